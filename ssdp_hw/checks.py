@@ -1,0 +1,106 @@
+"""Input checks shared by the network classes: each names the owner, the value, the limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError, ShapeError
+
+
+def check_name(name: object, what: str) -> str:
+    """A non-empty printable string.
+
+    Raises:
+        ParameterError: anything else.
+    """
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise ParameterError(f"{what}: the name {name!r} is not a non-empty printable string")
+    return name
+
+
+def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
+    """``value`` as finite float64 of shape (size,); a scalar is broadcast.
+
+    Raises:
+        ParameterError: not numeric or not finite.
+        ShapeError: another shape.
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{owner} is not numeric: {str(value)[:40]!r}") from None
+    if not np.all(np.isfinite(array)):
+        raise ParameterError(f"{owner} has a NaN or infinite value; every value must be finite")
+    return _broadcast(array, size, owner)
+
+
+def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArray[np.int64]:
+    """``value`` as int64 of shape (size,) within low .. high; a scalar is broadcast.
+
+    Raises:
+        ParameterError: not an integer type, or out of range.
+        ShapeError: another shape.
+    """
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ParameterError(f"{owner} is {array.dtype}, not integers: chip registers hold integers only")
+    outside = array[(array < low) | (array > high)]
+    if outside.size:
+        raise ParameterError(f"{owner} = {int(outside.flat[0])} is outside {low} .. {high}")
+    return _broadcast(array.astype(np.int64), size, owner)
+
+
+def _broadcast(array: NDArray[Any], size: int, owner: str) -> NDArray[Any]:
+    if array.ndim == 0 or array.size == 1:
+        return np.full(size, array.reshape(-1)[0])
+    if array.size != size:
+        raise ShapeError(f"{owner} has {array.size} values for {size} neurons: give one, or one a neuron")
+    return array.reshape(size).copy()
+
+
+def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
+    """A dense 2-D array or ``scipy.sparse.csr_array`` of shape (post, pre), numeric and finite.
+
+    Sparse matrices keep their stored zeros: a stored zero is a synapse.
+
+    Raises:
+        ParameterError: not numeric or not finite.
+        ShapeError: another shape.
+    """
+    matrix: Any
+    if sp.issparse(weight):
+        matrix = sp.csr_array(weight, copy=True)
+        matrix.sort_indices()
+        values = matrix.data
+    else:
+        matrix = np.array(weight)
+        values = matrix
+    if values.dtype.kind not in "fiu":
+        raise ParameterError(f"{owner}: weights are {values.dtype}, not real numbers")
+    if matrix.ndim != 2 or matrix.shape != (post, pre):
+        raise ShapeError(
+            f"{owner}: the weight has shape {tuple(matrix.shape)}, but the populations ask for "
+            f"(post, pre) = ({post}, {pre})"
+        )
+    if not np.all(np.isfinite(values)):
+        raise ParameterError(f"{owner}: a weight is NaN or infinite; every weight must be finite")
+    return matrix
+
+
+def synapse_values(matrix: Any) -> NDArray[Any]:
+    """The stored weights of a dense or sparse matrix, one entry a synapse, in row-major order."""
+    return matrix.data if sp.issparse(matrix) else np.asarray(matrix).reshape(-1)
+
+
+def with_synapse_values(matrix: Any, values: NDArray[Any]) -> Any:
+    """A matrix with the same synapses as ``matrix`` and other values."""
+    if sp.issparse(matrix):
+        return sp.csr_array((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+    return values.reshape(np.asarray(matrix).shape)

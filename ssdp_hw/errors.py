@@ -1,0 +1,43 @@
+"""The exceptions of the toolkit: one small tree.
+
+Each message names the node or file, the value found, the limit and what to do about it. The
+command line turns every one of them into exit code 2 and one line.
+"""
+
+from __future__ import annotations
+
+
+class SsdpHwError(Exception):
+    """Base of every error that the toolkit raises on purpose."""
+
+
+class ParameterError(SsdpHwError, ValueError):
+    """A value is out of its range, of the wrong type, not finite or not an integer."""
+
+
+class ShapeError(ParameterError):
+    """Two arrays, or an array and a population, do not fit together."""
+
+
+class FileFormatError(SsdpHwError):
+    """A file is missing, cannot be read, or is not what it should be."""
+
+
+class UnsupportedError(SsdpHwError):
+    """A node, an option or a combination that this reader, chip or target cannot express."""
+
+
+class UnknownTargetError(SsdpHwError, LookupError):
+    """No target of that name is registered."""
+
+
+class TargetUnavailableError(SsdpHwError):
+    """The target exists but what it needs is not installed; the message says how to install it."""
+
+
+class TargetRunError(SsdpHwError):
+    """A target failed while it ran: a simulator crashed, hung past its time limit, or lied."""
+
+
+class StateOverflowError(SsdpHwError, ArithmeticError):
+    """A chip register wrapped or saturated in a run that was asked to treat this as an error."""

@@ -1,0 +1,241 @@
+"""The fixed-point network: integers of a chip and nothing else.
+
+It can be written by hand in the chip's own numbers or come from :func:`ssdp_hw.quantize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.arithmetic import shift
+from ssdp_hw.checks import check_name, int_vector, synapse_values, with_synapse_values
+from ssdp_hw.chips import Chip, load_chip
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.formats import WeightFormat
+from ssdp_hw.graph import BaseProjection, Comparison, Graph, Input, Reset
+
+Int = NDArray[np.int64]
+
+# Wider than any register of a chip: the checks of a whole network know the chip and are tighter.
+_WIDE = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FixedPopulation:
+    """Neurons in chip integers; the update is :mod:`ssdp_hw.arithmetic`.
+
+    Attributes:
+        name: unique in the network.
+        size: number of neurons n.
+        du, dv: decays of current and voltage, shape (n,) or one integer. ``du`` at its largest
+            keeps nothing of the old current (a plain LIF).
+        vth: threshold mantissa, on the scale of v shifted right by 6 on Loihi.
+        bias_mant, bias_exp: the bias added to v in every step is ``bias_mant << bias_exp``, not
+            shifted further; the mantissa one a neuron, the exponent one a population.
+        v_init: voltage before the first step, on the scale of v.
+        reset: what a spike does to the voltage: 0, or minus the threshold.
+        threshold: whether a neuron fires above or already at its threshold.
+        spiking: False for a readout, which has no threshold.
+        scale: chip voltage (on the scale of v) of one float volt above the reset, where known.
+    """
+
+    name: str
+    size: int
+    du: Any = 4095
+    dv: Any = 0
+    vth: Any = 0
+    bias_mant: Any = 0
+    bias_exp: int = 0
+    v_init: Any = 0
+    reset: Reset = Reset.ZERO
+    threshold: Comparison = Comparison.ABOVE
+    spiking: bool = True
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "population")
+        owner = f"population '{self.name}'"
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
+            raise ParameterError(f"{owner}: {self.size!r} neurons; at least 1 is needed")
+        for name in ("du", "dv", "vth"):
+            value = int_vector(getattr(self, name), self.size, 0, _WIDE, f"{owner}: {name}")
+            object.__setattr__(self, name, value)
+        for name in ("bias_mant", "v_init"):
+            value = int_vector(getattr(self, name), self.size, -_WIDE, _WIDE, f"{owner}: {name}")
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "bias_exp", int(int_vector(self.bias_exp, 1, -31, 31, f"{owner}: bias_exp")[0]))
+        object.__setattr__(self, "reset", Reset(self.reset))
+        object.__setattr__(self, "threshold", Comparison(self.threshold))
+        object.__setattr__(self, "spiking", bool(self.spiking))
+
+    @property
+    def bias(self) -> Int:
+        """What is added to v in every step, shape (n,): ``bias_mant << bias_exp``."""
+        return shift(self.bias_mant, self.bias_exp)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all neurons share du, dv and vth, as Lava's own LIF demands."""
+        return all(bool(np.all(x == x[0])) for x in (self.du, self.dv, self.vth))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FixedProjection(BaseProjection):
+    """Synapses in chip integers.
+
+    Attributes:
+        weight: integers on the chip's weight scale (for Loihi -256, -254 .. 254 with mixed signs),
+            shape (post, pre), dense or sparse. They must be representable: nothing is rounded.
+        weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``; a
+            negative exponent is an arithmetic right shift of the sum of one step and delay.
+        format: bits and sign mode of the weights.
+        scale: chip weight units (on the weight scale) of one float weight unit, shape (post,),
+            where known.
+    """
+
+    weight_exp: int = 0
+    format: WeightFormat = field(default_factory=WeightFormat)
+    scale: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        owner = f"projection '{self.name}'"
+        reason = self.format.violation(self.synapse_weights)
+        if reason is not None:
+            raise ParameterError(f"{owner}: {reason}; use format.nearest(weight) to round it first")
+        exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
+        object.__setattr__(self, "weight_exp", exp)
+        narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
+        values = np.asarray(synapse_values(self.weight)).astype(narrow)
+        object.__setattr__(self, "weight", with_synapse_values(self.weight, values))
+        if self.scale is not None:
+            scale = np.broadcast_to(np.asarray(self.scale, np.float64), (self.shape[0],)).copy()
+            object.__setattr__(self, "scale", scale)
+
+    @property
+    def mantissa(self) -> NDArray[Any]:
+        """Stored weight integers, one a synapse, in row-major order: ``weight / step``."""
+        return self.synapse_weights >> self.format.lsb_shift
+
+    def with_mantissa(self, mantissa: NDArray[Any]) -> FixedProjection:
+        """A copy whose synapses store these integers (row-major order)."""
+        values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
+        return replace(self, weight=with_synapse_values(self.weight, values))
+
+
+@dataclass(frozen=True, eq=False)
+class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
+    """Chip-integer populations joined by projections.
+
+    Attributes:
+        inputs, populations, projections, outputs: the graph; outputs are population names.
+        chip: the chip whose widths the integers obey.
+        dt: length of a step in seconds, where known; it does not act on the integers.
+        report: what quantisation lost, where the network came from :func:`ssdp_hw.quantize`.
+        notes: what was assumed on the way, one sentence each.
+
+    Raises:
+        ParameterError: an integer exceeds its register on the chip.
+    """
+
+    inputs: Sequence[Input]
+    populations: Sequence[FixedPopulation]
+    projections: Sequence[FixedProjection]
+    outputs: Sequence[str]
+    chip: Chip | str = "loihi"
+    dt: float | None = None
+    report: Any = None
+    notes: Sequence[str] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(self.notes))
+        if isinstance(self.chip, str):
+            object.__setattr__(self, "chip", load_chip(self.chip))
+        self._index()
+        for violation in design_rule_violations(self):
+            raise ParameterError(violation)
+
+    @property
+    def limits(self) -> Chip:
+        """The chip, resolved."""
+        assert isinstance(self.chip, Chip)
+        return self.chip
+
+    def activation_bound(self, name: str) -> Int:
+        """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
+        bound = np.zeros(self.size_of(name), np.int64)
+        for p in self.incoming(name):
+            magnitude = with_synapse_values(p.weight, np.abs(p.synapse_weights).astype(np.int64))
+            total = np.asarray(magnitude.sum(axis=1)).reshape(-1)
+            # A right shift of a negative sum rounds away from zero: at most one unit a delay.
+            bound += shift(total, p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
+        return bound
+
+    def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:
+        """A copy with other stored weight integers for the named projections."""
+        for name in mantissas:
+            self.projection(name)
+        changed = [
+            p.with_mantissa(mantissas[p.name]) if p.name in mantissas else p for p in self.projections
+        ]
+        return replace(self, projections=changed)
+
+
+def _range_violation(what: str, value: Any, low: int, high: int) -> list[str]:
+    value = np.asarray(value)
+    bad = value[(value < low) | (value > high)]
+    return [f"{what} = {int(bad.flat[0])} is outside {low} .. {high} of the chip"] if bad.size else []
+
+
+def design_rule_violations(network: FixedNetwork) -> list[str]:
+    """Every chip limit that a network breaks, one sentence each; empty when it fits."""
+    chip = network.limits
+    found: list[str] = []
+    for p in network.populations:
+        owner = f"population '{p.name}'"
+        found += _range_violation(f"{owner}: du", p.du, 0, chip.decay_max)
+        found += _range_violation(f"{owner}: dv", p.dv, 0, chip.decay_max)
+        found += _range_violation(f"{owner}: vth", p.vth, 0, chip.threshold_max)
+        found += _range_violation(f"{owner}: bias_mant", p.bias_mant, -chip.bias_mant_max, chip.bias_mant_max)
+        found += _range_violation(f"{owner}: bias_exp", p.bias_exp, 0, chip.bias_exp_max)
+        found += _range_violation(f"{owner}: v_init", p.v_init, -chip.state_max, chip.state_max)
+        found += _register_violation(network, p)
+    for q in network.projections:
+        owner = f"projection '{q.name}'"
+        found += _range_violation(f"{owner}: weight_exp", q.weight_exp, chip.weight_exp_min, chip.weight_exp_max)
+        found += _range_violation(f"{owner}: delay", q.delay, 0, chip.delay_max)
+        found += _range_violation(f"{owner}: weight bits", q.format.bits, 1, chip.weight_bits)
+        if q.format.scale_bits != chip.weight_scale_bits:
+            found.append(
+                f"{owner}: weights on a scale of {q.format.scale_bits} bits; "
+                f"{chip.title} has {chip.weight_scale_bits}"
+            )
+    return found
+
+
+def _register_violation(network: FixedNetwork, p: FixedPopulation) -> list[str]:
+    """Whether the current can leave the host register in which simulators hold it.
+
+    While one step brings at most ``2**state_bits``, one turn of the wrap always leads back into the
+    register. Beyond that the current can grow to the geometric sum of its inputs, and u + v + bias
+    must still fit, or the simulators' int32 would turn around silently.
+    """
+    chip = network.limits
+    largest = network.activation_bound(p.name) << chip.activation_shift
+    half = 1 << (chip.state_bits - 1)
+    growth = (largest << chip.decay_bits) // np.maximum(p.du + chip.current_decay_offset, 1)
+    bias_max = chip.bias_mant_max << chip.bias_exp_max
+    unsafe = (largest > 2 * half) & (growth + 2 * half + bias_max > 2 ** (chip.activation_bits - 1) - 1)
+    if not unsafe.any():
+        return []
+    return [
+        f"population '{p.name}': neuron {int(np.argmax(unsafe))} can receive {int(largest.max())} in one step "
+        f"(all its synapses at once, shifted by {chip.activation_shift}), which can leave the "
+        f"{chip.activation_bits}-bit register of the simulators; lower weight_exp or the fan-in"
+    ]
+

@@ -1,0 +1,139 @@
+"""Number formats as value objects: the integers that a weight may take, and how to reach them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssdp_hw.errors import ParameterError
+
+
+class SignMode(StrEnum):
+    """Which signs the weights of a projection have; it sets their range and their step."""
+
+    MIXED = "mixed"
+    EXCITATORY = "excitatory"
+    INHIBITORY = "inhibitory"
+
+
+class Rounding(StrEnum):
+    """How a real number becomes an integer."""
+
+    NEAREST = "nearest"  # half to even
+    FLOOR = "floor"
+    TOWARD_ZERO = "toward_zero"
+
+
+def round_to_int(x: ArrayLike, rounding: Rounding | str = Rounding.NEAREST) -> NDArray[np.int64]:
+    """Round real numbers to int64 by a named rule.
+
+    Raises:
+        ParameterError: a value is not finite or does not fit 64 bits.
+    """
+    x = np.asarray(x, np.float64)
+    if not np.all(np.isfinite(x)) or np.any(np.abs(x) >= 2.0**62):
+        raise ParameterError("cannot round to an integer: a value is NaN, infinite or beyond 2**62")
+    rounding = Rounding(rounding)
+    if rounding is Rounding.NEAREST:
+        return np.asarray(np.rint(x), np.int64)
+    return np.asarray(np.floor(x) if rounding is Rounding.FLOOR else np.trunc(x), np.int64)
+
+
+@dataclass(frozen=True)
+class WeightFormat:
+    """Integers that a chip's weight may take.
+
+    A weight is stored as a ``mantissa`` of ``bits`` bits and acts as ``mantissa * step`` on a scale
+    of ``scale_bits`` bits (lava-nc, ``lava/utils/weightutils.py``): mixed signs cost one bit, so
+    that 8 bits on the 8-bit scale are -256, -254 .. 254, while excitatory weights are 0, 1 .. 255
+    and inhibitory ones -255 .. 0.
+
+    Attributes:
+        bits: width of the stored weight, sign included; 1 to ``scale_bits``.
+        sign_mode: which signs occur.
+        scale_bits: width of the scale that weights are written on (8 on Loihi).
+    """
+
+    bits: int = 8
+    sign_mode: SignMode = SignMode.MIXED
+    scale_bits: int = 8
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sign_mode", SignMode(self.sign_mode))
+        if not 1 <= self.scale_bits <= 16:
+            raise ParameterError(f"weight scale of {self.scale_bits} bits: the limit is 1 to 16")
+        if not 1 <= self.bits <= self.scale_bits:
+            raise ParameterError(
+                f"weights of {self.bits} bits: the limit is 1 to {self.scale_bits} on this scale"
+            )
+
+    @property
+    def lsb_shift(self) -> int:
+        """Base-2 logarithm of the step between two neighbouring weights."""
+        return self.scale_bits - self.bits + (self.sign_mode is SignMode.MIXED)
+
+    @property
+    def step(self) -> int:
+        """Distance between two neighbouring weights: one weight LSB."""
+        return 1 << self.lsb_shift
+
+    @property
+    def mantissa_min(self) -> int:
+        """Smallest stored integer."""
+        if self.sign_mode is SignMode.MIXED:
+            return -(1 << (self.bits - 1))
+        return 0 if self.sign_mode is SignMode.EXCITATORY else -((1 << self.bits) - 1)
+
+    @property
+    def mantissa_max(self) -> int:
+        """Largest stored integer."""
+        if self.sign_mode is SignMode.MIXED:
+            return (1 << (self.bits - 1)) - 1
+        return (1 << self.bits) - 1 if self.sign_mode is SignMode.EXCITATORY else 0
+
+    @property
+    def min(self) -> int:
+        """Smallest weight."""
+        return self.mantissa_min * self.step
+
+    @property
+    def max(self) -> int:
+        """Largest weight."""
+        return self.mantissa_max * self.step
+
+    @property
+    def name(self) -> str:
+        """Canonical name: bits, scale and sign mode, for example ``w8/8-mixed``."""
+        return f"w{self.bits}/{self.scale_bits}-{self.sign_mode.value}"
+
+    def violation(self, weight: ArrayLike) -> str | None:
+        """The first value that this format cannot hold, in words, or None."""
+        weight = np.asarray(weight)
+        if not np.issubdtype(weight.dtype, np.integer):
+            return f"weights are {weight.dtype}, not integers"
+        if weight.size == 0:
+            return None
+        for value in (int(weight.min()), int(weight.max())):
+            if not self.min <= value <= self.max:
+                return f"weight {value} is outside {self.min} .. {self.max} ({self.name})"
+        off_grid = weight[weight % self.step != 0]
+        if off_grid.size:
+            return f"weight {int(off_grid.flat[0])} is no multiple of the step {self.step} ({self.name})"
+        return None
+
+    def nearest(self, weight: ArrayLike) -> tuple[NDArray[np.int64], int]:
+        """The nearest representable weights, and how many were clipped to the range."""
+        mantissa = round_to_int(np.asarray(weight, np.float64) / self.step)
+        kept = np.clip(mantissa, self.mantissa_min, self.mantissa_max)
+        return kept * self.step, int(np.count_nonzero(kept != mantissa))
+
+
+def sign_mode_of(weight: ArrayLike) -> SignMode:
+    """Sign mode that Lava would find from the matrix itself: excitatory if no weight is negative."""
+    weight = np.asarray(weight)
+    if weight.size == 0 or weight.min() >= 0:
+        return SignMode.EXCITATORY
+    return SignMode.INHIBITORY if weight.max() <= 0 else SignMode.MIXED

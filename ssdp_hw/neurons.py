@@ -1,0 +1,202 @@
+"""Neuron models of a float network: NIR's equations, and their update for one step of length dt.
+
+S is the synaptic input: the weighted sum of the spikes that arrive in a step (1 for a spike), plus
+the bias. It is held constant during the step. All parameters are per neuron, shape (n,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import real_vector
+from ssdp_hw.errors import ParameterError
+
+Real = NDArray[np.float64]
+
+
+class Discretization(StrEnum):
+    """How the differential equations become a step of length dt."""
+
+    EULER = "euler"  # forward Euler: a decay of 1 - dt/tau a step
+    EXPONENTIAL = "exponential"  # exact for an input held during the step: a decay of exp(-dt/tau)
+
+
+class UpdateOrder(StrEnum):
+    """Which current the voltage of a current-based neuron sees in a step."""
+
+    CURRENT_FIRST = "current_first"  # the current of this step (Lava, lava-dl, snnTorch)
+    VOLTAGE_FIRST = "voltage_first"  # the current before this step (plain Euler on both equations)
+
+
+@dataclass(frozen=True)
+class StepCoefficients:
+    """One step of any neuron model, every array of shape (n,).
+
+    u <- decay_u * u + gain_u * S
+    v <- decay_v * v + gain_v * u + drift
+    """
+
+    decay_u: Real
+    gain_u: Real
+    decay_v: Real
+    gain_v: Real
+    drift: Real
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Neuron:
+    """Base of the neuron models.
+
+    Attributes:
+        size: number of neurons n.
+        v_init: voltage before the first step.
+    """
+
+    size: int
+    v_init: Any = 0.0
+
+    spiking: ClassVar[bool] = True
+    has_current: ClassVar[bool] = False
+    positive: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
+            raise ParameterError(f"{self.kind}: {self.size!r} neurons; at least 1 is needed")
+        for field in fields(self):
+            if field.name == "size":
+                continue
+            value = real_vector(getattr(self, field.name), self.size, f"{self.kind}: {field.name}")
+            value.flags.writeable = False
+            object.__setattr__(self, field.name, value)
+        for name in self.positive:
+            if np.any(getattr(self, name) <= 0):
+                worst = float(getattr(self, name).min())
+                raise ParameterError(f"{self.kind}: {name} = {worst:g} s must be above 0")
+        if self.spiking and np.any(self.threshold_distance <= 0):
+            raise ParameterError(f"{self.kind}: v_threshold must be above v_reset in every neuron")
+
+    @property
+    def kind(self) -> str:
+        """Name of the model, as in NIR."""
+        return type(self).__name__
+
+    @property
+    def threshold_distance(self) -> Real:
+        """v_threshold - v_reset, shape (n,)."""
+        return np.asarray(self.parameter("v_threshold") - self.parameter("v_reset"))
+
+    def parameter(self, name: str) -> Real:
+        """The parameter of that name, shape (n,); zeros where the model has none."""
+        return np.asarray(getattr(self, name, np.zeros(self.size)), np.float64)
+
+    def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
+        """The step update for that dt (seconds) and method.
+
+        Raises:
+            ParameterError: dt exceeds a time constant under forward Euler (the decay would be
+                negative).
+        """
+        raise NotImplementedError
+
+    def _decay(self, name: str, dt: float, method: Discretization) -> Real:
+        tau = self.parameter(name)
+        if method is Discretization.EXPONENTIAL:
+            return np.asarray(np.exp(-dt / tau))
+        if np.any(tau < dt):
+            raise ParameterError(
+                f"{self.kind}: dt = {dt:g} s is larger than {name} = {float(tau.min()):g} s, and the Euler "
+                "decay 1 - dt/tau would be negative; use a smaller dt or discretization='exponential'"
+            )
+        return np.asarray(1.0 - dt / tau)
+
+    def _voltage(self, decay_v: Real, decay_u: Real, gain_u: Real) -> StepCoefficients:
+        open_gain = 1.0 - decay_v
+        return StepCoefficients(
+            decay_u=decay_u, gain_u=gain_u, decay_v=decay_v,
+            gain_v=open_gain * self.parameter("r"), drift=open_gain * self.parameter("v_leak"),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LI(Neuron):
+    """Leaky integrator, a readout without spikes: ``tau dv/dt = (v_leak - v) + r S``."""
+
+    tau_mem: Any
+    r: Any = 1.0
+    v_leak: Any = 0.0
+
+    spiking: ClassVar[bool] = False
+    positive: ClassVar[tuple[str, ...]] = ("tau_mem",)
+
+    def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
+        """``v <- d v + (1 - d)(v_leak + r S)``."""
+        ones, zeros = np.ones(self.size), np.zeros(self.size)
+        return self._voltage(self._decay("tau_mem", dt, method), zeros, ones)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LIF(LI):
+    """Leaky integrate and fire: ``tau dv/dt = (v_leak - v) + r S``, a spike at v_threshold."""
+
+    v_threshold: Any = 1.0
+    v_reset: Any = 0.0
+
+    spiking: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CubaLI(Neuron):
+    """Current-based leaky integrator, a readout without spikes.
+
+    ``tau_syn du/dt = -u + w_in S`` and ``tau_mem dv/dt = (v_leak - v) + r u``.
+    """
+
+    tau_mem: Any
+    tau_syn: Any
+    r: Any = 1.0
+    w_in: Any = 1.0
+    v_leak: Any = 0.0
+
+    spiking: ClassVar[bool] = False
+    has_current: ClassVar[bool] = True
+    positive: ClassVar[tuple[str, ...]] = ("tau_mem", "tau_syn")
+
+    def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
+        """``u <- e u + (1 - e) w_in S`` and ``v <- d v + (1 - d)(v_leak + r u)``."""
+        decay_u = self._decay("tau_syn", dt, method)
+        gain_u = (1.0 - decay_u) * self.parameter("w_in")
+        return self._voltage(self._decay("tau_mem", dt, method), decay_u, gain_u)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CubaLIF(CubaLI):
+    """Current-based leaky integrate and fire: CubaLI with a spike at v_threshold."""
+
+    v_threshold: Any = 1.0
+    v_reset: Any = 0.0
+
+    spiking: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class IF(Neuron):
+    """Integrate and fire without leak: ``dv/dt = r S``, a spike at v_threshold."""
+
+    r: Any = 1.0
+    v_threshold: Any = 1.0
+    v_reset: Any = 0.0
+
+    def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
+        """``v <- v + dt r S`` by either method."""
+        ones, zeros = np.ones(self.size), np.zeros(self.size)
+        return StepCoefficients(
+            decay_u=zeros, gain_u=ones, decay_v=ones, gain_v=dt * self.parameter("r"), drift=zeros
+        )
+
+
+NEURON_MODELS: dict[str, type[Neuron]] = {c.__name__: c for c in (LI, LIF, CubaLI, CubaLIF, IF)}

@@ -1,0 +1,205 @@
+"""The interface of a target, and the registry that finds targets by name.
+
+A target runs networks; it registers itself through the entry-point group ``ssdp_hw.targets``. The
+toolkit never imports a target by its module.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
+from ssdp_hw.result import Record, Recording
+from ssdp_hw.ssdp import SSDP, FixedSSDP
+
+GROUP = "ssdp_hw.targets"
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a target can run here.
+
+    Attributes:
+        installed: whether everything that it needs is installed.
+        version: versions of what it runs on.
+        install: how to install what is missing; empty if installed.
+    """
+
+    installed: bool
+    version: str = ""
+    install: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class LearningPlan:
+    """One learning run: which projections learn by which rule, from which state.
+
+    Attributes:
+        rules: by projection; all :class:`FixedSSDP` in a fixed network, all :class:`SSDP` in a
+            float network, and all with the same ``commit_windows``.
+        seed: seed of the random rounding.
+        counters: synchrony counters before the first window, one a synapse in row-major order
+            (fixed networks only; zeros where a projection is missing).
+        first_commit: number of commits before this run, for the random rounding.
+    """
+
+    rules: Mapping[str, FixedSSDP | SSDP]
+    seed: int = 0
+    counters: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    first_commit: int = 0
+
+    @property
+    def commit_windows(self) -> int:
+        """Windows between two commits.
+
+        Raises:
+            ParameterError: no rule, or rules that differ in it.
+        """
+        found = {rule.commit_windows for rule in self.rules.values()}
+        if len(found) != 1:
+            raise ParameterError(f"plastic projections need one commit_windows in common, found {sorted(found)}")
+        return found.pop()
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a target hands back from learning.
+
+    Attributes:
+        weights: by plastic projection, one a synapse in row-major order: stored weight integers
+            in a fixed network, float weights in a float network.
+        counters: synchrony counters likewise (empty in a float network).
+        spike_times: by plastic projection the registers of its source and of its target: tick
+            (float network: step) of the representative spike, shape (window, n), ``silent_time`` of
+            :mod:`ssdp_hw.ssdp.registers` if there was none.
+        weight_saturations, counter_saturations: by plastic projection; None where the target
+            cannot count them.
+        info: versions and options of the target, for the report.
+    """
+
+    weights: Mapping[str, NDArray[Any]]
+    counters: Mapping[str, NDArray[np.int64]]
+    spike_times: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    weight_saturations: Mapping[str, int] | None = None
+    counter_saturations: Mapping[str, int] | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Target(ABC):
+    """Something that runs float and fixed networks.
+
+    Attributes:
+        name: the name users write.
+        title: one line for people.
+        options: option names that ``run`` and ``learn`` understand, each with its default.
+    """
+
+    name: str
+    title: str
+    options: Mapping[str, Any] = {}
+
+    def availability(self) -> Availability:
+        """Whether it can run here; must not import anything heavy."""
+        return Availability(True)
+
+    def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
+        """What in this network the target cannot express, one sentence each."""
+        return []
+
+    @abstractmethod
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+        """Run every sample of the drive from the initial state."""
+
+    def learn(
+        self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]
+    ) -> Learned:
+        """Present the drive's samples one after the other as learning windows.
+
+        Each window starts from the initial state; weights change at commits only.
+
+        Raises:
+            UnsupportedError: this target cannot learn.
+        """
+        raise UnsupportedError(f"target '{self.name}' cannot learn")
+
+    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with defaults filled in.
+
+        Raises:
+            ParameterError: an option that this target does not have.
+        """
+        for name in options:
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise ParameterError(f"target '{self.name}' has no option '{name}'; its options: {known}")
+        return {**self.options, **options}
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> dict[str, metadata.EntryPoint]:
+    return {e.name: e for e in metadata.entry_points(group=GROUP)}
+
+
+@cache
+def _load(name: str) -> Target:
+    target = _entry_points()[name].load()
+    if not isinstance(target, Target):
+        raise UnknownTargetError(f"target '{name}': its entry point is no ssdp_hw.target.Target")
+    return target
+
+
+def target_names() -> list[str]:
+    """Names of all registered targets, installed or not."""
+    return sorted(_entry_points())
+
+
+def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool = False) -> Target:
+    """The target of that name, checked to be installed and, given a network, able to run it.
+
+    Raises:
+        UnknownTargetError: no such target.
+        TargetUnavailableError: what it needs is not installed; the message says how to install it.
+        UnsupportedError: it cannot express the network; every reason is listed.
+    """
+    if name not in _entry_points():
+        raise UnknownTargetError(f"target '{name}' is unknown; there are: {', '.join(target_names())}")
+    target = _load(name)
+    available = target.availability()
+    if not available.installed:
+        raise TargetUnavailableError(f"target '{name}' is not installed; install it with: {available.install}")
+    if network is not None:
+        reasons = target.unsupported(network, learning=learning)
+        if reasons:
+            raise UnsupportedError(f"target '{name}' cannot run this network: {'; '.join(reasons)}")
+    return target
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """One registered target; see :func:`list_targets`."""
+
+    name: str
+    title: str
+    installed: bool
+    version: str
+    install: str
+    options: Sequence[str]
+
+
+def list_targets() -> list[TargetInfo]:
+    """Every registered target: whether it is installed and, if not, how to install it."""
+    found = []
+    for name in target_names():
+        target = _load(name)
+        a = target.availability()
+        found.append(TargetInfo(name, target.title, a.installed, a.version, a.install, tuple(target.options)))
+    return found

@@ -1,0 +1,56 @@
+"""A float network, step by step, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import Drive
+from ssdp_hw.graph import Comparison, Reset
+from ssdp_hw.network import Network, Population
+from ssdp_hw.result import Record, Recording
+
+from .sending import Sending
+from .traces import Traces
+
+Real = NDArray[np.float64]
+
+
+class FloatState:
+    """u and v of one population for a batch."""
+
+    def __init__(self, network: Network, population: Population, drive: Drive) -> None:
+        neuron = population.neuron
+        self.p, self.c = population, network.coefficients(population.name)
+        self.old_current = network.uses_old_current(population.name)
+        self.u: Real = np.zeros((drive.batch, population.size))
+        self.v: Real = np.tile(neuron.v_init, (drive.batch, 1))
+        self.bias = drive.float_bias(network, population.name)
+        self.threshold, self.v_reset = neuron.parameter("v_threshold"), neuron.parameter("v_reset")
+
+    def step(self, activation: Real) -> NDArray[np.bool_]:
+        """``u <- decay_u u + gain_u S``, ``v <- decay_v v + gain_v u + drift``, threshold, reset."""
+        c, before = self.c, self.u
+        self.u = c.decay_u * self.u + c.gain_u * (activation + self.bias)
+        self.v = c.decay_v * self.v + c.gain_v * (before if self.old_current else self.u) + c.drift
+        if not self.p.spiking:
+            return np.zeros(self.v.shape, bool)
+        at_least = self.p.threshold is Comparison.AT_LEAST
+        fired = self.v >= self.threshold if at_least else self.v > self.threshold
+        down = self.v - (self.threshold - self.v_reset) if self.p.reset is Reset.SUBTRACT else self.v_reset
+        self.v = np.where(fired, down, self.v)
+        return fired
+
+
+def run_float(network: Network, drive: Drive, record: Record) -> Recording:
+    """Run every sample of the drive from the initial state."""
+    states = {p.name: FloatState(network, p, drive) for p in network.populations}
+    sending = Sending(network, drive.batch, np.float64)
+    traces = Traces(network, drive, record, np.float64)
+    for step in range(drive.steps):
+        fired = {name: s[step] for name, s in drive.spikes.items()}
+        for name, state in states.items():
+            fired[name] = state.step(sending.arriving(step, name))
+            traces.keep(step, name, fired[name], state.v, state.u)
+        sending.send(step, fired)
+    return traces.recording()

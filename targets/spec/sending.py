@@ -1,0 +1,64 @@
+"""The timing rule: a spike sent in step t acts in step t + 1 + delay.
+
+Each population has a ring of input slots, one for each step ahead; what is sent is added to the
+slot of the step in which it acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork
+from ssdp_hw.graph import BaseProjection
+
+Array = NDArray[Any]
+
+
+def weights_by_delay(projection: BaseProjection, dtype: type[Any]) -> dict[int, Any]:
+    """The weight matrix split by delay: for each delay a matrix (post, pre) of its synapses."""
+    delays = projection.synapse_delays
+    parts: dict[int, Any] = {}
+    for d in np.unique(delays).tolist():
+        values = np.where(delays == d, projection.synapse_weights, 0).astype(dtype)
+        if projection.is_sparse:
+            w = projection.weight
+            parts[d] = sp.csr_array((values, w.indices, w.indptr), shape=w.shape)
+        else:
+            parts[d] = values.reshape(projection.shape)
+    return parts
+
+
+class Sending:
+    """Input slots of all populations for a batch."""
+
+    def __init__(self, network: AnyNetwork, batch: int, dtype: type[Any]) -> None:
+        self.length = network.max_delay + 1
+        self._slots = {p.name: np.zeros((self.length, batch, p.size), dtype) for p in network.populations}
+        self._parts = {p.name: weights_by_delay(p, dtype) for p in network.projections}
+        self._projections = network.projections
+        self._dtype = dtype
+
+    def arriving(self, step: int, population: str) -> Array:
+        """What acts on the population in this step, shape (batch, n); its slot is cleared."""
+        slot = self._slots[population][step % self.length]
+        arrived: Array = slot.copy()
+        slot[:] = 0
+        return arrived
+
+    def send(
+        self, step: int, spikes: Mapping[str, NDArray[np.bool_]],
+        scale: Callable[[BaseProjection, Array], Array] | None = None,
+    ) -> None:
+        """Deliver the spikes of a step; ``scale`` acts on the sum of one projection and delay."""
+        for p in self._projections:
+            fired = spikes[p.source].astype(self._dtype)
+            for delay, weight in self._parts[p.name].items():
+                total = np.asarray(weight @ fired.T).T  # (batch, post)
+                if scale is not None:
+                    total = scale(p, total)
+                self._slots[p.target][(step + 1 + delay) % self.length] += total

@@ -1,0 +1,43 @@
+"""The specification as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.result import Record, Recording
+from ssdp_hw.target import Availability, Learned, LearningPlan, Target
+
+from .learn import learn_fixed, learn_float
+from .run_fixed import run_fixed
+from .run_float import run_float
+
+
+class SpecTarget(Target):
+    """Plain NumPy integers and floats, one step after the other."""
+
+    name = "spec"
+    title = "executable specification in NumPy"
+
+    def availability(self) -> Availability:
+        """Always: it needs NumPy alone."""
+        return Availability(True, f"numpy {np.__version__}")
+
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+        """Run the network step by step."""
+        if isinstance(network, FixedNetwork):
+            return run_fixed(network, drive, record)
+        return run_float(network, drive, record)
+
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+        """Learn window by window."""
+        if isinstance(network, FixedNetwork):
+            return learn_fixed(network, drive, plan)
+        return learn_float(network, drive, plan)
+
+
+TARGET = SpecTarget()
