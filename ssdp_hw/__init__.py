@@ -1,12 +1,12 @@
 """ssdp-hw: trained spiking networks in a neuromorphic chip's integers, learning there with SSDP."""
 from ssdp_hw.drive import DirectInput
-from ssdp_hw.encode import encode
+from ssdp_hw.encoding import encode
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import Input
 from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
-from ssdp_hw.run import run
+from ssdp_hw.simulation import run
 from ssdp_hw.ssdp import SSDP, FixedSSDP
 from ssdp_hw.target import list_targets as targets
 
