@@ -6,6 +6,7 @@ from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import Input
 from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
+from ssdp_hw.quantization import quantize
 from ssdp_hw.simulation import run
 from ssdp_hw.ssdp import SSDP, FixedSSDP
 from ssdp_hw.target import list_targets as targets
@@ -13,5 +14,5 @@ from ssdp_hw.target import list_targets as targets
 __all__ = [
     "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "WeightFormat", "encode", "run", "targets",
+    "WeightFormat", "encode", "quantize", "run", "targets",
 ]

@@ -9,28 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import check_name, int_vector, synapse_values, weight_matrix
+from ssdp_hw.checks import Choice, as_array, check_name, int_vector, synapse_values, weight_matrix
 from ssdp_hw.errors import ParameterError, ShapeError
 
 # A delay line longer than this is a mistake of units, not a network.
 MAX_DELAY = 100_000
 
 
-class Reset(StrEnum):
+class Reset(Choice):
     """What a spike does to the voltage, in the same step."""
 
     ZERO = "zero"  # v <- v_reset
     SUBTRACT = "subtract"  # v <- v - (v_threshold - v_reset)
 
 
-class Comparison(StrEnum):
+class Comparison(Choice):
     """Spike condition."""
 
     ABOVE = ">"  # v > v_threshold
@@ -89,8 +88,12 @@ class BaseProjection:
         if len(shape) != 2 or 0 in shape:
             raise ShapeError(f"projection '{self.name}': weight of shape {shape}; expected (post, pre)")
         owner = f"projection '{self.name}'"
-        object.__setattr__(self, "weight", weight_matrix(self.weight, shape[0], shape[1], owner))
-        delay = self.delay.toarray() if sp.issparse(self.delay) else np.asarray(self.delay)
+        given = self.weight
+        object.__setattr__(self, "weight", weight_matrix(given, shape[0], shape[1], owner))
+        delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
+        if sp.issparse(given) and delay.shape == (given.nnz,):
+            stored = given.tocoo()  # which keeps the order that the delays are given in
+            delay = delay[np.lexsort((stored.col, stored.row))]
         if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
             rows = np.repeat(np.arange(shape[0]), np.diff(self.weight.indptr))
             delay = delay[rows, self.weight.indices]
@@ -195,6 +198,11 @@ class Graph(Generic[P, J]):
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
         return tuple(i.name for i in self.inputs)
+
+    @property
+    def population_names(self) -> tuple[str, ...]:
+        """Names of the populations, in order."""
+        return tuple(p.name for p in self.populations)
 
     def population(self, name: str) -> P:
         """The population of that name.

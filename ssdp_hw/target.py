@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class Target(ABC):
 
     name: str
     title: str
-    options: Mapping[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
     def availability(self) -> Availability:
         """Whether it can run here; must not import anything heavy."""

@@ -22,7 +22,7 @@ def advance(neurons: Any, j: Any, u: Any, v: Any, a: Any, bias: Any, spiking: An
 
 @overload(advance, inline="always")
 def _advance(neurons: Any, j: Any, u: Any, v: Any, a: Any, bias: Any, spiking: Any, count: Any) -> Any:
-    if isinstance(neurons, types.NamedTuple) and neurons.instance_class is FixedNeurons:
+    if getattr(neurons, "instance_class", None) is FixedNeurons:
         return _advance_fixed
     return _advance_float
 

@@ -64,7 +64,7 @@ def _plastic(network: AnyNetwork, program: Program, name: str) -> _Plastic:
         rows, cols = np.repeat(np.arange(post), np.diff(p.weight.indptr)), p.weight.indices
     else:
         rows, cols = np.divmod(np.arange(post * pre), pre)
-    names = [*network.input_names, *(q.name for q in network.populations)]
+    names = [*network.input_names, *network.population_names]
     start = program.layout.source_start
 
     def sources(end: str) -> slice:

@@ -109,7 +109,9 @@ class _Segments:
         self.length = 0
         self.pointers = 0
 
-    def add(self, kind: int, head: tuple[int, int, int, int, int], weights: Array, indptr: Array, indices: Array) -> None:
+    def add(
+        self, kind: int, head: tuple[int, int, int, int, int], weights: Array, indptr: Array, indices: Array
+    ) -> None:
         self.rows.append((kind, *head, self.length, self.pointers))
         self.weights.append(weights)
         self.indptr.append(indptr + self.length if indptr.size else indptr)
@@ -120,12 +122,10 @@ class _Segments:
 
     def wiring(self, dtype: Any) -> Wiring:
         columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
-        return Wiring(
-            *columns,
-            weights=np.concatenate([*self.weights, np.zeros(0)]).astype(dtype),
-            indptr=np.concatenate([*self.indptr, np.zeros(0, np.int64)]).astype(np.int64),
-            indices=np.concatenate([*self.indices, np.zeros(0, np.int32)]).astype(np.int32),
-        )
+        weights = np.concatenate([*self.weights, np.zeros(0)]).astype(dtype)
+        indptr = np.concatenate([*self.indptr, np.zeros(0, np.int64)]).astype(np.int64)
+        indices = np.concatenate([*self.indices, np.zeros(0, np.int32)]).astype(np.int32)
+        return Wiring._make([*columns, weights, indptr, indices])
 
 
 def _add_projection(
@@ -171,8 +171,8 @@ def _narrowest(network: FixedNetwork) -> Any:
 def compile_program(network: AnyNetwork) -> Program:
     """Flatten a network."""
     fixed = isinstance(network, FixedNetwork)
-    sizes = [i.size for i in network.inputs] + [p.size for p in network.populations]
-    names = [*network.input_names, *(p.name for p in network.populations)]
+    names = [*network.input_names, *network.population_names]
+    sizes = [network.size_of(name) for name in names]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     channels = int(starts[len(network.inputs)])
     layout = Layout(
@@ -216,9 +216,12 @@ def _float_neurons(network: Network) -> FloatNeurons:
     def joined(name: str) -> Array:
         return np.concatenate([p.neuron.parameter(name) for p in populations])
 
+    def step(name: str) -> Array:
+        return np.concatenate([getattr(c, name) for c in steps])
+
     return FloatNeurons(
-        *(np.concatenate([getattr(c, name) for c in steps]) for name in ("decay_u", "gain_u", "decay_v", "gain_v", "drift")),
-        threshold=joined("v_threshold"),
+        decay_u=step("decay_u"), gain_u=step("gain_u"), decay_v=step("decay_v"), gain_v=step("gain_v"),
+        drift=step("drift"), threshold=joined("v_threshold"),
         at_least=_each(populations, [p.threshold is Comparison.AT_LEAST for p in populations]),
         down=joined("v_threshold") - joined("v_reset"), v_reset=joined("v_reset"),
         subtract=_each(populations, [p.reset is Reset.SUBTRACT for p in populations]),
@@ -233,6 +236,7 @@ def _each(populations: Any, flags: list[bool]) -> Array:
 
 def bias_table(network: AnyNetwork, drive: Drive) -> Array:
     """What is added in every step, shape (batch, neurons), or (1, neurons) if all samples share it."""
+    parts: list[Array]
     if isinstance(network, FixedNetwork):
         parts = [drive.fixed_bias(network, p.name) for p in network.populations]
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class EngineTarget(Target):
 
     name = "engine"
     title = "fast engine: event-driven, batched, in Numba"
-    options = {"threads": None}  # None: as many as Numba has
+    options: Mapping[str, Any] = MappingProxyType({"threads": None})  # None: as many as Numba has
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""
@@ -48,15 +49,15 @@ class EngineTarget(Target):
             )
         by_name = [
             {
-                p.name: trace[:, :, row[k]:row[k] + p.size]
-                for k, p in enumerate(network.populations) if row[k] >= 0
+                name: trace[:, :, row[k]:row[k] + network.size_of(name)]
+                for k, name in enumerate(network.population_names) if row[k] >= 0
             }
             for trace, row in zip(traces, keep, strict=True)
         ]
         counts = None
         if isinstance(network, FixedNetwork):
             totals = overflow.sum(axis=0)
-            counts = {p.name: OverflowCount(*map(int, totals[k])) for k, p in enumerate(network.populations)}
+            counts = {n: OverflowCount(*map(int, totals[k])) for k, n in enumerate(network.population_names)}
         return Recording(by_name[0], by_name[1], by_name[2], counts, self._info())
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
@@ -95,10 +96,10 @@ def _columns(network: AnyNetwork, record: Record) -> tuple[Any, list[int]]:
     keep = np.full((3, len(network.populations)), -1, np.int64)
     widths = [0, 0, 0]
     for row, variable in enumerate(("spikes", "v", "u")):
-        for k, p in enumerate(network.populations):
-            if record.wants(variable, p.name):
+        for k, name in enumerate(network.population_names):
+            if record.wants(variable, name):
                 keep[row, k] = widths[row]
-                widths[row] += p.size
+                widths[row] += network.size_of(name)
     return keep, widths
 
 

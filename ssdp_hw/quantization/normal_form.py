@@ -1,0 +1,87 @@
+"""The float network in the form of the chip: weights and voltages in one unit, v_reset at 0.
+
+A step of the float network is ``u <- d_u u + g_u S``, ``v <- d_v v + g_v u + drift``. With
+``U = g_v u`` and ``V = v - v_reset`` it becomes ``U <- d_u U + g S``, ``V <- d_v V + U + bias`` where
+``g = g_u g_v``: a chip's neuron, up to one scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import synapse_values, with_synapse_values
+from ssdp_hw.network import Network, Projection
+
+Real = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """One projection with the gain of its target folded in, in volts a spike."""
+
+    name: str
+    weight: Any  # (post, pre), dense or sparse
+    gain: Real  # (post,)
+
+
+@dataclass(frozen=True, eq=False)
+class NormalPopulation:
+    """One population in the form of the chip, in volts above its reset.
+
+    Attributes:
+        decay_u, decay_v, bias, v_init: shape (n,); ``threshold`` likewise, or None for a readout.
+        constant_current: what the bias of a current-based neuron adds to U in every step; it has
+            no register on the chip. Zeros elsewhere.
+        incoming: its projections.
+    """
+
+    name: str
+    decay_u: Real
+    decay_v: Real
+    bias: Real
+    v_init: Real
+    threshold: Real | None
+    constant_current: Real
+    incoming: tuple[Incoming, ...]
+
+
+def normal_form(network: Network, name: str) -> NormalPopulation:
+    """Population ``name`` of a float network in the form of the chip."""
+    population, c = network.population(name), network.coefficients(name)
+    neuron = population.neuron
+    v_reset = neuron.parameter("v_reset")
+    gain = c.gain_u * c.gain_v
+    drift = c.drift + (c.decay_v - 1.0) * v_reset
+    through_u = gain * np.asarray(population.bias)
+    has_current = neuron.has_current
+    return NormalPopulation(
+        name, c.decay_u, c.decay_v, drift + (0.0 if has_current else through_u), neuron.v_init - v_reset,
+        neuron.threshold_distance if neuron.spiking else None,
+        through_u if has_current else np.zeros(population.size),
+        tuple(Incoming(p.name, scaled_rows(p, gain), gain) for p in network.incoming(name)),
+    )
+
+
+def scaled_rows(p: Projection, gain: Real) -> Any:
+    """The weight with row j multiplied by gain[j]; stored zeros stay synapses."""
+    if not p.is_sparse:
+        return np.asarray(p.weight, np.float64) * gain[:, None]
+    rows = np.repeat(np.arange(p.shape[0]), np.diff(p.weight.indptr))
+    return with_synapse_values(p.weight, synapse_values(p.weight).astype(np.float64) * gain[rows])
+
+
+def largest_weight(weight: Any) -> float:
+    """Largest |weight| of a dense or sparse matrix."""
+    return float(np.max(np.abs(synapse_values(weight)), initial=0.0))
+
+
+def row_sums(weight: Any) -> Real:
+    """Sum of |weight| of every row: all synapses of a neuron active at once."""
+    magnitude = abs(weight) if sp.issparse(weight) else np.abs(weight)
+    return np.asarray(magnitude.sum(axis=1), np.float64).reshape(-1)
+

@@ -1,0 +1,141 @@
+"""What quantisation lost, value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ssdp_hw.errors import FileFormatError
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """Rounding and range of one population.
+
+    Attributes:
+        name: the population.
+        scale: chip voltage of one float volt.
+        threshold_error: worst relative error of ``v_threshold - v_reset``.
+        tau_mem_error, tau_syn_error: worst relative error of ``1 - decay``, which for a time
+            constant well above dt is that of the time constant.
+        bias_error: worst error of the bias, relative to the largest.
+        lost_leaks: neurons whose leak rounded to none.
+        v_peak, u_peak: largest |v| and |u| to be expected, as a share of the register.
+        worst_case_u: largest |u| if every synapse were active in every step, as a share of the
+            register; above 1 it could wrap.
+        bound: where the peaks come from: ``calibration`` or ``closed form``.
+    """
+
+    name: str
+    scale: float
+    threshold_error: float
+    tau_mem_error: float
+    tau_syn_error: float
+    bias_error: float
+    lost_leaks: int
+    v_peak: float
+    u_peak: float
+    worst_case_u: float
+    bound: str
+
+
+@dataclass(frozen=True)
+class ProjectionReport:
+    """Rounding of the weights of one projection.
+
+    Attributes:
+        name: the projection.
+        weight_format: canonical name of the number format.
+        weight_exp: its exponent.
+        synapses: how many there are.
+        clipped: weights outside the range, set to its end.
+        zeroed: weights that were not zero and became zero.
+        rms_error: root mean square error, relative to the root mean square weight.
+        max_error_lsb: largest error in units of one weight LSB.
+    """
+
+    name: str
+    weight_format: str
+    weight_exp: int
+    synapses: int
+    clipped: int
+    zeroed: int
+    rms_error: float
+    max_error_lsb: float
+
+
+@dataclass(frozen=True)
+class QuantizationReport:
+    """All that quantisation rounded, clipped or assumed."""
+
+    chip: str
+    populations: tuple[PopulationReport, ...]
+    projections: tuple[ProjectionReport, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> QuantizationReport:
+        """The report that :meth:`to_dict` described.
+
+        Raises:
+            FileFormatError: a field is missing or unknown.
+        """
+        try:
+            return cls(
+                str(data["chip"]), tuple(_part(PopulationReport, d) for d in data["populations"]),
+                tuple(_part(ProjectionReport, d) for d in data["projections"]), tuple(map(str, data["notes"])),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"quantisation report: {error!r}") from None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What deserves attention, one sentence each."""
+        found = []
+        for q in self.projections:
+            if q.clipped:
+                found.append(f"projection '{q.name}': {q.clipped} of {q.synapses} weights clipped")
+            if q.zeroed:
+                found.append(f"projection '{q.name}': {q.zeroed} of {q.synapses} weights became zero")
+        for p in self.populations:
+            if p.lost_leaks:
+                found.append(f"population '{p.name}': {p.lost_leaks} neurons lost their leak (dv rounds to 0)")
+            if max(p.tau_mem_error, p.tau_syn_error) > 0.05:
+                worst = max(p.tau_mem_error, p.tau_syn_error)
+                found.append(f"population '{p.name}': a decay is off by {worst:.1%}")
+            if p.worst_case_u > 1:
+                found.append(
+                    f"population '{p.name}': u could wrap if all synapses were active at once "
+                    f"({p.worst_case_u:.1f} times the register; expected peak {p.u_peak:.1%})"
+                )
+        return [*found, *self.notes]
+
+    def lines(self) -> list[str]:
+        """The whole report, for people."""
+        out = [f"quantised to {self.chip}"]
+        out += [
+            f"  {p.name}: scale {p.scale:.6g}/V, threshold error {p.threshold_error:.2%}, decay errors "
+            f"{p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u), bias error {p.bias_error:.2%}, "
+            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})" for p in self.populations
+        ]
+        out += [
+            f"  {q.name}: {q.weight_format}, weight_exp {q.weight_exp}, {q.synapses} synapses, {q.clipped} clipped, "
+            f"{q.zeroed} zeroed, rms error {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} LSB"
+            for q in self.projections
+        ]
+        return out + [f"  note: {w}" for w in self.warnings]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def _part(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    names = {f.name for f in fields(kind)}
+    if set(data) != names:
+        raise ValueError(f"fields {sorted(set(data) ^ names)} do not belong to {kind.__name__}")
+    return kind(**data)
