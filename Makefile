@@ -1,0 +1,71 @@
+# make demo            install into .venv, then run the demo
+# make test            install, then the tests
+# make lint            install, then ruff and mypy
+# make bench           install, then the benchmarks
+# make train           install torch and snnTorch too, then train the demo's network anew
+# make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
+# make clean           remove .venv and everything else that these commands made
+#
+# PYTHON chooses the interpreter: make PYTHON=python3.12 demo. Without it an existing .venv is kept,
+# and a new one is made with python3.11 where there is one, else with python3.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+ifneq ($(wildcard $(VENV)/.python-*),)
+PYTHON ?= $(BIN)/python
+else
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+endif
+VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
+
+# Stamps: which Python made .venv, and what was installed there from which files.
+MADE := $(VENV)/.python-$(VERSION)
+INSTALLED := $(VENV)/.installed
+TRAIN_INSTALLED := $(VENV)/.installed-train
+
+.PHONY: demo test lint bench train lava-dl install clean
+
+demo: install
+	$(BIN)/ssdp-hw demo
+
+test: install
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/pytest benchmarks --benchmark-only
+
+train: $(TRAIN_INSTALLED)
+	$(BIN)/python examples/train_digits.py
+
+lava-dl: install
+	$(BIN)/python examples/lava_dl_networks.py
+
+install: $(INSTALLED)
+
+$(MADE):
+	@test -n "$(VERSION)" || { echo "PYTHON=$(PYTHON) does not run; give one: make PYTHON=python3.11" >&2; exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# lava-nc declares Python < 3.11 and numpy < 2, but needs neither; the extra `lava` has what it needs.
+$(INSTALLED): $(MADE) pyproject.toml constraints.txt
+	$(PIP_INSTALL) -c constraints.txt -e '.[lava,brian2,report,demo,test,lint]'
+	$(PIP_INSTALL) --no-deps --ignore-requires-python lava-nc==0.10.0
+	touch $@
+
+# Any torch will do: to get one without CUDA, point pip at an index of CPU builds by its environment.
+$(TRAIN_INSTALLED): $(INSTALLED)
+	$(PIP_INSTALL) -c constraints.txt -e '.[train]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .cache build dist demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
