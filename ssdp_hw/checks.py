@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, NoReturn
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError, ShapeError
+
+
+class Choice(StrEnum):
+    """An enum of named rules whose members are also reached by their value.
+
+    Raises:
+        ParameterError: a value that names no member.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        known = ", ".join(repr(str(member.value)) for member in cls)
+        raise ParameterError(f"{cls.__name__} {value!r} is unknown; there are: {known}")
 
 
 def check_name(name: object, what: str) -> str:
@@ -20,6 +34,18 @@ def check_name(name: object, what: str) -> str:
     if not isinstance(name, str) or not name or not name.isprintable():
         raise ParameterError(f"{what}: the name {name!r} is not a non-empty printable string")
     return name
+
+
+def as_array(value: Any, owner: str) -> NDArray[Any]:
+    """``value`` as an array of any type and shape.
+
+    Raises:
+        ShapeError: nested sequences of different lengths.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{owner} is no array: its rows differ in length") from None
 
 
 def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
@@ -48,7 +74,7 @@ def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArra
         ParameterError: not an integer type, or out of range.
         ShapeError: another shape.
     """
-    array = np.asarray(value)
+    array = as_array(value, owner)
     if not np.issubdtype(array.dtype, np.integer):
         raise ParameterError(f"{owner} is {array.dtype}, not integers: chip registers hold integers only")
     outside = array[(array < low) | (array > high)]
@@ -76,11 +102,18 @@ def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
     """
     matrix: Any
     if sp.issparse(weight):
+        if hasattr(weight, "check_format"):
+            try:  # before the conversion, whose compiled loops trust the indices
+                weight.check_format(full_check=True)
+            except ValueError as error:
+                raise ParameterError(f"{owner}: the sparse weight is malformed: {error}") from None
         matrix = sp.csr_array(weight, copy=True)
         matrix.sort_indices()
+        if not matrix.has_canonical_format:
+            raise ParameterError(f"{owner}: a synapse occurs twice in the sparse weight; add its weights up")
         values = matrix.data
     else:
-        matrix = np.array(weight)
+        matrix = as_array(weight, owner).copy()
         values = matrix
     if values.dtype.kind not in "fiu":
         raise ParameterError(f"{owner}: weights are {values.dtype}, not real numbers")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.checks import Choice
 from ssdp_hw.errors import ParameterError
 
 
-class SignMode(StrEnum):
+class SignMode(Choice):
     """Which signs the weights of a projection have; it sets their range and their step."""
 
     MIXED = "mixed"
@@ -19,7 +19,7 @@ class SignMode(StrEnum):
     INHIBITORY = "inhibitory"
 
 
-class Rounding(StrEnum):
+class Rounding(Choice):
     """How a real number becomes an integer."""
 
     NEAREST = "nearest"  # half to even

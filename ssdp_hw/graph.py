@@ -84,11 +84,11 @@ class BaseProjection:
         check_name(self.source, "projection source")
         check_name(self.target, "projection target")
         object.__setattr__(self, "name", check_name(self.name or f"{self.source}->{self.target}", "projection"))
-        shape = np.shape(self.weight)
-        if len(shape) != 2 or 0 in shape:
-            raise ShapeError(f"projection '{self.name}': weight of shape {shape}; expected (post, pre)")
         owner = f"projection '{self.name}'"
-        given = self.weight
+        given: Any = self.weight if sp.issparse(self.weight) else as_array(self.weight, f"{owner}: weight")
+        shape = given.shape
+        if len(shape) != 2 or 0 in shape:
+            raise ShapeError(f"{owner}: weight of shape {shape}; expected (post, pre)")
         object.__setattr__(self, "weight", weight_matrix(given, shape[0], shape[1], owner))
         delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
         if sp.issparse(given) and delay.shape == (given.nnz,):

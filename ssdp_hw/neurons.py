@@ -7,26 +7,25 @@ the bias. It is held constant during the step. All parameters are per neuron, sh
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import real_vector
+from ssdp_hw.checks import Choice, real_vector
 from ssdp_hw.errors import ParameterError
 
 Real = NDArray[np.float64]
 
 
-class Discretization(StrEnum):
+class Discretization(Choice):
     """How the differential equations become a step of length dt."""
 
     EULER = "euler"  # forward Euler: a decay of 1 - dt/tau a step
     EXPONENTIAL = "exponential"  # exact for an input held during the step: a decay of exp(-dt/tau)
 
 
-class UpdateOrder(StrEnum):
+class UpdateOrder(Choice):
     """Which current the voltage of a current-based neuron sees in a step."""
 
     CURRENT_FIRST = "current_first"  # the current of this step (Lava, lava-dl, snnTorch)

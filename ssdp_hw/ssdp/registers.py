@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import Choice
 
-class SpikeTime(StrEnum):
+
+class SpikeTime(Choice):
     """Which spike of a window stands for a neuron that fired several times."""
 
     FIRST = "first"  # the paper's words

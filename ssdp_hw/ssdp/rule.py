@@ -16,23 +16,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import Choice
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.ssdp.registers import Registers, SpikeTime
 
 
-class SilentPairs(StrEnum):
+class SilentPairs(Choice):
     """What a pair does in which no neuron fired."""
 
     DEPRESS = "depress"  # d = 0, so the full -a_baseline (the authors' code)
     SKIP = "skip"  # nothing
 
 
-class WeightRounding(StrEnum):
+class WeightRounding(Choice):
     """How the synchrony counter moves the integer weight at a commit."""
 
     CARRY = "carry"  # whole LSBs toward zero, the rest stays in the counter: nothing is lost

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from ssdp_hw.checks import Choice, check_name, int_vector, real_vector, weight_matrix, with_synapse_values
+from ssdp_hw.errors import ParameterError, ShapeError
+
+
+class Colour(Choice):
+    RED = "red"
+    BLUE = "blue"
+
+
+def test_choice_by_value_member_and_unknown():
+    assert Colour("red") is Colour.RED
+    assert Colour(Colour.BLUE) is Colour.BLUE
+    assert str(Colour.BLUE) == "blue"
+    for value in ("green", None, 3, ["red"]):
+        with pytest.raises(ParameterError, match="is unknown; there are: 'red', 'blue'"):
+            Colour(value)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x00", "\ud800", None, 3, b"a"])
+def test_names(name):
+    with pytest.raises(ParameterError, match="thing: the name"):
+        check_name(name, "thing")
+
+
+def test_real_vector():
+    assert real_vector(2, 3, "x").tolist() == [2, 2, 2]
+    assert real_vector([[1, 2], [3, 4]], 4, "x").tolist() == [1, 2, 3, 4]
+    for bad in (np.nan, [1, np.inf], "a", None, 1j, [[1], [1, 2]]):
+        with pytest.raises(ParameterError, match="^x "):
+            real_vector(bad, 2, "x")
+    with pytest.raises(ShapeError, match="x has 3 values for 2 neurons"):
+        real_vector([1, 2, 3], 2, "x")
+
+
+def test_real_vector_is_a_copy():
+    given = np.ones(2)
+    real_vector(given, 2, "x")[0] = 5
+    assert given[0] == 1
+
+
+@pytest.mark.parametrize("value", [0.5, True, "1", 2**70, [[1], [2, 3]], None])
+def test_int_vector_takes_integers_only(value):
+    with pytest.raises(ParameterError, match="^x "):
+        int_vector(value, 2, 0, 10, "x")
+
+
+def test_int_vector_limits_are_inclusive():
+    assert int_vector([0, 10], 2, 0, 10, "x").tolist() == [0, 10]
+    for value in (-1, 11, np.uint64(2**64 - 1)):
+        with pytest.raises(ParameterError, match=r"is outside 0 \.\. 10"):
+            int_vector(value, 2, 0, 10, "x")
+
+
+def test_sparse_matrix_keeps_stored_zeros_and_is_sorted():
+    given = sp.csr_array((np.array([1.0, 0.0, 3.0]), np.array([2, 0, 1]), np.array([0, 2, 3])), shape=(2, 3))
+    kept = weight_matrix(given, 2, 3, "w")
+    assert kept.indices.tolist() == [0, 2, 1]
+    assert kept.data.tolist() == [0, 1, 3]
+    assert given.indices.tolist() == [2, 0, 1]
+
+
+def test_sparse_indices_out_of_range_are_refused():
+    bad = sp.csr_array((np.ones(2), np.array([0, 1]), np.array([0, 1, 2])), shape=(2, 3))
+    bad.indices[1] = 7
+    with pytest.raises(ParameterError, match="w: the sparse weight is malformed"):
+        weight_matrix(bad, 2, 3, "w")
+
+
+def test_synapse_stored_twice_is_refused():
+    twice = sp.csr_array((np.ones(2), np.array([1, 1]), np.array([0, 2])), shape=(1, 2))
+    with pytest.raises(ParameterError, match="a synapse occurs twice"):
+        weight_matrix(twice, 1, 2, "w")
+
+
+@pytest.mark.parametrize("weight", [np.ones((2, 2)) * 1j, np.ones((2, 2), bool), [["a", "b"], ["c", "d"]]])
+def test_weights_are_real_numbers(weight):
+    with pytest.raises(ParameterError, match="not real numbers"):
+        weight_matrix(weight, 2, 2, "w")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_weights_are_finite(value, form):
+    with pytest.raises(ParameterError, match="w: a weight is NaN or infinite"):
+        weight_matrix(form([[1.0, value]]), 1, 2, "w")
+
+
+def test_other_values_on_the_same_synapses():
+    dense = np.arange(6).reshape(2, 3)
+    assert with_synapse_values(dense, np.arange(6) * 2).tolist() == (dense * 2).tolist()
+    sparse = sp.csr_array(([1, 2], [2, 0], [0, 1, 2]), shape=(2, 3))
+    assert with_synapse_values(sparse, np.array([5, 6])).toarray().tolist() == [[0, 0, 5], [6, 0, 0]]
