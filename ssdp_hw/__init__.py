@@ -6,6 +6,7 @@ from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import Input
 from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
+from ssdp_hw.nir_io import from_nir
 from ssdp_hw.quantization import quantize
 from ssdp_hw.simulation import run
 from ssdp_hw.ssdp import SSDP, FixedSSDP
@@ -14,5 +15,5 @@ from ssdp_hw.target import list_targets as targets
 __all__ = [
     "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "WeightFormat", "encode", "quantize", "run", "targets",
+    "WeightFormat", "encode", "from_nir", "quantize", "run", "targets",
 ]
