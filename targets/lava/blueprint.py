@@ -1,0 +1,120 @@
+"""A Lava network as data: which process, which parameters, what is connected to what.
+
+The toolkit decides everything here; the worker, which may not have the toolkit, only builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+# Process classes of Lava itself; the others are ours.
+LAVA_KINDS = ("LIF", "Dense", "DelayDense")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A member of Lava's ``SignMode``, which only the worker can name."""
+
+    sign_mode: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One Lava Process: its class and the arguments of its constructor."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass
+class Blueprint:
+    """Nodes and links (source node, its port, target node, its port) of one Lava runtime.
+
+    Attributes:
+        tag: tag of the ProcessModels, ``fixed_pt`` or ``floating_pt``.
+    """
+
+    tag: str
+    nodes: list[Node] = field(default_factory=list)
+    links: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def components(self) -> list[Blueprint]:
+        """The connected parts: a Lava runtime holds only what is connected."""
+        group = {node.name: {node.name} for node in self.nodes}
+        for source, _, target, _ in self.links:
+            if group[source] is not group[target]:
+                joined = group[source] | group[target]
+                for name in joined:
+                    group[name] = joined
+        parts = {id(names): names for names in group.values()}.values()
+        return [
+            Blueprint(
+                self.tag, [n for n in self.nodes if n.name in names], [k for k in self.links if k[0] in names]
+            )
+            for names in parts
+        ]
+
+    def on_lava(self) -> list[str]:
+        """Names of the nodes that are Lava's own processes."""
+        return [n.name for n in self.nodes if n.kind in LAVA_KINDS]
+
+    def described(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Plain values for JSON, and the arrays that they refer to by key."""
+        arrays: dict[str, NDArray[Any]] = {}
+
+        def plain(key: str, value: Any) -> Any:
+            if isinstance(value, np.ndarray):
+                arrays[key] = value
+                return {"array": key}
+            if sp.issparse(value):
+                keys = [f"{key}.{part}" for part in ("data", "indices", "indptr")]
+                arrays.update(zip(keys, (value.data, value.indices, value.indptr), strict=True))
+                return {"csr": keys, "shape": list(value.shape)}
+            return {"sign_mode": value.sign_mode} if isinstance(value, Choice) else value
+
+        nodes = [
+            {
+                "name": n.name, "kind": n.kind,
+                "parameters": {k: plain(f"{number}.{k}", v) for k, v in n.parameters.items()},
+            }
+            for number, n in enumerate(self.nodes)
+        ]
+        return {"tag": self.tag, "nodes": nodes, "links": [list(k) for k in self.links]}, arrays
+
+
+def input_node(name: str) -> str:
+    """Name of the node of an input."""
+    return f"input {name}"
+
+
+def population_node(name: str) -> str:
+    """Name of the node of a population."""
+    return f"population {name}"
+
+
+def projection_node(name: str) -> str:
+    """Name of the node of a projection."""
+    return f"projection {name}"
+
+
+def port_shape(batch: int, size: int) -> tuple[int, ...]:
+    """Shape of ports: (n,) for one sample, as Lava's Dense wants it, else (batch, n)."""
+    return (size,) if batch == 1 else (batch, size)
+
+
+def shared_value(values: Iterable[Any]) -> Any | None:
+    """The one value that all have, as a plain number, or None."""
+    found = np.unique(np.asarray(values))
+    return found[0].item() if found.size == 1 else None
+
+
+def per_sample(values: NDArray[Any], batch: int) -> NDArray[Any]:
+    """Values of shape (batch, n) or (1, n) for ports of :func:`port_shape`."""
+    return values[0] if batch == 1 else values

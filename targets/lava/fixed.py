@@ -1,0 +1,82 @@
+"""Nodes of a fixed network: Lava's own process where it says exactly the same, else ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.chips import Chip
+from ssdp_hw.drive import Drive
+from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.graph import Comparison, Reset
+
+from .blueprint import Choice, Node, per_sample, population_node, port_shape, projection_node
+
+# DelayDense builds a (delays * post, pre) matrix anew in every step, in int32 with a reduction:
+# beyond this many entries (about a millisecond) our Connection takes its place.
+DELAY_DENSE_LIMIT = 1 << 16
+
+
+def widths(chip: Chip) -> dict[str, int]:
+    """The chip's widths under the names of our Neurons."""
+    return {
+        "decay_bits": chip.decay_bits, "current_offset": chip.current_decay_offset,
+        "voltage_offset": chip.voltage_decay_offset, "state_bits": chip.state_bits,
+        "activation_shift": chip.activation_shift,
+    }
+
+
+# Constants in lava/proc/lif/models.py, AbstractPyLifModelFixed.
+LIF_WIDTHS = {
+    "decay_bits": 12, "current_offset": 1, "voltage_offset": 0, "state_bits": 24, "activation_shift": 6
+}
+
+
+def lif_expresses(chip: Chip, p: FixedPopulation) -> bool:
+    """Whether Lava's LIF is this population: shared parameters, reset to 0, ``v > vth``."""
+    return (
+        p.uniform and p.spiking and p.reset is Reset.ZERO and p.threshold is Comparison.ABOVE
+        and widths(chip) == LIF_WIDTHS
+    )
+
+
+def population(
+    network: FixedNetwork, p: FixedPopulation, drive: Drive | None, *, batch: int, own: bool, window: int = 0,
+) -> Node:
+    """The process of a population; ``drive`` gives the bias of each sample where it has one."""
+    shape = port_shape(batch, p.size)
+    name = population_node(p.name)
+    if not own and not window and lif_expresses(network.limits, p):
+        mantissa: Any = p.bias_mant
+        exponent = p.bias_exp
+        if drive is not None and p.name in drive.bias:
+            mantissa, exponent = per_sample(drive.bias[p.name], batch), drive.bias_exp[p.name]
+        return Node(name, "LIF", {
+            "shape": shape, "du": int(p.du[0]), "dv": int(p.dv[0]), "vth": int(p.vth[0]),
+            "bias_mant": np.broadcast_to(mantissa, shape).copy(), "bias_exp": exponent,
+            "v": np.broadcast_to(p.v_init, shape).copy(),
+        })
+    bias = p.bias if drive is None else per_sample(drive.fixed_bias(network, p.name), batch)
+    return Node(name, "Neurons", {
+        "shape": shape, "du": p.du, "dv": p.dv, "vth": p.vth, "v": p.v_init,
+        "bias": bias, "spiking": p.spiking,
+        "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT, "window": window,
+        **widths(network.limits),
+    })
+
+
+def projection(q: FixedProjection, *, batch: int, own: bool) -> Node:
+    """The process of a projection."""
+    name = projection_node(q.name)
+    common = {"weights": q.weight.astype(np.int32), "weight_exp": q.weight_exp}
+    plain = batch == 1 and not own and not q.is_sparse and q.format.scale_bits == 8
+    # With its sign mode and bits stated, Dense leaves weights of that format as they are.
+    stated = {"num_weight_bits": q.format.bits, "sign_mode": Choice(q.format.sign_mode.name)}
+    if plain and q.max_delay == 0:
+        return Node(name, "Dense", {**common, **stated})
+    if plain and q.weight.size * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
+        delays = q.synapse_delays.reshape(q.shape).astype(np.int64)
+        return Node(name, "DelayDense", {**common, **stated, "delays": delays})
+    delay = q.delay if isinstance(q.delay, int) or q.is_sparse else q.delay.reshape(q.shape)
+    return Node(name, "Connection", {**common, "delays": delay, "batch": batch})

@@ -1,0 +1,89 @@
+"""Nodes of a float network: Lava's own process where it says the same up to rounding, else ours.
+
+Lava's LIF has no gains: where it stands for a population, the gain of the synaptic input goes into
+the weights, its constant part into the bias, and u is scaled back when it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import with_synapse_values
+from ssdp_hw.drive import Drive
+from ssdp_hw.graph import Comparison, Reset
+from ssdp_hw.network import Network, Population, Projection
+
+from .blueprint import Node, per_sample, population_node, port_shape, projection_node, shared_value
+from .fixed import DELAY_DENSE_LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """What Lava's numbers of a population mean.
+
+    Attributes:
+        gain: factor on its incoming weights, shape (n,).
+        u_scale, u_offset: the network's u is ``u_scale * u + u_offset`` of Lava's.
+    """
+
+    gain: Any = 1.0
+    u_scale: Any = 1.0
+    u_offset: Any = 0.0
+
+
+def lif_expresses(network: Network, p: Population, bias: NDArray[np.float64]) -> bool:
+    """Whether Lava's LIF is this population once its gains are folded into the weights."""
+    c = network.coefficients(p.name)
+    same = (c.decay_u, c.decay_v, p.neuron.parameter("v_threshold"))
+    return (
+        p.spiking and p.reset is Reset.ZERO and p.threshold is Comparison.ABOVE
+        and not network.uses_old_current(p.name) and all(shared_value(x) is not None for x in same)
+        and not p.neuron.parameter("v_reset").any() and bool(np.all(c.gain_v != 0))
+        # A constant input decays into u, which LIF has no bias for; without memory it acts on v.
+        and (not bias.any() or not c.decay_u.any())
+    )
+
+
+def population(
+    network: Network, p: Population, drive: Drive, *, own: bool, window: int = 0
+) -> tuple[Node, Scaling]:
+    """The process of a population, and what its numbers mean."""
+    shape = port_shape(drive.batch, p.size)
+    name, c = population_node(p.name), network.coefficients(p.name)
+    bias = drive.float_bias(network, p.name)
+    if not own and not window and lif_expresses(network, p, bias):
+        gain = c.gain_v * c.gain_u
+        constant = per_sample(c.drift + gain * bias, drive.batch)
+        return Node(name, "LIF", {
+            "shape": shape, "du": float(1 - c.decay_u[0]), "dv": float(1 - c.decay_v[0]),
+            "vth": float(p.neuron.parameter("v_threshold")[0]), "bias_mant": np.broadcast_to(constant, shape).copy(),
+            "v": np.broadcast_to(p.neuron.v_init, shape).copy(),
+        }), Scaling(gain, 1 / c.gain_v, c.gain_u * bias)
+    return Node(name, "Neurons", {
+        "shape": shape, "du": 1 - c.decay_u, "dv": 1 - c.decay_v, "vth": p.neuron.parameter("v_threshold"),
+        "v": p.neuron.v_init, "bias": c.drift, "gain_in": c.gain_u, "bias_in": per_sample(bias, drive.batch),
+        "gain": c.gain_v, "v_reset": p.neuron.parameter("v_reset"), "spiking": p.spiking,
+        "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT,
+        "voltage_first": network.uses_old_current(p.name), "window": window,
+    }), Scaling()
+
+
+def projection(q: Projection, gain: Any, *, batch: int, own: bool) -> Node:
+    """The process of a projection whose target wants its weights times ``gain``."""
+    name = projection_node(q.name)
+    gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
+    per_row = np.diff(q.weight.indptr) if q.is_sparse else q.shape[1]
+    weights = with_synapse_values(q.weight, q.synapse_weights * np.repeat(gains, per_row))
+    plain = batch == 1 and not own and not q.is_sparse
+    if plain and q.max_delay == 0:
+        return Node(name, "Dense", {"weights": weights})
+    if plain and q.weight.size * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
+        return Node(name, "DelayDense", {
+            "weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)
+        })
+    delay = q.delay if isinstance(q.delay, int) or q.is_sparse else q.delay.reshape(q.shape)
+    return Node(name, "Connection", {"weights": weights, "delays": delay, "batch": batch})

@@ -1,0 +1,154 @@
+"""A run: jobs for the parts and batches of a network, and their recordings put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.result import RECORDABLE, Record, Recording
+
+from . import fixed, floating
+from .blueprint import Blueprint, Node, input_node, population_node, port_shape, projection_node
+from .floating import Scaling
+from .session import Job, run_jobs
+
+# By variable and population, the recordings of one batch after the other.
+Pieces = dict[str, dict[str, list[NDArray[Any]]]]
+
+
+@dataclass
+class Plan:
+    """A network as a blueprint, and what the numbers of its populations mean.
+
+    Attributes:
+        blueprint: everything, connected or not.
+        scaling: by population, in a float network.
+    """
+
+    blueprint: Blueprint
+    scaling: dict[str, Scaling]
+
+
+def source_node(name: str, spikes: NDArray[np.bool_]) -> Node:
+    """Spikes of shape (time, batch, channels) as a source."""
+    steps, batch, size = spikes.shape
+    packed = np.packbits(spikes.reshape(steps, -1), axis=1)
+    return Node(input_node(name), "SpikeSource", {"shape": port_shape(batch, size), "packed": packed})
+
+
+def link(blueprint: Blueprint, network: AnyNetwork) -> None:
+    """Connect sources, projections and populations."""
+    for q in network.projections:
+        name = projection_node(q.name)
+        source = (input_node if q.source in network.input_names else population_node)(q.source)
+        blueprint.links.append((source, "s_out", name, "s_in"))
+        blueprint.links.append((name, "a_out", population_node(q.target), "a_in"))
+
+
+def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
+    """The network with the spikes of a drive as its sources."""
+    is_fixed = isinstance(network, FixedNetwork)
+    blueprint = Blueprint("fixed_pt" if is_fixed else "floating_pt")
+    blueprint.nodes += [source_node(name, spikes) for name, spikes in drive.spikes.items()]
+    scaling: dict[str, Scaling] = {}
+    if isinstance(network, FixedNetwork):
+        batch = drive.batch
+        blueprint.nodes += [fixed.population(network, p, drive, batch=batch, own=own) for p in network.populations]
+        blueprint.nodes += [fixed.projection(q, batch=batch, own=own) for q in network.projections]
+    else:
+        for p in network.populations:
+            node, scaling[p.name] = floating.population(network, p, drive, own=own)
+            blueprint.nodes.append(node)
+        blueprint.nodes += [
+            floating.projection(q, scaling[q.target].gain, batch=drive.batch, own=own) for q in network.projections
+        ]
+    link(blueprint, network)
+    return Plan(blueprint, scaling)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One run: every sample of the drive from the initial state."""
+
+    network: AnyNetwork
+    drive: Drive
+    record: Record
+
+
+def run_all(tasks: Sequence[Task], options: Mapping[str, Any]) -> list[Recording]:
+    """Run several tasks in one worker, each ``batch_size`` samples side by side at a time."""
+    jobs: list[Job] = []
+    origins: list[tuple[int, Plan]] = []  # of each job: number of its task, and its plan
+    on_lava: list[list[str]] = []
+    for number, task in enumerate(tasks):
+        plans = _plans(task, options)
+        on_lava.append(plans[0].blueprint.on_lava())
+        for plan in plans:
+            parts = _jobs(task, plan)
+            jobs += parts
+            origins += [(number, plan)] * len(parts)
+    pieces: list[Pieces] = [{variable: {} for variable in RECORDABLE} for _ in tasks]
+    versions: dict[str, str] = {}
+    if jobs:
+        with run_jobs(jobs, python=options["python"], time_limit=options["time_limit"]) as results:
+            versions = results.versions
+            for index, (number, plan) in enumerate(origins):
+                _collect(pieces[number], tasks[number], jobs[index], plan, partial(results.arrays, index))
+    return [
+        Recording(
+            _joined(kept["spikes"]), _joined(kept["v"]), _joined(kept["u"]), info={**versions, "on_lava": names}
+        )
+        for kept, names in zip(pieces, on_lava, strict=True)
+    ]
+
+
+def _plans(task: Task, options: Mapping[str, Any]) -> list[Plan]:
+    size = int(options["batch_size"])
+    return [
+        plan_run(task.network, task.drive.select(start, start + size), own=options["processes"] == "own")
+        for start in range(0, task.drive.batch, size)
+    ]
+
+
+def _jobs(task: Task, plan: Plan) -> list[Job]:
+    wanted = {
+        population_node(p.name): [variable for variable in RECORDABLE if task.record.wants(variable, p.name)]
+        for p in task.network.populations
+    }
+    jobs = []
+    for part in plan.blueprint.components():
+        kept = {node.name: wanted[node.name] for node in part.nodes if wanted.get(node.name)}
+        if kept:  # a part of which nothing is kept need not run
+            jobs.append(Job(part, task.drive.steps, kept))
+    return jobs
+
+
+def _collect(
+    pieces: Pieces, task: Task, job: Job, plan: Plan, arrays: Callable[[str], dict[str, NDArray[Any]]]
+) -> None:
+    for p in task.network.populations:
+        if population_node(p.name) not in job.record:
+            continue
+        for variable, values in arrays(population_node(p.name)).items():
+            trace = _meant(values.reshape(job.steps, -1, p.size), variable, plan.scaling.get(p.name))
+            pieces[variable].setdefault(p.name, []).append(trace)
+
+
+def _joined(pieces: dict[str, list[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate(parts, axis=1) for name, parts in pieces.items()}
+
+
+def _meant(values: NDArray[Any], variable: str, scaling: Scaling | None) -> NDArray[Any]:
+    """The network's numbers for Lava's, shape (time, batch, n); no scaling in a fixed network."""
+    if variable == "spikes":
+        return values.astype(bool)
+    if scaling is None:
+        return values.astype(np.int64)
+    return np.asarray(values * scaling.u_scale + scaling.u_offset if variable == "u" else values, np.float64)

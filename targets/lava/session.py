@@ -1,0 +1,142 @@
+"""The worker subprocess: started, watched and ended from here.
+
+Lava's runtime does not fail cleanly: an exception in a model leaves its peers waiting for ever, and
+a killed parent leaves orphans. The worker is therefore a process of its own, in a session of its
+own, and dies whole (see :mod:`.worker.lifetime`): ending its first process ends all of them. Only
+Python's resource tracker stays a moment longer and unlinks the shared memory. All of them hold the
+worker's stderr, so the end of that stream is the proof that nothing is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import TargetRunError, TargetUnavailableError
+
+from .blueprint import Blueprint
+
+PYTHON_VARIABLE = "SSDP_HW_LAVA_PYTHON"
+
+# Seconds that the processes of an ended worker may take to disappear.
+GRACE = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One Lava runtime: what to build, for how many steps, what to record.
+
+    Attributes:
+        blueprint: a connected network.
+        steps: number of steps.
+        record: by population node, the variables to keep.
+    """
+
+    blueprint: Blueprint
+    steps: int
+    record: Mapping[str, list[str]]
+
+
+class Results:
+    """What the jobs of a worker wrote."""
+
+    def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
+        self._folder, self._jobs = folder, jobs
+        self.versions: dict[str, str] = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+
+    def arrays(self, number: int, node: str) -> dict[str, NDArray[Any]]:
+        """The arrays that a node of the job of that number wrote."""
+        with np.load(self._folder / _file(number, self._jobs[number], node), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+
+
+def _file(number: int, job: Job, node: str) -> str:
+    names = [n.name for n in job.blueprint.nodes]
+    return f"{number}-{names.index(node)}.npz"
+
+
+def interpreter(python: str | None) -> str:
+    """The Python that runs Lava: the option, else the environment variable, else this one."""
+    return python or os.environ.get(PYTHON_VARIABLE) or sys.executable
+
+
+@contextmanager
+def run_jobs(jobs: Sequence[Job], *, python: str | None, time_limit: float) -> Iterator[Results]:
+    """Run jobs one after the other in one worker; the results live as long as the context.
+
+    Raises:
+        TargetUnavailableError: the interpreter cannot be started.
+        TargetRunError: a job failed, or all together took longer than ``time_limit`` seconds.
+    """
+    with tempfile.TemporaryDirectory(prefix="ssdp-hw-lava-") as name:
+        folder = Path(name)
+        _write(jobs, folder)
+        _work(interpreter(python), folder, time_limit)
+        yield Results(folder, jobs)
+
+
+def _write(jobs: Sequence[Job], folder: Path) -> None:
+    described = []
+    for number, job in enumerate(jobs):
+        plain, arrays = job.blueprint.described()
+        record = {
+            node: {"variables": variables, "file": _file(number, job, node)} for node, variables in job.record.items()
+        }
+        described.append({**plain, "steps": job.steps, "record": record})
+        np.savez(folder / f"{number}.npz", **arrays)
+    (folder / "jobs.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+def _work(python: str, folder: Path, time_limit: float) -> None:
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    # Every Lava process would start a thread for each core of its own.
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    command = [python, "-m", "worker", str(os.getpid()), str(folder)]
+    try:
+        process = subprocess.Popen(  # noqa: S603  # the interpreter is the user's choice
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            start_new_session=True, env={**os.environ, **single, "PYTHONPATH": path},
+        )
+    except OSError as error:
+        raise TargetUnavailableError(f"target 'lava': cannot start '{python}': {error}") from None
+    try:
+        _, stderr = process.communicate(timeout=time_limit)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise TargetRunError(
+            f"target 'lava': not finished after {time_limit:g} s; raise the option time_limit or run fewer samples"
+        ) from None
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode == 0:
+        return
+    error_file = folder / "error.txt"
+    text = error_file.read_text(encoding="utf-8") if error_file.exists() else stderr.decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()] or ["no message"]
+    failure = TargetRunError(f"target 'lava': the worker failed: {lines[-1].strip()}")
+    failure.add_note(text)  # the whole traceback
+    raise failure
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the worker and wait until all its processes are gone and its shared memory is unlinked."""
+    process.kill()
+    try:
+        process.communicate(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()

@@ -1,0 +1,78 @@
+"""Lava as a target."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.result import Record, Recording
+from ssdp_hw.target import Availability, Learned, LearningPlan, Target
+
+from .inference import Task, run_all
+from .session import PYTHON_VARIABLE
+
+# lava-nc declares Python < 3.11 and numpy < 2, which pip would obey.
+INSTALL = "pip install 'ssdp-hw[lava]' && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
+REQUIRED = ("lava-nc", "asteval", "networkx", "scikit-learn")
+
+
+class LavaTarget(Target):
+    """Intel's Lava on the CPU, in a worker subprocess.
+
+    Options:
+        processes: ``auto`` uses Lava's own LIF, Dense and DelayDense wherever they express a
+            population or projection exactly; ``own`` uses our Processes throughout.
+        batch_size: samples side by side in one Lava network; further samples run after them.
+        time_limit: seconds after which the worker is ended.
+        python: interpreter that has lava-nc; default the environment variable
+            ``SSDP_HW_LAVA_PYTHON``, else the running one.
+    """
+
+    name = "lava"
+    title = "Intel Lava: LIF, Dense and own processes on the CPU"
+    options: Mapping[str, Any] = {"processes": "auto", "batch_size": 128, "time_limit": 600.0, "python": None}
+
+    def availability(self) -> Availability:
+        """Whether lava-nc and what it needs are installed here, or another interpreter is named."""
+        elsewhere = os.environ.get(PYTHON_VARIABLE)
+        if elsewhere:
+            found = shutil.which(elsewhere) is not None
+            return Availability(found, f"in {elsewhere}", "" if found else f"{PYTHON_VARIABLE}=/path/to/python")
+        try:
+            versions = [metadata.version(name) for name in REQUIRED]
+        except metadata.PackageNotFoundError:
+            return Availability(False, install=INSTALL)
+        return Availability(True, f"lava-nc {versions[0]}")
+
+    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with defaults filled in.
+
+        Raises:
+            ParameterError: an unknown option, or a value out of range.
+        """
+        resolved = super().resolve(options)
+        if resolved["processes"] not in ("auto", "own"):
+            raise ParameterError(f"target 'lava': processes = {resolved['processes']!r}; choose auto or own")
+        for name, kinds in (("batch_size", int), ("time_limit", (int, float))):
+            value = resolved[name]
+            if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
+                raise ParameterError(f"target 'lava': {name} = {value!r} must be a number above 0")
+        if resolved["python"] is not None and not isinstance(resolved["python"], (str, os.PathLike)):
+            raise ParameterError(f"target 'lava': python = {resolved['python']!r} is no path")
+        return resolved
+
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+        """Run in batches side by side."""
+        return run_all([Task(network, drive, record)], options)[0]
+
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+        """Learn window by window."""
+        return super().learn(network, drive, plan, options)
+
+
+TARGET = LavaTarget()

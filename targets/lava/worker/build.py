@@ -1,0 +1,53 @@
+"""From a job's description to connected Lava processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.lif.process import LIF
+from lava.utils.weightutils import SignMode
+from scipy.sparse import csr_matrix
+
+from .processes.connection import Connection
+from .processes.neurons import Neurons
+from .processes.spike_source import SpikeSource
+
+PROCESSES = {c.__name__: c for c in (LIF, Dense, DelayDense, SpikeSource, Neurons, Connection)}
+
+
+def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """A plain value as it is; ``{"array": key}`` and the like as the object that it stands for."""
+    if not isinstance(value, dict):
+        return tuple(value) if isinstance(value, list) else value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "csr" in value:
+        data, indices, indptr = (arrays[key] for key in value["csr"])
+        return csr_matrix((data, indices, indptr), shape=tuple(value["shape"]))
+    return SignMode[value["sign_mode"]]
+
+
+def build(
+    nodes: list[dict[str, Any]], links: list[list[str]], arrays: Mapping[str, Any],
+    further: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Processes by node name, connected.
+
+    Args:
+        nodes: each with ``name``, ``kind`` (a class of ``PROCESSES``) and ``parameters``.
+        links: (source node, its port, target node, its port) each.
+        arrays: what parameters refer to.
+        further: more proc_params by node name.
+    """
+    further = further or {}
+    made = {}
+    for node in nodes:
+        parameters = {key: parameter(value, arrays) for key, value in node["parameters"].items()}
+        made[node["name"]] = PROCESSES[node["kind"]](
+            name=node["name"], **parameters, **further.get(node["name"], {})
+        )
+    for source, out_port, target, in_port in links:
+        getattr(made[source], out_port).connect(getattr(made[target], in_port))
+    return made

@@ -1,0 +1,35 @@
+"""Lets lava-nc 0.10.0 be imported on Python 3.11 and newer; import Lava only after :func:`enable`.
+
+The one break is in ``lava.magma.compiler.var_model``: dataclass fields whose default is an instance
+of the dataclass ``ByteEncoder``, which is unhashable, and so refused since Python 3.11. While that
+one module is imported, ``ByteEncoder`` is made hashable. No installed file is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import sys
+from typing import Any
+
+_MODULE, _CLASS = "lava.magma.compiler.var_model", "ByteEncoder"
+
+
+def enable() -> None:
+    """Make ``import lava`` work in this interpreter; does nothing where it works anyway."""
+    if sys.version_info < (3, 11) or _MODULE in sys.modules:
+        return
+    original: Any = dataclasses.dataclass
+
+    def dataclass(cls: Any = None, /, **options: Any) -> Any:
+        def wrap(c: Any) -> Any:
+            hashable = {"unsafe_hash": True} if (c.__module__, c.__name__) == (_MODULE, _CLASS) else {}
+            return original(c, **{**options, **hashable})
+
+        return wrap if cls is None else wrap(cls)
+
+    dataclasses.dataclass = dataclass
+    try:
+        importlib.import_module(_MODULE)
+    finally:
+        dataclasses.dataclass = original

@@ -1,0 +1,91 @@
+"""A projection of a whole batch, with delays, dense or sparse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from ...synapses import Slots, Synapses, product_dtype
+
+
+class Connection(AbstractProcess):
+    """Synapses as in Lava's Dense and DelayDense, for samples that lie side by side.
+
+    A spike received in step t leaves as activation in step t + 1 + delay. In ``fixed_pt`` the
+    activation of one step and delay is the sum of weights shifted left by ``weight_exp`` (an
+    arithmetic right shift if that is negative).
+
+    Args:
+        weights: shape (post, pre), dense or ``scipy.sparse.csr_matrix``.
+        delays: one integer, or one a synapse: shape (post, pre), or (nnz,) beside a sparse matrix.
+        weight_exp: ``fixed_pt`` only.
+        batch: number of samples; ports have shape (pre,) and (post,) for 1, else (batch, ...).
+    """
+
+    def __init__(
+        self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, **kwargs)
+        post, pre = weights.shape
+        leading = () if batch == 1 else (batch,)
+        self.s_in = InPort(shape=(*leading, pre))
+        self.a_out = OutPort(shape=(*leading, post))
+
+
+class AbstractConnectionModel(PyLoihiProcessModel):
+    """Sends what is due, then takes in the spikes of the step: so loops of processes cannot block."""
+
+    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
+    fixed = True
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        p = proc_params
+        self.synapses = Synapses(p["weights"], p["delays"], product_dtype(p["weights"], self.fixed))
+        shape = (p["batch"], self.synapses.post)
+        self.slots = Slots(max(self.synapses.delays), shape, np.int64 if self.fixed else np.float64)
+
+    def run_spk(self) -> None:
+        p = self.proc_params
+        due = self.slots.leave()
+        self.a_out.send(due[0] if p["batch"] == 1 else due)
+        spikes = self.s_in.recv().astype(bool).reshape(p["batch"], -1)
+        for delay, total in self.synapses.activations(spikes):
+            self.slots.add(delay, self.scaled(total))
+
+    def scaled(self, total: Any) -> Any:
+        """Activation of a sum of weights."""
+        return total
+
+
+@implements(proc=Connection, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyConnectionFixed(AbstractConnectionModel):
+    """Integers; the product runs in the fastest type in which it is exact."""
+
+    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
+
+    def scaled(self, total: Any) -> Any:
+        exponent = self.proc_params["weight_exp"]
+        total = total.astype(np.int64)
+        return total << exponent if exponent > 0 else total >> -exponent
+
+
+@implements(proc=Connection, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyConnectionFloat(AbstractConnectionModel):
+    """float64."""
+
+    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
+    fixed = False

@@ -1,0 +1,145 @@
+"""Leaky integrate-and-fire neurons and readouts with parameters of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+
+class Neurons(AbstractProcess):
+    """Neurons as in Lava's LIF, with decays, thresholds and biases of each neuron's own.
+
+    Arrays of shape (n,) or of the whole ``shape``, the population's (n,) or (batch, n). In
+    ``fixed_pt`` the numbers are integers and mean what they mean in LIF (the bias is mantissa and
+    exponent together); ``floating_pt`` computes
+    ``u <- (1 - du) u + gain_in (a_in + bias_in)``, ``v <- (1 - dv) v + gain u + bias``.
+
+    Args:
+        shape: shape of the ports and of u and v.
+        du, dv: decays.
+        vth: threshold.
+        v: voltage before the first step.
+        bias: added to v in every step.
+        spiking: whether there is a threshold at all.
+        at_least: fire at ``v >= vth`` instead of ``v > vth``.
+        subtract: a spike subtracts the threshold's height above the reset instead of resetting v.
+        window: steps after which all starts again from the initial state; 0: never.
+        varying: the one of ``bias`` and ``bias_in`` that has a further first axis, the number of
+            the window; empty if there is none.
+        gain_in, bias_in, gain, v_reset: ``floating_pt`` only, see above.
+        voltage_first: ``floating_pt`` only: v sees the current before the step.
+        decay_bits, current_offset, voltage_offset, state_bits, activation_shift: ``fixed_pt`` only:
+            width of du and dv, what the chip adds to them, width of u and v, and the left shift of
+            synaptic input and threshold.
+    """
+
+    def __init__(
+        self, *, shape: tuple[int, ...], du: Any, dv: Any, vth: Any, v: Any = 0, bias: Any = 0,
+        spiking: bool = True, at_least: bool = False, subtract: bool = False, window: int = 0, varying: str = "",
+        gain_in: Any = 1.0, bias_in: Any = 0.0, gain: Any = 1.0, v_reset: Any = 0.0, voltage_first: bool = False,
+        decay_bits: int = 12, current_offset: int = 1, voltage_offset: int = 0, state_bits: int = 24,
+        activation_shift: int = 6, **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            shape=tuple(shape), du=du, dv=dv, vth=vth, v=v, bias=bias, spiking=spiking, at_least=at_least,
+            subtract=subtract, window=window, varying=varying, gain_in=gain_in, bias_in=bias_in, gain=gain,
+            v_reset=v_reset, voltage_first=voltage_first, decay_bits=decay_bits, current_offset=current_offset,
+            voltage_offset=voltage_offset, state_bits=state_bits, activation_shift=activation_shift, **kwargs,
+        )
+        self.a_in = InPort(shape=tuple(shape))
+        self.s_out = OutPort(shape=tuple(shape))
+        self.u = Var(shape=tuple(shape), init=0)
+        self.v = Var(shape=tuple(shape), init=np.broadcast_to(v, tuple(shape)).copy())
+
+
+class AbstractNeuronsModel(PyLoihiProcessModel):
+    """What both arithmetics share: windows, threshold and reset."""
+
+    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
+
+    def run_spk(self) -> None:
+        p = self.proc_params
+        if p["window"] and (self.time_step - 1) % p["window"] == 0:
+            self.u[...], self.v[...] = 0, p["v"]
+        self.update(self.a_in.recv())
+        self.s_out_buff = np.zeros(p["shape"], bool)
+        if p["spiking"]:
+            threshold, lowest = self.levels()
+            self.s_out_buff = self.v >= threshold if p["at_least"] else self.v > threshold
+            after = self.v - (threshold - lowest) if p["subtract"] else lowest
+            self.v[...] = np.where(self.s_out_buff, after, self.v)
+        self.s_out.send(self.s_out_buff)
+
+    def constant(self, name: str) -> Any:
+        """``bias`` or ``bias_in``, that of the current window where it varies."""
+        p = self.proc_params
+        return p[name][(self.time_step - 1) // p["window"]] if name == p["varying"] else p[name]
+
+    def update(self, activation: Any) -> None:
+        """Advance u and v by one step, without threshold."""
+        raise NotImplementedError
+
+    def levels(self) -> tuple[Any, Any]:
+        """Threshold and reset voltage on the scale of v."""
+        raise NotImplementedError
+
+
+@implements(proc=Neurons, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyNeuronsFixed(AbstractNeuronsModel):
+    """The chip's integers, bit by bit."""
+
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=16)
+    u: Any = LavaPyType(np.ndarray, np.int64, precision=24)
+    v: Any = LavaPyType(np.ndarray, np.int64, precision=24)
+
+    def _decayed(self, state: Any, rate: Any) -> Any:
+        bits = self.proc_params["decay_bits"]
+        product = state * ((1 << bits) - np.asarray(rate, np.int64))
+        # A right shift rounds down; lifting negative numbers first makes it round toward zero.
+        return (product + np.where(product < 0, (1 << bits) - 1, 0)) >> bits
+
+    def update(self, activation: Any) -> None:
+        p = self.proc_params
+        half = 1 << (p["state_bits"] - 1)
+        u = self._decayed(self.u, p["du"] + p["current_offset"])
+        u += activation.astype(np.int64) << p["activation_shift"]
+        # One turn at most, also for what is further out; +half itself stays.
+        self.u[...] = u - 2 * half * (u > half) + 2 * half * (u <= -half)
+        v = self._decayed(self.v, p["dv"] + p["voltage_offset"]) + self.u + self.constant("bias")
+        self.v[...] = np.minimum(np.maximum(v, 1 - half), half - 1)
+
+    def levels(self) -> tuple[Any, Any]:
+        return self.proc_params["vth"] << self.proc_params["activation_shift"], 0
+
+
+@implements(proc=Neurons, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyNeuronsFloat(AbstractNeuronsModel):
+    """The same in float64."""
+
+    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, float)
+    u: Any = LavaPyType(np.ndarray, float)
+    v: Any = LavaPyType(np.ndarray, float)
+
+    def update(self, activation: Any) -> None:
+        p = self.proc_params
+        before = self.u.copy()
+        self.u[...] = (1 - p["du"]) * self.u + p["gain_in"] * (activation + self.constant("bias_in"))
+        current = before if p["voltage_first"] else self.u
+        self.v[...] = (1 - p["dv"]) * self.v + p["gain"] * current + self.constant("bias")
+
+    def levels(self) -> tuple[Any, Any]:
+        return self.proc_params["vth"], self.proc_params["v_reset"]

@@ -1,0 +1,48 @@
+"""Recording of spikes, u and v by the process that has them.
+
+Reading a Lava Var from outside sends one element a message. Instead the model of a recorded
+population, Lava's own or ours, runs unchanged, keeps what it held at the end of each step in its own
+memory, and writes one file in the last step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.run_configs import Loihi2SimCfg
+
+# Attribute of a neuron's ProcessModel that holds each variable at the end of a step.
+ATTRIBUTES = {"spikes": "s_out_buff", "v": "v", "u": "u"}
+
+
+def recording(model: Any) -> Any:
+    """A ProcessModel that runs ``model`` and writes what its proc_param ``record`` asks for.
+
+    ``record`` holds ``variables``, ``steps`` and the ``file`` to write in step number ``steps``:
+    an .npz with an array (steps, ...) for each variable.
+    """
+
+    class Recording(model):
+        def run_spk(self) -> None:
+            super().run_spk()
+            wanted = self.proc_params["record"]
+            if self.time_step == 1:
+                self.traces: dict[str, Any] = {}
+            for name in wanted["variables"]:
+                value = np.asarray(getattr(self, ATTRIBUTES[name]))
+                if name not in self.traces:
+                    self.traces[name] = np.empty((wanted["steps"], *value.shape), value.dtype)
+                self.traces[name][self.time_step - 1] = value
+            if self.time_step == wanted["steps"]:
+                np.savez(wanted["file"], **self.traces)
+
+    return Recording
+
+
+class RecordingConfig(Loihi2SimCfg):
+    """Lava's choice of models, made to record where a process has the proc_param ``record``."""
+
+    def select(self, process: Any, proc_models: Any) -> Any:
+        model = super().select(process, proc_models)
+        return recording(model) if process.proc_params.get("record") else model

@@ -1,0 +1,82 @@
+"""The arithmetic of a batched connection: matrices split by delay, and input slots for steps ahead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse
+
+# Every integer up to this magnitude is a float32, and so is every partial sum of a matrix product
+# whose rows have no larger sum of magnitudes.
+FLOAT32_EXACT = 2**24
+
+
+def product_dtype(weights: Any, fixed: bool) -> Any:
+    """The fastest type in which a product of ``weights`` with spikes is exact (float64 is, up to 2**53).
+
+    Sparse integer products are taken in int64, which SciPy does as fast as floats.
+    """
+    if not fixed:
+        return np.float64
+    if issparse(weights):
+        return np.int64
+    largest = int(np.abs(weights).sum(axis=1, dtype=np.int64).max(initial=0))
+    return np.float32 if largest <= FLOAT32_EXACT else np.float64
+
+
+class Synapses:
+    """Weights of one projection, one matrix of all delays: rows (delay, post), columns pre.
+
+    Args:
+        weights: shape (post, pre), dense or ``csr_matrix``.
+        delays: one integer, or one a synapse: shape (post, pre), or (nnz,) beside a sparse matrix.
+        dtype: type of the product.
+    """
+
+    def __init__(self, weights: Any, delays: Any, dtype: Any) -> None:
+        self.post, self.pre = weights.shape
+        self.dtype = dtype
+        values = weights.data if issparse(weights) else np.asarray(weights)
+        self._delays = np.broadcast_to(np.asarray(delays), values.shape)
+        self.delays = np.unique(self._delays).tolist() or [0]
+        self.set_weights(weights)
+
+    def set_weights(self, weights: Any) -> None:
+        """Replace the weights; the synapses and their delays stay."""
+        if issparse(weights):
+            rows = np.repeat(np.arange(self.post), np.diff(weights.indptr))
+            rows = rows + np.searchsorted(self.delays, self._delays) * self.post
+            shape = (len(self.delays) * self.post, self.pre)
+            self._matrix: Any = csr_matrix((weights.data.astype(self.dtype), (rows, weights.indices)), shape=shape)
+        else:
+            blocks = [np.where(self._delays == d, weights, 0) for d in self.delays]
+            self._matrix = np.concatenate(blocks).astype(self.dtype)
+
+    def activations(self, spikes: Any) -> list[tuple[int, Any]]:
+        """For each delay the sum of the weights of what fired: spikes (batch, pre) to (batch, post)."""
+        total = (self._matrix @ spikes.T.astype(self.dtype)).T
+        return [(d, total[:, k * self.post:(k + 1) * self.post]) for k, d in enumerate(self.delays)]
+
+
+class Slots:
+    """Input of the steps ahead: what is sent with delay d leaves d + 1 steps later."""
+
+    def __init__(self, longest: int, shape: tuple[int, ...], dtype: Any) -> None:
+        self._slots = np.zeros((longest + 1, *shape), dtype)
+        self._now = 0
+
+    def clear(self) -> None:
+        """Drop all that is under way."""
+        self._slots[...] = 0
+
+    def leave(self) -> Any:
+        """What acts in this step; the slot is cleared and the next step's comes to the front."""
+        leaving = self._slots[self._now].copy()
+        self._slots[self._now] = 0
+        self._now = (self._now + 1) % len(self._slots)
+        return leaving
+
+    def add(self, delay: int, activation: Any) -> None:
+        """To be called after :meth:`leave` of the same step."""
+        self._slots[(self._now + delay) % len(self._slots)] += activation
