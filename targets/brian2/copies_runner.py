@@ -1,0 +1,146 @@
+"""Runtime device: all samples at once, as copies of every population side by side.
+
+Brian2 updates the neurons. Spikes are carried by a network operation, since Synapses would need
+the weights once a sample: the product of one weight matrix and the spikes of all samples delivers
+a projection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from brian2 import Clock, Network, NetworkOperation, second
+from numpy.typing import NDArray
+
+from ssdp_hw.arithmetic import shift
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.graph import BaseProjection
+from ssdp_hw.result import Record, Recording
+
+from .guard import check_compiled
+from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
+from .neurons import INBOX, Neurons, Setup, repeated
+from .wiring import by_delay, synapse_indices, weight_exponent
+
+Array = NDArray[Any]
+
+
+def exact_type(weights: Array, rows: NDArray[np.int64]) -> type[Any]:
+    """A type in which any sum of these weights over a row is exact, in every order.
+
+    All partial sums are integers of at most the row's sum of magnitudes: float32 holds every
+    integer up to 2**24, float64 up to 2**53 (beyond any chip's 32-bit activation). Weights that
+    are no integers stay float64.
+    """
+    if not np.issubdtype(weights.dtype, np.integer):
+        return np.float64
+    largest = np.bincount(rows, np.abs(weights.astype(np.float64)), minlength=1).max()
+    return np.float32 if largest <= 2**24 else np.float64
+
+
+class Segment:
+    """The synapses of one projection and delay, as a matrix that is multiplied with spikes."""
+
+    def __init__(self, projection: BaseProjection, delay: int, positions: NDArray[np.int64]) -> None:
+        self.source, self.target, self.delay = projection.source, projection.target, delay
+        self._exponent = weight_exponent(projection)
+        rows, cols = (index[positions] for index in synapse_indices(projection))
+        weights = projection.synapse_weights[positions]
+        self._type = exact_type(weights, rows)
+        self._integer = bool(np.issubdtype(weights.dtype, np.integer))
+        matrix = sp.csr_array((weights.astype(self._type), (cols, rows)), shape=projection.shape[::-1])
+        self._matrix = matrix.T.tocsr() if projection.is_sparse else matrix.toarray()
+
+    def total(self, fired: NDArray[np.bool_]) -> Array:
+        """What arrives for spikes of shape (batch, pre): shape (batch, post)."""
+        spikes = fired.astype(self._type)
+        total = (self._matrix @ spikes.T).T if sp.issparse(self._matrix) else spikes @ self._matrix
+        return shift(total.astype(np.int64), self._exponent) if self._integer else np.asarray(total)
+
+
+class Courier:
+    """Carries spikes, step by step: those of step t act in step t + 1 + delay."""
+
+    def __init__(self, network: AnyNetwork, neurons: Mapping[str, Neurons], drive: Drive) -> None:
+        self._neurons, self._drive, self._step = neurons, drive, 0
+        self._segments = [
+            Segment(p, delay, positions) for p in network.projections for delay, positions in by_delay(p).items()
+        ]
+        self._slots = {
+            name: np.zeros((network.max_delay + 1, drive.batch, network.size_of(name)), state_type(network))
+            for name in neurons
+        }
+        self._spiking = {name: network.population(name).spiking for name in neurons}
+        self.fired: dict[str, NDArray[np.bool_]] = {
+            name: np.zeros((drive.batch, network.size_of(name)), bool) for name in neurons
+        }
+
+    def deliver(self) -> None:
+        """After the thresholds of a step: gather what was fired and hand out what acts next."""
+        for name, spiking in self._spiking.items():
+            if spiking:
+                self.fired[name][:] = False
+                self.fired[name].reshape(-1)[self._neurons[name].sender.spikes] = True
+        fired = {**self.fired, **{name: raster[self._step] for name, raster in self._drive.spikes.items()}}
+        self._step += 1
+        for segment in self._segments:
+            slots = self._slots[segment.target]
+            slots[(self._step + segment.delay) % len(slots)] += segment.total(fired[segment.source])
+        for name, slots in self._slots.items():
+            slot = slots[self._step % len(slots)]
+            self._neurons[name].receiver.state(INBOX, use_units=False)[:] = slot.reshape(-1)
+            slot[:] = 0
+
+
+class Traces:
+    """Recordings, filled at the end of every step."""
+
+    def __init__(
+        self, network: AnyNetwork, neurons: Mapping[str, Neurons], drive: Drive, record: Record, courier: Courier
+    ) -> None:
+        def arrays(variable: str, kind: type[Any]) -> dict[str, Array]:
+            return {
+                name: np.zeros((drive.steps, drive.batch, network.size_of(name)), kind)
+                for name in neurons if record.wants(variable, name)
+            }
+
+        kind = state_type(network)
+        self.spikes, self.v, self.u = arrays("spikes", bool), arrays("v", kind), arrays("u", kind)
+        self._neurons, self._courier, self._step = neurons, courier, 0
+
+    def keep(self) -> None:
+        """Store the end of a step."""
+        for name, raster in self.spikes.items():
+            raster[self._step] = self._courier.fired[name]
+        for name, trace in self.v.items():
+            trace[self._step].reshape(-1)[:] = self._neurons[name].sender.state("v", use_units=False)
+        for name, trace in self.u.items():
+            group, variable = self._neurons[name].current
+            trace[self._step].reshape(-1)[:] = group.state(variable, use_units=False)
+        self._step += 1
+
+
+def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
+    """Run every sample of the drive from the initial state, all at the same time."""
+    clock = Clock(dt=step_length(network) * second, name="step_clock")
+    setups = {name: Setup(str(k), clock, drive.batch) for k, name in enumerate(network.population_names)}
+    neurons = add_neurons(network, setups)
+    for name, made in neurons.items():
+        made.receiver.state("bias", use_units=False)[:] = repeated(bias_of(network, drive, name), drive.batch)
+    courier = Courier(network, neurons, drive)
+    traces = Traces(network, neurons, drive, record, courier)
+    simulation = Network(
+        *{group for made in neurons.values() for group, _ in made.starts},
+        NetworkOperation(courier.deliver, clock=clock, when="synapses", name="courier"),
+        NetworkOperation(traces.keep, clock=clock, when="end", name="traces"), name="simulation",
+    )
+    simulation.schedule = SCHEDULE
+    simulation.run(0 * second)
+    check_compiled(simulation)
+    simulation.run(drive.steps * clock.dt)
+    overflow = {n: made.overflow() for n, made in neurons.items()} if isinstance(network, FixedNetwork) else None
+    return Recording(traces.spikes, traces.v, traces.u, overflow)

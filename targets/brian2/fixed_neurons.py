@@ -1,0 +1,69 @@
+"""A fixed population in Brian2: int64 state, and the chip's step as code that runs regularly.
+
+The code is that of :mod:`ssdp_hw.arithmetic` in Brian2's language, which has no shifts: ``//``
+rounds down, so the decay takes sign and magnitude apart. Every value is int64, since int32 state
+overflows silently in the NumPy code; ``int()`` of Brian2 is 32 bits wide and is used on
+conditions only; ``clip`` takes a plain name, since with an expression its Cython code would not
+compile.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from brian2 import NeuronGroup
+
+from ssdp_hw.arithmetic import shift
+from ssdp_hw.fixed import FixedNetwork, FixedPopulation
+from ssdp_hw.graph import Reset
+
+from .neurons import OVERFLOW_COUNTS, Neurons, Setup, repeated
+
+VARIABLES = ("u", "v", "bias", *OVERFLOW_COUNTS)
+CONSTANTS = ("kept_u", "kept_v", "v_init", "limit")
+
+# u = wrap(decay(u, du + offset) + input), v = saturate(decay(v, dv + offset) + u + bias)
+STEP = """
+p = u*kept_u
+raw_u = sign(p)*(abs(p)//DECAY_UNIT) + ACTIVATION_UNIT*({input})
+u = raw_u - TURN*int(raw_u > HALF) + TURN*int(raw_u <= -HALF)
+q = v*kept_v
+raw_v = sign(q)*(abs(q)//DECAY_UNIT) + u + bias
+v = clip(raw_v, 1 - HALF, HALF - 1)
+u_wraps += int(raw_u != u)
+u_out_of_range += int(abs(u) > HALF)
+v_saturations += int(raw_v != v)
+{clear}
+"""
+
+
+def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Setup) -> Neurons:
+    """One group with the state, parameters and overflow counts of every neuron."""
+    chip, p = network.limits, population
+    constants = {
+        "kept_u": (1 << chip.decay_bits) - (p.du + chip.current_decay_offset),
+        "kept_v": (1 << chip.decay_bits) - (p.dv + chip.voltage_decay_offset),
+        "v_init": p.v_init, "limit": shift(p.vth, chip.activation_shift),
+    }
+    names = (*VARIABLES, *setup.inboxes, *setup.registers)
+    group = NeuronGroup(
+        setup.copies * p.size,
+        "".join([f"{name} : integer\n" for name in names] + [f"{name} : integer (constant)\n" for name in CONSTANTS]),
+        threshold=f"v {p.threshold.value} limit" if p.spiking else None,
+        reset=("v -= limit\n" if p.reset is Reset.SUBTRACT else "v = 0\n") + setup.on_spike if p.spiking else None,
+        dtype=dict.fromkeys((*names, *CONSTANTS), np.int64), clock=setup.clock, name=f"population_{setup.label}",
+        namespace={
+            "DECAY_UNIT": 1 << chip.decay_bits, "ACTIVATION_UNIT": 1 << chip.activation_shift,
+            "TURN": 1 << chip.state_bits, "HALF": 1 << (chip.state_bits - 1), **setup.namespace,
+        },
+    )
+    for name, values in constants.items():
+        setattr(group, name, repeated(values, setup.copies))
+    group.v = repeated(p.v_init, setup.copies)
+    clear = "".join(f"{name} = 0\n" for name in setup.inboxes)
+    group.run_regularly(STEP.format(input=_scaled_sum(setup.inboxes), clear=clear), when="groups")
+    return Neurons(group, group, (group, "u"), [(group, f"u = 0\nv = v_init\n{clear}")])
+
+
+def _scaled_sum(inboxes: dict[str, int]) -> str:
+    """Sum of the inboxes; one with a negative exponent is shifted right, rounding down."""
+    return " + ".join(name if exponent == 0 else f"{name}//{1 << -exponent}" for name, exponent in inboxes.items())

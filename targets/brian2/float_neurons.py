@@ -1,0 +1,101 @@
+"""A float population in Brian2: NIR's differential equations with units, integrated by Brian2.
+
+``forward Euler`` is Brian2's ``euler``; ``exponential`` is its ``exact``, which solves each linear
+equation for inputs held during the step. The coefficients are Brian2's own, not ours. (Without a
+leak the slope is constant during a step, so that ``euler`` is exact; ``exact`` cannot solve it.)
+
+A current-based neuron is two groups, one for u and one for v that sees u through a linked
+variable, since together their equations would always take the u before the step (and ``exact``
+would solve them jointly, with a u that decays during the step). Which of the two groups is updated
+first in a step is the update order of the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from brian2 import NeuronGroup, linked_var
+
+from ssdp_hw.graph import Reset
+from ssdp_hw.network import Network, Population
+from ssdp_hw.neurons import Discretization, Neuron
+
+from .neurons import INBOX, Neurons, Setup, register_equations, repeated
+
+METHODS = {Discretization.EULER: "euler", Discretization.EXPONENTIAL: "exact"}
+
+# S: synaptic input of this step, the bias included.
+INPUT = f"""
+S : amp
+{INBOX} : amp
+bias : amp
+"""
+GATHER = f"""
+S = {INBOX} + bias
+{INBOX} = 0*amp
+"""
+CURRENT = """
+du/dt = (w_in*S - u)/tau_syn : amp
+tau_syn : second (constant)
+w_in : 1 (constant)
+"""
+LEAKY = """
+dv/dt = (v_leak - v + r*{drive})/tau_mem : volt
+tau_mem : second (constant)
+v_leak : volt (constant)
+r : ohm (constant)
+v_init : volt (constant)
+"""
+LEAKLESS = """
+dv/dt = r*{drive} : volt
+r : ohm/second (constant)
+v_init : volt (constant)
+"""
+THRESHOLD = """
+v_threshold : volt (constant)
+v_reset : volt (constant)
+"""
+RESETS = {Reset.ZERO: "v = v_reset\n", Reset.SUBTRACT: "v -= v_threshold - v_reset\n"}
+CLEAR = f"{INBOX} = 0*amp\n"
+
+
+def float_neurons(network: Network, population: Population, setup: Setup) -> Neurons:
+    """The group of the membrane and, where the model has a current, that of the current."""
+    neuron = population.neuron
+    method = METHODS[network.semantics.discretization]
+    leaky = hasattr(neuron, "tau_mem")
+    equations = (LEAKY if leaky else LEAKLESS).format(drive="u" if neuron.has_current else "S")
+    equations += "u : amp (linked)\n" if neuron.has_current else INPUT
+    parameters = ["r", "v_init", *(("tau_mem", "v_leak") if leaky else ())]
+    if population.spiking:
+        equations += THRESHOLD
+        parameters += ["v_threshold", "v_reset"]
+    size = setup.copies * neuron.size
+    membrane = NeuronGroup(
+        size, equations + register_equations(setup), method=method if leaky else "euler",
+        threshold=f"v {population.threshold.value} v_threshold" if population.spiking else None,
+        reset=RESETS[population.reset] + setup.on_spike if population.spiking else None,
+        order=-1 if network.uses_old_current(population.name) else 1,
+        dtype=dict.fromkeys(setup.registers, np.int64), namespace=setup.namespace, clock=setup.clock,
+        name=f"population_{setup.label}",
+    )
+    _set(membrane, neuron, parameters, setup.copies)
+    membrane.v = membrane.v_init
+    start = "v = v_init\n"
+    if not neuron.has_current:
+        membrane.run_regularly(GATHER, when="before_groups")
+        return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start + CLEAR)])
+    current = NeuronGroup(
+        size, CURRENT + INPUT, method=method, namespace={}, clock=setup.clock, name=f"current_{setup.label}"
+    )
+    _set(current, neuron, ["tau_syn", "w_in"], setup.copies)
+    current.run_regularly(GATHER, when="before_groups")
+    membrane.u = linked_var(current, "u")
+    return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, "u = 0*amp\n" + CLEAR)])
+
+
+def _set(group: Any, neuron: Neuron, names: list[str], copies: int) -> None:
+    """Set parameters, in SI units, which are Brian2's."""
+    for name in names:
+        setattr(group, f"{name}_", repeated(neuron.parameter(name), copies))

@@ -1,0 +1,47 @@
+"""The groups of a whole network, fixed or float, and the few facts that differ between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.fixed import FixedNetwork
+
+from .fixed_neurons import fixed_neurons
+from .float_neurons import float_neurons
+from .neurons import Neurons, Setup
+
+# Brian2's default order within a step, whatever the user's preference: v is compared, spikes are
+# delivered to the next step, v is reset, and recordings see the end of the step.
+SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
+
+# The step of a fixed network has no length that acts; Brian2 needs one.
+FIXED_STEP = 1e-3
+
+
+def step_length(network: AnyNetwork) -> float:
+    """Length of a step in seconds."""
+    return FIXED_STEP if isinstance(network, FixedNetwork) else network.semantics.dt
+
+
+def state_type(network: AnyNetwork) -> type[Any]:
+    """Type of u and v."""
+    return np.int64 if isinstance(network, FixedNetwork) else np.float64
+
+
+def bias_of(network: AnyNetwork, drive: Drive, name: str) -> NDArray[Any]:
+    """Constant input of a population, shape (batch, n), or (1, n) if all samples share it."""
+    if isinstance(network, FixedNetwork):
+        return drive.fixed_bias(network, name)
+    return drive.float_bias(network, name)
+
+
+def add_neurons(network: AnyNetwork, setups: Mapping[str, Setup]) -> dict[str, Neurons]:
+    """The groups of every population, in their initial state."""
+    if isinstance(network, FixedNetwork):
+        return {name: fixed_neurons(network, network.population(name), setup) for name, setup in setups.items()}
+    return {name: float_neurons(network, network.population(name), setup) for name, setup in setups.items()}

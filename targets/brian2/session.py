@@ -1,0 +1,90 @@
+"""A Brian2 session of our own: the device and the preferences of the user's are left as they were."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.errors import SsdpHwError, TargetRunError
+
+# The active device and the preferences are global to the process.
+_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run needs to know of its session.
+
+    Attributes:
+        device: the Brian2 device, used by nothing else.
+        standalone: whether it is C++ standalone.
+        directory: for files of this run; removed at its end.
+    """
+
+    device: Any
+    standalone: bool
+    directory: Path
+
+
+def _import_brian2() -> None:
+    try:
+        import brian2  # noqa: F401
+    except Exception as error:
+        # Brian2 2.9 with numpy 2.4 raises AttributeError here.
+        raise TargetRunError(
+            f"brian2 {metadata.version('brian2')} cannot be imported with numpy {np.__version__}: {error}; "
+            "brian2 2.9 needs numpy < 2.4"
+        ) from error
+
+
+@contextmanager
+def open_session(device: str, codegen: str) -> Iterator[Session]:
+    """Make a fresh device the active one for the time of a run.
+
+    A device of our own, rather than a ``set_device`` to a shared one, keeps a standalone project
+    that the user is about to build apart from ours, and needs no subprocess. What a user may have
+    set and would change results (precision, threads) is set to its default meanwhile; how to
+    compile is left as set.
+
+    Raises:
+        TargetRunError: Brian2 cannot be imported, or it failed in the body.
+    """
+    with _LOCK, warnings.catch_warnings(), TemporaryDirectory(prefix="ssdp-hw-brian2-") as directory:
+        # Brian2 calls deprecated functions of pyparsing and of NumPy: nothing that a user could mend.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _import_brian2()
+        from brian2 import prefs
+        from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+        devices: Any = import_module("brian2.devices.device")  # "import ... as" finds a proxy of that name
+        standalone = device == "cpp_standalone"
+        ours = {
+            "codegen.target": codegen, "codegen.string_expression_target": "numpy",
+            "core.default_float_dtype": np.float64, "core.default_integer_dtype": np.int32,
+            "devices.cpp_standalone.openmp_threads": 0,
+        }
+        users_device, users = devices.active_device, {name: prefs[name] for name in ours}
+        try:
+            for name, value in ours.items():
+                prefs[name] = value
+            own = CPPStandaloneDevice() if standalone else devices.RuntimeDevice()
+            devices.active_device = own
+            own.activate(build_on_run=False)
+            yield Session(own, standalone, Path(directory))
+        except SsdpHwError:
+            raise
+        except Exception as error:
+            raise TargetRunError(f"brian2 failed on device '{device}': {error}") from error
+        finally:
+            devices.active_device = users_device
+            for name, value in users.items():
+                prefs[name] = value

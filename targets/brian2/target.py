@@ -1,0 +1,55 @@
+"""Brian2 as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.result import Record, Recording
+from ssdp_hw.target import Availability, Target
+
+from .session import open_session
+
+# The values of each option; the first is the default.
+CHOICES = MappingProxyType({"device": ("runtime", "cpp_standalone"), "codegen": ("numpy", "cython")})
+
+
+class Brian2Target(Target):
+    """The runtime device with NumPy or Cython code, or C++ standalone."""
+
+    name = "brian2"
+    title = "Brian2: differential equations with units, integers in int64 state"
+    options: Mapping[str, Any] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
+
+    def availability(self) -> Availability:
+        """Whether the package is installed; it is not imported."""
+        try:
+            return Availability(True, f"brian2 {metadata.version('brian2')}")
+        except metadata.PackageNotFoundError:
+            return Availability(False, install="pip install 'ssdp-hw[brian2]'")
+
+    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with defaults filled in.
+
+        Raises:
+            ParameterError: an unknown option or value.
+        """
+        resolved = super().resolve(options)
+        for name, values in CHOICES.items():
+            if resolved[name] not in values:
+                raise ParameterError(f"target 'brian2': {name} = {resolved[name]!r}; choose {' or '.join(values)}")
+        return resolved
+
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+        """Run all samples side by side (runtime) or one after the other (standalone)."""
+        with open_session(options["device"], options["codegen"]):
+            from .copies_runner import run_copies
+
+            return run_copies(network, drive, record)
+
+
+TARGET = Brian2Target()
