@@ -38,7 +38,7 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/pytest benchmarks --benchmark-only
+	$(BIN)/pytest benchmarks/bench_*.py --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds
 
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py

@@ -4,7 +4,8 @@ import nir
 import numpy as np
 import pytest
 
-from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, load_digits
+import ssdp_hw as sh
+from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits
 from ssdp_hw.errors import UnsupportedError
 
 
@@ -52,3 +53,14 @@ def test_packaged_network_steps_by_fifteen_sixteenths():
         assert weight.dtype == np.float32
         # No outliers: 8 bits cover the matrix with a step below a twentieth of its spread.
         assert np.abs(weight).max() / 127 < weight.std() / 20
+
+
+def test_packaged_network_classifies_what_its_file_says():
+    pytest.importorskip("sklearn")
+    data, stated = load_digits(), nir.read(DIGITS_MODEL).metadata
+    network = sh.from_nir(DIGITS_MODEL, dt=DIGITS_DT)
+    spikes = sh.encode(data.test_values, "rate", steps=DIGITS_STEPS, seed=0)
+    result = sh.run(network, spikes, target="engine", steps=DIGITS_STEPS + network.latency)
+    correct = int((result.predict("spike_count") == data.test_labels).sum())
+    assert (correct, len(data.test_labels)) == (stated["test_correct"], stated["test_samples"])
+    assert 0.05 <= result.spike_rate("hidden") <= 0.2
