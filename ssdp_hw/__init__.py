@@ -10,10 +10,11 @@ from ssdp_hw.nir_io import from_nir
 from ssdp_hw.quantization import quantize
 from ssdp_hw.simulation import run
 from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.storage import load, save
 from ssdp_hw.target import list_targets as targets
 
 __all__ = [
     "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "WeightFormat", "encode", "from_nir", "quantize", "run", "targets",
+    "WeightFormat", "encode", "from_nir", "load", "quantize", "run", "save", "targets",
 ]

@@ -67,6 +67,20 @@ def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
     return _broadcast(array, size, owner)
 
 
+def positive_or_none(value: Any, owner: str) -> float | None:
+    """``value`` as a finite float above 0, or None.
+
+    Raises:
+        ParameterError: anything else.
+    """
+    if value is None:
+        return None
+    number = float(real_vector(value, 1, owner)[0])
+    if number <= 0:
+        raise ParameterError(f"{owner} = {number:g} must be above 0")
+    return number
+
+
 def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArray[np.int64]:
     """``value`` as int64 of shape (size,) within low .. high; a scalar is broadcast.
 

@@ -5,6 +5,7 @@ It can be written by hand in the chip's own numbers or come from :func:`ssdp_hw.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.checks import check_name, int_vector, synapse_values, with_synapse_values
+from ssdp_hw.checks import (
+    check_name,
+    int_vector,
+    positive_or_none,
+    real_vector,
+    synapse_values,
+    with_synapse_values,
+)
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.formats import WeightFormat
@@ -71,7 +79,10 @@ class FixedPopulation:
         object.__setattr__(self, "bias_exp", int(int_vector(self.bias_exp, 1, -31, 31, f"{owner}: bias_exp")[0]))
         object.__setattr__(self, "reset", Reset(self.reset))
         object.__setattr__(self, "threshold", Comparison(self.threshold))
+        if not isinstance(self.spiking, bool | np.bool_):
+            raise ParameterError(f"{owner}: spiking = {self.spiking!r} is neither True nor False")
         object.__setattr__(self, "spiking", bool(self.spiking))
+        object.__setattr__(self, "scale", positive_or_none(self.scale, f"{owner}: scale"))
 
     @property
     def bias(self) -> Int:
@@ -114,8 +125,7 @@ class FixedProjection(BaseProjection):
         values = np.asarray(synapse_values(self.weight)).astype(narrow)
         object.__setattr__(self, "weight", with_synapse_values(self.weight, values))
         if self.scale is not None:
-            scale = np.broadcast_to(np.asarray(self.scale, np.float64), (self.shape[0],)).copy()
-            object.__setattr__(self, "scale", scale)
+            object.__setattr__(self, "scale", real_vector(self.scale, self.shape[0], f"{owner}: scale"))
 
     @property
     def mantissa(self) -> NDArray[Any]:
@@ -156,6 +166,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         object.__setattr__(self, "notes", tuple(self.notes))
         if isinstance(self.chip, str):
             object.__setattr__(self, "chip", load_chip(self.chip))
+        object.__setattr__(self, "dt", positive_or_none(self.dt, "dt"))
         self._index()
         for violation in design_rule_violations(self):
             raise ParameterError(violation)
@@ -184,6 +195,23 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
             p.with_mantissa(mantissas[p.name]) if p.name in mantissas else p for p in self.projections
         ]
         return replace(self, projections=changed)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one file; see :func:`ssdp_hw.save`."""
+        from ssdp_hw.storage import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FixedNetwork:
+        """Read a fixed network from a file; see :func:`ssdp_hw.load`.
+
+        Raises:
+            FileFormatError: see there; or the file holds a float network.
+        """
+        from ssdp_hw.storage import load_as
+
+        return load_as(cls, path)
 
 
 def _range_violation(what: str, value: Any, low: int, high: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -140,3 +141,20 @@ class Network(Graph[Population, Projection]):
             replace(p, weight=weights[p.name]) if p.name in weights else p for p in self.projections
         ]
         return replace(self, projections=changed)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one file; see :func:`ssdp_hw.save`."""
+        from ssdp_hw.storage import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a float network from a file; see :func:`ssdp_hw.load`.
+
+        Raises:
+            FileFormatError: see there; or the file holds a fixed network.
+        """
+        from ssdp_hw.storage import load_as
+
+        return load_as(cls, path)

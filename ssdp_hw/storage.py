@@ -1,0 +1,277 @@
+"""Networks in one HDF5 file: plain arrays and one JSON text, no code, the same bytes for the same network.
+
+Attributes of the file: ``format`` and ``version``. The dataset ``header`` is JSON in UTF-8 with all that is
+no array; arrays lie at ``populations/<index>/<field>`` and ``projections/<index>/<field>``. A sparse weight
+is stored as ``data``, ``indices`` and ``indptr`` (compressed rows). Nothing is compressed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+import scipy.sparse as sp
+
+from ssdp_hw.chips import load_chip
+from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
+from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.formats import WeightFormat
+from ssdp_hw.graph import BaseProjection, Input
+from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES, first_line, open_checked
+from ssdp_hw.network import Network, Population, Projection, Semantics
+from ssdp_hw.neurons import NEURON_MODELS, Neuron
+
+FORMAT = "ssdp-hw network"
+VERSION = 1
+
+N = TypeVar("N", Network, FixedNetwork)
+Header = dict[str, Any]
+Arrays = dict[str, Any]
+
+_FIXED_VECTORS = ("du", "dv", "vth", "bias_mant", "v_init")
+_FIXED_VALUES = ("name", "size", "bias_exp", "reset", "threshold", "spiking", "scale")
+
+
+def save(network: Network | FixedNetwork, path: str | os.PathLike[str]) -> None:
+    """Write a network to one file, complete or not at all.
+
+    Raises:
+        ParameterError: no network.
+        UnsupportedError: a chip that does not ship with the toolkit.
+        FileFormatError: the file cannot be written.
+    """
+    header, arrays = _encode(network)
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"))
+    target = Path(path)
+    partial = target.parent / f".ssdp-hw-{secrets.token_hex(8)}.partial"
+    try:
+        with h5py.File(partial, "w-") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            file.create_dataset("header", data=np.frombuffer(text.encode(), np.uint8), track_times=False)
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array, track_times=False)
+        with partial.open("rb+") as written:  # on the disk before the name points at it
+            os.fsync(written.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise FileFormatError(f"{path}: cannot be written ({first_line(error)})") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def load(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> Network | FixedNetwork:
+    """Read a network that :func:`save` wrote.
+
+    Args:
+        path: the file.
+        max_bytes: limit of what its arrays may occupy in memory together.
+
+    Raises:
+        FileFormatError: the file is missing, damaged, of another kind or of a newer version.
+    """
+    with open_checked(path, max_bytes) as file:
+        _check_version(file, path)
+        try:
+            return _decode(json.loads(file["header"][()].tobytes()), file)
+        except SsdpHwError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+        except Exception as error:  # whatever a damaged file leads to
+            raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
+
+
+def load_as(kind: type[N], path: str | os.PathLike[str]) -> N:
+    """Read a network of one kind, :class:`Network` or :class:`FixedNetwork`.
+
+    Raises:
+        FileFormatError: see :func:`load`; or the file holds the other kind.
+    """
+    network = load(path)
+    if not isinstance(network, kind):
+        raise FileFormatError(f"{path}: holds a {type(network).__name__}, not a {kind.__name__}")
+    return network
+
+
+def _check_version(file: Any, path: str | os.PathLike[str]) -> None:
+    try:
+        found, version = file.attrs.get("format"), file.attrs.get("version")
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
+    if not isinstance(found, str) or found != FORMAT:
+        raise FileFormatError(f"{path}: is HDF5, but not a network saved by ssdp-hw")
+    if not isinstance(version, int | np.integer) or not 1 <= version <= VERSION:
+        raise FileFormatError(
+            f"{path}: has version {version!r} of the format; this ssdp-hw reads up to {VERSION}: upgrade it"
+        )
+
+
+# Encoding.
+
+
+def _encode(network: Network | FixedNetwork) -> tuple[Header, Arrays]:
+    if not isinstance(network, Network | FixedNetwork):
+        raise ParameterError(f"only networks can be saved, not {type(network).__name__}")
+    header: Header = {
+        "inputs": [asdict(i) for i in network.inputs], "outputs": list(network.outputs),
+        "notes": [str(n) for n in network.notes],
+    }
+    if isinstance(network, FixedNetwork):
+        header |= {"kind": "fixed", "chip": _chip_name(network), "dt": network.dt, "report": _report(network.report)}
+        parts = {
+            "populations": [_encode_fixed_population(p) for p in network.populations],
+            "projections": [_encode_fixed_projection(q) for q in network.projections],
+        }
+    else:
+        header |= {"kind": "float", "semantics": network.semantics.to_dict()}
+        parts = {
+            "populations": [_encode_population(p) for p in network.populations],
+            "projections": [_encode_projection(q) for q in network.projections],
+        }
+    arrays: Arrays = {}
+    for group, encoded in parts.items():
+        header[group] = [values for values, _ in encoded]
+        for index, (_, own) in enumerate(encoded):
+            arrays |= {f"{group}/{index}/{name}": np.ascontiguousarray(a) for name, a in own.items()}
+    return header, arrays
+
+
+def _chip_name(network: FixedNetwork) -> str:
+    name = network.limits.name
+    try:
+        shipped = load_chip(name)
+    except ParameterError:
+        shipped = None
+    if shipped != network.limits:
+        raise UnsupportedError(f"chip '{name}' does not ship with the toolkit: its network cannot be saved")
+    return name
+
+
+def _report(report: Any) -> Any:
+    if report is not None and not hasattr(report, "to_dict"):
+        raise ParameterError(f"the network's report is a {type(report).__name__}, not a QuantizationReport")
+    return None if report is None else report.to_dict()
+
+
+def _encode_fixed_population(p: FixedPopulation) -> tuple[Header, Arrays]:
+    return {n: getattr(p, n) for n in _FIXED_VALUES}, {n: getattr(p, n) for n in _FIXED_VECTORS}
+
+
+def _encode_population(p: Population) -> tuple[Header, Arrays]:
+    values = {"name": p.name, "model": p.neuron.kind, "size": p.size, "reset": p.reset, "threshold": p.threshold}
+    return values, {"bias": p.bias, **{n: getattr(p.neuron, n) for n in _parameters(type(p.neuron))}}
+
+
+def _parameters(model: type[Neuron]) -> list[str]:
+    return [f.name for f in fields(model) if f.name != "size"]
+
+
+def _encode_projection(q: BaseProjection) -> tuple[Header, Arrays]:
+    values: Header = {"name": q.name, "source": q.source, "target": q.target}
+    arrays: Arrays = {"delay": np.asarray(q.delay, np.int64)}
+    if q.is_sparse:
+        values["shape"] = list(q.shape)
+        w = q.weight
+        arrays |= {"data": w.data, "indices": w.indices.astype(np.int64), "indptr": w.indptr.astype(np.int64)}
+    else:
+        arrays["weight"] = q.weight
+    return values, arrays
+
+
+def _encode_fixed_projection(q: FixedProjection) -> tuple[Header, Arrays]:
+    values, arrays = _encode_projection(q)
+    values |= {"weight_exp": q.weight_exp, "format": asdict(q.format)}
+    return values, arrays if q.scale is None else {**arrays, "scale": q.scale}
+
+
+# Decoding. What is wrong in a value is found by the classes themselves.
+
+
+def _decode(header: Header, file: Any) -> Network | FixedNetwork:
+    inputs = [Input(**i) for i in header["inputs"]]
+    outputs, notes = _texts(header["outputs"]), _texts(header["notes"])
+    populations = list(_parts(header, file, "populations"))
+    projections = list(_parts(header, file, "projections"))
+    if header["kind"] == "fixed":
+        return FixedNetwork(
+            inputs, [_fixed_population(*p) for p in populations], [_fixed_projection(*q) for q in projections],
+            outputs, str(header["chip"]), header["dt"], _decode_report(header["report"]), notes,
+        )
+    if header["kind"] != "float":
+        raise ParameterError(f"networks of kind {header['kind']!r} are unknown")
+    return Network(
+        inputs, [_population(*p) for p in populations], [_projection(*q) for q in projections], outputs,
+        Semantics(**header["semantics"]), notes,
+    )
+
+
+def _texts(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+        raise ParameterError("the header has something else where a list of texts should be")
+    return values
+
+
+def _parts(header: Header, file: Any, group: str) -> Iterable[tuple[Header, Arrays]]:
+    for index, values in enumerate(header[group]):
+        yield values, {name: dataset[()] for name, dataset in file[f"{group}/{index}"].items()}
+
+
+def _vectors(values: Header, arrays: Arrays, names: Iterable[str]) -> Arrays:
+    """The arrays of these names, each with one value a neuron: nothing is broadcast to a size that only claims."""
+    for name in names:
+        if arrays[name].shape != (values["size"],):
+            raise ShapeError(
+                f"population '{values['name']}': {name} of shape {arrays[name].shape} for {values['size']} neurons"
+            )
+    return {name: arrays[name] for name in names}
+
+
+def _fixed_population(values: Header, arrays: Arrays) -> FixedPopulation:
+    return FixedPopulation(**values, **_vectors(values, arrays, _FIXED_VECTORS))
+
+
+def _population(values: Header, arrays: Arrays) -> Population:
+    if values["model"] not in NEURON_MODELS:
+        raise ParameterError(f"population '{values['name']}': neurons of model {values['model']!r} are unknown")
+    model = NEURON_MODELS[values["model"]]
+    neuron = model(size=values["size"], **_vectors(values, arrays, _parameters(model)))
+    return Population(
+        name=values["name"], neuron=neuron, bias=_vectors(values, arrays, ["bias"])["bias"], reset=values["reset"],
+        threshold=values["threshold"],
+    )
+
+
+def _weight(shape: list[int] | None, arrays: Arrays) -> Any:
+    """The weight of a projection; only a sparse one has a shape in the header."""
+    if shape is None:
+        return arrays["weight"]
+    return sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(shape))
+
+
+def _projection(values: Header, arrays: Arrays) -> Projection:
+    weight = _weight(values.pop("shape", None), arrays)
+    return Projection(**values, weight=weight, delay=arrays["delay"])
+
+
+def _fixed_projection(values: Header, arrays: Arrays) -> FixedProjection:
+    weight, number = _weight(values.pop("shape", None), arrays), WeightFormat(**values.pop("format"))
+    return FixedProjection(
+        **values, weight=weight, delay=arrays["delay"], format=number, scale=arrays.get("scale"),
+    )
+
+
+def _decode_report(data: Mapping[str, Any] | None) -> Any:
+    if data is None:
+        return None
+    # Not at the top: quantisation brings the whole toolkit along.
+    from ssdp_hw.quantization.report import QuantizationReport
+
+    return QuantizationReport.from_dict(data)

@@ -1,0 +1,317 @@
+import dataclasses
+import json
+import os
+import time
+
+import h5py
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import fixed_networks, float_networks
+
+import ssdp_hw as sh
+from ssdp_hw import storage
+from ssdp_hw.chips import load_chip
+from ssdp_hw.errors import FileFormatError, ParameterError, SsdpHwError, UnsupportedError
+from ssdp_hw.formats import SignMode
+from ssdp_hw.graph import Comparison, Reset
+from ssdp_hw.quantization import PopulationReport, ProjectionReport, QuantizationReport
+
+
+def same(a, b, where="network"):
+    """Equality of everything: types, dtypes, values, through dataclasses and sequences."""
+    assert type(a) is type(b), where
+    if sp.issparse(a):
+        same(a.data, b.data, f"{where}.data")
+        for name in ("indices", "indptr"):  # SciPy chooses their width
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name), f"{where}.{name}")
+        assert a.shape == b.shape
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype, where
+        np.testing.assert_array_equal(a, b, where)
+    elif dataclasses.is_dataclass(a):
+        for f in dataclasses.fields(a):
+            same(getattr(a, f.name), getattr(b, f.name), f"{where}.{f.name}")
+    elif isinstance(a, tuple | list):
+        assert len(a) == len(b), where
+        for k, (x, y) in enumerate(zip(a, b, strict=True)):
+            same(x, y, f"{where}[{k}]")
+    else:
+        assert a == b, where
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "net.h5"
+
+
+def fixed_network(**more):
+    populations = [
+        sh.FixedPopulation(name="hidden / ü", size=3, du=[1, 2, 3], dv=7, vth=9, bias_mant=[-1, 0, 4], bias_exp=2,
+                           v_init=[5, 0, -6], reset=Reset.SUBTRACT, threshold=Comparison.AT_LEAST, scale=1 / 3),
+        sh.FixedPopulation(name="out", size=2, spiking=False),
+    ]
+    sparse = sp.csr_array((np.array([0, 4, -6]), np.array([1, 0, 2]), np.array([0, 1, 3])), shape=(2, 3))
+    projections = [
+        sh.FixedProjection(source="in", target="hidden / ü", weight=np.arange(12).reshape(3, 4),
+                           format=sh.WeightFormat(8, SignMode.EXCITATORY), weight_exp=-2,
+                           delay=np.arange(12).reshape(3, 4), scale=[0.1, 0.2, 0.3]),
+        sh.FixedProjection(source="hidden / ü", target="out", weight=sparse, delay=[1, 2, 3], name="readout"),
+        sh.FixedProjection(source="hidden / ü", target="out", weight=np.zeros((2, 3), int), delay=5, name="late",
+                           format=sh.WeightFormat(4, SignMode.INHIBITORY)),
+    ]
+    return sh.FixedNetwork([sh.Input("in", 4)], populations, projections, ["out", "hidden / ü"], notes=["a", "b\n"],
+                           **more)
+
+
+def report():
+    return QuantizationReport(
+        "loihi",
+        (PopulationReport("out", 0.1, 0.2, 1 / 3, 0.4, 0.5, 6, 0.7, 0.8, 0.9, "calibration"),),
+        (ProjectionReport("late", "w8/8-mixed", -2, 6, 1, 2, 0.1, float("inf")),), ("note",),
+    )
+
+
+def float_network():
+    populations = [
+        sh.Population(name="a", neuron=sh.CubaLIF(size=2, tau_mem=[0.01, 0.02], tau_syn=0.1, w_in=3, v_init=0.5),
+                      bias=[0.1, 0.2], reset=Reset.SUBTRACT),
+        sh.Population(name="b", neuron=sh.LI(size=1, tau_mem=1 / 300), threshold=Comparison.AT_LEAST),
+    ]
+    projections = [
+        sh.Projection(source="x", target="a", weight=np.ones((2, 3), np.float32) / 3),
+        sh.Projection(source="a", target="b", weight=sp.csr_array([[0.1, 0.0]])),
+    ]
+    return sh.Network([sh.Input("x", 3)], populations, projections, ["b"],
+                      sh.Semantics(1e-3, "exponential", "voltage_first"), ["note"])
+
+
+@pytest.mark.parametrize("network", [
+    fixed_network(), fixed_network(dt=1e-3, report=report()), float_network()
+], ids=["fixed", "report", "float"])
+def test_everything_comes_back(network, path):
+    sh.save(network, path)
+    same(sh.load(path), network)
+
+
+@given(st.one_of(fixed_networks(), float_networks()))
+def test_round_trip_of_values_and_bytes(tmp_path_factory, network):
+    folder = tmp_path_factory.mktemp("round")
+    sh.save(network, folder / "a")
+    loaded = sh.load(folder / "a")
+    same(loaded, network)
+    sh.save(loaded, folder / "b")
+    assert (folder / "a").read_bytes() == (folder / "b").read_bytes()
+
+
+def test_bytes_do_not_depend_on_time_or_name(tmp_path):
+    sh.save(fixed_network(), tmp_path / "a")
+    time.sleep(1.1)  # HDF5 counts its times in seconds
+    sh.save(fixed_network(), tmp_path / "another_name")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "another_name").read_bytes()
+
+
+def test_methods(path):
+    fixed_network().save(path)
+    same(sh.FixedNetwork.load(path), fixed_network())
+    with pytest.raises(FileFormatError, match="holds a FixedNetwork, not a Network"):
+        sh.Network.load(path)
+    float_network().save(path)
+    same(sh.Network.load(path), float_network())
+    with pytest.raises(FileFormatError, match="holds a Network, not a FixedNetwork"):
+        sh.FixedNetwork.load(path)
+
+
+def test_saving_replaces_and_leaves_nothing_else(path):
+    path.write_bytes(b"old")
+    sh.save(fixed_network(), path)
+    same(sh.load(path), fixed_network())
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_failure_to_write_leaves_the_old_file(path, monkeypatch):
+    sh.save(fixed_network(), path)
+    before = path.read_bytes()
+
+    def full(*args, **more):
+        raise OSError("no space left on device")
+    monkeypatch.setattr(h5py.Group, "create_dataset", full)
+    with pytest.raises(FileFormatError, match=r"net\.h5: cannot be written .*no space left"):
+        sh.save(float_network(), path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    for place in (tmp_path / "no" / "folder", tmp_path, tmp_path / ("x" * 300), "."):
+        with pytest.raises(FileFormatError, match="cannot be written"):
+            sh.save(fixed_network(), place)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_cannot_be_saved(path):
+    with pytest.raises(ParameterError, match="only networks can be saved, not dict"):
+        sh.save({}, path)
+    with pytest.raises(ParameterError, match="report is a str"):
+        sh.save(fixed_network(report="good"), path)
+    for change in ({"name": "mine"}, {"threshold_bits": 18}):
+        chip = dataclasses.replace(load_chip("loihi"), **change)
+        with pytest.raises(UnsupportedError, match="does not ship"):
+            sh.save(fixed_network(chip=chip), path)
+    assert not path.exists()
+
+
+# Damaged and foreign files.
+
+
+def refused(path, words):
+    with pytest.raises(FileFormatError, match=words) as caught:
+        sh.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_foreign_files(path):
+    refused(path, "no such file")
+    path.write_text("text")
+    refused(path, "cannot be opened as HDF5")
+    with h5py.File(path, "w") as f:
+        f["node"] = 1
+    refused(path, "not a network saved by ssdp-hw")
+
+
+@pytest.mark.parametrize("value", [b"other", "other", 3, np.zeros(2), h5py.Empty("f8")])
+def test_other_format_attribute(path, value):
+    sh.save(fixed_network(), path)
+    with h5py.File(path, "r+") as f:
+        f.attrs["format"] = value
+    refused(path, "not a network saved by ssdp-hw")
+
+
+@pytest.mark.parametrize("value", [2, 0, -1, "1", 1.5, np.ones(2)])
+def test_other_version(path, value):
+    sh.save(fixed_network(), path)
+    with h5py.File(path, "r+") as f:
+        f.attrs["version"] = value
+    refused(path, "reads up to 1")
+
+
+def change_header(path, change):
+    with h5py.File(path, "r+") as f:
+        header = json.loads(f["header"][()].tobytes())
+        change(header)
+        del f["header"]
+        f["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+
+
+HEADERS = [
+    lambda h: h.pop("populations"), lambda h: h.pop("kind"), lambda h: h.update(kind="other"),
+    lambda h: h.update(kind="float"), lambda h: h.update(chip="none"), lambda h: h.update(dt="x"),
+    lambda h: h.update(dt=-1), lambda h: h.update(notes="abc"), lambda h: h.update(outputs=[1]),
+    lambda h: h.update(outputs=["hidden"]), lambda h: h.update(report={"chip": 1}), lambda h: h.update(report=[]),
+    lambda h: h["inputs"][0].update(size=5), lambda h: h["inputs"][0].update(more=5),
+    lambda h: h["populations"].pop(), lambda h: h["populations"].append(h["populations"][0]),
+    lambda h: h["populations"][0].update(size=10**12), lambda h: h["populations"][0].update(spiking="no"),
+    lambda h: h["populations"][0].update(reset="x"), lambda h: h["populations"][0].update(scale="x"),
+    lambda h: h["populations"][0].update(du=3), lambda h: h["populations"][0].update(name=None),
+    lambda h: h["projections"][0].update(weight_exp=2.5), lambda h: h["projections"][0].update(source="x"),
+    lambda h: h["projections"][0]["format"].update(bits=9), lambda h: h["projections"][0]["format"].update(bits="8"),
+    lambda h: h["projections"][1].update(shape=[2, 2]), lambda h: h["projections"][1].update(shape=[2, 10**12]),
+    lambda h: h["projections"][1].update(shape=3), lambda h: h["projections"][1].pop("shape"),
+]
+
+
+@pytest.mark.parametrize("change", HEADERS)
+def test_damaged_header(path, change):
+    sh.save(fixed_network(), path)
+    change_header(path, change)
+    refused(path, "net")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
+def test_header_that_is_no_json_object(path, text):
+    sh.save(fixed_network(), path)
+    with h5py.File(path, "r+") as f:
+        del f["header"]
+        f["header"] = np.frombuffer(text, np.uint8)
+    refused(path, "is damaged")
+
+
+@pytest.mark.parametrize("name", ["semantics", "model", "size"])
+def test_damaged_float_header(path, name):
+    for value in (None, "x", {"dt": 0}, 10**12):
+        sh.save(float_network(), path)
+        change_header(path, lambda h, v=value: (h if name in h else h["populations"][0]).update({name: v}))
+        refused(path, "net")
+
+
+ARRAYS = {
+    "populations/0/du": [np.zeros(1, int), np.zeros(4, int), np.zeros(3), np.array([0, 1, 4096])],
+    "populations/0/bias_mant": [np.array([0, 0, 4096]), b"text"],
+    "projections/0/weight": [np.ones((4, 3), int), np.full((3, 4), 256), np.full((3, 4), 0.5), np.ones(12, int)],
+    "projections/0/delay": [np.full(12, 64), np.full(12, -1), np.ones(11, int), 0.5],
+    "projections/0/scale": [np.ones(2), np.full(3, np.nan), b"x"],
+    "projections/1/indices": [np.array([1, 0, 3]), np.array([1, 0, -1]), np.array([1, 2, 2]), np.array([1, 0])],
+    "projections/1/indptr": [np.array([0, 4, 3]), np.array([0, 1, 9]), np.array([1, 1, 3]), np.array([0, 3])],
+    "projections/1/data": [np.array([0, 4, 7]), np.array([0, 4])],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in ARRAYS.items() for v in values])
+def test_damaged_array(path, name, value):
+    sh.save(fixed_network(), path)
+    with h5py.File(path, "r+") as f:
+        del f[name]
+        f[name] = value
+    refused(path, "net")
+
+
+@pytest.mark.parametrize("name", [n for n in ARRAYS if n != "projections/0/scale"])
+def test_missing_array(path, name):
+    sh.save(fixed_network(), path)
+    with h5py.File(path, "r+") as f:
+        del f[name]
+    refused(path, "is damaged")
+
+
+def test_links_and_size(path):
+    sh.save(fixed_network(), path)
+    with pytest.raises(FileFormatError, match="more than 100 bytes"):
+        sh.load(path, max_bytes=100)
+    with h5py.File(path, "r+") as f:
+        del f["projections/0/weight"]
+        f["projections/0/weight"] = h5py.ExternalLink("other.h5", "/w")
+    refused(path, "soft or external link")
+
+
+def test_every_cut_or_flipped_file_is_read_or_refused(path):
+    sh.save(fixed_network(), path)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for k in range(200):
+        damaged = bytearray(content)
+        if k % 3 == 0:
+            del damaged[rng.integers(len(damaged)):]
+        else:
+            damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            sh.load(path)
+            outcomes.add("read")
+        except SsdpHwError as error:
+            outcomes.add("refused" if str(path) in str(error) else f"without the file's name: {error}")
+    assert outcomes == {"read", "refused"}
+
+
+def test_format_is_as_documented(path):
+    """A reader that knows only the module's docstring finds its way."""
+    sh.save(fixed_network(), path)
+    with h5py.File(path) as f:
+        assert (f.attrs["format"], f.attrs["version"]) == (storage.FORMAT, storage.VERSION)
+        header = json.loads(bytes(f["header"]))
+        assert header["populations"][0]["name"] == "hidden / ü"
+        assert f["populations/0/du"][()].tolist() == [1, 2, 3]
+        assert f["projections/1/data"][()].tolist() == [0, 4, -6]
