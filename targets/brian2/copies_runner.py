@@ -23,7 +23,7 @@ from ssdp_hw.result import Record, Recording
 
 from .guard import check_compiled
 from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
-from .neurons import INBOX, Neurons, Setup, repeated
+from .neurons import INBOX, Neurons, Setup
 from .wiring import by_delay, synapse_indices, weight_exponent
 
 Array = NDArray[Any]
@@ -127,10 +127,10 @@ class Traces:
 def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
     """Run every sample of the drive from the initial state, all at the same time."""
     clock = Clock(dt=step_length(network) * second, name="step_clock")
-    setups = {name: Setup(str(k), clock, drive.batch) for k, name in enumerate(network.population_names)}
-    neurons = add_neurons(network, setups)
-    for name, made in neurons.items():
-        made.receiver.state("bias", use_units=False)[:] = repeated(bias_of(network, drive, name), drive.batch)
+    neurons = add_neurons(network, {
+        name: Setup(str(k), clock, bias_of(network, drive, name), drive.batch)
+        for k, name in enumerate(network.population_names)
+    })
     courier = Courier(network, neurons, drive)
     traces = Traces(network, neurons, drive, record, courier)
     simulation = Network(

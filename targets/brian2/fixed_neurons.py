@@ -16,54 +16,49 @@ from ssdp_hw.arithmetic import shift
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation
 from ssdp_hw.graph import Reset
 
-from .neurons import OVERFLOW_COUNTS, Neurons, Setup, repeated
+from .neurons import OVERFLOW_COUNTS, Neurons, Setup
 
-VARIABLES = ("u", "v", "bias", *OVERFLOW_COUNTS)
-CONSTANTS = ("kept_u", "kept_v", "v_init", "limit")
+RESETS = {Reset.ZERO: "v = 0\n", Reset.SUBTRACT: "v -= limit\n"}
 
 # u = wrap(decay(u, du + offset) + input), v = saturate(decay(v, dv + offset) + u + bias)
 STEP = """
 p = u*kept_u
-raw_u = sign(p)*(abs(p)//DECAY_UNIT) + ACTIVATION_UNIT*({input})
+raw_u = sign(p)*(abs(p)//DECAY_UNIT) + ACTIVATION_UNIT*({arriving})
 u = raw_u - TURN*int(raw_u > HALF) + TURN*int(raw_u <= -HALF)
 q = v*kept_v
 raw_v = sign(q)*(abs(q)//DECAY_UNIT) + u + bias
 v = clip(raw_v, 1 - HALF, HALF - 1)
 u_wraps += int(raw_u != u)
-u_out_of_range += int(abs(u) > HALF)
+u_out_of_range += int(u > HALF) + int(u < -HALF)
 v_saturations += int(raw_v != v)
-{clear}
 """
 
 
 def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Setup) -> Neurons:
     """One group with the state, parameters and overflow counts of every neuron."""
     chip, p = network.limits, population
+    variables = ("u", "v", "bias", *OVERFLOW_COUNTS, *setup.inboxes, *(r.name for r in setup.registers))
     constants = {
         "kept_u": (1 << chip.decay_bits) - (p.du + chip.current_decay_offset),
         "kept_v": (1 << chip.decay_bits) - (p.dv + chip.voltage_decay_offset),
         "v_init": p.v_init, "limit": shift(p.vth, chip.activation_shift),
     }
-    names = (*VARIABLES, *setup.inboxes, *setup.registers)
     group = NeuronGroup(
         setup.copies * p.size,
-        "".join([f"{name} : integer\n" for name in names] + [f"{name} : integer (constant)\n" for name in CONSTANTS]),
+        "".join([f"{v} : integer\n" for v in variables] + [f"{c} : integer (constant)\n" for c in constants]),
         threshold=f"v {p.threshold.value} limit" if p.spiking else None,
-        reset=("v -= limit\n" if p.reset is Reset.SUBTRACT else "v = 0\n") + setup.on_spike if p.spiking else None,
-        dtype=dict.fromkeys((*names, *CONSTANTS), np.int64), clock=setup.clock, name=f"population_{setup.label}",
+        reset=RESETS[p.reset] + setup.on_spike if p.spiking else None,
+        dtype=dict.fromkeys((*variables, *constants), np.int64), clock=setup.clock, name=f"population_{setup.label}",
         namespace={
             "DECAY_UNIT": 1 << chip.decay_bits, "ACTIVATION_UNIT": 1 << chip.activation_shift,
-            "TURN": 1 << chip.state_bits, "HALF": 1 << (chip.state_bits - 1), **setup.namespace,
+            "TURN": 1 << chip.state_bits, "HALF": 1 << (chip.state_bits - 1),
         },
     )
     for name, values in constants.items():
-        setattr(group, name, repeated(values, setup.copies))
-    group.v = repeated(p.v_init, setup.copies)
-    clear = "".join(f"{name} = 0\n" for name in setup.inboxes)
-    group.run_regularly(STEP.format(input=_scaled_sum(setup.inboxes), clear=clear), when="groups")
-    return Neurons(group, group, (group, "u"), [(group, f"u = 0\nv = v_init\n{clear}")])
-
-
-def _scaled_sum(inboxes: dict[str, int]) -> str:
-    """Sum of the inboxes; one with a negative exponent is shifted right, rounding down."""
-    return " + ".join(name if exponent == 0 else f"{name}//{1 << -exponent}" for name, exponent in inboxes.items())
+        setattr(group, name, setup.repeated(values))
+    group.v = setup.repeated(p.v_init)
+    arriving = " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in setup.inboxes.items())
+    clear = "".join(f"{a} = 0\n" for a in setup.inboxes)
+    group.run_regularly(STEP.format(arriving=arriving) + clear, when="groups")
+    start = "u = 0\nv = v_init\n" + clear + setup.on_start + setup.place_bias(group, "int")
+    return Neurons(group, group, (group, "u"), [(group, start)])

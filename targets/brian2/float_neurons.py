@@ -21,7 +21,7 @@ from ssdp_hw.graph import Reset
 from ssdp_hw.network import Network, Population
 from ssdp_hw.neurons import Discretization, Neuron
 
-from .neurons import INBOX, Neurons, Setup, register_equations, repeated
+from .neurons import INBOX, Neurons, Setup
 
 METHODS = {Discretization.EULER: "euler", Discretization.EXPONENTIAL: "exact"}
 
@@ -71,31 +71,32 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     if population.spiking:
         equations += THRESHOLD
         parameters += ["v_threshold", "v_reset"]
-    size = setup.copies * neuron.size
+    registers = [register.name for register in setup.registers]
     membrane = NeuronGroup(
-        size, equations + register_equations(setup), method=method if leaky else "euler",
+        setup.copies * neuron.size, equations + "".join(f"{name} : integer\n" for name in registers),
         threshold=f"v {population.threshold.value} v_threshold" if population.spiking else None,
         reset=RESETS[population.reset] + setup.on_spike if population.spiking else None,
-        order=-1 if network.uses_old_current(population.name) else 1,
-        dtype=dict.fromkeys(setup.registers, np.int64), namespace=setup.namespace, clock=setup.clock,
-        name=f"population_{setup.label}",
+        method=method if leaky else "euler", order=-1 if network.uses_old_current(population.name) else 1,
+        dtype=dict.fromkeys(registers, np.int64), clock=setup.clock, name=f"population_{setup.label}", namespace={},
     )
-    _set(membrane, neuron, parameters, setup.copies)
+    _set(membrane, neuron, parameters, setup)
     membrane.v = membrane.v_init
-    start = "v = v_init\n"
+    start = "v = v_init\n" + setup.on_start
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
-        return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start + CLEAR)])
+        return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start + CLEAR + setup.place_bias(membrane))])
     current = NeuronGroup(
-        size, CURRENT + INPUT, method=method, namespace={}, clock=setup.clock, name=f"current_{setup.label}"
+        setup.copies * neuron.size, CURRENT + INPUT, method=method, clock=setup.clock,
+        name=f"current_{setup.label}", namespace={},
     )
-    _set(current, neuron, ["tau_syn", "w_in"], setup.copies)
+    _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")
     membrane.u = linked_var(current, "u")
-    return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, "u = 0*amp\n" + CLEAR)])
+    restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
+    return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)])
 
 
-def _set(group: Any, neuron: Neuron, names: list[str], copies: int) -> None:
+def _set(group: Any, neuron: Neuron, names: list[str], setup: Setup) -> None:
     """Set parameters, in SI units, which are Brian2's."""
     for name in names:
-        setattr(group, f"{name}_", repeated(neuron.parameter(name), copies))
+        setattr(group, f"{name}_", setup.repeated(neuron.parameter(name)))

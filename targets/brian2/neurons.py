@@ -1,18 +1,22 @@
-"""What the runners know of the Brian2 groups that make up one population."""
+"""What the runners and the makers of Brian2 groups know of one population."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from brian2 import TimedArray
 from numpy.typing import NDArray
 
 from ssdp_hw.result import OverflowCount
 
+from .registers import TimeRegister
+
 # The variable in which synaptic input gathers until the next step reads and clears it.
 INBOX = "a"
+OVERFLOW_COUNTS = ("u_wraps", "u_out_of_range", "v_saturations")
 
 
 @dataclass(frozen=True)
@@ -20,23 +24,47 @@ class Setup:
     """How the groups of one population are to be made.
 
     Attributes:
-        label: suffix of the groups' names; user names need not be identifiers.
+        label: suffix of the groups' names; the user's names need not be identifiers.
         clock: the clock of the steps.
-        copies: how often the population is repeated side by side (copy-major).
-        inboxes: for each variable that gathers input the power of two that scales its sum; only
-            fixed networks have others than ``{INBOX: 0}``.
-        registers: names of spike-time registers.
-        on_spike: code that keeps them, run for the neurons that fired.
-        namespace: constants of that code.
+        bias: constant input, shape (n,) or (copies, n), or by time and neuron.
+        copies: how often the population is repeated side by side.
+        inboxes: for each variable that gathers input the power of two, at most 0, that scales its
+            sum. Only fixed networks have others than ``INBOX`` with 0.
+        registers: spike-time registers that its neurons need.
     """
 
     label: str
     clock: Any
+    bias: NDArray[Any] | TimedArray
     copies: int = 1
-    inboxes: dict[str, int] = field(default_factory=lambda: {INBOX: 0})
-    registers: Sequence[str] = ()
-    on_spike: str = ""
-    namespace: dict[str, Any] = field(default_factory=dict)
+    inboxes: Mapping[str, int] = field(default_factory=lambda: {INBOX: 0})
+    registers: Sequence[TimeRegister] = ()
+
+    @property
+    def on_spike(self) -> str:
+        """Code that keeps the registers."""
+        return "".join(register.on_spike for register in self.registers)
+
+    @property
+    def on_start(self) -> str:
+        """Code that clears the registers."""
+        return "".join(register.on_start for register in self.registers)
+
+    def repeated(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of shape (n,) or (copies, n) for the neurons of all copies, one copy after the other."""
+        return np.ascontiguousarray(np.broadcast_to(values, (self.copies, values.shape[-1])).reshape(-1))
+
+    def place_bias(self, receiver: Any, convert: str = "") -> str:
+        """Set the bias, or return the code that sets it at the start of a window.
+
+        ``convert`` is the function that turns the numbers of a TimedArray, which are real, into
+        those of the bias.
+        """
+        if isinstance(self.bias, TimedArray):
+            receiver.namespace[self.bias.name] = self.bias
+            return f"bias = {convert}({self.bias.name}(t, i))\n"
+        receiver.bias_ = self.repeated(self.bias)
+        return ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +73,7 @@ class Neurons:
 
     Attributes:
         receiver: the group with the inboxes and the bias.
-        sender: the group with v, whose threshold makes the spikes.
+        sender: the group with v and the registers, whose threshold makes the spikes.
         current: group and variable that are the population's u.
         starts: for each group the code that brings it to its initial state.
     """
@@ -57,18 +85,4 @@ class Neurons:
 
     def overflow(self) -> OverflowCount:
         """What overflowed so far in a fixed population."""
-        totals = (np.sum(self.sender.state(name)[:]) for name in OVERFLOW_COUNTS)
-        return OverflowCount(*(int(total) for total in totals))
-
-
-OVERFLOW_COUNTS = ("u_wraps", "u_out_of_range", "v_saturations")
-
-
-def register_equations(setup: Setup) -> str:
-    """Equations of the spike-time registers."""
-    return "".join(f"{name} : integer\n" for name in setup.registers)
-
-
-def repeated(values: NDArray[Any], copies: int) -> NDArray[Any]:
-    """Values of one population, shape (n,) or (copies, n), for copies side by side."""
-    return np.ascontiguousarray(np.broadcast_to(values, (copies, values.shape[-1])).reshape(-1))
+        return OverflowCount(*(int(np.sum(self.sender.state(name)[:])) for name in OVERFLOW_COUNTS))

@@ -15,7 +15,11 @@ from ssdp_hw.target import Availability, Target
 from .session import open_session
 
 # The values of each option; the first is the default.
-CHOICES = MappingProxyType({"device": ("runtime", "cpp_standalone"), "codegen": ("numpy", "cython")})
+CHOICES = MappingProxyType({
+    "device": ("runtime", "cpp_standalone"),
+    "codegen": ("numpy", "cython"),  # of the runtime device
+    "batching": ("auto", "copies", "sequence"),
+})
 
 
 class Brian2Target(Target):
@@ -41,12 +45,18 @@ class Brian2Target(Target):
         resolved = super().resolve(options)
         for name, values in CHOICES.items():
             if resolved[name] not in values:
-                raise ParameterError(f"target 'brian2': {name} = {resolved[name]!r}; choose {' or '.join(values)}")
+                raise ParameterError(f"target 'brian2': {name} = {resolved[name]!r}; choose {', '.join(values)}")
+        if (resolved["device"], resolved["batching"]) == ("cpp_standalone", "copies"):
+            raise ParameterError("target 'brian2': on device = 'cpp_standalone' choose batching = 'sequence'")
         return resolved
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
-        """Run all samples side by side (runtime) or one after the other (standalone)."""
-        with open_session(options["device"], options["codegen"]):
+        """Run all samples as copies side by side (runtime device) or in sequence (standalone)."""
+        with open_session(options["device"], options["codegen"]) as session:
+            if session.standalone or options["batching"] == "sequence":
+                from .sequence_runner import run_sequence
+
+                return run_sequence(network, drive, record, session)
             from .copies_runner import run_copies
 
             return run_copies(network, drive, record)

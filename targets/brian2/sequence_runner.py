@@ -1,0 +1,55 @@
+"""Inference with one sample after the other; see :mod:`.sequence`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from brian2 import SpikeMonitor, StateMonitor
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.result import Record, Recording
+
+from .sequence import SampleSequence, by_sample
+from .session import Session
+
+
+def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Session) -> Recording:
+    """Run every sample of the drive from the initial state, one after the other."""
+    sequence = SampleSequence(network, drive)
+    spikes: dict[str, Any] = {}
+    states: dict[str, dict[str, tuple[Any, str]]] = {"v": {}, "u": {}}
+    for index, (name, made) in enumerate(sequence.neurons.items()):
+        if record.wants("spikes", name) and network.population(name).spiking:
+            spikes[name] = SpikeMonitor(made.sender, name=f"spikes_{index}")
+        for kind, (group, variable) in (("v", (made.sender, "v")), ("u", made.current)):
+            if record.wants(kind, name):
+                monitor = StateMonitor(
+                    group, variable, record=True, when="end", clock=sequence.clock, name=f"{kind}_{index}"
+                )
+                states[kind][name] = monitor, variable
+    sequence.objects += [*spikes.values(), *(m for found in states.values() for m, _ in found.values())]
+    total = drive.steps * drive.batch
+    sequence.simulate(session, total)
+
+    def raster(name: str) -> NDArray[np.bool_]:
+        fired = np.zeros((total, network.size_of(name)), bool)
+        if name in spikes:
+            steps = np.rint(np.asarray(spikes[name].t_) / sequence.clock.dt_).astype(np.int64)
+            fired[steps, np.asarray(spikes[name].i)] = True
+        return fired
+
+    traces = {
+        kind: {
+            name: by_sample(np.asarray(getattr(monitor, f"{variable}_")).T, drive.steps)
+            for name, (monitor, variable) in found.items()
+        }
+        for kind, found in states.items()
+    }
+    return Recording(
+        {name: by_sample(raster(name), drive.steps) for name in sequence.neurons if record.wants("spikes", name)},
+        traces["v"], traces["u"],
+        {n: made.overflow() for n, made in sequence.neurons.items()} if isinstance(network, FixedNetwork) else None,
+    )

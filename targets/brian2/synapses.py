@@ -1,0 +1,111 @@
+"""Synapses of a projection, plastic or not, for networks that run one sample after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from brian2 import Synapses
+from numpy.typing import NDArray
+
+from ssdp_hw.fixed import FixedProjection
+from ssdp_hw.graph import BaseProjection
+
+from .neurons import INBOX
+from .wiring import by_delay, synapse_indices, weight_exponent
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SynapseModel:
+    """State of the synapses of a projection, and what changes it.
+
+    Attributes:
+        equations: beside the weight ``w``.
+        types: of integer variables.
+        initial: values of variables, one a synapse in row-major order.
+        updates: (code, number of windows between two executions), in the order of execution at
+            the end of a window.
+        namespace: what that code needs.
+    """
+
+    equations: str = ""
+    types: Mapping[str, Any] = field(default_factory=dict)
+    initial: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    updates: Sequence[tuple[str, int]] = ()
+    namespace: Mapping[str, Any] = field(default_factory=dict)
+
+
+STATIC = SynapseModel()
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """Synapses of a projection that are summed together.
+
+    Attributes:
+        projection: the projection.
+        inbox: variable of the target that they add to; its exponent: at most 0.
+        positions: of its synapses in the row-major order of the projection.
+        group: the Brian2 synapses, once made.
+    """
+
+    projection: BaseProjection
+    inbox: str
+    exponent: int
+    positions: Int
+
+
+def bundles(projections: Sequence[BaseProjection]) -> list[Bundle]:
+    """The bundles of all projections into one population.
+
+    A negative weight exponent shifts the sum of one projection, step of sending and delay, and
+    rounds down, so each such sum has an inbox of its own. All others share one.
+    """
+    found: list[Bundle] = []
+    for projection in projections:
+        exponent = min(weight_exponent(projection), 0)
+        parts = by_delay(projection).values() if exponent else [np.arange(projection.synapse_delays.size)]
+        for positions in parts:
+            inbox = f"{INBOX}_{len(found)}" if exponent else INBOX
+            if positions.size:
+                found.append(Bundle(projection, inbox, exponent, positions))
+    return found
+
+
+def connect(
+    bundle: Bundle, source: Any, target: Any, model: SynapseModel, clock: Any, steps: int, name: str
+) -> Any:
+    """Brian2 synapses between two groups.
+
+    A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
+    the slot ``synapses``, after the neurons of that step. One that would arrive in the next sample
+    comes too early there: in the first ``delay`` steps of a window nothing can have been sent, and
+    nothing is added.
+    """
+    p, positions = bundle.projection, bundle.positions
+    fixed = isinstance(p, FixedProjection)
+    late = p.synapse_delays[positions]
+    weight, gain = "w : amp\n", ""
+    if isinstance(p, FixedProjection):
+        weight, gain = "w : integer\n", f"{p.format.step << max(p.weight_exp, 0)}*"
+    deliver = f"{bundle.inbox}_post += {gain}w"
+    if late.any():
+        deliver += f"*int(t_in_timesteps % {steps} >= late)"
+    group = Synapses(
+        source, target, weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
+        on_pre=deliver, dtype={"late": np.int64, **({"w": np.int64} if fixed else {}), **model.types},
+        clock=clock, name=name, namespace=dict(model.namespace),
+    )
+    rows, cols = synapse_indices(p)
+    group.connect(i=cols[positions], j=rows[positions])
+    group.w_ = (p.mantissa if isinstance(p, FixedProjection) else p.synapse_weights)[positions]
+    if late.any():
+        group.late = late
+        group.delay = late * clock.dt
+    for variable, values in model.initial.items():
+        setattr(group, f"{variable}_", values[positions])
+    return group
