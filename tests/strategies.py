@@ -237,8 +237,9 @@ def fixed_rules(draw: Draw, steps: int = 24, commit_windows: int = 1) -> FixedSS
     counter_bits = draw(st.sampled_from((8, 12, 16, 24, 32)))
     top = (1 << (counter_bits - 1)) - 1
     evidence_shift = draw(st.integers(0, 8))
-    # The largest single step of evidence must fit the counter.
-    amplitudes = st.integers(0, min(2**16 - 1, max(((top - 1) << evidence_shift) // max(*lut, 1), 0)))
+    # The largest single step of evidence must fit the counter; most amplitudes are near that limit.
+    largest = min(2**16 - 1, max(((top - 1) << evidence_shift) // max(*lut, 1), 0))
+    amplitudes = st.one_of(st.sampled_from((largest, largest // 4, largest // 32)), st.integers(0, largest))
     return FixedSSDP(
         a_plus=draw(amplitudes), a_baseline=draw(amplitudes), lut=lut, evidence_shift=evidence_shift,
         lsb_shift=draw(st.integers(0, min(counter_bits - 2, 12))), counter_bits=counter_bits, time_bits=time_bits,

@@ -13,6 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.graph import BaseProjection
+
 # Process classes of Lava itself; the others are ours.
 LAVA_KINDS = ("LIF", "Dense", "DelayDense")
 
@@ -22,6 +24,14 @@ class Choice:
     """A member of Lava's ``SignMode``, which only the worker can name."""
 
     sign_mode: str
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function in the file of a module that needs nothing but NumPy."""
+
+    file: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,9 @@ class Blueprint:
                 keys = [f"{key}.{part}" for part in ("data", "indices", "indptr")]
                 arrays.update(zip(keys, (value.data, value.indices, value.indptr), strict=True))
                 return {"csr": keys, "shape": list(value.shape)}
-            return {"sign_mode": value.sign_mode} if isinstance(value, Choice) else value
+            if isinstance(value, Choice):
+                return {"sign_mode": value.sign_mode}
+            return {"function": [value.file, value.name]} if isinstance(value, Function) else value
 
         nodes = [
             {
@@ -118,3 +130,10 @@ def shared_value(values: Iterable[Any]) -> Any | None:
 def per_sample(values: NDArray[Any], batch: int) -> NDArray[Any]:
     """Values of shape (batch, n) or (1, n) for ports of :func:`port_shape`."""
     return values[0] if batch == 1 else values
+
+
+def synapse_delays(projection: BaseProjection) -> Any:
+    """Delays for our connections: one integer, or one a synapse in the layout of the weights."""
+    if isinstance(projection.delay, int) or projection.is_sparse:
+        return projection.delay
+    return projection.delay.reshape(projection.shape)

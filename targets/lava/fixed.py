@@ -11,7 +11,7 @@ from ssdp_hw.drive import Drive
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.graph import Comparison, Reset
 
-from .blueprint import Choice, Node, per_sample, population_node, port_shape, projection_node
+from .blueprint import Choice, Node, per_sample, population_node, port_shape, projection_node, synapse_delays
 
 # DelayDense builds a (delays * post, pre) matrix anew in every step, in int32 with a reduction:
 # beyond this many entries (about a millisecond) our Connection takes its place.
@@ -42,22 +42,22 @@ def lif_expresses(chip: Chip, p: FixedPopulation) -> bool:
 
 
 def population(
-    network: FixedNetwork, p: FixedPopulation, drive: Drive | None, *, batch: int, own: bool, window: int = 0,
+    network: FixedNetwork, p: FixedPopulation, drive: Drive, *, own: bool, window: int = 0,
 ) -> Node:
-    """The process of a population; ``drive`` gives the bias of each sample where it has one."""
-    shape = port_shape(batch, p.size)
+    """The process of a population; ``drive`` says how many samples there are and their biases."""
+    shape = port_shape(drive.batch, p.size)
     name = population_node(p.name)
-    if not own and not window and lif_expresses(network.limits, p):
+    if not own and lif_expresses(network.limits, p):
         mantissa: Any = p.bias_mant
         exponent = p.bias_exp
-        if drive is not None and p.name in drive.bias:
-            mantissa, exponent = per_sample(drive.bias[p.name], batch), drive.bias_exp[p.name]
+        if p.name in drive.bias:
+            mantissa, exponent = per_sample(drive.bias[p.name], drive.batch), drive.bias_exp[p.name]
         return Node(name, "LIF", {
             "shape": shape, "du": int(p.du[0]), "dv": int(p.dv[0]), "vth": int(p.vth[0]),
             "bias_mant": np.broadcast_to(mantissa, shape).copy(), "bias_exp": exponent,
             "v": np.broadcast_to(p.v_init, shape).copy(),
         })
-    bias = p.bias if drive is None else per_sample(drive.fixed_bias(network, p.name), batch)
+    bias = per_sample(drive.fixed_bias(network, p.name), drive.batch)
     return Node(name, "Neurons", {
         "shape": shape, "du": p.du, "dv": p.dv, "vth": p.vth, "v": p.v_init,
         "bias": bias, "spiking": p.spiking,
@@ -66,7 +66,7 @@ def population(
     })
 
 
-def projection(q: FixedProjection, *, batch: int, own: bool) -> Node:
+def projection(q: FixedProjection, *, batch: int, own: bool, window: int = 0) -> Node:
     """The process of a projection."""
     name = projection_node(q.name)
     common = {"weights": q.weight.astype(np.int32), "weight_exp": q.weight_exp}
@@ -78,5 +78,4 @@ def projection(q: FixedProjection, *, batch: int, own: bool) -> Node:
     if plain and q.weight.size * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
         delays = q.synapse_delays.reshape(q.shape).astype(np.int64)
         return Node(name, "DelayDense", {**common, **stated, "delays": delays})
-    delay = q.delay if isinstance(q.delay, int) or q.is_sparse else q.delay.reshape(q.shape)
-    return Node(name, "Connection", {**common, "delays": delay, "batch": batch})
+    return Node(name, "Connection", {**common, "delays": synapse_delays(q), "batch": batch, "window": window})

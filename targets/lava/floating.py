@@ -17,7 +17,7 @@ from ssdp_hw.drive import Drive
 from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.network import Network, Population, Projection
 
-from .blueprint import Node, per_sample, population_node, port_shape, projection_node, shared_value
+from .blueprint import Node, per_sample, population_node, port_shape, projection_node, shared_value, synapse_delays
 from .fixed import DELAY_DENSE_LIMIT
 
 
@@ -55,7 +55,7 @@ def population(
     shape = port_shape(drive.batch, p.size)
     name, c = population_node(p.name), network.coefficients(p.name)
     bias = drive.float_bias(network, p.name)
-    if not own and not window and lif_expresses(network, p, bias):
+    if not own and lif_expresses(network, p, bias):
         gain = c.gain_v * c.gain_u
         constant = per_sample(c.drift + gain * bias, drive.batch)
         return Node(name, "LIF", {
@@ -72,7 +72,7 @@ def population(
     }), Scaling()
 
 
-def projection(q: Projection, gain: Any, *, batch: int, own: bool) -> Node:
+def projection(q: Projection, gain: Any, *, batch: int, own: bool, window: int = 0) -> Node:
     """The process of a projection whose target wants its weights times ``gain``."""
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
@@ -85,5 +85,6 @@ def projection(q: Projection, gain: Any, *, batch: int, own: bool) -> Node:
         return Node(name, "DelayDense", {
             "weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)
         })
-    delay = q.delay if isinstance(q.delay, int) or q.is_sparse else q.delay.reshape(q.shape)
-    return Node(name, "Connection", {"weights": weights, "delays": delay, "batch": batch})
+    return Node(name, "Connection", {
+        "weights": weights, "delays": synapse_delays(q), "batch": batch, "window": window
+    })

@@ -59,9 +59,8 @@ def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
     blueprint.nodes += [source_node(name, spikes) for name, spikes in drive.spikes.items()]
     scaling: dict[str, Scaling] = {}
     if isinstance(network, FixedNetwork):
-        batch = drive.batch
-        blueprint.nodes += [fixed.population(network, p, drive, batch=batch, own=own) for p in network.populations]
-        blueprint.nodes += [fixed.projection(q, batch=batch, own=own) for q in network.projections]
+        blueprint.nodes += [fixed.population(network, p, drive, own=own) for p in network.populations]
+        blueprint.nodes += [fixed.projection(q, batch=drive.batch, own=own) for q in network.projections]
     else:
         for p in network.populations:
             node, scaling[p.name] = floating.population(network, p, drive, own=own)

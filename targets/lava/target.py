@@ -14,6 +14,7 @@ from ssdp_hw.result import Record, Recording
 from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
 from .inference import Task, run_all
+from .learning import LearningTask, learn_all
 from .session import PYTHON_VARIABLE
 
 # lava-nc declares Python < 3.11 and numpy < 2, which pip would obey.
@@ -71,8 +72,8 @@ class LavaTarget(Target):
         return run_all([Task(network, drive, record)], options)[0]
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
-        """Learn window by window."""
-        return super().learn(network, drive, plan, options)
+        """Learn window by window, the windows of a commit side by side."""
+        return learn_all([LearningTask(network, drive, plan)], options)[0]
 
 
 TARGET = LavaTarget()

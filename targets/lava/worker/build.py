@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lava.proc.dense.process import DelayDense, Dense
@@ -12,9 +14,10 @@ from scipy.sparse import csr_matrix
 
 from .processes.connection import Connection
 from .processes.neurons import Neurons
+from .processes.plastic_connection import PlasticConnection
 from .processes.spike_source import SpikeSource
 
-PROCESSES = {c.__name__: c for c in (LIF, Dense, DelayDense, SpikeSource, Neurons, Connection)}
+PROCESSES = {c.__name__: c for c in (LIF, Dense, DelayDense, SpikeSource, Neurons, Connection, PlasticConnection)}
 
 
 def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
@@ -26,7 +29,22 @@ def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
     if "csr" in value:
         data, indices, indptr = (arrays[key] for key in value["csr"])
         return csr_matrix((data, indices, indptr), shape=tuple(value["shape"]))
+    if "function" in value:
+        return function_of(*value["function"])
     return SignMode[value["sign_mode"]]
+
+
+def function_of(file: str, name: str) -> Any:
+    """A function of a module that stands alone, by the module's file.
+
+    So the toolkit's random numbers are shared with an interpreter that lacks the toolkit.
+    """
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)
 
 
 def build(

@@ -41,8 +41,8 @@ def recording(model: Any) -> Any:
 
 
 class RecordingConfig(Loihi2SimCfg):
-    """Lava's choice of models, made to record where a process has the proc_param ``record``."""
+    """Lava's choice of models, made to record where a process is asked for variables."""
 
     def select(self, process: Any, proc_models: Any) -> Any:
         model = super().select(process, proc_models)
-        return recording(model) if process.proc_params.get("record") else model
+        return recording(model) if process.proc_params.get("record", {}).get("variables") else model

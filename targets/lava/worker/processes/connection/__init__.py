@@ -29,12 +29,15 @@ class Connection(AbstractProcess):
         delays: one integer, or one a synapse: shape (post, pre), or (nnz,) beside a sparse matrix.
         weight_exp: ``fixed_pt`` only.
         batch: number of samples; ports have shape (pre,) and (post,) for 1, else (batch, ...).
+        window: steps after which what is under way is dropped; 0: never.
     """
 
     def __init__(
-        self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, **kwargs: Any
+        self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, window: int = 0, **kwargs: Any
     ) -> None:
-        super().__init__(weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, **kwargs)
+        super().__init__(
+            weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, window=window, **kwargs
+        )
         post, pre = weights.shape
         leading = () if batch == 1 else (batch,)
         self.s_in = InPort(shape=(*leading, pre))
@@ -46,20 +49,24 @@ class AbstractConnectionModel(PyLoihiProcessModel):
 
     s_in: Any = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
     fixed = True
+    exact_product: Any = None  # type of the product, where it does not follow from the weights
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         p = proc_params
-        self.synapses = Synapses(p["weights"], p["delays"], product_dtype(p["weights"], self.fixed))
+        dtype = self.exact_product or product_dtype(p["weights"], self.fixed)
+        self.synapses = Synapses(p["weights"], p["delays"], dtype)
         shape = (p["batch"], self.synapses.post)
         self.slots = Slots(max(self.synapses.delays), shape, np.int64 if self.fixed else np.float64)
 
     def run_spk(self) -> None:
         p = self.proc_params
+        if p["window"] and (self.time_step - 1) % p["window"] == 0:
+            self.slots.clear()
         due = self.slots.leave()
         self.a_out.send(due[0] if p["batch"] == 1 else due)
-        spikes = self.s_in.recv().astype(bool).reshape(p["batch"], -1)
-        for delay, total in self.synapses.activations(spikes):
+        self.spikes = self.s_in.recv().astype(bool).reshape(p["batch"], -1)
+        for delay, total in self.synapses.activations(self.spikes):
             self.slots.add(delay, self.scaled(total))
 
     def scaled(self, total: Any) -> Any:
