@@ -48,12 +48,22 @@ def as_array(value: Any, owner: str) -> NDArray[Any]:
         raise ShapeError(f"{owner} is no array: its rows differ in length") from None
 
 
-def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
-    """``value`` as finite float64 of shape (size,); a scalar is broadcast.
+def as_int(value: Any, owner: str) -> int:
+    """``value`` as an integer; floats and truth values are none, whatever they hold.
+
+    Raises:
+        ParameterError: not an integer.
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise ParameterError(f"{owner} = {value!r} is not a whole number")
+    return int(value)
+
+
+def real_array(value: Any, owner: str) -> NDArray[np.float64]:
+    """``value`` as finite float64 of any shape.
 
     Raises:
         ParameterError: not numeric or not finite.
-        ShapeError: another shape.
     """
     try:
         array = np.asarray(value)
@@ -64,7 +74,17 @@ def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
         raise ParameterError(f"{owner} is not numeric: {str(value)[:40]!r}") from None
     if not np.all(np.isfinite(array)):
         raise ParameterError(f"{owner} has a NaN or infinite value; every value must be finite")
-    return _broadcast(array, size, owner)
+    return array
+
+
+def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
+    """``value`` as finite float64 of shape (size,); a scalar is broadcast.
+
+    Raises:
+        ParameterError: not numeric or not finite.
+        ShapeError: another shape.
+    """
+    return _broadcast(real_array(value, owner), size, owner)
 
 
 def positive_or_none(value: Any, owner: str) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.arithmetic import shift
+from ssdp_hw.checks import as_array, as_int, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.formats import round_to_int
@@ -102,7 +103,7 @@ def make_drive(
     given, batch = next(iter(lengths))
     if given < 1 or batch < 1:
         raise ParameterError(f"spikes of {given} steps and {batch} samples; at least 1 of each is needed")
-    total = given if steps is None else int(steps)
+    total = given if steps is None else as_int(steps, "steps")
     if total < given:
         raise ParameterError(f"steps = {total} is below the {given} steps of the spikes")
     if total > given:
@@ -120,7 +121,7 @@ def _single(network: AnyNetwork, inputs: ArrayLike) -> dict[str, ArrayLike]:
 
 
 def _spikes(source: Input, value: ArrayLike) -> NDArray[np.bool_]:
-    array = np.asarray(value)
+    array = as_array(value, f"input '{source.name}': spikes")
     if array.ndim != 3 or array.shape[2] != source.size:
         raise ShapeError(
             f"input '{source.name}': spikes of shape {array.shape}; expected (time, batch, {source.size})"
@@ -139,14 +140,12 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None) -
     if len(network.inputs) != 1:
         raise UnsupportedError("direct input needs a network with exactly one input")
     source = network.inputs[0]
-    values = np.asarray(direct.values, np.float64)
+    values = real_array(direct.values, "direct input")
     if values.ndim != 2 or values.shape[1] != source.size or not values.shape[0]:
         raise ShapeError(f"direct input of shape {values.shape}; expected (batch, {source.size})")
-    if not np.all(np.isfinite(values)):
-        raise ParameterError("direct input has a NaN or infinite value")
-    total = direct.steps if steps is None else int(steps)
+    total = as_int(direct.steps if steps is None else steps, "steps")
     if total < 1:
-        raise ParameterError(f"direct input of {total} steps; at least 1 is needed")
+        raise ParameterError(f"direct input of steps = {total}; at least 1 is needed")
     spikes = {source.name: np.zeros((total, values.shape[0], source.size), bool)}
     bias: dict[str, NDArray[Any]] = {}
     exponents: dict[str, int] = {}

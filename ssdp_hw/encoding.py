@@ -7,6 +7,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.checks import as_int, real_array
 from ssdp_hw.drive import DirectInput
 from ssdp_hw.errors import ParameterError, ShapeError
 
@@ -49,15 +50,14 @@ def encode(
         ParameterError: unknown encoder, values outside 0 .. 1, no seed for ``rate``.
         ShapeError: values that are not 2-D.
     """
-    values = np.asarray(values, np.float64)
+    values = real_array(values, "the array of values to encode")
     if values.ndim != 2:
         raise ShapeError(f"values of shape {values.shape}; expected (batch, channels)")
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ParameterError(f"steps = {steps!r}; a whole number of at least 1 is needed")
-    if not np.all(np.isfinite(values)):
-        raise ParameterError("the values to encode contain NaN or infinity")
+    steps = as_int(steps, "steps")
+    if steps < 1:
+        raise ParameterError(f"steps = {steps}; at least 1 is needed")
     if encoder == "direct":
-        return DirectInput(values, int(steps))
+        return DirectInput(values, steps)
     if encoder not in ENCODERS:
         raise ParameterError(f"encoder '{encoder}' is unknown; there are: {', '.join(ENCODERS)}")
     if values.size and (values.min() < 0 or values.max() > 1):

@@ -123,7 +123,13 @@ class RunResult:
         return _readout.predict(self, readout, population)
 
     def spike_rate(self, population: str | None = None) -> float:
-        """Spikes per neuron and step, of one population or of all recorded ones together."""
+        """Spikes per neuron and step, of one population or of all recorded ones together.
+
+        Raises:
+            ParameterError: the spikes of that population were not recorded.
+        """
+        if population is not None and population not in self.spikes:
+            raise ParameterError(f"the spikes of population '{population}' were not recorded")
         chosen = list(self.spikes.values()) if population is None else [self.spikes[population]]
         cells = sum(a.size for a in chosen)
         return sum(int(np.count_nonzero(a)) for a in chosen) / cells if cells else 0.0
@@ -155,7 +161,7 @@ def first_divergence(left: RunResult, right: RunResult, tolerance: float = 0.0) 
     None if all that both recorded agrees.
 
     Raises:
-        ParameterError: the runs have nothing in common, or differ in steps or batch.
+        ParameterError: the runs have nothing in common, or differ in steps, batch or neurons.
     """
     if (left.steps, left.batch) != (right.steps, right.batch):
         raise ParameterError(
@@ -168,7 +174,14 @@ def first_divergence(left: RunResult, right: RunResult, tolerance: float = 0.0) 
         for name in a.keys() & b.keys():
             common += 1
             x, y = a[name], b[name]
-            different = x != y if variable == "spikes" else np.abs(x - y) > tolerance
+            if x.shape != y.shape:
+                raise ParameterError(
+                    f"population '{name}' has {x.shape[2]} neurons in one run and {y.shape[2]} in the other"
+                )
+            different = x != y
+            if variable != "spikes":
+                with np.errstate(invalid="ignore"):  # a NaN is within no tolerance
+                    different &= ~(np.abs(x - y) <= tolerance)
             if not different.any():
                 continue
             step, sample, neuron = (int(k) for k in np.argwhere(different)[0])
