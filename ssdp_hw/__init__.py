@@ -1,20 +1,69 @@
-"""ssdp-hw: trained spiking networks in a neuromorphic chip's integers, learning there with SSDP."""
-from ssdp_hw.drive import DirectInput
-from ssdp_hw.encoding import encode
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.formats import WeightFormat
-from ssdp_hw.graph import Input
-from ssdp_hw.network import Network, Population, Projection, Semantics
-from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
-from ssdp_hw.nir_io import from_nir
-from ssdp_hw.quantization import quantize
-from ssdp_hw.simulation import run
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.storage import load, save
-from ssdp_hw.target import list_targets as targets
+"""ssdp-hw: trained spiking networks in a neuromorphic chip's integers, learning there with SSDP.
+
+The pipeline::
+
+    net = from_nir("model.nir", dt=1e-3)
+    fixed = quantize(net, chip="loihi", calibration=spikes)
+    result = run(fixed, spikes, target="engine")
+    learned = learn(fixed, spikes, labels, rule=SSDP(), target="engine")
+    table = compare(net, fixed, spikes, labels, targets=["spec", "engine"])
+
+Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssdp_hw.comparison import compare
+    from ssdp_hw.drive import DirectInput
+    from ssdp_hw.encoding import encode
+    from ssdp_hw.errors import SsdpHwError
+    from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
+    from ssdp_hw.formats import WeightFormat
+    from ssdp_hw.graph import Input
+    from ssdp_hw.learning import learn
+    from ssdp_hw.network import Network, Population, Projection, Semantics
+    from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
+    from ssdp_hw.nir_io import from_nir
+    from ssdp_hw.quantization import quantize
+    from ssdp_hw.simulation import run
+    from ssdp_hw.ssdp import SSDP, FixedSSDP
+    from ssdp_hw.storage import load, save
+    from ssdp_hw.target import list_targets as targets
+    from ssdp_hw.teacher import Teacher
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons",
+    "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed", "FixedProjection": "fixed",
+    "FixedSSDP": "ssdp", "Input": "graph", "Network": "network", "Population": "network",
+    "Projection": "network", "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors",
+    "Teacher": "teacher", "WeightFormat": "formats", "compare": "comparison", "encode": "encoding",
+    "from_nir": "nir_io", "learn": "learning", "load": "storage", "quantize": "quantization",
+    "run": "simulation", "save": "storage",
+}
 
 __all__ = [
     "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "WeightFormat", "encode", "from_nir", "load", "quantize", "run", "save", "targets",
+    "SsdpHwError", "Teacher", "WeightFormat", "compare", "encode", "from_nir", "learn", "load", "quantize",
+    "run", "save", "targets",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "targets":
+        return import_module("ssdp_hw.target").list_targets
+    if name not in _HOME:
+        raise AttributeError(f"module 'ssdp_hw' has no attribute '{name}'")
+    value = getattr(import_module(f"ssdp_hw.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -190,3 +190,14 @@ def run_batch(
             layout, wiring, neurons, slots, zero, raster, np.int64(sample), bias, keep, spikes, v_trace, u_trace,
             overflow, first, last,
         )
+
+
+@nb.njit(cache=True, nogil=True)
+def run_one(
+    layout: Any, wiring: Any, neurons: Any, slots: int, zero: Any, raster: Any, bias: Any, keep: Any,
+    spikes: Any, v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any,
+) -> None:
+    """A batch of one sample, without the cost of waking threads."""
+    simulate(
+        layout, wiring, neurons, slots, zero, raster, 0, bias, keep, spikes, v_trace, u_trace, overflow, first, last
+    )

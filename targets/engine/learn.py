@@ -15,7 +15,7 @@ from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime, WeightRounding
 from ssdp_hw.ssdp.registers import silent_time
 from ssdp_hw.target import Learned, LearningPlan
 
-from .kernels import run_batch
+from .kernels import run_batch, run_one
 from .learn_kernels import CARRY, NEAREST, STOCHASTIC, commit, fixed_windows, float_windows
 from .program import Program, bias_table, compile_program, input_raster
 
@@ -88,7 +88,8 @@ def _spike_steps(network: AnyNetwork, program: Program, windows: Drive) -> tuple
     kind = type(program.zero)
     nothing = [np.zeros((0, 0, 0), t) for t in (bool, np.int64 if kind is np.int32 else np.float64)]
     overflow = np.zeros((windows.batch, len(network.populations), 3), np.int64)
-    run_batch(
+    simulate = run_one if windows.batch == 1 else run_batch
+    simulate(
         layout, program.wiring, program.neurons, program.slots, program.zero, input_raster(network, windows),
         bias_table(network, windows), keep, nothing[0], nothing[1], nothing[1], overflow, first, last,
     )

@@ -1,4 +1,4 @@
-"""Synapse updates of SSDP, parallel over synapses: each is independent, so threads do not matter."""
+"""Synapse updates of SSDP."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def philox_word(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any, word: int) -> Any:
     return x0 if word == 0 else x1 if word == 1 else x2 if word == 2 else x3
 
 
-@nb.njit(cache=True, parallel=True, nogil=True)
+@nb.njit(cache=True, nogil=True)
 def fixed_windows(
     counter: Any, rows: Any, cols: Any, pre: Any, post: Any, plus: Any, minus: Any, silent: int,
     skip_silent: bool, low: int, high: int,
 ) -> int:
     """Add the evidence of some windows to the counters, one after the other; how many saturated."""
     saturated = 0
-    for s in nb.prange(len(rows)):
+    for s in range(len(rows)):
         c = counter[s]
         for w in range(len(pre)):
             i, j = pre[w, cols[s]], post[w, rows[s]]
@@ -54,7 +54,7 @@ def fixed_windows(
     return saturated
 
 
-@nb.njit(cache=True, parallel=True, nogil=True)
+@nb.njit(cache=True, nogil=True)
 def commit(
     weights: Any, positions: Any, counter: Any, k: int, rounding: int, low: int, high: int,
     key_low: int, key_high: int, layer: int, index: int,
@@ -62,7 +62,7 @@ def commit(
     """Move the weights by their counters (:func:`ssdp_hw.ssdp.fixed_rule.commit`); how many were cut."""
     cut = 0
     half = (np.int64(1) << k) >> 1
-    for s in nb.prange(len(positions)):
+    for s in range(len(positions)):
         c = counter[s]
         if rounding == CARRY:
             move = c >> k if c >= 0 else -((-c) >> k)
@@ -82,13 +82,13 @@ def commit(
     return cut
 
 
-@nb.njit(cache=True, parallel=True, nogil=True)
+@nb.njit(cache=True, nogil=True)
 def float_windows(
     weights: Any, positions: Any, rows: Any, cols: Any, pre: Any, post: Any, plus: Any, minus: Any,
     silent: int, skip_silent: bool,
 ) -> None:
     """Add the float steps of some windows to the weights, one after the other."""
-    for s in nb.prange(len(positions)):
+    for s in range(len(positions)):
         w = weights[positions[s]]
         for k in range(len(pre)):
             i, j = pre[k, cols[s]], post[k, rows[s]]

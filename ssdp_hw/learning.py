@@ -1,0 +1,362 @@
+"""``learn``: SSDP on a float or fixed network, sample by sample, on any target that can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssdp_hw.checks import with_synapse_values
+from ssdp_hw.drive import AnyNetwork, Drive, make_drive
+from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.network import Network
+from ssdp_hw.readout import required_record
+from ssdp_hw.simulation import run, semantics_of
+from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.ssdp.derive import fixed_rule
+from ssdp_hw.ssdp.registers import silent_time
+from ssdp_hw.target import Learned, LearningPlan, get_target
+from ssdp_hw.teacher import Teacher
+
+Rule = SSDP | FixedSSDP
+Teach = Literal["all", "errors"]
+
+
+@dataclass(frozen=True, eq=False)
+class LearnResult:
+    """A learning run.
+
+    Attributes:
+        network: the network with its learned weights.
+        counters: synchrony counters by plastic projection, one a synapse in row-major order; empty
+            in a float network. With ``commits`` they let a later run go on where this one stopped.
+        rules: the rule of each plastic projection as it ran, integers in a fixed network.
+        windows, commits: windows presented, and commits done since the counters were zero.
+        order: index of the sample of each window.
+        changed: share of the weights that moved, by plastic projection.
+        weight_saturations, counter_saturations: by plastic projection; None where the target
+            cannot count them.
+        teacher_hits: share of the windows in which the labelled neuron fired and, where the teacher
+            inhibits, no other neuron did; None without a teacher or without windows.
+        target, seconds, notes, info: how it ran, for the report.
+    """
+
+    network: AnyNetwork
+    counters: Mapping[str, NDArray[np.int64]]
+    rules: Mapping[str, Rule]
+    windows: int
+    commits: int
+    order: NDArray[np.int64]
+    changed: Mapping[str, float]
+    weight_saturations: Mapping[str, int] | None
+    counter_saturations: Mapping[str, int] | None
+    teacher_hits: float | None
+    target: str
+    seconds: float
+    notes: Sequence[str] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def learn(
+    network: AnyNetwork,
+    inputs: ArrayLike | Mapping[str, ArrayLike],
+    labels: ArrayLike | None,
+    rule: Rule | Mapping[str, Rule],
+    target: str = "engine",
+    *,
+    plastic: str | Sequence[str] | None = None,
+    teacher: Teacher | None = None,
+    teach: Teach = "all",
+    readout: str = "spike_count",
+    epochs: int = 1,
+    shuffle: bool = True,
+    seed: int = 0,
+    steps: int | None = None,
+    counters: Mapping[str, NDArray[np.int64]] | None = None,
+    commits: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> LearnResult:
+    """Present samples one after the other and let the synapses learn.
+
+    Every sample is one window and starts from the initial state. With labels the learning is
+    supervised: a :class:`~ssdp_hw.teacher.Teacher` makes the labelled output neuron fire.
+
+    Args:
+        network: a float network learns in float, a fixed network in integers.
+        inputs: spikes (time, batch, channels), or a dict of them by input.
+        labels: class of every sample, shape (batch,); None to learn without a teacher.
+        rule: :class:`~ssdp_hw.SSDP` (for a fixed network turned into integers through each
+            projection's scale) or :class:`~ssdp_hw.FixedSSDP`, one for all or by projection.
+        target: where to learn.
+        plastic: names of the projections that learn; default those of ``rule`` if it is by
+            projection, else the only projection into the output from a spiking source.
+        teacher: default ``Teacher()`` if there are labels.
+        teach: ``all`` presents every sample; ``errors`` first runs all samples without a teacher in
+            each epoch and teaches only those that ``readout`` gets wrong.
+        readout: see :mod:`ssdp_hw.readout`; for ``errors`` only.
+        epochs, shuffle, seed: how often and in which order samples come; the seed also keys the
+            random rounding.
+        steps: length of a window; default ``len(inputs) + network.latency``, so that the last
+            spike reaches the output.
+        counters, commits: state of an earlier run to go on from.
+        options: options of the target.
+
+    Raises:
+        ParameterError, ShapeError: labels, windows or counters that do not fit.
+        UnsupportedError: the network, rule or target cannot learn this way.
+        UnknownTargetError, TargetUnavailableError, TargetRunError: as in :func:`ssdp_hw.run`.
+    """
+    if teach not in ("all", "errors"):
+        raise ParameterError(f"teach = {teach!r}; choose all or errors")
+    if epochs < 1:
+        raise ParameterError(f"epochs = {epochs!r}; at least 1 is needed")
+    if not 0 <= seed < 2**64:
+        raise ParameterError(f"seed = {seed!r} is outside 0 .. 2**64 - 1")
+    given = make_drive(network, inputs)
+    length = given.steps + network.latency if steps is None else steps
+    spikes = {name: _padded(s, length) for name, s in given.spikes.items()}
+    names = _plastic_names(network, rule, plastic)
+    rules, notes = _rules(network, rule, names)
+    for r in rules.values():
+        if isinstance(r, FixedSSDP):
+            r.check_window(length)
+    lesson = _lesson(network, labels, teacher, given.batch)
+    if lesson is None and teach == "errors":
+        raise ParameterError("teach = 'errors' needs labels")
+    resolved = get_target(target).resolve(options or {})
+    progress = _Progress(network, _counters(network, names, rules, counters), commits)
+    generator = np.random.default_rng(seed)
+    start = time.perf_counter()
+    for _ in range(epochs):
+        order = generator.permutation(given.batch) if shuffle else np.arange(given.batch)
+        if lesson is not None and teach == "errors":
+            wrong = _mistaken(progress.network, spikes, lesson, readout, target, options)
+            order = order[wrong[order]]
+            if not order.size:
+                break
+        drive, taught = _windows(progress.network, spikes, lesson, order, length)
+        chosen = get_target(target, taught, learning=True)
+        plan = LearningPlan(rules, seed, progress.counters, progress.commits)
+        learned = chosen.learn(taught, drive, plan, resolved)
+        progress.take(learned, order, order.size // plan.commit_windows)
+        if lesson is not None:
+            progress.hits += _teacher_hits(progress.network, learned, lesson, order, rules, length)
+    seconds = time.perf_counter() - start
+    info = {
+        "options": resolved, "seed": seed, "epochs": epochs, "shuffle": shuffle, "teach": teach, "window": length,
+        "rules": {name: _described(r) for name, r in rules.items()},
+    }
+    windows = sum(len(o) for o in progress.order)
+    return LearnResult(
+        progress.network, progress.counters, rules, windows, progress.commits,
+        np.concatenate([*progress.order, np.zeros(0, np.int64)]).astype(np.int64),
+        {name: _changed(network, progress.network, name) for name in names},
+        progress.weight_saturations, progress.counter_saturations,
+        progress.hits / windows if lesson is not None and windows else None, target, seconds, tuple(notes),
+        {**info, **semantics_of(network), **progress.info},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What is taught: the class of every sample, by which teacher, to which population."""
+
+    classes: NDArray[np.int64]
+    teacher: Teacher
+    output: str
+
+
+class _Progress:
+    """State of a learning run between two epochs."""
+
+    def __init__(self, network: AnyNetwork, counters: Mapping[str, NDArray[np.int64]], commits: int) -> None:
+        self.network, self.counters, self.commits = network, counters, commits
+        self.order: list[NDArray[np.int64]] = []
+        self.hits = 0
+        self.weight_saturations: dict[str, int] | None = None
+        self.counter_saturations: dict[str, int] | None = None
+        self.info: Mapping[str, Any] = {}
+
+    def take(self, learned: Learned, order: NDArray[np.int64], commits: int) -> None:
+        """Go on from what a target has learned."""
+        self.network = _with_weights(self.network, learned.weights)
+        self.counters, self.info = learned.counters, learned.info
+        self.commits += commits
+        self.order.append(order)
+        self.weight_saturations = _added(self.weight_saturations, learned.weight_saturations)
+        self.counter_saturations = _added(self.counter_saturations, learned.counter_saturations)
+
+
+def _added(total: dict[str, int] | None, more: Mapping[str, int] | None) -> dict[str, int] | None:
+    if more is None:
+        return total
+    return {name: count + (total or {}).get(name, 0) for name, count in more.items()}
+
+
+def _lesson(network: AnyNetwork, labels: ArrayLike | None, teacher: Teacher | None, batch: int) -> _Lesson | None:
+    if labels is None:
+        if teacher is not None:
+            raise ParameterError("a teacher needs labels")
+        return None
+    return _Lesson(_labels(labels, batch, network), teacher or Teacher(), _output(network))
+
+
+def _windows(
+    network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]], lesson: _Lesson | None, order: NDArray[np.int64],
+    steps: int,
+) -> tuple[Drive, AnyNetwork]:
+    """The samples of ``order`` as windows, and the network that runs them: with its teacher, if any."""
+    chosen = {name: s[:, order] for name, s in spikes.items()}
+    taught = network
+    if lesson is not None:
+        taught = lesson.teacher.attach(network, lesson.output)
+        chosen |= lesson.teacher.spikes(taught, lesson.output, lesson.classes[order], steps)
+    return make_drive(taught, chosen), taught
+
+
+def _mistaken(
+    network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]], lesson: _Lesson, readout: str, target: str,
+    options: Mapping[str, Any] | None,
+) -> NDArray[np.bool_]:
+    """Which samples the network gets wrong by itself."""
+    needed = (required_record(readout),)
+    result = run(
+        network, dict(spikes), target, record=needed, populations=(lesson.output,), on_overflow="ignore",
+        options=options,
+    )
+    return np.asarray(result.predict(readout, lesson.output) != lesson.classes)
+
+
+def _described(rule: Rule) -> dict[str, Any]:
+    return {key: value.value if isinstance(value, StrEnum) else value for key, value in asdict(rule).items()}
+
+
+def _output(network: AnyNetwork) -> str:
+    if len(network.outputs) != 1:
+        raise UnsupportedError(f"a teacher needs one output population; the network has {list(network.outputs)}")
+    return network.outputs[0]
+
+
+def _plastic_names(
+    network: AnyNetwork, rule: Rule | Mapping[str, Rule], plastic: str | Sequence[str] | None
+) -> list[str]:
+    if plastic is not None:
+        names = [plastic] if isinstance(plastic, str) else list(plastic)
+    elif isinstance(rule, Mapping):
+        names = list(rule)
+    else:
+        into = [p.name for p in network.incoming(_output(network)) if p.source != p.target]
+        if len(into) != 1:
+            raise ParameterError(f"which projection learns? Name it in plastic; into the output lead: {into}")
+        names = into
+    for name in names:
+        network.projection(name)
+        if isinstance(rule, Mapping) and name not in rule:
+            raise ParameterError(f"projection '{name}' is plastic but has no rule")
+    if not names:
+        raise ParameterError("no projection learns")
+    return names
+
+
+def _rules(
+    network: AnyNetwork, rule: Rule | Mapping[str, Rule], names: Sequence[str]
+) -> tuple[dict[str, Rule], list[str]]:
+    rules: dict[str, Rule] = {}
+    notes: list[str] = []
+    for name in names:
+        r = rule[name] if isinstance(rule, Mapping) else rule
+        if isinstance(network, Network):
+            if not isinstance(r, SSDP):
+                raise UnsupportedError(
+                    f"projection '{name}': a float network learns by SSDP, not by {type(r).__name__}"
+                )
+        elif isinstance(r, SSDP):
+            r, found = fixed_rule(r, network.projection(name), network.limits)
+            notes += found
+        rules[name] = r
+    return rules, notes
+
+
+def _labels(labels: ArrayLike, batch: int, network: AnyNetwork) -> NDArray[np.int64]:
+    array = np.asarray(labels)
+    if array.shape != (batch,):
+        raise ShapeError(f"labels of shape {array.shape}; expected ({batch},), one a sample")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ParameterError(f"labels are {array.dtype}, not integers")
+    classes = network.size_of(_output(network))
+    if array.min() < 0 or array.max() >= classes:
+        raise ParameterError(
+            f"labels from {array.min()} to {array.max()}; the output has {classes} neurons, 0 .. {classes - 1}"
+        )
+    return array.astype(np.int64)
+
+
+def _padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
+    if steps < len(spikes):
+        raise ParameterError(f"steps = {steps} is below the {len(spikes)} steps of the spikes")
+    return np.concatenate([spikes, np.zeros((steps - len(spikes), *spikes.shape[1:]), bool)])
+
+
+def _counters(
+    network: AnyNetwork, names: Sequence[str], rules: Mapping[str, Rule],
+    counters: Mapping[str, NDArray[np.int64]] | None,
+) -> dict[str, NDArray[np.int64]]:
+    if counters is None:
+        return {}
+    if isinstance(network, Network):
+        if counters:
+            raise ParameterError("a float network has no synchrony counters")
+        return {}
+    checked = {}
+    for name, value in counters.items():
+        rule = rules.get(name)
+        if name not in names or not isinstance(rule, FixedSSDP):
+            raise ParameterError(f"counters are given for '{name}', which does not learn")
+        array = np.asarray(value)
+        expected = network.projection(name).synapse_weights.shape
+        if array.shape != expected or not np.issubdtype(array.dtype, np.integer):
+            raise ShapeError(
+                f"counters of '{name}': {array.dtype} of shape {array.shape}; expected integers of shape {expected}"
+            )
+        if array.size and (array.min() < rule.counter_min or array.max() > rule.counter_max):
+            raise ParameterError(
+                f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
+                f"range {rule.counter_min} .. {rule.counter_max}"
+            )
+        checked[name] = array.astype(np.int64)
+    return checked
+
+
+def _with_weights(network: AnyNetwork, weights: Mapping[str, NDArray[Any]]) -> AnyNetwork:
+    if isinstance(network, FixedNetwork):
+        return network.with_mantissas(weights)
+    return network.with_weights(
+        {name: with_synapse_values(network.projection(name).weight, w) for name, w in weights.items()}
+    )
+
+
+def _changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
+    """Share of the weights of a projection that differ."""
+    return float(np.mean(before.projection(name).synapse_weights != after.projection(name).synapse_weights))
+
+
+def _teacher_hits(
+    network: AnyNetwork, learned: Learned, lesson: _Lesson, order: NDArray[np.int64], rules: Mapping[str, Rule],
+    steps: int,
+) -> int:
+    """Windows in which the teacher had its way, as a plastic projection onto its output saw them."""
+    for name, rule in rules.items():
+        if network.projection(name).target != lesson.output:
+            continue
+        never = silent_time(steps, rule.time_shift if isinstance(rule, FixedSSDP) else 0)
+        fired = learned.spike_times[name][1] != never
+        labelled = lesson.classes[order][:, None] == np.arange(fired.shape[1])
+        wrong = fired != labelled if lesson.teacher.inhibit else labelled & ~fired
+        return int(np.count_nonzero(~wrong.any(axis=1)))
+    return 0
