@@ -30,6 +30,9 @@ from .blueprint import Blueprint
 
 PYTHON_VARIABLE = "SSDP_HW_LAVA_PYTHON"
 
+# lava-nc declares Python < 3.11 and numpy < 2, which pip would obey.
+INSTALL = "pip install 'ssdp-hw[lava]' && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
+
 # Seconds that the processes of an ended worker may take to disappear.
 GRACE = 10.0
 
@@ -127,6 +130,8 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
     error_file = folder / "error.txt"
     text = error_file.read_text(encoding="utf-8") if error_file.exists() else stderr.decode(errors="replace")
     lines = [line for line in text.splitlines() if line.strip()] or ["no message"]
+    if lines[-1].startswith("ModuleNotFoundError"):
+        raise TargetUnavailableError(f"target 'lava': '{python}' lacks a package, {lines[-1]}; install: {INSTALL}")
     failure = TargetRunError(f"target 'lava': the worker failed: {lines[-1].strip()}")
     failure.add_note(text)  # the whole traceback
     raise failure

@@ -15,10 +15,8 @@ from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
 from .inference import Task, run_all
 from .learning import LearningTask, learn_all
-from .session import PYTHON_VARIABLE
+from .session import INSTALL, PYTHON_VARIABLE
 
-# lava-nc declares Python < 3.11 and numpy < 2, which pip would obey.
-INSTALL = "pip install 'ssdp-hw[lava]' && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
 REQUIRED = ("lava-nc", "asteval", "networkx", "scikit-learn")
 
 
@@ -36,7 +34,7 @@ class LavaTarget(Target):
 
     name = "lava"
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
-    options: Mapping[str, Any] = {"processes": "auto", "batch_size": 128, "time_limit": 600.0, "python": None}
+    options: Mapping[str, Any] = {"processes": "auto", "batch_size": 256, "time_limit": 600.0, "python": None}
 
     def availability(self) -> Availability:
         """Whether lava-nc and what it needs are installed here, or another interpreter is named."""

@@ -1,0 +1,202 @@
+"""The worker subprocess: whatever happens, an error of ours and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError, TargetRunError, TargetUnavailableError
+from ssdp_hw.target import get_target
+
+LAVA = get_target("lava")
+if not LAVA.availability().installed:
+    pytest.skip("lava-nc is not installed", allow_module_level=True)
+
+from ssdp_hw.targets.lava.blueprint import Blueprint, Node  # noqa: E402
+from ssdp_hw.targets.lava.session import Job, run_jobs  # noqa: E402
+
+SHARED_MEMORY = Path("/dev/shm")
+# Seconds within which processes that were told to end, and their shared memory, must be gone.
+PATIENCE = 20.0
+
+
+def small_network(packed: np.ndarray, *, loop: bool = False) -> Blueprint:
+    """A source, a connection and neurons; a loop makes the neurons wait for their own spikes, for ever."""
+    nodes = [
+        Node("input a", "SpikeSource", {"shape": (5,), "packed": packed}),
+        Node("projection w", "Connection", {"weights": np.ones((3, 5), np.int32)}),
+        Node("population p", "Neurons", {"shape": (3,), "du": 0, "dv": 0, "vth": 1}),
+    ]
+    links = [("input a", "s_out", "projection w", "s_in"), ("projection w", "a_out", "population p", "a_in")]
+    if loop:
+        links.append(("population p", "s_out", "population p", "a_in"))
+    return Blueprint("fixed_pt", nodes, links)
+
+
+def run_small(*, time_limit: float, dtype: type = np.uint8, loop: bool = False) -> dict[str, np.ndarray]:
+    job = Job(small_network(np.zeros((3, 1), dtype), loop=loop), 3, {"population p": ["u"]})
+    with run_jobs([job], python=None, time_limit=time_limit) as results:
+        return results.arrays(0, "population p")
+
+
+def marked_processes(mark: str) -> list[int]:
+    """Living processes (zombies excepted) that were started with the mark in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state = folder.joinpath("stat").read_text().rpartition(")")[2].split()[0]
+            if state != "Z" and mark.encode() in folder.joinpath("environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:  # it ended meanwhile, or belongs to another user
+            continue
+    return found
+
+
+def segments() -> set[str]:
+    """Names of the shared memory that Python's multiprocessing made."""
+    return {name for name in os.listdir(SHARED_MEMORY) if name.startswith("psm_")}
+
+
+class Watch:
+    """What the processes started under a mark leave behind."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark, self.before = mark, segments()
+
+    def wait_for_processes(self, count: int) -> None:
+        """Until so many processes run and shared memory is in use."""
+        deadline = time.monotonic() + PATIENCE
+        while len(marked_processes(self.mark)) < count or not segments() - self.before:
+            assert time.monotonic() < deadline, "the worker did not get going"
+            time.sleep(0.02)
+
+    def assert_clean(self) -> None:
+        # Another test run on this machine may use Lava too: its segments go by and by.
+        ours = segments() - self.before
+        deadline = time.monotonic() + PATIENCE
+        while (marked_processes(self.mark) or ours & segments()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert marked_processes(self.mark) == []
+        assert ours & segments() == set()
+
+
+@pytest.fixture
+def watch(monkeypatch, request) -> Watch:
+    """Marks the environment of every process that the test starts."""
+    mark = f"SSDP_HW_TEST_MARK_{os.getpid()}_{request.node.name}"
+    monkeypatch.setenv(mark, "1")
+    return Watch(mark)
+
+
+def test_success_leaves_nothing(watch):
+    assert run_small(time_limit=60.0)["u"].shape == (3, 3)
+    assert marked_processes(watch.mark) == []
+    watch.assert_clean()
+
+
+def test_model_that_raises_is_reported_and_leaves_nothing(watch):
+    with pytest.raises(TargetRunError, match="TypeError: Expected an input array of unsigned byte"):
+        run_small(time_limit=60.0, dtype=np.float64)
+    assert marked_processes(watch.mark) == []
+    watch.assert_clean()
+
+
+def test_model_that_hangs_is_ended_at_the_time_limit(watch):
+    with pytest.raises(TargetRunError, match="not finished after 4 s"):
+        run_small(time_limit=4.0, loop=True)
+    assert marked_processes(watch.mark) == []
+    watch.assert_clean()
+
+
+def start_hanging_script() -> subprocess.Popen[str]:
+    """Another Python that runs a network which hangs."""
+    script = f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_lava_worker import run_small
+        try:
+            run_small(time_limit=60.0, loop=True)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_interrupt_of_the_parent_ends_the_worker(watch):
+    parent = start_hanging_script()
+    watch.wait_for_processes(6)
+    parent.send_signal(signal.SIGINT)
+    assert parent.communicate(timeout=PATIENCE) == ("interrupted\n", "")
+    watch.assert_clean()
+
+
+def test_kill_of_the_parent_ends_the_worker(watch):
+    parent = start_hanging_script()
+    watch.wait_for_processes(6)
+    parent.kill()
+    parent.communicate(timeout=PATIENCE)
+    watch.assert_clean()
+
+
+def test_worker_does_not_need_the_toolkit():
+    """Its modules load where the toolkit cannot be imported, as in another interpreter."""
+    import ssdp_hw.targets.lava.session as session
+
+    script = """
+        import sys
+        sys.modules["ssdp_hw"] = None
+        from worker.compat import enable
+        enable()
+        import worker.__main__, worker.build, worker.recording
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=Path(session.__file__).parent, capture_output=True,
+        text=True, timeout=60, check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def one_neuron() -> sh.FixedNetwork:
+    return sh.FixedNetwork(
+        [sh.Input("a", 1)], [sh.FixedPopulation(name="p", size=1, vth=1)],
+        [sh.FixedProjection(source="a", target="p", weight=np.array([[2]]))], ["p"],
+    )
+
+
+def test_interpreter_that_does_not_exist():
+    with pytest.raises(TargetUnavailableError, match="cannot start '/nowhere/python'"):
+        sh.run(one_neuron(), np.ones((2, 1, 1)), "lava", options={"python": "/nowhere/python"})
+
+
+def test_interpreter_without_lava(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    with pytest.raises(TargetUnavailableError, match="lacks a package, ModuleNotFoundError"):
+        sh.run(one_neuron(), np.ones((2, 1, 1)), "lava", options={"python": str(python)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("processes", "none"), ("batch_size", 0), ("time_limit", -1.0), ("python", 3), ("batch", 1)]
+)
+def test_options_are_checked(name, value):
+    with pytest.raises(ParameterError, match=name):
+        sh.run(one_neuron(), np.ones((2, 1, 1)), "lava", options={name: value})
+
+
+def test_availability_names_the_environment_variable(monkeypatch):
+    monkeypatch.setenv("SSDP_HW_LAVA_PYTHON", "/nowhere/python")
+    assert not LAVA.availability().installed
+    monkeypatch.setenv("SSDP_HW_LAVA_PYTHON", sys.executable)
+    assert LAVA.availability().installed
