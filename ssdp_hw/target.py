@@ -152,9 +152,13 @@ def _entry_points() -> dict[str, metadata.EntryPoint]:
 
 @cache
 def _load(name: str) -> Target:
-    target = _entry_points()[name].load()
+    try:
+        target = _entry_points()[name].load()
+    except Exception as error:  # any: a broken package of someone else must not hide the other targets
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TargetUnavailableError(f"target '{name}' cannot be loaded ({reason}); reinstall its package") from error
     if not isinstance(target, Target):
-        raise UnknownTargetError(f"target '{name}': its entry point is no ssdp_hw.target.Target")
+        raise TargetUnavailableError(f"target '{name}': its entry point is no ssdp_hw.target.Target")
     return target
 
 
@@ -200,7 +204,11 @@ def list_targets() -> list[TargetInfo]:
     """Every registered target: whether it is installed and, if not, how to install it."""
     found = []
     for name in target_names():
-        target = _load(name)
+        try:
+            target = _load(name)
+        except TargetUnavailableError as error:
+            found.append(TargetInfo(name, "", False, "", str(error), ()))
+            continue
         a = target.availability()
         found.append(TargetInfo(name, target.title, a.installed, a.version, a.install, tuple(target.options)))
     return found
