@@ -42,6 +42,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 import ssdp_hw as sh
+from ssdp_hw.statistics import wilson
 
 WHEEL = "lava_dl-0.6.0-py3-none-any.whl"
 WHEEL_SHA256 = "bcb448f2bb85dc0da4b4dbbbae16543d2a978c1da7279acc522ad621fc68c437"
@@ -193,7 +194,7 @@ def run_mnist(wheel: zipfile.ZipFile, images: NDArray[np.uint8], labels: NDArray
 
     voltage = np.concatenate([final_voltage("engine", k, k + 500) for k in range(0, len(images), 500)])
     correct = int(np.count_nonzero(voltage.argmax(axis=1) == labels))
-    print(f"MNIST: {correct} of {len(labels)} test images, {100 * correct / len(labels):.2f} %, on the engine")
+    print(f"MNIST: {correct} of {len(labels)} test images right, {wilson(correct, len(labels)).percent()}, on the engine")
     different = int(np.count_nonzero(final_voltage("spec", 0, check) != voltage[:check]))
     print(f"  spec, first {check} images: {different} of {10 * check} output voltages differ")
     return different == 0

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +30,8 @@ from torch.nn import functional
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
+from ssdp_hw.result import RunResult
+from ssdp_hw.statistics import wilson
 
 HIDDEN, CLASSES = 128, 10
 
@@ -160,7 +161,7 @@ def check_file(graph: nir.NIRGraph, path: Path) -> None:
                 sys.exit(f"{path}: {key} of node '{name}' changed on the way through the file")
 
 
-def compare_spikes(net: DigitsNet, path: Path, spikes: np.ndarray) -> sh.result.RunResult:
+def compare_spikes(net: DigitsNet, path: Path, spikes: np.ndarray) -> RunResult:
     """Run the file in float and compare each layer's spikes with torch's; a difference ends the script.
 
     Layer k of ssdp_hw is k steps behind torch, where a spike passes all layers in one step. Torch
@@ -178,14 +179,6 @@ def compare_spikes(net: DigitsNet, path: Path, spikes: np.ndarray) -> sh.result.
         if different:
             sys.exit("the exported network does not do what the trained one did")
     return result
-
-
-def wilson(correct: int, total: int) -> tuple[float, float]:
-    """95 % confidence interval of a proportion (Wilson 1927)."""
-    z = 1.959964
-    p, scale = correct / total, 1 + z * z / total
-    middle, half = p + z * z / (2 * total), z * math.sqrt(p * (1 - p) / total + (z / (2 * total)) ** 2)
-    return (middle - half) / scale, (middle + half) / scale
 
 
 def torch_correct(net: DigitsNet, data: Dataset, seed: int) -> int:
@@ -229,9 +222,7 @@ def main() -> None:
     result = compare_spikes(net, arguments.output, spikes)
     correct = int((result.predict("spike_count") == data.test_labels).sum())
     for name, count in (("torch", by_seed[0]), ("ssdp_hw, float", correct)):
-        low, high = wilson(count, total)
-        print(f"{name}, encoder seed 0: {count} of {total} = {100 * count / total:.2f} % "
-              f"(95 % interval {100 * low:.2f} to {100 * high:.2f})")
+        print(f"{name}, encoder seed 0: {count} of {total}, {wilson(count, total).percent()}")
     print(f"spikes a neuron and step: hidden {result.spike_rate('hidden'):.3f}, "
           f"readout {result.spike_rate('readout'):.3f}")
 
