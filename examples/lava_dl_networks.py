@@ -194,7 +194,8 @@ def run_mnist(wheel: zipfile.ZipFile, images: NDArray[np.uint8], labels: NDArray
 
     voltage = np.concatenate([final_voltage("engine", k, k + 500) for k in range(0, len(images), 500)])
     correct = int(np.count_nonzero(voltage.argmax(axis=1) == labels))
-    print(f"MNIST: {correct} of {len(labels)} test images right, {wilson(correct, len(labels)).percent()}, on the engine")
+    accuracy = wilson(correct, len(labels)).percent()
+    print(f"MNIST: {correct} of {len(labels)} test images right, {accuracy}, on the engine")
     different = int(np.count_nonzero(final_voltage("spec", 0, check) != voltage[:check]))
     print(f"  spec, first {check} images: {different} of {10 * check} output voltages differ")
     return different == 0
