@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.ssdp.philox import synapse_random
 from ssdp_hw.ssdp.registers import Registers, SpikeTime
@@ -69,7 +70,8 @@ class FixedSSDP:
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
         object.__setattr__(self, "spike_time", SpikeTime(self.spike_time))
         object.__setattr__(self, "silent_pairs", SilentPairs(self.silent_pairs))
-        object.__setattr__(self, "lut", tuple(int(x) for x in self.lut))
+        lut = np.atleast_1d(as_array(self.lut, "FixedSSDP: lut")).tolist()
+        object.__setattr__(self, "lut", tuple(as_int(x, "FixedSSDP: lut entry") for x in lut))
         limits = (
             ("a_plus", 0, 2**16 - 1), ("a_baseline", 0, 2**16 - 1), ("evidence_shift", 0, 24),
             ("counter_bits", 4, 32), ("time_bits", 1, 16), ("time_shift", 0, 16), ("commit_windows", 1, 2**20),

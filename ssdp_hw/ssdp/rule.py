@@ -14,13 +14,12 @@ On chip a batch is one sample. The paper's mean over a batch of B samples is thi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice
+from ssdp_hw.checks import Choice, real_vector
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.ssdp.registers import Registers, SpikeTime
 
@@ -75,9 +74,10 @@ class SSDP:
 
     def __post_init__(self) -> None:
         for name in ("a_plus", "a_baseline", "sigma", "clip"):
-            value = getattr(self, name)
-            if not math.isfinite(value) or value < 0 or (value == 0 and name in ("sigma", "clip")):
-                raise ParameterError(f"SSDP: {name} = {value!r} must be finite and positive")
+            value = float(real_vector(getattr(self, name), 1, f"SSDP: {name}")[0])
+            if value < 0 or (value == 0 and name in ("sigma", "clip")):
+                raise ParameterError(f"SSDP: {name} = {value:g} must be positive")
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "spike_time", SpikeTime(self.spike_time))
         object.__setattr__(self, "silent_pairs", SilentPairs(self.silent_pairs))
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
