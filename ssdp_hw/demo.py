@@ -1,0 +1,239 @@
+"""The main job on real data, end to end: digits, float and fixed, on every target, learning on chip."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.comparison import Comparison, compare
+from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
+from ssdp_hw.drive import AnyNetwork
+from ssdp_hw.encoding import encode
+from ssdp_hw.errors import SsdpHwError
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.learning import LearnResult, learn
+from ssdp_hw.network import Network
+from ssdp_hw.nir_io import from_nir
+from ssdp_hw.quantization import quantize
+from ssdp_hw.simulation import run
+from ssdp_hw.ssdp import SSDP, SilentPairs, WeightRounding
+from ssdp_hw.statistics import Interval, wilson
+from ssdp_hw.target import get_target, target_names
+from ssdp_hw.teacher import Teacher
+
+# Encoder seeds of the two parts, and of everything random in the learning.
+TEST_SEED, TRAIN_SEED, LEARN_SEED = 0, 1, 0
+CALIBRATION_SAMPLES = 256
+# A fifth of the 64 pixels.
+DEAD_PIXELS = 13
+DRIFT_SEEDS = (0, 1, 2)
+EPOCHS = 10
+# About a seventh of a weight LSB a window: rounding to the nearest weight loses all of it.
+RULE = SSDP(a_plus=5e-4, a_baseline=6e-5, sigma=30.0, silent_pairs=SilentPairs.SKIP)
+TEACHER = Teacher(first_step=4)
+# Windows of which every target must learn the same bits.
+SAME_BITS_WINDOWS = 24
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LearnRow:
+    """Learning after one drift by one rule.
+
+    Attributes:
+        drift_seed: which pixels died.
+        rule: ``float`` or the rounding of the integer rule.
+        before, after: accuracy on the drifted test samples.
+        rate_before, rate_after: spikes of an output neuron per step on them.
+        windows: windows taught.
+        changed: share of the readout's weights that moved.
+        teacher_hits: share of the windows in which the teacher had its way.
+        weight_saturations, counter_saturations: how often a range ended.
+    """
+
+    drift_seed: int
+    rule: str
+    before: Interval
+    after: Interval
+    rate_before: float
+    rate_after: float
+    windows: int
+    changed: float
+    teacher_hits: float | None
+    weight_saturations: int | None
+    counter_saturations: int | None
+
+
+@dataclass(frozen=True)
+class SameBits:
+    """Whether one target learned the same weights and counters as the first target."""
+
+    target: str
+    rounding: str
+    windows: int
+    weights_equal: bool
+    counters_equal: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """All that the demo found; ``to_dict`` holds the raw numbers."""
+
+    network: Sequence[str]
+    quantization: dict[str, Any]
+    quantization_lines: Sequence[str]
+    comparison: Comparison
+    clean: Interval
+    learning: Sequence[LearnRow]
+    same_bits: Sequence[SameBits]
+    skipped: dict[str, str]
+    settings: dict[str, Any]
+    traces: dict[str, NDArray[Any]] = field(repr=False, default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        plain = {key: value for key, value in vars(self).items() if key not in ("traces", "comparison")}
+        plain["learning"] = [asdict(row) for row in self.learning]
+        plain["same_bits"] = [asdict(row) for row in self.same_bits]
+        plain["clean"] = asdict(self.clean)
+        return {**plain, "comparison": self.comparison.to_dict()}
+
+
+def installed_targets(say: Say = lambda text: None) -> tuple[list[str], dict[str, str]]:
+    """Names of the targets that run here, the reference first; and of the others what they lack."""
+    found, skipped = [], {}
+    for name in sorted(target_names(), key=lambda n: (n != "spec", n != "engine", n)):
+        try:
+            get_target(name)
+            found.append(name)
+        except SsdpHwError as error:
+            skipped[name] = str(error)
+            say(f"skipped: {error}")
+    return found, skipped
+
+
+def run_demo(say: Say = lambda text: None) -> DemoResult:
+    """Run the demo.
+
+    Args:
+        say: called with a line of text at each stage.
+
+    Raises:
+        SsdpHwError: an extra that the demo needs is missing, or a target failed.
+    """
+    data = load_digits()
+    network = from_nir(DIGITS_MODEL, dt=DIGITS_DT)
+    targets, skipped = installed_targets(say)
+    say(f"network: {', '.join(network.summary())}")
+    train = encode(data.train_values, "rate", steps=DIGITS_STEPS, seed=TRAIN_SEED)
+    test = encode(data.test_values, "rate", steps=DIGITS_STEPS, seed=TEST_SEED)
+    fixed = quantize(network, chip="loihi", calibration=train[:, :CALIBRATION_SAMPLES])
+    for line in fixed.report.lines():
+        say(line)
+    say(f"running {test.shape[1]} test samples, float and fixed, on {', '.join(targets)}")
+    comparison = compare(network, fixed, test, data.test_labels, targets)
+    example = run(fixed, test[:, :1], "engine", record=("spikes", "v"), steps=DIGITS_STEPS + fixed.latency)
+    rows: list[LearnRow] = []
+    for seed in DRIFT_SEEDS:
+        rows += _drift(network, fixed, data, train, test, seed, say)
+    same = [row for rounding in WeightRounding for row in _same_bits(fixed, train, data, targets, rounding, say)]
+    reference = next(row for row in comparison.rows if row.arithmetic == "fixed")
+    traces = {
+        "input": test[:, 0], **{name: s[:, 0] for name, s in example.spikes.items()},
+        "v": example.v[fixed.outputs[0]][:, 0],
+    }
+    return DemoResult(
+        network.summary(), fixed.report.to_dict(), fixed.report.lines(), comparison, reference.accuracy, rows, same,
+        skipped, _settings(test, data), traces,
+    )
+
+
+def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, Any]:
+    from importlib import metadata
+
+    versions = {name: metadata.version(name) for name in ("ssdp-hw", "numpy", "scipy", "numba", "nir")}
+    return {
+        "data": data.name, "encoder": "rate", "encoder_seed_test": TEST_SEED, "encoder_seed_train": TRAIN_SEED,
+        "steps": len(test), "calibration_samples": CALIBRATION_SAMPLES, "dead_pixels": DEAD_PIXELS,
+        "drift_seeds": list(DRIFT_SEEDS), "learn_seed": LEARN_SEED, "epochs": EPOCHS, "teach": "errors",
+        "rule": asdict(RULE), "teacher": asdict(TEACHER), "python": platform.python_version(),
+        "machine": platform.machine(), "versions": versions,
+    }
+
+
+def _drifted(spikes: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    """The same spikes with ``DEAD_PIXELS`` input channels silent."""
+    dead = np.random.default_rng(seed).permutation(spikes.shape[2])[:DEAD_PIXELS]
+    out = spikes.copy()
+    out[:, :, dead] = False
+    return out
+
+
+def _accuracy(network: AnyNetwork, spikes: NDArray[np.bool_], labels: NDArray[np.int64]) -> tuple[Interval, float]:
+    result = run(network, spikes, "engine", steps=len(spikes) + network.latency, on_overflow="ignore")
+    correct = int(np.count_nonzero(result.predict() == labels))
+    return wilson(correct, len(labels)), result.spike_rate(network.outputs[0])
+
+
+def _drift(
+    network: Network, fixed: FixedNetwork, data: Dataset, train: NDArray[np.bool_], test: NDArray[np.bool_],
+    seed: int, say: Say,
+) -> list[LearnRow]:
+    say(f"{DEAD_PIXELS} of {test.shape[2]} pixels die (seed {seed}); the readout learns again")
+    taught, asked = _drifted(train, seed), _drifted(test, seed)
+    rows = []
+    jobs: list[tuple[str, AnyNetwork, SSDP]] = [("float", network, RULE)]
+    jobs += [(rounding.value, fixed, replace(RULE, rounding=rounding)) for rounding in WeightRounding]
+    for name, start, rule in jobs:
+        before, rate_before = _accuracy(start, asked, data.test_labels)
+        learned = learn(
+            start, taught, data.train_labels, rule, "engine", teacher=TEACHER, teach="errors", epochs=EPOCHS,
+            seed=LEARN_SEED,
+        )
+        after, rate_after = _accuracy(learned.network, asked, data.test_labels)
+        say(f"  {name}: {before.percent()} before, {after.percent()} after {learned.windows} windows")
+        rows.append(
+            LearnRow(
+                seed, name, before, after, rate_before, rate_after, learned.windows,
+                next(iter(learned.changed.values())), learned.teacher_hits, _total(learned.weight_saturations),
+                _total(learned.counter_saturations),
+            )
+        )
+    return rows
+
+
+def _total(counts: Any) -> int | None:
+    return None if counts is None else sum(counts.values())
+
+
+def _same_bits(
+    fixed: FixedNetwork, train: NDArray[np.bool_], data: Dataset, targets: Sequence[str], rounding: WeightRounding,
+    say: Say,
+) -> list[SameBits]:
+    """Let every target learn the same windows and compare weights and counters with the first."""
+    # Larger steps than the demo's, so that also `nearest` moves weights in a few windows.
+    rule = replace(RULE, a_plus=8e-3, a_baseline=2e-3, rounding=rounding)
+    reference: LearnResult | None = None
+    rows = []
+    for target in targets:
+        result = learn(
+            fixed, train[:, :SAME_BITS_WINDOWS], data.train_labels[:SAME_BITS_WINDOWS], rule, target, teacher=TEACHER,
+            seed=LEARN_SEED,
+        )
+        reference = reference or result
+        name = next(iter(result.rules))
+        same_weights = np.array_equal(
+            result.network.projection(name).synapse_weights, reference.network.projection(name).synapse_weights
+        )
+        same_counters = np.array_equal(result.counters[name], reference.counters[name])
+        rows.append(SameBits(target, rounding.value, result.windows, same_weights, same_counters, result.seconds))
+    equal = all(row.weights_equal and row.counters_equal for row in rows)
+    say(f"learning by {rounding.value} on {', '.join(targets)}: {'the same bits' if equal else 'DIFFERENT BITS'}")
+    return rows

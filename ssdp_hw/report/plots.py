@@ -1,0 +1,85 @@
+"""The plots of a report, drawn without a display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ssdp_hw.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from ssdp_hw.demo import DemoResult
+
+# One colour a meaning, distinguishable without colour vision (Okabe and Ito).
+_FLOAT, _FIXED, _BEFORE, _AFTER = "#56B4E9", "#0072B2", "#BBBBBB", "#009E73"
+
+
+def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UnsupportedError(
+            "plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'"
+        ) from None
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)[:, 0]
+
+
+def _bars(axes: Any, position: Any, intervals: Any, color: str, label: str, width: float) -> None:
+    values = 100 * np.array([i.value for i in intervals])
+    low, high = 100 * np.array([i.low for i in intervals]), 100 * np.array([i.high for i in intervals])
+    axes.bar(
+        position, values, width, yerr=[values - low, high - values], color=color, label=label, capsize=2,
+        error_kw={"lw": 0.8},
+    )
+
+
+def plot_accuracy(result: DemoResult, path: Path) -> None:
+    """Accuracy with its interval, float and fixed, by target."""
+    figure, (axes,) = _figure(6, 3)
+    rows = result.comparison.rows
+    targets = list(dict.fromkeys(row.target for row in rows))
+    at = np.arange(len(targets))
+    for offset, kind, color in ((-0.2, "float", _FLOAT), (0.2, "fixed", _FIXED)):
+        _bars(axes, at + offset, [r.accuracy for r in rows if r.arithmetic == kind], color, kind, 0.38)
+    axes.set_xticks(at, targets)
+    axes.set_ylim(90, 100)
+    axes.set_ylabel("accuracy in %, 95 % interval")
+    axes.legend(loc="lower right", ncols=2)
+    figure.savefig(path, dpi=150)
+
+
+def plot_learning(result: DemoResult, path: Path) -> None:
+    """Accuracy before and after learning, by rule, one panel a drift."""
+    seeds = list(dict.fromkeys(row.drift_seed for row in result.learning))
+    figure, panels = _figure(6, 1.0 + 1.7 * len(seeds), len(seeds))
+    for axes, seed in zip(panels, seeds, strict=True):
+        rows = [row for row in result.learning if row.drift_seed == seed]
+        at = np.arange(len(rows))
+        _bars(axes, at - 0.2, [row.before for row in rows], _BEFORE, "before", 0.38)
+        _bars(axes, at + 0.2, [row.after for row in rows], _AFTER, "after", 0.38)
+        axes.axhline(100 * result.clean.value, color="black", lw=0.8, ls="--", label="without drift")
+        axes.set_xticks(at, [row.rule for row in rows])
+        axes.set_ylim(50, 100)
+        axes.set_ylabel(f"%, drift {seed}")
+    panels[0].legend(loc="lower right", ncols=3, fontsize="small")
+    figure.savefig(path, dpi=150)
+
+
+def plot_raster(result: DemoResult, path: Path) -> None:
+    """Spikes of one sample, layer by layer, and the voltages of the output."""
+    layers = {name: trace for name, trace in result.traces.items() if name != "v"}
+    figure, panels = _figure(6, 1.4 * (len(layers) + 1), len(layers) + 1)
+    for axes, (name, raster) in zip(panels, layers.items(), strict=False):
+        step, neuron = np.nonzero(raster)
+        axes.plot(step, neuron, "|", color=_FIXED, ms=4)
+        axes.set_ylim(-1, raster.shape[1])
+        axes.set_ylabel(name)
+    panels[-1].plot(result.traces["v"], lw=0.8)
+    panels[-1].set_ylabel("output v")
+    panels[-1].set_xlabel("step")
+    figure.savefig(path, dpi=150)
