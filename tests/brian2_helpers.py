@@ -7,9 +7,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import ssdp_hw as sh
+from ssdp_hw.drive import make_drive
 from ssdp_hw.result import first_divergence
+from ssdp_hw.ssdp import FixedSSDP
+from ssdp_hw.target import LearningPlan, get_target
 
 requires_brian2 = pytest.mark.skipif(find_spec("brian2") is None, reason="brian2 is not installed")
 requires_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler is found")
@@ -40,3 +44,60 @@ def assert_close(left, right):
         np.testing.assert_array_equal(left.spikes[name], right.spikes[name])
         for a, b in ((left.u[name], right.u[name]), (left.v[name], right.v[name])):
             np.testing.assert_allclose(b, a, rtol=0, atol=TOLERANCE * np.abs(a).max(initial=1e-300))
+
+
+def learn_both(network, inputs, plan, **options):
+    """The same learning on the specification and on Brian2."""
+    left = get_target("spec").learn(network, make_drive(network, inputs), plan, {})
+    return left, learn_on_brian2(network, inputs, plan, **options)
+
+
+def learn_on_brian2(network, inputs, plan, **options):
+    """Learning on Brian2 with some options."""
+    target = get_target("brian2", network, learning=True)
+    return target.learn(network, make_drive(network, inputs), plan, target.resolve(options))
+
+
+def assert_learned_equal(left, right):
+    """Bit equality of weights, counters, registers and of what saturated."""
+    for a, b in ((left.weights, right.weights), (left.counters, right.counters)):
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+    assert_registers_equal(left, right)
+    assert left.weight_saturations == right.weight_saturations
+    assert left.counter_saturations == right.counter_saturations
+
+
+def assert_registers_equal(left, right):
+    """Bit equality of the spike-time registers."""
+    assert left.spike_times.keys() == right.spike_times.keys()
+    for name, pair in left.spike_times.items():
+        for a, b in zip(pair, right.spike_times[name], strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def teaching_network(rounding="stochastic"):
+    """Inputs, a teacher and a readout with a plastic dense and a plastic sparse projection with delays."""
+    rng = np.random.default_rng(5)
+    recurrent = sp.csr_array(2 * rng.integers(-20, 20, (3, 3)))
+    network = sh.FixedNetwork(
+        [sh.Input("in", 6), sh.Input("teacher", 3)],
+        [sh.FixedPopulation(name="out", size=3, dv=400, vth=240, reset="subtract", threshold=">=")],
+        [
+            sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-30, 60, (3, 6)), weight_exp=-1),
+            sh.FixedProjection(source="teacher", target="out", weight=sp.csr_array(200 * np.eye(3, dtype=int))),
+            sh.FixedProjection(source="out", target="out", weight=recurrent, delay=np.array([[0, 3, 1]] * 3)),
+        ],
+        ["out"],
+    )
+    inputs = {"in": rng.random((15, 5, 6)) < 0.15, "teacher": np.zeros((15, 5, 3), bool)}
+    inputs["teacher"][::3, np.arange(5), np.arange(5) % 3] = True
+    common = {"rounding": rounding, "commit_windows": 2, "lsb_shift": 6, "time_bits": 5, "counter_bits": 12}
+    rules = {
+        "in->out": FixedSSDP(a_plus=2, a_baseline=1, lut=(255, 155, 35, 3), **common),
+        "out->out": FixedSSDP(
+            a_plus=3, a_baseline=1, lut=(200, 100, 50), time_shift=1, spike_time="last", silent_pairs="skip", **common
+        ),
+    }
+    return network, inputs, LearningPlan(rules, seed=2**63 + 12345, first_commit=7)

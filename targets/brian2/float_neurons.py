@@ -86,12 +86,15 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         membrane.run_regularly(GATHER, when="before_groups")
         return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start + CLEAR + setup.place_bias(membrane))])
     current = NeuronGroup(
-        setup.copies * neuron.size, CURRENT + INPUT, method=method, clock=setup.clock,
+        setup.copies * neuron.size, CURRENT + INPUT + "".join(f"{name} : integer (linked)\n" for name in registers),
+        method=method, dtype=dict.fromkeys(registers, np.int64), clock=setup.clock,
         name=f"current_{setup.label}", namespace={},
     )
     _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")
     membrane.u = linked_var(current, "u")
+    for name in registers:  # plastic synapses read them at their target
+        setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
     return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)])
 

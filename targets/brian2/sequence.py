@@ -54,16 +54,16 @@ class SampleSequence:
         self.clock = Clock(dt=step_length(network) * second, name="step_clock")
         self.window_clock = Clock(dt=drive.steps * self.clock.dt, name="window_clock")
         incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
+        self.objects: list[Any] = []
         self.neurons = add_neurons(network, {
             name: self._setup(k, name, incoming[name]) for k, name in enumerate(network.population_names)
         })
         self.senders = {
             name: self._input(k, name) for k, name in enumerate(network.input_names)
         } | {name: made.sender for name, made in self.neurons.items()}
-        self.objects: list[Any] = list(self.senders.values())
         for made in self.neurons.values():
             for group, code in made.starts:
-                self._restart(group, code)
+                self._add(group, code)
         self.synapses = [self._connect(k, b) for k, b in enumerate(b for found in incoming.values() for b in found)]
 
     def _setup(self, index: int, name: str, incoming: Sequence[Bundle]) -> Setup:
@@ -87,14 +87,14 @@ class SampleSequence:
             dtype={r.name: np.int64 for r in registers}, clock=self.clock, name=f"input_{index}",
             namespace={raster.name: raster},
         )
-        if registers:
-            self._restart(group, "".join(r.on_start for r in registers))
+        self._add(group, "".join(r.on_start for r in registers))
         return group
 
-    def _restart(self, group: Any, code: str) -> None:
-        group.run_regularly(code, clock=self.window_clock, when="start", order=RESTART)
-        if group not in self.objects:
-            self.objects.append(group)
+    def _add(self, group: Any, restart: str) -> None:
+        """Add a group with the code that brings it to its initial state."""
+        if restart:
+            group.run_regularly(restart, clock=self.window_clock, when="start", order=RESTART)
+        self.objects.append(group)
 
     def _connect(self, index: int, bundle: Bundle) -> tuple[Bundle, Any]:
         p = bundle.projection

@@ -10,7 +10,7 @@ from typing import Any
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.result import Record, Recording
-from ssdp_hw.target import Availability, Target
+from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
 from .session import open_session
 
@@ -60,6 +60,13 @@ class Brian2Target(Target):
             from .copies_runner import run_copies
 
             return run_copies(network, drive, record)
+
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+        """Learn window by window, with the weights as state of Brian2's Synapses."""
+        with open_session(options["device"], options["codegen"]) as session:
+            from .learn_runner import learn_sequence
+
+            return learn_sequence(network, drive, plan, session)
 
 
 TARGET = Brian2Target()
