@@ -341,12 +341,14 @@ def test_saturations_are_counted():
 
 
 @pytest.mark.parametrize(("more", "words"), [
-    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0"), ({"a_baseline": 2**16}, "a_baseline"),
-    ({"lut": ()}, "found 0"), ({"lut": (256,)}, "within 0 .. 255"), ({"lut": (-1,)}, "within 0 .. 255"),
-    ({"lut": (1.7,)}, "whole number"), ({"lut": (1,) * 65}, "found 65"), ({"lut": "ab"}, "lut"), ({"lut": [[1]]}, "lut"),
-    ({"lsb_shift": 31}, "lsb_shift"), ({"lsb_shift": 15}, "one weight LSB is 32768"), ({"counter_bits": 3}, "bits = 3"),
-    ({"counter_bits": 10}, "one step of evidence is 765"), ({"time_bits": 0}, "time_bits"),
-    ({"time_shift": True}, "True"), ({"rounding": "up"}, "unknown"), ({"commit_windows": 0}, "commit_windows"), ({"evidence_shift": 25}, "= 25"),
+    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0"), ({"a_baseline": 2**16}, "a_baseline = 65536"),
+    ({"evidence_shift": 25}, "evidence_shift = 25"), ({"time_bits": 0}, "time_bits = 0"),
+    ({"time_shift": True}, "time_shift = True"), ({"commit_windows": 0}, "commit_windows = 0"),
+    ({"lsb_shift": 31}, "lsb_shift = 31"), ({"counter_bits": 3}, "counter_bits = 3"), ({"rounding": "up"}, "unknown"),
+    ({"lsb_shift": 15}, "one weight LSB is 32768"), ({"counter_bits": 10}, "one step of evidence is 765"),
+    ({"lut": ()}, "found 0"), ({"lut": (1,) * 65}, "found 65"), ({"lut": (256,)}, "within 0 .. 255"),
+    ({"lut": (-1,)}, "within 0 .. 255"), ({"lut": (1.7,)}, "whole number"), ({"lut": "ab"}, "whole number"),
+    ({"lut": [[1]]}, "whole number"),
 ])
 def test_values_out_of_range(more, words):
     with pytest.raises(ParameterError, match=words):
