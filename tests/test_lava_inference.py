@@ -95,3 +95,162 @@ def test_generated_float_networks_are_equal_up_to_rounding():
             assert_close(task, found)
 
     check()
+
+
+def run_one(network, inputs, **options) -> tuple[Task, Recording]:
+    task = Task(network, make_drive(network, inputs), record_all(network))
+    return task, run_all([task], LAVA.resolve({**OPTIONS, **options}))[0]
+
+
+def chain(**hidden) -> sh.FixedNetwork:
+    """Input, hidden layer, output; arguments are those of the hidden population."""
+    rng = np.random.default_rng(1)
+    return sh.FixedNetwork(
+        [sh.Input("in", 9)],
+        [
+            sh.FixedPopulation(name="hid", size=7, **{"du": 1500, "dv": 200, "vth": 400, **hidden}),
+            sh.FixedPopulation(name="out", size=4, vth=150, spiking=False),
+        ],
+        [
+            sh.FixedProjection(source="in", target="hid", weight=2 * rng.integers(-60, 120, (7, 9))),
+            sh.FixedProjection(
+                source="hid", target="out", weight=2 * rng.integers(-60, 120, (4, 7)), delay=rng.integers(0, 4, (4, 7))
+            ),
+        ],
+        ["out"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("hidden", "batch", "processes", "on_lava"),
+    [
+        ({}, 1, "auto", ["population hid", "projection in->hid", "projection hid->out"]),
+        ({}, 3, "auto", ["population hid"]),
+        ({}, 1, "own", []),
+        ({"reset": "subtract"}, 3, "auto", []),
+        ({"threshold": ">="}, 3, "auto", []),
+        ({"dv": np.arange(7)}, 3, "auto", []),
+        ({"bias_mant": np.arange(7) - 3, "bias_exp": 7, "v_init": np.arange(7) * 999}, 3, "auto", ["population hid"]),
+    ],
+)
+def test_lavas_own_processes_run_what_they_express(hidden, batch, processes, on_lava):
+    spikes = np.random.default_rng(2).random((25, batch, 9)) < 0.3
+    task, found = run_one(chain(**hidden), spikes, processes=processes)
+    assert found.info["on_lava"] == on_lava
+    assert found.spikes["hid"].any()
+    assert_equal(task, found)
+
+
+def test_batches_are_split_and_joined_in_order():
+    spikes = np.random.default_rng(3).random((15, 5, 9)) < 0.3
+    task, found = run_one(chain(), spikes, batch_size=2)
+    assert_equal(task, found)
+
+
+def test_current_wraps_and_voltage_saturates():
+    """Half the register's range a step, with little decay."""
+    network = sh.FixedNetwork(
+        [sh.Input("in", 8)],
+        [
+            sh.FixedPopulation(name="stock", size=2, du=100, dv=0, vth=131071),
+            sh.FixedPopulation(name="ours", size=2, du=100, dv=0, vth=131071, reset="subtract"),
+        ],
+        [
+            sh.FixedProjection(source="in", target=name, weight=np.array([[254] * 8, [-256] * 8]), weight_exp=5)
+            for name in ("stock", "ours")
+        ],
+        ["ours"],
+    )
+    task, found = run_one(network, np.ones((12, 1, 8), bool))
+    overflow = specified(task).overflow
+    assert all(overflow[name].u_wraps and overflow[name].v_saturations for name in ("stock", "ours"))
+    assert_equal(task, found)
+
+
+def float_layer(neuron: sh.LIF | sh.CubaLIF | sh.IF, **population) -> sh.Network:
+    weight = np.random.default_rng(5).normal(0.2, 0.4, (7, 9))
+    return sh.Network(
+        [sh.Input("in", 9)], [sh.Population(name="hid", neuron=neuron, **population)],
+        [sh.Projection(source="in", target="hid", weight=weight)], ["hid"], sh.Semantics(1e-3),
+    )
+
+
+CUBA = sh.CubaLIF(size=7, tau_mem=5e-3, tau_syn=2e-3, r=np.linspace(0.5, 2, 7), v_threshold=0.1)
+LEAKY = sh.LIF(size=7, tau_mem=5e-3, v_leak=0.02, v_threshold=0.3)
+SHIFTED = sh.LIF(size=7, tau_mem=5e-3, v_reset=-0.1, v_threshold=0.2)
+
+
+def test_float_populations_that_lavas_lif_expresses_with_folded_gains():
+    cases = {  # network: whether Lava's LIF does it
+        float_layer(LEAKY, bias=0.1): True,
+        float_layer(CUBA): True,
+        float_layer(CUBA, bias=0.1): False,
+        float_layer(sh.IF(size=7, r=50.0, v_threshold=0.3)): True,
+        float_layer(SHIFTED): False,
+        float_layer(LEAKY, reset="subtract"): False,
+    }
+    spikes = np.random.default_rng(7).random((20, 1, 9)) < 0.4
+    several_tasks = [Task(network, make_drive(network, spikes), record_all(network)) for network in cases]
+    found = run_all(several_tasks, LAVA.resolve(OPTIONS))
+    for task, recording, expressed in zip(several_tasks, found, cases.values(), strict=True):
+        assert ("population hid" in recording.info["on_lava"]) == expressed
+        assert recording.spikes["hid"].any()
+        assert_close(task, recording)
+
+
+@pytest.mark.parametrize("processes", ["auto", "own"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_bias_of_each_sample(processes, batch):
+    """Direct input acts through the bias, in fixed and in float networks."""
+    values = sh.DirectInput(np.random.default_rng(4).random((batch, 9)), 12)
+    networks = [chain(du=4095), float_layer(LEAKY, bias=0.1), float_layer(CUBA, bias=0.1)]
+    several_tasks = [Task(network, make_drive(network, values), record_all(network)) for network in networks]
+    found = run_all(several_tasks, LAVA.resolve({**OPTIONS, "processes": processes}))
+    assert all(recording.spikes["hid"].any() for recording in found)
+    assert_equal(several_tasks[0], found[0])
+    assert_close(several_tasks[1], found[1])
+    assert_close(several_tasks[2], found[2])
+
+
+def test_parts_that_are_not_connected():
+    """A population driven by its bias alone, and an input that goes nowhere."""
+    network = sh.FixedNetwork(
+        [sh.Input("in", 3), sh.Input("unused", 2)],
+        [
+            sh.FixedPopulation(name="fed", size=2, vth=20),
+            sh.FixedPopulation(name="alone", size=2, bias_mant=[300, -300], vth=10),
+        ],
+        [sh.FixedProjection(source="in", target="fed", weight=np.full((2, 3), 30))],
+        ["fed"],
+    )
+    spikes = {"in": np.random.default_rng(6).random((8, 2, 3)) < 0.5, "unused": np.ones((8, 2, 2), bool)}
+    task, found = run_one(network, spikes)
+    assert found.spikes["alone"].any()
+    assert_equal(task, found)
+
+
+def test_only_what_is_asked_for_is_recorded():
+    network = chain()
+    drive = make_drive(network, np.zeros((3, 1, 9), bool))
+    found = LAVA.run(network, drive, Record(("v",), ("out",)), LAVA.resolve(OPTIONS))
+    assert found.v.keys() == {"out"}
+    assert not found.spikes
+    assert not found.u
+    nothing = LAVA.run(network, drive, Record((), ()), LAVA.resolve(OPTIONS))
+    assert [nothing.spikes, nothing.v, nothing.u] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("inputs", [65_000, 66_000])
+def test_sums_beyond_what_float32_holds_stay_exact(inputs):
+    """Both sides of the 2**24 at which the matrix product changes its type."""
+    weight = np.full((1, inputs), 255, np.int64)
+    weight[0, 0] = 254
+    network = sh.FixedNetwork(
+        [sh.Input("in", inputs)], [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
+        [sh.FixedProjection(
+            source="in", target="p", weight=weight, weight_exp=-5, format=sh.WeightFormat(sign_mode="excitatory")
+        )],
+        ["p"],
+    )
+    task, found = run_one(network, np.ones((3, 2, inputs), bool))
+    assert_equal(task, found)
