@@ -30,7 +30,7 @@ def test_real_vector():
     assert real_vector(2, 3, "x").tolist() == [2, 2, 2]
     assert real_vector([[1, 2], [3, 4]], 4, "x").tolist() == [1, 2, 3, 4]
     for bad in (np.nan, [1, np.inf], "a", None, 1j, [[1], [1, 2]]):
-        with pytest.raises(ParameterError, match="^x "):
+        with pytest.raises(ParameterError, match=r"^x "):
             real_vector(bad, 2, "x")
     with pytest.raises(ShapeError, match="x has 3 values for 2 neurons"):
         real_vector([1, 2, 3], 2, "x")
@@ -44,7 +44,7 @@ def test_real_vector_is_a_copy():
 
 @pytest.mark.parametrize("value", [0.5, True, "1", 2**70, [[1], [2, 3]], None])
 def test_int_vector_takes_integers_only(value):
-    with pytest.raises(ParameterError, match="^x "):
+    with pytest.raises(ParameterError, match=r"^x "):
         int_vector(value, 2, 0, 10, "x")
 
 

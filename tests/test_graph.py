@@ -80,7 +80,7 @@ def test_delay_forms_of_a_dense_weight():
 
 @pytest.mark.parametrize("delay", [np.ones(5, int), np.ones((3, 2), int), np.ones((2, 1), int), [[1], [1, 2]]])
 def test_delay_of_another_shape(delay):
-    with pytest.raises(ShapeError, match="'x->a'.*delay"):
+    with pytest.raises(ShapeError, match=r"'x->a'.*delay"):
         Projection(source="x", target="a", weight=np.ones((2, 3)), delay=delay)
 
 

@@ -124,11 +124,14 @@ def test_methods(path):
         sh.FixedNetwork.load(path)
 
 
-def test_saving_replaces_and_leaves_nothing_else(path):
+def test_saving_replaces_the_file_in_one_move_and_leaves_nothing_else(path):
     path.write_bytes(b"old")
+    other = path.with_name("other")
+    os.link(path, other)
     sh.save(fixed_network(), path)
     same(sh.load(path), fixed_network())
-    assert os.listdir(path.parent) == [path.name]
+    assert other.read_bytes() == b"old"  # whoever has the old file open keeps it whole
+    assert sorted(os.listdir(path.parent)) == [path.name, "other"]
 
 
 def test_failure_to_write_leaves_the_old_file(path, monkeypatch):
