@@ -87,8 +87,8 @@ class Comparison:
     def header(self) -> tuple[str, ...]:
         """Column titles of :meth:`cells`."""
         return (
-            "target", "arithmetic", "accuracy (95 %)", "samples", "spike rate", "same as float", "against reference",
-            "seconds",
+            "target", "arithmetic", "accuracy (95 %)", "samples", "spike rate", "same as float",
+            "against reference", "seconds",
         )
 
     def cells(self) -> list[tuple[str, ...]]:
@@ -161,7 +161,8 @@ def compare(
     networks: tuple[tuple[str, AnyNetwork], ...] = (("float", network), ("fixed", fixed))
     for target in targets:
         for kind, which in networks:
-            result = run(which, inputs, target, record=("spikes", "v"), steps=length, options=(options or {}).get(target))
+            chosen = (options or {}).get(target)
+            result = run(which, inputs, target, record=("spikes", "v"), steps=length, options=chosen)
             prediction = result.predict(readout)
             reference = references.setdefault(kind, result)
             same = predicted.setdefault(kind, prediction)

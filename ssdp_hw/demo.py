@@ -106,7 +106,11 @@ class DemoResult:
         return {**plain, "comparison": self.comparison.to_dict()}
 
 
-def installed_targets(say: Say = lambda text: None) -> tuple[list[str], dict[str, str]]:
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def installed_targets(say: Say | None = None) -> tuple[list[str], dict[str, str]]:
     """Names of the targets that run here, the reference first; and of the others what they lack."""
     found, skipped = [], {}
     for name in sorted(target_names(), key=lambda n: (n != "spec", n != "engine", n)):
@@ -115,11 +119,11 @@ def installed_targets(say: Say = lambda text: None) -> tuple[list[str], dict[str
             found.append(name)
         except SsdpHwError as error:
             skipped[name] = str(error)
-            say(f"skipped: {error}")
+            (say or _silent)(f"skipped: {error}")
     return found, skipped
 
 
-def run_demo(say: Say = lambda text: None) -> DemoResult:
+def run_demo(say: Say | None = None) -> DemoResult:
     """Run the demo.
 
     Args:
@@ -128,6 +132,7 @@ def run_demo(say: Say = lambda text: None) -> DemoResult:
     Raises:
         SsdpHwError: an extra that the demo needs is missing, or a target failed.
     """
+    say = say or _silent
     data = load_digits()
     network = from_nir(DIGITS_MODEL, dt=DIGITS_DT)
     targets, skipped = installed_targets(say)

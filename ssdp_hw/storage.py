@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +20,7 @@ import scipy.sparse as sp
 
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
+from ssdp_hw.files import write_atomically
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import BaseProjection, Input
@@ -50,23 +49,26 @@ def save(network: Network | FixedNetwork, path: str | os.PathLike[str]) -> None:
     """
     header, arrays = _encode(network)
     text = json.dumps(header, sort_keys=True, separators=(",", ":"))
-    target = Path(path)
-    partial = target.parent / f".ssdp-hw-{secrets.token_hex(8)}.partial"
-    try:
+
+    def write(partial: Path) -> None:
         with h5py.File(partial, "w-") as file:
             file.attrs["format"] = FORMAT
             file.attrs["version"] = VERSION
             file.create_dataset("header", data=np.frombuffer(text.encode(), np.uint8), track_times=False)
             for name, array in arrays.items():
                 file.create_dataset(name, data=array, track_times=False)
-        with partial.open("rb+") as written:  # on the disk before the name points at it
-            os.fsync(written.fileno())
-        partial.replace(target)
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be written ({first_line(error)})") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+
+    write_atomically(path, write)
+
+
+def is_saved_network(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that :func:`save` wrote it.
+
+    Raises:
+        FileFormatError: the file is missing, no HDF5, or damaged.
+    """
+    with open_checked(path) as file:
+        return str(file.attrs.get("format", "")) == FORMAT
 
 
 def load(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> Network | FixedNetwork:

@@ -1,42 +1,18 @@
-"""The files of a report, each written to a temporary file and then renamed."""
+"""The files of a report."""
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssdp_hw.errors import FileFormatError, UnsupportedError
+from ssdp_hw.files import write_atomically, write_text
 
 if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it.
-
-    Raises:
-        FileFormatError: the file cannot be written; an older one of that name stays as it was.
-    """
-    partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial{path.suffix}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8") and None)
 
 
 def render(template: str, **values: Any) -> str:
@@ -74,7 +50,7 @@ def write_demo_report(result: DemoResult, directory: str | Path) -> Path:
     except OSError as error:
         raise FileFormatError(f"{folder}: cannot be made ({error.strerror or error})") from None
     for name, plot in (("accuracy", plot_accuracy), ("learning", plot_learning), ("raster", plot_raster)):
-        write_atomically(folder / f"{name}.png", lambda path, plot=plot: plot(result, path))  # type: ignore[misc]
+        write_atomically(folder / f"{name}.png", partial(plot, result))
     write_text(folder / "results.json", json.dumps(result.to_dict(), indent=2, default=str) + "\n")
     write_text(folder / "report.md", render("demo.md.jinja", r=result, c=result.comparison))
     return folder / "report.md"

@@ -1,0 +1,115 @@
+"""What the command line reads and writes: networks, spikes and labels."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork
+from ssdp_hw.errors import FileFormatError, ParameterError
+from ssdp_hw.files import write_atomically
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.network import Network
+
+
+def read_network(path: Path, dt: float | None, semantics: dict[str, str]) -> AnyNetwork:
+    """A network from a NIR file or from a file written by ``ssdp-hw``.
+
+    Raises:
+        ParameterError: a NIR file without dt, or semantics given for a file that states its own.
+        FileFormatError: see :func:`ssdp_hw.from_nir` and :func:`ssdp_hw.load`.
+    """
+    from ssdp_hw.nir_io import from_nir
+    from ssdp_hw.storage import is_saved_network, load
+
+    if is_saved_network(path):
+        if dt is not None or semantics:
+            raise ParameterError(f"{path}: a saved network states its own dt and semantics; leave the options out")
+        return load(path)
+    if dt is None:
+        raise ParameterError(f"{path}: NIR does not state the length of a step; give it with --dt, in seconds")
+    return from_nir(path, dt, **semantics)  # type: ignore[arg-type]
+
+
+def as_float(network: AnyNetwork, path: Path) -> Network:
+    """The network, which must be a float one.
+
+    Raises:
+        ParameterError: it is fixed.
+    """
+    if not isinstance(network, Network):
+        raise ParameterError(f"{path}: holds a fixed network; a float network is needed")
+    return network
+
+
+def as_fixed(network: AnyNetwork, path: Path) -> FixedNetwork:
+    """The network, which must be a fixed one.
+
+    Raises:
+        ParameterError: it is float.
+    """
+    if not isinstance(network, FixedNetwork):
+        raise ParameterError(f"{path}: holds a float network; quantise it first: ssdp-hw quantize")
+    return network
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of a ``.npz`` file, or the one of a ``.npy`` file under the name ``spikes``.
+
+    Raises:
+        FileFormatError: missing, damaged, or with objects that only pickle could read.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"spikes": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise FileFormatError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileFormatError(f"{path}: is no readable .npy or .npz file ({reason})") from None
+
+
+def read_spikes(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """The array ``spikes`` (time, batch, channels), or for several inputs the arrays ``spikes.NAME``.
+
+    Raises:
+        FileFormatError: neither is there.
+    """
+    arrays = read_arrays(path)
+    if "spikes" in arrays:
+        return arrays["spikes"]
+    named = {name.removeprefix("spikes."): a for name, a in arrays.items() if name.startswith("spikes.")}
+    if not named:
+        raise FileFormatError(f"{path}: holds {sorted(arrays)}; expected an array 'spikes' (time, batch, channels)")
+    return named
+
+
+def read_labels(spikes: Path, labels: Path | None) -> NDArray[Any]:
+    """The array ``labels`` of the file with the spikes, or of a file of its own.
+
+    Raises:
+        FileFormatError: it is not there.
+    """
+    source = labels or spikes
+    arrays = read_arrays(source)
+    if labels is not None and source.suffix == ".npy":
+        return arrays["spikes"]
+    if "labels" not in arrays:
+        raise FileFormatError(f"{source}: holds {sorted(arrays)}; expected an array 'labels' (batch,); see --labels")
+    return arrays["labels"]
+
+
+def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write a compressed ``.npz`` file, whole or not at all."""
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(path, write)

@@ -1,0 +1,300 @@
+"""The commands. Bad input ends with exit code 2 and one line that says what and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ssdp_hw.cli import files
+from ssdp_hw.errors import ParameterError, SsdpHwError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
+)
+console, errors = Console(), Console(stderr=True)
+
+NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network saved by ssdp-hw")]
+Dt = Annotated[float | None, typer.Option(help="length of a step in seconds (NIR does not state it)")]
+ResetRule = Annotated[str | None, typer.Option("--reset", help="zero or subtract [NIR: zero]")]
+Threshold = Annotated[str | None, typer.Option(help="'>' or '>=' [NIR: >]")]
+Discretization = Annotated[str | None, typer.Option(help="euler or exponential [NIR: euler]")]
+UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_first [NIR: current_first]")]
+SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
+LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
+Readout = Annotated[str, typer.Option(help="spike_count, first_spike or max_membrane")]
+Steps = Annotated[int | None, typer.Option(help="length of the run; default: the spikes' and the way to the output")]
+Options = Annotated[list[str] | None, typer.Option("--option", "-o", help="option of the target: name=value")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+
+
+def _semantics(**given: str | None) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _options(pairs: list[str] | None) -> dict[str, Any]:
+    """``name=value`` pairs; values are read as JSON where they are JSON, else as text."""
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise ParameterError(f"--option {pair}: expected name=value")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+@app.command()
+def inspect(
+    network: NetworkFile, dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None,
+    discretization: Discretization = None, update_order: UpdateOrder = None, as_json: AsJson = False,
+) -> None:
+    """Say what a network consists of and what had to be assumed."""
+    from ssdp_hw.simulation import semantics_of
+
+    found = files.read_network(network, dt, _semantics(
+        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+    ))
+    report = getattr(found, "report", None)
+    if as_json:
+        _print_json({
+            "kind": type(found).__name__, "summary": found.summary(), "latency": found.latency,
+            "semantics": semantics_of(found), "notes": list(found.notes),
+            "quantization": report.to_dict() if report is not None else None,
+        })
+        return
+    for line in [*found.summary(), *(f"note: {note}" for note in found.notes)]:
+        console.print(line, markup=False)
+    if report is not None:
+        console.print(str(report), markup=False)
+
+
+@app.command()
+def quantize(
+    network: NetworkFile,
+    out: Annotated[Path, typer.Option("--out", help="file for the fixed network")],
+    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
+    update_order: UpdateOrder = None,
+    chip: Annotated[str, typer.Option(help="name of the chip")] = "loihi",
+    calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for run --spikes")] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
+    sign_mode: Annotated[str, typer.Option(help="mixed, excitatory, inhibitory or auto")] = "mixed",
+    headroom: Annotated[float, typer.Option(help="safety factor on calibrated peaks")] = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """Round a float network to a chip's integers and say what that loses."""
+    from ssdp_hw.quantization import quantize as convert
+    from ssdp_hw.storage import save
+
+    found = files.as_float(files.read_network(network, dt, _semantics(
+        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+    )), network)
+    spikes = files.read_spikes(calibration) if calibration is not None else None
+    fixed = convert(found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, headroom=headroom)
+    save(fixed, out)
+    if as_json:
+        _print_json(fixed.report.to_dict())
+    else:
+        console.print(str(fixed.report), markup=False)
+        console.print(f"written to {out}", markup=False)
+
+
+@app.command()
+def run(
+    network: NetworkFile, spikes: SpikeFile,
+    target: Annotated[str, typer.Option(help="where to run; see: ssdp-hw targets")] = "engine",
+    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
+    update_order: UpdateOrder = None,
+    record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
+    readout: Readout = "spike_count", steps: Steps = None, option: Options = None,
+    out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a network on a target and read its output."""
+    from ssdp_hw.drive import make_drive
+    from ssdp_hw.readout import required_record
+    from ssdp_hw.simulation import run as simulate
+
+    found = files.read_network(network, dt, _semantics(
+        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+    ))
+    inputs = files.read_spikes(spikes)
+    length = make_drive(found, inputs).steps + found.latency if steps is None else steps
+    variables = tuple(dict.fromkeys(["spikes", *(record or []), required_record(readout)]))
+    result = simulate(found, inputs, target, record=variables, steps=length, options=_options(option))
+    predictions = {name: result.predict(readout, name).tolist() for name in result.outputs}
+    if out is not None:
+        kept = {f"{kind}.{name}": array for kind in variables for name, array in getattr(result, kind).items()}
+        files.write_arrays(out, kept)
+    rates = {name: result.spike_rate(name) for name in result.spikes}
+    if as_json:
+        overflow = None if result.overflow is None else {name: vars(o) for name, o in result.overflow.items()}
+        _print_json({
+            "target": target, "steps": result.steps, "batch": result.batch, "seconds": result.seconds,
+            "readout": readout, "predictions": predictions, "spike_rate": rates, "overflow": overflow,
+            "info": dict(result.info),
+        })
+        return
+    console.print(f"{target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
+    _table(("population", "spikes per neuron and step"), [(name, f"{rate:.4f}") for name, rate in rates.items()])
+    for name, classes in predictions.items():
+        console.print(f"{readout} of {name}: {' '.join(map(str, classes))}", markup=False)
+
+
+@app.command()
+def learn(
+    network: NetworkFile, spikes: SpikeFile,
+    out: Annotated[Path, typer.Option("--out", help="file for the network with its learned weights")],
+    labels: LabelFile = None,
+    target: Annotated[str, typer.Option(help="where to learn")] = "engine",
+    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
+    update_order: UpdateOrder = None,
+    a_plus: Annotated[float, typer.Option(help="potentiation, in float weight")] = 1.5e-4,
+    a_baseline: Annotated[float, typer.Option(help="depression, in float weight")] = 5e-5,
+    sigma: Annotated[float, typer.Option(help="width of the kernel in steps")] = 1.0,
+    rounding: Annotated[str, typer.Option(help="carry, stochastic or nearest")] = "carry",
+    counter_bits: Annotated[int, typer.Option(help="width of the synchrony counters")] = 16,
+    silent_pairs: Annotated[str, typer.Option(help="depress or skip")] = "depress",
+    commit_windows: Annotated[int, typer.Option(help="windows between two weight changes")] = 1,
+    plastic: Annotated[list[str] | None, typer.Option(help="projection that learns; may be repeated")] = None,
+    teach: Annotated[str, typer.Option(help="all samples, or only errors")] = "all",
+    teacher_step: Annotated[int, typer.Option(help="step of the first teaching spike")] = 0,
+    epochs: Annotated[int, typer.Option()] = 1,
+    seed: Annotated[int, typer.Option()] = 0,
+    readout: Readout = "spike_count", steps: Steps = None, option: Options = None, as_json: AsJson = False,
+) -> None:
+    """Let a network learn by SSDP, supervised by the labels, and save it."""
+    from ssdp_hw.learning import learn as teach_network
+    from ssdp_hw.ssdp import SSDP
+    from ssdp_hw.storage import save
+    from ssdp_hw.teacher import Teacher
+
+    found = files.read_network(network, dt, _semantics(
+        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+    ))
+    rule = SSDP(
+        a_plus=a_plus, a_baseline=a_baseline, sigma=sigma, rounding=rounding,  # type: ignore[arg-type]
+        counter_bits=counter_bits, silent_pairs=silent_pairs, commit_windows=commit_windows,  # type: ignore[arg-type]
+    )
+    result = teach_network(
+        found, files.read_spikes(spikes), files.read_labels(spikes, labels), rule, target, plastic=plastic,
+        teacher=Teacher(first_step=teacher_step), teach=teach,  # type: ignore[arg-type]
+        epochs=epochs, seed=seed, readout=readout, steps=steps, options=_options(option),
+    )
+    save(result.network, out)
+    summary = {
+        "target": target, "windows": result.windows, "commits": result.commits, "changed": dict(result.changed),
+        "teacher_hits": result.teacher_hits, "weight_saturations": result.weight_saturations,
+        "counter_saturations": result.counter_saturations, "seconds": result.seconds, "notes": list(result.notes),
+    }
+    if as_json:
+        _print_json({**summary, "info": dict(result.info)})
+        return
+    for name, value in summary.items():
+        console.print(f"{name}: {value}", markup=False)
+    console.print(f"written to {out}", markup=False)
+
+
+@app.command()
+def compare(
+    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    fixed: Annotated[Path, typer.Argument(help="the fixed network: ssdp-hw quantize wrote it")],
+    spikes: SpikeFile,
+    labels: LabelFile = None, dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None,
+    discretization: Discretization = None, update_order: UpdateOrder = None,
+    target: Annotated[list[str] | None, typer.Option(help="may be repeated; the first is the reference")] = None,
+    readout: Readout = "spike_count", steps: Steps = None, as_json: AsJson = False,
+) -> None:
+    """Run float and fixed on several targets and set the results side by side."""
+    from ssdp_hw.comparison import compare as run_both
+
+    found = files.as_float(files.read_network(network, dt, _semantics(
+        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+    )), network)
+    other = files.as_fixed(files.read_network(fixed, None, {}), fixed)
+    table = run_both(
+        found, other, files.read_spikes(spikes), files.read_labels(spikes, labels), target or ["spec", "engine"],
+        readout=readout, steps=steps,
+    )
+    if as_json:
+        _print_json(table.to_dict())
+        return
+    _table(table.header, table.cells())
+    console.print(f"fixed point costs {table.loss:.2f} points on {table.reference}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="directory for the report")] = Path("demo-report"),
+    as_json: AsJson = False,
+) -> None:
+    """Run the main job on real data, end to end, and write a report."""
+    from ssdp_hw.demo import run_demo
+    from ssdp_hw.report import write_demo_report
+
+    result = run_demo(None if as_json else lambda text: console.print(text, markup=False))
+    path = write_demo_report(result, out)
+    if as_json:
+        _print_json(result.to_dict())
+        return
+    _table(result.comparison.header, result.comparison.cells())
+    _table(
+        ("drift", "rule", "before", "after", "windows", "weights moved"),
+        [
+            (str(r.drift_seed), r.rule, r.before.percent(), r.after.percent(), str(r.windows), f"{r.changed:.1%}")
+            for r in result.learning
+        ],
+    )
+    console.print(f"report: {path}", markup=False)
+
+
+@app.command()
+def targets(as_json: AsJson = False) -> None:
+    """List the targets, and how to install those that are missing."""
+    from ssdp_hw.target import list_targets
+
+    found = list_targets()
+    if as_json:
+        _print_json([vars(t) for t in found])
+        return
+    _table(
+        ("target", "what", "state", "options"),
+        [
+            (t.name, t.title, t.version if t.installed else f"missing: {t.install}", ", ".join(t.options))
+            for t in found
+        ],
+    )
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    errors.print(f"warning: {message}", markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: our own errors become exit code 2 and one line."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except SsdpHwError as error:
+        errors.print(f"error: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
+        sys.exit(2)

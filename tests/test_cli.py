@@ -1,0 +1,181 @@
+"""The command line as a user meets it: a process of its own, exit codes, one line for bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+
+import ssdp_hw as sh
+from ssdp_hw.datasets import DIGITS_MODEL
+
+SSDP_HW = str(Path(sys.executable).with_name("ssdp-hw"))
+
+
+def call(*arguments, cwd=None):
+    return subprocess.run(
+        [SSDP_HW, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
+    )
+
+
+def call_json(*arguments):
+    done = call(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small network in NIR, its fixed form, spikes and labels."""
+    here = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    graph = nir.NIRGraph(
+        nodes={
+            "in": nir.Input(np.array([6])), "fc": nir.Linear(rng.normal(0.5, 0.5, (3, 6))),
+            "out": nir.LIF(np.full(3, 0.02), np.full(3, 20.0), np.zeros(3), np.ones(3), np.zeros(3)),
+            "end": nir.Output(np.array([3])),
+        },
+        edges=[("in", "fc"), ("fc", "out"), ("out", "end")],
+    )
+    nir.write(str(here / "net.nir"), graph)
+    spikes = rng.random((20, 8, 6)) < 0.3
+    np.savez(here / "data.npz", spikes=spikes, labels=rng.integers(0, 3, 8))
+    np.save(here / "spikes.npy", spikes)
+    done = call("quantize", here / "net.nir", "--dt", "1e-3", "--calibration", here / "data.npz", "--out", here / "net.h5")
+    assert done.returncode == 0, done.stderr
+    return here
+
+
+def test_targets_lists_all_four():
+    assert {t["name"] for t in call_json("targets")} == {"spec", "engine", "lava", "brian2"}
+
+
+def test_inspect_says_what_was_assumed(folder):
+    found = call_json("inspect", folder / "net.nir", "--dt", "1e-3", "--reset", "subtract")
+    assert found["kind"] == "Network"
+    assert found["semantics"]["dt"] == 1e-3
+    assert found["semantics"]["reset"] == {"out": "subtract"}
+    assert found["latency"] == 1
+    fixed = call_json("inspect", folder / "net.h5")
+    assert fixed["kind"] == "FixedNetwork"
+    assert fixed["quantization"]["chip"] == "loihi"
+
+
+def test_quantize_writes_what_the_api_gives(folder):
+    net = sh.from_nir(folder / "net.nir", dt=1e-3)
+    with np.load(folder / "data.npz") as data:
+        expected = sh.quantize(net, calibration=data["spikes"])
+    sh.save(expected, folder / "again.h5")
+    assert (folder / "again.h5").read_bytes() == (folder / "net.h5").read_bytes()
+
+
+@pytest.mark.parametrize("target", ["spec", "engine"])
+def test_run_gives_what_the_api_gives(folder, target):
+    found = call_json("run", folder / "net.h5", "--spikes", folder / "spikes.npy", "--target", target,
+                      "--record", "v", "--out", folder / f"{target}.npz")
+    spikes = np.load(folder / "spikes.npy")
+    result = sh.run(sh.load(folder / "net.h5"), spikes, target, record=("spikes", "v"), steps=len(spikes) + 1)
+    assert found["predictions"]["out"] == result.predict().tolist()
+    assert found["spike_rate"]["out"] == result.spike_rate("out")
+    with np.load(folder / f"{target}.npz") as kept:
+        np.testing.assert_array_equal(kept["v.out"], result.v["out"])
+        np.testing.assert_array_equal(kept["spikes.out"], result.spikes["out"])
+
+
+def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
+    found = call_json(
+        "learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", folder / "learned.h5",
+        "--a-plus", "0.05", "--a-baseline", "0.01", "--sigma", "5", "--rounding", "stochastic", "--seed", "3",
+    )
+    before, after = sh.load(folder / "net.h5"), sh.load(folder / "learned.h5")
+    name = before.projections[0].name
+    moved = np.mean(before.projection(name).weight != after.projection(name).weight)
+    assert found["changed"][name] == moved > 0
+    np.testing.assert_array_equal(before.population("out").vth, after.population("out").vth)
+
+
+def test_compare_reports_accuracy_with_its_interval(folder):
+    found = call_json("compare", folder / "net.nir", folder / "net.h5", "--spikes", folder / "data.npz", "--dt", "1e-3")
+    assert [(r["target"], r["arithmetic"]) for r in found["rows"]] == [
+        ("spec", "float"), ("spec", "fixed"), ("engine", "float"), ("engine", "fixed")
+    ]
+    assert found["fixed_runs_equal"]
+    for row in found["rows"]:
+        assert 0 <= row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"] <= 1
+
+
+def bad_nir(path, **changes):
+    values = {"tau": np.full(3, 0.02), "weight": np.ones((3, 6))} | changes
+    graph = nir.NIRGraph(
+        nodes={
+            "in": nir.Input(np.array([6])), "fc": nir.Linear(values["weight"]),
+            "out": nir.LIF(values["tau"], np.ones(3), np.zeros(3), np.ones(3), np.zeros(3)),
+            "end": nir.Output(np.array([3])),
+        },
+        edges=[("in", "fc"), ("fc", "out"), ("out", "end")],
+    )
+    nir.write(str(path), graph)
+    return path
+
+
+def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
+    (tmp_path / "text.nir").write_text("not a network")
+    np.save(tmp_path / "flat.npy", np.zeros((4, 6), bool))
+    np.save(tmp_path / "wide.npy", np.zeros((4, 2, 7), bool))
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    spikes = ("--spikes", folder / "spikes.npy")
+    nan, negative = np.full((3, 6), np.nan), np.full(3, -0.02)
+    cases = [
+        (("inspect", tmp_path / "missing.nir", "--dt", "1e-3"), "no such file"),
+        (("inspect", tmp_path / "text.nir", "--dt", "1e-3"), "text.nir"),
+        (("inspect", folder / "net.nir"), "--dt"),
+        (("inspect", folder / "net.h5", "--dt", "1e-3"), "states its own"),
+        (("inspect", folder / "net.nir", "--dt", "0.1"), "larger than tau_mem"),
+        (("inspect", bad_nir(tmp_path / "nan.nir", weight=nan), "--dt", "1e-3"), "NaN"),
+        (("inspect", bad_nir(tmp_path / "tau.nir", tau=negative), "--dt", "1e-3"), "above 0"),
+        (("run", folder / "net.h5", "--spikes", tmp_path / "flat.npy"), "expected (time, batch, 6)"),
+        (("run", folder / "net.h5", "--spikes", tmp_path / "wide.npy"), "expected (time, batch, 6)"),
+        (("run", folder / "net.h5", "--spikes", tmp_path / "objects.npy"), "objects.npy"),
+        (("run", folder / "net.h5", *spikes, "--target", "loihi9"), "unknown"),
+        (("run", folder / "net.h5", *spikes, "-o", "wings=2"), "has no option 'wings'"),
+        (("run", folder / "net.h5", *spikes, "--readout", "tea"), "readout"),
+        (("quantize", folder / "net.h5", "--out", tmp_path / "x.h5"), "a float network is needed"),
+        (("quantize", folder / "net.nir", "--dt", "1e-3", "--chip", "potato", "--out", tmp_path / "x.h5"), "potato"),
+        (("quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "no" / "x.h5"), "cannot be written"),
+        (("learn", folder / "net.h5", *spikes, "--out", tmp_path / "x.h5"), "labels"),
+        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
+          "--rounding", "up"), "up"),
+    ]
+    for arguments, expected in cases:
+        done = call(*arguments)
+        assert done.returncode == 2, (arguments, done.returncode, done.stderr)
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, (arguments, done.stderr)
+        assert lines[0].startswith("error: "), lines
+        assert expected in lines[0], (arguments, lines)
+    assert not (tmp_path / "x.h5").exists()
+
+
+def test_a_missing_target_says_how_to_install_it(folder):
+    # The same process without the package that the target runs on.
+    code = (
+        "import sys, importlib.metadata as m; real = m.version\n"
+        "def version(name):\n"
+        "    if name == 'brian2': raise m.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "m.version = version; from ssdp_hw.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", str(folder / "net.h5"), "--spikes", str(folder / "spikes.npy"),
+         "--target", "brian2"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'ssdp-hw[brian2]'" in done.stderr
+
+
+def test_the_packaged_network_is_readable():
+    assert call_json("inspect", DIGITS_MODEL, "--dt", "1e-3")["latency"] == 2
