@@ -77,8 +77,8 @@ def assert_registers_equal(left, right):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
-def teaching_network(rounding="stochastic"):
-    """Inputs, a teacher and a readout with a plastic dense and a plastic sparse projection with delays."""
+def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rounding="nearest"):
+    """Inputs, a teacher and a readout, all of whose projections are plastic: dense, sparse, with delays."""
     rng = np.random.default_rng(5)
     recurrent = sp.csr_array(2 * rng.integers(-20, 20, (3, 3)))
     network = sh.FixedNetwork(
@@ -93,11 +93,13 @@ def teaching_network(rounding="stochastic"):
     )
     inputs = {"in": rng.random((15, 5, 6)) < 0.15, "teacher": np.zeros((15, 5, 3), bool)}
     inputs["teacher"][::3, np.arange(5), np.arange(5) % 3] = True
-    common = {"rounding": rounding, "commit_windows": 2, "lsb_shift": 6, "time_bits": 5, "counter_bits": 12}
+    common = {"commit_windows": 2, "lsb_shift": 6, "time_bits": 5, "counter_bits": 12, "a_baseline": 1}
     rules = {
-        "in->out": FixedSSDP(a_plus=2, a_baseline=1, lut=(255, 155, 35, 3), **common),
+        "in->out": FixedSSDP(a_plus=2, lut=(255, 155, 35, 3), rounding=in_rounding, **common),
+        "teacher->out": FixedSSDP(a_plus=2, lut=(255, 155, 35, 3), rounding=teacher_rounding, **common),
         "out->out": FixedSSDP(
-            a_plus=3, a_baseline=1, lut=(200, 100, 50), time_shift=1, spike_time="last", silent_pairs="skip", **common
+            a_plus=3, lut=(200, 100, 50), time_shift=1, spike_time="last", silent_pairs="skip",
+            rounding=out_rounding, **common,
         ),
     }
     return network, inputs, LearningPlan(rules, seed=2**63 + 12345, first_commit=7)

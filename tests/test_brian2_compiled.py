@@ -74,7 +74,8 @@ def test_fixed_learning(options):
     network, inputs, plan = teaching_network()
     left, right = learn_both(network, inputs, plan, **options)
     assert_learned_equal(left, right)
-    assert np.any(right.weights["in->out"] != network.projection("in->out").mantissa)
+    for name in plan.rules:
+        assert np.any(right.weights[name] != network.projection(name).mantissa), name
 
 
 def test_a_float_network_on_standalone():

@@ -71,10 +71,11 @@ def test_float_learning_equals_the_specification_up_to_rounding(data):
 
 @pytest.mark.parametrize("rounding", WeightRounding)
 def test_a_taught_readout_moves_and_equals_the_specification(rounding):
-    network, inputs, plan = teaching_network(rounding)
+    network, inputs, plan = teaching_network(*[rounding] * 3)
     left, right = learn_both(network, inputs, plan)
     assert_learned_equal(left, right)
-    assert np.any(right.weights["in->out"] != network.projection("in->out").mantissa)
+    for name in plan.rules:
+        assert np.any(right.weights[name] != network.projection(name).mantissa), name
 
 
 def test_a_window_that_the_time_register_cannot_hold_is_refused():

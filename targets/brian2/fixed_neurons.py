@@ -16,6 +16,7 @@ from ssdp_hw.arithmetic import shift
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation
 from ssdp_hw.graph import Reset
 
+from . import registers
 from .neurons import OVERFLOW_COUNTS, Neurons, Setup
 
 RESETS = {Reset.ZERO: "v = 0\n", Reset.SUBTRACT: "v -= limit\n"}
@@ -47,7 +48,7 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
         setup.copies * p.size,
         "".join([f"{v} : integer\n" for v in variables] + [f"{c} : integer (constant)\n" for c in constants]),
         threshold=f"v {p.threshold.value} limit" if p.spiking else None,
-        reset=RESETS[p.reset] + setup.on_spike if p.spiking else None,
+        reset=RESETS[p.reset] + registers.keep(setup.registers) if p.spiking else None,
         dtype=dict.fromkeys((*variables, *constants), np.int64), clock=setup.clock, name=f"population_{setup.label}",
         namespace={
             "DECAY_UNIT": 1 << chip.decay_bits, "ACTIVATION_UNIT": 1 << chip.activation_shift,
@@ -60,5 +61,5 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
     arriving = " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in setup.inboxes.items())
     clear = "".join(f"{a} = 0\n" for a in setup.inboxes)
     group.run_regularly(STEP.format(arriving=arriving) + clear, when="groups")
-    start = "u = 0\nv = v_init\n" + clear + setup.on_start + setup.place_bias(group, "int")
+    start = "u = 0\nv = v_init\n" + clear + registers.clear(setup.registers) + setup.place_bias(group, "int")
     return Neurons(group, group, (group, "u"), [(group, start)])

@@ -21,6 +21,7 @@ from ssdp_hw.graph import Reset
 from ssdp_hw.network import Network, Population
 from ssdp_hw.neurons import Discretization, Neuron
 
+from . import registers
 from .neurons import INBOX, Neurons, Setup
 
 METHODS = {Discretization.EULER: "euler", Discretization.EXPONENTIAL: "exact"}
@@ -71,29 +72,29 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     if population.spiking:
         equations += THRESHOLD
         parameters += ["v_threshold", "v_reset"]
-    registers = [register.name for register in setup.registers]
+    times = [register.name for register in setup.registers]
     membrane = NeuronGroup(
-        setup.copies * neuron.size, equations + "".join(f"{name} : integer\n" for name in registers),
+        setup.copies * neuron.size, equations + registers.equations(setup.registers),
         threshold=f"v {population.threshold.value} v_threshold" if population.spiking else None,
-        reset=RESETS[population.reset] + setup.on_spike if population.spiking else None,
+        reset=RESETS[population.reset] + registers.keep(setup.registers) if population.spiking else None,
         method=method if leaky else "euler", order=-1 if network.uses_old_current(population.name) else 1,
-        dtype=dict.fromkeys(registers, np.int64), clock=setup.clock, name=f"population_{setup.label}", namespace={},
+        dtype=dict.fromkeys(times, np.int64), clock=setup.clock, name=f"population_{setup.label}", namespace={},
     )
     _set(membrane, neuron, parameters, setup)
     membrane.v = membrane.v_init
-    start = "v = v_init\n" + setup.on_start
+    start = "v = v_init\n" + registers.clear(setup.registers)
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
         return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start + CLEAR + setup.place_bias(membrane))])
     current = NeuronGroup(
-        setup.copies * neuron.size, CURRENT + INPUT + "".join(f"{name} : integer (linked)\n" for name in registers),
-        method=method, dtype=dict.fromkeys(registers, np.int64), clock=setup.clock,
+        setup.copies * neuron.size, CURRENT + INPUT + "".join(f"{name} : integer (linked)\n" for name in times),
+        method=method, dtype=dict.fromkeys(times, np.int64), clock=setup.clock,
         name=f"current_{setup.label}", namespace={},
     )
     _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")
     membrane.u = linked_var(current, "u")
-    for name in registers:  # plastic synapses read them at their target
+    for name in times:  # plastic synapses read them at their target
         setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
     return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)])

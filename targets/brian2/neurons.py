@@ -40,16 +40,6 @@ class Setup:
     inboxes: Mapping[str, int] = field(default_factory=lambda: {INBOX: 0})
     registers: Sequence[TimeRegister] = ()
 
-    @property
-    def on_spike(self) -> str:
-        """Code that keeps the registers."""
-        return "".join(register.on_spike for register in self.registers)
-
-    @property
-    def on_start(self) -> str:
-        """Code that clears the registers."""
-        return "".join(register.on_start for register in self.registers)
-
     def repeated(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of shape (n,) or (copies, n) for the neurons of all copies, one copy after the other."""
         return np.ascontiguousarray(np.broadcast_to(values, (self.copies, values.shape[-1])).reshape(-1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssdp_hw.ssdp.registers import SpikeTime, silent_time
@@ -31,15 +32,25 @@ class TimeRegister:
         """The tick of a neuron that did not fire: later than any other."""
         return silent_time(self.steps, self.time_shift)
 
-    @property
-    def on_start(self) -> str:
-        """Code for the start of a window."""
-        return f"{self.name} = {self.silent}\n"
 
-    @property
-    def on_spike(self) -> str:
-        """Code for a neuron that fires; the first tick of a window is also the least."""
-        tick = f"tick_{self.name} = (t_in_timesteps % {self.steps})//{1 << self.time_shift}\n"
-        if self.spike_time is SpikeTime.LAST:
-            return tick + f"{self.name} = tick_{self.name}\n"
-        return tick + f"{self.name} += (tick_{self.name} - {self.name})*int(tick_{self.name} < {self.name})\n"
+def equations(registers: Sequence[TimeRegister]) -> str:
+    """State variables of the registers."""
+    return "".join(f"{register.name} : integer\n" for register in registers)
+
+
+def clear(registers: Sequence[TimeRegister]) -> str:
+    """Code for the start of a window."""
+    return "".join(f"{register.name} = {register.silent}\n" for register in registers)
+
+
+def keep(registers: Sequence[TimeRegister]) -> str:
+    """Code for a neuron that fires. The first tick of a window is also its least."""
+    code = ""
+    for register in registers:
+        name, tick = register.name, f"tick_{register.name}"
+        code += f"{tick} = (t_in_timesteps % {register.steps})//{1 << register.time_shift}\n"
+        if register.spike_time is SpikeTime.LAST:
+            code += f"{name} = {tick}\n"
+        else:
+            code += f"{name} += ({tick} - {name})*int({tick} < {name})\n"
+    return code

@@ -15,8 +15,10 @@ from brian2 import Clock, Network, NeuronGroup, TimedArray, amp, second
 from numpy.typing import NDArray
 
 from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.errors import TargetRunError
 from ssdp_hw.fixed import FixedNetwork
 
+from . import registers
 from .guard import check_compiled
 from .model import SCHEDULE, add_neurons, bias_of, step_length
 from .neurons import INBOX, Setup
@@ -42,15 +44,15 @@ class SampleSequence:
     Args:
         network, drive: what to run.
         models: of the projections that are plastic.
-        registers: spike-time registers by input and population.
+        time_registers: spike-time registers by input and population.
     """
 
     def __init__(
         self, network: AnyNetwork, drive: Drive, models: Mapping[str, SynapseModel] | None = None,
-        registers: Mapping[str, Sequence[TimeRegister]] | None = None,
+        time_registers: Mapping[str, Sequence[TimeRegister]] | None = None,
     ) -> None:
         self._network, self._drive = network, drive
-        self._models, self._registers = models or {}, registers or {}
+        self._models, self._registers = models or {}, time_registers or {}
         self.clock = Clock(dt=step_length(network) * second, name="step_clock")
         self.window_clock = Clock(dt=drive.steps * self.clock.dt, name="window_clock")
         incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
@@ -77,17 +79,14 @@ class SampleSequence:
     def _input(self, index: int, name: str) -> Any:
         """A group that fires as the TimedArray says."""
         spikes = self._drive.spikes[name]
-        raster = TimedArray(
-            by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}"
-        )
-        registers = self._registers.get(name, ())
+        raster = TimedArray(by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}")
+        kept = self._registers.get(name, ())
         group = NeuronGroup(
-            spikes.shape[2], "".join(f"{r.name} : integer\n" for r in registers),
-            threshold=f"{raster.name}(t, i) > 0.5", reset="".join(r.on_spike for r in registers),
-            dtype={r.name: np.int64 for r in registers}, clock=self.clock, name=f"input_{index}",
-            namespace={raster.name: raster},
+            spikes.shape[2], registers.equations(kept), threshold=f"{raster.name}(t, i) > 0.5",
+            reset=registers.keep(kept), dtype={r.name: np.int64 for r in kept}, clock=self.clock,
+            name=f"input_{index}", namespace={raster.name: raster},
         )
-        self._add(group, "".join(r.on_start for r in registers))
+        self._add(group, registers.clear(kept))
         return group
 
     def _add(self, group: Any, restart: str) -> None:
@@ -113,7 +112,7 @@ class SampleSequence:
         """Run for that many steps.
 
         Raises:
-            TargetRunError: a block of code did not compile.
+            TargetRunError: code did not compile, or the compiled program failed.
         """
         simulation = Network(*self.objects, name="simulation")
         simulation.schedule = SCHEDULE
@@ -122,7 +121,10 @@ class SampleSequence:
             check_compiled(simulation)
         simulation.run(steps * self.clock.dt)
         if session.standalone:
-            session.device.build(directory=str(session.directory / "project"), with_output=False)
+            try:
+                session.device.build(directory=str(session.directory / "project"), with_output=False)
+            except RuntimeError as error:
+                raise TargetRunError(f"brian2: {error} C++ standalone needs a C++ compiler and make") from error
 
 
 def by_time(samples: NDArray[Any]) -> NDArray[Any]:

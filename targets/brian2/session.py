@@ -46,6 +46,13 @@ def _import_brian2() -> None:
         ) from error
 
 
+def _root(error: BaseException) -> BaseException:
+    """The first cause: Brian2's own errors only say which object was being prepared."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 @contextmanager
 def open_session(device: str, codegen: str) -> Iterator[Session]:
     """Make a fresh device the active one for the time of a run.
@@ -83,7 +90,7 @@ def open_session(device: str, codegen: str) -> Iterator[Session]:
         except SsdpHwError:
             raise
         except Exception as error:
-            raise TargetRunError(f"brian2 failed on device '{device}': {error}") from error
+            raise TargetRunError(f"brian2 failed on device '{device}': {_root(error)}") from error
         finally:
             devices.active_device = users_device
             for name, value in users.items():

@@ -17,13 +17,22 @@ from .session import open_session
 # The values of each option; the first is the default.
 CHOICES = MappingProxyType({
     "device": ("runtime", "cpp_standalone"),
-    "codegen": ("numpy", "cython"),  # of the runtime device
+    "codegen": ("numpy", "cython"),
     "batching": ("auto", "copies", "sequence"),
 })
 
 
 class Brian2Target(Target):
-    """The runtime device with NumPy or Cython code, or C++ standalone."""
+    """The runtime device with NumPy or Cython code, or C++ standalone.
+
+    Options:
+        device: ``cpp_standalone`` compiles a program for every run and is the fastest beyond some
+            hundred samples; it needs g++ and make.
+        codegen: language of the runtime device's code; Cython is compiled once and cached.
+        batching: ``copies`` runs all samples side by side, ``sequence`` one after the other with
+            Brian2's own Synapses. ``auto`` takes what is faster: copies on the runtime device,
+            sequence on standalone and for learning, which can do nothing else.
+    """
 
     name = "brian2"
     title = "Brian2: differential equations with units, integers in int64 state"
@@ -62,7 +71,13 @@ class Brian2Target(Target):
             return run_copies(network, drive, record)
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
-        """Learn window by window, with the weights as state of Brian2's Synapses."""
+        """Learn window by window, with the weights as state of Brian2's Synapses.
+
+        Raises:
+            ParameterError: ``batching`` asks for copies.
+        """
+        if options["batching"] == "copies":
+            raise ParameterError("target 'brian2': learning needs one sample after the other: batching = 'sequence'")
         with open_session(options["device"], options["codegen"]) as session:
             from .learn_runner import learn_sequence
 
