@@ -44,7 +44,8 @@ def folder(tmp_path_factory):
     spikes = rng.random((20, 8, 6)) < 0.3
     np.savez(here / "data.npz", spikes=spikes, labels=rng.integers(0, 3, 8))
     np.save(here / "spikes.npy", spikes)
-    done = call("quantize", here / "net.nir", "--dt", "1e-3", "--calibration", here / "data.npz", "--out", here / "net.h5")
+    source, data = here / "net.nir", here / "data.npz"
+    done = call("quantize", source, "--dt", "1e-3", "--calibration", data, "--out", here / "net.h5")
     assert done.returncode == 0, done.stderr
     return here
 

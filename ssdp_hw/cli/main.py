@@ -19,7 +19,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
 )
-console, errors = Console(), Console(stderr=True)
+# Into a file or a pipe tables need not fit a screen.
+console, errors = Console(width=None if sys.stdout.isatty() else 140), Console(stderr=True)
 
 NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network saved by ssdp-hw")]
 Dt = Annotated[float | None, typer.Option(help="length of a step in seconds (NIR does not state it)")]
