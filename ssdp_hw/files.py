@@ -19,7 +19,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     """
     target = Path(path)
     # The suffix stays, since some writers choose their format by it.
-    partial = target.with_name(f".ssdp-hw-{secrets.token_hex(8)}.partial{target.suffix}")
+    partial = target.parent / f".ssdp-hw-{secrets.token_hex(8)}.partial{target.suffix}"
     try:
         write(partial)
         with partial.open("rb+") as written:  # on the disk before the name points at it

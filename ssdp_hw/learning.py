@@ -129,6 +129,7 @@ def learn(
     lesson = _lesson(network, labels, teacher, given.batch)
     if lesson is None and teach == "errors":
         raise ParameterError("teach = 'errors' needs labels")
+    _check_growth(network if lesson is None else lesson.teacher.attach(network, lesson.output), names)
     resolved = get_target(target).resolve(options or {})
     progress = _Progress(network, _counters(network, names, rules, counters), commits)
     generator = np.random.default_rng(seed)
@@ -281,6 +282,21 @@ def _rules(
             notes += found
         rules[name] = r
     return rules, notes
+
+
+def _check_growth(network: AnyNetwork, names: Sequence[str]) -> None:
+    """Raise before anything runs if weights that learn could come to break a limit of the chip."""
+    if not isinstance(network, FixedNetwork):
+        return
+    widest = {}
+    for name in names:
+        p = network.projection(name)
+        limit = p.format.mantissa_min if -p.format.mantissa_min > p.format.mantissa_max else p.format.mantissa_max
+        widest[name] = np.full(p.synapse_weights.shape, limit)
+    try:
+        network.with_mantissas(widest)
+    except ParameterError as error:
+        raise ParameterError(f"if its plastic weights grew to the end of their range: {error}") from None
 
 
 def _labels(labels: ArrayLike, batch: int, network: AnyNetwork) -> NDArray[np.int64]:
