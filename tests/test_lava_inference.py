@@ -240,6 +240,26 @@ def test_only_what_is_asked_for_is_recorded():
     assert [nothing.spikes, nothing.v, nothing.u] == [{}, {}, {}]
 
 
+RESETS = {"stock": "zero", "ours": "subtract"}
+ENDS = [254, 254, 254, 254, 8]  # times 2**7 for the exponent and 2**6 for the chip's scale: 2**23
+
+
+def test_current_at_the_very_ends_of_its_register():
+    """2**23 stays, as in Lava; -2**23 turns."""
+    network = sh.FixedNetwork(
+        [sh.Input("in", 5)],
+        [sh.FixedPopulation(name=name, size=2, vth=131071, reset=reset) for name, reset in RESETS.items()],
+        [
+            sh.FixedProjection(source="in", target=name, weight=np.array([ENDS, np.negative(ENDS)]), weight_exp=7)
+            for name in RESETS
+        ],
+        list(RESETS),
+    )
+    task, found = run_one(network, np.ones((4, 1, 5), bool))
+    assert set(np.unique(specified(task).u["ours"])) == {0, 2**23}
+    assert_equal(task, found)
+
+
 @pytest.mark.parametrize("inputs", [65_000, 66_000])
 def test_sums_beyond_what_float32_holds_stay_exact(inputs):
     """Both sides of the 2**24 at which the matrix product changes its type."""
@@ -248,7 +268,7 @@ def test_sums_beyond_what_float32_holds_stay_exact(inputs):
     network = sh.FixedNetwork(
         [sh.Input("in", inputs)], [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
         [sh.FixedProjection(
-            source="in", target="p", weight=weight, weight_exp=-5, format=sh.WeightFormat(sign_mode="excitatory")
+            source="in", target="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory")
         )],
         ["p"],
     )

@@ -110,6 +110,23 @@ def test_model_that_raises_is_reported_and_leaves_nothing(watch):
     watch.assert_clean()
 
 
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (Node("x", "Nothing", {}), "KeyError: 'Nothing'"),  # fails while the worker builds
+        (Node("x", "Connection", {"weights": np.ones((2, 2)), "delays": np.ones(5)}), "ValueError: .*broadcast"),
+    ],
+)
+def test_network_that_cannot_be_built_is_reported_and_leaves_nothing(watch, node, message):
+    with (
+        pytest.raises(TargetRunError, match=message),
+        run_jobs([Job(Blueprint("fixed_pt", [node]), 3, {})], python=None, time_limit=60.0),
+    ):
+        pass
+    assert marked_processes(watch.mark) == []
+    watch.assert_clean()
+
+
 def test_model_that_hangs_is_ended_at_the_time_limit(watch):
     with pytest.raises(TargetRunError, match="not finished after 4 s"):
         run_small(time_limit=4.0, loop=True)
