@@ -129,6 +129,16 @@ class BaseProjection:
         return np.broadcast_to(np.asarray(self.delay, np.int64), self.synapse_weights.shape)
 
     @property
+    def synapse_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(post, pre) of every synapse, in the order of ``synapse_weights``."""
+        post, pre = self.shape
+        if self.is_sparse:
+            rows = np.repeat(np.arange(post, dtype=np.int64), np.diff(self.weight.indptr))
+            return rows, self.weight.indices.astype(np.int64)
+        rows, cols = np.divmod(np.arange(post * pre, dtype=np.int64), pre)
+        return rows, cols
+
+    @property
     def max_delay(self) -> int:
         """Longest delay beyond the one step that every projection takes."""
         return int(np.max(self.delay, initial=0))

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.drive import AnyNetwork, Drive, make_drive
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
-from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.fixed import FixedNetwork, FixedProjection
+from ssdp_hw.health import LearningHealth, learning_health
 from ssdp_hw.network import Network
 from ssdp_hw.readout import required_record
 from ssdp_hw.simulation import run, semantics_of
@@ -44,6 +45,7 @@ class LearnResult:
             cannot count them.
         teacher_hits: share of the windows in which the labelled neuron fired and, where the teacher
             inhibits, no other neuron did; None without a teacher or without windows.
+        health: of each plastic projection of a fixed network; see :mod:`ssdp_hw.health`.
         target, seconds, notes, info: how it ran, for the report.
     """
 
@@ -57,6 +59,7 @@ class LearnResult:
     weight_saturations: Mapping[str, int] | None
     counter_saturations: Mapping[str, int] | None
     teacher_hits: float | None
+    health: Mapping[str, LearningHealth]
     target: str
     seconds: float
     notes: Sequence[str] = ()
@@ -159,7 +162,8 @@ def learn(
         np.concatenate([*progress.order, np.zeros(0, np.int64)]).astype(np.int64),
         {name: _changed(network, progress.network, name) for name in names},
         progress.weight_saturations, progress.counter_saturations,
-        progress.hits / windows if lesson is not None and windows else None, target, seconds, tuple(notes),
+        progress.hits / windows if lesson is not None and windows else None,
+        _health(network, progress, rules, length, counters) if windows else {}, target, seconds, tuple(notes),
         {**info, **semantics_of(network), **progress.info},
     )
 
@@ -180,6 +184,7 @@ class _Progress:
         self.network, self.counters, self.commits = network, counters, commits
         self.order: list[NDArray[np.int64]] = []
         self.hits = 0
+        self.spike_times: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
         self.info: Mapping[str, Any] = {}
@@ -190,6 +195,8 @@ class _Progress:
         self.counters, self.info = learned.counters, learned.info
         self.commits += commits
         self.order.append(order)
+        for name, times in learned.spike_times.items():
+            self.spike_times.setdefault(name, []).append(times)
         self.weight_saturations = _added(self.weight_saturations, learned.weight_saturations)
         self.counter_saturations = _added(self.counter_saturations, learned.counter_saturations)
 
@@ -198,6 +205,25 @@ def _added(total: dict[str, int] | None, more: Mapping[str, int] | None) -> dict
     if more is None:
         return total
     return {name: count + (total or {}).get(name, 0) for name, count in more.items()}
+
+
+def _health(
+    before: AnyNetwork, progress: _Progress, rules: Mapping[str, Rule], steps: int,
+    counters: Mapping[str, NDArray[np.int64]] | None,
+) -> dict[str, LearningHealth]:
+    """Health of every projection that learned in integers."""
+    found = {}
+    for name, rule in rules.items():
+        p, q = before.projection(name), progress.network.projection(name)
+        if not (isinstance(rule, FixedSSDP) and isinstance(p, FixedProjection) and isinstance(q, FixedProjection)):
+            continue
+        pre, post = (np.concatenate(t) for t in zip(*progress.spike_times[name], strict=True))
+        start = (counters or {}).get(name, np.zeros(p.synapse_weights.size, np.int64))
+        found[name] = learning_health(
+            p, q, rule, (pre, post), steps, start, progress.counters[name],
+            (progress.weight_saturations, progress.counter_saturations),
+        )
+    return found
 
 
 def _lesson(network: AnyNetwork, labels: ArrayLike | None, teacher: Teacher | None, batch: int) -> _Lesson | None:

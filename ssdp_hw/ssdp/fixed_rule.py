@@ -21,6 +21,7 @@ and w is clipped to its range.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from ssdp_hw.ssdp.registers import Registers, SpikeTime
 from ssdp_hw.ssdp.rule import SilentPairs, WeightRounding
 
 Int = NDArray[np.int64]
+N = TypeVar("N", np.int64, np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,12 @@ class FixedSSDP:
         padded = self.lut + (0,) * (2**self.time_bits - len(self.lut))
         return tuple((amplitude * g + half) >> self.evidence_shift for g in padded)
 
+    def unrounded(self, amplitude: int) -> NDArray[np.float64]:
+        """The same table before rounding, in weight LSBs."""
+        lut = np.zeros(2**self.time_bits)
+        lut[: len(self.lut)] = self.lut
+        return amplitude * lut / 2.0 ** (self.evidence_shift + self.lsb_shift)
+
     def check_window(self, steps: int) -> None:
         """Raise if a window of that many steps does not fit the time register.
 
@@ -128,16 +136,26 @@ class FixedSSDP:
             )
 
 
-def evidence(rule: FixedSSDP, pre: Registers, post: Registers, window: int, rows: Int, cols: Int) -> Int:
-    """Evidence of one window for the synapses (rows[s], cols[s]), shape (synapses,)."""
+def by_pair(
+    rule: FixedSSDP, pre: Registers, post: Registers, window: int, rows: Int, cols: Int, plus: NDArray[N],
+    minus: NDArray[N],
+) -> NDArray[N]:
+    """``plus[d]`` for a synchronous pair, ``-minus[d]`` for another, 0 for a silent pair that is skipped.
+
+    One value for each synapse (rows[s], cols[s]), from two tables by distance in ticks.
+    """
     fired_pre, fired_post = pre.fired[window][cols], post.fired[window][rows]
     distance = np.abs(post.time[window][rows] - pre.time[window][cols])
-    plus = np.asarray(rule.table(rule.a_plus), np.int64)[distance]
-    minus = np.asarray(rule.table(rule.a_baseline), np.int64)[distance]
-    e = np.where(fired_pre & fired_post, plus, -minus)
+    step = np.where(fired_pre & fired_post, plus[distance], -minus[distance])
     if rule.silent_pairs is SilentPairs.SKIP:
-        e = np.where(~fired_pre & ~fired_post, 0, e)
-    return e
+        step[~fired_pre & ~fired_post] = 0
+    return step
+
+
+def evidence(rule: FixedSSDP, pre: Registers, post: Registers, window: int, rows: Int, cols: Int) -> Int:
+    """Evidence of one window for the synapses (rows[s], cols[s]), shape (synapses,)."""
+    plus, minus = (np.asarray(rule.table(a), np.int64) for a in (rule.a_plus, rule.a_baseline))
+    return by_pair(rule, pre, post, window, rows, cols, plus, minus)
 
 
 def accumulate(rule: FixedSSDP, counter: Int, e: Int) -> tuple[Int, int]:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.graph import BaseProjection
 from ssdp_hw.network import Network
 from ssdp_hw.result import Record
 from ssdp_hw.ssdp import SSDP, FixedSSDP
@@ -24,16 +23,6 @@ from .run_float import run_float
 
 Int = NDArray[np.int64]
 Times = dict[str, tuple[list[Int], list[Int]]]
-
-
-def synapse_indices(projection: BaseProjection) -> tuple[Int, Int]:
-    """(post, pre) of every synapse in row-major order."""
-    post, pre = projection.shape
-    if projection.is_sparse:
-        rows = np.repeat(np.arange(post), np.diff(projection.weight.indptr))
-        return rows.astype(np.int64), projection.weight.indices.astype(np.int64)
-    rows, cols = np.divmod(np.arange(post * pre, dtype=np.int64), pre)
-    return rows, cols
 
 
 def _raster(network: AnyNetwork, drive: Drive, names: set[str]) -> dict[str, NDArray[np.bool_]]:
@@ -75,7 +64,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
             pre, post = _registers(network, name, rule, rasters)
             times[name][0].append(pre.time)
             times[name][1].append(post.time)
-            rows, cols = synapse_indices(p)
+            rows, cols = p.synapse_indices
             for window in range(windows.batch):
                 e = evidence(rule, pre, post, window, rows, cols)
                 counters[name], saturated = accumulate(rule, counters[name], e)
@@ -108,7 +97,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
             times[name][1].append(post.time)
             if windows.batch < size:
                 continue
-            rows, cols = synapse_indices(p)
+            rows, cols = p.synapse_indices
             for window in range(size):
                 weights[name] = weights[name] + pair_update(rule, pre, post, window)[rows, cols]
     return Learned(weights, {}, _joined(times))

@@ -1,0 +1,115 @@
+"""Learning health: what a learning run did to the synapses, and what rounding cost on the way.
+
+Everything is recomputed from the spike-time registers that the target handed back, so it is the
+same on every target and a check of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.fixed import FixedProjection
+from ssdp_hw.ssdp.fixed_rule import FixedSSDP, by_pair
+from ssdp_hw.ssdp.registers import Registers, silent_time
+
+Times = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class LearningHealth:
+    """One plastic projection of a fixed network after learning.
+
+    Attributes:
+        synapses, windows: how many.
+        synchrony: mean share of pairs in which both neurons fired, over the windows.
+        silent_windows: windows in which no neuron of the source or none of the target fired.
+        updates: pairs and windows with evidence other than 0: the plasticity operations that a
+            chip would do.
+        changed, dead, at_limit: share of the weights that moved, that are 0 after, that lie at an
+            end of their range after.
+        effective_bits: base-2 logarithm of the number of weight steps from the smallest to the
+            largest weight after, plus one step.
+        weight_saturations, counter_saturations: as counted by the target; None where it cannot.
+        lost_lsb: mean over synapses of |evidence that reached neither weight nor counter|, in
+            weight LSBs: 0 for ``carry`` without saturation, what rounding threw away otherwise.
+        rounding_bias_lsb: mean over synapses of (weight change + counter) minus the evidence
+            before any rounding, in weight LSBs; near 0 if rounding is unbiased and nothing saturates.
+        histogram_before, histogram_after: how many synapses store each of 16 equal ranges of the
+            weight format.
+    """
+
+    synapses: int
+    windows: int
+    synchrony: float
+    silent_windows: int
+    updates: int
+    changed: float
+    dead: float
+    at_limit: float
+    effective_bits: float
+    weight_saturations: int | None
+    counter_saturations: int | None
+    lost_lsb: float
+    rounding_bias_lsb: float
+    histogram_before: tuple[int, ...]
+    histogram_after: tuple[int, ...]
+
+
+def learning_health(
+    before: FixedProjection, after: FixedProjection, rule: FixedSSDP, times: Times, steps: int,
+    counters_before: NDArray[np.int64], counters_after: NDArray[np.int64],
+    saturations: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
+) -> LearningHealth:
+    """Health of one projection.
+
+    Args:
+        before, after: the projection.
+        rule: the rule as it ran.
+        times: registers of source and target, shape (window, n).
+        steps: length of a window.
+        counters_before, counters_after: one a synapse in row-major order.
+        saturations: weight and counter saturations by projection, as the target counted them.
+    """
+    never = silent_time(steps, rule.time_shift)
+    pre, post = (Registers(t != never, t, never) for t in times)
+    rows, cols = before.synapse_indices
+    total = np.zeros(rows.size, np.int64)
+    exact = np.zeros(rows.size)
+    updates = 0
+    amplitudes = (rule.a_plus, rule.a_baseline)
+    rounded = [np.asarray(rule.table(a), np.int64) for a in amplitudes]
+    unrounded = [rule.unrounded(a) for a in amplitudes]
+    for window in range(len(pre.time)):
+        e = by_pair(rule, pre, post, window, rows, cols, rounded[0], rounded[1])
+        total += e
+        updates += int(np.count_nonzero(e))
+        exact += by_pair(rule, pre, post, window, rows, cols, unrounded[0], unrounded[1])
+    lsb = float(1 << rule.lsb_shift)
+    moved = after.mantissa.astype(np.int64) - before.mantissa
+    kept = moved + (counters_after - counters_before) / lsb
+    fired_pre, fired_post = pre.fired.mean(axis=1), post.fired.mean(axis=1)
+    low, high = after.format.mantissa_min, after.format.mantissa_max
+    codes = after.mantissa
+    name = before.name
+    return LearningHealth(
+        rows.size, len(pre.time), float(np.mean(fired_pre * fired_post)),
+        int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))), updates,
+        float(np.mean(moved != 0)), float(np.mean(codes == 0)), float(np.mean((codes == low) | (codes == high))),
+        float(np.log2(int(codes.max()) - int(codes.min()) + 1)), _of(saturations[0], name), _of(saturations[1], name),
+        float(np.mean(np.abs(total / lsb - kept))), float(np.mean(kept - exact)),
+        _histogram(before.mantissa, low, high), _histogram(codes, low, high),
+    )
+
+
+def _of(counts: Mapping[str, int] | None, name: str) -> int | None:
+    return None if counts is None else counts.get(name)
+
+
+def _histogram(codes: NDArray[Any], low: int, high: int) -> tuple[int, ...]:
+    counts, _ = np.histogram(codes, bins=16, range=(low, high + 1))
+    return tuple(int(c) for c in counts)
