@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -77,3 +78,9 @@ def test_a_failure_is_named_and_restores_everything(brian2):
     assert not sessions[0].directory.exists()
     assert brian2.get_device() is device
     assert brian2.prefs.codegen.target == codegen
+
+
+def test_an_import_that_fails_says_with_which_versions(monkeypatch):
+    monkeypatch.setitem(sys.modules, "brian2", None)
+    with pytest.raises(TargetRunError, match=f"cannot be imported with numpy {np.__version__}"):
+        run_something()
