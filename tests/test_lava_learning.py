@@ -127,7 +127,7 @@ def test_readout_taught_by_a_second_input():
     teacher = np.zeros((10, 20, 4), bool)
     teacher[3, np.arange(20), labels] = True
     drive = make_drive(network, {"image": rng.random((10, 20, 20)) < 0.1, "teacher": teacher})
-    task = LearningTask(network, drive, LearningPlan({"image->out": RULE}, seed=9))
+    task = LearningTask(network, drive, LearningPlan({"image->out": RULE}, seed=np.int64(9)))
     learned = learn_all([task], LAVA.resolve({"time_limit": 60.0}))[0]
     assert np.any(learned.weights["image->out"] > network.projection("image->out").mantissa)
     assert np.any(learned.weights["image->out"] < network.projection("image->out").mantissa)

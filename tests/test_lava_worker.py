@@ -204,6 +204,13 @@ def test_interpreter_without_lava(tmp_path):
         sh.run(one_neuron(), np.ones((2, 1, 1)), "lava", options={"python": str(python)})
 
 
+def test_modules_in_the_users_folder_do_not_get_in_the_way(tmp_path, monkeypatch):
+    for name in ("worker", "lava", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('imported by mistake')")
+    monkeypatch.chdir(tmp_path)
+    assert run_small(time_limit=60.0)["u"].shape == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("processes", "none"), ("batch_size", 0), ("time_limit", -1.0), ("python", 3), ("batch", 1)]
 )

@@ -87,6 +87,8 @@ class Blueprint:
                 keys = [f"{key}.{part}" for part in ("data", "indices", "indptr")]
                 arrays.update(zip(keys, (value.data, value.indices, value.indptr), strict=True))
                 return {"csr": keys, "shape": list(value.shape)}
+            if isinstance(value, np.generic):
+                return value.item()
             if isinstance(value, Choice):
                 return {"sign_mode": value.sign_mode}
             return {"function": [value.file, value.name]} if isinstance(value, Function) else value

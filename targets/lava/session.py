@@ -70,13 +70,16 @@ def _file(number: int, job: Job, node: str) -> str:
     return f"{number}-{names.index(node)}.npz"
 
 
-def interpreter(python: str | None) -> str:
+def interpreter(python: str | os.PathLike[str] | None) -> str:
     """The Python that runs Lava: the option, else the environment variable, else this one."""
-    return python or os.environ.get(PYTHON_VARIABLE) or sys.executable
+    chosen = os.fspath(python or os.environ.get(PYTHON_VARIABLE) or sys.executable)
+    return os.path.abspath(chosen) if os.path.dirname(chosen) else chosen  # the worker runs elsewhere
 
 
 @contextmanager
-def run_jobs(jobs: Sequence[Job], *, python: str | None, time_limit: float) -> Iterator[Results]:
+def run_jobs(
+    jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time_limit: float
+) -> Iterator[Results]:
     """Run jobs one after the other in one worker; the results live as long as the context.
 
     Raises:
@@ -103,8 +106,7 @@ def _write(jobs: Sequence[Job], folder: Path) -> None:
 
 
 def _work(python: str, folder: Path, time_limit: float) -> None:
-    here = str(Path(__file__).parent)
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
     # Every Lava process would start a thread for each core of its own.
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [python, "-m", "worker", str(os.getpid()), str(folder)]
@@ -112,6 +114,7 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
         process = subprocess.Popen(  # noqa: S603  # the interpreter is the user's choice
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True, env={**os.environ, **single, "PYTHONPATH": path},
+            cwd=folder,  # with -m Python looks for modules here first: nothing of the user's must match
         )
     except OSError as error:
         raise TargetUnavailableError(f"target 'lava': cannot start '{python}': {error}") from None

@@ -8,6 +8,7 @@ such signal: it sees its pipe close, unlinks the shared memory, and exits.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -19,28 +20,33 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends."""
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (the thread of it that made this one)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:  # it ended before the call above
+        os._exit(1)
 
 
 def follow(parent: int) -> None:
     """Die with the process ``parent``, which must be this one's, and let all forked processes do likewise."""
-    die_with_parent()
-    if os.getppid() != parent:  # it ended before the call above
-        os._exit(1)
-    os.register_at_fork(after_in_child=die_with_parent)
+    die_with(parent)
+    forking: list[int] = []
+    os.register_at_fork(
+        before=lambda: forking.append(os.getpid()), after_in_child=lambda: die_with(forking[-1])
+    )
 
 
 def report(error_file: Path) -> None:
-    """Write the traceback of the exception being handled, unless another process did before."""
-    try:
-        with error_file.open("x", encoding="utf-8") as file:
-            file.write(traceback.format_exc())
-    except FileExistsError:
-        pass
+    """Write the traceback of the exception being handled, unless another process did before.
+
+    Whole or not at all: whoever comes second may kill the first at once.
+    """
+    draft = error_file.with_suffix(f".{os.getpid()}")
+    draft.write_text(traceback.format_exc(), encoding="utf-8")
+    with contextlib.suppress(FileExistsError):
+        error_file.hardlink_to(draft)
 
 
 def end_worker_on_failure(error_file: Path) -> None:
