@@ -48,9 +48,9 @@ class Bundle:
 
     Attributes:
         projection: the projection.
-        inbox: variable of the target that they add to; its exponent: at most 0.
+        inbox: variable of the target that they add to.
+        exponent: power of two, at most 0, that scales the sum in the inbox.
         positions: of its synapses in the row-major order of the projection.
-        group: the Brian2 synapses, once made.
     """
 
     projection: BaseProjection
@@ -87,25 +87,27 @@ def connect(
     nothing is added.
     """
     p, positions = bundle.projection, bundle.positions
-    fixed = isinstance(p, FixedProjection)
     late = p.synapse_delays[positions]
-    weight, gain = "w : amp\n", ""
+    kind: type[Any]
     if isinstance(p, FixedProjection):
-        weight, gain = "w : integer\n", f"{p.format.step << max(p.weight_exp, 0)}*"
-    deliver = f"{bundle.inbox}_post += {gain}w"
+        weight, kind, values = "w : integer\n", np.int64, p.mantissa
+        deliver = f"{bundle.inbox}_post += {p.format.step << max(p.weight_exp, 0)}*w"
+    else:
+        weight, kind, values = "w : amp\n", np.float64, p.synapse_weights
+        deliver = f"{bundle.inbox}_post += w"
     if late.any():
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
     group = Synapses(
         source, target, weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
-        on_pre=deliver, dtype={"late": np.int64, **({"w": np.int64} if fixed else {}), **model.types},
-        clock=clock, name=name, namespace=dict(model.namespace),
+        on_pre=deliver, dtype={"late": np.int64, "w": kind, **model.types}, clock=clock, name=name,
+        namespace=dict(model.namespace),
     )
     rows, cols = synapse_indices(p)
     group.connect(i=cols[positions], j=rows[positions])
-    group.w_ = (p.mantissa if isinstance(p, FixedProjection) else p.synapse_weights)[positions]
+    group.w_ = values[positions]
     if late.any():
         group.late = late
         group.delay = late * clock.dt
-    for variable, values in model.initial.items():
-        setattr(group, f"{variable}_", values[positions])
+    for variable, before in model.initial.items():
+        setattr(group, f"{variable}_", before[positions])
     return group
