@@ -16,6 +16,7 @@ from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.encoding import encode
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.health import LearningHealth
 from ssdp_hw.learning import LearnResult, learn
 from ssdp_hw.network import Network
 from ssdp_hw.nir_io import from_nir
@@ -54,7 +55,7 @@ class LearnRow:
         windows: windows taught.
         changed: share of the readout's weights that moved.
         teacher_hits: share of the windows in which the teacher had its way.
-        weight_saturations, counter_saturations: how often a range ended.
+        health: what learning did to the synapses; None for the float rule.
     """
 
     drift_seed: int
@@ -66,8 +67,7 @@ class LearnRow:
     windows: int
     changed: float
     teacher_hits: float | None
-    weight_saturations: int | None
-    counter_saturations: int | None
+    health: LearningHealth | None
 
 
 @dataclass(frozen=True)
@@ -207,15 +207,10 @@ def _drift(
         rows.append(
             LearnRow(
                 seed, name, before, after, rate_before, rate_after, learned.windows,
-                next(iter(learned.changed.values())), learned.teacher_hits, _total(learned.weight_saturations),
-                _total(learned.counter_saturations),
+                next(iter(learned.changed.values())), learned.teacher_hits, next(iter(learned.health.values()), None),
             )
         )
     return rows
-
-
-def _total(counts: Any) -> int | None:
-    return None if counts is None else sum(counts.values())
 
 
 def _same_bits(

@@ -13,19 +13,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.drive import AnyNetwork, Drive, make_drive
-from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.health import LearningHealth, learning_health
-from ssdp_hw.network import Network
+from ssdp_hw.learning_input import (
+    Rule,
+    check_counters,
+    check_growth,
+    check_labels,
+    padded,
+    plastic_names,
+    resolve_rules,
+    teachable_output,
+)
 from ssdp_hw.readout import required_record
 from ssdp_hw.simulation import run, semantics_of
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.ssdp.derive import fixed_rule
+from ssdp_hw.ssdp import FixedSSDP
 from ssdp_hw.ssdp.registers import silent_time
 from ssdp_hw.target import Learned, LearningPlan, get_target
 from ssdp_hw.teacher import Teacher
 
-Rule = SSDP | FixedSSDP
 Teach = Literal["all", "errors"]
 
 
@@ -123,18 +130,18 @@ def learn(
         raise ParameterError(f"seed = {seed!r} is outside 0 .. 2**64 - 1")
     given = make_drive(network, inputs)
     length = given.steps + network.latency if steps is None else steps
-    spikes = {name: _padded(s, length) for name, s in given.spikes.items()}
-    names = _plastic_names(network, rule, plastic)
-    rules, notes = _rules(network, rule, names)
+    spikes = {name: padded(s, length) for name, s in given.spikes.items()}
+    names = plastic_names(network, rule, plastic)
+    rules, notes = resolve_rules(network, rule, names)
     for r in rules.values():
         if isinstance(r, FixedSSDP):
             r.check_window(length)
     lesson = _lesson(network, labels, teacher, given.batch)
     if lesson is None and teach == "errors":
         raise ParameterError("teach = 'errors' needs labels")
-    _check_growth(network if lesson is None else lesson.teacher.attach(network, lesson.output), names)
+    check_growth(network if lesson is None else lesson.teacher.attach(network, lesson.output), names)
     resolved = get_target(target).resolve(options or {})
-    progress = _Progress(network, _counters(network, names, rules, counters), commits)
+    progress = _Progress(network, check_counters(network, names, rules, counters), commits)
     generator = np.random.default_rng(seed)
     start = time.perf_counter()
     for _ in range(epochs):
@@ -231,7 +238,7 @@ def _lesson(network: AnyNetwork, labels: ArrayLike | None, teacher: Teacher | No
         if teacher is not None:
             raise ParameterError("a teacher needs labels")
         return None
-    return _Lesson(_labels(labels, batch, network), teacher or Teacher(), _output(network))
+    return _Lesson(check_labels(labels, batch, network), teacher or Teacher(), teachable_output(network))
 
 
 def _windows(
@@ -262,117 +269,6 @@ def _mistaken(
 
 def _described(rule: Rule) -> dict[str, Any]:
     return {key: value.value if isinstance(value, StrEnum) else value for key, value in asdict(rule).items()}
-
-
-def _output(network: AnyNetwork) -> str:
-    if len(network.outputs) != 1:
-        raise UnsupportedError(f"a teacher needs one output population; the network has {list(network.outputs)}")
-    return network.outputs[0]
-
-
-def _plastic_names(
-    network: AnyNetwork, rule: Rule | Mapping[str, Rule], plastic: str | Sequence[str] | None
-) -> list[str]:
-    if plastic is not None:
-        names = [plastic] if isinstance(plastic, str) else list(plastic)
-    elif isinstance(rule, Mapping):
-        names = list(rule)
-    else:
-        into = [p.name for p in network.incoming(_output(network)) if p.source != p.target]
-        if len(into) != 1:
-            raise ParameterError(f"which projection learns? Name it in plastic; into the output lead: {into}")
-        names = into
-    for name in names:
-        network.projection(name)
-        if isinstance(rule, Mapping) and name not in rule:
-            raise ParameterError(f"projection '{name}' is plastic but has no rule")
-    if not names:
-        raise ParameterError("no projection learns")
-    return names
-
-
-def _rules(
-    network: AnyNetwork, rule: Rule | Mapping[str, Rule], names: Sequence[str]
-) -> tuple[dict[str, Rule], list[str]]:
-    rules: dict[str, Rule] = {}
-    notes: list[str] = []
-    for name in names:
-        r = rule[name] if isinstance(rule, Mapping) else rule
-        if isinstance(network, Network):
-            if not isinstance(r, SSDP):
-                raise UnsupportedError(
-                    f"projection '{name}': a float network learns by SSDP, not by {type(r).__name__}"
-                )
-        elif isinstance(r, SSDP):
-            r, found = fixed_rule(r, network.projection(name), network.limits)
-            notes += found
-        rules[name] = r
-    return rules, notes
-
-
-def _check_growth(network: AnyNetwork, names: Sequence[str]) -> None:
-    """Raise before anything runs if weights that learn could come to break a limit of the chip."""
-    if not isinstance(network, FixedNetwork):
-        return
-    widest = {}
-    for name in names:
-        p = network.projection(name)
-        limit = p.format.mantissa_min if -p.format.mantissa_min > p.format.mantissa_max else p.format.mantissa_max
-        widest[name] = np.full(p.synapse_weights.shape, limit)
-    try:
-        network.with_mantissas(widest)
-    except ParameterError as error:
-        raise ParameterError(f"if its plastic weights grew to the end of their range: {error}") from None
-
-
-def _labels(labels: ArrayLike, batch: int, network: AnyNetwork) -> NDArray[np.int64]:
-    array = np.asarray(labels)
-    if array.shape != (batch,):
-        raise ShapeError(f"labels of shape {array.shape}; expected ({batch},), one a sample")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ParameterError(f"labels are {array.dtype}, not integers")
-    classes = network.size_of(_output(network))
-    if array.min() < 0 or array.max() >= classes:
-        raise ParameterError(
-            f"labels from {array.min()} to {array.max()}; the output has {classes} neurons, 0 .. {classes - 1}"
-        )
-    return array.astype(np.int64)
-
-
-def _padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    if steps < len(spikes):
-        raise ParameterError(f"steps = {steps} is below the {len(spikes)} steps of the spikes")
-    return np.concatenate([spikes, np.zeros((steps - len(spikes), *spikes.shape[1:]), bool)])
-
-
-def _counters(
-    network: AnyNetwork, names: Sequence[str], rules: Mapping[str, Rule],
-    counters: Mapping[str, NDArray[np.int64]] | None,
-) -> dict[str, NDArray[np.int64]]:
-    if counters is None:
-        return {}
-    if isinstance(network, Network):
-        if counters:
-            raise ParameterError("a float network has no synchrony counters")
-        return {}
-    checked = {}
-    for name, value in counters.items():
-        rule = rules.get(name)
-        if name not in names or not isinstance(rule, FixedSSDP):
-            raise ParameterError(f"counters are given for '{name}', which does not learn")
-        array = np.asarray(value)
-        expected = network.projection(name).synapse_weights.shape
-        if array.shape != expected or not np.issubdtype(array.dtype, np.integer):
-            raise ShapeError(
-                f"counters of '{name}': {array.dtype} of shape {array.shape}; expected integers of shape {expected}"
-            )
-        if array.size and (array.min() < rule.counter_min or array.max() > rule.counter_max):
-            raise ParameterError(
-                f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
-                f"range {rule.counter_min} .. {rule.counter_max}"
-            )
-        checked[name] = array.astype(np.int64)
-    return checked
 
 
 def _with_weights(network: AnyNetwork, weights: Mapping[str, NDArray[Any]]) -> AnyNetwork:
