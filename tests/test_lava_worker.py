@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -90,8 +91,10 @@ class Watch:
 
 
 @pytest.fixture
-def watch(monkeypatch, request) -> Watch:
+def watch(monkeypatch, request, tmp_path) -> Watch:
     """Marks the environment of every process that the test starts."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # a killed parent cannot remove its folder
+    monkeypatch.setattr(tempfile, "tempdir", None)
     mark = f"SSDP_HW_TEST_MARK_{os.getpid()}_{request.node.name}"
     monkeypatch.setenv(mark, "1")
     return Watch(mark)

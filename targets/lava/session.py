@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,8 +143,13 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the worker and wait until all its processes are gone and its shared memory is unlinked."""
     process.kill()
-    try:
-        process.communicate(timeout=GRACE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    # By the parent-death signal that is enough. Should it ever not be: Python's resource tracker
+    # ignores SIGTERM, and so still gets to unlink the shared memory.
+    for stronger in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            process.communicate(timeout=GRACE)
+            return
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, stronger)
+    process.communicate()
