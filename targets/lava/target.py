@@ -33,7 +33,8 @@ class LavaTarget(Target):
     Options:
         processes: ``auto`` uses Lava's own LIF, Dense and DelayDense wherever they express a
             population or projection exactly; ``own`` uses our Processes throughout.
-        batch_size: samples side by side in one Lava network; further samples run after them.
+        batch_size: samples side by side in one Lava network; further samples run after them. Fewer
+            take less memory where u and v are recorded (8 bytes a neuron, sample and step each).
         time_limit: seconds after which the worker is ended.
         python: interpreter that has lava-nc; default the environment variable
             ``SSDP_HW_LAVA_PYTHON``, else the running one.
@@ -41,7 +42,7 @@ class LavaTarget(Target):
 
     name = "lava"
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
-    options: Mapping[str, Any] = {"processes": "auto", "batch_size": 256, "time_limit": 600.0, "python": None}
+    options: Mapping[str, Any] = {"processes": "auto", "batch_size": 512, "time_limit": 600.0, "python": None}
 
     def availability(self) -> Availability:
         """Whether lava-nc and what it needs are installed here, or another interpreter is named."""
