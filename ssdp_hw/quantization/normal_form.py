@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import synapse_values, with_synapse_values
+from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.network import Network, Projection
 
 Real = NDArray[np.float64]
@@ -29,24 +29,30 @@ class Incoming:
     gain: Real  # (post,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class NormalPopulation:
     """One population in the form of the chip, in volts above its reset.
 
     Attributes:
-        decay_u, decay_v, bias, v_init: shape (n,); ``threshold`` likewise, or None for a readout.
+        decay_u, decay_v, v_init: shape (n,); ``threshold`` likewise, or None for a readout.
+        bias: what is added to V in every step, shape (n,); ``drift`` is the part of it that comes
+            from v_leak and v_reset, not from the synaptic input.
         constant_current: what the bias of a current-based neuron adds to U in every step; it has
             no register on the chip. Zeros elsewhere.
+        reset, comparison: as in the float population.
         incoming: its projections.
     """
 
     name: str
     decay_u: Real
     decay_v: Real
+    drift: Real
     bias: Real
     v_init: Real
     threshold: Real | None
     constant_current: Real
+    reset: Reset
+    comparison: Comparison
     incoming: tuple[Incoming, ...]
 
 
@@ -60,10 +66,12 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
     through_u = gain * np.asarray(population.bias)
     has_current = neuron.has_current
     return NormalPopulation(
-        name, c.decay_u, c.decay_v, drift + (0.0 if has_current else through_u), neuron.v_init - v_reset,
-        neuron.threshold_distance if neuron.spiking else None,
-        through_u if has_current else np.zeros(population.size),
-        tuple(Incoming(p.name, scaled_rows(p, gain), gain) for p in network.incoming(name)),
+        name=name, decay_u=c.decay_u, decay_v=c.decay_v, drift=drift, v_init=neuron.v_init - v_reset,
+        bias=drift if has_current else drift + through_u,
+        constant_current=through_u if has_current else np.zeros(population.size),
+        threshold=neuron.threshold_distance if neuron.spiking else None, reset=population.reset,
+        comparison=population.threshold,
+        incoming=tuple(Incoming(p.name, scaled_rows(p, gain), gain) for p in network.incoming(name)),
     )
 
 
@@ -80,8 +88,11 @@ def largest_weight(weight: Any) -> float:
     return float(np.max(np.abs(synapse_values(weight)), initial=0.0))
 
 
-def row_sums(weight: Any) -> Real:
-    """Sum of |weight| of every row: all synapses of a neuron active at once."""
-    magnitude = abs(weight) if sp.issparse(weight) else np.abs(weight)
-    return np.asarray(magnitude.sum(axis=1), np.float64).reshape(-1)
-
+def signed_row_sums(weight: Any) -> tuple[Real, Real]:
+    """Sums of the positive and of the negative weights of every row, both as values of at least 0."""
+    values = synapse_values(weight)
+    up, down = (
+        np.asarray(with_synapse_values(weight, np.maximum(sign * values, 0.0)).sum(axis=1), np.float64).reshape(-1)
+        for sign in (1.0, -1.0)
+    )
+    return up, down

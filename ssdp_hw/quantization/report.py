@@ -22,8 +22,8 @@ class PopulationReport:
         bias_error: worst error of the bias, relative to the largest.
         lost_leaks: neurons whose leak rounded to none.
         v_peak, u_peak: largest |v| and |u| to be expected, as a share of the register.
-        worst_case_u: largest |u| if every synapse were active in every step, as a share of the
-            register; above 1 it could wrap.
+        worst_case_u: largest |u| of the integers if every synapse were active in every step, as a
+            share of the register; up to 1 it can never wrap.
         bound: where the peaks come from: ``calibration`` or ``closed form``.
     """
 
@@ -83,7 +83,7 @@ class QuantizationReport:
         """The report that :meth:`to_dict` described.
 
         Raises:
-            FileFormatError: a field is missing or unknown.
+            FileFormatError: a field is missing, unknown or of the wrong type.
         """
         try:
             return cls(
@@ -105,6 +105,8 @@ class QuantizationReport:
         for p in self.populations:
             if p.lost_leaks:
                 found.append(f"population '{p.name}': {p.lost_leaks} neurons lost their leak (dv rounds to 0)")
+            if p.threshold_error > 0.05:
+                found.append(f"population '{p.name}': a threshold is off by {p.threshold_error:.1%}")
             if max(p.tau_mem_error, p.tau_syn_error) > 0.05:
                 worst = max(p.tau_mem_error, p.tau_syn_error)
                 found.append(f"population '{p.name}': a decay is off by {worst:.1%}")
@@ -134,8 +136,15 @@ class QuantizationReport:
         return "\n".join(self.lines())
 
 
+# By the annotation of a field: what JSON may hold there.
+_PLAIN: dict[object, tuple[type[Any], ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+
+
 def _part(kind: type[Any], data: Mapping[str, Any]) -> Any:
-    names = {f.name for f in fields(kind)}
-    if set(data) != names:
-        raise ValueError(f"fields {sorted(set(data) ^ names)} do not belong to {kind.__name__}")
+    names = {f.name: _PLAIN[f.type] for f in fields(kind)}
+    if set(data) != set(names):
+        raise ValueError(f"fields {sorted(set(data) ^ set(names))} do not belong to {kind.__name__}")
+    for name, value in data.items():
+        if isinstance(value, bool) or not isinstance(value, names[name]):
+            raise ValueError(f"{kind.__name__}: {name} = {value!r} is of the wrong type")
     return kind(**data)
