@@ -223,7 +223,8 @@ def test_per_neuron_parameters_stay_per_neuron():
     "neuron",
     [
         sh.IF(size=6, v_threshold=3.0), sh.CubaLIF(size=6, tau_mem=8.0, tau_syn=3.0), lif(6),
-        sh.LI(size=6, tau_mem=8.0), sh.CubaLI(size=6, tau_mem=8.0, tau_syn=3.0), lif(6, v_reset=-0.5, v_leak=0.2, v_init=0.4),
+        sh.LI(size=6, tau_mem=8.0), sh.CubaLI(size=6, tau_mem=8.0, tau_syn=3.0),
+        lif(6, v_reset=-0.5, v_leak=0.2, v_init=0.4),
     ],
     ids=lambda n: n.kind,
 )
