@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ssdp_hw.nir_io.signals as signals_module
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.nir_io import from_nir
@@ -135,7 +134,7 @@ def test_options_arrive_and_are_noted():
 
 @pytest.mark.parametrize("argument", [
     {"dt": 0}, {"dt": -1}, {"dt": np.nan}, {"dt": "fast"}, {"dt": None}, {"reset": "soft"}, {"threshold": "<"},
-    {"discretization": "rk4"}, {"update_order": None}, {"source": 3}, {"source": None},
+    {"discretization": "rk4"}, {"update_order": 1}, {"source": 3}, {"source": None}, {"max_synapses": 1.5},
 ])
 def test_bad_arguments(argument):
     with pytest.raises(ParameterError):
@@ -237,10 +236,12 @@ def test_diamonds_of_linear_nodes_do_not_multiply_paths():
     assert p.weight.tolist() == [[1.0]]
 
 
-def test_chain_that_becomes_too_large(monkeypatch):
-    monkeypatch.setattr(signals_module, "MAX_ENTRIES", 10_000)
+def test_chain_that_becomes_too_large():
     nodes = {"down": linear(1, 200), "up": linear(200, 1), "pop": lif(200)}
-    refused(graph(nodes, "in->down->up->pop->out", inputs=200, outputs=200), UnsupportedError, "'up'.*entries larger")
+    g = graph(nodes, "in->down->up->pop->out", inputs=200, outputs=200)
+    assert from_nir(g, DT, max_synapses=40_000).projection("down->up").shape == (200, 200)
+    with pytest.raises(UnsupportedError, match="'up' \\(Linear\\).*needs 40000 synapses.*raise max_synapses"):
+        from_nir(g, DT, max_synapses=39_999)
 
 
 def test_loop_without_a_neuron():
@@ -249,12 +250,9 @@ def test_loop_without_a_neuron():
 
 
 def test_unsupported_nodes_are_all_listed(tmp_path):
-    nodes = {
-        "s": nir.Scale(scale=np.ones(3)), "i": nir.I(r=np.ones(3)), "t": nir.Threshold(threshold=np.ones(3)),
-        "d": nir.Delay(delay=np.ones(3)), "sub": nir.NIRGraph(ends(3, 3), [("in", "out")]), "pop": lif(3),
-    }
-    g = graph(nodes, "in->s->i->t->d->sub->pop->out", outputs=3)
-    words = ["'s' (Scale)", "'i' (I)", "'t' (Threshold)", "'d' (Delay)", "'sub' (NIRGraph)", "supported are Input"]
+    inner = nir.NIRGraph({**ends(3, 3), "i": nir.I(r=np.ones(3))}, [("in", "i"), ("i", "out")], type_check=False)
+    g = graph({"i": nir.I(r=np.ones(3)), "sub": inner, "pop": lif(3)}, "in->i->sub->pop->out", outputs=3)
+    words = ["'i' (I)", "'sub.i' (I)", "supported are Input"]
     nir.write(tmp_path / "g.nir", g)
     with h5py.File(tmp_path / "g.nir", "r+") as f:  # a type that NIR does not know either
         del f["node/nodes/pop/type"]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import h5py
 import nir
+from nir.serialization import hdf2dict
 
 from ssdp_hw.checks import check_name
-from ssdp_hw.errors import FileFormatError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, SsdpHwError, UnsupportedError
 from ssdp_hw.hdf5_guard import first_line, open_checked
-from ssdp_hw.nir_io.nodes import SUPPORTED
+from ssdp_hw.nir_io.nodes import CONVOLUTIONS, SUPPORTED
 
 
 def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
@@ -24,15 +24,16 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
     """
     with open_checked(path, max_bytes) as file:
         try:
-            types = _node_types(file)
-        except (KeyError, ValueError, TypeError, OSError, RuntimeError, AttributeError) as error:
+            values = hdf2dict(file["node"])
+            types = {name: _type(node) for name, node in _nodes(values)}
+        except Exception as error:  # whatever a damaged file leads to
             raise FileFormatError(f"{path}: is HDF5 but no NIR graph ({first_line(error)})") from None
     refuse_unsupported(types, f"{path}: ")
     try:
-        # NIR's own type check refuses files whose scalar parameters stand for a whole population,
-        # and adds nodes; the sizes are checked by this package instead.
-        graph = nir.read(path, type_check=False)
-    except Exception as error:  # any type: nir.read asserts, and indexes what a file may lack
+        graph = _graph(values)
+    except SsdpHwError:
+        raise
+    except Exception as error:  # any type: NIR asserts, and indexes what a file may lack
         raise FileFormatError(f"{path}: NIR cannot read it ({first_line(error)})") from None
     if not isinstance(graph, nir.NIRGraph):
         raise FileFormatError(f"{path}: holds a single {type(graph).__name__}, not a graph")
@@ -46,22 +47,45 @@ def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
         UnsupportedError: it lists every such node.
         ParameterError: a name that is empty or not printable.
     """
-    found = [f"'{check_name(name, f'{where}node')}' ({kind})" for name, kind in types.items() if kind not in SUPPORTED]
+    found = [
+        f"'{check_name(name, f'{where}node')}' ({kind})" for name, kind in types.items()
+        if kind not in SUPPORTED and kind != "Port"
+    ]
     if found:
         raise UnsupportedError(f"{where}unsupported nodes: {', '.join(found)}; supported are {', '.join(SUPPORTED)}")
 
 
-def _node_types(file: Any) -> dict[str, str]:
-    """Type by name of the graph's nodes, read without NIR, which stops at the first unknown one."""
-    root = file["node"]
-    if not isinstance(root["nodes"], h5py.Group):
-        raise TypeError("'/node/nodes' is not a group")
-    return {str(name): _text(node["type"]) for name, node in root["nodes"].items()}
+def _graph(values: dict[str, Any]) -> Any:
+    """The graph that NIR makes of a file's values, without its type check.
+
+    NIR's own check refuses files whose scalar parameters stand for a whole population, and adds
+    nodes; the shapes are checked by this package instead.
+    """
+    for _, node in [("", values), *_nodes(values)]:
+        if "type_check" in node:
+            raise ValueError("a field 'type_check' in the file")
+        if node["type"] == "NIRGraph":
+            node["type_check"] = False
+        elif node["type"] in CONVOLUTIONS:
+            node.setdefault("input_shape", None)  # older files leave it out
+    return nir.dict2NIRNode(values)
 
 
-def _text(dataset: Any) -> str:
-    value = dataset[()]
-    text = value.decode("utf-8") if isinstance(value, bytes) else str(value)
-    if not text.isprintable():
-        raise ValueError(f"{dataset.name!r} is no name of a type")
-    return text
+def _nodes(graph: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Qualified name and values of every node, those of nested graphs included."""
+    pending = [("", graph)]
+    while pending:
+        prefix, values = pending.pop()
+        for name, node in values["nodes"].items():
+            if not isinstance(node, dict):
+                raise TypeError(f"node {name!r} is a dataset, not a group")
+            yield prefix + name, node
+            if node.get("type") == "NIRGraph":
+                pending.append((f"{prefix}{name}.", node))
+
+
+def _type(node: dict[str, Any]) -> str:
+    kind = node["type"]
+    if not isinstance(kind, str) or not kind.isprintable():
+        raise ValueError(f"{str(kind)[:40]!r} is no name of a type")
+    return kind

@@ -5,116 +5,192 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import nir
 import numpy as np
 
+from ssdp_hw.checks import as_int
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.graph import Comparison, Input, Reset
 from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import Discretization, UpdateOrder
 from ssdp_hw.nir_io.files import read_graph, refuse_unsupported
-from ssdp_hw.nir_io.nodes import is_linear, is_neuron, kind_of, neuron_of, own_sizes
-from ssdp_hw.nir_io.signals import Signal, Term, add_constants, signals_of
+from ssdp_hw.nir_io.metadata import GraphHeader, metadata_of, text_of
+from ssdp_hw.nir_io.nodes import is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
+from ssdp_hw.nir_io.shapes import find_shapes
+from ssdp_hw.nir_io.signals import Signal, Signals, add_constants, joined, signals_of
+from ssdp_hw.nir_io.subgraphs import flat_graph
 from ssdp_hw.nir_io.wiring import Wiring, wire
+
+# Synapses that unrolled convolutions and chains of linear nodes may make: 12 bytes each.
+DEFAULT_MAX_SYNAPSES = 1 << 26
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """The arguments of from_nir; None is what the file states, or else the default."""
+
+    dt: float | None
+    reset: Reset | None
+    threshold: Comparison | None
+    discretization: Discretization | None
+    update_order: UpdateOrder | None
+    max_synapses: int
 
 
 def from_nir(
     source: str | os.PathLike[str] | nir.NIRGraph,
-    dt: float,
+    dt: float | None = None,
     *,
-    reset: Reset | str = Reset.ZERO,
-    threshold: Comparison | str = Comparison.ABOVE,
-    discretization: Discretization | str = Discretization.EULER,
-    update_order: UpdateOrder | str = UpdateOrder.CURRENT_FIRST,
+    reset: Reset | str | None = None,
+    threshold: Comparison | str | None = None,
+    discretization: Discretization | str | None = None,
+    update_order: UpdateOrder | str | None = None,
+    max_synapses: int = DEFAULT_MAX_SYNAPSES,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Network:
     """Read a NIR file or graph as a network.
 
-    Supported are Input, Output, Affine, Linear, LIF, CubaLIF, IF, LI, CubaLI and Flatten, with
-    recurrent edges. Weights become projections, the biases of Affine the bias of the population
-    behind it; chains of linear nodes are multiplied into one matrix. What had to be assumed is in
-    ``notes`` of the network.
+    All node types of NIR but I are supported, with nested graphs, several inputs and outputs, and
+    recurrent edges. Neuron and Threshold nodes become populations. All between them is linear and
+    becomes projections and biases: convolutions and poolings are unrolled into sparse weights, chains
+    of linear nodes are multiplied into one matrix, Delay nodes become delays rounded to steps. What
+    had to be assumed or repaired is in ``notes`` of the network, one sentence each.
+
+    The arguments from ``dt`` to ``update_order`` say what NIR leaves open. Where one is None, the
+    metadata that :func:`ssdp_hw.to_nir` writes hold, else the default.
 
     Args:
         source: path of a file, or a graph.
-        dt: length of a step in seconds, which NIR does not state.
-        reset: what a spike does to the voltage: ``zero`` (to v_reset) or ``subtract``.
-        threshold: spike condition, ``>`` (as NIR's equations say) or ``>=``.
-        discretization: ``euler`` or ``exponential``.
-        update_order: for current-based neurons, ``current_first`` or ``voltage_first``.
+        dt: length of a step in the unit of the graph's time constants, seconds by NIR.
+        reset: what a spike does to the voltage: ``zero`` (to v_reset, the default) or ``subtract``.
+        threshold: spike condition, ``>`` (as NIR's equations say, the default) or ``>=``.
+        discretization: ``euler`` (the default) or ``exponential``.
+        update_order: for current-based neurons, ``current_first`` (the default) or ``voltage_first``.
+        max_synapses: limit of what unrolling and multiplying makes of the graph.
         max_bytes: limit of what the datasets of a file may occupy in memory together.
 
     Raises:
         FileFormatError: the file is missing, damaged, no NIR, or points outside itself.
-        UnsupportedError: nodes (all are listed) or connections that cannot be expressed.
+        UnsupportedError: nodes (all are listed) or connections that cannot be expressed, or more
+            than ``max_synapses``.
         ParameterError, ShapeError: a value or size in the graph, or an argument, that is not valid.
     """
-    semantics = Semantics(dt, Discretization(discretization), UpdateOrder(update_order))
-    after_spike, comparison = Reset(reset), Comparison(threshold)
+    choices = _Choices(
+        dt, None if reset is None else Reset(reset), None if threshold is None else Comparison(threshold),
+        None if discretization is None else Discretization(discretization),
+        None if update_order is None else UpdateOrder(update_order), as_int(max_synapses, "max_synapses"),
+    )
     if isinstance(source, nir.NIRGraph):
-        return _lower(source, semantics, after_spike, comparison)
+        return _lower(source, choices)
     if not isinstance(source, str | os.PathLike):
         raise ParameterError(f"from_nir reads a path or a nir.NIRGraph, not {type(source).__name__}")
     graph = read_graph(source, max_bytes)
     try:
-        return _lower(graph, semantics, after_spike, comparison)
+        return _lower(graph, choices)
     except SsdpHwError as error:
         raise type(error)(f"{os.fspath(source)}: {error}") from None
 
 
-def _lower(graph: nir.NIRGraph, semantics: Semantics, reset: Reset, threshold: Comparison) -> Network:
-    refuse_unsupported({name: kind_of(node) for name, node in graph.nodes.items()})
-    wiring = wire(dict(graph.nodes), graph.edges)
-    signals = signals_of(wiring)
+def _lower(graph: nir.NIRGraph, choices: _Choices) -> Network:
+    header = GraphHeader.from_metadata(graph.metadata)
+    semantics = _semantics(choices, header)
+    flat = flat_graph(graph)
+    refuse_unsupported({name: kind_of(node) for name, node in flat.nodes.items()})
+    wiring = wire(flat)
+    find_shapes(wiring)
+    signals = signals_of(wiring, semantics.dt, choices.max_synapses)
     outputs = _outputs(wiring)
-    populations, projections = [], []
-    for name in wiring.neurons_from_inputs():
-        arriving = [signals[k] for k in wiring.before[name]]
-        populations.append(_population(wiring, name, arriving, reset, threshold))
-        projections += [(name, origin, term) for signal in arriving for origin, term in signal.terms.items()]
-    inputs = [Input(name, wiring.gives[name]) for name in wiring.named("Input")]
+    populations = [_population(wiring, name, signals, choices, semantics) for name in wiring.neurons_from_inputs()]
+    projections, merged = _projections(wiring, signals)
+    inputs = [Input(_own_name(wiring, name), wiring.gives(name)) for name in wiring.named("Input")]
     read = list(dict.fromkeys(outputs.values()))
-    network = Network(inputs, populations, list(_projections(wiring, projections)), read, semantics)
-    notes = [
-        "every projection takes one step, which NIR's edges do not: a spike sent in step t acts in step t + 1, "
-        f"and one from an input needs {network.latency} steps to the outputs",
-        f"NIR leaves open and the caller chose: dt = {semantics.dt:g} s, reset '{reset}', threshold '{threshold}', "
-        f"discretization '{semantics.discretization}', update order '{semantics.update_order}'",
-        *(f"output '{output}' is population '{population}'" for output, population in outputs.items()),
-        *_remarks(wiring, projections),
-    ]
-    return replace(network, notes=notes)
+    if header is not None:
+        inputs = _sorted(header, "inputs", inputs)
+        populations = _sorted(header, "populations", populations)
+        projections = _sorted(header, "projections", projections)
+        read = header.sorted("outputs", read)
+    network = Network(inputs, populations, projections, read, semantics)
+    found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring)]
+    if header is None:
+        notes = [*_assumed(network, choices), *(f"output '{o}' is population '{p}'" for o, p in outputs.items()),
+                 *_remarks(wiring), *found]
+    else:
+        notes = [*header.notes, *_overridden(choices, header), *found]
+    return replace(network, notes=list(dict.fromkeys(notes)))
 
 
-def _population(
-    wiring: Wiring, name: str, arriving: list[Signal], reset: Reset, threshold: Comparison
-) -> Population:
-    bias = None
-    for signal in arriving:
-        bias = add_constants(bias, signal.constant)
-    neuron = neuron_of(name, wiring.nodes[name], wiring.gives[name])
-    return Population(
-        name=name, neuron=neuron, bias=0.0 if bias is None else bias, reset=reset, threshold=threshold,
+def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
+    stated = None if header is None else header.semantics
+    if stated is None and choices.dt is None:
+        raise ParameterError("NIR does not state the length of a step: give dt, in seconds")
+    stated = stated or Semantics(1.0)
+    return Semantics(
+        stated.dt if choices.dt is None else choices.dt, choices.discretization or stated.discretization,
+        choices.update_order or stated.update_order,
     )
 
 
-def _projections(wiring: Wiring, found: list[tuple[str, str, Term]]) -> Iterator[Projection]:
-    """Projections named after their linear nodes, or after their ends where that is not unique."""
-    short = ["->".join(term.via) or f"{origin}->{target}" for target, origin, term in found]
+def _population(
+    wiring: Wiring, name: str, signals: Signals, choices: _Choices, semantics: Semantics
+) -> Population:
+    bias = None
+    for before in wiring.before[name]:
+        bias = add_constants(bias, signals.of[before].constant)
+    node, size = wiring.nodes[name], wiring.gives(name)
+    neuron = neuron_of(name, node, size, semantics)
+    if "v_init" in metadata_of(node):
+        neuron = replace(neuron, v_init=metadata_of(node)["v_init"])
+    return Population(
+        name=_own_name(wiring, name), neuron=neuron, bias=0.0 if bias is None else bias,
+        reset=choices.reset or Reset(text_of(node, "reset") or Reset.ZERO),
+        threshold=choices.threshold or Comparison(text_of(node, "threshold") or Comparison.ABOVE),
+    )
+
+
+def _own_name(wiring: Wiring, name: str) -> str:
+    """The name that the metadata of a node state, else that of the node."""
+    return text_of(wiring.nodes[name], "name") or name
+
+
+def _sorted(header: GraphHeader, what: str, parts: list) -> list:  # type: ignore[type-arg]
+    by_name = {part.name: part for part in parts}
+    return [by_name[name] for name in header.sorted(what, list(by_name))]
+
+
+def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], list[str]]:
+    """Projections named after their linear nodes, or after their ends where that is not unique; and notes."""
+    found, notes = [], []
+    for target in wiring.neurons_from_inputs():
+        for before in wiring.before[target]:
+            found += [(target, *part) for part in _parts(wiring, target, signals.of[before])]
+    short = ["->".join(_own_name(wiring, n) for n in via) or f"{origin}->{target}" for target, origin, *_, via in found]
     count, used = Counter(short), set[str]()
-    for base, (target, origin, term) in zip(short, found, strict=True):
+    projections = []
+    for base, (target, origin, matrix, delay, via) in zip(short, found, strict=True):
         if kind_of(wiring.nodes[origin]) in ("LI", "CubaLI"):
             raise UnsupportedError(
                 f"{wiring.title(origin)} is a readout without spikes and cannot drive {wiring.title(target)}"
             )
-        name = base if count[base] == 1 else f"{origin}->{base}->{target}" if term.via else base
+        if len(via) > 1:
+            notes.append(f"the linear nodes {', '.join(via)} from '{origin}' to '{target}' are one matrix")
+        name = base if count[base] == 1 else f"{origin}->{base}->{target}" if via else base
         while name in used:
             name += "'"
         used.add(name)
-        yield Projection(source=origin, target=target, weight=term.matrix, name=name)
+        source, end = _own_name(wiring, origin), _own_name(wiring, target)
+        projections.append(Projection(source=source, target=end, weight=matrix, delay=delay, name=name))
+    return projections, notes
+
+
+def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, object, object, tuple[str, ...]]]:
+    """(source, matrix, delay, linear nodes on the way) of what a signal brings to a population."""
+    for origin in dict.fromkeys(source for source, _ in signal.terms):
+        terms = {delay: term for (source, delay), term in signal.terms.items() if source == origin}
+        for part in joined(terms, wiring.takes(target)):
+            yield origin, *part
 
 
 def _outputs(wiring: Wiring) -> dict[str, str]:
@@ -122,13 +198,13 @@ def _outputs(wiring: Wiring) -> dict[str, str]:
     for what in ("Input", "Output"):
         if not wiring.named(what):
             raise UnsupportedError(f"the graph has no {what} node; add one where the network begins or ends")
-    return {output: _behind(wiring, output) for output in wiring.named("Output")}
+    return {output: _own_name(wiring, _behind(wiring, output)) for output in wiring.named("Output")}
 
 
 def _behind(wiring: Wiring, output: str) -> str:
     name = output
     while not is_neuron(wiring.nodes[name]):
-        if is_linear(wiring.nodes[name]) or kind_of(wiring.nodes[name]) == "Input":
+        if is_linear(wiring.nodes[name]) or kind_of(wiring.nodes[name]) in ("Input", "Delay"):
             raise UnsupportedError(
                 f"{wiring.title(name)} leads to output '{output}' without a neuron; put a neuron between them, "
                 "for example nir.LI as a readout"
@@ -142,20 +218,52 @@ def _behind(wiring: Wiring, output: str) -> str:
     return name
 
 
-def _remarks(wiring: Wiring, projections: list[tuple[str, str, Term]]) -> Iterator[str]:
-    """What was repaired, merged or left out."""
+def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
+    """What NIR leaves open, as the caller or the defaults have it."""
+    s = network.semantics
+    yield (
+        "every projection takes one step, which NIR's edges do not: a spike sent in step t acts in step t + 1, "
+        f"and one from an input needs {network.latency} steps to the outputs"
+    )
+    yield (
+        f"NIR leaves open and the caller chose: dt = {s.dt:g} s, reset '{choices.reset or Reset.ZERO}', threshold "
+        f"'{choices.threshold or Comparison.ABOVE}', discretization '{s.discretization}', update order "
+        f"'{s.update_order}'"
+    )
+
+
+def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
+    """Arguments that stand against what the file states of the whole graph."""
+    for name, stated in header.semantics.to_dict().items():
+        chosen = getattr(choices, name)
+        if chosen is not None and chosen != stated:
+            yield f"{name} is {chosen}, as the caller chose; the graph states {stated}"
+    for name in ("reset", "threshold"):
+        if getattr(choices, name) is not None:
+            yield f"{name} is '{getattr(choices, name)}' in every population, as the caller chose"
+
+
+def _scalars(wiring: Wiring) -> Iterator[str]:
+    """Nodes whose one value was taken for all."""
     for name, node in wiring.nodes.items():
-        size = wiring.gives[name]
-        if size > 1 and is_neuron(node) and own_sizes(name, node)[0] is None:
-            yield f"{wiring.title(name)}: its scalar parameters hold for all {size} neurons"
-        if size > 1 and np.size(getattr(node, "bias", np.zeros(size))) == 1:
+        size, kind = wiring.gives(name), kind_of(node)
+        if size > 1 and (is_neuron(node) or kind in ("Scale", "Delay")) and own_shape(name, node) is None:
+            what = "neurons" if is_neuron(node) else "values"
+            yield f"{wiring.title(name)}: its scalar parameters hold for all {size} {what}"
+        if size > 1 and hasattr(node, "bias") and name not in wiring.convolutions and np.size(node.bias) == 1:
             yield f"{wiring.title(name)}: its scalar bias holds for all {size} values"
+
+
+def _remarks(wiring: Wiring) -> Iterator[str]:
+    """What was left out, or has another meaning here."""
+    for name, node in wiring.nodes.items():
         if is_neuron(node) and any(np.any(getattr(node, p, 0)) for p in ("v_leak", "v_reset")):
             yield f"{wiring.title(name)}: the voltage starts at 0, not at v_leak or v_reset"
+        if kind_of(node) == "Threshold":
+            yield f"{wiring.title(name)} is a population of neurons without memory, which takes a step as any other"
+        if kind_of(node) == "AvgPool2d" and any(map(any, wiring.convolutions[name].padding)):
+            yield f"{wiring.title(name)}: the zeros of its padding count in the average, as PyTorch's default is"
         if not wiring.before[name] and kind_of(node) != "Input":
             yield f"{wiring.title(name)} is fed by nothing"
-        if not wiring.after[name] and (is_linear(node) or kind_of(node) == "Flatten"):
+        if not wiring.after[name] and (is_linear(node) or is_passing(node)):
             yield f"{wiring.title(name)} leads nowhere and is left out"
-    for target, origin, term in projections:
-        if len(term.via) > 1:
-            yield f"the linear nodes {', '.join(term.via)} from '{origin}' to '{target}' are one matrix"

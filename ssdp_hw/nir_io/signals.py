@@ -1,97 +1,192 @@
 """What arrives at a neuron through the linear nodes before it.
 
 Between neurons a NIR graph is linear: all that a node hands on in a step is a sum over sources (inputs
-and spiking neurons) of a matrix times the source's spikes, plus a constant. Chains of linear nodes
-are thereby multiplied into one matrix, which is exact up to float64 rounding.
+and spiking neurons) and delays of a matrix times the source's spikes of so many steps before, plus a
+constant. Chains of linear nodes are thereby multiplied into one matrix, which is exact up to float64
+rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import real_vector, weight_matrix
-from ssdp_hw.errors import UnsupportedError
-from ssdp_hw.nir_io.nodes import is_linear, kind_of
+from ssdp_hw.checks import synapse_values
+from ssdp_hw.nir_io.linear import Budget, LinearMap, delay_steps, diagonal, linear_map
+from ssdp_hw.nir_io.nodes import is_linear, is_passing, kind_of
 from ssdp_hw.nir_io.wiring import Wiring
-
-# Chains of linear nodes may make this many matrix entries beyond those of the graph (1 GiB).
-MAX_ENTRIES = 1 << 27
 
 
 @dataclass
 class Term:
-    """The part of a signal that comes from one source: its matrix, and the linear nodes on the way."""
+    """The part of a signal that comes from one source with one delay.
 
-    matrix: Any
+    Attributes:
+        matrix: dense or csr, (values, source); None for the identity.
+        via: the linear nodes on the way.
+        dense: whether the last of them is a dense matrix, of which this may be a part.
+    """
+
+    matrix: Any = None
     via: tuple[str, ...] = ()
+    dense: bool = False
 
 
 @dataclass
 class Signal:
-    """What a node hands on: a term for each source, and a constant of shape (values,), or None."""
+    """What a node hands on: terms by source and delay in steps, and a constant (values,), or None."""
 
-    terms: dict[str, Term] = field(default_factory=dict)
+    terms: dict[tuple[str, int], Term] = field(default_factory=dict)
     constant: NDArray[np.float64] | None = None
 
 
-def signals_of(wiring: Wiring) -> dict[str, Signal]:
-    """The signal of every node but the outputs.
+@dataclass
+class Signals:
+    """The signal of every node but the outputs, and what is to be said about them, one sentence each."""
+
+    of: dict[str, Signal]
+    notes: list[str]
+
+
+def signals_of(wiring: Wiring, dt: float, max_synapses: int) -> Signals:
+    """Follow the values of every source through the linear nodes, in steps of dt seconds.
 
     Raises:
-        UnsupportedError: a loop without a neuron, or chains that become too large matrices.
-        ParameterError, ShapeError: a weight or bias that is not numeric, not finite or does not fit.
+        UnsupportedError: a loop without a neuron, or more synapses than ``max_synapses``.
+        ParameterError, ShapeError: a weight, bias or delay that is not numeric, not finite or does not fit.
     """
-    signals = {
-        name: Signal({name: Term(_identity(wiring.gives[name]))})
-        for name, node in wiring.nodes.items() if not is_linear(node) and kind_of(node) not in ("Flatten", "Output")
-    }
-    left = MAX_ENTRIES + sum(np.size(node.weight) for node in wiring.nodes.values() if is_linear(node))
+    found = Signals({}, [])
+    budget = Budget(max_synapses)
+    for name, node in wiring.nodes.items():
+        if not is_linear(node) and not is_passing(node) and kind_of(node) != "Output":
+            found.of[name] = Signal({(name, 0): Term()})
     for name in wiring.stateless_order():
-        arriving = _sum(signals[k] for k in wiring.before[name])
-        if not is_linear(wiring.nodes[name]):
-            signals[name] = arriving  # Flatten moves nothing: values are in C order throughout
+        arriving = _sum((found.of[k] for k in wiring.before[name]), wiring.takes(name))
+        if is_linear(wiring.nodes[name]):
+            found.of[name] = _through(wiring, name, arriving, dt, budget, found.notes)
+        elif kind_of(wiring.nodes[name]) == "Delay":
+            found.of[name] = _delayed(wiring, name, arriving, dt, found.notes)
+        else:
+            found.of[name] = arriving  # values are in C order throughout, so nothing moves
+    return found
+
+
+def _through(wiring: Wiring, name: str, arriving: Signal, dt: float, budget: Budget, notes: list[str]) -> Signal:
+    """A signal behind a linear node."""
+    owner = wiring.title(name)
+    linear = linear_map(wiring, name, budget)
+    if name in wiring.convolutions:
+        notes.append(f"{owner}: unrolled into {linear.matrix.nnz} synapses, without shared weights")
+    signal = Signal()
+    for delay, matrix in _by_delay(linear, dt, owner, notes):
+        for (source, before), term in arriving.terms.items():
+            product = _product(matrix, term.matrix, owner, budget)
+            part = Term(product, (*term.via, name), not sp.issparse(linear.matrix))
+            _put(signal, (source, before + delay), part, wiring.gives(name))
+    if arriving.constant is not None:
+        signal.constant = linear.matrix @ arriving.constant
+    signal.constant = add_constants(signal.constant, linear.bias)
+    return signal
+
+
+def _by_delay(linear: LinearMap, dt: float, owner: str, notes: list[str]) -> Iterator[tuple[int, Any]]:
+    """The matrix in parts of one delay each."""
+    if linear.delay is None:
+        yield 0, linear.matrix
+        return
+    steps, error = delay_steps(linear.delay, len(linear.delay), dt, f"{owner}: the delay in its metadata")
+    _note_rounding(owner, error, dt, notes)
+    yield from split(linear.matrix, steps)
+
+
+def split(matrix: Any, steps: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
+    """Parts of a matrix whose synapses have the same delay, each with that delay."""
+    distinct = np.unique(steps)
+    if len(distinct) == 1:
+        yield int(distinct[0]), matrix
+        return
+    rows, cols = synapse_indices(matrix)
+    values = synapse_values(matrix)
+    for delay in distinct.tolist():
+        part = steps == delay
+        yield delay, sp.csr_array(sp.coo_array((values[part], (rows[part], cols[part])), shape=matrix.shape))
+
+
+def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of every synapse, in row-major order."""
+    post, pre = matrix.shape
+    if sp.issparse(matrix):
+        return np.repeat(np.arange(post), np.diff(matrix.indptr)), matrix.indices.astype(np.int64)
+    rows, cols = np.divmod(np.arange(post * pre), pre)
+    return rows, cols
+
+
+def _delayed(wiring: Wiring, name: str, arriving: Signal, dt: float, notes: list[str]) -> Signal:
+    """A signal behind a Delay node."""
+    owner = wiring.title(name)
+    steps, error = delay_steps(wiring.nodes[name].delay, wiring.takes(name), dt, f"{owner}: delay")
+    _note_rounding(owner, error, dt, notes)
+    if arriving.constant is not None and steps.any():
+        notes.append(f"{owner}: the biases before it act from the first step, not after the delay")
+    signal = Signal(constant=arriving.constant)
+    for (source, before), term in arriving.terms.items():
+        if np.all(steps == steps[0]):
+            _put(signal, (source, before + int(steps[0])), term, len(steps))
             continue
-        left -= wiring.gives[name] * sum(wiring.gives[source] for source in arriving.terms)
-        if left < 0:
-            raise UnsupportedError(
-                f"{wiring.title(name)}: multiplied with the linear nodes before it, it makes the matrices of the "
-                f"graph {MAX_ENTRIES} entries larger; put a neuron between them"
-            )
-        signals[name] = _through(wiring, name, arriving)
-    return signals
+        matrix = _or_identity(term.matrix, len(steps))
+        rows, _ = synapse_indices(matrix)
+        for delay, part in split(matrix, steps[rows]):
+            _put(signal, (source, before + delay), replace(term, matrix=part), len(steps))
+    return signal
 
 
-def _through(wiring: Wiring, name: str, arriving: Signal) -> Signal:
-    """A signal after a linear node."""
-    node, owner = wiring.nodes[name], wiring.title(name)
-    post, pre = wiring.gives[name], wiring.takes[name]
-    weight = weight_matrix(node.weight, post, pre, owner).astype(np.float64)
-    terms = {s: Term(weight @ term.matrix, (*term.via, name)) for s, term in arriving.terms.items()}
-    constant = None if arriving.constant is None else weight @ arriving.constant
-    if hasattr(node, "bias"):
-        bias = real_vector(node.bias, post, f"{owner}: bias")
-        constant = bias if constant is None else constant + bias
-    return Signal(terms, constant)
+def _note_rounding(owner: str, error: float, dt: float, notes: list[str]) -> None:
+    if error > 1e-9 * dt:
+        notes.append(f"{owner}: delays are rounded to steps of {dt:g} s, by up to {error:.3g} s")
 
 
-def _sum(signals: Iterable[Signal]) -> Signal:
+def _product(matrix: Any, before: Any, owner: str, budget: Budget) -> Any:
+    """``matrix @ before``, where None is the identity."""
+    if before is None:
+        return matrix
+    if sp.issparse(before):
+        width = np.diff(before.indptr)
+        used = np.flatnonzero(width)
+        if not sp.issparse(matrix) and len(used) < before.shape[0]:
+            # Only some values have this delay: keep the synapses of the others out.
+            rows, cols = np.divmod(np.arange(matrix.shape[0] * len(used)), len(used))
+            values = matrix[:, used].reshape(-1)
+            matrix = sp.csr_array(sp.coo_array((values, (rows, used[cols])), shape=matrix.shape))
+    else:
+        width = np.full(before.shape[0], before.shape[1])
+    taps = np.bincount(matrix.indices, minlength=len(width)) if sp.issparse(matrix) else matrix.shape[0]
+    count = min(int(np.sum(taps * width)), matrix.shape[0] * before.shape[1])
+    budget.spend(count, owner, "multiplied with the linear nodes before it,")
+    return matrix @ before
+
+
+def _sum(signals: Iterable[Signal], size: int) -> Signal:
     total = Signal()
     for signal in signals:
-        for source, term in signal.terms.items():
-            old = total.terms.get(source)
-            if old is None:
-                total.terms[source] = term
-            else:
-                via = tuple(dict.fromkeys(old.via + term.via))
-                total.terms[source] = Term(_add(old.matrix, term.matrix), via)
+        for key, term in signal.terms.items():
+            _put(total, key, term, size)
         total.constant = add_constants(total.constant, signal.constant)
     return total
+
+
+def _put(signal: Signal, key: tuple[str, int], term: Term, size: int) -> None:
+    """Add a term to a signal of that many values."""
+    old = signal.terms.get(key)
+    if old is not None:
+        via = tuple(dict.fromkeys(old.via + term.via))
+        both = _add(_or_identity(old.matrix, size), _or_identity(term.matrix, size))
+        term = Term(both, via, old.dense or term.dense)
+    signal.terms[key] = term
 
 
 def add_constants(
@@ -99,6 +194,30 @@ def add_constants(
 ) -> NDArray[np.float64] | None:
     """The sum of two constants, either of which may be missing."""
     return b if a is None else a if b is None else a + b
+
+
+def joined(terms: dict[int, Term], size: int) -> list[tuple[Any, Any, tuple[str, ...]]]:
+    """Terms of one source as (matrix, delay, via): one with a delay a synapse if no synapse is in two terms."""
+    parts = [(_or_identity(term.matrix, size), delay, term.via) for delay, term in sorted(terms.items())]
+    if len(parts) == 1 or len({via for _, _, via in parts}) > 1:
+        return parts
+    matrices, delays, (via, *_) = zip(*parts, strict=True)
+    where = [synapse_indices(matrix) for matrix in matrices]
+    shape = matrices[0].shape
+    place = np.concatenate([rows * shape[1] + cols for rows, cols in where])
+    order = np.argsort(place, kind="stable")
+    if np.any(np.diff(place[order]) == 0):
+        return parts
+    values = np.concatenate([synapse_values(matrix) for matrix in matrices])[order]
+    delay = np.repeat(delays, [len(rows) for rows, _ in where])[order]
+    if len(place) == shape[0] * shape[1] and all(term.dense for term in terms.values()):
+        return [(values.reshape(shape), delay.reshape(shape), via)]
+    rows, cols = np.divmod(place[order], shape[1])
+    return [(sp.csr_array(sp.coo_array((values, (rows, cols)), shape=shape)), delay, via)]
+
+
+def _or_identity(matrix: Any, size: int) -> Any:
+    return diagonal(np.ones(size)) if matrix is None else matrix
 
 
 def _add(a: Any, b: Any) -> Any:
@@ -109,7 +228,3 @@ def _add(a: Any, b: Any) -> Any:
 
 def _dense(matrix: Any) -> Any:
     return matrix.toarray() if sp.issparse(matrix) else matrix
-
-
-def _identity(size: int) -> Any:
-    return sp.csr_array((np.ones(size), np.arange(size), np.arange(size + 1)), shape=(size, size))
