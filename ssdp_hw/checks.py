@@ -59,6 +59,28 @@ def as_int(value: Any, owner: str) -> int:
     return int(value)
 
 
+def as_size(value: Any, owner: str) -> int:
+    """``value`` as a count of at least 1.
+
+    Raises:
+        ParameterError: not an integer, or below 1.
+    """
+    size = as_int(value, owner)
+    if size < 1:
+        raise ParameterError(f"{owner} = {size}; at least 1 is needed")
+    return size
+
+
+def check_memory(needed: int, limit: int, what: str) -> None:
+    """Raise before an allocation of ``needed`` bytes that exceeds ``limit``.
+
+    Raises:
+        ParameterError: it does.
+    """
+    if needed > limit:
+        raise ParameterError(f"{what} would take {needed / 2**30:.3g} GiB; the limit is {limit / 2**30:.3g} GiB")
+
+
 def real_array(value: Any, owner: str) -> NDArray[np.float64]:
     """``value`` as finite float64 of any shape.
 

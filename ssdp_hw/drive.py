@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.checks import as_array, as_int, real_array
+from ssdp_hw.checks import as_array, as_int, check_memory, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
-from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.formats import round_to_int
 from ssdp_hw.graph import Input
 from ssdp_hw.network import Network
 
 AnyNetwork = Network | FixedNetwork
+
+# What the spikes of a run, and its recordings, may occupy in memory, in bytes.
+DEFAULT_MAX_BYTES = 8 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,7 @@ class Drive:
 
 def make_drive(
     network: AnyNetwork, inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput, steps: int | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Drive:
     """Check the input of a run against a network.
 
@@ -82,6 +86,7 @@ def make_drive(
             one input, else one an input by name; or a :class:`DirectInput`.
         steps: length of the run; beyond the last spike nothing arrives. Default: that of the
             spikes. ``len(spikes) + network.latency`` lets the last spike reach the output.
+        max_bytes: limit of what the input may occupy in memory.
 
     Raises:
         ShapeError: the array is not 3-D, or its channels do not fit the input.
@@ -89,7 +94,7 @@ def make_drive(
         UnsupportedError: a direct input on a network that has no bias path for it.
     """
     if isinstance(inputs, DirectInput):
-        return _direct_drive(network, inputs, steps)
+        return _direct_drive(network, inputs, steps, max_bytes)
     arrays = dict(inputs) if isinstance(inputs, Mapping) else _single(network, inputs)
     missing = set(network.input_names) ^ set(arrays)
     if missing:
@@ -106,6 +111,7 @@ def make_drive(
     total = given if steps is None else as_int(steps, "steps")
     if total < given:
         raise ParameterError(f"steps = {total} is below the {given} steps of the spikes")
+    check_memory(total * batch * sum(i.size for i in network.inputs), max_bytes, f"input of {total} steps")
     if total > given:
         checked = {k: np.concatenate([a, np.zeros((total - given, *a.shape[1:]), bool)]) for k, a in checked.items()}
     return Drive(checked, total, batch)
@@ -135,7 +141,7 @@ def _spikes(source: Input, value: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(array != 0)
 
 
-def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None) -> Drive:
+def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, max_bytes: int) -> Drive:
     """Constant input through the bias path: the first weights act on the host, once a sample."""
     if len(network.inputs) != 1:
         raise UnsupportedError("direct input needs a network with exactly one input")
@@ -146,6 +152,7 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None) -
     total = as_int(direct.steps if steps is None else steps, "steps")
     if total < 1:
         raise ParameterError(f"direct input of steps = {total}; at least 1 is needed")
+    check_memory(total * values.size, max_bytes, f"input of {total} steps")
     spikes = {source.name: np.zeros((total, values.shape[0], source.size), bool)}
     bias: dict[str, NDArray[Any]] = {}
     exponents: dict[str, int] = {}
@@ -153,7 +160,7 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None) -
         current = np.zeros((values.shape[0], network.size_of(target)))
         for p in network.incoming(target):
             if p.source == source.name:
-                gain = 2.0**p.weight_exp if hasattr(p, "weight_exp") else 1.0
+                gain = 2.0**p.weight_exp if isinstance(p, FixedProjection) else 1.0
                 current += np.asarray(p.weight @ values.T, np.float64).T * gain
         if isinstance(network, Network):
             bias[target] = current

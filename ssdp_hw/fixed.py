@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.checks import (
+    as_size,
     check_name,
     int_vector,
     positive_or_none,
@@ -68,8 +69,7 @@ class FixedPopulation:
     def __post_init__(self) -> None:
         check_name(self.name, "population")
         owner = f"population '{self.name}'"
-        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
-            raise ParameterError(f"{owner}: {self.size!r} neurons; at least 1 is needed")
+        object.__setattr__(self, "size", as_size(self.size, f"{owner}: size"))
         for name in ("du", "dv", "vth"):
             value = int_vector(getattr(self, name), self.size, 0, _WIDE, f"{owner}: {name}")
             object.__setattr__(self, name, value)

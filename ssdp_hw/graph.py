@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice, as_array, check_name, int_vector, synapse_values, weight_matrix
+from ssdp_hw.checks import Choice, as_array, as_size, check_name, int_vector, synapse_values, weight_matrix
 from ssdp_hw.errors import ParameterError, ShapeError
 
 # A delay line longer than this is a mistake of units, not a network.
@@ -45,8 +45,7 @@ class Input:
 
     def __post_init__(self) -> None:
         check_name(self.name, "input")
-        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
-            raise ParameterError(f"input '{self.name}': {self.size!r} channels; at least 1 is needed")
+        object.__setattr__(self, "size", as_size(self.size, f"input '{self.name}': size"))
 
 
 class PopulationLike(Protocol):

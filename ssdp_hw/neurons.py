@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice, real_vector
+from ssdp_hw.checks import Choice, as_size, real_vector
 from ssdp_hw.errors import ParameterError
 
 Real = NDArray[np.float64]
@@ -64,8 +64,7 @@ class Neuron:
     positive: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
-            raise ParameterError(f"{self.kind}: {self.size!r} neurons; at least 1 is needed")
+        object.__setattr__(self, "size", as_size(self.size, f"{self.kind}: size"))
         for field in fields(self):
             if field.name == "size":
                 continue

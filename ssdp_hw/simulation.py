@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from ssdp_hw.drive import AnyNetwork, DirectInput, make_drive
+from ssdp_hw.checks import check_memory
+from ssdp_hw.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, make_drive
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import Record, RunResult
@@ -31,6 +32,7 @@ def run(
     populations: Sequence[str] | None = None,
     steps: int | None = None,
     on_overflow: OnOverflow = "warn",
+    max_bytes: int = DEFAULT_MAX_BYTES,
     options: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Run a float or fixed network on a target.
@@ -46,6 +48,7 @@ def run(
             steps to the output, so ``len(spikes) + network.latency`` lets the last one arrive.
         on_overflow: what a register overflow does, where the target sees it: ``error`` raises,
             ``warn`` warns, ``ignore`` only counts.
+        max_bytes: limit of what the input and the recordings may each occupy in memory.
         options: options of the target.
 
     Raises:
@@ -56,13 +59,17 @@ def run(
     """
     if on_overflow not in ("error", "warn", "ignore"):
         raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
-    drive = make_drive(network, inputs, steps)
+    drive = make_drive(network, inputs, steps, max_bytes)
     names = tuple(p.name for p in network.populations) if populations is None else tuple(populations)
     for name in names:
         network.population(name)
     chosen = get_target(target, network)
     resolved = chosen.resolve(options or {})
     kept = Record(tuple(record), names)
+    check_memory(
+        drive.steps * drive.batch * _recorded_bytes(network, kept), max_bytes,
+        f"recording {', '.join(kept.variables)} of {drive.steps} steps and {drive.batch} samples",
+    )
     start = time.perf_counter()
     recording = chosen.run(network, drive, kept, resolved)
     seconds = time.perf_counter() - start
@@ -74,6 +81,14 @@ def run(
     )
     _report_overflow(result, on_overflow)
     return result
+
+
+def _recorded_bytes(network: AnyNetwork, record: Record) -> int:
+    """Bytes a step and sample: spikes take 1 a neuron, v and u 8."""
+    return sum(
+        (1 if variable == "spikes" else 8) * network.size_of(name)
+        for variable in record.variables for name in record.populations
+    )
 
 
 def semantics_of(network: AnyNetwork) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ssdp_hw import (
     Projection,
     Semantics,
     encode,
+    run,
 )
 from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
@@ -176,3 +177,18 @@ def test_direct_current_based_float_network_keeps_its_synapse():
         [Projection(source="in", target="p", weight=[[2.0]])], ["p"], Semantics(1e-3),
     )
     assert make_drive(net, DirectInput(np.array([[1.5]]), 1)).float_bias(net, "p").item() == 3.0
+
+
+def test_input_beyond_the_memory_limit_is_refused_before_it_is_made():
+    with pytest.raises(ParameterError, match=r"input of 1000000000000 steps would take .* GiB; the limit is 8 GiB"):
+        run(fixed(), np.zeros((1, 1, 3), bool), "spec", steps=10**12)
+    with pytest.raises(ParameterError, match="input of 100 steps would take"):
+        make_drive(fixed(), np.zeros((1, 1, 3), bool), 100, max_bytes=299)
+    with pytest.raises(ParameterError, match="recording spikes, v of 100 steps"):
+        run(fixed(), np.zeros((100, 1, 3), bool), "spec", record=("spikes", "v"), max_bytes=399)
+
+
+def test_sizes_may_be_numpy_integers():
+    assert Input("in", np.int64(3)).size == 3
+    with pytest.raises(ParameterError, match="size = 0"):
+        Input("in", 0)

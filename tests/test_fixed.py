@@ -108,7 +108,7 @@ def test_accepted_networks_never_leave_32_bits(fan_in, du, weight_exp, seed):
 
 
 @pytest.mark.parametrize(("more", "words"), [
-    ({"size": 0}, "'pop': 0 neurons"), ({"size": True}, "True neurons"), ({"name": ""}, "population: the name"),
+    ({"size": 0}, "'pop': size = 0"), ({"size": True}, "size = True"), ({"name": ""}, "population: the name"),
     ({"du": 0.5}, "'pop': du is float64, not integers"), ({"vth": True}, "'pop': vth is bool"),
     ({"reset": "soft"}, "Reset 'soft' is unknown"), ({"threshold": "<"}, "Comparison '<' is unknown"),
     ({"spiking": "no"}, "'pop': spiking = 'no'"), ({"scale": 0}, "'pop': scale = 0 must be above 0"),
