@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import as_int, positive_or_none
 from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
-from ssdp_hw.formats import SignMode, WeightFormat
+from ssdp_hw.formats import Rounding, SignMode, WeightFormat, round_to_int
 from ssdp_hw.graph import Input
 from ssdp_hw.network import Network, Projection
 
@@ -32,8 +34,13 @@ class Teacher:
     Attributes:
         first_step: step of the first teaching spike; the labelled neuron fires one step later.
         last_step: step of the last one; default the end of the window.
-        strength: a teaching spike moves the voltage by this many thresholds, up or down.
+        strength: a teaching spike moves the voltage by this many thresholds, up or down; in a fixed
+            network by fewer where a spike in every step would leave too little of the current's
+            register for the other synapses, which the network then says in its notes.
         inhibit: whether the other neurons are held silent from step 0 on.
+
+    Raises:
+        ParameterError: a value out of range.
     """
 
     first_step: int = 0
@@ -42,58 +49,75 @@ class Teacher:
     inhibit: bool = True
 
     def __post_init__(self) -> None:
-        if self.first_step < 0 or (self.last_step is not None and self.last_step < self.first_step):
-            raise ParameterError(f"teacher: steps {self.first_step} .. {self.last_step} are no span of time")
-        if not math.isfinite(self.strength) or self.strength <= 0:
-            raise ParameterError(f"teacher: strength = {self.strength!r} must be finite and above 0")
+        first = as_int(self.first_step, "teacher: first_step")
+        last = first if self.last_step is None else as_int(self.last_step, "teacher: last_step")
+        if not 0 <= first <= last:
+            raise ParameterError(f"teacher: steps {first} .. {last} are no span of time")
+        if positive_or_none(self.strength, "teacher: strength") is None:
+            raise ParameterError("teacher: strength is missing")
 
     def attach(self, network: AnyNetwork, output: str) -> AnyNetwork:
         """The network with the teacher's inputs and projections added.
 
         Raises:
-            UnsupportedError: the output does not spike, or the network has a teacher already.
+            UnsupportedError: the output does not spike or has no gain, or the network has a teacher.
         """
         if not network.population(output).spiking:
             raise UnsupportedError(f"population '{output}' is a readout without spikes: a teacher cannot make it fire")
-        if ON in network.input_names:
-            raise UnsupportedError("the network already has an input 'teacher.on'")
+        for name in (ON, OFF):
+            if name in (*network.input_names, *network.population_names):
+                raise UnsupportedError(f"the network already has '{name}': only one teacher can be attached")
+        notes: list[str] = []
+        projections: list[Any]
         if isinstance(network, FixedNetwork):
-            channels, projections = self._fixed_projections(network, output)
-            size = network.size_of(output) * channels
-            inputs = [*network.inputs, Input(ON, size), Input(OFF, size)]
-            return replace(network, inputs=inputs, projections=[*network.projections, *projections])
-        size = network.size_of(output)
-        inputs = [*network.inputs, Input(ON, size), Input(OFF, size)]
-        return replace(network, inputs=inputs, projections=[*network.projections, *self._projections(network, output)])
+            projections, notes = self._fixed_projections(network, output)
+        else:
+            projections = self._projections(network, output)
+        inputs = [Input(p.source, p.shape[1]) for p in projections]
+        return replace(
+            network, inputs=[*network.inputs, *inputs], projections=[*network.projections, *projections],
+            notes=(*network.notes, *notes),
+        )
 
     def _projections(self, network: Network, output: str) -> list[Projection]:
         c = network.coefficients(output)
-        kick = self.strength * network.population(output).neuron.threshold_distance / (c.gain_u * c.gain_v)
+        gain = c.gain_u * c.gain_v
+        if not gain.all():
+            raise UnsupportedError(f"population '{output}': a neuron of gain 0 (r or w_in) cannot be taught")
+        kick = self.strength * network.population(output).neuron.threshold_distance / gain
         return [
             Projection(source=name, target=output, weight=sp.csr_array(sp.diags_array(sign * kick)))
             for name, sign in ((ON, 1.0), (OFF, -1.0))
         ]
 
-    def _fixed_projections(self, network: FixedNetwork, output: str) -> tuple[int, list[FixedProjection]]:
-        """The projections, and how many channels together drive one neuron."""
-        chip = network.limits
-        wanted = self.strength * np.maximum(network.population(output).vth, 1).astype(np.float64)
-        scale_bits = chip.weight_scale_bits
-        on = WeightFormat(min(chip.weight_bits, scale_bits), SignMode.EXCITATORY, scale_bits)
-        off = replace(on, sign_mode=SignMode.INHIBITORY)
-        channels = max(1, math.ceil(float(wanted.max()) / (on.max * 2.0**chip.weight_exp_max)))
-        kick = wanted / channels
-        exponent = min(max(math.ceil(math.log2(float(kick.max()) / on.max)), 0), chip.weight_exp_max)
-        values, _ = on.nearest(np.maximum(kick / 2.0**exponent, on.step))
-        n = network.size_of(output)
-        projections = []
-        for name, sign, number in ((ON, 1, on), (OFF, -1, off)):
-            weight = sp.hstack([sp.csr_array(sp.diags_array(sign * values, dtype=np.int64))] * channels, format="csr")
-            assert weight.shape == (n, n * channels)
-            projections.append(
-                FixedProjection(source=name, target=output, weight=weight, weight_exp=exponent, format=number)
+    def _fixed_projections(self, network: FixedNetwork, output: str) -> tuple[list[FixedProjection], list[str]]:
+        """The projections, and what had to be changed. Several channels drive a neuron where one is too weak."""
+        chip, population = network.limits, network.population(output)
+        wanted = self.strength * np.maximum(population.vth, 1)
+        # Beyond its register the current wraps, and the teacher would do the opposite of what it should.
+        steps = (1 << chip.decay_bits) / np.maximum(population.du + chip.current_decay_offset, 1)
+        largest = chip.state_max / (1 << chip.activation_shift) / steps
+        room = np.maximum(largest - network.activation_bound(output), largest / 2)
+        kick = np.minimum(wanted, room)
+        notes = []
+        if np.any(kick < wanted):
+            notes.append(
+                f"teacher: at strength {self.strength:g} the current of '{output}' could wrap; a spike moves it by "
+                f"{self.strength * float(np.min(kick / wanted)):.3g} thresholds at least instead"
             )
-        return channels, projections
+        on = WeightFormat(chip.weight_bits, SignMode.EXCITATORY, chip.weight_scale_bits)
+        exponent = math.ceil(math.log2(float(kick.max()) / on.max))
+        exponent = max(0, min(exponent, chip.weight_exp_max, math.floor(math.log2(float(room.min())))))
+        total = np.maximum(round_to_int(kick / 2.0**exponent, Rounding.FLOOR), 1)
+        channels = [np.clip(total - k, 0, on.max) for k in range(0, int(total.max()), on.max)]
+        weight = sp.hstack([sp.csr_array(sp.diags_array(values, dtype=np.int64)) for values in channels], format="csr")
+        return [
+            FixedProjection(
+                source=name, target=output, weight=sign * weight, weight_exp=exponent,
+                format=replace(on, sign_mode=mode),
+            )
+            for name, sign, mode in ((ON, 1, SignMode.EXCITATORY), (OFF, -1, SignMode.INHIBITORY))
+        ], notes
 
     def spikes(
         self, network: AnyNetwork, output: str, labels: Sequence[int] | NDArray[np.int64], steps: int

@@ -18,17 +18,20 @@ _SHIFT_MAX = 24
 
 
 def fixed_rule(rule: SSDP, projection: FixedProjection, chip: Chip) -> tuple[FixedSSDP, list[str]]:
-    """Integer SSDP whose evidence equals the float step of ``rule`` to half a counter unit.
+    """Integer SSDP whose evidence equals the float step of ``rule`` as nearly as its integers can.
+
+    That is to half a counter unit, to the 8 bits of the kernel's table, and to the 16 bits of the
+    larger amplitude, whose unit both share.
 
     A float step of ``a`` is ``a * scale / step`` weight LSBs; one LSB is as many counter units as
-    the counter can hold beside the evidence of one commit.
+    the counter can hold beside the evidence of one commit, and as the amplitudes can express.
 
     Returns:
         The integer rule, and what was lost, one sentence each.
 
     Raises:
-        UnsupportedError: the projection does not know how its integers relate to float weights, or
-            the rule clips below its own amplitude.
+        UnsupportedError: the projection does not know how its integers relate to float weights, a
+            gain is not positive, or the rule clips below its own amplitude.
         ParameterError: one commit can bring more evidence than the counter holds.
     """
     owner = f"projection '{projection.name}'"
@@ -36,6 +39,11 @@ def fixed_rule(rule: SSDP, projection: FixedProjection, chip: Chip) -> tuple[Fix
         raise UnsupportedError(
             f"{owner}: written in chip integers without a scale, so float amplitudes have no meaning here; "
             "give the rule as FixedSSDP, or the projection a scale"
+        )
+    if np.min(projection.scale) <= 0:
+        raise UnsupportedError(
+            f"{owner}: a neuron has the gain {np.min(projection.scale):g}; SSDP in integers needs gains above 0, so "
+            "that a larger integer is a larger weight"
         )
     if max(rule.a_plus, rule.a_baseline) > rule.clip:
         raise UnsupportedError(
@@ -53,6 +61,8 @@ def fixed_rule(rule: SSDP, projection: FixedProjection, chip: Chip) -> tuple[Fix
     counter_max = (1 << (rule.counter_bits - 1)) - 1
     gathered = rule.commit_windows * float(lsb.max())
     shift = math.floor(math.log2(counter_max / (1.0 + gathered)))
+    if lsb.max() > 0:  # an amplitude is what one window brings at most, divided by the kernel's 255
+        shift = min(shift, math.floor(math.log2(_AMPLITUDE_MAX * _LUT_MAX / float(lsb.max()))))
     if shift < 0:
         raise ParameterError(
             f"{owner}: one commit can bring {gathered:.3g} weight LSBs, more than a counter of "
@@ -60,7 +70,7 @@ def fixed_rule(rule: SSDP, projection: FixedProjection, chip: Chip) -> tuple[Fix
         )
     units = lsb * 2.0**shift
     room = _AMPLITUDE_MAX * _LUT_MAX / float(units.max()) if units.max() > 0 else 1.0
-    evidence_shift = max(0, min(_SHIFT_MAX, math.floor(math.log2(room))))
+    evidence_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
     plus, base = (round(float(x) * 2.0**evidence_shift / _LUT_MAX) for x in units)
     time_bits = max(1, chip.window_ticks_max.bit_length())
     ticks = np.arange(2**time_bits) << rule.time_shift
