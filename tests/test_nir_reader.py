@@ -240,7 +240,7 @@ def test_chain_that_becomes_too_large():
     nodes = {"down": linear(1, 200), "up": linear(200, 1), "pop": lif(200)}
     g = graph(nodes, "in->down->up->pop->out", inputs=200, outputs=200)
     assert from_nir(g, DT, max_synapses=40_000).projection("down->up").shape == (200, 200)
-    with pytest.raises(UnsupportedError, match="'up' \\(Linear\\).*needs 40000 synapses.*raise max_synapses"):
+    with pytest.raises(UnsupportedError, match=r"'up' \(Linear\).*needs 40000 synapses.*raise max_synapses"):
         from_nir(g, DT, max_synapses=39_999)
 
 
