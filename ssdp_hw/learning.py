@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import with_synapse_values
-from ssdp_hw.drive import AnyNetwork, Drive, make_drive
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.checks import as_int, with_synapse_values
+from ssdp_hw.drive import AnyNetwork, DirectInput, Drive, make_drive
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.health import LearningHealth, learning_health
 from ssdp_hw.learning_input import (
@@ -49,9 +49,9 @@ class LearnResult:
         order: index of the sample of each window.
         changed: share of the weights that moved, by plastic projection.
         weight_saturations, counter_saturations: by plastic projection; None where the target
-            cannot count them.
+            cannot count them, or nothing was presented.
         teacher_hits: share of the windows in which the labelled neuron fired and, where the teacher
-            inhibits, no other neuron did; None without a teacher or without windows.
+            inhibits, no other neuron did; None where no plastic projection could see it.
         health: of each plastic projection of a fixed network; see :mod:`ssdp_hw.health`.
         target, seconds, notes, info: how it ran, for the report.
     """
@@ -97,6 +97,9 @@ def learn(
     Every sample is one window and starts from the initial state. With labels the learning is
     supervised: a :class:`~ssdp_hw.teacher.Teacher` makes the labelled output neuron fire.
 
+    A rule with ``commit_windows`` above 1 commits full groups only. What the windows after the last
+    full group of an epoch brought stays in the counters; the float rule, which has none, drops it.
+
     Args:
         network: a float network learns in float, a fixed network in integers.
         inputs: spikes (time, batch, channels), or a dict of them by input.
@@ -124,24 +127,31 @@ def learn(
     """
     if teach not in ("all", "errors"):
         raise ParameterError(f"teach = {teach!r}; choose all or errors")
-    if epochs < 1:
-        raise ParameterError(f"epochs = {epochs!r}; at least 1 is needed")
-    if not 0 <= seed < 2**64:
-        raise ParameterError(f"seed = {seed!r} is outside 0 .. 2**64 - 1")
+    for what, value, low, high in (
+        ("epochs", epochs, 1, 2**31), ("seed", seed, 0, 2**64 - 1), ("commits", commits, 0, 2**32 - 1)
+    ):
+        if not low <= as_int(value, what) <= high:
+            raise ParameterError(f"{what} = {value} is outside {low} .. {high}")
+    if isinstance(inputs, DirectInput):
+        raise UnsupportedError("learning is by spikes; encode the values by rate or latency instead of directly")
     given = make_drive(network, inputs)
-    length = given.steps + network.latency if steps is None else steps
+    length = given.steps + network.latency if steps is None else as_int(steps, "steps")
     spikes = {name: padded(s, length) for name, s in given.spikes.items()}
     names = plastic_names(network, rule, plastic)
     rules, notes = resolve_rules(network, rule, names)
     for r in rules.values():
         if isinstance(r, FixedSSDP):
             r.check_window(length)
+    group = LearningPlan(rules).commit_windows
     lesson = _lesson(network, labels, teacher, given.batch)
     if lesson is None and teach == "errors":
         raise ParameterError("teach = 'errors' needs labels")
-    check_growth(network if lesson is None else lesson.teacher.attach(network, lesson.output), names)
+    taught = network if lesson is None else lesson.teacher.attach(network, lesson.output)
+    notes += taught.notes[len(network.notes):]
+    check_growth(taught, names)
     resolved = get_target(target).resolve(options or {})
-    progress = _Progress(network, check_counters(network, names, rules, counters), commits)
+    initial = check_counters(network, rules, counters)
+    progress = _Progress(network, initial, commits)
     generator = np.random.default_rng(seed)
     start = time.perf_counter()
     for _ in range(epochs):
@@ -155,22 +165,20 @@ def learn(
         chosen = get_target(target, taught, learning=True)
         plan = LearningPlan(rules, seed, progress.counters, progress.commits)
         learned = chosen.learn(taught, drive, plan, resolved)
-        progress.take(learned, order, order.size // plan.commit_windows)
-        if lesson is not None:
-            progress.hits += _teacher_hits(progress.network, learned, lesson, order, rules, length)
+        progress.take(learned, order, order.size // group)
     seconds = time.perf_counter() - start
     info = {
         "options": resolved, "seed": seed, "epochs": epochs, "shuffle": shuffle, "teach": teach, "window": length,
         "rules": {name: _described(r) for name, r in rules.items()},
     }
-    windows = sum(len(o) for o in progress.order)
+    windows = progress.presented.size
     return LearnResult(
         progress.network, progress.counters, rules, windows, progress.commits,
-        np.concatenate([*progress.order, np.zeros(0, np.int64)]).astype(np.int64),
+        progress.presented,
         {name: _changed(network, progress.network, name) for name in names},
         progress.weight_saturations, progress.counter_saturations,
-        progress.hits / windows if lesson is not None and windows else None,
-        _health(network, progress, rules, length, counters) if windows else {}, target, seconds, tuple(notes),
+        None if lesson is None else _teacher_hits(network, progress, lesson, rules, length),
+        _health(network, progress, rules, length, initial) if windows else {}, target, seconds, tuple(notes),
         {**info, **semantics_of(network), **progress.info},
     )
 
@@ -189,8 +197,7 @@ class _Progress:
 
     def __init__(self, network: AnyNetwork, counters: Mapping[str, NDArray[np.int64]], commits: int) -> None:
         self.network, self.counters, self.commits = network, counters, commits
-        self.order: list[NDArray[np.int64]] = []
-        self.hits = 0
+        self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.spike_times: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
@@ -207,6 +214,16 @@ class _Progress:
         self.weight_saturations = _added(self.weight_saturations, learned.weight_saturations)
         self.counter_saturations = _added(self.counter_saturations, learned.counter_saturations)
 
+    @property
+    def presented(self) -> NDArray[np.int64]:
+        """Sample of every window so far."""
+        return np.concatenate(self.order).astype(np.int64)
+
+    def registers(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ticks of source and target of a projection in every window so far."""
+        pre, post = zip(*self.spike_times[name], strict=True)
+        return np.concatenate(pre), np.concatenate(post)
+
 
 def _added(total: dict[str, int] | None, more: Mapping[str, int] | None) -> dict[str, int] | None:
     if more is None:
@@ -216,7 +233,7 @@ def _added(total: dict[str, int] | None, more: Mapping[str, int] | None) -> dict
 
 def _health(
     before: AnyNetwork, progress: _Progress, rules: Mapping[str, Rule], steps: int,
-    counters: Mapping[str, NDArray[np.int64]] | None,
+    counters: Mapping[str, NDArray[np.int64]],
 ) -> dict[str, LearningHealth]:
     """Health of every projection that learned in integers."""
     found = {}
@@ -224,10 +241,8 @@ def _health(
         p, q = before.projection(name), progress.network.projection(name)
         if not (isinstance(rule, FixedSSDP) and isinstance(p, FixedProjection) and isinstance(q, FixedProjection)):
             continue
-        pre, post = (np.concatenate(t) for t in zip(*progress.spike_times[name], strict=True))
-        start = (counters or {}).get(name, np.zeros(p.synapse_weights.size, np.int64))
         found[name] = learning_health(
-            p, q, rule, (pre, post), steps, start, progress.counters[name],
+            p, q, rule, progress.registers(name), steps, counters[name], progress.counters[name],
             (progress.weight_saturations, progress.counter_saturations),
         )
     return found
@@ -285,16 +300,16 @@ def _changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
 
 
 def _teacher_hits(
-    network: AnyNetwork, learned: Learned, lesson: _Lesson, order: NDArray[np.int64], rules: Mapping[str, Rule],
-    steps: int,
-) -> int:
-    """Windows in which the teacher had its way, as a plastic projection onto its output saw them."""
+    network: AnyNetwork, progress: _Progress, lesson: _Lesson, rules: Mapping[str, Rule], steps: int
+) -> float | None:
+    """Share of the windows in which the teacher had its way, as a plastic projection onto its output saw it."""
+    labels = lesson.classes[progress.presented]
     for name, rule in rules.items():
-        if network.projection(name).target != lesson.output:
+        if network.projection(name).target != lesson.output or not labels.size:
             continue
         never = silent_time(steps, rule.time_shift if isinstance(rule, FixedSSDP) else 0)
-        fired = learned.spike_times[name][1] != never
-        labelled = lesson.classes[order][:, None] == np.arange(fired.shape[1])
+        fired = progress.registers(name)[1] != never
+        labelled = labels[:, None] == np.arange(fired.shape[1])
         wrong = fired != labelled if lesson.teacher.inhibit else labelled & ~fired
-        return int(np.count_nonzero(~wrong.any(axis=1)))
-    return 0
+        return float(np.mean(~wrong.any(axis=1)))
+    return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.checks import as_array
 from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork
@@ -45,12 +46,15 @@ def plastic_names(
         if len(into) != 1:
             raise ParameterError(f"which projection learns? Name it in plastic; into the output lead: {into}")
         names = into
-    for name in names:
-        network.projection(name)
-        if isinstance(rule, Mapping) and name not in rule:
-            raise ParameterError(f"projection '{name}' is plastic but has no rule")
     if not names:
         raise ParameterError("no projection learns")
+    for name in names:
+        if not network.projection(name).synapse_weights.size:
+            raise ParameterError(f"projection '{name}' has no synapse that could learn")
+    if isinstance(rule, Mapping):
+        for name in set(names) ^ set(rule):
+            what = "is plastic but has no rule" if name in names else "has a rule but is not plastic"
+            raise ParameterError(f"projection '{name}' {what}")
     return names
 
 
@@ -66,11 +70,11 @@ def resolve_rules(
     notes: list[str] = []
     for name in names:
         r = rule[name] if isinstance(rule, Mapping) else rule
+        if not isinstance(r, SSDP | FixedSSDP):
+            raise ParameterError(f"projection '{name}': {r!r} is no rule; give an SSDP or a FixedSSDP")
         if isinstance(network, Network):
-            if not isinstance(r, SSDP):
-                raise UnsupportedError(
-                    f"projection '{name}': a float network learns by SSDP, not by {type(r).__name__}"
-                )
+            if isinstance(r, FixedSSDP):
+                raise UnsupportedError(f"projection '{name}': a float network learns by SSDP, not by FixedSSDP")
         elif isinstance(r, SSDP):
             r, found = fixed_rule(r, network.projection(name), network.limits)
             notes += found
@@ -99,7 +103,7 @@ def check_labels(labels: ArrayLike, batch: int, network: AnyNetwork) -> NDArray[
     Raises:
         ShapeError, ParameterError: anything else.
     """
-    array = np.asarray(labels)
+    array = as_array(labels, "labels")
     if array.shape != (batch,):
         raise ShapeError(f"labels of shape {array.shape}; expected ({batch},), one a sample")
     if not np.issubdtype(array.dtype, np.integer):
@@ -124,32 +128,30 @@ def padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
 
 
 def check_counters(
-    network: AnyNetwork, names: Sequence[str], rules: Mapping[str, Rule],
-    counters: Mapping[str, NDArray[np.int64]] | None,
+    network: AnyNetwork, rules: Mapping[str, Rule], counters: Mapping[str, NDArray[np.int64]] | None
 ) -> dict[str, NDArray[np.int64]]:
-    """Counters to start from, one a synapse, within the range of their rule; {} for zeros.
+    """Counters to start from by projection, one a synapse, zeros by default; {} in a float network.
 
     Raises:
         ShapeError, ParameterError: they do not fit.
     """
-    if counters is None:
-        return {}
-    if isinstance(network, Network):
-        if counters:
-            raise ParameterError("a float network has no synchrony counters")
-        return {}
+    given = {} if counters is None else counters
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"counters of type {type(given).__name__}; expected a dict by projection")
+    for name in given:
+        if not isinstance(rules.get(name), FixedSSDP):
+            raise ParameterError(f"counters are given for '{name}', which does not learn in integers")
     checked = {}
-    for name, value in counters.items():
-        rule = rules.get(name)
-        if name not in names or not isinstance(rule, FixedSSDP):
-            raise ParameterError(f"counters are given for '{name}', which does not learn")
-        array = np.asarray(value)
-        expected = network.projection(name).synapse_weights.shape
-        if array.shape != expected or not np.issubdtype(array.dtype, np.integer):
+    for name, rule in rules.items():
+        if not isinstance(rule, FixedSSDP):
+            continue
+        size = network.projection(name).synapse_weights.size
+        array = as_array(given.get(name, np.zeros(size, np.int64)), f"counters of '{name}'")
+        if array.shape != (size,) or not np.issubdtype(array.dtype, np.integer):
             raise ShapeError(
-                f"counters of '{name}': {array.dtype} of shape {array.shape}; expected integers of shape {expected}"
+                f"counters of '{name}': {array.dtype} of shape {array.shape}; expected integers of shape ({size},)"
             )
-        if array.size and (array.min() < rule.counter_min or array.max() > rule.counter_max):
+        if array.min() < rule.counter_min or array.max() > rule.counter_max:
             raise ParameterError(
                 f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
                 f"range {rule.counter_min} .. {rule.counter_max}"

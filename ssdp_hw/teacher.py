@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,7 +20,7 @@ from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.formats import Rounding, SignMode, WeightFormat, round_to_int
-from ssdp_hw.graph import Input
+from ssdp_hw.graph import BaseProjection, Input
 from ssdp_hw.network import Network, Projection
 
 ON, OFF = "teacher.on", "teacher.off"
@@ -67,16 +66,15 @@ class Teacher:
         for name in (ON, OFF):
             if name in (*network.input_names, *network.population_names):
                 raise UnsupportedError(f"the network already has '{name}': only one teacher can be attached")
-        notes: list[str] = []
-        projections: list[Any]
         if isinstance(network, FixedNetwork):
-            projections, notes = self._fixed_projections(network, output)
-        else:
-            projections = self._projections(network, output)
-        inputs = [Input(p.source, p.shape[1]) for p in projections]
+            synapses, notes = self._fixed_projections(network, output)
+            return replace(
+                network, inputs=[*network.inputs, *_inputs(synapses)], notes=(*network.notes, *notes),
+                projections=[*network.projections, *synapses],
+            )
+        projections = self._projections(network, output)
         return replace(
-            network, inputs=[*network.inputs, *inputs], projections=[*network.projections, *projections],
-            notes=(*network.notes, *notes),
+            network, inputs=[*network.inputs, *_inputs(projections)], projections=[*network.projections, *projections]
         )
 
     def _projections(self, network: Network, output: str) -> list[Projection]:
@@ -140,3 +138,7 @@ class Teacher:
         on = active[:, None, None] & labelled
         off = np.broadcast_to(~labelled & self.inhibit, on.shape)
         return {ON: np.tile(on, (1, 1, channels)), OFF: np.tile(off, (1, 1, channels))}
+
+
+def _inputs(projections: Sequence[BaseProjection]) -> list[Input]:
+    return [Input(p.source, p.shape[1]) for p in projections]
