@@ -17,6 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ssdp_hw.activity import measure_activity
+    from ssdp_hw.chip_resources import resources
     from ssdp_hw.comparison import compare
     from ssdp_hw.drive import DirectInput
     from ssdp_hw.encoding import encode
@@ -43,15 +45,16 @@ _HOME = {
     "FixedSSDP": "ssdp", "Input": "graph", "Network": "network", "Population": "network",
     "Projection": "network", "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors",
     "Teacher": "teacher", "WeightFormat": "formats", "compare": "comparison", "encode": "encoding",
-    "from_nir": "nir_io", "learn": "learning", "load": "storage", "quantize": "quantization",
+    "measure_activity": "activity", "resources": "chip_resources", "from_nir": "nir_io",
+    "learn": "learning", "load": "storage", "quantize": "quantization",
     "run": "simulation", "save": "storage",
 }
 
 __all__ = [
     "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "SsdpHwError", "Teacher", "WeightFormat", "compare", "encode", "from_nir", "learn", "load", "quantize",
-    "run", "save", "targets",
+    "SsdpHwError", "Teacher", "WeightFormat", "compare", "encode", "from_nir", "learn", "load",
+    "measure_activity", "quantize", "resources", "run", "save", "targets",
 ]
 
 

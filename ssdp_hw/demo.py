@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.activity import Activity, measure_activity
+from ssdp_hw.chip_resources import Resources, resources
 from ssdp_hw.comparison import Comparison, compare
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
 from ssdp_hw.drive import AnyNetwork
@@ -91,6 +93,8 @@ class DemoResult:
     quantization_lines: Sequence[str]
     comparison: Comparison
     clean: Interval
+    resources: Resources
+    activity: Activity
     learning: Sequence[LearnRow]
     same_bits: Sequence[SameBits]
     skipped: dict[str, str]
@@ -103,6 +107,7 @@ class DemoResult:
         plain["learning"] = [asdict(row) for row in self.learning]
         plain["same_bits"] = [asdict(row) for row in self.same_bits]
         plain["clean"] = asdict(self.clean)
+        plain["resources"], plain["activity"] = self.resources.to_dict(), self.activity.to_dict()
         return {**plain, "comparison": self.comparison.to_dict()}
 
 
@@ -145,6 +150,9 @@ def run_demo(say: Say | None = None) -> DemoResult:
     say(f"running {test.shape[1]} test samples, float and fixed, on {', '.join(targets)}")
     comparison = compare(network, fixed, test, data.test_labels, targets)
     example = run(fixed, test[:, :1], "engine", record=("spikes", "v"), steps=DIGITS_STEPS + fixed.latency)
+    held, active = resources(fixed), measure_activity(fixed, test)
+    for line in [*held.lines(), *active.lines()]:
+        say(line)
     rows: list[LearnRow] = []
     for seed in DRIFT_SEEDS:
         rows += _drift(network, fixed, data, train, test, seed, say)
@@ -155,8 +163,8 @@ def run_demo(say: Say | None = None) -> DemoResult:
         "v": example.v[fixed.outputs[0]][:, 0],
     }
     return DemoResult(
-        network.summary(), fixed.report.to_dict(), fixed.report.lines(), comparison, reference.accuracy, rows, same,
-        skipped, _settings(test, data), traces,
+        network.summary(), fixed.report.to_dict(), fixed.report.lines(), comparison, reference.accuracy, held, active,
+        rows, same, skipped, _settings(test, data), traces,
     )
 
 

@@ -64,21 +64,42 @@ class Chip:
         return (1 << (self.bias_mant_bits - 1)) - 1
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A number with its unit and where it comes from."""
+
+    value: float
+    unit: str
+    source: str
+
+
+def _figure(entry: Any, name: str, origin: str) -> Figure:
+    if not isinstance(entry, dict) or not {"value", "unit", "source"} <= entry.keys():
+        raise FileFormatError(f"{origin}: '{name}' needs value, unit and source")
+    if isinstance(entry["value"], bool) or not isinstance(entry["value"], int | float):
+        raise FileFormatError(f"{origin}: '{name}' = {entry['value']!r} is not a number")
+    return Figure(entry["value"], str(entry["unit"]), str(entry["source"]))
+
+
 def _from_table(table: dict[str, Any], origin: str) -> Chip:
     values: dict[str, Any] = {}
     for field in fields(Chip):
         if field.name not in table:
             raise FileFormatError(f"{origin}: the entry '{field.name}' is missing from the chip")
-        entry = table[field.name]
         if field.name in ("name", "title"):
-            values[field.name] = str(entry)
+            values[field.name] = str(table[field.name])
             continue
-        if not isinstance(entry, dict) or not {"value", "unit", "source"} <= entry.keys():
-            raise FileFormatError(f"{origin}: '{field.name}' needs value, unit and source")
-        if isinstance(entry["value"], bool) or not isinstance(entry["value"], int):
-            raise FileFormatError(f"{origin}: '{field.name}' = {entry['value']!r} is not an integer")
-        values[field.name] = entry["value"]
+        value = _figure(table[field.name], field.name, origin).value
+        if not isinstance(value, int):
+            raise FileFormatError(f"{origin}: '{field.name}' = {value!r} is not an integer")
+        values[field.name] = value
     return Chip(**values)
+
+
+def _table(name: str) -> dict[str, Any]:
+    if name not in chip_names():
+        raise ParameterError(f"chip '{name}' is unknown; known chips: {', '.join(chip_names())}")
+    return tomllib.loads((resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def chip_names() -> list[str]:
@@ -95,7 +116,16 @@ def load_chip(name: str) -> Chip:
         ParameterError: no such chip ships with the toolkit.
         FileFormatError: the chip's file lacks an entry.
     """
-    if name not in chip_names():
-        raise ParameterError(f"chip '{name}' is unknown; known chips: {', '.join(chip_names())}")
-    text = (resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8")
-    return _from_table(tomllib.loads(text), f"{name}.toml")
+    return _from_table(_table(name), f"{name}.toml")
+
+
+def load_figures(name: str, group: str) -> dict[str, Figure]:
+    """Figures of the chip that are no register widths: ``core`` (limits) or ``energy``.
+
+    Empty where nothing is known, which is better than a guess.
+
+    Raises:
+        ParameterError, FileFormatError: see :func:`load_chip`.
+    """
+    table = _table(name).get(group, {})
+    return {key: _figure(entry, f"{group}.{key}", f"{name}.toml") for key, entry in table.items()}

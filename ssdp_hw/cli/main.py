@@ -71,20 +71,25 @@ def inspect(
     discretization: Discretization = None, update_order: UpdateOrder = None, as_json: AsJson = False,
 ) -> None:
     """Say what a network consists of and what had to be assumed."""
+    from ssdp_hw.chip_resources import resources
+    from ssdp_hw.fixed import FixedNetwork
     from ssdp_hw.simulation import semantics_of
 
     found = files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
     ))
     report = getattr(found, "report", None)
+    held = resources(found) if isinstance(found, FixedNetwork) else None
     if as_json:
         _print_json({
             "kind": type(found).__name__, "summary": found.summary(), "latency": found.latency,
             "semantics": semantics_of(found), "notes": list(found.notes),
             "quantization": report.to_dict() if report is not None else None,
+            "resources": held.to_dict() if held is not None else None,
         })
         return
-    for line in [*found.summary(), *(f"note: {note}" for note in found.notes)]:
+    notes = [f"note: {note}" for note in found.notes]
+    for line in [*found.summary(), *notes, *(held.lines() if held is not None else [])]:
         console.print(line, markup=False)
     if report is not None:
         console.print(str(report), markup=False)

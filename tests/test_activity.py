@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import drives_for, fixed_networks
+
+import ssdp_hw as sh
+from ssdp_hw.drive import make_drive
+
+
+@given(st.data())
+def test_operations_are_those_of_a_count_synapse_by_synapse(data):
+    network = data.draw(fixed_networks())
+    spikes = data.draw(drives_for(network))
+    drive = make_drive(network, spikes)
+    found = sh.measure_activity(network, spikes, "spec", steps=drive.steps)
+    run = sh.run(network, spikes, "spec", on_overflow="ignore")
+    rasters = {**drive.spikes, **run.spikes}
+    operations = 0
+    for p in network.projections:
+        post, pre = p.synapse_indices
+        for j, i, w in zip(post, pre, p.synapse_weights, strict=True):
+            assert 0 <= j < p.shape[0]
+            if w != 0:
+                operations += int(rasters[p.source][:, :, i].sum())
+    assert found.effective_acs == pytest.approx(operations / drive.batch)
+    assert found.effective_acs <= found.dense_operations
+    neurons = sum(p.size for p in network.populations)
+    assert found.membrane_updates == neurons * drive.steps
+    assert 0 <= found.activation_sparsity <= 1
+    assert found.energy_nj["synaptic_operation"] == pytest.approx(23.6e-3 * found.effective_acs)
+
+
+def test_a_float_network_has_no_energy():
+    network = sh.Network(
+        [sh.Input("in", 2)], [sh.Population(name="p", neuron=sh.LIF(size=2, tau_mem=0.01))],
+        [sh.Projection(source="in", target="p", weight=np.eye(2))], ["p"], sh.Semantics(1e-3),
+    )
+    found = sh.measure_activity(network, np.ones((4, 3, 2), bool))
+    assert found.energy_nj == {}
+    assert found.connection_sparsity == 0.5
+    assert found.input_spikes == 8
+    assert found.steps == 5
+    assert len(found.lines()) == 2
