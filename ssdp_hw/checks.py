@@ -123,6 +123,25 @@ def positive_or_none(value: Any, owner: str) -> float | None:
     return number
 
 
+def class_labels(value: Any, batch: int, classes: int) -> NDArray[np.int64]:
+    """Labels as int64 of shape (batch,), each within 0 .. classes - 1.
+
+    Raises:
+        ShapeError: another shape.
+        ParameterError: not integers, or not the number of a neuron of the output.
+    """
+    array = as_array(value, "labels")
+    if array.shape != (batch,):
+        raise ShapeError(f"labels of shape {array.shape}; expected ({batch},), one a sample")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ParameterError(f"labels are {array.dtype}, not integers")
+    if array.min() < 0 or array.max() >= classes:
+        raise ParameterError(
+            f"labels from {array.min()} to {array.max()}; the output has {classes} neurons, 0 .. {classes - 1}"
+        )
+    return array.astype(np.int64)
+
+
 def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArray[np.int64]:
     """``value`` as int64 of shape (size,) within low .. high; a scalar is broadcast.
 

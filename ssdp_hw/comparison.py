@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.checks import class_labels
 from ssdp_hw.drive import AnyNetwork, DirectInput, make_drive
-from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.network import Network
 from ssdp_hw.readout import UNDECIDED, required_record
 from ssdp_hw.result import RunResult, first_divergence
 from ssdp_hw.simulation import run
 from ssdp_hw.statistics import Interval, wilson
+from ssdp_hw.target import get_target
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 
@@ -122,7 +124,7 @@ def compare(
     fixed: FixedNetwork,
     inputs: Inputs,
     labels: ArrayLike,
-    targets: Sequence[str] = ("spec", "engine"),
+    targets: str | Sequence[str] = ("spec", "engine"),
     *,
     readout: str = "spike_count",
     steps: int | None = None,
@@ -143,23 +145,31 @@ def compare(
         ParameterError, ShapeError: labels, targets or inputs that do not fit.
         SsdpHwError: whatever a target raises.
     """
-    if not targets:
-        raise ParameterError("compare needs at least one target")
+    names = [targets] if isinstance(targets, str) else list(targets)
+    if not names or len(set(names)) < len(names):
+        raise ParameterError(f"compare needs different targets, at least one; found {names}")
+    for name in options or {}:
+        if name not in names:
+            raise ParameterError(f"options are given for target '{name}', which is not compared: {names}")
+    if not isinstance(network, Network) or not isinstance(fixed, FixedNetwork):
+        raise ParameterError(
+            f"compare takes a float and a fixed network, not {type(network).__name__} and {type(fixed).__name__}"
+        )
     if len(network.outputs) != 1 or tuple(network.outputs) != tuple(fixed.outputs):
         raise ParameterError(
             f"compare needs one output in common; the networks have {list(network.outputs)} and {list(fixed.outputs)}"
         )
     given = make_drive(network, inputs)
-    classes = np.asarray(labels)
-    if classes.shape != (given.batch,) or not np.issubdtype(classes.dtype, np.integer):
-        raise ShapeError(f"labels: {classes.dtype} of shape {classes.shape}; expected integers, ({given.batch},)")
+    classes = class_labels(labels, given.batch, network.size_of(network.outputs[0]))
     length = given.steps + network.latency if steps is None else steps
     required_record(readout)
+    for name in names:
+        get_target(name)
     rows: list[Row] = []
     references: dict[str, RunResult] = {}
     predicted: dict[str, NDArray[np.int64]] = {}
     networks: tuple[tuple[str, AnyNetwork], ...] = (("float", network), ("fixed", fixed))
-    for target in targets:
+    for target in names:
         for kind, which in networks:
             chosen = (options or {}).get(target)
             result = run(which, inputs, target, record=("spikes", "v"), steps=length, options=chosen)
@@ -168,7 +178,7 @@ def compare(
             same = predicted.setdefault(kind, prediction)
             rows.append(_row(result, prediction, classes, reference, same, predicted["float"]))
     info = {kind: dict(result.info) for kind, result in references.items()}
-    return Comparison(tuple(rows), readout, length, targets[0], info)
+    return Comparison(tuple(rows), readout, length, names[0], info)
 
 
 def _row(
@@ -179,18 +189,11 @@ def _row(
     cells = sum(result.spikes[name].size for name in spiking)
     spikes = sum(int(np.count_nonzero(result.spikes[name])) for name in spiking)
     difference = max(float(np.max(np.abs(v - reference.v[name]))) for name, v in result.v.items())
-    divergence = first_divergence(_spikes_only(result), _spikes_only(reference))
+    # Float voltages differ in their last bits between targets; what must agree are spikes.
+    divergence = first_divergence(replace(result, u={}, v={}), replace(reference, u={}, v={}))
     return Row(
         result.target, result.arithmetic, wilson(int(np.count_nonzero(prediction == classes)), len(classes)),
         len(classes), int(np.count_nonzero(prediction == UNDECIDED)), spikes / cells if cells else 0.0,
         float(np.mean(prediction == same)), float(np.mean(prediction == float_prediction)),
         None if divergence is None else str(divergence), difference, result.seconds,
-    )
-
-
-def _spikes_only(result: RunResult) -> RunResult:
-    """Float voltages differ in their last bits between targets; what must agree are spikes."""
-    return RunResult(
-        result.spikes, {}, {}, result.outputs, result.target, result.arithmetic, result.steps, result.batch,
-        result.seconds, None, {},
     )

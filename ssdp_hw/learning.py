@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import as_int, with_synapse_values
+from ssdp_hw.checks import as_int, class_labels, with_synapse_values
 from ssdp_hw.drive import AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
@@ -20,7 +20,6 @@ from ssdp_hw.learning_input import (
     Rule,
     check_counters,
     check_growth,
-    check_labels,
     padded,
     plastic_names,
     resolve_rules,
@@ -253,7 +252,8 @@ def _lesson(network: AnyNetwork, labels: ArrayLike | None, teacher: Teacher | No
         if teacher is not None:
             raise ParameterError("a teacher needs labels")
         return None
-    return _Lesson(check_labels(labels, batch, network), teacher or Teacher(), teachable_output(network))
+    output = teachable_output(network)
+    return _Lesson(class_labels(labels, batch, network.size_of(output)), teacher or Teacher(), output)
 
 
 def _windows(

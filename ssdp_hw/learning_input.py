@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_array
 from ssdp_hw.drive import AnyNetwork
@@ -95,25 +95,6 @@ def check_growth(network: AnyNetwork, names: Sequence[str]) -> None:
         network.with_mantissas(widest)
     except ParameterError as error:
         raise ParameterError(f"if its plastic weights grew to the end of their range: {error}") from None
-
-
-def check_labels(labels: ArrayLike, batch: int, network: AnyNetwork) -> NDArray[np.int64]:
-    """Labels as int64 of shape (batch,), each a neuron of the output.
-
-    Raises:
-        ShapeError, ParameterError: anything else.
-    """
-    array = as_array(labels, "labels")
-    if array.shape != (batch,):
-        raise ShapeError(f"labels of shape {array.shape}; expected ({batch},), one a sample")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ParameterError(f"labels are {array.dtype}, not integers")
-    classes = network.size_of(teachable_output(network))
-    if array.min() < 0 or array.max() >= classes:
-        raise ParameterError(
-            f"labels from {array.min()} to {array.max()}; the output has {classes} neurons, 0 .. {classes - 1}"
-        )
-    return array.astype(np.int64)
 
 
 def padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
