@@ -1,0 +1,158 @@
+"""``to_nir`` and ``write_nir``: a float network as a NIR graph and file.
+
+Populations become NIR's neurons, projections Linear nodes, or Affine where one carries the bias of its
+target, after a Delay node where they have a delay. What NIR has no field for is in the metadata (see
+:mod:`ssdp_hw.nir_io.metadata`), so that reading the graph gives the same network. Other tools read the
+same graph, but not the metadata: delays that differ from synapse to synapse are lost on them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.files import write_atomically
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES
+from ssdp_hw.network import Network, Population, Projection
+from ssdp_hw.nir_io.metadata import GraphHeader
+from ssdp_hw.nir_io.nodes import NEURONS
+
+# Smaller datasets are stored as they are: compression would make them larger.
+_COMPRESSED_FROM = 1024
+
+
+def to_nir(network: Network | FixedNetwork) -> nir.NIRGraph:
+    """A float network as a NIR graph; :func:`ssdp_hw.from_nir` of it gives an equal network.
+
+    Weights are float64 and dense, since NIR has no sparse ones; which entries are synapses is in the
+    metadata. A convolution that was unrolled when the network was read is therefore a Linear node.
+
+    Raises:
+        ParameterError: no network.
+        UnsupportedError: a fixed network, which NIR has no integers for, or dense weights above 1 GiB.
+    """
+    if isinstance(network, FixedNetwork):
+        raise UnsupportedError(
+            "NIR has no nodes for a chip's integers: write the fixed network with ssdp_hw.save, or the float network "
+            "that it was quantised from with to_nir"
+        )
+    if not isinstance(network, Network):
+        raise ParameterError(f"to_nir writes a float Network, not {type(network).__name__}")
+    size = sum(8 * p.shape[0] * p.shape[1] for p in network.projections)
+    if size > DEFAULT_MAX_BYTES:
+        raise UnsupportedError(
+            f"NIR's dense weights of this network would take {size} bytes, above {DEFAULT_MAX_BYTES}; write the "
+            "network with ssdp_hw.save"
+        )
+    graph = _Graph(network)
+    return nir.NIRGraph(graph.nodes, graph.edges, GraphHeader.of(network).to_metadata(), type_check=False)
+
+
+def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a float network to a NIR file, complete or not at all; the same network gives the same bytes.
+
+    Raises:
+        ParameterError, UnsupportedError: see :func:`to_nir`.
+        FileFormatError: the file cannot be written.
+    """
+    values = to_nir(network).to_dict()
+
+    def write(partial: Path) -> None:
+        with h5py.File(partial, "w-") as file:
+            file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype(), track_times=False)
+            _write(file.create_group("node"), values)
+
+    write_atomically(path, write)
+
+
+def _write(group: Any, values: dict[str, Any]) -> None:
+    """NIR's own layout, without time stamps."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            if value or name != "metadata":
+                _write(group.create_group(name), value)
+        elif isinstance(value, str):
+            group.create_dataset(name, data=value, dtype=h5py.string_dtype(), track_times=False)
+        elif name == "edges":
+            group.create_dataset(name, data=value, dtype=h5py.string_dtype(), shape=(len(value), 2), track_times=False)
+        else:
+            compression = "gzip" if np.size(value) >= _COMPRESSED_FROM else None
+            group.create_dataset(name, data=value, compression=compression, track_times=False)
+
+
+class _Graph:
+    """Nodes and edges of a network."""
+
+    def __init__(self, network: Network) -> None:
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[tuple[str, str]] = []
+        self._dt = network.semantics.dt
+        self._keys = {i.name: self._add(i.name, nir.Input({"input": np.array([i.size])})) for i in network.inputs}
+        self._keys |= {p.name: self._add(p.name, _neuron(p)) for p in network.populations}
+        for p in network.populations:
+            self._incoming(p, network.incoming(p.name))
+        for name in network.outputs:
+            node = nir.Output({"output": np.array([network.size_of(name)])})
+            key = self._free("output" if len(network.outputs) == 1 else f"{name}_output")
+            self.nodes[key] = node
+            self.edges.append((self._keys[name], key))
+
+    def _free(self, name: str) -> str:
+        """A key for a node: the name, changed where HDF5 or another node has it otherwise."""
+        key = name.replace("/", "|") if name.strip(".") else f"'{name}'"
+        while key in self.nodes:
+            key += "'"
+        return key
+
+    def _add(self, name: str, node: Any) -> str:
+        key = self._free(name)
+        if key != name:
+            node.metadata["name"] = name
+        self.nodes[key] = node
+        return key
+
+    def _incoming(self, target: Population, projections: list[Projection]) -> None:
+        """The nodes between a population and its sources; the first Linear carries the bias."""
+        bias = target.bias if np.any(target.bias) else None
+        for p in projections:
+            before = self._keys[p.source]
+            if np.ndim(p.delay) == 0 and p.delay:
+                delay = self._free(f"{p.name}.delay")
+                self.nodes[delay] = nir.Delay(np.full(p.shape[1], p.delay * self._dt))
+                self.edges.append((before, delay))
+                before = delay
+            linear = self._add(p.name, _linear(p, bias, self._dt))
+            self.edges += [(before, linear), (linear, self._keys[target.name])]
+            bias = None
+        if bias is not None:  # nothing arrives: an Affine that nothing feeds
+            key = self._free(f"{target.name}.bias")
+            self.nodes[key] = nir.Affine(np.zeros((target.size, 1)), np.array(bias))
+            self.edges.append((key, self._keys[target.name]))
+
+
+def _neuron(p: Population) -> Any:
+    names = NEURONS[p.neuron.kind][1]
+    metadata: dict[str, Any] = {"reset": p.reset.value, "threshold": p.threshold.value}
+    if np.any(p.neuron.v_init):
+        metadata["v_init"] = np.array(p.neuron.v_init)
+    values = {theirs: np.array(getattr(p.neuron, ours)) for theirs, ours in names.items()}
+    return getattr(nir, p.neuron.kind)(**values, metadata=metadata)
+
+
+def _linear(p: Projection, bias: Any, dt: float) -> Any:
+    metadata: dict[str, Any] = {}
+    weight = np.array(p.weight.toarray() if p.is_sparse else p.weight, np.float64)
+    if p.is_sparse:
+        metadata |= {"indices": p.weight.indices.astype(np.int64), "indptr": p.weight.indptr.astype(np.int64)}
+    if np.ndim(p.delay):
+        metadata["delay"] = p.synapse_delays * dt
+    if bias is None:
+        return nir.Linear(weight, metadata=metadata)
+    return nir.Affine(weight, np.array(bias), metadata=metadata)
