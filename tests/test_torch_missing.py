@@ -1,0 +1,21 @@
+"""Without torch its file says which extra brings it; with torch or without, nothing else imports it."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from ssdp_hw.errors import UnsupportedError
+
+
+def test_missing_torch_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "ssdp_hw.torch_rule", raising=False)
+    with pytest.raises(UnsupportedError, match=r"pip install 'ssdp-hw\[train\]'"):
+        importlib.import_module("ssdp_hw.torch_rule")
+
+
+def test_the_numpy_rule_does_not_import_torch():
+    code = "import sys, ssdp_hw, ssdp_hw.ssdp.batch, ssdp_hw.learning; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
