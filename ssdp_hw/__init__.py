@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
     from ssdp_hw.learning import learn
+    from ssdp_hw.microcode import compile_microcode
     from ssdp_hw.network import Network, Population, Projection, Semantics
     from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
     from ssdp_hw.nir_io import from_nir
@@ -44,17 +45,17 @@ _HOME = {
     "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed", "FixedProjection": "fixed",
     "FixedSSDP": "ssdp", "Input": "graph", "Network": "network", "Population": "network",
     "Projection": "network", "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors",
-    "Teacher": "teacher", "WeightFormat": "formats", "compare": "comparison", "encode": "encoding",
-    "measure_activity": "activity", "resources": "chip_resources", "from_nir": "nir_io",
-    "learn": "learning", "load": "storage", "quantize": "quantization",
-    "run": "simulation", "save": "storage",
+    "Teacher": "teacher", "WeightFormat": "formats", "compare": "comparison", "compile_microcode": "microcode",
+    "encode": "encoding", "measure_activity": "activity", "resources": "chip_resources", "from_nir": "nir_io",
+    "learn": "learning", "load": "storage", "quantize": "quantization", "run": "simulation",
+    "save": "storage",
 }
 
 __all__ = [
     "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "SsdpHwError", "Teacher", "WeightFormat", "compare", "encode", "from_nir", "learn", "load",
-    "measure_activity", "quantize", "resources", "run", "save", "targets",
+    "SsdpHwError", "Teacher", "WeightFormat", "compare", "compile_microcode", "encode", "from_nir",
+    "learn", "load", "measure_activity", "quantize", "resources", "run", "save", "targets",
 ]
 
 

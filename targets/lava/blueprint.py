@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ssdp_hw.graph import BaseProjection
 
 # Process classes of Lava itself; the others are ours.
-LAVA_KINDS = ("LIF", "Dense", "DelayDense")
+LAVA_KINDS = ("LIF", "Dense", "DelayDense", "LearningDense")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,13 @@ class Function:
 
     file: str
     name: str
+
+
+@dataclass(frozen=True)
+class LearningRule:
+    """Arguments of Lava's ``Loihi2FLearningRule``."""
+
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ class Blueprint:
                 return value.item()
             if isinstance(value, Choice):
                 return {"sign_mode": value.sign_mode}
+            if isinstance(value, LearningRule):
+                return {"learning_rule": dict(value.arguments)}
             return {"function": [value.file, value.name]} if isinstance(value, Function) else value
 
         nodes = [

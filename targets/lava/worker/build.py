@@ -7,17 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.dense.process import DelayDense, Dense, LearningDense
 from lava.proc.lif.process import LIF
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
+from .learning_rule import learning_rule
 from .processes.connection import Connection
 from .processes.neurons import Neurons
 from .processes.plastic_connection import PlasticConnection
 from .processes.spike_source import SpikeSource
 
-PROCESSES = {c.__name__: c for c in (LIF, Dense, DelayDense, SpikeSource, Neurons, Connection, PlasticConnection)}
+PROCESSES = {
+    c.__name__: c
+    for c in (LIF, Dense, DelayDense, LearningDense, SpikeSource, Neurons, Connection, PlasticConnection)
+}
 
 
 def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
@@ -31,6 +35,8 @@ def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
         return csr_matrix((data, indices, indptr), shape=tuple(value["shape"]))
     if "function" in value:
         return function_of(*value["function"])
+    if "learning_rule" in value:
+        return learning_rule(**value["learning_rule"])
     return SignMode[value["sign_mode"]]
 
 

@@ -1,4 +1,4 @@
-"""Recording of spikes, u and v by the process that has them.
+"""Recording of spikes, u, v and weights by the process that has them.
 
 Reading a Lava Var from outside sends one element a message. Instead the model of a recorded
 population, Lava's own or ours, runs unchanged, keeps what it held at the end of each step in its own
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from lava.magma.core.run_configs import Loihi2SimCfg
 
-# Attribute of a neuron's ProcessModel that holds each variable at the end of a step.
-ATTRIBUTES = {"spikes": "s_out_buff", "v": "v", "u": "u"}
+# Attribute of a ProcessModel that holds each variable at the end of a step's spiking phase. The
+# learning phase follows: weights are those with which the step began.
+ATTRIBUTES = {"spikes": "s_out_buff", "v": "v", "u": "u", "weights": "weights"}
 
 
 def recording(model: Any) -> Any:

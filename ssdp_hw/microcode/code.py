@@ -1,0 +1,88 @@
+"""A compiled learning rule, with what it does beside what was wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.microcode.engine import TRACES, Arithmetic, Epoch, Product, Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One branch of SSDP: the step of a weight by distance, in weight LSBs.
+
+    Attributes:
+        distance: in steps, shape (n,).
+        wanted: the step of the float rule.
+        obtained: the step of the compiled rule, by arithmetic; in ``fixed_pt`` its mean over the
+            random rounding. Both for neurons that fire once a window, after traces at rest.
+    """
+
+    distance: NDArray[np.int64]
+    wanted: NDArray[np.float64]
+    obtained: Mapping[Arithmetic, NDArray[np.float64]]
+
+    def largest_error(self, arithmetic: Arithmetic | str = Arithmetic.FIXED) -> float:
+        """Largest difference between obtained and wanted, in weight LSBs."""
+        difference = self.obtained[Arithmetic(arithmetic)] - self.wanted
+        return float(np.max(np.abs(difference), initial=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Microcode:
+    """A sum-of-products learning rule for Loihi's learning engine.
+
+    Weights are integers from -256 to 255; a step of 1 is a weight LSB. Lava's own object is made by
+    ``ssdp_hw.targets.lava.microcode.learning_rule(code, arithmetic)``.
+
+    Attributes:
+        products: the sum.
+        traces: those that it uses, by name (x1, x2, y1, y2, y3).
+        epoch: when the engine updates; ``t_epoch`` is the time between in steps.
+        both: the step if both neurons fired, by the distance of their spikes, 0 .. window - 1.
+        one_silent: the step if one fired, by its distance from the window's end, 1 .. window.
+        none: the step if none fired; one entry, distance 0.
+        carry_over: mean share of a spike's trace that is still there a window later, in
+            ``fixed_pt``; of all traces the largest.
+        replaced: what the engine does in place of what SSDP wants, one sentence each.
+    """
+
+    products: tuple[Product, ...]
+    traces: Mapping[str, Trace]
+    epoch: Epoch
+    t_epoch: int
+    both: Branch
+    one_silent: Branch
+    none: Branch
+    carry_over: float
+    replaced: tuple[str, ...]
+
+    def dw(self, arithmetic: Arithmetic | str = Arithmetic.FIXED) -> str:
+        """The rule as Lava reads it."""
+        kind = Arithmetic(arithmetic)
+        # Two signs in a row would be read as a product of nothing.
+        return " + ".join(product.text(kind) for product in self.products).replace("+ -", "- ")
+
+    def lava_arguments(self, arithmetic: Arithmetic | str = Arithmetic.FIXED, rng_seed: int = 1) -> dict[str, Any]:
+        """Keyword arguments of Lava's ``Loihi2FLearningRule``; a trace that is not used stays 0."""
+        arguments: dict[str, Any] = {"dw": self.dw(arithmetic), "t_epoch": self.t_epoch, "rng_seed": rng_seed}
+        for name in TRACES:
+            trace = self.traces.get(name)
+            arguments[f"{name}_impulse"] = trace.impulse if trace else 0
+            arguments[f"{name}_tau"] = trace.tau if trace else 1.0  # with 0 Lava's floating_pt makes NaN
+        return arguments
+
+    def __str__(self) -> str:
+        lines = [f"t_epoch = {self.t_epoch}", f"dw = {self.dw()}"]
+        lines += [f"{name}: impulse {t.impulse}, tau {t.tau:.4g}" for name, t in self.traces.items()]
+        for title, branch in (("both fired", self.both), ("one silent", self.one_silent), ("none fired", self.none)):
+            lines.append(
+                f"{title}: largest error {branch.largest_error():.4g} LSB in fixed_pt, "
+                f"{branch.largest_error(Arithmetic.FLOATING):.4g} in floating_pt"
+            )
+        return "\n".join([*lines, *self.replaced])

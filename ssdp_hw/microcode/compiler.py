@@ -1,0 +1,210 @@
+"""From the parameters of SSDP to a sum of products for Loihi's learning engine.
+
+With one update a window (``t_epoch`` = window) SSDP reads, x0 and y0 saying who fired,
+
+    both fired    a G(|t_x - t_y|)   sum of c_k (x0 y_k + y0 x_k), and c_0 x0 y3
+    one silent   -b G(T - t)         sum of r_k u0 (x0 - x0 y0) x_k, and with x and y exchanged
+    none fired   -b                  b (x0 + y0 - x0 y0 - u0)
+
+The traces k are the exponentials of the kernel. Two spikes of the same step find each other's
+impulses, so that distance 0 counts twice. The trace y3 has no memory: x0 y3 is its impulse at
+distance 0 and else nothing, and c_0 brings the sum there to a. A silent neuron's time T has no
+register, but T is the window's end, where the dependency u0 reads the traces: distance is their age.
+
+With an update in every step there are no windows in which a neuron could be silent: the kernel
+stays, and -b goes to each spike without a partner in the same step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.microcode.code import Branch, Microcode
+from ssdp_hw.microcode.engine import (
+    Arithmetic,
+    Epoch,
+    Product,
+    Trace,
+    float_traces,
+    mean_integer_traces,
+    pair_step,
+)
+from ssdp_hw.microcode.kernel import Kernel, choose_kernel
+from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
+from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
+from ssdp_hw.ssdp.registers import SpikeTime
+from ssdp_hw.ssdp.rule import SSDP, SilentPairs, WeightRounding
+
+Real = NDArray[np.float64]
+Term = tuple[float, tuple[str, ...]]  # coefficient and factors
+
+# A trace of this tau has no memory: exp(-64) is less than any width can show.
+_NO_MEMORY = 1.0 / 64
+
+
+def compile_microcode(
+    rule: SSDP, *, window: int, scale: float, exponentials: int = 2, epoch: Epoch | str = Epoch.WINDOW,
+    one_silent: OneSilent | str | None = None,
+) -> Microcode:
+    """The sum of products that comes nearest to an SSDP rule.
+
+    Args:
+        rule: what is wanted.
+        window: its length in steps.
+        scale: weight LSBs (weights are integers from -256 to 255) of a float weight of 1; for a
+            quantised projection its ``scale``.
+        exponentials: for the kernel, 1 or 2 (traces per side), or 0: any two spikes of a window are
+            synchronous, whatever their distance.
+        epoch: ``window``, or ``step`` to learn without windows.
+        one_silent: default ``timed``; ``flat`` where that cannot be had (no traces, or no windows).
+
+    Raises:
+        ParameterError: a window that an epoch does not hold, or amplitudes or a sigma that no
+            impulses and literals express.
+        UnsupportedError: options that exclude each other, or a clip below an amplitude.
+    """
+    wanted = check_wanted(rule, window, scale, exponentials, Epoch(epoch), one_silent)
+    kernel = choose_kernel(wanted)
+    products = _products(wanted, kernel)
+    traces = _named(kernel)
+    t_epoch = wanted.window if wanted.epoch is Epoch.WINDOW else 1
+    carry_over = max((_left(trace, wanted) for trace in kernel.traces), default=0.0)
+    return Microcode(
+        products, traces, wanted.epoch, t_epoch, *_branches(wanted, products, traces), carry_over,
+        (*_replaced_always(rule), *_replaced_here(wanted, kernel, carry_over)),
+    )
+
+
+def _named(kernel: Kernel) -> dict[str, Trace]:
+    named = {f"{side}{k}": trace for side in "xy" for k, trace in enumerate(kernel.traces, start=1)}
+    if kernel.coincidence[0] != 0:
+        named["y3"] = Trace(kernel.coincidence[1], _NO_MEMORY)
+    return named
+
+
+def _products(wanted: Wanted, kernel: Kernel) -> tuple[Product, ...]:
+    """The terms as products, as few as their sums allow."""
+    terms = _kernel_terms(wanted, kernel)
+    b = float(nearest_literal(np.array([wanted.b]))[0])
+    if wanted.depress_none:
+        terms += [(-b, ("u0",)), (b, ("x0",)), (b, ("y0",)), (-b, ("x0", "y0"))]
+    if wanted.one_silent is OneSilent.FLAT:
+        terms += [(-b, ("x0",)), (-b, ("y0",)), (b, ("x0", "y0")), (b, ("x0", "y0"))]
+    grouped: dict[tuple[str, ...], list[float]] = {}
+    for coefficient, factors in terms:
+        _add(grouped.setdefault(factors, []), coefficient)
+    return tuple(
+        Product(*mantissa_and_exponent(coefficient), factors)
+        for factors, coefficients in grouped.items() for coefficient in coefficients if coefficient != 0
+    )
+
+
+def _add(coefficients: list[float], another: float) -> None:
+    """Add one to the sum, which stays a list of literals."""
+    for index, coefficient in enumerate(coefficients):
+        if is_literal(coefficient + another):
+            coefficients[index] = coefficient + another
+            return
+    coefficients.append(another)
+
+
+def _kernel_terms(wanted: Wanted, kernel: Kernel) -> list[Term]:
+    if wanted.exponentials == 0:
+        return [(float(nearest_literal(np.array([wanted.a]))[0]), ("x0", "y0"))]
+    # The engine saturates after each product: in this order the sum strays least on its way.
+    terms: list[Term] = [(c, ("x0", f"y{k}")) for k, c in enumerate(kernel.both, start=1)]
+    terms.append((kernel.coincidence[0], ("x0", "y3")))
+    terms += [(c, ("y0", f"x{k}")) for k, c in enumerate(kernel.both, start=1)]
+    for k, r in enumerate(kernel.alone, start=1):
+        for side in "xy":
+            terms += [(r, ("u0", f"{side}0", f"{side}{k}")), (-r, ("u0", "x0", "y0", f"{side}{k}"))]
+    return terms
+
+
+def _branches(
+    wanted: Wanted, products: tuple[Product, ...], traces: dict[str, Trace]
+) -> tuple[Branch, Branch, Branch]:
+    window = wanted.window
+    tables: dict[Arithmetic, dict[str, Real]] = {kind: {} for kind in Arithmetic}
+    for name, trace in traces.items():
+        impulse = np.array([trace.impulse])
+        tables[Arithmetic.FIXED][name] = mean_integer_traces(impulse, trace.tau, window, wanted.epoch)[0]
+        tables[Arithmetic.FLOATING][name] = float_traces(impulse, trace.tau, window)[0]
+
+    def branch(distance: NDArray[np.int64], amplitude: float, spikes: list[tuple[int | None, int | None]]) -> Branch:
+        obtained = {
+            kind: np.array([pair_step(products, table, wanted.epoch, window, *s) for s in spikes])
+            for kind, table in tables.items()
+        }
+        return Branch(distance, amplitude * wanted.rule.kernel(distance), obtained)
+
+    near, far, zero = np.arange(window), np.arange(1, window + 1), np.zeros(1, np.int64)
+    return (
+        branch(near, wanted.a, [(0, d) for d in near.tolist()]),
+        branch(far, -wanted.b, [(window - d, None) for d in far.tolist()]),
+        branch(zero, -wanted.b if wanted.depress_none else 0.0, [(None, None)]),
+    )
+
+
+def _left(trace: Trace, wanted: Wanted) -> float:
+    """Mean share of an impulse that is there a window later."""
+    after = mean_integer_traces(np.array([trace.impulse]), trace.tau, wanted.window, wanted.epoch)[0, -1]
+    return float(after) / trace.impulse
+
+
+def _replaced_always(rule: SSDP) -> list[str]:
+    """What does not depend on the form."""
+    notes = [
+        "The sum is rounded to a whole weight LSB at every update, with one random number for all synapses of a "
+        "projection: there is no synchrony counter, and their rounding errors are correlated."
+    ]
+    if rule.rounding is not WeightRounding.STOCHASTIC:
+        notes.append(f"Rounding '{rule.rounding}' is not to be had: the engine's is stochastic.")
+    if rule.commit_windows > 1:
+        notes.append(f"Weights move at every update, not after {rule.commit_windows} windows.")
+    return notes
+
+
+def _replaced_here(wanted: Wanted, kernel: Kernel, carry_over: float) -> list[str]:
+    notes = []
+    if wanted.epoch is Epoch.STEP:
+        notes.append(
+            "There are no windows: every pair of spikes counts, however many a neuron fires, and spikes of "
+            "neighbouring windows count as neighbours."
+        )
+        if wanted.rule.silent_pairs is SilentPairs.DEPRESS:
+            notes.append("A pair in which no neuron fired keeps its weight, since it is silent in no window.")
+    elif wanted.rule.spike_time is SpikeTime.FIRST:
+        notes.append("The last spike of a window stands for a neuron, not the first: the engine keeps no other.")
+    if wanted.epoch is Epoch.WINDOW and kernel.traces:
+        notes.append(
+            "Of several spikes of a neuron in one window each but the last raises its traces as if it had come "
+            "just before the window."
+        )
+    if wanted.exponentials == 0:
+        notes.append("The Gaussian is replaced by 1: all spikes of a window are equally synchronous.")
+    else:
+        count = len(kernel.traces)
+        notes.append(
+            f"The Gaussian is replaced by {count} exponential{'s' * (count != 1)} and a value of its own at distance 0."
+        )
+    if kernel.traces:
+        sums = kernel.partial_sums()
+        strays = max(max(sums) - sums[-1], -min(sums))
+        notes.append(
+            f"Within {strays:.3g} LSBs of the ends of the weight range a step can be wrong: the engine saturates after "
+            "every product, not after their sum."
+        )
+    if carry_over > 0.005 and wanted.epoch is Epoch.WINDOW:
+        notes.append(
+            f"A window later {carry_over:.1%} of a spike's impulse is still in its trace in fixed_pt, where the whole "
+            "epoch is rounded with one random number; the next window sees it."
+        )
+    if wanted.b > 0 and wanted.one_silent is not OneSilent.TIMED:
+        what = "nothing" if wanted.one_silent is OneSilent.SKIP else "the full baseline"
+        per = "each spike without a partner in its step" if wanted.epoch is Epoch.STEP else "it, whenever it fired"
+        notes.append(f"If one neuron was silent, the time to the end of the window is ignored: {what} for {per}.")
+    if wanted.one_silent is OneSilent.TIMED and wanted.b > 0 and not any(kernel.alone):
+        notes.append("If one neuron was silent, nothing happens: that step is below what the impulses can express.")
+    return notes

@@ -1,0 +1,90 @@
+"""Impulses and literals for a kernel: the choice with the smallest largest error in ``fixed_pt``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.microcode.engine import TRACE_MAX, WEIGHT_MAX, Trace, mean_integer_traces
+from ssdp_hw.microcode.exponentials import fit_gaussian
+from ssdp_hw.microcode.literals import nearest_literal
+from ssdp_hw.microcode.wanted import OneSilent, Wanted
+
+Real = NDArray[np.float64]
+
+_IMPULSES = np.arange(1, TRACE_MAX + 1)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Traces, and for each its coefficient if both fired and if one was silent.
+
+    ``coincidence`` is the coefficient and the impulse of the term that acts at distance 0 only.
+    """
+
+    traces: tuple[Trace, ...]
+    both: tuple[float, ...]
+    alone: tuple[float, ...]
+    coincidence: tuple[float, int]
+
+    def partial_sums(self) -> list[float]:
+        """The sum at distance 0 after each of its terms, in the order in which they are written."""
+        side = [c * trace.impulse for c, trace in zip(self.both, self.traces, strict=True)]
+        return list(accumulate([*side, self.coincidence[0] * self.coincidence[1], *side]))
+
+
+def choose_kernel(wanted: Wanted) -> Kernel:
+    """Impulses and literals with the smallest largest error, in ``fixed_pt``, of what uses traces."""
+    if wanted.exponentials == 0:
+        return Kernel((), (), (), (0.0, 1))
+    fitted = fit_gaussian(wanted.rule.sigma, wanted.exponentials, wanted.window)
+    timed = wanted.b if wanted.one_silent is OneSilent.TIMED else 0.0
+    distance = np.arange(1, wanted.window + 1)
+    # For every choice of impulses (one axis a trace) the sums over traces, by distance.
+    both: Real = np.zeros(wanted.window)
+    alone: Real = np.zeros(wanted.window)
+    chosen: list[tuple[Real, Real]] = []  # by trace: coefficients for every impulse
+    for amplitude, tau in fitted:
+        c = nearest_literal(wanted.a * amplitude / _IMPULSES)
+        # Read at the end of the window's last step, the age of a spike is its distance less 1.
+        r = nearest_literal(-timed * amplitude * np.exp(-1.0 / tau) / _IMPULSES)
+        values = mean_integer_traces(_IMPULSES, tau, wanted.window, wanted.epoch)
+        both = both[..., None, :] + c[:, None] * values[:, 1:]
+        alone = alone[..., None, :] + r[:, None] * values[:, :-1]
+        chosen.append((c, r))
+    # The last distance of `both` is one that two spikes of a window cannot have.
+    error = np.maximum(
+        np.max(np.abs(both - wanted.a * wanted.rule.kernel(distance))[..., :-1], axis=-1, initial=0.0),
+        np.max(np.abs(alone + timed * wanted.rule.kernel(distance)), axis=-1),
+    )
+    best = float(error.min())
+    if best > max(wanted.a, timed) / 2:
+        raise ParameterError(
+            f"microcode: for a_plus of {wanted.a:.3g} weight LSBs and sigma = {wanted.rule.sigma:g} no impulses and "
+            f"literals come nearer to the kernel than {best:.3g} LSBs; raise scale, or choose epoch='step' or "
+            "exponentials=0"
+        )
+    # Among choices as good as the best the largest impulses: their traces are rounded least.
+    good = np.argwhere(error <= 1.02 * best + 1e-9)
+    index = good[np.argmax(good.min(axis=1, initial=TRACE_MAX))]
+    picked = [
+        (Trace(int(_IMPULSES[i]), tau), float(c[i]), float(r[i]))
+        for i, (_, tau), (c, r) in zip(index, fitted, chosen, strict=True) if c[i] != 0 or r[i] != 0
+    ]
+    traces, c_k, r_k = zip(*picked, strict=True) if picked else ((), (), ())
+    twice = 2 * sum(c * trace.impulse for trace, c in zip(traces, c_k, strict=True))
+    missing = nearest_literal((wanted.a - twice) / _IMPULSES)
+    off = np.abs(wanted.a - twice - missing * _IMPULSES)
+    i = int(np.flatnonzero(off <= off.min() + 1e-9)[-1])
+    kernel = Kernel(traces, c_k, r_k, (float(missing[i]), int(_IMPULSES[i])))
+    largest = max(abs(s) for s in kernel.partial_sums())
+    if largest > WEIGHT_MAX:
+        raise ParameterError(
+            f"microcode: a_plus of {wanted.a:.3g} weight LSBs needs a partial sum of {largest:.3g} LSBs, and the "
+            f"engine's holds {WEIGHT_MAX}; lower a_plus or scale"
+        )
+    return kernel

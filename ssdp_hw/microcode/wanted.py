@@ -1,0 +1,94 @@
+"""What is asked of the compiler: SSDP in weight LSBs and a form, checked against the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssdp_hw.checks import Choice, as_int, positive_or_none
+from ssdp_hw.chips import load_chip
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.microcode.engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
+from ssdp_hw.ssdp.rule import SSDP, SilentPairs
+
+# With updates in every step nothing bounds a window; this is how far the kernel is fitted.
+LONGEST_FIT = 255
+
+
+class OneSilent(Choice):
+    """What a pair does in which exactly one neuron fired."""
+
+    TIMED = "timed"  # -b G(T - t), T the window's end
+    FLAT = "flat"  # -b whenever it fired
+    SKIP = "skip"  # nothing
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """SSDP and the form that was asked for; ``a`` and ``b`` are its amplitudes in weight LSBs."""
+
+    rule: SSDP
+    a: float
+    b: float
+    window: int
+    exponentials: int
+    epoch: Epoch
+    one_silent: OneSilent
+
+    @property
+    def depress_none(self) -> bool:
+        """Whether pairs in which no neuron fired move; without windows there is no such thing."""
+        return self.rule.silent_pairs is SilentPairs.DEPRESS and self.epoch is Epoch.WINDOW
+
+
+def check_wanted(
+    rule: SSDP, window: int, scale: float, exponentials: int, epoch: Epoch, one_silent: OneSilent | str | None
+) -> Wanted:
+    """The arguments of :func:`ssdp_hw.compile_microcode`, checked."""
+    if not isinstance(rule, SSDP):
+        raise ParameterError(f"microcode: the rule is a {type(rule).__name__}; give the float rule, an SSDP")
+    steps = as_int(window, "microcode: window")
+    longest = load_chip("loihi").window_ticks_max if epoch is Epoch.WINDOW else LONGEST_FIT
+    if not 1 <= steps <= longest:
+        raise ParameterError(
+            f"microcode: window = {steps} steps is outside 1 .. {longest}; shorten it"
+            + (", or learn without windows by epoch='step'" if epoch is Epoch.WINDOW else "")
+        )
+    count = as_int(exponentials, "microcode: exponentials")
+    if not 0 <= count <= 2:
+        raise ParameterError(f"microcode: exponentials = {count} is outside 0 .. 2: the engine has 2 traces a side")
+    if count == 0 and epoch is Epoch.STEP:
+        raise UnsupportedError(
+            "microcode: exponentials=0 asks who fired in the same window, and with epoch='step' there are no "
+            "windows; choose 1 or 2 exponentials, or epoch='window'"
+        )
+    can_time = count > 0 and epoch is Epoch.WINDOW
+    silent = OneSilent(one_silent or (OneSilent.TIMED if can_time else OneSilent.FLAT))
+    if silent is OneSilent.TIMED and not can_time:
+        raise UnsupportedError(
+            "microcode: one_silent='timed' reads traces at the end of a window: it needs 1 or 2 exponentials and "
+            "epoch='window'; choose 'flat' or 'skip'"
+        )
+    if max(rule.a_plus, rule.a_baseline) > rule.clip:
+        raise UnsupportedError(
+            f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the engine has no such clip; "
+            "lower the amplitudes"
+        )
+    per_unit = positive_or_none(scale, "microcode: scale")
+    if per_unit is None:
+        raise ParameterError("microcode: scale is missing: the weight LSBs of a float weight of 1")
+    a, b = (_amplitude(rule, name, per_unit) for name in ("a_plus", "a_baseline"))
+    return Wanted(rule, a, b, steps, count, epoch, silent)
+
+
+def _amplitude(rule: SSDP, name: str, scale: float) -> float:
+    """In weight LSBs."""
+    value = float(getattr(rule, name))
+    amplitude = value * scale
+    smallest = 2.0**EXPONENT_MIN
+    # Below two thirds of the smallest step that step is off by more than half.
+    if (value > 0 or name == "a_plus") and not 2 / 3 * smallest <= amplitude <= WEIGHT_MAX:
+        raise ParameterError(
+            f"microcode: {name} = {value:g} is {amplitude:.3g} weight LSBs, but a step of the engine is from "
+            f"2**{EXPONENT_MIN} to {WEIGHT_MAX}; change {name} or scale"
+        )
+    return amplitude

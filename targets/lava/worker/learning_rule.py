@@ -1,0 +1,32 @@
+"""Lava's object for a learning rule, and what its float model needs to run one with spikes as factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lava.magma.core.learning.learning_rule import Loihi2FLearningRule
+from lava.magma.core.learning.learning_rule_applier import LearningRuleApplierFloat
+from lava.magma.core.learning.string_symbols import SPIKE_DEPENDENCIES
+
+
+def learning_rule(**arguments: Any) -> Loihi2FLearningRule:
+    """The rule, which then also runs in ``floating_pt``."""
+    allow_spike_factors()
+    return Loihi2FLearningRule(**arguments)
+
+
+def allow_spike_factors() -> None:
+    """Let ``floating_pt`` take x0 and y0 as factors, as in ``x0*y0``.
+
+    Lava's grammar and its ``fixed_pt`` model do. Its float model writes the rule as an expression of
+    Python in which x0 and y0 are variables too, but raises "Unknown Factor" where they are no dependency.
+    """
+    original = LearningRuleApplierFloat._extract_factor_str
+    if getattr(original, "allows_spike_factors", False):
+        return
+
+    def extract(factor: Any, dep: str) -> str:
+        return str(factor.state_var if factor.state_var in SPIKE_DEPENDENCIES else original(factor, dep))
+
+    extract.allows_spike_factors = True  # type: ignore[attr-defined]
+    LearningRuleApplierFloat._extract_factor_str = staticmethod(extract)
