@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ssdp_hw.errors import FileFormatError
 
@@ -32,6 +33,20 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
             partial.unlink()
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+def write_together(folder: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary folder inside ``folder``, then rename its files into ``folder``.
+
+    Raises:
+        FileFormatError: something cannot be written. Whatever ``write`` raises, older files stay as
+            they were.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".ssdp-hw-", suffix=".partial", dir=target) as name:
+            partial = Path(name)
+            write(partial)
+            for file in sorted(partial.iterdir()):
+                file.replace(target / file.name)
+    except OSError as error:
+        raise FileFormatError(f"{folder}: cannot be written ({error.strerror or error})") from None

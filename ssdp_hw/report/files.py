@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssdp_hw.errors import FileFormatError, UnsupportedError
-from ssdp_hw.files import write_atomically, write_text
+from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.files import write_together
 
 if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult
@@ -38,19 +37,21 @@ def render(template: str, **values: Any) -> str:
 def write_demo_report(result: DemoResult, directory: str | Path) -> Path:
     """Write ``report.md``, its plots and ``results.json`` into a directory; the report's path.
 
+    They are written all or, if anything fails, none: an older report is never mixed with a new one.
+
     Raises:
         UnsupportedError: matplotlib or jinja2 is not installed.
         FileFormatError: the directory cannot be written.
     """
     from ssdp_hw.report.plots import plot_accuracy, plot_learning, plot_raster
 
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileFormatError(f"{folder}: cannot be made ({error.strerror or error})") from None
-    for name, plot in (("accuracy", plot_accuracy), ("learning", plot_learning), ("raster", plot_raster)):
-        write_atomically(folder / f"{name}.png", partial(plot, result))
-    write_text(folder / "results.json", json.dumps(result.to_dict(), indent=2, default=str) + "\n")
-    write_text(folder / "report.md", render("demo.md.jinja", r=result, c=result.comparison))
-    return folder / "report.md"
+    def write(folder: Path) -> None:
+        text = render("demo.md.jinja", r=result, c=result.comparison)
+        (folder / "report.md").write_text(text, encoding="utf-8")
+        (folder / "results.json").write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+        plot_accuracy(result, folder / "accuracy.png")
+        plot_learning(result, folder / "learning.png")
+        plot_raster(result, folder / "raster.png")
+
+    write_together(directory, write)
+    return Path(directory) / "report.md"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from ssdp_hw.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult
+    from ssdp_hw.statistics import Interval
 
 # One colour a meaning, distinguishable without colour vision (Okabe and Ito).
 _FLOAT, _FIXED, _BEFORE, _AFTER = "#56B4E9", "#0072B2", "#BBBBBB", "#009E73"
@@ -29,13 +32,18 @@ def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
     return figure, figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)[:, 0]
 
 
-def _bars(axes: Any, position: Any, intervals: Any, color: str, label: str, width: float) -> None:
+def _bars(axes: Any, position: Any, intervals: Sequence[Interval], color: str, label: str, width: float) -> None:
     values = 100 * np.array([i.value for i in intervals])
     low, high = 100 * np.array([i.low for i in intervals]), 100 * np.array([i.high for i in intervals])
     axes.bar(
         position, values, width, yerr=[values - low, high - values], color=color, label=label, capsize=2,
         error_kw={"lw": 0.8},
     )
+
+
+def _floor(intervals: Sequence[Interval]) -> float:
+    """Lower end of an axis in percent that shows all of the intervals: a multiple of 10."""
+    return min(90.0, 10.0 * math.floor(10.0 * min(i.low for i in intervals)))
 
 
 def plot_accuracy(result: DemoResult, path: Path) -> None:
@@ -47,7 +55,7 @@ def plot_accuracy(result: DemoResult, path: Path) -> None:
     for offset, kind, color in ((-0.2, "float", _FLOAT), (0.2, "fixed", _FIXED)):
         _bars(axes, at + offset, [r.accuracy for r in rows if r.arithmetic == kind], color, kind, 0.38)
     axes.set_xticks(at, targets)
-    axes.set_ylim(90, 100)
+    axes.set_ylim(_floor([r.accuracy for r in rows]), 100)
     axes.set_ylabel("accuracy in %, 95 % interval")
     axes.legend(loc="lower right", ncols=2)
     figure.savefig(path, dpi=150)
@@ -64,7 +72,7 @@ def plot_learning(result: DemoResult, path: Path) -> None:
         _bars(axes, at + 0.2, [row.after for row in rows], _AFTER, "after", 0.38)
         axes.axhline(100 * result.clean.value, color="black", lw=0.8, ls="--", label="without drift")
         axes.set_xticks(at, [row.rule for row in rows])
-        axes.set_ylim(50, 100)
+        axes.set_ylim(_floor([i for row in rows for i in (row.before, row.after)]), 100)
         axes.set_ylabel(f"%, drift {seed}")
     panels[0].legend(loc="lower right", ncols=3, fontsize="small")
     figure.savefig(path, dpi=150)
