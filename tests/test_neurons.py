@@ -140,7 +140,7 @@ def test_threshold_is_above_reset_in_every_neuron(model):
 @pytest.mark.parametrize("model", NEURON_MODELS.values())
 @pytest.mark.parametrize("size", [0, -1, 2.0, True, None])
 def test_sizes(model, size):
-    with pytest.raises(ParameterError, match="size = .*(at least 1 is needed|is not a whole number)"):
+    with pytest.raises(ParameterError, match=r"size = .*(at least 1 is needed|is not a whole number)"):
         model(size=size, **dict.fromkeys(model.positive, 0.1))
 
 
