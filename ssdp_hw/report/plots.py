@@ -65,6 +65,7 @@ def plot_learning(result: DemoResult, path: Path) -> None:
     """Accuracy before and after learning, by rule, one panel a drift."""
     seeds = list(dict.fromkeys(row.drift_seed for row in result.learning))
     figure, panels = _figure(6, 1.0 + 1.7 * len(seeds), len(seeds))
+    low = _floor([i for row in result.learning for i in (row.before, row.after)])
     for axes, seed in zip(panels, seeds, strict=True):
         rows = [row for row in result.learning if row.drift_seed == seed]
         at = np.arange(len(rows))
@@ -72,9 +73,10 @@ def plot_learning(result: DemoResult, path: Path) -> None:
         _bars(axes, at + 0.2, [row.after for row in rows], _AFTER, "after", 0.38)
         axes.axhline(100 * result.clean.value, color="black", lw=0.8, ls="--", label="without drift")
         axes.set_xticks(at, [row.rule for row in rows])
-        axes.set_ylim(_floor([i for row in rows for i in (row.before, row.after)]), 100)
+        axes.set_ylim(low, 100)
         axes.set_ylabel(f"%, drift {seed}")
-    panels[0].legend(loc="lower right", ncols=3, fontsize="small")
+    # Above the panels, since bars may reach anywhere within them.
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=150)
 
 
