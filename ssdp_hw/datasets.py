@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import FileFormatError, UnsupportedError
 
 # The network that ``examples/train_digits.py`` trained on the training part of the digits, and what
 # it was trained for: ``encode(values, "rate", steps=DIGITS_STEPS, seed=...)``, a step of DIGITS_DT
@@ -19,6 +22,9 @@ DIGITS_DT = 1e-3
 
 # A third of the 1,797 digits.
 _DIGITS_TEST_SAMPLES = 599
+
+# Where Debian's package dataset-fashion-mnist puts its files.
+FASHION_MNIST_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +66,53 @@ def load_digits() -> Dataset:
         values, np.asarray(labels, np.int64), test_size=_DIGITS_TEST_SAMPLES, random_state=0, stratify=labels
     )
     return Dataset("scikit-learn digits", train, train_labels, test, test_labels)
+
+
+def load_fashion_mnist(folder: str | os.PathLike[str] = FASHION_MNIST_FOLDER) -> Dataset:
+    """Fashion-MNIST: 60,000 images of 28x28 pixels to train, 10,000 to test, in ten classes of clothing.
+
+    Pixels of 0 .. 255 are scaled to 0 .. 1.
+
+    Args:
+        folder: holds the four files of the data set, IDX compressed by gzip.
+
+    Raises:
+        UnsupportedError: there is no such folder.
+        FileFormatError: a file is missing, damaged, or of another shape.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise UnsupportedError(
+            f"Fashion-MNIST is not in {path}: install Debian's package dataset-fashion-mnist, or name a folder "
+            "with its four .gz files"
+        )
+    return Dataset(
+        "Fashion-MNIST",
+        _images(path / "train-images-idx3-ubyte.gz", 60_000), _classes(path / "train-labels-idx1-ubyte.gz", 60_000),
+        _images(path / "t10k-images-idx3-ubyte.gz", 10_000), _classes(path / "t10k-labels-idx1-ubyte.gz", 10_000),
+    )
+
+
+def _images(path: Path, samples: int) -> NDArray[np.float64]:
+    return np.asarray(_read_idx(path, (samples, 28, 28)).reshape(samples, 784) / 255.0)
+
+
+def _classes(path: Path, samples: int) -> NDArray[np.int64]:
+    labels = _read_idx(path, (samples,)).astype(np.int64)
+    if labels.max() > 9:
+        raise FileFormatError(f"{path}: it has the class {labels.max()}; the classes are 0 to 9")
+    return labels
+
+
+def _read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An IDX file of bytes: two zeros, type 8, number of axes, each axis in 4 bytes, the values."""
+    header = bytes([0, 0, 8, len(shape)]) + b"".join(length.to_bytes(4, "big") for length in shape)
+    size = int(np.prod(shape))
+    try:
+        with gzip.open(path) as file:
+            content = file.read(len(header) + size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileFormatError(f"{path}: cannot be read ({error})") from None
+    if content[: len(header)] != header or len(content) != len(header) + size:
+        raise FileFormatError(f"{path}: this is no IDX file of {shape} bytes; get the file anew")
+    return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)

@@ -1,3 +1,4 @@
+import gzip
 import sys
 
 import nir
@@ -5,8 +6,8 @@ import numpy as np
 import pytest
 
 import ssdp_hw as sh
-from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits, load_fashion_mnist
+from ssdp_hw.errors import FileFormatError, UnsupportedError
 
 
 def test_digits_split_covers_every_sample_once():
@@ -64,3 +65,53 @@ def test_packaged_network_classifies_what_its_file_says():
     correct = int((result.predict("spike_count") == data.test_labels).sum())
     assert (correct, len(data.test_labels)) == (stated["test_correct"], stated["test_samples"])
     assert 0.05 <= result.spike_rate("hidden") <= 0.2
+
+
+# Fashion-MNIST, on files of its format that are made here.
+
+
+@pytest.fixture(scope="module")
+def fashion(tmp_path_factory):
+    """A folder of the four files, and what is in them."""
+    folder, rng, content = tmp_path_factory.mktemp("fashion"), np.random.default_rng(0), {}
+    for part, samples in (("train", 60_000), ("t10k", 10_000)):
+        for kind, high, shape in (("images-idx3", 256, (samples, 28, 28)), ("labels-idx1", 10, (samples,))):
+            values = rng.integers(0, high, shape, dtype=np.uint8)
+            header = np.array([0x0800 + len(shape), *shape], ">u4").tobytes()
+            name = f"{part}-{kind}-ubyte.gz"
+            (folder / name).write_bytes(gzip.compress(header + values.tobytes(), compresslevel=0))
+            content[part, kind] = values
+    return folder, content
+
+
+def test_fashion_mnist_is_what_its_files_say(fashion):
+    folder, content = fashion
+    data = load_fashion_mnist(folder)
+    for part, values, labels in (
+        ("train", data.train_values, data.train_labels), ("t10k", data.test_values, data.test_labels)
+    ):
+        np.testing.assert_array_equal(np.rint(values * 255), content[part, "images-idx3"].reshape(len(values), 784))
+        np.testing.assert_array_equal(labels, content[part, "labels-idx1"])
+        assert (values.min(), values.max()) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "long", "no gzip", "other type", "class 10"])
+def test_fashion_mnist_damaged(fashion, tmp_path, damage):
+    for file in fashion[0].iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    labels = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    raw = gzip.decompress(labels.read_bytes())
+    labels.unlink()
+    damaged = {
+        "short": gzip.compress(raw)[:-100], "long": gzip.compress(raw + b"x"), "no gzip": raw,
+        "other type": gzip.compress(raw[:2] + b"\x0d" + raw[3:]), "class 10": gzip.compress(raw[:-1] + b"\x0a"),
+    }
+    if damage in damaged:
+        labels.write_bytes(damaged[damage])
+    with pytest.raises(FileFormatError, match="t10k-labels-idx1-ubyte"):
+        load_fashion_mnist(tmp_path)
+
+
+def test_fashion_mnist_absent(tmp_path):
+    with pytest.raises(UnsupportedError, match="dataset-fashion-mnist"):
+        load_fashion_mnist(tmp_path / "nowhere")
