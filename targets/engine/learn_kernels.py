@@ -1,13 +1,24 @@
-"""Synapse updates of SSDP."""
+"""SSDP in the engine: windows, evidence and commits without a return to Python.
+
+In a window each synapse gathers evidence that depends on the ticks of its two ends alone. For one
+postsynaptic neuron that is a table over the presynaptic tick, so the presynaptic neurons are sorted
+by tick once a window, and those whose evidence is zero are not visited: they can neither move nor
+saturate a counter.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
+from numba.core import types
+from numba.extending import overload
 
 from ssdp_hw.ssdp.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
+
+from .jit import entry_point, kernel
+from .kernels import simulate
 
 CARRY, STOCHASTIC, NEAREST = 0, 1, 2
 
@@ -17,7 +28,41 @@ _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
 
-@nb.njit(cache=True, nogil=True)
+class Ends(NamedTuple):
+    """Source and target of one plastic projection: registers of their neurons."""
+
+    pre: Any  # ticks (window, n), written
+    post: Any
+    pre_start: int  # in the source space
+    post_start: int
+    silent: int  # tick of a silent neuron
+    time_shift: int
+    last_spike: bool  # the last spike of a window counts, not the first
+
+
+class Plastic(NamedTuple):
+    """One plastic projection, its synapses in row-major order, and its rule."""
+
+    positions: Any  # of each synapse in the program's weights
+    row_start: Any  # first synapse of each postsynaptic neuron, with the total at the end
+    cols: Any  # presynaptic neuron of each synapse; empty if dense
+    dense: bool
+    counter: Any  # of each synapse; empty in a float network
+    plus: Any  # evidence by distance in ticks if both ends fired
+    minus: Any  # what is taken off otherwise
+    skip_silent: bool
+    counter_min: int
+    counter_max: int
+    lsb_shift: int
+    rounding: int
+    weight_min: int
+    weight_max: int
+    layer: int  # key of the random numbers
+    key_low: int
+    key_high: int
+
+
+@nb.njit(nogil=True)
 def philox_word(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any, word: int) -> Any:
     """Word 0 to 3 of Philox4x32-10 at counter (c0, c1, c2, 0); see :mod:`ssdp_hw.ssdp.philox`."""
     x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(0)
@@ -29,71 +74,230 @@ def philox_word(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any, word: int) -> Any:
     return x0 if word == 0 else x1 if word == 1 else x2 if word == 2 else x3
 
 
-@nb.njit(cache=True, nogil=True)
-def fixed_windows(
-    counter: Any, rows: Any, cols: Any, pre: Any, post: Any, plus: Any, minus: Any, silent: int,
-    skip_silent: bool, low: int, high: int,
-) -> int:
-    """Add the evidence of some windows to the counters, one after the other; how many saturated."""
-    saturated = 0
-    for s in range(len(rows)):
-        c = counter[s]
-        for w in range(len(pre)):
-            i, j = pre[w, cols[s]], post[w, rows[s]]
-            if i != silent and j != silent:
-                c += plus[abs(j - i)]
-            elif not (skip_silent and i == silent and j == silent):
-                c -= minus[abs(j - i)]
+@nb.njit(nogil=True)
+def _moved(
+    c: Any, k: Any, rounding: Any, s: Any, layer: Any, index: Any, key_low: Any, key_high: Any
+) -> Any:
+    """By how much counter c of synapse s moves its weight, and what stays in the counter.
+
+    See :func:`ssdp_hw.ssdp.fixed_rule.commit`.
+    """
+    if rounding == CARRY:
+        move = c >> k if c >= 0 else -((-c) >> k)
+        return move, c - (move << k)
+    if rounding == STOCHASTIC:
+        word = philox_word(s >> 2, layer, index, key_low, key_high, s & 3)
+        return (c + np.int64(word >> np.uint64(32 - k))) >> k, 0
+    half = (np.int64(1) << k) >> 1
+    return (c + half) >> k if c >= 0 else -((-c + half) >> k), 0
+
+
+@kernel
+def _tabulate(table: Any, plus: Any, minus: Any, skip_silent: bool, j: int, silent: int) -> None:
+    """Evidence by the tick of the presynaptic neuron, for a postsynaptic neuron with tick j."""
+    for i in range(silent + 1):
+        if i != silent and j != silent:
+            table[i] = plus[abs(j - i)]
+        elif skip_silent and i == silent and j == silent:
+            table[i] = 0
+        else:
+            table[i] = -minus[abs(j - i)]
+
+
+@kernel
+def _sort_by_tick(pre: Any, silent: int, order: Any, run_tick: Any, run_start: Any) -> int:
+    """Indices of ``pre`` in the order of their ticks, as runs of one tick; returns how many runs."""
+    count = np.zeros(silent + 2, np.int64)
+    for i in range(len(pre)):
+        count[pre[i] + 1] += 1
+    runs = 0
+    for tick in range(silent + 1):
+        if count[tick + 1]:
+            run_tick[runs], run_start[runs] = tick, count[tick]
+            runs += 1
+        count[tick + 1] += count[tick]
+    run_start[runs] = len(pre)
+    for i in range(len(pre)):
+        order[count[pre[i]]] = i
+        count[pre[i]] += 1
+    return runs
+
+
+# The loops over synapses stand in functions whose arguments are plain arrays and numbers: taking an
+# array out of a tuple, or passing it on, counts references, which would cost more than the synapse.
+
+
+@kernel
+def _gather_row(
+    counter: Any, first: int, last: int, dense: bool, cols: Any, pre: Any, table: Any, order: Any, run_tick: Any,
+    run_start: Any, runs: int, low: int, high: int, weights: Any, positions: Any, at_once: bool, k: int,
+    rounding: int, layer: int, index: int, key_low: int, key_high: int, weight_min: int, weight_max: int,
+    saturated: Any,
+) -> None:
+    """Add the evidence of one window to the synapses first .. last - 1 of a postsynaptic neuron.
+
+    In a dense projection by runs of presynaptic neurons with the same tick; in a sparse one synapse
+    by synapse. If ``at_once``, the synapses that gather evidence are committed.
+    """
+    full = cut = 0
+    for r in range(runs if dense else 1):
+        begin, end = (run_start[r], run_start[r + 1]) if dense else (first, last)
+        e = table[run_tick[r]] if dense else 0
+        if dense and e == 0:
+            continue
+        for m in range(begin, end):
+            if dense:
+                s = np.uint64(first + order[np.uint64(m)])
+            else:
+                s = np.uint64(m)
+                e = table[np.uint64(pre[np.uint64(cols[s])])]
+                if e == 0:
+                    continue
+            c = counter[s] + e
             if c > high:
                 c = high
-                saturated += 1
+                full += 1
             elif c < low:
                 c = low
-                saturated += 1
-        counter[s] = c
-    return saturated
+                full += 1
+            if at_once:
+                move, c = _moved(c, k, rounding, np.int64(s), layer, index, key_low, key_high)
+                if move != 0:
+                    position = np.uint64(positions[s])
+                    moved = np.int64(weights[position]) + move
+                    kept = min(max(moved, weight_min), weight_max)
+                    cut += kept != moved
+                    weights[position] = kept
+            counter[s] = c
+    saturated[0] += full
+    saturated[1] += cut
 
 
-@nb.njit(cache=True, nogil=True)
-def commit(
-    weights: Any, positions: Any, counter: Any, k: int, rounding: int, low: int, high: int,
-    key_low: int, key_high: int, layer: int, index: int,
-) -> int:
-    """Move the weights by their counters (:func:`ssdp_hw.ssdp.fixed_rule.commit`); how many were cut."""
-    cut = 0
-    half = (np.int64(1) << k) >> 1
-    for s in range(len(positions)):
-        c = counter[s]
-        if rounding == CARRY:
-            move = c >> k if c >= 0 else -((-c) >> k)
-            counter[s] = c - (move << k)
-        elif rounding == STOCHASTIC:
-            word = philox_word(s >> 2, layer, index, key_low, key_high, s & 3)
-            move = (c + np.int64(word >> np.uint64(32 - k))) >> k
-            counter[s] = 0
-        else:
-            move = (c + half) >> k if c >= 0 else -((-c + half) >> k)
-            counter[s] = 0
-        moved = np.int64(weights[positions[s]]) + move
-        kept = min(max(moved, low), high)
-        if kept != moved:
-            cut += 1
-        weights[positions[s]] = kept
-    return cut
-
-
-@nb.njit(cache=True, nogil=True)
-def float_windows(
-    weights: Any, positions: Any, rows: Any, cols: Any, pre: Any, post: Any, plus: Any, minus: Any,
-    silent: int, skip_silent: bool,
+@kernel
+def _commit_all(
+    counter: Any, weights: Any, positions: Any, k: int, rounding: int, layer: int, index: int, key_low: int,
+    key_high: int, weight_min: int, weight_max: int, saturated: Any,
 ) -> None:
-    """Add the float steps of some windows to the weights, one after the other."""
-    for s in range(len(positions)):
-        w = weights[positions[s]]
-        for k in range(len(pre)):
-            i, j = pre[k, cols[s]], post[k, rows[s]]
-            if i != silent and j != silent:
-                w += plus[abs(j - i)]
-            elif not (skip_silent and i == silent and j == silent):
-                w -= minus[abs(j - i)]
-        weights[positions[s]] = w
+    """Move every weight by its counter; one that is zero moves none by any rounding."""
+    for s in range(len(counter)):
+        if counter[s] != 0:
+            move, counter[s] = _moved(counter[s], k, rounding, s, layer, index, key_low, key_high)
+            moved = np.int64(weights[positions[s]]) + move
+            kept = min(max(moved, weight_min), weight_max)
+            saturated[1] += kept != moved
+            weights[positions[s]] = kept
+
+
+@kernel
+def _add_float(weights: Any, positions: Any, pre: Any, table: Any, begin: int, end: int, cols: Any) -> None:
+    for s in range(begin, end):
+        i = cols[s] if len(cols) else s - begin
+        weights[positions[s]] += table[pre[i]]
+
+
+def update(
+    plastic: Any, pre: Any, post: Any, begin: Any, end: Any, silent: Any, weights: Any, commits: Any, index: Any,
+    at_once: Any, saturated: Any,
+) -> None:
+    """Evidence of the windows begin .. end - 1, then a commit if ``commits``.
+
+    Args:
+        plastic: the projection; its counters are changed.
+        pre, post: ticks (window, n); silent: that of a silent neuron.
+        weights: the program's, changed.
+        index: number of commits before this one.
+        at_once: whether all synapses that gather no evidence in these windows have nothing to commit.
+        saturated: counters and weights that were cut, added to.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(update)
+def _update(
+    plastic: Any, pre: Any, post: Any, begin: Any, end: Any, silent: Any, weights: Any, commits: Any, index: Any,
+    at_once: Any, saturated: Any,
+) -> Any:
+    return _update_fixed if isinstance(weights.dtype, types.Integer) else _update_float
+
+
+def _update_fixed(
+    plastic: Any, pre: Any, post: Any, begin: Any, end: Any, silent: Any, weights: Any, commits: Any, index: Any,
+    at_once: Any, saturated: Any,
+) -> None:
+    n = pre.shape[1]
+    order, run_tick, run_start = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n + 1, np.int64)
+    table = np.empty(silent + 1, np.int64)
+    for w in range(begin, end):
+        runs = _sort_by_tick(pre[w], silent, order, run_tick, run_start)
+        for row in range(post.shape[1]):
+            _tabulate(table, plastic.plus, plastic.minus, plastic.skip_silent, post[w, row], silent)
+            _gather_row(
+                plastic.counter, plastic.row_start[row], plastic.row_start[row + 1], plastic.dense, plastic.cols,
+                pre[w], table, order, run_tick, run_start, runs, plastic.counter_min, plastic.counter_max, weights,
+                plastic.positions, at_once, plastic.lsb_shift, plastic.rounding, plastic.layer, index,
+                plastic.key_low, plastic.key_high, plastic.weight_min, plastic.weight_max, saturated,
+            )
+    if commits and not at_once:
+        _commit_all(
+            plastic.counter, weights, plastic.positions, plastic.lsb_shift, plastic.rounding, plastic.layer, index,
+            plastic.key_low, plastic.key_high, plastic.weight_min, plastic.weight_max, saturated,
+        )
+
+
+def _update_float(
+    plastic: Any, pre: Any, post: Any, begin: Any, end: Any, silent: Any, weights: Any, commits: Any, index: Any,
+    at_once: Any, saturated: Any,
+) -> None:
+    table = np.empty(silent + 1, np.float64)
+    if commits:
+        for w in range(begin, end):
+            for row in range(post.shape[1]):
+                _tabulate(table, plastic.plus, plastic.minus, plastic.skip_silent, post[w, row], silent)
+                _add_float(
+                    weights, plastic.positions, pre[w], table, plastic.row_start[row], plastic.row_start[row + 1],
+                    plastic.cols,
+                )
+
+
+@nb.njit(nogil=True)
+def _read_registers(ticks: Any, window: int, start: int, steps: Any, silent: int, time_shift: int) -> None:
+    for i in range(ticks.shape[1]):
+        step = steps[start + i]
+        ticks[window, i] = silent if step < 0 else step >> time_shift
+
+
+@entry_point
+def learn_windows(
+    layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any, trace: Any, overflow: Any,
+    first: Any, last: Any, plastics: Any, ends: Any, saturated: Any, begin: int, end: int, size: int, done: int,
+    counters_rest: bool, run: bool,
+) -> None:
+    """Windows begin .. end - 1 with a commit after each ``size`` of them; ``begin`` starts a group.
+
+    Args:
+        layout .. last: as :func:`simulate` has them; ``first`` and ``last`` have ``size`` rows.
+        plastics, ends: of the plastic projections.
+        saturated: counters and weights that were cut (projection, 2), added to.
+        done: number of commits before ``begin``.
+        counters_rest: whether no counter holds a whole weight LSB, as after a commit.
+        run: whether to simulate the windows; otherwise ``first`` and ``last`` hold them.
+    """
+    for start in range(begin, end, size):
+        stop = min(start + size, end)
+        if run:
+            simulate(
+                layout, wiring, neurons, raster, bias, keep, spikes, trace, trace, overflow, first, last, start, stop, 1
+            )
+        full = stop - start == size
+        at_once = size == 1 and counters_rest
+        for p in range(len(plastics)):
+            e = ends[p]
+            steps = last if e.last_spike else first
+            for w in range(start, stop):
+                _read_registers(e.pre, w, e.pre_start, steps[w - start], e.silent, e.time_shift)
+                _read_registers(e.post, w, e.post_start, steps[w - start], e.silent, e.time_shift)
+            update(
+                plastics[p], e.pre, e.post, start, stop, e.silent, wiring.weights, full, done, at_once, saturated[p]
+            )
+        done += full
+        counters_rest = full

@@ -15,7 +15,10 @@ from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import OverflowCount, Record, Recording
 from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
-from .program import bias_table, compile_program, input_raster
+from .program import bias_table, compiled_program, input_raster
+from .run import share, thread_count
+
+_PRECISIONS = {"float64": np.float64, "float32": np.float32}
 
 
 class EngineTarget(Target):
@@ -23,30 +26,47 @@ class EngineTarget(Target):
 
     name = "engine"
     title = "fast engine: event-driven, batched, in Numba"
-    options: Mapping[str, Any] = MappingProxyType({"threads": None})  # None: as many as Numba has
+    # threads: None for all processors; precision: of float networks, in inference.
+    options: Mapping[str, Any] = MappingProxyType({"threads": None, "precision": "float64"})
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""
         return Availability(True, f"numba {metadata.version('numba')}")
 
-    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
-        """Run all samples in parallel."""
-        from .kernels import run_batch
+    def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
+        """Sums of stored weights that could leave 32 bits."""
+        if not isinstance(network, FixedNetwork):
+            return []
+        return [
+            f"projection '{p.name}' has {p.shape[1]} presynaptic neurons, whose weights may add up to more than "
+            "32 bits; split it"
+            for p in network.projections
+            if p.shape[1] * max(-p.format.mantissa_min, p.format.mantissa_max) >= 2**31
+        ]
 
-        program = compile_program(network)
-        kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+        """Run all samples, each thread its share."""
+        from .kernels import simulate
+
+        threads = thread_count(options["threads"])
+        program = compiled_program(network, _precision(options))
+        fixed = isinstance(network, FixedNetwork)
         keep, widths = _columns(network, record)
+        kinds = (bool, np.int64, np.int64) if fixed else (bool, np.float64, np.float64)
         traces = [
-            np.zeros((drive.steps, drive.batch, width), dtype)
-            for width, dtype in zip(widths, (bool, kind, kind), strict=True)
+            np.empty((drive.steps, drive.batch, width), kind) for width, kind in zip(widths, kinds, strict=True)
         ]
         overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
         none = np.zeros((0, 0), np.int64)
-        with threads(options["threads"]):
-            run_batch(
-                program.layout, program.wiring, program.neurons, program.slots, program.zero,
-                input_raster(network, drive), bias_table(network, drive), keep, *traces, overflow, none, none,
+        raster, bias = input_raster(network, drive), bias_table(network, drive, program.layout.zero.dtype)
+
+        def work(first: int, stride: int) -> None:
+            simulate(
+                program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, overflow, none, none,
+                first, drive.batch, stride,
             )
+
+        share(work, threads, drive.batch)
         by_name = [
             {
                 name: trace[:, :, row[k]:row[k] + network.size_of(name)]
@@ -55,40 +75,28 @@ class EngineTarget(Target):
             for trace, row in zip(traces, keep, strict=True)
         ]
         counts = None
-        if isinstance(network, FixedNetwork):
+        if fixed:
             totals = overflow.sum(axis=0)
             counts = {n: OverflowCount(*map(int, totals[k])) for k, n in enumerate(network.population_names)}
         return Recording(by_name[0], by_name[1], by_name[2], counts, self._info())
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
-        """Learn window by window; windows between two commits run in parallel."""
+        """Learn window by window."""
         from .learn import learn
 
-        with threads(options["threads"]):
-            return learn(network, drive, plan, self._info())
+        if _precision(options) is not np.float64:
+            raise ParameterError("engine: float networks learn with precision = 'float64' only")
+        return learn(network, drive, plan, thread_count(options["threads"]), self._info())
 
     def _info(self) -> dict[str, Any]:
         return {"numba": metadata.version("numba")}
 
 
-class threads:  # noqa: N801 - reads as a statement
-    """Number of Numba threads within a block; None leaves it alone."""
-
-    def __init__(self, count: int | None) -> None:
-        import numba
-
-        self._count, self._numba = count, numba
-        limit = numba.config.NUMBA_NUM_THREADS
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= limit):
-            raise ParameterError(f"engine: threads = {count!r} is outside 1 .. {limit} of this machine")
-
-    def __enter__(self) -> None:
-        self._before = self._numba.get_num_threads()
-        if self._count is not None:
-            self._numba.set_num_threads(self._count)
-
-    def __exit__(self, *exc: object) -> None:
-        self._numba.set_num_threads(self._before)
+def _precision(options: Mapping[str, Any]) -> Any:
+    name = options["precision"]
+    if name not in _PRECISIONS:
+        raise ParameterError(f"engine: precision = {name!r} is unknown; there are: {', '.join(_PRECISIONS)}")
+    return _PRECISIONS[name]
 
 
 def _columns(network: AnyNetwork, record: Record) -> tuple[Any, list[int]]:

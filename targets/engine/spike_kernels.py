@@ -1,0 +1,152 @@
+"""Spikes: who fired as a list, and what that adds to the synaptic input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from .jit import kernel, shift_left, shift_right, store_eight
+from .program import DENSE, LANES, ROWS
+
+_index = np.uint64
+
+# For each byte of eight spikes: their positions, then anything; and how many they are.
+POSITIONS = np.array([([k for k in range(8) if b >> k & 1] + [0] * 8)[:8] for b in range(256)], np.int32).reshape(-1)
+COUNTS = np.array([b.bit_count() for b in range(256)], np.int32)
+
+# Times a word of eight bytes 0 or 1, gathers their bits in the highest byte: byte k holds bit 8 k,
+# which 2**(56 - 7 k) moves to bit 56 + k, and no two products of any bytes meet.
+_GATHER = np.uint64(sum(1 << (56 - 7 * k) for k in range(8)))
+
+
+@kernel
+def list_active(
+    words: Any, start: int, stop: int, size: int, active: Any, begin: int, positions: Any, counts: Any
+) -> int:
+    """List who fired among the sources start .. stop - 1; returns how many did.
+
+    Args:
+        words: a byte, 0 or 1, for each source, eight a word; start, stop: multiples of 8.
+        size: number of sources without padding.
+        active: from ``begin`` on their indices within the group, in order, written; then ROWS times
+            ``size``, the index of the zero row of a dense segment.
+        positions, counts: POSITIONS and COUNTS (as arguments, so that they are known not to overlap).
+    """
+    n = begin
+    for w in range(start // 8, stop // 8):
+        byte = (words[_index(w)] * _GATHER) >> np.uint64(56)
+        store_eight(active, n, positions, np.int64(byte * _index(8)), np.int32(8 * w - start))
+        n += counts[byte]
+    for k in range(ROWS):
+        active[_index(n + k)] = size
+    return n - begin
+
+
+@kernel
+def _add_rows(
+    total: Any, at: int, weights: Any, weight_start: int, width: int, active: Any, begin: int, count: int
+) -> None:
+    """Add the rows of the sources ``active[begin:begin + count]`` to ``total[at:at + width]``.
+
+    ROWS of them in one pass; where count is no multiple of it, zero rows must follow in the list.
+    """
+    for k in range(begin, begin + count, ROWS):
+        r0 = _index(weight_start + active[_index(k)] * width)
+        r1 = _index(weight_start + active[_index(k + 1)] * width)
+        r2 = _index(weight_start + active[_index(k + 2)] * width)
+        r3 = _index(weight_start + active[_index(k + 3)] * width)
+        r4 = _index(weight_start + active[_index(k + 4)] * width)
+        r5 = _index(weight_start + active[_index(k + 5)] * width)
+        r6 = _index(weight_start + active[_index(k + 6)] * width)
+        r7 = _index(weight_start + active[_index(k + 7)] * width)
+        for block in range(width // LANES):
+            first = _index(block * LANES)
+            for lane in range(LANES):
+                j = first + _index(lane)
+                total[_index(at) + j] += (
+                    weights[r0 + j] + weights[r1 + j] + weights[r2 + j] + weights[r3 + j]
+                    + weights[r4 + j] + weights[r5 + j] + weights[r6 + j] + weights[r7 + j]
+                )
+
+
+@kernel
+def _flush(total: Any, at: int, partial: Any, width: int, shift: int) -> None:
+    """Add partial sums times 2**shift (floor) to ``total[at:at + width]`` and set them to zero."""
+    left, right = np.int32(max(shift, 0)), np.int32(max(-shift, 0))
+    for i in range(width):
+        j = _index(i)
+        total[_index(at) + j] += shift_right(shift_left(np.int32(partial[j]), left), right)
+        partial[j] = 0
+
+
+@kernel
+def _scatter(
+    total: Any, at: int, weights: Any, weight_start: int, indptr: Any, pointer: int, indices: Any, index_start: int,
+    active: Any, begin: int, count: int, factor: Any,
+) -> None:
+    """Add the synapses of the active sources of a sparse segment, times ``factor``."""
+    for k in range(begin, begin + count):
+        i = pointer + active[_index(k)]
+        for e in range(indptr[_index(i)], indptr[_index(i + 1)]):
+            j = at + indices[_index(index_start + e)]
+            total[_index(j)] += weights[_index(weight_start + e)] * factor
+
+
+def send(
+    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
+    whole: Any,
+) -> Any:
+    """Add what segment s brings to ``arriving[at:at + width]``.
+
+    Args:
+        wiring: all segments.
+        active: list of the active sources, ``count`` of them from ``begin`` on.
+        partial, whole: zeros of at least ``width`` for sums, left as zeros: of the type
+            ``wiring.partial`` and of the state's type.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(send)
+def _send(
+    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
+    whole: Any,
+) -> Any:
+    return _send_integers if isinstance(arriving.dtype, types.Integer) else _send_floats
+
+
+def _send_integers(
+    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
+    whole: Any,
+) -> None:
+    shift = wiring.shift[s]
+    # A right shift rounds, so it needs the whole sum; a left shift acts on each part.
+    total, low, left = (arriving, at, shift) if shift >= 0 else (whole, 0, 0)
+    if wiring.kind[s] == DENSE:
+        for k in range(0, count, wiring.chunk):
+            rows = min(wiring.chunk, count - k)
+            _add_rows(partial, 0, wiring.weights, wiring.weight_start[s], width, active, begin + k, rows)
+            _flush(total, low, partial, width, left)
+    else:
+        _scatter(
+            total, low, wiring.weights, wiring.weight_start[s], wiring.indptr, wiring.pointer_start[s], wiring.indices,
+            wiring.index_start[s], active, begin, count, 1 << left,
+        )
+    if shift < 0:
+        _flush(arriving, at, whole, width, shift)
+
+
+def _send_floats(
+    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
+    whole: Any,
+) -> None:
+    if wiring.kind[s] == DENSE:
+        _add_rows(arriving, at, wiring.weights, wiring.weight_start[s], width, active, begin, count)
+    else:
+        _scatter(
+            arriving, at, wiring.weights, wiring.weight_start[s], wiring.indptr, wiring.pointer_start[s],
+            wiring.indices, wiring.index_start[s], active, begin, count, 1,
+        )
