@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ssdp_hw.nir_io import from_nir
     from ssdp_hw.quantization import quantize
     from ssdp_hw.simulation import run
-    from ssdp_hw.ssdp import SSDP, FixedSSDP
+    from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, batch_update
     from ssdp_hw.storage import load, save
     from ssdp_hw.target import list_targets as targets
     from ssdp_hw.teacher import Teacher
@@ -41,20 +41,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons",
+    "BatchSSDP": "ssdp", "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons",
     "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed", "FixedProjection": "fixed",
     "FixedSSDP": "ssdp", "Input": "graph", "Network": "network", "Population": "network",
     "Projection": "network", "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors",
-    "Teacher": "teacher", "WeightFormat": "formats", "compare": "comparison", "compile_microcode": "microcode",
-    "encode": "encoding", "measure_activity": "activity", "resources": "chip_resources", "from_nir": "nir_io",
-    "learn": "learning", "load": "storage", "quantize": "quantization", "run": "simulation",
-    "save": "storage",
+    "Teacher": "teacher", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
+    "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
+    "resources": "chip_resources", "from_nir": "nir_io", "learn": "learning", "load": "storage",
+    "quantize": "quantization", "run": "simulation", "save": "storage",
 }
 
 __all__ = [
-    "IF", "LI", "LIF", "SSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
+    "IF", "LI", "LIF", "SSDP", "BatchSSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "SsdpHwError", "Teacher", "WeightFormat", "compare", "compile_microcode", "encode", "from_nir",
+    "SsdpHwError", "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "from_nir",
     "learn", "load", "measure_activity", "quantize", "resources", "run", "save", "targets",
 ]
 
