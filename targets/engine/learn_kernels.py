@@ -128,64 +128,63 @@ def _sort_by_tick(pre: Any, silent: int, order: Any, run_tick: Any, run_start: A
 
 
 @kernel
-def _gather_row(
-    counter: Any, first: int, last: int, dense: bool, cols: Any, pre: Any, table: Any, order: Any, run_tick: Any,
-    run_start: Any, runs: int, low: int, high: int, weights: Any, positions: Any, at_once: bool, k: int,
-    rounding: int, layer: int, index: int, key_low: int, key_high: int, weight_min: int, weight_max: int,
-    saturated: Any,
-) -> None:
-    """Add the evidence of one window to the synapses first .. last - 1 of a postsynaptic neuron.
-
-    In a dense projection by runs of presynaptic neurons with the same tick; in a sparse one synapse
-    by synapse. If ``at_once``, the synapses that gather evidence are committed.
-    """
-    full = cut = 0
-    for r in range(runs if dense else 1):
-        begin, end = (run_start[r], run_start[r + 1]) if dense else (first, last)
-        e = table[run_tick[r]] if dense else 0
-        if dense and e == 0:
-            continue
-        for m in range(begin, end):
-            if dense:
-                s = np.uint64(first + order[np.uint64(m)])
-            else:
-                s = np.uint64(m)
-                e = table[np.uint64(pre[np.uint64(cols[s])])]
-                if e == 0:
-                    continue
-            c = counter[s] + e
-            if c > high:
-                c = high
-                full += 1
-            elif c < low:
-                c = low
-                full += 1
-            if at_once:
-                move, c = _moved(c, k, rounding, np.int64(s), layer, index, key_low, key_high)
-                if move != 0:
-                    position = np.uint64(positions[s])
-                    moved = np.int64(weights[position]) + move
-                    kept = min(max(moved, weight_min), weight_max)
-                    cut += kept != moved
-                    weights[position] = kept
-            counter[s] = c
-    saturated[0] += full
-    saturated[1] += cut
+def _list_dense(
+    table: Any, order: Any, run_tick: Any, run_start: Any, runs: int, first: int, synapses: Any, evidence: Any
+) -> int:
+    """Synapses of a row that begins at ``first`` and their evidence, where it is not zero; how many."""
+    n = 0
+    for r in range(runs):
+        e = table[run_tick[r]]
+        if e != 0:
+            begin, count = run_start[r], run_start[r + 1] - run_start[r]
+            for m in range(count):
+                synapses[np.uint64(n + m)] = first + order[np.uint64(begin + m)]
+                evidence[np.uint64(n + m)] = e
+            n += count
+    return n
 
 
 @kernel
-def _commit_all(
-    counter: Any, weights: Any, positions: Any, k: int, rounding: int, layer: int, index: int, key_low: int,
-    key_high: int, weight_min: int, weight_max: int, saturated: Any,
+def _list_sparse(table: Any, pre: Any, cols: Any, first: int, last: int, synapses: Any, evidence: Any) -> int:
+    n = 0
+    for s in range(first, last):
+        e = table[pre[cols[s]]]
+        synapses[n], evidence[n] = s, e
+        n += e != 0
+    return n
+
+
+@kernel
+def _gather(counter: Any, synapses: Any, evidence: Any, count: int, low: int, high: int, saturated: Any) -> None:
+    """Add evidence to the counters of some synapses."""
+    full = 0
+    for m in range(count):
+        s = np.uint64(synapses[m])
+        total = counter[s] + evidence[m]
+        kept = min(max(total, low), high)
+        full += kept != total
+        counter[s] = kept
+    saturated[0] += full
+
+
+@kernel
+def _commit(
+    counter: Any, weights: Any, positions: Any, synapses: Any, count: int, k: int, rounding: int, layer: int,
+    index: int, key_low: int, key_high: int, weight_min: int, weight_max: int, saturated: Any,
 ) -> None:
-    """Move every weight by its counter; one that is zero moves none by any rounding."""
-    for s in range(len(counter)):
-        if counter[s] != 0:
-            move, counter[s] = _moved(counter[s], k, rounding, s, layer, index, key_low, key_high)
-            moved = np.int64(weights[positions[s]]) + move
+    """Move the weights of some synapses by their counters."""
+    for m in range(count):
+        s = np.uint64(synapses[m])
+        c = counter[s]
+        if c == 0:  # moves nothing by any rounding
+            continue
+        move, counter[s] = _moved(c, k, rounding, np.int64(s), layer, index, key_low, key_high)
+        if move != 0:
+            position = np.uint64(positions[s])
+            moved = np.int64(weights[position]) + move
             kept = min(max(moved, weight_min), weight_max)
             saturated[1] += kept != moved
-            weights[positions[s]] = kept
+            weights[position] = kept
 
 
 @kernel
@@ -226,21 +225,31 @@ def _update_fixed(
 ) -> None:
     n = pre.shape[1]
     order, run_tick, run_start = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n + 1, np.int64)
+    synapses, evidence = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
     table = np.empty(silent + 1, np.int64)
     for w in range(begin, end):
         runs = _sort_by_tick(pre[w], silent, order, run_tick, run_start)
         for row in range(post.shape[1]):
             _tabulate(table, plastic.plus, plastic.minus, plastic.skip_silent, post[w, row], silent)
-            _gather_row(
-                plastic.counter, plastic.row_start[row], plastic.row_start[row + 1], plastic.dense, plastic.cols,
-                pre[w], table, order, run_tick, run_start, runs, plastic.counter_min, plastic.counter_max, weights,
-                plastic.positions, at_once, plastic.lsb_shift, plastic.rounding, plastic.layer, index,
-                plastic.key_low, plastic.key_high, plastic.weight_min, plastic.weight_max, saturated,
+            first, last = plastic.row_start[row], plastic.row_start[row + 1]
+            if plastic.dense:
+                count = _list_dense(table, order, run_tick, run_start, runs, first, synapses, evidence)
+            else:
+                count = _list_sparse(table, pre[w], plastic.cols, first, last, synapses, evidence)
+            _gather(
+                plastic.counter, synapses, evidence, count, plastic.counter_min, plastic.counter_max, saturated
             )
+            if at_once:
+                _commit(
+                    plastic.counter, weights, plastic.positions, synapses, count, plastic.lsb_shift, plastic.rounding,
+                    plastic.layer, index, plastic.key_low, plastic.key_high, plastic.weight_min, plastic.weight_max,
+                    saturated,
+                )
     if commits and not at_once:
-        _commit_all(
-            plastic.counter, weights, plastic.positions, plastic.lsb_shift, plastic.rounding, plastic.layer, index,
-            plastic.key_low, plastic.key_high, plastic.weight_min, plastic.weight_max, saturated,
+        every = np.arange(len(plastic.counter))
+        _commit(
+            plastic.counter, weights, plastic.positions, every, len(every), plastic.lsb_shift, plastic.rounding,
+            plastic.layer, index, plastic.key_low, plastic.key_high, plastic.weight_min, plastic.weight_max, saturated,
         )
 
 
