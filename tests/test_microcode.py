@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -156,6 +158,7 @@ def window_update(rule: sh.SSDP, window: int, pre: int | None, post: int | None)
 @given(RULES, st.integers(1, 63), st.integers(1, 2))
 def test_branches_hold_what_the_float_rule_wants_and_what_the_products_give(rule, window, exponentials):
     scale = 100.0
+    rule = replace(rule, sigma=min(rule.sigma, window / 6))  # so that traces fade within a window
     code = sh.compile_microcode(rule, window=window, scale=scale, exponentials=exponentials)
     tables = {
         Arithmetic.FIXED: {
@@ -272,6 +275,9 @@ def test_what_is_replaced_depends_on_what_is_wanted():
         ({"a_plus": 1.0}, {"scale": 300.0}, ParameterError, "is 300 weight LSBs"),
         ({"a_plus": 1.0}, {"scale": 250.0}, ParameterError, "partial sum"),
         ({"a_plus": 0.05, "clip": 0.01}, {}, UnsupportedError, "clip = 0.01"),
+        ({"sigma": 1e-200}, {}, ParameterError, "sigma = 1e-200"),
+        ({"sigma": 1e200}, {}, ParameterError, r"sigma = 1e\+200"),
+        ({"sigma": 40.0}, {}, ParameterError, "its trace a window later"),
         # 1.3 steps of 2**-7 for the amplitude: the fit's exponentials, 4 times as large, round to nothing like it.
         ({"a_plus": 1e-4, "sigma": 10.0, "a_baseline": 0.0}, {"window": 63}, ParameterError, "no impulses and lit"),
     ],

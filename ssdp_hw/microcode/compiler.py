@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.microcode.code import Branch, Microcode
 from ssdp_hw.microcode.engine import (
     Arithmetic,
@@ -39,6 +40,8 @@ from ssdp_hw.ssdp.rule import SSDP, SilentPairs, WeightRounding
 Real = NDArray[np.float64]
 Term = tuple[float, tuple[str, ...]]  # coefficient and factors
 
+# The stated errors are those of traces at rest: where most of a spike is left they mean nothing.
+CARRY_OVER_MAX = 0.5
 # A trace of this tau has no memory: exp(-64) is less than any width can show.
 _NO_MEMORY = 1.0 / 64
 
@@ -70,6 +73,11 @@ def compile_microcode(
     traces = _named(kernel)
     t_epoch = wanted.window if wanted.epoch is Epoch.WINDOW else 1
     carry_over = max((_left(trace, wanted) for trace in kernel.traces), default=0.0)
+    if carry_over > CARRY_OVER_MAX and wanted.epoch is Epoch.WINDOW:
+        raise ParameterError(
+            f"microcode: with sigma = {rule.sigma:g} and window = {window} steps {carry_over:.0%} of a spike is still "
+            "in its trace a window later; choose a longer window, a larger scale, epoch='step' or exponentials=0"
+        )
     return Microcode(
         products, traces, wanted.epoch, t_epoch, *_branches(wanted, products, traces), carry_over,
         (*_replaced_always(rule), *_replaced_here(wanted, kernel, carry_over)),

@@ -12,6 +12,8 @@ from ssdp_hw.ssdp.rule import SSDP, SilentPairs
 
 # With updates in every step nothing bounds a window; this is how far the kernel is fitted.
 LONGEST_FIT = 255
+# Beyond these a Gaussian is 0 at every distance but 0, or 1 at all of them, and squares overflow.
+SIGMA_MIN, SIGMA_MAX = 2.0**-10, 2.0**20
 
 
 class OneSilent(Choice):
@@ -68,6 +70,8 @@ def check_wanted(
             "microcode: one_silent='timed' reads traces at the end of a window: it needs 1 or 2 exponentials and "
             "epoch='window'; choose 'flat' or 'skip'"
         )
+    if not SIGMA_MIN <= rule.sigma <= SIGMA_MAX:
+        raise ParameterError(f"microcode: sigma = {rule.sigma:g} steps is outside {SIGMA_MIN:g} .. {SIGMA_MAX:g}")
     if max(rule.a_plus, rule.a_baseline) > rule.clip:
         raise UnsupportedError(
             f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the engine has no such clip; "

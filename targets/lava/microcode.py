@@ -36,9 +36,14 @@ _SEED_MAX = 2**31 - 1
 
 
 def learning_rule(code: Microcode, arithmetic: Arithmetic | str = Arithmetic.FIXED, rng_seed: int = 1) -> Any:
-    """Lava's ``Loihi2FLearningRule`` in this program, for a ``LearningDense`` of the user's own.
+    """Lava's ``Loihi2FLearningRule`` in this program, for a ``LearningDense`` of the user's own::
 
-    Use it with the ProcessModels of the same arithmetic: ``Loihi2SimCfg(select_tag="fixed_pt")``.
+        code = ssdp_hw.compile_microcode(rule, window=32, scale=256)
+        dense = LearningDense(weights=weights, learning_rule=learning_rule(code), name="plastic")
+        neurons.s_out.connect(dense.s_in_bap)
+        dense.run(RunSteps(steps), Loihi2SimCfg(select_tag="fixed_pt"))
+
+    The rule is written for ProcessModels of that ``arithmetic``, which is the tag to select.
     """
     from .worker.compat import enable
 
