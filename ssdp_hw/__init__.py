@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ssdp_hw.microcode import compile_microcode
     from ssdp_hw.network import Network, Population, Projection, Semantics
     from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
-    from ssdp_hw.nir_io import from_nir
+    from ssdp_hw.nir_io import from_nir, to_nir, write_nir
     from ssdp_hw.quantization import quantize
     from ssdp_hw.simulation import run
     from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, batch_update
@@ -49,6 +49,7 @@ _HOME = {
     "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
     "resources": "chip_resources", "from_nir": "nir_io", "learn": "learning", "load": "storage",
     "quantize": "quantization", "run": "simulation", "save": "storage",
+    "to_nir": "nir_io", "write_nir": "nir_io",
 }
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
     "SsdpHwError", "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "from_nir",
     "learn", "load", "measure_activity", "quantize", "resources", "run", "save", "targets",
+    "to_nir", "write_nir",
 ]
 
 

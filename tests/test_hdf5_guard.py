@@ -89,6 +89,55 @@ def test_named_type(path):
     refuses(path, "neither a group nor a dataset")
 
 
+def test_texts_that_share_their_bytes(path):
+    """1000 texts of 60 kB in a file of 111 kB: the sixteen bytes that point at the text are all the same."""
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=["a" * 60_000, *["b"] * 999], dtype=h5py.string_dtype())
+        offset = f["x"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[offset:offset + 16_000] = bytes(content[offset:offset + 16]) * 1000
+    path.write_bytes(content)
+    assert len(content) < 120_000
+    with h5py.File(path) as f:
+        assert f["x"][999] == b"a" * 60_000
+    refuses(path, "'/x': the texts of the file are longer than")
+
+
+@pytest.mark.parametrize(("shape", "words"), [
+    ((2, 3), "texts in the shape"), ((1, 1, 1), "texts in the shape"), ((2**20, 2), "more than .* texts"),
+])
+def test_texts_of_odd_shapes(path, shape, words):
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", shape=shape, dtype=h5py.string_dtype())
+    refuses(path, words)
+
+
+@pytest.mark.parametrize("dtype", [
+    h5py.vlen_dtype(np.float64), h5py.ref_dtype, np.dtype([("a", "f8"), ("b", "i4")]), np.dtype("V8"),
+])
+def test_types_other_than_numbers_and_text(path, dtype):
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", shape=(3,), dtype=dtype)
+    refuses(path, "'/x' has values of type .* only numbers and text are read")
+
+
+def test_filters_of_other_programs(path):
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=np.zeros(100), chunks=(10,), compression="gzip", shuffle=True, fletcher32=True)
+        f.create_dataset("y", data=np.zeros(100), chunks=(10,), compression="lzf")
+    open_checked(path).close()
+    with h5py.File(path, "w") as f:  # optional, so that HDF5 writes it without the filter
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((10,))
+        plist.set_filter(h5py.h5z.FILTER_LZF, h5py.h5z.FLAG_OPTIONAL)
+        h5py.h5d.create(f.id, b"x", h5py.h5t.IEEE_F64LE, h5py.h5s.create_simple((10,)), plist)
+    content = path.read_bytes()
+    number = (32000).to_bytes(2, "little")
+    assert content.count(number) == 1
+    path.write_bytes(content.replace(number, (32013).to_bytes(2, "little")))
+    refuses(path, "'/x' is stored through the HDF5 filter 32013")
+
+
 def test_budget_counts_all_datasets_as_they_unfold(path):
     with h5py.File(path, "w") as f:
         for name in ("a", "b"):

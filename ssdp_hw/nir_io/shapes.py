@@ -51,7 +51,8 @@ def find_shapes(wiring: Wiring) -> None:
         _walk(wiring, own, [behind])
     for name, node in wiring.nodes.items():
         if name not in wiring.shape_in:
-            own[name] = (declared_shape(name, node) if isinstance(node, Port) else None) or (1,)
+            declared = declared_shape(name, node) if isinstance(node, Port) else None
+            own[name] = declared or (None if spatial_axes(node) else (1,))
             _walk(wiring, own, [name])
     for name in wiring.named("Output"):
         given = [wiring.shape_out[k] for k in wiring.before[name]]

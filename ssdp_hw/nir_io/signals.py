@@ -208,11 +208,14 @@ def joined(terms: dict[int, Term], size: int) -> list[tuple[Any, Any, tuple[str,
     order = np.argsort(place, kind="stable")
     if np.any(np.diff(place[order]) == 0):
         return parts
+    place = place[order]
     values = np.concatenate([synapse_values(matrix) for matrix in matrices])[order]
     delay = np.repeat(delays, [len(rows) for rows, _ in where])[order]
-    if len(place) == shape[0] * shape[1] and all(term.dense for term in terms.values()):
-        return [(values.reshape(shape), delay.reshape(shape), via)]
-    rows, cols = np.divmod(place[order], shape[1])
+    if all(term.dense for term in terms.values()):  # of which only weights of zero can have been dropped
+        dense, steps = np.zeros(shape), np.zeros(shape, np.int64)
+        dense.reshape(-1)[place], steps.reshape(-1)[place] = values, delay
+        return [(dense, steps, via)]
+    rows, cols = np.divmod(place, shape[1])
     return [(sp.csr_array(sp.coo_array((values, (rows, cols)), shape=shape)), delay, via)]
 
 
