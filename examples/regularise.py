@@ -1,7 +1,7 @@
 """SSDP as a regulariser beside backpropagation, with and without, over several seeds.
 
     python examples/regularise.py                            # scikit-learn's digits, 10 seeds
-    python examples/regularise.py --dataset fashion-mnist    # Debian's dataset-fashion-mnist
+    python examples/regularise.py --dataset fashion-mnist    # Debian's dataset-fashion-mnist: hours, not minutes
 
 needs the extra ``ssdp-hw[train]``. The setting is that of the authors' single-layer script, smaller:
 one hidden layer of LIF neurons, a linear readout of its mean rates, cross-entropy and a pull of the
