@@ -20,7 +20,7 @@ def read_network(path: Path, dt: float | None, semantics: dict[str, str]) -> Any
     """A network from a NIR file or from a file written by ``ssdp-hw``.
 
     Raises:
-        ParameterError: a NIR file without dt, or semantics given for a file that states its own.
+        ParameterError: no dt, neither given nor in the NIR file, or semantics given for a file that states its own.
         FileFormatError: see :func:`ssdp_hw.from_nir` and :func:`ssdp_hw.load`.
     """
     from ssdp_hw.nir_io import from_nir
@@ -30,8 +30,6 @@ def read_network(path: Path, dt: float | None, semantics: dict[str, str]) -> Any
         if dt is not None or semantics:
             raise ParameterError(f"{path}: a saved network states its own dt and semantics; leave the options out")
         return load(path)
-    if dt is None:
-        raise ParameterError(f"{path}: NIR does not state the length of a step; give it with --dt, in seconds")
     return from_nir(path, dt, **semantics)  # type: ignore[arg-type]
 
 

@@ -125,7 +125,7 @@ def _lower(graph: nir.NIRGraph, choices: _Choices) -> Network:
 def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
     stated = None if header is None else header.semantics
     if stated is None and choices.dt is None:
-        raise ParameterError("NIR does not state the length of a step: give dt, in seconds")
+        raise ParameterError("NIR does not state the length of a step: give dt, in seconds (--dt)")
     stated = stated or Semantics(1.0)
     return Semantics(
         stated.dt if choices.dt is None else choices.dt, choices.discretization or stated.discretization,
