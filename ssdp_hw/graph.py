@@ -8,7 +8,7 @@ from what was sent before it, so the order in which they are listed has no meani
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -143,6 +143,17 @@ class BaseProjection:
         return int(np.max(self.delay, initial=0))
 
 
+def _freeze(part: Any) -> None:
+    """Make the arrays of a population or projection read-only, so that what targets derive from them stays true."""
+    for value in vars(part).values():
+        arrays = (value.data, value.indices, value.indptr) if sp.issparse(value) else (value,)
+        for array in arrays:
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
+        if is_dataclass(value) and not isinstance(value, type):
+            _freeze(value)
+
+
 P = TypeVar("P", bound=PopulationLike)
 J = TypeVar("J", bound=BaseProjection)
 
@@ -164,11 +175,13 @@ class Graph(Generic[P, J]):
     _projections: Mapping[str, J]
 
     def _index(self) -> None:
-        """Freeze the sequences, index them by name and check the graph; subclasses are frozen."""
+        """Freeze the sequences and arrays, index them by name and check the graph; subclasses are frozen."""
         for name in ("inputs", "populations", "projections", "outputs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "_populations", {p.name: p for p in self.populations})
         object.__setattr__(self, "_projections", {p.name: p for p in self.projections})
+        for part in (*self.populations, *self.projections):
+            _freeze(part)
         self._check()
 
     def _check(self) -> None:

@@ -27,9 +27,9 @@ def _keep(trace: Any, step: int, sample: int, column: int, values: Any, first: i
 @entry_point
 def simulate(
     layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any, v_trace: Any,
-    u_trace: Any, overflow: Any, first: Any, last: Any, begin: int, end: int, stride: int,
+    u_trace: Any, overflow: Any, first: Any, last: Any, begin: int, end: int,
 ) -> None:
-    """Run the samples ``begin, begin + stride ..`` below ``end``, each on its own from the initial state.
+    """Run the samples begin .. end - 1, each on its own from the initial state.
 
     Args:
         layout, wiring, neurons: the program.
@@ -53,7 +53,7 @@ def simulate(
     active = np.zeros(sources + groups * LANES, np.int32)
     n_active = np.zeros(groups, np.int64)
     lanes = np.zeros((3, LANES), np.int32)
-    for sample in range(begin, end, stride):
+    for sample in range(begin, end):
         u[:] = layout.zero
         v[:] = neurons.v_init
         ring[:] = layout.zero

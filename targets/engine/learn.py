@@ -51,13 +51,12 @@ def learn(
             *arguments, overflow, first, last, plastics, ends, saturated, 0, drive.batch, size, done, False, True
         )
     else:
+        def work(begin: int, end: int) -> None:
+            simulate(*arguments, arguments[-1], overflow, first, last, begin, end)
+
         for start in range(0, drive.batch, size):
             stop = min(start + size, drive.batch)
-
-            def work(offset: int, stride: int, start: int = start, stop: int = stop) -> None:
-                simulate(*arguments, arguments[-1], overflow, first, last, start + offset, stop, stride)
-
-            share(work, threads, stop - start)
+            share(work, threads, start, stop)
             learn_windows(
                 *arguments, overflow, first, last, plastics, ends, saturated, start, stop, size, done, False, False
             )

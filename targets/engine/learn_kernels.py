@@ -295,7 +295,7 @@ def learn_windows(
         stop = min(start + size, end)
         if run:
             simulate(
-                layout, wiring, neurons, raster, bias, keep, spikes, trace, trace, overflow, first, last, start, stop, 1
+                layout, wiring, neurons, raster, bias, keep, spikes, trace, trace, overflow, first, last, start, stop
             )
         full = stop - start == size
         at_once = size == 1 and counters_rest

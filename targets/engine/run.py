@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ssdp_hw.errors import ParameterError
 
+_BLOCKS = 4  # of samples a thread
+
 
 def available_threads() -> int:
     """Number of processors that this process may use."""
@@ -28,18 +30,19 @@ def thread_count(option: object) -> int:
     return option
 
 
-def share(work: Callable[[int, int], None], threads: int, batch: int) -> None:
-    """Call ``work(first sample, stride)`` on each thread; every sample belongs to one of them.
+def share(work: Callable[[int, int], None], threads: int, begin: int, end: int) -> None:
+    """Call ``work(first sample, end)`` for blocks that together are the samples begin .. end - 1.
 
-    The work must release the global interpreter lock. What a sample gives does not depend on who
-    works on it, so neither does the result depend on the number of threads.
+    The work must release the global interpreter lock. What a sample gives does not depend on what
+    runs beside it, so neither does the result depend on the number of threads.
     """
-    threads = min(threads, batch)
+    threads = min(threads, end - begin)
     if threads <= 1:
-        work(0, 1)
+        work(begin, end)
         return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work, k, threads) for k in range(1, threads)]
-        work(0, threads)
-        for future in others:
-            future.result()
+    # Several blocks a thread, since samples differ in spikes and processors in what else they do.
+    size = -(-(end - begin) // (threads * _BLOCKS))
+    starts = range(begin, end, size)
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, starts, [min(start + size, end) for start in starts]):
+            pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,12 @@ from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 from .program import bias_table, compiled_program, input_raster
 from .run import share, thread_count
 
+
+@cache
+def _numba_version() -> str:  # reading a package's metadata takes longer than a small run
+    return metadata.version("numba")
+
+
 _PRECISIONS = {"float64": np.float64, "float32": np.float32}
 
 
@@ -31,7 +38,7 @@ class EngineTarget(Target):
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""
-        return Availability(True, f"numba {metadata.version('numba')}")
+        return Availability(True, f"numba {_numba_version()}")
 
     def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
         """Sums of stored weights that could leave 32 bits."""
@@ -60,13 +67,13 @@ class EngineTarget(Target):
         none = np.zeros((0, 0), np.int64)
         raster, bias = input_raster(network, drive), bias_table(network, drive, program.layout.zero.dtype)
 
-        def work(first: int, stride: int) -> None:
+        def work(begin: int, end: int) -> None:
             simulate(
                 program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, overflow, none, none,
-                first, drive.batch, stride,
+                begin, end,
             )
 
-        share(work, threads, drive.batch)
+        share(work, threads, 0, drive.batch)
         by_name = [
             {
                 name: trace[:, :, row[k]:row[k] + network.size_of(name)]
@@ -89,7 +96,7 @@ class EngineTarget(Target):
         return learn(network, drive, plan, thread_count(options["threads"]), self._info())
 
     def _info(self) -> dict[str, Any]:
-        return {"numba": metadata.version("numba")}
+        return {"numba": _numba_version()}
 
 
 def _precision(options: Mapping[str, Any]) -> Any:

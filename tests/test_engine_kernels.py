@@ -1,0 +1,158 @@
+"""The engine's kernels at the sizes where they change their ways: blocks, chunks, types, threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_engine import ENGINE, SPEC, assert_equal, learn, run
+
+import ssdp_hw as sh
+from ssdp_hw.chips import load_chip
+from ssdp_hw.drive import make_drive
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.formats import WeightFormat
+from ssdp_hw.ssdp import FixedSSDP
+from ssdp_hw.target import LearningPlan, get_target
+
+# Lava's widths with weights of 16 bits.
+WIDE_CHIP = replace(load_chip("loihi"), name="wide", weight_bits=16, weight_scale_bits=16)
+
+
+def network(pre, post, sign, exponent, bits, rng, *, sparse=False, delays=0):
+    """A projection whose presynaptic neurons may all fire at once, and one back to itself."""
+    chip = WIDE_CHIP if bits > 8 else load_chip("loihi")
+    form = WeightFormat(bits, sign, chip.weight_scale_bits)
+    ends = rng.choice([form.mantissa_min, form.mantissa_max], (post, pre))
+    mantissa = np.where(rng.random((post, pre)) < 0.5, ends, rng.integers(form.mantissa_min, form.mantissa_max + 1))
+    weight = mantissa * form.step
+    back = rng.integers(-20, 20, (post, post)) * 2
+    return sh.FixedNetwork(
+        [sh.Input("in", pre)],
+        [
+            sh.FixedPopulation(
+                name="p", size=post, du=rng.integers(400, 4096, post), dv=300, vth=rng.integers(0, 9000, post)
+            )
+        ],
+        [
+            sh.FixedProjection(
+                source="in", target="p", weight=sp.csr_array(weight) if sparse else weight, weight_exp=exponent,
+                format=form, delay=delays,
+            ),
+            sh.FixedProjection(
+                source="p", target="p", weight=back << (chip.weight_scale_bits - 8),
+                format=WeightFormat(8, "mixed", chip.weight_scale_bits),
+            ),
+        ],
+        ["p"], chip=chip,
+    )
+
+
+@settings(max_examples=60)
+@given(
+    pre=st.sampled_from((1, 7, 8, 9, 127, 129, 256, 257, 700)), post=st.sampled_from((1, 15, 16, 17, 33, 70)),
+    sign=st.sampled_from(("mixed", "excitatory", "inhibitory")), exponent=st.sampled_from((-8, -3, -1, 0, 2)),
+    rate=st.sampled_from((0.02, 0.5, 1.0)), sparse=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)
+def test_any_number_of_rows_and_columns(pre, post, sign, exponent, rate, sparse, seed):
+    """Rows beyond what 16 bits hold are added in chunks; a right shift still rounds the whole sum."""
+    rng = np.random.default_rng(seed)
+    exponent = min(exponent, 0) if pre > 200 else exponent  # to keep within the chip's registers
+    net = network(pre, post, sign, exponent, 8, rng, sparse=sparse)
+    spikes = rng.random((8, 2, pre)) < rate
+    assert_equal(run(SPEC, net, spikes), run(ENGINE, net, spikes))
+
+
+@pytest.mark.parametrize("sign", ["mixed", "excitatory", "inhibitory"])
+@pytest.mark.parametrize("bits", [9, 11, 12, 13, 16])
+def test_wide_weights(sign, bits):
+    """8, 16 and 32 bits a weight."""
+    rng = np.random.default_rng(bits)
+    net = network(40, 20, sign, -8, bits, rng, delays=rng.integers(0, 3, (20, 40)))
+    spikes = rng.random((10, 3, 40)) < 0.5
+    wanted = run(SPEC, net, spikes)
+    assert wanted.u["p"].any()
+    assert_equal(wanted, run(ENGINE, net, spikes))
+
+
+def test_float32_is_close():
+    rng = np.random.default_rng(3)
+    net = sh.Network(
+        [sh.Input("in", 90)], [sh.Population(name="p", neuron=sh.LI(size=20, tau_mem=5e-3))],
+        [sh.Projection(source="in", target="p", weight=rng.normal(size=(20, 90)))], ["p"], sh.Semantics(1e-3),
+    )
+    spikes = rng.random((50, 3, 90)) < 0.3
+    wanted, found = run(SPEC, net, spikes), run(ENGINE, net, spikes, precision="float32")
+    assert found.v["p"].dtype == np.float64
+    error = np.abs(found.v["p"] - wanted.v["p"]).max() / np.abs(wanted.v["p"]).max()
+    assert 0 < error < 1e-6
+    with pytest.raises(ParameterError, match="precision = 'half' is unknown; there are: float64, float32"):
+        run(ENGINE, net, spikes, precision="half")
+
+
+@pytest.mark.parametrize("windows", [1, 16, 40])
+@pytest.mark.parametrize("rounding", ["carry", "stochastic", "nearest"])
+def test_large_groups_of_windows_on_any_number_of_threads(windows, rounding):
+    """From 16 windows a commit on they are simulated in parallel."""
+    rng = np.random.default_rng(windows)
+    net = network(30, 20, "mixed", 0, 8, rng)
+    rule = FixedSSDP(
+        a_plus=30, a_baseline=20, lut=(255, 200, 90, 20, 2), lsb_shift=13, commit_windows=windows, rounding=rounding
+    )
+    plan = LearningPlan({p.name: rule for p in net.projections}, seed=5)
+    spikes = rng.random((12, 90, 30)) < 0.1
+    wanted = learn(SPEC, net, spikes, plan)
+    for options in ({"threads": 1}, {}):
+        found = learn(ENGINE, net, spikes, plan, **options)
+        for name in plan.rules:
+            np.testing.assert_array_equal(found.weights[name], wanted.weights[name])
+            np.testing.assert_array_equal(found.counters[name], wanted.counters[name])
+        assert found.weight_saturations == wanted.weight_saturations
+        assert found.counter_saturations == wanted.counter_saturations
+
+
+def test_a_network_cannot_change_behind_the_engine():
+    """Its program is made once, so what it was made from is read-only, in float and in fixed networks."""
+    rng = np.random.default_rng(0)
+    net = network(5, 3, "mixed", 0, 8, rng, sparse=True)
+    for array in (net.projections[0].weight.data, net.projections[1].weight, net.populations[0].vth):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 1
+    real = sh.Network(
+        [sh.Input("in", 2)], [sh.Population(name="p", neuron=sh.LI(size=2, tau_mem=5e-3))],
+        [sh.Projection(source="in", target="p", weight=np.eye(2))], ["p"], sh.Semantics(1e-3),
+    )
+    for array in (real.projections[0].weight, real.populations[0].bias, real.populations[0].neuron.tau_mem):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 1
+    spikes = np.ones((4, 1, 2))
+    first = run(ENGINE, real, spikes)
+    changed = real.with_weights({"in->p": 2 * np.eye(2)})
+    assert np.array_equal(run(ENGINE, changed, spikes).v["p"], 2 * first.v["p"])
+    assert_equal(first, run(ENGINE, real, spikes))
+
+
+def test_float32_does_not_learn():
+    net = network(5, 3, "mixed", 0, 8, np.random.default_rng(0))
+    plan = LearningPlan({"in->p": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8)})
+    with pytest.raises(ParameterError, match="learn with precision = 'float64' only"):
+        ENGINE.learn(net, make_drive(net, np.ones((2, 1, 5))), plan, ENGINE.resolve({"precision": "float32"}))
+
+
+def test_sums_that_could_leave_32_bits_are_refused():
+    chip = replace(WIDE_CHIP, weight_exp_min=-31)
+    pre = 2**16
+    net = sh.FixedNetwork(
+        [sh.Input("in", pre)], [sh.FixedPopulation(name="p", size=1)],
+        [sh.FixedProjection(
+            source="in", target="p", weight=np.zeros((1, pre), int), weight_exp=-31,
+            format=WeightFormat(16, "excitatory", 16),
+        )],
+        ["p"], chip=chip,
+    )
+    with pytest.raises(UnsupportedError, match="65536 presynaptic neurons"):
+        get_target("engine", net)
