@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ssdp_hw.targets.engine.run import available_threads, share, thread_count
 from test_engine import ENGINE, SPEC, assert_equal, learn, run
 
 import ssdp_hw as sh
@@ -97,7 +98,7 @@ def test_float32_is_close():
 @pytest.mark.parametrize("windows", [1, 16, 40])
 @pytest.mark.parametrize("rounding", ["carry", "stochastic", "nearest"])
 def test_large_groups_of_windows_on_any_number_of_threads(windows, rounding):
-    """From 16 windows a commit on they are simulated in parallel."""
+    """The windows of a commit are simulated in parallel if asked for."""
     rng = np.random.default_rng(windows)
     net = network(30, 20, "mixed", 0, 8, rng)
     rule = FixedSSDP(
@@ -106,7 +107,7 @@ def test_large_groups_of_windows_on_any_number_of_threads(windows, rounding):
     plan = LearningPlan({p.name: rule for p in net.projections}, seed=5)
     spikes = rng.random((12, 90, 30)) < 0.1
     wanted = learn(SPEC, net, spikes, plan)
-    for options in ({"threads": 1}, {}):
+    for options in ({"threads": available_threads()}, {"threads": 1}, {}):
         found = learn(ENGINE, net, spikes, plan, **options)
         for name in plan.rules:
             np.testing.assert_array_equal(found.weights[name], wanted.weights[name])
@@ -134,6 +135,25 @@ def test_a_network_cannot_change_behind_the_engine():
     changed = real.with_weights({"in->p": 2 * np.eye(2)})
     assert np.array_equal(run(ENGINE, changed, spikes).v["p"], 2 * first.v["p"])
     assert_equal(first, run(ENGINE, real, spikes))
+
+
+def test_threads_are_taken_where_they_pay():
+    assert thread_count(None, 10**9) == available_threads()
+    assert thread_count(None, 1000) == 1
+    assert thread_count(available_threads(), 1000) == available_threads()
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 8), st.integers(0, 5), st.integers(0, 100))
+def test_every_sample_is_shared_out_once(threads, begin, count):
+    seen = np.zeros(begin + count, int)
+
+    def work(low, high):
+        seen[low:high] += 1
+
+    share(work, threads, begin, begin + count)
+    assert np.all(seen[begin:] == 1)
+    assert np.all(seen[:begin] == 0)
 
 
 def test_float32_does_not_learn():

@@ -8,8 +8,8 @@ import numpy as np
 
 from .jit import entry_point, kernel
 from .neuron_kernels import advance
-from .program import LANES
-from .spike_kernels import COUNTS, POSITIONS, list_active, send
+from .program import DENSE, LANES
+from .spike_kernels import COUNTS, POSITIONS, list_active, send_rows, send_synapses
 
 
 @kernel
@@ -40,19 +40,24 @@ def simulate(
         first, last: step of the first and last spike of every source, -1 if it is silent, written to
             row ``sample % len(first)``; of shape (0, 0) if not wanted.
     """
+    # Taking an array out of a tuple counts a reference, so it is done once and not in every step.
+    channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
+    kind, source, target, delay, shift = wiring.kind, wiring.source, wiring.target, wiring.delay, wiring.shift
+    weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
+    weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
     steps = raster.shape[0]
-    count_inputs, groups = len(layout.channel_start) - 1, len(layout.source_size)
-    sources, channels = layout.source_start[groups], layout.source_start[count_inputs]
+    count_inputs, groups = len(channel_start) - 1, len(source_size)
+    sources, channels = source_start[groups], source_start[count_inputs]
     n = sources - channels
     u, v = np.empty(n, neurons.v_init.dtype), np.empty(n, neurons.v_init.dtype)
-    ring = np.empty((layout.slots, n), neurons.v_init.dtype)
+    ring = np.empty(layout.slots * n, neurons.v_init.dtype)  # one slot after the other
     partial, whole = np.full(n, wiring.partial), np.full(n, layout.zero)
     words = np.zeros(sources // 8, np.uint64)
     fired = words.view(np.uint8)
     # Each group's list has room for the zero rows behind it, and for a whole byte's positions.
     active = np.zeros(sources + groups * LANES, np.int32)
     n_active = np.zeros(groups, np.int64)
-    lanes = np.zeros((3, LANES), np.int32)
+    lanes = np.zeros((groups - count_inputs) * 3 * LANES, np.int32)
     for sample in range(begin, end):
         u[:] = layout.zero
         v[:] = neurons.v_init
@@ -60,21 +65,17 @@ def simulate(
         register = sample % len(first) if len(first) else 0
         first[register:register + 1] = -1
         last[register:register + 1] = -1
-        constant = bias[sample if len(bias) > 1 else 0]
+        shared = sample if len(bias) > 1 else 0
         for t in range(steps):
-            arriving = ring[t % layout.slots]
+            now = t % layout.slots * n
             for g in range(groups):
-                start, stop, size = layout.source_start[g], layout.source_start[g + 1], layout.source_size[g]
+                start, stop, size = source_start[g], source_start[g + 1], source_size[g]
                 p = g - count_inputs
                 if p < 0:
-                    _copy_input(fired, start, raster, t, sample, layout.channel_start[g], size)
+                    _copy_input(fired, start, raster, t, sample, channel_start[g], size)
                 else:
                     low, high = start - channels, stop - channels
-                    advance(neurons, low, high, u, v, arriving, constant, fired, channels, lanes)
-                    for k in range(3):
-                        for lane in range(LANES):
-                            overflow[sample, p, k] += lanes[k, lane]
-                            lanes[k, lane] = 0
+                    advance(neurons, low, high, u, v, ring, now, bias, shared, fired, channels, lanes, p)
                     if keep[0, p] >= 0:
                         _keep(spikes, t, sample, keep[0, p], fired, start, size)
                     if keep[1, p] >= 0:
@@ -89,13 +90,24 @@ def simulate(
                         last[register, i] = t
                         if first[register, i] < 0:
                             first[register, i] = t
-            for s in range(len(wiring.kind)):
-                g = wiring.source[s]
+            for s in range(len(kind)):
+                g = source[s]
                 if n_active[g]:
-                    target = wiring.target[s]
-                    at = layout.source_start[target]
-                    send(
-                        wiring, s, ring[(t + 1 + wiring.delay[s]) % layout.slots], at - channels,
-                        layout.source_start[target + 1] - at, active, layout.source_start[g] + g * LANES, n_active[g],
-                        partial, whole,
-                    )
+                    low, high = source_start[target[s]] - channels, source_start[target[s] + 1] - channels
+                    at = (t + 1 + delay[s]) % layout.slots * n + low
+                    listed = source_start[g] + g * LANES
+                    if kind[s] == DENSE:
+                        send_rows(
+                            ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
+                            wiring.chunk, partial, whole,
+                        )
+                    else:
+                        send_synapses(
+                            ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
+                            indptr, pointer_start[s], indices, index_start[s], whole,
+                        )
+            # Counts of 32 bits: so many steps of any population that fits in memory cannot fill them.
+            if t % 256 == 255 or t == steps - 1:
+                for k in range(len(lanes)):
+                    overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
+                    lanes[k] = 0

@@ -18,20 +18,21 @@ from ssdp_hw.target import Learned, LearningPlan
 from .kernels import simulate
 from .learn_kernels import CARRY, NEAREST, STOCHASTIC, Ends, Plastic, learn_windows
 from .program import Program, bias_table, compile_program, input_raster
-from .run import share
+from .run import share, thread_count
 
 _CODES = {WeightRounding.CARRY: CARRY, WeightRounding.STOCHASTIC: STOCHASTIC, WeightRounding.NEAREST: NEAREST}
 
-# Windows of one group from which on threads pay.
-_PARALLEL = 16
-
 
 def learn(
-    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: int, info: Mapping[str, Any]
+    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, Any]
 ) -> Learned:
-    """Present the drive's samples as learning windows; see :meth:`ssdp_hw.target.Target.learn`."""
+    """Present the drive's samples as learning windows; see :meth:`ssdp_hw.target.Target.learn`.
+
+    The windows of one commit run on several threads if they are enough to be worth it.
+    """
     program = compile_program(network, plastic=tuple(plan.rules))
     names, size = list(plan.rules), plan.commit_windows
+    count = thread_count(threads, size * drive.steps * program.start(-1))
     plastics = tuple(_plastic(network, program, plan, name, drive.steps) for name in names)
     ends = tuple(_ends(network, program, plan, name, drive) for name in names)
     # Rows of the registers: one a window of a group.
@@ -46,7 +47,7 @@ def learn(
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
     saturated = np.zeros((len(names), 2), np.int64)
     done = plan.first_commit
-    if threads == 1 or size < _PARALLEL:
+    if count == 1:
         learn_windows(
             *arguments, overflow, first, last, plastics, ends, saturated, 0, drive.batch, size, done, False, True
         )
@@ -56,7 +57,7 @@ def learn(
 
         for start in range(0, drive.batch, size):
             stop = min(start + size, drive.batch)
-            share(work, threads, start, stop)
+            share(work, count, start, stop)
             learn_windows(
                 *arguments, overflow, first, last, plastics, ends, saturated, start, stop, size, done, False, False
             )

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ssdp_hw.errors import ParameterError
 
 _BLOCKS = 4  # of samples a thread
+_WORTH_THREADS = 2_000_000  # updates that take longer than to start threads
 
 
 def available_threads() -> int:
@@ -16,15 +17,19 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def thread_count(option: object) -> int:
-    """The option ``threads`` as a number; None stands for all processors.
+def thread_count(option: object, updates: int) -> int:
+    """The option ``threads`` as a number; None stands for all processors, or for one if that is faster.
+
+    Args:
+        option: as the user gave it.
+        updates: sources times steps times samples; each takes about a nanosecond.
 
     Raises:
         ParameterError: no whole number, or more than there are processors.
     """
     limit = available_threads()
     if option is None:
-        return limit
+        return limit if updates >= _WORTH_THREADS else 1
     if isinstance(option, bool) or not isinstance(option, int) or not 1 <= option <= limit:
         raise ParameterError(f"engine: threads = {option!r} is outside 1 .. {limit} of this machine")
     return option

@@ -9,7 +9,7 @@ from numba.core import types
 from numba.extending import overload
 
 from .jit import kernel, shift_left, shift_right, store_eight
-from .program import DENSE, LANES, ROWS
+from .program import LANES, ROWS
 
 _index = np.uint64
 
@@ -95,58 +95,83 @@ def _scatter(
             total[_index(j)] += weights[_index(weight_start + e)] * factor
 
 
-def send(
-    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
-    whole: Any,
+def send_rows(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    chunk: Any, partial: Any, whole: Any,
 ) -> Any:
-    """Add what segment s brings to ``arriving[at:at + width]``.
+    """Add what a dense segment brings to ``ring[at:at + width]``.
 
     Args:
-        wiring: all segments.
-        active: list of the active sources, ``count`` of them from ``begin`` on.
-        partial, whole: zeros of at least ``width`` for sums, left as zeros: of the type
-            ``wiring.partial`` and of the state's type.
+        ring: synaptic input; weights: of all segments, of this one from ``weight_start`` on.
+        active: list of the active sources, ``count`` of them from ``begin`` on, then zero rows.
+        shift: the sum acts as sum * 2**shift.
+        chunk: how many rows the type of ``partial`` can hold.
+        partial, whole: zeros of at least ``width`` for sums, left as zeros.
     """
     raise NotImplementedError("compiled code only")
 
 
-@overload(send)
-def _send(
-    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
-    whole: Any,
+@overload(send_rows)
+def _send_rows(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    chunk: Any, partial: Any, whole: Any,
 ) -> Any:
-    return _send_integers if isinstance(arriving.dtype, types.Integer) else _send_floats
+    return _send_integer_rows if isinstance(ring.dtype, types.Integer) else _send_float_rows
 
 
-def _send_integers(
-    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
-    whole: Any,
+def _send_integer_rows(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    chunk: Any, partial: Any, whole: Any,
 ) -> None:
-    shift = wiring.shift[s]
-    # A right shift rounds, so it needs the whole sum; a left shift acts on each part.
-    total, low, left = (arriving, at, shift) if shift >= 0 else (whole, 0, 0)
-    if wiring.kind[s] == DENSE:
-        for k in range(0, count, wiring.chunk):
-            rows = min(wiring.chunk, count - k)
-            _add_rows(partial, 0, wiring.weights, wiring.weight_start[s], width, active, begin + k, rows)
-            _flush(total, low, partial, width, left)
-    else:
-        _scatter(
-            total, low, wiring.weights, wiring.weight_start[s], wiring.indptr, wiring.pointer_start[s], wiring.indices,
-            wiring.index_start[s], active, begin, count, 1 << left,
-        )
+    for k in range(0, count, chunk):
+        _add_rows(partial, 0, weights, weight_start, width, active, begin + k, min(chunk, count - k))
+        # A right shift rounds, so it needs the whole sum; a left shift acts on each part.
+        if shift >= 0:
+            _flush(ring, at, partial, width, shift)
+        else:
+            _flush(whole, 0, partial, width, 0)
     if shift < 0:
-        _flush(arriving, at, whole, width, shift)
+        _flush(ring, at, whole, width, shift)
 
 
-def _send_floats(
-    wiring: Any, s: Any, arriving: Any, at: Any, width: Any, active: Any, begin: Any, count: Any, partial: Any,
-    whole: Any,
+def _send_float_rows(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    chunk: Any, partial: Any, whole: Any,
 ) -> None:
-    if wiring.kind[s] == DENSE:
-        _add_rows(arriving, at, wiring.weights, wiring.weight_start[s], width, active, begin, count)
-    else:
+    _add_rows(ring, at, weights, weight_start, width, active, begin, count)
+
+
+def send_synapses(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+) -> Any:
+    """Add what a sparse segment brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(send_synapses)
+def _send_synapses(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+) -> Any:
+    return _send_integer_synapses if isinstance(ring.dtype, types.Integer) else _send_float_synapses
+
+
+def _send_integer_synapses(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+) -> None:
+    if shift >= 0:
         _scatter(
-            arriving, at, wiring.weights, wiring.weight_start[s], wiring.indptr, wiring.pointer_start[s],
-            wiring.indices, wiring.index_start[s], active, begin, count, 1,
+            ring, at, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1 << shift
         )
+    else:
+        _scatter(whole, 0, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1)
+        _flush(ring, at, whole, width, shift)
+
+
+def _send_float_synapses(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+) -> None:
+    _scatter(ring, at, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1)

@@ -33,7 +33,7 @@ class EngineTarget(Target):
 
     name = "engine"
     title = "fast engine: event-driven, batched, in Numba"
-    # threads: None for all processors; precision: of float networks, in inference.
+    # threads: None for all processors where that pays; precision: of float networks, in inference.
     options: Mapping[str, Any] = MappingProxyType({"threads": None, "precision": "float64"})
 
     def availability(self) -> Availability:
@@ -55,8 +55,8 @@ class EngineTarget(Target):
         """Run all samples, each thread its share."""
         from .kernels import simulate
 
-        threads = thread_count(options["threads"])
         program = compiled_program(network, _precision(options))
+        threads = thread_count(options["threads"], drive.batch * drive.steps * program.start(-1))
         fixed = isinstance(network, FixedNetwork)
         keep, widths = _columns(network, record)
         kinds = (bool, np.int64, np.int64) if fixed else (bool, np.float64, np.float64)
@@ -93,7 +93,7 @@ class EngineTarget(Target):
 
         if _precision(options) is not np.float64:
             raise ParameterError("engine: float networks learn with precision = 'float64' only")
-        return learn(network, drive, plan, thread_count(options["threads"]), self._info())
+        return learn(network, drive, plan, options["threads"], self._info())
 
     def _info(self) -> dict[str, Any]:
         return {"numba": _numba_version()}
