@@ -9,11 +9,14 @@ such files are refused before a reader meets them.
 from __future__ import annotations
 
 import math
+import mmap
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from ssdp_hw.errors import FileFormatError
 
@@ -24,6 +27,12 @@ MAX_DEPTH = 64
 # Texts in all datasets together, and their bytes.
 MAX_TEXTS = 1 << 20
 MAX_TEXT_BYTES = 1 << 24
+
+# A collection of texts ("global heap") begins with this, then 3 reserved bytes and its size (HDF5 file
+# format, section III.E); each object in it has 16 bytes of header.
+_HEAP, _HEAP_MIN = b"GCOL\x01", 4096
+_OBJECT = struct.Struct("<HHIQ")  # index, references, reserved, size
+_POINTER = 16  # bytes that point at a text: length (4), address of its collection (8), index in it (4)
 
 # Filters that HDF5 and h5py have built in; any other is looked for as a plug-in on this computer.
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
@@ -49,6 +58,7 @@ def open_checked(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTE
     except (OSError, RuntimeError, ValueError) as error:
         raise FileFormatError(f"{path}: cannot be opened as HDF5 ({first_line(error)})") from None
     try:
+        _check_heaps(file, str(path))
         _check_objects(file, str(path), max_bytes)
     except FileFormatError:
         file.close()
@@ -63,6 +73,34 @@ def first_line(error: BaseException) -> str:
     """An exception in one line: its type and the first line of its text."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+def _check_heaps(file: Any, path: str) -> None:
+    """Refuse collections of texts on which HDF5 would never stop: it steps from object to object by their sizes,
+    and does not see that a step is 0 or leads back.
+    """
+    if file.id.get_create_plist().get_sizes() != (8, 8):
+        raise FileFormatError(f"{path}: HDF5 with addresses or lengths of other than 8 bytes; store it anew")
+    with Path(path).open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(_HEAP)
+        while start >= 0:
+            _check_heap(content, start, path)
+            start = content.find(_HEAP, start + 1)
+
+
+def _check_heap(content: mmap.mmap, start: int, path: str) -> None:
+    header = content[start + 8:start + 16]
+    size = int.from_bytes(header, "little")
+    end = start + size
+    if size < _HEAP_MIN or end > len(content):
+        return  # no collection, but these bytes by chance; if one, HDF5 refuses it
+    place = start + 16
+    while place + _OBJECT.size <= end:
+        index, _, _, length = _OBJECT.unpack_from(content, place)
+        step = length if index == 0 else (_OBJECT.size + (length + 7) // 8 * 8) % (1 << 64)
+        if step == 0 or step >= 1 << 63:
+            raise FileFormatError(f"{path}: the HDF5 file is damaged (a collection of texts at byte {start})")
+        place += step
 
 
 def _check_objects(file: Any, path: str, max_bytes: int) -> None:
@@ -123,28 +161,36 @@ def _bytes(dataset: Any) -> int:
 
 
 class _Texts:
-    """The length of all texts of a file. Many may point at the same bytes, so no size says it."""
+    """The length of all texts of a file, from the 16 bytes that point at each: its length, then where it is.
+
+    Many may point at the same bytes, and HDF5 allocates what they claim before it looks.
+    """
 
     def __init__(self, path: str) -> None:
-        # No text is longer than the file, so a piece read at once is not much above the limit.
-        self._piece = max(1, MAX_TEXT_BYTES // max(1, Path(path).stat().st_size))
+        self._path = Path(path)
         self._count = self._bytes = 0
 
     def measure(self, dataset: Any, where: str) -> None:
-        """Read a dataset of texts of any length, in pieces, and stop where it is too much."""
-        shape: tuple[int, ...] = dataset.shape or ()
-        if len(shape) > 2 or (len(shape) == 2 and shape[1] > 2):
-            raise FileFormatError(f"{where} has texts in the shape {shape}; a network has lists and pairs of them")
-        self._count += math.prod(shape)
+        """Add a dataset of texts of any length.
+
+        Raises:
+            FileFormatError: it is too much, or stored in a way that hides its size.
+        """
+        count = math.prod(() if dataset.shape is None else dataset.shape)
+        self._count += count
         if self._count > MAX_TEXTS:
             raise FileFormatError(f"{where}: more than {MAX_TEXTS} texts in the file; a network needs far fewer")
-        if dataset.shape is None:
-            return
-        for start in range(0, shape[0] if shape else 1, self._piece):
-            piece = dataset[start:start + self._piece].reshape(-1) if shape else [dataset[()]]
-            self._bytes += sum(map(len, piece))
-            if self._bytes > MAX_TEXT_BYTES:
-                raise FileFormatError(f"{where}: the texts of the file are longer than {MAX_TEXT_BYTES} bytes together")
+        if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
+            raise FileFormatError(f"{where} has texts in chunks; store them contiguously")
+        offset = dataset.id.get_offset()
+        if offset is None:
+            return  # declared but never written: empty texts
+        with self._path.open("rb") as raw:
+            raw.seek(offset)
+            pointers = raw.read(_POINTER * count)
+        self._bytes += int(np.frombuffer(pointers, "<u4")[:: _POINTER // 4].sum(dtype=np.int64))
+        if len(pointers) < _POINTER * count or self._bytes > MAX_TEXT_BYTES:
+            raise FileFormatError(f"{where}: the texts of the file are longer than {MAX_TEXT_BYTES} bytes together")
 
 
 def _address(item: Any) -> int:

@@ -103,12 +103,38 @@ def test_texts_that_share_their_bytes(path):
     refuses(path, "'/x': the texts of the file are longer than")
 
 
-@pytest.mark.parametrize(("shape", "words"), [
-    ((2, 3), "texts in the shape"), ((1, 1, 1), "texts in the shape"), ((2**20, 2), "more than .* texts"),
-])
-def test_texts_of_odd_shapes(path, shape, words):
+@pytest.mark.parametrize("size", [0, 2**64 - 16, 2**64 - 4096])
+def test_collection_of_texts_without_end(path, size):
+    """HDF5 steps over the objects of a collection by their sizes, and would go on for ever."""
     with h5py.File(path, "w") as f:
-        f.create_dataset("x", shape=shape, dtype=h5py.string_dtype())
+        f["x"] = "text"
+    content = bytearray(path.read_bytes())
+    start = content.index(b"GCOL") + 16
+    free = start + 16 + 8  # behind the header and the text, padded
+    assert content[start:start + 2] == b"\x01\x00"
+    assert content[free:free + 2] == b"\x00\x00"
+    place = free if size == 0 else start
+    content[place + 8:place + 16] = size.to_bytes(8, "little")
+    path.write_bytes(content)
+    refuses(path, "a collection of texts at byte")
+
+
+def test_text_that_claims_4_gigabytes(path):
+    with h5py.File(path, "w") as f:
+        f["x"] = "text"
+        offset = f["x"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[offset:offset + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    refuses(path, "'/x': the texts of the file are longer than")
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"shape": (2**20, 2)}, "more than .* texts"), ({"shape": (4, 2), "chunks": (2, 2)}, "'/x' has texts in chunks"),
+])
+def test_too_many_texts_and_texts_in_chunks(path, options, words):
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", dtype=h5py.string_dtype(), **options)
     refuses(path, words)
 
 
