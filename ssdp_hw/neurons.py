@@ -104,7 +104,8 @@ class Neuron:
     def _decay(self, name: str, dt: float, method: Discretization) -> Real:
         tau = self.parameter(name)
         if method is Discretization.EXPONENTIAL:
-            return np.asarray(np.exp(-dt / tau))
+            with np.errstate(over="ignore"):  # a tau near 0 keeps nothing
+                return np.asarray(np.exp(-dt / tau))
         if np.any(tau < dt):
             raise ParameterError(
                 f"{self.kind}: dt = {dt:g} s is larger than {name} = {float(tau.min()):g} s, and the Euler "

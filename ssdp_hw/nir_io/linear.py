@@ -107,7 +107,8 @@ def delay_steps(seconds: Any, size: int, dt: float, owner: str) -> tuple[NDArray
         ParameterError: a delay below 0, not finite, or of too many steps.
     """
     delay = real_vector(seconds, size, owner)
-    steps = np.rint(delay / dt)
+    with np.errstate(over="ignore"):  # an infinite number of steps is refused as any other
+        steps = np.rint(delay / dt)
     if np.any(delay < 0) or np.any(steps > MAX_DELAY):
         worst = float(delay.min() if np.any(delay < 0) else delay.max())
         raise ParameterError(
