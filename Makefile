@@ -1,7 +1,7 @@
 # make demo            install into .venv, then run the demo
 # make test            install, then the tests
 # make lint            install, then ruff and mypy
-# make bench           install, then the benchmarks
+# make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
 # make clean           remove .venv and everything else that these commands made
@@ -38,7 +38,7 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/pytest benchmarks/bench_*.py --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds
+	$(BIN)/python benchmarks/run.py $(ONLY)
 
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
