@@ -197,7 +197,7 @@ def _add_projection(
         chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
         segments.add_sparse(head, _by_column(p, chosen, values[chosen]))
         if plastic:
-            # From 1, since tests of older SciPy may drop stored zeros.
+            # Counted from 1, so that no number looks like an entry that is not there.
             numbers = np.arange(values.size)[chosen]
             ordered = _by_column(p, chosen, numbers + 1).data - 1
             positions[ordered] = start + np.arange(ordered.size)
