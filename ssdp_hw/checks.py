@@ -207,6 +207,15 @@ def synapse_values(matrix: Any) -> NDArray[Any]:
     return matrix.data if sp.issparse(matrix) else np.asarray(matrix).reshape(-1)
 
 
+def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row (post) and column (pre) of every synapse of a dense or sparse matrix, in row-major order."""
+    post, pre = matrix.shape
+    if sp.issparse(matrix):
+        return np.repeat(np.arange(post, dtype=np.int64), np.diff(matrix.indptr)), matrix.indices.astype(np.int64)
+    rows, cols = np.divmod(np.arange(post * pre, dtype=np.int64), pre)
+    return rows, cols
+
+
 def with_synapse_values(matrix: Any, values: NDArray[Any]) -> Any:
     """A matrix with the same synapses as ``matrix`` and other values."""
     if sp.issparse(matrix):

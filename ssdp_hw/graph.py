@@ -15,7 +15,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice, as_array, as_size, check_name, int_vector, synapse_values, weight_matrix
+from ssdp_hw.checks import (
+    Choice,
+    as_array,
+    as_size,
+    check_name,
+    int_vector,
+    synapse_indices,
+    synapse_values,
+    weight_matrix,
+)
 from ssdp_hw.errors import ParameterError, ShapeError
 
 # A delay line longer than this is a mistake of units, not a network.
@@ -94,8 +103,7 @@ class BaseProjection:
             stored = given.tocoo()  # which keeps the order that the delays are given in
             delay = delay[np.lexsort((stored.col, stored.row))]
         if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
-            rows = np.repeat(np.arange(shape[0]), np.diff(self.weight.indptr))
-            delay = delay[rows, self.weight.indices]
+            delay = delay[self.synapse_indices]
         elif delay.ndim and delay.size != 1 and delay.shape != np.shape(self.synapse_weights) and (
             self.is_sparse or delay.shape != shape
         ):
@@ -130,12 +138,7 @@ class BaseProjection:
     @property
     def synapse_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(post, pre) of every synapse, in the order of ``synapse_weights``."""
-        post, pre = self.shape
-        if self.is_sparse:
-            rows = np.repeat(np.arange(post, dtype=np.int64), np.diff(self.weight.indptr))
-            return rows, self.weight.indices.astype(np.int64)
-        rows, cols = np.divmod(np.arange(post * pre, dtype=np.int64), pre)
-        return rows, cols
+        return synapse_indices(self.weight)
 
     @property
     def max_delay(self) -> int:
@@ -245,6 +248,14 @@ class Graph(Generic[P, J]):
         if name not in self._projections:
             raise ParameterError(f"'{name}' is no projection; there are: {', '.join(self._projections)}")
         return self._projections[name]
+
+    def layer(self, name: str) -> int:
+        """Position of a projection in the network, which keys its random numbers.
+
+        Raises:
+            ParameterError: there is no such projection.
+        """
+        return self.projections.index(self.projection(name))
 
     def size_of(self, name: str) -> int:
         """Number of neurons of a population, or of channels of an input.

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import real_vector, weight_matrix
+from ssdp_hw.checks import real_vector, synapse_indices, weight_matrix
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.graph import MAX_DELAY
 from ssdp_hw.nir_io.metadata import metadata_of
@@ -89,8 +89,7 @@ def _with_synapses(found: LinearMap, node: Any, owner: str) -> LinearMap:
         except (ValueError, TypeError):
             raise ParameterError(f"{owner}: the sparse pattern in its metadata is malformed") from None
         pattern = weight_matrix(pattern, shape[0], shape[1], f"{owner}: the sparse pattern in its metadata")
-        rows = np.repeat(np.arange(shape[0]), np.diff(pattern.indptr))
-        pattern.data = found.matrix[rows, pattern.indices]
+        pattern.data = found.matrix[synapse_indices(pattern)]
         if np.count_nonzero(pattern.data) != np.count_nonzero(found.matrix):
             raise ParameterError(f"{owner}: the sparse pattern in its metadata leaves out weights that are not zero")
         found.matrix = pattern

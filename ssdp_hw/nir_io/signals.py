@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import synapse_values
+from ssdp_hw.checks import synapse_indices, synapse_values
 from ssdp_hw.nir_io.linear import Budget, LinearMap, delay_steps, diagonal, linear_map
 from ssdp_hw.nir_io.nodes import is_linear, is_passing, kind_of
 from ssdp_hw.nir_io.wiring import Wiring
@@ -115,15 +115,6 @@ def split(matrix: Any, steps: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     for delay in distinct.tolist():
         part = steps == delay
         yield delay, sp.csr_array(sp.coo_array((values[part], (rows[part], cols[part])), shape=matrix.shape))
-
-
-def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column of every synapse, in row-major order."""
-    post, pre = matrix.shape
-    if sp.issparse(matrix):
-        return np.repeat(np.arange(post), np.diff(matrix.indptr)), matrix.indices.astype(np.int64)
-    rows, cols = np.divmod(np.arange(post * pre), pre)
-    return rows, cols
 
 
 def _delayed(wiring: Wiring, name: str, arriving: Signal, dt: float, notes: list[str]) -> Signal:

@@ -79,7 +79,7 @@ def scaled_rows(p: Projection, gain: Real) -> Any:
     """The weight with row j multiplied by gain[j]; stored zeros stay synapses."""
     if not p.is_sparse:
         return np.asarray(p.weight, np.float64) * gain[:, None]
-    rows = np.repeat(np.arange(p.shape[0]), np.diff(p.weight.indptr))
+    rows, _ = p.synapse_indices
     return with_synapse_values(p.weight, synapse_values(p.weight).astype(np.float64) * gain[rows])
 
 

@@ -24,7 +24,7 @@ from ssdp_hw.result import Record, Recording
 from .guard import check_compiled
 from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
 from .neurons import INBOX, Neurons, Setup
-from .wiring import by_delay, synapse_indices, weight_exponent
+from .wiring import by_delay, weight_exponent
 
 Array = NDArray[Any]
 
@@ -48,7 +48,7 @@ class Segment:
     def __init__(self, projection: BaseProjection, delay: int, positions: NDArray[np.int64]) -> None:
         self.source, self.target, self.delay = projection.source, projection.target, delay
         self._exponent = weight_exponent(projection)
-        rows, cols = (index[positions] for index in synapse_indices(projection))
+        rows, cols = (index[positions] for index in projection.synapse_indices)
         weights = projection.synapse_weights[positions]
         self._type = exact_type(weights, rows)
         self._integer = bool(np.issubdtype(weights.dtype, np.integer))

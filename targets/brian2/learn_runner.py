@@ -83,7 +83,6 @@ def _model(network: AnyNetwork, plan: LearningPlan, name: str, register: TimeReg
         return float_plasticity(rule, register)
     assert isinstance(p, FixedProjection)
     counters = np.asarray(plan.counters.get(name, np.zeros(p.synapse_weights.size)), np.int64)
-    layer = [q.name for q in network.projections].index(name)
     return fixed_plasticity(
-        p, rule, register, counters, seed=plan.seed, layer=layer, first_commit=plan.first_commit
+        p, rule, register, counters, seed=plan.seed, layer=network.layer(name), first_commit=plan.first_commit
     )

@@ -14,7 +14,7 @@ from ssdp_hw.fixed import FixedProjection
 from ssdp_hw.graph import BaseProjection
 
 from .neurons import INBOX
-from .wiring import by_delay, synapse_indices, weight_exponent
+from .wiring import by_delay, weight_exponent
 
 Int = NDArray[np.int64]
 
@@ -102,7 +102,7 @@ def connect(
         on_pre=deliver, dtype={"late": np.int64, "w": kind, **model.types}, clock=clock, name=name,
         namespace=dict(model.namespace),
     )
-    rows, cols = synapse_indices(p)
+    rows, cols = p.synapse_indices
     group.connect(i=cols[positions], j=rows[positions])
     group.w_ = values[positions]
     if late.any():

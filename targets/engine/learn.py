@@ -77,7 +77,7 @@ def learn(
 def _plastic(network: AnyNetwork, program: Program, plan: LearningPlan, name: str, steps: int) -> Plastic:
     p, rule = network.projection(name), plan.rules[name]
     row_start, cols = _rows(p)
-    layer = [q.name for q in network.projections].index(name)
+    layer = network.layer(name)
     skip = rule.silent_pairs is SilentPairs.SKIP
     synapses = program.positions[name], row_start, cols, not p.is_sparse
     key = layer, plan.seed & 0xFFFFFFFF, plan.seed >> 32

@@ -208,12 +208,8 @@ def _by_column(p: BaseProjection, chosen: Any, values: Array) -> Any:
     """Some synapses of a projection as a matrix (post, pre) stored by column."""
     if p.is_sparse and isinstance(chosen, slice):
         return sp.csr_array((values, p.weight.indices, p.weight.indptr), shape=p.shape).tocsc()
-    if p.is_sparse:
-        rows = np.repeat(np.arange(p.shape[0]), np.diff(p.weight.indptr))[chosen]
-        cols = p.weight.indices[chosen]
-    else:
-        rows, cols = np.divmod(chosen, p.shape[1])
-    return sp.coo_array((values, (rows, cols)), shape=p.shape).tocsc()
+    rows, cols = p.synapse_indices
+    return sp.coo_array((values, (rows[chosen], cols[chosen])), shape=p.shape).tocsc()
 
 
 def _largest_weight(network: FixedNetwork) -> int:

@@ -161,8 +161,7 @@ def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rou
         "last": rule.spike_time is SpikeTime.LAST, "skip_silent": rule.silent_pairs is SilentPairs.SKIP,
     }
     if isinstance(network, FixedNetwork):
-        layer = [p.name for p in network.projections].index(name)
-        parameters |= _fixed_rule(cast(FixedSSDP, rule), cast(FixedProjection, q), plan, layer)
+        parameters |= _fixed_rule(cast(FixedSSDP, rule), cast(FixedProjection, q), plan, network.layer(name))
     else:
         rule = cast(SSDP, rule)
         parameters |= {

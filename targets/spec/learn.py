@@ -54,7 +54,6 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
     }
     clipped, full = dict.fromkeys(rules, 0), dict.fromkeys(rules, 0)
     times: Times = {name: ([], []) for name in rules}
-    layers = {p.name: index for index, p in enumerate(network.projections)}
     size = plan.commit_windows
     for start in range(0, drive.batch, size):
         windows = drive.select(start, start + size)
@@ -72,7 +71,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
             if windows.batch == size:  # windows after the last full group stay in the counters
                 weights[name], counters[name], cut = commit(
                     rule, weights[name], counters[name], p.format.mantissa_min, p.format.mantissa_max,
-                    seed=plan.seed, layer=layers[name], index=plan.first_commit + start // size,
+                    seed=plan.seed, layer=network.layer(name), index=plan.first_commit + start // size,
                 )
                 clipped[name] += cut
     return Learned(weights, counters, _joined(times), clipped, full)
