@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError, ShapeError
 
 
@@ -167,7 +168,7 @@ def _broadcast(array: NDArray[Any], size: int, owner: str) -> NDArray[Any]:
 
 
 def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
-    """A dense 2-D array or ``scipy.sparse.csr_array`` of shape (post, pre), numeric and finite.
+    """A copy of a weight of shape (post, pre): dense array, ``scipy.sparse.csr_array`` or ConvWeight.
 
     Sparse matrices keep their stored zeros: a stored zero is a synapse.
 
@@ -186,13 +187,14 @@ def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
         matrix.sort_indices()
         if not matrix.has_canonical_format:
             raise ParameterError(f"{owner}: a synapse occurs twice in the sparse weight; add its weights up")
-        values = matrix.data
+    elif isinstance(weight, ConvWeight):
+        matrix = weight.with_values(weight.values.copy())
     else:
         matrix = as_array(weight, owner).copy()
-        values = matrix
+    values = synapse_values(matrix)
     if values.dtype.kind not in "fiu":
         raise ParameterError(f"{owner}: weights are {values.dtype}, not real numbers")
-    if matrix.ndim != 2 or matrix.shape != (post, pre):
+    if len(matrix.shape) != 2 or matrix.shape != (post, pre):
         raise ShapeError(
             f"{owner}: the weight has shape {tuple(matrix.shape)}, but the populations ask for "
             f"(post, pre) = ({post}, {pre})"
@@ -202,9 +204,20 @@ def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
     return matrix
 
 
-def synapse_values(matrix: Any) -> NDArray[Any]:
-    """The stored weights of a dense or sparse matrix, one entry a synapse, in row-major order."""
-    return matrix.data if sp.issparse(matrix) else np.asarray(matrix).reshape(-1)
+def unrolled(weight: Any) -> Any:
+    """The weight as a dense or sparse matrix, in which every synapse has an entry of its own.
+
+    Raises:
+        UnsupportedError: a convolution of too many synapses.
+    """
+    return weight.unrolled() if isinstance(weight, ConvWeight) else weight
+
+
+def synapse_values(weight: Any) -> NDArray[Any]:
+    """The stored weights in row-major order: one a synapse, or those of the kernel of a convolution."""
+    if isinstance(weight, ConvWeight):
+        return weight.values
+    return np.asarray(weight.data) if sp.issparse(weight) else np.asarray(weight).reshape(-1)
 
 
 def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -216,8 +229,10 @@ def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return rows, cols
 
 
-def with_synapse_values(matrix: Any, values: NDArray[Any]) -> Any:
-    """A matrix with the same synapses as ``matrix`` and other values."""
-    if sp.issparse(matrix):
-        return sp.csr_array((values, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
-    return values.reshape(np.asarray(matrix).shape)
+def with_synapse_values(weight: Any, values: NDArray[Any]) -> Any:
+    """A weight of the same kind and synapses with other stored weights, in the order of ``synapse_values``."""
+    if isinstance(weight, ConvWeight):
+        return weight.with_values(values)
+    if sp.issparse(weight):
+        return sp.csr_array((values, weight.indices.copy(), weight.indptr.copy()), shape=weight.shape)
+    return values.reshape(np.asarray(weight).shape)

@@ -20,7 +20,6 @@ from ssdp_hw.checks import (
     int_vector,
     positive_or_none,
     real_vector,
-    synapse_values,
     with_synapse_values,
 )
 from ssdp_hw.chips import Chip, load_chip
@@ -101,7 +100,8 @@ class FixedProjection(BaseProjection):
 
     Attributes:
         weight: integers on the chip's weight scale (for Loihi -256, -254 .. 254 with mixed signs),
-            shape (post, pre), dense or sparse. They must be representable: nothing is rounded.
+            shape (post, pre), dense, sparse or a convolution. They must be representable: nothing
+            is rounded.
         weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``; a
             negative exponent is an arithmetic right shift of the sum of one step and delay.
         format: bits and sign mode of the weights.
@@ -116,24 +116,24 @@ class FixedProjection(BaseProjection):
     def __post_init__(self) -> None:
         super().__post_init__()
         owner = f"projection '{self.name}'"
-        reason = self.format.violation(self.synapse_weights)
+        reason = self.format.violation(self.stored_weights)
         if reason is not None:
             raise ParameterError(f"{owner}: {reason}; use format.nearest(weight) to round it first")
         exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
         object.__setattr__(self, "weight_exp", exp)
         narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
-        values = np.asarray(synapse_values(self.weight)).astype(narrow)
+        values = self.stored_weights.astype(narrow)
         object.__setattr__(self, "weight", with_synapse_values(self.weight, values))
         if self.scale is not None:
             object.__setattr__(self, "scale", real_vector(self.scale, self.shape[0], f"{owner}: scale"))
 
     @property
     def mantissa(self) -> NDArray[Any]:
-        """Stored weight integers, one a synapse, in row-major order: ``weight / step``."""
-        return self.synapse_weights >> self.format.lsb_shift
+        """Stored weight integers, in the order of ``stored_weights``: ``weight / step``."""
+        return self.stored_weights >> self.format.lsb_shift
 
     def with_mantissa(self, mantissa: NDArray[Any]) -> FixedProjection:
-        """A copy whose synapses store these integers (row-major order)."""
+        """A copy with these stored weight integers, in the order of ``mantissa``."""
         values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
         return replace(self, weight=with_synapse_values(self.weight, values))
 
@@ -181,7 +181,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
         bound = np.zeros(self.size_of(name), np.int64)
         for p in self.incoming(name):
-            magnitude = with_synapse_values(p.weight, np.abs(p.synapse_weights).astype(np.int64))
+            magnitude = with_synapse_values(p.weight, np.abs(p.stored_weights).astype(np.int64))
             total = np.asarray(magnitude.sum(axis=1)).reshape(-1)
             # A right shift of a negative sum rounds away from zero: at most one unit a delay.
             bound += shift(total, p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)

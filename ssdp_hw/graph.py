@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -23,9 +24,11 @@ from ssdp_hw.checks import (
     int_vector,
     synapse_indices,
     synapse_values,
+    unrolled,
     weight_matrix,
 )
-from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.conv_weight import ConvWeight
+from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 
 # A delay line longer than this is a mistake of units, not a network.
 MAX_DELAY = 100_000
@@ -74,11 +77,12 @@ class BaseProjection:
 
     Attributes:
         source, target: names of the two populations.
-        weight: dense array or ``scipy.sparse.csr_array``, shape (post, pre). In a sparse matrix
-            each stored entry is a synapse, a stored zero included.
-        delay: further steps beyond the one that every projection takes; one integer, or one a
-            synapse: an array of shape (post, pre), or of shape (nnz,) in the stored order of a
-            sparse weight.
+        weight: shape (post, pre): a dense array; a ``scipy.sparse.csr_array``, in which each stored
+            entry is a synapse, a stored zero included; or a :class:`~ssdp_hw.ConvWeight`, whose
+            synapses share the weights of its kernel.
+        delay: further steps beyond the one that every projection takes; one integer, or (not in a
+            convolution) one a synapse: an array of shape (post, pre), or of shape (nnz,) in the
+            stored order of a sparse weight.
         name: unique in the network; default ``source->target``.
     """
 
@@ -93,27 +97,35 @@ class BaseProjection:
         check_name(self.target, "projection target")
         object.__setattr__(self, "name", check_name(self.name or f"{self.source}->{self.target}", "projection"))
         owner = f"projection '{self.name}'"
-        given: Any = self.weight if sp.issparse(self.weight) else as_array(self.weight, f"{owner}: weight")
+        kept = sp.issparse(self.weight) or isinstance(self.weight, ConvWeight)
+        given: Any = self.weight if kept else as_array(self.weight, f"{owner}: weight")
         shape = given.shape
         if len(shape) != 2 or 0 in shape:
             raise ShapeError(f"{owner}: weight of shape {shape}; expected (post, pre)")
         object.__setattr__(self, "weight", weight_matrix(given, shape[0], shape[1], owner))
+        object.__setattr__(self, "delay", self._checked_delay(given, owner))
+
+    def _checked_delay(self, given: Any, owner: str) -> Any:
+        """The delay as one integer, or one a synapse in row-major order."""
+        shape = given.shape
         delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
+        if self.is_convolution:
+            if delay.size != 1:
+                raise ShapeError(f"{owner}: delay of shape {delay.shape}; a convolution has one delay, an integer")
+            return int(int_vector(delay, 1, 0, MAX_DELAY, f"{owner}: delay")[0])
         if sp.issparse(given) and delay.shape == (given.nnz,):
             stored = given.tocoo()  # which keeps the order that the delays are given in
             delay = delay[np.lexsort((stored.col, stored.row))]
+        count = synapse_values(self.weight).size
         if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
             delay = delay[self.synapse_indices]
-        elif delay.ndim and delay.size != 1 and delay.shape != np.shape(self.synapse_weights) and (
-            self.is_sparse or delay.shape != shape
-        ):
+        elif delay.ndim and delay.size != 1 and delay.shape != (count,) and (self.is_sparse or delay.shape != shape):
             raise ShapeError(
                 f"{owner}: delay of shape {delay.shape}; expected one integer or one a synapse, {shape}"
             )
-        count = self.synapse_weights.size
         values = int_vector(delay.reshape(-1) if delay.ndim else delay, count, 0, MAX_DELAY, f"{owner}: delay")
         uniform = count == 0 or bool(np.all(values == values[0]))
-        object.__setattr__(self, "delay", int(values[0]) if uniform and count else (0 if uniform else values))
+        return int(values[0]) if uniform and count else (0 if uniform else values)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,24 +133,54 @@ class BaseProjection:
         return int(self.weight.shape[0]), int(self.weight.shape[1])
 
     @property
+    def is_convolution(self) -> bool:
+        """Whether synapses share the weights of a kernel."""
+        return isinstance(self.weight, ConvWeight)
+
+    @property
     def is_sparse(self) -> bool:
-        """Whether the weight is stored sparse."""
-        return bool(sp.issparse(self.weight))
+        """Whether ``matrix`` is sparse."""
+        return self.is_convolution or bool(sp.issparse(self.weight))
+
+    @cached_property
+    def matrix(self) -> Any:
+        """The weight as a dense or sparse matrix in which every synapse has an entry of its own.
+
+        Raises:
+            UnsupportedError: a convolution of too many synapses.
+        """
+        try:
+            matrix = unrolled(self.weight)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"projection '{self.name}': {error}") from None
+        if matrix is not self.weight:
+            matrix.data.setflags(write=False)
+        return matrix
+
+    @property
+    def synapse_count(self) -> int:
+        """Number of synapses."""
+        return self.weight.synapses if self.is_convolution else int(synapse_values(self.weight).size)
+
+    @property
+    def stored_weights(self) -> NDArray[Any]:
+        """One weight a synapse in row-major order, or those of the kernel of a convolution."""
+        return synapse_values(self.weight)
 
     @property
     def synapse_weights(self) -> NDArray[Any]:
-        """One weight a synapse, in row-major order."""
-        return synapse_values(self.weight)
+        """One weight a synapse, in row-major order of ``matrix``."""
+        return synapse_values(self.matrix)
 
     @property
     def synapse_delays(self) -> NDArray[np.int64]:
         """One delay a synapse, in the order of ``synapse_weights``."""
-        return np.broadcast_to(np.asarray(self.delay, np.int64), self.synapse_weights.shape)
+        return np.broadcast_to(np.asarray(self.delay, np.int64), (self.synapse_count,))
 
     @property
     def synapse_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(post, pre) of every synapse, in the order of ``synapse_weights``."""
-        return synapse_indices(self.weight)
+        return synapse_indices(self.matrix)
 
     @property
     def max_delay(self) -> int:
@@ -296,7 +338,7 @@ class Graph(Generic[P, J]):
         lines = [f"input {i.name}: {i.size} channels" for i in self.inputs]
         lines += [f"population {p.name}: {p.size} neurons" for p in self.populations]
         for p in self.projections:
-            kind = "sparse" if p.is_sparse else "dense"
+            kind = "convolution" if p.is_convolution else "sparse" if p.is_sparse else "dense"
             lines.append(f"projection {p.name}: {p.shape[1]} -> {p.shape[0]}, {kind}, delay up to {p.max_delay}")
         lines.append(f"output {', '.join(self.outputs)}")
         return lines

@@ -43,7 +43,7 @@ def projection_report(exact: Incoming, network: FixedNetwork) -> ProjectionRepor
     scale = network.population(fixed.target).scale
     assert scale is not None
     wanted = synapse_values(exact.weight) * (scale / (1 << network.limits.activation_shift) / 2.0**fixed.weight_exp)
-    rounded = fixed.synapse_weights
+    rounded = fixed.stored_weights
     error = rounded - wanted
     power = float(np.sqrt(np.mean(np.square(wanted)))) if wanted.any() else 0.0
     return ProjectionReport(

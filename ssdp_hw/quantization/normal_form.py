@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import synapse_values, with_synapse_values
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.network import Network, Projection
 
@@ -25,7 +26,7 @@ class Incoming:
     """One projection with the gain of its target folded in, in volts a spike."""
 
     name: str
-    weight: Any  # (post, pre), dense or sparse
+    weight: Any  # (post, pre), dense, sparse or a convolution
     gain: Real  # (post,)
 
 
@@ -76,15 +77,20 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
 
 
 def scaled_rows(p: Projection, gain: Real) -> Any:
-    """The weight with row j multiplied by gain[j]; stored zeros stay synapses."""
+    """The weight with row j multiplied by gain[j]; stored zeros stay synapses.
+
+    A convolution stays one while the neurons of each of its channels share their gain.
+    """
+    if isinstance(p.weight, ConvWeight) and (scaled := p.weight.times_outputs(gain)) is not None:
+        return scaled
     if not p.is_sparse:
         return np.asarray(p.weight, np.float64) * gain[:, None]
     rows, _ = p.synapse_indices
-    return with_synapse_values(p.weight, synapse_values(p.weight).astype(np.float64) * gain[rows])
+    return with_synapse_values(p.matrix, p.synapse_weights.astype(np.float64) * gain[rows])
 
 
 def largest_weight(weight: Any) -> float:
-    """Largest |weight| of a dense or sparse matrix."""
+    """Largest |weight|."""
     return float(np.max(np.abs(synapse_values(weight)), initial=0.0))
 
 

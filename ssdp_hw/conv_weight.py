@@ -1,0 +1,230 @@
+"""Convolutions as weights: a kernel that is stored once, however many synapses share its values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+
+Shape = tuple[int, ...]
+Index = NDArray[np.int64]
+
+# More (output position, tap) pairs on one axis are a mistake of a number.
+MAX_REACH = 1 << 24
+# More synapses than this are not listed one by one: each takes 12 bytes and more.
+MAX_UNROLLED = 1 << 26
+
+
+@dataclass(frozen=True, eq=False)
+class ConvWeight:
+    """The weight of a convolution or pooling of any number of axes, shape (post, pre).
+
+    As in PyTorch a convolution is a cross-correlation, values lie channels first in C order, and
+    ``y[o, p] = sum over c, k of kernel[o, c, k] * x[group(o) + c, p * stride - before + k * dilation]``
+    where x is 0 outside its shape. A tap outside makes no synapse; a weight of zero does.
+
+    Attributes:
+        kernel: the stored weights, shape (C_out, C_in / groups, *taps), one axis or more.
+        shape_in: (C_in, *space).
+        stride, dilation: one value an axis; a single one holds for all.
+        padding: (before, after) of every axis; one number holds for both sides, or for all.
+        groups: output channel o sees the input channels of group ``o // (C_out / groups)``.
+
+    Raises:
+        ShapeError, ParameterError: a kernel, shape or number that makes no sense.
+    """
+
+    kernel: NDArray[Any]
+    shape_in: Any
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kernel", np.array(self.kernel))
+        shape, axes = self.kernel.shape, self.kernel.ndim - 2
+        groups = whole_numbers(self.groups, 1, 1, "convolution: groups")[0]
+        if axes < 1 or 0 in shape or shape[0] % groups:
+            raise ShapeError(
+                f"a kernel of shape {shape} in {groups} groups; expected (outputs, inputs / groups, then one axis or "
+                "more), with outputs a multiple of the groups"
+            )
+        object.__setattr__(self, "groups", groups)
+        object.__setattr__(self, "shape_in", whole_numbers(self.shape_in, 1 + axes, 1, "convolution: shape_in"))
+        object.__setattr__(self, "stride", whole_numbers(self.stride, axes, 1, "convolution: stride"))
+        object.__setattr__(self, "dilation", whole_numbers(self.dilation, axes, 1, "convolution: dilation"))
+        object.__setattr__(self, "padding", _padding(self.padding, axes))
+        if self.shape_in[0] != shape[1] * groups:
+            raise ShapeError(
+                f"an input of shape {self.shape_in} for a kernel of shape {shape} in {groups} groups, which takes "
+                f"{shape[1] * groups} channels"
+            )
+        if 0 in self.shape_out:
+            raise ShapeError(f"an input of shape {self.shape_in}, padded, is smaller than a kernel of {shape[2:]}")
+        if any(outputs * taps > MAX_REACH for outputs, taps in zip(self.shape_out[1:], shape[2:], strict=True)):
+            raise ParameterError(
+                f"an output of shape {self.shape_out} with a kernel of {shape[2:]} is too large; check the padding"
+            )
+
+    @classmethod
+    def pooling(cls, value: float, size: Shape, shape_in: Shape, stride: Shape, padding: Any = 0) -> ConvWeight:
+        """Sums of ``size`` values, times ``value``, of every channel by itself.
+
+        One kernel serves all channels: they are one more axis of a convolution of one channel.
+        """
+        sides = _padding(padding, len(size))
+        return cls(np.full((1, 1, 1, *size), value), (1, *shape_in), (1, *stride), ((0, 0), *sides))
+
+    @property
+    def shape_out(self) -> Shape:
+        """(C_out, *space)."""
+        return self.kernel.shape[0], *(len(starts) for starts in self._starts())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(post, pre)."""
+        return math.prod(self.shape_out), math.prod(self.shape_in)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The stored weights in row-major order of the kernel."""
+        return self.kernel.reshape(-1)
+
+    @property
+    def synapses(self) -> int:
+        """Number of (input, output) pairs that a weight joins."""
+        inside = (int(np.count_nonzero(self._reach(axis)[1])) for axis in range(self.kernel.ndim - 2))
+        return self.kernel.shape[0] * self.kernel.shape[1] * math.prod(inside)
+
+    def with_values(self, values: NDArray[Any]) -> ConvWeight:
+        """The same convolution with other stored weights."""
+        return replace(self, kernel=np.asarray(values).reshape(self.kernel.shape))
+
+    def unrolled(self) -> sp.csr_array:
+        """The sparse matrix (post, pre) that it is; a weight of zero is a stored zero.
+
+        Raises:
+            UnsupportedError: it has more than ``MAX_UNROLLED`` synapses.
+        """
+        if self.synapses > MAX_UNROLLED:
+            raise UnsupportedError(
+                f"a convolution of {self.synapses} synapses cannot be unrolled: the limit is {MAX_UNROLLED}; run it on "
+                "the target 'engine', which keeps the kernel"
+            )
+        c_out, c_in = self.kernel.shape[:2]
+        in_position, tap, out_position = self.pairs()
+        in_channel = self.first_channel[:, None] + np.arange(c_in)
+        shape = (c_out, c_in, len(tap))
+        rows = np.arange(c_out)[:, None, None] * math.prod(self.shape_out[1:]) + out_position
+        cols = in_channel[:, :, None] * math.prod(self.shape_in[1:]) + in_position
+        values = self.kernel.reshape(c_out, c_in, -1)[:, :, tap]
+        matrix = sp.coo_array(
+            (values.reshape(-1), (np.broadcast_to(rows, shape).reshape(-1), cols.reshape(-1))), shape=self.shape
+        )
+        return sp.csr_array(matrix)
+
+    def stored_index(self) -> Index:
+        """For every synapse, in row-major order of the matrix, its position in ``values``."""
+        return np.asarray(self.with_values(np.arange(self.kernel.size)).unrolled().data, np.int64)
+
+    def sum(self, axis: int) -> NDArray[Any]:
+        """Sums of the rows (axis 1) or columns (axis 0) of the matrix, without unrolling it."""
+        c_out, c_in = self.kernel.shape[:2]
+        grouped = self.kernel.reshape(self.groups, c_out // self.groups, c_in, *self.kernel.shape[2:])
+        # The channels that stay, then the taps, each axis of which becomes one of positions.
+        total = grouped.sum(axis=2 if axis else 1).reshape(-1, *self.kernel.shape[2:])
+        for k in range(1, total.ndim):
+            positions, tap, outputs = self.pairs(k - 1, k)
+            size = self.shape_out[k] if axis else self.shape_in[k]
+            hits = sp.csr_array(
+                (np.ones(len(tap), total.dtype), (outputs if axis else positions, tap)), shape=(size, total.shape[k])
+            )
+            moved = np.moveaxis(total, k, 0)
+            spread = (hits @ moved.reshape(moved.shape[0], -1)).reshape(size, *moved.shape[1:])
+            total = np.moveaxis(spread, 0, k)
+        return total.reshape(-1)
+
+    def times_outputs(self, factors: NDArray[np.float64]) -> ConvWeight | None:
+        """Every output times its factor, shape (post,); None if a channel's outputs differ in it."""
+        by_channel = factors.reshape(self.kernel.shape[0], -1)
+        if np.any(by_channel != by_channel[:, :1]):
+            return None
+        return replace(self, kernel=self.kernel * by_channel[:, 0].reshape(-1, *[1] * (self.kernel.ndim - 1)))
+
+    def times_inputs(self, factors: NDArray[np.float64]) -> ConvWeight | None:
+        """Every input times its factor, shape (pre,); None if a channel's inputs differ in it."""
+        by_channel = factors.reshape(self.shape_in[0], -1)
+        if np.any(by_channel != by_channel[:, :1]):
+            return None
+        seen = by_channel[self.first_channel[:, None] + np.arange(self.kernel.shape[1]), 0]
+        return replace(self, kernel=self.kernel * seen.reshape(*seen.shape, *[1] * (self.kernel.ndim - 2)))
+
+    @property
+    def first_channel(self) -> Index:
+        """First input channel that each output channel sees, shape (C_out,)."""
+        c_out, c_in = self.kernel.shape[:2]
+        return np.arange(c_out) // (c_out // self.groups) * c_in
+
+    def pairs(self, begin: int = 0, end: int | None = None) -> tuple[Index, Index, Index]:
+        """(input position, tap, output position) of all that meet on the axes ``begin .. end - 1`` of the space.
+
+        Positions and taps count through these axes in C order.
+        """
+        found = [np.zeros(1, np.int64)] * 3
+        for axis in range(self.kernel.ndim - 2)[begin:end]:
+            position, inside = self._reach(axis)
+            out, tap = np.nonzero(inside)
+            sizes = self.shape_in[1 + axis], self.kernel.shape[2 + axis], self.shape_out[1 + axis]
+            found = [
+                np.add.outer(before * size, index).reshape(-1)
+                for before, size, index in zip(found, sizes, (position[out, tap], tap, out), strict=True)
+            ]
+        return found[0], found[1], found[2]
+
+    def _starts(self) -> list[range]:
+        """For every axis the input positions of the first tap, one an output position."""
+        lengths = zip(
+            self.shape_in[1:], self.kernel.shape[2:], self.stride, self.padding, self.dilation, strict=True
+        )
+        return [
+            range(-before, size + after - dilation * (taps - 1), stride)
+            for size, taps, stride, (before, after), dilation in lengths
+        ]
+
+    def _reach(self, axis: int) -> tuple[Index, NDArray[np.bool_]]:
+        """On an axis the input position of (output position, tap), and whether it lies inside."""
+        taps = np.arange(self.kernel.shape[2 + axis]) * self.dilation[axis]
+        position = np.array(self._starts()[axis], np.int64)[:, None] + taps
+        return position, (position >= 0) & (position < self.shape_in[1 + axis])
+
+
+def whole_numbers(value: Any, axes: int, low: int, owner: str) -> Shape:
+    """Whole numbers of at least ``low``, one an axis; a single one holds for all.
+
+    Raises:
+        ParameterError: anything else.
+    """
+    try:
+        array = np.asarray(value).reshape(-1)
+    except ValueError:
+        array = np.zeros(0)
+    if array.dtype.kind not in "iu" or array.size not in (1, axes) or np.any(array < low) or np.any(array >= 1 << 31):
+        raise ParameterError(
+            f"{owner} = {str(value)[:40]!r}; expected one whole number of at least {low}, or {axes} of them"
+        )
+    numbers = tuple(int(k) for k in array)
+    return numbers * axes if len(numbers) == 1 else numbers
+
+
+def _padding(value: Any, axes: int) -> tuple[tuple[int, int], ...]:
+    if np.ndim(value) == 2 and np.shape(value) == (axes, 2):
+        sides = whole_numbers(value, 2 * axes, 0, "convolution: padding")
+        return tuple(zip(sides[::2], sides[1::2], strict=True))
+    return tuple((p, p) for p in whole_numbers(value, axes, 0, "convolution: padding"))
