@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.checks import Choice
 from ssdp_hw.errors import ParameterError
 
+# Weights are kept in int32.
+MAX_SCALE_BITS = 31
+
 
 class SignMode(Choice):
     """Which signs the weights of a projection have; it sets their range and their step."""
@@ -63,8 +66,8 @@ class WeightFormat:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sign_mode", SignMode(self.sign_mode))
-        if not 1 <= self.scale_bits <= 16:
-            raise ParameterError(f"weight scale of {self.scale_bits} bits: the limit is 1 to 16")
+        if not 1 <= self.scale_bits <= MAX_SCALE_BITS:
+            raise ParameterError(f"weight scale of {self.scale_bits} bits: the limit is 1 to {MAX_SCALE_BITS}")
         if not 1 <= self.bits <= self.scale_bits:
             raise ParameterError(
                 f"weights of {self.bits} bits: the limit is 1 to {self.scale_bits} on this scale"

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from ssdp_hw.checks import as_int, real_vector, synapse_values, with_synapse_values
+from ssdp_hw.checks import as_int, real_vector
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.drive import DirectInput
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.formats import SignMode, WeightFormat, round_to_int, sign_mode_of
-from ssdp_hw.network import Network, Population, Projection
-from ssdp_hw.neurons import LIF, Discretization
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.formats import SignMode, WeightFormat, sign_mode_of
+from ssdp_hw.network import Network
+from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.measure import population_report, projection_report
-from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, largest_weight, normal_form
-from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks, decay_registers
+from ssdp_hw.quantization.normal_form import normal_form
+from ssdp_hw.quantization.parts import fixed_population, fixed_projection
+from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.report import QuantizationReport
-from ssdp_hw.quantization.scale import choose_scale, weight_exponent
+from ssdp_hw.quantization.scale import choose_scale
 
 # What bounds in closed form are multiplied by, since rounding up can add to the exact weights.
 _ROUNDING_ROOM = 1.125
@@ -69,7 +68,7 @@ def quantize(
     factor = float(real_vector(headroom, 1, "headroom")[0])
     if factor < 1:
         raise ParameterError(f"headroom = {factor:g}; a factor of at least 1 is needed")
-    lowered, notes = _bias_sources(network)
+    lowered, notes = bias_sources(network)
     formats = _formats(lowered, limits, weight_bits, sign_mode)
     normal = {name: normal_form(lowered, name) for name in lowered.population_names}
     if calibration is None:
@@ -84,8 +83,8 @@ def quantize(
             "its current-based neurons respond one step sooner on the chip"
         )
     fixed = FixedNetwork(
-        lowered.inputs, [_population(p, scales[name], limits) for name, p in normal.items()],
-        [_projection(p, *incoming[p.name], limits, formats[p.name]) for p in lowered.projections],
+        lowered.inputs, [fixed_population(p, scales[name], limits) for name, p in normal.items()],
+        [fixed_projection(p, *incoming[p.name], limits, formats[p.name]) for p in lowered.projections],
         lowered.outputs, limits, network.semantics.dt, notes=(*network.notes, *notes),
     )
     report = QuantizationReport(
@@ -93,32 +92,6 @@ def quantize(
         tuple(projection_report(incoming[p.name][0], fixed) for p in fixed.projections), tuple(notes),
     )
     return replace(fixed, report=report)
-
-
-def _bias_sources(network: Network) -> tuple[Network, list[str]]:
-    """Give every biased current-based population a neuron that fires in each step.
-
-    The chip adds a bias to v only; a constant current into u must come through a synapse.
-    """
-    populations, projections, notes = [], list(network.projections), []
-    for p in network.populations:
-        bias = np.asarray(p.bias)
-        if not (p.neuron.has_current and bias.any()):
-            populations.append(p)
-            continue
-        name = f"{p.name}.bias"
-        dt = network.semantics.dt
-        # tau_mem = dt under Euler keeps nothing, so v is 2 in every step: above its threshold of 1.
-        # The same under exponential integration: exp(-1000) is 0.
-        exponential = network.semantics.discretization is Discretization.EXPONENTIAL
-        steady = LIF(size=1, tau_mem=dt / 1000 if exponential else dt, v_leak=2.0)
-        populations += [replace(p, bias=0.0), Population(name=name, neuron=steady)]
-        projections.append(Projection(source=name, target=p.name, weight=bias[:, None]))
-        notes.append(
-            f"population '{p.name}': its bias is a current, for which the chip has no register; the neuron '{name}' "
-            "fires in every step instead, and the bias starts to act in step 1 instead of step 0"
-        )
-    return (replace(network, populations=populations, projections=projections) if notes else network), notes
 
 
 def _formats(
@@ -141,30 +114,3 @@ def _formats(
         sign = sign_mode_of(p.synapse_weights) if mode == "auto" else SignMode(mode)
         formats[p.name] = WeightFormat(width, sign, chip.weight_scale_bits)
     return formats
-
-
-def _population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopulation:
-    du, dv = decay_registers(p, chip)
-    vth: Any = 0
-    if p.threshold is not None:
-        vth = np.clip(round_to_int(p.threshold * scale / (1 << chip.activation_shift)), 0, chip.threshold_max)
-    bias = p.bias * scale
-    exponent = 0
-    while np.max(np.abs(bias)) / 2.0**exponent > chip.bias_mant_max and exponent < chip.bias_exp_max:
-        exponent += 1
-    return FixedPopulation(
-        name=p.name, size=len(du), du=du, dv=dv, vth=vth, bias_mant=round_to_int(bias / 2.0**exponent),
-        bias_exp=exponent, v_init=round_to_int(p.v_init * scale), reset=p.reset, threshold=p.comparison,
-        spiking=p.threshold is not None, scale=scale,
-    )
-
-
-def _projection(p: Projection, q: Incoming, scale: float, chip: Chip, number: WeightFormat) -> FixedProjection:
-    per_volt = scale / (1 << chip.activation_shift)  # units of the activation
-    exponent = weight_exponent(largest_weight(q.weight) * per_volt, number, chip)
-    per_volt /= 2.0**exponent
-    rounded, _ = number.nearest(synapse_values(q.weight) * per_volt)
-    return FixedProjection(
-        source=p.source, target=p.target, name=p.name, delay=p.delay, weight_exp=exponent, format=number,
-        weight=with_synapse_values(p.weight, rounded), scale=q.gain * per_volt,
-    )

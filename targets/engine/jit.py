@@ -41,14 +41,24 @@ def entry_point(function: Callable[..., Any]) -> Any:
 
 @intrinsic
 def shift_right(typing: Any, x: Any, n: Any) -> Any:
-    """``x >> n`` in int32, where Numba would compute in int64 and halve the lanes of a vector."""
-    return types.int32(types.int32, types.int32), lambda context, builder, signature, args: builder.ashr(*args)
+    """``x >> n`` in the type of x, where Numba would compute in int64 and halve the lanes of a vector."""
+    return x(x, x), lambda context, builder, signature, args: builder.ashr(*args)
 
 
 @intrinsic
 def shift_left(typing: Any, x: Any, n: Any) -> Any:
-    """``x << n`` in int32."""
-    return types.int32(types.int32, types.int32), lambda context, builder, signature, args: builder.shl(*args)
+    """``x << n`` in the type of x."""
+    return x(x, x), lambda context, builder, signature, args: builder.shl(*args)
+
+
+@intrinsic
+def as_in(typing: Any, array: Any, x: Any) -> Any:
+    """``x`` in the type of the array's entries."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[1], x, array.dtype)
+
+    return array.dtype(array, x), codegen
 
 
 @intrinsic

@@ -1,8 +1,8 @@
 """One step of a block of neurons, in integers and in floats.
 
 The loops run over whole vectors of LANES neurons without a branch. Numba widens every integer
-operation to 64 bits; the int32 around each lets LLVM narrow it again, which is exact since the state
-of a fixed network fits int32 by the rules of :mod:`ssdp_hw.fixed`.
+operation to 64 bits; the int32 around each lets LLVM narrow it again, which is exact where the state
+of a fixed network fits int32 by the rules of :mod:`ssdp_hw.fixed`. Wider chips take int64 instead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.core import types
 from numba.extending import overload
 
 from .jit import kernel, shift_left, shift_right
@@ -18,7 +19,7 @@ from .program import LANES, FixedNeurons
 # Order of the overflow counts.
 U_WRAPS, U_OUT_OF_RANGE, V_SATURATIONS = 0, 1, 2
 
-_i32, _index = np.int32, np.uint64
+_index = np.uint64
 
 
 def advance(
@@ -42,7 +43,7 @@ def _advance(
     neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
     offset: Any, lanes: Any, population: Any,
 ) -> Any:
-    step = _advance_fixed if neurons.instance_class is FixedNeurons else _advance_float
+    step = _FIXED_STEPS[u.dtype] if neurons.instance_class is FixedNeurons else _advance_float
 
     def call(
         neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
@@ -53,43 +54,51 @@ def _advance(
     return call
 
 
-@kernel
-def _advance_fixed(
-    neurons: Any, start: int, stop: int, u: Any, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
-    offset: int, lanes: Any, population: int,
-) -> None:
-    bits, shift, half = neurons.decay_bits, neurons.activation_shift, neurons.state_half
-    below = _i32((1 << bits) - 1)
-    turn, top = _i32(2 * half), _i32(half - 1)
-    wraps = _index((3 * population + U_WRAPS) * LANES)
-    outside = _index((3 * population + U_OUT_OF_RANGE) * LANES)
-    saturations = _index((3 * population + V_SATURATIONS) * LANES)
-    for block in range(start // LANES, stop // LANES):
-        first = _index(block * LANES)
-        for lane in range(LANES):
-            i = _index(lane)
-            j = first + i
-            # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
-            # is high * kept + ((low * kept + (2**bits - 1 if x < 0)) >> bits), which fits 32 bits.
-            x, kept = u[j], neurons.kept_u[j]
-            low = _i32(_i32(_i32(x & below) * kept) + _i32(shift_right(x, _i32(31)) & below))
-            decayed = _i32(_i32(shift_right(x, bits) * kept) + shift_right(low, bits))
-            raw_u = _i32(decayed + shift_left(ring[_index(slot) + j], shift))
-            x = _i32(raw_u - turn) if raw_u > half else raw_u
-            x = _i32(x + turn) if raw_u <= _i32(-half) else x
-            y, kept = v[j], neurons.kept_v[j]
-            low = _i32(_i32(_i32(y & below) * kept) + _i32(shift_right(y, _i32(31)) & below))
-            decayed = _i32(_i32(shift_right(y, bits) * kept) + shift_right(low, bits))
-            raw_v = _i32(_i32(decayed + x) + bias[sample, j])
-            y = min(max(raw_v, _i32(-top)), top)
-            fires = y > neurons.fire_above[j]
-            lanes[wraps + i] += _i32(x != raw_u)
-            lanes[outside + i] += _i32((x > half) | (x < _i32(-half)))
-            lanes[saturations + i] += _i32(y != raw_v)
-            u[j] = x
-            v[j] = _i32(_i32(y - neurons.down[j]) & neurons.keep[j]) if fires else y
-            ring[_index(slot) + j] = 0
-            fired[_index(offset) + j] = fires
+def _fixed_step(integer: Any) -> Any:
+    """The step of a fixed network whose state is held in that type."""
+    sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
+
+    def step(
+        neurons: Any, start: int, stop: int, u: Any, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
+        offset: int, lanes: Any, population: int,
+    ) -> None:
+        bits, shift, half = neurons.decay_bits, neurons.activation_shift, neurons.state_half
+        below = integer((1 << bits) - 1)
+        turn, top = integer(2 * half), integer(half - 1)
+        wraps = _index((3 * population + U_WRAPS) * LANES)
+        outside = _index((3 * population + U_OUT_OF_RANGE) * LANES)
+        saturations = _index((3 * population + V_SATURATIONS) * LANES)
+        for block in range(start // LANES, stop // LANES):
+            first = _index(block * LANES)
+            for lane in range(LANES):
+                i = _index(lane)
+                j = first + i
+                # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
+                # is high * kept + ((low * kept + (2**bits - 1 if x < 0)) >> bits), which fits the type.
+                x, kept = u[j], neurons.kept_u[j]
+                low = integer(integer(integer(x & below) * kept) + integer(shift_right(x, sign_bit) & below))
+                decayed = integer(integer(shift_right(x, bits) * kept) + shift_right(low, bits))
+                raw_u = integer(decayed + shift_left(ring[_index(slot) + j], shift))
+                x = integer(raw_u - turn) if raw_u > half else raw_u
+                x = integer(x + turn) if raw_u <= integer(-half) else x
+                y, kept = v[j], neurons.kept_v[j]
+                low = integer(integer(integer(y & below) * kept) + integer(shift_right(y, sign_bit) & below))
+                decayed = integer(integer(shift_right(y, bits) * kept) + shift_right(low, bits))
+                raw_v = integer(integer(decayed + x) + bias[sample, j])
+                y = min(max(raw_v, integer(-top)), top)
+                fires = y > neurons.fire_above[j]
+                lanes[wraps + i] += integer(x != raw_u)
+                lanes[outside + i] += integer((x > half) | (x < integer(-half)))
+                lanes[saturations + i] += integer(y != raw_v)
+                u[j] = x
+                v[j] = integer(integer(y - neurons.down[j]) & neurons.keep[j]) if fires else y
+                ring[_index(slot) + j] = 0
+                fired[_index(offset) + j] = fires
+
+    return kernel(step)
+
+
+_FIXED_STEPS = {types.int32: _fixed_step(np.int32), types.int64: _fixed_step(np.int64)}
 
 
 @kernel

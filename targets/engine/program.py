@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.chips import Chip
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.graph import BaseProjection, Comparison, Reset
@@ -65,7 +66,7 @@ class Wiring(NamedTuple):
 
 
 class FixedNeurons(NamedTuple):
-    """Parameters of every neuron of a fixed network as int32, and the chip's widths."""
+    """Parameters of every neuron of a fixed network, and the chip's widths, all of the state's type."""
 
     kept_u: Array  # 2**bits - du - offset
     kept_v: Array
@@ -229,13 +230,12 @@ def _weight_type(network: FixedNetwork) -> Any:
 
 def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collection[str] = ()) -> Program:
     """Flatten a network; a float network computes in the type ``real``."""
-    fixed = isinstance(network, FixedNetwork)
     names = [*network.input_names, *network.population_names]
     sizes = np.array([network.size_of(name) for name in names], np.int64)
     channels = np.concatenate([[0], np.cumsum(sizes[:len(network.inputs)])])
     layout = Layout(
         channels, np.concatenate([[0], np.cumsum(padded(sizes))]), sizes, network.max_delay + 1,
-        np.int32(0) if fixed else real(0),
+        state_type(network.limits)(0) if isinstance(network, FixedNetwork) else real(0),
     )
     segments = _Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
     positions = {}
@@ -266,10 +266,23 @@ def _flags(populations: Any, flags: list[bool]) -> list[Array]:
     return [np.full(p.size, flag) for p, flag in zip(populations, flags, strict=True)]
 
 
+def state_type(chip: Chip) -> Any:
+    """The integer type in which no step of this chip's neurons can turn around.
+
+    It must hold u before its wrap (by the design rule of the activation register), a register and one
+    turn of it, threshold and bias, and the low bits of the state times a decay.
+    """
+    needed = max(
+        chip.activation_bits, chip.state_bits + 2, chip.threshold_bits + chip.activation_shift + 1,
+        chip.bias_mant_bits + chip.bias_exp_max, 2 * chip.decay_bits + 2,
+    )
+    return np.int32 if needed <= 32 else np.int64
+
+
 def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
     chip, populations = network.limits, network.populations
-    unity = 1 << chip.decay_bits
-    never = np.iinfo(np.int32).max
+    unity, integer = 1 << chip.decay_bits, state_type(network.limits)
+    never = np.iinfo(integer).max
     thresholds = [p.vth << chip.activation_shift for p in populations]
     inclusive = [p.threshold is Comparison.AT_LEAST for p in populations]
     fire_above = [
@@ -278,12 +291,12 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
     ]
     keep = [np.full(p.size, -1 if p.reset is Reset.SUBTRACT else 0) for p in populations]
     return FixedNeurons(
-        kept_u=_joined([unity - chip.current_decay_offset - p.du for p in populations], np.int32),
-        kept_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], np.int32),
-        fire_above=_joined(fire_above, np.int32, never), down=_joined(thresholds, np.int32),
-        keep=_joined(keep, np.int32), v_init=_joined([p.v_init for p in populations], np.int32),
-        decay_bits=np.int32(chip.decay_bits), state_half=np.int32(1 << (chip.state_bits - 1)),
-        activation_shift=np.int32(chip.activation_shift),
+        kept_u=_joined([unity - chip.current_decay_offset - p.du for p in populations], integer),
+        kept_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
+        fire_above=_joined(fire_above, integer, never), down=_joined(thresholds, integer),
+        keep=_joined(keep, integer), v_init=_joined([p.v_init for p in populations], integer),
+        decay_bits=integer(chip.decay_bits), state_half=integer(1 << (chip.state_bits - 1)),
+        activation_shift=integer(chip.activation_shift),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .jit import kernel, shift_left, shift_right, store_eight
+from .jit import as_in, kernel, shift_left, shift_right, store_eight
 from .program import LANES, ROWS
 
 _index = np.uint64
@@ -75,10 +75,10 @@ def _add_rows(
 @kernel
 def _flush(total: Any, at: int, partial: Any, width: int, shift: int) -> None:
     """Add partial sums times 2**shift (floor) to ``total[at:at + width]`` and set them to zero."""
-    left, right = np.int32(max(shift, 0)), np.int32(max(-shift, 0))
+    left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
     for i in range(width):
         j = _index(i)
-        total[_index(at) + j] += shift_right(shift_left(np.int32(partial[j]), left), right)
+        total[_index(at) + j] += shift_right(shift_left(as_in(total, partial[j]), left), right)
         partial[j] = 0
 
 

@@ -1,0 +1,36 @@
+"""Constant currents as the chip can have them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ssdp_hw.network import Network, Population, Projection
+from ssdp_hw.neurons import LIF, Discretization
+
+
+def bias_sources(network: Network) -> tuple[Network, list[str]]:
+    """Give every biased current-based population a neuron that fires in each step.
+
+    The chip adds a bias to v only; a constant current into u must come through a synapse.
+    """
+    populations, projections, notes = [], list(network.projections), []
+    for p in network.populations:
+        bias = np.asarray(p.bias)
+        if not (p.neuron.has_current and bias.any()):
+            populations.append(p)
+            continue
+        name = f"{p.name}.bias"
+        dt = network.semantics.dt
+        # tau_mem = dt under Euler keeps nothing, so v is 2 in every step: above its threshold of 1.
+        # The same under exponential integration: exp(-1000) is 0.
+        exponential = network.semantics.discretization is Discretization.EXPONENTIAL
+        steady = LIF(size=1, tau_mem=dt / 1000 if exponential else dt, v_leak=2.0)
+        populations += [replace(p, bias=0.0), Population(name=name, neuron=steady)]
+        projections.append(Projection(source=name, target=p.name, weight=bias[:, None]))
+        notes.append(
+            f"population '{p.name}': its bias is a current, for which the chip has no register; the neuron '{name}' "
+            "fires in every step instead, and the bias starts to act in step 1 instead of step 0"
+        )
+    return (replace(network, populations=populations, projections=projections) if notes else network), notes
