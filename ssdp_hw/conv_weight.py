@@ -149,7 +149,7 @@ class ConvWeight:
             moved = np.moveaxis(total, k, 0)
             spread = (hits @ moved.reshape(moved.shape[0], -1)).reshape(size, *moved.shape[1:])
             total = np.moveaxis(spread, 0, k)
-        return total.reshape(-1)
+        return np.asarray(total.reshape(-1))
 
     def times_outputs(self, factors: NDArray[np.float64]) -> ConvWeight | None:
         """Every output times its factor, shape (post,); None if a channel's outputs differ in it."""

@@ -161,7 +161,7 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, m
         for p in network.incoming(target):
             if p.source == source.name:
                 gain = 2.0**p.weight_exp if isinstance(p, FixedProjection) else 1.0
-                current += np.asarray(p.weight @ values.T, np.float64).T * gain
+                current += np.asarray(p.matrix @ values.T, np.float64).T * gain
         if isinstance(network, Network):
             bias[target] = current
         else:

@@ -90,7 +90,7 @@ def connect(
     late = p.synapse_delays[positions]
     kind: type[Any]
     if isinstance(p, FixedProjection):
-        weight, kind, values = "w : integer\n", np.int64, p.mantissa
+        weight, kind, values = "w : integer\n", np.int64, p.synapse_weights >> p.format.lsb_shift
         deliver = f"{bundle.inbox}_post += {p.format.step << max(p.weight_exp, 0)}*w"
     else:
         weight, kind, values = "w : amp\n", np.float64, p.synapse_weights

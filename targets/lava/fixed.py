@@ -69,13 +69,13 @@ def population(
 def projection(q: FixedProjection, *, batch: int, own: bool, window: int = 0) -> Node:
     """The process of a projection."""
     name = projection_node(q.name)
-    common = {"weights": q.weight.astype(np.int32), "weight_exp": q.weight_exp}
+    common = {"weights": q.matrix.astype(np.int32), "weight_exp": q.weight_exp}
     plain = batch == 1 and not own and not q.is_sparse and q.format.scale_bits == 8
     # With its sign mode and bits stated, Dense leaves weights of that format as they are.
     stated = {"num_weight_bits": q.format.bits, "sign_mode": Choice(q.format.sign_mode.name)}
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {**common, **stated})
-    if plain and q.weight.size * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
+    if plain and q.synapse_count * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
         delays = q.synapse_delays.reshape(q.shape).astype(np.int64)
         return Node(name, "DelayDense", {**common, **stated, "delays": delays})
     return Node(name, "Connection", {**common, "delays": synapse_delays(q), "batch": batch, "window": window})

@@ -76,12 +76,12 @@ def projection(q: Projection, gain: Any, *, batch: int, own: bool, window: int =
     """The process of a projection whose target wants its weights times ``gain``."""
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
-    per_row = np.diff(q.weight.indptr) if q.is_sparse else q.shape[1]
-    weights = with_synapse_values(q.weight, q.synapse_weights * np.repeat(gains, per_row))
+    per_row = np.diff(q.matrix.indptr) if q.is_sparse else q.shape[1]
+    weights = with_synapse_values(q.matrix, q.synapse_weights * np.repeat(gains, per_row))
     plain = batch == 1 and not own and not q.is_sparse
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {"weights": weights})
-    if plain and q.weight.size * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
+    if plain and q.synapse_count * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
         return Node(name, "DelayDense", {
             "weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)
         })
