@@ -29,9 +29,28 @@ def simulate(
     layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any, v_trace: Any,
     u_trace: Any, overflow: Any, first: Any, last: Any, begin: int, end: int,
 ) -> None:
-    """Run the samples begin .. end - 1, each on its own from the initial state.
+    """Run the samples begin .. end - 1, each on its own from the initial state; see :func:`simulate_from`."""
+    n = len(neurons.v_init)
+    u, v = np.empty((1, n), neurons.v_init.dtype), np.empty((1, n), neurons.v_init.dtype)
+    ring = np.empty((1, layout.slots * n), neurons.v_init.dtype)
+    simulate_from(
+        0, u, v, ring, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
+        begin, end,
+    )
+
+
+@entry_point
+def simulate_from(
+    origin: int, u_rows: Any, v_rows: Any, ring_rows: Any, layout: Any, wiring: Any, neurons: Any, raster: Any,
+    bias: Any, keep: Any, spikes: Any, v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, begin: int,
+    end: int,
+) -> None:
+    """Run the samples begin .. end - 1 on from step ``origin``; each sample starts from the initial state at 0.
 
     Args:
+        origin: number of steps before.
+        u_rows, v_rows, ring_rows: current, voltage and synaptic input still to arrive (one slot a step
+            after the other), changed. Sample k has the row ``k % len(u_rows)``.
         layout, wiring, neurons: the program.
         raster: input spikes (time, batch, channels); bias: (1 or batch, neurons).
         keep: for spikes, v, u (rows) and each population the first column of its trace, or -1.
@@ -45,12 +64,10 @@ def simulate(
     kind, source, target, delay, shift = wiring.kind, wiring.source, wiring.target, wiring.delay, wiring.shift
     weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
     weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
-    steps = raster.shape[0]
+    steps, slots = raster.shape[0], layout.slots
     count_inputs, groups = len(channel_start) - 1, len(source_size)
     sources, channels = source_start[groups], source_start[count_inputs]
     n = sources - channels
-    u, v = np.empty(n, neurons.v_init.dtype), np.empty(n, neurons.v_init.dtype)
-    ring = np.empty(layout.slots * n, neurons.v_init.dtype)  # one slot after the other
     partial, whole = np.full(n, wiring.partial), np.full(n, layout.zero)
     words = np.zeros(sources // 8, np.uint64)
     fired = words.view(np.uint8)
@@ -59,15 +76,18 @@ def simulate(
     n_active = np.zeros(groups, np.int64)
     lanes = np.zeros((groups - count_inputs) * 3 * LANES, np.int32)
     for sample in range(begin, end):
-        u[:] = layout.zero
-        v[:] = neurons.v_init
-        ring[:] = layout.zero
+        row = sample % len(u_rows)
+        u, v, ring = u_rows[row], v_rows[row], ring_rows[row]
+        if origin == 0:
+            u[:] = layout.zero
+            v[:] = neurons.v_init
+            ring[:] = layout.zero
         register = sample % len(first) if len(first) else 0
         first[register:register + 1] = -1
         last[register:register + 1] = -1
         shared = sample if len(bias) > 1 else 0
+        slot = origin % slots
         for t in range(steps):
-            now = t % layout.slots * n
             for g in range(groups):
                 start, stop, size = source_start[g], source_start[g + 1], source_size[g]
                 p = g - count_inputs
@@ -75,7 +95,7 @@ def simulate(
                     _copy_input(fired, start, raster, t, sample, channel_start[g], size)
                 else:
                     low, high = start - channels, stop - channels
-                    advance(neurons, low, high, u, v, ring, now, bias, shared, fired, channels, lanes, p)
+                    advance(neurons, low, high, u, v, ring, slot * n, bias, shared, fired, channels, lanes, p)
                     if keep[0, p] >= 0:
                         _keep(spikes, t, sample, keep[0, p], fired, start, size)
                     if keep[1, p] >= 0:
@@ -90,11 +110,13 @@ def simulate(
                         last[register, i] = t
                         if first[register, i] < 0:
                             first[register, i] = t
+            slot = slot + 1 if slot + 1 < slots else 0
             for s in range(len(kind)):
                 g = source[s]
                 if n_active[g]:
                     low, high = source_start[target[s]] - channels, source_start[target[s] + 1] - channels
-                    at = (t + 1 + delay[s]) % layout.slots * n + low
+                    arrival = slot + delay[s]  # a delay is shorter than the ring
+                    at = (arrival if arrival < slots else arrival - slots) * n + low
                     listed = source_start[g] + g * LANES
                     if kind[s] == DENSE:
                         send_rows(

@@ -99,13 +99,15 @@ class FloatNeurons(NamedTuple):
 class Program:
     """Everything that a kernel needs to know of a network.
 
-    ``positions`` gives for each plastic projection where its synapses (in row-major order) lie in
-    ``wiring.weights``.
+    ``bias`` is what is added to each neuron in every step where the drive says nothing else, shape
+    (1, neurons). ``positions`` gives for each plastic projection where its synapses (in row-major
+    order) lie in ``wiring.weights``.
     """
 
     layout: Layout
     wiring: Wiring
     neurons: FixedNeurons | FloatNeurons
+    bias: Array
     positions: dict[str, NDArray[np.int64]]
 
     def start(self, group: int) -> int:
@@ -247,9 +249,10 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
         found = _add_projection(segments, p, values, names.index(p.source), names.index(p.target), shift, learns)
         if learns:
             positions[p.name] = found
+    bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)
     if isinstance(network, FixedNetwork):
-        return Program(layout, segments.wiring(_largest_weight(network)), _fixed_neurons(network), positions)
-    return Program(layout, segments.wiring(0), _float_neurons(network, real), positions)
+        return Program(layout, segments.wiring(_largest_weight(network)), _fixed_neurons(network), bias, positions)
+    return Program(layout, segments.wiring(0), _float_neurons(network, real), bias, positions)
 
 
 def _joined(parts: list[Array], dtype: Any, fill: Any = 0) -> Array:

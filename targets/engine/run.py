@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 from ssdp_hw.errors import ParameterError
 
 _BLOCKS = 4  # of samples a thread
-_WORTH_THREADS = 2_000_000  # updates that take longer than to start threads
+_WORTH_THREADS = 200_000  # updates that take longer than to wake threads
 
 
+@cache
 def available_threads() -> int:
     """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -35,6 +37,16 @@ def thread_count(option: object, updates: int) -> int:
     return option
 
 
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads beside the caller's, kept for the next run: to start one takes as long as a small run."""
+    return ThreadPoolExecutor(available_threads(), "ssdp-hw-engine")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # a child has the pool, but not its threads
+
+
 def share(work: Callable[[int, int], None], threads: int, begin: int, end: int) -> None:
     """Call ``work(first sample, end)`` for blocks that together are the samples begin .. end - 1.
 
@@ -47,7 +59,16 @@ def share(work: Callable[[int, int], None], threads: int, begin: int, end: int) 
         return
     # Several blocks a thread, since samples differ in spikes and processors in what else they do.
     size = -(-(end - begin) // (threads * _BLOCKS))
-    starts = range(begin, end, size)
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, starts, [min(start + size, end) for start in starts]):
-            pass
+    starts = iter(range(begin, end, size))
+
+    def take_blocks() -> None:
+        for start in starts:
+            work(start, min(start + size, end))
+
+    helpers = [_helpers().submit(take_blocks) for _ in range(threads - 1)]
+    try:
+        take_blocks()
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # one that has not begun finds nothing left to do
+                helper.result()

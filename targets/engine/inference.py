@@ -1,0 +1,87 @@
+"""Inference in the engine: from a drive to the arrays of the kernels and from these to a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.drive import AnyNetwork, Drive
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.result import OverflowCount, Record, Recording
+
+from .program import Array, Program, bias_table, input_raster
+from .run import share
+
+_NO_REGISTERS = np.zeros((0, 0), np.int64)
+
+
+class State:
+    """What a batch of samples carries from step to step.
+
+    Attributes:
+        origin: number of steps so far.
+        arrays: current, voltage and arriving input, one row a sample.
+    """
+
+    def __init__(self, program: Program, rows: int) -> None:
+        n, dtype = len(program.neurons.v_init), program.layout.zero.dtype
+        self.origin = 0
+        self.arrays = tuple(np.empty((rows, width), dtype) for width in (n, n, program.layout.slots * n))
+
+
+def run_program(
+    program: Program, network: AnyNetwork, drive: Drive, record: Record, threads: int, info: Mapping[str, Any],
+    state: State | None = None,
+) -> Recording:
+    """Run all samples of a drive, from the initial state or on from ``state``, each thread its share."""
+    # Not at the top: it loads the compiled kernels.
+    from .kernels import simulate_from
+
+    keep, traces = _traces(network, drive, record)
+    overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
+    raster = input_raster(network, drive)
+    bias = bias_table(network, drive, program.layout.zero.dtype) if drive.bias else program.bias
+    origin = 0 if state is None else state.origin
+
+    def work(begin: int, end: int) -> None:
+        rows = State(program, 1).arrays if state is None else state.arrays  # one sample after the other
+        simulate_from(
+            origin, *rows, program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, overflow,
+            _NO_REGISTERS, _NO_REGISTERS, begin, end,
+        )
+
+    share(work, threads, 0, drive.batch)
+    if state is not None:
+        state.origin += drive.steps
+    names = network.population_names
+    spikes, v, u = (
+        {
+            name: trace[:, :, column:column + network.size_of(name)]
+            for name, column in zip(names, row.tolist(), strict=True) if column >= 0
+        }
+        for trace, row in zip(traces, keep, strict=True)
+    )
+    counts = None
+    if isinstance(network, FixedNetwork):
+        totals = overflow.sum(axis=0).tolist()
+        counts = {name: OverflowCount(*total) for name, total in zip(names, totals, strict=True)}
+    return Recording(spikes, v, u, counts, info)
+
+
+def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Array, list[Array]]:
+    """For spikes, v, u the first trace column of each population (-1: not kept), and the traces."""
+    number = np.int64 if isinstance(network, FixedNetwork) else np.float64
+    keep, traces = [], []
+    for variable, kind in (("spikes", np.bool_), ("v", number), ("u", number)):
+        columns, width = [], 0
+        for name in network.population_names:
+            if record.wants(variable, name):
+                columns.append(width)
+                width += network.size_of(name)
+            else:
+                columns.append(-1)
+        keep.append(columns)
+        traces.append(np.empty((drive.steps, drive.batch, width), kind))
+    return np.array(keep, np.int64), traces
