@@ -43,5 +43,5 @@ def fixed_projection(
     rounded, _ = number.nearest(synapse_values(q.weight) * per_volt)
     return FixedProjection(
         source=p.source, target=p.target, name=p.name, delay=p.delay, weight_exp=exponent, format=number,
-        weight=with_synapse_values(p.weight, rounded), scale=q.gain * per_volt,
+        weight=with_synapse_values(q.weight, rounded), scale=q.gain * per_volt,
     )

@@ -111,6 +111,6 @@ def _formats(
         if mode != "auto" and mode not in list(SignMode):
             known = ", ".join(m.value for m in SignMode)
             raise ParameterError(f"projection '{p.name}': sign_mode = {mode!r}; choose auto, {known}")
-        sign = sign_mode_of(p.synapse_weights) if mode == "auto" else SignMode(mode)
+        sign = sign_mode_of(p.stored_weights) if mode == "auto" else SignMode(mode)
         formats[p.name] = WeightFormat(width, sign, chip.weight_scale_bits)
     return formats
