@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
     from ssdp_hw.learning import learn
+    from ssdp_hw.learning_input import LearningState
     from ssdp_hw.microcode import compile_microcode
     from ssdp_hw.network import Network, Population, Projection, Semantics
     from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
     from ssdp_hw.nir_io import from_nir, to_nir, write_nir
     from ssdp_hw.quantization import quantize
+    from ssdp_hw.rules import SADP, STDP, FixedGate, FixedSADP, FixedSTDP
     from ssdp_hw.simulation import run
-    from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, batch_update
+    from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, Gate, batch_update
     from ssdp_hw.storage import load, save
     from ssdp_hw.target import list_targets as targets
     from ssdp_hw.teacher import Teacher
@@ -43,7 +45,9 @@ __version__ = "0.1.0"
 _HOME = {
     "BatchSSDP": "ssdp", "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons",
     "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed", "FixedProjection": "fixed",
-    "FixedSSDP": "ssdp", "Input": "graph", "Network": "network", "Population": "network",
+    "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules", "FixedGate": "rules", "FixedSADP": "rules",
+    "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_input",
+    "Input": "graph", "Network": "network", "Population": "network",
     "Projection": "network", "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors",
     "Teacher": "teacher", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
     "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
@@ -53,11 +57,11 @@ _HOME = {
 }
 
 __all__ = [
-    "IF", "LI", "LIF", "SSDP", "BatchSSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedNetwork", "FixedPopulation",
-    "FixedProjection", "FixedSSDP", "Input", "Network", "Population", "Projection", "Semantics",
-    "SsdpHwError", "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "from_nir",
-    "learn", "load", "measure_activity", "quantize", "resources", "run", "save", "targets",
-    "to_nir", "write_nir",
+    "IF", "LI", "LIF", "SADP", "SSDP", "STDP", "BatchSSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedGate",
+    "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "Input",
+    "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError", "Teacher", "WeightFormat",
+    "batch_update", "compare", "compile_microcode", "encode", "from_nir", "learn", "load", "measure_activity",
+    "quantize", "resources", "run", "save", "targets", "to_nir", "write_nir",
 ]
 
 

@@ -1,7 +1,7 @@
 """Learning health: what a learning run did to the synapses, and what rounding cost on the way.
 
-Everything is recomputed from the spike-time registers that the target handed back, so it is the
-same on every target and a check of it.
+Everything is recomputed from the registers or spikes that the target handed back, so it is the same
+on every target and a check of it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.fixed import FixedProjection
-from ssdp_hw.ssdp.fixed_rule import FixedSSDP, by_pair
-from ssdp_hw.ssdp.registers import Registers, silent_time
-
-Times = tuple[NDArray[np.int64], NDArray[np.int64]]
+from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules.local import Seen
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class LearningHealth:
 
 
 def learning_health(
-    before: FixedProjection, after: FixedProjection, rule: FixedSSDP, times: Times, steps: int,
+    before: FixedProjection, after: FixedProjection, rule: CounterRule, seen: Seen[Any], gates: NDArray[Any] | None,
     counters_before: NDArray[np.int64], counters_after: NDArray[np.int64],
     saturations: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
 ) -> LearningHealth:
@@ -70,34 +68,33 @@ def learning_health(
     Args:
         before, after: the projection.
         rule: the rule as it ran.
-        times: registers of source and target, shape (window, n).
-        steps: length of a window.
+        seen: what the rule held of every window.
+        gates: gates from outside, shape (window, post), or None.
         counters_before, counters_after: one a synapse in row-major order.
         saturations: weight and counter saturations by projection, as the target counted them.
     """
-    never = silent_time(steps, rule.time_shift)
-    pre, post = (Registers(t != never, t, never) for t in times)
     rows, cols = before.synapse_indices
     total = np.zeros(rows.size, np.int64)
     exact = np.zeros(rows.size)
     updates = 0
-    amplitudes = (rule.a_plus, rule.a_baseline)
-    rounded = [np.asarray(rule.table(a), np.int64) for a in amplitudes]
-    unrounded = [rule.unrounded(a) for a in amplitudes]
-    for window in range(len(pre.time)):
-        e = by_pair(rule, pre, post, window, rows, cols, rounded[0], rounded[1])
+    windows = len(seen.pre.fired)
+    for window in range(windows):
+        e = rule.update(seen, window, rows, cols, gates)
         total += e
         updates += int(np.count_nonzero(e))
-        exact += by_pair(rule, pre, post, window, rows, cols, unrounded[0], unrounded[1])
+        own = rule.gate_of(seen, window)
+        gate = own if own is not None else None if gates is None else gates[window][rows]
+        wanted = rule.unrounded(seen, window, rows, cols)
+        exact += wanted if gate is None else wanted * gate / (1 << rule.gate_bits)
     lsb = float(1 << rule.lsb_shift)
     moved = after.mantissa.astype(np.int64) - before.mantissa
     kept = moved + (counters_after - counters_before) / lsb
-    fired_pre, fired_post = pre.fired.mean(axis=1), post.fired.mean(axis=1)
+    fired_pre, fired_post = seen.pre.fired.mean(axis=1), seen.post.fired.mean(axis=1)
     low, high = after.format.mantissa_min, after.format.mantissa_max
     codes = after.mantissa
     name = before.name
     return LearningHealth(
-        rows.size, len(pre.time), float(np.mean(fired_pre * fired_post)),
+        rows.size, windows, float(np.mean(fired_pre * fired_post)),
         int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))), updates,
         float(np.mean(moved != 0)), float(np.mean(codes == 0)), float(np.mean((codes == low) | (codes == high))),
         float(np.log2(int(codes.max()) - int(codes.min()) + 1)), _of(saturations[0], name), _of(saturations[1], name),

@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import as_array
+from ssdp_hw.checks import as_array, as_int, real_array
+from ssdp_hw.derived_rule import fixed_rule
 from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.network import Network
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.ssdp.derive import fixed_rule
+from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.local import GATE_MAX
 
-Rule = SSDP | FixedSSDP
+Rule = CounterRule | FloatRule
+
+
+@dataclass(frozen=True, eq=False)
+class LearningState:
+    """Where a learning run stopped, beside the network that it returned.
+
+    The random numbers have no state but this: they are keyed by seed, projection, synapse and commit,
+    and the order of the samples by seed and epoch.
+
+    Attributes:
+        counters: by plastic projection, one a synapse in row-major order: synchrony counters in a fixed
+            network, in a float network the steps gathered since the last commit.
+        commits: commits so far.
+        pending: windows gathered since the last commit.
+        epochs: epochs so far.
+    """
+
+    counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    commits: int = 0
+    pending: int = 0
+    epochs: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.counters, Mapping):
+            raise ParameterError(f"counters of type {type(self.counters).__name__}; expected a dict by projection")
+        for name in ("commits", "pending", "epochs"):
+            value = as_int(getattr(self, name), f"learning state: {name}")
+            if not 0 <= value < 2**32:
+                raise ParameterError(f"learning state: {name} = {value} is outside 0 .. {2**32 - 1}")
 
 
 def teachable_output(network: AnyNetwork) -> str:
@@ -70,14 +102,22 @@ def resolve_rules(
     notes: list[str] = []
     for name in names:
         r = rule[name] if isinstance(rule, Mapping) else rule
-        if not isinstance(r, SSDP | FixedSSDP):
-            raise ParameterError(f"projection '{name}': {r!r} is no rule; give an SSDP or a FixedSSDP")
+        if not isinstance(r, CounterRule | FloatRule):
+            raise ParameterError(
+                f"projection '{name}': {r!r} is no rule; give an SSDP, STDP or SADP, or its integer form"
+            )
         if isinstance(network, Network):
-            if isinstance(r, FixedSSDP):
-                raise UnsupportedError(f"projection '{name}': a float network learns by SSDP, not by FixedSSDP")
-        elif isinstance(r, SSDP):
-            r, found = fixed_rule(r, network.projection(name), network.limits)
-            notes += found
+            if isinstance(r, CounterRule):
+                raise UnsupportedError(
+                    f"projection '{name}': a float network learns by a float rule, not by {type(r).__name__}"
+                )
+        else:
+            p = network.projection(name)
+            if isinstance(r, FloatRule):
+                r, found = fixed_rule(r, p, network.limits)
+                notes += found
+            if r.gate is not None:
+                r.gate.check_sizes(network.size_of(p.source), network.size_of(p.target))
         rules[name] = r
     return rules, notes
 
@@ -108,34 +148,104 @@ def padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
     return np.concatenate([spikes, np.zeros((steps - len(spikes), *spikes.shape[1:]), bool)])
 
 
-def check_counters(
-    network: AnyNetwork, rules: Mapping[str, Rule], counters: Mapping[str, NDArray[np.int64]] | None
-) -> dict[str, NDArray[np.int64]]:
-    """Counters to start from by projection, one a synapse, zeros by default; {} in a float network.
+def check_state(
+    network: AnyNetwork, rules: Mapping[str, Rule], state: LearningState | None, windows: int
+) -> LearningState:
+    """The state to start from, with counters for every plastic projection, zeros by default.
 
     Raises:
-        ShapeError, ParameterError: they do not fit.
+        ShapeError, ParameterError: it does not fit.
     """
-    given = {} if counters is None else counters
-    if not isinstance(given, Mapping):
-        raise ParameterError(f"counters of type {type(given).__name__}; expected a dict by projection")
-    for name in given:
-        if not isinstance(rules.get(name), FixedSSDP):
-            raise ParameterError(f"counters are given for '{name}', which does not learn in integers")
+    given = LearningState() if state is None else state
+    if not isinstance(given, LearningState):
+        raise ParameterError(f"state of type {type(given).__name__}; give the state of an earlier learning run")
+    size = next(iter(rules.values())).commit_windows
+    if given.pending >= size or given.pending % windows:
+        raise ParameterError(
+            f"learning state: {given.pending} windows since the last commit do not fit commit_windows = {size} and "
+            f"{windows} windows a sample"
+        )
+    for name in given.counters:
+        if name not in rules:
+            raise ParameterError(f"counters are given for '{name}', which does not learn")
+    checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
+    return LearningState(checked, given.commits, given.pending, given.epochs)
+
+
+def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> NDArray[Any]:
+    size = network.projection(name).synapse_weights.size
+    kind = np.int64 if isinstance(rule, CounterRule) else np.float64
+    array = as_array(state.counters.get(name, np.zeros(size, kind)), f"counters of '{name}'")
+    if isinstance(rule, FloatRule):
+        array = real_array(array, f"counters of '{name}'")
+    if array.shape != (size,) or (isinstance(rule, CounterRule) and not np.issubdtype(array.dtype, np.integer)):
+        raise ShapeError(
+            f"counters of '{name}': {array.dtype} of shape {array.shape}; expected {kind.__name__} of shape ({size},)"
+        )
+    if isinstance(rule, CounterRule) and (array.min() < rule.counter_min or array.max() > rule.counter_max):
+        raise ParameterError(
+            f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
+            f"range {rule.counter_min} .. {rule.counter_max}"
+        )
+    return array.astype(kind)
+
+
+def check_gates(
+    network: AnyNetwork, rules: Mapping[str, Rule], gates: ArrayLike | Mapping[str, ArrayLike] | None, batch: int
+) -> dict[str, NDArray[np.float64]]:
+    """Gates from outside by projection, shape (batch, post).
+
+    Raises:
+        ParameterError: a gate beyond its range or for no plastic projection, a rule that makes its own, or
+            amplitudes that overflow the counter under such a gate.
+        ShapeError: another shape.
+    """
+    if gates is None:
+        return {}
+    given = gates if isinstance(gates, Mapping) else dict.fromkeys(rules, gates)
     checked = {}
-    for name, rule in rules.items():
-        if not isinstance(rule, FixedSSDP):
-            continue
-        size = network.projection(name).synapse_weights.size
-        array = as_array(given.get(name, np.zeros(size, np.int64)), f"counters of '{name}'")
-        if array.shape != (size,) or not np.issubdtype(array.dtype, np.integer):
-            raise ShapeError(
-                f"counters of '{name}': {array.dtype} of shape {array.shape}; expected integers of shape ({size},)"
-            )
-        if array.min() < rule.counter_min or array.max() > rule.counter_max:
+    for name, values in given.items():
+        owner = f"gates of '{name}'"
+        if name not in rules:
+            raise ParameterError(f"{owner}: that projection does not learn; there are: {', '.join(rules)}")
+        rule, post = rules[name], network.size_of(network.projection(name).target)
+        if rule.gate is not None:
+            raise ParameterError(f"{owner}: its rule makes its gate itself; give one or the other")
+        array = real_array(values, owner)
+        if array.shape not in ((batch,), (batch, post)):
+            raise ShapeError(f"{owner} have shape {array.shape}; expected ({batch},) or ({batch}, {post})")
+        largest = float(np.abs(array).max(initial=0.0))
+        if largest > GATE_MAX:
+            raise ParameterError(f"{owner} reach {largest:g} in size; the limit is {GATE_MAX:g}")
+        if isinstance(rule, CounterRule) and rule.largest_step * largest > rule.counter_max:
             raise ParameterError(
-                f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
-                f"range {rule.counter_min} .. {rule.counter_max}"
+                f"{owner}: one step of {rule.largest_step} counter units times {largest:g} exceeds the "
+                f"{rule.counter_max} of a {rule.counter_bits}-bit counter; use more counter_bits or smaller amplitudes"
             )
-        checked[name] = array.astype(np.int64)
+        checked[name] = np.ascontiguousarray(np.broadcast_to(array.reshape(batch, -1), (batch, post)))
     return checked
+
+
+def error_gates(
+    rules: Mapping[str, Rule], classes: NDArray[np.int64], samples: NDArray[np.int64],
+    predicted: NDArray[np.int64], size: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Gates of the delta rule for some mistaken samples: 1 for the labelled neuron, -1 for the chosen one."""
+    gates = np.zeros((classes.size, size))
+    gates[samples, classes[samples]] = 1.0
+    gates[samples, predicted] = -1.0
+    return dict.fromkeys(rules, gates)
+
+
+def plan_gates(
+    rules: Mapping[str, Rule], gates: Mapping[str, NDArray[np.float64]], samples: NDArray[np.int64], windows: int
+) -> dict[str, NDArray[Any]]:
+    """Gates of these samples for a :class:`~ssdp_hw.target.LearningPlan`, one row a window."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, values in gates.items():
+        rule, chosen = rules[name], np.repeat(values[samples], windows, axis=0)
+        if isinstance(rule, CounterRule):
+            found[name] = np.rint(chosen * (1 << rule.gate_bits)).astype(np.int64)
+        else:
+            found[name] = chosen
+    return found

@@ -13,7 +13,7 @@ from ssdp_hw.checks import check_memory
 from ssdp_hw.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, make_drive
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import Record, RunResult
+from ssdp_hw.result import OverflowCount, Record, RunResult
 from ssdp_hw.target import get_target
 
 OnOverflow = Literal["error", "warn", "ignore"]
@@ -79,7 +79,7 @@ def run(
         "fixed" if fixed else "float", drive.steps, drive.batch, seconds, recording.overflow,
         {"options": resolved, **semantics_of(network), **recording.info},
     )
-    _report_overflow(result, on_overflow)
+    report_overflow(result.overflow, result.steps, result.batch, on_overflow)
     return result
 
 
@@ -107,15 +107,22 @@ def semantics_of(network: AnyNetwork) -> dict[str, Any]:
     return {"arithmetic": "float64", **network.semantics.to_dict(), **common}
 
 
-def _report_overflow(result: RunResult, on_overflow: OnOverflow) -> None:
-    if on_overflow == "ignore" or not result.overflow:
+def report_overflow(
+    overflow: Mapping[str, OverflowCount] | None, steps: int, batch: int, on_overflow: OnOverflow
+) -> None:
+    """Raise or warn if a register overflowed; ``overflow`` is None where the target cannot see it.
+
+    Raises:
+        StateOverflowError: it did, and ``on_overflow`` is ``error``.
+    """
+    if on_overflow == "ignore" or not overflow:
         return
-    for name, count in result.overflow.items():
+    for name, count in overflow.items():
         if not count.total:
             continue
         message = (
             f"population '{name}': u wrapped {count.u_wraps} times and v saturated {count.v_saturations} times "
-            f"in {result.steps} steps of {result.batch} samples; lower the population's scale "
+            f"in {steps} steps of {batch} samples; lower the population's scale "
             "(quantize with calibration or more headroom) or its weight_exp"
         )
         if on_overflow == "error":

@@ -14,13 +14,12 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
-from ssdp_hw.result import Record, Recording
-from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.result import OverflowCount, Record, Recording
+from ssdp_hw.rules import CounterRule, FloatRule
 
 GROUP = "ssdp_hw.targets"
 
@@ -45,18 +44,27 @@ class LearningPlan:
     """One learning run: which projections learn by which rule, from which state.
 
     Attributes:
-        rules: by projection; all :class:`FixedSSDP` in a fixed network, all :class:`SSDP` in a
-            float network, and all with the same ``commit_windows``.
+        rules: by projection; all integer rules in a fixed network, all float rules in a float
+            network, and all with the same ``commit_windows``.
         seed: seed of the random rounding.
-        counters: synchrony counters before the first window, one a synapse in row-major order
-            (fixed networks only; zeros where a projection is missing).
+        counters: before the first window, one a synapse in row-major order, zeros where a projection
+            is missing: synchrony counters in a fixed network, in a float network the steps gathered
+            since the last commit.
         first_commit: number of commits before this run, for the random rounding.
+        first_window: windows gathered since the last commit, fewer than ``commit_windows``.
+        windows_per_sample: each sample of the drive is so many windows of equal length. The state of
+            the neurons goes on from one to the next; commits come at the ends of samples.
+        gates: gates from outside by projection, shape (window, post): integers of the rule's
+            ``gate_bits`` in a fixed network, floats in a float network.
     """
 
-    rules: Mapping[str, FixedSSDP | SSDP]
+    rules: Mapping[str, CounterRule | FloatRule]
     seed: int = 0
-    counters: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     first_commit: int = 0
+    first_window: int = 0
+    windows_per_sample: int = 1
+    gates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def commit_windows(self) -> int:
@@ -70,6 +78,16 @@ class LearningPlan:
             raise ParameterError(f"plastic projections need one commit_windows in common, found {sorted(found)}")
         return found.pop()
 
+    def groups(self, samples: int) -> list[tuple[int, int, bool]]:
+        """The samples of each commit: first, one past the last, and whether a commit follows."""
+        size = self.commit_windows // self.windows_per_sample
+        stop = size - self.first_window // self.windows_per_sample
+        found, start = [], 0
+        while start < samples:
+            found.append((start, min(stop, samples), stop <= samples))
+            start, stop = stop, stop + size
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Learned:
@@ -78,20 +96,23 @@ class Learned:
     Attributes:
         weights: by plastic projection, one a synapse in row-major order: stored weight integers
             in a fixed network, float weights in a float network.
-        counters: synchrony counters likewise (empty in a float network).
-        spike_times: by plastic projection the registers of its source and of its target: tick
-            (float network: step) of the representative spike, shape (window, n), ``silent_time`` of
+        counters: likewise, as in the plan.
+        seen: by plastic projection what the rule holds of its source and of its target. A rule that
+            keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),
+            the tick (float network: step) of the representative spike, ``silent_time`` of
             :mod:`ssdp_hw.ssdp.registers` if there was none.
         weight_saturations, counter_saturations: by plastic projection; None where the target
             cannot count them.
+        overflow: of the neurons' registers; None where the target cannot see it.
         info: versions and options of the target, for the report.
     """
 
     weights: Mapping[str, NDArray[Any]]
-    counters: Mapping[str, NDArray[np.int64]]
-    spike_times: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    counters: Mapping[str, NDArray[Any]]
+    seen: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
     weight_saturations: Mapping[str, int] | None = None
     counter_saturations: Mapping[str, int] | None = None
+    overflow: Mapping[str, OverflowCount] | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -116,6 +137,10 @@ class Target(ABC):
         """What in this network the target cannot express, one sentence each."""
         return []
 
+    def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
+        """What in this learning run the target cannot do, one sentence each."""
+        return []
+
     @abstractmethod
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run every sample of the drive from the initial state."""
@@ -125,7 +150,7 @@ class Target(ABC):
     ) -> Learned:
         """Present the drive's samples one after the other as learning windows.
 
-        Each window starts from the initial state; weights change at commits only.
+        Each sample starts from the initial state; weights change at commits only.
 
         Raises:
             UnsupportedError: this target cannot learn.

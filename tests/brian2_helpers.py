@@ -71,9 +71,9 @@ def assert_learned_equal(left, right):
 
 def assert_registers_equal(left, right):
     """Bit equality of the spike-time registers."""
-    assert left.spike_times.keys() == right.spike_times.keys()
-    for name, pair in left.spike_times.items():
-        for a, b in zip(pair, right.spike_times[name], strict=True):
+    assert left.seen.keys() == right.seen.keys()
+    for name, pair in left.seen.items():
+        for a, b in zip(pair, right.seen[name], strict=True):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 

@@ -96,7 +96,7 @@ def test_learning_after_a_drift_raises_the_accuracy(fixed, train, test, data, ro
 def test_rounding_to_the_nearest_learns_nothing_below_half_a_step(fixed, train, data):
     learned = learn(fixed, WeightRounding.NEAREST, train, data)
     rule = learned.rules[PLASTIC]
-    assert 0 < rule.table(rule.a_plus)[0] < 2**rule.lsb_shift / 2
+    assert 0 < rule.tables[0][0] < 2**rule.lsb_shift / 2
     assert learned.windows > 100
     assert not learned.counters[PLASTIC].any()
     assert learned.changed == {PLASTIC: 0.0}

@@ -174,8 +174,8 @@ def learn(target, network, inputs, plan, **options):
 
 
 def assert_registers_equal(a, b):
-    for name, times in a.spike_times.items():
-        for mine, theirs in zip(b.spike_times[name], times, strict=True):
+    for name, times in a.seen.items():
+        for mine, theirs in zip(b.seen[name], times, strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
 
 

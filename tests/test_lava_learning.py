@@ -56,7 +56,7 @@ def assert_equal(task: LearningTask, found: Learned) -> None:
     for name in task.plan.rules:
         np.testing.assert_array_equal(found.weights[name], wanted.weights[name], strict=True)
         np.testing.assert_array_equal(found.counters[name], wanted.counters[name], strict=True)
-        for mine, theirs in zip(found.spike_times[name], wanted.spike_times[name], strict=True):
+        for mine, theirs in zip(found.seen[name], wanted.seen[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
     assert found.weight_saturations == wanted.weight_saturations
     assert found.counter_saturations == wanted.counter_saturations
@@ -70,7 +70,7 @@ def assert_close(task: LearningTask, found: Learned) -> None:
     """
     wanted = SPEC.learn(task.network, task.drive, task.plan, {})
     for name in task.plan.rules:
-        for mine, theirs in zip(found.spike_times[name], wanted.spike_times[name], strict=True):
+        for mine, theirs in zip(found.seen[name], wanted.seen[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
         np.testing.assert_allclose(found.weights[name], wanted.weights[name], rtol=0, atol=1e-12)
 

@@ -13,6 +13,7 @@ from ssdp_hw.errors import ParameterError, ShapeError, UnknownTargetError, Unsup
 from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime, WeightRounding
 from ssdp_hw.target import Target, get_target
 
+State = sh.LearningState
 STEPS, CLASSES, CHANNELS = 12, 3, 8
 PLASTIC = "in->out"
 RULE = FixedSSDP(a_plus=30, a_baseline=9, lut=(255, 155, 35, 3), lsb_shift=10, silent_pairs="skip")
@@ -112,14 +113,14 @@ def test_a_run_can_be_resumed(fixed, rounding, commit_windows):
     whole = sh.learn(fixed, spikes, labels, **options)
     half = sh.learn(fixed, spikes[:, :12], labels[:12], **options)
     rest = sh.learn(
-        half.network, spikes[:, 12:], labels[12:], **options, counters=half.counters, commits=half.commits
+        half.network, spikes[:, 12:], labels[12:], **options, state=half.state
     )
     assert_same(whole, rest)
     assert half.commits == 12 // commit_windows
     assert whole.commits == rest.commits == 24 // commit_windows
     assert np.any(weights(whole) != weights(half))
     if rounding is WeightRounding.STOCHASTIC:  # whose random numbers are keyed by the commit
-        other = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, counters=half.counters)
+        other = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, state=replace(half.state, commits=0))
         assert np.any(weights(other) != weights(whole))
 
 
@@ -128,7 +129,7 @@ def test_two_epochs_are_two_runs(fixed):
     options = {"rule": RULE, "shuffle": False}
     both = sh.learn(fixed, spikes, labels, epochs=2, **options)
     first = sh.learn(fixed, spikes, labels, **options)
-    second = sh.learn(first.network, spikes, labels, counters=first.counters, commits=first.commits, **options)
+    second = sh.learn(first.network, spikes, labels, state=first.state, **options)
     assert_same(both, second)
     assert both.order.tolist() == 2 * list(range(24))
     assert (both.windows, both.commits) == (48, 48)
@@ -191,7 +192,7 @@ def test_where_nothing_is_wrong_nothing_is_taught(fixed):
     keep = labels >= 0
     counters = {PLASTIC: np.arange(CLASSES * CHANNELS) - 7}
     learned = sh.learn(
-        fixed, spikes[:, keep], labels[keep], RULE, teach="errors", epochs=3, counters=counters, commits=11
+        fixed, spikes[:, keep], labels[keep], RULE, teach="errors", epochs=3, state=State(counters, commits=11)
     )
     assert np.array_equal(weights(learned), weights(fixed))
     assert (learned.windows, learned.commits, learned.order.size) == (0, 11, 0)
@@ -233,9 +234,9 @@ def test_without_labels_the_network_learns_from_what_it_does_itself(fixed):
 
 def test_windows_are_long_enough_for_the_last_spike(fixed):
     spikes, labels = samples()
-    assert sh.learn(fixed, spikes, labels, RULE).info["window"] == STEPS + 1
+    assert sh.learn(fixed, spikes, labels, RULE).info["steps"] == STEPS + 1
     longer = sh.learn(fixed, spikes, labels, RULE, steps=30)
-    assert longer.info["window"] == 30
+    assert longer.info["steps"] == 30
     padded = np.concatenate([spikes, np.zeros((18, *spikes.shape[1:]), bool)])
     assert_same(longer, sh.learn(fixed, padded, labels, RULE, steps=30))
 
@@ -311,7 +312,7 @@ def refuse(error, message, network=None, **changes):
         ({"labels": [[1], [1, 2]]}, ShapeError, "labels is no array"),
         ({"labels": None, "teacher": sh.Teacher()}, ParameterError, "a teacher needs labels"),
         ({"labels": None, "teach": "errors"}, ParameterError, "needs labels"),
-        ({"teach": "some"}, ParameterError, "choose all or errors"),
+        ({"teach": "some"}, ParameterError, "choose all, errors or delta"),
         ({"teach": "errors", "readout": "loudest"}, ParameterError, "readout 'loudest' is unknown"),
         ({"inputs": np.zeros((STEPS, 24, 3))}, ShapeError, "expected \\(time, batch, 8\\)"),
         ({"inputs": sh.DirectInput(np.zeros((24, CHANNELS)), STEPS)}, UnsupportedError, "learning is by spikes"),
@@ -320,7 +321,17 @@ def refuse(error, message, network=None, **changes):
         ({"seed": -1}, ParameterError, "seed = -1"),
         ({"seed": 2**64}, ParameterError, "seed = "),
         ({"seed": "lucky"}, ParameterError, "seed"),
-        ({"commits": -1}, ParameterError, "commits = -1"),
+        ({"state": {}}, ParameterError, "state of type dict"),
+        ({"state": State(pending=1)}, ParameterError, "1 windows since the last commit"),
+        ({"windows": 2}, ParameterError, "no multiple of the 2 windows"),
+        ({"gates": np.zeros(23)}, ShapeError, r"expected \(24,\) or \(24, 3\)"),
+        ({"gates": np.full(24, 2.5)}, ParameterError, "reach 2.5 in size; the limit is 2"),
+        ({"gates": {"in->nowhere": np.zeros(24)}}, ParameterError, "that projection does not learn"),
+        ({"teach": "delta", "gates": np.zeros(24)}, ParameterError, "makes the gates itself"),
+        ({"teach": "delta", "teacher": sh.Teacher()}, ParameterError, "inhibit=False"),
+        ({"teach": "delta", "labels": None}, ParameterError, "needs labels"),
+        ({"refresh": 0}, ParameterError, "refresh = 0"),
+        ({"on_overflow": "shrug"}, ParameterError, "choose error, warn or ignore"),
         ({"steps": STEPS - 1}, ParameterError, f"steps = {STEPS - 1} is below the {STEPS} steps"),
         ({"steps": 12.5}, ParameterError, "steps = 12.5"),
         ({"steps": 64}, ParameterError, "a window of 64 steps exceeds the 63"),
@@ -333,22 +344,32 @@ def refuse(error, message, network=None, **changes):
         ({"plastic": "in->nowhere"}, ParameterError, "'in->nowhere' is no projection"),
         ({"plastic": PLASTIC, "rule": {"in->nowhere": RULE}}, ParameterError, "has a rule but is not|has no rule"),
         ({"plastic": [], "rule": {PLASTIC: RULE}}, ParameterError, "no projection learns"),
-        ({"counters": np.zeros(24, int)}, ParameterError, "counters of type ndarray; expected a dict"),
-        ({"counters": {"in->nowhere": np.zeros(24, int)}}, ParameterError, "'in->nowhere', which does not learn"),
-        ({"counters": {PLASTIC: np.zeros(23, int)}}, ShapeError, r"shape \(23,\); expected integers of shape \(24,\)"),
-        ({"counters": {PLASTIC: np.zeros(24)}}, ShapeError, "float64"),
-        ({"counters": {PLASTIC: np.full(24, 2**15)}}, ParameterError, r"outside the 16-bit range -32768 \.\. 32767"),
-        ({"counters": {PLASTIC: np.full(24, -(2**15) - 1)}}, ParameterError, "reach from -32769"),
+        ({"state": State({"in->nowhere": np.zeros(24, int)})}, ParameterError, "in->nowhere', which does not"),
+        ({"state": State({PLASTIC: np.zeros(23, int)})}, ShapeError, r"shape \(23,\); expected int64"),
+        ({"state": State({PLASTIC: np.zeros(24)})}, ShapeError, "float64"),
+        ({"state": State({PLASTIC: np.full(24, 2**15)})}, ParameterError, r"16-bit range -32768 \.\. 32767"),
+        ({"state": State({PLASTIC: np.full(24, -(2**15) - 1)})}, ParameterError, "reach from -32769"),
     ],
 )
 def test_refused(changes, error, message):
     refuse(error, message, **changes)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"counters": np.zeros(24, int)}, "counters of type ndarray; expected a dict"),
+        ({"commits": -1}, "commits = -1"),
+        ({"pending": 0.5}, "pending = 0.5 is not a whole"), ({"epochs": 2**32}, "epochs = 4294967296"),
+    ],
+)
+def test_states_that_cannot_be(values, message):
+    with pytest.raises(ParameterError, match=message):
+        State(**values)
+
+
 def test_rules_that_do_not_fit_the_network(fixed):
-    refuse(UnsupportedError, "a float network learns by SSDP, not by FixedSSDP", float_network())
-    counters = {PLASTIC: np.zeros(24, int)}
-    refuse(ParameterError, "does not learn in integers", float_network(), rule=SSDP(), counters=counters)
+    refuse(UnsupportedError, "a float network learns by a float rule, not by FixedSSDP", float_network())
     refuse(UnsupportedError, "without a scale", deep(), rule=SSDP())
     rules = {"in->hid": RULE, "hid->out": replace(RULE, commit_windows=2)}
     refuse(ParameterError, r"one commit_windows in common, found \[1, 2\]", deep(), rule=rules)

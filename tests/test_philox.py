@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssdp_hw.ssdp.philox import philox4x32, synapse_random
+from ssdp_hw.rules.philox import philox4x32, synapse_random
 
 ONES = 0xFFFFFFFF
 # Random123's kat_vectors, philox4x32 with 10 rounds: counter, key, answer.

@@ -9,10 +9,12 @@ from strategies import fixed_networks, fixed_rules
 from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input
 from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules import counter as counter_module
+from ssdp_hw.rules.counter import accumulate, commit
+from ssdp_hw.rules.local import Seen
+from ssdp_hw.rules.philox import synapse_random
 from ssdp_hw.simulation import run
-from ssdp_hw.ssdp import SSDP, FixedSSDP, WeightRounding, fixed_rule
-from ssdp_hw.ssdp.fixed_rule import accumulate, commit, evidence
-from ssdp_hw.ssdp.philox import synapse_random
+from ssdp_hw.ssdp import SSDP, FixedSSDP, WeightRounding
 from ssdp_hw.ssdp.registers import spike_registers
 from ssdp_hw.target import LearningPlan, get_target
 
@@ -39,6 +41,10 @@ def evidence_cases(draw, always=False):
 
 def registers(chosen, *rasters):
     return [spike_registers(r, chosen.spike_time, chosen.time_shift) for r in rasters]
+
+
+def evidence(chosen, pre, post, window, rows, cols):
+    return chosen.update(Seen(pre, post), window, rows, cols, None)
 
 
 def pairs(pre, post):
@@ -110,8 +116,9 @@ def test_shifting_all_spikes_by_whole_ticks_changes_nothing_while_nobody_is_sile
 
 
 def test_table_is_the_evidence_of_each_distance_and_zero_beyond_the_kernel():
-    assert rule(time_bits=3).table(3) == (765, 465, 105, 9, 0, 0, 0, 0)
-    assert rule(time_bits=2, evidence_shift=4).table(3) == (48, 29, 7, 1)  # rounded half up
+    assert rule(time_bits=3).tables[0].tolist() == [765, 465, 105, 9, 0, 0, 0, 0]
+    assert rule(time_bits=2, evidence_shift=4).tables[0].tolist() == [48, 29, 7, 1]  # rounded half up
+    assert rule(time_bits=2, lut_baseline=(9, 8)).tables[1].tolist() == [9, 8, 0, 0]
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 3.0])
@@ -120,7 +127,7 @@ def test_evidence_converges_to_the_float_rule(sigma):
     A / 510 (the kernel's eight bits) + 2**-(k+1) (the rounded product) + 255 / 2**(k+s+1) (the amplitude)."""
     distance = np.arange(32)
     amplitude = 0.037
-    kernel = SSDP(sigma=sigma).kernel(distance)
+    kernel = SSDP(sigma=sigma).kernels(distance)[0]
     lut = tuple(np.rint(255 * kernel).astype(int))
     worst = []
     for k in range(6, 24, 3):
@@ -129,7 +136,7 @@ def test_evidence_converges_to_the_float_rule(sigma):
             s += 1
         a = round(amplitude * 2 ** (k + s) / 255)
         chosen = FixedSSDP(a_plus=a, a_baseline=0, lut=lut, lsb_shift=k, evidence_shift=s, counter_bits=32)
-        error = np.abs(np.array(chosen.table(a)[:32]) / 2**k - amplitude * kernel)
+        error = np.abs(chosen.tables[0][:32] / 2**k - amplitude * kernel)
         assert error.max() <= amplitude / 510 + 2.0 ** -(k + 1) + 255 / 2.0 ** (k + s + 1)
         worst.append(error.max())
     assert worst[-1] <= amplitude / 510 * 1.05 < worst[0] / 20  # what is left is the kernel's table
@@ -190,7 +197,7 @@ def test_stochastic_is_unbiased_over_all_its_random_numbers(k, monkeypatch):
     counter = np.arange(-70, 71)
     moves = np.zeros_like(counter)
     for r in range(1 << k):
-        monkeypatch.setattr(fixed_rule, "synapse_random", lambda *args, r=r: np.full(counter.size, r))
+        monkeypatch.setattr(counter_module, "synapse_random", lambda *args, r=r: np.full(counter.size, r))
         weight, rest, _ = commit(chosen, np.zeros_like(counter), counter, -1000, 1000, seed=0, layer=0, index=0)
         moves += weight
         assert (np.abs(weight * 2**k - counter) < 2**k).all()
@@ -322,7 +329,7 @@ def test_windows_after_the_last_full_group_stay_in_the_counters():
     learned = get_target("spec").learn(net, make_drive(net, spikes), plan, {})
     np.testing.assert_array_equal(learned.weights["w"], net.projection("w").mantissa)
     assert learned.counters["w"].any()
-    pre, post = learned.spike_times["w"]
+    pre, post = learned.seen["w"]
     assert (pre.shape, post.shape) == ((3, 4), (3, 3))
     np.testing.assert_array_equal(pre, spike_registers(spikes).time)
 
@@ -341,7 +348,7 @@ def test_saturations_are_counted():
 
 
 @pytest.mark.parametrize(("more", "words"), [
-    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0"), ({"a_baseline": 2**16}, "a_baseline = 65536"),
+    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0 is not"), ({"a_baseline": 2**16}, "a_baseline = 65536"),
     ({"evidence_shift": 25}, "evidence_shift = 25"), ({"time_bits": 0}, "time_bits = 0"),
     ({"time_shift": True}, "time_shift = True"), ({"commit_windows": 0}, "commit_windows = 0"),
     ({"lsb_shift": 31}, "lsb_shift = 31"), ({"counter_bits": 3}, "counter_bits = 3"), ({"rounding": "up"}, "unknown"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.ssdp.gate import Gate, WarmUp
+from ssdp_hw.rules.gate import Gate, WarmUp
 
 
 @st.composite

@@ -34,8 +34,9 @@ from ssdp_hw.microcode.engine import (
 from ssdp_hw.microcode.kernel import Kernel, choose_kernel
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
+from ssdp_hw.rules import WeightRounding
 from ssdp_hw.ssdp.registers import SpikeTime
-from ssdp_hw.ssdp.rule import SSDP, SilentPairs, WeightRounding
+from ssdp_hw.ssdp.rule import SSDP, SilentPairs
 
 Real = NDArray[np.float64]
 Term = tuple[float, tuple[str, ...]]  # coefficient and factors
@@ -145,7 +146,7 @@ def _branches(
             kind: np.array([pair_step(products, table, wanted.epoch, window, *s) for s in spikes])
             for kind, table in tables.items()
         }
-        return Branch(distance, amplitude * wanted.rule.kernel(distance), obtained)
+        return Branch(distance, amplitude * wanted.rule.kernels(distance)[0], obtained)
 
     near, far, zero = np.arange(window), np.arange(1, window + 1), np.zeros(1, np.int64)
     return (

@@ -58,8 +58,8 @@ def choose_kernel(wanted: Wanted) -> Kernel:
         chosen.append((c, r))
     # The last distance of `both` is one that two spikes of a window cannot have.
     error = np.maximum(
-        np.max(np.abs(both - wanted.a * wanted.rule.kernel(distance))[..., :-1], axis=-1, initial=0.0),
-        np.max(np.abs(alone + timed * wanted.rule.kernel(distance)), axis=-1),
+        np.max(np.abs(both - wanted.a * wanted.rule.kernels(distance)[0])[..., :-1], axis=-1, initial=0.0),
+        np.max(np.abs(alone + timed * wanted.rule.kernels(distance)[0]), axis=-1),
     )
     best = float(error.min())
     if best > max(wanted.a, timed) / 2:

@@ -6,7 +6,7 @@ Sources: arXiv 2505.14841 (SSDP) and arXiv 2512.07194 (DA-SSDP). For a synapse f
     d_b    = |t_j - t_i|, where a silent neuron has the time T, one past the last step
     dw_ji  = clip( mean over b of  g_b * (a_plus * S_b * G(d_b) - a_baseline * (1 - S_b) * G(d_b)),  -clip, clip )
 
-with g_b = 1 in SSDP and the gate of :mod:`ssdp_hw.ssdp.gate` in DA-SSDP. The clip is that of the
+with g_b = 1 in SSDP and the gate of :mod:`ssdp_hw.rules.gate` in DA-SSDP. The clip is that of the
 mean; :mod:`ssdp_hw.ssdp.rule`, the form for one sample at a time, clips each window.
 
 A pair's step depends on nothing but its two times, 0 to T, and the gate. So one table of (T+1)**2
@@ -23,20 +23,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_int, check_memory, real_vector
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.ssdp.gate import Gate
+from ssdp_hw.rules.gate import Gate
 from ssdp_hw.ssdp.registers import SpikeTime, spike_registers
-from ssdp_hw.ssdp.rule import SilentPairs
+from ssdp_hw.ssdp.rule import Kernel, SilentPairs
 
 Float = NDArray[np.float64]
 _EPOCH_MAX = 2**31
 _TABLE_MAX_BYTES = 1 << 30
-
-
-class Kernel(Choice):
-    """How a pair's step falls with the distance d of its spike times."""
-
-    GAUSSIAN = "gaussian"  # exp(-d**2 / (2 sigma**2)), the papers' equation
-    EXPONENTIAL = "exponential"  # exp(-d / tau_plus) if both fired, else exp(-d / tau_minus)
 
 
 class Schedule(Choice):

@@ -57,7 +57,7 @@ weights_clipped += int(moved != w)
 
 def evidence_table(rule: FixedSSDP, silent: int) -> NDArray[np.int64]:
     """Evidence by distance in ticks (rows) and number of neurons that fired (0, 1, 2)."""
-    plus, minus = (np.asarray(rule.table(a), np.int64)[:silent + 1] for a in (rule.a_plus, rule.a_baseline))
+    plus, minus = (table[:silent + 1] for table in rule.tables)
     neither = np.zeros_like(minus) if rule.silent_pairs is SilentPairs.SKIP else -minus
     return np.stack([neither, -minus, plus], axis=1)
 

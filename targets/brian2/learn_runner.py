@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from brian2 import StateMonitor
@@ -25,7 +25,7 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
 
     One step more than the windows have is run: the last window is closed at its start.
     """
-    needed = {name: _register(rule, drive) for name, rule in plan.rules.items()}
+    needed = {name: _register(cast(SSDP | FixedSSDP, rule), drive) for name, rule in plan.rules.items()}
     registers: dict[str, list[TimeRegister]] = {}
     for name, register in needed.items():
         p = network.projection(name)
@@ -60,7 +60,7 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
     }
     if not isinstance(network, FixedNetwork):
         weights = {name: gather(name, "w", p.synapse_weights.astype(float)) for name, p in projections.items()}
-        return Learned(weights, {}, spike_times)
+        return Learned(weights, {name: np.zeros(len(w)) for name, w in weights.items()}, spike_times)
     zeros = {name: np.zeros(p.synapse_weights.size, np.int64) for name, p in projections.items()}
     return Learned(
         {name: gather(name, "w", zero) for name, zero in zeros.items()},
@@ -84,5 +84,6 @@ def _model(network: AnyNetwork, plan: LearningPlan, name: str, register: TimeReg
     assert isinstance(p, FixedProjection)
     counters = np.asarray(plan.counters.get(name, np.zeros(p.synapse_weights.size)), np.int64)
     return fixed_plasticity(
-        p, rule, register, counters, seed=plan.seed, layer=network.layer(name), first_commit=plan.first_commit
+        p, cast(FixedSSDP, rule), register, counters, seed=plan.seed, layer=network.layer(name),
+        first_commit=plan.first_commit,
     )

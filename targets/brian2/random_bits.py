@@ -12,9 +12,9 @@ import numpy as np
 from brian2 import Function
 from numpy.typing import NDArray
 
-from ssdp_hw.ssdp.philox import KEY_STEPS, MULTIPLIERS, ROUNDS, synapse_random
+from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS, synapse_random
 
-# Philox4x32; see ssdp_hw.ssdp.philox for the counters and the key.
+# Philox4x32; see ssdp_hw.rules.philox for the counters and the key.
 C_TEXT = f"""
 static inline int64_t synapse_bits(int64_t synapse, int64_t commit, int64_t layer,
                                    int64_t key_low, int64_t key_high, int64_t bits)
@@ -55,5 +55,5 @@ def _function() -> Function:
     return function
 
 
-# Uniform integers of ``bits`` bits, one a synapse; see :func:`ssdp_hw.ssdp.philox.synapse_random`.
+# Uniform integers of ``bits`` bits, one a synapse; see :func:`ssdp_hw.rules.philox.synapse_random`.
 synapse_bits = _function()

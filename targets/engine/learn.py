@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedProjection
 from ssdp_hw.graph import BaseProjection
+from ssdp_hw.result import OverflowCount
 from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime, WeightRounding
 from ssdp_hw.ssdp.registers import silent_time
 from ssdp_hw.target import Learned, LearningPlan
@@ -65,30 +66,38 @@ def learn(
     weights = program.wiring.weights
     times = {name: (e.pre, e.post) for name, e in zip(names, ends, strict=True)}
     if program.layout.zero.dtype != np.int32:
-        return Learned({n: weights[p.positions] for n, p in zip(names, plastics, strict=True)}, {}, times, info=info)
+        zeros = {n: np.zeros(network.projection(n).synapse_weights.size) for n in names}
+        return Learned(
+            {n: weights[p.positions] for n, p in zip(names, plastics, strict=True)}, zeros, times, info=info
+        )
     return Learned(
         {n: weights[p.positions].astype(np.int64) for n, p in zip(names, plastics, strict=True)},
         {n: p.counter for n, p in zip(names, plastics, strict=True)}, times,
         {n: int(cut) for n, cut in zip(names, saturated[:, 1], strict=True)},
-        {n: int(full) for n, full in zip(names, saturated[:, 0], strict=True)}, info,
+        {n: int(full) for n, full in zip(names, saturated[:, 0], strict=True)},
+        {
+            name: OverflowCount(*(int(n) for n in overflow[:, k].sum(axis=0)))
+            for k, name in enumerate(network.population_names)
+        }, info,
     )
 
 
 def _plastic(network: AnyNetwork, program: Program, plan: LearningPlan, name: str, steps: int) -> Plastic:
-    p, rule = network.projection(name), plan.rules[name]
+    p, rule = network.projection(name), cast(SSDP | FixedSSDP, plan.rules[name])
     row_start, cols = _rows(p)
     layer = network.layer(name)
     skip = rule.silent_pairs is SilentPairs.SKIP
     synapses = program.positions[name], row_start, cols, not p.is_sparse
     key = layer, plan.seed & 0xFFFFFFFF, plan.seed >> 32
     if isinstance(rule, SSDP):
-        kernel = rule.kernel(np.arange(silent_time(steps) + 1))
-        plus, minus = (np.minimum(a * kernel, rule.clip) for a in (rule.a_plus, rule.a_baseline))
+        kernels = rule.kernels(np.arange(silent_time(steps) + 1))
+        amplitudes = rule.a_plus, rule.a_baseline
+        plus, minus = (np.minimum(a * k, rule.clip) for a, k in zip(amplitudes, kernels, strict=True))
         return Plastic(*synapses, np.zeros(0, np.int64), plus, minus, skip, 0, 0, 0, 0, 0, 0, *key)
     assert isinstance(p, FixedProjection)
     count = p.synapse_weights.size
     counter = np.array(plan.counters.get(name, np.zeros(count)), np.int64)
-    plus, minus = (np.array(rule.table(a), np.int64) for a in (rule.a_plus, rule.a_baseline))
+    plus, minus = rule.tables
     return Plastic(
         *synapses, counter, plus, minus, skip, rule.counter_min, rule.counter_max, rule.lsb_shift,
         _CODES[rule.rounding], p.format.mantissa_min, p.format.mantissa_max, *key,
@@ -104,7 +113,7 @@ def _rows(p: BaseProjection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _ends(network: AnyNetwork, program: Program, plan: LearningPlan, name: str, drive: Drive) -> Ends:
-    p, rule = network.projection(name), plan.rules[name]
+    p, rule = network.projection(name), cast(SSDP | FixedSSDP, plan.rules[name])
     shift = rule.time_shift if isinstance(rule, FixedSSDP) else 0
     groups = [*network.input_names, *network.population_names]
     pre, post = (np.empty((drive.batch, network.size_of(end)), np.int64) for end in (p.source, p.target))

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from ssdp_hw.ssdp.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
+from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 from .jit import entry_point, kernel
 from .kernels import simulate
@@ -64,7 +64,7 @@ class Plastic(NamedTuple):
 
 @nb.njit(nogil=True)
 def philox_word(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any, word: int) -> Any:
-    """Word 0 to 3 of Philox4x32-10 at counter (c0, c1, c2, 0); see :mod:`ssdp_hw.ssdp.philox`."""
+    """Word 0 to 3 of Philox4x32-10 at counter (c0, c1, c2, 0); see :mod:`ssdp_hw.rules.philox`."""
     x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(0)
     a, b = np.uint64(k0), np.uint64(k1)
     for _ in range(ROUNDS):

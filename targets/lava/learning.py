@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime, philox
+from ssdp_hw.rules import philox
+from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
 from ssdp_hw.target import Learned, LearningPlan
 
 from . import fixed, floating
@@ -104,11 +105,11 @@ def _learned(task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]
     times = {name: (a["pre_time"], a["post_time"]) for name, a in found.items()}
     weights = {name: a["weights"] for name, a in found.items()}
     if not isinstance(task.network, FixedNetwork):
-        return Learned(weights, {}, times, info=info)
+        return Learned(weights, {name: np.zeros(w.size) for name, w in weights.items()}, times, info=info)
     return Learned(
         weights, {name: a["counters"] for name, a in found.items()}, times,
         {name: int(a["clipped"]) for name, a in found.items()},
-        {name: int(a["full"]) for name, a in found.items()}, info,
+        {name: int(a["full"]) for name, a in found.items()}, info=info,
     )
 
 
@@ -154,7 +155,7 @@ def _with_bias(node: Node, network: AnyNetwork, drive: Drive, name: str, rounds:
 
 
 def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds) -> Node:
-    q, rule = network.projection(name), plan.rules[name]
+    q, rule = network.projection(name), cast(SSDP | FixedSSDP, plan.rules[name])
     parameters: dict[str, Any] = {
         "weights": node.parameters["weights"], "delays": synapse_delays(q), "batch": rounds.width,
         "window": rounds.steps, "sizes": np.array(rounds.sizes), "commits": np.array(rounds.commits),

@@ -1,4 +1,4 @@
-"""SSDP, window by window, by the operations of :mod:`ssdp_hw.ssdp`."""
+"""Learning, window by window, by the operations of :mod:`ssdp_hw.rules` and :mod:`ssdp_hw.ssdp`."""
 
 from __future__ import annotations
 
@@ -11,96 +11,121 @@ from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.network import Network
-from ssdp_hw.result import Record
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.ssdp.fixed_rule import accumulate, commit, evidence
-from ssdp_hw.ssdp.registers import Registers, spike_registers
-from ssdp_hw.ssdp.rule import pair_update
+from ssdp_hw.result import OverflowCount, Record
+from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
+from ssdp_hw.rules.counter import accumulate, commit
 from ssdp_hw.target import Learned, LearningPlan
 
 from .run_fixed import run_fixed
 from .run_float import run_float
 
-Int = NDArray[np.int64]
-Times = dict[str, tuple[list[Int], list[Int]]]
+Bool = NDArray[np.bool_]
+Overflow = dict[str, OverflowCount]
 
 
-def _raster(network: AnyNetwork, drive: Drive, names: set[str]) -> dict[str, NDArray[np.bool_]]:
-    record = Record(("spikes",), tuple(n for n in names if n not in network.input_names))
-    if isinstance(network, FixedNetwork):
-        run = run_fixed(network, drive, record)
-    else:
-        run = run_float(network, drive, record)
-    return {name: run.spikes[name] if name in run.spikes else drive.spikes[name] for name in names}
+class _Seen:
+    """What the rules hold of every window so far, by projection."""
+
+    def __init__(self, network: AnyNetwork, plan: LearningPlan) -> None:
+        self.network, self.plan = network, plan
+        self.kept: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {name: ([], []) for name in plan.rules}
+
+    def look(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
+        """What a rule holds of these samples."""
+        p = self.network.projection(name)
+        ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.source, p.target)]
+        seen = rule.observe(*ends)
+        for kept, raster, group in zip(self.kept[name], ends, (seen.pre, seen.post), strict=True):
+            kept.append(raster if rule.keeps_raster else group.time)
+        return seen
+
+    def joined(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """All windows together."""
+        axis = {name: 1 if rule.keeps_raster else 0 for name, rule in self.plan.rules.items()}
+        return {
+            name: (np.concatenate(pre, axis[name]), np.concatenate(post, axis[name]))
+            for name, (pre, post) in self.kept.items()
+        }
 
 
-def _registers(
-    network: AnyNetwork, name: str, rule: FixedSSDP | SSDP, rasters: dict[str, NDArray[np.bool_]]
-) -> tuple[Registers, Registers]:
-    time_shift = rule.time_shift if isinstance(rule, FixedSSDP) else 0
-    p = network.projection(name)
-    pre = spike_registers(rasters[p.source], rule.spike_time, time_shift)
-    return pre, spike_registers(rasters[p.target], rule.spike_time, time_shift)
+def windows(raster: Bool, per_sample: int) -> Bool:
+    """Spikes of samples (time, sample, n) as windows (time, window, n), those of a sample one after the other."""
+    time, samples, n = raster.shape
+    cut = raster.reshape(per_sample, time // per_sample, samples, n)
+    return cut.transpose(1, 2, 0, 3).reshape(time // per_sample, samples * per_sample, n)
+
+
+def _ends(network: AnyNetwork, plan: LearningPlan) -> set[str]:
+    projections = [network.projection(name) for name in plan.rules]
+    return {end for p in projections for end in (p.source, p.target)}
+
+
+def _record(network: AnyNetwork, names: set[str]) -> Record:
+    return Record(("spikes",), tuple(n for n in names if n not in network.input_names))
 
 
 def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Learned:
-    """Integer SSDP on every plastic projection."""
-    rules = {name: cast(FixedSSDP, rule) for name, rule in plan.rules.items()}
+    """An integer rule on every plastic projection."""
+    rules = {name: cast(CounterRule, rule) for name, rule in plan.rules.items()}
     projections = {name: network.projection(name) for name in rules}
-    ends = {end for p in projections.values() for end in (p.source, p.target)}
+    ends = _ends(network, plan)
     weights = {name: p.mantissa.astype(np.int64) for name, p in projections.items()}
     counters = {
         name: np.asarray(plan.counters.get(name, np.zeros(w.size)), np.int64).copy() for name, w in weights.items()
     }
     clipped, full = dict.fromkeys(rules, 0), dict.fromkeys(rules, 0)
-    times: Times = {name: ([], []) for name in rules}
-    size = plan.commit_windows
-    for start in range(0, drive.batch, size):
-        windows = drive.select(start, start + size)
-        rasters = _raster(network.with_mantissas(weights), windows, ends)
+    overflow: Overflow = {}
+    seen = _Seen(network, plan)
+    commits = plan.first_commit
+    for start, stop, commits_now in plan.groups(drive.batch):
+        part = drive.select(start, stop)
+        run = run_fixed(network.with_mantissas(weights), part, _record(network, ends))
+        for name, count in (run.overflow or {}).items():
+            overflow[name] = overflow.get(name, OverflowCount()) + count
+        rasters = {**part.spikes, **run.spikes}
+        first = start * plan.windows_per_sample
         for name, rule in rules.items():
-            p = projections[name]
-            pre, post = _registers(network, name, rule, rasters)
-            times[name][0].append(pre.time)
-            times[name][1].append(post.time)
+            p, gates = projections[name], plan.gates.get(name)
+            held = seen.look(name, rule, rasters)
+            outside = None if gates is None else gates[first:]
             rows, cols = p.synapse_indices
-            for window in range(windows.batch):
-                e = evidence(rule, pre, post, window, rows, cols)
+            for window in range((stop - start) * plan.windows_per_sample):
+                e = rule.update(held, window, rows, cols, outside)
                 counters[name], saturated = accumulate(rule, counters[name], e)
                 full[name] += saturated
-            if windows.batch == size:  # windows after the last full group stay in the counters
+            if commits_now:  # windows after the last full group stay in the counters
                 weights[name], counters[name], cut = commit(
                     rule, weights[name], counters[name], p.format.mantissa_min, p.format.mantissa_max,
-                    seed=plan.seed, layer=network.layer(name), index=plan.first_commit + start // size,
+                    seed=plan.seed, layer=network.layer(name), index=commits,
                 )
                 clipped[name] += cut
-    return Learned(weights, counters, _joined(times), clipped, full)
+        commits += commits_now
+    return Learned(weights, counters, seen.joined(), clipped, full, overflow)
 
 
 def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
-    """Float SSDP on every plastic projection."""
-    rules = {name: cast(SSDP, rule) for name, rule in plan.rules.items()}
+    """A float rule on every plastic projection."""
+    rules = {name: cast(FloatRule, rule) for name, rule in plan.rules.items()}
     projections = {name: network.projection(name) for name in rules}
-    ends = {end for p in projections.values() for end in (p.source, p.target)}
+    ends = _ends(network, plan)
     weights: dict[str, NDArray[Any]] = {n: p.synapse_weights.astype(np.float64) for n, p in projections.items()}
-    times: Times = {name: ([], []) for name in rules}
-    size = plan.commit_windows
-    for start in range(0, drive.batch, size):
-        windows = drive.select(start, start + size)
+    gathered: dict[str, NDArray[Any]] = {
+        name: np.array(plan.counters.get(name, np.zeros(w.size)), np.float64) for name, w in weights.items()
+    }
+    seen = _Seen(network, plan)
+    for start, stop, commits_now in plan.groups(drive.batch):
+        part = drive.select(start, stop)
         current = {n: with_synapse_values(p.weight, weights[n]) for n, p in projections.items()}
-        rasters = _raster(network.with_weights(current), windows, ends)
+        run = run_float(network.with_weights(current), part, _record(network, ends))
+        rasters = {**part.spikes, **run.spikes}
+        first = start * plan.windows_per_sample
         for name, rule in rules.items():
-            p = projections[name]
-            pre, post = _registers(network, name, rule, rasters)
-            times[name][0].append(pre.time)
-            times[name][1].append(post.time)
-            if windows.batch < size:
-                continue
-            rows, cols = p.synapse_indices
-            for window in range(size):
-                weights[name] = weights[name] + pair_update(rule, pre, post, window)[rows, cols]
-    return Learned(weights, {}, _joined(times))
-
-
-def _joined(times: Times) -> dict[str, tuple[Int, Int]]:
-    return {name: (np.concatenate(pre), np.concatenate(post)) for name, (pre, post) in times.items()}
+            held = seen.look(name, rule, rasters)
+            outside = None if name not in plan.gates else plan.gates[name][first:]
+            rows, cols = projections[name].synapse_indices
+            for window in range((stop - start) * plan.windows_per_sample):
+                gathered[name] = gathered[name] + rule.update(held, window, rows, cols, outside)
+            if commits_now:
+                weights[name] = weights[name] + gathered[name]
+                gathered[name] = np.zeros_like(gathered[name])
+    return Learned(weights, gathered, seen.joined())

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
+from ssdp_hw.derived_rule import fixed_rule
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.ssdp import SSDP, SilentPairs, SpikeTime, WeightRounding
-from ssdp_hw.ssdp.derive import fixed_rule
 
 CHIP = load_chip("loihi")
 
@@ -23,7 +23,7 @@ def projection(scale=2000.0, bits=8):
 
 def lsbs(rule, amplitude, distance, scale=2000.0, step=2):
     """The float step in weight LSBs."""
-    return amplitude * rule.kernel(np.asarray(distance)) * scale / step
+    return amplitude * rule.kernels(np.asarray(distance))[0] * scale / step
 
 
 amplitudes = st.floats(1e-6, 0.05)
@@ -47,16 +47,15 @@ def test_evidence_is_the_float_step(a_plus, a_baseline, sigma, counter_bits, com
     fixed, _ = fixed_rule(rule, projection(scale), CHIP)
     lsb = 2.0**fixed.lsb_shift
     ticks = np.arange(2**fixed.time_bits)
-    for amplitude, integer in ((a_plus, fixed.a_plus), (a_baseline, fixed.a_baseline)):
+    for amplitude, table in zip((a_plus, a_baseline), fixed.tables, strict=True):
         wanted = lsbs(rule, amplitude, ticks << time_shift, scale)
-        found = np.array(fixed.table(integer)) / lsb
+        found = table / lsb
         # The kernel's table has 8 bits, the larger amplitude 16; the product is rounded to a unit.
         kernel_error = amplitude * scale / 2 * 0.5 / 255
         amplitude_error = max(a_plus, a_baseline) * scale / 2 * 2.0**-16
         np.testing.assert_allclose(found, wanted, rtol=0, atol=kernel_error + amplitude_error + 0.51 / lsb)
     # The carried rest of a commit and the evidence of the next one fit the counter.
-    largest = max(*fixed.table(fixed.a_plus), *fixed.table(fixed.a_baseline))
-    assert commit_windows * (largest - 0.5) + lsb - 1 <= fixed.counter_max
+    assert commit_windows * (fixed.largest_step - 0.5) + lsb - 1 <= fixed.counter_max
 
 
 def test_more_counter_bits_give_a_finer_step():
@@ -64,7 +63,7 @@ def test_more_counter_bits_give_a_finer_step():
     errors = []
     for bits in (8, 12, 16, 20):
         fixed, _ = fixed_rule(SSDP(a_plus=rule.a_plus, a_baseline=0.0, counter_bits=bits), projection(), CHIP)
-        errors.append(abs(fixed.table(fixed.a_plus)[0] / 2.0**fixed.lsb_shift - lsbs(rule, rule.a_plus, 0)))
+        errors.append(abs(fixed.tables[0][0] / 2.0**fixed.lsb_shift - lsbs(rule, rule.a_plus, 0)))
     assert errors[0] <= 2.0**-7
     assert all(error <= 2.0**-bits for error, bits in zip(errors, (7, 11, 15, 19), strict=True))
 
@@ -72,9 +71,9 @@ def test_more_counter_bits_give_a_finer_step():
 def test_a_wide_counter_takes_steps_of_many_lsbs():
     """The amplitude, not the counter, is what limits here."""
     fixed, _ = fixed_rule(SSDP(a_plus=0.9, a_baseline=0.5, counter_bits=32), projection(), CHIP)
-    for amplitude, integer in ((0.9, fixed.a_plus), (0.5, fixed.a_baseline)):
+    for amplitude, table in zip((0.9, 0.5), fixed.tables, strict=True):
         wanted = amplitude * 2000 / 2
-        assert fixed.table(integer)[0] / 2.0**fixed.lsb_shift == pytest.approx(wanted, rel=1e-4)
+        assert table[0] / 2.0**fixed.lsb_shift == pytest.approx(wanted, rel=1e-4)
 
 
 def test_no_step_at_all():
@@ -94,7 +93,7 @@ def test_options_are_handed_on():
 
 def test_fewer_weight_bits_make_a_step_smaller():
     fine, coarse = (fixed_rule(SSDP(a_plus=0.01), projection(bits=bits), CHIP)[0] for bits in (8, 5))
-    steps = [rule.table(rule.a_plus)[0] / 2.0**rule.lsb_shift for rule in (fine, coarse)]
+    steps = [rule.tables[0][0] / 2.0**rule.lsb_shift for rule in (fine, coarse)]
     assert steps[0] / steps[1] == pytest.approx(8, rel=1e-3)
 
 

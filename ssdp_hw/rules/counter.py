@@ -1,0 +1,153 @@
+"""Synchrony counters: how integer rules learn below one weight LSB.
+
+Evidence smaller than one weight LSB gathers in a counter of each synapse until a whole LSB is due.
+At the end of a window the step e of the rule passes its gate, if there is one, and is added:
+
+    e = sign(e * g) * ((|e| * |g| + half) >> gate_bits)      with a gate g
+    c = saturate(c + e)
+
+Every ``commit_windows`` windows the counter moves the stored weight integer w, k = lsb_shift:
+
+    carry        q = c / 2**k toward zero; w += q; c -= q * 2**k
+    stochastic   w += (c + r) >> k with r uniform in [0, 2**k), own to the synapse; c = 0
+    nearest      w += sign(c) * ((|c| + 2**(k-1)) >> k); c = 0
+
+and w is clipped to its range.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules.group_gate import FixedGate
+from ssdp_hw.rules.local import (
+    COMMIT_WINDOWS_MAX,
+    GATE_MAX,
+    Float,
+    Int,
+    LocalRule,
+    Seen,
+    WeightRounding,
+    check_integers,
+)
+from ssdp_hw.rules.philox import synapse_random
+
+
+@dataclass(frozen=True, kw_only=True)
+class CounterRule(LocalRule):
+    """What every integer rule has.
+
+    Attributes:
+        lsb_shift: one weight LSB is 2**lsb_shift counter units.
+        counter_bits: width of the signed, saturating counter.
+        commit_windows: windows between two commits.
+        rounding: how the counter moves the weight.
+        gate: third factor that the rule makes itself from the group synchrony counters.
+        gate_bits: fraction bits of a gate from outside; ``gate`` has its own.
+    """
+
+    lsb_shift: int
+    counter_bits: int = 16
+    commit_windows: int = 1
+    rounding: WeightRounding = WeightRounding.CARRY
+    gate: FixedGate | None = None
+    gate_bits: int = 8
+
+    def check_counter(self, largest: int) -> None:
+        """Raise unless the counter's values are in range and hold ``largest`` units of evidence.
+
+        Raises:
+            ParameterError: they are not.
+        """
+        kind = type(self).__name__
+        object.__setattr__(self, "rounding", WeightRounding(self.rounding))
+        check_integers(self, (
+            ("counter_bits", 4, 32), ("commit_windows", 1, COMMIT_WINDOWS_MAX), ("lsb_shift", 0, 30),
+            ("gate_bits", 1, 15),
+        ))
+        if self.gate is not None:
+            if not isinstance(self.gate, FixedGate):
+                raise ParameterError(f"{kind}: gate = {self.gate!r} is no FixedGate")
+            object.__setattr__(self, "gate_bits", self.gate.gate_bits)
+            largest *= int(GATE_MAX)
+        for what, value in (("one step of evidence", largest), ("one weight LSB", 1 << self.lsb_shift)):
+            if value > self.counter_max:
+                raise ParameterError(
+                    f"{kind}: {what} is {value} counter units, above the {self.counter_max} of a "
+                    f"{self.counter_bits}-bit counter; use more counter_bits or a smaller lsb_shift"
+                )
+
+    @property
+    def counter_max(self) -> int:
+        """Largest value of the counter."""
+        return (1 << (self.counter_bits - 1)) - 1
+
+    @property
+    def counter_min(self) -> int:
+        """Smallest value of the counter."""
+        return -(1 << (self.counter_bits - 1))
+
+    @property
+    @abstractmethod
+    def largest_step(self) -> int:
+        """Largest evidence that one event can bring, before the gate, in counter units."""
+
+    @abstractmethod
+    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        """The step before it was rounded to counter units, in weight LSBs; otherwise as ``step``."""
+
+    def gate_of(self, seen: Seen[Any], window: int) -> int | None:
+        return None if self.gate is None else self.gate(*seen.counts(window))
+
+    def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> Int:
+        if gate is None:
+            return step
+        half = (1 << self.gate_bits) >> 1
+        size = (np.abs(step) * np.abs(gate) + half) >> self.gate_bits
+        return np.asarray(np.sign(step) * np.sign(gate) * size, np.int64)
+
+
+def rounded_product(amplitude: int, values: NDArray[Any], evidence_shift: int) -> Int:
+    """``amplitude * values``, none negative, in counter units: shifted right and rounded half up."""
+    half = (1 << evidence_shift) >> 1
+    return (amplitude * np.asarray(values, np.int64) + half) >> evidence_shift
+
+
+def accumulate(rule: CounterRule, counter: Int, e: Int) -> tuple[Int, int]:
+    """Counter after one window, and how many synapses saturated."""
+    total = counter + e
+    kept = np.clip(total, rule.counter_min, rule.counter_max)
+    return kept, int(np.count_nonzero(kept != total))
+
+
+def commit(
+    rule: CounterRule, mantissa: Int, counter: Int, low: int, high: int, *, seed: int, layer: int, index: int,
+) -> tuple[Int, Int, int]:
+    """Stored weight integers and counters after a commit, and how many weights were clipped.
+
+    Args:
+        rule: whose ``rounding`` and ``lsb_shift`` hold.
+        mantissa, counter: one a synapse, in row-major order.
+        low, high: range of the stored weight integer.
+        seed, layer, index: key of the random numbers: the run's seed, the position of the
+            projection in the network, the number of commits before this one.
+    """
+    k = rule.lsb_shift
+    if rule.rounding is WeightRounding.CARRY:
+        move = np.sign(counter) * (np.abs(counter) >> k)
+        rest = counter - (move << k)
+    elif rule.rounding is WeightRounding.STOCHASTIC:
+        move = (counter + synapse_random(seed, layer, np.arange(counter.size), index, k)) >> k
+        rest = np.zeros_like(counter)
+    else:
+        move = np.sign(counter) * ((np.abs(counter) + ((1 << k) >> 1)) >> k)
+        rest = np.zeros_like(counter)
+    moved = mantissa + move
+    kept = np.clip(moved, low, high)
+    return kept, rest, int(np.count_nonzero(kept != moved))

@@ -1,0 +1,197 @@
+"""A local learning rule: what it sees of a window, and the step that each synapse takes from it.
+
+A window is the steps of one sample, or a part of them. A rule sees nothing but the spikes of the two
+neurons of a synapse in this window, and a gate: a third factor that the whole projection, or each
+postsynaptic neuron, has in common. Weights do not move before a commit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import Choice, as_int, real_vector
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules.gate import Gate
+
+Bool = NDArray[np.bool_]
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
+
+# A gate from outside lies within -GATE_MAX .. GATE_MAX, as that of DA-SSDP lies within 0 .. 2.
+GATE_MAX = 2.0
+
+COMMIT_WINDOWS_MAX = 2**20
+
+
+class WeightRounding(Choice):
+    """How the synchrony counter moves the integer weight at a commit."""
+
+    CARRY = "carry"  # whole LSBs toward zero, the rest stays in the counter: nothing is lost
+    STOCHASTIC = "stochastic"  # one random number a synapse, counter cleared: unbiased
+    NEAREST = "nearest"  # nearest LSB, counter cleared: small steps are lost
+
+
+class Group(Protocol):
+    """What a rule holds of the neurons of one population."""
+
+    @property
+    def fired(self) -> Bool:
+        """Whether a neuron fired in a window, shape (window, n)."""
+        ...
+
+
+G = TypeVar("G", bound=Group)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Generic[G]):
+    """What a rule holds of both ends of a projection."""
+
+    pre: G
+    post: G
+
+    def counts(self, window: int) -> tuple[int, int]:
+        """Group synchrony counters: how many neurons of source and target fired in the window.
+
+        Their product is the number of synchronous pairs of a dense projection.
+        """
+        return int(self.pre.fired[window].sum()), int(self.post.fired[window].sum())
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Neurons of source and target."""
+        return self.pre.fired.shape[1], self.post.fired.shape[1]
+
+
+class LocalRule(ABC):
+    """A rule in float or in integers.
+
+    Attributes:
+        commit_windows: windows whose steps are gathered before the weight moves.
+        keeps_raster: whether the rule needs all spikes of a window; otherwise a spike-time register
+            a neuron is enough.
+    """
+
+    keeps_raster: ClassVar[bool] = False
+    commit_windows: int
+
+    @abstractmethod
+    def observe(self, pre: Bool, post: Bool) -> Seen[Any]:
+        """What the rule holds of these spikes, both of shape (time, window, n)."""
+
+    @abstractmethod
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Any]:
+        """The same from what a target hands back of windows of that many steps.
+
+        That is registers of shape (window, n), or spikes of shape (time, window, n) if
+        ``keeps_raster``.
+        """
+
+    @abstractmethod
+    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> NDArray[Any]:
+        """The step of the synapses (rows[s], cols[s]) before gate and clip, shape (synapses,)."""
+
+    @abstractmethod
+    def gate_of(self, seen: Seen[Any], window: int) -> int | float | None:
+        """The gate that the rule makes itself from the window's synchrony, if it does."""
+
+    @abstractmethod
+    def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> NDArray[Any]:
+        """The step under a gate (a scalar, or one value a synapse), clipped."""
+
+    def update(
+        self, seen: Seen[Any], window: int, rows: Int, cols: Int, gates: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """What a window brings to the synapses (rows[s], cols[s]), shape (synapses,).
+
+        Args:
+            seen: see :meth:`observe`.
+            window: which of its windows.
+            rows, cols: post- and presynaptic neuron of each synapse.
+            gates: gates from outside, shape (window, post), or None.
+        """
+        gate = self.gate_of(seen, window)
+        outside = None if gates is None else gates[window][rows]
+        return self.gated(self.step(seen, window, rows, cols), outside if gate is None else gate)
+
+    def check_window(self, steps: int) -> None:
+        """Raise if the rule cannot learn from a window of that many steps.
+
+        Raises:
+            ParameterError: it cannot.
+        """
+        if steps < 1:
+            raise ParameterError(f"a window of {steps} steps; at least 1 is needed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatRule(LocalRule):
+    """What every float rule has, and the counters of the integer rule derived from it.
+
+    Attributes:
+        clip: largest step of one window, in units of the float weight.
+        commit_windows: windows whose steps are gathered before the weight moves.
+        gate: third factor that the rule makes itself from the synchrony of the window (DA-SSDP), as
+            :func:`ssdp_hw.fit_gate` fits it.
+        rounding: integer form only: how the counter moves the weight.
+        counter_bits: integer form only: width of the signed synchrony counter.
+    """
+
+    clip: float = 1.0
+    commit_windows: int = 1
+    gate: Gate | None = None
+    rounding: WeightRounding = WeightRounding.CARRY
+    counter_bits: int = 16
+
+    def gate_of(self, seen: Seen[Any], window: int) -> float | None:
+        if self.gate is None:
+            return None
+        counts, sizes = seen.counts(window), seen.sizes
+        return float(self.gate(counts[0] * counts[1] / (sizes[0] * sizes[1])))
+
+    def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> Float:
+        return np.clip(step if gate is None else step * gate, -self.clip, self.clip)
+
+    def check_common(self) -> None:
+        """Check what every float rule has.
+
+        Raises:
+            ParameterError: a value out of range.
+        """
+        self.check_numbers(("clip",), ())
+        object.__setattr__(self, "rounding", WeightRounding(self.rounding))
+        check_integers(self, (("commit_windows", 1, COMMIT_WINDOWS_MAX), ("counter_bits", 4, 32)))
+        if self.gate is not None and not isinstance(self.gate, Gate):
+            raise ParameterError(f"{type(self).__name__}: gate = {self.gate!r} is no Gate")
+
+    def check_numbers(self, positive: tuple[str, ...], not_negative: tuple[str, ...]) -> None:
+        """Make floats of these attributes.
+
+        Raises:
+            ParameterError: one is no finite number of the right sign.
+        """
+        kind = type(self).__name__
+        for name in (*positive, *not_negative):
+            value = float(real_vector(getattr(self, name), 1, f"{kind}: {name}")[0])
+            if value < 0 or (value == 0 and name in positive):
+                raise ParameterError(f"{kind}: {name} = {value:g} must be positive")
+            object.__setattr__(self, name, value)
+
+
+def check_integers(rule: Any, limits: tuple[tuple[str, int, int], ...]) -> None:
+    """Make integers of these attributes of a rule, each within (name, least, largest).
+
+    Raises:
+        ParameterError: one is not.
+    """
+    kind = type(rule).__name__
+    for name, low, high in limits:
+        value = as_int(getattr(rule, name), f"{kind}: {name}")
+        if not low <= value <= high:
+            raise ParameterError(f"{kind}: {name} = {value} is outside {low} .. {high}")
+        object.__setattr__(rule, name, value)

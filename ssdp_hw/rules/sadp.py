@@ -1,0 +1,151 @@
+"""Spike-agreement-dependent plasticity (SADP), in float and in integers.
+
+The step follows Cohen's kappa between the two spike trains of a window of T steps: how much more
+often they agree than trains of these rates would by chance. With a and b spikes of the two neurons
+and n steps in which both fire,
+
+    kappa = 2 (T n - a b) / (T (a + b) - 2 a b)        0 where the denominator is 0
+    dw    = a_plus * kappa if kappa > 0, else a_minus * kappa
+
+In integers kappa is cut toward zero to ``kappa_bits`` fraction bits. All it takes are the spike
+trains of both neurons and population counts. Source: arXiv 2508.16216, with its piecewise-linear
+function of kappa; its spline, fitted to a device, is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules.counter import CounterRule, rounded_product
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, check_integers
+
+# Beyond this length the products of kappa could exceed 63 bits.
+STEPS_MAX = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Train:
+    """Spikes of a population, shape (time, window, n)."""
+
+    spikes: Bool
+
+    @property
+    def fired(self) -> Bool:
+        """Whether a neuron fired in a window, shape (window, n)."""
+        return np.asarray(self.spikes.any(axis=0))
+
+
+def agreement(seen: Seen[Train], window: int, rows: Int, cols: Int) -> tuple[Int, Int]:
+    """Numerator and denominator of kappa for each synapse; the denominator is 1 where kappa is 0 by definition."""
+    pre, post = (g.spikes[:, window].astype(np.int64) for g in (seen.pre, seen.post))
+    steps = len(pre)
+    a, b = pre.sum(axis=0)[cols], post.sum(axis=0)[rows]
+    together = (post.T @ pre)[rows, cols]
+    denominator = steps * (a + b) - 2 * a * b
+    return 2 * (steps * together - a * b), np.where(denominator == 0, 1, denominator)
+
+
+def _check_window(steps: int) -> None:
+    if steps > STEPS_MAX:
+        raise ParameterError(f"a window of {steps} steps exceeds the {STEPS_MAX} of SADP; use several windows a sample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SADP(FloatRule):
+    """Parameters of SADP.
+
+    Attributes:
+        a_plus: potentiation at kappa = 1, in units of the float weight.
+        a_minus: depression at kappa = -1, same unit.
+        kappa_bits: integer form only: fraction bits of kappa.
+        clip, commit_windows, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+
+    Raises:
+        ParameterError: a value out of range.
+    """
+
+    keeps_raster: ClassVar[bool] = True
+
+    a_plus: float = 1e-3
+    a_minus: float = 1e-3
+    kappa_bits: int = 8
+
+    def __post_init__(self) -> None:
+        self.check_common()
+        self.check_numbers((), ("a_plus", "a_minus"))
+        check_integers(self, (("kappa_bits", 1, 15),))
+
+    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
+        return Seen(Train(pre), Train(post))
+
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
+        return self.observe(pre, post)
+
+    def check_window(self, steps: int) -> None:
+        super().check_window(steps)
+        _check_window(steps)
+
+    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        numerator, denominator = agreement(seen, window, rows, cols)
+        return np.where(numerator > 0, self.a_plus, self.a_minus) * numerator / denominator
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedSADP(CounterRule):
+    """Integer SADP of one projection.
+
+    Attributes:
+        a_plus, a_minus: amplitudes, 0 to 2**16 - 1; a window brings ``amplitude * |kappa|``.
+        kappa_bits: fraction bits of kappa.
+        evidence_shift: right shift of amplitude times kappa, rounded half up.
+
+    Raises:
+        ParameterError: a value out of range, or a window that overflows the counter.
+    """
+
+    keeps_raster: ClassVar[bool] = True
+
+    a_plus: int
+    a_minus: int
+    kappa_bits: int = 8
+    evidence_shift: int = 0
+
+    def __post_init__(self) -> None:
+        check_integers(self, (
+            ("a_plus", 0, 2**16 - 1), ("a_minus", 0, 2**16 - 1), ("kappa_bits", 1, 15), ("evidence_shift", 0, 24),
+        ))
+        self.check_counter(self.largest_step)
+
+    @property
+    def largest_step(self) -> int:
+        return int(rounded_product(max(self.a_plus, self.a_minus), np.array(1 << self.kappa_bits), self.evidence_shift))
+
+    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
+        return Seen(Train(pre), Train(post))
+
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
+        return self.observe(pre, post)
+
+    def check_window(self, steps: int) -> None:
+        super().check_window(steps)
+        _check_window(steps)
+
+    def kappa(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
+        """Kappa of each synapse in units of ``2**-kappa_bits``, cut toward zero."""
+        numerator, denominator = agreement(seen, window, rows, cols)
+        return np.asarray(np.sign(numerator) * ((np.abs(numerator) << self.kappa_bits) // denominator), np.int64)
+
+    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
+        kappa = self.kappa(seen, window, rows, cols)
+        plus = rounded_product(self.a_plus, np.maximum(kappa, 0), self.evidence_shift)
+        return plus - rounded_product(self.a_minus, np.maximum(-kappa, 0), self.evidence_shift)
+
+    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        kappa = self.kappa(seen, window, rows, cols)
+        unit = 2.0 ** -(self.evidence_shift + self.lsb_shift)
+        return np.where(kappa > 0, self.a_plus, self.a_minus) * kappa * unit

@@ -1,0 +1,187 @@
+"""Pair STDP in the trace form of Loihi's learning engine, in float and in integers.
+
+Each neuron has a trace that a spike raises and that decays in every step. A postsynaptic spike adds
+``a_plus`` times the trace of the source, a presynaptic one takes off ``a_minus`` times that of the
+target. A trace acts from the step after its spike on, so two spikes of the same step do nothing.
+
+    x(t+1) = exp(-1/tau_plus) * (x(t) + s_pre(t))            x(0) = 0 in every window
+    dw     = sum over t of  a_plus * s_post(t) * x(t) - a_minus * s_pre(t) * y(t)
+
+and y likewise from s_post with tau_minus. In integers a trace is an unsigned register of
+``trace_bits`` bits (7 on Loihi) to which a spike adds ``trace_impulse``, saturating; the decay drops
+the fraction, as that of the neurons does; and each event's product is rounded half up. Sources:
+S. Song, K. D. Miller, L. F. Abbott, "Competitive Hebbian learning through spike-timing-dependent
+synaptic plasticity", 2000; M. Davies et al., "Loihi", IEEE Micro 2018, for the trace form.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import Choice
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules.counter import CounterRule, rounded_product
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, check_integers
+
+DECAY_BITS = 12
+
+
+class Pairing(Choice):
+    """Which earlier spikes of the other neuron a spike is paired with."""
+
+    ALL = "all"  # every one: a spike adds to the trace
+    NEAREST = "nearest"  # the last one: a spike sets the trace
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """Spikes of a population and its trace, both of shape (time, window, n)."""
+
+    spikes: Bool
+    trace: NDArray[Any]
+
+    @property
+    def fired(self) -> Bool:
+        """Whether a neuron fired in a window, shape (window, n)."""
+        return np.asarray(self.spikes.any(axis=0))
+
+
+def _pair_sum(seen: Seen[Traced], window: int, rows: Int, cols: Int, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Sum over t of ``s_post(t) * x(t) - s_pre(t) * y(t)`` for each synapse; x and y of shape (time, n)."""
+    kind = x.dtype
+    pre, post = seen.pre.spikes[:, window].astype(kind), seen.post.spikes[:, window].astype(kind)
+    both = post.T @ x - y.T @ pre
+    return np.asarray(both[rows, cols])
+
+
+@dataclass(frozen=True, kw_only=True)
+class STDP(FloatRule):
+    """Parameters of pair STDP.
+
+    Attributes:
+        a_plus: potentiation by a pre-before-post pair of distance 0, in units of the float weight.
+        a_minus: depression by a post-before-pre pair, same unit.
+        tau_plus, tau_minus: decay of the traces of source and target, in steps.
+        pairing: which earlier spikes count.
+        trace_bits: integer form only: width of the traces.
+        clip, commit_windows, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+
+    Raises:
+        ParameterError: a value out of range.
+    """
+
+    keeps_raster: ClassVar[bool] = True
+
+    a_plus: float = 1e-3
+    a_minus: float = 1e-3
+    tau_plus: float = 20.0
+    tau_minus: float = 20.0
+    pairing: Pairing = Pairing.ALL
+    trace_bits: int = 7
+
+    def __post_init__(self) -> None:
+        self.check_common()
+        self.check_numbers(("tau_plus", "tau_minus"), ("a_plus", "a_minus"))
+        check_integers(self, (("trace_bits", 2, 16),))
+        object.__setattr__(self, "pairing", Pairing(self.pairing))
+
+    def observe(self, pre: Bool, post: Bool) -> Seen[Traced]:
+        return Seen(Traced(pre, self._trace(pre, self.tau_plus)), Traced(post, self._trace(post, self.tau_minus)))
+
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Traced]:
+        return self.observe(pre, post)
+
+    def _trace(self, spikes: Bool, tau: float) -> Float:
+        trace = np.zeros(spikes.shape)
+        decay = math.exp(-1.0 / tau)
+        for t in range(1, len(spikes)):
+            raised = trace[t - 1] + spikes[t - 1]
+            trace[t] = decay * (np.where(spikes[t - 1], 1.0, raised) if self.pairing is Pairing.NEAREST else raised)
+        return trace
+
+    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        x, y = self.a_plus * seen.pre.trace[:, window], self.a_minus * seen.post.trace[:, window]
+        return _pair_sum(seen, window, rows, cols, x, y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedSTDP(CounterRule):
+    """Integer pair STDP of one projection.
+
+    Attributes:
+        a_plus, a_minus: amplitudes, 0 to 2**16 - 1; an event brings ``amplitude * trace``.
+        trace_impulse: what a spike adds to the trace, or sets it to.
+        decay_plus, decay_minus: a trace keeps ``4096 - decay`` of 4096 in each step.
+        trace_bits: width of the unsigned, saturating traces.
+        pairing: which earlier spikes count.
+        evidence_shift: right shift of amplitude times trace, rounded half up.
+
+    Raises:
+        ParameterError: a value out of range, or a single event that overflows the counter.
+    """
+
+    keeps_raster: ClassVar[bool] = True
+
+    a_plus: int
+    a_minus: int
+    decay_plus: int
+    decay_minus: int
+    trace_impulse: int = 127
+    trace_bits: int = 7
+    pairing: Pairing = Pairing.ALL
+    evidence_shift: int = 0
+
+    def __post_init__(self) -> None:
+        check_integers(self, (
+            ("a_plus", 0, 2**16 - 1), ("a_minus", 0, 2**16 - 1), ("decay_plus", 0, 4096), ("decay_minus", 0, 4096),
+            ("trace_bits", 2, 16), ("evidence_shift", 0, 24),
+        ))
+        if not 1 <= self.trace_impulse <= self.trace_max:
+            raise ParameterError(
+                f"FixedSTDP: trace_impulse = {self.trace_impulse} is outside 1 .. {self.trace_max} "
+                f"({self.trace_bits}-bit traces)"
+            )
+        object.__setattr__(self, "pairing", Pairing(self.pairing))
+        self.check_counter(self.largest_step)
+
+    @property
+    def trace_max(self) -> int:
+        """Largest value of a trace."""
+        return (1 << self.trace_bits) - 1
+
+    @property
+    def largest_step(self) -> int:
+        return int(rounded_product(max(self.a_plus, self.a_minus), np.array(self.trace_max), self.evidence_shift))
+
+    def observe(self, pre: Bool, post: Bool) -> Seen[Traced]:
+        return Seen(Traced(pre, self.trace(pre, self.decay_plus)), Traced(post, self.trace(post, self.decay_minus)))
+
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Traced]:
+        return self.observe(pre, post)
+
+    def trace(self, spikes: Bool, decay: int) -> Int:
+        """Trace in every step, shape (time, window, n) like the spikes."""
+        trace = np.zeros(spikes.shape, np.int64)
+        for t in range(1, len(spikes)):
+            before, fired = trace[t - 1], spikes[t - 1]
+            if self.pairing is Pairing.NEAREST:
+                raised = np.where(fired, self.trace_impulse, before)
+            else:
+                raised = np.minimum(before + self.trace_impulse * fired, self.trace_max)
+            trace[t] = (raised * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS
+        return trace
+
+    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
+        x = rounded_product(self.a_plus, seen.pre.trace[:, window], self.evidence_shift)
+        y = rounded_product(self.a_minus, seen.post.trace[:, window], self.evidence_shift)
+        return _pair_sum(seen, window, rows, cols, x, y)
+
+    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        unit = 2.0 ** -(self.evidence_shift + self.lsb_shift)
+        x, y = self.a_plus * unit * seen.pre.trace[:, window], self.a_minus * unit * seen.post.trace[:, window]
+        return _pair_sum(seen, window, rows, cols, x, y)
