@@ -198,4 +198,18 @@ class IF(Neuron):
         )
 
 
+def without_memory(threshold: Any, dt: float, method: Discretization) -> LIF:
+    """A LIF whose voltage is its input of the same step, to the bit: ``v <- 0 v + (1 - 0) S``.
+
+    Args:
+        threshold: shape (n,); a neuron that fires is below it again.
+        dt: length of a step in seconds.
+        method: the discretization of the network.
+    """
+    # tau = dt keeps nothing under Euler; exp(-1000) is 0 in float64.
+    tau = dt / 1000 if method is Discretization.EXPONENTIAL else dt
+    reset = np.where(threshold > 0, 0.0, threshold - np.maximum(1.0, np.abs(threshold)))
+    return LIF(size=len(threshold), tau_mem=tau, v_threshold=threshold, v_reset=reset)
+
+
 NEURON_MODELS: dict[str, type[Neuron]] = {c.__name__: c for c in (LI, LIF, CubaLI, CubaLIF, IF)}

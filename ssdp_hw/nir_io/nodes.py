@@ -11,7 +11,7 @@ import numpy as np
 from ssdp_hw.checks import as_array, real_vector
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.network import Semantics
-from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, Discretization, Neuron
+from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, Neuron, without_memory
 from ssdp_hw.nir_io.convolution import Shape, integers
 
 # By NIR type: our model, and our parameter for each of NIR's.
@@ -147,19 +147,11 @@ def neuron_of(name: str, node: Any, size: int, semantics: Semantics) -> Neuron:
     """
     owner = f"node '{name}' ({kind_of(node)})"
     if kind_of(node) == "Threshold":
-        return _without_memory(real_vector(node.threshold, size, f"{owner}: threshold"), semantics)
+        threshold = real_vector(node.threshold, size, f"{owner}: threshold")
+        return without_memory(threshold, semantics.dt, semantics.discretization)
     model, names = NEURONS[kind_of(node)]
     values = {ours: real_vector(getattr(node, theirs), size, f"{owner}: {theirs}") for theirs, ours in names.items()}
     try:
         return model(size=size, **values)
     except ParameterError as error:
         raise ParameterError(f"node '{name}': {error}") from None
-
-
-def _without_memory(threshold: Any, semantics: Semantics) -> LIF:
-    """A LIF whose voltage is its input of the same step, to the bit: ``v <- 0 v + (1 - 0) S``."""
-    # tau = dt keeps nothing under Euler; exp(-1000) is 0 in float64.
-    exponential = semantics.discretization is Discretization.EXPONENTIAL
-    tau = semantics.dt / 1000 if exponential else semantics.dt
-    reset = np.where(threshold > 0, 0.0, threshold - np.maximum(1.0, np.abs(threshold)))
-    return LIF(size=len(threshold), tau_mem=tau, v_threshold=threshold, v_reset=reset)

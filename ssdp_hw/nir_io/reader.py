@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import nir
 import numpy as np
 
+from ssdp_hw.alignment import Timing, aligned
 from ssdp_hw.checks import as_int
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.graph import Comparison, Input, Reset
@@ -19,6 +21,7 @@ from ssdp_hw.neurons import Discretization, UpdateOrder
 from ssdp_hw.nir_io.files import read_graph, refuse_unsupported
 from ssdp_hw.nir_io.metadata import GraphHeader, metadata_of, text_of
 from ssdp_hw.nir_io.nodes import is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
+from ssdp_hw.nir_io.presets import Preset, TauUnit, as_framework, find_preset, in_seconds
 from ssdp_hw.nir_io.shapes import find_shapes
 from ssdp_hw.nir_io.signals import Signal, Signals, add_constants, joined, signals_of
 from ssdp_hw.nir_io.subgraphs import flat_graph
@@ -27,16 +30,24 @@ from ssdp_hw.nir_io.wiring import Wiring, wire
 # Synapses that unrolled convolutions and chains of linear nodes may make: 12 bytes each.
 DEFAULT_MAX_SYNAPSES = 1 << 26
 
+# Time constants of at least this many seconds in all neurons are taken for a mistake of units.
+_ODD_TAU = 1.0
+
+_C = TypeVar("_C")
+
 
 @dataclass(frozen=True)
 class _Choices:
-    """The arguments of from_nir; None is what the file states, or else the default."""
+    """The arguments of from_nir, a preset's among them; None is what the file states, or else the default."""
 
+    preset: Preset | None
     dt: float | None
     reset: Reset | None
     threshold: Comparison | None
     discretization: Discretization | None
     update_order: UpdateOrder | None
+    tau_unit: TauUnit
+    timing: Timing
     max_synapses: int
 
 
@@ -44,10 +55,13 @@ def from_nir(
     source: str | os.PathLike[str] | nir.NIRGraph,
     dt: float | None = None,
     *,
+    preset: str | None = None,
     reset: Reset | str | None = None,
     threshold: Comparison | str | None = None,
     discretization: Discretization | str | None = None,
     update_order: UpdateOrder | str | None = None,
+    tau_unit: TauUnit | str | None = None,
+    timing: Timing | str | None = None,
     max_synapses: int = DEFAULT_MAX_SYNAPSES,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Network:
@@ -59,16 +73,21 @@ def from_nir(
     of linear nodes are multiplied into one matrix, Delay nodes become delays rounded to steps. What
     had to be assumed or repaired is in ``notes`` of the network, one sentence each.
 
-    The arguments from ``dt`` to ``update_order`` say what NIR leaves open. Where one is None, the
-    metadata that :func:`ssdp_hw.to_nir` writes hold, else the default.
+    The arguments from ``dt`` to ``timing`` say what NIR leaves open. Where one is None, the preset
+    holds, else the metadata that :func:`ssdp_hw.to_nir` writes, else the default.
 
     Args:
         source: path of a file, or a graph.
-        dt: length of a step in the unit of the graph's time constants, seconds by NIR.
+        dt: length of a step in seconds.
+        preset: framework that is to be reproduced, its gains and parameters included: one of
+            :data:`ssdp_hw.nir_io.presets.PRESETS`. For graphs that this toolkit did not write.
         reset: what a spike does to the voltage: ``zero`` (to v_reset, the default) or ``subtract``.
         threshold: spike condition, ``>`` (as NIR's equations say, the default) or ``>=``.
         discretization: ``euler`` (the default) or ``exponential``.
         update_order: for current-based neurons, ``current_first`` (the default) or ``voltage_first``.
+        tau_unit: what the graph's time constants count: ``seconds`` (as NIR says, the default) or ``steps``.
+        timing: ``projections`` (every projection takes a step, the default), or that of a framework:
+            ``same_step`` or ``layer_steps``; see :mod:`ssdp_hw.alignment`.
         max_synapses: limit of what unrolling and multiplying makes of the graph.
         max_bytes: limit of what the datasets of a file may occupy in memory together.
 
@@ -78,10 +97,17 @@ def from_nir(
             than ``max_synapses``.
         ParameterError, ShapeError: a value or size in the graph, or an argument, that is not valid.
     """
+    chosen = None if preset is None else find_preset(preset)
+
+    def choice(kind: Callable[[Any], _C], given: Any, name: str) -> _C | None:
+        value = getattr(chosen, name, None) if given is None else given
+        return None if value is None else kind(value)
+
     choices = _Choices(
-        dt, None if reset is None else Reset(reset), None if threshold is None else Comparison(threshold),
-        None if discretization is None else Discretization(discretization),
-        None if update_order is None else UpdateOrder(update_order), as_int(max_synapses, "max_synapses"),
+        chosen, dt if dt is not None or chosen is None else chosen.dt, choice(Reset, reset, "reset"),
+        choice(Comparison, threshold, "threshold"), choice(Discretization, discretization, "discretization"),
+        choice(UpdateOrder, update_order, "update_order"), choice(TauUnit, tau_unit, "tau_unit") or TauUnit.SECONDS,
+        choice(Timing, timing, "timing") or Timing.PROJECTIONS, as_int(max_synapses, "max_synapses"),
     )
     if isinstance(source, nir.NIRGraph):
         return _lower(source, choices)
@@ -96,8 +122,16 @@ def from_nir(
 
 def _lower(graph: nir.NIRGraph, choices: _Choices) -> Network:
     header = GraphHeader.from_metadata(graph.metadata)
+    if header is not None and choices.preset is not None:
+        raise ParameterError(
+            "the graph states itself what a step means, as this toolkit wrote it: a preset is for other tools' graphs"
+        )
     semantics = _semantics(choices, header)
     flat = flat_graph(graph)
+    if choices.tau_unit is TauUnit.STEPS:
+        flat = in_seconds(flat, semantics.dt)
+    if choices.preset is not None:
+        flat = as_framework(flat, choices.preset, semantics, choices.reset or Reset.ZERO)
     refuse_unsupported({name: kind_of(node) for name, node in flat.nodes.items()})
     wiring = wire(flat)
     find_shapes(wiring)
@@ -119,7 +153,8 @@ def _lower(graph: nir.NIRGraph, choices: _Choices) -> Network:
                  *_remarks(wiring), *found]
     else:
         notes = [*header.notes, *_overridden(choices, header), *found]
-    return replace(network, notes=list(dict.fromkeys(notes)))
+    network = replace(network, notes=list(dict.fromkeys(notes)))
+    return aligned(network, choices.timing)
 
 
 def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
@@ -228,8 +263,27 @@ def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
     yield (
         f"NIR leaves open and the caller chose: dt = {s.dt:g} s, reset '{choices.reset or Reset.ZERO}', threshold "
         f"'{choices.threshold or Comparison.ABOVE}', discretization '{s.discretization}', update order "
-        f"'{s.update_order}'"
+        f"'{s.update_order}', time constants in {choices.tau_unit}"
     )
+    preset = choices.preset
+    if preset is not None:
+        how = "held to the framework itself" if preset.evidence == "run" else "read from its source, not run"
+        yield f"what the caller left open is as in {preset.framework} ({how})"
+        yield from preset.remarks
+    elif choices.tau_unit is TauUnit.SECONDS:
+        yield from _in_odd_units(network)
+
+
+def _in_odd_units(network: Network) -> Iterator[str]:
+    """Time constants that nobody means in seconds."""
+    taus = [
+        p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
+    ]
+    if taus and min(float(t.min()) for t in taus) >= _ODD_TAU:
+        yield (
+            f"all time constants are {_ODD_TAU:g} s and longer, which neurons rarely have: if the file counts steps, "
+            "give tau_unit='steps'"
+        )
 
 
 def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
