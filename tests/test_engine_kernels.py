@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ssdp_hw.targets.engine.program import compiled_program
 from ssdp_hw.targets.engine.run import available_threads, share, thread_count
 from test_engine import ENGINE, SPEC, assert_equal, learn, run
 
@@ -66,6 +67,44 @@ def test_any_number_of_rows_and_columns(pre, post, sign, exponent, rate, sparse,
     net = network(pre, post, sign, exponent, 8, rng, sparse=sparse)
     spikes = rng.random((8, 2, pre)) < rate
     assert_equal(run(SPEC, net, spikes), run(ENGINE, net, spikes))
+
+
+@settings(max_examples=60)
+@given(
+    sizes=st.lists(st.sampled_from((1, 15, 16, 17, 40)), min_size=2, max_size=3), vth=st.sampled_from((0, 1, 900)),
+    dv=st.sampled_from((0, 1, 300, 4095, 4096)), bias=st.integers(-200, 200), threshold=st.sampled_from((">", ">=")),
+    reset=st.sampled_from(("zero", "subtract")), spiking=st.booleans(), largest=st.sampled_from((4, 250)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_populations_of_equal_neurons_without_memory_of_current(
+    sizes, vth, dv, bias, threshold, reset, spiking, largest, seed
+):
+    """They take a step of their own where no weights can overflow their current, and the general one elsewhere."""
+    rng = np.random.default_rng(seed)
+    dv = min(dv, load_chip("loihi").decay_max)
+    net = sh.FixedNetwork(
+        [sh.Input("in", 30)],
+        [
+            sh.FixedPopulation(
+                name=f"p{k}", size=n, dv=dv, vth=vth, bias_mant=bias, threshold=threshold, reset=reset,
+                spiking=spiking, v_init=rng.integers(-9000, 9000, n),
+            )
+            for k, n in enumerate(sizes)
+        ],
+        [
+            sh.FixedProjection(
+                source="in", target=f"p{k}", weight=2 * rng.integers(-largest // 2, largest // 2, (n, 30)),
+                weight_exp=6 if largest > 4 else -1,
+            )
+            for k, n in enumerate(sizes)
+        ],
+        ["p0"],
+    )
+    spikes = rng.random((30, 2, 30)) < 0.3
+    assert_equal(run(SPEC, net, spikes), run(ENGINE, net, spikes))
+    bound = max(int(net.activation_bound(p.name).max()) << 6 for p in net.populations)
+    simple = compiled_program(net).neurons.simple
+    assert simple.all() == ((not spiking or vth > 0) and bound < 2**23)
 
 
 @pytest.mark.parametrize("sign", ["mixed", "excitatory", "inhibitory"])

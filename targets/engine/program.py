@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork, FixedProjection
+from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.graph import BaseProjection, Comparison, Reset
 from ssdp_hw.network import Network
 
@@ -74,6 +74,7 @@ class FixedNeurons(NamedTuple):
     down: Array  # a spike makes v (v - down) & keep
     keep: Array
     v_init: Array
+    simple: Array  # of each population: see _is_simple
     decay_bits: Any
     state_half: Any
     activation_shift: Any
@@ -251,7 +252,8 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
             positions[p.name] = found
     bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)
     if isinstance(network, FixedNetwork):
-        return Program(layout, segments.wiring(_largest_weight(network)), _fixed_neurons(network), bias, positions)
+        wiring = segments.wiring(_largest_weight(network))
+        return Program(layout, wiring, _fixed_neurons(network, plastic), bias, positions)
     return Program(layout, segments.wiring(0), _float_neurons(network, real), bias, positions)
 
 
@@ -282,7 +284,19 @@ def state_type(chip: Chip) -> Any:
     return np.int32 if needed <= 32 else np.int64
 
 
-def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
+def _is_simple(network: FixedNetwork, p: FixedPopulation, plastic: Collection[str]) -> bool:
+    """Whether all neurons are alike, and no current outlives its step or can wrap, whatever spikes arrive."""
+    chip = network.limits
+    if not p.uniform or p.du[0] + chip.current_decay_offset != 1 << chip.decay_bits:
+        return False
+    if p.spiking and p.vth[0] == 0:  # the neurons of the padding, whose voltage is 0, would fire at 0 >= 0
+        return False
+    if any(q.name in plastic for q in network.incoming(p.name)):  # the bound is that of the present weights
+        return False
+    return int(np.max(network.activation_bound(p.name))) << chip.activation_shift < 1 << (chip.state_bits - 1)
+
+
+def _fixed_neurons(network: FixedNetwork, plastic: Collection[str]) -> FixedNeurons:
     chip, populations = network.limits, network.populations
     unity, integer = 1 << chip.decay_bits, state_type(network.limits)
     never = np.iinfo(integer).max
@@ -298,6 +312,7 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
         kept_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
         fire_above=_joined(fire_above, integer, never), down=_joined(thresholds, integer),
         keep=_joined(keep, integer), v_init=_joined([p.v_init for p in populations], integer),
+        simple=np.array([_is_simple(network, p, plastic) for p in populations]),
         decay_bits=integer(chip.decay_bits), state_half=integer(1 << (chip.state_bits - 1)),
         activation_shift=integer(chip.activation_shift),
     )
