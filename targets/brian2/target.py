@@ -7,9 +7,13 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.result import Record, Recording
+from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.ssdp.rule import Kernel
 from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
 from .session import open_session
@@ -20,6 +24,27 @@ CHOICES = MappingProxyType({
     "codegen": ("numpy", "cython"),
     "batching": ("auto", "copies", "sequence"),
 })
+
+
+def unsupported(plan: LearningPlan) -> list[str]:
+    """What of a plan is not done here, one sentence each."""
+    reasons = [f"projection '{name}': gates from outside" for name in plan.gates]
+    for name, rule in plan.rules.items():
+        if type(rule) not in (SSDP, FixedSSDP):
+            reasons.append(f"projection '{name}': the rule {type(rule).__name__}")
+            continue
+        found = {
+            "a gate of the rule's own": rule.gate is not None,
+            "lut_baseline": isinstance(rule, FixedSSDP) and rule.lut_baseline is not None,
+            "the exponential kernel": isinstance(rule, SSDP) and rule.kernel is Kernel.EXPONENTIAL,
+            "gathered float steps": isinstance(rule, SSDP) and bool(np.any(plan.counters.get(name, 0))),
+        }
+        reasons += [f"projection '{name}': {what}" for what, here in found.items() if here]
+    if plan.windows_per_sample > 1:
+        reasons.append("several windows a sample")
+    if plan.first_window:
+        reasons.append("going on between two commits")
+    return reasons
 
 
 class Brian2Target(Target):
@@ -58,6 +83,10 @@ class Brian2Target(Target):
         if (resolved["device"], resolved["batching"]) == ("cpp_standalone", "copies"):
             raise ParameterError("target 'brian2': on device = 'cpp_standalone' choose batching = 'sequence'")
         return resolved
+
+    def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
+        """What of the plan learning on Brian2 does not do yet."""
+        return unsupported(plan)
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples as copies side by side (runtime device) or in sequence (standalone)."""

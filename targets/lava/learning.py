@@ -18,12 +18,34 @@ from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.rules import philox
 from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
+from ssdp_hw.ssdp.rule import Kernel
 from ssdp_hw.target import Learned, LearningPlan
 
 from . import fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, port_shape, projection_node, synapse_delays
 from .inference import link, source_node
 from .session import Job, run_jobs
+
+
+def unsupported(plan: LearningPlan) -> list[str]:
+    """What of a plan is not done here, one sentence each."""
+    reasons = [f"projection '{name}': gates from outside" for name in plan.gates]
+    for name, rule in plan.rules.items():
+        if type(rule) not in (SSDP, FixedSSDP):
+            reasons.append(f"projection '{name}': the rule {type(rule).__name__}")
+            continue
+        found = {
+            "a gate of the rule's own": rule.gate is not None,
+            "lut_baseline": isinstance(rule, FixedSSDP) and rule.lut_baseline is not None,
+            "the exponential kernel": isinstance(rule, SSDP) and rule.kernel is Kernel.EXPONENTIAL,
+            "gathered float steps": isinstance(rule, SSDP) and bool(np.any(plan.counters.get(name, 0))),
+        }
+        reasons += [f"projection '{name}': {what}" for what, here in found.items() if here]
+    if plan.windows_per_sample > 1:
+        reasons.append("several windows a sample")
+    if plan.first_window:
+        reasons.append("going on between two commits")
+    return reasons
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ssdp_hw.result import Record, Recording
 from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
 from .inference import Task, run_all
-from .learning import LearningTask, learn_all
+from .learning import LearningTask, learn_all, unsupported
 from .session import INSTALL, PYTHON_VARIABLE
 
 REQUIRED = ("lava-nc", "asteval", "networkx", "scikit-learn")
@@ -72,6 +72,10 @@ class LavaTarget(Target):
         if resolved["python"] is not None and not isinstance(resolved["python"], (str, os.PathLike)):
             raise ParameterError(f"target 'lava': python = {resolved['python']!r} is no path")
         return resolved
+
+    def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
+        """What of the plan learning on Lava does not do yet."""
+        return unsupported(plan)
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run in batches side by side."""
