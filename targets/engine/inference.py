@@ -11,8 +11,9 @@ from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import OverflowCount, Record, Recording
 
-from .program import Array, Program, bias_table, input_raster
+from .program import Program, bias_table, input_raster
 from .run import share
+from .segments import Array
 
 _NO_REGISTERS = np.zeros((0, 0), np.int64)
 
@@ -42,7 +43,9 @@ def run_program(
     keep, traces = _traces(network, drive, record)
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
     raster = input_raster(network, drive)
-    bias = bias_table(network, drive, program.layout.zero.dtype) if drive.bias else program.bias
+    bias = program.bias
+    if drive.bias:
+        bias = program.in_order(bias_table(network, drive, program.layout.zero.dtype))
     origin = 0 if state is None else state.origin
 
     def work(begin: int, end: int) -> None:
@@ -83,5 +86,7 @@ def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Array, l
             else:
                 columns.append(-1)
         keep.append(columns)
-        traces.append(np.empty((drive.steps, drive.batch, width), kind))
+        # Spikes are set where there is one; the others are written as a whole.
+        make = np.zeros if variable == "spikes" else np.empty
+        traces.append(make((drive.steps, drive.batch, width), kind))
     return np.array(keep, np.int64), traces

@@ -52,6 +52,16 @@ def shift_left(typing: Any, x: Any, n: Any) -> Any:
 
 
 @intrinsic
+def shifted(typing: Any, x: Any, n: Any) -> Any:
+    """``x << n`` of an integer; a float as it is, since the weights of float networks have no exponent."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.shl(*args) if isinstance(x, types.Integer) else args[0]
+
+    return x(x, x), codegen
+
+
+@intrinsic
 def as_in(typing: Any, array: Any, x: Any) -> Any:
     """``x`` in the type of the array's entries."""
 

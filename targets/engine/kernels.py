@@ -8,8 +8,8 @@ import numpy as np
 
 from .jit import entry_point, kernel
 from .neuron_kernels import advance
-from .program import DENSE, LANES
-from .spike_kernels import COUNTS, POSITIONS, list_active, send_rows, send_synapses
+from .segments import CONVOLUTION, DENSE, LANES
+from .spike_kernels import COUNTS, POSITIONS, list_active, send_rows, send_runs, send_synapses
 
 
 @kernel
@@ -19,9 +19,17 @@ def _copy_input(fired: Any, at: int, raster: Any, step: int, sample: int, first:
 
 
 @kernel
-def _keep(trace: Any, step: int, sample: int, column: int, values: Any, first: int, size: int) -> None:
-    for i in range(size):
-        trace[step, sample, np.uint64(column + i)] = values[np.uint64(first + i)]
+def _keep(
+    trace: Any, step: int, sample: int, column: int, values: Any, first: int, size: int, number: Any, start: int,
+    moved: bool,
+) -> None:
+    """Write a group's values to its columns of a trace, in the network's order."""
+    if moved:
+        for i in range(size):
+            trace[step, sample, np.uint64(column + number[np.uint64(start + i)])] = values[np.uint64(first + i)]
+    else:
+        for i in range(size):
+            trace[step, sample, np.uint64(column + i)] = values[np.uint64(first + i)]
 
 
 @entry_point
@@ -54,13 +62,14 @@ def simulate_from(
         layout, wiring, neurons: the program.
         raster: input spikes (time, batch, channels); bias: (1 or batch, neurons).
         keep: for spikes, v, u (rows) and each population the first column of its trace, or -1.
-        spikes, v_trace, u_trace: traces (time, batch, columns), written.
+        spikes, v_trace, u_trace: traces (time, batch, columns), written; spikes are False before.
         overflow: counts (batch, population, 3), added to.
         first, last: step of the first and last spike of every source, -1 if it is silent, written to
             row ``sample % len(first)``; of shape (0, 0) if not wanted.
     """
     # Taking an array out of a tuple counts a reference, so it is done once and not in every step.
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
+    moved, number = layout.moved, layout.number
     kind, source, target, delay, shift = wiring.kind, wiring.source, wiring.target, wiring.delay, wiring.shift
     weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
     weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
@@ -96,14 +105,15 @@ def simulate_from(
                 else:
                     low, high = start - channels, stop - channels
                     advance(neurons, low, high, u, v, ring, slot * n, bias, shared, fired, channels, lanes, p)
-                    if keep[0, p] >= 0:
-                        _keep(spikes, t, sample, keep[0, p], fired, start, size)
                     if keep[1, p] >= 0:
-                        _keep(v_trace, t, sample, keep[1, p], v, low, size)
+                        _keep(v_trace, t, sample, keep[1, p], v, low, size, number, start, moved[g])
                     if keep[2, p] >= 0:
-                        _keep(u_trace, t, sample, keep[2, p], u, low, size)
+                        _keep(u_trace, t, sample, keep[2, p], u, low, size, number, start, moved[g])
                 list_start = start + g * LANES
                 n_active[g] = list_active(words, start, stop, size, active, list_start, POSITIONS, COUNTS)
+                if p >= 0 and keep[0, p] >= 0:
+                    for k in range(list_start, list_start + n_active[g]):
+                        spikes[t, sample, np.uint64(keep[0, p] + number[start + active[k]])] = True
                 if len(first):
                     for k in range(n_active[g]):
                         i = start + active[list_start + k]
@@ -122,6 +132,11 @@ def simulate_from(
                         send_rows(
                             ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
                             wiring.chunk, partial, whole,
+                        )
+                    elif kind[s] == CONVOLUTION:
+                        send_runs(
+                            ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
+                            indices, index_start[s], whole,
                         )
                     else:
                         send_synapses(

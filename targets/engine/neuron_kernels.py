@@ -14,7 +14,8 @@ from numba.core import types
 from numba.extending import overload
 
 from .jit import kernel, shift_left, shift_right
-from .program import LANES, FixedNeurons
+from .program import FixedNeurons
+from .segments import LANES
 
 # Order of the overflow counts.
 U_WRAPS, U_OUT_OF_RANGE, V_SATURATIONS = 0, 1, 2

@@ -3,8 +3,8 @@
 All inputs and populations share one index space of *sources* (who may fire); the populations' part
 of it is the space of *neurons* (who has state). Each begins at a multiple of ``LANES`` and is padded
 to one, so that the kernels work in whole vectors: a padding neuron has no input and never fires.
-Synapses become *segments*: those of one projection with one delay, stored by presynaptic neuron, so
-that a spike adds one contiguous row.
+Within a group sources lie in the network's order, but those that convolutions reach channels last.
+Rasters and traces have the network's order everywhere.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.graph import BaseProjection, Comparison, Reset
+from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.network import Network
 
-Array = NDArray[Any]
-
-LANES = 16  # neurons a block
-ROWS = 8  # rows that are added in one pass
-
-DENSE, SPARSE = 0, 1
+from .convolution import channels_last
+from .segments import ROWS, Array, Ends, Segments, Wiring, padded
 
 
 class Layout(NamedTuple):
@@ -38,31 +33,10 @@ class Layout(NamedTuple):
     channel_start: Array  # of each input in the raster, with the total at the end
     source_start: Array  # of each group in the source space, with the total at the end
     source_size: Array  # of each group, without padding
+    moved: Array  # of each group, whether its sources lie in another order than the network's
+    number: Array  # of each source its number in the network's order of its group
     slots: int  # steps ahead that synaptic input is kept for
     zero: Any  # a scalar of the state's type
-
-
-class Wiring(NamedTuple):
-    """Segments, one entry each in the int64 arrays; ``weights`` holds them one after the other.
-
-    A dense segment is a matrix (pre + 1, padded post) at ``weight_start``, whose last row is zero.
-    A sparse one has the row pointers ``indptr[pointer_start:]``, which count from ``weight_start``
-    and, in ``indices``, from ``index_start``.
-    """
-
-    kind: Array
-    source: Array  # index of the source group
-    target: Array  # index of the target group
-    delay: Array
-    shift: Array  # the sum of one step acts as sum * 2**shift
-    weight_start: Array
-    pointer_start: Array
-    index_start: Array
-    weights: Array
-    indptr: Array
-    indices: Array
-    partial: Any  # a scalar of the type in which rows are added up
-    chunk: int  # how many rows that type can hold, a multiple of ROWS
 
 
 class FixedNeurons(NamedTuple):
@@ -120,6 +94,20 @@ class Program:
         """Where the neurons begin in the source space."""
         return self.start(len(self.layout.channel_start) - 1)
 
+    def in_order(self, values: Array) -> Array:
+        """Values of all neurons (last axis) from the network's order to that of the program."""
+        if not self.layout.moved.any():
+            return values
+        starts = np.repeat(self.layout.source_start[:-1], np.diff(self.layout.source_start))
+        return np.ascontiguousarray(values[..., (starts + self.layout.number)[self.channels:] - self.channels])
+
+    def ordered(self) -> Program:
+        """The program with its neurons and biases, which are in the network's order, in its own."""
+        neurons: Any = self.neurons
+        each = len(neurons.v_init)  # other arrays have one value a population
+        moved = neurons._make(self.in_order(x) if np.size(x) == each else x for x in neurons)
+        return replace(self, neurons=moved, bias=self.in_order(self.bias))
+
     def with_own_weights(self) -> Program:
         """A copy whose weights may be changed."""
         return replace(self, wiring=self.wiring._replace(weights=self.wiring.weights.copy()))
@@ -134,86 +122,6 @@ def compiled_program(network: AnyNetwork, real: Any = np.float64) -> Program:
     if real not in programs:
         programs[real] = compile_program(network, real)
     return programs[real]
-
-
-def padded(count: Any) -> Any:
-    """The next multiple of LANES."""
-    return -(-count // LANES) * LANES
-
-
-class _Segments:
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
-        self.rows: list[tuple[int, ...]] = []
-        self.weights: list[Array] = []
-        self.indptr: list[Array] = [np.zeros(0, np.int64)]
-        self.indices: list[Array] = [np.zeros(0, np.int32)]
-
-    @property
-    def length(self) -> int:
-        """Number of weights so far: where the next segment's begin."""
-        return sum(w.size for w in self.weights)
-
-    def add_dense(self, head: tuple[int, int, int, int], values: Array) -> None:
-        """A matrix of shape (post, pre)."""
-        post, pre = values.shape
-        rows = np.zeros((pre + 1, padded(post)), self.dtype)
-        rows[:pre, :post] = values.T
-        self.rows.append((DENSE, *head, self.length, 0, 0))
-        self.weights.append(rows.reshape(-1))
-
-    def add_sparse(self, head: tuple[int, int, int, int], columns: Any) -> None:
-        """A matrix of shape (post, pre), by columns."""
-        starts = (sum(a.size for a in arrays) for arrays in (self.indptr, self.indices))
-        self.rows.append((SPARSE, *head, self.length, *starts))
-        self.weights.append(columns.data.astype(self.dtype, copy=False))
-        self.indptr.append(columns.indptr.astype(np.int64))
-        self.indices.append(columns.indices.astype(np.int32, copy=False))
-
-    def wiring(self, largest: int) -> Wiring:
-        """All segments; ``largest`` is the largest magnitude of an integer weight."""
-        columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
-        weights = np.concatenate([*self.weights, np.zeros(0, self.dtype)])
-        indptr, indices = np.concatenate(self.indptr), np.concatenate(self.indices)
-        if np.issubdtype(self.dtype, np.integer):
-            partial = np.int32(0) if self.dtype == np.int32 else np.int16(0)
-            chunk = int(np.iinfo(partial.dtype).max) // max(largest, 1) // ROWS * ROWS
-        else:
-            partial, chunk = self.dtype(0), ROWS
-        return Wiring._make([*columns, weights, indptr, indices, partial, chunk])
-
-
-def _add_projection(
-    segments: _Segments, p: BaseProjection, values: Array, source: int, target: int, shift: int, plastic: bool
-) -> NDArray[np.int64]:
-    """Append the segments of a projection; for a plastic one where each synapse lies is returned."""
-    post, pre = p.shape
-    delays = np.unique(np.asarray(p.delay)).tolist() if values.size else [0]
-    positions = np.zeros(values.size if plastic else 0, np.int64)
-    for delay in delays:
-        head, start = (source, target, delay, shift), segments.length
-        if len(delays) == 1 and not p.is_sparse:
-            segments.add_dense(head, values.reshape(post, pre))
-            if plastic:
-                rows, cols = np.divmod(np.arange(values.size), pre)
-                positions[:] = start + cols * padded(post) + rows
-            continue
-        chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
-        segments.add_sparse(head, _by_column(p, chosen, values[chosen]))
-        if plastic:
-            # Counted from 1, so that no number looks like an entry that is not there.
-            numbers = np.arange(values.size)[chosen]
-            ordered = _by_column(p, chosen, numbers + 1).data - 1
-            positions[ordered] = start + np.arange(ordered.size)
-    return positions
-
-
-def _by_column(p: BaseProjection, chosen: Any, values: Array) -> Any:
-    """Some synapses of a projection as a matrix (post, pre) stored by column."""
-    if p.is_sparse and isinstance(chosen, slice):
-        return sp.csr_array((values, p.weight.indices, p.weight.indptr), shape=p.shape).tocsc()
-    rows, cols = p.synapse_indices
-    return sp.coo_array((values, (rows[chosen], cols[chosen])), shape=p.shape).tocsc()
 
 
 def _largest_weight(network: FixedNetwork) -> int:
@@ -232,29 +140,38 @@ def _weight_type(network: FixedNetwork) -> Any:
 
 
 def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collection[str] = ()) -> Program:
-    """Flatten a network; a float network computes in the type ``real``."""
+    """Flatten a network; a float network computes in the type ``real``.
+
+    Where projections are plastic all neurons keep the network's order, in which learning reads them.
+    """
     names = [*network.input_names, *network.population_names]
     sizes = np.array([network.size_of(name) for name in names], np.int64)
     channels = np.concatenate([[0], np.cumsum(sizes[:len(network.inputs)])])
+    orders = {} if plastic else channels_last(network)
+    numbers = [orders.get(name, np.arange(size)) for name, size in zip(names, sizes, strict=True)]
     layout = Layout(
-        channels, np.concatenate([[0], np.cumsum(padded(sizes))]), sizes, network.max_delay + 1,
+        channels, np.concatenate([[0], np.cumsum(padded(sizes))]), sizes, np.array([name in orders for name in names]),
+        np.concatenate([np.append(k, np.arange(len(k), padded(len(k)))) for k in numbers]), network.max_delay + 1,
         state_type(network.limits)(0) if isinstance(network, FixedNetwork) else real(0),
     )
-    segments = _Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
+    segments = Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
     positions = {}
     for p in network.projections:
-        values, shift = p.synapse_weights, 0
+        values, shift = p.stored_weights, 0
         if isinstance(p, FixedProjection):
             values, shift = p.mantissa, p.format.lsb_shift + p.weight_exp
-        learns = p.name in plastic
-        found = _add_projection(segments, p, values, names.index(p.source), names.index(p.target), shift, learns)
-        if learns:
+        source, target = names.index(p.source), names.index(p.target)
+        ends = Ends(source, target, orders.get(p.source), orders.get(p.target))
+        found = segments.add(p, values, ends, shift, plastic=p.name in plastic)
+        if p.name in plastic:
             positions[p.name] = found
     bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)
     if isinstance(network, FixedNetwork):
         wiring = segments.wiring(_largest_weight(network))
-        return Program(layout, wiring, _fixed_neurons(network, plastic), bias, positions)
-    return Program(layout, segments.wiring(0), _float_neurons(network, real), bias, positions)
+        program = Program(layout, wiring, _fixed_neurons(network, plastic), bias, positions)
+    else:
+        program = Program(layout, segments.wiring(0), _float_neurons(network, real), bias, positions)
+    return program.ordered()
 
 
 def _joined(parts: list[Array], dtype: Any, fill: Any = 0) -> Array:

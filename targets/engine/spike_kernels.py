@@ -8,8 +8,9 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .jit import as_in, kernel, shift_left, shift_right, store_eight
-from .program import LANES, ROWS
+from .convolution import ROW, RUN, SITE
+from .jit import as_in, kernel, shift_left, shift_right, shifted, store_eight
+from .segments import LANES, ROWS
 
 _index = np.uint64
 
@@ -175,3 +176,56 @@ def _send_float_synapses(
     indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
 ) -> None:
     _scatter(ring, at, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1)
+
+
+@kernel
+def _add_runs(
+    total: Any, at: int, weights: Any, weight_start: int, table: Any, table_start: int, active: Any, begin: int,
+    count: int, shift: int,
+) -> None:
+    """Add the runs of the active sources of a convolution, times 2**shift (shift >= 0); see its table."""
+    left = as_in(total, shift)
+    for k in range(begin, begin + count):
+        site = _index(table_start + SITE * active[_index(k)])
+        kernel_start, target_start = weight_start + table[site + _index(4)], at + table[site + _index(5)]
+        runs, runs_end = table_start + table[site + _index(2)], table_start + table[site + _index(3)]
+        for r in range(table_start + table[site], table_start + table[site + _index(1)], ROW):
+            row_kernel, row_target = kernel_start + table[_index(r)], target_start + table[_index(r + 1)]
+            for e in range(runs, runs_end, RUN):
+                w, j = _index(row_kernel + table[_index(e)]), _index(row_target + table[_index(e + 1)])
+                for i in range(table[_index(e + 2)]):
+                    total[j + _index(i)] += shifted(as_in(total, weights[w + _index(i)]), left)
+
+
+def send_runs(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    table: Any, table_start: Any, whole: Any,
+) -> Any:
+    """Add what a convolution brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(send_runs)
+def _send_runs(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    table: Any, table_start: Any, whole: Any,
+) -> Any:
+    return _send_integer_runs if isinstance(ring.dtype, types.Integer) else _send_float_runs
+
+
+def _send_integer_runs(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    table: Any, table_start: Any, whole: Any,
+) -> None:
+    if shift >= 0:
+        _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, shift)
+    else:
+        _add_runs(whole, 0, weights, weight_start, table, table_start, active, begin, count, 0)
+        _flush(ring, at, whole, width, shift)
+
+
+def _send_float_runs(
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
+    table: Any, table_start: Any, whole: Any,
+) -> None:
+    _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, 0)

@@ -1,0 +1,164 @@
+"""Synapses as the kernels walk them, in segments.
+
+A segment has the synapses of one projection with one delay, stored by presynaptic neuron: of a dense one
+a spike adds one contiguous row, of a sparse one a list, of a convolution runs of its kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.conv_weight import ConvWeight
+from ssdp_hw.graph import BaseProjection
+
+from .convolution import convolution_table
+
+Array = NDArray[Any]
+
+LANES = 16  # neurons a block
+ROWS = 8  # rows that are added in one pass
+
+DENSE, SPARSE, CONVOLUTION = 0, 1, 2
+
+
+class Wiring(NamedTuple):
+    """Segments, one entry each in the int64 arrays; ``weights`` holds them one after the other.
+
+    A dense segment is a matrix (pre + 1, padded post) at ``weight_start``, whose last row is zero.
+    A sparse one has the row pointers ``indptr[pointer_start:]``, which count from ``weight_start``
+    and, in ``indices``, from ``index_start``. A convolution has its kernel at ``weight_start`` and in
+    ``indices`` a table of :mod:`.convolution`.
+    """
+
+    kind: Array
+    source: Array  # index of the source group
+    target: Array  # index of the target group
+    delay: Array
+    shift: Array  # the sum of one step acts as sum * 2**shift
+    weight_start: Array
+    pointer_start: Array
+    index_start: Array
+    weights: Array
+    indptr: Array
+    indices: Array
+    partial: Any  # a scalar of the type in which rows are added up
+    chunk: int  # how many rows that type can hold, a multiple of ROWS
+
+
+def padded(count: Any) -> Any:
+    """The next multiple of LANES."""
+    return -(-count // LANES) * LANES
+
+
+class Ends(NamedTuple):
+    """The groups that a projection joins, and the order of their sources where it is not the network's."""
+
+    source: int
+    target: int
+    source_order: Array | None = None
+    target_order: Array | None = None
+
+
+class Segments:
+    """Segments that are added one by one."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        self.rows: list[tuple[int, ...]] = []
+        self.weights: list[Array] = []
+        self.indptr: list[Array] = [np.zeros(0, np.int64)]
+        self.indices: list[Array] = [np.zeros(0, np.int32)]
+
+    @property
+    def length(self) -> int:
+        """Number of weights so far: where the next segment's begin."""
+        return sum(w.size for w in self.weights)
+
+    def add(
+        self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False
+    ) -> NDArray[np.int64]:
+        """Append the segments of a projection; for a plastic one where each synapse lies is returned.
+
+        Args:
+            p: the projection.
+            values: its stored weights; they act as value * 2**shift.
+            ends: what it joins.
+            shift: see ``values``.
+            plastic: whether it learns; it then joins groups in the network's order.
+        """
+        if isinstance(p.weight, ConvWeight):
+            self._add_convolution(p.weight.with_values(values), ends, (*ends[:2], int(p.delay), shift))
+            return np.zeros(0, np.int64)
+        post, pre = p.shape
+        delays = np.unique(np.asarray(p.delay)).tolist() if values.size else [0]
+        positions = np.zeros(values.size if plastic else 0, np.int64)
+        for delay in delays:
+            head, start = (*ends[:2], delay, shift), self.length
+            if len(delays) == 1 and not p.is_sparse:
+                self._add_dense(head, _moved(values.reshape(post, pre), ends))
+                if plastic:
+                    rows, cols = np.divmod(np.arange(values.size), pre)
+                    positions[:] = start + cols * padded(post) + rows
+                continue
+            chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
+            self._add_sparse(head, _moved(_by_row(p, chosen, values[chosen]), ends).tocsc())
+            if plastic:
+                # Counted from 1, so that no number looks like an entry that is not there.
+                numbers = np.arange(values.size)[chosen]
+                ordered = _by_row(p, chosen, numbers + 1).tocsc().data - 1
+                positions[ordered] = start + np.arange(ordered.size)
+        return positions
+
+    def _add_dense(self, head: tuple[int, int, int, int], values: Array) -> None:
+        """A matrix of shape (post, pre)."""
+        post, pre = values.shape
+        rows = np.zeros((pre + 1, padded(post)), self.dtype)
+        rows[:pre, :post] = values.T
+        self.rows.append((DENSE, *head, self.length, 0, 0))
+        self.weights.append(rows.reshape(-1))
+
+    def _add_sparse(self, head: tuple[int, int, int, int], columns: Any) -> None:
+        """A matrix of shape (post, pre), by columns."""
+        starts = (sum(a.size for a in arrays) for arrays in (self.indptr, self.indices))
+        self.rows.append((SPARSE, *head, self.length, *starts))
+        self.weights.append(columns.data.astype(self.dtype, copy=False))
+        self.indptr.append(columns.indptr.astype(np.int64))
+        self.indices.append(columns.indices.astype(np.int32, copy=False))
+
+    def _add_convolution(self, weight: ConvWeight, ends: Ends, head: tuple[int, int, int, int]) -> None:
+        sources = np.arange(weight.shape[1]) if ends.source_order is None else ends.source_order
+        kernel, table = convolution_table(weight, sources, last=ends.target_order is not None)
+        self.rows.append((CONVOLUTION, *head, self.length, 0, sum(a.size for a in self.indices)))
+        self.weights.append(kernel.astype(self.dtype))
+        self.indices.append(table)
+
+    def wiring(self, largest: int) -> Wiring:
+        """All segments; ``largest`` is the largest magnitude of an integer weight."""
+        columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
+        weights = np.concatenate([*self.weights, np.zeros(0, self.dtype)])
+        indptr, indices = np.concatenate(self.indptr), np.concatenate(self.indices)
+        if np.issubdtype(self.dtype, np.integer):
+            partial = np.int32(0) if self.dtype == np.int32 else np.int16(0)
+            chunk = int(np.iinfo(partial.dtype).max) // max(largest, 1) // ROWS * ROWS
+        else:
+            partial, chunk = self.dtype(0), ROWS
+        return Wiring._make([*columns, weights, indptr, indices, partial, chunk])
+
+
+def _by_row(p: BaseProjection, chosen: Any, values: Array) -> Any:
+    """Some synapses of a projection as a sparse matrix (post, pre)."""
+    if p.is_sparse and isinstance(chosen, slice):
+        return sp.csr_array((values, p.weight.indices, p.weight.indptr), shape=p.shape)
+    rows, cols = p.synapse_indices
+    return sp.coo_array((values, (rows[chosen], cols[chosen])), shape=p.shape).tocsr()
+
+
+def _moved(matrix: Any, ends: Ends) -> Any:
+    """A matrix (post, pre) in the order of its ends."""
+    if ends.target_order is not None:
+        matrix = matrix[ends.target_order]
+    return matrix if ends.source_order is None else matrix[:, ends.source_order]
