@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
+    from ssdp_hw.ladder import loss_ladder
     from ssdp_hw.learning import learn
-    from ssdp_hw.learning_input import LearningState
+    from ssdp_hw.learning_state import LearningState
     from ssdp_hw.microcode import compile_microcode
     from ssdp_hw.network import Network, Population, Projection, Semantics
     from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
@@ -36,32 +37,34 @@ if TYPE_CHECKING:
     from ssdp_hw.rules import SADP, STDP, FixedGate, FixedSADP, FixedSTDP
     from ssdp_hw.simulation import run
     from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, Gate, batch_update
-    from ssdp_hw.storage import load, save
+    from ssdp_hw.storage import load, load_learning, save, save_learning
     from ssdp_hw.target import list_targets as targets
     from ssdp_hw.teacher import Teacher
+    from ssdp_hw.warm_up import fit_gate
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "BatchSSDP": "ssdp", "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons",
-    "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed", "FixedProjection": "fixed",
-    "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules", "FixedGate": "rules", "FixedSADP": "rules",
-    "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_input",
-    "Input": "graph", "Network": "network", "Population": "network",
-    "Projection": "network", "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors",
-    "Teacher": "teacher", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
+    "BatchSSDP": "ssdp", "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons",
+    "CubaLIF": "neurons", "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed",
+    "FixedProjection": "fixed", "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules", "FixedGate": "rules",
+    "FixedSADP": "rules", "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_state", "Input": "graph",
+    "Network": "network", "Population": "network", "Projection": "network", "SSDP": "ssdp", "Semantics": "network",
+    "SsdpHwError": "errors", "Teacher": "teacher", "fit_gate": "warm_up", "load_learning": "storage",
+    "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
     "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
     "resources": "chip_resources", "from_nir": "nir_io", "learn": "learning", "load": "storage",
-    "quantize": "quantization", "run": "simulation", "save": "storage",
-    "to_nir": "nir_io", "write_nir": "nir_io",
+    "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage", "to_nir": "nir_io",
+    "write_nir": "nir_io",
 }
 
 __all__ = [
     "IF", "LI", "LIF", "SADP", "SSDP", "STDP", "BatchSSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedGate",
     "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "Input",
     "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError", "Teacher", "WeightFormat",
-    "batch_update", "compare", "compile_microcode", "encode", "from_nir", "learn", "load", "measure_activity",
-    "quantize", "resources", "run", "save", "targets", "to_nir", "write_nir",
+    "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_nir", "learn", "load",
+    "load_learning", "loss_ladder", "measure_activity", "quantize", "resources", "run", "save", "save_learning",
+    "targets", "to_nir", "write_nir",
 ]
 
 

@@ -11,16 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.activity import Activity, measure_activity
 from ssdp_hw.checks import as_int, class_labels, with_synapse_values
 from ssdp_hw.drive import AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 from ssdp_hw.health import LearningHealth, learning_health
 from ssdp_hw.learning_input import (
-    LearningState,
     Rule,
     check_gates,
-    check_growth,
     check_state,
     error_gates,
     padded,
@@ -28,13 +27,17 @@ from ssdp_hw.learning_input import (
     plastic_names,
     resolve_rules,
     teachable_output,
+    with_widest_weights,
 )
+from ssdp_hw.learning_state import LearningState
 from ssdp_hw.readout import required_record
 from ssdp_hw.result import OverflowCount
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.simulation import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.target import Learned, LearningPlan, get_target
 from ssdp_hw.teacher import Teacher
+
+_ACTIVITY_SAMPLES = 256
 
 Teach = Literal["all", "errors", "delta"]
 
@@ -58,6 +61,8 @@ class LearnResult:
         teacher_hits: share of the windows in which the labelled neuron fired and, where the teacher
             inhibits, no other neuron did; None where no plastic projection could see it.
         health: of each plastic projection of a fixed network; see :mod:`ssdp_hw.health`.
+        before, after: spikes and synaptic operations of the network without a teacher, before and after
+            learning, on the first samples (at most 256), counted on the engine; None without ``health``.
         target, seconds, notes, info: how it ran, for the report.
     """
 
@@ -73,6 +78,8 @@ class LearnResult:
     overflow: Mapping[str, OverflowCount] | None
     teacher_hits: float | None
     health: Mapping[str, LearningHealth]
+    before: Activity | None
+    after: Activity | None
     target: str
     seconds: float
     notes: Sequence[str] = ()
@@ -148,7 +155,7 @@ def learn(
             be another one: that is how its parameters change between windows.
         on_overflow: see :func:`ssdp_hw.run`; that a teacher drives the voltage of a taught neuron to the end
             of its range is counted, but no reason to warn.
-        health: whether to compute the learning health of a fixed network.
+        health: whether to report the learning health, and the activity before and after.
         options: options of the target.
 
     Raises:
@@ -187,9 +194,11 @@ def learn(
     lesson = _lesson(network, labels, teacher, given.batch)
     _check_teaching(network, teach, lesson, gates, names)
     outside = check_gates(network, rules, gates, given.batch)
-    taught = network if lesson is None else lesson.teacher.attach(network, lesson.output)
-    notes += taught.notes[len(network.notes):]
-    check_growth(taught, names)
+    widest = with_widest_weights(network, names)
+    if lesson is not None:
+        taught = lesson.teacher.attach(network, lesson.output, widest)
+        notes += taught.notes[len(network.notes):]
+        with_widest_weights(taught, names)
     resolved = get_target(target).resolve(options or {})
     initial = check_state(network, rules, state, windows)
     progress = _Progress(network, initial, windows)
@@ -208,7 +217,7 @@ def learn(
                     factors = error_gates(rules, lesson.classes, chosen, predicted, size)
             if not chosen.size:
                 continue
-            drive, taught = _drive(progress.network, spikes, lesson, chosen, length)
+            drive, taught = _drive(progress.network, spikes, lesson, widest, chosen, length)
             plan = LearningPlan(
                 rules, seed, progress.counters, progress.commits, progress.pending, windows,
                 plan_gates(rules, factors, chosen, windows),
@@ -231,7 +240,9 @@ def learn(
         {name: _changed(network, progress.network, name) for name in names},
         progress.weight_saturations, progress.counter_saturations, progress.overflow,
         None if lesson is None else _teacher_hits(network, progress, lesson, rules, length),
-        _health(network, progress, rules, length, initial) if presented and health else {}, target, seconds,
+        _health(network, progress, rules, length, initial) if presented and health else {},
+        _activity(network, spikes) if health else None, _activity(progress.network, spikes) if health else None,
+        target, seconds,
         tuple(notes), {**info, **semantics_of(network), **progress.info},
     )
 
@@ -365,14 +376,14 @@ def _check_teaching(
 
 
 def _drive(
-    network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]], lesson: _Lesson | None, order: NDArray[np.int64],
-    steps: int,
+    network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]], lesson: _Lesson | None,
+    widest: FixedNetwork | None, order: NDArray[np.int64], steps: int,
 ) -> tuple[Drive, AnyNetwork]:
     """The samples of ``order``, and the network that runs them: with its teacher, if any."""
     chosen = {name: s[:, order] for name, s in spikes.items()}
     taught = network
     if lesson is not None:
-        taught = lesson.teacher.attach(network, lesson.output)
+        taught = lesson.teacher.attach(network, lesson.output, widest)
         chosen |= lesson.teacher.spikes(taught, lesson.output, lesson.classes[order], steps)
     return make_drive(taught, chosen), taught
 
@@ -387,6 +398,12 @@ def _predicted(
         populations=(lesson.output,), on_overflow="ignore", options=options,
     )
     return np.asarray(result.predict(readout, lesson.output), np.int64)
+
+
+def _activity(network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]]) -> Activity:
+    """What the network does by itself; the engine's bits are those of every target."""
+    first = {name: s[:, :_ACTIVITY_SAMPLES] for name, s in spikes.items()}
+    return measure_activity(network, first, steps=len(next(iter(first.values()))))
 
 
 def _described(rule: Rule) -> dict[str, Any]:

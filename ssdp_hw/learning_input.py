@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import as_array, as_int, real_array
+from ssdp_hw.checks import as_array, real_array
 from ssdp_hw.derived_rule import fixed_rule
 from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.learning_state import LearningState
 from ssdp_hw.network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.local import GATE_MAX
 
 Rule = CounterRule | FloatRule
-
-
-@dataclass(frozen=True, eq=False)
-class LearningState:
-    """Where a learning run stopped, beside the network that it returned.
-
-    The random numbers have no state but this: they are keyed by seed, projection, synapse and commit,
-    and the order of the samples by seed and epoch.
-
-    Attributes:
-        counters: by plastic projection, one a synapse in row-major order: synchrony counters in a fixed
-            network, in a float network the steps gathered since the last commit.
-        commits: commits so far.
-        pending: windows gathered since the last commit.
-        epochs: epochs so far.
-    """
-
-    counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    commits: int = 0
-    pending: int = 0
-    epochs: int = 0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.counters, Mapping):
-            raise ParameterError(f"counters of type {type(self.counters).__name__}; expected a dict by projection")
-        for name in ("commits", "pending", "epochs"):
-            value = as_int(getattr(self, name), f"learning state: {name}")
-            if not 0 <= value < 2**32:
-                raise ParameterError(f"learning state: {name} = {value} is outside 0 .. {2**32 - 1}")
-
 
 def teachable_output(network: AnyNetwork) -> str:
     """The only output population, which a teacher can act on.
@@ -122,17 +92,21 @@ def resolve_rules(
     return rules, notes
 
 
-def check_growth(network: AnyNetwork, names: Sequence[str]) -> None:
-    """Raise before anything runs if weights that learn could come to break a limit of the chip."""
+def with_widest_weights(network: AnyNetwork, names: Sequence[str]) -> FixedNetwork | None:
+    """A fixed network whose plastic weights lie at the larger end of their range; None for a float network.
+
+    Raises:
+        ParameterError: such weights would break a limit of the chip.
+    """
     if not isinstance(network, FixedNetwork):
-        return
+        return None
     widest = {}
     for name in names:
         p = network.projection(name)
         limit = p.format.mantissa_min if -p.format.mantissa_min > p.format.mantissa_max else p.format.mantissa_max
         widest[name] = np.full(p.synapse_weights.shape, limit)
     try:
-        network.with_mantissas(widest)
+        return network.with_mantissas(widest)
     except ParameterError as error:
         raise ParameterError(f"if its plastic weights grew to the end of their range: {error}") from None
 

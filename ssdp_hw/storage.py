@@ -2,7 +2,9 @@
 
 Attributes of the file: ``format`` and ``version``. The dataset ``header`` is JSON in UTF-8 with all that is
 no array; arrays lie at ``populations/<index>/<field>`` and ``projections/<index>/<field>``. A sparse weight
-is stored as ``data``, ``indices`` and ``indptr`` (compressed rows). Nothing is compressed.
+is stored as ``data``, ``indices`` and ``indptr`` (compressed rows). Nothing is compressed. A network that is
+learning has its :class:`~ssdp_hw.LearningState` beside it: the header's ``learning``, and counters at
+``counters/<index of the projection>``.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import BaseProjection, Input
 from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES, first_line, open_checked
+from ssdp_hw.learning_state import LearningState
 from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import NEURON_MODELS, Neuron
 
@@ -47,7 +50,41 @@ def save(network: Network | FixedNetwork, path: str | os.PathLike[str]) -> None:
         UnsupportedError: a chip that does not ship with the toolkit.
         FileFormatError: the file cannot be written.
     """
+    _write(path, *_encode(network))
+
+
+def save_learning(network: Network | FixedNetwork, state: LearningState, path: str | os.PathLike[str]) -> None:
+    """Write a network and where its learning stopped to one file, complete or not at all.
+
+    ``load`` reads the network alone from it.
+
+    Raises:
+        ParameterError: no network, no state, or counters of a projection that there is not.
+        UnsupportedError, FileFormatError: see :func:`save`.
+    """
     header, arrays = _encode(network)
+    if not isinstance(state, LearningState):
+        raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
+    header["learning"] = {"commits": state.commits, "pending": state.pending, "epochs": state.epochs}
+    arrays |= {f"counters/{network.layer(name)}": np.asarray(c) for name, c in state.counters.items()}
+    _write(path, header, arrays)
+
+
+def load_learning(
+    path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES
+) -> tuple[Network | FixedNetwork, LearningState]:
+    """Read what :func:`save_learning` wrote, for :func:`ssdp_hw.learn` to go on from.
+
+    Raises:
+        FileFormatError: see :func:`load`; or the file holds a network alone.
+    """
+    network, state = _read(path, max_bytes)
+    if state is None:
+        raise FileFormatError(f"{path}: holds a network without a learning state; write it with save_learning")
+    return network, state
+
+
+def _write(path: str | os.PathLike[str], header: Header, arrays: Arrays) -> None:
     text = json.dumps(header, sort_keys=True, separators=(",", ":"))
 
     def write(partial: Path) -> None:
@@ -81,10 +118,18 @@ def load(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> Ne
     Raises:
         FileFormatError: the file is missing, damaged, of another kind or of a newer version.
     """
+    return _read(path, max_bytes)[0]
+
+
+def _read(
+    path: str | os.PathLike[str], max_bytes: int
+) -> tuple[Network | FixedNetwork, LearningState | None]:
     with open_checked(path, max_bytes) as file:
         _check_version(file, path)
         try:
-            return _decode(json.loads(file["header"][()].tobytes()), file)
+            header = json.loads(file["header"][()].tobytes())
+            network = _decode(header, file)
+            return network, _learning_state(header, network, file) if "learning" in header else None
         except SsdpHwError as error:
             raise FileFormatError(f"{path}: {error}") from None
         except Exception as error:  # whatever a damaged file leads to
@@ -213,6 +258,15 @@ def _decode(header: Header, file: Any) -> Network | FixedNetwork:
         inputs, [_population(*p) for p in populations], [_projection(*q) for q in projections], outputs,
         Semantics(**header["semantics"]), notes,
     )
+
+
+def _learning_state(header: Header, network: Network | FixedNetwork, file: Any) -> LearningState:
+    counters = {}
+    for index, dataset in file.get("counters", {}).items():
+        if not str(index).isdecimal() or int(index) >= len(network.projections):
+            raise ParameterError(f"counters of a projection {index!r} that there is not")
+        counters[network.projections[int(index)].name] = dataset[()]
+    return LearningState(counters, **header["learning"])
 
 
 def _texts(values: Any) -> list[str]:

@@ -55,8 +55,14 @@ class Teacher:
         if positive_or_none(self.strength, "teacher: strength") is None:
             raise ParameterError("teacher: strength is missing")
 
-    def attach(self, network: AnyNetwork, output: str) -> AnyNetwork:
+    def attach(self, network: AnyNetwork, output: str, widest: FixedNetwork | None = None) -> AnyNetwork:
         """The network with the teacher's inputs and projections added.
+
+        Args:
+            network: float or fixed.
+            output: the population that is taught.
+            widest: a fixed network that learns, with the largest weights that it may come to: room is left
+                for them, and the teacher's strength does not depend on what has been learned.
 
         Raises:
             UnsupportedError: the output does not spike or has no gain, or the network has a teacher.
@@ -67,7 +73,7 @@ class Teacher:
             if name in (*network.input_names, *network.population_names):
                 raise UnsupportedError(f"the network already has '{name}': only one teacher can be attached")
         if isinstance(network, FixedNetwork):
-            synapses, notes = self._fixed_projections(network, output)
+            synapses, notes = self._fixed_projections(network if widest is None else widest, output)
             return replace(
                 network, inputs=[*network.inputs, *_inputs(synapses)], notes=(*network.notes, *notes),
                 projections=[*network.projections, *synapses],
