@@ -1,6 +1,6 @@
 """The study of SSDP beside backpropagation: its noise, its resuming, its table."""
 
-import importlib.util
+import importlib
 import json
 import sys
 from dataclasses import replace
@@ -12,16 +12,14 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes w
 torch = pytest.importorskip("torch", reason="torch is not installed; it comes with the extra ssdp-hw[train]")
 pytest.importorskip("snntorch", reason="snnTorch is not installed; it comes with the extra ssdp-hw[train]")
 
-SCRIPT = Path(__file__).parent.parent / "examples" / "regularise.py"
+SCRIPT = Path(__file__).parent.parent / "examples" / "studies" / "regularise.py"
 
 
 @pytest.fixture(scope="module")
 def study():
-    spec = importlib.util.spec_from_file_location("regularise", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["regularise"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)
+        return importlib.import_module("regularise")
 
 
 @pytest.fixture

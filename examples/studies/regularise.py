@@ -1,7 +1,7 @@
 """SSDP as a regulariser beside backpropagation, with and without, over several seeds.
 
-    python examples/regularise.py                            # scikit-learn's digits, 10 seeds
-    python examples/regularise.py --dataset fashion-mnist    # Debian's dataset-fashion-mnist: hours, not minutes
+    python examples/studies/regularise.py                            # scikit-learn's digits, 10 seeds
+    python examples/studies/regularise.py --dataset fashion-mnist    # Debian's dataset-fashion-mnist
 
 needs the extra ``ssdp-hw[train]``. The setting is that of the authors' single-layer script, smaller:
 one hidden layer of LIF neurons, a linear readout of its mean rates, cross-entropy and a pull of the
@@ -28,6 +28,7 @@ from pathlib import Path
 
 import snntorch
 import torch
+from regularise_table import RULES, table
 from snntorch import surrogate
 from torch.nn import functional
 
@@ -35,12 +36,10 @@ from ssdp_hw.datasets import FASHION_MNIST_FOLDER, Dataset, load_digits, load_fa
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.files import write_atomically
 from ssdp_hw.ssdp.batch import BatchSSDP
-from ssdp_hw.statistics import mean_interval
 from ssdp_hw.torch_rule import TorchSSDP
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent.parent / "results"
 CLASSES = 10
-RULES = ("none", "ssdp", "da-ssdp", "ssdp x10", "da-ssdp x10")
 CHUNK = 1000  # samples that are evaluated together
 
 
@@ -53,6 +52,9 @@ class Settings:
     epochs: int
     start_epoch: int
     batch: int
+    # The first so many of each part; None: all.
+    train_samples: int | None = None
+    test_samples: int | None = None
     steps: int = 10
     learning_rate: float = 2e-3
     weight_decay: float = 1e-5
@@ -76,7 +78,10 @@ class Settings:
 
 SETTINGS = {
     "digits": Settings("digits", hidden=128, epochs=60, start_epoch=10, batch=64),
-    "fashion-mnist": Settings("fashion-mnist", hidden=256, epochs=12, start_epoch=2, batch=256),
+    # Half a minute a run: 5,000 of the 60,000 training samples, 128 hidden neurons.
+    "fashion-mnist": Settings(
+        "fashion-mnist", hidden=128, epochs=12, start_epoch=2, batch=64, train_samples=5000, test_samples=5000
+    ),
 }
 
 
@@ -206,39 +211,6 @@ def run(data: Dataset, settings: Settings, rule_name: str, seed: int) -> dict[st
     }
 
 
-# Measured quantity, its heading, factor and digits of the table.
-COLUMNS = (
-    ("accuracy", "accuracy %", 100, 2), ("training_loss", "training loss", 1, 4), ("spike_rate", "spike rate", 1, 4),
-    ("accuracy_jitter", "accuracy %, jitter", 100, 2), ("accuracy_events", "accuracy %, events", 100, 2),
-)
-
-
-def table(runs: list[dict[str, object]]) -> str:
-    """Means with 95 % t-intervals, and the differences from `none`, paired by seed."""
-    by_rule = {name: {r["seed"]: r for r in runs if r["rule"] == name} for name in RULES}
-    seeds = sorted(set.intersection(*(set(found) for found in by_rule.values())))
-    if len(seeds) < 2:
-        return f"{len(seeds)} seeds are complete; intervals need two"
-    lines = [f"{len(seeds)} seeds; mean ± half of the 95 % t-interval", "",
-             "| | " + " | ".join(heading for _, heading, _, _ in COLUMNS) + " |", "| --- " * (len(COLUMNS) + 1) + "|"]
-
-    def row(title: str, values: dict[str, list[float]], sign: str) -> str:
-        cells = []
-        for key, _, factor, digits in COLUMNS:
-            interval = mean_interval([factor * value for value in values[key]])
-            cells.append(f"{interval.value:{sign}.{digits}f} ± {interval.high - interval.value:.{digits}f}")
-        return f"| {title} | " + " | ".join(cells) + " |"
-
-    for name, found in by_rule.items():
-        lines.append(row(name, {key: [found[s][key] for s in seeds] for key, *_ in COLUMNS}, ""))
-    for name in RULES[1:]:
-        change = {
-            key: [by_rule[name][s][key] - by_rule["none"][s][key] for s in seeds] for key, *_ in COLUMNS
-        }
-        lines.append(row(f"{name} minus none", change, "+"))
-    return "\n".join(lines)
-
-
 def read_runs(path: Path, settings: Settings) -> list[dict[str, object]]:
     """The finished runs of an earlier start with the same settings; anything else ends the script."""
     if not path.exists():
@@ -251,6 +223,16 @@ def read_runs(path: Path, settings: Settings) -> list[dict[str, object]]:
     if not same:
         sys.exit(f"{path}: holds runs with other settings; move it away or give --output")
     return runs
+
+
+def load(settings: Settings, folder: Path) -> Dataset:
+    """The samples of the settings."""
+    data = load_digits() if settings.dataset == "digits" else load_fashion_mnist(folder)
+    train, test = settings.train_samples, settings.test_samples
+    return replace(
+        data, train_values=data.train_values[:train], train_labels=data.train_labels[:train],
+        test_values=data.test_values[:test], test_labels=data.test_labels[:test],
+    )
 
 
 def main() -> None:
@@ -279,7 +261,7 @@ def main() -> None:
     try:
         data = None
         if missing:
-            data = load_digits() if arguments.dataset == "digits" else load_fashion_mnist(arguments.folder)
+            data = load(settings, arguments.folder)
             path.parent.mkdir(parents=True, exist_ok=True)
         for seed, name in missing:
             runs.append(run(data, settings, name, seed))
