@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
     from ssdp_hw.ladder import loss_ladder
+    from ssdp_hw.ladder import loss_ladder
     from ssdp_hw.learning import learn
     from ssdp_hw.learning_state import LearningState
     from ssdp_hw.microcode import compile_microcode
@@ -54,7 +55,7 @@ _HOME = {
     "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
     "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
     "resources": "chip_resources", "from_nir": "nir_io", "learn": "learning", "load": "storage",
-    "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage", "to_nir": "nir_io",
+    "loss_ladder": "ladder", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage", "to_nir": "nir_io",
     "write_nir": "nir_io",
 }
 
@@ -63,7 +64,8 @@ __all__ = [
     "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "Input",
     "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError", "Teacher", "WeightFormat",
     "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_nir", "learn", "load",
-    "load_learning", "loss_ladder", "measure_activity", "quantize", "resources", "run", "save", "save_learning",
+    "load_learning", "loss_ladder", "loss_ladder",
+    "measure_activity", "quantize", "resources", "run", "save", "save_learning",
     "targets", "to_nir", "write_nir",
 ]
 

@@ -19,6 +19,7 @@ from ssdp_hw.encoding import encode
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.health import LearningHealth
+from ssdp_hw.ladder import LossLadder, loss_ladder
 from ssdp_hw.learning import LearnResult, learn
 from ssdp_hw.network import Network
 from ssdp_hw.nir_io import from_nir
@@ -92,6 +93,7 @@ class DemoResult:
     quantization: dict[str, Any]
     quantization_lines: Sequence[str]
     comparison: Comparison
+    ladder: LossLadder
     clean: Interval
     resources: Resources
     activity: Activity
@@ -103,12 +105,12 @@ class DemoResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        plain = {key: value for key, value in vars(self).items() if key not in ("traces", "comparison")}
+        plain = {key: value for key, value in vars(self).items() if key not in ("traces", "comparison", "ladder")}
         plain["learning"] = [asdict(row) for row in self.learning]
         plain["same_bits"] = [asdict(row) for row in self.same_bits]
         plain["clean"] = asdict(self.clean)
         plain["resources"], plain["activity"] = self.resources.to_dict(), self.activity.to_dict()
-        return {**plain, "comparison": self.comparison.to_dict()}
+        return {**plain, "comparison": self.comparison.to_dict(), "ladder": self.ladder.to_dict()}
 
 
 def _silent(_: str) -> None:
@@ -149,6 +151,11 @@ def run_demo(say: Say | None = None) -> DemoResult:
         say(line)
     say(f"running {test.shape[1]} test samples, float and fixed, on {', '.join(targets)}")
     comparison = compare(network, fixed, test, data.test_labels, targets)
+    say("taking the loss apart, from float to the chip in single steps")
+    # On the specification: the engine would compile its wide integers for these few runs.
+    ladder = loss_ladder(network, test, data.test_labels, fixed, target="spec")
+    for cells in ladder.cells():
+        say(f"  {cells[0]}: {cells[1]}, {cells[5]}")
     example = run(fixed, test[:, :1], "engine", record=("spikes", "v"), steps=DIGITS_STEPS + fixed.latency)
     held, active = resources(fixed), measure_activity(fixed, test)
     for line in [*held.lines(), *active.lines()]:
@@ -163,8 +170,8 @@ def run_demo(say: Say | None = None) -> DemoResult:
         "v": example.v[fixed.outputs[0]][:, 0],
     }
     return DemoResult(
-        network.summary(), fixed.report.to_dict(), fixed.report.lines(), comparison, reference.accuracy, held, active,
-        rows, same, skipped, _settings(test, data), traces,
+        network.summary(), fixed.report.to_dict(), fixed.report.lines(), comparison, ladder, reference.accuracy, held,
+        active, rows, same, skipped, _settings(test, data), traces,
     )
 
 

@@ -54,6 +54,34 @@ def test_targets_lists_all_four():
     assert {t["name"] for t in call_json("targets")} == {"spec", "engine", "lava", "brian2"}
 
 
+def test_ladder_prints_json_and_draws(folder, tmp_path):
+    data, picture = folder / "data.npz", tmp_path / "ladder.svg"
+    np.save(tmp_path / "source.npy", np.zeros(8, int))
+    found = call_json(
+        "ladder", folder / "net.nir", "--dt", "1e-3", "--spikes", data, "--fixed", folder / "net.h5",
+        "--source", tmp_path / "source.npy", "--plot", picture,
+    )
+    net = sh.from_nir(folder / "net.nir", dt=1e-3)
+    with np.load(data) as arrays:
+        ladder = sh.loss_ladder(
+            net, arrays["spikes"], arrays["labels"], sh.load(folder / "net.h5"), source=np.zeros(8, int)
+        )
+    assert found == json.loads(ladder.to_json())
+    assert picture.read_text(encoding="utf-8").lstrip().startswith("<?xml")
+
+
+def test_ladder_quantises_here_and_prints_a_table(folder):
+    data = folder / "data.npz"
+    done = call(
+        "ladder", folder / "net.nir", "--dt", "1e-3", "--spikes", data, "--calibration", data, "--weight-bits", "3",
+        "--no-alone",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "decays rounded" in done.stdout
+    assert "alone" not in done.stdout
+    assert "fixed point costs" in done.stdout
+
+
 def test_inspect_says_what_was_assumed(folder):
     found = call_json("inspect", folder / "net.nir", "--dt", "1e-3", "--reset", "subtract")
     assert found["kind"] == "Network"

@@ -20,7 +20,7 @@ from ssdp_hw.statistics import wilson
 for package in ("sklearn", "matplotlib", "jinja2"):
     pytest.importorskip(package)
 
-FILES = ["accuracy.png", "learning.png", "raster.png", "report.md", "results.json"]
+FILES = ["accuracy.png", "ladder.png", "learning.png", "raster.png", "report.md", "results.json"]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,9 @@ def test_what_the_demo_finds(result):
     assert len(result.same_bits) == 6
     assert all(row.weights_equal and row.counters_equal and row.windows == 3 for row in result.same_bits)
     assert result.clean == result.comparison.rows[1].accuracy
+    assert [result.ladder.rung(step).accuracy for step in ("float", "overflow")] == [
+        row.accuracy for row in result.comparison.rows[:2]
+    ]
 
 
 def test_the_report_holds_the_numbers(result, tmp_path):
@@ -62,6 +65,8 @@ def test_the_report_holds_the_numbers(result, tmp_path):
         assert f"| {row.target} | {row.arithmetic} | {row.accuracy.percent()} | 50 |" in text
     for row in result.learning:
         assert f"| {row.drift_seed} | {row.rule} | {row.before.percent()} | {row.after.percent()} |" in text
+    for row in result.ladder.rows:
+        assert f"| {row.step.label} | {row.accuracy.percent()} | {row.lost}, {row.won} |" in text
     assert "Not run: lava (not | here)." in text
     assert "**This is supervised\nlearning.**" in text
     for image in re.findall(r"!\[.*\]\((.*)\)", text):
@@ -96,7 +101,7 @@ def contents(folder):
     return {f.name: f.read_bytes() for f in folder.iterdir()}
 
 
-@pytest.mark.parametrize("name", ["plot_accuracy", "plot_learning", "plot_raster"])
+@pytest.mark.parametrize("name", ["plot_accuracy", "plot_ladder", "plot_learning", "plot_raster"])
 @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt])
 def test_a_failing_plot_leaves_the_old_report(result, tmp_path, monkeypatch, name, error):
     write_demo_report(result, tmp_path)
@@ -151,7 +156,9 @@ def test_plots_of_perfect_and_hopeless_accuracies(result, tmp_path):
         replace(row, accuracy=wilson(n, 50)) for row, n in zip(result.comparison.rows, (50, 0, 50, 1), strict=True)
     )
     learning = [replace(row, before=wilson(0, 50), after=wilson(50, 50)) for row in result.learning]
-    extreme = replace(result, comparison=replace(result.comparison, rows=rows), learning=learning)
+    rungs = tuple(replace(row, accuracy=wilson(0, 50)) for row in result.ladder.cumulative)
+    ladder = replace(result.ladder, cumulative=rungs, alone=())
+    extreme = replace(result, comparison=replace(result.comparison, rows=rows), learning=learning, ladder=ladder)
     write_demo_report(extreme, tmp_path)
     assert sorted(contents(tmp_path)) == FILES
     silent = {name: np.zeros_like(trace) for name, trace in result.traces.items()}

@@ -104,6 +104,18 @@ def read_labels(spikes: Path, labels: Path | None) -> NDArray[Any]:
     return arrays["labels"]
 
 
+def read_predictions(path: Path) -> NDArray[Any]:
+    """The array of a ``.npy`` file, or ``predictions`` of an ``.npz`` file.
+
+    Raises:
+        FileFormatError: it is not there.
+    """
+    arrays, name = read_arrays(path), "spikes" if path.suffix == ".npy" else "predictions"
+    if name not in arrays:
+        raise FileFormatError(f"{path}: holds {sorted(arrays)}; expected an array 'predictions' (batch,)")
+    return arrays[name]
+
+
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write a compressed ``.npz`` file, whole or not at all."""
     def write(partial: Path) -> None:

@@ -250,6 +250,54 @@ def compare(
 
 
 @app.command()
+def ladder(
+    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    spikes: SpikeFile,
+    labels: LabelFile = None,
+    fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
+    source: Annotated[Path | None, typer.Option(help=".npy of the source framework's predictions (batch,)")] = None,
+    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
+    update_order: UpdateOrder = None,
+    chip: Annotated[str | None, typer.Option(help="name of the chip [loihi]")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
+    target: Annotated[str, typer.Option(help="engine or spec")] = "engine",
+    alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
+    readout: Readout = "spike_count", steps: Steps = None,
+    plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the loss from float to the chip apart, step by step."""
+    from ssdp_hw.ladder import loss_ladder
+
+    found = files.as_float(files.read_network(network, dt, _semantics(
+        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+    )), network)
+    given = {"chip": chip, "weight_bits": weight_bits}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if calibration is not None:
+        options["calibration"] = files.read_spikes(calibration)
+    result = loss_ladder(
+        found, files.read_spikes(spikes), files.read_labels(spikes, labels),
+        None if fixed is None else files.as_fixed(files.read_network(fixed, None, {}), fixed),
+        source=None if source is None else files.read_predictions(source), target=target, alone=alone, readout=readout,
+        steps=steps, **options,
+    )
+    if plot is not None:
+        from ssdp_hw.files import write_atomically
+        from ssdp_hw.report.plots import plot_ladder
+
+        write_atomically(plot, lambda path: plot_ladder(result, path))
+    if as_json:
+        _print_json(result.to_dict())
+        return
+    _table(result.header, result.cells())
+    if result.alone:
+        _table(("step alone", *result.header[1:]), result.cells(alone=True))
+    console.print(f"fixed point costs {result.loss:.2f} points")
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="directory for the report")] = Path("demo-report"),
     as_json: AsJson = False,

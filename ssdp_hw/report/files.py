@@ -43,7 +43,7 @@ def write_demo_report(result: DemoResult, directory: str | Path) -> Path:
         UnsupportedError: matplotlib or jinja2 is not installed.
         FileFormatError: the directory cannot be written.
     """
-    from ssdp_hw.report.plots import plot_accuracy, plot_learning, plot_raster
+    from ssdp_hw.report.plots import plot_accuracy, plot_ladder, plot_learning, plot_raster
 
     def write(folder: Path) -> None:
         text = render("demo.md.jinja", r=result, c=result.comparison)
@@ -52,6 +52,7 @@ def write_demo_report(result: DemoResult, directory: str | Path) -> Path:
         plot_accuracy(result, folder / "accuracy.png")
         plot_learning(result, folder / "learning.png")
         plot_raster(result, folder / "raster.png")
+        plot_ladder(result.ladder, folder / "ladder.png")
 
     write_together(directory, write)
     return Path(directory) / "report.md"

@@ -13,10 +13,13 @@ from ssdp_hw.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult
+    from ssdp_hw.ladder import LossLadder
     from ssdp_hw.statistics import Interval
 
 # One colour a meaning, distinguishable without colour vision (Okabe and Ito).
 _FLOAT, _FIXED, _BEFORE, _AFTER = "#56B4E9", "#0072B2", "#BBBBBB", "#009E73"
+_ALONE = "#E69F00"
+_LAYERS = ("#D55E00", "#009E73", "#CC79A7", "#0072B2")
 
 
 def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
@@ -92,4 +95,30 @@ def plot_raster(result: DemoResult, path: Path) -> None:
     panels[-1].plot(result.traces["v"], lw=0.8)
     panels[-1].set_ylabel("output v")
     panels[-1].set_xlabel("step")
+    figure.savefig(path, dpi=150)
+
+
+def plot_ladder(ladder: LossLadder, path: Path) -> None:
+    """Accuracy of every rung, and how far its spikes (of a readout: none) are those of the float network."""
+    steps = [r.step for r in ladder.cumulative]
+    at = np.arange(len(steps))
+    figure, (above, below) = _figure(7, 5.5, 2)
+    rungs = [r.accuracy for r in ladder.cumulative]
+    _bars(above, at - 0.2, rungs, _FIXED, "on top of all before", 0.38)
+    if ladder.alone:
+        lone = np.array([steps.index(r.step) for r in ladder.alone])
+        _bars(above, lone + 0.2, [r.accuracy for r in ladder.alone], _ALONE, "alone", 0.38)
+    above.set_ylim(_floor([r.accuracy for r in ladder.rows]), 100)
+    above.set_ylabel("accuracy in %, 95 % interval")
+    figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    for k, layer in enumerate(a.population for a in ladder.rung("float").layers if a.v_difference is None):
+        shares = [
+            (i, 100 * a.agreement) for i, r in enumerate(ladder.cumulative) for a in r.layers if a.population == layer
+        ]
+        below.plot(*zip(*shares, strict=True), marker="osv^D"[k % 5], color=_LAYERS[k % len(_LAYERS)], label=layer)
+    below.set_ylim(-3, 103)
+    below.set_ylabel("spikes as in float, %")
+    if below.lines:
+        below.legend(loc="lower left")
+    below.set_xticks(at, [step.label.replace(" and ", " and\n") for step in steps], rotation=30, ha="right")
     figure.savefig(path, dpi=150)
