@@ -87,20 +87,30 @@ def _plastic(network: AnyNetwork, program: Program, plan: LearningPlan, name: st
     row_start, cols = _rows(p)
     layer = network.layer(name)
     skip = rule.silent_pairs is SilentPairs.SKIP
+    plus: Any
+    minus: Any
     synapses = program.positions[name], row_start, cols, not p.is_sparse
     key = layer, plan.seed & 0xFFFFFFFF, plan.seed >> 32
     if isinstance(rule, SSDP):
         kernels = rule.kernels(np.arange(silent_time(steps) + 1))
         amplitudes = rule.a_plus, rule.a_baseline
-        plus, minus = (np.minimum(a * k, rule.clip) for a, k in zip(amplitudes, kernels, strict=True))
-        return Plastic(*synapses, np.zeros(0, np.int64), plus, minus, skip, 0, 0, 0, 0, 0, 0, *key)
+        plus, minus = (a * k for a, k in zip(amplitudes, kernels, strict=True))
+        own = rule.gate
+        factors = (0.0, 0.0) if own is None else (1.0 - own.k * own.mean / own.deviation, own.k / own.deviation)
+        return Plastic(
+            *synapses, np.zeros(0, np.int64), plus, minus, skip, 0, 0, 0, 0, 0, 0, *key,
+            np.asarray(plan.gates.get(name, np.zeros((0, 0))), np.float64), 0, own is not None, *factors, 0, rule.clip,
+        )
     assert isinstance(p, FixedProjection)
     count = p.synapse_weights.size
     counter = np.array(plan.counters.get(name, np.zeros(count)), np.int64)
     plus, minus = rule.tables
+    fixed = rule.gate
+    own_gate = (0, 0, 0) if fixed is None else (fixed.offset, fixed.slope, fixed.shift)
     return Plastic(
         *synapses, counter, plus, minus, skip, rule.counter_min, rule.counter_max, rule.lsb_shift,
         _CODES[rule.rounding], p.format.mantissa_min, p.format.mantissa_max, *key,
+        np.asarray(plan.gates.get(name, np.zeros((0, 0))), np.int64), rule.gate_bits, fixed is not None, *own_gate, 0.0,
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
+from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 from .jit import entry_point, kernel
@@ -26,6 +27,7 @@ _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
 _W0, _W1 = (np.uint64(w) for w in KEY_STEPS)
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
+_GATE_MAX = GATE_MAX
 
 
 class Ends(NamedTuple):
@@ -60,6 +62,13 @@ class Plastic(NamedTuple):
     layer: int  # key of the random numbers
     key_low: int
     key_high: int
+    gates: Any  # from outside (window, post); empty if there are none
+    gate_bits: int
+    own_gate: bool  # the rule makes its gate itself from:
+    gate_offset: Any
+    gate_slope: Any
+    gate_shift: int
+    clip: float  # float network: of one step
 
 
 @nb.njit(nogil=True)
@@ -102,6 +111,59 @@ def _tabulate(table: Any, plus: Any, minus: Any, skip_silent: bool, j: int, sile
             table[i] = 0
         else:
             table[i] = -minus[abs(j - i)]
+
+
+@nb.njit(nogil=True)
+def _count_fired(ticks: Any, silent: int) -> int:
+    count = 0
+    for i in range(len(ticks)):
+        count += ticks[i] != silent
+    return count
+
+
+def own_gate(plastic: Any, pre: Any, post: Any, silent: Any) -> Any:
+    """The gate that the rule makes itself from one window's ticks (1 if it makes none)."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(own_gate)
+def _own_gate(plastic: Any, pre: Any, post: Any, silent: Any) -> Any:
+    def fixed(plastic: Any, pre: Any, post: Any, silent: Any) -> Any:
+        if not plastic.own_gate:
+            return np.int64(1)
+        pairs = _count_fired(pre, silent) * _count_fired(post, silent)
+        gate = plastic.gate_offset + ((pairs * plastic.gate_slope) >> plastic.gate_shift)
+        return min(max(gate, 0), np.int64(_GATE_MAX) << plastic.gate_bits)
+
+    def real(plastic: Any, pre: Any, post: Any, silent: Any) -> Any:
+        if not plastic.own_gate:
+            return 1.0
+        pairs = _count_fired(pre, silent) * _count_fired(post, silent)
+        gate = plastic.gate_offset + plastic.gate_slope * pairs / (len(pre) * len(post))
+        return min(max(gate, 0.0), _GATE_MAX)
+
+    return fixed if isinstance(plastic.types[plastic.fields.index("plus")].dtype, types.Integer) else real
+
+
+def apply_gate(table: Any, plastic: Any, gate: Any, gated: Any) -> None:
+    """Steps under a gate, if they are ``gated``, and clipped; in place."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(apply_gate)
+def _apply_gate(table: Any, plastic: Any, gate: Any, gated: Any) -> Any:
+    def fixed(table: Any, plastic: Any, gate: Any, gated: Any) -> None:
+        if gated:
+            half = (np.int64(1) << plastic.gate_bits) >> 1
+            for i in range(len(table)):
+                size = (abs(table[i]) * abs(gate) + half) >> plastic.gate_bits
+                table[i] = size if (table[i] < 0) == (gate < 0) else -size
+
+    def real(table: Any, plastic: Any, gate: Any, gated: Any) -> None:
+        for i in range(len(table)):
+            table[i] = min(max(table[i] * gate if gated else table[i], -plastic.clip), plastic.clip)
+
+    return fixed if isinstance(table.dtype, types.Integer) else real
 
 
 @kernel
@@ -229,8 +291,15 @@ def _update_fixed(
     table = np.empty(silent + 1, np.int64)
     for w in range(begin, end):
         runs = _sort_by_tick(pre[w], silent, order, run_tick, run_start)
+        outside = len(plastic.gates) > 0
+        gate = own_gate(plastic, pre[w], post[w], silent)
         for row in range(post.shape[1]):
+            if outside:
+                gate = plastic.gates[w, row]
+            if gate == 0:
+                continue
             _tabulate(table, plastic.plus, plastic.minus, plastic.skip_silent, post[w, row], silent)
+            apply_gate(table, plastic, gate, outside or plastic.own_gate)
             first, last = plastic.row_start[row], plastic.row_start[row + 1]
             if plastic.dense:
                 count = _list_dense(table, order, run_tick, run_start, runs, first, synapses, evidence)
@@ -260,8 +329,15 @@ def _update_float(
     table = np.empty(silent + 1, np.float64)
     if commits:
         for w in range(begin, end):
+            outside = len(plastic.gates) > 0
+            gate = own_gate(plastic, pre[w], post[w], silent)
             for row in range(post.shape[1]):
+                if outside:
+                    gate = plastic.gates[w, row]
+                if gate == 0:
+                    continue
                 _tabulate(table, plastic.plus, plastic.minus, plastic.skip_silent, post[w, row], silent)
+                apply_gate(table, plastic, gate, outside or plastic.own_gate)
                 _add_float(
                     weights, plastic.positions, pre[w], table, plastic.row_start[row], plastic.row_start[row + 1],
                     plastic.cols,
