@@ -45,6 +45,18 @@ class Group(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Train:
+    """All spikes of a population, shape (time, window, n), for rules that need more than a register."""
+
+    spikes: Bool
+
+    @property
+    def fired(self) -> Bool:
+        """Whether a neuron fired in a window, shape (window, n)."""
+        return np.asarray(self.spikes.any(axis=0))
+
+
 G = TypeVar("G", bound=Group)
 
 

@@ -22,22 +22,10 @@ from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, check_integers
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, Train, check_integers
 
 # Beyond this length the products of kappa could exceed 63 bits.
 STEPS_MAX = 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class Train:
-    """Spikes of a population, shape (time, window, n)."""
-
-    spikes: Bool
-
-    @property
-    def fired(self) -> Bool:
-        """Whether a neuron fired in a window, shape (window, n)."""
-        return np.asarray(self.spikes.any(axis=0))
 
 
 def agreement(seen: Seen[Train], window: int, rows: Int, cols: Int) -> tuple[Int, Int]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import Choice
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, check_integers
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, Train, check_integers
 
 DECAY_BITS = 12
 
@@ -38,24 +38,11 @@ class Pairing(Choice):
     NEAREST = "nearest"  # the last one: a spike sets the trace
 
 
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """Spikes of a population and its trace, both of shape (time, window, n)."""
-
-    spikes: Bool
-    trace: NDArray[Any]
-
-    @property
-    def fired(self) -> Bool:
-        """Whether a neuron fired in a window, shape (window, n)."""
-        return np.asarray(self.spikes.any(axis=0))
-
-
-def _pair_sum(seen: Seen[Traced], window: int, rows: Int, cols: Int, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """Sum over t of ``s_post(t) * x(t) - s_pre(t) * y(t)`` for each synapse; x and y of shape (time, n)."""
-    kind = x.dtype
-    pre, post = seen.pre.spikes[:, window].astype(kind), seen.post.spikes[:, window].astype(kind)
-    both = post.T @ x - y.T @ pre
+def _pair_sum(
+    pre: Bool, post: Bool, x: NDArray[Any], y: NDArray[Any], rows: Int, cols: Int
+) -> NDArray[Any]:
+    """Sum over t of ``s_post(t) * x(t) - s_pre(t) * y(t)`` for each synapse; all of shape (time, n)."""
+    both = post.T.astype(x.dtype) @ x - y.T @ pre.astype(x.dtype)
     return np.asarray(both[rows, cols])
 
 
@@ -90,13 +77,14 @@ class STDP(FloatRule):
         check_integers(self, (("trace_bits", 2, 16),))
         object.__setattr__(self, "pairing", Pairing(self.pairing))
 
-    def observe(self, pre: Bool, post: Bool) -> Seen[Traced]:
-        return Seen(Traced(pre, self._trace(pre, self.tau_plus)), Traced(post, self._trace(post, self.tau_minus)))
+    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
+        return Seen(Train(pre), Train(post))
 
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Traced]:
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
         return self.observe(pre, post)
 
-    def _trace(self, spikes: Bool, tau: float) -> Float:
+    def trace(self, spikes: Bool, tau: float) -> Float:
+        """Trace in every step, of the shape of the spikes, whose first axis is time."""
         trace = np.zeros(spikes.shape)
         decay = math.exp(-1.0 / tau)
         for t in range(1, len(spikes)):
@@ -105,8 +93,9 @@ class STDP(FloatRule):
         return trace
 
     def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        x, y = self.a_plus * seen.pre.trace[:, window], self.a_minus * seen.post.trace[:, window]
-        return _pair_sum(seen, window, rows, cols, x, y)
+        pre, post = seen.pre.spikes[:, window], seen.post.spikes[:, window]
+        x, y = self.a_plus * self.trace(pre, self.tau_plus), self.a_minus * self.trace(post, self.tau_minus)
+        return _pair_sum(pre, post, x, y, rows, cols)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,14 +147,14 @@ class FixedSTDP(CounterRule):
     def largest_step(self) -> int:
         return int(rounded_product(max(self.a_plus, self.a_minus), np.array(self.trace_max), self.evidence_shift))
 
-    def observe(self, pre: Bool, post: Bool) -> Seen[Traced]:
-        return Seen(Traced(pre, self.trace(pre, self.decay_plus)), Traced(post, self.trace(post, self.decay_minus)))
+    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
+        return Seen(Train(pre), Train(post))
 
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Traced]:
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
         return self.observe(pre, post)
 
     def trace(self, spikes: Bool, decay: int) -> Int:
-        """Trace in every step, shape (time, window, n) like the spikes."""
+        """Trace in every step, of the shape of the spikes, whose first axis is time."""
         trace = np.zeros(spikes.shape, np.int64)
         for t in range(1, len(spikes)):
             before, fired = trace[t - 1], spikes[t - 1]
@@ -177,11 +166,14 @@ class FixedSTDP(CounterRule):
         return trace
 
     def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
-        x = rounded_product(self.a_plus, seen.pre.trace[:, window], self.evidence_shift)
-        y = rounded_product(self.a_minus, seen.post.trace[:, window], self.evidence_shift)
-        return _pair_sum(seen, window, rows, cols, x, y)
+        pre, post = seen.pre.spikes[:, window], seen.post.spikes[:, window]
+        x = rounded_product(self.a_plus, self.trace(pre, self.decay_plus), self.evidence_shift)
+        y = rounded_product(self.a_minus, self.trace(post, self.decay_minus), self.evidence_shift)
+        return _pair_sum(pre, post, x, y, rows, cols)
 
     def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        pre, post = seen.pre.spikes[:, window], seen.post.spikes[:, window]
         unit = 2.0 ** -(self.evidence_shift + self.lsb_shift)
-        x, y = self.a_plus * unit * seen.pre.trace[:, window], self.a_minus * unit * seen.post.trace[:, window]
-        return _pair_sum(seen, window, rows, cols, x, y)
+        x = self.a_plus * unit * self.trace(pre, self.decay_plus)
+        y = self.a_minus * unit * self.trace(post, self.decay_minus)
+        return _pair_sum(pre, post, x, y, rows, cols)
