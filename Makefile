@@ -3,8 +3,9 @@
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make train           install torch and snnTorch too, then train the demo's network anew
+# make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks and hold the presets to them
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
-# make clean           remove .venv and everything else that these commands made
+# make clean           remove these environments and everything else that these commands made
 #
 # PYTHON chooses the interpreter: make PYTHON=python3.12 demo. Without it an existing .venv is kept,
 # and a new one is made with python3.11 where there is one, else with python3.
@@ -20,12 +21,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 endif
 VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 
+FRAMEWORKS := .venv-frameworks
+FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
+
 # Stamps: which Python made .venv, and what was installed there from which files.
 MADE := $(VENV)/.python-$(VERSION)
 INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 
-.PHONY: demo test lint bench train lava-dl install clean
+.PHONY: demo test test-frameworks lint bench train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -42,6 +46,13 @@ bench: install
 
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
+
+# Norse and Sinabs are installed without what they ask for, torchvision among it: what is used here does not need it.
+test-frameworks: $(MADE) pyproject.toml constraints.txt
+	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr
+	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs
+	$(FRAMEWORKS)/bin/python -m pytest tests/test_frameworks.py tests/test_presets.py
 
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py
@@ -66,6 +77,6 @@ $(TRAIN_INSTALLED): $(INSTALLED)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .cache build dist demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(FRAMEWORKS) .cache build dist demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -rf *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

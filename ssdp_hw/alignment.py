@@ -70,7 +70,8 @@ def lags(network: Network | FixedNetwork, timing: Timing = Timing.SAME_STEP) -> 
 def aligned(network: Network, timing: Timing) -> Network:
     """The network with every population exactly its lag behind a framework of that timing.
 
-    What was changed is in ``notes``. A v_leak of current-based neurons cannot be moved; it is noted.
+    A delay is taken for one that the framework has too, so a network is aligned once. What was changed
+    is in ``notes``. A v_leak of current-based neurons cannot be moved; it is noted.
 
     Raises:
         UnsupportedError: see :func:`lags`.

@@ -28,6 +28,7 @@ ResetRule = Annotated[str | None, typer.Option("--reset", help="zero or subtract
 Threshold = Annotated[str | None, typer.Option(help="'>' or '>=' [NIR: >]")]
 Discretization = Annotated[str | None, typer.Option(help="euler or exponential [NIR: euler]")]
 UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_first [NIR: current_first]")]
+PresetName = Annotated[str | None, typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...")]
 SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
 LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
 Readout = Annotated[str, typer.Option(help="spike_count, first_spike or max_membrane")]
@@ -68,7 +69,8 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 @app.command()
 def inspect(
     network: NetworkFile, dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None,
-    discretization: Discretization = None, update_order: UpdateOrder = None, as_json: AsJson = False,
+    discretization: Discretization = None, update_order: UpdateOrder = None, preset: PresetName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a network consists of and what had to be assumed."""
     from ssdp_hw.chip_resources import resources
@@ -77,6 +79,7 @@ def inspect(
 
     found = files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+        preset=preset,
     ))
     report = getattr(found, "report", None)
     held = resources(found) if isinstance(found, FixedNetwork) else None
@@ -100,7 +103,7 @@ def quantize(
     network: NetworkFile,
     out: Annotated[Path, typer.Option("--out", help="file for the fixed network")],
     dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None,
+    update_order: UpdateOrder = None, preset: PresetName = None,
     chip: Annotated[str, typer.Option(help="name of the chip")] = "loihi",
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for run --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
@@ -114,6 +117,7 @@ def quantize(
 
     found = files.as_float(files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+        preset=preset,
     )), network)
     spikes = files.read_spikes(calibration) if calibration is not None else None
     fixed = convert(found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, headroom=headroom)
@@ -130,7 +134,7 @@ def run(
     network: NetworkFile, spikes: SpikeFile,
     target: Annotated[str, typer.Option(help="where to run; see: ssdp-hw targets")] = "engine",
     dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None,
+    update_order: UpdateOrder = None, preset: PresetName = None,
     record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
     readout: Readout = "spike_count", steps: Steps = None, option: Options = None,
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
@@ -143,6 +147,7 @@ def run(
 
     found = files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+        preset=preset,
     ))
     inputs = files.read_spikes(spikes)
     length = make_drive(found, inputs).steps + found.latency if steps is None else steps
@@ -174,7 +179,7 @@ def learn(
     labels: LabelFile = None,
     target: Annotated[str, typer.Option(help="where to learn")] = "engine",
     dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None,
+    update_order: UpdateOrder = None, preset: PresetName = None,
     a_plus: Annotated[float, typer.Option(help="potentiation, in float weight")] = 1.5e-4,
     a_baseline: Annotated[float, typer.Option(help="depression, in float weight")] = 5e-5,
     sigma: Annotated[float, typer.Option(help="width of the kernel in steps")] = 1.0,
@@ -197,6 +202,7 @@ def learn(
 
     found = files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+        preset=preset,
     ))
     rule = SSDP(
         a_plus=a_plus, a_baseline=a_baseline, sigma=sigma, rounding=rounding,  # type: ignore[arg-type]
@@ -227,7 +233,7 @@ def compare(
     fixed: Annotated[Path, typer.Argument(help="the fixed network: ssdp-hw quantize wrote it")],
     spikes: SpikeFile,
     labels: LabelFile = None, dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None,
-    discretization: Discretization = None, update_order: UpdateOrder = None,
+    discretization: Discretization = None, update_order: UpdateOrder = None, preset: PresetName = None,
     target: Annotated[list[str] | None, typer.Option(help="may be repeated; the first is the reference")] = None,
     readout: Readout = "spike_count", steps: Steps = None, as_json: AsJson = False,
 ) -> None:
@@ -236,6 +242,7 @@ def compare(
 
     found = files.as_float(files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+        preset=preset,
     )), network)
     other = files.as_fixed(files.read_network(fixed, None, {}), fixed)
     table = run_both(
@@ -257,7 +264,7 @@ def ladder(
     fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
     source: Annotated[Path | None, typer.Option(help=".npy of the source framework's predictions (batch,)")] = None,
     dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None,
+    update_order: UpdateOrder = None, preset: PresetName = None,
     chip: Annotated[str | None, typer.Option(help="name of the chip [loihi]")] = None,
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
@@ -272,6 +279,7 @@ def ladder(
 
     found = files.as_float(files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
+        preset=preset,
     )), network)
     given = {"chip": chip, "weight_bits": weight_bits}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

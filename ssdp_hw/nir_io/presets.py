@@ -105,6 +105,23 @@ PRESETS: dict[str, Preset] = {
         "Spyx 1.0.0", "run", 1e-3, Reset.SUBTRACT, tau_unit=TauUnit.STEPS, timing=Timing.LAYER_STEPS,
         whole_input=("LIF", "CubaLIF", "IF"), ignored=_NO_RESET_VALUE, late_subtraction=("LIF",),
     ),
+    "rockpool": Preset(
+        "Rockpool 3.1.0", "run", 1e-3, Reset.SUBTRACT, Comparison.AT_LEAST, Discretization.EXPONENTIAL,
+        whole_input=("LIF", "CubaLIF"), decayed_current=True, ignored=_NO_RESET_VALUE,
+        remarks=(
+            "Rockpool lets a neuron fire several times in a step; here it fires once, so the two agree while no "
+            "voltage reaches twice the threshold",
+            "Rockpool's own import takes v_leak for a bias of the voltage, and drops the bias of recurrent weights",
+        ),
+    ),
+    "lava-dl": Preset(
+        "lava-dl 0.6.0 (SLAYER's CUBA neuron)", "run", 1e-3, Reset.ZERO, timing=Timing.LAYER_STEPS,
+        whole_input=("LIF", "CubaLIF"), ignored=_NO_RESET_VALUE,
+        remarks=(
+            "SLAYER rounds current and voltage to 1/4096 in every step, and here they are float: voltages agree within "
+            "that rounding, and spikes but for ties; the .net file that it exports is read exactly",
+        ),
+    ),
 }
 
 

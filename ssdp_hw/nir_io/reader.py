@@ -12,7 +12,8 @@ import nir
 import numpy as np
 
 from ssdp_hw.alignment import Timing, aligned
-from ssdp_hw.checks import as_int
+from ssdp_hw.checks import as_int, synapse_values
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.graph import Comparison, Input, Reset
 from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES
@@ -69,7 +70,7 @@ def from_nir(
 
     All node types of NIR but I are supported, with nested graphs, several inputs and outputs, and
     recurrent edges. Neuron and Threshold nodes become populations. All between them is linear and
-    becomes projections and biases: convolutions and poolings are unrolled into sparse weights, chains
+    becomes projections and biases: convolutions and poolings keep their kernels where they can, chains
     of linear nodes are multiplied into one matrix, Delay nodes become delays rounded to steps. What
     had to be assumed or repaired is in ``notes`` of the network, one sentence each.
 
@@ -122,9 +123,10 @@ def from_nir(
 
 def _lower(graph: nir.NIRGraph, choices: _Choices) -> Network:
     header = GraphHeader.from_metadata(graph.metadata)
-    if header is not None and choices.preset is not None:
+    if header is not None and (choices.preset is not None or choices.timing is not Timing.PROJECTIONS):
         raise ParameterError(
-            "the graph states itself what a step means, as this toolkit wrote it: a preset is for other tools' graphs"
+            "this toolkit wrote the graph, whose delays are in its own timing: preset and timing are for graphs of "
+            "other tools"
         )
     semantics = _semantics(choices, header)
     flat = flat_graph(graph)
@@ -209,8 +211,16 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
             raise UnsupportedError(
                 f"{wiring.title(origin)} is a readout without spikes and cannot drive {wiring.title(target)}"
             )
+        shared = isinstance(matrix, ConvWeight)
         if len(via) > 1:
-            notes.append(f"the linear nodes {', '.join(via)} from '{origin}' to '{target}' are one matrix")
+            what = "convolution" if shared else "matrix"
+            notes.append(f"the linear nodes {', '.join(via)} from '{origin}' to '{target}' are one {what}")
+        if not shared:
+            notes += [
+                f"{wiring.title(n)}: unrolled, without shared weights, since other linear nodes come before, behind or "
+                f"beside it without a neuron between: {synapse_values(matrix).size} synapses"
+                for n in via if n in wiring.convolutions
+            ]
         name = base if count[base] == 1 else f"{origin}->{base}->{target}" if via else base
         while name in used:
             name += "'"
@@ -315,7 +325,7 @@ def _remarks(wiring: Wiring) -> Iterator[str]:
             yield f"{wiring.title(name)}: the voltage starts at 0, not at v_leak or v_reset"
         if kind_of(node) == "Threshold":
             yield f"{wiring.title(name)} is a population of neurons without memory, which takes a step as any other"
-        if kind_of(node) == "AvgPool2d" and any(map(any, wiring.convolutions[name].padding)):
+        if kind_of(node) == "AvgPool2d" and any(map(any, wiring.convolutions[name].weight.padding)):
             yield f"{wiring.title(name)}: the zeros of its padding count in the average, as PyTorch's default is"
         if not wiring.before[name] and kind_of(node) != "Input":
             yield f"{wiring.title(name)} is fed by nothing"
