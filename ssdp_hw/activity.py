@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.chips import load_figures
+from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.graph import BaseProjection
 from ssdp_hw.simulation import run
 
 
@@ -90,9 +91,9 @@ def measure_activity(
     neurons = sum(p.size for p in network.populations)
     spikes = sum(int(counts[name].sum()) for name in network.population_names)
     incoming = sum(int(counts[name].sum()) for name in network.input_names)
-    synapses = sum(p.synapse_weights.size for p in network.projections)
+    synapses = sum(p.synapse_count for p in network.projections)
     possible = sum(p.shape[0] * p.shape[1] for p in network.projections)
-    used = sum(int(np.count_nonzero(p.synapse_weights)) for p in network.projections)
+    used = sum(int(_fan_out(p).sum()) for p in network.projections)
     updates = neurons * length
     energy, unpriced = _energy(network, operations / drive.batch, updates, spikes / drive.batch)
     return Activity(
@@ -102,17 +103,17 @@ def measure_activity(
     )
 
 
-def _fan_out(projection: Any) -> NDArray[np.int64]:
+def _fan_out(projection: BaseProjection) -> NDArray[np.int64]:
     """Synapses of weight other than 0 that each source neuron has, shape (pre,)."""
-    _, cols = projection.synapse_indices
-    return np.bincount(cols[projection.synapse_weights != 0], minlength=projection.shape[1])
+    present = with_synapse_values(projection.weight, (projection.stored_weights != 0).astype(np.int64))
+    return np.asarray(present.sum(axis=0)).reshape(-1)
 
 
 def _energy(
     network: AnyNetwork, operations: float, updates: int, spikes: float
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Lower bound in nJ by term: every neuron update at the price of an inactive one."""
-    figures = load_figures(network.limits.name, "energy") if isinstance(network, FixedNetwork) else {}
+    figures = network.limits.figures("energy") if isinstance(network, FixedNetwork) else {}
     wanted = (
         ("synaptic_operation", operations), ("neuron_update_inactive", float(updates)), ("spike_in_tile", spikes),
     )

@@ -3,7 +3,9 @@
 Limits come from the chip's file, each with its source. Every core holds neighbouring neurons of one
 population and all synapses that end at them. The synaptic memory is a lower bound: weight bits,
 delay bits where a projection has delays, and for sparse projections the index of the target; how
-the chip packs synapses into words is not counted.
+the chip packs synapses into words is not counted. Of a convolution a core holds the kernels of the
+output channels that its neurons belong to, once (Loihi's population connectivity, Davies et al.
+2018), not a weight for each synapse; what tells the axons where a kernel lies is not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.chips import Figure, load_figures
+from ssdp_hw.checks import unrolled
+from ssdp_hw.chips import Figure
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
 
@@ -31,7 +35,7 @@ class PopulationResources:
 
     Attributes:
         name, neurons: the population.
-        synapses, synaptic_bytes: that end at it; bytes are a lower bound.
+        synapses, synaptic_bytes: that end at it, on all its cores together; bytes are a lower bound.
         cores: cores that hold it.
         used: fullest core's share of each limit: 1.0 is full, above does not fit.
         bound_by: the limit of which the fullest core uses most.
@@ -96,7 +100,7 @@ def resources(network: FixedNetwork) -> Resources:
     Raises:
         UnsupportedError: nothing is known of the cores of this chip.
     """
-    limits = load_figures(network.limits.name, "core")
+    limits = network.limits.figures("core")
     if not {*LIMITS, "count"} <= limits.keys():
         raise UnsupportedError(f"chip '{network.limits.name}': its file has no figures for cores")
     available = int(limits["count"].value)
@@ -114,7 +118,8 @@ def resources(network: FixedNetwork) -> Resources:
             for limit, share in load.fullest(cores[name], _cores_reached(network, name, cores)).items()
         }
         populations.append(PopulationResources(
-            name, load.neurons, load.synapses, load.bytes, cores[name], used, max(used, key=lambda k: used[k])
+            name, load.neurons, load.synapses, math.ceil(int(load.bits(cores[name]).sum()) / 8), cores[name], used,
+            max(used, key=lambda k: used[k]),
         ))
     return Resources(network.limits.name, tuple(populations), sum(cores.values()), available, limits)
 
@@ -130,13 +135,13 @@ class _Load:
     def __init__(self, network: FixedNetwork, name: str) -> None:
         self.neurons = network.size_of(name)
         self._incoming = network.incoming(name)
+        self._matrices = {p.name: unrolled(p.weight) for p in self._incoming}
+        self.synapses = sum(p.synapse_count for p in self._incoming)
         bits = np.zeros(self.neurons, np.int64)
-        self.synapses = 0
         for p in self._incoming:
-            counts = np.diff(p.weight.indptr) if p.is_sparse else np.full(self.neurons, p.shape[1])
-            bits += counts * _synapse_bits(p)
-            self.synapses += int(counts.sum())
-        self.bytes = math.ceil(int(bits.sum()) / 8)
+            if not p.is_convolution:
+                counts = np.diff(p.weight.indptr) if p.is_sparse else np.full(self.neurons, p.shape[1])
+                bits += counts * _stored_bits(p)
         self._bits = np.concatenate([[0], np.cumsum(bits)])
 
     def fewest_cores(self, limits: Mapping[str, Figure], available: int) -> int:
@@ -148,28 +153,42 @@ class _Load:
                 return parts
         return min(self.neurons, available)
 
+    def _ends(self, parts: int) -> NDArray[np.int64]:
+        """Where so many equal parts begin, and the last ends."""
+        return np.linspace(0, self.neurons, parts + 1).astype(np.int64)
+
+    def bits(self, parts: int) -> NDArray[np.int64]:
+        """Synaptic memory of each of so many equal parts."""
+        ends = self._ends(parts)
+        bits = np.diff(self._bits[ends])
+        for p in self._incoming:
+            if isinstance(p.weight, ConvWeight):
+                channels = len(p.weight.kernel)
+                first, last = ends[:-1] * channels // self.neurons, (ends[1:] - 1) * channels // self.neurons
+                bits += (last + 1 - first) * (p.weight.kernel.size // channels) * _stored_bits(p)
+        return bits
+
     def fullest(self, parts: int, reached: int) -> dict[str, float]:
         """Largest use of each limit by any of so many equal parts."""
-        ends = np.linspace(0, self.neurons, parts + 1).astype(np.int64)
+        ends = self._ends(parts)
         largest = int(np.max(np.diff(ends)))
         return {
             "compartments": largest,
-            "synaptic_memory": math.ceil(float(np.max(np.diff(self._bits[ends]))) / 8),
+            "synaptic_memory": math.ceil(int(np.max(self.bits(parts))) / 8),
             "input_axons": sum(self._sources(p, ends) for p in self._incoming),
             "output_axons": largest * reached,
         }
 
-    @staticmethod
-    def _sources(p: FixedProjection, ends: NDArray[np.int64]) -> int:
+    def _sources(self, p: FixedProjection, ends: NDArray[np.int64]) -> int:
         """Most presynaptic neurons that any part has synapses from."""
         if not p.is_sparse:
             return p.shape[1]
-        w = p.weight
+        w = self._matrices[p.name]
         return max(int(np.unique(w.indices[w.indptr[a]:w.indptr[b]]).size) for a, b in pairwise(ends.tolist()))
 
 
-def _synapse_bits(p: FixedProjection) -> int:
-    """Bits of one synapse: weight, delay if the projection has delays, target index if it is sparse."""
+def _stored_bits(p: FixedProjection) -> int:
+    """Bits of one stored weight: weight, delay if the projection has delays, target index if it is sparse."""
     delay = 6 if p.max_delay else 0
     index = 10 if p.is_sparse else 0
     return p.format.bits + delay + index

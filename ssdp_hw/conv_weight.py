@@ -82,6 +82,18 @@ class ConvWeight:
         sides = _padding(padding, len(size))
         return cls(np.full((1, 1, 1, *size), value), (1, *shape_in), (1, *stride), ((0, 0), *sides))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ConvWeight):
+            return NotImplemented
+        return self.geometry() == other.geometry() and np.array_equal(self.kernel, other.kernel)
+
+    def geometry(self) -> dict[str, Any]:
+        """All but the kernel, as plain values: the other arguments of the constructor."""
+        return {
+            "shape_in": self.shape_in, "stride": self.stride, "padding": self.padding, "dilation": self.dilation,
+            "groups": self.groups,
+        }
+
     @property
     def shape_out(self) -> Shape:
         """(C_out, *space)."""
@@ -165,6 +177,24 @@ class ConvWeight:
             return None
         seen = by_channel[self.first_channel[:, None] + np.arange(self.kernel.shape[1]), 0]
         return replace(self, kernel=self.kernel * seen.reshape(*seen.shape, *[1] * (self.kernel.ndim - 2)))
+
+    def after_pooling(self, pool: ConvWeight) -> ConvWeight | None:
+        """What a :meth:`pooling` and then this convolution do, if that is one convolution; else None.
+
+        It is where the pooling's windows tile its input: every tap becomes a window of taps.
+        """
+        space, size = pool.shape_in[2:], pool.kernel.shape[3:]
+        tiled = tuple(taps * k for taps, k in zip(self.shape_in[1:], size, strict=False))
+        if (
+            pool.kernel.shape[:3] != (1, 1, 1) or pool.shape_out[1:] != self.shape_in or space != tiled
+            or pool.stride[1:] != size or set(self.dilation) != {1}
+        ):
+            return None
+        return ConvWeight(
+            np.kron(self.kernel, pool.kernel[0]), pool.shape_in[1:],
+            [s * k for s, k in zip(self.stride, size, strict=True)],
+            [(before * k, after * k) for (before, after), k in zip(self.padding, size, strict=True)], 1, self.groups,
+        )
 
     @property
     def first_channel(self) -> Index:

@@ -2,7 +2,8 @@
 
 Attributes of the file: ``format`` and ``version``. The dataset ``header`` is JSON in UTF-8 with all that is
 no array; arrays lie at ``populations/<index>/<field>`` and ``projections/<index>/<field>``. A sparse weight
-is stored as ``data``, ``indices`` and ``indptr`` (compressed rows). Nothing is compressed. A network that is
+is stored as ``data``, ``indices`` and ``indptr`` (compressed rows), a convolution as its ``kernel``, with
+its geometry in the header. Nothing is compressed. A network that is
 learning has its :class:`~ssdp_hw.LearningState` beside it: the header's ``learning``, and counters at
 ``counters/<index of the projection>``.
 """
@@ -21,6 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ssdp_hw.chips import load_chip
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.files import write_atomically
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
@@ -224,7 +226,10 @@ def _parameters(model: type[Neuron]) -> list[str]:
 def _encode_projection(q: BaseProjection) -> tuple[Header, Arrays]:
     values: Header = {"name": q.name, "source": q.source, "target": q.target}
     arrays: Arrays = {"delay": np.asarray(q.delay, np.int64)}
-    if q.is_sparse:
+    if isinstance(q.weight, ConvWeight):
+        values["convolution"] = q.weight.geometry()
+        arrays["kernel"] = q.weight.kernel
+    elif q.is_sparse:
         values["shape"] = list(q.shape)
         w = q.weight
         arrays |= {"data": w.data, "indices": w.indices.astype(np.int64), "indptr": w.indptr.astype(np.int64)}
@@ -305,20 +310,23 @@ def _population(values: Header, arrays: Arrays) -> Population:
     )
 
 
-def _weight(shape: list[int] | None, arrays: Arrays) -> Any:
-    """The weight of a projection; only a sparse one has a shape in the header."""
+def _weight(values: Header, arrays: Arrays) -> Any:
+    """The weight of a projection; what the header says of it is taken out of ``values``."""
+    shape, geometry = values.pop("shape", None), values.pop("convolution", None)
+    if geometry is not None:
+        return ConvWeight(arrays["kernel"], **geometry)
     if shape is None:
         return arrays["weight"]
     return sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(shape))
 
 
 def _projection(values: Header, arrays: Arrays) -> Projection:
-    weight = _weight(values.pop("shape", None), arrays)
+    weight = _weight(values, arrays)
     return Projection(**values, weight=weight, delay=arrays["delay"])
 
 
 def _fixed_projection(values: Header, arrays: Arrays) -> FixedProjection:
-    weight, number = _weight(values.pop("shape", None), arrays), WeightFormat(**values.pop("format"))
+    weight, number = _weight(values, arrays), WeightFormat(**values.pop("format"))
     return FixedProjection(
         **values, weight=weight, delay=arrays["delay"], format=number, scale=arrays.get("scale"),
     )

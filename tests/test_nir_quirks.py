@@ -51,7 +51,7 @@ def test_older_file_with_batch_axes_and_without_input_shape(tmp_path):
         del f["node/nodes/c/input_shape"], f["node/nodes/c2/input_shape"], f["node/nodes/n/v_reset"]
     old = from_nir(tmp_path / "g.nir", 1.0)
     for p, q in zip(new.projections, old.projections, strict=True):
-        np.testing.assert_array_equal((p.weight - q.weight) @ np.ones(p.shape[1]), 0)
+        np.testing.assert_array_equal((p.matrix - q.matrix) @ np.ones(p.shape[1]), 0)
     notes = "\n".join(old.notes)
     assert "node 'c' (Conv2d) states no input_shape; it is (6, 6)" in notes
     assert "node 'c2' (Conv2d) states no input_shape; it is (2, 2)" in notes
@@ -159,7 +159,7 @@ def test_threshold_fires_on_the_input_of_one_step_alone(discretization):
 
 
 @pytest.mark.parametrize(("node", "error", "words"), [
-    (conv(2, 3, 2, 2), ShapeError, "takes 3 channels"), (conv(2, 2, 9, 1), ShapeError, "smaller than its kernel"),
+    (conv(2, 3, 2, 2), ShapeError, "takes 3 channels"), (conv(2, 2, 9, 1), ShapeError, "smaller than a kernel"),
     (conv(2, 2, 2, 2, shape=(7, 7)), ShapeError, "gives 72 values.*takes 98"),
     (conv(2, 2, 2, 2, shape=(4, 9)), ShapeError, "gives the shape \\(2, 6, 6\\).*takes \\(2, 4, 9\\)"),
     (conv(2, 2, 2, 2, stride=0), ParameterError, "stride = '\\(0, 0\\)'"),
@@ -169,10 +169,10 @@ def test_threshold_fires_on_the_input_of_one_step_alone(discretization):
     (conv(2, 2, 2, 2, dilation=0), ParameterError, "dilation"), (conv(3, 1, 2, 2, groups=2), ShapeError, "in 2 groups"),
     (conv(2, 2, 2, 2, bias=np.ones(3)), ShapeError, "bias has 3 values"),
     (conv(2, 2, 2, 2, bias=np.full(2, np.inf)), ParameterError, "bias has a NaN or infinite"),
-    (conv(2, 2, 2, 2, padding=1 << 30), ParameterError, "too large; check its padding"),
+    (conv(2, 2, 2, 2, padding=1 << 30), ParameterError, "too large; check the padding"),
     (nir.SumPool2d(np.array([1 << 20, 1 << 20]), np.array([1, 1]), np.array([0, 0])), ParameterError, "too large"),
     (nir.SumPool2d(np.array([2.5, 2]), np.array([1, 1]), np.array([0, 0])), ParameterError, "kernel_size"),
-    (nir.AvgPool2d(np.array([9, 9]), np.array([1, 1]), np.array([0, 0])), ShapeError, "smaller than its kernel"),
+    (nir.AvgPool2d(np.array([9, 9]), np.array([1, 1]), np.array([0, 0])), ShapeError, "smaller than a kernel"),
 ])
 def test_convolutions_that_make_no_sense_name_their_node(node, error, words):
     nodes = ends([2, 6, 6], [1]) | {"x": node, "n": nir.LIF(*(np.array(1.0),) * 3, np.array(2.0))}
@@ -185,11 +185,14 @@ def test_convolution_of_an_unknown_shape():
 
 
 def test_budget_of_unrolled_synapses():
-    nodes = ends([2, 6, 6], [2, 5, 5]) | {"x": conv(2, 2, 2, 2), "n": node_if(2, 5, 5)}
-    g = graph(nodes, "in>x>n>out")
-    assert from_nir(g, 1.0, max_synapses=400).projection("x").weight.nnz == 400
-    words = "'x' \\(Conv2d\\): unrolled it needs 400 synapses.*raise max_synapses"
+    nodes = ends([2, 6, 6], [3]) | {"x": conv(2, 2, 2, 2), "fc": nir.Linear(np.ones((3, 50))), "n": node_if(3)}
+    g = graph(nodes, "in>x>fc>n>out")
+    assert from_nir(g, 1.0, max_synapses=400 + 216).projection("x->fc").shape == (3, 72)
+    words = "'fc' \\(Linear\\): unrolled it needs 400 synapses.*raise max_synapses"
     refused(g, UnsupportedError, words, max_synapses=399)
+    kept = from_nir(graph(nodes | {"n": node_if(2, 5, 5), "out": nir.Output({"output": np.array([50])})}, "in>x>n>out"),
+                    1.0, max_synapses=0)
+    assert kept.projection("x").is_convolution
 
 
 def test_transposed_weights_are_not_guessed():

@@ -232,9 +232,9 @@ def test_convolution_against_direct_sums():
     graph = nir.NIRGraph(nodes, [("in", "c"), ("c", "pop"), ("pop", "out")], type_check=False)
     network = from_nir(graph, 1.0)
     p = network.projection("c")
-    got = p.weight @ x.reshape(-1) + network.population("pop").bias
+    assert p.is_convolution
+    got = p.matrix @ x.reshape(-1) + network.population("pop").bias
     np.testing.assert_allclose(got, y.reshape(-1), atol=1e-12)
-    assert f"unrolled into {p.weight.nnz} synapses" in "\n".join(network.notes)
 
 
 @pytest.mark.parametrize("average", [False, True])
@@ -249,5 +249,5 @@ def test_pooling_by_hand(average):
     expected = np.zeros((4, 9))
     for k, pixels in enumerate(((0,), (1, 2), (3, 6), (4, 5, 7, 8))):
         expected[k, pixels] = 0.25 if average else 1.0
-    np.testing.assert_array_equal(network.projection("p").weight.toarray(), expected)
+    np.testing.assert_array_equal(network.projection("p").matrix.toarray(), expected)
     assert any("zeros of its padding" in note for note in network.notes) == average

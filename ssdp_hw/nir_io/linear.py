@@ -9,10 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import real_vector, synapse_indices, weight_matrix
+from ssdp_hw.checks import real_array, real_vector, synapse_indices, weight_matrix
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.graph import MAX_DELAY
-from ssdp_hw.nir_io.metadata import metadata_of
+from ssdp_hw.nir_io.metadata import CONVOLUTION, metadata_of
 from ssdp_hw.nir_io.nodes import MATRICES, kind_of
 from ssdp_hw.nir_io.wiring import Wiring
 
@@ -41,7 +42,7 @@ class Budget:
 
 @dataclass
 class LinearMap:
-    """``y = matrix x + bias``: a dense or csr matrix (post, pre), a bias (post,) or None, and delays.
+    """``y = matrix x + bias``: a weight of any kind (post, pre), a bias (post,) or None, and delays.
 
     ``delay`` has the seconds of each synapse, in row-major order, or is None.
     """
@@ -51,20 +52,17 @@ class LinearMap:
     delay: Real | None = None
 
 
-def linear_map(wiring: Wiring, name: str, budget: Budget) -> LinearMap:
+def linear_map(wiring: Wiring, name: str) -> LinearMap:
     """What a linear node does to its values.
 
     Raises:
         ParameterError, ShapeError: a weight or bias that is not numeric, not finite or does not fit.
-        UnsupportedError: too many synapses.
     """
     node, owner = wiring.nodes[name], wiring.title(name)
     post, pre = wiring.gives(name), wiring.takes(name)
     if name in wiring.convolutions:
         found = wiring.convolutions[name]
-        budget.spend(found.synapses, owner, "unrolled")
-        bias = found.bias_of_outputs() if hasattr(node, "bias") else None
-        return LinearMap(found.unrolled(), bias)
+        return LinearMap(found.weight, found.bias_of_outputs())
     if kind_of(node) not in MATRICES:  # Scale
         return LinearMap(diagonal(real_vector(node.scale, post, f"{owner}: scale")))
     weight = weight_matrix(node.weight, post, pre, owner).astype(np.float64)
@@ -81,6 +79,8 @@ def diagonal(values: Real) -> Any:
 def _with_synapses(found: LinearMap, node: Any, owner: str) -> LinearMap:
     """The map with the synapses and delays that the metadata of its node states."""
     stated = metadata_of(node)
+    if "kernel" in stated:
+        found.matrix = _convolution(stated, found.matrix, owner)
     if "indices" in stated and "indptr" in stated:
         shape = found.matrix.shape
         indices, indptr = np.asarray(stated["indices"]), np.asarray(stated["indptr"])
@@ -97,6 +97,21 @@ def _with_synapses(found: LinearMap, node: Any, owner: str) -> LinearMap:
         count = found.matrix.nnz if sp.issparse(found.matrix) else found.matrix.size
         found.delay = real_vector(stated["delay"], count, f"{owner}: the delay in its metadata")
     return found
+
+
+def _convolution(stated: Any, matrix: Real, owner: str) -> ConvWeight:
+    """The convolution that the metadata of a matrix state."""
+    what = f"{owner}: the convolution in its metadata"
+    try:
+        values: dict[str, Any] = {name: np.asarray(stated[name]) for name in CONVOLUTION}
+        weight = ConvWeight(**values | {"kernel": real_array(values["kernel"], what)})
+    except KeyError as error:
+        raise ParameterError(f"{what} has no {error}") from None
+    except ParameterError as error:
+        raise type(error)(f"{what}: {error}") from None
+    if weight.shape != matrix.shape or not np.array_equal(weight.unrolled().toarray(), matrix):
+        raise ParameterError(f"{what} is not the matrix beside it")
+    return weight
 
 
 def delay_steps(seconds: Any, size: int, dt: float, owner: str) -> tuple[NDArray[np.int64], float]:

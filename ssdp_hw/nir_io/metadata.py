@@ -3,7 +3,8 @@
 The graph's metadata has one JSON text under the key ``ssdp_hw``: dt, discretization and update order,
 and the order of inputs, populations, projections and outputs. A node's metadata has, where it needs
 them, ``name`` (where the node could not have it itself), ``reset``, ``threshold`` and ``v_init`` of a
-population, ``delay`` in seconds a synapse, and ``indices`` and ``indptr`` of a sparse weight.
+population, ``delay`` in seconds a synapse, ``indices`` and ``indptr`` of a sparse weight, ``input_shape``
+of a pooling, and the convolution that a matrix is where NIR has no node for it: its ``CONVOLUTION``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ssdp_hw.network import Network, Semantics
 
 KEY = "ssdp_hw"
 VERSION = 1
+CONVOLUTION = ("kernel", "shape_in", "stride", "padding", "dilation", "groups")
 _ORDERS = ("inputs", "populations", "projections", "outputs")
 
 

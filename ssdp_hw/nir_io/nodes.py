@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.checks import as_array, real_vector
+from ssdp_hw.conv_weight import Shape, whole_numbers
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.network import Semantics
 from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, Neuron, without_memory
-from ssdp_hw.nir_io.convolution import Shape, integers
+from ssdp_hw.nir_io.metadata import metadata_of
 
 # By NIR type: our model, and our parameter for each of NIR's.
 _LI = {"tau": "tau_mem", "r": "r", "v_leak": "v_leak"}
@@ -95,8 +96,10 @@ def own_shape(name: str, node: Any) -> Shape | None:
         weight = np.shape(node.weight)
         if len(weight) != 2 + CONVOLUTIONS[kind]:
             raise ShapeError(f"{owner}: a weight of shape {weight}; expected {2 + CONVOLUTIONS[kind]} axes")
-        channels = weight[1] * integers(node.groups, 1, 1, f"{owner}: groups")[0]
-        return channels, *integers(space, CONVOLUTIONS[kind], 1, f"{owner}: input_shape")
+        channels = weight[1] * whole_numbers(node.groups, 1, 1, f"{owner}: groups")[0]
+        return channels, *whole_numbers(space, CONVOLUTIONS[kind], 1, f"{owner}: input_shape")
+    if kind in POOLINGS and "input_shape" in metadata_of(node):
+        return whole_numbers(metadata_of(node)["input_shape"], 3, 1, f"{owner}: input_shape in its metadata")
     if kind in ("Input", "Output", "Flatten"):
         declared = (node.input_type or {}).get("input")
         if declared is None or np.size(declared) == 0 or (kind == "Flatten" and not np.any(declared)):

@@ -11,8 +11,9 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+from ssdp_hw.conv_weight import Shape
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.nir_io.convolution import Shape, convolution, pooling
+from ssdp_hw.nir_io.convolution import convolution, pooling
 from ssdp_hw.nir_io.nodes import (
     CONVOLUTIONS,
     MATRICES,

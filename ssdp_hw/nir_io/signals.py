@@ -3,7 +3,8 @@
 Between neurons a NIR graph is linear: all that a node hands on in a step is a sum over sources (inputs
 and spiking neurons) and delays of a matrix times the source's spikes of so many steps before, plus a
 constant. Chains of linear nodes are thereby multiplied into one matrix, which is exact up to float64
-rounding.
+rounding. A convolution stays one where nothing but neurons, poolings that it tiles and scales of whole
+channels are beside it; else it is unrolled.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import synapse_indices, synapse_values
+from ssdp_hw.checks import synapse_indices, synapse_values, unrolled
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.nir_io.linear import Budget, LinearMap, delay_steps, diagonal, linear_map
 from ssdp_hw.nir_io.nodes import is_linear, is_passing, kind_of
 from ssdp_hw.nir_io.wiring import Wiring
@@ -27,7 +29,7 @@ class Term:
     """The part of a signal that comes from one source with one delay.
 
     Attributes:
-        matrix: dense or csr, (values, source); None for the identity.
+        matrix: a weight of any kind, (values, source); None for the identity.
         via: the linear nodes on the way.
         dense: whether the last of them is a dense matrix, of which this may be a part.
     """
@@ -79,17 +81,15 @@ def signals_of(wiring: Wiring, dt: float, max_synapses: int) -> Signals:
 def _through(wiring: Wiring, name: str, arriving: Signal, dt: float, budget: Budget, notes: list[str]) -> Signal:
     """A signal behind a linear node."""
     owner = wiring.title(name)
-    linear = linear_map(wiring, name, budget)
-    if name in wiring.convolutions:
-        notes.append(f"{owner}: unrolled into {linear.matrix.nnz} synapses, without shared weights")
+    linear = linear_map(wiring, name)
     signal = Signal()
     for delay, matrix in _by_delay(linear, dt, owner, notes):
         for (source, before), term in arriving.terms.items():
             product = _product(matrix, term.matrix, owner, budget)
-            part = Term(product, (*term.via, name), not sp.issparse(linear.matrix))
+            part = Term(product, (*term.via, name), isinstance(linear.matrix, np.ndarray))
             _put(signal, (source, before + delay), part, wiring.gives(name))
     if arriving.constant is not None:
-        signal.constant = linear.matrix @ arriving.constant
+        signal.constant = _synapses(linear.matrix, owner, budget) @ arriving.constant
     signal.constant = add_constants(signal.constant, linear.bias)
     return signal
 
@@ -129,7 +129,7 @@ def _delayed(wiring: Wiring, name: str, arriving: Signal, dt: float, notes: list
         if np.all(steps == steps[0]):
             _put(signal, (source, before + int(steps[0])), term, len(steps))
             continue
-        matrix = _or_identity(term.matrix, len(steps))
+        matrix = unrolled(_or_identity(term.matrix, len(steps)))
         rows, _ = synapse_indices(matrix)
         for delay, part in split(matrix, steps[rows]):
             _put(signal, (source, before + delay), replace(term, matrix=part), len(steps))
@@ -145,6 +145,10 @@ def _product(matrix: Any, before: Any, owner: str, budget: Budget) -> Any:
     """``matrix @ before``, where None is the identity."""
     if before is None:
         return matrix
+    folded = _folded(matrix, before)
+    if folded is not None:
+        return folded
+    matrix, before = (_synapses(m, owner, budget) for m in (matrix, before))
     if sp.issparse(before):
         width = np.diff(before.indptr)
         used = np.flatnonzero(width)
@@ -159,6 +163,30 @@ def _product(matrix: Any, before: Any, owner: str, budget: Budget) -> Any:
     count = min(int(np.sum(taps * width)), matrix.shape[0] * before.shape[1])
     budget.spend(count, owner, "multiplied with the linear nodes before it,")
     return matrix @ before
+
+
+def _folded(matrix: Any, before: Any) -> ConvWeight | None:
+    """``matrix @ before`` as one convolution, where it is one."""
+    if isinstance(before, ConvWeight):
+        if isinstance(matrix, ConvWeight):
+            return matrix.after_pooling(before)
+        return before.times_outputs(matrix.data) if _is_diagonal(matrix) else None
+    return matrix.times_inputs(before.data) if isinstance(matrix, ConvWeight) and _is_diagonal(before) else None
+
+
+def _is_diagonal(matrix: Any) -> bool:
+    size = matrix.shape[0]
+    return (
+        sp.issparse(matrix) and matrix.shape == (size, size) and np.array_equal(matrix.indptr, np.arange(size + 1))
+        and np.array_equal(matrix.indices, np.arange(size))
+    )
+
+
+def _synapses(weight: Any, owner: str, budget: Budget) -> Any:
+    """The weight as a dense or sparse matrix."""
+    if isinstance(weight, ConvWeight):
+        budget.spend(weight.synapses, owner, "unrolled")
+    return unrolled(weight)
 
 
 def _sum(signals: Iterable[Signal], size: int) -> Signal:
@@ -192,6 +220,8 @@ def joined(terms: dict[int, Term], size: int) -> list[tuple[Any, Any, tuple[str,
     parts = [(_or_identity(term.matrix, size), delay, term.via) for delay, term in sorted(terms.items())]
     if len(parts) == 1 or len({via for _, _, via in parts}) > 1:
         return parts
+    if any(isinstance(matrix, ConvWeight) for matrix, _, _ in parts):
+        return parts
     matrices, delays, (via, *_) = zip(*parts, strict=True)
     where = [synapse_indices(matrix) for matrix in matrices]
     shape = matrices[0].shape
@@ -215,6 +245,7 @@ def _or_identity(matrix: Any, size: int) -> Any:
 
 
 def _add(a: Any, b: Any) -> Any:
+    a, b = unrolled(a), unrolled(b)
     if sp.issparse(a) and sp.issparse(b):
         return a + b
     return _dense(a) + _dense(b)

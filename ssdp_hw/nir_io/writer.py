@@ -16,12 +16,14 @@ import h5py
 import nir
 import numpy as np
 
+from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files import write_atomically
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network import Network, Population, Projection
-from ssdp_hw.nir_io.metadata import GraphHeader
+from ssdp_hw.nir_io.convolution import node_of
+from ssdp_hw.nir_io.metadata import CONVOLUTION, GraphHeader
 from ssdp_hw.nir_io.nodes import NEURONS
 
 # Smaller datasets are stored as they are: compression would make them larger.
@@ -31,8 +33,10 @@ _COMPRESSED_FROM = 1024
 def to_nir(network: Network | FixedNetwork) -> nir.NIRGraph:
     """A float network as a NIR graph; :func:`ssdp_hw.from_nir` of it gives an equal network.
 
-    Weights are float64 and dense, since NIR has no sparse ones; which entries are synapses is in the
-    metadata. A convolution that was unrolled when the network was read is therefore a Linear node.
+    Weights are float64. Convolutions and poolings are NIR's own nodes, between neurons of the shape that
+    they ask for; where NIR has no node for one (padding that differs before and behind, more than two
+    axes), and for sparse weights, which NIR has not either, a dense matrix is written with the rest in its
+    metadata.
 
     Raises:
         ParameterError: no network.
@@ -45,12 +49,6 @@ def to_nir(network: Network | FixedNetwork) -> nir.NIRGraph:
         )
     if not isinstance(network, Network):
         raise ParameterError(f"to_nir writes a float Network, not {type(network).__name__}")
-    size = sum(8 * p.shape[0] * p.shape[1] for p in network.projections)
-    if size > DEFAULT_MAX_BYTES:
-        raise UnsupportedError(
-            f"NIR's dense weights of this network would take {size} bytes, above {DEFAULT_MAX_BYTES}; write the "
-            "network with ssdp_hw.save"
-        )
     graph = _Graph(network)
     return nir.NIRGraph(graph.nodes, graph.edges, GraphHeader.of(network).to_metadata(), type_check=False)
 
@@ -94,12 +92,16 @@ class _Graph:
         self.nodes: dict[str, Any] = {}
         self.edges: list[tuple[str, str]] = []
         self._dt = network.semantics.dt
-        self._keys = {i.name: self._add(i.name, nir.Input({"input": np.array([i.size])})) for i in network.inputs}
-        self._keys |= {p.name: self._add(p.name, _neuron(p)) for p in network.populations}
+        self._shapes = _shapes(network)
+        self._dense_bytes = 0
+        self._keys = {
+            i.name: self._add(i.name, nir.Input({"input": np.array(self._shapes[i.name])})) for i in network.inputs
+        }
+        self._keys |= {p.name: self._add(p.name, _neuron(p, self._shapes[p.name])) for p in network.populations}
         for p in network.populations:
             self._incoming(p, network.incoming(p.name))
         for name in network.outputs:
-            node = nir.Output({"output": np.array([network.size_of(name)])})
+            node = nir.Output({"output": np.array(self._shapes[name])})
             key = self._free("output" if len(network.outputs) == 1 else f"{name}_output")
             self.nodes[key] = node
             self.edges.append((self._keys[name], key))
@@ -119,37 +121,77 @@ class _Graph:
         return key
 
     def _incoming(self, target: Population, projections: list[Projection]) -> None:
-        """The nodes between a population and its sources; the first Linear carries the bias."""
+        """The nodes between a population and its sources; the first node that can carries the bias."""
         bias = target.bias if np.any(target.bias) else None
         for p in projections:
-            before = self._keys[p.source]
+            before, shape = self._keys[p.source], self._shapes[p.source]
             if np.ndim(p.delay) == 0 and p.delay:
-                delay = self._free(f"{p.name}.delay")
-                self.nodes[delay] = nir.Delay(np.full(p.shape[1], p.delay * self._dt))
-                self.edges.append((before, delay))
-                before = delay
-            linear = self._add(p.name, _linear(p, bias, self._dt))
+                before = self._behind(before, f"{p.name}.delay", nir.Delay(np.full(shape, p.delay * self._dt)))
+            node, carries = self._weight(p, bias)
+            if len(shape) > 1 and isinstance(node, nir.Linear | nir.Affine):
+                flat = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
+                before = self._behind(before, f"{p.name}.flatten", flat)
+            linear = self._add(p.name, node)
             self.edges += [(before, linear), (linear, self._keys[target.name])]
-            bias = None
+            bias = None if carries else bias
         if bias is not None:  # nothing arrives: an Affine that nothing feeds
             key = self._free(f"{target.name}.bias")
             self.nodes[key] = nir.Affine(np.zeros((target.size, 1)), np.array(bias))
             self.edges.append((key, self._keys[target.name]))
 
 
-def _neuron(p: Population) -> Any:
+    def _behind(self, before: str, name: str, node: Any) -> str:
+        """Add a node behind another; returns its key."""
+        key = self._free(name)
+        self.nodes[key] = node
+        self.edges.append((before, key))
+        return key
+
+    def _weight(self, p: Projection, bias: Any) -> tuple[Any, bool]:
+        """The node of a projection, and whether it has the bias."""
+        if isinstance(p.weight, ConvWeight):
+            by_channel = None if bias is None else np.reshape(bias, (len(p.weight.kernel), -1))
+            carries = by_channel is not None and bool(np.all(by_channel == by_channel[:, :1]))
+            node = node_of(p.weight, by_channel[:, 0] if carries and by_channel is not None else None)
+            if node is not None:
+                return node, carries
+        self._dense_bytes += 8 * p.shape[0] * p.shape[1]
+        if self._dense_bytes > DEFAULT_MAX_BYTES:
+            raise UnsupportedError(
+                f"projection '{p.name}': with it NIR's dense weights of this network would take {self._dense_bytes} "
+                f"bytes, above {DEFAULT_MAX_BYTES}; write the network with ssdp_hw.save"
+            )
+        return _linear(p, bias, self._dt), bias is not None
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """The shape of every input and population: that which all convolutions beside it have, or else flat."""
+    found: dict[str, set[tuple[int, ...]]] = {name: set() for name in (*network.input_names, *network.population_names)}
+    for p in network.projections:
+        if isinstance(p.weight, ConvWeight):
+            for name, shape in ((p.source, p.weight.shape_in), (p.target, p.weight.shape_out)):
+                found[name].add(shape[1:] if p.weight.kernel.ndim > 4 else shape)  # a pooling has channels as an axis
+    return {
+        name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()
+    }
+
+
+def _neuron(p: Population, shape: tuple[int, ...]) -> Any:
     names = NEURONS[p.neuron.kind][1]
     metadata: dict[str, Any] = {"reset": p.reset.value, "threshold": p.threshold.value}
     if np.any(p.neuron.v_init):
         metadata["v_init"] = np.array(p.neuron.v_init)
-    values = {theirs: np.array(getattr(p.neuron, ours)) for theirs, ours in names.items()}
+    values = {theirs: np.reshape(getattr(p.neuron, ours), shape).copy() for theirs, ours in names.items()}
     return getattr(nir, p.neuron.kind)(**values, metadata=metadata)
 
 
 def _linear(p: Projection, bias: Any, dt: float) -> Any:
     metadata: dict[str, Any] = {}
-    weight = np.array(p.weight.toarray() if p.is_sparse else p.weight, np.float64)
-    if p.is_sparse:
+    weight = np.array(p.matrix.toarray() if p.is_sparse else p.matrix, np.float64)
+    if isinstance(p.weight, ConvWeight):
+        values = {"kernel": np.array(p.weight.kernel, np.float64), **p.weight.geometry()}
+        metadata |= {name: np.array(values[name]) for name in CONVOLUTION}
+    elif p.is_sparse:
         metadata |= {"indices": p.weight.indices.astype(np.int64), "indptr": p.weight.indptr.astype(np.int64)}
     if np.ndim(p.delay):
         metadata["delay"] = p.synapse_delays * dt
