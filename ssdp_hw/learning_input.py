@@ -15,6 +15,7 @@ from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.learning_state import LearningState
 from ssdp_hw.network import Network
+from ssdp_hw.readout import UNDECIDED
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.local import GATE_MAX
 
@@ -204,10 +205,11 @@ def error_gates(
     rules: Mapping[str, Rule], classes: NDArray[np.int64], samples: NDArray[np.int64],
     predicted: NDArray[np.int64], size: int,
 ) -> dict[str, NDArray[np.float64]]:
-    """Gates of the delta rule for some mistaken samples: 1 for the labelled neuron, -1 for the chosen one."""
+    """Gates of the delta rule for some mistaken samples: 1 for the labelled neuron, -1 for the chosen one, if any."""
     gates = np.zeros((classes.size, size))
     gates[samples, classes[samples]] = 1.0
-    gates[samples, predicted] = -1.0
+    decided = predicted != UNDECIDED
+    gates[samples[decided], predicted[decided]] = -1.0
     return dict.fromkeys(rules, gates)
 
 

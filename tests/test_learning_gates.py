@@ -187,6 +187,14 @@ def test_delta_teaches_the_labelled_neuron_up_and_the_chosen_one_down():
     assert result.counters[PLASTIC].any()
 
 
+def test_delta_where_no_neuron_was_chosen_teaches_the_labelled_one_alone():
+    silent = NETWORKS["fixed"].with_mantissas({PLASTIC: np.zeros((CLASSES, CHANNELS), int)})
+    spikes, labels = np.ones((STEPS, CLASSES, CHANNELS), bool), np.arange(CLASSES)
+    rule = replace(FIXED[0], a_baseline=0, lut=(255,) * STEPS, commit_windows=CLASSES, counter_bits=24)
+    counters = learn(silent, rule, spikes, labels, teach="delta").counters[PLASTIC]
+    np.testing.assert_array_equal(counters, np.full(CLASSES * CHANNELS, 30 * 255) % (1 << rule.lsb_shift))
+
+
 def test_delta_learns_what_can_be_learned():
     """Three classes, each with two channels of its own."""
     rng = np.random.default_rng(4)
