@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,18 +57,18 @@ class Settings:
     shifted: float = 0.5
 
 
-class DigitsNet(torch.nn.Module):
-    """64 -> 128 LIF -> 10 LIF; one forward call is one window from rest."""
+class TwoLayerNet(torch.nn.Module):
+    """Inputs -> 128 LIF -> one LIF a class; one forward call is one window from rest."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, channels: int = 64, classes: int = CLASSES) -> None:
         super().__init__()
         neuron = {
             "beta": settings.beta, "threshold": 1.0, "reset_mechanism": "zero", "reset_delay": False,
             "spike_grad": surrogate.fast_sigmoid(slope=settings.surrogate_slope),
         }
-        self.fc1 = torch.nn.Linear(64, HIDDEN, bias=False)
+        self.fc1 = torch.nn.Linear(channels, HIDDEN, bias=False)
         self.hidden = snntorch.Leaky(**neuron)
-        self.fc2 = torch.nn.Linear(HIDDEN, CLASSES, bias=False)
+        self.fc2 = torch.nn.Linear(HIDDEN, classes, bias=False)
         self.readout = snntorch.Leaky(**neuron)
 
     def forward(self, spikes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,10 +97,19 @@ def move_some(values: torch.Tensor, part: float) -> torch.Tensor:
     return padded[index, rows, columns].view(count, 64)
 
 
-def train(data: Dataset, settings: Settings) -> DigitsNet:
-    """Train on fresh rate-coded spikes of the training part in every epoch."""
+def rate_spikes(values: torch.Tensor, shifted: float = Settings.shifted) -> torch.Tensor:
+    """Fresh rate-coded spikes (time, batch, channel), the part ``shifted`` of the images moved."""
+    images = move_some(values, shifted)
+    return (torch.rand(DIGITS_STEPS, *images.shape) < images).float()
+
+
+Encoder = Callable[[torch.Tensor], torch.Tensor]
+
+
+def train(data: Dataset, settings: Settings, encoder: Encoder = rate_spikes, classes: int = CLASSES) -> TwoLayerNet:
+    """Train on the training part, encoded anew in every epoch."""
     torch.manual_seed(settings.seed)
-    net = DigitsNet(settings)
+    net = TwoLayerNet(settings, data.train_values.shape[1], classes)
     values = torch.tensor(data.train_values, dtype=torch.float32)
     labels = torch.tensor(data.train_labels)
     optimizer = torch.optim.AdamW(net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
@@ -107,9 +117,7 @@ def train(data: Dataset, settings: Settings) -> DigitsNet:
     for epoch in range(settings.epochs):
         total = 0.0
         for chosen in torch.randperm(len(values)).split(settings.batch):
-            images = move_some(values[chosen], settings.shifted)
-            spikes = (torch.rand(DIGITS_STEPS, *images.shape) < images).float()
-            hidden, output = net(spikes)
+            hidden, output = net(encoder(values[chosen]))
             excess = functional.relu(hidden.mean() - settings.hidden_rate)
             loss = functional.cross_entropy(settings.count_scale * output.sum(0), labels[chosen])
             loss = loss + settings.hidden_rate_weight * excess**2
@@ -123,7 +131,7 @@ def train(data: Dataset, settings: Settings) -> DigitsNet:
     return net
 
 
-def to_nir(net: DigitsNet, metadata: dict[str, object]) -> nir.NIRGraph:
+def to_nir(net: TwoLayerNet, metadata: dict[str, object]) -> nir.NIRGraph:
     """The network as a NIR graph whose forward Euler step of DIGITS_DT is snnTorch's step.
 
     Built by hand, since snnTorch's own export fixes dt at 1e-4 s. With tau = dt / (1 - beta) and
@@ -138,12 +146,12 @@ def to_nir(net: DigitsNet, metadata: dict[str, object]) -> nir.NIRGraph:
         )
 
     nodes = {
-        "input": nir.Input(input_type=np.array([64])),
+        "input": nir.Input(input_type=np.array([net.fc1.in_features])),
         "fc1": nir.Linear(weight=net.fc1.weight.detach().numpy()),
         "hidden": lif(net.hidden, HIDDEN),
         "fc2": nir.Linear(weight=net.fc2.weight.detach().numpy()),
-        "readout": lif(net.readout, CLASSES),
-        "output": nir.Output(output_type=np.array([CLASSES])),
+        "readout": lif(net.readout, net.fc2.out_features),
+        "output": nir.Output(output_type=np.array([net.fc2.out_features])),
     }
     names = list(nodes)
     return nir.NIRGraph(nodes=nodes, edges=list(itertools.pairwise(names)), metadata=metadata)
@@ -161,7 +169,7 @@ def check_file(graph: nir.NIRGraph, path: Path) -> None:
                 sys.exit(f"{path}: {key} of node '{name}' changed on the way through the file")
 
 
-def compare_spikes(net: DigitsNet, path: Path, spikes: np.ndarray) -> RunResult:
+def compare_spikes(net: TwoLayerNet, path: Path, spikes: np.ndarray) -> RunResult:
     """Run the file in float and compare each layer's spikes with torch's; a difference ends the script.
 
     Layer k of ssdp_hw is k steps behind torch, where a spike passes all layers in one step. Torch
@@ -181,7 +189,7 @@ def compare_spikes(net: DigitsNet, path: Path, spikes: np.ndarray) -> RunResult:
     return result
 
 
-def torch_correct(net: DigitsNet, data: Dataset, seed: int) -> int:
+def torch_correct(net: TwoLayerNet, data: Dataset, seed: int) -> int:
     """How many test samples torch classifies correctly (in float32), for that seed of the encoder."""
     spikes = sh.encode(data.test_values, "rate", steps=DIGITS_STEPS, seed=seed)
     with torch.no_grad():
