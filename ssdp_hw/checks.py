@@ -187,6 +187,8 @@ def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
         matrix.sort_indices()
         if not matrix.has_canonical_format:
             raise ParameterError(f"{owner}: a synapse occurs twice in the sparse weight; add its weights up")
+        if max(*matrix.shape, matrix.nnz) <= np.iinfo(np.int32).max:  # half of the memory
+            matrix.indices, matrix.indptr = (a.astype(np.int32, copy=False) for a in (matrix.indices, matrix.indptr))
     elif isinstance(weight, ConvWeight):
         matrix = weight.with_values(weight.values.copy())
     else:
@@ -199,7 +201,7 @@ def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
             f"{owner}: the weight has shape {tuple(matrix.shape)}, but the populations ask for "
             f"(post, pre) = ({post}, {pre})"
         )
-    if not np.all(np.isfinite(values)):
+    if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
         raise ParameterError(f"{owner}: a weight is NaN or infinite; every weight must be finite")
     return matrix
 
@@ -230,9 +232,26 @@ def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def with_synapse_values(weight: Any, values: NDArray[Any]) -> Any:
-    """A weight of the same kind and synapses with other stored weights, in the order of ``synapse_values``."""
+    """A weight of the same kind and synapses with other stored weights, in the order of ``synapse_values``.
+
+    Sparse ones share the arrays that say where the synapses are.
+    """
     if isinstance(weight, ConvWeight):
         return weight.with_values(values)
     if sp.issparse(weight):
-        return sp.csr_array((values, weight.indices.copy(), weight.indptr.copy()), shape=weight.shape)
+        return sp.csr_array((values, weight.indices, weight.indptr), shape=weight.shape)
     return values.reshape(np.asarray(weight).shape)
+
+
+def absolute_row_sums(weight: Any) -> NDArray[np.int64]:
+    """Sum of the magnitudes of the integer weights of every postsynaptic neuron, shape (post,)."""
+    magnitudes = np.abs(synapse_values(weight))
+    if isinstance(weight, ConvWeight):
+        return np.asarray(weight.with_values(magnitudes.astype(np.int64)).sum(axis=1))
+    if not sp.issparse(weight):
+        return np.asarray(magnitudes.reshape(weight.shape).sum(axis=1, dtype=np.int64))
+    sums = np.zeros(weight.shape[0], np.int64)
+    rows = np.flatnonzero(np.diff(weight.indptr))  # reduceat takes an empty row for one of a single entry
+    if rows.size:
+        sums[rows] = np.add.reduceat(magnitudes, weight.indptr[rows], dtype=np.int64)
+    return sums

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.checks import (
+    absolute_row_sums,
     as_size,
     check_name,
     int_vector,
@@ -122,8 +123,9 @@ class FixedProjection(BaseProjection):
         exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
         object.__setattr__(self, "weight_exp", exp)
         narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
-        values = self.stored_weights.astype(narrow)
-        object.__setattr__(self, "weight", with_synapse_values(self.weight, values))
+        values = self.stored_weights
+        if values.dtype != narrow:
+            object.__setattr__(self, "weight", with_synapse_values(self.weight, values.astype(narrow)))
         if self.scale is not None:
             object.__setattr__(self, "scale", real_vector(self.scale, self.shape[0], f"{owner}: scale"))
 
@@ -181,10 +183,8 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
         bound = np.zeros(self.size_of(name), np.int64)
         for p in self.incoming(name):
-            magnitude = with_synapse_values(p.weight, np.abs(p.stored_weights).astype(np.int64))
-            total = np.asarray(magnitude.sum(axis=1)).reshape(-1)
             # A right shift of a negative sum rounds away from zero: at most one unit a delay.
-            bound += shift(total, p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
+            bound += shift(absolute_row_sums(p.weight), p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
         return bound
 
     def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:

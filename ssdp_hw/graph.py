@@ -109,21 +109,22 @@ class BaseProjection:
         """The delay as one integer, or one a synapse in row-major order."""
         shape = given.shape
         delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
+        count = synapse_values(self.weight).size
+        if delay.size == 1:
+            one = int(int_vector(delay, 1, 0, MAX_DELAY, f"{owner}: delay")[0])
+            return one if count else 0
         if self.is_convolution:
-            if delay.size != 1:
-                raise ShapeError(f"{owner}: delay of shape {delay.shape}; a convolution has one delay, an integer")
-            return int(int_vector(delay, 1, 0, MAX_DELAY, f"{owner}: delay")[0])
+            raise ShapeError(f"{owner}: delay of shape {delay.shape}; a convolution has one delay, an integer")
         if sp.issparse(given) and delay.shape == (given.nnz,):
             stored = given.tocoo()  # which keeps the order that the delays are given in
             delay = delay[np.lexsort((stored.col, stored.row))]
-        count = synapse_values(self.weight).size
         if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
             delay = delay[self.synapse_indices]
-        elif delay.ndim and delay.size != 1 and delay.shape != (count,) and (self.is_sparse or delay.shape != shape):
+        elif delay.shape != (count,) and (self.is_sparse or delay.shape != shape):
             raise ShapeError(
                 f"{owner}: delay of shape {delay.shape}; expected one integer or one a synapse, {shape}"
             )
-        values = int_vector(delay.reshape(-1) if delay.ndim else delay, count, 0, MAX_DELAY, f"{owner}: delay")
+        values = int_vector(delay.reshape(-1), count, 0, MAX_DELAY, f"{owner}: delay")
         uniform = count == 0 or bool(np.all(values == values[0]))
         return int(values[0]) if uniform and count else (0 if uniform else values)
 
