@@ -243,15 +243,22 @@ def with_synapse_values(weight: Any, values: NDArray[Any]) -> Any:
     return values.reshape(np.asarray(weight).shape)
 
 
+# Sums are taken in int64, to which NumPy converts all of its operand before.
+_SYNAPSES_AT_ONCE = 1 << 22
+
+
 def absolute_row_sums(weight: Any) -> NDArray[np.int64]:
     """Sum of the magnitudes of the integer weights of every postsynaptic neuron, shape (post,)."""
-    magnitudes = np.abs(synapse_values(weight))
+    values = synapse_values(weight)
     if isinstance(weight, ConvWeight):
-        return np.asarray(weight.with_values(magnitudes.astype(np.int64)).sum(axis=1))
+        return np.asarray(weight.with_values(np.abs(values.astype(np.int64))).sum(axis=1))
     if not sp.issparse(weight):
-        return np.asarray(magnitudes.reshape(weight.shape).sum(axis=1, dtype=np.int64))
+        return np.asarray(np.abs(weight).sum(axis=1, dtype=np.int64))
     sums = np.zeros(weight.shape[0], np.int64)
     rows = np.flatnonzero(np.diff(weight.indptr))  # reduceat takes an empty row for one of a single entry
-    if rows.size:
-        sums[rows] = np.add.reduceat(magnitudes, weight.indptr[rows], dtype=np.int64)
+    size = 1 + rows.size * _SYNAPSES_AT_ONCE // max(values.size, 1)
+    for begin in range(0, rows.size, size):
+        some = rows[begin:begin + size]
+        first, last = weight.indptr[some[0]], weight.indptr[some[-1] + 1]
+        sums[some] = np.add.reduceat(np.abs(values[first:last]), weight.indptr[some] - first, dtype=np.int64)
     return sums

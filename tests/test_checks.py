@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ssdp_hw import checks
 from ssdp_hw.checks import Choice, check_name, int_vector, real_vector, weight_matrix, with_synapse_values
 from ssdp_hw.errors import ParameterError, ShapeError
 
@@ -94,3 +97,28 @@ def test_other_values_on_the_same_synapses():
     assert with_synapse_values(dense, np.arange(6) * 2).tolist() == (dense * 2).tolist()
     sparse = sp.csr_array(([1, 2], [2, 0], [0, 1, 2]), shape=(2, 3))
     assert with_synapse_values(sparse, np.array([5, 6])).toarray().tolist() == [[0, 0, 5], [6, 0, 0]]
+
+
+@settings(max_examples=60)
+@given(
+    post=st.integers(1, 9), pre=st.integers(1, 9), density=st.sampled_from((0.0, 0.2, 0.9)),
+    at_once=st.sampled_from((1, 5, 1000)), seed=st.integers(0, 2**32 - 1),
+)
+def test_sums_of_magnitudes(post, pre, density, at_once, seed):
+    """However many rows are summed at a time, rows without a synapse included."""
+    rng = np.random.default_rng(seed)
+    dense = np.where(rng.random((post, pre)) < density, rng.integers(-256, 255, (post, pre)), 0).astype(np.int16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "_SYNAPSES_AT_ONCE", at_once)
+        for weight in (dense, sp.csr_array(dense)):
+            found = checks.absolute_row_sums(weight)
+            np.testing.assert_array_equal(found, np.abs(dense.astype(np.int64)).sum(axis=1), strict=True)
+
+
+def test_wide_indices_are_narrowed_and_the_callers_stay_his():
+    wide = sp.csr_array((np.ones(3), np.array([0, 1, 1], np.int64), np.array([0, 2, 3], np.int64)), shape=(2, 2))
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    kept = checks.weight_matrix(wide, 2, 2, "here")
+    assert kept.indices.dtype == kept.indptr.dtype == np.int32
+    kept.indices[0], kept.data[0] = 1, 5
+    assert (wide.indices[0], wide.data[0]) == (0, 1)

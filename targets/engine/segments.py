@@ -70,8 +70,8 @@ class Segments:
         self.dtype = dtype
         self.rows: list[tuple[int, ...]] = []
         self.weights: list[Array] = []
-        self.indptr: list[Array] = [np.zeros(0, np.int64)]
-        self.indices: list[Array] = [np.zeros(0, np.int32)]
+        self.indptr: list[Array] = []
+        self.indices: list[Array] = []
 
     @property
     def length(self) -> int:
@@ -94,6 +94,7 @@ class Segments:
             self._add_convolution(p.weight.with_values(values), ends, (*ends[:2], int(p.delay), shift))
             return np.zeros(0, np.int64)
         post, pre = p.shape
+        values = values.astype(self.dtype, copy=False)
         delays = np.unique(np.asarray(p.delay)).tolist() if values.size else [0]
         positions = np.zeros(values.size if plastic else 0, np.int64)
         for delay in delays:
@@ -125,7 +126,7 @@ class Segments:
         """A matrix of shape (post, pre), by columns."""
         starts = (sum(a.size for a in arrays) for arrays in (self.indptr, self.indices))
         self.rows.append((SPARSE, *head, self.length, *starts))
-        self.weights.append(columns.data.astype(self.dtype, copy=False))
+        self.weights.append(columns.data)
         self.indptr.append(columns.indptr.astype(np.int64))
         self.indices.append(columns.indices.astype(np.int32, copy=False))
 
@@ -139,14 +140,25 @@ class Segments:
     def wiring(self, largest: int) -> Wiring:
         """All segments; ``largest`` is the largest magnitude of an integer weight."""
         columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
-        weights = np.concatenate([*self.weights, np.zeros(0, self.dtype)])
-        indptr, indices = np.concatenate(self.indptr), np.concatenate(self.indices)
+        weights = _joined(self.weights, self.dtype)
+        indptr, indices = _joined(self.indptr, np.int64), _joined(self.indices, np.int32)
         if np.issubdtype(self.dtype, np.integer):
             partial = np.int32(0) if self.dtype == np.int32 else np.int16(0)
             chunk = int(np.iinfo(partial.dtype).max) // max(largest, 1) // ROWS * ROWS
         else:
             partial, chunk = self.dtype(0), ROWS
         return Wiring._make([*columns, weights, indptr, indices, partial, chunk])
+
+
+def _joined(parts: list[Array], dtype: Any) -> Array:
+    """The parts one after the other; each is let go of once it is copied, and a single one is not copied."""
+    if len(parts) == 1:
+        return parts.pop()
+    whole, end = np.empty(sum(part.size for part in parts), dtype), 0
+    for k, part in enumerate(parts):
+        whole[end:end + part.size] = part
+        end, parts[k] = end + part.size, np.zeros(0, dtype)
+    return whole
 
 
 def _by_row(p: BaseProjection, chosen: Any, values: Array) -> Any:

@@ -1,0 +1,99 @@
+"""How much memory a large sparse network takes: ``python benchmarks/memory.py [synapses in millions ...]``.
+
+A million neurons, each with the same number of 8-bit synapses from others, and a small sparse input, run for
+``STEPS`` steps in the engine. Each size runs in a process of its own, whose largest resident memory counts what
+everything takes together: the interpreter, the making of the weights, the network, the engine's program, the run.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+NEURONS = 1_000_000
+INPUTS = 1_000
+STEPS = 50
+LIMIT = 2 << 30  # bytes for a million neurons and 100 million synapses
+
+
+def sparse_weight(post: int, pre: int, per_neuron: int, seed: int) -> Any:
+    """Random even weights of ``per_neuron`` synapses a row, each from its own stretch of the sources."""
+    import scipy.sparse as sp
+
+    rng = np.random.default_rng(seed)
+    stretch = pre // per_neuron
+    indices = rng.integers(0, stretch, (post, per_neuron), dtype=np.int32)
+    indices += np.arange(per_neuron, dtype=np.int32) * stretch
+    weights = rng.integers(-60, 64, post * per_neuron, dtype=np.int16)
+    weights *= 2
+    return sp.csr_array((weights, indices.reshape(-1), np.arange(post + 1, dtype=np.int32) * per_neuron), (post, pre))
+
+
+def measure(millions: int) -> dict[str, float]:
+    """Make and run the network in this process."""
+    import ssdp_hw as sh
+
+    started = time.perf_counter()
+    network = sh.FixedNetwork(
+        [sh.Input("input", INPUTS)],
+        [sh.FixedPopulation(name=n, size=k, dv=256, vth=150) for n, k in (("cells", NEURONS), ("output", 10))],
+        [
+            sh.FixedProjection(source="input", target="cells", weight=sparse_weight(NEURONS, INPUTS, 4, 0)),
+            sh.FixedProjection(
+                source="cells", target="cells", weight=sparse_weight(NEURONS, NEURONS, millions * 10**6 // NEURONS, 1)
+            ),
+            sh.FixedProjection(source="cells", target="output", weight=sparse_weight(10, NEURONS, 1000, 2)),
+        ],
+        ["output"],
+    )
+    built = time.perf_counter()
+    spikes = np.random.default_rng(3).random((STEPS, 1, INPUTS)) < 0.1
+    short = sh.run(network, spikes[:1], populations=("output",))  # makes the program
+    ready = time.perf_counter()
+    sh.run(network, spikes, populations=("output",))
+    done = time.perf_counter()
+    counted = sh.run(network, spikes, populations=("cells",))
+    return {
+        "synapses": sum(p.synapse_count for p in network.projections), "build_seconds": built - started,
+        "program_seconds": ready - built - short.seconds, "seconds_per_step": (done - ready) / STEPS,
+        "spike_rate": counted.spike_rate("cells"),
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def in_processes(sizes: list[int]) -> list[dict[str, float]]:
+    """Each size in a process of its own."""
+    rows = []
+    for millions in sizes:
+        command = [sys.executable, __file__, "--one", str(millions)]
+        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    return rows
+
+
+def main() -> None:
+    """Print a row a size, bytes a synapse by a straight line, and whether the limit holds."""
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(measure(int(sys.argv[2]))))
+        return
+    rows = in_processes([int(a) for a in sys.argv[1:]] or [20, 50, 100])
+    for r in rows:
+        print(
+            f"{r['synapses'] / 1e6:6.1f} M synapses: {r['peak_bytes'] / 2**30:.2f} GiB at most, "
+            f"built in {r['build_seconds']:.1f} s, {r['seconds_per_step'] * 1e3:.1f} ms a step "
+            f"at {r['spike_rate']:.1%} spikes"
+        )
+    if len(rows) > 1:
+        slope, base = np.polyfit([r["synapses"] for r in rows], [r["peak_bytes"] for r in rows], 1)
+        print(f"{slope:.1f} bytes a synapse and {base / 2**20:.0f} MiB for everything else")
+    if rows[-1]["synapses"] >= 100e6 and rows[-1]["peak_bytes"] > LIMIT:
+        raise SystemExit("above the limit of 2 GiB")
+
+
+if __name__ == "__main__":
+    main()
