@@ -1,4 +1,4 @@
-"""SSDP on Lava against the specification: stored weights, counters and registers."""
+"""Learning on Lava against the specification: stored weights, counters and what the rules saw."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from strategies import drives_for, fixed_networks, fixed_rules, float_networks
+from plan_strategies import learning_runs, lively_runs
 
 import ssdp_hw as sh
 from ssdp_hw.drive import make_drive
-from ssdp_hw.ssdp import FixedSSDP, SilentPairs, SpikeTime
+from ssdp_hw.ssdp import FixedSSDP
 from ssdp_hw.target import Learned, LearningPlan, get_target
 
 LAVA = get_target("lava")
@@ -30,24 +30,9 @@ GENERATED = settings(
 )
 
 
-def learning_tasks(networks, rules) -> st.SearchStrategy:
-    @st.composite
-    def task(draw):
-        network = draw(networks)
-        drives = drives_for(network, max_steps=STEPS, max_batch=WINDOWS)
-        drive = make_drive(network, draw(drives))
-        names = [p.name for p in network.projections]
-        commit_windows = draw(st.integers(1, 3))
-        chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
-        plan_rules = {name: draw(rules(commit_windows)) for name in chosen}
-        counters = {}
-        if isinstance(network, sh.FixedNetwork) and draw(st.booleans()):
-            size = network.projection(chosen[0]).synapse_weights.size
-            counters = {chosen[0]: np.arange(size, dtype=np.int64) % 7 - 3}
-        plan = LearningPlan(plan_rules, draw(st.integers(0, 2**40)), counters, draw(st.integers(0, 5)))
-        return LearningTask(network, drive, plan)
-
-    return st.lists(task(), min_size=10, max_size=10)
+def learning_tasks(fixed: bool) -> st.SearchStrategy:
+    runs = learning_runs(fixed, max_steps=STEPS, max_batch=WINDOWS)
+    return st.lists(runs.map(lambda run: LearningTask(*run)), min_size=10, max_size=10)
 
 
 def assert_equal(task: LearningTask, found: Learned) -> None:
@@ -63,21 +48,22 @@ def assert_equal(task: LearningTask, found: Learned) -> None:
 
 
 def assert_close(task: LearningTask, found: Learned) -> None:
-    """Equal registers, and weights up to rounding.
+    """Equal spikes, and weights and gathered steps up to rounding.
 
-    Lava's 1 - (1 - decay) differs from the decay by 2**-53, and the kernel by units in the last
-    place of numbers below 1: over the few windows here far below 1e-12.
+    Lava's 1 - (1 - decay) differs from the decay by 2**-53, and sums of products are taken in another
+    order: over the few windows here far below 1e-12.
     """
     wanted = SPEC.learn(task.network, task.drive, task.plan, {})
     for name in task.plan.rules:
         for mine, theirs in zip(found.seen[name], wanted.seen[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
         np.testing.assert_allclose(found.weights[name], wanted.weights[name], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found.counters[name], wanted.counters[name], rtol=0, atol=1e-12)
 
 
 def test_generated_fixed_learning_is_bit_equal():
     @GENERATED
-    @given(learning_tasks(fixed_networks(), lambda k: fixed_rules(STEPS, k)), st.sampled_from((128, 2)))
+    @given(learning_tasks(fixed=True), st.sampled_from((128, 2)))
     def check(tasks, batch_size):
         found = learn_all(tasks, LAVA.resolve({"time_limit": 120.0, "batch_size": batch_size}))
         for task, learned in zip(tasks, found, strict=True):
@@ -86,24 +72,38 @@ def test_generated_fixed_learning_is_bit_equal():
     check()
 
 
-@st.composite
-def float_rules(draw, commit_windows: int) -> sh.SSDP:
-    return sh.SSDP(
-        a_plus=draw(st.floats(0, 0.5)), a_baseline=draw(st.floats(0, 0.5)), sigma=draw(st.floats(0.1, 5)),
-        clip=draw(st.floats(0.05, 1)), commit_windows=commit_windows, spike_time=draw(st.sampled_from(SpikeTime)),
-        silent_pairs=draw(st.sampled_from(SilentPairs)),
-    )
-
-
 def test_generated_float_learning_is_equal_up_to_rounding():
     @GENERATED
-    @given(learning_tasks(float_networks(), float_rules), st.sampled_from((128, 2)))
+    @given(learning_tasks(fixed=False), st.sampled_from((128, 2)))
     def check(tasks, batch_size):
         found = learn_all(tasks, LAVA.resolve({"time_limit": 120.0, "batch_size": batch_size}))
         for task, learned in zip(tasks, found, strict=True):
             assert_close(task, learned)
 
     check()
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_every_rule_with_and_without_gates(fixed):
+    runs = lively_runs(fixed)
+    tasks = [LearningTask(*run) for run in runs.values()]
+    found = learn_all(tasks, LAVA.resolve({"time_limit": 120.0, "batch_size": 3}))
+    for kind, task, learned in zip(runs, tasks, found, strict=True):
+        (assert_equal if fixed else assert_close)(task, learned)
+        for p in task.network.projections:
+            before = p.mantissa if fixed else p.synapse_weights
+            assert np.any(learned.weights[p.name] != before), (kind, p.name)
+
+
+def test_a_rule_of_another_class_is_refused_by_name():
+    class Mine(FixedSSDP):
+        pass
+
+    plan = LearningPlan({"in->out": Mine(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=1)})
+    network = next(iter(lively_runs(fixed=True).values()))[0]
+    reason, = LAVA.unsupported_plan(network, plan)
+    assert "in->out" in reason
+    assert "Mine" in reason
 
 
 RULE = FixedSSDP(

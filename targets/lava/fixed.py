@@ -42,7 +42,7 @@ def lif_expresses(chip: Chip, p: FixedPopulation) -> bool:
 
 
 def population(
-    network: FixedNetwork, p: FixedPopulation, drive: Drive, *, own: bool, window: int = 0,
+    network: FixedNetwork, p: FixedPopulation, drive: Drive, *, own: bool, restart: int = 0,
 ) -> Node:
     """The process of a population; ``drive`` says how many samples there are and their biases."""
     shape = port_shape(drive.batch, p.size)
@@ -61,12 +61,12 @@ def population(
     return Node(name, "Neurons", {
         "shape": shape, "du": p.du, "dv": p.dv, "vth": p.vth, "v": p.v_init,
         "bias": bias, "spiking": p.spiking,
-        "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT, "window": window,
+        "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT, "restart": restart,
         **widths(network.limits),
     })
 
 
-def projection(q: FixedProjection, *, batch: int, own: bool, window: int = 0) -> Node:
+def projection(q: FixedProjection, *, batch: int, own: bool, restart: int = 0) -> Node:
     """The process of a projection."""
     name = projection_node(q.name)
     common = {"weights": q.matrix.astype(np.int32), "weight_exp": q.weight_exp}
@@ -78,4 +78,4 @@ def projection(q: FixedProjection, *, batch: int, own: bool, window: int = 0) ->
     if plain and q.synapse_count * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
         delays = q.synapse_delays.reshape(q.shape).astype(np.int64)
         return Node(name, "DelayDense", {**common, **stated, "delays": delays})
-    return Node(name, "Connection", {**common, "delays": synapse_delays(q), "batch": batch, "window": window})
+    return Node(name, "Connection", {**common, "delays": synapse_delays(q), "batch": batch, "restart": restart})

@@ -49,7 +49,7 @@ def lif_expresses(network: Network, p: Population, bias: NDArray[np.float64]) ->
 
 
 def population(
-    network: Network, p: Population, drive: Drive, *, own: bool, window: int = 0
+    network: Network, p: Population, drive: Drive, *, own: bool, restart: int = 0
 ) -> tuple[Node, Scaling]:
     """The process of a population, and what its numbers mean."""
     shape = port_shape(drive.batch, p.size)
@@ -68,11 +68,11 @@ def population(
         "v": p.neuron.v_init, "bias": c.drift, "gain_in": c.gain_u, "bias_in": per_sample(bias, drive.batch),
         "gain": c.gain_v, "v_reset": p.neuron.parameter("v_reset"), "spiking": p.spiking,
         "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT,
-        "voltage_first": network.uses_old_current(p.name), "window": window,
+        "voltage_first": network.uses_old_current(p.name), "restart": restart,
     }), Scaling()
 
 
-def projection(q: Projection, gain: Any, *, batch: int, own: bool, window: int = 0) -> Node:
+def projection(q: Projection, gain: Any, *, batch: int, own: bool, restart: int = 0) -> Node:
     """The process of a projection whose target wants its weights times ``gain``."""
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
@@ -86,5 +86,5 @@ def projection(q: Projection, gain: Any, *, batch: int, own: bool, window: int =
             "weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)
         })
     return Node(name, "Connection", {
-        "weights": weights, "delays": synapse_delays(q), "batch": batch, "window": window
+        "weights": weights, "delays": synapse_delays(q), "batch": batch, "restart": restart
     })

@@ -1,7 +1,7 @@
-"""SSDP on Lava: windows one round after the other, each from the initial state.
+"""Learning on Lava: samples one round after the other, each from the initial state.
 
 Lava's own learning rules cannot express SSDP (they see spikes, not windows), and its Dense and LIF
-cannot be set back to the start between windows: learning runs on our Processes throughout. Windows
+cannot be set back to the start between samples: learning runs on our Processes throughout. Samples
 of one commit see the same weights and lie side by side; those of the next commit follow.
 """
 
@@ -16,47 +16,34 @@ from numpy.typing import NDArray
 
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
-from ssdp_hw.rules import philox
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
-from ssdp_hw.ssdp.rule import Kernel
+from ssdp_hw.rules import CounterRule, philox
 from ssdp_hw.target import Learned, LearningPlan
 
 from . import fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, port_shape, projection_node, synapse_delays
 from .inference import link, source_node
+from .rules import KNOWN, rule_parameters
 from .session import Job, run_jobs
 
 
 def unsupported(plan: LearningPlan) -> list[str]:
-    """What of a plan is not done here, one sentence each."""
-    reasons = [f"projection '{name}': gates from outside" for name in plan.gates]
-    for name, rule in plan.rules.items():
-        if type(rule) not in (SSDP, FixedSSDP):
-            reasons.append(f"projection '{name}': the rule {type(rule).__name__}")
-            continue
-        found = {
-            "a gate of the rule's own": rule.gate is not None,
-            "lut_baseline": isinstance(rule, FixedSSDP) and rule.lut_baseline is not None,
-            "the exponential kernel": isinstance(rule, SSDP) and rule.kernel is Kernel.EXPONENTIAL,
-            "gathered float steps": isinstance(rule, SSDP) and bool(np.any(plan.counters.get(name, 0))),
-        }
-        reasons += [f"projection '{name}': {what}" for what, here in found.items() if here]
-    if plan.windows_per_sample > 1:
-        reasons.append("several windows a sample")
-    if plan.first_window:
-        reasons.append("going on between two commits")
-    return reasons
+    """What of a plan cannot be done here, one sentence each."""
+    known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
+    return [
+        f"projection '{name}': its rule {type(rule).__name__} is none of {known}"
+        for name, rule in plan.rules.items() if type(rule) not in KNOWN
+    ]
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """How the windows of a drive are presented.
+    """How the samples of a drive are presented.
 
     Attributes:
-        steps: length of a window.
-        width: windows side by side.
-        first: number of the first window of each round.
-        sizes: number of windows of each round.
+        steps: length of a sample.
+        width: samples side by side.
+        first: number of the first sample of each round.
+        sizes: number of samples of each round.
         commits: whether a commit ends the round.
     """
 
@@ -67,20 +54,20 @@ class Rounds:
     commits: list[bool]
 
     @staticmethod
-    def of(drive: Drive, commit_windows: int, widest: int) -> Rounds:
-        """Groups of ``commit_windows`` windows, each in rounds of at most ``widest``."""
-        width = min(commit_windows, widest, drive.batch)
+    def of(drive: Drive, plan: LearningPlan, widest: int) -> Rounds:
+        """The samples of each commit, in rounds of at most ``widest``."""
+        groups = plan.groups(drive.batch)
+        width = min(widest, max(stop - start for start, stop, _ in groups))
         rounds = Rounds(drive.steps, width, [], [], [])
-        for start in range(0, drive.batch, commit_windows):
-            stop = start + commit_windows
-            for first in range(start, min(stop, drive.batch), width):
+        for start, stop, commits in groups:
+            for first in range(start, stop, width):
                 rounds.first.append(first)
-                rounds.sizes.append(min(first + width, stop, drive.batch) - first)
-                rounds.commits.append(first + width >= stop <= drive.batch)
+                rounds.sizes.append(min(first + width, stop) - first)
+                rounds.commits.append(commits and first + width >= stop)
         return rounds
 
     def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Values of shape (..., window, n) as (round, ..., width, n), filled up with zeros."""
+        """Values of shape (..., sample, n) as (round, ..., width, n), filled up with zeros."""
         out = np.zeros((len(self.first), *values.shape[:-2], self.width, values.shape[-1]), values.dtype)
         for number, (first, size) in enumerate(zip(self.first, self.sizes, strict=True)):
             out[number, ..., :size, :] = values[..., first:first + size, :]
@@ -112,7 +99,7 @@ def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list
 
 
 def _jobs(task: LearningTask, widest: int) -> list[Job]:
-    rounds = Rounds.of(task.drive, task.plan.commit_windows, widest)
+    rounds = Rounds.of(task.drive, task.plan, widest)
     plastic = {projection_node(name) for name in task.plan.rules}
     jobs = []
     for part in _blueprint(task.network, task.drive, task.plan, rounds).components():
@@ -124,13 +111,12 @@ def _jobs(task: LearningTask, widest: int) -> list[Job]:
 
 def _learned(task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]], info: Mapping[str, Any]) -> Learned:
     found = {name: arrays[projection_node(name)] for name in task.plan.rules}
-    times = {name: (a["pre_time"], a["post_time"]) for name, a in found.items()}
-    weights = {name: a["weights"] for name, a in found.items()}
+    weights, counters = ({name: a[key] for name, a in found.items()} for key in ("weights", "counters"))
+    seen = {name: (a["pre"], a["post"]) for name, a in found.items()}
     if not isinstance(task.network, FixedNetwork):
-        return Learned(weights, {name: np.zeros(w.size) for name, w in weights.items()}, times, info=info)
+        return Learned(weights, counters, seen, info=info)
     return Learned(
-        weights, {name: a["counters"] for name, a in found.items()}, times,
-        {name: int(a["clipped"]) for name, a in found.items()},
+        weights, counters, seen, {name: int(a["clipped"]) for name, a in found.items()},
         {name: int(a["full"]) for name, a in found.items()}, info=info,
     )
 
@@ -142,13 +128,13 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         arranged = rounds.arranged(spikes).reshape(-1, rounds.width, spikes.shape[-1])
         blueprint.nodes.append(source_node(name, arranged))
     unbiased = Drive({}, rounds.steps, rounds.width)
-    window, batch = rounds.steps, rounds.width
+    restart, batch = rounds.steps, rounds.width
     if isinstance(network, FixedNetwork):
-        nodes = [fixed.population(network, p, unbiased, own=True, window=window) for p in network.populations]
-        nodes += [fixed.projection(q, batch=batch, own=True, window=window) for q in network.projections]
+        nodes = [fixed.population(network, p, unbiased, own=True, restart=restart) for p in network.populations]
+        nodes += [fixed.projection(q, batch=batch, own=True, restart=restart) for q in network.projections]
     else:
-        nodes = [floating.population(network, p, unbiased, own=True, window=window)[0] for p in network.populations]
-        nodes += [floating.projection(q, 1.0, batch=batch, own=True, window=window) for q in network.projections]
+        nodes = [floating.population(network, p, unbiased, own=True, restart=restart)[0] for p in network.populations]
+        nodes += [floating.projection(q, 1.0, batch=batch, own=True, restart=restart) for q in network.projections]
     biased = {population_node(name): name for name in drive.bias}
     plastic = {projection_node(name): name for name in plan.rules}
     for node in nodes:
@@ -165,7 +151,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
 
 
 def _with_bias(node: Node, network: AnyNetwork, drive: Drive, name: str, rounds: Rounds) -> Node:
-    """A bias of each window's own."""
+    """A bias of each sample's own."""
     varying: str
     bias: NDArray[Any]
     if isinstance(network, FixedNetwork):
@@ -177,32 +163,26 @@ def _with_bias(node: Node, network: AnyNetwork, drive: Drive, name: str, rounds:
 
 
 def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds) -> Node:
-    q, rule = network.projection(name), cast(SSDP | FixedSSDP, plan.rules[name])
+    q, rule = network.projection(name), plan.rules[name]
     parameters: dict[str, Any] = {
         "weights": node.parameters["weights"], "delays": synapse_delays(q), "batch": rounds.width,
-        "window": rounds.steps, "sizes": np.array(rounds.sizes), "commits": np.array(rounds.commits),
-        "last": rule.spike_time is SpikeTime.LAST, "skip_silent": rule.silent_pairs is SilentPairs.SKIP,
+        "restart": rounds.steps, "windows": plan.windows_per_sample, "sizes": np.array(rounds.sizes),
+        "commits": np.array(rounds.commits), "gates": plan.gates.get(name),
+        "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
+        **rule_parameters(rule, rounds.steps // plan.windows_per_sample),
     }
-    if isinstance(network, FixedNetwork):
-        parameters |= _fixed_rule(cast(FixedSSDP, rule), cast(FixedProjection, q), plan, network.layer(name))
+    if isinstance(rule, CounterRule):
+        parameters |= _counter(rule, cast(FixedProjection, q), plan, network.layer(name))
     else:
-        rule = cast(SSDP, rule)
-        parameters |= {
-            "a_plus": rule.a_plus, "a_baseline": rule.a_baseline, "sigma": rule.sigma, "clip": rule.clip
-        }
+        parameters["clip"] = rule.clip
     return Node(node.name, "PlasticConnection", parameters)
 
 
-def _fixed_rule(rule: FixedSSDP, q: FixedProjection, plan: LearningPlan, layer: int) -> dict[str, Any]:
-    lut = np.zeros(1 << rule.time_bits, np.int64)
-    lut[:len(rule.lut)] = rule.lut
+def _counter(rule: CounterRule, q: FixedProjection, plan: LearningPlan, layer: int) -> dict[str, Any]:
     return {
-        "weight_exp": q.weight_exp, "time_shift": rule.time_shift, "a_plus": rule.a_plus,
-        "a_baseline": rule.a_baseline, "lut": lut, "evidence_shift": rule.evidence_shift,
-        "counter_min": rule.counter_min, "counter_max": rule.counter_max,
-        "counters": np.asarray(plan.counters.get(q.name, np.zeros(q.synapse_weights.size)), np.int64),
-        "lsb_shift": rule.lsb_shift, "weight_shift": q.format.lsb_shift, "stored_min": q.format.mantissa_min,
-        "stored_max": q.format.mantissa_max, "rounding": rule.rounding.value,
+        "weight_exp": q.weight_exp, "gate_bits": rule.gate_bits, "counter_min": rule.counter_min,
+        "counter_max": rule.counter_max, "lsb_shift": rule.lsb_shift, "weight_shift": q.format.lsb_shift,
+        "stored_min": q.format.mantissa_min, "stored_max": q.format.mantissa_max, "rounding": rule.rounding.value,
         "random": Function(str(philox.__file__), philox.synapse_random.__name__),
         "seed": plan.seed, "layer": layer, "first_commit": plan.first_commit,
     }

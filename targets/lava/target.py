@@ -74,7 +74,7 @@ class LavaTarget(Target):
         return resolved
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """What of the plan learning on Lava does not do yet."""
+        """Rules that Lava's worker does not know."""
         return unsupported(plan)
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
@@ -82,7 +82,7 @@ class LavaTarget(Target):
         return run_all([Task(network, drive, record)], options)[0]
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
-        """Learn window by window, the windows of a commit side by side."""
+        """Learn window by window, the samples of a commit side by side."""
         return learn_all([LearningTask(network, drive, plan)], options)[0]
 
 

@@ -29,14 +29,14 @@ class Connection(AbstractProcess):
         delays: one integer, or one a synapse: shape (post, pre), or (nnz,) beside a sparse matrix.
         weight_exp: ``fixed_pt`` only.
         batch: number of samples; ports have shape (pre,) and (post,) for 1, else (batch, ...).
-        window: steps after which what is under way is dropped; 0: never.
+        restart: steps after which what is under way is dropped; 0: never.
     """
 
     def __init__(
-        self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, window: int = 0, **kwargs: Any
+        self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, restart: int = 0, **kwargs: Any
     ) -> None:
         super().__init__(
-            weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, window=window, **kwargs
+            weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, restart=restart, **kwargs
         )
         post, pre = weights.shape
         leading = () if batch == 1 else (batch,)
@@ -61,7 +61,7 @@ class AbstractConnectionModel(PyLoihiProcessModel):
 
     def run_spk(self) -> None:
         p = self.proc_params
-        if p["window"] and (self.time_step - 1) % p["window"] == 0:
+        if p["restart"] and (self.time_step - 1) % p["restart"] == 0:
             self.slots.clear()
         due = self.slots.leave()
         self.a_out.send(due[0] if p["batch"] == 1 else due)

@@ -33,9 +33,9 @@ class Neurons(AbstractProcess):
         spiking: whether there is a threshold at all.
         at_least: fire at ``v >= vth`` instead of ``v > vth``.
         subtract: a spike subtracts the threshold's height above the reset instead of resetting v.
-        window: steps after which all starts again from the initial state; 0: never.
+        restart: steps after which all starts again from the initial state; 0: never.
         varying: the one of ``bias`` and ``bias_in`` that has a further first axis, the number of
-            the window; empty if there is none.
+            the sample; empty if there is none.
         gain_in, bias_in, gain, v_reset: ``floating_pt`` only, see above.
         voltage_first: ``floating_pt`` only: v sees the current before the step.
         decay_bits, current_offset, voltage_offset, state_bits, activation_shift: ``fixed_pt`` only:
@@ -45,14 +45,14 @@ class Neurons(AbstractProcess):
 
     def __init__(
         self, *, shape: tuple[int, ...], du: Any, dv: Any, vth: Any, v: Any = 0, bias: Any = 0,
-        spiking: bool = True, at_least: bool = False, subtract: bool = False, window: int = 0, varying: str = "",
+        spiking: bool = True, at_least: bool = False, subtract: bool = False, restart: int = 0, varying: str = "",
         gain_in: Any = 1.0, bias_in: Any = 0.0, gain: Any = 1.0, v_reset: Any = 0.0, voltage_first: bool = False,
         decay_bits: int = 12, current_offset: int = 1, voltage_offset: int = 0, state_bits: int = 24,
         activation_shift: int = 6, **kwargs: Any,
     ) -> None:
         super().__init__(
             shape=tuple(shape), du=du, dv=dv, vth=vth, v=v, bias=bias, spiking=spiking, at_least=at_least,
-            subtract=subtract, window=window, varying=varying, gain_in=gain_in, bias_in=bias_in, gain=gain,
+            subtract=subtract, restart=restart, varying=varying, gain_in=gain_in, bias_in=bias_in, gain=gain,
             v_reset=v_reset, voltage_first=voltage_first, decay_bits=decay_bits, current_offset=current_offset,
             voltage_offset=voltage_offset, state_bits=state_bits, activation_shift=activation_shift, **kwargs,
         )
@@ -63,13 +63,13 @@ class Neurons(AbstractProcess):
 
 
 class AbstractNeuronsModel(PyLoihiProcessModel):
-    """What both arithmetics share: windows, threshold and reset."""
+    """What both arithmetics share: samples, threshold and reset."""
 
     s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
 
     def run_spk(self) -> None:
         p = self.proc_params
-        if p["window"] and (self.time_step - 1) % p["window"] == 0:
+        if p["restart"] and (self.time_step - 1) % p["restart"] == 0:
             self.u[...], self.v[...] = 0, p["v"]
         self.update(self.a_in.recv())
         self.s_out_buff = np.zeros(p["shape"], bool)
@@ -81,9 +81,9 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
         self.s_out.send(self.s_out_buff)
 
     def constant(self, name: str) -> Any:
-        """``bias`` or ``bias_in``, that of the current window where it varies."""
+        """``bias`` or ``bias_in``, that of the current sample where it varies."""
         p = self.proc_params
-        return p[name][(self.time_step - 1) // p["window"]] if name == p["varying"] else p[name]
+        return p[name][(self.time_step - 1) // p["restart"]] if name == p["varying"] else p[name]
 
     def update(self, activation: Any) -> None:
         """Advance u and v by one step, without threshold."""

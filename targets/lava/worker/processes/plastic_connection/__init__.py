@@ -1,4 +1,4 @@
-"""A projection that learns by SSDP, in integers or in float."""
+"""A projection that learns by a local rule, in integers or in float."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from scipy.sparse import csr_matrix, issparse
 
-from ...registers import SpikeTimes
+from ...evidence import RULES
 from ..connection import AbstractConnectionModel
 
 
 class PlasticConnection(AbstractProcess):
-    """Synapses as in Connection, whose weights change at the end of windows.
+    """Synapses as in Connection, whose weights change at the end of samples.
 
     Besides the spikes of its source it receives those of its target (``s_in_bap``, as in Lava's
-    LearningDense). Time is cut into rounds of ``window`` steps. A round presents up to ``batch``
-    windows side by side; they are learned from one after the other.
+    LearningDense). Time is cut into rounds of ``restart`` steps. A round presents up to ``batch``
+    samples side by side; they are learned from one after the other, each window by window.
 
     Args:
-        weights, delays, weight_exp, batch, window: see Connection.
-        sizes: number of windows in each round.
+        weights, delays, weight_exp, batch, restart: see Connection.
+        windows: windows of equal length in a sample.
+        sizes: number of samples in each round.
         commits: whether the weights move at the end of each round.
-        last: the last spike of a window stands for a neuron, not the first.
-        skip_silent: a pair in which no neuron fired does nothing.
-        time_shift: a tick is ``2**time_shift`` steps.
-        rule: what else the rule needs: see the models.
-        record: where the last step writes weights, registers and counters: ``file`` and ``steps``.
+        rule: name of the rule; what it needs beside: see :mod:`worker.evidence`.
+        gates: gates from outside, shape (window, post).
+        own_gate: parameters of the gate that the rule makes itself.
+        further: what else the model needs, see there.
+        record: where the last step writes weights, counters and what was seen: ``file`` and ``steps``.
     """
 
     def __init__(
-        self, *, weights: Any, delays: Any, batch: int, window: int, sizes: Any, commits: Any, last: bool,
-        skip_silent: bool, weight_exp: int = 0, time_shift: int = 0, **rule: Any,
+        self, *, weights: Any, delays: Any, batch: int, restart: int, windows: int, sizes: Any, commits: Any,
+        rule: str, weight_exp: int = 0, gates: Any = None, own_gate: Any = None, **further: Any,
     ) -> None:
         super().__init__(
-            weights=weights, delays=delays, batch=batch, window=window, sizes=sizes, commits=commits, last=last,
-            skip_silent=skip_silent, weight_exp=weight_exp, time_shift=time_shift, **rule,
+            weights=weights, delays=delays, batch=batch, restart=restart, windows=windows, sizes=sizes,
+            commits=commits, rule=rule, weight_exp=weight_exp, gates=gates, own_gate=own_gate, **further,
         )
         post, pre = weights.shape
         leading = () if batch == 1 else (batch,)
@@ -52,7 +53,7 @@ class PlasticConnection(AbstractProcess):
 
 
 class AbstractPlasticModel(AbstractConnectionModel):
-    """Registers, windows and results, which both arithmetics share."""
+    """Windows, gates and results, which both arithmetics share."""
 
     s_in_bap: Any = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
 
@@ -65,37 +66,38 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.cols = p["weights"].indices
         else:
             self.rows, self.cols = (index.reshape(-1) for index in np.indices((post, pre)))
-        silent = ((p["window"] - 1) >> p["time_shift"]) + 1
-        self.pre = SpikeTimes(p["batch"], pre, silent, p["last"])
-        self.post = SpikeTimes(p["batch"], post, silent, p["last"])
-        self.times: tuple[list[Any], list[Any]] = ([], [])
+        self.rule = RULES[p["rule"]](p)
+        self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
+        self.seen: tuple[list[Any], list[Any]] = ([], [])  # of every window so far
 
     def run_spk(self) -> None:
         super().run_spk()
         p = self.proc_params
-        number, step = divmod(self.time_step - 1, p["window"])
-        self.pre.note(step >> p["time_shift"], self.spikes)
-        self.post.note(step >> p["time_shift"], self.s_in_bap.recv().astype(bool).reshape(p["batch"], -1))
-        if step == p["window"] - 1:
-            for window in range(int(p["sizes"][number])):
-                self.learn(*self.pairs(window))
-                self.times[0].append(self.pre.time[window].copy())
-                self.times[1].append(self.post.time[window].copy())
+        number, step = divmod(self.time_step - 1, p["restart"])
+        self.rasters[0][step] = self.spikes
+        self.rasters[1][step] = self.s_in_bap.recv().reshape(p["batch"], -1)
+        if step == p["restart"] - 1:
+            for sample in range(int(p["sizes"][number])):
+                ends = [np.split(raster[:, sample], p["windows"]) for raster in self.rasters]
+                for pre, post in zip(*ends, strict=True):
+                    self.learn(pre, post)
             if p["commits"][number]:
                 self.commit()
-            self.pre.clear()
-            self.post.clear()
         if self.time_step == p["record"]["steps"]:
-            np.savez(
-                p["record"]["file"], pre_time=np.array(self.times[0]), post_time=np.array(self.times[1]),
-                **self.results(),
-            )
+            seen = [np.stack(held, self.rule.axis) for held in self.seen]
+            np.savez(p["record"]["file"], pre=seen[0], post=seen[1], **self.results())
 
-    def pairs(self, window: int) -> tuple[Any, Any, Any]:
-        """For each synapse: both neurons fired, none fired, distance of their registers."""
-        pre, post = self.pre.fired[window][self.cols], self.post.fired[window][self.rows]
-        distance = np.abs(self.pre.time[window][self.cols] - self.post.time[window][self.rows])
-        return pre & post, ~(pre | post), distance
+    def learn(self, pre: Any, post: Any) -> None:
+        """Learn from the spikes of one window, shapes (time, n)."""
+        p = self.proc_params
+        gate = None
+        if p["own_gate"] is not None:
+            gate = self.own_gate(int(pre.any(axis=0).sum()), int(post.any(axis=0).sum()))
+        elif p["gates"] is not None:
+            gate = p["gates"][len(self.seen[0])][self.rows]
+        for seen, spikes in zip(self.seen, (pre, post), strict=True):
+            seen.append(self.rule.hold(spikes))
+        self.gather(self.gated(self.rule.step(self.seen[0][-1], self.seen[1][-1], self.rows, self.cols), gate))
 
     def act(self, values: Any) -> None:
         """Let these weights, one a synapse in row-major order, act from the next step on."""
@@ -110,8 +112,16 @@ class AbstractPlasticModel(AbstractConnectionModel):
         weights = self.proc_params["weights"]
         return weights.data.copy() if issparse(weights) else weights.reshape(-1).copy()
 
-    def learn(self, both: Any, none: Any, distance: Any) -> None:
-        """Learn from one window."""
+    def own_gate(self, pre: int, post: int) -> Any:
+        """The rule's own gate, from how many neurons of source and target fired."""
+        raise NotImplementedError
+
+    def gated(self, step: Any, gate: Any) -> Any:
+        """The step under a gate (or None), clipped."""
+        raise NotImplementedError
+
+    def gather(self, step: Any) -> None:
+        """Add the step of a window to the counters."""
         raise NotImplementedError
 
     def commit(self) -> None:
@@ -127,12 +137,12 @@ class AbstractPlasticModel(AbstractConnectionModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyPlasticFixed(AbstractPlasticModel):
-    """SSDP in integers: evidence gathers in a saturating counter of each synapse.
+    """Integers: evidence gathers in a saturating counter of each synapse.
 
-    Needs ``a_plus``, ``a_baseline``, ``lut`` (kernel of every tick distance), ``evidence_shift``,
-    ``counter_min``, ``counter_max``, ``counters`` (first values), ``lsb_shift`` (counter units of one
-    weight LSB), ``weight_shift`` (from stored integer to weight), ``stored_min``, ``stored_max``,
-    ``rounding``, and for stochastic rounding ``random``, ``seed``, ``layer`` and ``first_commit``.
+    Needs ``counter_min``, ``counter_max``, ``counters`` (first values), ``gate_bits``, ``lsb_shift``
+    (counter units of one weight LSB), ``weight_shift`` (from stored integer to weight), ``stored_min``,
+    ``stored_max``, ``rounding``, and for stochastic rounding ``random``, ``seed``, ``layer`` and
+    ``first_commit``. ``own_gate`` is (offset, slope, shift).
     """
 
     a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
@@ -149,14 +159,20 @@ class PyPlasticFixed(AbstractPlasticModel):
         total = total.astype(np.int64)
         return total << exponent if exponent > 0 else total >> -exponent
 
-    def learn(self, both: Any, none: Any, distance: Any) -> None:
+    def own_gate(self, pre: int, post: int) -> Any:
+        offset, slope, shift = self.proc_params["own_gate"]
+        return np.clip(offset + ((pre * post * slope) >> shift), 0, 2 << self.proc_params["gate_bits"])
+
+    def gated(self, step: Any, gate: Any) -> Any:
+        if gate is None:
+            return step
+        bits = self.proc_params["gate_bits"]
+        product = step * gate
+        return np.sign(product) * ((np.abs(product) + (1 << (bits - 1))) >> bits)
+
+    def gather(self, step: Any) -> None:
         p = self.proc_params
-        amplitude = np.where(both, p["a_plus"], p["a_baseline"])
-        evidence = (amplitude * p["lut"][distance] + ((1 << p["evidence_shift"]) >> 1)) >> p["evidence_shift"]
-        evidence[~both] *= -1
-        if p["skip_silent"]:
-            evidence[none] = 0
-        self.counters += evidence
+        self.counters += step
         out = (self.counters < p["counter_min"]) | (self.counters > p["counter_max"])
         self.full += int(out.sum())
         np.clip(self.counters, p["counter_min"], p["counter_max"], out=self.counters)
@@ -193,7 +209,10 @@ class PyPlasticFixed(AbstractPlasticModel):
 @requires(CPU)
 @tag("floating_pt")
 class PyPlasticFloat(AbstractPlasticModel):
-    """SSDP in float64; needs ``a_plus``, ``a_baseline``, ``sigma`` (steps) and ``clip``."""
+    """float64: steps are clipped and gathered until a commit adds them.
+
+    Needs ``counters`` (steps gathered before) and ``clip``. ``own_gate`` is (k, mean, deviation).
+    """
 
     a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
     fixed = False
@@ -201,18 +220,24 @@ class PyPlasticFloat(AbstractPlasticModel):
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         self.weights = self.initial()
-        self.pending = self.weights  # with the windows since the last commit
+        self.counters = np.array(proc_params["counters"], np.float64)
 
-    def learn(self, both: Any, none: Any, distance: Any) -> None:
-        p = self.proc_params
-        change = np.where(both, p["a_plus"], -p["a_baseline"]) * np.exp(-((distance / p["sigma"]) ** 2) / 2)
-        if p["skip_silent"]:
-            change[none] = 0.0
-        self.pending = self.pending + np.clip(change, -p["clip"], p["clip"])
+    def own_gate(self, pre: int, post: int) -> Any:
+        k, mean, deviation = self.proc_params["own_gate"]
+        synchrony = pre * post / (self.rasters[0].shape[2] * self.rasters[1].shape[2])
+        return np.clip(1 + k * (synchrony - mean) / deviation, 0, 2)
+
+    def gated(self, step: Any, gate: Any) -> Any:
+        clip = self.proc_params["clip"]
+        return np.clip(step if gate is None else step * gate, -clip, clip)
+
+    def gather(self, step: Any) -> None:
+        self.counters = self.counters + step
 
     def commit(self) -> None:
-        self.weights = self.pending
+        self.weights = self.weights + self.counters
+        self.counters = np.zeros_like(self.weights)
         self.act(self.weights)
 
     def results(self) -> dict[str, Any]:
-        return {"weights": self.weights}
+        return {"weights": self.weights, "counters": self.counters}

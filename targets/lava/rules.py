@@ -1,0 +1,81 @@
+"""Learning rules as parameters of our PlasticConnection; see :mod:`.worker.evidence` for their names.
+
+Integer products and decays go as tables over every value that can come, made by the toolkit's own
+arithmetic: the worker, which may lack the toolkit, only looks them up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, LocalRule, Pairing
+from ssdp_hw.rules.counter import rounded_product
+from ssdp_hw.rules.stdp import DECAY_BITS
+from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
+from ssdp_hw.ssdp.registers import silent_time
+
+
+def rule_parameters(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:
+    """What the worker needs to know of a rule that is listed in ``KNOWN``, for windows of that many steps."""
+    return {**KNOWN[type(rule)](rule, steps), "own_gate": own_gate(rule)}
+
+
+def own_gate(rule: CounterRule | FloatRule) -> list[int] | list[float] | None:
+    """The gate that the rule makes itself, as numbers."""
+    if rule.gate is None:
+        return None
+    if isinstance(rule, CounterRule):
+        assert rule.gate is not None
+        return [rule.gate.offset, rule.gate.slope, rule.gate.shift]
+    return [rule.gate.k, rule.gate.mean, rule.gate.deviation]
+
+
+def _ssdp(rule: Any, steps: int) -> dict[str, Any]:
+    shift = rule.time_shift if isinstance(rule, FixedSSDP) else 0
+    silent = silent_time(steps, shift)
+    if isinstance(rule, FixedSSDP):
+        plus, minus = rule.tables
+    else:
+        kernels = rule.kernels(np.arange(silent + 1))
+        plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
+    return {
+        "rule": "SSDP", "plus": plus, "minus": minus, "last": rule.spike_time is SpikeTime.LAST,
+        "skip_silent": rule.silent_pairs is SilentPairs.SKIP, "time_shift": shift, "silent": silent,
+    }
+
+
+def _stdp(rule: Any, _steps: int) -> dict[str, Any]:
+    common = {"rule": "STDP", "nearest": rule.pairing is Pairing.NEAREST}
+    if isinstance(rule, STDP):
+        return {
+            **common, "plus": rule.a_plus, "minus": rule.a_minus, "impulse": 1.0, "trace_max": math.inf,
+            "keep_plus": math.exp(-1.0 / rule.tau_plus), "keep_minus": math.exp(-1.0 / rule.tau_minus),
+        }
+    values = np.arange(rule.trace_max + 1)
+    kept = [(values * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS for decay in (rule.decay_plus, rule.decay_minus)]
+    return {
+        **common, "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
+        "minus": rounded_product(rule.a_minus, values, rule.evidence_shift), "impulse": rule.trace_impulse,
+        "trace_max": rule.trace_max, "keep_plus": kept[0], "keep_minus": kept[1],
+    }
+
+
+def _sadp(rule: Any, _steps: int) -> dict[str, Any]:
+    if isinstance(rule, SADP):
+        return {"rule": "SADP", "plus": rule.a_plus, "minus": rule.a_minus}
+    values = np.arange((1 << rule.kappa_bits) + 1)
+    return {
+        "rule": "SADP", "kappa_bits": rule.kappa_bits,
+        "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
+        "minus": rounded_product(rule.a_minus, values, rule.evidence_shift),
+    }
+
+
+# A rule of a class derived from these may step otherwise: it is not known.
+KNOWN: Mapping[type[LocalRule], Callable[[Any, int], dict[str, Any]]] = {
+    SSDP: _ssdp, FixedSSDP: _ssdp, STDP: _stdp, FixedSTDP: _stdp, SADP: _sadp, FixedSADP: _sadp,
+}

@@ -1,0 +1,112 @@
+"""What one window brings to every synapse, by rule, before any gate.
+
+A rule holds something of each population in a window (``hold``, from its spikes of shape (time, n)), and
+the step of the synapses (rows[s], cols[s]) follows from what it holds of both (``step``). Both
+arithmetics share this: a factor is a number in float; in integers it is a table, which holds the
+rounded product for every value that can come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def times(factor: Any, values: Any) -> Any:
+    """The product of a factor and values, none negative."""
+    return factor[values] if np.ndim(factor) else factor * values
+
+
+class SSDP:
+    """Spike-timing registers: the tick of each neuron's first or last spike, ``silent`` if it did not fire.
+
+    Needs ``plus`` and ``minus`` (step of a synchronous pair, and what others lose, by distance in ticks),
+    ``last``, ``skip_silent``, ``time_shift`` (a tick is ``2**time_shift`` steps) and ``silent``.
+    """
+
+    axis = 0  # of the windows, where what is held of them is put together
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.p = parameters
+
+    def hold(self, spikes: Any) -> Any:
+        step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
+        return np.where(spikes.any(axis=0), step >> self.p["time_shift"], self.p["silent"])
+
+    def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
+        p = self.p
+        fired_pre, fired_post = (pre != p["silent"])[cols], (post != p["silent"])[rows]
+        distance = np.abs(post[rows] - pre[cols])
+        step = np.where(fired_pre & fired_post, p["plus"][distance], -p["minus"][distance])
+        if p["skip_silent"]:
+            step[~fired_pre & ~fired_post] = 0
+        return step
+
+
+class STDP:
+    """Traces: a spike raises that of its neuron, and meets those that earlier spikes of the others left.
+
+    Needs the factors ``plus`` and ``minus`` (of a trace, when the other neuron fires), ``keep_plus`` and
+    ``keep_minus`` (of a trace, in every step), ``impulse``, ``trace_max`` and ``nearest`` (a spike sets the
+    trace instead of adding to it).
+    """
+
+    axis = 1
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.p = parameters
+
+    def hold(self, spikes: Any) -> Any:
+        return spikes.copy()
+
+    def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
+        p = self.p
+        plus = times(p["plus"], self.trace(pre, p["keep_plus"]))
+        minus = times(p["minus"], self.trace(post, p["keep_minus"]))
+        total = post.T.astype(plus.dtype) @ plus - minus.T @ pre.astype(minus.dtype)
+        return total[rows, cols]
+
+    def trace(self, spikes: Any, keep: Any) -> Any:
+        """Trace in every step, before its spikes."""
+        p = self.p
+        trace = np.zeros(spikes.shape, np.asarray(keep).dtype)
+        for t, fired in enumerate(spikes[:-1]):
+            added = np.minimum(trace[t] + p["impulse"], p["trace_max"])
+            trace[t + 1] = times(keep, np.where(fired, p["impulse"] if p["nearest"] else added, trace[t]))
+        return trace
+
+
+class SADP:
+    """Spike counts, and steps in which both neurons fired: Cohen's kappa of the two trains.
+
+    Needs the factors ``plus`` and ``minus`` of kappa above and below 0, and in integers ``kappa_bits``,
+    its fraction bits.
+    """
+
+    axis = 1
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.p = parameters
+
+    def hold(self, spikes: Any) -> Any:
+        return spikes.copy()
+
+    def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
+        steps = len(pre)
+        product = np.outer(post.sum(axis=0), pre.sum(axis=0))
+        total = np.add.outer(post.sum(axis=0), pre.sum(axis=0))
+        together = post.T.astype(np.int64) @ pre.astype(np.int64)
+        excess, most = 2 * (steps * together - product), steps * total - 2 * product
+        kappa = self.kappa(np.abs(excess), np.where(most == 0, 1, most))
+        step = np.where(excess > 0, times(self.p["plus"], kappa), -times(self.p["minus"], kappa))
+        return step[rows, cols]
+
+    def kappa(self, excess: Any, most: Any) -> Any:
+        """The size of kappa."""
+        bits = self.p.get("kappa_bits")
+        return excess / most if bits is None else (excess << bits) // most
+
+
+RULES: dict[str, Any] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP}

@@ -1,0 +1,194 @@
+"""Hypothesis strategies for learning plans: every rule, in integers and in float, with gates and states."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from strategies import drives_for, fixed_networks, fixed_rules, float_networks
+
+import ssdp_hw as sh
+from ssdp_hw.drive import Drive, make_drive
+from ssdp_hw.rules import CounterRule, FloatRule, Pairing, WeightRounding
+from ssdp_hw.ssdp import SilentPairs, SpikeTime
+from ssdp_hw.ssdp.rule import Kernel
+from ssdp_hw.target import LearningPlan
+
+Draw = st.DrawFn
+
+
+@st.composite
+def counter_rules(draw: Draw, steps: int, commit_windows: int, pairs: int) -> CounterRule:
+    """Integer rules of every kind for windows of that many steps, some with a gate of their own."""
+    kind = draw(st.sampled_from(("ssdp", "stdp", "sadp")))
+    if kind == "ssdp":
+        rule: CounterRule = draw(fixed_rules(steps, commit_windows))
+        if draw(st.booleans()):
+            lut = draw(st.lists(st.integers(0, max(rule.lut)), min_size=1, max_size=len(rule.lut)))
+            rule = replace(rule, lut_baseline=tuple(lut))
+    else:
+        counter_bits = draw(st.sampled_from((12, 16, 24, 32)))
+        bits = draw(st.integers(2, 9))  # of the trace, or of kappa
+        evidence_shift = draw(st.integers(0, 8))
+        largest = min((((1 << (counter_bits - 2)) - 1) << evidence_shift) >> bits, 2**16 - 1)
+        amplitudes = st.sampled_from((largest, largest // 3, largest // 8, largest // 2, largest // 50, 0))
+        common: dict[str, Any] = {
+            "a_plus": draw(amplitudes), "a_minus": draw(amplitudes), "evidence_shift": evidence_shift,
+            "lsb_shift": draw(st.integers(0, counter_bits // 3)), "counter_bits": counter_bits,
+            "commit_windows": commit_windows, "rounding": draw(st.sampled_from(WeightRounding)),
+        }
+        if kind == "sadp":
+            rule = sh.FixedSADP(kappa_bits=bits, **common)
+        else:
+            decays = st.one_of(st.integers(0, 4096), st.sampled_from((0, 200, 4096)))
+            rule = sh.FixedSTDP(
+                decay_plus=draw(decays), decay_minus=draw(decays), trace_bits=bits,
+                trace_impulse=draw(st.integers(1, (1 << bits) - 1)), pairing=draw(st.sampled_from(Pairing)), **common,
+            )
+    if rule.largest_step * 2 <= rule.counter_max:
+        rule = replace(rule, gate_bits=draw(st.integers(1, 12)))
+        if draw(st.integers(0, 2)) == 0:
+            one = 1 << rule.gate_bits
+            shift = draw(st.integers(0, 12))
+            gate = sh.FixedGate(
+                offset=draw(st.integers(-one, 2 * one)), shift=shift, gate_bits=rule.gate_bits,
+                slope=int(np.clip((draw(st.integers(-3, 3)) * one << shift) // pairs, -(2**15 - 1), 2**15 - 1)),
+            )
+            rule = replace(rule, gate=gate)
+    return rule
+
+
+@st.composite
+def step_rules(draw: Draw, commit_windows: int) -> FloatRule:
+    """Float rules of every kind."""
+    amplitudes = st.floats(0, 0.5)
+    common: dict[str, Any] = {"clip": draw(st.floats(0.05, 1)), "commit_windows": commit_windows}
+    if draw(st.integers(0, 2)) == 0:
+        common["gate"] = sh.Gate(k=draw(st.floats(-1, 1)), mean=draw(st.floats(0, 1)), deviation=0.25)
+    times = st.floats(0.3, 20)
+    kind = draw(st.sampled_from(("ssdp", "stdp", "sadp")))
+    if kind == "ssdp":
+        return sh.SSDP(
+            a_plus=draw(amplitudes), a_baseline=draw(amplitudes), kernel=draw(st.sampled_from(Kernel)),
+            sigma=draw(times), tau_plus=draw(times), tau_minus=draw(times),
+            spike_time=draw(st.sampled_from(SpikeTime)), silent_pairs=draw(st.sampled_from(SilentPairs)), **common,
+        )
+    if kind == "stdp":
+        return sh.STDP(
+            a_plus=draw(amplitudes), a_minus=draw(amplitudes), tau_plus=draw(times), tau_minus=draw(times),
+            pairing=draw(st.sampled_from(Pairing)), **common,
+        )
+    return sh.SADP(a_plus=draw(amplitudes), a_minus=draw(amplitudes), **common)
+
+
+def _gates(rng: np.random.Generator, rule: CounterRule | FloatRule, windows: int, post: int) -> np.ndarray:
+    gates = np.where(rng.random((windows, post)) < 0.2, 0.0, rng.uniform(-2, 2, (windows, post)))
+    return np.rint(gates * (1 << rule.gate_bits)).astype(np.int64) if isinstance(rule, CounterRule) else gates
+
+
+def _counters(rng: np.random.Generator, rule: CounterRule | FloatRule, count: int) -> np.ndarray:
+    if isinstance(rule, CounterRule):
+        return rng.integers(rule.counter_min, rule.counter_max + 1, count) >> rng.integers(0, rule.counter_bits)
+    return rng.normal(0, 0.1, count)
+
+
+@st.composite
+def learning_runs(
+    draw: Draw, fixed: bool, max_steps: int = 12, max_batch: int = 5
+) -> tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]:
+    """A network, its spikes, and a plan for some of its projections."""
+    network = draw(fixed_networks() if fixed else float_networks())
+    drive = make_drive(network, draw(drives_for(network, max_steps=max_steps, max_batch=max_batch)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    windows = draw(st.sampled_from([n for n in (1, 2, 3) if drive.steps % n == 0]))
+    samples = draw(st.integers(1, 3))  # of a commit
+    names = [p.name for p in network.projections]
+    rules: dict[str, CounterRule | FloatRule] = {}
+    counters, gates = {}, {}
+    for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)):
+        p = network.projection(name)
+        post, pre = p.shape
+        if fixed:
+            rule = draw(counter_rules(drive.steps // windows, windows * samples, post * pre))
+        else:
+            rule = draw(step_rules(windows * samples))
+        rules[name] = rule
+        if draw(st.booleans()):
+            counters[name] = _counters(rng, rule, p.synapse_weights.size)
+        strong = isinstance(rule, CounterRule) and rule.largest_step * 2 > rule.counter_max
+        if rule.gate is None and not strong and draw(st.booleans()):
+            gates[name] = _gates(rng, rule, drive.batch * windows, post)
+    plan = LearningPlan(
+        rules, draw(st.integers(0, 2**64 - 1)), counters, draw(st.integers(0, 9)),
+        windows * draw(st.integers(0, samples - 1)), windows, gates,
+    )
+    return network, drive, plan
+
+
+def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]]:
+    """For every rule a run in which it moves weights: without a gate, with one from outside, with its own.
+
+    Two windows a sample, two samples a commit, begun between two commits; a recurrent projection with
+    delays learns too.
+    """
+    rng = np.random.default_rng(11)
+    inputs = [sh.Input("in", 6)]
+    delay = rng.integers(0, 3, (4, 4))
+    network: sh.FixedNetwork | sh.Network
+    if fixed:
+        network = sh.FixedNetwork(
+            inputs, [sh.FixedPopulation(name="out", size=4, dv=900, vth=120)],
+            [
+                sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-10, 50, (4, 6)), weight_exp=-1),
+                sh.FixedProjection(source="out", target="out", weight=2 * rng.integers(-30, 30, (4, 4)), delay=delay),
+            ],
+            ["out"],
+        )
+    else:
+        neuron = sh.CubaLIF(size=4, tau_mem=5e-3, tau_syn=3e-3, v_threshold=0.15)
+        network = sh.Network(
+            inputs, [sh.Population(name="out", neuron=neuron)],
+            [
+                sh.Projection(source="in", target="out", weight=rng.normal(0.4, 0.4, (4, 6))),
+                sh.Projection(source="out", target="out", weight=rng.normal(0.0, 0.3, (4, 4)), delay=delay),
+            ],
+            ["out"], sh.Semantics(1e-3),
+        )
+    drive = make_drive(network, rng.random((24, 7, 6)) < 0.3)
+    names = [p.name for p in network.projections]
+    windows = 2 * drive.batch
+    runs = {}
+    for kind, rule in (LIVELY_FIXED if fixed else LIVELY_FLOAT).items():
+        own = sh.FixedGate(offset=100, slope=77, shift=3) if fixed else sh.Gate(k=-0.8, mean=0.5, deviation=0.3)
+        outside = {name: _gates(rng, rule, windows, 4) for name in names}
+        counters = {name: _counters(rng, rule, network.projection(name).synapse_weights.size) for name in names}
+        for what, r, gates in (("plain", rule, {}), ("outside", rule, outside), ("own", replace(rule, gate=own), {})):
+            plan = LearningPlan(dict.fromkeys(names, r), 2**63 + 5, counters, 7, 2, 2, gates)
+            runs[f"{kind}-{what}"] = network, drive, plan
+    return runs
+
+
+_COMMON: dict[str, Any] = {"lsb_shift": 6, "counter_bits": 12, "commit_windows": 4}
+LIVELY_FIXED = {
+    "ssdp": sh.FixedSSDP(
+        a_plus=2, a_baseline=1, lut=(255, 155, 35, 3), lut_baseline=(200, 90, 9), rounding="stochastic", **_COMMON
+    ),
+    "stdp_all": sh.FixedSTDP(a_plus=3, a_minus=2, decay_plus=500, decay_minus=900, trace_impulse=60, **_COMMON),
+    "stdp_nearest": sh.FixedSTDP(
+        a_plus=50, a_minus=70, decay_plus=300, decay_minus=40, pairing="nearest", evidence_shift=5,
+        rounding="nearest", **_COMMON,
+    ),
+    "sadp": sh.FixedSADP(a_plus=40, a_minus=60, kappa_bits=7, evidence_shift=4, rounding="stochastic", **_COMMON),
+}
+LIVELY_FLOAT = {
+    "ssdp": sh.SSDP(
+        a_plus=0.05, a_baseline=0.02, kernel="exponential", tau_plus=3.0, tau_minus=8.0, commit_windows=4
+    ),
+    "stdp_all": sh.STDP(a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, commit_windows=4),
+    "stdp_nearest": sh.STDP(
+        a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, pairing="nearest", clip=0.06, commit_windows=4
+    ),
+    "sadp": sh.SADP(a_plus=0.1, a_minus=0.2, commit_windows=4),
+}
