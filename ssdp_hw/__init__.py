@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ssdp_hw.activity import measure_activity
     from ssdp_hw.chip_resources import resources
+    from ssdp_hw.chips import load_chip
     from ssdp_hw.comparison import compare
     from ssdp_hw.drive import DirectInput
     from ssdp_hw.encoding import encode
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
-    from ssdp_hw.ladder import loss_ladder
     from ssdp_hw.ladder import loss_ladder
     from ssdp_hw.learning import learn
     from ssdp_hw.learning_state import LearningState
@@ -55,8 +55,8 @@ _HOME = {
     "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
     "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
     "resources": "chip_resources", "from_nir": "nir_io", "learn": "learning", "load": "storage",
-    "loss_ladder": "ladder", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage", "to_nir": "nir_io",
-    "write_nir": "nir_io",
+    "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage",
+    "to_nir": "nir_io", "write_nir": "nir_io",
 }
 
 __all__ = [
@@ -64,9 +64,8 @@ __all__ = [
     "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "Input",
     "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError", "Teacher", "WeightFormat",
     "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_nir", "learn", "load",
-    "load_learning", "loss_ladder", "loss_ladder",
-    "measure_activity", "quantize", "resources", "run", "save", "save_learning",
-    "targets", "to_nir", "write_nir",
+    "load_chip", "load_learning", "loss_ladder", "measure_activity", "quantize", "resources", "run", "save",
+    "save_learning", "targets", "to_nir", "write_nir",
 ]
 
 

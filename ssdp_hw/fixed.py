@@ -24,6 +24,7 @@ from ssdp_hw.checks import (
     with_synapse_values,
 )
 from ssdp_hw.chips import Chip, load_chip
+from ssdp_hw.design_rules import design_rule_violations
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import BaseProjection, Comparison, Graph, Input, Reset
@@ -146,7 +147,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
     Attributes:
         inputs, populations, projections, outputs: the graph; outputs are population names.
-        chip: the chip whose widths the integers obey.
+        chip: the chip whose widths the integers obey: its name, the path of its file, or the Chip.
         dt: length of a step in seconds, where known; it does not act on the integers.
         report: what quantisation lost, where the network came from :func:`ssdp_hw.quantize`.
         notes: what was assumed on the way, one sentence each.
@@ -166,12 +167,11 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(self.notes))
-        if isinstance(self.chip, str):
-            object.__setattr__(self, "chip", load_chip(self.chip))
+        object.__setattr__(self, "chip", load_chip(self.chip))
         object.__setattr__(self, "dt", positive_or_none(self.dt, "dt"))
         self._index()
         for violation in design_rule_violations(self):
-            raise ParameterError(violation)
+            raise ParameterError(str(violation))
 
     @property
     def limits(self) -> Chip:
@@ -212,58 +212,3 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         from ssdp_hw.storage import load_as
 
         return load_as(cls, path)
-
-
-def _range_violation(what: str, value: Any, low: int, high: int) -> list[str]:
-    value = np.asarray(value)
-    bad = value[(value < low) | (value > high)]
-    return [f"{what} = {int(bad.flat[0])} is outside {low} .. {high} of the chip"] if bad.size else []
-
-
-def design_rule_violations(network: FixedNetwork) -> list[str]:
-    """Every chip limit that a network breaks, one sentence each; empty when it fits."""
-    chip = network.limits
-    found: list[str] = []
-    for p in network.populations:
-        owner = f"population '{p.name}'"
-        found += _range_violation(f"{owner}: du", p.du, 0, chip.decay_max)
-        found += _range_violation(f"{owner}: dv", p.dv, 0, chip.decay_max)
-        found += _range_violation(f"{owner}: vth", p.vth, 0, chip.threshold_max)
-        found += _range_violation(f"{owner}: bias_mant", p.bias_mant, -chip.bias_mant_max, chip.bias_mant_max)
-        found += _range_violation(f"{owner}: bias_exp", p.bias_exp, 0, chip.bias_exp_max)
-        found += _range_violation(f"{owner}: v_init", p.v_init, -chip.state_max, chip.state_max)
-        found += _register_violation(network, p)
-    for q in network.projections:
-        owner = f"projection '{q.name}'"
-        found += _range_violation(f"{owner}: weight_exp", q.weight_exp, chip.weight_exp_min, chip.weight_exp_max)
-        found += _range_violation(f"{owner}: delay", q.delay, 0, chip.delay_max)
-        found += _range_violation(f"{owner}: weight bits", q.format.bits, 1, chip.weight_bits)
-        if q.format.scale_bits != chip.weight_scale_bits:
-            found.append(
-                f"{owner}: weights on a scale of {q.format.scale_bits} bits; "
-                f"{chip.title} has {chip.weight_scale_bits}"
-            )
-    return found
-
-
-def _register_violation(network: FixedNetwork, p: FixedPopulation) -> list[str]:
-    """Whether the current can leave the host register in which simulators hold it.
-
-    While one step brings at most ``2**state_bits``, one turn of the wrap always leads back into the
-    register. Beyond that the current can grow to the geometric sum of its inputs, and u + v + bias
-    must still fit, or the simulators' int32 would turn around silently.
-    """
-    chip = network.limits
-    largest = network.activation_bound(p.name) << chip.activation_shift
-    half = 1 << (chip.state_bits - 1)
-    growth = (largest << chip.decay_bits) // np.maximum(p.du + chip.current_decay_offset, 1)
-    bias_max = chip.bias_mant_max << chip.bias_exp_max
-    unsafe = (largest > 2 * half) & (growth + 2 * half + bias_max > 2 ** (chip.activation_bits - 1) - 1)
-    if not unsafe.any():
-        return []
-    return [
-        f"population '{p.name}': neuron {int(np.argmax(unsafe))} can receive {int(largest.max())} in one step "
-        f"(all its synapses at once, shifted by {chip.activation_shift}), which can leave the "
-        f"{chip.activation_bits}-bit register of the simulators; lower weight_exp or the fan-in"
-    ]
-

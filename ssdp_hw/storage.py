@@ -21,9 +21,9 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from ssdp_hw.chips import load_chip
+from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, shipped_chip
 from ssdp_hw.conv_weight import ConvWeight
-from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError
 from ssdp_hw.files import write_atomically
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.formats import WeightFormat
@@ -49,8 +49,7 @@ def save(network: Network | FixedNetwork, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ParameterError: no network.
-        UnsupportedError: a chip that does not ship with the toolkit.
-        FileFormatError: the file cannot be written.
+        FileFormatError: the file cannot be written, or the chip breaks a rule of :mod:`ssdp_hw.chips.table`.
     """
     _write(path, *_encode(network))
 
@@ -62,7 +61,7 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
 
     Raises:
         ParameterError: no network, no state, or counters of a projection that there is not.
-        UnsupportedError, FileFormatError: see :func:`save`.
+        FileFormatError: see :func:`save`.
     """
     header, arrays = _encode(network)
     if not isinstance(state, LearningState):
@@ -174,7 +173,7 @@ def _encode(network: Network | FixedNetwork) -> tuple[Header, Arrays]:
         "notes": [str(n) for n in network.notes],
     }
     if isinstance(network, FixedNetwork):
-        header |= {"kind": "fixed", "chip": _chip_name(network), "dt": network.dt, "report": _report(network.report)}
+        header |= {"kind": "fixed", "chip": _chip(network), "dt": network.dt, "report": _report(network.report)}
         parts = {
             "populations": [_encode_fixed_population(p) for p in network.populations],
             "projections": [_encode_fixed_projection(q) for q in network.projections],
@@ -193,15 +192,19 @@ def _encode(network: Network | FixedNetwork) -> tuple[Header, Arrays]:
     return header, arrays
 
 
-def _chip_name(network: FixedNetwork) -> str:
-    name = network.limits.name
-    try:
-        shipped = load_chip(name)
-    except ParameterError:
-        shipped = None
-    if shipped != network.limits:
-        raise UnsupportedError(f"chip '{name}' does not ship with the toolkit: its network cannot be saved")
-    return name
+def _chip(network: FixedNetwork) -> Any:
+    """The name of a chip that ships with the toolkit, or the whole table of another."""
+    chip = network.limits
+    own = chip_to_table(chip)
+    if chip.name in chip_names() and chip_to_table(shipped_chip(chip.name)) == own:
+        return chip.name
+    chip_from_table(own, f"chip '{chip.name}'")  # what could not be read again is not written
+    return own
+
+
+def _load_chip(data: Any) -> Chip:
+    """A chip from the header: never from a path that a file names."""
+    return chip_from_table(data, "its chip") if isinstance(data, dict) else shipped_chip(str(data))
 
 
 def _report(report: Any) -> Any:
@@ -255,7 +258,7 @@ def _decode(header: Header, file: Any) -> Network | FixedNetwork:
     if header["kind"] == "fixed":
         return FixedNetwork(
             inputs, [_fixed_population(*p) for p in populations], [_fixed_projection(*q) for q in projections],
-            outputs, str(header["chip"]), header["dt"], _decode_report(header["report"]), notes,
+            outputs, _load_chip(header["chip"]), header["dt"], _decode_report(header["report"]), notes,
         )
     if header["kind"] != "float":
         raise ParameterError(f"networks of kind {header['kind']!r} are unknown")

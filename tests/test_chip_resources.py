@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import fixed_networks
 
 import ssdp_hw as sh
-from ssdp_hw.chips import load_figures
+from ssdp_hw.chips import load_chip
 
 
 def dense(pre, post, **projection):
@@ -20,10 +22,10 @@ def dense(pre, post, **projection):
 
 def test_figures_carry_unit_and_source():
     for group in ("core", "energy"):
-        figures = load_figures("loihi", group)
+        figures = load_chip("loihi").figures(group)
         assert figures
         assert all(f.unit and f.source and f.value > 0 for f in figures.values())
-    assert load_figures("loihi", "moon") == {}
+    assert load_chip("loihi").figures("moon") == {}
 
 
 def test_compartments_bind():
@@ -84,7 +86,6 @@ def test_every_network_is_accounted_for(data):
     assert found.fits
 
 
-def test_a_chip_without_figures_is_refused(monkeypatch):
-    monkeypatch.setattr("ssdp_hw.chip_resources.load_figures", lambda name, group: {})
-    with pytest.raises(sh.SsdpHwError, match="no figures for cores"):
-        sh.resources(dense(2, 2))
+def test_a_chip_without_figures_is_refused():
+    with pytest.raises(sh.SsdpHwError, match="'loihi2': its file has no figures for cores"):
+        sh.resources(replace(dense(2, 2), chip="loihi2"))

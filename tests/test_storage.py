@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import time
+from importlib import resources
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from strategies import fixed_networks, float_networks
 import ssdp_hw as sh
 from ssdp_hw import storage
 from ssdp_hw.chips import load_chip
-from ssdp_hw.errors import FileFormatError, ParameterError, SsdpHwError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, ParameterError, SsdpHwError
 from ssdp_hw.formats import SignMode
 from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.quantization import PopulationReport, ProjectionReport, QuantizationReport
@@ -159,11 +160,28 @@ def test_what_cannot_be_saved(path):
         sh.save({}, path)
     with pytest.raises(ParameterError, match="report is a str"):
         sh.save(fixed_network(report="good"), path)
-    for change in ({"name": "mine"}, {"threshold_bits": 18}):
-        chip = dataclasses.replace(load_chip("loihi"), **change)
-        with pytest.raises(UnsupportedError, match="does not ship"):
-            sh.save(fixed_network(chip=chip), path)
+    with pytest.raises(FileFormatError, match=r"chip 'loihi': 'weight_exp_max' = 30; a whole number from 0 to 15"):
+        sh.save(fixed_network(chip=dataclasses.replace(load_chip("loihi"), weight_exp_max=30)), path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("change", [{"name": "mine"}, {"threshold_bits": 16}, {"title": "another", "delay_max": 70}])
+def test_a_users_chip_travels_with_its_network(path, change):
+    chip = dataclasses.replace(load_chip("loihi"), **change)
+    sh.save(fixed_network(chip=chip), path)
+    found = sh.load(path).limits
+    assert found == chip
+    assert found.figures("core") == chip.figures("core")
+    assert found.entries["state_bits"] == chip.entries["state_bits"]
+    assert all(name == "threshold_bits" or found.entries[name].source for name in found.entries)
+
+
+def test_a_file_cannot_name_the_path_of_a_chip(path, tmp_path):
+    (tmp_path / "mine.toml").write_text((resources.files("ssdp_hw.chips") / "loihi.toml").read_text())
+    sh.save(fixed_network(chip=tmp_path / "mine.toml"), path)
+    change_header(path, lambda h: h.update(chip=str(tmp_path / "mine.toml")))
+    with pytest.raises(FileFormatError, match="is unknown"):
+        sh.load(path)
 
 
 # Damaged and foreign files.

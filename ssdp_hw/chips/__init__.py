@@ -1,105 +1,26 @@
 """A chip is data: its register widths and limits, each with a unit and a source.
 
-The files beside this module are the shipped chips. Nothing here knows how a chip is simulated.
+The TOML files beside this module are the shipped chips; a user's own is named by its path. Nothing here
+knows how a chip is simulated.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ssdp_hw.chips.chip import Chip, Figure
+from ssdp_hw.chips.table import chip_from_table, chip_to_table
 from ssdp_hw.errors import FileFormatError, ParameterError
 
+__all__ = ["Chip", "Figure", "chip_from_table", "chip_names", "chip_to_table", "load_chip", "shipped_chip"]
 
-@dataclass(frozen=True)
-class Chip:
-    """Register widths of a chip, in bits unless said.
-
-    ``weight_scale_bits`` is the width of the scale on which weights are written: a weight of fewer
-    bits keeps that scale and loses low bits. ``current_decay_offset`` and
-    ``voltage_decay_offset`` are added to ``du`` and ``dv`` before they act. Synaptic input and
-    threshold are shifted left by ``activation_shift`` to reach the scale of u and v.
-    """
-
-    name: str
-    title: str
-    weight_bits: int
-    weight_scale_bits: int
-    weight_exp_min: int
-    weight_exp_max: int
-    decay_bits: int
-    current_decay_offset: int
-    voltage_decay_offset: int
-    state_bits: int
-    activation_shift: int
-    activation_bits: int
-    threshold_bits: int
-    bias_mant_bits: int
-    bias_exp_max: int
-    delay_max: int
-    window_ticks_max: int
-
-    @property
-    def decay_max(self) -> int:
-        """Largest value of the decay registers du and dv."""
-        return (1 << self.decay_bits) - 1
-
-    @property
-    def threshold_max(self) -> int:
-        """Largest threshold mantissa ``vth``."""
-        return (1 << self.threshold_bits) - 1
-
-    @property
-    def state_max(self) -> int:
-        """Largest voltage: v saturates at plus and minus this."""
-        return (1 << (self.state_bits - 1)) - 1
-
-    @property
-    def bias_mant_max(self) -> int:
-        """Largest bias mantissa; the smallest is its negative (the register's -2**n is left out)."""
-        return (1 << (self.bias_mant_bits - 1)) - 1
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number with its unit and where it comes from."""
-
-    value: float
-    unit: str
-    source: str
-
-
-def _figure(entry: Any, name: str, origin: str) -> Figure:
-    if not isinstance(entry, dict) or not {"value", "unit", "source"} <= entry.keys():
-        raise FileFormatError(f"{origin}: '{name}' needs value, unit and source")
-    if isinstance(entry["value"], bool) or not isinstance(entry["value"], int | float):
-        raise FileFormatError(f"{origin}: '{name}' = {entry['value']!r} is not a number")
-    return Figure(entry["value"], str(entry["unit"]), str(entry["source"]))
-
-
-def _from_table(table: dict[str, Any], origin: str) -> Chip:
-    values: dict[str, Any] = {}
-    for field in fields(Chip):
-        if field.name not in table:
-            raise FileFormatError(f"{origin}: the entry '{field.name}' is missing from the chip")
-        if field.name in ("name", "title"):
-            values[field.name] = str(table[field.name])
-            continue
-        value = _figure(table[field.name], field.name, origin).value
-        if not isinstance(value, int):
-            raise FileFormatError(f"{origin}: '{field.name}' = {value!r} is not an integer")
-        values[field.name] = value
-    return Chip(**values)
-
-
-def _table(name: str) -> dict[str, Any]:
-    if name not in chip_names():
-        raise ParameterError(f"chip '{name}' is unknown; known chips: {', '.join(chip_names())}")
-    return tomllib.loads((resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
+# A chip's file takes some kilobytes.
+_MAX_BYTES = 1 << 20
 
 
 def chip_names() -> list[str]:
@@ -109,23 +30,42 @@ def chip_names() -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def load_chip(name: str) -> Chip:
-    """The chip of that name.
+def shipped_chip(name: str) -> Chip:
+    """The chip of that name that ships with the toolkit.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    if name not in chip_names():
+        raise ParameterError(
+            f"chip '{name}' is unknown; known chips: {', '.join(chip_names())}, or the path of a .toml file"
+        )
+    text = (resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8")
+    return chip_from_table(tomllib.loads(text), f"{name}.toml")
+
+
+def load_chip(chip: Chip | str | os.PathLike[str]) -> Chip:
+    """A chip by its name, or by the path of a user's ``.toml`` file.
 
     Raises:
         ParameterError: no such chip ships with the toolkit.
-        FileFormatError: the chip's file lacks an entry.
+        FileFormatError: the file is missing, no TOML, or breaks a rule of :mod:`ssdp_hw.chips.table`.
     """
-    return _from_table(_table(name), f"{name}.toml")
+    if isinstance(chip, Chip):
+        return chip
+    if isinstance(chip, str) and not chip.endswith(".toml"):
+        return shipped_chip(chip)
+    if not isinstance(chip, str | os.PathLike):
+        raise ParameterError(f"chip = {chip!r} is neither a name, nor a path, nor a Chip")
+    return chip_from_table(_read(Path(chip)), str(chip))
 
 
-def load_figures(name: str, group: str) -> dict[str, Figure]:
-    """Figures of the chip that are no register widths: ``core`` (limits) or ``energy``.
-
-    Empty where nothing is known, which is better than a guess.
-
-    Raises:
-        ParameterError, FileFormatError: see :func:`load_chip`.
-    """
-    table = _table(name).get(group, {})
-    return {key: _figure(entry, f"{group}.{key}", f"{name}.toml") for key, entry in table.items()}
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise FileFormatError(f"{path}: is larger than {_MAX_BYTES} bytes, which no chip's file is")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FileFormatError(f"{path}: is no TOML ({error})") from None

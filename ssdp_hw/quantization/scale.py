@@ -56,7 +56,7 @@ def _largest_scale(
     for q in p.incoming:
         pairs.append((unit * largest_magnitude(formats[q.name]) * 2.0**chip.weight_exp_max, largest_weight(q.weight)))
         at_once += sum(signed_row_sums(q.weight))
-    # The register of one step: see ssdp_hw.fixed, _register_violation; a tenth is left for rounding.
+    # The register of one step: see ssdp_hw.design_rules, activation_register; a tenth is left for rounding.
     pairs.append((0.9 * 2.0**chip.state_bits, _largest(at_once)))
     limits = [available / value for available, value in pairs if value > 0]
     if not limits:

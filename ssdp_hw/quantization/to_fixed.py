@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -28,7 +29,7 @@ _ROUNDING_ROOM = 1.125
 
 def quantize(
     network: Network,
-    chip: str = "loihi",
+    chip: Chip | str | os.PathLike[str] = "loihi",
     calibration: ArrayLike | Mapping[str, ArrayLike] | DirectInput | None = None,
     *,
     weight_bits: int | Mapping[str, int] | None = None,
@@ -45,7 +46,7 @@ def quantize(
 
     Args:
         network: the float network.
-        chip: name of the chip.
+        chip: name of the chip, path of its .toml file, or the chip itself.
         calibration: typical input; the float network is run on it (target ``engine``) and u, v and
             bias may reach ``headroom`` times the peaks seen. Without it the peaks are bounded in
             closed form for any input, which is coarser; see :mod:`ssdp_hw.quantization.peaks`.
