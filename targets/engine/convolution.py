@@ -3,7 +3,7 @@
 A spike at (channel, y, x) reaches, for each kernel row that meets y, neighbouring x of the output. The
 neurons of a population that convolutions reach are therefore kept channels last, and the kernel so that
 the taps that meet neighbouring outputs are neighbours, each with its output channels: one kernel row is one
-run, or a few at a stride. Where the neurons cannot be kept so, the output channels are rows as well.
+run, or a few where it is dilated or grouped.
 
 A table is an int32 array. It begins with ``SITE`` numbers for each source: where its rows begin and end in
 the table, where its runs begin and end, and where it begins in the kernel and in the target. A row is two
@@ -38,37 +38,34 @@ def channels_last(network: AnyNetwork) -> dict[str, Index]:
     return orders
 
 
+def has_table(weight: ConvWeight, *, last: bool) -> bool:
+    """Whether there are runs worth a table; the target's neurons are kept channels last or not."""
+    return last or weight.kernel.shape[0] == weight.groups
+
+
 def convolution_table(weight: ConvWeight, sources: Index, *, last: bool) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """The stored weights in the order of the runs, and the table.
 
     Args:
-        weight: the convolution.
+        weight: the convolution, which :func:`has_table`.
         sources: the sources in the order in which they are listed.
         last: whether the target's neurons are kept channels last.
     """
     c_out, c_in, *taps = weight.kernel.shape
-    out_width, last_axis = weight.shape_out[-1], len(taps) - 1
-    outputs = c_out // weight.groups  # channels that one input channel reaches
+    outputs, area = c_out // weight.groups, math.prod(weight.shape_out[1:])
+    # In the target, from one position to the next and from one channel to the next.
+    per_position, per_channel = (c_out, 1) if last else (1, area)
     # Output x rises by one where a tap falls by `fall`: such taps become neighbours, in slots.
     fall = weight.stride[-1] // math.gcd(weight.stride[-1], weight.dilation[-1])
     tap_of_slot = np.lexsort((-np.arange(taps[-1]), np.arange(taps[-1]) % fall))
     grouped = weight.kernel.reshape(weight.groups, outputs, c_in, -1, taps[-1])[..., tap_of_slot]
-    kernel = grouped.transpose((0, 2, 3, 4, 1) if last else (0, 2, 1, 3, 4))
 
-    in_row, row, out_row = weight.pairs(0, last_axis)
-    in_x, tap, out_x = weight.pairs(last_axis)
-    slot, area = np.argsort(tap_of_slot)[tap], math.prod(weight.shape_out[1:])
-    if last:
-        row_kernel, row_out = row * taps[-1] * outputs, out_row * out_width * c_out
-        run_kernel, run_out, length = slot * outputs, out_x * c_out, outputs
-    else:
-        channel = np.arange(outputs)[:, None]
-        row_kernel = (channel * math.prod(taps) + row * taps[-1]).reshape(-1)
-        row_out = (channel * area + out_row * out_width).reshape(-1)
-        in_row = np.tile(in_row, outputs)
-        run_kernel, run_out, length = slot, out_x, 1
-    rows_of, rows = _grouped(in_row, math.prod(weight.shape_in[1:-1]), np.stack([row_kernel, row_out]))
-    runs_of, runs = _merged(in_x, weight.shape_in[-1], run_kernel, run_out, length)
+    in_row, row, out_row = weight.pairs(0, len(taps) - 1)
+    row_columns = np.stack([row * taps[-1] * outputs, out_row * weight.shape_out[-1] * per_position])
+    rows_of, rows = _grouped(in_row, math.prod(weight.shape_in[1:-1]), row_columns)
+    in_x, tap, out_x = weight.pairs(len(taps) - 1)
+    slot = np.argsort(tap_of_slot)[tap]
+    runs_of, runs = _merged(in_x, weight.shape_in[-1], slot * outputs, out_x * per_position, outputs)
 
     channel, place = np.divmod(sources, math.prod(weight.shape_in[1:]))
     y, x = np.divmod(place, weight.shape_in[-1])
@@ -77,10 +74,10 @@ def convolution_table(weight: ConvWeight, sources: Index, *, last: bool) -> tupl
     sites = np.stack([
         rows_at + ROW * rows_of[y], rows_at + ROW * rows_of[y + 1],
         runs_at + RUN * runs_of[x], runs_at + RUN * runs_of[x + 1],
-        channel * outputs * math.prod(taps), channel // c_in * outputs * (1 if last else area),
+        channel * outputs * math.prod(taps), channel // c_in * outputs * per_channel,
     ], axis=1)
     table = np.concatenate([sites.reshape(-1), rows.T.reshape(-1), runs.T.reshape(-1)])
-    return kernel.reshape(-1), table.astype(np.int32)
+    return grouped.transpose(0, 2, 3, 4, 1).reshape(-1), table.astype(np.int32)
 
 
 def _grouped(keys: Index, count: int, columns: Index) -> tuple[Index, Index]:

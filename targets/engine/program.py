@@ -142,7 +142,8 @@ def _weight_type(network: FixedNetwork) -> Any:
 def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collection[str] = ()) -> Program:
     """Flatten a network; a float network computes in the type ``real``.
 
-    Where projections are plastic all neurons keep the network's order, in which learning reads them.
+    Where projections are plastic all neurons keep the network's order, in which learning reads them;
+    convolutions that have several output channels are unrolled there.
     """
     names = [*network.input_names, *network.population_names]
     sizes = np.array([network.size_of(name) for name in names], np.int64)

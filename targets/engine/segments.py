@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.graph import BaseProjection
 
-from .convolution import convolution_table
+from .convolution import convolution_table, has_table
 
 Array = NDArray[Any]
 
@@ -91,7 +91,11 @@ class Segments:
             plastic: whether it learns; it then joins groups in the network's order.
         """
         if isinstance(p.weight, ConvWeight):
-            self._add_convolution(p.weight.with_values(values), ends, (*ends[:2], int(p.delay), shift))
+            weight, head = p.weight.with_values(values), (*ends[:2], int(p.delay), shift)
+            if has_table(weight, last=ends.target_order is not None):
+                self._add_convolution(head, weight, ends)
+            else:  # runs of single neurons: a list is faster
+                self._add_sparse(head, _moved(weight.unrolled(), ends).tocsc())
             return np.zeros(0, np.int64)
         post, pre = p.shape
         values = values.astype(self.dtype, copy=False)
@@ -130,7 +134,7 @@ class Segments:
         self.indptr.append(columns.indptr.astype(np.int64))
         self.indices.append(columns.indices.astype(np.int32, copy=False))
 
-    def _add_convolution(self, weight: ConvWeight, ends: Ends, head: tuple[int, int, int, int]) -> None:
+    def _add_convolution(self, head: tuple[int, int, int, int], weight: ConvWeight, ends: Ends) -> None:
         sources = np.arange(weight.shape[1]) if ends.source_order is None else ends.source_order
         kernel, table = convolution_table(weight, sources, last=ends.target_order is not None)
         self.rows.append((CONVOLUTION, *head, self.length, 0, sum(a.size for a in self.indices)))
