@@ -133,7 +133,7 @@ def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Coll
     q = fixed.projection(p.name)
     if Step.WEIGHTS in steps:
         return replace(p, weight=with_synapse_values(
-            q.weight, q.synapse_weights * 2.0 ** (q.weight_exp + fixed.limits.activation_shift)
+            q.weight, q.stored_weights * 2.0 ** (q.weight_exp + fixed.limits.activation_shift)
         ))
     scale = _scale(fixed, p.target)
     return replace(p, weight=with_synapse_values(exact.weight, synapse_values(exact.weight) * scale))
