@@ -117,13 +117,24 @@ def test_run_gives_what_the_api_gives(folder, target):
 def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
     found = call_json(
         "learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", folder / "learned.h5",
-        "--a-plus", "0.05", "--a-baseline", "0.01", "--sigma", "5", "--rounding", "stochastic", "--seed", "3",
+        "--set", "a_plus=0.05", "--set", "a_baseline=0.01", "--set", "sigma=5", "--set", "rounding=stochastic",
+        "--seed", "3",
     )
     before, after = sh.load(folder / "net.h5"), sh.load(folder / "learned.h5")
     name = before.projections[0].name
     moved = np.mean(before.projection(name).weight != after.projection(name).weight)
     assert found["changed"][name] == moved > 0
     np.testing.assert_array_equal(before.population("out").vth, after.population("out").vth)
+
+
+def test_learning_goes_on_from_the_file(folder, tmp_path):
+    """Two epochs at once are one epoch, then another from its file."""
+    rule = ("--target", "spec", "--spikes", folder / "data.npz", "--rule", "sadp", "--set", "a_plus=0.02", "--set", "commit_windows=7")
+    call_json("learn", folder / "net.h5", *rule, "--epochs", "2", "--out", tmp_path / "both.h5")
+    call_json("learn", folder / "net.h5", *rule, "--out", tmp_path / "one.h5")
+    call_json("learn", tmp_path / "one.h5", *rule, "--resume", "--out", tmp_path / "two.h5")
+    assert (tmp_path / "two.h5").read_bytes() == (tmp_path / "both.h5").read_bytes()
+    assert (tmp_path / "one.h5").read_bytes() != (tmp_path / "both.h5").read_bytes()
 
 
 def test_compare_reports_accuracy_with_its_interval(folder):
@@ -176,7 +187,13 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
         (("quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "no" / "x.h5"), "cannot be written"),
         (("learn", folder / "net.h5", *spikes, "--out", tmp_path / "x.h5"), "labels"),
         (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
-          "--rounding", "up"), "up"),
+          "--set", "rounding=up"), "up"),
+        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
+          "--set", "b_plus=1"), "ssdp has a_baseline"),
+        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
+          "--rule", "hebb"), "choose ssdp, stdp, sadp"),
+        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5", "--resume"),
+         "without a learning state"),
     ]
     for arguments, expected in cases:
         done = call(*arguments)

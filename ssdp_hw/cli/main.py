@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +48,7 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
     for pair in pairs or []:
         name, sign, value = pair.partition("=")
         if not sign or not name:
-            raise ParameterError(f"--option {pair}: expected name=value")
+            raise ParameterError(f"{pair}: expected name=value")
         try:
             found[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -55,8 +56,29 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
     return found
 
 
+def _rule(name: str, parameters: list[str] | None) -> Any:
+    """A float rule of that name with these ``name=value`` parameters."""
+    from ssdp_hw.rules import SADP, STDP
+    from ssdp_hw.ssdp import SSDP
+
+    kinds: dict[str, Any] = {"ssdp": SSDP, "stdp": STDP, "sadp": SADP}
+    if name not in kinds:
+        raise ParameterError(f"--rule {name}: choose {', '.join(kinds)}")
+    known = {field.name for field in fields(kinds[name])} - {"gate"}
+    given = _options(parameters)
+    for parameter in given:
+        if parameter not in known:
+            raise ParameterError(f"--set {parameter}: {name} has {', '.join(sorted(known))}")
+    return kinds[name](**given)
+
+
 def _print_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+
+
+def _rate(activity: Any) -> float | None:
+    """Spikes per neuron and step."""
+    return None if activity is None else 1.0 - activity.activation_sparsity
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -180,44 +202,41 @@ def learn(
     target: Annotated[str, typer.Option(help="where to learn")] = "engine",
     dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
     update_order: UpdateOrder = None, preset: PresetName = None,
-    a_plus: Annotated[float, typer.Option(help="potentiation, in float weight")] = 1.5e-4,
-    a_baseline: Annotated[float, typer.Option(help="depression, in float weight")] = 5e-5,
-    sigma: Annotated[float, typer.Option(help="width of the kernel in steps")] = 1.0,
-    rounding: Annotated[str, typer.Option(help="carry, stochastic or nearest")] = "carry",
-    counter_bits: Annotated[int, typer.Option(help="width of the synchrony counters")] = 16,
-    silent_pairs: Annotated[str, typer.Option(help="depress or skip")] = "depress",
-    commit_windows: Annotated[int, typer.Option(help="windows between two weight changes")] = 1,
+    rule: Annotated[str, typer.Option(help="ssdp, stdp or sadp")] = "ssdp",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
+    ] = None,
     plastic: Annotated[list[str] | None, typer.Option(help="projection that learns; may be repeated")] = None,
-    teach: Annotated[str, typer.Option(help="all samples, or only errors")] = "all",
+    teach: Annotated[str, typer.Option(help="all samples, only errors, or by the delta rule")] = "all",
     teacher_step: Annotated[int, typer.Option(help="step of the first teaching spike")] = 0,
     epochs: Annotated[int, typer.Option()] = 1,
+    refresh: Annotated[int | None, typer.Option(help="samples after which errors and delta ask anew")] = None,
+    windows: Annotated[int, typer.Option(help="windows that a sample is cut into")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
     readout: Readout = "spike_count", steps: Steps = None, option: Options = None, as_json: AsJson = False,
 ) -> None:
-    """Let a network learn by SSDP, supervised by the labels, and save it."""
+    """Let a network learn by a local rule, supervised by the labels, and save it with its counters."""
     from ssdp_hw.learning import learn as teach_network
-    from ssdp_hw.ssdp import SSDP
-    from ssdp_hw.storage import save
+    from ssdp_hw.storage import load_learning, save_learning
     from ssdp_hw.teacher import Teacher
 
     found = files.read_network(network, dt, _semantics(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
         preset=preset,
     ))
-    rule = SSDP(
-        a_plus=a_plus, a_baseline=a_baseline, sigma=sigma, rounding=rounding,  # type: ignore[arg-type]
-        counter_bits=counter_bits, silent_pairs=silent_pairs, commit_windows=commit_windows,  # type: ignore[arg-type]
-    )
     result = teach_network(
-        found, files.read_spikes(spikes), files.read_labels(spikes, labels), rule, target, plastic=plastic,
-        teacher=Teacher(first_step=teacher_step), teach=teach,  # type: ignore[arg-type]
-        epochs=epochs, seed=seed, readout=readout, steps=steps, options=_options(option),
+        found, files.read_spikes(spikes), files.read_labels(spikes, labels), _rule(rule, parameter), target,
+        plastic=plastic, teacher=Teacher(first_step=teacher_step, inhibit=teach != "delta"),
+        teach=teach, epochs=epochs, refresh=refresh, windows=windows, seed=seed,  # type: ignore[arg-type]
+        state=load_learning(network)[1] if resume else None, readout=readout, steps=steps, options=_options(option),
     )
-    save(result.network, out)
+    save_learning(result.network, result.state, out)
     summary = {
         "target": target, "windows": result.windows, "commits": result.commits, "changed": dict(result.changed),
         "teacher_hits": result.teacher_hits, "weight_saturations": result.weight_saturations,
-        "counter_saturations": result.counter_saturations, "seconds": result.seconds, "notes": list(result.notes),
+        "counter_saturations": result.counter_saturations, "spikes_before": _rate(result.before),
+        "spikes_after": _rate(result.after), "seconds": result.seconds, "notes": list(result.notes),
     }
     if as_json:
         _print_json({**summary, "info": dict(result.info)})
