@@ -129,7 +129,10 @@ def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
 
 def test_learning_goes_on_from_the_file(folder, tmp_path):
     """Two epochs at once are one epoch, then another from its file."""
-    rule = ("--target", "spec", "--spikes", folder / "data.npz", "--rule", "sadp", "--set", "a_plus=0.02", "--set", "commit_windows=7")
+    rule = (
+        "--target", "spec", "--spikes", folder / "data.npz", "--rule", "sadp", "--set", "a_plus=0.02",
+        "--set", "commit_windows=7",
+    )
     call_json("learn", folder / "net.h5", *rule, "--epochs", "2", "--out", tmp_path / "both.h5")
     call_json("learn", folder / "net.h5", *rule, "--out", tmp_path / "one.h5")
     call_json("learn", tmp_path / "one.h5", *rule, "--resume", "--out", tmp_path / "two.h5")
