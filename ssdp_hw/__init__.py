@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from ssdp_hw.chip_resources import resources
     from ssdp_hw.chips import load_chip
     from ssdp_hw.comparison import compare
+    from ssdp_hw.conv_weight import ConvWeight
     from ssdp_hw.drive import DirectInput
     from ssdp_hw.encoding import encode
     from ssdp_hw.errors import SsdpHwError
     from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
+    from ssdp_hw.importers import from_lava_dl
     from ssdp_hw.ladder import loss_ladder
     from ssdp_hw.learning import learn
     from ssdp_hw.learning_state import LearningState
     from ssdp_hw.microcode import compile_microcode
     from ssdp_hw.network import Network, Population, Projection, Semantics
-    from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF
+    from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, I
     from ssdp_hw.nir_io import from_nir, to_nir, write_nir
     from ssdp_hw.quantization import quantize
     from ssdp_hw.rules import SADP, STDP, FixedGate, FixedSADP, FixedSTDP
@@ -46,24 +48,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "BatchSSDP": "ssdp", "IF": "neurons", "LI": "neurons", "LIF": "neurons", "CubaLI": "neurons",
-    "CubaLIF": "neurons", "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed",
+    "BatchSSDP": "ssdp", "ConvWeight": "conv_weight", "I": "neurons", "IF": "neurons", "LI": "neurons",
+    "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons", "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed",
     "FixedProjection": "fixed", "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules", "FixedGate": "rules",
     "FixedSADP": "rules", "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_state", "Input": "graph",
     "Network": "network", "Population": "network", "Projection": "network", "SSDP": "ssdp", "Semantics": "network",
     "SsdpHwError": "errors", "Teacher": "teacher", "fit_gate": "warm_up", "load_learning": "storage",
     "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
     "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
-    "resources": "chip_resources", "from_nir": "nir_io", "learn": "learning", "load": "storage",
+    "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io",
+    "learn": "learning", "load": "storage",
     "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage",
     "to_nir": "nir_io", "write_nir": "nir_io",
 }
 
 __all__ = [
-    "IF", "LI", "LIF", "SADP", "SSDP", "STDP", "BatchSSDP", "CubaLI", "CubaLIF", "DirectInput", "FixedGate",
-    "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "Input",
+    "IF", "LI", "LIF", "SADP", "SSDP", "STDP", "BatchSSDP", "ConvWeight", "CubaLI", "CubaLIF", "DirectInput",
+    "FixedGate",
+    "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "I", "Input",
     "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError", "Teacher", "WeightFormat",
-    "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_nir", "learn", "load",
+    "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_lava_dl",
+    "from_nir", "learn", "load",
     "load_chip", "load_learning", "loss_ladder", "measure_activity", "quantize", "resources", "run", "save",
     "save_learning", "targets", "to_nir", "write_nir",
 ]
