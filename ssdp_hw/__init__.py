@@ -49,28 +49,25 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BatchSSDP": "ssdp", "ConvWeight": "conv_weight", "I": "neurons", "IF": "neurons", "LI": "neurons",
-    "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons", "DirectInput": "drive", "FixedNetwork": "fixed", "FixedPopulation": "fixed",
-    "FixedProjection": "fixed", "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules", "FixedGate": "rules",
-    "FixedSADP": "rules", "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_state", "Input": "graph",
-    "Network": "network", "Population": "network", "Projection": "network", "SSDP": "ssdp", "Semantics": "network",
-    "SsdpHwError": "errors", "Teacher": "teacher", "fit_gate": "warm_up", "load_learning": "storage",
-    "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp", "compare": "comparison",
-    "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
-    "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io",
-    "learn": "learning", "load": "storage",
-    "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation", "save": "storage",
-    "to_nir": "nir_io", "write_nir": "nir_io",
+    "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons", "DirectInput": "drive", "FixedNetwork": "fixed",
+    "FixedPopulation": "fixed", "FixedProjection": "fixed", "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules",
+    "FixedGate": "rules", "FixedSADP": "rules", "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_state",
+    "Input": "graph", "Network": "network", "Population": "network", "Projection": "network",
+    "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors", "Teacher": "teacher", "fit_gate": "warm_up",
+    "load_learning": "storage", "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp",
+    "compare": "comparison", "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
+    "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io", "learn": "learning",
+    "load": "storage", "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation",
+    "save": "storage", "to_nir": "nir_io", "write_nir": "nir_io",
 }
 
 __all__ = [
     "IF", "LI", "LIF", "SADP", "SSDP", "STDP", "BatchSSDP", "ConvWeight", "CubaLI", "CubaLIF", "DirectInput",
-    "FixedGate",
-    "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP", "Gate", "I", "Input",
-    "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError", "Teacher", "WeightFormat",
-    "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_lava_dl",
-    "from_nir", "learn", "load",
-    "load_chip", "load_learning", "loss_ladder", "measure_activity", "quantize", "resources", "run", "save",
-    "save_learning", "targets", "to_nir", "write_nir",
+    "FixedGate", "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP",
+    "Gate", "I", "Input", "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError",
+    "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_lava_dl",
+    "from_nir", "learn", "load", "load_chip", "load_learning", "loss_ladder", "measure_activity", "quantize",
+    "resources", "run", "save", "save_learning", "targets", "to_nir", "write_nir",
 ]
 
 

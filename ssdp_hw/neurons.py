@@ -183,12 +183,12 @@ class CubaLIF(CubaLI):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class IF(Neuron):
-    """Integrate and fire without leak: ``dv/dt = r S``, a spike at v_threshold."""
+class I(Neuron):  # noqa: E742 - NIR's name
+    """Integrator without leak, a readout without spikes: ``dv/dt = r S``."""
 
     r: Any = 1.0
-    v_threshold: Any = 1.0
-    v_reset: Any = 0.0
+
+    spiking: ClassVar[bool] = False
 
     def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
         """``v <- v + dt r S`` by either method."""
@@ -196,6 +196,16 @@ class IF(Neuron):
         return StepCoefficients(
             decay_u=zeros, gain_u=ones, decay_v=ones, gain_v=dt * self.parameter("r"), drift=zeros
         )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class IF(I):
+    """Integrate and fire without leak: I with a spike at v_threshold."""
+
+    v_threshold: Any = 1.0
+    v_reset: Any = 0.0
+
+    spiking: ClassVar[bool] = True
 
 
 def without_memory(threshold: Any, dt: float, method: Discretization) -> LIF:
@@ -212,4 +222,4 @@ def without_memory(threshold: Any, dt: float, method: Discretization) -> LIF:
     return LIF(size=len(threshold), tau_mem=tau, v_threshold=threshold, v_reset=reset)
 
 
-NEURON_MODELS: dict[str, type[Neuron]] = {c.__name__: c for c in (LI, LIF, CubaLI, CubaLIF, IF)}
+NEURON_MODELS: dict[str, type[Neuron]] = {c.__name__: c for c in (LI, LIF, CubaLI, CubaLIF, I, IF)}

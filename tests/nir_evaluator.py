@@ -10,7 +10,7 @@ import numpy as np
 from scipy import signal
 
 KINDS_WITH_SPIKES = (nir.LIF, nir.IF, nir.CubaLIF, nir.Threshold)
-NEURONS = (*KINDS_WITH_SPIKES, nir.LI, nir.CubaLI)
+NEURONS = (*KINDS_WITH_SPIKES, nir.I, nir.LI, nir.CubaLI)
 
 
 def axes(value, count):
@@ -60,7 +60,7 @@ def apply(node, x):
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
         return pool(x, node, np.sum if isinstance(node, nir.SumPool2d) else np.mean)
     if isinstance(node, nir.Scale):
-        return x * (np.reshape(node.scale, x.shape) if np.size(node.scale) > 1 else node.scale)
+        return x * np.reshape(node.scale, x.shape if np.size(node.scale) > 1 else ())
     if isinstance(node, nir.Flatten):
         return flatten(x, node.start_dim, node.end_dim)
     return x
@@ -162,7 +162,7 @@ class Evaluator:
             e = self.decay(path, "tau_syn")
             new = e * u + (1 - e) * self.parameter(path, "w_in") * x
             self.u[path], current = new, u if self.old else new
-        if isinstance(node, nir.IF):
+        if isinstance(node, nir.I | nir.IF):
             v = v + self.dt * self.parameter(path, "r") * current
         else:
             d = self.decay(path, "tau" if hasattr(node, "tau") else "tau_mem")

@@ -165,14 +165,16 @@ def fixed_networks(draw: Draw, max_populations: int = 3) -> FixedNetwork:
 
 def _neuron(draw: Draw, rng: np.random.Generator, size: int, spiking: bool, typical: np.ndarray) -> models.Neuron:
     """A neuron of any model whose threshold lies near the voltage that typical input leads to."""
-    kind = draw(st.sampled_from((models.LIF, models.CubaLIF, models.IF) if spiking else (models.LI, models.CubaLI)))
+    kind = draw(st.sampled_from((models.LIF, models.CubaLIF, models.IF) if spiking
+                                else (models.LI, models.CubaLI, models.I)))
 
     def values(low: float, high: float) -> Any:
         return rng.uniform(low, high, size) if draw(st.booleans()) else float(rng.uniform(low, high))
 
-    voltage = typical * (0.01 if kind is models.IF else 1.0)
+    leaky = kind not in (models.I, models.IF)
+    voltage = typical * (1.0 if leaky else 0.01)
     parameters: dict[str, Any] = {"size": size, "v_init": values(-0.1, 0.1) * voltage, "r": values(0.5, 2.0)}
-    if kind is not models.IF:
+    if leaky:
         parameters |= {"tau_mem": values(1e-3, 2e-2), "v_leak": values(-0.2, 0.2) * voltage}
     if kind in (models.CubaLI, models.CubaLIF):
         parameters |= {"tau_syn": values(1e-3, 1e-2), "w_in": values(0.5, 2.0)}

@@ -171,4 +171,4 @@ def test_what_a_model_lacks_is_zero():
     assert IF(size=2).parameter("v_leak").tolist() == [0, 0]
     assert not LI(size=1, tau_mem=1).spiking
     assert CubaLIF(size=1, tau_mem=1, tau_syn=1).has_current
-    assert set(NEURON_MODELS) == {"LI", "LIF", "CubaLI", "CubaLIF", "IF"}
+    assert set(NEURON_MODELS) == {"LI", "LIF", "CubaLI", "CubaLIF", "I", "IF"}

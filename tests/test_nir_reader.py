@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF
+from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, I
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.nir_io import from_nir
 from ssdp_hw.simulation import run
@@ -75,6 +75,7 @@ def same_network(a, b):
 NEURONS = {
     "LIF": (LIF, {"tau": "tau_mem", "r": "r", "v_leak": "v_leak", "v_threshold": "v_threshold", "v_reset": "v_reset"}),
     "IF": (IF, {"r": "r", "v_threshold": "v_threshold", "v_reset": "v_reset"}),
+    "I": (I, {"r": "r"}),
     "LI": (LI, {"tau": "tau_mem", "r": "r", "v_leak": "v_leak"}),
     "CubaLI": (CubaLI, {k: k for k in ("tau_mem", "tau_syn", "r", "v_leak", "w_in")}),
     "CubaLIF": (
@@ -250,14 +251,20 @@ def test_loop_without_a_neuron():
 
 
 def test_unsupported_nodes_are_all_listed(tmp_path):
-    inner = nir.NIRGraph({**ends(3, 3), "i": nir.I(r=np.ones(3))}, [("in", "i"), ("i", "out")], type_check=False)
-    g = graph({"i": nir.I(r=np.ones(3)), "sub": inner, "pop": lif(3)}, "in->i->sub->pop->out", outputs=3)
-    words = ["'i' (I)", "'sub.i' (I)", "supported are Input"]
-    nir.write(tmp_path / "g.nir", g)
-    with h5py.File(tmp_path / "g.nir", "r+") as f:  # a type that NIR does not know either
-        del f["node/nodes/pop/type"]
-        f["node/nodes/pop/type"] = "Izhikevich"
-    for source, more in ((g, []), (tmp_path / "g.nir", ["'pop' (Izhikevich)", str(tmp_path)])):
+    def network(strange):
+        inner = nir.NIRGraph({**ends(3, 3), "i": strange()}, [("in", "i"), ("i", "out")], type_check=False)
+        return graph({"i": strange(), "sub": inner, "pop": lif(3)}, "in->i->sub->pop->out", outputs=3)
+
+    class Izhikevich(nir.I):
+        """A node type that NIR does not have."""
+
+    nir.write(tmp_path / "g.nir", network(lambda: nir.I(r=np.ones(3))))
+    with h5py.File(tmp_path / "g.nir", "r+") as f:
+        for node in ("i", "sub/nodes/i"):
+            del f[f"node/nodes/{node}/type"]
+            f[f"node/nodes/{node}/type"] = "Izhikevich"
+    words = ["'i' (Izhikevich)", "'sub.i' (Izhikevich)", "supported are Input"]
+    for source, more in ((network(lambda: Izhikevich(r=np.ones(3))), []), (tmp_path / "g.nir", [str(tmp_path)])):
         with pytest.raises(UnsupportedError) as caught:
             from_nir(source, DT)
         for word in words + more:

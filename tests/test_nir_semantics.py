@@ -103,6 +103,7 @@ class Builder:
         cuba = {"tau_mem": tau(), "tau_syn": tau(), "w_in": self.values(shape, 0.5, 2)}
         fields = {
             "LIF": {"tau": tau(), **rest, **spike}, "LI": {"tau": tau(), **rest},
+            "I": {"r": self.values(shape, 0.3 / self.dt, 1 / self.dt)},
             "IF": {"r": self.values(shape, 0.3 / self.dt, 1 / self.dt), **spike},
             "CubaLIF": {**cuba, **rest, **spike}, "CubaLI": {**cuba, **rest},
             "Threshold": {"threshold": self.values(shape, -0.3, 0.8)},
@@ -140,7 +141,7 @@ class Builder:
             before = [*before, branch]
         kind = self.one_of(*kinds)
         name = self.add("n", self.neuron(shape, kind), *before, shape=shape)
-        if kind not in ("LI", "CubaLI"):
+        if kind not in ("LI", "CubaLI", "I"):
             self.recurrence(name, shape)
         return name, shape
 
@@ -161,7 +162,7 @@ def graphs(draw):
         before.append(b.input(shape))
     if len(before[0]) and before[0].startswith("n") and draw(st.booleans()):
         b.output(before[0])
-    name, _ = b.layer(before, shape, (*spiking, "LI", "CubaLI"))
+    name, _ = b.layer(before, shape, (*spiking, "LI", "CubaLI", "I"))
     b.output(name)
     return nir.NIRGraph(b.nodes, b.edges, type_check=False), b.dt, {n: s for n, s in b.shapes.items() if n[:2] == "in"}
 

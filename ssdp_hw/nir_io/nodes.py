@@ -12,7 +12,7 @@ from ssdp_hw.checks import as_array, real_vector
 from ssdp_hw.conv_weight import Shape, whole_numbers
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.network import Semantics
-from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, Neuron, without_memory
+from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, I, Neuron, without_memory
 from ssdp_hw.nir_io.metadata import metadata_of
 
 # By NIR type: our model, and our parameter for each of NIR's.
@@ -22,6 +22,7 @@ _SPIKE = {"v_threshold": "v_threshold", "v_reset": "v_reset"}
 NEURONS: dict[str, tuple[type[Neuron], dict[str, str]]] = {
     "LIF": (LIF, _LI | _SPIKE),
     "CubaLIF": (CubaLIF, _CUBA_LI | _SPIKE),
+    "I": (I, {"r": "r"}),
     "IF": (IF, {"r": "r"} | _SPIKE),
     "LI": (LI, _LI),
     "CubaLI": (CubaLI, _CUBA_LI),

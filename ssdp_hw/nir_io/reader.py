@@ -21,7 +21,7 @@ from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import Discretization, UpdateOrder
 from ssdp_hw.nir_io.files import read_graph, refuse_unsupported
 from ssdp_hw.nir_io.metadata import GraphHeader, metadata_of, text_of
-from ssdp_hw.nir_io.nodes import is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
+from ssdp_hw.nir_io.nodes import NEURONS, is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
 from ssdp_hw.nir_io.presets import Preset, TauUnit, as_framework, find_preset, in_seconds
 from ssdp_hw.nir_io.shapes import find_shapes
 from ssdp_hw.nir_io.signals import Signal, Signals, add_constants, joined, signals_of
@@ -68,7 +68,7 @@ def from_nir(
 ) -> Network:
     """Read a NIR file or graph as a network.
 
-    All node types of NIR but I are supported, with nested graphs, several inputs and outputs, and
+    All node types of NIR are supported, with nested graphs, several inputs and outputs, and
     recurrent edges. Neuron and Threshold nodes become populations. All between them is linear and
     becomes projections and biases: convolutions and poolings keep their kernels where they can, chains
     of linear nodes are multiplied into one matrix, Delay nodes become delays rounded to steps. What
@@ -207,7 +207,7 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
     count, used = Counter(short), set[str]()
     projections = []
     for base, (target, origin, matrix, delay, via) in zip(short, found, strict=True):
-        if kind_of(wiring.nodes[origin]) in ("LI", "CubaLI"):
+        if kind_of(wiring.nodes[origin]) in NEURONS and not NEURONS[kind_of(wiring.nodes[origin])][0].spiking:
             raise UnsupportedError(
                 f"{wiring.title(origin)} is a readout without spikes and cannot drive {wiring.title(target)}"
             )
