@@ -20,7 +20,7 @@ NEURON = {"type": b"LOIHI", "iDecay": 1024, "vDecay": 512, "vThMant": 60, "refDe
 
 
 def even(*shape, size=60):
-    return 2.0 * RNG.integers(-size // 4, size // 2, shape)
+    return 2.0 * RNG.integers(-size // 3, size // 2, shape)
 
 
 def layers():
