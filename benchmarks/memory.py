@@ -1,8 +1,10 @@
-"""How much memory a large sparse network takes: ``python benchmarks/memory.py [synapses in millions ...]``.
+"""How much memory large networks and long runs take: ``python benchmarks/memory.py [synapses in millions ...]``.
 
 A million neurons, each with the same number of 8-bit synapses from others, and a small sparse input, run for
 ``STEPS`` steps in the engine. Each size runs in a process of its own, whose largest resident memory counts what
 everything takes together: the interpreter, the making of the weights, the network, the engine's program, the run.
+Then a small network runs in pieces of ``PIECE`` steps, for 100,000 and for 1,000,000 steps, with all spikes recorded
+to a file.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,7 @@ import numpy as np
 NEURONS = 1_000_000
 INPUTS = 1_000
 STEPS = 50
+PIECE = 10_000
 LIMIT = 2 << 30  # bytes for a million neurons and 100 million synapses
 
 
@@ -67,21 +72,49 @@ def measure(millions: int) -> dict[str, float]:
     }
 
 
-def in_processes(sizes: list[int]) -> list[dict[str, float]]:
-    """Each size in a process of its own."""
+def measure_stream(steps: int) -> dict[str, float]:
+    """A run of 64-128-10 in pieces, recorded to a file."""
+    import ssdp_hw as sh
+
+    rng = np.random.default_rng(0)
+    sizes = {"input": 64, "hidden": 128, "output": 10}
+    network = sh.FixedNetwork(
+        [sh.Input("input", 64)],
+        [sh.FixedPopulation(name=n, size=sizes[n], dv=256, vth=1000) for n in ("hidden", "output")],
+        [
+            sh.FixedProjection(source=a, target=b, weight=2 * rng.integers(-60, 68, (sizes[b], sizes[a])))
+            for a, b in (("input", "hidden"), ("hidden", "output"))
+        ],
+        ["output"],
+    )
+    pieces = (rng.random((PIECE, 1, 64)) < 0.05 for _ in range(steps // PIECE))
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        path = Path(folder) / "run.h5"
+        result = sh.stream(network, pieces, path)
+        seconds, size = time.perf_counter() - started, path.stat().st_size
+    return {
+        "steps": steps, "seconds": seconds, "engine_seconds": result.seconds, "file_bytes": size,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def in_processes(what: str, sizes: list[int]) -> list[dict[str, float]]:
+    """Each size of ``--network`` or ``--stream`` in a process of its own."""
     rows = []
-    for millions in sizes:
-        command = [sys.executable, __file__, "--one", str(millions)]
+    for size in sizes:
+        command = [sys.executable, __file__, what, str(size)]
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     return rows
 
 
 def main() -> None:
     """Print a row a size, bytes a synapse by a straight line, and whether the limit holds."""
-    if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(measure(int(sys.argv[2]))))
+    work = {"--network": measure, "--stream": measure_stream}.get("".join(sys.argv[1:2]))
+    if work is not None:
+        print(json.dumps(work(int(sys.argv[2]))))
         return
-    rows = in_processes([int(a) for a in sys.argv[1:]] or [20, 50, 100])
+    rows = in_processes("--network", [int(a) for a in sys.argv[1:]] or [20, 50, 100])
     for r in rows:
         print(
             f"{r['synapses'] / 1e6:6.1f} M synapses: {r['peak_bytes'] / 2**30:.2f} GiB at most, "
@@ -91,6 +124,12 @@ def main() -> None:
     if len(rows) > 1:
         slope, base = np.polyfit([r["synapses"] for r in rows], [r["peak_bytes"] for r in rows], 1)
         print(f"{slope:.1f} bytes a synapse and {base / 2**20:.0f} MiB for everything else")
+    for r in in_processes("--stream", [100_000, 1_000_000]):
+        print(
+            f"{r['steps']:,} steps in pieces of {PIECE:,}: {r['peak_bytes'] / 2**20:.0f} MiB at most, "
+            f"{r['seconds']:.1f} s, {r['engine_seconds']:.1f} s of them in the engine; "
+            f"{r['file_bytes'] / 2**20:.0f} MiB written"
+        )
     if rows[-1]["synapses"] >= 100e6 and rows[-1]["peak_bytes"] > LIMIT:
         raise SystemExit("above the limit of 2 GiB")
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ssdp_hw.simulation import run
     from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, Gate, batch_update
     from ssdp_hw.storage import load, load_learning, save, save_learning
+    from ssdp_hw.streaming import stream
     from ssdp_hw.target import list_targets as targets
     from ssdp_hw.teacher import Teacher
     from ssdp_hw.warm_up import fit_gate
@@ -58,7 +59,7 @@ _HOME = {
     "compare": "comparison", "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
     "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io", "learn": "learning",
     "load": "storage", "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation",
-    "save": "storage", "to_nir": "nir_io", "write_nir": "nir_io",
+    "save": "storage", "stream": "streaming", "to_nir": "nir_io", "write_nir": "nir_io",
 }
 
 __all__ = [
@@ -67,7 +68,7 @@ __all__ = [
     "Gate", "I", "Input", "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError",
     "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_lava_dl",
     "from_nir", "learn", "load", "load_chip", "load_learning", "loss_ladder", "measure_activity", "quantize",
-    "resources", "run", "save", "save_learning", "targets", "to_nir", "write_nir",
+    "resources", "run", "save", "save_learning", "stream", "targets", "to_nir", "write_nir",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,10 @@ READOUTS = ("spike_count", "first_spike", "max_membrane")
 UNDECIDED = -1
 
 
-def spike_count(spikes: NDArray[np.bool_]) -> NDArray[np.int64]:
+def spike_count(spikes: NDArray[Any]) -> NDArray[np.int64]:
     """Class of most spikes; of equals the lowest; ``UNDECIDED`` if no neuron fired.
 
-    ``spikes`` has shape (time, batch, n), the result shape (batch,).
+    ``spikes`` has shape (time, batch, n), truth values or already counts; the result shape (batch,).
     """
     counts = spikes.sum(axis=0, dtype=np.int64)
     return np.where(counts.any(axis=1), counts.argmax(axis=1), UNDECIDED)

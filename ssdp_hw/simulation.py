@@ -10,7 +10,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from ssdp_hw.checks import check_memory
-from ssdp_hw.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, make_drive
+from ssdp_hw.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import OverflowCount, Record, RunResult
@@ -57,19 +57,11 @@ def run(
         TargetRunError: the target failed while it ran.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
     """
-    if on_overflow not in ("error", "warn", "ignore"):
-        raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
+    kept = checked_record(network, record, populations, on_overflow)
     drive = make_drive(network, inputs, steps, max_bytes)
-    names = tuple(p.name for p in network.populations) if populations is None else tuple(populations)
-    for name in names:
-        network.population(name)
     chosen = get_target(target, network)
     resolved = chosen.resolve(options or {})
-    kept = Record(tuple(record), names)
-    check_memory(
-        drive.steps * drive.batch * _recorded_bytes(network, kept), max_bytes,
-        f"recording {', '.join(kept.variables)} of {drive.steps} steps and {drive.batch} samples",
-    )
+    check_recorded_memory(network, kept, drive, max_bytes)
     start = time.perf_counter()
     recording = chosen.run(network, drive, kept, resolved)
     seconds = time.perf_counter() - start
@@ -83,11 +75,32 @@ def run(
     return result
 
 
-def _recorded_bytes(network: AnyNetwork, record: Record) -> int:
-    """Bytes a step and sample: spikes take 1 a neuron, v and u 8."""
-    return sum(
-        (1 if variable == "spikes" else 8) * network.size_of(name)
-        for variable in record.variables for name in record.populations
+def checked_record(
+    network: AnyNetwork, record: Sequence[str], populations: Sequence[str] | None, on_overflow: OnOverflow
+) -> Record:
+    """What a run keeps.
+
+    Raises:
+        ParameterError: an unknown variable, population or value of ``on_overflow``.
+    """
+    if on_overflow not in ("error", "warn", "ignore"):
+        raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
+    names = network.population_names if populations is None else tuple(populations)
+    for name in names:
+        network.population(name)
+    return Record(tuple(record), names)
+
+
+def check_recorded_memory(network: AnyNetwork, record: Record, drive: Drive, max_bytes: int) -> None:
+    """Raise before a recording that exceeds ``max_bytes``: spikes take 1 byte a neuron and step, v and u 8.
+
+    Raises:
+        ParameterError: it does.
+    """
+    cells = sum(network.size_of(name) for name in record.populations) * drive.steps * drive.batch
+    check_memory(
+        cells * sum(1 if variable == "spikes" else 8 for variable in record.variables), max_bytes,
+        f"recording {', '.join(record.variables)} of {drive.steps} steps and {drive.batch} samples",
     )
 
 

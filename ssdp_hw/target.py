@@ -116,6 +116,14 @@ class Learned:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Session(ABC):
+    """A run in pieces: the state of every sample is carried from one to the next."""
+
+    @abstractmethod
+    def advance(self, drive: Drive, record: Record) -> Recording:
+        """Run the steps of ``drive``, whose batch is that of the pieces before."""
+
+
 class Target(ABC):
     """Something that runs float and fixed networks.
 
@@ -144,6 +152,14 @@ class Target(ABC):
     @abstractmethod
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run every sample of the drive from the initial state."""
+
+    def start(self, network: AnyNetwork, options: Mapping[str, Any]) -> Session:
+        """Begin a run in pieces from the initial state.
+
+        Raises:
+            UnsupportedError: this target cannot run in pieces.
+        """
+        raise UnsupportedError(f"target '{self.name}' cannot run in pieces; the target 'engine' can")
 
     def learn(
         self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]

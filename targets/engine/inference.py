@@ -10,16 +10,17 @@ import numpy as np
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import OverflowCount, Record, Recording
+from ssdp_hw.target import Session
 
 from .program import Program, bias_table, input_raster
-from .run import share
+from .run import share, thread_count
 from .segments import Array
 
 _NO_REGISTERS = np.zeros((0, 0), np.int64)
 
 
 class State:
-    """What a batch of samples carries from step to step.
+    """What samples carry from step to step.
 
     Attributes:
         origin: number of steps so far.
@@ -32,11 +33,36 @@ class State:
         self.arrays = tuple(np.empty((rows, width), dtype) for width in (n, n, program.layout.slots * n))
 
 
+class EngineSession(Session):
+    """A run in pieces."""
+
+    def __init__(self, program: Program, network: AnyNetwork, threads: object, info: Mapping[str, Any]) -> None:
+        self._arguments = program, network, threads, info
+        self._state: State | None = None
+
+    def advance(self, drive: Drive, record: Record) -> Recording:
+        """Run the steps of ``drive``."""
+        program, network, threads, info = self._arguments
+        if self._state is None:
+            self._state = State(program, drive.batch)
+        recording = run_program(program, network, drive, record, threads, info, self._state)
+        self._state.origin += drive.steps
+        return recording
+
+
 def run_program(
-    program: Program, network: AnyNetwork, drive: Drive, record: Record, threads: int, info: Mapping[str, Any],
+    program: Program, network: AnyNetwork, drive: Drive, record: Record, threads: object, info: Mapping[str, Any],
     state: State | None = None,
 ) -> Recording:
-    """Run all samples of a drive, from the initial state or on from ``state``, each thread its share."""
+    """Run all samples of a drive, each thread its share.
+
+    Args:
+        program: the program of ``network``.
+        network, drive, record: see :meth:`ssdp_hw.target.Target.run`.
+        threads: the option.
+        info: for the recording.
+        state: of all samples, to go on from and changed; otherwise each starts from the initial state.
+    """
     # Not at the top: it loads the compiled kernels.
     from .kernels import simulate_from
 
@@ -55,9 +81,7 @@ def run_program(
             _NO_REGISTERS, _NO_REGISTERS, begin, end,
         )
 
-    share(work, threads, 0, drive.batch)
-    if state is not None:
-        state.origin += drive.steps
+    share(work, thread_count(threads, drive.batch * drive.steps * program.start(-1)), 0, drive.batch)
     names = network.population_names
     spikes, v, u = (
         {

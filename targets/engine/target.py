@@ -14,11 +14,10 @@ from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import Record, Recording
-from ssdp_hw.target import Availability, Learned, LearningPlan, Target
+from ssdp_hw.target import Availability, Learned, LearningPlan, Session, Target
 
-from .inference import run_program
+from .inference import EngineSession, run_program
 from .program import compiled_program
-from .run import thread_count
 
 
 @cache
@@ -55,8 +54,11 @@ class EngineTarget(Target):
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples, each thread its share."""
         program = compiled_program(network, _precision(options))
-        threads = thread_count(options["threads"], drive.batch * drive.steps * program.start(-1))
-        return run_program(program, network, drive, record, threads, self._info())
+        return run_program(program, network, drive, record, options["threads"], self._info())
+
+    def start(self, network: AnyNetwork, options: Mapping[str, Any]) -> Session:
+        """Begin a run in pieces."""
+        return EngineSession(compiled_program(network, _precision(options)), network, options["threads"], self._info())
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Learn window by window."""
