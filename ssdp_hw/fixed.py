@@ -51,7 +51,8 @@ class FixedPopulation:
         reset: what a spike does to the voltage: 0, or minus the threshold.
         threshold: whether a neuron fires above or already at its threshold.
         spiking: False for a readout, which has no threshold.
-        scale: chip voltage (on the scale of v) of one float volt above the reset, where known.
+        scale: chip voltage (on the scale of v) of one float volt above the reset, where known: one
+            number, or one a neuron.
     """
 
     name: str
@@ -65,7 +66,7 @@ class FixedPopulation:
     reset: Reset = Reset.ZERO
     threshold: Comparison = Comparison.ABOVE
     spiking: bool = True
-    scale: float | None = None
+    scale: Any = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "population")
@@ -83,7 +84,7 @@ class FixedPopulation:
         if not isinstance(self.spiking, bool | np.bool_):
             raise ParameterError(f"{owner}: spiking = {self.spiking!r} is neither True nor False")
         object.__setattr__(self, "spiking", bool(self.spiking))
-        object.__setattr__(self, "scale", positive_or_none(self.scale, f"{owner}: scale"))
+        object.__setattr__(self, "scale", _scale(self.scale, self.size, f"{owner}: scale"))
 
     @property
     def bias(self) -> Int:
@@ -94,6 +95,16 @@ class FixedPopulation:
     def uniform(self) -> bool:
         """Whether all neurons share du, dv and vth, as Lava's own LIF demands."""
         return all(bool(np.all(x == x[0])) for x in (self.du, self.dv, self.vth))
+
+
+def _scale(value: Any, size: int, owner: str) -> Any:
+    """None, a number above 0, or one a neuron."""
+    if value is None or np.ndim(value) == 0:
+        return positive_or_none(value, owner)
+    scales = real_vector(value, size, owner)
+    if np.any(scales <= 0):
+        raise ParameterError(f"{owner} = {float(scales.min()):g} must be above 0")
+    return scales
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

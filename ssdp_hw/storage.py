@@ -214,7 +214,10 @@ def _report(report: Any) -> Any:
 
 
 def _encode_fixed_population(p: FixedPopulation) -> tuple[Header, Arrays]:
-    return {n: getattr(p, n) for n in _FIXED_VALUES}, {n: getattr(p, n) for n in _FIXED_VECTORS}
+    values = {n: getattr(p, n) for n in _FIXED_VALUES}
+    if isinstance(p.scale, np.ndarray):
+        values["scale"] = p.scale.tolist()
+    return values, {n: getattr(p, n) for n in _FIXED_VECTORS}
 
 
 def _encode_population(p: Population) -> tuple[Header, Arrays]:

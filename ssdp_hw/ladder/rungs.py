@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import synapse_values, with_synapse_values
+from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
@@ -26,7 +26,10 @@ from ssdp_hw.ladder.step import Step
 from ssdp_hw.network import Network, Population, Projection
 from ssdp_hw.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
 from ssdp_hw.quantization.bias_sources import bias_sources
+from ssdp_hw.quantization.channels import in_own_units, times_rows
+from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, normal_form
+from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.parts import fixed_population, fixed_projection
 
 Real = NDArray[np.float64]
@@ -112,15 +115,18 @@ def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
 
 def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, steps: Collection[Step]) -> Population:
     chip, q = fixed.limits, fixed.population(p.name)
-    decay_u, decay_v = exact.decay_u, exact.decay_v
+    scale = _scale(fixed, p.name)
+    decay_u, decay_v, bias, v_init = exact.decay_u, exact.decay_v, exact.bias * scale, exact.v_init * scale
+    threshold = p.neuron.threshold_distance * scale
+    ratio = leak_ratio(exact, q.dv, chip)  # a rounded leak has a bias of its own
     if Step.DECAYS in steps:
         unity = float(1 << chip.decay_bits)
         decay_u = 1.0 - (q.du + chip.current_decay_offset) / unity
         decay_v = 1.0 - (q.dv + chip.voltage_decay_offset) / unity
-    bias, v_init = exact.bias * _scale(fixed, p.name), exact.v_init * _scale(fixed, p.name)
-    threshold = p.neuron.threshold_distance * _scale(fixed, p.name)
+        bias = bias * ratio
     if Step.THRESHOLDS in steps:
-        bias, v_init, threshold = q.bias, q.v_init, q.vth << chip.activation_shift
+        bias = q.bias if Step.DECAYS in steps else q.bias / ratio
+        v_init, threshold = q.v_init, q.vth << chip.activation_shift
     values: dict[str, Any] = {
         "size": p.size, "v_init": v_init, "decay_u": decay_u, "gain_u": np.ones(p.size), "decay_v": decay_v,
         "gain_v": np.ones(p.size), "drift": bias,
@@ -135,8 +141,8 @@ def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Coll
         return replace(p, weight=with_synapse_values(
             q.weight, q.stored_weights * 2.0 ** (q.weight_exp + fixed.limits.activation_shift)
         ))
-    scale = _scale(fixed, p.target)
-    return replace(p, weight=with_synapse_values(exact.weight, synapse_values(exact.weight) * scale))
+    scales = np.broadcast_to(_scale(fixed, p.target), (p.shape[0],))
+    return replace(p, weight=times_rows(exact.weight, scales))
 
 
 def _scale(fixed: FixedNetwork, name: str) -> Any:
@@ -168,14 +174,21 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         state_bits=_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer, threshold_bits=31,
         bias_mant_bits=32, bias_exp_max=7,
     )
-    normal = {name: normal_form(lowered, name) for name in lowered.population_names}
-    scales = {name: _scale(fixed, name) * 2**finer for name in normal}
-    incoming = {q.name: (q, scales[p.name]) for p in normal.values() for q in p.incoming}
-    return FixedNetwork(
-        lowered.inputs, [fixed_population(p, scales[name], fine) for name, p in normal.items()],
-        [fixed_projection(p, *incoming[p.name], fine, _fine_format(p.shape[1])) for p in lowered.projections],
-        lowered.outputs, fine, fixed.dt,
-    )
+    # In the units of the chip the scale is that of the finer state.
+    normal = {
+        name: in_own_units(normal_form(lowered, name), np.broadcast_to(_scale(fixed, name), (lowered.size_of(name),)))
+        for name in lowered.population_names
+    }
+    incoming = {q.name: q for p in normal.values() for q in p.incoming}
+    scale, options = 2.0**finer, ProjectionOptions()
+    populations = [
+        replace(fixed_population(p, scale, fine), scale=_scale(fixed, name) * scale) for name, p in normal.items()
+    ]
+    projections = [
+        fixed_projection(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
+        for p in lowered.projections
+    ]
+    return FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
 
 
 def _fine_format(fan_in: int) -> WeightFormat:

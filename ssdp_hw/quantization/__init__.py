@@ -1,6 +1,10 @@
 """From a float network to a chip's integers, with a report of what that loses."""
 
+from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions
 from ssdp_hw.quantization.report import PopulationReport, ProjectionReport, QuantizationReport
 from ssdp_hw.quantization.to_fixed import quantize
 
-__all__ = ["PopulationReport", "ProjectionReport", "QuantizationReport", "quantize"]
+__all__ = [
+    "Granularity", "Method", "PopulationReport", "ProjectionOptions", "ProjectionReport", "QuantizationReport",
+    "quantize",
+]

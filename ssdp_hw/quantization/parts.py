@@ -11,9 +11,10 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.fixed import FixedPopulation, FixedProjection
 from ssdp_hw.formats import WeightFormat, round_to_int
 from ssdp_hw.network import Projection
-from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, largest_weight
-from ssdp_hw.quantization.peaks import decay_registers
-from ssdp_hw.quantization.scale import weight_exponent
+from ssdp_hw.quantization.decays import decay_registers, leak_ratio
+from ssdp_hw.quantization.exponent import weight_exponent
+from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
+from ssdp_hw.quantization.options import ProjectionOptions
 
 
 def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopulation:
@@ -22,7 +23,7 @@ def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopu
     vth: Any = 0
     if p.threshold is not None:
         vth = np.clip(round_to_int(p.threshold * scale / (1 << chip.activation_shift)), 0, chip.threshold_max)
-    bias = p.bias * scale
+    bias = p.bias * leak_ratio(p, dv, chip) * scale
     exponent = 0
     while np.max(np.abs(bias)) / 2.0**exponent > chip.bias_mant_max and exponent < chip.bias_exp_max:
         exponent += 1
@@ -34,11 +35,11 @@ def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopu
 
 
 def fixed_projection(
-    p: Projection, q: Incoming, scale: float, chip: Chip, number: WeightFormat
+    p: Projection, q: Incoming, scale: float, chip: Chip, number: WeightFormat, options: ProjectionOptions
 ) -> FixedProjection:
     """Synapses in chip integers into a population of that scale; ``q`` is the projection in the form of the chip."""
     per_volt = scale / (1 << chip.activation_shift)  # units of the activation
-    exponent = weight_exponent(largest_weight(q.weight) * per_volt, number, chip)
+    exponent = weight_exponent(synapse_values(q.weight) * per_volt, options, number, chip)
     per_volt /= 2.0**exponent
     rounded, _ = number.nearest(synapse_values(q.weight) * per_volt)
     return FixedProjection(

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.drive import DirectInput, make_drive
-from ssdp_hw.formats import round_to_int
 from ssdp_hw.graph import Reset
 from ssdp_hw.network import Network
+from ssdp_hw.quantization.decays import decay_registers
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form, signed_row_sums
 from ssdp_hw.simulation import run
 
@@ -35,16 +35,6 @@ class Peaks:
     u: float
     bias: float
     bound: str
-
-
-def decay_registers(p: NormalPopulation, chip: Chip) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The nearest du and dv, each of shape (n,)."""
-    unity = float(1 << chip.decay_bits)
-    du, dv = (
-        np.clip(round_to_int((1.0 - decay) * unity) - offset, 0, chip.decay_max)
-        for decay, offset in ((p.decay_u, chip.current_decay_offset), (p.decay_v, chip.voltage_decay_offset))
-    )
-    return du, dv
 
 
 def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
@@ -78,9 +68,13 @@ def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
 
 
 def calibrated_peaks(
-    network: Network, inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput
+    network: Network, inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    factors: Mapping[str, Real] | None = None,
 ) -> dict[str, Peaks]:
-    """Peaks of every population on the calibration input, from a float run."""
+    """Peaks of every population on the calibration input, from a float run.
+
+    ``factors`` has for each population what its neurons' voltages are multiplied by, shape (n,).
+    """
     drive = make_drive(network, inputs)
     result = run(network, inputs, "engine", record=("v", "u"))
     peaks = {}
@@ -94,7 +88,8 @@ def calibrated_peaks(
         v = _largest_each(result.v[name] - neuron.parameter("v_reset"))
         if p.threshold is not None:
             v = np.maximum(v, p.threshold)
-        peaks[name] = Peaks(_largest(v + u + bias), _largest(u), _largest(bias), "calibration")
+        f = 1.0 if factors is None else factors[name]
+        peaks[name] = Peaks(_largest(f * (v + u + bias)), _largest(f * u), _largest(f * bias), "calibration")
     return peaks
 
 

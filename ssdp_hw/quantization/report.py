@@ -19,7 +19,8 @@ class PopulationReport:
         threshold_error: worst relative error of ``v_threshold - v_reset``.
         tau_mem_error, tau_syn_error: worst relative error of ``1 - decay``, which for a time
             constant well above dt is that of the time constant.
-        bias_error: worst error of the bias, relative to the largest.
+        bias_error: worst error of the bias that keeps its steady state under the rounded leak, relative to the
+            largest.
         lost_leaks: neurons whose leak rounded to none.
         v_peak, u_peak: largest |v| and |u| to be expected, as a share of the register.
         worst_case_u: largest |u| of the integers if every synapse were active in every step, as a
@@ -47,6 +48,7 @@ class ProjectionReport:
     Attributes:
         name: the projection.
         weight_format: canonical name of the number format.
+        method: how its exponent was chosen; see :class:`~ssdp_hw.quantization.Method`.
         weight_exp: its exponent.
         synapses: how many there are.
         clipped: weights outside the range, set to its end.
@@ -57,6 +59,7 @@ class ProjectionReport:
 
     name: str
     weight_format: str
+    method: str
     weight_exp: int
     synapses: int
     clipped: int
@@ -126,8 +129,8 @@ class QuantizationReport:
             f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})" for p in self.populations
         ]
         out += [
-            f"  {q.name}: {q.weight_format}, weight_exp {q.weight_exp}, {q.synapses} synapses, {q.clipped} clipped, "
-            f"{q.zeroed} zeroed, rms error {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} LSB"
+            f"  {q.name}: {q.weight_format} by {q.method}, weight_exp {q.weight_exp}, {q.synapses} synapses, "
+            f"{q.clipped} clipped, {q.zeroed} zeroed, rms error {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} LSB"
             for q in self.projections
         ]
         return out + [f"  note: {w}" for w in self.warnings]

@@ -11,7 +11,9 @@ from ssdp_hw.checks import synapse_values
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.formats import WeightFormat
+from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error, weight_exponent
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, largest_weight, signed_row_sums
+from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 
 # Scales tried within one octave below the largest: all exponents and thresholds recur beyond it.
@@ -21,7 +23,8 @@ _SAMPLE = 20_000
 
 
 def choose_scale(
-    p: NormalPopulation, peaks: Peaks, chip: Chip, formats: Mapping[str, WeightFormat], headroom: float
+    p: NormalPopulation, peaks: Peaks, chip: Chip, formats: Mapping[str, WeightFormat],
+    options: Mapping[str, ProjectionOptions], headroom: float,
 ) -> float:
     """Chip voltage (on the scale of v) of one volt.
 
@@ -35,8 +38,10 @@ def choose_scale(
     top = _largest_scale(p, peaks, chip, formats, headroom)
     weights = []
     for q in p.incoming:
-        values, number = synapse_values(q.weight), formats[q.name]
-        weights.append((values[:: 1 + values.size // _SAMPLE], largest_weight(q.weight), number))
+        values = synapse_values(q.weight)
+        some = values[:: 1 + values.size // _SAMPLE]
+        # The largest weight is always among them.
+        weights.append((np.append(some, largest_weight(q.weight)), formats[q.name], options[q.name]))
     candidates = [top * math.exp2(-k / _CANDIDATES) for k in range(_CANDIDATES)]
     return min(candidates, key=lambda scale: _rounding_error(p.threshold, weights, scale, chip))
 
@@ -68,7 +73,7 @@ def _largest_scale(
 
 
 def _rounding_error(
-    threshold: Real | None, weights: list[tuple[Real, float, WeightFormat]], scale: float, chip: Chip
+    threshold: Real | None, weights: list[tuple[Real, WeightFormat, ProjectionOptions]], scale: float, chip: Chip
 ) -> float:
     """Sum of the mean squared relative errors of weights and threshold at a scale."""
     unit = float(1 << chip.activation_shift)
@@ -76,28 +81,12 @@ def _rounding_error(
     if threshold is not None:
         exact = threshold * scale / unit
         error += float(np.mean(np.square(np.rint(exact) / exact - 1.0)))
-    for values, largest, number in weights:
-        power = float(np.mean(np.square(values))) if values.size else 0.0
-        if power == 0.0:
-            continue
-        lsb = unit / scale * 2.0 ** weight_exponent(largest * scale / unit, number, chip)
-        rounded, _ = number.nearest(values / lsb)
-        error += float(np.mean(np.square(rounded * lsb - values))) / power
+    for values, number, chosen in weights:
+        scaled = values * (scale / unit)
+        power = float(np.mean(np.square(scaled)))
+        if power > 0.0:
+            error += rounding_error(scaled, weight_exponent(scaled, chosen, number, chip), number) / power
     return error
-
-
-def weight_exponent(largest: float, number: WeightFormat, chip: Chip) -> int:
-    """Smallest exponent at which ``largest`` (in units of the activation) rounds into the range."""
-    if largest <= 0.0:
-        return 0
-    # Everything less than half a step beyond the end of the range rounds to its end.
-    exponent = math.floor(math.log2(largest / (largest_magnitude(number) + number.step / 2))) + 1
-    return max(chip.weight_exp_min, min(chip.weight_exp_max, exponent))
-
-
-def largest_magnitude(number: WeightFormat) -> int:
-    """The end of the range that all signs of the format reach."""
-    return number.max or -number.min
 
 
 def _largest(values: Real) -> float:

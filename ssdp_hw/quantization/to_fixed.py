@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from ssdp_hw.checks import as_int, real_vector
+from ssdp_hw.checks import real_vector
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.drive import DirectInput
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.formats import SignMode, WeightFormat, sign_mode_of
 from ssdp_hw.network import Network
+from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.bias_sources import bias_sources
+from ssdp_hw.quantization.channels import channel_factors, in_own_units
 from ssdp_hw.quantization.measure import population_report, projection_report
-from ssdp_hw.quantization.normal_form import normal_form
+from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
+from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
 from ssdp_hw.quantization.parts import fixed_population, fixed_projection
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.report import QuantizationReport
@@ -34,6 +38,9 @@ def quantize(
     *,
     weight_bits: int | Mapping[str, int] | None = None,
     sign_mode: str | Mapping[str, str] = "mixed",
+    method: str | Mapping[str, str] = "max_abs",
+    granularity: str = "projection",
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
     headroom: float = 2.0,
 ) -> FixedNetwork:
     """Round a float network to a chip's integers.
@@ -54,6 +61,13 @@ def quantize(
         sign_mode: ``mixed``, ``excitatory``, ``inhibitory``, or ``auto`` (from the signs that occur),
             one for all or by projection. Mixed weights have half the resolution, but learning may
             then change their sign.
+        method: how weights meet their range, one for all or by projection: ``max_abs``, ``percentile``,
+            ``mse`` or ``threshold_balance`` (which needs a calibration input and is one for all); see
+            :class:`~ssdp_hw.quantization.Method`.
+        granularity: ``projection``: one scale a population; ``channel``: one a spiking neuron (of a
+            convolution: a channel), where the chip has a threshold a neuron.
+        overrides: options of single projections, ``{"in->hidden": {"weight_bits": 4, "method": "mse"}}``; see
+            :class:`~ssdp_hw.quantization.ProjectionOptions`.
         headroom: safety factor on calibrated peaks, at least 1.
 
     Returns:
@@ -70,48 +84,72 @@ def quantize(
     if factor < 1:
         raise ParameterError(f"headroom = {factor:g}; a factor of at least 1 is needed")
     lowered, notes = bias_sources(network)
-    formats = _formats(lowered, limits, weight_bits, sign_mode)
+    common = {"sign_mode": sign_mode, "method": method, "weight_bits": weight_bits}
+    options = projection_options(lowered, limits, common, overrides)
+    balanced = _balances(options, calibration)
+    formats = {p.name: options[p.name].weight_format(p.stored_weights, limits) for p in lowered.projections}
     normal = {name: normal_form(lowered, name) for name in lowered.population_names}
+    factors = _factors(normal, limits, granularity)
+    normal = {name: in_own_units(p, factors[name]) if np.any(factors[name] != 1) else p for name, p in normal.items()}
     if calibration is None:
         peaks, factor = {name: closed_form_peaks(p, limits) for name, p in normal.items()}, _ROUNDING_ROOM
     else:
-        peaks = calibrated_peaks(lowered, calibration)
-    scales = {name: choose_scale(p, peaks[name], limits, formats, factor) for name, p in normal.items()}
+        peaks = calibrated_peaks(lowered, calibration, factors)
+    scales = {name: choose_scale(p, peaks[name], limits, formats, options, factor) for name, p in normal.items()}
     incoming = {q.name: (q, scales[p.name]) for p in normal.values() for q in p.incoming}
     if any(network.uses_old_current(name) for name in network.population_names):
         notes.append(
             "the chip updates the current before the voltage; this network has update_order 'voltage_first', so "
             "its current-based neurons respond one step sooner on the chip"
         )
+    populations = [
+        replace(fixed_population(p, scales[name], limits), scale=_own_scale(scales[name], factors[name]))
+        for name, p in normal.items()
+    ]
+    projections = [
+        fixed_projection(p, *incoming[p.name], limits, formats[p.name], options[p.name]) for p in lowered.projections
+    ]
     fixed = FixedNetwork(
-        lowered.inputs, [fixed_population(p, scales[name], limits) for name, p in normal.items()],
-        [fixed_projection(p, *incoming[p.name], limits, formats[p.name]) for p in lowered.projections],
-        lowered.outputs, limits, network.semantics.dt, notes=(*network.notes, *notes),
+        lowered.inputs, populations, projections, lowered.outputs, limits, network.semantics.dt,
     )
+    if balanced:
+        assert calibration is not None
+        fixed, tuned = balance_thresholds(lowered, fixed, calibration)
+        notes += [f"population '{n}': thresholds times {f:.3f}, for the float spike rate" for n, f in tuned.items()]
     report = QuantizationReport(
-        limits.name, tuple(population_report(p, fixed, peaks[name]) for name, p in normal.items()),
-        tuple(projection_report(incoming[p.name][0], fixed) for p in fixed.projections), tuple(notes),
+        limits.name, tuple(population_report(p, fixed, peaks[name], scales[name]) for name, p in normal.items()),
+        tuple(
+            projection_report(incoming[p.name][0], fixed, incoming[p.name][1], options[p.name]) for p in projections
+        ),
+        tuple(notes),
     )
-    return replace(fixed, report=report)
+    return replace(fixed, report=report, notes=(*network.notes, *notes))
 
 
-def _formats(
-    network: Network, chip: Chip, weight_bits: int | Mapping[str, int] | None, sign_mode: str | Mapping[str, str]
-) -> dict[str, WeightFormat]:
-    """The weight format of every projection."""
-    for option in (weight_bits, sign_mode):
-        for name in option if isinstance(option, Mapping) else ():
-            network.projection(name)
-    formats = {}
-    for p in network.projections:
-        bits = weight_bits.get(p.name) if isinstance(weight_bits, Mapping) else weight_bits
-        mode = sign_mode.get(p.name, SignMode.MIXED) if isinstance(sign_mode, Mapping) else sign_mode
-        width = chip.weight_bits if bits is None else as_int(bits, f"projection '{p.name}': weight_bits")
-        if not 1 <= width <= chip.weight_bits:
-            raise ParameterError(f"projection '{p.name}': weight_bits = {width} is outside 1 .. {chip.weight_bits}")
-        if mode != "auto" and mode not in list(SignMode):
-            known = ", ".join(m.value for m in SignMode)
-            raise ParameterError(f"projection '{p.name}': sign_mode = {mode!r}; choose auto, {known}")
-        sign = sign_mode_of(p.stored_weights) if mode == "auto" else SignMode(mode)
-        formats[p.name] = WeightFormat(width, sign, chip.weight_scale_bits)
-    return formats
+def _balances(options: Mapping[str, ProjectionOptions], calibration: object) -> bool:
+    """Whether thresholds are to be balanced, which concerns the whole network."""
+    wanted = {o.method is Method.THRESHOLD_BALANCE for o in options.values()}
+    if wanted == {False} or not wanted:
+        return False
+    if len(wanted) > 1:
+        raise ParameterError("method 'threshold_balance' tunes the whole network: choose it for every projection")
+    if calibration is None:
+        raise ParameterError("method 'threshold_balance' needs a calibration input, whose spike rates it restores")
+    return True
+
+
+def _factors(normal: Mapping[str, NormalPopulation], chip: Chip, granularity: str) -> dict[str, Real]:
+    """What each neuron's voltage is multiplied by before its population gets one scale."""
+    if Granularity(granularity) is Granularity.PROJECTION:
+        return {name: np.ones(len(p.bias)) for name, p in normal.items()}
+    if not chip.channel_scales:
+        raise ParameterError(
+            f"granularity = 'channel': chip '{chip.name}' has no threshold a neuron (its file says "
+            "channel_scales = 0); choose 'projection'"
+        )
+    return {name: channel_factors(p) for name, p in normal.items()}
+
+
+def _own_scale(scale: float, factors: Real) -> Any:
+    """One number where all neurons share it."""
+    return scale if np.all(factors == 1) else scale * factors

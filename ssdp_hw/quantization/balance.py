@@ -1,0 +1,62 @@
+"""Threshold balancing: thresholds that give the fixed network the float network's spike rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ssdp_hw.drive import DirectInput
+from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.formats import round_to_int
+from ssdp_hw.network import Network
+from ssdp_hw.simulation import run
+
+# Factors that are tried on a population's threshold: steps of 3 % up to half as much again, and down.
+_FACTORS = tuple(1.03**k for k in range(-14, 15))
+
+Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
+
+
+def balance_thresholds(
+    network: Network, fixed: FixedNetwork, calibration: Inputs
+) -> tuple[FixedNetwork, dict[str, float]]:
+    """Tune one factor a population, in the order of the populations, on the calibration input.
+
+    The factor is that whose spike rate comes closest to the float network's, and of equals the one closest to
+    1; populations that are silent in float keep their thresholds.
+
+    Returns:
+        The network and the factors, by population, that are not 1.
+    """
+    wanted = run(network, calibration).spikes
+    chosen: dict[str, float] = {}
+    for p in fixed.populations:
+        target = wanted.get(p.name)
+        if target is None or not p.spiking or not target.any():
+            continue
+        counts = {f: _spikes(_with_factor(fixed, p.name, f), p.name, calibration) for f in _FACTORS}
+        best = _closest(counts, int(np.count_nonzero(target)))
+        if best != 1.0:
+            fixed, chosen[p.name] = _with_factor(fixed, p.name, best), best
+    return fixed, chosen
+
+
+def _closest(counts: Mapping[float, int], wanted: int) -> float:
+    return min(counts, key=lambda factor: (abs(counts[factor] - wanted), abs(np.log(factor))))
+
+
+def _spikes(fixed: FixedNetwork, name: str, inputs: Inputs) -> int:
+    """How many spikes a population sends."""
+    return int(np.count_nonzero(run(fixed, inputs, populations=[name], on_overflow="ignore").spikes[name]))
+
+
+def _with_factor(fixed: FixedNetwork, name: str, factor: float) -> FixedNetwork:
+    """The network with the thresholds of one population multiplied by a factor, within their register."""
+    populations = [
+        p if p.name != name else replace(p, vth=np.clip(round_to_int(p.vth * factor), 1, fixed.limits.threshold_max))
+        for p in fixed.populations
+    ]
+    return replace(fixed, populations=populations)
