@@ -2,7 +2,8 @@
 
 Every contender gets the same network and the same spikes, is checked against the specification before
 it is timed, and takes turns with the others. SSDP_HW_BENCH_COMPILED=1 adds Brian2's Cython and C++
-standalone, which compile for minutes. ``make bench ONLY=784-256`` keeps the groups of that name and
+standalone, which compile for minutes. The torch-based peers run where ``make bench-peers`` has installed them.
+``make bench ONLY=784-256`` keeps the groups of that name and
 writes results/part.json and part.md.
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from baselines import NumbaEventLoop, NumpyMatmul
 from measure import Contender, Timing, measure
+from peer_process import PeerProcess
 from roofline import roofline
 from workloads import Lesson, Workload, inference_workloads, lesson
 
@@ -133,7 +135,7 @@ def group(name: str, batch: int, timings: list[Timing], base: str, **more: Any) 
     return {"name": name, "batch": batch, "base": base, "rows": rows, **more}
 
 
-def all_groups(only: str) -> Iterator[dict[str, Any]]:
+def all_groups(only: str, peers: PeerProcess) -> Iterator[dict[str, Any]]:
     """Measure group after group."""
     for w in inference_workloads():
         if only not in w.name:
@@ -143,7 +145,8 @@ def all_groups(only: str) -> Iterator[dict[str, Any]]:
         timings = measure(list(inference_contenders(w)), expected, 1)
         yield group(w.name, batch, timings, ENGINE, additions_per_sample=additions(w))
         expected = runner(w.float, w.spikes, "spec")()
-        yield group(f"{w.name}, float", batch, measure(list(float_contenders(w)), expected, 1), "engine, float64")
+        contenders = [*float_contenders(w), *peers.contenders(w)]
+        yield group(f"{w.name}, float", batch, measure(contenders, expected, 1), "engine, float32")
     task = lesson()
     if only in task.name:
         timings = measure(list(learning_contenders(task)), np.array([True]), 0)
@@ -236,12 +239,14 @@ def main() -> None:
     report: dict[str, Any] = {
         "machine": where, "roofline": roofline(where["processors"]), "compile_seconds": compile_seconds(), "groups": [],
     }
-    for found in all_groups(only):
-        report["groups"].append(found)
-        print(f"{found['name']}, batch {found['batch']}")
-        for r in found["rows"]:
-            rate, ratio = r["samples_per_second"], r["base_is_faster"]
-            print(f"  {r['name']:42} {rate:12,.1f} samples/s {ratio:10,.2f}", flush=True)
+    with PeerProcess() as peers:
+        for found in all_groups(only, peers):
+            report["groups"].append(found)
+            print(f"{found['name']}, batch {found['batch']}")
+            for r in found["rows"]:
+                rate, ratio = r["samples_per_second"], r["base_is_faster"]
+                print(f"  {r['name']:42} {rate:12,.1f} samples/s {ratio:10,.2f}", flush=True)
+        report["peers"] = {"versions": peers.versions, "failures": peers.failures}
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
     name = "results" if not only else "part"
