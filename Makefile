@@ -2,7 +2,6 @@
 # make test            install, then the tests
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
-# make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks and hold the presets to them
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
@@ -45,12 +44,6 @@ lint: install
 bench: install
 	$(BIN)/python benchmarks/run.py $(ONLY)
 
-# The peers declare other versions of NumPy and torch than run them, so only torch brings its dependencies.
-bench-peers:
-	$(PYTHON) -m venv $(VENV)-peers
-	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
-	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers-no-deps.txt
-
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
 
@@ -59,7 +52,7 @@ test-frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr
 	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs
-	$(FRAMEWORKS)/bin/python -m pytest tests/test_frameworks.py tests/test_presets.py
+	$(FRAMEWORKS)/bin/python -m pytest tests/test_frameworks.py tests/test_presets.py tests/test_torch_importer.py
 
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py

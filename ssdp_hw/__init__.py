@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
     from ssdp_hw.formats import WeightFormat
     from ssdp_hw.graph import Input
-    from ssdp_hw.importers import from_lava_dl
+    from ssdp_hw.importers import from_lava_dl, from_torch
     from ssdp_hw.ladder import loss_ladder
     from ssdp_hw.learning import learn
     from ssdp_hw.learning_state import LearningState
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ssdp_hw.streaming import stream
     from ssdp_hw.target import list_targets as targets
     from ssdp_hw.teacher import Teacher
+    from ssdp_hw.verification import verify
     from ssdp_hw.warm_up import fit_gate
 
 __version__ = "0.1.0"
@@ -57,9 +58,10 @@ _HOME = {
     "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors", "Teacher": "teacher", "fit_gate": "warm_up",
     "load_learning": "storage", "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp",
     "compare": "comparison", "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
-    "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io", "learn": "learning",
+    "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io", "from_torch": "importers",
+    "learn": "learning",
     "load": "storage", "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation",
-    "save": "storage", "stream": "streaming", "to_nir": "nir_io", "write_nir": "nir_io",
+    "save": "storage", "stream": "streaming", "to_nir": "nir_io", "verify": "verification", "write_nir": "nir_io",
 }
 
 __all__ = [
@@ -67,8 +69,8 @@ __all__ = [
     "FixedGate", "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP",
     "Gate", "I", "Input", "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError",
     "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_lava_dl",
-    "from_nir", "learn", "load", "load_chip", "load_learning", "loss_ladder", "measure_activity", "quantize",
-    "resources", "run", "save", "save_learning", "stream", "targets", "to_nir", "write_nir",
+    "from_nir", "from_torch", "learn", "load", "load_chip", "load_learning", "loss_ladder", "measure_activity",
+    "quantize", "resources", "run", "save", "save_learning", "stream", "targets", "to_nir", "verify", "write_nir",
 ]
 
 

@@ -17,5 +17,13 @@ def test_missing_torch_names_the_extra(monkeypatch):
 
 
 def test_the_numpy_rule_does_not_import_torch():
-    code = "import sys, ssdp_hw, ssdp_hw.ssdp.batch, ssdp_hw.learning; sys.exit('torch' in sys.modules)"
+    code = "import sys, ssdp_hw, ssdp_hw.ssdp.batch, ssdp_hw.learning, ssdp_hw.importers, ssdp_hw.verification; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_from_torch_names_the_extra(monkeypatch):
+    from ssdp_hw.importers import from_torch
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UnsupportedError, match=r"pip install 'ssdp-hw\[train\]'"):
+        from_torch(None, (3,))
