@@ -48,8 +48,15 @@ def assert_close(left, right):
 
 def learn_both(network, inputs, plan, **options):
     """The same learning on the specification and on Brian2."""
-    left = get_target("spec").learn(network, make_drive(network, inputs), plan, {})
-    return left, learn_on_brian2(network, inputs, plan, **options)
+    return learn_plan(network, make_drive(network, inputs), plan, **options)
+
+
+def learn_plan(network, drive, plan, **options):
+    """The same, from a drive."""
+    target = get_target("brian2", network, learning=True)
+    return get_target("spec").learn(network, drive, plan, {}), target.learn(
+        network, drive, plan, target.resolve(options)
+    )
 
 
 def learn_on_brian2(network, inputs, plan, **options):
@@ -59,22 +66,32 @@ def learn_on_brian2(network, inputs, plan, **options):
 
 
 def assert_learned_equal(left, right):
-    """Bit equality of weights, counters, registers and of what saturated."""
+    """Bit equality of weights, counters, what was seen, and of what saturated."""
     for a, b in ((left.weights, right.weights), (left.counters, right.counters)):
         assert a.keys() == b.keys()
         for name in a:
-            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
-    assert_registers_equal(left, right)
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
+    assert_seen_equal(left, right)
     assert left.weight_saturations == right.weight_saturations
     assert left.counter_saturations == right.counter_saturations
+    assert left.overflow == right.overflow
 
 
-def assert_registers_equal(left, right):
-    """Bit equality of the spike-time registers."""
+def assert_learned_close(left, right):
+    """Bit equality of what was seen; weights and gathered steps within TOLERANCE."""
+    assert_seen_equal(left, right)
+    for a, b in ((left.weights, right.weights), (left.counters, right.counters)):
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_allclose(b[name], a[name], rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+def assert_seen_equal(left, right):
+    """Bit equality of registers and rasters."""
     assert left.seen.keys() == right.seen.keys()
     for name, pair in left.seen.items():
         for a, b in zip(pair, right.seen[name], strict=True):
-            np.testing.assert_array_equal(a, b, err_msg=name)
+            np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
 
 
 def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rounding="nearest"):

@@ -128,10 +128,10 @@ def learning_runs(
 
 
 def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]]:
-    """For every rule a run in which it moves weights: without a gate, with one from outside, with its own.
+    """Runs in which every rule moves weights: without a gate, with one from outside, with its own.
 
-    Two windows a sample, two samples a commit, begun between two commits; a recurrent projection with
-    delays learns too.
+    Two projections learn in each, by different rules: a feedforward one and a recurrent one with delays.
+    Two windows a sample, two samples a commit, begun between two commits.
     """
     rng = np.random.default_rng(11)
     inputs = [sh.Input("in", 6)]
@@ -157,16 +157,23 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
             ["out"], sh.Semantics(1e-3),
         )
     drive = make_drive(network, rng.random((24, 7, 6)) < 0.3)
-    names = [p.name for p in network.projections]
-    windows = 2 * drive.batch
+    projections = network.projections
+    own = sh.FixedGate(offset=100, slope=77, shift=3) if fixed else sh.Gate(k=-0.8, mean=0.5, deviation=0.3)
+    kinds = [
+        (f"{name} {what}", replace(rule, gate=own) if what == "own" else rule, what == "outside")
+        for name, rule in (LIVELY_FIXED if fixed else LIVELY_FLOAT).items() for what in ("plain", "outside", "own")
+    ]
     runs = {}
-    for kind, rule in (LIVELY_FIXED if fixed else LIVELY_FLOAT).items():
-        own = sh.FixedGate(offset=100, slope=77, shift=3) if fixed else sh.Gate(k=-0.8, mean=0.5, deviation=0.3)
-        outside = {name: _gates(rng, rule, windows, 4) for name in names}
-        counters = {name: _counters(rng, rule, network.projection(name).synapse_weights.size) for name in names}
-        for what, r, gates in (("plain", rule, {}), ("outside", rule, outside), ("own", replace(rule, gate=own), {})):
-            plan = LearningPlan(dict.fromkeys(names, r), 2**63 + 5, counters, 7, 2, 2, gates)
-            runs[f"{kind}-{what}"] = network, drive, plan
+    for pair in zip(kinds[:6], kinds[:5:-1], strict=True):
+        rules = {p.name: rule for p, (_, rule, _) in zip(projections, pair, strict=True)}
+        counters = {p.name: _counters(rng, rules[p.name], p.synapse_weights.size) for p in projections}
+        gates = {
+            p.name: _gates(rng, rule, 2 * drive.batch, 4)
+            for p, (_, rule, outside) in zip(projections, pair, strict=True) if outside
+        }
+        runs[f"{pair[0][0]}, {pair[1][0]}"] = (
+            network, drive, LearningPlan(rules, 2**63 + 5, counters, 7, 2, 2, gates)
+        )
     return runs
 
 

@@ -1,72 +1,72 @@
-"""SSDP on Brian2's runtime device against the specification."""
+"""Learning on Brian2's runtime device against the specification."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from brian2_helpers import (
-    TOLERANCE,
+    assert_learned_close,
     assert_learned_equal,
-    assert_registers_equal,
     learn_both,
     learn_on_brian2,
+    learn_plan,
     requires_brian2,
     teaching_network,
 )
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from strategies import drives_for, fixed_networks, fixed_rules, float_networks
+from plan_strategies import learning_runs, lively_runs
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.ssdp import FixedSSDP, SilentPairs, SpikeTime, WeightRounding
-from ssdp_hw.target import LearningPlan
+from ssdp_hw.ssdp import FixedSSDP, WeightRounding
+from ssdp_hw.target import LearningPlan, get_target
 
 pytestmark = requires_brian2
 
-WINDOW = 12
-
-
-def plastic_names(data, network):
-    return data.draw(st.lists(st.sampled_from([p.name for p in network.projections]), min_size=1, unique=True))
-
-
-@settings(max_examples=15)
-@given(st.data())
-def test_fixed_learning_equals_the_specification(data):
-    network = data.draw(fixed_networks())
-    inputs = data.draw(drives_for(network, max_steps=WINDOW, max_batch=5))
-    size = data.draw(st.integers(1, 3))
-    rules = {
-        name: data.draw(fixed_rules(steps=WINDOW, commit_windows=size)) for name in plastic_names(data, network)
-    }
-    counters = {
-        name: np.arange(network.projection(name).synapse_weights.size) % 15 - 7
-        for name in rules if data.draw(st.booleans())
-    }
-    plan = LearningPlan(
-        rules, seed=data.draw(st.integers(0, 2**64 - 1)), counters=counters, first_commit=data.draw(st.integers(0, 9))
-    )
-    assert_learned_equal(*learn_both(network, inputs, plan))
+FIXED, FLOAT = lively_runs(fixed=True), lively_runs(fixed=False)
 
 
 @settings(max_examples=12)
-@given(st.data())
-def test_float_learning_equals_the_specification_up_to_rounding(data):
-    network = data.draw(float_networks())
-    inputs = data.draw(drives_for(network, max_steps=WINDOW, max_batch=5))
-    size = data.draw(st.integers(1, 3))
-    rules = {
-        name: sh.SSDP(
-            a_plus=0.1, a_baseline=0.05, sigma=2.0, clip=0.08, commit_windows=size,
-            spike_time=data.draw(st.sampled_from(SpikeTime)), silent_pairs=data.draw(st.sampled_from(SilentPairs)),
-        )
-        for name in plastic_names(data, network)
-    }
-    left, right = learn_both(network, inputs, LearningPlan(rules))
-    assert_registers_equal(left, right)
-    for name, weights in left.weights.items():
-        np.testing.assert_allclose(right.weights[name], weights, rtol=0, atol=TOLERANCE)
+@given(learning_runs(fixed=True))
+def test_fixed_learning_equals_the_specification(run):
+    assert_learned_equal(*learn_plan(*run))
+
+
+@settings(max_examples=10)
+@given(learning_runs(fixed=False))
+def test_float_learning_equals_the_specification_up_to_rounding(run):
+    assert_learned_close(*learn_plan(*run))
+
+
+@pytest.mark.parametrize("kind", FIXED)
+def test_fixed_rules_with_and_without_gates(kind):
+    network, drive, plan = FIXED[kind]
+    left, right = learn_plan(network, drive, plan)
+    assert_learned_equal(left, right)
+    for p in network.projections:
+        assert np.any(right.weights[p.name] != p.mantissa), p.name
+
+
+@pytest.mark.parametrize("kind", FLOAT)
+def test_float_rules_with_and_without_gates(kind):
+    network, drive, plan = FLOAT[kind]
+    left, right = learn_plan(network, drive, plan)
+    assert_learned_close(left, right)
+    for p in network.projections:
+        assert np.any(right.weights[p.name] != p.synapse_weights), p.name
+
+
+def test_overflow_is_that_of_the_samples():
+    """The step that is run after the last one, which begins with a voltage out of range, does not count."""
+    network = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="out", size=2, vth=100, v_init=2**23 - 1, bias_mant=100, bias_exp=7)],
+        [sh.FixedProjection(source="in", target="out", weight=[[2], [4]])], ["out"],
+    )
+    plan = LearningPlan({"in->out": FixedSSDP(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=0)})
+    left, right = learn_both(network, np.zeros((4, 3, 1), bool), plan)
+    assert left.overflow["out"].v_saturations == 3 * 2
+    assert left.overflow == right.overflow
 
 
 @pytest.mark.parametrize("rounding", WeightRounding)
@@ -83,3 +83,14 @@ def test_a_window_that_the_time_register_cannot_hold_is_refused():
     rule = FixedSSDP(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=0, time_bits=2)
     with pytest.raises(ParameterError, match="time register"):
         learn_on_brian2(network, inputs, LearningPlan({"in->out": rule}))
+
+
+def test_a_rule_of_another_class_is_refused_by_name():
+    class Mine(FixedSSDP):
+        pass
+
+    network, _, _ = teaching_network()
+    plan = LearningPlan({"in->out": Mine(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=1)})
+    reason, = get_target("brian2").unsupported_plan(network, plan)
+    assert "in->out" in reason
+    assert "Mine" in reason

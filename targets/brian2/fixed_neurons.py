@@ -16,7 +16,7 @@ from ssdp_hw.arithmetic import shift
 from ssdp_hw.fixed import FixedNetwork, FixedPopulation
 from ssdp_hw.graph import Reset
 
-from . import registers
+from . import memory
 from .neurons import OVERFLOW_COUNTS, Neurons, Setup
 
 RESETS = {Reset.ZERO: "v = 0\n", Reset.SUBTRACT: "v -= limit\n"}
@@ -29,16 +29,17 @@ u = raw_u - TURN*int(raw_u > HALF) + TURN*int(raw_u <= -HALF)
 q = v*kept_v
 raw_v = sign(q)*(abs(q)//DECAY_UNIT) + u + bias
 v = clip(raw_v, 1 - HALF, HALF - 1)
-u_wraps += int(raw_u != u)
-u_out_of_range += int(u > HALF) + int(u < -HALF)
-v_saturations += int(raw_v != v)
+counted = int(t_in_timesteps < COUNTED_STEPS)
+u_wraps += counted*int(raw_u != u)
+u_out_of_range += counted*(int(u > HALF) + int(u < -HALF))
+v_saturations += counted*int(raw_v != v)
 """
 
 
 def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Setup) -> Neurons:
     """One group with the state, parameters and overflow counts of every neuron."""
     chip, p = network.limits, population
-    variables = ("u", "v", "bias", *OVERFLOW_COUNTS, *setup.inboxes, *(r.name for r in setup.registers))
+    variables = ("u", "v", "bias", *OVERFLOW_COUNTS, *setup.inboxes)
     constants = {
         "kept_u": (1 << chip.decay_bits) - (p.du + chip.current_decay_offset),
         "kept_v": (1 << chip.decay_bits) - (p.dv + chip.voltage_decay_offset),
@@ -46,13 +47,16 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
     }
     group = NeuronGroup(
         setup.copies * p.size,
-        "".join([f"{v} : integer\n" for v in variables] + [f"{c} : integer (constant)\n" for c in constants]),
+        "".join([f"{v} : integer\n" for v in variables] + [f"{c} : integer (constant)\n" for c in constants])
+        + memory.equations(setup.memories),
         threshold=f"v {p.threshold.value} limit" if p.spiking else None,
-        reset=RESETS[p.reset] + registers.keep(setup.registers) if p.spiking else None,
-        dtype=dict.fromkeys((*variables, *constants), np.int64), clock=setup.clock, name=f"population_{setup.label}",
+        reset=RESETS[p.reset] + memory.keep(setup.memories) if p.spiking else None,
+        dtype={**dict.fromkeys((*variables, *constants), np.int64), **memory.types(setup.memories)}, clock=setup.clock,
+        name=f"population_{setup.label}",
         namespace={
             "DECAY_UNIT": 1 << chip.decay_bits, "ACTIVATION_UNIT": 1 << chip.activation_shift,
             "TURN": 1 << chip.state_bits, "HALF": 1 << (chip.state_bits - 1),
+            "COUNTED_STEPS": setup.counted_steps,
         },
     )
     for name, values in constants.items():
@@ -61,5 +65,7 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
     arriving = " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in setup.inboxes.items())
     clear = "".join(f"{a} = 0\n" for a in setup.inboxes)
     group.run_regularly(STEP.format(arriving=arriving) + clear, when="groups")
-    start = "u = 0\nv = v_init\n" + clear + registers.clear(setup.registers) + setup.place_bias(group, "int")
-    return Neurons(group, group, (group, "u"), [(group, start)])
+    if memory.fade(setup.memories):
+        group.run_regularly(memory.fade(setup.memories), when="end")
+    start = "u = 0\nv = v_init\n" + clear + setup.place_bias(group, "int")
+    return Neurons(group, group, (group, "u"), [(group, start)], memory.start(setup.memories))

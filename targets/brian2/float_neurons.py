@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from brian2 import NeuronGroup, linked_var
 
 from ssdp_hw.graph import Reset
 from ssdp_hw.network import Network, Population
 from ssdp_hw.neurons import Discretization, Neuron
 
-from . import registers
+from . import memory
 from .neurons import INBOX, Neurons, Setup
 
 METHODS = {Discretization.EULER: "euler", Discretization.EXPONENTIAL: "exact"}
@@ -57,6 +56,11 @@ THRESHOLD = """
 v_threshold : volt (constant)
 v_reset : volt (constant)
 """
+# What the group of the current sees of the membrane, where learning synapses need the spikes of their target.
+SEEN = """
+v : volt (linked)
+v_threshold : volt (linked)
+"""
 RESETS = {Reset.ZERO: "v = v_reset\n", Reset.SUBTRACT: "v -= v_threshold - v_reset\n"}
 CLEAR = f"{INBOX} = 0*amp\n"
 
@@ -68,36 +72,42 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     leaky = hasattr(neuron, "tau_mem")
     equations = (LEAKY if leaky else LEAKLESS).format(drive="u" if neuron.has_current else "S")
     equations += "u : amp (linked)\n" if neuron.has_current else INPUT
+    threshold = f"v {population.threshold.value} v_threshold" if population.spiking else None
     parameters = ["r", "v_init", *(("tau_mem", "v_leak") if leaky else ())]
     if population.spiking:
         equations += THRESHOLD
         parameters += ["v_threshold", "v_reset"]
-    times = [register.name for register in setup.registers]
     membrane = NeuronGroup(
-        setup.copies * neuron.size, equations + registers.equations(setup.registers),
-        threshold=f"v {population.threshold.value} v_threshold" if population.spiking else None,
-        reset=RESETS[population.reset] + registers.keep(setup.registers) if population.spiking else None,
+        setup.copies * neuron.size, equations + memory.equations(setup.memories),
+        threshold=threshold,
+        reset=RESETS[population.reset] + memory.keep(setup.memories) if population.spiking else None,
         method=method if leaky else "euler", order=-1 if network.uses_old_current(population.name) else 1,
-        dtype=dict.fromkeys(times, np.int64), clock=setup.clock, name=f"population_{setup.label}", namespace={},
+        dtype=memory.types(setup.memories), clock=setup.clock, name=f"population_{setup.label}", namespace={},
     )
     _set(membrane, neuron, parameters, setup)
     membrane.v = membrane.v_init
-    start = "v = v_init\n" + registers.clear(setup.registers)
+    if memory.fade(setup.memories):
+        membrane.run_regularly(memory.fade(setup.memories), when="end")
+    start, window_start = "v = v_init\n", memory.start(setup.memories)
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
-        return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start + CLEAR + setup.place_bias(membrane))])
+        start += CLEAR + setup.place_bias(membrane)
+        return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start)], window_start)
+    sees = bool(setup.memories) and population.spiking  # plastic synapses, whose target this is, see spikes too
     current = NeuronGroup(
-        setup.copies * neuron.size, CURRENT + INPUT + "".join(f"{name} : integer (linked)\n" for name in times),
-        method=method, dtype=dict.fromkeys(times, np.int64), clock=setup.clock,
+        setup.copies * neuron.size,
+        CURRENT + INPUT + (SEEN if sees else "") + memory.equations(setup.memories, " (linked)"),
+        method=method, threshold=threshold if sees else None, reset="" if sees else None,
+        dtype=memory.types(setup.memories), clock=setup.clock,
         name=f"current_{setup.label}", namespace={},
     )
     _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")
     membrane.u = linked_var(current, "u")
-    for name in times:  # plastic synapses read them at their target
+    for name in (*(("v", "v_threshold") if sees else ()), *(m.name for m in setup.memories)):
         setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
-    return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)])
+    return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)], window_start)
 
 
 def _set(group: Any, neuron: Neuron, names: list[str], setup: Setup) -> None:

@@ -1,39 +1,53 @@
-"""Float SSDP as state of Brian2 synapses; see :mod:`ssdp_hw.ssdp.rule` for the equations."""
+"""Float learning as state of Brian2 synapses; see :mod:`ssdp_hw.rules.local` for gate, clip and commit."""
 
 from __future__ import annotations
 
+import numpy as np
 from brian2 import amp
+from numpy.typing import NDArray
 
-from ssdp_hw.ssdp import SSDP, SilentPairs
+from ssdp_hw.rules import FloatRule
+from ssdp_hw.target import LearningPlan
 
-from .registers import TimeRegister
-from .synapses import SynapseModel
+from .evidence import Evidence
+from .gates import Gating
+from .synapses import SynapseModel, commit_period, windows_ended
 
-# ``step`` gathers what the windows since the last commit ask for. No window has ended at the start
-# of the first.
-EQUATIONS = "step : amp\n"
-ACCUMULATE = """
-ended = int(t_in_timesteps > 0)
-distance = 1.0*({register}_post - {register}_pre)
-fired = int({register}_post < SILENT) + int({register}_pre < SILENT)
-amplitude = A_PLUS*int(fired == 2) - A_BASELINE*int(fired == 1) - A_SILENT*int(fired == 0)
-wanted = amplitude*exp(-distance*distance/(2*SIGMA*SIGMA))
-step += ended*clip(wanted, -CLIP, CLIP)*amp
+# ``gathered`` is what the windows since the last commit ask for.
+GATHER = """
+gated = clip(scaled, -CLIP, CLIP)
+gathered += ended*gated*amp
 """
 COMMIT = """
-w += step
-step = 0*amp
+w += due*gathered
+gathered = (1 - due)*gathered
 """
 
 
-def float_plasticity(rule: SSDP, register: TimeRegister) -> SynapseModel:
-    """Model of plastic synapses with float SSDP."""
-    depress = rule.silent_pairs is SilentPairs.DEPRESS
+def float_plasticity(
+    rule: FloatRule, evidence: Evidence, gating: Gating, gathered: NDArray[np.float64], plan: LearningPlan, steps: int,
+) -> SynapseModel:
+    """Model of synapses that learn in float.
+
+    Args:
+        rule, evidence, gating: how they learn.
+        gathered: steps gathered before, one a synapse.
+        plan: the learning run.
+        steps: length of a window.
+    """
+    gate = gating.code + "scaled = wanted*gate\n" if gating.code else "scaled = wanted\n"
+    ended = windows_ended(steps)
     return SynapseModel(
-        equations=EQUATIONS,
-        updates=((ACCUMULATE.format(register=register.name), 1), (COMMIT, rule.commit_windows)),
+        equations="gathered : amp\n" + "".join(f"{name} : 1\n" for name in evidence.reals)
+        + "".join(f"{name} : integer\n" for name in evidence.variables),
+        types=dict.fromkeys(evidence.variables, np.int64),
+        initial={
+            "gathered": gathered, **{name: np.full(gathered.size, v) for name, v in evidence.variables.items()},
+        },
+        on_pre=evidence.on_pre, on_post=evidence.on_post,
+        updates=((ended + evidence.wanted + gate + GATHER, 1), (ended + COMMIT, commit_period(plan))),
         namespace={
-            "A_PLUS": rule.a_plus, "A_BASELINE": rule.a_baseline, "A_SILENT": rule.a_baseline if depress else 0.0,
-            "SIGMA": rule.sigma, "CLIP": rule.clip, "SILENT": register.silent, "amp": amp,
+            **evidence.namespace, **gating.namespace, "CLIP": rule.clip, "amp": amp,
+            "FIRST_WINDOW": plan.first_window, "COMMIT_WINDOWS": plan.commit_windows,
         },
     )

@@ -1,89 +1,156 @@
-"""SSDP on Brian2: the samples of a drive as learning windows, one after the other; see :mod:`.sequence`."""
+"""Learning on Brian2: the samples of a drive, one after the other; see :mod:`.sequence`."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from brian2 import StateMonitor
+from brian2 import SpikeMonitor, StateMonitor
+from numpy.typing import NDArray
 
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.fixed import FixedNetwork, FixedProjection
-from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.target import Learned, LearningPlan
 
+from .evidence import Evidence, evidence_of
 from .fixed_plasticity import fixed_plasticity
 from .float_plasticity import float_plasticity
-from .registers import TimeRegister
-from .sequence import READ_REGISTERS, SampleSequence
+from .gates import Gating, gate_neuron, gating_of
+from .memory import Memory
+from .sequence import READ_MEMORIES, RESTART, SampleSequence, by_sample
 from .session import Session
 from .synapses import SynapseModel
+
+Seen = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Plastic:
+    """One plastic projection.
+
+    Attributes:
+        source, target: its ends.
+        rule: its rule.
+        evidence, gating: that rule in Brian2's terms.
+        model: of its synapses.
+        label: its own suffix of names.
+    """
+
+    source: str
+    target: str
+    rule: CounterRule | FloatRule
+    evidence: Evidence
+    gating: Gating
+    model: SynapseModel
+    label: str
 
 
 def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, session: Session) -> Learned:
     """Learn on every plastic projection.
 
-    One step more than the windows have is run: the last window is closed at its start.
+    One step more than the samples have is run: the last window is closed at its start.
     """
-    needed = {name: _register(cast(SSDP | FixedSSDP, rule), drive) for name, rule in plan.rules.items()}
-    registers: dict[str, list[TimeRegister]] = {}
-    for name, register in needed.items():
-        p = network.projection(name)
-        for end in (p.source, p.target):
-            if register not in registers.setdefault(end, []):
-                registers[end].append(register)
-    models = {name: _model(network, plan, name, register) for name, register in needed.items()}
-    sequence = SampleSequence(network, drive, models, registers)
-    monitors = {
-        end: StateMonitor(
-            sequence.senders[end], [r.name for r in found], record=True, when="start", order=READ_REGISTERS,
-            clock=sequence.window_clock, name=f"registers_{index}",
+    plastic = {name: _plastic(network, drive, plan, name) for name in plan.rules}
+    sequence = SampleSequence(
+        network, drive, {name: p.model for name, p in plastic.items()}, _memories(plastic), plan.windows_per_sample
+    )
+    for p in plastic.values():
+        sequence.objects += gate_neuron(
+            p.rule, p.gating, sequence.senders[p.source], sequence.senders[p.target], sequence.clock,
+            sequence.window_clock, RESTART, p.label,
         )
-        for index, (end, found) in enumerate(registers.items())
-    }
-    sequence.objects += monitors.values()
-    sequence.simulate(session, drive.steps * drive.batch + 1)
+    watched = _Watched(network, sequence, plastic)
+    total = drive.steps * drive.batch
+    sequence.simulate(session, total + 1)
 
-    def gather(name: str, variable: str, before: Any) -> Any:
+    def gather(name: str, variable: str, before: NDArray[Any]) -> NDArray[Any]:
         values = np.array(before)
         for bundle, group in sequence.synapses:
             if bundle.projection.name == name:
                 values[bundle.positions] = group.state(variable, use_units=False)[:]
         return values
 
-    def times(end: str, register: TimeRegister) -> Any:
-        return np.asarray(getattr(monitors[end], register.name)).T[1:].astype(np.int64)
-
-    projections = {name: network.projection(name) for name in needed}
-    spike_times = {
-        name: (times(p.source, needed[name]), times(p.target, needed[name])) for name, p in projections.items()
-    }
+    seen = {name: watched.seen(p, total) for name, p in plastic.items()}
+    zeros = {name: np.zeros(network.projection(name).synapse_weights.size) for name in plastic}
     if not isinstance(network, FixedNetwork):
-        weights = {name: gather(name, "w", p.synapse_weights.astype(float)) for name, p in projections.items()}
-        return Learned(weights, {name: np.zeros(len(w)) for name, w in weights.items()}, spike_times)
-    zeros = {name: np.zeros(p.synapse_weights.size, np.int64) for name, p in projections.items()}
+        return Learned(
+            {name: gather(name, "w", zero) for name, zero in zeros.items()},
+            {name: gather(name, "gathered", zero) for name, zero in zeros.items()}, seen,
+        )
+    zeros = {name: zero.astype(np.int64) for name, zero in zeros.items()}
     return Learned(
         {name: gather(name, "w", zero) for name, zero in zeros.items()},
-        {name: gather(name, "c", zero) for name, zero in zeros.items()}, spike_times,
+        {name: gather(name, "c", zero) for name, zero in zeros.items()}, seen,
         {name: int(gather(name, "weights_clipped", zero).sum()) for name, zero in zeros.items()},
         {name: int(gather(name, "counters_full", zero).sum()) for name, zero in zeros.items()},
+        {name: made.overflow() for name, made in sequence.neurons.items()},
     )
 
 
-def _register(rule: FixedSSDP | SSDP, drive: Drive) -> TimeRegister:
-    if isinstance(rule, FixedSSDP):
-        rule.check_window(drive.steps)
-        return TimeRegister(rule.spike_time, rule.time_shift, drive.steps)
-    return TimeRegister(rule.spike_time, 0, drive.steps)
+def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str) -> Plastic:
+    q, rule, layer = network.projection(name), plan.rules[name], network.layer(name)
+    steps, label = drive.steps // plan.windows_per_sample, str(layer)
+    evidence = evidence_of(rule, steps, label)
+    gating = gating_of(rule, plan.gates.get(name), steps, label)
+    counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
+    if isinstance(rule, CounterRule):
+        assert isinstance(q, FixedProjection)
+        model = fixed_plasticity(q, rule, evidence, gating, counters.astype(np.int64), plan, steps, layer)
+    else:
+        model = float_plasticity(rule, evidence, gating, counters, plan, steps)
+    return Plastic(q.source, q.target, rule, evidence, gating, model, label)
 
 
-def _model(network: AnyNetwork, plan: LearningPlan, name: str, register: TimeRegister) -> SynapseModel:
-    rule, p = plan.rules[name], network.projection(name)
-    if isinstance(rule, SSDP):
-        return float_plasticity(rule, register)
-    assert isinstance(p, FixedProjection)
-    counters = np.asarray(plan.counters.get(name, np.zeros(p.synapse_weights.size)), np.int64)
-    return fixed_plasticity(
-        p, cast(FixedSSDP, rule), register, counters, seed=plan.seed, layer=network.layer(name),
-        first_commit=plan.first_commit,
-    )
+def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:
+    """What the rules need of each input and population, each once."""
+    needed: dict[str, dict[Memory, None]] = {}
+    for p in plastic.values():
+        for end, memory in ((p.source, p.evidence.pre), (p.target, p.evidence.post)):
+            needed.setdefault(end, {})[memory] = None
+            if p.gating.counted is not None:
+                needed[end][p.gating.counted] = None
+        if p.gating.copy is not None:
+            needed[p.target][p.gating.copy] = None
+    return {end: list(found) for end, found in needed.items()}
+
+
+class _Watched:
+    """Recorders of what the rules see: rasters, or registers at the end of each window."""
+
+    def __init__(self, network: AnyNetwork, sequence: SampleSequence, plastic: Mapping[str, Plastic]) -> None:
+        self._sequence = sequence
+        self._spikes: dict[str, Any] = {}
+        self._registers: dict[tuple[str, str], Any] = {}
+        for p in plastic.values():
+            for end, memory in ((p.source, p.evidence.pre), (p.target, p.evidence.post)):
+                if not p.rule.keeps_raster:
+                    self._watch_register(end, memory.name)
+                elif end not in self._spikes and (end in network.input_names or network.population(end).spiking):
+                    self._spikes[end] = SpikeMonitor(sequence.senders[end], name=f"seen_{len(self._spikes)}")
+        sequence.objects += [*self._spikes.values(), *self._registers.values()]
+
+    def _watch_register(self, end: str, name: str) -> None:
+        if (end, name) not in self._registers:
+            s = self._sequence
+            self._registers[end, name] = StateMonitor(
+                s.senders[end], name, record=True, when="start", order=READ_MEMORIES, clock=s.window_clock,
+                name=f"register_{len(self._registers)}",
+            )
+
+    def seen(self, p: Plastic, steps: int) -> Seen:
+        """What a rule held of both ends in all windows; see :class:`ssdp_hw.target.Learned`."""
+        if p.rule.keeps_raster:
+            return self._raster(p.source, steps), self._raster(p.target, steps)
+        return self._times(p.source, p.evidence.pre.name), self._times(p.target, p.evidence.post.name)
+
+    def _times(self, end: str, name: str) -> NDArray[np.int64]:
+        return np.asarray(getattr(self._registers[end, name], name)).T[1:].astype(np.int64)
+
+    def _raster(self, end: str, steps: int) -> NDArray[np.bool_]:
+        raster = np.zeros((steps, len(self._sequence.senders[end])), bool)
+        if end in self._spikes:
+            raster = self._sequence.raster(self._spikes[end], steps)
+        return by_sample(raster, self._sequence.window_steps)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.result import OverflowCount
 
-from .registers import TimeRegister
+from .memory import Memory
 
 # The variable in which synaptic input gathers until the next step reads and clears it.
 INBOX = "a"
@@ -30,7 +30,8 @@ class Setup:
         copies: how often the population is repeated side by side.
         inboxes: for each variable that gathers input the power of two, at most 0, that scales its
             sum. Only fixed networks have others than ``INBOX`` with 0.
-        registers: spike-time registers that its neurons need.
+        memories: what learning rules need of its neurons.
+        counted_steps: overflows are counted in that many steps.
     """
 
     label: str
@@ -38,7 +39,8 @@ class Setup:
     bias: NDArray[Any] | TimedArray
     copies: int = 1
     inboxes: Mapping[str, int] = field(default_factory=lambda: {INBOX: 0})
-    registers: Sequence[TimeRegister] = ()
+    memories: Sequence[Memory] = ()
+    counted_steps: int = 2**62
 
     def repeated(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of shape (n,) or (copies, n) for the neurons of all copies, one copy after the other."""
@@ -66,12 +68,14 @@ class Neurons:
         sender: the group with v and the registers, whose threshold makes the spikes.
         current: group and variable that are the population's u.
         starts: for each group the code that brings it to its initial state.
+        window_start: code for the sender at the start of a window.
     """
 
     receiver: Any
     sender: Any
     current: tuple[Any, str]
     starts: Sequence[tuple[Any, str]]
+    window_start: str = ""
 
     def overflow(self) -> OverflowCount:
         """What overflowed so far in a fixed population."""

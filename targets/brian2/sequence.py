@@ -1,8 +1,9 @@
 """A network that is given one sample after the other, with Brian2's own Synapses.
 
 This is the form of C++ standalone, and of learning on every device. Everything returns to its
-initial state at the start of each window (the steps of one sample), by code that runs on a clock of
-windows. Spikes from outside are a TimedArray.
+initial state at the start of each sample, by code that runs on a clock of samples; what learning
+rules remember, at the start of each window, which is a sample or a part of it. Spikes from outside
+are a TimedArray.
 """
 
 from __future__ import annotations
@@ -18,24 +19,25 @@ from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import TargetRunError
 from ssdp_hw.fixed import FixedNetwork
 
-from . import registers
+from . import memory
 from .guard import check_compiled
+from .memory import Memory
 from .model import SCHEDULE, add_neurons, bias_of, step_length
 from .neurons import INBOX, Setup
-from .registers import TimeRegister
 from .session import Session
 from .synapses import STATIC, Bundle, SynapseModel, bundles, connect
 
 # Where two windows meet, in the slot "start": updates of synapses come first (order 0, 1, ..), then
-# what reads the registers of the old window, then the initial state of the new one.
-READ_REGISTERS, RESTART = 100, 101
+# what reads the memories of the old window, then the start of the new one.
+READ_MEMORIES, RESTART = 100, 101
 
 
 class SampleSequence:
     """A network assembled for the samples of a drive.
 
     Attributes:
-        clock, window_clock: their ticks are steps and windows.
+        clock, window_clock, sample_clock: their ticks are steps, windows and samples.
+        window_steps: length of a window.
         senders: by input and population the group that fires.
         neurons: the groups of every population.
         synapses: (bundle, Brian2 synapses) of every projection that has synapses.
@@ -44,17 +46,20 @@ class SampleSequence:
     Args:
         network, drive: what to run.
         models: of the projections that are plastic.
-        time_registers: spike-time registers by input and population.
+        memories: what the rules need of the neurons, by input and population.
+        windows: windows of a sample.
     """
 
     def __init__(
         self, network: AnyNetwork, drive: Drive, models: Mapping[str, SynapseModel] | None = None,
-        time_registers: Mapping[str, Sequence[TimeRegister]] | None = None,
+        memories: Mapping[str, Sequence[Memory]] | None = None, windows: int = 1,
     ) -> None:
         self._network, self._drive = network, drive
-        self._models, self._registers = models or {}, time_registers or {}
+        self._models, self._memories = models or {}, memories or {}
         self.clock = Clock(dt=step_length(network) * second, name="step_clock")
-        self.window_clock = Clock(dt=drive.steps * self.clock.dt, name="window_clock")
+        self.window_steps = drive.steps // windows
+        self.window_clock = Clock(dt=self.window_steps * self.clock.dt, name="window_clock")
+        self.sample_clock = Clock(dt=drive.steps * self.clock.dt, name="sample_clock")
         incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
         self.objects: list[Any] = []
         self.neurons = add_neurons(network, {
@@ -65,35 +70,42 @@ class SampleSequence:
         } | {name: made.sender for name, made in self.neurons.items()}
         for made in self.neurons.values():
             for group, code in made.starts:
-                self._add(group, code)
+                self._restart(group, code, self.sample_clock)
+                self.objects.append(group)
+            self._restart(made.sender, made.window_start, self.window_clock)
         self.synapses = [self._connect(k, b) for k, b in enumerate(b for found in incoming.values() for b in found)]
 
     def _setup(self, index: int, name: str, incoming: Sequence[Bundle]) -> Setup:
         bias: Any = bias_of(self._network, self._drive, name)
         if len(bias) > 1:  # one for each sample
             unit = 1 if isinstance(self._network, FixedNetwork) else amp
-            bias = TimedArray(bias * unit, dt=self.window_clock.dt, name=f"bias_{index}")
+            bias = TimedArray(bias * unit, dt=self.sample_clock.dt, name=f"bias_{index}")
         inboxes = {INBOX: 0, **{bundle.inbox: bundle.exponent for bundle in incoming}}
-        return Setup(str(index), self.clock, bias, inboxes=inboxes, registers=self._registers.get(name, ()))
+        return Setup(
+            str(index), self.clock, bias, inboxes=inboxes, memories=self._memories.get(name, ()),
+            counted_steps=self._drive.steps * self._drive.batch,
+        )
 
     def _input(self, index: int, name: str) -> Any:
         """A group that fires as the TimedArray says."""
         spikes = self._drive.spikes[name]
         raster = TimedArray(by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}")
-        kept = self._registers.get(name, ())
+        kept = self._memories.get(name, ())
         group = NeuronGroup(
-            spikes.shape[2], registers.equations(kept), threshold=f"{raster.name}(t, i) > 0.5",
-            reset=registers.keep(kept), dtype={r.name: np.int64 for r in kept}, clock=self.clock,
-            name=f"input_{index}", namespace={raster.name: raster},
+            spikes.shape[2], memory.equations(kept), threshold=f"{raster.name}(t, i) > 0.5",
+            reset=memory.keep(kept), dtype=memory.types(kept), clock=self.clock, name=f"input_{index}",
+            namespace={raster.name: raster},
         )
-        self._add(group, registers.clear(kept))
+        if memory.fade(kept):
+            group.run_regularly(memory.fade(kept), when="end")
+        self._restart(group, memory.start(kept), self.window_clock)
+        self.objects.append(group)
         return group
 
-    def _add(self, group: Any, restart: str) -> None:
-        """Add a group with the code that brings it to its initial state."""
-        if restart:
-            group.run_regularly(restart, clock=self.window_clock, when="start", order=RESTART)
-        self.objects.append(group)
+    def _restart(self, group: Any, code: str, clock: Any) -> None:
+        """Let a group begin anew by this code at every tick of a clock."""
+        if code:
+            group.run_regularly(code, clock=clock, when="start", order=RESTART)
 
     def _connect(self, index: int, bundle: Bundle) -> tuple[Bundle, Any]:
         p = bundle.projection
@@ -107,6 +119,13 @@ class SampleSequence:
             group.run_regularly(code, clock=clock, when="start", order=order)
         self.objects.append(group)
         return bundle, group
+
+    def raster(self, spikes: Any, steps: int) -> NDArray[np.bool_]:
+        """What a SpikeMonitor of a group saw in the first steps, shape (time, n)."""
+        times, neurons = np.rint(np.asarray(spikes.t_) / self.clock.dt_).astype(np.int64), np.asarray(spikes.i)
+        fired = np.zeros((steps, len(spikes.source)), bool)
+        fired[times[times < steps], neurons[times < steps]] = True
+        return fired
 
     def simulate(self, session: Session, steps: int) -> None:
         """Run for that many steps.

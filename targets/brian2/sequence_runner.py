@@ -35,11 +35,8 @@ def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Ses
     sequence.simulate(session, total)
 
     def raster(name: str) -> NDArray[np.bool_]:
-        fired = np.zeros((total, network.size_of(name)), bool)
-        if name in spikes:
-            steps = np.rint(np.asarray(spikes[name].t_) / sequence.clock.dt_).astype(np.int64)
-            fired[steps, np.asarray(spikes[name].i)] = True
-        return fired
+        silent = np.zeros((total, network.size_of(name)), bool)
+        return sequence.raster(spikes[name], total) if name in spikes else silent
 
     traces = {
         kind: {

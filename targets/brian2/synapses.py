@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.fixed import FixedProjection
 from ssdp_hw.graph import BaseProjection
+from ssdp_hw.target import LearningPlan
 
 from .neurons import INBOX
 from .wiring import by_delay, weight_exponent
@@ -27,6 +29,7 @@ class SynapseModel:
         equations: beside the weight ``w``.
         types: of integer variables.
         initial: values of variables, one a synapse in row-major order.
+        on_pre, on_post: code for a spike of the source, whatever its delay, or of the target.
         updates: (code, number of windows between two executions), in the order of execution at
             the end of a window.
         namespace: what that code needs.
@@ -35,11 +38,30 @@ class SynapseModel:
     equations: str = ""
     types: Mapping[str, Any] = field(default_factory=dict)
     initial: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    on_pre: str = ""
+    on_post: str = ""
     updates: Sequence[tuple[str, int]] = ()
     namespace: Mapping[str, Any] = field(default_factory=dict)
 
 
 STATIC = SynapseModel()
+
+
+def windows_ended(steps: int) -> str:
+    """Code for the start of a window of that many steps: what of the run is over, and whether a commit is due.
+
+    At the start of the first window nothing has ended.
+    """
+    return f"""
+windows = t_in_timesteps//{steps}
+ended = int(windows > 0)
+due = ended*int((FIRST_WINDOW + windows) % COMMIT_WINDOWS == 0)
+"""
+
+
+def commit_period(plan: LearningPlan) -> int:
+    """Windows between two times at which a commit may be due, counted from the start of the run."""
+    return math.gcd(plan.commit_windows, plan.first_window)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +105,8 @@ def connect(
 
     A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
     the slot ``synapses``, after the neurons of that step. One that would arrive in the next sample
-    comes too early there: in the first ``delay`` steps of a window nothing can have been sent, and
-    nothing is added.
+    comes too early there: in the first ``delay`` of its ``steps`` nothing can have been sent, and
+    nothing is added. What a rule does at a spike of the source has no delay.
     """
     p, positions = bundle.projection, bundle.positions
     late = p.synapse_delays[positions]
@@ -99,15 +121,16 @@ def connect(
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
     group = Synapses(
         source, target, weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
-        on_pre=deliver, dtype={"late": np.int64, "w": kind, **model.types}, clock=clock, name=name,
-        namespace=dict(model.namespace),
+        on_pre={"deliver": deliver, **({"learn": model.on_pre} if model.on_pre else {})},
+        on_post=model.on_post if model.on_post and target.events else None,
+        dtype={"late": np.int64, "w": kind, **model.types}, clock=clock, name=name, namespace=dict(model.namespace),
     )
     rows, cols = p.synapse_indices
     group.connect(i=cols[positions], j=rows[positions])
     group.w_ = values[positions]
     if late.any():
         group.late = late
-        group.delay = late * clock.dt
+        group.deliver.delay = late * clock.dt
     for variable, before in model.initial.items():
         setattr(group, f"{variable}_", before[positions])
     return group

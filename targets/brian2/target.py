@@ -7,13 +7,11 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.result import Record, Recording
+from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP
 from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.ssdp.rule import Kernel
 from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
 from .session import open_session
@@ -26,25 +24,8 @@ CHOICES = MappingProxyType({
 })
 
 
-def unsupported(plan: LearningPlan) -> list[str]:
-    """What of a plan is not done here, one sentence each."""
-    reasons = [f"projection '{name}': gates from outside" for name in plan.gates]
-    for name, rule in plan.rules.items():
-        if type(rule) not in (SSDP, FixedSSDP):
-            reasons.append(f"projection '{name}': the rule {type(rule).__name__}")
-            continue
-        found = {
-            "a gate of the rule's own": rule.gate is not None,
-            "lut_baseline": isinstance(rule, FixedSSDP) and rule.lut_baseline is not None,
-            "the exponential kernel": isinstance(rule, SSDP) and rule.kernel is Kernel.EXPONENTIAL,
-            "gathered float steps": isinstance(rule, SSDP) and bool(np.any(plan.counters.get(name, 0))),
-        }
-        reasons += [f"projection '{name}': {what}" for what, here in found.items() if here]
-    if plan.windows_per_sample > 1:
-        reasons.append("several windows a sample")
-    if plan.first_window:
-        reasons.append("going on between two commits")
-    return reasons
+# Rules that are known here. One of a class derived from these may step otherwise.
+RULES = (SSDP, FixedSSDP, STDP, FixedSTDP, SADP, FixedSADP)
 
 
 class Brian2Target(Target):
@@ -85,8 +66,12 @@ class Brian2Target(Target):
         return resolved
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """What of the plan learning on Brian2 does not do yet."""
-        return unsupported(plan)
+        """Rules that have no form in Brian2's code here."""
+        known = ", ".join(kind.__name__ for kind in RULES)
+        return [
+            f"projection '{name}': its rule {type(rule).__name__} is none of {known}"
+            for name, rule in plan.rules.items() if type(rule) not in RULES
+        ]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples as copies side by side (runtime device) or in sequence (standalone)."""

@@ -1,0 +1,158 @@
+"""What a window brings to each synapse, by rule, as Brian2 code: one function a rule.
+
+In integers every variable is int64, ``//`` stands for a right shift and ``clip`` takes plain names; see
+:mod:`.fixed_neurons`. Integer and float rules have the same shape, and here as far as possible the
+same code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from brian2 import TimedArray, second
+
+from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP, LocalRule, Pairing
+from ssdp_hw.rules.stdp import DECAY_BITS
+from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs
+from ssdp_hw.ssdp.registers import silent_time
+
+from .memory import Memory, spike_count, time_register
+
+# A table is a TimedArray whose steps are a second long: entry n is table(n*TICK).
+TICK = 1 * second
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How synapses find what a window brings them.
+
+    Attributes:
+        pre, post: what the neurons of source and target remember.
+        wanted: code for the end of a window that sets ``wanted`` and makes ready for the next.
+        variables: integers of a synapse that start with these values.
+        reals: float variables of a synapse, which start with 0.
+        on_pre, on_post: code for a spike of source or target.
+        namespace: what all that code needs.
+    """
+
+    pre: Memory
+    post: Memory
+    wanted: str
+    variables: Mapping[str, int] = field(default_factory=dict)
+    reals: Sequence[str] = ()
+    on_pre: str = ""
+    on_post: str = ""
+    namespace: Mapping[str, Any] = field(default_factory=dict)
+
+
+def evidence_of(rule: LocalRule, steps: int, label: str) -> Evidence:
+    """Evidence of a rule that the target knows.
+
+    Args:
+        rule: the rule.
+        steps: length of a window.
+        label: suffix for names that no other projection may use.
+    """
+    if isinstance(rule, SSDP | FixedSSDP):
+        return _ssdp(rule, steps, label)
+    if isinstance(rule, STDP | FixedSTDP):
+        return _stdp(rule, label)
+    assert isinstance(rule, SADP | FixedSADP)
+    return _sadp(rule, steps)
+
+
+def _ssdp(rule: SSDP | FixedSSDP, steps: int, label: str) -> Evidence:
+    """A table by distance in ticks (rows) and number of neurons that fired (0, 1, 2)."""
+    fixed = isinstance(rule, FixedSSDP)
+    shift = rule.time_shift if fixed else 0
+    silent = silent_time(steps, shift)
+    if isinstance(rule, FixedSSDP):
+        rule.check_window(steps)
+        plus, minus = (table[:silent + 1].astype(float) for table in rule.tables)  # a TimedArray is of floats
+    else:
+        kernels = rule.kernels(np.arange(silent + 1))
+        plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
+    neither = np.zeros_like(minus) if rule.silent_pairs is SilentPairs.SKIP else -minus
+    table = TimedArray(np.stack([neither, -minus, plus], axis=1), dt=TICK, name=f"evidence_{label}")
+    register = time_register(rule.spike_time, shift, steps)
+    found = f"{table.name}(distance*TICK, fired)"
+    wanted = f"""
+distance = abs({register.name}_post - {register.name}_pre)
+fired = int({register.name}_post < SILENT) + int({register.name}_pre < SILENT)
+wanted = {f"int({found})" if fixed else found}
+"""
+    return Evidence(register, register, wanted, namespace={table.name: table, "TICK": TICK, "SILENT": silent})
+
+
+def _stdp(rule: STDP | FixedSTDP, label: str) -> Evidence:
+    """Each spike meets the trace of the other neuron; its own raises its trace after that."""
+    fixed = isinstance(rule, FixedSTDP)
+    names = f"source_trace_{label}", f"target_trace_{label}"
+    if isinstance(rule, FixedSTDP):
+        nearest = rule.pairing is Pairing.NEAREST
+        traces = [
+            _fixed_trace(name, rule, nearest, decay)
+            for name, decay in zip(names, (rule.decay_plus, rule.decay_minus), strict=True)
+        ]
+    else:
+        raised = "= 1" if rule.pairing is Pairing.NEAREST else "+= 1"
+        traces = [
+            Memory(name, 0, f"{name} {raised}\n", f"{name} *= {math.exp(-1.0 / tau)!r}\n", real=True)
+            for name, tau in zip(names, (rule.tau_plus, rule.tau_minus), strict=True)
+        ]
+    product = "(({amplitude}*{trace} + HALF_UNIT)//UNIT)" if fixed else "{amplitude}*{trace}"
+    minus = product.format(amplitude="A_MINUS", trace=f"{names[1]}_post")
+    plus = product.format(amplitude="A_PLUS", trace=f"{names[0]}_pre")
+    return Evidence(
+        traces[0], traces[1], "\nwanted = brought\nbrought = 0\n", variables={"brought": 0} if fixed else {},
+        reals=() if fixed else ("brought",), on_pre=f"brought -= {minus}\n", on_post=f"brought += {plus}\n",
+        namespace=_amplitudes(rule),
+    )
+
+
+def _fixed_trace(name: str, rule: FixedSTDP, nearest: bool, decay: int) -> Memory:
+    if nearest:
+        keep = f"{name} = {rule.trace_impulse}\n"
+    else:
+        keep = f"raised_{name} = {name} + {rule.trace_impulse}\n{name} = clip(raised_{name}, 0, {rule.trace_max})\n"
+    return Memory(name, 0, keep, f"{name} = ({name}*{(1 << DECAY_BITS) - decay})//{1 << DECAY_BITS}\n")
+
+
+# Spikes of both neurons in one step: that of the source is delivered before that of the target.
+_KAPPA = """
+spikes_together = spike_count_pre*spike_count_post
+excess = 2*(STEPS*together - spikes_together)
+most = STEPS*(spike_count_pre + spike_count_post) - 2*spikes_together
+above = int(excess > 0)
+divisor = most + int(most == 0)
+together = 0
+"""
+_FIXED_KAPPA = """
+kappa = (abs(excess)*KAPPA_ONE)//divisor
+wanted = above*((A_PLUS*kappa + HALF_UNIT)//UNIT) - (1 - above)*((A_MINUS*kappa + HALF_UNIT)//UNIT)
+"""
+_FLOAT_KAPPA = """
+wanted = (A_PLUS*above + A_MINUS*(1 - above))*(1.0*excess)/divisor
+"""
+
+
+def _sadp(rule: SADP | FixedSADP, steps: int) -> Evidence:
+    """Spike counts of the neurons, and the steps in which both fired."""
+    count = spike_count()
+    return Evidence(
+        count, count, _KAPPA + (_FIXED_KAPPA if isinstance(rule, FixedSADP) else _FLOAT_KAPPA),
+        variables={"together": 0, "source_fired": -1}, on_pre="source_fired = t_in_timesteps\n",
+        on_post="together += int(source_fired == t_in_timesteps)\n",
+        namespace={**_amplitudes(rule), "STEPS": steps, "KAPPA_ONE": 1 << rule.kappa_bits},
+    )
+
+
+def _amplitudes(rule: STDP | SADP | FixedSTDP | FixedSADP) -> dict[str, Any]:
+    found: dict[str, Any] = {"A_PLUS": rule.a_plus, "A_MINUS": rule.a_minus}
+    if isinstance(rule, FixedSTDP | FixedSADP):
+        found |= {"UNIT": 1 << rule.evidence_shift, "HALF_UNIT": (1 << rule.evidence_shift) >> 1}
+    return found

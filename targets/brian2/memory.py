@@ -1,0 +1,74 @@
+"""What learning rules need to know of the neurons: variables that spikes write, one a neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.ssdp.registers import SpikeTime, silent_time
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A variable of every neuron of a population.
+
+    Attributes:
+        name: of the variable.
+        start: its value at the start of a window.
+        keep: code for a neuron that fires; it runs after the synapses have seen the spike.
+        fade: code for the end of every step.
+        real: a float number, no integer.
+    """
+
+    name: str
+    start: int
+    keep: str = ""
+    fade: str = ""
+    real: bool = False
+
+
+def time_register(spike_time: SpikeTime, time_shift: int, steps: int) -> Memory:
+    """Tick of the representative spike in a window of that many steps, as
+    :mod:`ssdp_hw.ssdp.registers` reads it off a raster; ``silent_time`` if there was none.
+    """
+    name = f"{spike_time.value}_spike_{time_shift}"
+    tick = f"tick_{name}"
+    code = f"{tick} = (t_in_timesteps % {steps})//{1 << time_shift}\n"
+    if spike_time is SpikeTime.LAST:
+        code += f"{name} = {tick}\n"
+    else:  # the first tick of a window is also its least
+        code += f"{name} += ({tick} - {name})*int({tick} < {name})\n"
+    return Memory(name, silent_time(steps, time_shift), code)
+
+
+def spike_count() -> Memory:
+    """Spikes in the window."""
+    return Memory("spike_count", 0, "spike_count += 1\n")
+
+
+def equations(memories: Sequence[Memory], flag: str = "") -> str:
+    """The variables."""
+    return "".join(f"{m.name} : {'1' if m.real else 'integer'}{flag}\n" for m in memories)
+
+
+def types(memories: Sequence[Memory]) -> dict[str, Any]:
+    """Types of the variables."""
+    return {m.name: np.float64 if m.real else np.int64 for m in memories}
+
+
+def start(memories: Sequence[Memory]) -> str:
+    """Code for the start of a window."""
+    return "".join(f"{m.name} = {m.start}\n" for m in memories)
+
+
+def keep(memories: Sequence[Memory]) -> str:
+    """Code for a neuron that fires."""
+    return "".join(m.keep for m in memories)
+
+
+def fade(memories: Sequence[Memory]) -> str:
+    """Code for the end of a step."""
+    return "".join(m.fade for m in memories)
