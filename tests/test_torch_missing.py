@@ -17,7 +17,8 @@ def test_missing_torch_names_the_extra(monkeypatch):
 
 
 def test_the_numpy_rule_does_not_import_torch():
-    code = "import sys, ssdp_hw, ssdp_hw.ssdp.batch, ssdp_hw.learning, ssdp_hw.importers, ssdp_hw.verification; sys.exit('torch' in sys.modules)"
+    names = "ssdp.batch", "learning", "importers", "verification"
+    code = f"import sys, ssdp_hw, {', '.join(f'ssdp_hw.{n}' for n in names)}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
