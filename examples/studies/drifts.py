@@ -11,7 +11,7 @@ from tasks import Task
 Bool = NDArray[np.bool_]
 Generator = np.random.Generator
 
-KINDS = ("dead pixels", "gain", "jitter", "events")
+KINDS = ("dead pixels", "dim", "bright", "jitter", "events")
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,15 @@ class Drift:
 
     Attributes:
         dead: share of the channels that fall silent.
-        gain: what all values are multiplied by.
+        dim, bright: what all values are multiplied by, below and above 1; a value ends at 1.
         jitter: standard deviation in steps by which each spike moves, at most to an end of the window.
         deleted: share of the spikes that are lost.
         added: chance that a silent step of a channel gets a spike.
     """
 
     dead: float
-    gain: float
+    dim: float
+    bright: float
     jitter: float
     deleted: float
     added: float
@@ -36,7 +37,8 @@ class Drift:
         """In words, for a table."""
         return {
             "dead pixels": f"{self.dead:.0%} of the pixels dead",
-            "gain": f"brightness times {self.gain:g}",
+            "dim": f"brightness times {self.dim:g}",
+            "bright": f"brightness times {self.bright:g}",
             "jitter": f"spikes jittered by {self.jitter:g} steps",
             "events": f"{self.deleted:.0%} of the spikes deleted, {self.added:.1%} of the silent steps filled",
         }[kind]
@@ -54,7 +56,8 @@ def drifted(kind: str, drift: Drift, task: Task, values: NDArray[np.float64], wo
         noise: seed of what is drawn for each sample.
     """
     generator = np.random.default_rng((noise, 1))
-    spikes = task.encode(np.minimum(values * drift.gain, 1.0) if kind == "gain" else values, seed=noise)
+    gain = {"dim": drift.dim, "bright": drift.bright}.get(kind, 1.0)
+    spikes = task.encode(np.minimum(gain * values, 1.0), seed=noise)
     if kind == "dead pixels":
         channels = spikes.shape[2]
         dead = np.random.default_rng((world, 0)).permutation(channels)[:round(drift.dead * channels)]

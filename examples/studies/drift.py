@@ -1,0 +1,154 @@
+"""Study 1: what the world does to a trained network, and what learning on the chip wins back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from drifts import KINDS, Drift, drifted
+from store import Run
+from study import Study, against_float, column, complete, mean, seed_count, table
+from tasks import TASKS
+from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Lesson, arithmetic, ask, teach
+
+ROWS = (*SSDP_ROWS, *BASELINE_ROWS)
+# With a smaller mean loss there is nothing to win back.
+LEAST_LOSS = 0.005
+
+
+@dataclass(frozen=True)
+class Part:
+    """The settings of one data set.
+
+    Attributes:
+        taught: so many samples of the training part are taught, chosen by the seed.
+        asked: so many samples of the test part are asked, its first.
+        drift, lesson: see there.
+    """
+
+    taught: int
+    asked: int
+    drift: Drift
+    lesson: Lesson
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of both data sets."""
+
+    digits: Part
+    fashion: Part
+
+    def part(self, task: str) -> Part:
+        """That of a task."""
+        return self.digits if task == "digits" else self.fashion
+
+
+SETTINGS = Settings(
+    digits=Part(
+        taught=600, asked=599, drift=Drift(dead=0.2, dim=0.4, bright=2.5, jitter=8.0, deleted=0.5, added=0.05),
+        lesson=Lesson(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=10, stdp=2e-5, sadp=1e-2),
+    ),
+    fashion=Part(
+        taught=2000, asked=5000, drift=Drift(dead=0.5, dim=0.4, bright=3.0, jitter=5.0, deleted=0.3, added=0.005),
+        lesson=Lesson(a_plus=2.5e-4, a_baseline=2.5e-5, sigma=30.0, epochs=10, refresh=50, stdp=3e-6, sadp=5e-4),
+    ),
+)
+CASES = tuple(f"{task}, {kind}" for task in ("digits", "Fashion-MNIST") for kind in KINDS)
+
+
+def check(case: str) -> None:
+    """Raise SsdpHwError if the data of a case are not installed."""
+    TASKS[case.split(", ")[0]].load()
+
+
+@cache
+def networks(task: str) -> dict[str, AnyNetwork]:
+    """The trained network in float and in integers."""
+    return TASKS[task].networks(TASKS[task].load())
+
+
+def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[Run]:
+    """Let the drifted network, in float and in integers, learn by each rule."""
+    name, kind = case.split(", ")
+    task, part = TASKS[name], settings.part(name)
+    data = task.load()
+    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[:part.taught]
+    values, labels = data.train_values[chosen], data.train_labels[chosen]
+    test_values, test_labels = data.test_values[:part.asked], data.test_labels[:part.asked]
+    # Seeds of the encoder differ between what is taught and what is asked, and from those of training.
+    spikes = drifted(kind, part.drift, task, values, seed, 1000 + seed)
+    test = drifted(kind, part.drift, task, test_values, seed, 2000 + seed)
+    undrifted = drifted("none", part.drift, task, test_values, seed, 2000 + seed)
+    found: list[Run] = []
+    for form in ("float", "fixed"):
+        wanted = [row for row in rows if arithmetic(row) == form]
+        if not wanted:
+            continue
+        cut = Cut.of(networks(name)[form])
+        taught, asked = cut.features(spikes), cut.features(test)
+        clean = ask(cut.readout, cut.features(undrifted), test_labels)
+        before = ask(cut.readout, asked, test_labels)
+        for row in wanted:
+            learned = teach(cut.readout, taught, labels, part.lesson, row, seed)
+            after = ask(learned, asked, test_labels)
+            moved = learned.projections[0].synapse_weights != cut.readout.projections[0].synapse_weights
+            found.append({
+                "case": case, "row": row, "seed": seed, "undrifted": clean.accuracy, "before": before.accuracy,
+                "after": after.accuracy, "rate_before": before.rate, "rate_after": after.rate,
+                "moved": float(np.mean(moved)),
+            })
+    return found
+
+
+def report(settings: Settings, runs: list[Run]) -> str:
+    """One table a case, and one over all of them."""
+    parts = []
+    for case in CASES:
+        here = complete([r for r in runs if r["case"] == case], ROWS)
+        if seed_count(here) < 2:
+            continue
+        name, kind = case.split(", ")
+        part = settings.part(name)
+        undrifted = {form: column(here, f"SSDP {form}", "undrifted") for form in ("float", "carry")}
+        parts.append(
+            f"**{name}: {part.drift.describe(kind)}.** {part.taught} samples taught, {part.asked} asked, "
+            f"{seed_count(here)} seeds. Undrifted: float {mean(undrifted['float'])} %, 8-bit "
+            f"{mean(undrifted['carry'])} %.\n\n" + _table(here)
+        )
+    cases = [case for case in CASES if complete([r for r in runs if r["case"] == case], ROWS)]
+    parts.append(against_float(runs, ["after"], cases, ["SSDP carry", "SSDP stochastic", "SSDP nearest"]))
+    return "\n\n".join(parts)
+
+
+def _table(runs: list[Run]) -> str:
+    lines = []
+    for row in ROWS:
+        undrifted, before, after = (column(runs, row, key) for key in ("undrifted", "before", "after"))
+        rates = [f"{column(runs, row, key).mean():.3f}" for key in ("rate_before", "rate_after")]
+        reference = column(runs, f"{row.split()[0]} float", "after")
+        lines.append([
+            row, mean(before), mean(after), won_back(undrifted, before, after),
+            "" if row.endswith("float") else mean(after - reference, sign="+", digits=2),
+            f"{100 * column(runs, row, 'moved').mean():.0f}", " to ".join(rates),
+        ])
+    return table(
+        ["rule", "before %", "after %", "of the loss won back", "minus its float form, points", "weights moved %",
+         "output spikes a neuron and step"], lines,
+    )
+
+
+def won_back(undrifted: np.ndarray, before: np.ndarray, after: np.ndarray) -> str:
+    """Share of the mean loss that the mean gain makes up for; bold from one half on."""
+    loss = float(undrifted.mean() - before.mean())
+    if loss < LEAST_LOSS:
+        return f"loss of {100 * loss:.1f} points only"
+    share = float(after.mean() - before.mean()) / loss
+    return f"**{share:.0%}**" if share >= 0.5 else f"{share:.0%}, less than half"
+
+
+STUDY = Study(
+    "drift", "Drift repair", SETTINGS, CASES, ROWS, check, run, report,
+)

@@ -1,0 +1,99 @@
+"""Run the studies of learning on the chip, print their tables and write them to docs/studies.md.
+
+    make studies
+
+or ``python examples/studies/run.py [STUDY ...] [--seeds 10] [--jobs 2]``. Each finished case, row and
+seed is added to ``examples/results/study-STUDY.json``; a study that was stopped goes on from there, and
+one that is complete only prints its tables. To run one anew, move its file away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import drift
+from store import RESULTS, Run, Store
+from study import Study
+
+from ssdp_hw.errors import SsdpHwError
+from ssdp_hw.files import write_atomically
+
+STUDIES = {study.name: study for study in (drift.STUDY,)}
+PAGE = Path(__file__).parent.parent.parent / "docs" / "studies.md"
+
+Job = tuple[str, list[str], int]
+
+
+def available(study: Study) -> list[str]:
+    """The cases that can run here; of the others it says what they lack."""
+    found = []
+    for case in study.cases:
+        try:
+            study.check(case)
+            found.append(case)
+        except SsdpHwError as error:
+            print(f"{study.name}: skipped: {case}: {error}", file=sys.stderr)
+    return found
+
+
+def finished(study: Study, jobs: list[Job], processes: int) -> Iterator[list[Run]]:
+    """The runs of each job as it ends."""
+    if processes == 1:
+        for job in jobs:
+            yield study.run(study.settings, *job)
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        futures = [pool.submit(_work, study.name, study.settings, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _work(name: str, settings: Any, job: Job) -> list[Run]:
+    return STUDIES[name].run(settings, *job)
+
+
+def run(study: Study, store: Store, seeds: int, processes: int) -> None:
+    """Run what is missing."""
+    jobs = [
+        (case, missing, seed) for seed in range(seeds) for case in available(study)
+        if (missing := store.missing(case, seed, study.rows))
+    ]
+    for number, runs in enumerate(finished(study, jobs, processes), 1):
+        store.add(runs)
+        print(f"{study.name}: {runs[0]['case']}, seed {runs[0]['seed']} ({number} of {len(jobs)})", file=sys.stderr)
+
+
+def main() -> None:
+    """Run, print, write."""
+    parser = argparse.ArgumentParser(description="Run the studies of learning on the chip.")
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"of {', '.join(STUDIES)} (default: all)")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds 0 to SEEDS - 1 (default: 10)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a CPU)")
+    arguments = parser.parse_args()
+    unknown = set(arguments.studies) - set(STUDIES)
+    if unknown or arguments.seeds < 2 or arguments.jobs < 1:
+        sys.exit(f"studies: {', '.join(STUDIES)}; at least 2 seeds and 1 job")
+    stores = {name: Store(RESULTS / f"study-{name}.json", asdict(study.settings)) for name, study in STUDIES.items()}
+    for name in arguments.studies or STUDIES:
+        run(STUDIES[name], stores[name], arguments.seeds, arguments.jobs)
+    page = "\n\n".join(
+        f"## {study.title}\n\n{study.report(study.settings, stores[name].runs)}" for name, study in STUDIES.items()
+    )
+    print(page)
+    write_atomically(PAGE, lambda partial: partial.write_text(page + "\n", encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
