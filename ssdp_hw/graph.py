@@ -158,6 +158,19 @@ class BaseProjection:
             matrix.data.setflags(write=False)
         return matrix
 
+    def check_own_weights(self) -> None:
+        """Raise if synapses share their weights, so that they cannot learn.
+
+        Raises:
+            UnsupportedError: it is a convolution.
+        """
+        if self.is_convolution:
+            raise UnsupportedError(
+                f"projection '{self.name}' is a convolution: its {self.synapse_count} synapses share "
+                f"{self.stored_weights.size} weights and cannot learn one by one; let another projection learn, or "
+                "give this one its matrix as weight"
+            )
+
     @property
     def synapse_count(self) -> int:
         """Number of synapses."""

@@ -128,11 +128,14 @@ class _Graph:
             if np.ndim(p.delay) == 0 and p.delay:
                 before = self._behind(before, f"{p.name}.delay", nir.Delay(np.full(shape, p.delay * self._dt)))
             node, carries = self._weight(p, bias)
-            if len(shape) > 1 and isinstance(node, nir.Linear | nir.Affine):
-                flat = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
-                before = self._behind(before, f"{p.name}.flatten", flat)
-            linear = self._add(p.name, node)
-            self.edges += [(before, linear), (linear, self._keys[target.name])]
+            matrix = isinstance(node, nir.Linear | nir.Affine)
+            if matrix and len(shape) > 1:
+                before = self._behind(before, f"{p.name}.flatten", _flatten(shape))
+            after = self._add(p.name, node)
+            self.edges.append((before, after))
+            if not matrix and len(self._shapes[target.name]) == 1:
+                after = self._behind(after, f"{p.name}.flatten", _flatten(_outer_shapes(p.weight)[1]))
+            self.edges.append((after, self._keys[target.name]))
             bias = None if carries else bias
         if bias is not None:  # nothing arrives: an Affine that nothing feeds
             key = self._free(f"{target.name}.bias")
@@ -150,11 +153,12 @@ class _Graph:
     def _weight(self, p: Projection, bias: Any) -> tuple[Any, bool]:
         """The node of a projection, and whether it has the bias."""
         if isinstance(p.weight, ConvWeight):
-            by_channel = None if bias is None else np.reshape(bias, (len(p.weight.kernel), -1))
-            carries = by_channel is not None and bool(np.all(by_channel == by_channel[:, :1]))
-            node = node_of(p.weight, by_channel[:, 0] if carries and by_channel is not None else None)
-            if node is not None:
-                return node, carries
+            by_channel = np.reshape(np.zeros(p.shape[0]) if bias is None else bias, (len(p.weight.kernel), -1))
+            carries = bias is not None and bool(np.all(by_channel == by_channel[:, :1]))
+            for carried in (by_channel[:, 0], None) if carries else (None,):  # a pooling has no bias
+                node = node_of(p.weight, carried)
+                if node is not None:
+                    return node, carried is not None
         self._dense_bytes += 8 * p.shape[0] * p.shape[1]
         if self._dense_bytes > DEFAULT_MAX_BYTES:
             raise UnsupportedError(
@@ -169,11 +173,21 @@ def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
     found: dict[str, set[tuple[int, ...]]] = {name: set() for name in (*network.input_names, *network.population_names)}
     for p in network.projections:
         if isinstance(p.weight, ConvWeight):
-            for name, shape in ((p.source, p.weight.shape_in), (p.target, p.weight.shape_out)):
-                found[name].add(shape[1:] if p.weight.kernel.ndim > 4 else shape)  # a pooling has channels as an axis
+            for name, shape in zip((p.source, p.target), _outer_shapes(p.weight), strict=True):
+                found[name].add(shape)
     return {
         name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()
     }
+
+
+def _outer_shapes(weight: ConvWeight) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes before and behind the node of a convolution; a pooling has the channels as an axis more."""
+    first = 1 if weight.kernel.ndim > 4 else 0
+    return weight.shape_in[first:], weight.shape_out[first:]
+
+
+def _flatten(shape: tuple[int, ...]) -> Any:
+    return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
 
 
 def _neuron(p: Population, shape: tuple[int, ...]) -> Any:

@@ -90,6 +90,8 @@ class Segments:
             shift: see ``values``.
             plastic: whether it learns; it then joins groups in the network's order.
         """
+        if plastic:
+            p.check_own_weights()
         if isinstance(p.weight, ConvWeight):
             weight, head = p.weight.with_values(values), (*ends[:2], int(p.delay), shift)
             if has_table(weight, last=ends.target_order is not None):

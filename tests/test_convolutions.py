@@ -1,0 +1,268 @@
+"""Convolutions through the whole toolkit: every target, files, NIR, quantisation and the counts of a run."""
+
+from dataclasses import replace
+
+import nir
+import numpy as np
+import pytest
+from conv_strategies import fixed_conv_networks, float_conv_networks, unrolled
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+from strategies import drives_for
+from test_engine import assert_close, assert_equal, run
+from test_nir_writer import equal
+
+import ssdp_hw as sh
+from ssdp_hw.conv_weight import ConvWeight
+from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
+from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.target import LearningPlan, get_target
+
+SPEC, ENGINE = get_target("spec"), get_target("engine")
+GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None)
+
+
+@settings(GENERATED, max_examples=100)
+@given(st.data())
+def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
+    network = data.draw(fixed_conv_networks())
+    inputs = data.draw(drives_for(network, max_steps=12))
+    wanted = run(SPEC, unrolled(network), inputs)
+    assert_equal(wanted, run(SPEC, network, inputs))
+    for threads in (1, None):
+        assert_equal(wanted, run(ENGINE, network, inputs, threads=threads))
+    alone = {name: spikes[:, :1] for name, spikes in inputs.items()}
+    assert_equal(run(SPEC, network, alone), run(ENGINE, network, alone))
+    event(f"the readout fires: {wanted.spikes['c'].any()}")
+
+
+@settings(GENERATED, max_examples=60)
+@given(st.data())
+def test_float_convolutions_equal_their_matrices(data):
+    network = data.draw(float_conv_networks())
+    inputs = data.draw(drives_for(network, max_steps=12))
+    wanted = run(SPEC, network, inputs)
+    assert_equal(wanted, run(SPEC, unrolled(network), inputs))
+    assert_close(wanted, run(ENGINE, network, inputs))
+
+
+@pytest.mark.parametrize(("target", "options"), [
+    ("brian2", {"batching": "copies"}), ("brian2", {"batching": "sequence"}), ("lava", {}),
+])
+@settings(GENERATED, max_examples=4, derandomize=True, phases=(Phase.generate,))
+@given(data=st.data())
+def test_other_targets_are_bit_equal(data, target, options):
+    other = get_target(target)
+    if not other.availability().installed:
+        pytest.skip(f"{target} is not installed")
+    network = data.draw(fixed_conv_networks())
+    inputs = data.draw(drives_for(network, max_steps=8, max_batch=2))
+    wanted, found = run(SPEC, network, inputs), run(other, network, inputs, **options)
+    for variable in ("spikes", "v", "u"):
+        for name, trace in getattr(wanted, variable).items():
+            np.testing.assert_array_equal(getattr(found, variable)[name], trace, err_msg=f"{variable} of {name}")
+
+
+@settings(GENERATED, max_examples=25)
+@given(st.data())
+def test_files_keep_convolutions_and_give_the_same_bytes(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("conv")
+    for network in (data.draw(float_conv_networks()), data.draw(fixed_conv_networks())):
+        network.save(folder / "a.h5")
+        loaded = sh.load(folder / "a.h5")
+        equal(loaded, network)
+        loaded.save(folder / "b.h5")
+        assert (folder / "a.h5").read_bytes() == (folder / "b.h5").read_bytes()
+
+
+@settings(GENERATED, max_examples=40)
+@given(float_conv_networks())
+def test_nir_keeps_convolutions_and_gives_the_same_bytes(tmp_path_factory, network):
+    folder = tmp_path_factory.mktemp("conv")
+    sh.write_nir(network, folder / "a.nir")
+    loaded = sh.from_nir(folder / "a.nir")
+    equal(loaded, network)
+    sh.write_nir(loaded, folder / "b.nir")
+    assert (folder / "a.nir").read_bytes() == (folder / "b.nir").read_bytes()
+
+
+def chain(*weights, bias=0.0, neuron=sh.IF):
+    """in -> weights, each into a population of its own."""
+    sizes = [w.shape[0] for w in weights]
+    names = [f"p{k}" for k in range(len(weights))]
+    return sh.Network(
+        [sh.Input("in", weights[0].shape[1])],
+        [sh.Population(name=n, neuron=neuron(size=size), bias=bias) for n, size in zip(names, sizes, strict=True)],
+        [sh.Projection(source=s, target=t, weight=w, name=f"w{t}")
+         for s, t, w in zip(["in", *names], names, weights, strict=False)],
+        names[-1:], sh.Semantics(1.0),
+    )
+
+
+def test_nir_has_its_own_nodes_between_neurons_of_their_shapes():
+    conv = ConvWeight(np.ones((3, 2, 3, 2)), (2, 6, 6), (2, 1), ((1, 1), (0, 0)))
+    pool = ConvWeight.pooling(0.25, (2, 2), conv.shape_out, (2, 2))
+    graph = sh.to_nir(chain(conv, pool, np.ones((4, pool.shape[0])), bias=0.5))
+    assert type(graph.nodes["wp0"]) is nir.Conv2d
+    assert graph.nodes["wp0"].bias.tolist() == [0.5] * 3
+    assert type(graph.nodes["wp1"]) is nir.AvgPool2d
+    shapes = {name: graph.nodes[name].r.shape for name in ("p0", "p1", "p2")}
+    assert shapes == {"p0": conv.shape_out, "p1": pool.shape_out[1:], "p2": (4,)}
+    assert type(graph.nodes["wp2.flatten"]) is nir.Flatten
+    # A pooling has no bias in NIR, so an Affine that nothing feeds has it.
+    np.testing.assert_array_equal(graph.nodes["p1.bias"].bias, 0.5)
+
+
+def test_what_nir_has_no_node_for_is_a_matrix_that_other_tools_read():
+    network = chain(ConvWeight(np.arange(6.0).reshape(1, 1, 6), (1, 9), padding=((0, 2),)))
+    node = sh.to_nir(network).nodes["wp0"]
+    np.testing.assert_array_equal(node.weight, network.projections[0].matrix.toarray())
+    graph = sh.to_nir(network)
+    graph.nodes["wp0"].weight[0, 0] = 7
+    with pytest.raises(ParameterError, match="'wp0'.*is not the matrix beside it"):
+        sh.from_nir(graph)
+    for change in ({"stride": np.array(0)}, {"kernel": np.ones((1, 2))}, {"groups": "x"}):
+        graph = sh.to_nir(network)
+        graph.nodes["wp0"].metadata |= change
+        with pytest.raises(ParameterError, match="'wp0'.*the convolution in its metadata"):
+            sh.from_nir(graph)
+
+
+def nodes(*middle, shape=(2, 6, 6)):
+    """in -> middle -> an IF of one value -> out."""
+    named = {f"x{k}": node for k, node in enumerate(middle)}
+    size = nir.IF(np.array(1.0), np.array(1.0), np.array(0.0))
+    everything = {"in": nir.Input({"input": np.array(shape)}), **named, "n": size}
+    edges = list(zip(everything, list(everything)[1:], strict=False))
+    out = nir.Output({"output": np.array([1])})
+    return nir.NIRGraph({**everything, "out": out}, [*edges, ("n", "out")], type_check=False)
+
+
+def conv2d(c_out, c_in, *taps, stride=1, padding=0):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(c_out, c_in, *taps))
+    return nir.Conv2d(None, weight, stride, padding, 1, 1, rng.normal(size=c_out))
+
+
+def read(*middle, shape=(2, 6, 6)):
+    graph = nodes(*middle, shape=shape)
+    found = sh.from_nir(graph_with_outputs(graph), 1.0)
+    (p,) = found.projections
+    return p, "\n".join(found.notes)
+
+
+def graph_with_outputs(graph):
+    """The graph without the declared size of its Output, which takes what arrives."""
+    graph.nodes["out"] = nir.Output({"output": None})
+    return graph
+
+
+def test_linear_nodes_beside_a_convolution():
+    pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
+    by_channel = nir.Scale(np.repeat([2.0, 3.0], 36).reshape(2, 6, 6))
+    by_value = nir.Scale(np.arange(72.0).reshape(2, 6, 6))
+    p, notes = read(pool, conv2d(3, 2, 2, 2, padding=1))
+    assert p.is_convolution
+    assert p.weight.kernel.shape == (3, 2, 4, 4)
+    assert "are one convolution" in notes
+    p, _ = read(by_channel, conv2d(3, 2, 2, 2))
+    assert p.is_convolution
+    for middle in ((by_value, conv2d(3, 2, 2, 2)), (conv2d(3, 2, 2, 2), conv2d(3, 3, 2, 2)),
+                   (conv2d(3, 2, 2, 2), nir.Linear(np.ones((4, 75))))):
+        p, notes = read(*middle)
+        assert not p.is_convolution
+        assert "unrolled, without shared weights" in notes
+
+
+def test_quantisation_rounds_the_kernel():
+    rng = np.random.default_rng(0)
+    network = chain(ConvWeight(rng.normal(size=(4, 2, 3, 3)), (2, 6, 6)), bias=0.1)
+    fixed = sh.quantize(network)
+    (p,), (about,) = fixed.projections, fixed.report.projections
+    assert p.is_convolution
+    assert p.weight.geometry() == network.projections[0].weight.geometry()
+    assert p.mantissa.size == about.synapses == 72
+    # Neurons of one channel with gains of their own cannot share the chip's weights.
+    gains = replace(network.populations[0], neuron=sh.IF(size=64, r=rng.uniform(1, 2, 64)))
+    apart = sh.quantize(replace(network, populations=[gains]))
+    assert not apart.projections[0].is_convolution
+    assert apart.projections[0].synapse_count == p.synapse_count
+    by_channel = replace(network.populations[0], neuron=sh.IF(size=64, r=np.repeat([1.0, 1.5, 2.0, 3.0], 16)))
+    assert sh.quantize(replace(network, populations=[by_channel])).projections[0].is_convolution
+
+
+@settings(GENERATED, max_examples=20)
+@given(st.data())
+def test_counts_of_a_run_are_those_of_the_matrices(data):
+    network = data.draw(fixed_conv_networks())
+    inputs = data.draw(drives_for(network, max_steps=6))
+    kept, apart = (sh.measure_activity(n, inputs, "spec") for n in (network, unrolled(network)))
+    assert kept == apart
+
+
+def test_a_core_holds_the_kernels_of_its_channels():
+    weight = ConvWeight(np.full((8, 2, 5, 5), 2), (2, 100, 100), padding=2)
+    network = sh.FixedNetwork(
+        [sh.Input("in", weight.shape[1])], [sh.FixedPopulation(name="p", size=80_000, vth=10)],
+        [sh.FixedProjection(source="in", target="p", weight=weight)], ["p"],
+    )
+    (p,) = sh.resources(network).populations
+    assert p.synapses == weight.synapses
+    one_channel = 2 * 5 * 5 * (8 + 10)  # bits of its weights, with the index of the target
+    assert p.synaptic_bytes <= np.ceil(2 * p.cores * one_channel / 8)
+    assert p.used["synaptic_memory"] <= 2 * one_channel / 8 / (128 * 1024) + 1e-4
+    assert p.cores == 79  # as many as its neurons need
+
+
+def test_learning_refuses_convolutions_by_name():
+    network = chain(ConvWeight(np.ones((1, 1, 2)), (1, 4)))
+    fixed = sh.FixedNetwork(
+        network.inputs, [sh.FixedPopulation(name="p0", size=3, vth=10)],
+        [sh.FixedProjection(source="in", target="p0", weight=ConvWeight(np.full((1, 1, 2), 2), (1, 4)), name="wp0")],
+        ["p0"],
+    )
+    spikes = np.ones((5, 1, 4))
+    for net, rule in ((network, SSDP()), (fixed, FixedSSDP(a_plus=1, a_baseline=0, lut=(255,), lsb_shift=4))):
+        for target in (SPEC, ENGINE):
+            with pytest.raises(UnsupportedError, match="'wp0' is a convolution"):
+                target.learn(net, sh.drive.make_drive(net, spikes), LearningPlan({"wp0": rule}), target.resolve({}))
+
+
+def test_damaged_convolutions_in_files(tmp_path):
+    import h5py
+    network = chain(ConvWeight(np.ones((1, 1, 2)), (1, 4)))
+    for change in (np.ones((1, 2)), np.full((1, 1, 2), np.nan), np.ones((1, 1, 9)), np.array([b"x"])):
+        network.save(tmp_path / "n.h5")
+        with h5py.File(tmp_path / "n.h5", "r+") as file:
+            del file["projections/0/kernel"]
+            file["projections/0/kernel"] = change
+        with pytest.raises(FileFormatError, match=r"n\.h5"):
+            sh.load(tmp_path / "n.h5")
+
+
+def test_the_integrator_is_a_readout_on_every_target():
+    """dv/dt = r S, nothing else: v is the running sum of what arrives."""
+    rng = np.random.default_rng(1)
+    weight = rng.normal(size=(3, 5))
+    network = sh.Network(
+        [sh.Input("in", 5)], [sh.Population(name="p", neuron=sh.I(size=3, r=2.0))],
+        [sh.Projection(source="in", target="p", weight=weight)], ["p"], sh.Semantics(0.5),
+    )
+    spikes = rng.random((9, 2, 5)) < 0.5
+    wanted = np.concatenate([np.zeros((1, 2, 3)), np.cumsum(spikes @ weight.T, axis=0)[:-1]])
+    fixed = sh.quantize(network)
+    (p,) = fixed.populations
+    assert (p.dv.tolist(), p.spiking) == ([0] * 3, False)
+    reference = run(SPEC, fixed, spikes)
+    for name in ("spec", "engine", "brian2", "lava"):
+        target = get_target(name)
+        if not target.availability().installed:
+            continue
+        np.testing.assert_allclose(run(target, network, spikes).v["p"], wanted, atol=1e-12)  # dt r = 1
+        found = run(target, fixed, spikes)
+        np.testing.assert_array_equal(found.v["p"], reference.v["p"])
+        assert not found.spikes["p"].any()
+    np.testing.assert_allclose(reference.v["p"] / p.scale, wanted, atol=0.05)
+    loaded = sh.from_nir(sh.to_nir(network))
+    equal(loaded, network)
+    assert type(sh.to_nir(network).nodes["p"]) is nir.I
