@@ -1,4 +1,4 @@
-"""The engine against the specification: fixed networks and integer learning bit by bit."""
+"""The engine against the specification: fixed networks bit by bit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from strategies import drives_for, fixed_networks, fixed_rules, float_networks
+from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.result import RECORDABLE, Record
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.target import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 # Sums in another order: a few float64 roundings a step.
@@ -139,87 +138,3 @@ def test_the_number_of_threads_is_as_before_afterwards():
     network = sh.FixedNetwork([sh.Input("in", 1)], [sh.FixedPopulation(name="p", size=1)], [], ["p"])
     run(ENGINE, network, np.ones((2, 1, 1)), threads=1)
     assert numba.get_num_threads() == before
-
-
-# Learning.
-
-STEPS, WINDOWS = 12, 7
-
-
-@st.composite
-def plans(draw, network, rules):
-    """Learning of one or two projections of any kind, from any counters and number of commits."""
-    commit_windows = draw(st.integers(1, 3))
-    names = draw(st.lists(st.sampled_from([p.name for p in network.projections]), min_size=1, max_size=2, unique=True))
-    chosen = {name: draw(rules(commit_windows)) for name in names}
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    counters = {
-        name: rng.integers(rule.counter_min, rule.counter_max + 1, network.projection(name).synapse_weights.size)
-        for name, rule in chosen.items() if isinstance(rule, FixedSSDP) and draw(st.booleans())
-    }
-    return LearningPlan(chosen, draw(st.integers(0, 2**64 - 1)), counters, draw(st.integers(0, 2**20)))
-
-
-@st.composite
-def float_rules(draw, commit_windows):
-    return SSDP(
-        a_plus=draw(st.floats(0, 0.5)), a_baseline=draw(st.floats(0, 0.5)), sigma=draw(st.floats(0.1, 5)),
-        clip=draw(st.floats(0.05, 1)), commit_windows=commit_windows, spike_time=draw(st.sampled_from(SpikeTime)),
-        silent_pairs=draw(st.sampled_from(SilentPairs)),
-    )
-
-
-def learn(target, network, inputs, plan, **options):
-    return target.learn(network, make_drive(network, inputs), plan, target.resolve(options))
-
-
-def assert_registers_equal(a, b):
-    for name, times in a.seen.items():
-        for mine, theirs in zip(b.seen[name], times, strict=True):
-            np.testing.assert_array_equal(mine, theirs, strict=True)
-
-
-@settings(GENERATED, max_examples=150)
-@given(st.data(), THREADS)
-def test_fixed_learning_is_bit_equal(data, threads):
-    network = data.draw(fixed_networks())
-    inputs = data.draw(drives_for(network, max_steps=STEPS, max_batch=WINDOWS))
-    plan = data.draw(plans(network, lambda k: fixed_rules(STEPS, k)))
-    wanted = learn(SPEC, network, inputs, plan)
-    found = learn(ENGINE, network, inputs, plan, threads=threads)
-    before = {name: network.projection(name).mantissa for name in plan.rules}
-    event(f"weights move: {any(np.any(wanted.weights[n] != w) for n, w in before.items())}")
-    for name in plan.rules:
-        np.testing.assert_array_equal(found.weights[name], wanted.weights[name], strict=True)
-        np.testing.assert_array_equal(found.counters[name], wanted.counters[name], strict=True)
-    assert_registers_equal(wanted, found)
-    assert found.weight_saturations == wanted.weight_saturations
-    assert found.counter_saturations == wanted.counter_saturations
-
-
-@settings(GENERATED, max_examples=30)
-@given(st.data())
-def test_float_learning_is_equal_up_to_rounding(data):
-    network = data.draw(float_networks())
-    inputs = data.draw(drives_for(network, max_steps=STEPS, max_batch=WINDOWS))
-    plan = data.draw(plans(network, float_rules))
-    wanted, found = (learn(target, network, inputs, plan) for target in (SPEC, ENGINE))
-    for name, weights in wanted.weights.items():
-        bound = FLOAT_BOUND * max(1.0, np.abs(weights).max(initial=0.0))
-        np.testing.assert_allclose(found.weights[name], weights, rtol=0, atol=bound)
-    assert_registers_equal(wanted, found)
-    assert found.counters == wanted.counters == {}
-
-
-def test_neither_the_network_nor_the_counters_of_the_caller_are_changed():
-    network = sh.FixedNetwork(
-        [sh.Input("in", 3)], [sh.FixedPopulation(name="p", size=2, vth=1)],
-        [sh.FixedProjection(source="in", target="p", weight=np.full((2, 3), 20))], ["p"],
-    )
-    counters = np.full(6, 5)
-    rule = FixedSSDP(a_plus=20, a_baseline=10, lut=(255, 100), lsb_shift=4)
-    plan = LearningPlan({"in->p": rule}, counters={"in->p": counters})
-    learned = learn(ENGINE, network, np.ones((5, 3, 3)), plan)
-    assert np.any(learned.weights["in->p"] != network.projections[0].mantissa)
-    assert np.all(counters == 5)
-    assert np.all(network.projections[0].weight == 20)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ssdp_hw.targets.engine.program import compiled_program
 from ssdp_hw.targets.engine.run import available_threads, share, thread_count
-from test_engine import ENGINE, SPEC, assert_equal, learn, run
+from test_engine import ENGINE, SPEC, assert_equal, run
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
@@ -23,6 +23,10 @@ from ssdp_hw.target import LearningPlan, get_target
 
 # Lava's widths with weights of 16 bits.
 WIDE_CHIP = replace(load_chip("loihi"), name="wide", weight_bits=16, weight_scale_bits=16)
+
+
+def learn(target, network, inputs, plan, **options):
+    return target.learn(network, make_drive(network, inputs), plan, target.resolve(options))
 
 
 def network(pre, post, sign, exponent, bits, rng, *, sparse=False, delays=0):

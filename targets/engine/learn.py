@@ -1,132 +1,137 @@
-"""SSDP in the engine: from a plan to the arrays of the kernels and back."""
+"""Learning in the engine: from a plan to the arrays of the kernels and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedProjection
-from ssdp_hw.graph import BaseProjection
+from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import OverflowCount
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime, WeightRounding
-from ssdp_hw.ssdp.registers import silent_time
 from ssdp_hw.target import Learned, LearningPlan
 
-from .kernels import simulate
-from .learn_kernels import CARRY, NEAREST, STOCHASTIC, Ends, Plastic, learn_windows
+from .learn_kernels import learn_groups, present
+from .plastic import Plastic, Seen, plastic
 from .program import Program, bias_table, compile_program, input_raster
 from .run import share, thread_count
 
-_CODES = {WeightRounding.CARRY: CARRY, WeightRounding.STOCHASTIC: STOCHASTIC, WeightRounding.NEAREST: NEAREST}
-
 
 def learn(
-    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, Any]
+    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, Any], *, lazy: bool
 ) -> Learned:
-    """Present the drive's samples as learning windows; see :meth:`ssdp_hw.target.Target.learn`.
+    """Present the drive's samples and let the plan's projections learn; see :meth:`ssdp_hw.target.Target.learn`.
 
-    The windows of one commit run on several threads if they are enough to be worth it.
+    The samples of one commit run on several threads if they are enough to be worth it.
+
+    Args:
+        network, drive, plan: as the target has them.
+        threads: the option.
+        info: for the result.
+        lazy: whether synapses that a window does not touch are changed through the base of their row.
     """
     program = compile_program(network, plastic=tuple(plan.rules))
-    names, size = list(plan.rules), plan.commit_windows
-    count = thread_count(threads, size * drive.steps * program.start(-1))
-    plastics = tuple(_plastic(network, program, plan, name, drive.steps) for name in names)
-    ends = tuple(_ends(network, program, plan, name, drive) for name in names)
-    # Rows of the registers: one a window of a group.
-    first = np.full((min(size, drive.batch), program.start(-1)), -1, np.int64)
-    last = first.copy()
-    real = np.int64 if np.issubdtype(program.wiring.weights.dtype, np.integer) else np.float64
+    groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
+    largest = int((groups[:, 1] - groups[:, 0]).max(initial=0))
+    count = thread_count(threads, largest * drive.steps * program.start(-1))
+    keep, columns = _columns(network, plan)
+    spikes = np.zeros((drive.steps, drive.batch, columns), bool)
+    windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
+    raster = input_raster(network, drive)
+    plastics = tuple(
+        plastic(network, program, plan, name, _seen(network, program, plan, name, drive, keep), length, lazy=lazy)
+        for name in plan.rules
+    )
+    fixed = isinstance(network, FixedNetwork)
     arguments = (
-        program.layout, program.wiring, program.neurons, input_raster(network, drive),
-        bias_table(network, drive, program.layout.zero.dtype), np.full((3, len(network.populations)), -1, np.int64),
-        np.zeros((0, 0, 0), bool), np.zeros((0, 0, 0), real),
+        program.layout, program.wiring, program.neurons, raster, bias_table(network, drive, program.layout.zero.dtype),
+        keep, spikes, np.zeros((0, 0, 0), np.int64 if fixed else np.float64),
     )
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
-    saturated = np.zeros((len(names), 2), np.int64)
+    first = np.empty((largest * windows, program.start(-1)), np.int64)
+    presenting = (*arguments, overflow, first, np.empty_like(first))
+    tallies = np.zeros((len(plastics), 3), np.int64)
     done = plan.first_commit
     if count == 1:
-        learn_windows(
-            *arguments, overflow, first, last, plastics, ends, saturated, 0, drive.batch, size, done, False, True
-        )
+        learn_groups(*presenting, plastics, windows, groups, done, False, tallies)
     else:
         def work(begin: int, end: int) -> None:
-            simulate(*arguments, arguments[-1], overflow, first, last, begin, end)
+            present(*presenting, windows, begin, end)
 
-        for start in range(0, drive.batch, size):
-            stop = min(start + size, drive.batch)
-            share(work, count, start, stop)
-            learn_windows(
-                *arguments, overflow, first, last, plastics, ends, saturated, start, stop, size, done, False, False
-            )
-            done += stop - start == size
-    weights = program.wiring.weights
-    times = {name: (e.pre, e.post) for name, e in zip(names, ends, strict=True)}
-    if program.layout.zero.dtype != np.int32:
-        zeros = {n: np.zeros(network.projection(n).synapse_weights.size) for n in names}
-        return Learned(
-            {n: weights[p.positions] for n, p in zip(names, plastics, strict=True)}, zeros, times, info=info
-        )
+        for k, (begin, end, commits) in enumerate(groups.tolist()):
+            share(work, count, begin, end)
+            learn_groups(*presenting, plastics, windows, groups[k:k + 1], done, True, tallies)
+            done += commits
+    moved = {name: program.wiring.weights[p.synapses.positions] for name, p in zip(plan.rules, plastics, strict=True)}
+    held = {name: _held(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)}
+    counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
+    if not fixed:
+        return Learned(moved, counters, held, info=info)
+    cut = dict(zip(plan.rules, tallies.tolist(), strict=True))
+    totals = dict(zip(network.population_names, overflow.sum(axis=0).tolist(), strict=True))
     return Learned(
-        {n: weights[p.positions].astype(np.int64) for n, p in zip(names, plastics, strict=True)},
-        {n: p.counter for n, p in zip(names, plastics, strict=True)}, times,
-        {n: int(cut) for n, cut in zip(names, saturated[:, 1], strict=True)},
-        {n: int(full) for n, full in zip(names, saturated[:, 0], strict=True)},
-        {
-            name: OverflowCount(*(int(n) for n in overflow[:, k].sum(axis=0)))
-            for k, name in enumerate(network.population_names)
-        }, info,
+        {name: w.astype(np.int64) for name, w in moved.items()}, counters, held,
+        {name: weights for name, (_, weights, _) in cut.items()}, {name: full for name, (full, _, _) in cut.items()},
+        {name: OverflowCount(*total) for name, total in totals.items()}, info,
     )
 
 
-def _plastic(network: AnyNetwork, program: Program, plan: LearningPlan, name: str, steps: int) -> Plastic:
-    p, rule = network.projection(name), cast(SSDP | FixedSSDP, plan.rules[name])
-    row_start, cols = _rows(p)
-    layer = network.layer(name)
-    skip = rule.silent_pairs is SilentPairs.SKIP
-    plus: Any
-    minus: Any
-    synapses = program.positions[name], row_start, cols, not p.is_sparse
-    key = layer, plan.seed & 0xFFFFFFFF, plan.seed >> 32
-    if isinstance(rule, SSDP):
-        kernels = rule.kernels(np.arange(silent_time(steps) + 1))
-        amplitudes = rule.a_plus, rule.a_baseline
-        plus, minus = (a * k for a, k in zip(amplitudes, kernels, strict=True))
-        own = rule.gate
-        factors = (0.0, 0.0) if own is None else (1.0 - own.k * own.mean / own.deviation, own.k / own.deviation)
-        return Plastic(
-            *synapses, np.zeros(0, np.int64), plus, minus, skip, 0, 0, 0, 0, 0, 0, *key,
-            np.asarray(plan.gates.get(name, np.zeros((0, 0))), np.float64), 0, own is not None, *factors, 0, rule.clip,
-        )
-    assert isinstance(p, FixedProjection)
-    count = p.synapse_weights.size
-    counter = np.array(plan.counters.get(name, np.zeros(count)), np.int64)
-    plus, minus = rule.tables
-    fixed = rule.gate
-    own_gate = (0, 0, 0) if fixed is None else (fixed.offset, fixed.slope, fixed.shift)
-    return Plastic(
-        *synapses, counter, plus, minus, skip, rule.counter_min, rule.counter_max, rule.lsb_shift,
-        _CODES[rule.rounding], p.format.mantissa_min, p.format.mantissa_max, *key,
-        np.asarray(plan.gates.get(name, np.zeros((0, 0))), np.int64), rule.gate_bits, fixed is not None, *own_gate, 0.0,
+def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64], int]:
+    """For spikes, v, u and each population the first column of its trace, or -1; and how many columns there are.
+
+    Only the spikes of the ends of rules by trains are kept.
+    """
+    projections = [network.projection(name) for name, rule in plan.rules.items() if rule.keeps_raster]
+    ends = {end for p in projections for end in (p.source, p.target)}
+    keep, total = np.full((3, len(network.populations)), -1, np.int64), 0
+    for k, name in enumerate(network.population_names):
+        if name in ends:
+            keep[0, k] = total
+            total += network.size_of(name)
+    return keep, total
+
+
+def _seen(
+    network: AnyNetwork, program: Program, plan: LearningPlan, name: str, drive: Drive, keep: NDArray[np.int64]
+) -> Seen:
+    p = network.projection(name)
+    groups, inputs = [*network.input_names, *network.population_names], len(network.inputs)
+    pre, post = groups.index(p.source), groups.index(p.target)
+    sizes = network.size_of(p.source), network.size_of(p.target)
+    rows = 0 if plan.rules[name].keeps_raster else drive.batch * plan.windows_per_sample
+    ticks_pre, ticks_post = (np.empty((rows, size), np.int64) for size in sizes)
+    column = program.layout.channel_start[pre] if pre < inputs else keep[0, pre - inputs]
+    return Seen(
+        ticks_pre, ticks_post, program.start(pre), program.start(post), pre < inputs, int(column),
+        int(keep[0, post - inputs]), *sizes,
     )
 
 
-def _rows(p: BaseProjection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First synapse of each postsynaptic neuron, and the presynaptic neuron of each synapse if sparse."""
-    if p.is_sparse:
-        return p.weight.indptr.astype(np.int64), p.weight.indices.astype(np.int64)
-    post, pre = p.shape
-    return np.arange(post + 1) * pre, np.zeros(0, np.int64)
+def _held(
+    network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, p: Plastic, spikes: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What the rule of a projection holds of its ends: registers, or the spikes of all windows."""
+    seen, per_sample = p.seen, plan.windows_per_sample
+    if not plan.rules[name].keeps_raster:
+        return seen.pre, seen.post
+    source = network.projection(name).source
+    pre = drive.spikes[source] if seen.pre_input else spikes[:, :, seen.pre_column:seen.pre_column + seen.pre_size]
+    post = spikes[:, :, seen.post_column:seen.post_column + seen.post_size]
+    return _windows(pre, per_sample), _windows(post, per_sample)
 
 
-def _ends(network: AnyNetwork, program: Program, plan: LearningPlan, name: str, drive: Drive) -> Ends:
-    p, rule = network.projection(name), cast(SSDP | FixedSSDP, plan.rules[name])
-    shift = rule.time_shift if isinstance(rule, FixedSSDP) else 0
-    groups = [*network.input_names, *network.population_names]
-    pre, post = (np.empty((drive.batch, network.size_of(end)), np.int64) for end in (p.source, p.target))
-    pre_start, post_start = (program.start(groups.index(end)) for end in (p.source, p.target))
-    silent = silent_time(drive.steps, shift)
-    return Ends(pre, post, pre_start, post_start, silent, shift, rule.spike_time is SpikeTime.LAST)
+def _windows(raster: NDArray[np.bool_], per_sample: int) -> NDArray[np.bool_]:
+    """Spikes of samples (time, sample, n) as windows (time, window, n)."""
+    time, samples, n = raster.shape
+    cut = raster.reshape(per_sample, time // per_sample, samples, n)
+    return cut.transpose(1, 2, 0, 3).reshape(time // per_sample, samples * per_sample, n)
+
+
+def _counters(p: Plastic) -> NDArray[Any]:
+    """Counters by synapse, the bases of their rows added."""
+    value: NDArray[Any] = p.counters.value
+    if np.issubdtype(value.dtype, np.floating):
+        return value
+    return np.asarray(value + np.repeat(p.counters.rows[:, 0], np.diff(p.synapses.row_start)))

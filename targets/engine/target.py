@@ -33,8 +33,9 @@ class EngineTarget(Target):
 
     name = "engine"
     title = "fast engine: event-driven, batched, in Numba"
-    # threads: None for all processors where that pays; precision: of float networks, in inference.
-    options: Mapping[str, Any] = MappingProxyType({"threads": None, "precision": "float64"})
+    # threads: None for all processors where that pays; precision: of float networks, in inference; counters: lazy
+    # or dense, two ways to the same bits, the former with less work where few neurons fire.
+    options: Mapping[str, Any] = MappingProxyType({"threads": None, "precision": "float64", "counters": "lazy"})
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""
@@ -66,7 +67,10 @@ class EngineTarget(Target):
 
         if _precision(options) is not np.float64:
             raise ParameterError("engine: float networks learn with precision = 'float64' only")
-        return learn(network, drive, plan, options["threads"], self._info())
+        if options["counters"] not in ("lazy", "dense"):
+            raise ParameterError(f"engine: counters = {options['counters']!r} is unknown; choose lazy or dense")
+        lazy = options["counters"] == "lazy"
+        return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy)
 
     def _info(self) -> dict[str, Any]:
         return {"numba": _numba_version()}

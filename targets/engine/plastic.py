@@ -1,0 +1,240 @@
+"""A plastic projection and its rule as the learning kernels take them: arrays and numbers only.
+
+All plastic projections of a run have the same types, so that the kernels can loop over them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.drive import AnyNetwork
+from ssdp_hw.fixed import FixedProjection
+from ssdp_hw.graph import BaseProjection
+from ssdp_hw.rules import (
+    SADP,
+    STDP,
+    CounterRule,
+    FixedSADP,
+    FixedSTDP,
+    FloatRule,
+    Pairing,
+    WeightRounding,
+)
+from ssdp_hw.rules.stdp import DECAY_BITS
+from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
+from ssdp_hw.ssdp.registers import silent_time
+from ssdp_hw.target import LearningPlan
+
+from .program import Program
+
+Rule = CounterRule | FloatRule
+Array = NDArray[Any]
+
+BY_TIME, BY_TRACE, BY_AGREEMENT = 0, 1, 2  # SSDP, pair STDP, SADP
+CARRY, STOCHASTIC, NEAREST = 0, 1, 2
+
+_ROUNDINGS = {
+    WeightRounding.CARRY: CARRY, WeightRounding.STOCHASTIC: STOCHASTIC, WeightRounding.NEAREST: NEAREST,
+}
+# Counters of so many bits are kept in 32: a counter, its base and a step of evidence add up within them.
+_NARROW_BITS = 29
+
+
+class Synapses(NamedTuple):
+    """Synapses by postsynaptic neuron, in row-major order."""
+
+    row_start: Any  # first synapse of each row, with the total at the end
+    cols: Any  # presynaptic neuron of each synapse; empty if dense
+    positions: Any  # of each stored weight in the program's weights
+
+
+class Counters(NamedTuple):
+    """Synchrony counters, or in a float network the steps gathered since the last commit.
+
+    A counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it does not
+    touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
+    counters of the row, so that most windows need not look at them to know that none is cut, and most
+    commits not to know that none moves its weight.
+    """
+
+    value: Any
+    rows: Any  # int64 (rows, 3)
+    low: int
+    high: int
+    base_max: int  # how far a base may lie from 0; -1 if untouched synapses are to be changed one by one
+    lsb_shift: int
+    rounding: int
+    layer: int  # key of the random numbers
+    key_low: int
+    key_high: int
+    moved: Any  # scratch: synapses that a commit moves
+    moves: Any  # scratch: by how much
+
+
+class Gating(NamedTuple):
+    """The third factor, and the clip of a float rule."""
+
+    outside: Any  # gates from outside (window, post); empty if there are none
+    own: bool  # the rule makes its gate itself, from
+    origin: Any  # the offset, or the mean of a float gate
+    gain: Any  # the slope, or k
+    scale: Any  # the shift, or the deviation
+    bits: int
+    clip: float
+
+
+class ByTime(NamedTuple):
+    """SSDP."""
+
+    plus: Any  # step by distance in ticks if both ends fired
+    minus: Any  # what is taken off otherwise
+    plus_reach: int  # no step beyond so many ticks
+    minus_reach: int
+    skip_silent: bool
+    silent: int  # tick of a silent neuron
+    time_shift: int
+    last_spike: bool  # the last spike of a window counts, not the first
+
+
+class ByTrains(NamedTuple):
+    """STDP and SADP."""
+
+    a_plus: Any
+    a_minus: Any
+    evidence_shift: int
+    kept_plus: Any  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
+    kept_minus: Any
+    impulse: Any
+    trace_max: Any
+    nearest: bool
+    kappa_bits: int
+
+
+class Seen(NamedTuple):
+    """What the rule sees of both ends: registers, written; or columns of the rasters."""
+
+    pre: Any  # ticks (window, n); empty for rules by trains
+    post: Any
+    pre_start: int  # in the source space
+    post_start: int
+    pre_input: bool  # whether the source is an input, so that its spikes lie in the input raster
+    pre_column: int
+    post_column: int
+    pre_size: int
+    post_size: int
+
+
+class Plastic(NamedTuple):
+    """One plastic projection."""
+
+    kind: int
+    synapses: Synapses
+    counters: Counters
+    gating: Gating
+    by_time: ByTime
+    by_trains: ByTrains
+    seen: Seen
+    weight_min: int
+    weight_max: int
+
+
+def counter_type(plan: LearningPlan) -> Any:
+    """The type of the counters of all projections of a plan."""
+    rules = list(plan.rules.values())
+    if isinstance(rules[0], FloatRule):
+        return np.float64
+    return np.int32 if all(rule.counter_bits <= _NARROW_BITS for rule in rules) else np.int64
+
+
+def plastic(
+    network: AnyNetwork, program: Program, plan: LearningPlan, name: str, seen: Seen, steps: int, *, lazy: bool
+) -> Plastic:
+    """A projection of a plan; ``steps`` is the length of a window."""
+    p, rule = network.projection(name), plan.rules[name]
+    trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
+    synapses = Synapses(*_rows(p), program.positions[name])
+    limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
+    return Plastic(
+        trains if rule.keeps_raster else BY_TIME, synapses,
+        _counters(network, plan, name, len(synapses.row_start) - 1, lazy=lazy), _gating(rule, plan.gates.get(name)),
+        _by_time(rule, steps), _by_trains(rule), seen, *limits,
+    )
+
+
+def _rows(p: BaseProjection) -> tuple[Array, Array]:
+    """First synapse of each postsynaptic neuron, and the presynaptic neuron of each synapse if sparse."""
+    if p.is_sparse:
+        return p.matrix.indptr.astype(np.int64), p.matrix.indices.astype(np.int64)
+    post, pre = p.shape
+    return np.arange(post + 1) * pre, np.zeros(0, np.int64)
+
+
+def _counters(network: AnyNetwork, plan: LearningPlan, name: str, rows: int, *, lazy: bool) -> Counters:
+    rule, kind = plan.rules[name], counter_type(plan)
+    value = np.array(plan.counters.get(name, np.zeros(network.projection(name).stored_weights.size)), kind)
+    bounds = np.zeros((rows, 3), np.int64)
+    key = network.layer(name), plan.seed & 0xFFFFFFFF, plan.seed >> 32
+    if isinstance(rule, FloatRule):
+        return Counters(value, bounds, 0, 0, -1, 0, CARRY, *key, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    bounds[:, 1], bounds[:, 2] = value.min(initial=0), value.max(initial=0)
+    base_max = 1 << _NARROW_BITS if kind is np.int32 else 1 << 60
+    return Counters(
+        value, bounds, rule.counter_min, rule.counter_max, base_max if lazy else -1, rule.lsb_shift,
+        _ROUNDINGS[rule.rounding], *key, np.empty(value.size, np.int64), np.empty(value.size, np.int64),
+    )
+
+
+def _gating(rule: Rule, gates: Array | None) -> Gating:
+    real = isinstance(rule, FloatRule)
+    outside = np.array(np.zeros((0, 0)) if gates is None else gates, np.float64 if real else np.int64, order="C")
+    if isinstance(rule, FloatRule):
+        g = rule.gate
+        numbers = (0.0, 0.0, 1.0) if g is None else (g.mean, g.k, g.deviation)
+        return Gating(outside, g is not None, *numbers, 0, rule.clip)
+    f = rule.gate
+    integers = (0, 0, 0) if f is None else (f.offset, f.slope, f.shift)
+    return Gating(outside, f is not None, *integers, rule.gate_bits, 0.0)
+
+
+def _reach(table: Array) -> int:
+    """One past the last entry that is not zero."""
+    return int(np.flatnonzero(table).max(initial=-1)) + 1
+
+
+def _by_time(rule: Rule, steps: int) -> ByTime:
+    plus: Array
+    minus: Array
+    if isinstance(rule, SSDP):
+        shift, kernels = 0, rule.kernels(np.arange(silent_time(steps) + 1))
+        plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
+    elif isinstance(rule, FixedSSDP):
+        shift, (plus, minus) = rule.time_shift, rule.tables
+    else:
+        plus = minus = np.zeros(1, np.float64 if isinstance(rule, FloatRule) else np.int64)
+        return ByTime(plus, minus, 0, 0, False, 0, 0, False)
+    return ByTime(
+        plus, minus, _reach(plus), _reach(minus), rule.silent_pairs is SilentPairs.SKIP, silent_time(steps, shift),
+        shift, rule.spike_time is SpikeTime.LAST,
+    )
+
+
+def _by_trains(rule: Rule) -> ByTrains:
+    one = 1 << DECAY_BITS
+    if isinstance(rule, STDP):
+        kept = math.exp(-1.0 / rule.tau_plus), math.exp(-1.0 / rule.tau_minus)
+        return ByTrains(rule.a_plus, rule.a_minus, 0, *kept, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0)
+    if isinstance(rule, FixedSTDP):
+        return ByTrains(
+            rule.a_plus, rule.a_minus, rule.evidence_shift, one - rule.decay_plus, one - rule.decay_minus,
+            rule.trace_impulse, rule.trace_max, rule.pairing is Pairing.NEAREST, 0,
+        )
+    if isinstance(rule, SADP):
+        return ByTrains(rule.a_plus, rule.a_minus, 0, 0.0, 0.0, 0.0, 0.0, False, 0)
+    if isinstance(rule, FixedSADP):
+        return ByTrains(rule.a_plus, rule.a_minus, rule.evidence_shift, 0, 0, 0, 0, False, rule.kappa_bits)
+    zero = 0.0 if isinstance(rule, FloatRule) else 0
+    return ByTrains(zero, zero, 0, zero, zero, zero, zero, False, 0)

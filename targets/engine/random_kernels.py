@@ -1,0 +1,27 @@
+"""The generator of :mod:`ssdp_hw.rules.philox`, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
+
+_M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
+_W0, _W1 = (np.uint64(w) for w in KEY_STEPS)
+_LOW = np.uint64(0xFFFFFFFF)
+_32 = np.uint64(32)
+
+
+@nb.njit(nogil=True)
+def philox_words(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
+    """The four words of Philox4x32-10 at counter (c0, c1, c2, 0)."""
+    x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(0)
+    a, b = np.uint64(k0), np.uint64(k1)
+    for _ in range(ROUNDS):
+        p0, p1 = _M0 * x0, _M1 * x2
+        x0, x1, x2, x3 = (p1 >> _32) ^ x1 ^ a, p1 & _LOW, (p0 >> _32) ^ x3 ^ b, p0 & _LOW
+        a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
+    return x0, x1, x2, x3

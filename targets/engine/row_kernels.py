@@ -1,0 +1,179 @@
+"""What the learning kernels of all rules share: gates, evidence that enters a row, commits of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from ssdp_hw.rules.local import GATE_MAX
+
+from .counter_kernels import add, commit_listed, list_due, measure
+from .jit import kernel
+from .plastic import CARRY
+
+_GATE_MAX = GATE_MAX
+NEVER = 1 << 62  # no counter is that large
+
+
+def own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+    """The gate that a rule makes itself from how many neurons fired, of so many pairs; 1 if it makes none.
+
+    See :mod:`ssdp_hw.rules.gate` and :mod:`ssdp_hw.rules.group_gate`.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(own_gate)
+def _own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+    def fixed(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+        if not gating.own:
+            return np.int64(1)
+        gate = gating.origin + ((fired_pre * fired_post * gating.gain) >> gating.scale)
+        return min(max(gate, 0), np.int64(_GATE_MAX) << gating.bits)
+
+    def real(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+        if not gating.own:
+            return 1.0
+        gate = 1.0 + gating.gain * ((fired_pre * fired_post / pairs - gating.origin) / gating.scale)
+        return min(max(gate, 0.0), _GATE_MAX)
+
+    return fixed if isinstance(gating[gating.fields.index("gain")], types.Integer) else real
+
+
+def gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+    """One step under a gate, if there is one that ``applies``: an integer rounded half up in size, a float clipped."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(gated)
+def _gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+    def fixed(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+        if not applies:
+            return np.int64(step)
+        size = (abs(step) * abs(gate) + ((np.int64(1) << bits) >> 1)) >> bits
+        return size if (step < 0) == (gate < 0) else -size
+
+    def real(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+        return min(max(step * gate if applies else step, -clip), clip)
+
+    return fixed if isinstance(step, types.Integer) else real
+
+
+@kernel
+def gate_all(steps: Any, gate: Any, applies: bool, bits: int, clip: float) -> None:
+    """Every step under the gate of its row."""
+    for i in range(len(steps)):
+        steps[i] = gated(steps[i], gate, applies, bits, clip)
+
+
+def spread(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> None:
+    """Evidence by presynaptic neuron as that of the synapses of a row.
+
+    Args:
+        evidence: of every presynaptic neuron.
+        cols: presynaptic neuron of each synapse; empty if the row has all of them.
+        first: first synapse of the row.
+        step: of each synapse of the row, written.
+        largest: no more than this in size counts: it fills any counter.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(spread)
+def _spread(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> Any:
+    def fixed(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> None:
+        _spread_fixed(evidence, cols, first, step, largest)
+
+    def real(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> None:
+        for m in range(len(step)):
+            step[m] = evidence[cols[first + m]] if len(cols) else evidence[m]
+
+    return fixed if isinstance(step.dtype, types.Integer) else real
+
+
+@kernel
+def _spread_fixed(evidence: Any, cols: Any, first: int, step: Any, largest: int) -> None:
+    if len(cols):
+        for m in range(len(step)):
+            step[m] = min(max(evidence[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
+    else:
+        for m in range(len(step)):
+            step[m] = min(max(evidence[m], -largest), largest)
+
+
+@nb.njit(nogil=True)
+def take(plastic: Any, row: int, evidence: Any, step: Any, tally: Any) -> None:
+    """Evidence by presynaptic neuron enters the counters of a row; ``step`` is scratch of its length."""
+    c, s = plastic.counters, plastic.synapses
+    first, last = s.row_start[row], s.row_start[row + 1]
+    spread(evidence, s.cols, first, step[:last - first], c.high - c.low)
+    add(c.value[first:last], step[:last - first], c.rows[row], c.low, c.high, tally)
+
+
+@nb.njit(nogil=True)
+def due_at(counters: Any) -> Any:
+    """The size of a counter that a commit has to look at."""
+    return np.int64(1) << counters.lsb_shift if counters.rounding == CARRY else np.int64(1)
+
+
+@nb.njit(nogil=True)
+def commit_some(plastic: Any, row: int, due: Any, count: int, index: int, tally: Any) -> None:
+    """Commit the listed synapses of a row; ``tally[2]`` counts the moves."""
+    c = plastic.counters
+    first, last = plastic.synapses.row_start[row], plastic.synapses.row_start[row + 1]
+    tally[2] = commit_listed(
+        c.value[first:last], first, c.rows[row], due, count, c.lsb_shift, c.rounding, c.layer, index, c.key_low,
+        c.key_high, c.moved, c.moves, tally[2],
+    )
+
+
+def close_row(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> None:
+    """Commit what a row has left to commit; a float network commits all rows at once elsewhere.
+
+    Args:
+        plastic: the projection.
+        row: its postsynaptic neuron.
+        due: scratch, one longer than the row.
+        index: number of commits before this one.
+        tally: ``tally[2]`` counts the moves.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(close_row)
+def _close_row(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> Any:
+    def fixed(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> None:
+        _close_fixed(plastic, row, due, index, tally)
+
+    def real(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> None:
+        pass
+
+    return fixed if isinstance(_counter_type(plastic), types.Integer) else real
+
+
+@nb.njit(nogil=True)
+def _close_fixed(plastic: Any, row: int, due: Any, index: int, tally: Any) -> None:
+    c = plastic.counters
+    limit, state = due_at(c), c.rows[row]
+    if state[1] > -limit and state[2] < limit:
+        return
+    first, last = plastic.synapses.row_start[row], plastic.synapses.row_start[row + 1]
+    value = c.value[first:last]
+    count = list_due(value, state[0], limit, due)
+    commit_some(plastic, row, due, count, index, tally)
+    measure(value, state)
+
+
+def _counter_type(plastic: Any) -> Any:
+    """Numba's type of the counters in that of a plastic projection."""
+    counters = plastic[plastic.fields.index("counters")]
+    return counters[counters.fields.index("value")].dtype
+
+
+def is_fixed(plastic: Any) -> bool:
+    """Whether Numba's type is that of a projection of a fixed network; for overloads."""
+    return isinstance(_counter_type(plastic), types.Integer)
