@@ -23,7 +23,7 @@ from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits
 from ssdp_hw.fine_tuning import fine_tune
 from ssdp_hw.statistics import wilson
 
-BITS, SEEDS, EPOCHS, BATCH, RATE = (2, 3), (0, 1), 4, 128, 0.03
+BITS, SEEDS, EPOCHS, BATCH, RATE = (2, 3), (0, 1, 2), 8, 128, 0.01
 OUT = Path(__file__).parent / "results" / "fine_tune.json"
 
 

@@ -36,7 +36,7 @@ Tensor = Any  # torch is Any where it is not installed
 # Steepness of the surrogate, for voltages in units of the threshold.
 _STEEPNESS = 5.0
 # Output spikes that separate two classes by one unit of the softmax.
-_SPIKES_A_LOGIT = 1.0
+_SPIKES_A_LOGIT = 4.0
 # float64 holds integers of this width exactly.
 _EXACT_BITS = 53
 
@@ -233,7 +233,7 @@ def fine_tune(
     start: Network | None = None,
     epochs: int = 10,
     batch: int = 64,
-    rate: float = 0.02,
+    rate: float = 0.01,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> FixedNetwork:
@@ -257,7 +257,7 @@ def fine_tune(
         UnsupportedError: see :class:`TorchFixedNetwork`.
     """
     epochs, batch = as_size(epochs, "epochs"), as_size(batch, "batch")
-    rate = positive_or_none(rate, "rate") or 0.02
+    positive_or_none(rate, "rate")
     module = TorchFixedNetwork(fixed, start)
     if len(fixed.inputs) != 1 or len(fixed.outputs) != 1:
         raise UnsupportedError(

@@ -74,7 +74,7 @@ def test_ladder_quantises_here_and_prints_a_table(folder):
     data = folder / "data.npz"
     done = call(
         "ladder", folder / "net.nir", "--dt", "1e-3", "--spikes", data, "--calibration", data, "--weight-bits", "3",
-        "--no-alone",
+        "--method", "mse", "--no-alone",
     )
     assert done.returncode == 0, done.stderr
     assert "decays rounded" in done.stdout

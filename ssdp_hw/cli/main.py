@@ -35,6 +35,7 @@ LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,
 Readout = Annotated[str, typer.Option(help="spike_count, first_spike or max_membrane")]
 Steps = Annotated[int | None, typer.Option(help="length of the run; default: the spikes' and the way to the output")]
 Options = Annotated[list[str] | None, typer.Option("--option", "-o", help="option of the target: name=value")]
+Method = Annotated[str, typer.Option(help="max_abs, percentile, mse or threshold_balance")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
@@ -129,6 +130,8 @@ def quantize(
     chip: Annotated[str, typer.Option(help="name of the chip, or path of its .toml file")] = "loihi",
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for run --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
+    method: Method = "max_abs",
+    granularity: Annotated[str, typer.Option(help="projection or channel: what has a scale of its own")] = "projection",
     sign_mode: Annotated[str, typer.Option(help="mixed, excitatory, inhibitory or auto")] = "mixed",
     headroom: Annotated[float, typer.Option(help="safety factor on calibrated peaks")] = 2.0,
     as_json: AsJson = False,
@@ -142,7 +145,10 @@ def quantize(
         preset=preset,
     )), network)
     spikes = files.read_spikes(calibration) if calibration is not None else None
-    fixed = convert(found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, headroom=headroom)
+    fixed = convert(
+        found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, method=method, granularity=granularity,
+        headroom=headroom,
+    )
     save(fixed, out)
     if as_json:
         _print_json(fixed.report.to_dict())
@@ -287,6 +293,7 @@ def ladder(
     chip: Annotated[str | None, typer.Option(help="name of the chip, or path of its .toml file [loihi]")] = None,
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
+    method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
     target: Annotated[str, typer.Option(help="engine or spec")] = "engine",
     alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
     readout: Readout = "spike_count", steps: Steps = None,
@@ -300,7 +307,7 @@ def ladder(
         reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
         preset=preset,
     )), network)
-    given = {"chip": chip, "weight_bits": weight_bits}
+    given = {"chip": chip, "weight_bits": weight_bits, "method": method}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if calibration is not None:
         options["calibration"] = files.read_spikes(calibration)
