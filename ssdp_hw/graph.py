@@ -112,7 +112,7 @@ class BaseProjection:
         count = synapse_values(self.weight).size
         if delay.size == 1:
             one = int(int_vector(delay, 1, 0, MAX_DELAY, f"{owner}: delay")[0])
-            return one if count else 0
+            return one if self.synapse_count else 0
         if self.is_convolution:
             raise ShapeError(f"{owner}: delay of shape {delay.shape}; a convolution has one delay, an integer")
         if sp.issparse(given) and delay.shape == (given.nnz,):
