@@ -9,11 +9,12 @@ import pytest
 from ssdp_hw.errors import UnsupportedError
 
 
-def test_missing_torch_names_the_extra(monkeypatch):
+@pytest.mark.parametrize("name", ["ssdp_hw.torch_rule", "ssdp_hw.fine_tuning"])
+def test_missing_torch_names_the_extra(monkeypatch, name):
     monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, "ssdp_hw.torch_rule", raising=False)
+    monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(UnsupportedError, match=r"pip install 'ssdp-hw\[train\]'"):
-        importlib.import_module("ssdp_hw.torch_rule")
+        importlib.import_module(name)
 
 
 def test_the_numpy_rule_does_not_import_torch():
