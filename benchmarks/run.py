@@ -24,9 +24,12 @@ from typing import Any
 
 import numpy as np
 from baselines import NumbaEventLoop, NumpyMatmul
+from goals import ENGINE, goals
 from measure import Contender, Timing, measure
 from peer_process import PeerProcess
 from roofline import roofline
+from scaling import lines as scaling_lines
+from scaling import scaling
 from workloads import Lesson, Workload, inference_workloads, lesson
 
 import ssdp_hw as sh
@@ -35,7 +38,6 @@ from ssdp_hw.target import LearningPlan, get_target
 
 HERE = Path(__file__).parent
 COMPILED = bool(os.environ.get("SSDP_HW_BENCH_COMPILED"))
-ENGINE = "engine, fixed"
 
 
 def installed(target: str) -> bool:
@@ -143,7 +145,10 @@ def all_groups(only: str, peers: PeerProcess) -> Iterator[dict[str, Any]]:
         batch = w.spikes.shape[1]
         expected = runner(w.fixed, w.spikes, "spec")()
         timings = measure(list(inference_contenders(w)), expected, 1)
-        yield group(w.name, batch, timings, ENGINE, additions_per_sample=additions(w))
+        updates = len(w.spikes) * sum(p.size for p in w.fixed.populations)
+        yield group(
+            w.name, batch, timings, ENGINE, additions_per_sample=additions(w), neuron_updates_per_sample=updates
+        )
         expected = runner(w.float, w.spikes, "spec")()
         contenders = [*float_contenders(w), *peers.contenders(w)]
         yield group(f"{w.name}, float", batch, measure(contenders, expected, 1), "engine, float32")
@@ -154,12 +159,12 @@ def all_groups(only: str, peers: PeerProcess) -> Iterator[dict[str, Any]]:
 
 
 def compile_seconds() -> dict[str, float]:
-    """The first call of a fixed and of a float run in a fresh process with an empty cache of kernels."""
+    """Processor seconds of the first fixed and float run in a fresh process, with and without a cache of kernels."""
     program = (
         f"import sys, time, numpy as np; sys.path.insert(0, {str(HERE)!r}); import workloads, ssdp_hw as sh\n"
         "w = workloads.wide(32, 0.05, 2)\n"
         "for n in (w.fixed, w.float):\n"
-        "    t = time.perf_counter(); sh.run(n, w.spikes); print(time.perf_counter() - t)"
+        "    t = time.process_time(); sh.run(n, w.spikes); print(time.process_time() - t)"
     )
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -193,6 +198,19 @@ def machine() -> dict[str, Any]:
     }
 
 
+def bound_sentence(g: dict[str, Any], limits: dict[str, float]) -> str:
+    """What the engine's best round is of the least time that additions and neurons would take on this machine."""
+    added, updated = g["additions_per_sample"], g["neuron_updates_per_sample"]
+    rate = next(r["best_samples_per_second"] for r in g["rows"] if r["name"] == ENGINE)
+    adding = added / limits["additions_per_second_in_l2"]
+    bound = adding + updated / limits["neuron_updates_per_second"]
+    return (
+        f"{added / 1e6:.2f} M synaptic additions and {updated / 1e3:.0f} k neuron updates a sample: the engine adds "
+        f"{added * rate / 1e9:.1f} G a second, {adding * rate:.0%} of the limit of additions alone, "
+        f"{bound * rate:.0%} of that with neurons."
+    )
+
+
 def markdown(report: dict[str, Any]) -> str:
     """The report for people."""
     m, limits = report["machine"], report["roofline"]
@@ -207,20 +225,21 @@ def markdown(report: dict[str, Any]) -> str:
         "## Limits of this machine", "",
         f"* {limits['additions_per_second_in_l1'] / 1e9:.0f} G additions a second, 8-bit rows into 16-bit sums, in L1, "
         f"all processors; {limits['additions_per_second_in_l2'] / 1e9:.0f} G with the 784 x 1000 matrix in L2",
+        f"* {limits['neuron_updates_per_second'] / 1e9:.0f} G neurons a second that leak and take their input, in L1, "
+        "all processors",
         f"* {limits['copied_bytes_per_second'] / 1e9:.0f} GB/s copied by one thread, read and written counted", "",
         "## Compilation", "",
         *[f"* {name}: {seconds:.1f} s" for name, seconds in report["compile_seconds"].items()], "",
+        "## Goals", "", *goals(report), "", "## Scaling of the engine", "", *scaling_lines(report["scaling"]), "",
+        "## Peers", "",
+        *[f"* {name}: {version}" for name, version in report["peers"]["versions"].items()],
+        *[f"* {name} failed: {reason}" for name, reason in report["peers"]["failures"].items()],
+        "" if report["peers"]["versions"] else "Not installed; `make bench-peers` installs them.", "",
     ]
     for g in report["groups"]:
         lines += [f"## {g['name']}, batch {g['batch']}", ""]
         if "additions_per_sample" in g:
-            rate = next(r["samples_per_second"] for r in g["rows"] if r["name"] == ENGINE)
-            done = g["additions_per_sample"] * rate
-            share = done / limits["additions_per_second_in_l2"]
-            lines += [
-                f"{g['additions_per_sample'] / 1e6:.2f} M synaptic additions a sample: the engine does "
-                f"{done / 1e9:.1f} G a second, {share:.0%} of the limit in L2.", "",
-            ]
+            lines += [bound_sentence(g, limits), ""]
         lines += ["| | samples/s | best | slower by |", "| --- | ---: | ---: | ---: |"]
         for r in g["rows"]:
             share = "" if r["equal"] == 1 else f" ({r['equal']:.2%} of the values equal)"
@@ -246,6 +265,7 @@ def main() -> None:
             for r in found["rows"]:
                 rate, ratio = r["samples_per_second"], r["base_is_faster"]
                 print(f"  {r['name']:42} {rate:12,.1f} samples/s {ratio:10,.2f}", flush=True)
+        report["scaling"] = scaling()
         report["peers"] = {"versions": peers.versions, "failures": peers.failures}
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
