@@ -2,6 +2,7 @@
 # make test            install, then the tests
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
+# make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks and hold the presets to them
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
@@ -29,7 +30,7 @@ MADE := $(VENV)/.python-$(VERSION)
 INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 
-.PHONY: demo test test-frameworks lint bench train lava-dl install clean
+.PHONY: demo test test-frameworks lint bench microcode train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -43,6 +44,10 @@ lint: install
 
 bench: install
 	$(BIN)/python benchmarks/run.py $(ONLY)
+
+MICROCODE := --window 31 --scale 100 --set a_plus=0.04 --set a_baseline=0.02 --set sigma=2
+microcode: install
+	$(BIN)/ssdp-hw microcode $(MICROCODE)
 
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py

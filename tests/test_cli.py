@@ -54,6 +54,20 @@ def test_targets_lists_all_four():
     assert {t["name"] for t in call_json("targets")} == {"spec", "engine", "lava", "brian2"}
 
 
+def test_microcode_prints_what_the_compiler_gives_and_draws(tmp_path):
+    given = "--window", "31", "--scale", "100", "--set", "a_plus=0.04", "--set", "a_baseline=0.02"
+    picture = tmp_path / "windows.svg"
+    code = sh.compile_microcode(sh.SSDP(a_plus=0.04, a_baseline=0.02), window=31, scale=100.0)
+    assert call_json("microcode", *given, "--plot", picture) == json.loads(json.dumps(code.to_dict()))
+    assert picture.read_text(encoding="utf-8").count("<svg") == 1
+    done = call("microcode", *given)
+    assert done.returncode == 0
+    assert done.stdout.strip() == str(code)
+    refused = call("microcode", "--window", "31", "--scale", "100", "--rule", "stdp")
+    assert refused.returncode == 2
+    assert "STDP" in refused.stderr
+
+
 def test_ladder_prints_json_and_draws(folder, tmp_path):
     data, picture = folder / "data.npz", tmp_path / "ladder.svg"
     np.save(tmp_path / "source.npy", np.zeros(8, int))

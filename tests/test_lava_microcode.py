@@ -107,6 +107,7 @@ CODES = {
     "small amplitudes": code_of(a_plus=0.0008, a_baseline=0.0002, exponentials=1, sigma=1.0),
     "long traces": code_of(sigma=5.0, exponentials=1, silent_pairs="skip"),
     "no kernel": code_of(exponentials=0),
+    "exponential kernel": code_of(kernel="exponential", tau_plus=1.5, tau_minus=3.0),
     "every step": code_of(epoch="step"),
     "wide products": replace(
         code_of(exponentials=1),

@@ -140,6 +140,7 @@ def test_the_fit_is_bounded_and_a_second_exponential_helps(sigma, longest):
 RULES = st.builds(
     sh.SSDP, a_plus=st.floats(0.01, 0.2), a_baseline=st.one_of(st.just(0.0), st.floats(0.003, 0.2)),
     sigma=st.floats(0.3, 6), silent_pairs=st.sampled_from(["depress", "skip"]),
+    kernel=st.sampled_from(["gaussian", "exponential"]), tau_plus=st.floats(0.3, 6), tau_minus=st.floats(0.3, 6),
 )
 
 
@@ -158,7 +159,10 @@ def window_update(rule: sh.SSDP, window: int, pre: int | None, post: int | None)
 @given(RULES, st.integers(1, 63), st.integers(1, 2))
 def test_branches_hold_what_the_float_rule_wants_and_what_the_products_give(rule, window, exponentials):
     scale = 100.0
-    rule = replace(rule, sigma=min(rule.sigma, window / 6))  # so that traces fade within a window
+    longest = window / 6  # so that traces fade within a window
+    tau_plus = min(rule.tau_plus, longest)
+    tau_minus = min(rule.tau_minus, longest) if exponentials == 2 else tau_plus
+    rule = replace(rule, sigma=min(rule.sigma, longest), tau_plus=tau_plus, tau_minus=tau_minus)
     code = sh.compile_microcode(rule, window=window, scale=scale, exponentials=exponentials)
     tables = {
         Arithmetic.FIXED: {
@@ -191,6 +195,18 @@ def test_large_steps_on_large_windows_are_near():
         code = sh.compile_microcode(sh.SSDP(a_plus=0.08, a_baseline=0.02, sigma=sigma), window=window, scale=100.0)
         assert code.both.largest_error() < allowed * 8.0
         assert code.one_silent.largest_error() < allowed * 8.0
+
+
+def test_an_exponential_kernel_needs_no_fit():
+    """What is left in floating_pt is the rounding of its literals, below 1/16 of the amplitude."""
+    rule = sh.SSDP(a_plus=0.04, a_baseline=0.02, kernel="exponential", tau_plus=3.0, tau_minus=5.0)
+    code = sh.compile_microcode(rule, window=40, scale=100.0)
+    assert {name: t.tau for name, t in code.traces.items() if name != "y3"} == {"x1": 3, "x2": 5, "y1": 3, "y2": 5}
+    for branch, kernel in ((code.both, np.exp(-np.arange(40) / 3)), (code.one_silent, np.exp(-np.arange(1, 41) / 5))):
+        obtained = branch.obtained[Arithmetic.FLOATING]
+        np.testing.assert_allclose(obtained[1:] / obtained[1], kernel[1:] / kernel[1], rtol=1e-6, atol=1e-6)
+        assert branch.largest_error(Arithmetic.FLOATING) < np.abs(branch.wanted).max() / 16
+    assert not any("Gaussian" in note or "kernel is replaced" in note for note in code.replaced)
 
 
 @pytest.mark.parametrize("silent_pairs", ["depress", "skip"])
@@ -278,6 +294,10 @@ def test_what_is_replaced_depends_on_what_is_wanted():
         ({"sigma": 1e-200}, {}, ParameterError, "sigma = 1e-200"),
         ({"sigma": 1e200}, {}, ParameterError, r"sigma = 1e\+200"),
         ({"sigma": 40.0}, {}, ParameterError, "its trace a window later"),
+        ({"kernel": "exponential", "tau_minus": 1e9}, {}, ParameterError, r"tau_minus = 1e\+09"),
+        ({"kernel": "exponential", "tau_plus": 40.0}, {}, ParameterError, "tau_plus = 40"),
+        ({"kernel": "exponential", "tau_minus": 3.0}, {"exponentials": 1}, UnsupportedError, "two traces"),
+        ({"gate": sh.Gate(k=1.0, mean=0.5, deviation=0.1)}, {}, UnsupportedError, "gate of its own"),
         # 1.3 steps of 2**-7 for the amplitude: the fit's exponentials, 4 times as large, round to nothing like it.
         ({"a_plus": 1e-4, "sigma": 10.0, "a_baseline": 0.0}, {"window": 63}, ParameterError, "no impulses and lit"),
     ],
@@ -286,6 +306,12 @@ def test_what_cannot_be_expressed_is_refused(rule, form, error, message):
     wanted = sh.SSDP(**{"a_plus": 0.05, "a_baseline": 0.02, **rule})
     with pytest.raises(error, match=message):
         sh.compile_microcode(wanted, **{"window": 20, "scale": 100.0, **form})
+
+
+@pytest.mark.parametrize("rule", [sh.STDP(), sh.SADP()])
+def test_another_rule_is_refused_by_name(rule):
+    with pytest.raises(UnsupportedError, match=type(rule).__name__):
+        sh.compile_microcode(rule, window=10, scale=100.0)
 
 
 def test_the_integer_rule_is_refused():

@@ -332,6 +332,38 @@ def ladder(
 
 
 @app.command()
+def microcode(
+    window: Annotated[int, typer.Option(help="steps of a window")],
+    scale: Annotated[float, typer.Option(help="weight LSBs of a float weight of 1")],
+    rule: Annotated[str, typer.Option(help="ssdp; no other has a form here")] = "ssdp",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
+    ] = None,
+    exponentials: Annotated[int, typer.Option(help="traces a side for the kernel, 0 to 2")] = 2,
+    epoch: Annotated[str, typer.Option(help="update at the end of a window, or in every step")] = "window",
+    one_silent: Annotated[str | None, typer.Option(help="timed, flat or skip")] = None,
+    plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compile SSDP to a sum of products for Loihi's learning engine; say what had to be replaced."""
+    from ssdp_hw.microcode import compile_microcode
+
+    code = compile_microcode(
+        _rule(rule, parameter), window=window, scale=scale, exponentials=exponentials, epoch=epoch,
+        one_silent=one_silent,
+    )
+    if plot is not None:
+        from ssdp_hw.files import write_atomically
+        from ssdp_hw.report.plots import plot_microcode
+
+        write_atomically(plot, lambda path: plot_microcode(code, path))
+    if as_json:
+        _print_json(code.to_dict())
+    else:
+        console.print(str(code), markup=False, soft_wrap=True)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="directory for the report")] = Path("demo-report"),
     as_json: AsJson = False,

@@ -77,10 +77,32 @@ class Microcode:
             arguments[f"{name}_tau"] = trace.tau if trace else 1.0  # with 0 Lava's floating_pt makes NaN
         return arguments
 
+    @property
+    def branches(self) -> dict[str, Branch]:
+        """The branches by what they are of."""
+        return {"both fired": self.both, "one silent": self.one_silent, "none fired": self.none}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "t_epoch": self.t_epoch, "epoch": self.epoch.value,
+            "dw": {kind.value: self.dw(kind) for kind in Arithmetic},
+            "traces": {name: {"impulse": t.impulse, "tau": t.tau} for name, t in self.traces.items()},
+            "branches": {
+                name: {
+                    "distance": b.distance.tolist(), "wanted": b.wanted.tolist(),
+                    "obtained": {kind.value: b.obtained[kind].tolist() for kind in Arithmetic},
+                    "largest_error": {kind.value: b.largest_error(kind) for kind in Arithmetic},
+                }
+                for name, b in self.branches.items()
+            },
+            "carry_over": self.carry_over, "replaced": list(self.replaced),
+        }
+
     def __str__(self) -> str:
         lines = [f"t_epoch = {self.t_epoch}", f"dw = {self.dw()}"]
         lines += [f"{name}: impulse {t.impulse}, tau {t.tau:.4g}" for name, t in self.traces.items()]
-        for title, branch in (("both fired", self.both), ("one silent", self.one_silent), ("none fired", self.none)):
+        for title, branch in self.branches.items():
             lines.append(
                 f"{title}: largest error {branch.largest_error():.4g} LSB in fixed_pt, "
                 f"{branch.largest_error(Arithmetic.FLOATING):.4g} in floating_pt"

@@ -6,10 +6,11 @@ With one update a window (``t_epoch`` = window) SSDP reads, x0 and y0 saying who
     one silent   -b G(T - t)         sum of r_k u0 (x0 - x0 y0) x_k, and with x and y exchanged
     none fired   -b                  b (x0 + y0 - x0 y0 - u0)
 
-The traces k are the exponentials of the kernel. Two spikes of the same step find each other's
-impulses, so that distance 0 counts twice. The trace y3 has no memory: x0 y3 is its impulse at
-distance 0 and else nothing, and c_0 brings the sum there to a. A silent neuron's time T has no
-register, but T is the window's end, where the dependency u0 reads the traces: distance is their age.
+The traces k are the exponentials of the kernel: its own, or those fitted to a Gaussian. Two spikes of
+the same step find each other's impulses, so that distance 0 counts twice. The trace y3 has no memory:
+x0 y3 is its impulse at distance 0 and else nothing, and c_0 brings the sum there to a. A silent
+neuron's time T has no register, but T is the window's end, where the dependency u0 reads the traces:
+distance is their age.
 
 With an update in every step there are no windows in which a neuron could be silent: the kernel
 stays, and -b goes to each spike without a partner in the same step.
@@ -35,6 +36,7 @@ from ssdp_hw.microcode.kernel import Kernel, choose_kernel
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
 from ssdp_hw.rules import WeightRounding
+from ssdp_hw.ssdp import rule as ssdp
 from ssdp_hw.ssdp.registers import SpikeTime
 from ssdp_hw.ssdp.rule import SSDP, SilentPairs
 
@@ -64,9 +66,10 @@ def compile_microcode(
         one_silent: default ``timed``; ``flat`` where that cannot be had (no traces, or no windows).
 
     Raises:
-        ParameterError: a window that an epoch does not hold, or amplitudes or a sigma that no
+        ParameterError: a window that an epoch does not hold, or amplitudes or a kernel that no
             impulses and literals express.
-        UnsupportedError: options that exclude each other, or a clip below an amplitude.
+        UnsupportedError: another rule, a gate of the rule's own, options that exclude each other, or a
+            clip below an amplitude.
     """
     wanted = check_wanted(rule, window, scale, exponentials, Epoch(epoch), one_silent)
     kernel = choose_kernel(wanted)
@@ -76,7 +79,7 @@ def compile_microcode(
     carry_over = max((_left(trace, wanted) for trace in kernel.traces), default=0.0)
     if carry_over > CARRY_OVER_MAX and wanted.epoch is Epoch.WINDOW:
         raise ParameterError(
-            f"microcode: with sigma = {rule.sigma:g} and window = {window} steps {carry_over:.0%} of a spike is still "
+            f"microcode: with {wanted.widths} and window = {window} steps {carry_over:.0%} of a spike is still "
             "in its trace a window later; choose a longer window, a larger scale, epoch='step' or exponentials=0"
         )
     return Microcode(
@@ -141,18 +144,18 @@ def _branches(
         tables[Arithmetic.FIXED][name] = mean_integer_traces(impulse, trace.tau, window, wanted.epoch)[0]
         tables[Arithmetic.FLOATING][name] = float_traces(impulse, trace.tau, window)[0]
 
-    def branch(distance: NDArray[np.int64], amplitude: float, spikes: list[tuple[int | None, int | None]]) -> Branch:
+    def branch(distance: NDArray[np.int64], steps: Real, spikes: list[tuple[int | None, int | None]]) -> Branch:
         obtained = {
             kind: np.array([pair_step(products, table, wanted.epoch, window, *s) for s in spikes])
             for kind, table in tables.items()
         }
-        return Branch(distance, amplitude * wanted.rule.kernels(distance)[0], obtained)
+        return Branch(distance, steps, obtained)
 
     near, far, zero = np.arange(window), np.arange(1, window + 1), np.zeros(1, np.int64)
     return (
-        branch(near, wanted.a, [(0, d) for d in near.tolist()]),
-        branch(far, -wanted.b, [(window - d, None) for d in far.tolist()]),
-        branch(zero, -wanted.b if wanted.depress_none else 0.0, [(None, None)]),
+        branch(near, wanted.a * wanted.rule.kernels(near)[0], [(0, d) for d in near.tolist()]),
+        branch(far, -wanted.b * wanted.rule.kernels(far)[1], [(window - d, None) for d in far.tolist()]),
+        branch(zero, np.full(1, -wanted.b if wanted.depress_none else 0.0), [(None, None)]),
     )
 
 
@@ -192,8 +195,8 @@ def _replaced_here(wanted: Wanted, kernel: Kernel, carry_over: float) -> list[st
             "just before the window."
         )
     if wanted.exponentials == 0:
-        notes.append("The Gaussian is replaced by 1: all spikes of a window are equally synchronous.")
-    else:
+        notes.append("The kernel is replaced by 1: all spikes of a window are equally synchronous.")
+    elif wanted.rule.kernel is ssdp.Kernel.GAUSSIAN:
         count = len(kernel.traces)
         notes.append(
             f"The Gaussian is replaced by {count} exponential{'s' * (count != 1)} and a value of its own at distance 0."
@@ -201,10 +204,11 @@ def _replaced_here(wanted: Wanted, kernel: Kernel, carry_over: float) -> list[st
     if kernel.traces:
         sums = kernel.partial_sums()
         strays = max(max(sums) - sums[-1], -min(sums))
-        notes.append(
-            f"Within {strays:.3g} LSBs of the ends of the weight range a step can be wrong: the engine saturates after "
-            "every product, not after their sum."
-        )
+        if strays > 0:
+            notes.append(
+                f"Within {strays:.3g} LSBs of the ends of the weight range a step can be wrong: the engine saturates "
+                "after every product, not after their sum."
+            )
     if carry_over > 0.005 and wanted.epoch is Epoch.WINDOW:
         notes.append(
             f"A window later {carry_over:.1%} of a spike's impulse is still in its trace in fixed_pt, where the whole "

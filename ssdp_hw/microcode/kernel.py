@@ -8,11 +8,12 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.engine import TRACE_MAX, WEIGHT_MAX, Trace, mean_integer_traces
 from ssdp_hw.microcode.exponentials import fit_gaussian
 from ssdp_hw.microcode.literals import nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted
+from ssdp_hw.ssdp import rule as ssdp_rule
 
 Real = NDArray[np.float64]
 
@@ -37,21 +38,41 @@ class Kernel:
         return list(accumulate([*side, self.coincidence[0] * self.coincidence[1], *side]))
 
 
+def _exponentials(wanted: Wanted) -> list[tuple[float, float, float]]:
+    """Amplitude if both fired, amplitude if one was silent, and tau of each exponential.
+
+    Raises:
+        UnsupportedError: two exponential kernels for one trace a side.
+    """
+    rule = wanted.rule
+    if rule.kernel is ssdp_rule.Kernel.GAUSSIAN:
+        return [(q, q, tau) for q, tau in fit_gaussian(rule.sigma, wanted.exponentials, wanted.window)]
+    timed = wanted.one_silent is OneSilent.TIMED and wanted.b > 0
+    if not timed or rule.tau_minus == rule.tau_plus:
+        return [(1.0, 1.0, rule.tau_plus)]
+    if wanted.exponentials < 2:
+        raise UnsupportedError(
+            f"microcode: {wanted.widths} need two traces a side; choose exponentials=2, equal taus, or "
+            "one_silent='flat' or 'skip'"
+        )
+    return [(1.0, 0.0, rule.tau_plus), (0.0, 1.0, rule.tau_minus)]
+
+
 def choose_kernel(wanted: Wanted) -> Kernel:
     """Impulses and literals with the smallest largest error, in ``fixed_pt``, of what uses traces."""
     if wanted.exponentials == 0:
         return Kernel((), (), (), (0.0, 1))
-    fitted = fit_gaussian(wanted.rule.sigma, wanted.exponentials, wanted.window)
+    fitted = _exponentials(wanted)
     timed = wanted.b if wanted.one_silent is OneSilent.TIMED else 0.0
     distance = np.arange(1, wanted.window + 1)
     # For every choice of impulses (one axis a trace) the sums over traces, by distance.
     both: Real = np.zeros(wanted.window)
     alone: Real = np.zeros(wanted.window)
     chosen: list[tuple[Real, Real]] = []  # by trace: coefficients for every impulse
-    for amplitude, tau in fitted:
-        c = nearest_literal(wanted.a * amplitude / _IMPULSES)
+    for near, far, tau in fitted:
+        c = nearest_literal(wanted.a * near / _IMPULSES)
         # Read at the end of the window's last step, the age of a spike is its distance less 1.
-        r = nearest_literal(-timed * amplitude * np.exp(-1.0 / tau) / _IMPULSES)
+        r = nearest_literal(-timed * far * np.exp(-1.0 / tau) / _IMPULSES)
         values = mean_integer_traces(_IMPULSES, tau, wanted.window, wanted.epoch)
         both = both[..., None, :] + c[:, None] * values[:, 1:]
         alone = alone[..., None, :] + r[:, None] * values[:, :-1]
@@ -59,12 +80,12 @@ def choose_kernel(wanted: Wanted) -> Kernel:
     # The last distance of `both` is one that two spikes of a window cannot have.
     error = np.maximum(
         np.max(np.abs(both - wanted.a * wanted.rule.kernels(distance)[0])[..., :-1], axis=-1, initial=0.0),
-        np.max(np.abs(alone + timed * wanted.rule.kernels(distance)[0]), axis=-1),
+        np.max(np.abs(alone + timed * wanted.rule.kernels(distance)[1]), axis=-1),
     )
     best = float(error.min())
     if best > max(wanted.a, timed) / 2:
         raise ParameterError(
-            f"microcode: for a_plus of {wanted.a:.3g} weight LSBs and sigma = {wanted.rule.sigma:g} no impulses and "
+            f"microcode: for a_plus of {wanted.a:.3g} weight LSBs and {wanted.widths} no impulses and "
             f"literals come nearer to the kernel than {best:.3g} LSBs; raise scale, or choose epoch='step' or "
             "exponentials=0"
         )
@@ -73,7 +94,7 @@ def choose_kernel(wanted: Wanted) -> Kernel:
     index = good[np.argmax(good.min(axis=1, initial=TRACE_MAX))]
     picked = [
         (Trace(int(_IMPULSES[i]), tau), float(c[i]), float(r[i]))
-        for i, (_, tau), (c, r) in zip(index, fitted, chosen, strict=True) if c[i] != 0 or r[i] != 0
+        for i, (_, _, tau), (c, r) in zip(index, fitted, chosen, strict=True) if c[i] != 0 or r[i] != 0
     ]
     traces, c_k, r_k = zip(*picked, strict=True) if picked else ((), (), ())
     twice = 2 * sum(c * trace.impulse for trace, c in zip(traces, c_k, strict=True))

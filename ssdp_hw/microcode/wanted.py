@@ -8,7 +8,9 @@ from ssdp_hw.checks import Choice, as_int, positive_or_none
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
-from ssdp_hw.ssdp.rule import SSDP, SilentPairs
+from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
+from ssdp_hw.rules import FloatRule
+from ssdp_hw.ssdp.rule import SSDP, Kernel, SilentPairs
 
 # With updates in every step nothing bounds a window; this is how far the kernel is fitted.
 LONGEST_FIT = 255
@@ -37,6 +39,13 @@ class Wanted:
     one_silent: OneSilent
 
     @property
+    def widths(self) -> str:
+        """Sigma or the taus, for messages."""
+        if self.rule.kernel is Kernel.GAUSSIAN:
+            return f"sigma = {self.rule.sigma:g}"
+        return f"tau_plus = {self.rule.tau_plus:g} and tau_minus = {self.rule.tau_minus:g}"
+
+    @property
     def depress_none(self) -> bool:
         """Whether pairs in which no neuron fired move; without windows there is no such thing."""
         return self.rule.silent_pairs is SilentPairs.DEPRESS and self.epoch is Epoch.WINDOW
@@ -46,8 +55,15 @@ def check_wanted(
     rule: SSDP, window: int, scale: float, exponentials: int, epoch: Epoch, one_silent: OneSilent | str | None
 ) -> Wanted:
     """The arguments of :func:`ssdp_hw.compile_microcode`, checked."""
+    if isinstance(rule, FloatRule) and not isinstance(rule, SSDP):
+        raise UnsupportedError(f"microcode: {type(rule).__name__} has no form here; an SSDP has")
     if not isinstance(rule, SSDP):
         raise ParameterError(f"microcode: the rule is a {type(rule).__name__}; give the float rule, an SSDP")
+    if rule.gate is not None:
+        raise UnsupportedError(
+            "microcode: the rule makes a gate of its own, and the engine has no group synchrony counters; compile "
+            "the rule without its gate"
+        )
     steps = as_int(window, "microcode: window")
     longest = load_chip("loihi").window_ticks_max if epoch is Epoch.WINDOW else LONGEST_FIT
     if not 1 <= steps <= longest:
@@ -70,8 +86,11 @@ def check_wanted(
             "microcode: one_silent='timed' reads traces at the end of a window: it needs 1 or 2 exponentials and "
             "epoch='window'; choose 'flat' or 'skip'"
         )
-    if not SIGMA_MIN <= rule.sigma <= SIGMA_MAX:
-        raise ParameterError(f"microcode: sigma = {rule.sigma:g} steps is outside {SIGMA_MIN:g} .. {SIGMA_MAX:g}")
+    gaussian = rule.kernel is Kernel.GAUSSIAN
+    low, high = (SIGMA_MIN, SIGMA_MAX) if gaussian else (TAU_MIN, TAU_MAX)
+    for name in ("sigma",) if gaussian else ("tau_plus", "tau_minus"):
+        if not low <= getattr(rule, name) <= high:
+            raise ParameterError(f"microcode: {name} = {getattr(rule, name):g} steps is outside {low:g} .. {high:g}")
     if max(rule.a_plus, rule.a_baseline) > rule.clip:
         raise UnsupportedError(
             f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the engine has no such clip; "

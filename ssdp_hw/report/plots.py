@@ -14,6 +14,7 @@ from ssdp_hw.errors import UnsupportedError
 if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult
     from ssdp_hw.ladder import LossLadder
+    from ssdp_hw.microcode import Microcode
     from ssdp_hw.statistics import Interval
 
 # One colour a meaning, distinguishable without colour vision (Okabe and Ito).
@@ -121,4 +122,18 @@ def plot_ladder(ladder: LossLadder, path: Path) -> None:
     if below.lines:
         below.legend(loc="lower left")
     below.set_xticks(at, [step.label.replace(" and ", " and\n") for step in steps], rotation=30, ha="right")
+    figure.savefig(path, dpi=150)
+
+
+def plot_microcode(code: Microcode, path: Path) -> None:
+    """Wanted and obtained step of a weight by distance, for pairs that both fired and that one fired."""
+    figure, rows = _figure(6, 5, 2)
+    titles = "both fired: distance of the spikes, steps", "one fired: steps to the end of the window"
+    for axes, title, branch in zip(rows, titles, (code.both, code.one_silent), strict=True):
+        axes.plot(branch.distance, branch.wanted, color=_BEFORE, lw=4, label="wanted")
+        for (kind, steps), color, style in zip(branch.obtained.items(), (_FIXED, _ALONE), ("-", "--"), strict=True):
+            axes.plot(branch.distance, steps, style, color=color, label=kind.value)
+        axes.set_xlabel(title)
+        axes.set_ylabel("weight LSBs")
+    rows[0].legend()
     figure.savefig(path, dpi=150)
