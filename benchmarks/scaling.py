@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from memory import sparse_weight
+from ssdp_hw.targets.engine.run import available_threads, share
 from workloads import LEAK, THRESHOLD
 
 import ssdp_hw as sh
@@ -81,13 +82,16 @@ def exponent(sizes: list[float], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes[half:]), np.log(seconds[half:]), 1)[0])
 
 
-def threads() -> dict[str, float]:
-    """Seconds of 64 samples by the number of threads."""
-    from ssdp_hw.targets.engine.run import available_threads
-
+def threads() -> dict[str, Any]:
+    """What threads bring, and why a single sample has one: a step is shorter than to hand a part of it over."""
     wide, counts = dense(784, 1000), range(1, available_threads() + 1)
-    seconds = measured([run(wide, 50, 64, threads=k) for k in counts], time.perf_counter)
-    return {f"64 samples, {k} threads": s for k, s in zip(counts, seconds, strict=True)}
+    batches = measured([run(wide, 50, 64, threads=k) for k in counts], time.perf_counter)
+    few, many = measured([run(wide, 100), run(wide, 1100)])
+    handing = measured([lambda: share(lambda begin, end: None, 2, 0, 2)] * 20, time.perf_counter)
+    return {
+        "seconds_of_64_samples": dict(zip(counts, batches, strict=True)),
+        "seconds_of_a_step": (many - few) / 1000, "seconds_to_hand_over": min(handing),
+    }
 
 
 def scaling() -> dict[str, Any]:
@@ -105,7 +109,13 @@ def lines(result: dict[str, Any]) -> list[str]:
     for c in result["curves"]:
         seconds = " ".join(f"{s:.2g}" for s in c["seconds"])
         rows.append(f"| {c['name']} | {c['sizes'][0]:,g} | {c['sizes'][-1]:,g} | {seconds} | {c['exponent']:.2f} |")
-    return [*rows, "", *(f"* {name}: {seconds * 1e3:.1f} ms" for name, seconds in result["threads"].items())]
+    t = result["threads"]
+    samples = ", ".join(f"{1e3 * s:.1f} ms on {k}" for k, s in t["seconds_of_64_samples"].items())
+    return [
+        *rows, "", f"* 64 samples of 784-1000, 50 steps, by threads: {samples}",
+        f"* a single sample runs on one thread: a step takes {1e6 * t['seconds_of_a_step']:.1f} us, to hand a part of "
+        f"it to another thread and wait for it at least {1e6 * t['seconds_to_hand_over']:.0f} us",
+    ]
 
 
 def main() -> None:
