@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import drift
+import new_class
+import vowels
 from store import RESULTS, Run, Store
 from study import Study
 
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.files import write_atomically
 
-STUDIES = {study.name: study for study in (drift.STUDY,)}
+STUDIES = {study.name: study for study in (drift.STUDY, new_class.STUDY, vowels.STUDY)}
 PAGE = Path(__file__).parent.parent.parent / "docs" / "studies.md"
 
 Job = tuple[str, list[str], int]
@@ -68,7 +70,7 @@ def run(study: Study, store: Store, seeds: int, processes: int) -> None:
     """Run what is missing."""
     jobs = [
         (case, missing, seed) for seed in range(seeds) for case in available(study)
-        if (missing := store.missing(case, seed, study.rows))
+        if (missing := store.missing(case, seed, study.rows(case)))
     ]
     for number, runs in enumerate(finished(study, jobs, processes), 1):
         store.add(runs)

@@ -24,7 +24,7 @@ class Study:
         title: heading of its tables.
         settings: a dataclass with everything that the runs depend on beside case, row and seed.
         cases: names of the cases.
-        rows: names of the rows.
+        rows: names of a case's rows.
         check: raises SsdpHwError if what a case needs is not installed.
         run: the rows of a case for one seed, with the study's settings: ``run(settings, case, rows, seed)``.
         report: Markdown with the tables of finished runs: ``report(settings, runs)``.
@@ -34,7 +34,7 @@ class Study:
     title: str
     settings: Any
     cases: Sequence[str]
-    rows: Sequence[str]
+    rows: Callable[[str], Sequence[str]]
     check: Callable[[str], None]
     run: Callable[[Any, str, Sequence[str], int], list[Run]]
     report: Callable[[Any, list[Run]], str]

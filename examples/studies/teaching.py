@@ -135,9 +135,8 @@ def teach(
     readout: AnyNetwork, features: Bool, labels: Int, lesson: Lesson, row: str, seed: int
 ) -> AnyNetwork:
     """The readout after a lesson by the rule of ``row``."""
-    target = "engine" if row.startswith("SSDP") else "spec"
     return sh.learn(
-        readout, features, labels, lesson.rule(row), target, steps=len(features), windows=lesson.windows,
+        readout, features, labels, lesson.rule(row), steps=len(features), windows=lesson.windows,
         teach="delta", teacher=sh.Teacher(first_step=lesson.first_step, inhibit=False), epochs=lesson.epochs,
         refresh=lesson.refresh, seed=seed, on_overflow="ignore", health=False,
     ).network

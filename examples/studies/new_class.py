@@ -1,0 +1,111 @@
+"""Study 2: a class that the network never saw is learned on the chip, from few samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from store import Run
+from study import Study, against_float, column, complete, mean, seed_count, table
+from tasks import TASKS
+from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Lesson, arithmetic, ask, teach
+
+ROWS = (*SSDP_ROWS, *BASELINE_ROWS)
+TASK = TASKS["nine digits"]
+NEW_CLASS = 9
+COUNTS = (5, 25, 100)
+CASES = tuple(f"{n} {how}" for how in ("with rehearsal", "alone") for n in COUNTS)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the class is taught."""
+
+    lesson: Lesson
+
+
+SETTINGS = Settings(
+    Lesson(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=20, refresh=20, stdp=2e-5, sadp=1e-2),
+)
+
+
+def check(_: str) -> None:
+    """Raise SsdpHwError if the digits are not installed."""
+    TASK.load()
+
+
+@cache
+def networks() -> dict[str, AnyNetwork]:
+    """The network of the nine old digits, calibrated on these alone."""
+    data = TASK.load()
+    old = data.train_labels != NEW_CLASS
+    return TASK.networks(replace(data, train_values=data.train_values[old], train_labels=data.train_labels[old]))
+
+
+def chosen(labels: NDArray[np.int64], case: str, seed: int) -> NDArray[np.int64]:
+    """Samples that are taught: so many of the new class and, with rehearsal, of each old one."""
+    count, rehearsal = int(case.split()[0]), case.endswith("with rehearsal")
+    order = np.random.default_rng((seed, 3)).permutation(len(labels))
+    classes = range(NEW_CLASS + 1) if rehearsal else (NEW_CLASS,)
+    return np.concatenate([order[labels[order] == k][:count] for k in classes])
+
+
+def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[Run]:
+    """Teach the new class by each rule, and ask for the old ones too."""
+    data = TASK.load()
+    samples = chosen(data.train_labels, case, seed)
+    spikes = TASK.encode(data.train_values[samples], seed=1000 + seed)
+    test = TASK.encode(data.test_values, seed=2000 + seed)
+    new = data.test_labels == NEW_CLASS
+    found: list[Run] = []
+    for form in ("float", "fixed"):
+        wanted = [row for row in rows if arithmetic(row) == form]
+        if not wanted:
+            continue
+        cut = Cut.of(networks()[form])
+        taught, asked = cut.features(spikes), cut.features(test)
+        before = ask(cut.readout, asked, data.test_labels)
+        for row in wanted:
+            learned = teach(cut.readout, taught, data.train_labels[samples], settings.lesson, row, seed)
+            after = ask(learned, asked, data.test_labels)
+            found.append({
+                "case": case, "row": row, "seed": seed, "old_before": float(before.correct[~new].mean()),
+                "old": float(after.correct[~new].mean()), "new_before": float(before.correct[new].mean()),
+                "new": float(after.correct[new].mean()), "all": after.accuracy,
+                "rate_before": before.rate, "rate_after": after.rate,
+            })
+    return found
+
+
+def report(settings: Settings, runs: list[Run]) -> str:
+    """One table a number of samples, and one over all of them."""
+    parts, cases = [], []
+    for case in CASES:
+        here = complete([r for r in runs if r["case"] == case], ROWS)
+        if seed_count(here) < 2:
+            continue
+        cases.append(case)
+        count, how = case.split(" ", 1)
+        taught = "alone" if how == "alone" else f"and {count} of each old class"
+        lines = []
+        for row in ROWS:
+            cells = [mean(column(here, row, key)) for key in ("new", "old", "all")]
+            lost = column(here, row, "old") - column(here, row, "old_before")
+            rates = [f"{column(here, row, key).mean():.3f}" for key in ("rate_before", "rate_after")]
+            lines.append([row, *cells[:2], mean(lost, sign="+"), cells[2], " to ".join(rates)])
+        parts.append(
+            f"**{count} samples of the new class {taught}**, {settings.lesson.epochs} epochs, "
+            f"{seed_count(here)} seeds.\n\n" + table(
+                ["rule", "new class %", "old classes %", "old: change, points", "all %",
+                 "output spikes a neuron and step"], lines,
+            )
+        )
+    if cases:
+        parts.append(against_float(runs, ["all"], cases, ["SSDP carry", "SSDP stochastic", "SSDP nearest"]))
+    return "\n\n".join(parts)
+
+
+STUDY = Study("new-class", "A new class from few samples", SETTINGS, CASES, lambda _: ROWS, check, run, report)
