@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import ssdp_hw as sh
 from ssdp_hw.drive import make_drive
 from ssdp_hw.result import first_divergence
+from ssdp_hw.rules import FixedSADP, FixedSTDP
 from ssdp_hw.ssdp import FixedSSDP
 from ssdp_hw.target import LearningPlan, get_target
 
@@ -95,7 +96,11 @@ def assert_seen_equal(left, right):
 
 
 def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rounding="nearest"):
-    """Inputs, a teacher and a readout, all of whose projections are plastic: dense, sparse, with delays."""
+    """Inputs, a teacher and a readout, all of whose projections are plastic: dense, sparse, with delays.
+
+    SSDP under a gate of its own, STDP under one from outside, and SADP; three windows a sample, two
+    samples a commit, begun between two commits.
+    """
     rng = np.random.default_rng(5)
     recurrent = sp.csr_array(2 * rng.integers(-20, 20, (3, 3)))
     network = sh.FixedNetwork(
@@ -110,13 +115,18 @@ def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rou
     )
     inputs = {"in": rng.random((15, 5, 6)) < 0.15, "teacher": np.zeros((15, 5, 3), bool)}
     inputs["teacher"][::3, np.arange(5), np.arange(5) % 3] = True
-    common = {"commit_windows": 2, "lsb_shift": 6, "time_bits": 5, "counter_bits": 12, "a_baseline": 1}
+    common = {"commit_windows": 6, "lsb_shift": 5, "counter_bits": 12}
     rules = {
-        "in->out": FixedSSDP(a_plus=2, lut=(255, 155, 35, 3), rounding=in_rounding, **common),
-        "teacher->out": FixedSSDP(a_plus=2, lut=(255, 155, 35, 3), rounding=teacher_rounding, **common),
-        "out->out": FixedSSDP(
-            a_plus=3, lut=(200, 100, 50), time_shift=1, spike_time="last", silent_pairs="skip",
-            rounding=out_rounding, **common,
+        "in->out": FixedSSDP(
+            a_plus=3, a_baseline=1, lut=(255, 155, 35, 3), lut_baseline=(90, 40), time_bits=4, time_shift=1,
+            spike_time="last", silent_pairs="skip", rounding=in_rounding,
+            gate=sh.FixedGate(offset=-50, slope=250, shift=3), **common,
         ),
+        "teacher->out": FixedSTDP(
+            a_plus=3, a_minus=4, decay_plus=700, decay_minus=300, trace_impulse=90, evidence_shift=2,
+            rounding=teacher_rounding, **common,
+        ),
+        "out->out": FixedSADP(a_plus=40, a_minus=60, evidence_shift=5, rounding=out_rounding, **common),
     }
-    return network, inputs, LearningPlan(rules, seed=2**63 + 12345, first_commit=7)
+    gates = {"teacher->out": rng.integers(-512, 513, (15, 3))}
+    return network, inputs, LearningPlan(rules, 2**63 + 12345, {}, 7, 3, 3, gates)
