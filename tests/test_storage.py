@@ -71,7 +71,7 @@ def report():
     return QuantizationReport(
         "loihi",
         (PopulationReport("out", 0.1, 0.2, 1 / 3, 0.4, 0.5, 6, 0.7, 0.8, 0.9, "calibration"),),
-        (ProjectionReport("late", "w8/8-mixed", -2, 6, 1, 2, 0.1, float("inf")),), ("note",),
+        (ProjectionReport("late", "w8/8-mixed", "max_abs", -2, 6, 1, 2, 0.1, float("inf")),), ("note",),
     )
 
 
