@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_nir_hostile import BYTES, damaged
+from typer.testing import CliRunner
 
+from ssdp_hw.cli.files import read_network
+from ssdp_hw.cli.main import app
 from ssdp_hw.drive import DirectInput
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.importers import from_lava_dl
@@ -288,3 +291,12 @@ def test_changed_bytes_give_only_own_errors(valid, tmp_path_factory, changes):
         said = str(error)
     assert str(path) in said
     assert "\n" not in said
+
+
+def test_the_command_line_reads_it(valid, tmp_path):
+    (tmp_path / "a.net").write_bytes(valid)
+    shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "a.net")])
+    assert shown.exit_code == 0
+    assert "layer5" in shown.output
+    with pytest.raises(ParameterError, match="leave dt"):
+        read_network(tmp_path / "a.net", 1e-3, {})

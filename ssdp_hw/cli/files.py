@@ -17,19 +17,20 @@ from ssdp_hw.network import Network
 
 
 def read_network(path: Path, dt: float | None, semantics: dict[str, str]) -> AnyNetwork:
-    """A network from a NIR file or from a file written by ``ssdp-hw``.
+    """A network from a NIR file, from lava-dl (``.net``) or from a file written by ``ssdp-hw``.
 
     Raises:
         ParameterError: no dt, neither given nor in the NIR file, or semantics given for a file that states its own.
-        FileFormatError: see :func:`ssdp_hw.from_nir` and :func:`ssdp_hw.load`.
+        FileFormatError: see :func:`ssdp_hw.from_nir`, :func:`ssdp_hw.from_lava_dl` and :func:`ssdp_hw.load`.
     """
+    from ssdp_hw.importers import from_lava_dl
     from ssdp_hw.nir_io import from_nir
     from ssdp_hw.storage import is_saved_network, load
 
-    if is_saved_network(path):
+    if path.suffix == ".net" or is_saved_network(path):
         if dt is not None or semantics:
-            raise ParameterError(f"{path}: a saved network states its own dt and semantics; leave the options out")
-        return load(path)
+            raise ParameterError(f"{path}: a network of its kind states its own semantics; leave dt and the others out")
+        return from_lava_dl(path) if path.suffix == ".net" else load(path)
     return from_nir(path, dt, **semantics)  # type: ignore[arg-type]
 
 

@@ -137,13 +137,13 @@ def find_preset(name: str) -> Preset:
 
 
 def in_seconds(flat: FlatGraph, dt: float) -> FlatGraph:
-    """The graph with time constants (and IF's gain, which is a rate) that counted in steps of dt."""
+    """The graph with time constants (and the gain of I and IF, which is a rate) that counted in steps of dt."""
     return FlatGraph({name: _in_seconds(node, dt) for name, node in flat.nodes.items()}, flat.edges, flat.repairs)
 
 
 def _in_seconds(node: Any, dt: float) -> Any:
     kind = kind_of(node)
-    if kind == "IF":
+    if kind in ("I", "IF"):
         return _changed(node, r=_numbers(node, "r") / dt)
     return _changed(node, **{tau: _numbers(node, tau) * dt for tau in _TAUS.get(kind, ())})
 
