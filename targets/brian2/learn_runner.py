@@ -66,26 +66,23 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
     total = drive.steps * drive.batch
     sequence.simulate(session, total + 1)
 
-    def gather(name: str, variable: str, before: NDArray[Any]) -> NDArray[Any]:
-        values = np.array(before)
+    kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
+
+    def gather(variable: str) -> dict[str, NDArray[Any]]:
+        """A variable of every plastic synapse in row-major order, by projection."""
+        values = {name: np.zeros(network.projection(name).synapse_weights.size, kind) for name in plastic}
         for bundle, group in sequence.synapses:
-            if bundle.projection.name == name:
-                values[bundle.positions] = group.state(variable, use_units=False)[:]
+            if bundle.projection.name in values:
+                values[bundle.projection.name][bundle.positions] = group.state(variable, use_units=False)[:]
         return values
 
     seen = {name: watched.seen(p, total) for name, p in plastic.items()}
-    zeros = {name: np.zeros(network.projection(name).synapse_weights.size) for name in plastic}
     if not isinstance(network, FixedNetwork):
-        return Learned(
-            {name: gather(name, "w", zero) for name, zero in zeros.items()},
-            {name: gather(name, "gathered", zero) for name, zero in zeros.items()}, seen,
-        )
-    zeros = {name: zero.astype(np.int64) for name, zero in zeros.items()}
+        return Learned(gather("w"), gather("gathered"), seen)
     return Learned(
-        {name: gather(name, "w", zero) for name, zero in zeros.items()},
-        {name: gather(name, "c", zero) for name, zero in zeros.items()}, seen,
-        {name: int(gather(name, "weights_clipped", zero).sum()) for name, zero in zeros.items()},
-        {name: int(gather(name, "counters_full", zero).sum()) for name, zero in zeros.items()},
+        gather("w"), gather("c"), seen,
+        {name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
+        {name: int(counts.sum()) for name, counts in gather("counters_full").items()},
         {name: made.overflow() for name, made in sequence.neurons.items()},
     )
 
