@@ -34,8 +34,10 @@ def entry_point(function: Callable[..., Any]) -> Any:
     Numba itself looks at the file of the function only, not at those of the functions that it calls.
     """
     dispatcher = nb.njit(cache=True, nogil=True, error_model="numpy")(function)
-    newest = max(file.stat().st_mtime for file in Path(__file__).parent.glob("*.py"))
-    dispatcher._cache._cache_file._source_stamp = (newest, Path(__file__).stat().st_size)
+    newest = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
+    # As part of the version: Numba checks that first, and cannot read the rest once a type in it is gone.
+    file = dispatcher._cache._cache_file
+    file._version = f"{file._version}, sources of {newest}"
     return dispatcher
 
 
