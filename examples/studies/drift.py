@@ -150,5 +150,10 @@ def won_back(undrifted: np.ndarray, before: np.ndarray, after: np.ndarray) -> st
 
 
 STUDY = Study(
-    "drift", "Drift repair", SETTINGS, CASES, lambda _: ROWS, check, run, report,
+    "drift", "Drift repair",
+    "The input of a trained network drifts, and its readout learns from new samples that drift likewise. Digits are "
+    "rate-coded (32 steps; the network was trained on the samples that are taught), Fashion-MNIST by latency (20 "
+    "steps, at most one spike a pixel; taught are samples that it was not trained on). A share in bold is at least "
+    "half of the loss.",
+    SETTINGS, CASES, lambda _: ROWS, check, run, report,
 )

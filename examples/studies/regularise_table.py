@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from ssdp_hw.statistics import mean_interval
 
+TEXT = (
+    "SSDP on the input weights of a network with one hidden layer after each step of Adam, as in the paper "
+    "(arXiv 2505.14841), smaller; `x10`: ten times the amplitudes of the authors' code. `jitter` and `events`: "
+    "test spikes moved by one step, and 20 % of them deleted while 5 % of the silent steps are filled. "
+    "`python examples/studies/regularise.py --dataset fashion-mnist` after `make train`."
+)
+
 RULES = ("none", "ssdp", "da-ssdp", "ssdp x10", "da-ssdp x10")
 
 # Measured quantity, its heading, factor and digits of the table.
@@ -37,3 +44,11 @@ def table(runs: list[dict[str, object]]) -> str:
         }
         lines.append(row(f"{name} minus none", change, "+"))
     return "\n".join(lines)
+
+
+def setting(settings: dict[str, object]) -> str:
+    """Size of the network and of the data, in words."""
+    sizes = [f"{settings[key] or 'all'} {what}" for key, what in (
+        ("train_samples", "training samples"), ("test_samples", "test samples")
+    )]
+    return f"{settings['hidden']} hidden neurons, {settings['epochs']} epochs, {', '.join(sizes)}"

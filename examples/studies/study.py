@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from store import Run
 
 from ssdp_hw.statistics import mean_interval
@@ -22,22 +23,26 @@ class Study:
     Attributes:
         name: of its results file and on the command line.
         title: heading of its tables.
+        text: what is done, above them.
         settings: a dataclass with everything that the runs depend on beside case, row and seed.
         cases: names of the cases.
         rows: names of a case's rows.
         check: raises SsdpHwError if what a case needs is not installed.
         run: the rows of a case for one seed, with the study's settings: ``run(settings, case, rows, seed)``.
-        report: Markdown with the tables of finished runs: ``report(settings, runs)``.
+        report: Markdown with the tables of finished runs, empty without any: ``report(settings, runs)``.
+        plot: a figure of finished runs, None before they are enough: ``plot(runs)``.
     """
 
     name: str
     title: str
+    text: str
     settings: Any
     cases: Sequence[str]
     rows: Callable[[str], Sequence[str]]
     check: Callable[[str], None]
     run: Callable[[Any, str, Sequence[str], int], list[Run]]
     report: Callable[[Any, list[Run]], str]
+    plot: Callable[[list[Run]], Figure | None] = lambda _: None
 
 
 def column(runs: Sequence[Run], row: str, key: str) -> np.ndarray:
@@ -70,7 +75,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def against_float(runs: Sequence[Run], keys: Sequence[str], cases: Sequence[str], rows: Sequence[str]) -> str:
-    """How far each integer rule is from the float one, over all cases: the mean by seed, in points.
+    """How far each integer rule is from its float form, over all cases: the mean by seed, in points.
 
     Args:
         runs: of all cases.
