@@ -3,6 +3,7 @@
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
+# make studies         install, then the studies of learning on the chip; it goes on where it stopped
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks and hold the presets to them
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
@@ -29,8 +30,9 @@ FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-
 MADE := $(VENV)/.python-$(VERSION)
 INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
+STUDIES_INSTALLED := $(VENV)/.installed-studies
 
-.PHONY: demo test test-frameworks lint bench microcode train lava-dl install clean
+.PHONY: demo test test-frameworks lint bench microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -48,6 +50,9 @@ bench: install
 MICROCODE := --window 31 --scale 100 --set a_plus=0.04 --set a_baseline=0.02 --set sigma=2
 microcode: install
 	$(BIN)/ssdp-hw microcode $(MICROCODE)
+
+studies: $(STUDIES_INSTALLED)
+	$(BIN)/python examples/studies/run.py
 
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
@@ -79,6 +84,11 @@ $(INSTALLED): $(MADE) pyproject.toml constraints.txt
 # Any torch will do: to get one without CUDA, point pip at an index of CPU builds by its environment.
 $(TRAIN_INSTALLED): $(INSTALLED)
 	$(PIP_INSTALL) -c constraints.txt -e '.[train]'
+	touch $@
+
+# Of aeon only the data are used; it declares other versions of NumPy and Numba than ours.
+$(STUDIES_INSTALLED): $(INSTALLED)
+	$(PIP_INSTALL) -c constraints.txt --no-deps aeon
 	touch $@
 
 clean:
