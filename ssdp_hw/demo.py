@@ -37,9 +37,11 @@ CALIBRATION_SAMPLES = 256
 DEAD_PIXELS = 13
 DRIFT_SEEDS = (0, 1, 2)
 EPOCHS = 10
-# About a seventh of a weight LSB a window: rounding to the nearest weight loses all of it.
-RULE = SSDP(a_plus=5e-4, a_baseline=6e-5, sigma=30.0, silent_pairs=SilentPairs.SKIP)
-TEACHER = Teacher(first_step=4)
+# Samples after which the network that has learned since is asked anew which samples it gets wrong.
+REFRESH = 50
+# Less than a third of a weight LSB a window: rounding to the nearest weight loses all of it.
+RULE = SSDP(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, silent_pairs=SilentPairs.SKIP)
+TEACHER = Teacher(inhibit=False)
 # Windows of which every target must learn the same bits.
 SAME_BITS_WINDOWS = 24
 
@@ -182,8 +184,8 @@ def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, Any]:
     return {
         "data": data.name, "encoder": "rate", "encoder_seed_test": TEST_SEED, "encoder_seed_train": TRAIN_SEED,
         "steps": len(test), "calibration_samples": CALIBRATION_SAMPLES, "dead_pixels": DEAD_PIXELS,
-        "drift_seeds": list(DRIFT_SEEDS), "learn_seed": LEARN_SEED, "epochs": EPOCHS, "teach": "errors",
-        "rule": asdict(RULE), "teacher": asdict(TEACHER), "python": platform.python_version(),
+        "drift_seeds": list(DRIFT_SEEDS), "learn_seed": LEARN_SEED, "epochs": EPOCHS, "teach": "delta",
+        "refresh": REFRESH, "rule": asdict(RULE), "teacher": asdict(TEACHER), "python": platform.python_version(),
         "machine": platform.machine(), "versions": versions,
     }
 
@@ -214,8 +216,8 @@ def _drift(
     for name, start, rule in jobs:
         before, rate_before = _accuracy(start, asked, data.test_labels)
         learned = learn(
-            start, taught, data.train_labels, rule, "engine", teacher=TEACHER, teach="errors", epochs=EPOCHS,
-            seed=LEARN_SEED,
+            start, taught, data.train_labels, rule, "engine", teacher=TEACHER, teach="delta", epochs=EPOCHS,
+            refresh=REFRESH, seed=LEARN_SEED,
         )
         after, rate_after = _accuracy(learned.network, asked, data.test_labels)
         say(f"  {name}: {before.percent()} before, {after.percent()} after {learned.windows} windows")

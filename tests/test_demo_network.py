@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
 
 PLASTIC = "fc2"
 # A step of less than half a weight LSB, which the counters gather and `nearest` rounds away.
-RULE = SSDP(a_plus=5e-4, a_baseline=6e-5, sigma=30.0, silent_pairs=SilentPairs.SKIP)
+RULE = SSDP(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, silent_pairs=SilentPairs.SKIP)
 DEAD_PIXELS = 13
 
 
@@ -79,8 +79,7 @@ def test_engine_and_specification_agree_on_real_samples(network, fixed, test):
 def learn(net, rounding, train, data):
     rule = replace(RULE, rounding=rounding)
     return sh.learn(
-        net, drifted(train)[:, :300], data.train_labels[:300], rule, teacher=sh.Teacher(first_step=4), teach="errors",
-        epochs=4,
+        net, drifted(train)[:, :300], data.train_labels[:300], rule, teach="delta", refresh=50, epochs=4,
     )
 
 
@@ -97,7 +96,7 @@ def test_rounding_to_the_nearest_learns_nothing_below_half_a_step(fixed, train, 
     learned = learn(fixed, WeightRounding.NEAREST, train, data)
     rule = learned.rules[PLASTIC]
     assert 0 < rule.tables[0][0] < 2**rule.lsb_shift / 2
-    assert learned.windows > 100
+    assert learned.windows > 30
     assert not learned.counters[PLASTIC].any()
     assert learned.changed == {PLASTIC: 0.0}
     before, after = (net.projection(PLASTIC).weight for net in (fixed, learned.network))

@@ -68,7 +68,7 @@ def test_the_report_holds_the_numbers(result, tmp_path):
     for row in result.ladder.rows:
         assert f"| {row.step.label} | {row.accuracy.percent()} | {row.lost}, {row.won} |" in text
     assert "Not run: lava (not | here)." in text
-    assert "**This is supervised\nlearning.**" in text
+    assert "**This is supervised learning.**" in text
     for image in re.findall(r"!\[.*\]\((.*)\)", text):
         assert (path.parent / image).read_bytes().startswith(b"\x89PNG")
     assert "{{" not in text
