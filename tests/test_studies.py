@@ -282,6 +282,7 @@ def test_won_back_is_the_share_of_the_mean_loss(studies):
     clean, before = np.array([0.9, 0.9]), np.array([0.7, 0.8])
     assert studies.drift.won_back(clean, before, np.array([0.8, 0.9])) == "**67%**"
     assert studies.drift.won_back(clean, before, np.array([0.7, 0.86])) == "20%, less than half"
+    assert studies.drift.won_back(clean, before, before - 0.03) == "-20%, worse"
     assert studies.drift.won_back(clean, clean - 0.004, clean) == "loss of 0.4 points only"
 
 

@@ -141,12 +141,12 @@ def _table(runs: list[Run]) -> str:
 
 
 def won_back(undrifted: np.ndarray, before: np.ndarray, after: np.ndarray) -> str:
-    """Share of the mean loss that the mean gain makes up for; bold from one half on."""
+    """Share of the mean loss that the mean gain makes up for; bold from one half on, negative where it grew."""
     loss = float(undrifted.mean() - before.mean())
     if loss < LEAST_LOSS:
         return f"loss of {100 * loss:.1f} points only"
     share = float(after.mean() - before.mean()) / loss
-    return f"**{share:.0%}**" if share >= 0.5 else f"{share:.0%}, less than half"
+    return f"**{share:.0%}**" if share >= 0.5 else f"{share:.0%}, {'less than half' if share >= 0 else 'worse'}"
 
 
 STUDY = Study(
