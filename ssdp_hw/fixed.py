@@ -147,7 +147,13 @@ class FixedProjection(BaseProjection):
         return self.stored_weights >> self.format.lsb_shift
 
     def with_mantissa(self, mantissa: NDArray[Any]) -> FixedProjection:
-        """A copy with these stored weight integers, in the order of ``mantissa``."""
+        """A copy with these stored weight integers, in the order of ``mantissa``.
+
+        Raises:
+            UnsupportedError: one a synapse for a convolution, whose synapses share theirs.
+        """
+        if np.size(mantissa) != self.stored_weights.size:
+            self.check_own_weights()
         values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
         return replace(self, weight=with_synapse_values(self.weight, values))
 

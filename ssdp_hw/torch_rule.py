@@ -21,8 +21,8 @@ from typing import Any
 
 from ssdp_hw.checks import as_int
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
-from ssdp_hw.ssdp.batch import BatchSSDP, check_shapes
 from ssdp_hw.rules.gate import GATE_MAX, Gate, WarmUp
+from ssdp_hw.ssdp.batch import BatchSSDP, check_shapes
 from ssdp_hw.ssdp.registers import SpikeTime
 
 try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import Record, Recording
 from ssdp_hw.target import Availability, Learned, LearningPlan, Target
 
@@ -72,6 +73,15 @@ class LavaTarget(Target):
         if resolved["python"] is not None and not isinstance(resolved["python"], (str, os.PathLike)):
             raise ParameterError(f"target 'lava': python = {resolved['python']!r} is no path")
         return resolved
+
+    def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
+        """Chips whose registers do not fit the int32 of Lava's processes."""
+        if not isinstance(network, FixedNetwork) or network.limits.activation_bits <= 32:
+            return []
+        chip = network.limits
+        return [
+            f"chip '{chip.name}' needs registers of {chip.activation_bits} bits; Lava's are int32: use spec or engine"
+        ]
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
         """Rules that Lava's worker does not know."""
