@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.rules.gate import Gate
 from ssdp_hw.ssdp import SSDP
 from ssdp_hw.ssdp.batch import BatchSSDP, batch_synchrony, batch_update
-from ssdp_hw.rules.gate import Gate
 from ssdp_hw.ssdp.registers import spike_registers
 from ssdp_hw.ssdp.rule import pair_update
 

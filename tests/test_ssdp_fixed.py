@@ -348,7 +348,8 @@ def test_saturations_are_counted():
 
 
 @pytest.mark.parametrize(("more", "words"), [
-    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0 is not"), ({"a_baseline": 2**16}, "a_baseline = 65536"),
+    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0 is not"),
+    ({"a_baseline": 2**16}, "a_baseline = 65536"),
     ({"evidence_shift": 25}, "evidence_shift = 25"), ({"time_bits": 0}, "time_bits = 0"),
     ({"time_shift": True}, "time_shift = True"), ({"commit_windows": 0}, "commit_windows = 0"),
     ({"lsb_shift": 31}, "lsb_shift = 31"), ({"counter_bits": 3}, "counter_bits = 3"), ({"rounding": "up"}, "unknown"),

@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it comes wi
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from ssdp_hw.errors import ParameterError, ShapeError  # noqa: E402
-from ssdp_hw.ssdp.batch import BatchSSDP, batch_synchrony, batch_update  # noqa: E402
 from ssdp_hw.rules.gate import WarmUp  # noqa: E402
+from ssdp_hw.ssdp.batch import BatchSSDP, batch_synchrony, batch_update  # noqa: E402
 from ssdp_hw.torch_rule import TorchSSDP  # noqa: E402
 
 rules = st.builds(
