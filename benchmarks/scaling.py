@@ -87,7 +87,7 @@ def threads() -> dict[str, Any]:
     wide, counts = dense(784, 1000), range(1, available_threads() + 1)
     batches = measured([run(wide, 50, 64, threads=k) for k in counts], time.perf_counter)
     few, many = measured([run(wide, 100), run(wide, 1100)])
-    handing = measured([lambda: share(lambda *ends: None, 2, 0, 2)] * 20, time.perf_counter)
+    handing = measured([lambda: share(lambda *_: None, 2, 0, 2)] * 20, time.perf_counter)
     return {
         "seconds_of_64_samples": dict(zip(counts, batches, strict=True)),
         "seconds_of_a_step": (many - few) / 1000, "seconds_to_hand_over": min(handing),
