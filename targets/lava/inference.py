@@ -94,17 +94,16 @@ def run_all(tasks: Sequence[Task], options: Mapping[str, Any]) -> list[Recording
             jobs += parts
             origins += [(number, plan)] * len(parts)
     pieces: list[Pieces] = [{variable: {} for variable in RECORDABLE} for _ in tasks]
-    versions: dict[str, str] = {}
+    infos: list[dict[str, Any]] = [{"on_lava": names, "steps_seconds": 0.0} for names in on_lava]
     if jobs:
         with run_jobs(jobs, python=options["python"], time_limit=options["time_limit"]) as results:
-            versions = results.versions
             for index, (number, plan) in enumerate(origins):
+                infos[number].update(results.versions)
+                infos[number]["steps_seconds"] += results.seconds[index]
                 _collect(pieces[number], tasks[number], jobs[index], plan, partial(results.arrays, index))
     return [
-        Recording(
-            _joined(kept["spikes"]), _joined(kept["v"]), _joined(kept["u"]), info={**versions, "on_lava": names}
-        )
-        for kept, names in zip(pieces, on_lava, strict=True)
+        Recording(_joined(kept["spikes"]), _joined(kept["v"]), _joined(kept["u"]), info=info)
+        for kept, info in zip(pieces, infos, strict=True)
     ]
 
 

@@ -53,11 +53,17 @@ class Job:
 
 
 class Results:
-    """What the jobs of a worker wrote."""
+    """What the jobs of a worker wrote.
+
+    Attributes:
+        versions: of Lava and what it ran on.
+        seconds: of the steps of each job, without compiling and starting its processes.
+    """
 
     def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
         self._folder, self._jobs = folder, jobs
         self.versions: dict[str, str] = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+        self.seconds: list[float] = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
 
     def arrays(self, number: int, node: str) -> dict[str, NDArray[Any]]:
         """The arrays that a node of the job of that number wrote."""
