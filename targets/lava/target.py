@@ -29,7 +29,8 @@ class LavaTarget(Target):
     seen. A call costs about a second for the worker, and each step some tenths of a millisecond for
     every process of the network, hardly more for a large batch: give it many samples at once.
 
-    ``info`` of a run names the populations and projections that ran on Lava's own processes.
+    ``info`` of a run names the populations and projections that ran on Lava's own processes, and the
+    seconds that the steps took without compiling and starting the processes.
 
     Options:
         processes: ``auto`` uses Lava's own LIF, Dense and DelayDense wherever they express a
