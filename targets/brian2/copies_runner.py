@@ -7,6 +7,7 @@ a projection.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -141,6 +142,8 @@ def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
     simulation.schedule = SCHEDULE
     simulation.run(0 * second)
     check_compiled(simulation)
+    start = time.perf_counter()
     simulation.run(drive.steps * clock.dt)
+    info = {"steps_seconds": time.perf_counter() - start}
     overflow = {n: made.overflow() for n, made in neurons.items()} if isinstance(network, FixedNetwork) else None
-    return Recording(traces.spikes, traces.v, traces.u, overflow)
+    return Recording(traces.spikes, traces.v, traces.u, overflow, info)

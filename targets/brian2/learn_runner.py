@@ -64,7 +64,7 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
         )
     watched = _Watched(network, sequence, plastic)
     total = drive.steps * drive.batch
-    sequence.simulate(session, total + 1)
+    info = {"steps_seconds": sequence.simulate(session, total + 1)}
 
     kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
 
@@ -78,12 +78,12 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
 
     seen = {name: watched.seen(p, total) for name, p in plastic.items()}
     if not isinstance(network, FixedNetwork):
-        return Learned(gather("w"), gather("gathered"), seen)
+        return Learned(gather("w"), gather("gathered"), seen, info=info)
     return Learned(
         gather("w"), gather("c"), seen,
         {name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
         {name: int(counts.sum()) for name, counts in gather("counters_full").items()},
-        {name: made.overflow() for name, made in sequence.neurons.items()},
+        {name: made.overflow() for name, made in sequence.neurons.items()}, info,
     )
 
 

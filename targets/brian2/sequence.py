@@ -8,6 +8,7 @@ are a TimedArray.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -127,8 +128,12 @@ class SampleSequence:
         fired[times[times < steps], neurons[times < steps]] = True
         return fired
 
-    def simulate(self, session: Session, steps: int) -> None:
+    def simulate(self, session: Session, steps: int) -> float:
         """Run for that many steps.
+
+        Returns:
+            The seconds that it took, without what can be done once for many runs: building the network, and
+            compiling it.
 
         Raises:
             TargetRunError: code did not compile, or the compiled program failed.
@@ -138,12 +143,15 @@ class SampleSequence:
         if not session.standalone:
             simulation.run(0 * second)
             check_compiled(simulation)
+        start = time.perf_counter()
         simulation.run(steps * self.clock.dt)
         if session.standalone:
             try:
                 session.device.build(directory=str(session.directory / "project"), with_output=False)
             except RuntimeError as error:
                 raise TargetRunError(f"brian2: {error} C++ standalone needs a C++ compiler and make") from error
+            return float(session.device._last_run_time)  # as the program itself measured it
+        return time.perf_counter() - start
 
 
 def by_time(samples: NDArray[Any]) -> NDArray[Any]:

@@ -32,7 +32,7 @@ def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Ses
                 states[kind][name] = monitor, variable
     sequence.objects += [*spikes.values(), *(m for found in states.values() for m, _ in found.values())]
     total = drive.steps * drive.batch
-    sequence.simulate(session, total)
+    seconds = sequence.simulate(session, total)
 
     def raster(name: str) -> NDArray[np.bool_]:
         silent = np.zeros((total, network.size_of(name)), bool)
@@ -49,4 +49,5 @@ def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Ses
         {name: by_sample(raster(name), drive.steps) for name in sequence.neurons if record.wants("spikes", name)},
         traces["v"], traces["u"],
         {n: made.overflow() for n, made in sequence.neurons.items()} if isinstance(network, FixedNetwork) else None,
+        {"steps_seconds": seconds},
     )

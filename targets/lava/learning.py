@@ -95,7 +95,7 @@ def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list
     with run_jobs(jobs, python=options["python"], time_limit=options["time_limit"]) as results:
         for index, (job, number) in enumerate(zip(jobs, owners, strict=True)):
             found[number].update({node: results.arrays(index, node) for node in job.record})
-        infos = [{**results.versions, "steps_seconds": 0.0} for _ in tasks]
+        infos: list[dict[str, Any]] = [{**results.versions, "steps_seconds": 0.0} for _ in tasks]
         for seconds, number in zip(results.seconds, owners, strict=True):
             infos[number]["steps_seconds"] += seconds
         return [_learned(*each) for each in zip(tasks, found, infos, strict=True)]
