@@ -5,6 +5,8 @@ Few networks, each of which uses all that it can: a build takes from 10 to 30 se
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -72,6 +74,8 @@ def test_a_fixed_network(options):
 @COMPILED
 def test_fixed_learning(options):
     network, inputs, plan = teaching_network()
+    if options is CYTHON:  # compiles a module for every block of code: a rule less
+        plan = replace(plan, rules={name: plan.rules[name] for name in ("in->out", "out->out")}, gates={})
     left, right = learn_both(network, inputs, plan, **options)
     assert_learned_equal(left, right)
     for name in plan.rules:
