@@ -14,7 +14,7 @@ from ssdp_hw.result import OverflowCount
 from ssdp_hw.target import Learned, LearningPlan
 
 from .learn_kernels import learn_groups, present
-from .plastic import Plastic, Seen, plastic
+from .plastic import Ends, Plastic, plastic
 from .program import Program, bias_table, compile_program, input_raster
 from .run import share, thread_count
 
@@ -41,7 +41,7 @@ def learn(
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
     plastics = tuple(
-        plastic(network, program, plan, name, _seen(network, program, plan, name, drive, keep), length, lazy=lazy)
+        plastic(network, program, plan, name, _ends(network, program, name, keep), drive.batch, length, lazy=lazy)
         for name in plan.rules
     )
     fixed = isinstance(network, FixedNetwork)
@@ -64,7 +64,7 @@ def learn(
             share(work, count, begin, end)
             learn_groups(*presenting, plastics, windows, groups[k:k + 1], done, True, tallies)
             done += commits
-    moved = {name: program.wiring.weights[p.synapses.positions] for name, p in zip(plan.rules, plastics, strict=True)}
+    moved = {name: program.wiring.weights[p.positions] for name, p in zip(plan.rules, plastics, strict=True)}
     held = {name: _held(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)}
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     if not fixed:
@@ -93,19 +93,14 @@ def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64]
     return keep, total
 
 
-def _seen(
-    network: AnyNetwork, program: Program, plan: LearningPlan, name: str, drive: Drive, keep: NDArray[np.int64]
-) -> Seen:
+def _ends(network: AnyNetwork, program: Program, name: str, keep: NDArray[np.int64]) -> Ends:
     p = network.projection(name)
     groups, inputs = [*network.input_names, *network.population_names], len(network.inputs)
     pre, post = groups.index(p.source), groups.index(p.target)
-    sizes = network.size_of(p.source), network.size_of(p.target)
-    rows = 0 if plan.rules[name].keeps_raster else drive.batch * plan.windows_per_sample
-    ticks_pre, ticks_post = (np.empty((rows, size), np.int64) for size in sizes)
     column = program.layout.channel_start[pre] if pre < inputs else keep[0, pre - inputs]
-    return Seen(
-        ticks_pre, ticks_post, program.start(pre), program.start(post), pre < inputs, int(column),
-        int(keep[0, post - inputs]), *sizes,
+    return Ends(
+        program.start(pre), program.start(post), pre < inputs, int(column), int(keep[0, post - inputs]),
+        network.size_of(p.source), network.size_of(p.target),
     )
 
 
@@ -113,12 +108,12 @@ def _held(
     network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, p: Plastic, spikes: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """What the rule of a projection holds of its ends: registers, or the spikes of all windows."""
-    seen, per_sample = p.seen, plan.windows_per_sample
+    ends, per_sample = p.ends, plan.windows_per_sample
     if not plan.rules[name].keeps_raster:
-        return seen.pre, seen.post
+        return p.pre, p.post
     source = network.projection(name).source
-    pre = drive.spikes[source] if seen.pre_input else spikes[:, :, seen.pre_column:seen.pre_column + seen.pre_size]
-    post = spikes[:, :, seen.post_column:seen.post_column + seen.post_size]
+    pre = drive.spikes[source] if ends.pre_input else spikes[:, :, ends.pre_column:ends.pre_column + ends.pre_size]
+    post = spikes[:, :, ends.post_column:ends.post_column + ends.post_size]
     return _windows(pre, per_sample), _windows(post, per_sample)
 
 
@@ -131,7 +126,7 @@ def _windows(raster: NDArray[np.bool_], per_sample: int) -> NDArray[np.bool_]:
 
 def _counters(p: Plastic) -> NDArray[Any]:
     """Counters by synapse, the bases of their rows added."""
-    value: NDArray[Any] = p.counters.value
+    value: NDArray[Any] = p.value
     if np.issubdtype(value.dtype, np.floating):
         return value
-    return np.asarray(value + np.repeat(p.counters.rows[:, 0], np.diff(p.synapses.row_start)))
+    return np.asarray(value + np.repeat(p.rows[:, 0], np.diff(p.row_start)))

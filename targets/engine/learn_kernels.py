@@ -73,26 +73,23 @@ def learn_groups(
             )
         for p in range(len(plastics)):
             plastic, tally = plastics[p], tallies[p]
-            seen, rule = plastic.seen, plastic.by_time
+            ends, rule = plastic.ends, plastic.by_time
             tally[2] = 0
             for window in range(begin * windows, end * windows):
                 closes = commits and window == end * windows - 1
                 if plastic.kind == BY_TIME:
                     fired = (last if rule.last_spike else first)[window % len(first)]
-                    _read_registers(seen.pre, window, seen.pre_start, fired, rule.silent, rule.time_shift)
-                    _read_registers(seen.post, window, seen.post_start, fired, rule.silent, rule.time_shift)
+                    _read_registers(plastic.pre, window, ends.pre_start, fired, rule.silent, rule.time_shift)
+                    _read_registers(plastic.post, window, ends.post_start, fired, rule.silent, rule.time_shift)
                     ssdp_window(plastic, window, closes, done, tally)
                 else:
                     sample, at = window // windows, window % windows * steps
-                    source = raster if seen.pre_input else spikes
-                    pre_end, post_end = seen.pre_column + seen.pre_size, seen.post_column + seen.post_size
+                    source = raster if ends.pre_input else spikes
+                    pre_end, post_end = ends.pre_column + ends.pre_size, ends.post_column + ends.post_size
                     train_window(
-                        plastic, window, source[at:at + steps, sample, seen.pre_column:pre_end],
-                        spikes[at:at + steps, sample, seen.post_column:post_end], closes, done, tally,
+                        plastic, window, source[at:at + steps, sample, ends.pre_column:pre_end],
+                        spikes[at:at + steps, sample, ends.post_column:post_end], closes, done, tally,
                     )
             if commits:
-                move_weights(
-                    wiring.weights, plastic.synapses.positions, plastic.counters, tally[2], plastic.weight_min,
-                    plastic.weight_max, tally,
-                )
+                move_weights(wiring.weights, plastic, tally)
         done += commits

@@ -44,41 +44,22 @@ _ROUNDINGS = {
 _NARROW_BITS = 29
 
 
-class Synapses(NamedTuple):
-    """Synapses by postsynaptic neuron, in row-major order."""
-
-    row_start: Any  # first synapse of each row, with the total at the end
-    cols: Any  # presynaptic neuron of each synapse; empty if dense
-    positions: Any  # of each stored weight in the program's weights
-
-
 class Counters(NamedTuple):
-    """Synchrony counters, or in a float network the steps gathered since the last commit.
+    """Range and commit of the synchrony counters."""
 
-    A counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it does not
-    touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
-    counters of the row, so that most windows need not look at them to know that none is cut, and most
-    commits not to know that none moves its weight.
-    """
-
-    value: Any
-    rows: Any  # int64 (rows, 3)
     low: int
     high: int
-    base_max: int  # how far a base may lie from 0; -1 if untouched synapses are to be changed one by one
+    base_max: int  # how far the base of a row may lie from 0; -1 if every synapse is to be changed by itself
     lsb_shift: int
     rounding: int
     layer: int  # key of the random numbers
     key_low: int
     key_high: int
-    moved: Any  # scratch: synapses that a commit moves
-    moves: Any  # scratch: by how much
 
 
 class Gating(NamedTuple):
     """The third factor, and the clip of a float rule."""
 
-    outside: Any  # gates from outside (window, post); empty if there are none
     own: bool  # the rule makes its gate itself, from
     origin: Any  # the offset, or the mean of a float gate
     gain: Any  # the slope, or k
@@ -90,8 +71,6 @@ class Gating(NamedTuple):
 class ByTime(NamedTuple):
     """SSDP."""
 
-    plus: Any  # step by distance in ticks if both ends fired
-    minus: Any  # what is taken off otherwise
     plus_reach: int  # no step beyond so many ticks
     minus_reach: int
     skip_silent: bool
@@ -114,12 +93,10 @@ class ByTrains(NamedTuple):
     kappa_bits: int
 
 
-class Seen(NamedTuple):
-    """What the rule sees of both ends: registers, written; or columns of the rasters."""
+class Ends(NamedTuple):
+    """Where source and target lie: in the source space, and as columns of the rasters."""
 
-    pre: Any  # ticks (window, n); empty for rules by trains
-    post: Any
-    pre_start: int  # in the source space
+    pre_start: int
     post_start: int
     pre_input: bool  # whether the source is an input, so that its spikes lie in the input raster
     pre_column: int
@@ -129,15 +106,36 @@ class Seen(NamedTuple):
 
 
 class Plastic(NamedTuple):
-    """One plastic projection."""
+    """One plastic projection, its synapses in row-major order.
+
+    Arrays stand here and numbers in tuples of their own: to pass on a tuple with an array counts a
+    reference, which would cost more than a synapse.
+
+    A synchrony counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it
+    does not touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
+    counters of the row, so that most windows need not look at them to know that none is cut, and most
+    commits not to know that none moves its weight. In a float network ``value`` holds the steps gathered
+    since the last commit.
+    """
 
     kind: int
-    synapses: Synapses
+    row_start: Any  # first synapse of each postsynaptic neuron, with the total at the end
+    cols: Any  # presynaptic neuron of each synapse; empty if dense
+    positions: Any  # of each stored weight in the program's weights
+    value: Any
+    rows: Any  # int64 (rows, 3)
+    moved: Any  # scratch: synapses that a commit moves
+    moves: Any  # scratch: by how much
+    gates: Any  # from outside (window, post); empty if there are none
+    plus: Any  # SSDP's step by distance in ticks if both ends fired
+    minus: Any  # what SSDP takes off otherwise
+    pre: Any  # SSDP's registers: ticks (window, n), written
+    post: Any
     counters: Counters
     gating: Gating
     by_time: ByTime
     by_trains: ByTrains
-    seen: Seen
+    ends: Ends
     weight_min: int
     weight_max: int
 
@@ -151,17 +149,28 @@ def counter_type(plan: LearningPlan) -> Any:
 
 
 def plastic(
-    network: AnyNetwork, program: Program, plan: LearningPlan, name: str, seen: Seen, steps: int, *, lazy: bool
+    network: AnyNetwork, program: Program, plan: LearningPlan, name: str, ends: Ends, batch: int, steps: int, *,
+    lazy: bool,
 ) -> Plastic:
-    """A projection of a plan; ``steps`` is the length of a window."""
+    """A projection of a plan for so many samples; ``steps`` is the length of a window."""
     p, rule = network.projection(name), plan.rules[name]
     trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
-    synapses = Synapses(*_rows(p), program.positions[name])
+    row_start, cols = _rows(p)
+    counter, number = counter_type(plan), np.float64 if isinstance(rule, FloatRule) else np.int64
+    value = np.array(plan.counters.get(name, np.zeros(p.stored_weights.size)), counter)
+    rows = np.zeros((len(row_start) - 1, 3), np.int64)
+    if isinstance(rule, CounterRule):
+        rows[:, 1], rows[:, 2] = value.min(initial=0), value.max(initial=0)
+    moves = value.size if isinstance(rule, CounterRule) else 0
+    gates = np.array(plan.gates.get(name, np.zeros((0, 0))), number, order="C")
+    windows = 0 if rule.keeps_raster else batch * plan.windows_per_sample
+    by_time, plus, minus = _by_time(rule, steps)
     limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
     return Plastic(
-        trains if rule.keeps_raster else BY_TIME, synapses,
-        _counters(network, plan, name, len(synapses.row_start) - 1, lazy=lazy), _gating(rule, plan.gates.get(name)),
-        _by_time(rule, steps), _by_trains(rule), seen, *limits,
+        trains if rule.keeps_raster else BY_TIME, row_start, cols, program.positions[name], value, rows,
+        np.empty(moves, np.int64), np.empty(moves, np.int64), gates, plus.astype(number), minus.astype(number),
+        np.empty((windows, ends.pre_size), np.int64), np.empty((windows, ends.post_size), np.int64),
+        _counters(network, plan, name, counter, lazy=lazy), _gating(rule), by_time, _by_trains(rule), ends, *limits,
     )
 
 
@@ -173,31 +182,25 @@ def _rows(p: BaseProjection) -> tuple[Array, Array]:
     return np.arange(post + 1) * pre, np.zeros(0, np.int64)
 
 
-def _counters(network: AnyNetwork, plan: LearningPlan, name: str, rows: int, *, lazy: bool) -> Counters:
-    rule, kind = plan.rules[name], counter_type(plan)
-    value = np.array(plan.counters.get(name, np.zeros(network.projection(name).stored_weights.size)), kind)
-    bounds = np.zeros((rows, 3), np.int64)
+def _counters(network: AnyNetwork, plan: LearningPlan, name: str, counter: Any, *, lazy: bool) -> Counters:
+    rule = plan.rules[name]
     key = network.layer(name), plan.seed & 0xFFFFFFFF, plan.seed >> 32
     if isinstance(rule, FloatRule):
-        return Counters(value, bounds, 0, 0, -1, 0, CARRY, *key, np.zeros(0, np.int64), np.zeros(0, np.int64))
-    bounds[:, 1], bounds[:, 2] = value.min(initial=0), value.max(initial=0)
-    base_max = 1 << _NARROW_BITS if kind is np.int32 else 1 << 60
+        return Counters(0, 0, -1, 0, CARRY, *key)
+    base_max = 1 << (_NARROW_BITS if counter is np.int32 else 60)
     return Counters(
-        value, bounds, rule.counter_min, rule.counter_max, base_max if lazy else -1, rule.lsb_shift,
-        _ROUNDINGS[rule.rounding], *key, np.empty(value.size, np.int64), np.empty(value.size, np.int64),
+        rule.counter_min, rule.counter_max, base_max if lazy else -1, rule.lsb_shift, _ROUNDINGS[rule.rounding], *key
     )
 
 
-def _gating(rule: Rule, gates: Array | None) -> Gating:
-    real = isinstance(rule, FloatRule)
-    outside = np.array(np.zeros((0, 0)) if gates is None else gates, np.float64 if real else np.int64, order="C")
+def _gating(rule: Rule) -> Gating:
     if isinstance(rule, FloatRule):
-        g = rule.gate
-        numbers = (0.0, 0.0, 1.0) if g is None else (g.mean, g.k, g.deviation)
-        return Gating(outside, g is not None, *numbers, 0, rule.clip)
-    f = rule.gate
-    integers = (0, 0, 0) if f is None else (f.offset, f.slope, f.shift)
-    return Gating(outside, f is not None, *integers, rule.gate_bits, 0.0)
+        real = rule.gate
+        numbers = (0.0, 0.0, 1.0) if real is None else (real.mean, real.k, real.deviation)
+        return Gating(real is not None, *numbers, 0, rule.clip)
+    fixed = rule.gate
+    integers = (0, 0, 0) if fixed is None else (fixed.offset, fixed.slope, fixed.shift)
+    return Gating(fixed is not None, *integers, rule.gate_bits, 0.0)
 
 
 def _reach(table: Array) -> int:
@@ -205,7 +208,8 @@ def _reach(table: Array) -> int:
     return int(np.flatnonzero(table).max(initial=-1)) + 1
 
 
-def _by_time(rule: Rule, steps: int) -> ByTime:
+def _by_time(rule: Rule, steps: int) -> tuple[ByTime, Array, Array]:
+    """SSDP's numbers and its tables of steps by distance."""
     plus: Array
     minus: Array
     if isinstance(rule, SSDP):
@@ -214,12 +218,10 @@ def _by_time(rule: Rule, steps: int) -> ByTime:
     elif isinstance(rule, FixedSSDP):
         shift, (plus, minus) = rule.time_shift, rule.tables
     else:
-        plus = minus = np.zeros(1, np.float64 if isinstance(rule, FloatRule) else np.int64)
-        return ByTime(plus, minus, 0, 0, False, 0, 0, False)
-    return ByTime(
-        plus, minus, _reach(plus), _reach(minus), rule.silent_pairs is SilentPairs.SKIP, silent_time(steps, shift),
-        shift, rule.spike_time is SpikeTime.LAST,
-    )
+        return ByTime(0, 0, False, 0, 0, False), np.zeros(1), np.zeros(1)
+    silent, skip = silent_time(steps, shift), rule.silent_pairs is SilentPairs.SKIP
+    by_time = ByTime(_reach(plus), _reach(minus), skip, silent, shift, rule.spike_time is SpikeTime.LAST)
+    return by_time, plus, minus
 
 
 def _by_trains(rule: Rule) -> ByTrains:

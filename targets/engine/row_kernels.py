@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
-from .counter_kernels import add, commit_listed, list_due, measure
+from .counter_kernels import commit_listed, list_due, measure
 from .jit import kernel
 from .plastic import CARRY
 
@@ -70,13 +70,13 @@ def gate_all(steps: Any, gate: Any, applies: bool, bits: int, clip: float) -> No
         steps[i] = gated(steps[i], gate, applies, bits, clip)
 
 
-def spread(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> None:
+def spread(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
     """Evidence by presynaptic neuron as that of the synapses of a row.
 
     Args:
         evidence: of every presynaptic neuron.
         cols: presynaptic neuron of each synapse; empty if the row has all of them.
-        first: first synapse of the row.
+        first, count: the row's synapses.
         step: of each synapse of the row, written.
         largest: no more than this in size counts: it fills any counter.
     """
@@ -84,96 +84,73 @@ def spread(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> Non
 
 
 @overload(spread)
-def _spread(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> Any:
-    def fixed(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> None:
-        _spread_fixed(evidence, cols, first, step, largest)
+def _spread(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> Any:
+    def fixed(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+        _spread_fixed(evidence, cols, first, count, step, largest)
 
-    def real(evidence: Any, cols: Any, first: Any, step: Any, largest: Any) -> None:
-        for m in range(len(step)):
+    def real(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+        for m in range(count):
             step[m] = evidence[cols[first + m]] if len(cols) else evidence[m]
 
     return fixed if isinstance(step.dtype, types.Integer) else real
 
 
 @kernel
-def _spread_fixed(evidence: Any, cols: Any, first: int, step: Any, largest: int) -> None:
+def _spread_fixed(evidence: Any, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
     if len(cols):
-        for m in range(len(step)):
+        for m in range(count):
             step[m] = min(max(evidence[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
     else:
-        for m in range(len(step)):
+        for m in range(count):
             step[m] = min(max(evidence[m], -largest), largest)
 
 
 @nb.njit(nogil=True)
-def take(plastic: Any, row: int, evidence: Any, step: Any, tally: Any) -> None:
-    """Evidence by presynaptic neuron enters the counters of a row; ``step`` is scratch of its length."""
-    c, s = plastic.counters, plastic.synapses
-    first, last = s.row_start[row], s.row_start[row + 1]
-    spread(evidence, s.cols, first, step[:last - first], c.high - c.low)
-    add(c.value[first:last], step[:last - first], c.rows[row], c.low, c.high, tally)
-
-
-@nb.njit(nogil=True)
-def due_at(counters: Any) -> Any:
+def due_at(c: Any) -> Any:
     """The size of a counter that a commit has to look at."""
-    return np.int64(1) << counters.lsb_shift if counters.rounding == CARRY else np.int64(1)
+    return np.int64(1) << c.lsb_shift if c.rounding == CARRY else np.int64(1)
 
 
-@nb.njit(nogil=True)
-def commit_some(plastic: Any, row: int, due: Any, count: int, index: int, tally: Any) -> None:
-    """Commit the listed synapses of a row; ``tally[2]`` counts the moves."""
-    c = plastic.counters
-    first, last = plastic.synapses.row_start[row], plastic.synapses.row_start[row + 1]
-    tally[2] = commit_listed(
-        c.value[first:last], first, c.rows[row], due, count, c.lsb_shift, c.rounding, c.layer, index, c.key_low,
-        c.key_high, c.moved, c.moves, tally[2],
-    )
-
-
-def close_row(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> None:
+def close_row(
+    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any, moves: Any,
+    tally: Any,
+) -> None:
     """Commit what a row has left to commit; a float network commits all rows at once elsewhere.
 
     Args:
-        plastic: the projection.
-        row: its postsynaptic neuron.
-        due: scratch, one longer than the row.
-        index: number of commits before this one.
-        tally: ``tally[2]`` counts the moves.
+        value .. tally: as :func:`.counter_kernels.commit_listed` has them; due: scratch, one longer than the row.
     """
     raise NotImplementedError("compiled code only")
 
 
 @overload(close_row)
-def _close_row(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> Any:
-    def fixed(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> None:
-        _close_fixed(plastic, row, due, index, tally)
+def _close_row(
+    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any, moves: Any,
+    tally: Any,
+) -> Any:
+    def fixed(
+        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any,
+        moves: Any, tally: Any,
+    ) -> None:
+        limit = due_at(c)
+        if rows[row, 1] <= -limit or rows[row, 2] >= limit:
+            n = list_due(value, first, count, rows[row, 0], limit, due)
+            commit_listed(value, first, due, n, c, index, rows, row, moved, moves, tally)
+            measure(value, first, count, rows, row)
 
-    def real(plastic: Any, row: Any, due: Any, index: Any, tally: Any) -> None:
+    def real(
+        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any,
+        moves: Any, tally: Any,
+    ) -> None:
         pass
 
-    return fixed if isinstance(_counter_type(plastic), types.Integer) else real
+    return fixed if isinstance(value.dtype, types.Integer) else real
 
 
 @nb.njit(nogil=True)
-def _close_fixed(plastic: Any, row: int, due: Any, index: int, tally: Any) -> None:
-    c = plastic.counters
-    limit, state = due_at(c), c.rows[row]
-    if state[1] > -limit and state[2] < limit:
-        return
-    first, last = plastic.synapses.row_start[row], plastic.synapses.row_start[row + 1]
-    value = c.value[first:last]
-    count = list_due(value, state[0], limit, due)
-    commit_some(plastic, row, due, count, index, tally)
-    measure(value, state)
-
-
-def _counter_type(plastic: Any) -> Any:
-    """Numba's type of the counters in that of a plastic projection."""
-    counters = plastic[plastic.fields.index("counters")]
-    return counters[counters.fields.index("value")].dtype
-
-
-def is_fixed(plastic: Any) -> bool:
-    """Whether Numba's type is that of a projection of a fixed network; for overloads."""
-    return isinstance(_counter_type(plastic), types.Integer)
+def longest_row(row_start: Any) -> int:
+    """The largest number of synapses of a row."""
+    longest = 0
+    for row in range(len(row_start) - 1):
+        longest = max(longest, row_start[row + 1] - row_start[row])
+    return longest

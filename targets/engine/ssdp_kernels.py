@@ -1,9 +1,10 @@
 """SSDP in the engine.
 
 The step of a synapse depends on the ticks of its two ends alone. For one postsynaptic neuron that is a
-table over the presynaptic tick, so the presynaptic neurons are sorted by tick once a window. All synapses of
-a row whose source is silent take the same step, which the base of the row takes for them; where that step
-is 0, only ticks within the reach of the kernel are visited.
+table over the presynaptic tick, so the presynaptic neurons are sorted by tick once a window. Three ways
+lead to the same counters, and a row takes the one with the least work: every synapse in vector operations; only
+those with a step, tick by tick within the reach of the kernel; or those whose source fired, while the step of all
+others goes to the base of the row.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Any
 
 import numba as nb
 import numpy as np
+from numba.core import types
 from numba.extending import overload
 
-from .counter_kernels import touch
+from .counter_kernels import add, commit_listed, touch
 from .jit import entry_point, kernel
-from .row_kernels import NEVER, close_row, commit_some, due_at, gated, is_fixed, own_gate, take
+from .row_kernels import NEVER, close_row, due_at, gated, longest_row, own_gate, spread
 
-# Changing a synapse in a vector operation costs so much less than touching it alone.
-_WORTH_TOUCHING = 4
+# To touch a synapse by itself costs as much as to change so many in vector operations.
+_TOUCH = 6
 
 
 @kernel
@@ -49,12 +51,11 @@ def _step(i: int, j: int, plus: Any, minus: Any, skip_silent: bool, silent: int)
 
 @kernel
 def _tabulate(
-    table: Any, begin: int, end: int, j: int, plus: Any, minus: Any, skip_silent: bool, silent: int, gate: Any,
-    applies: bool, bits: int, clip: float,
+    table: Any, begin: int, end: int, j: int, plus: Any, minus: Any, r: Any, gate: Any, applies: bool, g: Any
 ) -> None:
     """Gated steps by presynaptic tick begin .. end - 1, for a postsynaptic neuron with tick j."""
     for i in range(begin, end):
-        table[i] = gated(_step(i, j, plus, minus, skip_silent, silent), gate, applies, bits, clip)
+        table[i] = gated(_step(i, j, plus, minus, r.skip_silent, r.silent), gate, applies, g.bits, g.clip)
 
 
 @kernel
@@ -63,80 +64,89 @@ def _look_up(evidence: Any, table: Any, ticks: Any) -> None:
         evidence[i] = table[np.uint64(ticks[i])]
 
 
-def touch_row(
-    plastic: Any, row: Any, j: Any, gate: Any, applies: Any, table: Any, order: Any, start: Any, due: Any,
-    commits: Any, index: Any, tally: Any,
+@kernel
+def _plan(
+    table: Any, runs: Any, j: int, start: Any, plus: Any, minus: Any, r: Any, gate: Any, applies: bool, g: Any
 ) -> Any:
-    """A window's evidence of one row, if that can be done by touching few of its synapses.
+    """Which synapses of a dense row to touch, if its postsynaptic neuron has tick j.
 
     Args:
-        plastic: the projection.
-        row: the postsynaptic neuron; j: its tick.
-        gate, applies: its gate, and whether there is one.
-        table: scratch, one entry a tick.
-        order, start: the presynaptic neurons by tick.
-        due: scratch, one longer than the row.
-        commits, index: whether a commit follows, and how many there were before.
-        tally: see :mod:`.row_kernels`.
+        table: gated steps by presynaptic tick, written where they are wanted.
+        runs: presynaptic ticks whose synapses are to be touched, written.
+        start: where each tick begins among the presynaptic neurons.
+        plus .. g: of the rule.
 
     Returns:
-        Whether it was done; otherwise nothing has happened.
+        The step that goes to the base of the row, how many ticks, and how many synapses.
+    """
+    silent = r.silent
+    _tabulate(table, silent, silent + 1, j, plus, minus, r, gate, applies, g)
+    others, begin, end = table[silent], 0, silent + 1
+    if others == 0:
+        reach = r.minus_reach if j == silent else r.plus_reach
+        begin, end = max(0, j - reach + 1), min(silent, j + reach)
+    _tabulate(table, begin, end, j, plus, minus, r, gate, applies, g)
+    stepping, differing = 0, 0
+    for i in range(begin, end):
+        n = start[i + 1] - start[i]
+        stepping += n if table[i] != 0 else 0
+        differing += n if table[i] != others else 0
+    if stepping <= differing:
+        others = others - others
+    n_runs = 0
+    for i in range(begin, end):
+        runs[n_runs] = i
+        n_runs += (table[i] != others) & (start[i + 1] > start[i])
+    return others, n_runs, min(stepping, differing)
+
+
+def touch_row(
+    value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any, order: Any,
+    start: Any, due: Any, limit: Any, tally: Any,
+) -> Any:
+    """A window's evidence of a dense row by a plan, unless a synapse might be cut that is not touched.
+
+    Args:
+        value, first, c, rows, row, due, limit, tally: as the kernels of counters have them.
+        table, runs, n_runs, others: the plan.
+        order, start: the presynaptic neurons by tick.
+
+    Returns:
+        How many synapses it has listed in ``due``, or -1 if nothing has happened.
     """
     raise NotImplementedError("compiled code only")
 
 
 @overload(touch_row)
 def _touch_row(
-    plastic: Any, row: Any, j: Any, gate: Any, applies: Any, table: Any, order: Any, start: Any, due: Any,
-    commits: Any, index: Any, tally: Any,
+    value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any, order: Any,
+    start: Any, due: Any, limit: Any, tally: Any,
 ) -> Any:
-    def real(
-        plastic: Any, row: Any, j: Any, gate: Any, applies: Any, table: Any, order: Any, start: Any, due: Any,
-        commits: Any, index: Any, tally: Any,
+    def fixed(
+        value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any,
+        order: Any, start: Any, due: Any, limit: Any, tally: Any,
     ) -> Any:
-        return False
-
-    return _touch_fixed if is_fixed(plastic) else real
-
-
-def _touch_fixed(
-    plastic: Any, row: Any, j: Any, gate: Any, applies: Any, table: Any, order: Any, start: Any, due: Any,
-    commits: Any, index: Any, tally: Any,
-) -> Any:
-    c, r, g, s = plastic.counters, plastic.by_time, plastic.gating, plastic.synapses
-    if c.base_max < 0 or len(s.cols):
-        return False
-    state, silent = c.rows[row], r.silent
-    others = gated(_step(silent, j, r.plus, r.minus, r.skip_silent, silent), gate, applies, g.bits, g.clip)
-    base, least, most = state[0] + others, state[1] + others, state[2] + others
-    if least < c.low or most > c.high or abs(base) > c.base_max:
-        return False
-    begin, end = 0, silent
-    if others == 0:
-        reach = r.minus_reach if j == silent else r.plus_reach
-        begin, end = max(0, j - reach + 1), min(silent, j + reach)
-    _tabulate(table, begin, end, j, r.plus, r.minus, r.skip_silent, silent, gate, applies, g.bits, g.clip)
-    touched = 0
-    for i in range(begin, end):
-        if table[i] != others:
-            touched += start[i + 1] - start[i]
-    first, last = s.row_start[row], s.row_start[row + 1]
-    if touched * _WORTH_TOUCHING > last - first:
-        return False
-    # A row at rest has nothing to commit but what this window brings.
-    limit = due_at(c)
-    at_rest = commits and state[1] > -limit and state[2] < limit
-    n_due, value, old_base = 0, c.value[first:last], state[0]
-    state[0], state[1], state[2] = base, least, most
-    for i in range(begin, end):
-        if table[i] != others and start[i + 1] > start[i]:
+        least, most, old_base = rows[row, 1] + others, rows[row, 2] + others, rows[row, 0]
+        base = old_base + others
+        if least < c.low or most > c.high or abs(base) > c.base_max:
+            return -1
+        rows[row, 0], rows[row, 1], rows[row, 2] = base, least, most
+        n_due = 0
+        for m in range(n_runs):
+            i = runs[m]
             n_due = touch(
-                value, order, start[i], start[i + 1], table[i], old_base, base, c.low, c.high, state,
-                limit if at_rest else NEVER, due, n_due, tally,
+                value, first, order, start[i], start[i + 1], table[i], old_base, base, c, rows, row, limit, due,
+                n_due, tally,
             )
-    if n_due:
-        commit_some(plastic, row, due, n_due, index, tally)
-    return True
+        return n_due
+
+    def real(
+        value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any,
+        order: Any, start: Any, due: Any, limit: Any, tally: Any,
+    ) -> Any:
+        return -1
+
+    return fixed if isinstance(value.dtype, types.Integer) else real
 
 
 @nb.njit(nogil=True)
@@ -158,32 +168,54 @@ def ssdp_window(plastic: Any, window: int, commits: bool, index: int, tally: Any
         index: number of commits before it.
         tally: counters that were cut, weights that were cut, moves listed; added to.
     """
-    s, g, r = plastic.synapses, plastic.gating, plastic.by_time
-    pre, post, silent = plastic.seen.pre[window], plastic.seen.post[window], r.silent
-    n, longest = len(pre), 0
-    for row in range(len(post)):
-        longest = max(longest, s.row_start[row + 1] - s.row_start[row])
+    g, r, c = plastic.gating, plastic.by_time, plastic.counters
+    row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
+    plus, minus, moved, moves = plastic.plus, plastic.minus, plastic.moved, plastic.moves
+    pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
+    n, longest = len(pre), longest_row(row_start)
     order, start = np.empty(n, np.int64), np.empty(silent + 2, np.int64)
     _sort_by_tick(pre, silent, order, start)
-    table, evidence = np.empty(silent + 1, r.plus.dtype), np.empty(n, r.plus.dtype)
-    step, due = np.empty(longest, plastic.counters.value.dtype), np.empty(longest + 1, np.int64)
-    outside = len(g.outside) > 0
+    # What was made for one neuron serves those after it with the same tick and gate: the last one that fired has
+    # row 0, the last silent one row 1.
+    table, runs = np.empty((2, silent + 1), plus.dtype), np.empty((2, silent + 1), np.int64)
+    step, evidence = np.empty((2, longest), value.dtype), np.empty((2, n), plus.dtype)
+    held, n_runs, touched = np.full(2, -1), np.zeros(2, np.int64), np.zeros(2, np.int64)
+    filled, held_gate, others = np.zeros(2, np.bool_), np.zeros(2, gates.dtype), np.zeros(2, plus.dtype)
+    due, limit = np.empty(longest + 1, np.int64), due_at(c)
+    outside, dense, lazy = len(gates) > 0, len(cols) == 0, c.base_max >= 0
     applies = outside or g.own
-    gate = own_gate(g, n - (start[silent + 1] - start[silent]), _count_fired(post, silent), n * len(post))
-    held_tick, held_gate = -1, gate  # what the evidence is of
+    gate = own_gate(g, start[silent], _count_fired(post, silent), n * len(post))
     for row in range(len(post)):
         if outside:
-            gate = g.outside[window, row]
-        j = post[row]
-        if gate != 0 and not touch_row(
-            plastic, row, j, gate, applies, table, order, start, due, commits, index, tally
-        ):
-            if j != held_tick or gate != held_gate:
-                _tabulate(
-                    table, 0, silent + 1, j, r.plus, r.minus, r.skip_silent, silent, gate, applies, g.bits, g.clip
+            gate = gates[window, row]
+        first = row_start[row]
+        count = row_start[row + 1] - first
+        if gate != 0:
+            j = post[row]
+            k = np.int64(j == silent)
+            if j != held[k] or gate != held_gate[k]:
+                held[k], held_gate[k], filled[k] = j, gate, False
+                if dense and lazy:
+                    others[k], n_runs[k], touched[k] = _plan(
+                        table[k], runs[k], j, start, plus, minus, r, gate, applies, g
+                    )
+            listed = -1
+            if dense and lazy and touched[k] * _TOUCH <= count:
+                # A row at rest has nothing to commit but what this window brings.
+                at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
+                listed = touch_row(
+                    value, first, c, rows, row, table[k], runs[k], n_runs[k], others[k], order, start, due,
+                    limit if at_rest else NEVER, tally,
                 )
-                _look_up(evidence, table, pre)
-                held_tick, held_gate = j, gate
-            take(plastic, row, evidence, step, tally)
+            if listed < 0:
+                if not filled[k]:
+                    _tabulate(table[k], 0, silent + 1, j, plus, minus, r, gate, applies, g)
+                    _look_up(evidence[k], table[k], pre)
+                if not (filled[k] and dense):
+                    spread(evidence[k], cols, first, count, step[k], c.high - c.low)
+                filled[k] = True
+                add(value, first, count, step[k], c, rows, row, tally)
+            elif listed > 0:
+                commit_listed(value, first, due, listed, c, index, rows, row, moved, moves, tally)
         if commits:
-            close_row(plastic, row, due, index, tally)
+            close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)

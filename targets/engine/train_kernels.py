@@ -14,9 +14,10 @@ from numba.extending import overload
 
 from ssdp_hw.rules.stdp import DECAY_BITS
 
+from .counter_kernels import add
 from .jit import entry_point, kernel
 from .plastic import BY_TRACE
-from .row_kernels import close_row, gate_all, own_gate, take
+from .row_kernels import close_row, gate_all, longest_row, own_gate, spread
 
 _DECAY_BITS = DECAY_BITS
 
@@ -83,35 +84,32 @@ def _product(amplitude: Any, value: Any, shift: Any) -> Any:
 
 
 @nb.njit(nogil=True)
-def _raised(trace: Any, impulse: Any, largest: Any, nearest: bool) -> Any:
+def _raised(trace: Any, r: Any) -> Any:
     """A trace after a spike."""
-    return impulse if nearest else min(trace + impulse, largest)
+    return r.impulse if r.nearest else min(trace + r.impulse, r.trace_max)
 
 
 @kernel
-def _potentiation(
-    gains: Any, neurons: Any, start: Any, wanted: Any, amplitude: Any, shift: int, kept: Any, impulse: Any,
-    largest: Any, nearest: bool, trace: Any,
-) -> None:
-    """What a postsynaptic spike in step t gains from each source: ``gains[t]``, for the steps that are wanted.
+def _potentiation(gains: Any, neurons: Any, start: Any, post_start: Any, r: Any, trace: Any) -> None:
+    """What a postsynaptic spike in step t gains from each source: ``gains[t]``, for the steps that have one.
 
     Args:
         gains: (time, pre), written.
         neurons, start: the sources that fire in each step.
-        wanted: flags by step.
-        amplitude .. nearest: of the rule.
+        post_start: likewise of the targets.
+        r: :class:`.plastic.ByTrains`.
         trace: scratch, one entry a source.
     """
     trace[:] = 0
     for t in range(len(start) - 1):
-        if wanted[t]:
+        if post_start[t + 1] > post_start[t]:
             for i in range(len(trace)):
-                gains[t, i] = product(amplitude, trace[i], shift)
+                gains[t, i] = product(r.a_plus, trace[i], r.evidence_shift)
         for m in range(start[t], start[t + 1]):
             i = neurons[m]
-            trace[i] = _raised(trace[i], impulse, largest, nearest)
+            trace[i] = _raised(trace[i], r)
         for i in range(len(trace)):
-            trace[i] = decayed(trace[i], kept)
+            trace[i] = decayed(trace[i], r.kept_plus)
 
 
 @kernel
@@ -125,22 +123,19 @@ def _add_gains(evidence: Any, gains: Any, fired: Any) -> None:
 
 
 @kernel
-def _take_losses(
-    evidence: Any, fired: Any, neurons: Any, start: Any, amplitude: Any, shift: int, kept: Any, impulse: Any,
-    largest: Any, nearest: bool,
-) -> None:
+def _take_losses(evidence: Any, fired: Any, neurons: Any, start: Any, r: Any) -> None:
     """What spikes of the sources take off after those of the target, which come in the steps ``fired``."""
-    trace = impulse - impulse
+    trace = r.impulse - r.impulse
     m = 0
     for t in range(fired[0], len(start) - 1):
-        loss = product(amplitude, trace, shift)
+        loss = product(r.a_minus, trace, r.evidence_shift)
         if loss != 0:
             for k in range(start[t], start[t + 1]):
                 evidence[np.uint64(neurons[np.uint64(k)])] -= loss
         if m < len(fired) and fired[m] == t:
-            trace = _raised(trace, impulse, largest, nearest)
+            trace = _raised(trace, r)
             m += 1
-        trace = decayed(trace, kept)
+        trace = decayed(trace, r.kept_minus)
 
 
 def agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
@@ -163,16 +158,13 @@ def _agreement_step(
 
 
 @kernel
-def _agree(
-    evidence: Any, together: Any, fired: Any, neurons: Any, start: Any, count: Any, steps: int, a_plus: Any,
-    a_minus: Any, kappa_bits: int, shift: int,
-) -> None:
+def _agree(evidence: Any, together: Any, fired: Any, neurons: Any, start: Any, count: Any, r: Any) -> None:
     """Steps of SADP of a target that fires in the steps ``fired``; ``together`` is scratch."""
     together[:] = 0
     for m in range(len(fired)):
         for k in range(start[fired[m]], start[fired[m] + 1]):
             together[np.uint64(neurons[np.uint64(k)])] += 1
-    b = len(fired)
+    b, steps = len(fired), len(start) - 1
     for i in range(len(evidence)):
         a = count[i]
         denominator = steps * (a + b) - 2 * a * b
@@ -181,7 +173,7 @@ def _agree(
             evidence[i] = 0
         else:
             evidence[i] = agreement_step(
-                2 * (steps * together[i] - a * b), denominator, a_plus, a_minus, kappa_bits, shift
+                2 * (steps * together[i] - a * b), denominator, r.a_plus, r.a_minus, r.kappa_bits, r.evidence_shift
             )
 
 
@@ -197,48 +189,40 @@ def train_window(
         pre, post: spikes of both ends (time, n).
         commits, index, tally: as in :func:`.ssdp_kernels.ssdp_window`.
     """
-    s, g, r = plastic.synapses, plastic.gating, plastic.by_trains
+    g, r, c, kind = plastic.gating, plastic.by_trains, plastic.counters, plastic.kind
+    row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
+    moved, moves = plastic.moved, plastic.moves
     steps, n = pre.shape
-    rows = post.shape[1]
-    longest = 0
-    for row in range(rows):
-        longest = max(longest, s.row_start[row + 1] - s.row_start[row])
+    longest = longest_row(row_start)
     pre_neurons, pre_start = np.empty(pre.size, np.int64), np.empty(steps + 1, np.int64)
     post_neurons, post_start = np.empty(post.size, np.int64), np.empty(steps + 1, np.int64)
-    pre_count, post_count = np.empty(n, np.int64), np.empty(rows, np.int64)
+    pre_count, post_count = np.empty(n, np.int64), np.empty(post.shape[1], np.int64)
     _by_step(pre, pre_neurons, pre_start, pre_count)
     _by_step(post, post_neurons, post_start, post_count)
-    post_steps, post_first = np.empty(post_start[steps], np.int64), np.empty(rows + 1, np.int64)
+    post_steps, post_first = np.empty(post_start[steps], np.int64), np.empty(len(post_count) + 1, np.int64)
     _by_neuron(post_neurons, post_start, post_count, post_steps, post_first)
-    evidence, kind = np.empty(n, plastic.by_time.plus.dtype), plastic.kind
+    evidence, together = np.empty(n, plastic.plus.dtype), np.empty(n, np.int64)
     gains = np.empty((steps if kind == BY_TRACE else 0, n), evidence.dtype)
-    together = np.empty(n, np.int64)
-    step, due = np.empty(longest, plastic.counters.value.dtype), np.empty(longest + 1, np.int64)
+    step, due = np.empty(longest, value.dtype), np.empty(longest + 1, np.int64)
     if kind == BY_TRACE:
-        _potentiation(
-            gains, pre_neurons, pre_start, post_start[1:] > post_start[:-1], r.a_plus, r.evidence_shift, r.kept_plus,
-            r.impulse, r.trace_max, r.nearest, np.empty(n, evidence.dtype),
-        )
-    outside = len(g.outside) > 0
+        _potentiation(gains, pre_neurons, pre_start, post_start, r, np.empty(n, evidence.dtype))
+    outside = len(gates) > 0
     applies = outside or g.own
-    gate = own_gate(g, np.count_nonzero(pre_count), np.count_nonzero(post_count), n * rows)
-    for row in range(rows):
+    gate = own_gate(g, np.count_nonzero(pre_count), np.count_nonzero(post_count), n * len(post_count))
+    for row in range(len(post_count)):
         if outside:
-            gate = g.outside[window, row]
+            gate = gates[window, row]
+        first = row_start[row]
+        count = row_start[row + 1] - first
         if gate != 0 and post_count[row]:
             fired = post_steps[post_first[row]:post_first[row + 1]]
             if kind == BY_TRACE:
                 _add_gains(evidence, gains, fired)
-                _take_losses(
-                    evidence, fired, pre_neurons, pre_start, r.a_minus, r.evidence_shift, r.kept_minus, r.impulse,
-                    r.trace_max, r.nearest,
-                )
+                _take_losses(evidence, fired, pre_neurons, pre_start, r)
             else:
-                _agree(
-                    evidence, together, fired, pre_neurons, pre_start, pre_count, steps, r.a_plus, r.a_minus,
-                    r.kappa_bits, r.evidence_shift,
-                )
+                _agree(evidence, together, fired, pre_neurons, pre_start, pre_count, r)
             gate_all(evidence, gate, applies, g.bits, g.clip)
-            take(plastic, row, evidence, step, tally)
+            spread(evidence, cols, first, count, step, c.high - c.low)
+            add(value, first, count, step, c, rows, row, tally)
         if commits:
-            close_row(plastic, row, due, index, tally)
+            close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)
