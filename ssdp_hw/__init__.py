@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from ssdp_hw.microcode import compile_microcode
     from ssdp_hw.network import Network, Population, Projection, Semantics
     from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, I
-    from ssdp_hw.nir_io import from_nir, to_nir, write_nir
-    from ssdp_hw.quantization import quantize
+    from ssdp_hw.nir_io import from_nir, rule_from_nir, to_nir, write_nir
+    from ssdp_hw.quantization import dequantize, quantize
     from ssdp_hw.rules import SADP, STDP, FixedGate, FixedSADP, FixedSTDP
     from ssdp_hw.simulation import run
     from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, Gate, batch_update
@@ -59,7 +59,7 @@ _HOME = {
     "load_learning": "storage", "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp",
     "compare": "comparison", "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
     "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io", "from_torch": "importers",
-    "learn": "learning",
+    "dequantize": "quantization", "learn": "learning", "rule_from_nir": "nir_io",
     "load": "storage", "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation",
     "save": "storage", "stream": "streaming", "to_nir": "nir_io", "verify": "verification", "write_nir": "nir_io",
 }
@@ -68,9 +68,10 @@ __all__ = [
     "IF", "LI", "LIF", "SADP", "SSDP", "STDP", "BatchSSDP", "ConvWeight", "CubaLI", "CubaLIF", "DirectInput",
     "FixedGate", "FixedNetwork", "FixedPopulation", "FixedProjection", "FixedSADP", "FixedSSDP", "FixedSTDP",
     "Gate", "I", "Input", "LearningState", "Network", "Population", "Projection", "Semantics", "SsdpHwError",
-    "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "encode", "fit_gate", "from_lava_dl",
-    "from_nir", "from_torch", "learn", "load", "load_chip", "load_learning", "loss_ladder", "measure_activity",
-    "quantize", "resources", "run", "save", "save_learning", "stream", "targets", "to_nir", "verify", "write_nir",
+    "Teacher", "WeightFormat", "batch_update", "compare", "compile_microcode", "dequantize", "encode", "fit_gate",
+    "from_lava_dl", "from_nir", "from_torch", "learn", "load", "load_chip", "load_learning", "loss_ladder",
+    "measure_activity", "quantize", "resources", "rule_from_nir", "run", "save", "save_learning", "stream", "targets",
+    "to_nir", "verify", "write_nir",
 ]
 
 

@@ -51,7 +51,7 @@ def save(network: Network | FixedNetwork, path: str | os.PathLike[str]) -> None:
         ParameterError: no network.
         FileFormatError: the file cannot be written, or the chip breaks a rule of :mod:`ssdp_hw.chips.table`.
     """
-    _write(path, *_encode(network))
+    _write(path, *encode(network))
 
 
 def save_learning(network: Network | FixedNetwork, state: LearningState, path: str | os.PathLike[str]) -> None:
@@ -63,7 +63,7 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
         ParameterError: no network, no state, or counters of a projection that there is not.
         FileFormatError: see :func:`save`.
     """
-    header, arrays = _encode(network)
+    header, arrays = encode(network)
     if not isinstance(state, LearningState):
         raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
     header["learning"] = {"commits": state.commits, "pending": state.pending, "epochs": state.epochs}
@@ -129,7 +129,7 @@ def _read(
         _check_version(file, path)
         try:
             header = json.loads(file["header"][()].tobytes())
-            network = _decode(header, file)
+            network = decode(header, file)
             return network, _learning_state(header, network, file) if "learning" in header else None
         except SsdpHwError as error:
             raise FileFormatError(f"{path}: {error}") from None
@@ -165,7 +165,13 @@ def _check_version(file: Any, path: str | os.PathLike[str]) -> None:
 # Encoding.
 
 
-def _encode(network: Network | FixedNetwork) -> tuple[Header, Arrays]:
+def encode(network: Network | FixedNetwork) -> tuple[Header, Arrays]:
+    """Plain values for JSON, and arrays by their path.
+
+    Raises:
+        ParameterError: no network.
+        FileFormatError: the chip breaks a rule of :mod:`ssdp_hw.chips.table`.
+    """
     if not isinstance(network, Network | FixedNetwork):
         raise ParameterError(f"only networks can be saved, not {type(network).__name__}")
     header: Header = {
@@ -253,11 +259,17 @@ def _encode_fixed_projection(q: FixedProjection) -> tuple[Header, Arrays]:
 # Decoding. What is wrong in a value is found by the classes themselves.
 
 
-def _decode(header: Header, file: Any) -> Network | FixedNetwork:
+def decode(header: Header, arrays: Any) -> Network | FixedNetwork:
+    """The network of :func:`encode`; the arrays lie in groups (HDF5's, or nested dicts) as their paths say.
+
+    Raises:
+        SsdpHwError: a value that the network refuses.
+        Exception: any other, where the values are damaged.
+    """
     inputs = [Input(**i) for i in header["inputs"]]
     outputs, notes = _texts(header["outputs"]), _texts(header["notes"])
-    populations = list(_parts(header, file, "populations"))
-    projections = list(_parts(header, file, "projections"))
+    populations = list(_parts(header, arrays, "populations"))
+    projections = list(_parts(header, arrays, "projections"))
     if header["kind"] == "fixed":
         return FixedNetwork(
             inputs, [_fixed_population(*p) for p in populations], [_fixed_projection(*q) for q in projections],
@@ -286,9 +298,9 @@ def _texts(values: Any) -> list[str]:
     return values
 
 
-def _parts(header: Header, file: Any, group: str) -> Iterable[tuple[Header, Arrays]]:
+def _parts(header: Header, arrays: Any, group: str) -> Iterable[tuple[Header, Arrays]]:
     for index, values in enumerate(header[group]):
-        yield values, {name: dataset[()] for name, dataset in file[f"{group}/{index}"].items()}
+        yield values, {name: dataset[()] for name, dataset in arrays[group][str(index)].items()}
 
 
 def _vectors(values: Header, arrays: Arrays, names: Iterable[str]) -> Arrays:

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_nir_writer import network
+from test_storage import fixed_network
 
+from ssdp_hw import SSDP
 from ssdp_hw.errors import SsdpHwError
-from ssdp_hw.nir_io import from_nir, write_nir
+from ssdp_hw.nir_io import from_nir, rule_from_nir, write_nir
 
 MAX_BYTES = 1 << 24
+DT = {"a": 1e-3, "b": 1e-3, "c": None}  # a fixed network states its own
 
 
 def convolutional():
@@ -39,24 +42,26 @@ def convolutional():
 
 @pytest.fixture(scope="module")
 def valid(tmp_path_factory):
-    """Folder of valid files: one by NIR, one by the toolkit."""
+    """Folder of valid files: one by NIR, one of a float and one of a fixed network by the toolkit."""
     folder = tmp_path_factory.mktemp("valid")
     nir.write(folder / "a.nir", convolutional())
     write_nir(network(), folder / "b.nir")
-    for name in "ab":
-        from_nir(folder / f"{name}.nir", 1e-3)
+    write_nir(fixed_network(), folder / "c.nir", rule=SSDP())
+    for name in "abc":
+        from_nir(folder / f"{name}.nir", DT[name])
     return folder
 
 
-def read_or_refuse(path):
+def read_or_refuse(path, dt):
     """Read the file, or get one of the toolkit's errors: one line that names the file."""
-    said = f"{path}"
-    try:
-        from_nir(path, 1e-3, max_bytes=MAX_BYTES, max_synapses=1 << 20)
-    except SsdpHwError as error:
-        said = str(error)
-    assert str(path) in said
-    assert "\n" not in said
+    for read, options in ((from_nir, {"dt": dt, "max_synapses": 1 << 20}), (rule_from_nir, {})):
+        said = f"{path}"
+        try:
+            read(path, max_bytes=MAX_BYTES, **options)
+        except SsdpHwError as error:
+            said = str(error)
+        assert str(path) in said
+        assert "\n" not in said
 
 
 FRACTION = st.floats(0, 1, exclude_max=True)
@@ -87,11 +92,11 @@ def damaged(content, changes):
 
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
-@given(which=st.sampled_from("ab"), changes=st.lists(BYTES, min_size=1, max_size=4))
+@given(which=st.sampled_from("abcc"), changes=st.lists(BYTES, min_size=1, max_size=4))
 def test_changed_bytes(valid, tmp_path_factory, which, changes):
     path = tmp_path_factory.getbasetemp() / "bytes.nir"
     path.write_bytes(damaged((valid / f"{which}.nir").read_bytes(), changes))
-    read_or_refuse(path)
+    read_or_refuse(path, DT[which])
 
 
 VALUES = st.one_of(
@@ -138,11 +143,11 @@ def restructure(file, kind, where, other, value):
 
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
-@given(which=st.sampled_from("ab"), changes=st.lists(STRUCTURE, min_size=1, max_size=3))
+@given(which=st.sampled_from("abcc"), changes=st.lists(STRUCTURE, min_size=1, max_size=3))
 def test_changed_structure(valid, tmp_path_factory, which, changes):
     path = tmp_path_factory.getbasetemp() / "structure.nir"
     path.write_bytes((valid / f"{which}.nir").read_bytes())
     with h5py.File(path, "r+") as f:
         for change in changes:
             restructure(f, *change)
-    read_or_refuse(path)
+    read_or_refuse(path, DT[which])

@@ -16,7 +16,7 @@ from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.network import Network
 
 
-def read_network(path: Path, dt: float | None, semantics: dict[str, str]) -> AnyNetwork:
+def read_network(path: Path, dt: float | None, semantics: dict[str, Any]) -> AnyNetwork:
     """A network from a NIR file, from lava-dl (``.net``) or from a file written by ``ssdp-hw``.
 
     Raises:
@@ -31,7 +31,7 @@ def read_network(path: Path, dt: float | None, semantics: dict[str, str]) -> Any
         if dt is not None or semantics:
             raise ParameterError(f"{path}: a network of its kind states its own semantics; leave dt and the others out")
         return from_lava_dl(path) if path.suffix == ".net" else load(path)
-    return from_nir(path, dt, **semantics)  # type: ignore[arg-type]
+    return from_nir(path, dt, **semantics)
 
 
 def as_float(network: AnyNetwork, path: Path) -> Network:

@@ -62,7 +62,7 @@ def from_torch(
     layers, shape = chain_of(module, given)
     stages = _stages(layers, dt)
     graph = _graph(stages, shape)
-    network = from_nir(graph, dt, timing=timing, **options)
+    network: Network = from_nir(graph, dt, timing=timing, **options)
     _check_tensors(module, stages)
     for index, stage in enumerate(stages):
         before = stages[index - 1].name if index else network.input_names[0]

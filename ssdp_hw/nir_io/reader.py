@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar, overload
 
 import nir
 import numpy as np
@@ -14,12 +14,14 @@ import numpy as np
 from ssdp_hw.alignment import Timing, aligned
 from ssdp_hw.checks import as_int, synapse_values
 from ssdp_hw.conv_weight import ConvWeight
+from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.graph import Comparison, Input, Reset
 from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network import Network, Population, Projection, Semantics
 from ssdp_hw.neurons import Discretization, UpdateOrder
 from ssdp_hw.nir_io.files import read_graph, refuse_unsupported
+from ssdp_hw.nir_io.integers import check_nodes, fixed_from_metadata, rule_from_metadata
 from ssdp_hw.nir_io.metadata import GraphHeader, metadata_of, text_of
 from ssdp_hw.nir_io.nodes import NEURONS, is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
 from ssdp_hw.nir_io.presets import Preset, TauUnit, as_framework, find_preset, in_seconds
@@ -27,6 +29,7 @@ from ssdp_hw.nir_io.shapes import find_shapes
 from ssdp_hw.nir_io.signals import Signal, Signals, add_constants, joined, signals_of
 from ssdp_hw.nir_io.subgraphs import flat_graph
 from ssdp_hw.nir_io.wiring import Wiring, wire
+from ssdp_hw.rule_values import Rule
 
 # Synapses that unrolled convolutions and chains of linear nodes may make: 12 bytes each.
 DEFAULT_MAX_SYNAPSES = 1 << 26
@@ -35,6 +38,7 @@ DEFAULT_MAX_SYNAPSES = 1 << 26
 _ODD_TAU = 1.0
 
 _C = TypeVar("_C")
+_Source: TypeAlias = str | os.PathLike[str] | nir.NIRGraph
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,22 @@ class _Choices:
     max_synapses: int
 
 
+@overload
 def from_nir(
-    source: str | os.PathLike[str] | nir.NIRGraph,
+    source: _Source, dt: float, *, preset: str | None = ..., reset: Reset | str | None = ...,
+    threshold: Comparison | str | None = ..., discretization: Discretization | str | None = ...,
+    update_order: UpdateOrder | str | None = ..., tau_unit: TauUnit | str | None = ...,
+    timing: Timing | str | None = ..., max_synapses: int = ..., max_bytes: int = ...,
+) -> Network: ...
+@overload
+def from_nir(
+    source: _Source, dt: float | None = None, *, preset: str | None = ..., reset: Reset | str | None = ...,
+    threshold: Comparison | str | None = ..., discretization: Discretization | str | None = ...,
+    update_order: UpdateOrder | str | None = ..., tau_unit: TauUnit | str | None = ...,
+    timing: Timing | str | None = ..., max_synapses: int = ..., max_bytes: int = ...,
+) -> AnyNetwork: ...
+def from_nir(
+    source: _Source,
     dt: float | None = None,
     *,
     preset: str | None = None,
@@ -65,7 +83,7 @@ def from_nir(
     timing: Timing | str | None = None,
     max_synapses: int = DEFAULT_MAX_SYNAPSES,
     max_bytes: int = DEFAULT_MAX_BYTES,
-) -> Network:
+) -> AnyNetwork:
     """Read a NIR file or graph as a network.
 
     All node types of NIR are supported, with nested graphs, several inputs and outputs, and
@@ -76,6 +94,9 @@ def from_nir(
 
     The arguments from ``dt`` to ``timing`` say what NIR leaves open. Where one is None, the preset
     holds, else the metadata that :func:`ssdp_hw.to_nir` writes, else the default.
+
+    A graph that :func:`ssdp_hw.to_nir` made of a fixed network is read as that fixed network, which says itself
+    what a step is: it takes none of these arguments.
 
     Args:
         source: path of a file, or a graph.
@@ -96,7 +117,8 @@ def from_nir(
         FileFormatError: the file is missing, damaged, no NIR, or points outside itself.
         UnsupportedError: nodes (all are listed) or connections that cannot be expressed, or more
             than ``max_synapses``.
-        ParameterError, ShapeError: a value or size in the graph, or an argument, that is not valid.
+        ParameterError, ShapeError: a value or size in the graph, or an argument, that is not valid; nodes that
+            contradict the integers of a fixed network.
     """
     chosen = None if preset is None else find_preset(preset)
 
@@ -110,18 +132,50 @@ def from_nir(
         choice(UpdateOrder, update_order, "update_order"), choice(TauUnit, tau_unit, "tau_unit") or TauUnit.SECONDS,
         choice(Timing, timing, "timing") or Timing.PROJECTIONS, as_int(max_synapses, "max_synapses"),
     )
+    return _read(source, max_bytes, lambda graph: _lower(graph, choices))
+
+
+def rule_from_nir(source: _Source, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Rule | dict[str, Rule] | None:
+    """The learning rule, or rules by projection, that :func:`ssdp_hw.to_nir` was given; None if it was given none.
+
+    Args:
+        source, max_bytes: as for :func:`from_nir`.
+
+    Raises:
+        FileFormatError, UnsupportedError: see :func:`from_nir`.
+        ParameterError: a rule that is damaged or out of range.
+    """
+    return _read(source, max_bytes, lambda graph: rule_from_metadata(graph.metadata))
+
+
+def _read(source: _Source, max_bytes: int, use: Callable[[nir.NIRGraph], _C]) -> _C:
+    """Use a graph, or that of a file, whose name stands before what is wrong with it."""
     if isinstance(source, nir.NIRGraph):
-        return _lower(source, choices)
+        return use(source)
     if not isinstance(source, str | os.PathLike):
-        raise ParameterError(f"from_nir reads a path or a nir.NIRGraph, not {type(source).__name__}")
+        raise ParameterError(f"a path or a nir.NIRGraph is needed, not {type(source).__name__}")
     graph = read_graph(source, max_bytes)
     try:
-        return _lower(graph, choices)
+        return use(graph)
     except SsdpHwError as error:
         raise type(error)(f"{os.fspath(source)}: {error}") from None
 
 
-def _lower(graph: nir.NIRGraph, choices: _Choices) -> Network:
+def _lower(graph: nir.NIRGraph, choices: _Choices) -> AnyNetwork:
+    fixed = fixed_from_metadata(graph.metadata)
+    if fixed is None:
+        return _network(graph, choices)
+    for name in ("preset", "dt", "reset", "threshold", "discretization", "update_order"):
+        if getattr(choices, name) is not None:
+            raise ParameterError(
+                f"the graph holds a fixed network, whose integers say what a step is: leave {name} out, or give it "
+                "to a graph of ssdp_hw.dequantize"
+            )
+    check_nodes(_network(graph, choices), fixed)
+    return fixed
+
+
+def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
     header = GraphHeader.from_metadata(graph.metadata)
     if header is not None and (choices.preset is not None or choices.timing is not Timing.PROJECTIONS):
         raise ParameterError(

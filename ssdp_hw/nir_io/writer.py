@@ -1,14 +1,18 @@
-"""``to_nir`` and ``write_nir``: a float network as a NIR graph and file.
+"""``to_nir`` and ``write_nir``: a network as a NIR graph and file.
 
 Populations become NIR's neurons, projections Linear nodes, or Affine where one carries the bias of its
 target, after a Delay node where they have a delay. What NIR has no field for is in the metadata (see
 :mod:`ssdp_hw.nir_io.metadata`), so that reading the graph gives the same network. Other tools read the
 same graph, but not the metadata: delays that differ from synapse to synapse are lost on them.
+
+A fixed network is written as the float network that its integers mean, with the integers in the metadata
+(see :mod:`ssdp_hw.nir_io.integers`).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,44 +27,56 @@ from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network import Network, Population, Projection
 from ssdp_hw.nir_io.convolution import node_of
+from ssdp_hw.nir_io.integers import fixed_to_metadata, rule_to_metadata
 from ssdp_hw.nir_io.metadata import CONVOLUTION, GraphHeader
 from ssdp_hw.nir_io.nodes import NEURONS
+from ssdp_hw.rule_values import Rule
 
 # Smaller datasets are stored as they are: compression would make them larger.
 _COMPRESSED_FROM = 1024
 
 
-def to_nir(network: Network | FixedNetwork) -> nir.NIRGraph:
-    """A float network as a NIR graph; :func:`ssdp_hw.from_nir` of it gives an equal network.
+def to_nir(network: Network | FixedNetwork, *, rule: Rule | Mapping[str, Rule] | None = None) -> nir.NIRGraph:
+    """A network as a NIR graph; :func:`ssdp_hw.from_nir` of it gives an equal network.
 
     Weights are float64. Convolutions and poolings are NIR's own nodes, between neurons of the shape that
     they ask for; where NIR has no node for one (padding that differs before and behind, more than two
     axes), and for sparse weights, which NIR has not either, a dense matrix is written with the rest in its
     metadata.
 
+    The nodes of a fixed network are those of :func:`ssdp_hw.dequantize`, for tools that know no integers; where
+    they approximate, which the notes in the metadata say, the integers still come back as they were.
+
+    Args:
+        network: a float or a fixed network.
+        rule: a learning rule, or one by projection, that goes with it; :func:`ssdp_hw.rule_from_nir` reads it.
+
     Raises:
-        ParameterError: no network.
-        UnsupportedError: a fixed network, which NIR has no integers for, or dense weights above 1 GiB.
+        ParameterError: no network, or no rule, or one for a projection that there is not.
+        UnsupportedError: dense weights above 1 GiB, or a rule of a user's own.
     """
+    metadata: dict[str, Any] = {} if rule is None else rule_to_metadata(network, rule)
     if isinstance(network, FixedNetwork):
-        raise UnsupportedError(
-            "NIR has no nodes for a chip's integers: write the fixed network with ssdp_hw.save, or the float network "
-            "that it was quantised from with to_nir"
-        )
+        from ssdp_hw.quantization import dequantize
+
+        metadata |= fixed_to_metadata(network)
+        network = dequantize(network)
     if not isinstance(network, Network):
-        raise ParameterError(f"to_nir writes a float Network, not {type(network).__name__}")
+        raise ParameterError(f"to_nir writes a Network or FixedNetwork, not {type(network).__name__}")
     graph = _Graph(network)
-    return nir.NIRGraph(graph.nodes, graph.edges, GraphHeader.of(network).to_metadata(), type_check=False)
+    return nir.NIRGraph(graph.nodes, graph.edges, GraphHeader.of(network).to_metadata() | metadata, type_check=False)
 
 
-def write_nir(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a float network to a NIR file, complete or not at all; the same network gives the same bytes.
+def write_nir(
+    network: Network | FixedNetwork, path: str | os.PathLike[str], *, rule: Rule | Mapping[str, Rule] | None = None
+) -> None:
+    """Write a network to a NIR file, complete or not at all; the same network and rule give the same bytes.
 
     Raises:
         ParameterError, UnsupportedError: see :func:`to_nir`.
         FileFormatError: the file cannot be written.
     """
-    values = to_nir(network).to_dict()
+    values = to_nir(network, rule=rule).to_dict()
 
     def write(partial: Path) -> None:
         with h5py.File(partial, "w-") as file:

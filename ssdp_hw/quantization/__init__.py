@@ -3,8 +3,9 @@
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions
 from ssdp_hw.quantization.report import PopulationReport, ProjectionReport, QuantizationReport
 from ssdp_hw.quantization.to_fixed import quantize
+from ssdp_hw.quantization.to_float import dequantize
 
 __all__ = [
     "Granularity", "Method", "PopulationReport", "ProjectionOptions", "ProjectionReport", "QuantizationReport",
-    "quantize",
+    "dequantize", "quantize",
 ]

@@ -1,0 +1,108 @@
+"""``dequantize``: what a chip's integers mean, as a float network.
+
+With ``s`` units of the chip's state in a volt a step of the chip is ``U <- d_u U + W S``, ``V <- d_v V + U + b``
+in volts above the reset, where ``d = 1 - register / 2**bits``, ``W = weight * 2**(weight_exp + shift) / s`` and
+``b = bias / s``. It is NIR's neuron under forward Euler with ``tau = dt / (1 - d)``, ``r`` and ``w_in`` of
+``1 / (1 - d)`` and ``v_leak = b / (1 - d)``; without leak it is I or IF.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.graph import Comparison
+from ssdp_hw.network import Network, Population, Projection, Semantics
+from ssdp_hw.neurons import NEURON_MODELS
+from ssdp_hw.quantization.channels import times_rows
+from ssdp_hw.quantization.normal_form import Real
+
+# NIR has no neuron with a current and no leak: it leaks so little that 24 bits lose nothing in 65,536 steps.
+_NO_LEAK = 2.0**-40
+
+
+def dequantize(network: FixedNetwork) -> Network:
+    """The float network that a fixed one rounds: the same step without rounding, wrapping and saturation.
+
+    Where the scale of a projection is known the weights are those of the float network that it came from, up to
+    their rounding; otherwise they are volts a spike. Where the scale of a population is unknown a volt is one unit
+    of the chip's voltage, and where dt is unknown a step is 1 s. What a float neuron cannot state is
+    approximated and noted: a current without a leak of the voltage (which leaks 2**-40 a step), and thresholds of
+    0 (which stand at half a unit).
+
+    Raises:
+        ParameterError: no fixed network, or scales that lead out of the range of float64.
+        UnsupportedError: a convolution whose channels differ in scale and that is too large to be unrolled.
+    """
+    if not isinstance(network, FixedNetwork):
+        raise ParameterError(f"dequantize takes a FixedNetwork, not {type(network).__name__}")
+    notes = [*network.notes, f"rounding and overflow of the integers of chip '{network.limits.name}' are left out"]
+    if network.dt is None:
+        notes.append("the length of a step is unknown: it is taken for 1 s, so that time constants count steps")
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is not finite is refused below
+        gains = {p.name: _gain(network, p) for p in network.populations}
+        populations = [_population(network, p, gains[p.name], notes) for p in network.populations]
+        projections = [_projection(network, p, gains[p.target]) for p in network.projections]
+    semantics = Semantics(1.0 if network.dt is None else network.dt)
+    return Network(network.inputs, populations, projections, network.outputs, semantics, notes)
+
+
+def _scale(p: FixedPopulation) -> Real:
+    """Units of the chip's voltage in a volt, shape (n,)."""
+    return np.broadcast_to(np.asarray(1.0 if p.scale is None else p.scale, np.float64), (p.size,))
+
+
+def _volts(network: FixedNetwork, p: FixedProjection) -> Real:
+    """Volts that a weight of 1 brings, shape (post,)."""
+    exponent = p.weight_exp + network.limits.activation_shift
+    return np.asarray(2.0**exponent / _scale(network.population(p.target)))
+
+
+def _gain(network: FixedNetwork, population: FixedPopulation) -> Real:
+    """Volts that a float weight of 1 brings: from the first projection that states it, else 1; shape (n,)."""
+    for p in network.incoming(population.name):
+        if p.scale is not None and np.all(p.scale):
+            return np.asarray(p.scale * _volts(network, p))
+    return np.ones(population.size)
+
+
+def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projection:
+    weight = times_rows(p.weight, _volts(network, p) / gain)
+    return Projection(source=p.source, target=p.target, name=p.name, weight=weight, delay=p.delay)
+
+
+def _population(network: FixedNetwork, p: FixedPopulation, gain: Real, notes: list[str]) -> Population:
+    chip, scale = network.limits, _scale(p)
+    dt, unity = network.dt or 1.0, float(1 << chip.decay_bits)
+    leak_u, leak_v = (p.du + chip.current_decay_offset) / unity, (p.dv + chip.voltage_decay_offset) / unity
+    owner, bias = f"population '{p.name}'", p.bias / scale
+    current = bool(np.any(leak_u < 1))
+    values: dict[str, Any] = {"size": p.size, "v_init": p.v_init / scale}
+    if not current and not np.any(leak_v):
+        kind = "I"
+        values["r"] = gain / dt
+        bias = bias / gain
+    else:
+        kind = "CubaLI" if current else "LI"
+        for what, leak in (("voltage", leak_v), ("current", leak_u)):
+            if not np.all(leak):
+                notes.append(f"{owner}: no such neuron is without a leak of the {what}: 2**-40 a step stands for it")
+        leak_u, leak_v = (np.where(leak > 0, leak, _NO_LEAK) for leak in (leak_u, leak_v))
+        values |= {"tau_mem": dt / leak_v, "r": gain / leak_v, "v_leak": bias / leak_v}
+        if current:
+            values |= {"tau_syn": dt / leak_u, "w_in": 1.0 / leak_u}
+        bias = np.zeros(p.size)
+    if p.spiking:
+        kind = {"I": "IF", "LI": "LIF", "CubaLI": "CubaLIF"}[kind]
+        values["v_threshold"] = np.where(p.vth > 0, p.vth << chip.activation_shift, 0.5) / scale
+        if not np.all(p.vth):
+            rest = " and does not fire at rest, as the chip does" if p.threshold is Comparison.AT_LEAST else ""
+            notes.append(f"{owner}: a threshold of 0 stands at half a unit of the chip's voltage{rest}")
+    try:
+        neuron = NEURON_MODELS[kind](**values)
+    except ParameterError as error:
+        raise ParameterError(f"{owner}: {error}") from None
+    return Population(name=p.name, neuron=neuron, bias=bias, reset=p.reset, threshold=p.threshold)
