@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -74,11 +75,14 @@ def open_session(device: str, codegen: str) -> Iterator[Session]:
 
         devices: Any = import_module("brian2.devices.device")  # "import ... as" finds a proxy of that name
         standalone = device == "cpp_standalone"
-        ours = {
+        ours: dict[str, Any] = {
             "codegen.target": codegen, "codegen.string_expression_target": "numpy",
             "core.default_float_dtype": np.float64, "core.default_integer_dtype": np.int32,
             "devices.cpp_standalone.openmp_threads": 0,
         }
+        if prefs["devices.cpp_standalone.extra_make_args_unix"] == ["-j"]:
+            # Brian2's default starts a compiler for every file at once, some fifty, which stalls a small machine.
+            ours["devices.cpp_standalone.extra_make_args_unix"] = [f"-j{os.cpu_count() or 1}"]
         users_device, users = devices.active_device, {name: prefs[name] for name in ours}
         try:
             for name, value in ours.items():
