@@ -336,7 +336,10 @@ def test_the_graph_is_kept():
     ("options", "message"),
     [
         ({"chip": "abacus"}, "chip 'abacus' is unknown"),
-        ({"headroom": 0.5}, "headroom = 0.5"),
+        ({"headroom": 0.0}, "headroom = 0; a factor above 0"),
+        ({"split": 0}, "split = 0 is outside 1 .. 4"),
+        ({"split": 2.0}, "split = 2.0"),
+        ({"split": {"typo": 2}}, "'typo' is no projection"),
         ({"headroom": np.nan}, "headroom"),
         ({"headroom": "much"}, "headroom"),
         ({"weight_bits": 9}, "weight_bits = 9 is outside 1 .. 8"),

@@ -133,7 +133,10 @@ def quantize(
     method: Method = "max_abs",
     granularity: Annotated[str, typer.Option(help="projection or channel: what has a scale of its own")] = "projection",
     sign_mode: Annotated[str, typer.Option(help="mixed, excitatory, inhibitory or auto")] = "mixed",
-    headroom: Annotated[float, typer.Option(help="safety factor on calibrated peaks")] = 2.0,
+    split: Annotated[int, typer.Option(help="synapses that each weight is split over")] = 1,
+    headroom: Annotated[
+        float, typer.Option(help="safety factor on calibrated peaks; below 1 v may saturate, for a finer scale")
+    ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
     """Round a float network to a chip's integers and say what that loses."""
@@ -147,7 +150,7 @@ def quantize(
     spikes = files.read_spikes(calibration) if calibration is not None else None
     fixed = convert(
         found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, method=method, granularity=granularity,
-        headroom=headroom,
+        split=split, headroom=headroom,
     )
     save(fixed, out)
     if as_json:

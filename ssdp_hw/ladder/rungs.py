@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import with_synapse_values
+from ssdp_hw.checks import synapse_values, with_synapse_values
 from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
@@ -30,7 +30,8 @@ from ssdp_hw.quantization.channels import in_own_units, times_rows
 from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, normal_form
 from ssdp_hw.quantization.options import ProjectionOptions
-from ssdp_hw.quantization.parts import fixed_population, fixed_projection
+from ssdp_hw.quantization.parts import fixed_population, fixed_projections
+from ssdp_hw.quantization.split import parts_of, units_of
 
 Real = NDArray[np.float64]
 
@@ -81,7 +82,8 @@ def check_match(lowered: Network, fixed: FixedNetwork) -> None:
     Raises:
         ParameterError: other names or sizes, unknown scales, or thresholds of 0.
     """
-    if _names_and_sizes(lowered) != _names_and_sizes(fixed):
+    whole = [q for p in lowered.projections for q in parts_of(fixed, p.name)[1:]]
+    if _names_and_sizes(lowered) != _names_and_sizes(fixed, without=whole):
         raise ParameterError(
             "the fixed network is not this float network's: its inputs, populations or projections differ in name or "
             "size; quantise this network, or leave 'fixed' out"
@@ -99,9 +101,9 @@ def check_match(lowered: Network, fixed: FixedNetwork) -> None:
             )
 
 
-def _names_and_sizes(network: AnyNetwork) -> tuple[dict[str, int], dict[str, Any]]:
+def _names_and_sizes(network: AnyNetwork, without: Collection[Any] = ()) -> tuple[dict[str, int], dict[str, Any]]:
     sizes = {name: network.size_of(name) for name in (*network.input_names, *network.population_names)}
-    return sizes, {p.name: (p.source, p.target, p.shape) for p in network.projections}
+    return sizes, {p.name: (p.source, p.target, p.shape) for p in network.projections if p not in without}
 
 
 def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
@@ -136,10 +138,10 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
 
 
 def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Collection[Step]) -> Projection:
-    q = fixed.projection(p.name)
     if Step.WEIGHTS in steps:
+        units = units_of(fixed, p.name)
         return replace(p, weight=with_synapse_values(
-            q.weight, q.stored_weights * 2.0 ** (q.weight_exp + fixed.limits.activation_shift)
+            units, synapse_values(units) * float(1 << fixed.limits.activation_shift)
         ))
     scales = np.broadcast_to(_scale(fixed, p.target), (p.shape[0],))
     return replace(p, weight=times_rows(exact.weight, scales))
@@ -185,8 +187,8 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         replace(fixed_population(p, scale, fine), scale=_scale(fixed, name) * scale) for name, p in normal.items()
     ]
     projections = [
-        fixed_projection(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
-        for p in lowered.projections
+        q for p in lowered.projections
+        for q in fixed_projections(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
     ]
     return FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
 

@@ -12,6 +12,7 @@ from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.report import PopulationReport, ProjectionReport
+from ssdp_hw.quantization.split import parts_of, units_of
 
 
 def population_report(
@@ -42,24 +43,29 @@ def population_report(
 
 
 def projection_report(
-    exact: Incoming, network: FixedNetwork, scale: float, options: ProjectionOptions
+    exact: Incoming, scale: float, network: FixedNetwork, options: ProjectionOptions
 ) -> ProjectionReport:
-    """How far the weights of a projection of ``network`` are from their exact values at the scale of its target."""
-    fixed = network.projection(exact.name)
-    wanted = synapse_values(exact.weight) * (scale / (1 << network.limits.activation_shift) / 2.0**fixed.weight_exp)
-    rounded = fixed.stored_weights
+    """How far the weights of a projection of ``network`` are from their exact values at the scale of its target.
+
+    Of weights that are split, their sum is meant; format, exponent and LSB are those of the finest part.
+    """
+    *before, last = parts_of(network, exact.name)
+    wanted = synapse_values(exact.weight) * (scale / (1 << network.limits.activation_shift))
+    rounded = synapse_values(units_of(network, exact.name))
     error = rounded - wanted
+    unit = 2.0**last.weight_exp
+    left = wanted - sum(q.stored_weights * 2.0**q.weight_exp for q in before)
     power = float(np.sqrt(np.mean(np.square(wanted)))) if wanted.any() else 0.0
     return ProjectionReport(
         name=exact.name,
-        weight_format=fixed.format.name,
+        weight_format=last.format.name,
         method=options.method.value,
-        weight_exp=fixed.weight_exp,
+        weight_exp=last.weight_exp,
         synapses=int(wanted.size),
-        clipped=fixed.format.nearest(wanted)[1],
+        clipped=last.format.nearest(left / unit)[1],
         zeroed=int(np.count_nonzero((rounded == 0) & (wanted != 0))),
         rms_error=float(np.sqrt(np.mean(np.square(error)))) / power if power else 0.0,
-        max_error_lsb=float(np.max(np.abs(error), initial=0.0)) / fixed.format.step,
+        max_error_lsb=float(np.max(np.abs(error), initial=0.0)) / (unit * last.format.step),
     )
 
 

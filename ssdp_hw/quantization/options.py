@@ -14,6 +14,9 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.formats import SignMode, WeightFormat, sign_mode_of
 from ssdp_hw.network import Network
 
+# The most synapses that a weight may be split over; two of 8 bits reach the resolution of the chip's sums already.
+SPLIT_MAX = 4
+
 
 class Method(Choice):
     """How the weights of a projection meet the range of its integers."""
@@ -40,12 +43,14 @@ class ProjectionOptions:
         sign_mode: ``mixed``, ``excitatory``, ``inhibitory``, or ``auto``: from the signs that occur.
         method: see :class:`Method`.
         percentile: percent of the weights that must fit, for the method of that name.
+        split: over how many synapses each weight is split; see :mod:`ssdp_hw.quantization.split`.
     """
 
     weight_bits: int | None = None
     sign_mode: str = "mixed"
     method: Method = Method.MAX_ABS
     percentile: float = 99.9
+    split: int = 1
 
     def checked(self, owner: str, chip: Chip) -> ProjectionOptions:
         """The options with values that are in range.
@@ -62,7 +67,10 @@ class ProjectionOptions:
         share = float(real_vector(self.percentile, 1, f"{owner}: percentile")[0])
         if not 0 < share <= 100:
             raise ParameterError(f"{owner}: percentile = {share:g} is outside 0 .. 100")
-        return replace(self, weight_bits=width, method=Method(self.method), percentile=share)
+        split = as_int(self.split, f"{owner}: split")
+        if not 1 <= split <= SPLIT_MAX:
+            raise ParameterError(f"{owner}: split = {split} is outside 1 .. {SPLIT_MAX}")
+        return replace(self, weight_bits=width, method=Method(self.method), percentile=share, split=split)
 
     def weight_format(self, weights: Any, chip: Chip) -> WeightFormat:
         """The number format of these weights; call it on checked options."""

@@ -12,9 +12,9 @@ from ssdp_hw.fixed import FixedPopulation, FixedProjection
 from ssdp_hw.formats import WeightFormat, round_to_int
 from ssdp_hw.network import Projection
 from ssdp_hw.quantization.decays import decay_registers, leak_ratio
-from ssdp_hw.quantization.exponent import weight_exponent
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
+from ssdp_hw.quantization.split import part_name, split_weights
 
 
 def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopulation:
@@ -34,15 +34,20 @@ def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopu
     )
 
 
-def fixed_projection(
+def fixed_projections(
     p: Projection, q: Incoming, scale: float, chip: Chip, number: WeightFormat, options: ProjectionOptions
-) -> FixedProjection:
-    """Synapses in chip integers into a population of that scale; ``q`` is the projection in the form of the chip."""
+) -> list[FixedProjection]:
+    """Synapses in chip integers into a population of that scale; ``q`` is the projection in the form of the chip.
+
+    More than one where the options split the weights; see :mod:`ssdp_hw.quantization.split`.
+    """
     per_volt = scale / (1 << chip.activation_shift)  # units of the activation
-    exponent = weight_exponent(synapse_values(q.weight) * per_volt, options, number, chip)
-    per_volt /= 2.0**exponent
-    rounded, _ = number.nearest(synapse_values(q.weight) * per_volt)
-    return FixedProjection(
-        source=p.source, target=p.target, name=p.name, delay=p.delay, weight_exp=exponent, format=number,
-        weight=with_synapse_values(q.weight, rounded), scale=q.gain * per_volt,
-    )
+    parts = split_weights(synapse_values(q.weight) * per_volt, options, number, chip)
+    return [
+        FixedProjection(
+            source=p.source, target=p.target, name=part_name(p.name, k), delay=p.delay, weight_exp=part.exponent,
+            format=part.number, weight=with_synapse_values(q.weight, part.weight),
+            scale=q.gain * (per_volt / 2.0**part.exponent),
+        )
+        for k, part in enumerate(parts)
+    ]

@@ -47,7 +47,7 @@ class ProjectionReport:
 
     Attributes:
         name: the projection.
-        weight_format: canonical name of the number format.
+        weight_format: canonical name of the number format (of weights that are split, that of the finest part).
         method: how its exponent was chosen; see :class:`~ssdp_hw.quantization.Method`.
         weight_exp: its exponent.
         synapses: how many there are.

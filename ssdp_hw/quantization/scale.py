@@ -11,10 +11,11 @@ from ssdp_hw.checks import synapse_values
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.formats import WeightFormat
-from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error, weight_exponent
+from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, largest_weight, signed_row_sums
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
+from ssdp_hw.quantization.split import split_weights
 
 # Scales tried within one octave below the largest: all exponents and thresholds recur beyond it.
 _CANDIDATES = 128
@@ -29,8 +30,8 @@ def choose_scale(
     """Chip voltage (on the scale of v) of one volt.
 
     The largest scale that keeps threshold, bias, weights and ``headroom`` times the peaks of u and v
-    inside their registers bounds it; within one octave below, that with the smallest rounding error
-    of weights and threshold is taken.
+    inside their registers bounds it (below 1, ``headroom`` is that of v alone, which saturates; u would
+    wrap); within one octave below, that with the smallest rounding error of weights and threshold is taken.
 
     Raises:
         ParameterError: the population has neither weight, threshold nor bias to scale.
@@ -51,8 +52,8 @@ def _largest_scale(
 ) -> float:
     unit = float(1 << chip.activation_shift)
     pairs = [  # what the chip holds, in its units, and the value that must fit
-        (chip.state_max / headroom, peaks.v), (chip.state_max / headroom, peaks.u),
-        (float(chip.bias_mant_max << chip.bias_exp_max) / headroom, peaks.bias),
+        (chip.state_max / headroom, peaks.v), (chip.state_max / max(headroom, 1.0), peaks.u),
+        (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),
         (float(chip.state_max), _largest(p.v_init)),
     ]
     if p.threshold is not None:
@@ -85,7 +86,12 @@ def _rounding_error(
         scaled = values * (scale / unit)
         power = float(np.mean(np.square(scaled)))
         if power > 0.0:
-            error += rounding_error(scaled, weight_exponent(scaled, chosen, number, chip), number) / power
+            first, *others = split_weights(scaled, chosen, number, chip)
+            if others:
+                left = scaled - first.units - sum(part.units for part in others)
+                error += float(np.mean(np.square(left))) / power
+            else:
+                error += rounding_error(scaled, first.exponent, number) / power
     return error
 
 

@@ -22,7 +22,7 @@ from ssdp_hw.quantization.channels import channel_factors, in_own_units
 from ssdp_hw.quantization.measure import population_report, projection_report
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
-from ssdp_hw.quantization.parts import fixed_population, fixed_projection
+from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.report import QuantizationReport
 from ssdp_hw.quantization.scale import choose_scale
@@ -40,6 +40,7 @@ def quantize(
     sign_mode: str | Mapping[str, str] = "mixed",
     method: str | Mapping[str, str] = "max_abs",
     granularity: str = "projection",
+    split: int | Mapping[str, int] = 1,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     headroom: float = 2.0,
 ) -> FixedNetwork:
@@ -68,7 +69,10 @@ def quantize(
             convolution: a channel), where the chip has a threshold a neuron.
         overrides: options of single projections, ``{"in->hidden": {"weight_bits": 4, "method": "mse"}}``; see
             :class:`~ssdp_hw.quantization.ProjectionOptions`.
-        headroom: safety factor on calibrated peaks, at least 1.
+        split: over how many synapses each weight is split, one for all or by projection: 2 of 8 bits hold it to
+            15; the second's projection is named ``in->hidden+2``. See :mod:`ssdp_hw.quantization.split`.
+        headroom: safety factor on calibrated peaks. Below 1, v may saturate (as where inhibition drives it far
+            below the threshold) for a finer scale; u and biases keep a factor of 1, since u would wrap.
 
     Returns:
         The fixed network; its ``report`` says what was clipped, zeroed and rounded, by how much.
@@ -81,10 +85,10 @@ def quantize(
         raise ParameterError(f"quantize takes a float Network, not {type(network).__name__}")
     limits = load_chip(chip)
     factor = float(real_vector(headroom, 1, "headroom")[0])
-    if factor < 1:
-        raise ParameterError(f"headroom = {factor:g}; a factor of at least 1 is needed")
+    if factor <= 0:
+        raise ParameterError(f"headroom = {factor:g}; a factor above 0 is needed")
     lowered, notes = bias_sources(network)
-    common = {"sign_mode": sign_mode, "method": method, "weight_bits": weight_bits}
+    common = {"sign_mode": sign_mode, "method": method, "weight_bits": weight_bits, "split": split}
     options = projection_options(lowered, limits, common, overrides)
     balanced = _balances(options, calibration)
     formats = {p.name: options[p.name].weight_format(p.stored_weights, limits) for p in lowered.projections}
@@ -106,11 +110,18 @@ def quantize(
         replace(fixed_population(p, scales[name], limits), scale=_own_scale(scales[name], factors[name]))
         for name, p in normal.items()
     ]
-    projections = [
-        fixed_projection(p, *incoming[p.name], limits, formats[p.name], options[p.name]) for p in lowered.projections
+    parts = {
+        p.name: fixed_projections(p, *incoming[p.name], limits, formats[p.name], options[p.name])
+        for p in lowered.projections
+    }
+    notes += [
+        f"projection '{name}': each weight is split over {len(own)} synapses, of "
+        + " and ".join(f"'{q.name}'" for q in own)
+        for name, own in parts.items() if len(own) > 1
     ]
     fixed = FixedNetwork(
-        lowered.inputs, populations, projections, lowered.outputs, limits, network.semantics.dt,
+        lowered.inputs, populations, [q for own in parts.values() for q in own], lowered.outputs, limits,
+        network.semantics.dt,
     )
     if balanced:
         assert calibration is not None
@@ -119,7 +130,7 @@ def quantize(
     report = QuantizationReport(
         limits.name, tuple(population_report(p, fixed, peaks[name], scales[name]) for name, p in normal.items()),
         tuple(
-            projection_report(incoming[p.name][0], fixed, incoming[p.name][1], options[p.name]) for p in projections
+            projection_report(*incoming[name], fixed, options[name]) for name in parts
         ),
         tuple(notes),
     )

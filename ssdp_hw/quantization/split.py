@@ -1,0 +1,74 @@
+"""Weights split over several synapses: each next one holds what rounding left of those before it.
+
+A chip may join two neurons by several synapses, whose weights add. The first has the exponent at which the
+weights fit; the second that at which the rounding errors of the first fit, about ``bits`` powers of two below.
+Two synapses of 8 bits so hold a weight to about 15 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import with_synapse_values
+from ssdp_hw.chips import Chip
+from ssdp_hw.fixed import FixedNetwork, FixedProjection
+from ssdp_hw.formats import SignMode, WeightFormat
+from ssdp_hw.quantization.exponent import weight_exponent
+from ssdp_hw.quantization.options import SPLIT_MAX, ProjectionOptions
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One of the synapses of every weight: ``weight * 2**exponent`` units of the activation, in its format."""
+
+    exponent: int
+    number: WeightFormat
+    weight: NDArray[np.int64]
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """What it adds, in units of the activation."""
+        return self.weight * 2.0**self.exponent
+
+
+def split_weights(
+    values: NDArray[np.float64], options: ProjectionOptions, number: WeightFormat, chip: Chip
+) -> Iterator[Part]:
+    """The parts of weights in units of the activation: as many as the options ask for, or as are of any use.
+
+    A part after the first has mixed signs, and no exponent at which the chip would floor its sums.
+    """
+    left, part_number = values, number
+    for k in range(options.split):
+        exponent = weight_exponent(left, options, part_number, chip)
+        if k:
+            exponent = max(exponent, min(-part_number.lsb_shift, chip.weight_exp_max))
+        weight, _ = part_number.nearest(left / 2.0**exponent)
+        if k and not weight.any():
+            return
+        part = Part(exponent, part_number, weight)
+        yield part
+        left, part_number = left - part.units, replace(number, sign_mode=SignMode.MIXED)
+
+
+def part_name(name: str, k: int) -> str:
+    """The name of part ``k`` of a projection, from 0."""
+    return name if k == 0 else f"{name}+{k + 1}"
+
+
+def parts_of(fixed: FixedNetwork, name: str) -> list[FixedProjection]:
+    """The projections of a fixed network that hold the weights of projection ``name`` of the float network."""
+    by_name = {q.name: q for q in fixed.projections}
+    names = (part_name(name, k) for k in range(SPLIT_MAX))
+    return [by_name[n] for n in names if n in by_name]
+
+
+def units_of(fixed: FixedNetwork, name: str) -> Any:
+    """The sum of these weights in units of the activation, in the form of the first: dense, sparse, a kernel."""
+    parts = parts_of(fixed, name)
+    return with_synapse_values(parts[0].weight, np.sum([q.stored_weights * 2.0**q.weight_exp for q in parts], axis=0))
