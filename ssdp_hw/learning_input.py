@@ -39,6 +39,7 @@ def plastic_names(
 
     Raises:
         ParameterError: no projection, an unknown one, one without a rule, or a choice to make.
+        UnsupportedError: a convolution, whose synapses share their weights.
     """
     if plastic is not None:
         names = [plastic] if isinstance(plastic, str) else list(plastic)
@@ -52,7 +53,8 @@ def plastic_names(
     if not names:
         raise ParameterError("no projection learns")
     for name in names:
-        if not network.projection(name).synapse_weights.size:
+        network.projection(name).check_own_weights()
+        if not network.projection(name).synapse_count:
             raise ParameterError(f"projection '{name}' has no synapse that could learn")
     if isinstance(rule, Mapping):
         for name in set(names) ^ set(rule):

@@ -186,6 +186,14 @@ class Target(ABC):
         return {**self.options, **options}
 
 
+def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
+    """The plastic convolutions of a plan, one sentence each: for targets that know no shared weights."""
+    return [
+        f"projection '{name}' is a convolution, whose synapses share their weights: here each would learn by itself"
+        for name in plan.rules if network.projection(name).is_convolution
+    ]
+
+
 @lru_cache(maxsize=1)
 def _entry_points() -> dict[str, metadata.EntryPoint]:
     return {e.name: e for e in metadata.entry_points(group=GROUP)}

@@ -226,6 +226,12 @@ def test_learning_refuses_convolutions_by_name():
         for target in (SPEC, ENGINE):
             with pytest.raises(UnsupportedError, match="'wp0' is a convolution"):
                 target.learn(net, sh.drive.make_drive(net, spikes), LearningPlan({"wp0": rule}), target.resolve({}))
+        for name in ("lava", "brian2"):  # they would take the matrix, each synapse of which would go its own way
+            (reason,) = get_target(name).unsupported_plan(net, LearningPlan({"wp0": rule}))
+            assert "'wp0' is a convolution" in reason
+        for name in ("spec", "engine", "lava", "brian2"):
+            with pytest.raises(UnsupportedError, match="'wp0' is a convolution"):
+                sh.learn(net, spikes, None, rule, name)
 
 
 def test_damaged_convolutions_in_files(tmp_path):

@@ -12,7 +12,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.result import Record, Recording
 from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP
 from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.target import Availability, Learned, LearningPlan, Target
+from ssdp_hw.target import Availability, Learned, LearningPlan, Target, shared_weights
 
 from .session import open_session
 
@@ -66,12 +66,13 @@ class Brian2Target(Target):
         return resolved
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """Rules that have no form in Brian2's code here."""
+        """Rules that have no form in Brian2's code here, and plastic convolutions."""
         known = ", ".join(kind.__name__ for kind in RULES)
-        return [
+        unknown = [
             f"projection '{name}': its rule {type(rule).__name__} is none of {known}"
             for name, rule in plan.rules.items() if type(rule) not in RULES
         ]
+        return [*unknown, *shared_weights(network, plan)]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples as copies side by side (runtime device) or in sequence (standalone)."""

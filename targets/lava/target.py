@@ -12,7 +12,7 @@ from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import Record, Recording
-from ssdp_hw.target import Availability, Learned, LearningPlan, Target
+from ssdp_hw.target import Availability, Learned, LearningPlan, Target, shared_weights
 
 from .inference import Task, run_all
 from .learning import LearningTask, learn_all, unsupported
@@ -85,8 +85,8 @@ class LavaTarget(Target):
         ]
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """Rules that Lava's worker does not know."""
-        return unsupported(plan)
+        """Rules that Lava's worker does not know, and plastic convolutions."""
+        return [*unsupported(plan), *shared_weights(network, plan)]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run in batches side by side."""
