@@ -1,6 +1,7 @@
 """Weights split over several synapses, and scales that let v saturate."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_parts_add_up_to_half_a_step_of_the_finest(weights, bits, split, sign):
     steps = [part.number.step * 2.0**part.exponent for part in parts]
     # Nothing is clipped, so a part that is left out would not round to anything either: a unit at the finest.
     assert np.all(error <= max(steps[-1], 1.0 if len(parts) < split else 0.0) / 2 + 1e-9)
-    assert all(coarse > fine for coarse, fine in zip(steps, steps[1:], strict=False))
+    assert all(coarse > fine for coarse, fine in pairwise(steps))
     assert all(step >= 1.0 for step in steps[1:])  # the chip floors none of their sums
     assert all(part.number.min <= part.weight.min() and part.weight.max() <= part.number.max for part in parts)
 
@@ -107,7 +108,7 @@ def test_a_split_network_has_its_ladder(net):
 
 
 def test_another_network_is_still_refused(case):
-    net, spikes = case
+    net, _ = case
     fixed = sh.quantize(net, split=2)
     lowered = rungs.in_chip_timing(net)
     fewer = replace(fixed, projections=[q for q in fixed.projections if not q.name.startswith("in->hidden")])
