@@ -141,6 +141,18 @@ class LocalRule(ABC):
             raise ParameterError(f"a window of {steps} steps; at least 1 is needed")
 
 
+class RasterRule(LocalRule):
+    """A rule that needs all spikes of a window."""
+
+    keeps_raster = True
+
+    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
+        return Seen(Train(pre), Train(post))
+
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
+        return self.observe(pre, post)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FloatRule(LocalRule):
     """What every float rule has, and the counters of the integer rule derived from it.

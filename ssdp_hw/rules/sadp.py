@@ -15,14 +15,13 @@ function of kappa; its spline, fitted to a device, is not here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, Train, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Int, RasterRule, Seen, Train, check_integers
 
 # Beyond this length the products of kappa could exceed 63 bits.
 STEPS_MAX = 2**20
@@ -44,7 +43,7 @@ def _check_window(steps: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SADP(FloatRule):
+class SADP(RasterRule, FloatRule):
     """Parameters of SADP.
 
     Attributes:
@@ -57,8 +56,6 @@ class SADP(FloatRule):
         ParameterError: a value out of range.
     """
 
-    keeps_raster: ClassVar[bool] = True
-
     a_plus: float = 1e-3
     a_minus: float = 1e-3
     kappa_bits: int = 8
@@ -67,12 +64,6 @@ class SADP(FloatRule):
         self.check_common()
         self.check_numbers((), ("a_plus", "a_minus"))
         check_integers(self, (("kappa_bits", 1, 15),))
-
-    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
-        return Seen(Train(pre), Train(post))
-
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
-        return self.observe(pre, post)
 
     def check_window(self, steps: int) -> None:
         super().check_window(steps)
@@ -84,7 +75,7 @@ class SADP(FloatRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedSADP(CounterRule):
+class FixedSADP(RasterRule, CounterRule):
     """Integer SADP of one projection.
 
     Attributes:
@@ -95,8 +86,6 @@ class FixedSADP(CounterRule):
     Raises:
         ParameterError: a value out of range, or a window that overflows the counter.
     """
-
-    keeps_raster: ClassVar[bool] = True
 
     a_plus: int
     a_minus: int
@@ -112,12 +101,6 @@ class FixedSADP(CounterRule):
     @property
     def largest_step(self) -> int:
         return int(rounded_product(max(self.a_plus, self.a_minus), np.array(1 << self.kappa_bits), self.evidence_shift))
-
-    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
-        return Seen(Train(pre), Train(post))
-
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
-        return self.observe(pre, post)
 
     def check_window(self, steps: int) -> None:
         super().check_window(steps)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import Choice
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, Train, check_integers
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, RasterRule, Seen, check_integers
 
 DECAY_BITS = 12
 
@@ -47,7 +47,7 @@ def _pair_sum(
 
 
 @dataclass(frozen=True, kw_only=True)
-class STDP(FloatRule):
+class STDP(RasterRule, FloatRule):
     """Parameters of pair STDP.
 
     Attributes:
@@ -62,8 +62,6 @@ class STDP(FloatRule):
         ParameterError: a value out of range.
     """
 
-    keeps_raster: ClassVar[bool] = True
-
     a_plus: float = 1e-3
     a_minus: float = 1e-3
     tau_plus: float = 20.0
@@ -76,12 +74,6 @@ class STDP(FloatRule):
         self.check_numbers(("tau_plus", "tau_minus"), ("a_plus", "a_minus"))
         check_integers(self, (("trace_bits", 2, 16),))
         object.__setattr__(self, "pairing", Pairing(self.pairing))
-
-    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
-        return Seen(Train(pre), Train(post))
-
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
-        return self.observe(pre, post)
 
     def trace(self, spikes: Bool, tau: float) -> Float:
         """Trace in every step, of the shape of the spikes, whose first axis is time."""
@@ -99,7 +91,7 @@ class STDP(FloatRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedSTDP(CounterRule):
+class FixedSTDP(RasterRule, CounterRule):
     """Integer pair STDP of one projection.
 
     Attributes:
@@ -113,8 +105,6 @@ class FixedSTDP(CounterRule):
     Raises:
         ParameterError: a value out of range, or a single event that overflows the counter.
     """
-
-    keeps_raster: ClassVar[bool] = True
 
     a_plus: int
     a_minus: int
@@ -146,12 +136,6 @@ class FixedSTDP(CounterRule):
     @property
     def largest_step(self) -> int:
         return int(rounded_product(max(self.a_plus, self.a_minus), np.array(self.trace_max), self.evidence_shift))
-
-    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
-        return Seen(Train(pre), Train(post))
-
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
-        return self.observe(pre, post)
 
     def trace(self, spikes: Bool, decay: int) -> Int:
         """Trace in every step, of the shape of the spikes, whose first axis is time."""
