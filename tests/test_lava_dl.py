@@ -299,4 +299,4 @@ def test_the_command_line_reads_it(valid, tmp_path):
     assert shown.exit_code == 0
     assert "layer5" in shown.output
     with pytest.raises(ParameterError, match="leave dt"):
-        read_network(tmp_path / "a.net", 1e-3, {})
+        read_network(tmp_path / "a.net", dt=1e-3)

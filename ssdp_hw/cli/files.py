@@ -16,7 +16,7 @@ from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.network import Network
 
 
-def read_network(path: Path, dt: float | None, semantics: dict[str, Any]) -> AnyNetwork:
+def read_network(path: Path, **semantics: Any) -> AnyNetwork:
     """A network from a NIR file, from lava-dl (``.net``) or from a file written by ``ssdp-hw``.
 
     Raises:
@@ -28,10 +28,11 @@ def read_network(path: Path, dt: float | None, semantics: dict[str, Any]) -> Any
     from ssdp_hw.storage import is_saved_network, load
 
     if path.suffix == ".net" or is_saved_network(path):
-        if dt is not None or semantics:
+        if semantics:
             raise ParameterError(f"{path}: a network of its kind states its own semantics; leave dt and the others out")
         return from_lava_dl(path) if path.suffix == ".net" else load(path)
-    return from_nir(path, dt, **semantics)
+    network: AnyNetwork = from_nir(path, **semantics)
+    return network
 
 
 def as_float(network: AnyNetwork, path: Path) -> Network:

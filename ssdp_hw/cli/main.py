@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ssdp_hw.cli import files
+from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.errors import ParameterError, SsdpHwError
 
 app = typer.Typer(
@@ -24,12 +25,6 @@ app = typer.Typer(
 console, errors = Console(width=None if sys.stdout.isatty() else 140), Console(stderr=True)
 
 NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network saved by ssdp-hw")]
-Dt = Annotated[float | None, typer.Option(help="length of a step in seconds (NIR does not state it)")]
-ResetRule = Annotated[str | None, typer.Option("--reset", help="zero or subtract [NIR: zero]")]
-Threshold = Annotated[str | None, typer.Option(help="'>' or '>=' [NIR: >]")]
-Discretization = Annotated[str | None, typer.Option(help="euler or exponential [NIR: euler]")]
-UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_first [NIR: current_first]")]
-PresetName = Annotated[str | None, typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...")]
 SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
 LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
 Readout = Annotated[str, typer.Option(help="spike_count, first_spike or max_membrane")]
@@ -37,10 +32,6 @@ Steps = Annotated[int | None, typer.Option(help="length of the run; default: the
 Options = Annotated[list[str] | None, typer.Option("--option", "-o", help="option of the target: name=value")]
 Method = Annotated[str, typer.Option(help="max_abs, percentile, mse or threshold_balance")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
-
-
-def _semantics(**given: str | None) -> dict[str, str]:
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _options(pairs: list[str] | None) -> dict[str, Any]:
@@ -90,9 +81,9 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 @app.command()
+@with_nir_options
 def inspect(
-    network: NetworkFile, dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None,
-    discretization: Discretization = None, update_order: UpdateOrder = None, preset: PresetName = None,
+    *, network: NetworkFile, nir: NirOptions,
     as_json: AsJson = False,
 ) -> None:
     """Say what a network consists of and what had to be assumed."""
@@ -100,10 +91,7 @@ def inspect(
     from ssdp_hw.fixed import FixedNetwork
     from ssdp_hw.simulation import semantics_of
 
-    found = files.read_network(network, dt, _semantics(
-        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
-        preset=preset,
-    ))
+    found = files.read_network(network, **nir)
     report = getattr(found, "report", None)
     held = resources(found) if isinstance(found, FixedNetwork) else None
     if as_json:
@@ -122,11 +110,11 @@ def inspect(
 
 
 @app.command()
+@with_nir_options
 def quantize(
-    network: NetworkFile,
+    *, network: NetworkFile,
     out: Annotated[Path, typer.Option("--out", help="file for the fixed network")],
-    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None, preset: PresetName = None,
+    nir: NirOptions,
     chip: Annotated[str, typer.Option(help="name of the chip, or path of its .toml file")] = "loihi",
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for run --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
@@ -143,10 +131,7 @@ def quantize(
     from ssdp_hw.quantization import quantize as convert
     from ssdp_hw.storage import save
 
-    found = files.as_float(files.read_network(network, dt, _semantics(
-        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
-        preset=preset,
-    )), network)
+    found = files.as_float(files.read_network(network, **nir), network)
     spikes = files.read_spikes(calibration) if calibration is not None else None
     fixed = convert(
         found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, method=method, granularity=granularity,
@@ -161,11 +146,11 @@ def quantize(
 
 
 @app.command()
+@with_nir_options
 def run(
-    network: NetworkFile, spikes: SpikeFile,
+    *, network: NetworkFile, spikes: SpikeFile,
     target: Annotated[str, typer.Option(help="where to run; see: ssdp-hw targets")] = "engine",
-    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None, preset: PresetName = None,
+    nir: NirOptions,
     record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
     readout: Readout = "spike_count", steps: Steps = None, option: Options = None,
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
@@ -176,10 +161,7 @@ def run(
     from ssdp_hw.readout import required_record
     from ssdp_hw.simulation import run as simulate
 
-    found = files.read_network(network, dt, _semantics(
-        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
-        preset=preset,
-    ))
+    found = files.read_network(network, **nir)
     inputs = files.read_spikes(spikes)
     length = make_drive(found, inputs).steps + found.latency if steps is None else steps
     variables = tuple(dict.fromkeys(["spikes", *(record or []), required_record(readout)]))
@@ -204,13 +186,13 @@ def run(
 
 
 @app.command()
+@with_nir_options
 def learn(
-    network: NetworkFile, spikes: SpikeFile,
+    *, network: NetworkFile, spikes: SpikeFile,
     out: Annotated[Path, typer.Option("--out", help="file for the network with its learned weights")],
     labels: LabelFile = None,
     target: Annotated[str, typer.Option(help="where to learn")] = "engine",
-    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None, preset: PresetName = None,
+    nir: NirOptions,
     rule: Annotated[str, typer.Option(help="ssdp, stdp or sadp")] = "ssdp",
     parameter: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
@@ -230,10 +212,7 @@ def learn(
     from ssdp_hw.storage import load_learning, save_learning
     from ssdp_hw.teacher import Teacher
 
-    found = files.read_network(network, dt, _semantics(
-        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
-        preset=preset,
-    ))
+    found = files.read_network(network, **nir)
     result = teach_network(
         found, files.read_spikes(spikes), files.read_labels(spikes, labels), _rule(rule, parameter), target,
         plastic=plastic, teacher=Teacher(first_step=teacher_step, inhibit=teach != "delta"),
@@ -256,23 +235,20 @@ def learn(
 
 
 @app.command()
+@with_nir_options
 def compare(
-    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    *, network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
     fixed: Annotated[Path, typer.Argument(help="the fixed network: ssdp-hw quantize wrote it")],
     spikes: SpikeFile,
-    labels: LabelFile = None, dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None,
-    discretization: Discretization = None, update_order: UpdateOrder = None, preset: PresetName = None,
+    labels: LabelFile = None, nir: NirOptions,
     target: Annotated[list[str] | None, typer.Option(help="may be repeated; the first is the reference")] = None,
     readout: Readout = "spike_count", steps: Steps = None, as_json: AsJson = False,
 ) -> None:
     """Run float and fixed on several targets and set the results side by side."""
     from ssdp_hw.comparison import compare as run_both
 
-    found = files.as_float(files.read_network(network, dt, _semantics(
-        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
-        preset=preset,
-    )), network)
-    other = files.as_fixed(files.read_network(fixed, None, {}), fixed)
+    found = files.as_float(files.read_network(network, **nir), network)
+    other = files.as_fixed(files.read_network(fixed), fixed)
     table = run_both(
         found, other, files.read_spikes(spikes), files.read_labels(spikes, labels), target or ["spec", "engine"],
         readout=readout, steps=steps,
@@ -285,14 +261,14 @@ def compare(
 
 
 @app.command()
+@with_nir_options
 def ladder(
-    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    *, network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
     spikes: SpikeFile,
     labels: LabelFile = None,
     fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
     source: Annotated[Path | None, typer.Option(help=".npy of the source framework's predictions (batch,)")] = None,
-    dt: Dt = None, reset: ResetRule = None, threshold: Threshold = None, discretization: Discretization = None,
-    update_order: UpdateOrder = None, preset: PresetName = None,
+    nir: NirOptions,
     chip: Annotated[str | None, typer.Option(help="name of the chip, or path of its .toml file [loihi]")] = None,
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
@@ -306,17 +282,14 @@ def ladder(
     """Take the loss from float to the chip apart, step by step."""
     from ssdp_hw.ladder import loss_ladder
 
-    found = files.as_float(files.read_network(network, dt, _semantics(
-        reset=reset, threshold=threshold, discretization=discretization, update_order=update_order,
-        preset=preset,
-    )), network)
+    found = files.as_float(files.read_network(network, **nir), network)
     given = {"chip": chip, "weight_bits": weight_bits, "method": method}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if calibration is not None:
         options["calibration"] = files.read_spikes(calibration)
     result = loss_ladder(
         found, files.read_spikes(spikes), files.read_labels(spikes, labels),
-        None if fixed is None else files.as_fixed(files.read_network(fixed, None, {}), fixed),
+        None if fixed is None else files.as_fixed(files.read_network(fixed), fixed),
         source=None if source is None else files.read_predictions(source), target=target, alone=alone, readout=readout,
         steps=steps, **options,
     )
