@@ -9,32 +9,62 @@ Row = dict[str, Any]
 
 ENGINE = "engine, fixed"
 TORCH = ("torch, plain loop", "torch, compiled step", "snnTorch", "Norse", "Sinabs", "SpikingJelly")
+LEARNING_ENGINE = ("engine", "engine, 1 thread", "engine, 2 threads")
 
 # Of one batch: rival, group of the engine's row, group of the rival's, the rival's rows, times faster at least.
 _SMALL, _WIDE, _DIGITS = "784-256-10 at 2%", "784-1000-10 at 5%", "64-128-10 (digits)"
-_GOALS: list[tuple[str, str, str, Callable[[str], bool], float]] = [
+_INFERENCE: list[tuple[str, str, str, Callable[[str], bool], float]] = [
     ("Lava's fixed_pt, as its users run it", _SMALL, _SMALL, lambda name: name.startswith("Lava, stock"), 2000),
-    ("Brian2's best", _SMALL, _SMALL, lambda name: name.startswith("Brian2"), 30),
+    ("Brian2's best", _SMALL, _SMALL, lambda name: name.startswith("Brian2, "), 30),
     ("fastest torch-based peer (its float network)", _SMALL, f"{_SMALL}, float", lambda name: name in TORCH, 10),
     ("NumPy float32 matmul loop", _SMALL, _SMALL, lambda name: name.startswith("NumPy"), 7),
     ("plain Numba event loop", _WIDE, _WIDE, lambda name: name.startswith("plain"), 2),
     ("plain Numba event loop", _DIGITS, _DIGITS, lambda name: name.startswith("plain"), 2),
 ]
+_LESSONS = [f"{rule}, 784-{size}" for size in (100, 1000) for rule in ("SSDP", "SSDP, silent pairs skipped", "STDP")]
+_LEARNING: list[tuple[str, Callable[[str], bool], float]] = [
+    ("Lava's LearningDense", lambda name: name.startswith("Lava, LearningDense"), 2000),
+    ("Brian2's best", lambda name: name.startswith("Brian2, "), 50),
+]
+_SHARE = 0.5
+# Limit, group, key of a group's bounds.
+_LIMITS = [
+    ("additions alone", "784-1000-10 at 20%", "share_of_additions"),
+    ("additions and neurons", _WIDE, "share_of_additions_and_neurons"),
+]
 
 
 def goals(report: dict[str, Any], batch: int = 64) -> list[str]:
     """A table in Markdown; a goal whose rival was not measured is left open."""
-    rows = {g["name"]: {r["name"]: r for r in g["rows"]} for g in report["groups"] if g["batch"] == batch}
-    lines = ["| rival | network | goal | reached | |", "| --- | --- | ---: | ---: | --- |"]
-    for rival, own, other, chosen, goal in _GOALS:
-        measured = [r for name, r in rows.get(other, {}).items() if chosen(name)]
-        if own not in rows or not measured:
-            lines.append(f"| {rival} | {own} | {goal:,} times | not measured | |")
-            continue
-        best = max(measured, key=lambda r: r["samples_per_second"])
-        ratio = rows[own][ENGINE]["samples_per_second"] / best["samples_per_second"]
-        lines.append(
-            f"| {rival} ({best['name']}) | {own} | {goal:,} times | {ratio:,.3g} times | "
-            f"{'reached' if ratio >= goal else 'missed'} |"
-        )
+    found = {g["name"]: g for g in report["groups"] if g["batch"] in (0, batch)}
+    rows = {name: {r["name"]: r for r in g["rows"]} for name, g in found.items()}
+    lines = ["| rival or limit | network | goal | reached | |", "| --- | --- | ---: | ---: | --- |"]
+    for rival, own, other, chosen, goal in _INFERENCE:
+        lines.append(_ratio(rival, own, rows.get(own, {}), rows.get(other, {}), (ENGINE,), chosen, goal))
+    for rival, chosen, goal in _LEARNING:
+        for name in _LESSONS:
+            lesson = rows.get(name, {})
+            lines.append(_ratio(rival, name, lesson, lesson, LEARNING_ENGINE, chosen, goal))
+    for limit, name, key in _LIMITS:
+        line = f"| this machine's limit, {limit} | {name} | {_SHARE:.0%} | "
+        share = found.get(name, {}).get(key)
+        lines.append(line + ("not measured | |" if share is None else f"{share:.0%} | {_verdict(share >= _SHARE)} |"))
     return lines
+
+
+def _ratio(
+    rival: str, network: str, own: dict[str, Row], other: dict[str, Row], engines: tuple[str, ...],
+    chosen: Callable[[str], bool], goal: float,
+) -> str:
+    """Our fastest row beside the rival's fastest."""
+    ours = [r["samples_per_second"] for name, r in own.items() if name in engines]
+    measured = [r for name, r in other.items() if chosen(name)]
+    if not ours or not measured:
+        return f"| {rival} | {network} | {goal:,} times | not measured | |"
+    best = max(measured, key=lambda r: r["samples_per_second"])
+    ratio = max(ours) / best["samples_per_second"]
+    return f"| {rival} ({best['name']}) | {network} | {goal:,} times | {ratio:,.3g} times | {_verdict(ratio >= goal)} |"
+
+
+def _verdict(reached: bool) -> str:
+    return "reached" if reached else "missed"

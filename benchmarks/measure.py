@@ -20,10 +20,11 @@ class Contender:
     """Something that does the same work.
 
     Attributes:
-        run: does it once and returns what is compared.
+        run: does it once and returns what is compared; None if nothing can be.
         samples: how many samples (or windows) that is.
         exact: whether the result must equal the reference in every bit.
-        rounds: at most so many.
+        rounds: at most so many; with none the run that is checked is timed.
+        seconds: of its last run, where that is less than its wall time: without starting or building a simulator.
     """
 
     name: str
@@ -31,6 +32,14 @@ class Contender:
     samples: int
     exact: bool = True
     rounds: int = ROUNDS
+    seconds: Callable[[], float] | None = None
+
+    def timed(self) -> tuple[Any, float]:
+        """Run once: the result, and the seconds."""
+        start = time.perf_counter()
+        result = self.run()
+        elapsed = time.perf_counter() - start
+        return result, elapsed if self.seconds is None else self.seconds()
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Timing:
     name: str
     samples: int
     seconds: tuple[float, ...]
-    equal: float  # share of the compared values that equal the reference
+    equal: float | None  # share of the compared values that equal the reference; None: another rule, not compared
 
     @property
     def rate(self) -> float:
@@ -54,7 +63,7 @@ class Timing:
 
 
 def measure(contenders: Sequence[Contender], reference: NDArray[Any], axis: int) -> list[Timing]:
-    """Warm up and check every contender, then time all in turn.
+    """Check every contender, which warms it up, then time all in turn.
 
     Args:
         contenders: those to time.
@@ -64,20 +73,23 @@ def measure(contenders: Sequence[Contender], reference: NDArray[Any], axis: int)
     Raises:
         ArithmeticError: an exact contender gave something else.
     """
-    equal = []
+    equal: list[float | None] = []
+    seconds: list[list[float]] = []
     for c in contenders:
-        result = c.run()
+        result, first = c.timed()
+        seconds.append([] if c.rounds else [first])
+        if result is None:
+            equal.append(None)
+            continue
         expected = np.take(reference, range(min(c.samples, reference.shape[axis])), axis)
-        equal.append(float(np.mean(result == expected)))
+        share = float(np.mean(result == expected))
+        equal.append(share)
         if c.exact and not np.array_equal(result, expected):
-            raise ArithmeticError(f"{c.name} does not equal the specification: {1 - equal[-1]:.2%} differ")
-    seconds: list[list[float]] = [[] for _ in contenders]
+            raise ArithmeticError(f"{c.name} does not equal the specification: {1 - share:.2%} differ")
     for turn in range(ROUNDS):
         for c, spent in zip(contenders, seconds, strict=True):
             if turn < c.rounds and (not spent or sum(spent) < SECONDS):
-                start = time.perf_counter()
-                c.run()
-                spent.append(time.perf_counter() - start)
+                spent.append(c.timed()[1])
     return [
         Timing(c.name, c.samples, tuple(s), e) for c, s, e in zip(contenders, seconds, equal, strict=True)
     ]

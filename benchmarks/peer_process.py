@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from measure import Contender
 from numpy.typing import NDArray
-from workloads import LEAK, THRESHOLD, Workload
 
 HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("SSDP_HW_BENCH_PEERS", HERE.parent / ".venv-peers" / "bin" / "python"))
@@ -24,14 +23,14 @@ class PeerProcess(AbstractContextManager["PeerProcess"]):
     """A running peers.py.
 
     Attributes:
-        versions: package and version of every peer that is installed; empty if there is no interpreter for them.
+        versions: by kind and name package and version of every installed peer; empty without their interpreter.
         failures: why a peer is not in a group, by name.
     """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._process: subprocess.Popen[str] | None = None
-        self.versions: dict[str, str] = {}
+        self.versions: dict[str, dict[str, str]] = {}
         self.failures: dict[str, str] = {}
         if PYTHON.exists():
             self._process = subprocess.Popen(
@@ -45,21 +44,25 @@ class PeerProcess(AbstractContextManager["PeerProcess"]):
             self._process.communicate("end\n")
         self._folder.cleanup()
 
-    def contenders(self, w: Workload) -> Iterator[Contender]:
-        """Every peer on a workload with integer weights; those that fail are noted."""
-        if not self.versions or not w.exact_in_float32:
+    def contenders(
+        self, kind: str, given: Mapping[str, Any], samples: int, exact: bool = False
+    ) -> Iterator[Contender]:
+        """Every peer of a kind on what it is given, arrays and numbers; those that fail are noted.
+
+        The first run of each gives its result, the others give nothing.
+        """
+        if not self.versions.get(kind):
             return
-        path = str(Path(self._folder.name) / "network.npz")
-        weights = {f"weight{k}": p.weight for k, p in enumerate(w.float.projections)}
-        np.savez(path, spikes=w.spikes, keep=1 - LEAK / 4096, threshold=float(THRESHOLD), **weights)
-        self._ask("load", path)
-        for name in self.versions:
+        path = str(Path(self._folder.name) / "given.npz")
+        np.savez(path, **given)
+        self._ask("load", kind, path)
+        for name in self.versions[kind]:
             try:
                 first = self._check(name)
             except ChildProcessError as error:
                 self.failures[name] = str(error)
             else:
-                yield Contender(name, _Once(first, lambda name=name: self._ask("run", name)), w.spikes.shape[1], False)
+                yield Contender(name, _Once(first, lambda name=name: self._ask("run", name)), samples, exact)
 
     def _check(self, name: str) -> NDArray[np.bool_]:
         path = Path(self._folder.name) / "out.npy"

@@ -1,10 +1,10 @@
-"""Torch-based simulators on the same network and spikes, in an interpreter of their own (``make bench-peers``).
+"""Other simulators on the same network and spikes, in an interpreter of their own (``make bench-peers``).
 
 ``run.py`` starts this file with the peers' interpreter and talks to it line by line, so that they take turns with
-everyone else. It knows nothing of ssdp-hw: the network is a chain of dense layers in an .npz file.
+everyone else. What they run comes in an .npz file: here a chain of dense layers.
 
-Each peer gets its best form: all samples at once, ``torch.inference_mode``, one matmul a layer for all steps, and the
-layer's neurons from step to step by the peer's own module.
+Each torch-based peer gets its best form: all samples at once, ``torch.inference_mode``, one matmul a layer for all
+steps, and the layer's neurons from step to step by the peer's own module.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+import peers_emulators
+import peers_learning
 import torch
 
+Run = Callable[[], Any]
 Layer = Callable[[Any], Any]  # currents (time, batch, n) to spikes (time, batch, n)
 LATENCY = 2  # steps by which ssdp-hw's output is later: one a projection
 
@@ -161,34 +164,57 @@ PEERS: dict[str, tuple[str, Callable[[Chain], Callable[[], Any]]]] = {
 }
 
 
-def as_ours(spikes: Any) -> Any:
-    """Spikes as ssdp-hw has them, whose projections take a step each."""
-    out = np.zeros(spikes.shape, bool)
-    out[LATENCY:] = spikes.numpy()[:-LATENCY] > 0
-    return out
+def checked(make: Callable[[Chain], Callable[[], Any]]) -> Callable[[Chain], tuple[Run, Run]]:
+    """What is timed, and what gives spikes as ssdp-hw has them, whose projections take a step each."""
+
+    def both(chain: Chain) -> tuple[Run, Run]:
+        run = make(chain)
+
+        def check() -> Any:
+            spikes = run()
+            out = np.zeros(spikes.shape, bool)
+            out[LATENCY:] = spikes.numpy()[:-LATENCY] > 0
+            return out
+
+        return run, check
+
+    return both
 
 
-def main() -> None:
-    """Say who is here, then do as told: ``load FILE``, ``check NAME FILE``, ``run NAME``."""
-    torch.set_grad_enabled(False)
+# By kind: what reads the file, and by name the package and what makes of it a run and its check.
+KINDS: dict[str, tuple[Any, dict[str, tuple[str, Callable[[Any], tuple[Run, Run]]]]]] = {
+    "inference": (Chain, {name: (package, checked(make)) for name, (package, make) in PEERS.items()}),
+    "learning": (peers_learning.Lesson, peers_learning.PEERS),
+    "emulators": (peers_emulators.Chip, peers_emulators.PEERS),
+}
+
+
+def versions(kind: str) -> dict[str, str]:
+    """Of the peers of a kind that are installed."""
     found = {}
-    for name, (package, _) in PEERS.items():
+    for name, (package, _) in KINDS[kind][1].items():
         try:
             found[name] = f"{package} {metadata.version(package)}"
         except metadata.PackageNotFoundError:
             continue
-    answer = json.dumps(found)
-    chain, runs = None, {}
+    return found
+
+
+def main() -> None:
+    """Say who is here, then do as told: ``load KIND FILE``, ``check NAME FILE``, ``run NAME``."""
+    torch.set_grad_enabled(False)
+    answer = json.dumps({kind: versions(kind) for kind in KINDS})
+    loaded, peers, runs = None, {}, {}
     while True:
         print(f"peers: {answer}", flush=True)
         command = sys.stdin.readline().rstrip("\n").split("\t")
         try:
             if command[0] == "load":
-                chain, runs, answer = Chain(command[1]), {}, "{}"
+                read, peers = KINDS[command[1]]
+                loaded, runs, answer = read(command[2]), {}, "{}"
             elif command[0] == "check":
-                assert chain is not None
-                runs[command[1]] = PEERS[command[1]][1](chain)
-                np.save(command[2], as_ours(runs[command[1]]()))
+                runs[command[1]], check = peers[command[1]][1](loaded)
+                np.save(command[2], check())
                 answer = "{}"
             elif command[0] == "run":
                 runs[command[1]]()

@@ -1,0 +1,90 @@
+"""SSDP in torch: one layer of LIF neurons, and a step of its weights after each batch of windows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+Step = Callable[[Any, Any, Any], None]  # spikes before and after the synapses, weight that is moved
+
+
+class Lesson:
+    """A layer, its windows, and a rule.
+
+    Neurons: ``v <- keep * v + input``, fire and are reset to 0 if v > threshold; input takes a step.
+    """
+
+    def __init__(self, path: str) -> None:
+        with np.load(path) as file:
+            self.weight, self.spikes = torch.from_numpy(file["weight"]), torch.from_numpy(file["spikes"])
+            self.keep, self.threshold, self.batch = float(file["keep"]), float(file["threshold"]), int(file["batch"])
+            self.a_plus, self.a_baseline, self.sigma = (float(file[k]) for k in ("a_plus", "a_baseline", "sigma"))
+
+    def learn(self, step: Step, dtype: Any) -> Any:
+        """The weight after all windows, shape (post, pre)."""
+        weight = self.weight.to(dtype, copy=True)
+        with torch.no_grad():
+            for start in range(0, self.spikes.shape[1], self.batch):
+                pre = self.spikes[:, start:start + self.batch]
+                step(pre, self._fire(pre, weight), weight)
+        return weight
+
+    def _fire(self, pre: Any, weight: Any) -> Any:
+        currents = pre.to(weight.dtype) @ weight.T
+        out, v = torch.zeros_like(currents, dtype=torch.bool), torch.zeros_like(currents[0])
+        for t in range(1, len(currents)):
+            v = self.keep * v + currents[t - 1]
+            out[t] = v > self.threshold
+            v = torch.where(out[t], 0.0, v)
+        return out
+
+
+def dense(lesson: Lesson) -> Step:
+    """The equation of arXiv 2505.14841 for every sample and pair of neurons at once, as its authors compute it."""
+
+    def times(spikes: Any) -> tuple[Any, Any]:
+        fired = spikes.any(dim=0)
+        return fired, torch.where(fired, spikes.to(torch.uint8).argmax(dim=0), len(spikes))
+
+    def step(pre: Any, post: Any, weight: Any) -> None:
+        (fired_pre, t_pre), (fired_post, t_post) = times(pre), times(post)
+        both = fired_post[:, :, None] & fired_pre[:, None, :]
+        distance = (t_post[:, :, None] - t_pre[:, None, :]).to(weight.dtype)
+        near = torch.exp(-distance.square() / (2 * lesson.sigma**2))
+        moved = torch.where(both, lesson.a_plus * near, -lesson.a_baseline * near).mean(dim=0)
+        weight += moved.clamp(-1, 1)
+
+    return step
+
+
+def ours(lesson: Lesson) -> Step:
+    """``ssdp_hw.torch_rule``, which sorts pairs by their spike times."""
+    root = str(Path(__file__).parent.parent)
+    if root not in sys.path:
+        sys.path.append(root)
+    from ssdp_hw.ssdp.batch import BatchSSDP
+    from ssdp_hw.torch_rule import TorchSSDP
+
+    rule = TorchSSDP(BatchSSDP(a_plus=lesson.a_plus, a_baseline=lesson.a_baseline, sigma=lesson.sigma))
+    return rule.step
+
+
+def _peer(make: Callable[[Lesson], Step]) -> Callable[[Lesson], tuple[Callable[[], Any], Callable[[], Any]]]:
+    """Timed in float32, checked in float64, whose rounding cannot hide a mistake."""
+
+    def both(lesson: Lesson) -> tuple[Callable[[], Any], Callable[[], Any]]:
+        step = make(lesson)
+        return lambda: lesson.learn(step, torch.float32), lambda: lesson.learn(step, torch.float64).numpy()
+
+    return both
+
+
+PEERS = {
+    "torch float32, every pair of every sample (the authors' form)": ("torch", _peer(dense)),
+    "torch float32, ssdp_hw.torch_rule": ("torch", _peer(ours)),
+}
