@@ -37,15 +37,18 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 INTRODUCTION = """# What learning on the chip gives
 
 Written by `make studies`, which prints the same. Means over seeds with half of their 95 % t-intervals.
+
 In each study only the readout learns, by the delta rule (`teach="delta"`): a teacher makes the labelled
 neuron fire in the samples that the network gets wrong, and the rule is what each synapse remembers of
 such a window, added for the labelled neuron and taken off for the one that was wrongly chosen. `float` is
 the float rule on the float network; the others are integers on the 8-bit network with 16-bit counters,
-by the rounding that they are named after. STDP and SADP take the place of SSDP in the same lesson; they
-potentiate only. Amplitudes, kernel width, epochs and refresh were chosen by hand on one more seed, with
-samples of the training parts that were not taught; the test parts played no role in it. There is one
-trained network a data set: what varies with the seed is which samples are taught, their order and
-spikes, and what drifts. Settings and raw numbers: `examples/results/study-*.json`."""
+by the rounding that they are named after. A step is below half a weight LSB, so `nearest` never moves a
+weight. STDP and SADP take the place of SSDP in the same lesson; they potentiate only.
+
+Amplitudes, kernel width and epochs were chosen by hand on one more seed, with samples of the training
+parts that were not taught; the test parts played no role in it. Of the baselines three or four amplitudes
+were tried. There is one trained network a data set: what varies with the seed is which samples are
+taught, their order and spikes, and what drifts. Settings and raw numbers: `examples/results/study-*.json`."""
 
 Job = tuple[str, list[str], int]
 

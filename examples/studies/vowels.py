@@ -48,7 +48,7 @@ class Settings:
 SETTINGS = Settings(
     levels=8, hidden=800, fan_in=0.05, tau_hidden=5.0, tau_readout=16.0, largest_weight=0.1, copies=5, deleted=0.2,
     epochs_alone=30,
-    lesson=Lesson(a_plus=3e-4, a_baseline=3e-5, sigma=30.0, epochs=8, refresh=30, stdp=2e-5, sadp=1e-3),
+    lesson=Lesson(a_plus=3e-4, a_baseline=3e-5, sigma=30.0, epochs=8, refresh=30, stdp=2e-6, sadp=1e-2),
 )
 
 
