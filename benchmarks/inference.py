@@ -54,7 +54,7 @@ def fixed_contenders(w: Workload, installed: Installed, compiled: bool) -> Itera
         loop, matmul = NumbaEventLoop(w.fixed), NumpyMatmul(w.fixed)
         yield Contender("plain Numba event loop", lambda: loop(w.spikes), batch)
         yield Contender("NumPy float32 matmul loop", lambda: matmul(w.spikes), batch)
-    yield Contender("spec, fixed", Runner(w.fixed, w.spikes, "spec"), batch, rounds=1)
+    yield Contender("spec, fixed", Runner(w.fixed, w.spikes, "spec"), batch, rounds=0)
     if installed("brian2"):
         yield simulator("Brian2, NumPy", "brian2", batch, 3)
         if compiled and batch > 1 and w.dense:
@@ -83,7 +83,7 @@ def float_contenders(w: Workload) -> Iterator[Contender]:
     batch = w.spikes.shape[1]
     yield Contender("engine, float64", Runner(w.float, w.spikes, "engine"), batch)
     yield Contender("engine, float32", Runner(w.float, w.spikes, "engine", precision="float32"), batch, exact=False)
-    yield Contender("spec, float64", Runner(w.float, w.spikes, "spec"), batch, rounds=1)
+    yield Contender("spec, float64", Runner(w.float, w.spikes, "spec"), batch, rounds=0)
 
 
 def float_peers(w: Workload, peers: PeerProcess) -> Iterator[Contender]:

@@ -73,7 +73,7 @@ def contenders(lesson: Lesson, installed: Installed, compiled: bool) -> Iterator
     many, some, few = (200, 20, 5) if small else (40, 10, 2)
     for name, options in ENGINES.items():
         yield contender(name, many, "engine", 9, **options)
-    yield contender("spec", some, "spec", 1)
+    yield contender("spec", some, "spec", 0)
     if installed("brian2"):
         yield contender("Brian2, NumPy", few, "brian2", 1)
         if compiled:
@@ -139,7 +139,7 @@ def float_contenders(lesson: Lesson, peers: PeerProcess) -> Iterator[Contender]:
         learner = Learner(lesson, windows, "engine", **options)
         yield Contender(name, lambda learner=learner: agrees(learner()[0, 0]), windows)
     spec = Learner(lesson, windows, "spec")
-    yield Contender("spec", lambda: agrees(spec()[0, 0]), windows, rounds=1)
+    yield Contender("spec", lambda: agrees(spec()[0, 0]), windows, rounds=0)
     rule = lesson.rule
     given = {
         "weight": lesson.network.projection(lesson.projection).weight, "spikes": lesson.spikes,

@@ -119,7 +119,7 @@ def inference_workloads() -> Iterator[Workload]:
         for hidden, rates in ((256, (0.01, 0.02, 0.05, 0.2)), (1000, (0.01, 0.05, 0.2))):
             for rate in rates:
                 yield wide(hidden, rate, batch)
-        yield convolutional(batch)
+        yield convolutional(min(batch, 8))
 
 
 @dataclass(frozen=True, eq=False)
