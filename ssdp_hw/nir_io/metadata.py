@@ -5,6 +5,7 @@ and the order of inputs, populations, projections and outputs. A node's metadata
 them, ``name`` (where the node could not have it itself), ``reset``, ``threshold`` and ``v_init`` of a
 population, ``delay`` in seconds a synapse, ``indices`` and ``indptr`` of a sparse weight, ``input_shape``
 of a pooling, and the convolution that a matrix is where NIR has no node for it: its ``CONVOLUTION``.
+The integers of a fixed network and a learning rule have keys of their own: :mod:`ssdp_hw.nir_io.integers`.
 """
 
 from __future__ import annotations

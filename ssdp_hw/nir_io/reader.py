@@ -168,8 +168,8 @@ def _lower(graph: nir.NIRGraph, choices: _Choices) -> AnyNetwork:
     for name in ("preset", "dt", "reset", "threshold", "discretization", "update_order"):
         if getattr(choices, name) is not None:
             raise ParameterError(
-                f"the graph holds a fixed network, whose integers say what a step is: leave {name} out, or give it "
-                "to a graph of ssdp_hw.dequantize"
+                f"the graph holds a fixed network, whose integers say what a step is: leave {name} out; "
+                "ssdp_hw.dequantize gives the float network that they mean"
             )
     check_nodes(_network(graph, choices), fixed)
     return fixed
