@@ -72,6 +72,11 @@ def _sparse(draw: Draw, rng: np.random.Generator, weight: np.ndarray) -> Any:
     return sp.csr_array((weight[rows, cols], cols, indptr), shape=weight.shape)
 
 
+def _outputs(draw: Draw, populations: int) -> list[str]:
+    """The last population, in a third of the cases all of them."""
+    return [f"p{k}" for k in range(0 if draw(st.integers(0, 2)) == 0 else populations - 1, populations)]
+
+
 def _fixed_projection(
     draw: Draw, rng: np.random.Generator, name: str, source: str, target: str, shape: tuple[int, int]
 ) -> FixedProjection:
@@ -88,8 +93,11 @@ def _fixed_projection(
     )
 
 
-def _decays(draw: Draw, rng: np.random.Generator, size: int) -> Any:
-    kind = draw(st.sampled_from(("uniform", "neuron", "end")))
+def _decays(draw: Draw, rng: np.random.Generator, size: int, plain: int) -> Any:
+    """A decay register; the ``plain`` value is that of a neuron without a current (du) or without a leak (dv)."""
+    kind = draw(st.sampled_from(("uniform", "neuron", "end", "plain", "plain")))
+    if kind == "plain":
+        return plain
     if kind == "neuron":
         return rng.integers(0, CHIP.decay_max + 1, size)
     return draw(st.integers(0, CHIP.decay_max) if kind == "uniform" else st.sampled_from((0, 1, CHIP.decay_max)))
@@ -119,7 +127,7 @@ def _fixed_population(
     if draw(st.booleans()):
         v_init = rng.integers(-CHIP.state_max, CHIP.state_max + 1, size) >> draw(st.sampled_from((0, 8, 16)))
     return FixedPopulation(
-        name=name, size=size, du=_decays(draw, rng, size), dv=_decays(draw, rng, size), vth=vth,
+        name=name, size=size, du=_decays(draw, rng, size, CHIP.decay_max), dv=_decays(draw, rng, size, 0), vth=vth,
         bias_mant=bias_mant, bias_exp=bias_exp, v_init=v_init, reset=draw(st.sampled_from(Reset)),
         threshold=draw(st.sampled_from(Comparison)), spiking=spiking,
     )
@@ -160,7 +168,7 @@ def fixed_networks(draw: Draw, max_populations: int = 3) -> FixedNetwork:
         _fixed_population(draw, rng, f"p{k}", sizes[f"p{k}"], fires, [p for p in projections if p.target == f"p{k}"])
         for k, fires in enumerate(spiking)
     ]
-    return _within_registers(inputs, populations, projections, [f"p{len(spiking) - 1}"])
+    return _within_registers(inputs, populations, projections, _outputs(draw, len(spiking)))
 
 
 def _neuron(draw: Draw, rng: np.random.Generator, size: int, spiking: bool, typical: np.ndarray) -> models.Neuron:
@@ -212,7 +220,7 @@ def float_networks(draw: Draw, max_populations: int = 3) -> Network:
     semantics = Semantics(
         1e-3, draw(st.sampled_from(models.Discretization)), draw(st.sampled_from(models.UpdateOrder))
     )
-    return Network(inputs, populations, projections, [f"p{len(spiking) - 1}"], semantics)
+    return Network(inputs, populations, projections, _outputs(draw, len(spiking)), semantics)
 
 
 @st.composite
