@@ -2,6 +2,7 @@
 # make test            install, then the tests
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
+# make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
 # make studies         install, then the studies of learning on the chip; it goes on where it stopped
 # make train           install torch and snnTorch too, then train the demo's network anew
@@ -32,7 +33,7 @@ INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 
-.PHONY: demo test test-frameworks lint bench microcode studies train lava-dl install clean
+.PHONY: demo test test-frameworks lint bench bench-peers microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -46,6 +47,12 @@ lint: install
 
 bench: install
 	$(BIN)/python benchmarks/run.py $(ONLY)
+
+# The peers declare other versions of NumPy and torch than run them, so only torch brings its dependencies.
+bench-peers:
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers-no-deps.txt
 
 MICROCODE := --window 31 --scale 100 --set a_plus=0.04 --set a_baseline=0.02 --set sigma=2
 microcode: install
@@ -92,6 +99,6 @@ $(STUDIES_INSTALLED): $(INSTALLED)
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS) .cache build dist demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(VENV)-peers $(FRAMEWORKS) .cache build dist demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -rf *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

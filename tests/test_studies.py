@@ -216,6 +216,19 @@ def test_the_usual_widths_are_those_of_study_1(studies):
         assert {key: a[key] for key in b if key != "case"} == {key: b[key] for key in b if key != "case"}
 
 
+def test_every_step_is_below_half_a_weight_lsb(studies, vowels):
+    """What the page says of `nearest`; the widths of study 5 aside."""
+    drift, new_class = studies.drift, studies.new_class
+    random = studies.vowels.random_network(studies.vowels.SETTINGS, 120, 0)
+    for lesson, network in (
+        (drift.SETTINGS.digits.lesson, drift.networks("digits")["fixed"]),
+        (new_class.SETTINGS.lesson, new_class.networks()["fixed"]),
+        (studies.vowels.SETTINGS.lesson, sh.quantize(random)),
+    ):
+        p = network.projections[-1]
+        assert lesson.a_plus * float(np.max(p.scale)) < 0.5 * p.format.step
+
+
 # Stopping and going on.
 
 
