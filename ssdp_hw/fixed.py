@@ -25,7 +25,7 @@ from ssdp_hw.checks import (
 )
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.design_rules import design_rule_violations
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.formats import WeightFormat
 from ssdp_hw.graph import BaseProjection, Comparison, Graph, Input, Reset
 
@@ -150,10 +150,12 @@ class FixedProjection(BaseProjection):
         """A copy with these stored weight integers, in the order of ``mantissa``.
 
         Raises:
-            UnsupportedError: one a synapse for a convolution, whose synapses share theirs.
+            ShapeError: another number of them.
         """
         if np.size(mantissa) != self.stored_weights.size:
-            self.check_own_weights()
+            raise ShapeError(
+                f"projection '{self.name}': {np.size(mantissa)} weight integers; it stores {self.stored_weights.size}"
+            )
         values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
         return replace(self, weight=with_synapse_values(self.weight, values))
 

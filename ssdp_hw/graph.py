@@ -158,18 +158,20 @@ class BaseProjection:
             matrix.data.setflags(write=False)
         return matrix
 
-    def check_own_weights(self) -> None:
-        """Raise if synapses share their weights, so that they cannot learn.
-
-        Raises:
-            UnsupportedError: it is a convolution.
-        """
+    @cached_property
+    def stored_index(self) -> NDArray[np.int64]:
+        """For every synapse, in row-major order of ``matrix``, the position of its weight in ``stored_weights``."""
         if self.is_convolution:
-            raise UnsupportedError(
-                f"projection '{self.name}' is a convolution: its {self.synapse_count} synapses share "
-                f"{self.stored_weights.size} weights and cannot learn one by one; let another projection learn, or "
-                "give this one its matrix as weight"
-            )
+            return np.asarray(self.weight.stored_index(), np.int64)
+        return np.arange(self.synapse_count)
+
+    def sum_shared(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of all synapses, those that share a stored weight added up, in the order of ``stored_weights``."""
+        if not self.is_convolution:
+            return values
+        total = np.zeros(self.stored_weights.size, values.dtype)
+        np.add.at(total, self.stored_index, values)
+        return total
 
     @property
     def synapse_count(self) -> int:

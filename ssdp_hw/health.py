@@ -23,7 +23,7 @@ class LearningHealth:
     """One plastic projection of a fixed network after learning.
 
     Attributes:
-        synapses, windows: how many.
+        synapses, windows: how many; of a convolution the synapses count, which share its weights.
         synchrony: mean share of pairs in which both neurons fired, over the windows.
         silent_windows: windows in which no neuron of the source or none of the target fired.
         updates: pairs and windows with evidence other than 0: the plasticity operations that a
@@ -33,11 +33,11 @@ class LearningHealth:
         effective_bits: base-2 logarithm of the number of weight steps from the smallest to the
             largest weight after, plus one step.
         weight_saturations, counter_saturations: as counted by the target; None where it cannot.
-        lost_lsb: mean over synapses of |evidence that reached neither weight nor counter|, in
+        lost_lsb: mean over stored weights of |evidence that reached neither weight nor counter|, in
             weight LSBs: 0 for ``carry`` without saturation, what rounding threw away otherwise.
-        rounding_bias_lsb: mean over synapses of (weight change + counter) minus the evidence
+        rounding_bias_lsb: mean over stored weights of (weight change + counter) minus the evidence
             before any rounding, in weight LSBs; near 0 if rounding is unbiased and nothing saturates.
-        histogram_before, histogram_after: how many synapses store each of 16 equal ranges of the
+        histogram_before, histogram_after: how many weights lie in each of 16 equal ranges of the
             weight format.
     """
 
@@ -70,22 +70,22 @@ def learning_health(
         rule: the rule as it ran.
         seen: what the rule held of every window.
         gates: gates from outside, shape (window, post), or None.
-        counters_before, counters_after: one a synapse in row-major order.
+        counters_before, counters_after: one a stored weight.
         saturations: weight and counter saturations by projection, as the target counted them.
     """
     rows, cols = before.synapse_indices
-    total = np.zeros(rows.size, np.int64)
-    exact = np.zeros(rows.size)
+    total = np.zeros(before.stored_weights.size, np.int64)
+    exact = np.zeros(before.stored_weights.size)
     updates = 0
     windows = len(seen.pre.fired)
     for window in range(windows):
         e = rule.update(seen, window, rows, cols, gates)
-        total += e
+        total += before.sum_shared(e)
         updates += int(np.count_nonzero(e))
         own = rule.gate_of(seen, window)
         gate = own if own is not None else None if gates is None else gates[window][rows]
         wanted = rule.unrounded(seen, window, rows, cols)
-        exact += wanted if gate is None else wanted * gate / (1 << rule.gate_bits)
+        exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
     lsb = float(1 << rule.lsb_shift)
     moved = after.mantissa.astype(np.int64) - before.mantissa
     kept = moved + (counters_after - counters_before) / lsb

@@ -87,7 +87,7 @@ class LearnResult:
 
     @property
     def counters(self) -> Mapping[str, NDArray[Any]]:
-        """Synchrony counters by plastic projection, one a synapse in row-major order."""
+        """Synchrony counters by plastic projection, one a stored weight."""
         return self.state.counters
 
     @property
@@ -425,7 +425,7 @@ def _with_weights(network: AnyNetwork, weights: Mapping[str, NDArray[Any]]) -> A
 
 def _changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
     """Share of the weights of a projection that differ."""
-    return float(np.mean(before.projection(name).synapse_weights != after.projection(name).synapse_weights))
+    return float(np.mean(before.projection(name).stored_weights != after.projection(name).stored_weights))
 
 
 def _teacher_hits(

@@ -39,7 +39,6 @@ def plastic_names(
 
     Raises:
         ParameterError: no projection, an unknown one, one without a rule, or a choice to make.
-        UnsupportedError: a convolution, whose synapses share their weights.
     """
     if plastic is not None:
         names = [plastic] if isinstance(plastic, str) else list(plastic)
@@ -53,7 +52,6 @@ def plastic_names(
     if not names:
         raise ParameterError("no projection learns")
     for name in names:
-        network.projection(name).check_own_weights()
         if not network.projection(name).synapse_count:
             raise ParameterError(f"projection '{name}' has no synapse that could learn")
     if isinstance(rule, Mapping):
@@ -107,7 +105,7 @@ def with_widest_weights(network: AnyNetwork, names: Sequence[str]) -> FixedNetwo
     for name in names:
         p = network.projection(name)
         limit = p.format.mantissa_min if -p.format.mantissa_min > p.format.mantissa_max else p.format.mantissa_max
-        widest[name] = np.full(p.synapse_weights.shape, limit)
+        widest[name] = np.full(p.stored_weights.shape, limit)
     try:
         return network.with_mantissas(widest)
     except ParameterError as error:
@@ -150,7 +148,7 @@ def check_state(
 
 
 def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> NDArray[Any]:
-    size = network.projection(name).synapse_weights.size
+    size = network.projection(name).stored_weights.size
     kind = np.int64 if isinstance(rule, CounterRule) else np.float64
     array = as_array(state.counters.get(name, np.zeros(size, kind)), f"counters of '{name}'")
     if isinstance(rule, FloatRule):

@@ -20,8 +20,9 @@ class LearningState:
     and the order of the samples by seed and epoch.
 
     Attributes:
-        counters: by plastic projection, one a synapse in row-major order: synchrony counters in a fixed
-            network, in a float network the steps gathered since the last commit.
+        counters: by plastic projection, one a synapse in row-major order or one a value of a convolution's
+            kernel: synchrony counters in a fixed network, in a float network the steps gathered since the
+            last commit.
         commits: commits so far.
         pending: windows gathered since the last commit.
         epochs: epochs so far.

@@ -47,9 +47,9 @@ class LearningPlan:
         rules: by projection; all integer rules in a fixed network, all float rules in a float
             network, and all with the same ``commit_windows``.
         seed: seed of the random rounding.
-        counters: before the first window, one a synapse in row-major order, zeros where a projection
-            is missing: synchrony counters in a fixed network, in a float network the steps gathered
-            since the last commit.
+        counters: before the first window, one a stored weight, zeros where a projection is missing:
+            synchrony counters in a fixed network, in a float network the steps gathered since the
+            last commit. Synapses that share a weight have one counter, which takes the sum of their steps.
         first_commit: number of commits before this run, for the random rounding.
         first_window: windows gathered since the last commit, fewer than ``commit_windows``.
         windows_per_sample: each sample of the drive is so many windows of equal length. The state of
@@ -94,8 +94,8 @@ class Learned:
     """What a target hands back from learning.
 
     Attributes:
-        weights: by plastic projection, one a synapse in row-major order: stored weight integers
-            in a fixed network, float weights in a float network.
+        weights: by plastic projection, one a synapse in row-major order, or the values of a
+            convolution's kernel: stored weight integers in a fixed network, float weights in a float network.
         counters: likewise, as in the plan.
         seen: by plastic projection what the rule holds of its source and of its target. A rule that
             keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),

@@ -29,7 +29,7 @@ def counter_rules(draw: Draw, steps: int, commit_windows: int, pairs: int) -> Co
             lut = draw(st.lists(st.integers(0, max(rule.lut)), min_size=1, max_size=len(rule.lut)))
             rule = replace(rule, lut_baseline=tuple(lut))
     else:
-        counter_bits = draw(st.sampled_from((12, 16, 24, 32)))
+        counter_bits = draw(st.sampled_from((4, 12, 16, 24, 29, 30, 32)))
         bits = draw(st.integers(2, 9))  # of the trace, or of kappa
         evidence_shift = draw(st.integers(0, 8))
         largest = min((((1 << (counter_bits - 2)) - 1) << evidence_shift) >> bits, 2**16 - 1)
@@ -96,10 +96,12 @@ def _counters(rng: np.random.Generator, rule: CounterRule | FloatRule, count: in
 
 @st.composite
 def learning_runs(
-    draw: Draw, fixed: bool, max_steps: int = 12, max_batch: int = 5
+    draw: Draw, fixed: bool, max_steps: int = 12, max_batch: int = 5, networks: st.SearchStrategy | None = None
 ) -> tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]:
-    """A network, its spikes, and a plan for some of its projections."""
-    network = draw(fixed_networks() if fixed else float_networks())
+    """A network (any, or one of ``networks``), its spikes, and a plan for some of its projections."""
+    if networks is None:
+        networks = fixed_networks() if fixed else float_networks()
+    network = draw(networks)
     drive = make_drive(network, draw(drives_for(network, max_steps=max_steps, max_batch=max_batch)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     windows = draw(st.sampled_from([n for n in (1, 2, 3) if drive.steps % n == 0]))
@@ -116,7 +118,7 @@ def learning_runs(
             rule = draw(step_rules(windows * samples))
         rules[name] = rule
         if draw(st.booleans()):
-            counters[name] = _counters(rng, rule, p.synapse_weights.size)
+            counters[name] = _counters(rng, rule, p.stored_weights.size)
         strong = isinstance(rule, CounterRule) and rule.largest_step * 2 > rule.counter_max
         if rule.gate is None and not strong and draw(st.booleans()):
             gates[name] = _gates(rng, rule, drive.batch * windows, post)

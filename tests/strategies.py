@@ -244,7 +244,7 @@ def fixed_rules(draw: Draw, steps: int = 24, commit_windows: int = 1) -> FixedSS
     fits = (((steps - 1) >> time_shift) + 1).bit_length()  # ticks 0 .. that of a silent neuron
     time_bits = draw(st.integers(max(fits, 1), 8)) if ((1 << fits) - 1) << time_shift >= steps else fits + 1
     lut = tuple(draw(st.lists(st.integers(0, 255), min_size=1, max_size=min(2**time_bits, 12))))
-    counter_bits = draw(st.sampled_from((8, 12, 16, 24, 32)))
+    counter_bits = draw(st.sampled_from((4, 8, 12, 16, 24, 30, 32)))
     top = (1 << (counter_bits - 1)) - 1
     evidence_shift = draw(st.integers(0, 8))
     # The largest single step of evidence must fit the counter; most amplitudes are near that limit.

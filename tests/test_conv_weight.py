@@ -134,11 +134,17 @@ def test_too_many_synapses_to_list_are_refused_by_name():
         _ = p.matrix
 
 
-def test_convolutions_do_not_learn():
-    p = projection()
-    with pytest.raises(UnsupportedError, match="'in->p' is a convolution: its 16 synapses share 4 weights"):
-        p.check_own_weights()
-    fixed = sh.FixedProjection(source="in", target="p", weight=p.weight.with_values(np.arange(4) * 2))
+def test_stored_integers():
+    fixed = sh.FixedProjection(source="in", target="p", weight=projection().weight.with_values(np.arange(4) * 2))
     assert fixed.with_mantissa(fixed.mantissa + 1).stored_weights.tolist() == [2, 4, 6, 8]
-    with pytest.raises(UnsupportedError, match="cannot learn"):
+    with pytest.raises(ShapeError, match="'in->p': 16 weight integers; it stores 4"):
         fixed.with_mantissa(np.zeros(16, int))
+
+
+@given(convolutions())
+def test_values_of_synapses_are_added_up_by_stored_weight(weight):
+    p = sh.Projection(source="in", target="p", weight=weight)
+    np.testing.assert_array_equal(p.stored_weights[p.stored_index], p.synapse_weights)
+    values = np.random.default_rng(0).integers(-9, 10, p.synapse_count)
+    wanted = [values[p.stored_index == k].sum() for k in range(p.stored_weights.size)]
+    np.testing.assert_array_equal(p.sum_shared(values), wanted)

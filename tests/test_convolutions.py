@@ -8,15 +8,18 @@ import pytest
 from conv_strategies import fixed_conv_networks, float_conv_networks, unrolled
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
+from plan_strategies import learning_runs
 from strategies import drives_for
 from test_engine import assert_close, assert_equal, run
+from test_engine_learning import assert_bits_equal, learn
+from test_engine_learning import assert_close as assert_learned_close
 from test_nir_writer import equal
 
 import ssdp_hw as sh
 from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.ssdp import FixedSSDP
+from ssdp_hw.target import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None)
@@ -214,24 +217,77 @@ def test_a_core_holds_the_kernels_of_its_channels():
     assert p.cores == 79  # as many as its neurons need
 
 
-def test_learning_refuses_convolutions_by_name():
-    network = chain(ConvWeight(np.ones((1, 1, 2)), (1, 4)))
-    fixed = sh.FixedNetwork(
-        network.inputs, [sh.FixedPopulation(name="p0", size=3, vth=10)],
-        [sh.FixedProjection(source="in", target="p0", weight=ConvWeight(np.full((1, 1, 2), 2), (1, 4)), name="wp0")],
-        ["p0"],
+@settings(GENERATED, max_examples=60)
+@given(learning_runs(fixed=True, max_steps=8, max_batch=4, networks=fixed_conv_networks()))
+def test_fixed_kernels_learn_the_same_bits(case):
+    network, _, plan = case
+    wanted = learn(SPEC, *case)
+    kernels = [network.projection(name) for name in plan.rules if network.projection(name).is_convolution]
+    event(f"a kernel moves: {any(np.any(wanted.weights[p.name] != p.mantissa) for p in kernels)}")
+    assert_bits_equal(wanted, learn(ENGINE, *case))
+
+
+@settings(GENERATED, max_examples=25)
+@given(learning_runs(fixed=False, max_steps=8, max_batch=4, networks=float_conv_networks()))
+def test_float_kernels_learn_the_same_up_to_rounding(case):
+    assert_learned_close(learn(SPEC, *case), learn(ENGINE, *case))
+
+
+def one_kernel():
+    """A convolution of 2 kernels over 40 inputs, and spikes by which it learns."""
+    rng = np.random.default_rng(4)
+    network = sh.FixedNetwork(
+        [sh.Input("in", 40)], [sh.FixedPopulation(name="p", size=76, vth=20)],
+        [sh.FixedProjection(
+            source="in", target="p", weight=ConvWeight(rng.integers(0, 40, (2, 1, 3)) * 2, (1, 40)), name="conv"
+        )],
+        ["p"],
     )
-    spikes = np.ones((5, 1, 4))
-    for net, rule in ((network, SSDP()), (fixed, FixedSSDP(a_plus=1, a_baseline=0, lut=(255,), lsb_shift=4))):
-        for target in (SPEC, ENGINE):
-            with pytest.raises(UnsupportedError, match="'wp0' is a convolution"):
-                target.learn(net, sh.drive.make_drive(net, spikes), LearningPlan({"wp0": rule}), target.resolve({}))
-        for name in ("lava", "brian2"):  # they would take the matrix, each synapse of which would go its own way
-            (reason,) = get_target(name).unsupported_plan(net, LearningPlan({"wp0": rule}))
-            assert "'wp0' is a convolution" in reason
-        for name in ("spec", "engine", "lava", "brian2"):
-            with pytest.raises(UnsupportedError, match="'wp0' is a convolution"):
-                sh.learn(net, spikes, None, rule, name)
+    return network, rng.random((12, 30, 40)) < 0.1
+
+
+def test_synapses_of_a_kernel_learn_together():
+    """With ``carry`` what a kernel has learned is the sum of what its synapses would have, each by itself.
+
+    Of one window, in which both networks fire alike.
+    """
+    network, spikes = one_kernel()
+    rule = FixedSSDP(a_plus=3, a_baseline=1, lut=(255, 155, 35, 3), lsb_shift=8, counter_bits=24)
+    together = sh.learn(network, spikes[:, :1], None, rule, plastic="conv")
+    apart = sh.learn(unrolled(network), spikes[:, :1], None, rule, plastic="conv")
+    p = network.projection("conv")
+
+    def gathered(result, before):
+        change = result.network.projection("conv").mantissa - before.projection("conv").mantissa
+        return (change << rule.lsb_shift) + result.counters["conv"]
+
+    assert np.any(together.network.projection("conv").mantissa != p.mantissa)
+    np.testing.assert_array_equal(gathered(together, network), p.sum_shared(gathered(apart, unrolled(network))))
+
+
+def test_a_run_on_kernels_stops_and_goes_on_and_reports_its_health():
+    network, spikes = one_kernel()
+    rule = FixedSSDP(a_plus=3, a_baseline=1, lut=(255, 155, 35, 3), lsb_shift=12, counter_bits=24, commit_windows=4)
+    whole = sh.learn(network, spikes, None, rule, plastic="conv", shuffle=False)
+    first = sh.learn(network, spikes[:, :13], None, rule, plastic="conv", shuffle=False)
+    second = sh.learn(first.network, spikes[:, 13:], None, rule, plastic="conv", shuffle=False, state=first.state)
+    np.testing.assert_array_equal(
+        second.network.projection("conv").mantissa, whole.network.projection("conv").mantissa
+    )
+    np.testing.assert_array_equal(second.counters["conv"], whole.counters["conv"])
+    health = whole.health["conv"]
+    assert (health.synapses, sum(health.histogram_after)) == (228, 6)
+    assert health.changed == whole.changed["conv"] > 0
+    assert health.lost_lsb == 0
+    assert abs(health.rounding_bias_lsb) < 1e-9
+
+
+def test_targets_without_shared_weights_refuse_plastic_convolutions_by_name():
+    network, spikes = one_kernel()
+    rule = FixedSSDP(a_plus=1, a_baseline=0, lut=(255,), lsb_shift=8)
+    for name in ("lava", "brian2"):  # they would take the matrix, each synapse of which would go its own way
+        with pytest.raises(UnsupportedError, match="'conv' is a convolution"):
+            sh.learn(network, spikes, None, rule, name, plastic="conv")
 
 
 def test_damaged_convolutions_in_files(tmp_path):

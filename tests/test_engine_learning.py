@@ -15,7 +15,7 @@ from test_engine_kernels import network as any_network
 
 import ssdp_hw as sh
 from ssdp_hw.drive import make_drive
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.ssdp import FixedSSDP
 from ssdp_hw.target import LearningPlan, get_target
 
@@ -178,6 +178,17 @@ def test_neither_the_network_nor_the_counters_of_the_caller_are_changed():
     assert np.any(learned.weights["in->p"] != network.projections[0].mantissa)
     assert np.all(counters == 5)
     assert np.all(network.projections[0].weight.data == 20)
+
+
+def test_rules_without_a_kernel_are_refused_by_name():
+    class Mine(FixedSSDP):
+        """Somebody's own rule."""
+
+    network, drive, plan = lively_runs(True).popitem()[1]
+    mine = Mine(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8)
+    assert ENGINE.unsupported_plan(network, plan) == []
+    with pytest.raises(UnsupportedError, match=r"'in->out': its rule Mine is none of SSDP, .* 'spec' runs any"):
+        sh.learn(network, drive.spikes["in"], None, mine, plastic="in->out")
 
 
 def test_counters_of_an_unknown_form():

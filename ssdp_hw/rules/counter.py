@@ -6,7 +6,8 @@ At the end of a window the step e of the rule passes its gate, if there is one, 
     e = sign(e * g) * ((|e| * |g| + half) >> gate_bits)      with a gate g
     c = saturate(c + e)
 
-Every ``commit_windows`` windows the counter moves the stored weight integer w, k = lsb_shift:
+Synapses that share a stored weight, as those of a convolution do, share its counter: the sum of their
+steps of a window is e. Every ``commit_windows`` windows the counter moves the stored weight integer w, k = lsb_shift:
 
     carry        q = c / 2**k toward zero; w += q; c -= q * 2**k
     stochastic   w += (c + r) >> k with r uniform in [0, 2**k), own to the synapse; c = 0
@@ -133,7 +134,7 @@ def commit(
 
     Args:
         rule: whose ``rounding`` and ``lsb_shift`` hold.
-        mantissa, counter: one a synapse, in row-major order.
+        mantissa, counter: one a stored weight, in row-major order.
         low, high: range of the stored weight integer.
         seed, layer, index: key of the random numbers: the run's seed, the position of the
             projection in the network, the number of commits before this one.

@@ -197,29 +197,33 @@ def _move_weights(weights: Any, plastic: Any, tally: Any) -> Any:
 
 def _move_fixed(weights: Any, plastic: Any, tally: Any) -> None:
     _apply_moves(
-        weights, plastic.positions, plastic.moved, plastic.moves, tally[2], plastic.weight_min, plastic.weight_max,
-        tally,
+        weights, plastic.at, plastic.first, plastic.moved, plastic.moves, tally[2], plastic.weight_min,
+        plastic.weight_max, tally,
     )
 
 
 def _move_float(weights: Any, plastic: Any, tally: Any) -> None:
-    _apply_steps(weights, plastic.positions, plastic.value)
+    _apply_steps(weights, plastic.at, plastic.first, plastic.value)
 
 
 @kernel
 def _apply_moves(
-    weights: Any, positions: Any, moved: Any, moves: Any, count: int, low: int, high: int, tally: Any
+    weights: Any, at: Any, first: Any, moved: Any, moves: Any, count: int, low: int, high: int, tally: Any
 ) -> None:
     for m in range(count):
-        at = np.uint64(positions[moved[m]])
-        wanted = np.int64(weights[at]) + moves[m]
+        s = moved[m]
+        begin, end = (first[s], first[s + 1]) if len(first) else (s, s + 1)
+        wanted = np.int64(weights[at[begin]]) + moves[m]
         kept = min(max(wanted, low), high)
         tally[1] += kept != wanted
-        weights[at] = kept
+        for copy in range(begin, end):
+            weights[at[copy]] = kept
 
 
 @kernel
-def _apply_steps(weights: Any, positions: Any, steps: Any) -> None:
-    for s in range(len(positions)):
-        weights[np.uint64(positions[s])] += steps[s]
+def _apply_steps(weights: Any, at: Any, first: Any, steps: Any) -> None:
+    for s in range(len(steps)):
+        begin, end = (first[s], first[s + 1]) if len(first) else (s, s + 1)
+        for copy in range(begin, end):
+            weights[np.uint64(at[copy])] += steps[s]
         steps[s] = 0.0

@@ -45,13 +45,14 @@ def learn(
         for name in plan.rules
     )
     fixed = isinstance(network, FixedNetwork)
-    arguments = (
-        program.layout, program.wiring, program.neurons, raster, bias_table(network, drive, program.layout.zero.dtype),
-        keep, spikes, np.zeros((0, 0, 0), np.int64 if fixed else np.float64),
-    )
+    bias = bias_table(network, drive, program.layout.zero.dtype)
+    no_trace = np.zeros((0, 0, 0), np.int64 if fixed else np.float64)
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
     first = np.empty((largest * windows, program.start(-1)), np.int64)
-    presenting = (*arguments, overflow, first, np.empty_like(first))
+    presenting = (
+        program.layout, program.wiring, program.neurons, raster, bias, keep, spikes, no_trace, overflow, first,
+        np.empty_like(first),
+    )
     tallies = np.zeros((len(plastics), 3), np.int64)
     done = plan.first_commit
     if count == 1:
@@ -64,7 +65,10 @@ def learn(
             share(work, count, begin, end)
             learn_groups(*presenting, plastics, windows, groups[k:k + 1], done, True, tallies)
             done += commits
-    moved = {name: program.wiring.weights[p.positions] for name, p in zip(plan.rules, plastics, strict=True)}
+    moved = {
+        name: program.wiring.weights[p.at[p.first[:-1]] if len(p.first) else p.at]
+        for name, p in zip(plan.rules, plastics, strict=True)
+    }
     held = {name: _held(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)}
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     if not fixed:
@@ -125,8 +129,8 @@ def _windows(raster: NDArray[np.bool_], per_sample: int) -> NDArray[np.bool_]:
 
 
 def _counters(p: Plastic) -> NDArray[Any]:
-    """Counters by synapse, the bases of their rows added."""
+    """Counters with the bases of their rows."""
     value: NDArray[Any] = p.value
     if np.issubdtype(value.dtype, np.floating):
         return value
-    return np.asarray(value + np.repeat(p.rows[:, 0], np.diff(p.row_start)))
+    return np.asarray(value + (0 if p.shared else np.repeat(p.rows[:, 0], np.diff(p.row_start))), np.int64)

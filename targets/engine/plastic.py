@@ -114,16 +114,20 @@ class Plastic(NamedTuple):
     A synchrony counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it
     does not touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
     counters of the row, so that most windows need not look at them to know that none is cut, and most
-    commits not to know that none moves its weight. In a float network ``value`` holds the steps gathered
-    since the last commit.
+    commits not to know that none moves its weight. Synapses that share stored weights have one row for all.
+    In a float network ``value`` holds the steps gathered since the last commit.
     """
 
     kind: int
+    dense: bool  # every row has all presynaptic neurons, so that ``cols`` is empty
+    shared: bool  # synapses share stored weights
     row_start: Any  # first synapse of each postsynaptic neuron, with the total at the end
-    cols: Any  # presynaptic neuron of each synapse; empty if dense
-    positions: Any  # of each stored weight in the program's weights
+    cols: Any  # presynaptic neuron of each synapse
+    stored: Any  # stored weight of each synapse, if they share
+    at: Any  # of each stored weight in the program's weights
+    first: Any  # of its copies in ``at`` where there may be several; else empty
     value: Any
-    rows: Any  # int64 (rows, 3)
+    rows: Any  # int64 (rows, 3): see above
     moved: Any  # scratch: synapses that a commit moves
     moves: Any  # scratch: by how much
     gates: Any  # from outside (window, post); empty if there are none
@@ -158,7 +162,8 @@ def plastic(
     row_start, cols = _rows(p)
     counter, number = counter_type(plan), np.float64 if isinstance(rule, FloatRule) else np.int64
     value = np.array(plan.counters.get(name, np.zeros(p.stored_weights.size)), counter)
-    rows = np.zeros((len(row_start) - 1, 3), np.int64)
+    rows = np.zeros((1 if p.is_convolution else len(row_start) - 1, 3), np.int64)
+    stored = p.stored_index if p.is_convolution else np.zeros(0, np.int64)
     if isinstance(rule, CounterRule):
         rows[:, 1], rows[:, 2] = value.min(initial=0), value.max(initial=0)
     moves = value.size if isinstance(rule, CounterRule) else 0
@@ -167,10 +172,11 @@ def plastic(
     by_time, plus, minus = _by_time(rule, steps)
     limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
     return Plastic(
-        trains if rule.keeps_raster else BY_TIME, row_start, cols, program.positions[name], value, rows,
-        np.empty(moves, np.int64), np.empty(moves, np.int64), gates, plus.astype(number), minus.astype(number),
-        np.empty((windows, ends.pre_size), np.int64), np.empty((windows, ends.post_size), np.int64),
-        _counters(network, plan, name, counter, lazy=lazy), _gating(rule), by_time, _by_trains(rule), ends, *limits,
+        trains if rule.keeps_raster else BY_TIME, not p.is_sparse, p.is_convolution, row_start, cols, stored,
+        *program.places[name], value, rows, np.empty(moves, np.int64), np.empty(moves, np.int64), gates,
+        plus.astype(number), minus.astype(number), np.empty((windows, ends.pre_size), np.int64),
+        np.empty((windows, ends.post_size), np.int64), _counters(network, plan, name, counter, lazy=lazy),
+        _gating(rule), by_time, _by_trains(rule), ends, *limits,
     )
 
 

@@ -24,7 +24,7 @@ from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.network import Network
 
 from .convolution import channels_last
-from .segments import ROWS, Array, Ends, Segments, Wiring, padded
+from .segments import ROWS, Array, Ends, Places, Segments, Wiring, padded
 
 
 class Layout(NamedTuple):
@@ -75,15 +75,15 @@ class Program:
     """Everything that a kernel needs to know of a network.
 
     ``bias`` is what is added to each neuron in every step where the drive says nothing else, shape
-    (1, neurons). ``positions`` gives for each plastic projection where its synapses (in row-major
-    order) lie in ``wiring.weights``.
+    (1, neurons). ``places`` gives for each plastic projection where its stored weights lie in
+    ``wiring.weights``.
     """
 
     layout: Layout
     wiring: Wiring
     neurons: FixedNeurons | FloatNeurons
     bias: Array
-    positions: dict[str, NDArray[np.int64]]
+    places: dict[str, Places]
 
     def start(self, group: int) -> int:
         """Where a group begins in the source space."""
@@ -143,7 +143,7 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
     """Flatten a network; a float network computes in the type ``real``.
 
     Where projections are plastic all neurons keep the network's order, in which learning reads them;
-    convolutions that have several output channels are unrolled there.
+    convolutions that have several output channels are unrolled there, with copies of their weights.
     """
     names = [*network.input_names, *network.population_names]
     sizes = np.array([network.size_of(name) for name in names], np.int64)
@@ -156,7 +156,7 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
         state_type(network.limits)(0) if isinstance(network, FixedNetwork) else real(0),
     )
     segments = Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
-    positions = {}
+    places = {}
     for p in network.projections:
         values, shift = p.stored_weights, 0
         if isinstance(p, FixedProjection):
@@ -165,13 +165,13 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
         ends = Ends(source, target, orders.get(p.source), orders.get(p.target))
         found = segments.add(p, values, ends, shift, plastic=p.name in plastic)
         if p.name in plastic:
-            positions[p.name] = found
+            places[p.name] = found
     bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)
     if isinstance(network, FixedNetwork):
         wiring = segments.wiring(_largest_weight(network))
-        program = Program(layout, wiring, _fixed_neurons(network, plastic), bias, positions)
+        program = Program(layout, wiring, _fixed_neurons(network, plastic), bias, places)
     else:
-        program = Program(layout, segments.wiring(0), _float_neurons(network, real), bias, positions)
+        program = Program(layout, segments.wiring(0), _float_neurons(network, real), bias, places)
     return program.ordered()
 
 

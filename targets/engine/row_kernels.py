@@ -45,7 +45,7 @@ def _own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
 
 
 def gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
-    """One step under a gate, if there is one that ``applies``: an integer rounded half up in size, a float clipped."""
+    """One step under a gate if one ``applies``: an integer rounded half up in size, a float clipped."""
     raise NotImplementedError("compiled code only")
 
 
@@ -70,12 +70,13 @@ def gate_all(steps: Any, gate: Any, applies: bool, bits: int, clip: float) -> No
         steps[i] = gated(steps[i], gate, applies, bits, clip)
 
 
-def spread(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+def spread(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
     """Evidence by presynaptic neuron as that of the synapses of a row.
 
     Args:
         evidence: of every presynaptic neuron.
-        cols: presynaptic neuron of each synapse; empty if the row has all of them.
+        dense: whether the row has all of them; otherwise ``cols`` gives that of each synapse.
+        cols: see ``dense``.
         first, count: the row's synapses.
         step: of each synapse of the row, written.
         largest: no more than this in size counts: it fills any counter.
@@ -84,25 +85,32 @@ def spread(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest:
 
 
 @overload(spread)
-def _spread(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> Any:
-    def fixed(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
-        _spread_fixed(evidence, cols, first, count, step, largest)
+def _spread(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> Any:
+    def fixed(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+        _spread_fixed(evidence, dense, cols, first, count, step, largest)
 
-    def real(evidence: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+    def real(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
         for m in range(count):
-            step[m] = evidence[cols[first + m]] if len(cols) else evidence[m]
+            step[m] = evidence[m] if dense else evidence[cols[first + m]]
 
     return fixed if isinstance(step.dtype, types.Integer) else real
 
 
 @kernel
-def _spread_fixed(evidence: Any, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
-    if len(cols):
-        for m in range(count):
-            step[m] = min(max(evidence[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
-    else:
+def _spread_fixed(evidence: Any, dense: bool, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
+    if dense:
         for m in range(count):
             step[m] = min(max(evidence[m], -largest), largest)
+    else:
+        for m in range(count):
+            step[m] = min(max(evidence[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
+
+
+@kernel
+def add_shared(total: Any, stored: Any, cols: Any, first: int, count: int, evidence: Any) -> None:
+    """Evidence by presynaptic neuron, added up by the stored weights of the synapses of a row."""
+    for s in range(first, first + count):
+        total[stored[s]] += evidence[cols[s]]
 
 
 @nb.njit(nogil=True)
@@ -148,9 +156,9 @@ def _close_row(
 
 
 @nb.njit(nogil=True)
-def longest_row(row_start: Any) -> int:
-    """The largest number of synapses of a row."""
-    longest = 0
+def longest_row(row_start: Any, shared: int) -> int:
+    """The largest number of synapses of a row; ``shared`` is that of stored weights that are one row."""
+    longest = shared
     for row in range(len(row_start) - 1):
         longest = max(longest, row_start[row + 1] - row_start[row])
     return longest

@@ -63,6 +63,16 @@ class Ends(NamedTuple):
     target_order: Array | None = None
 
 
+class Places(NamedTuple):
+    """Where the stored weights of a plastic projection lie among the weights.
+
+    Without ``first`` weight k lies at ``at[k]``; with it all of ``at[first[k]:first[k + 1]]`` are copies of it.
+    """
+
+    at: NDArray[np.int64]
+    first: NDArray[np.int64] = np.zeros(0, np.int64)
+
+
 class Segments:
     """Segments that are added one by one."""
 
@@ -80,8 +90,8 @@ class Segments:
 
     def add(
         self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False
-    ) -> NDArray[np.int64]:
-        """Append the segments of a projection; for a plastic one where each synapse lies is returned.
+    ) -> Places:
+        """Append the segments of a projection; for a plastic one where each stored weight lies is returned.
 
         Args:
             p: the projection.
@@ -90,15 +100,8 @@ class Segments:
             shift: see ``values``.
             plastic: whether it learns; it then joins groups in the network's order.
         """
-        if plastic:
-            p.check_own_weights()
         if isinstance(p.weight, ConvWeight):
-            weight, head = p.weight.with_values(values), (*ends[:2], int(p.delay), shift)
-            if has_table(weight, last=ends.target_order is not None):
-                self._add_convolution(head, weight, ends)
-            else:  # runs of single neurons: a list is faster
-                self._add_sparse(head, _moved(weight.unrolled(), ends).tocsc())
-            return np.zeros(0, np.int64)
+            return self._add_shared(p.weight, values, ends, (*ends[:2], int(p.delay), shift), plastic=plastic)
         post, pre = p.shape
         values = values.astype(self.dtype, copy=False)
         delays = np.unique(np.asarray(p.delay)).tolist() if values.size else [0]
@@ -118,7 +121,30 @@ class Segments:
                 numbers = np.arange(values.size)[chosen]
                 ordered = _by_row(p, chosen, numbers + 1).tocsc().data - 1
                 positions[ordered] = start + np.arange(ordered.size)
-        return positions
+        return Places(positions)
+
+    def _add_shared(
+        self, weight: ConvWeight, values: Array, ends: Ends, head: tuple[int, int, int, int], *, plastic: bool
+    ) -> Places:
+        """A convolution, from its kernel or, where runs would be of single neurons, from a list of its synapses."""
+        start = self.length
+        numbered = weight.with_values(np.arange(weight.kernel.size))
+        weight = weight.with_values(values)
+        if has_table(weight, last=ends.target_order is not None):
+            self._add_convolution(head, weight, ends)
+            entries = self._kernel(numbered, ends) if plastic else None
+        else:
+            self._add_sparse(head, _moved(weight.unrolled(), ends).tocsc())
+            # Counted from 1, so that no number looks like an entry that is not there.
+            counted = numbered.with_values(numbered.values + 1)
+            entries = _moved(counted.unrolled(), ends).tocsc().data - 1 if plastic else None
+        if entries is None:
+            return Places(np.zeros(0, np.int64))
+        unused = np.flatnonzero(np.bincount(entries, minlength=values.size) == 0)  # taps that lie outside everywhere
+        self.weights.append(values[unused].astype(self.dtype))
+        entries = np.concatenate([entries, unused])
+        first = np.concatenate([[0], np.cumsum(np.bincount(entries, minlength=values.size))])
+        return Places(start + np.argsort(entries, kind="stable"), first)
 
     def _add_dense(self, head: tuple[int, int, int, int], values: Array) -> None:
         """A matrix of shape (post, pre)."""
@@ -135,6 +161,10 @@ class Segments:
         self.weights.append(columns.data)
         self.indptr.append(columns.indptr.astype(np.int64))
         self.indices.append(columns.indices.astype(np.int32, copy=False))
+
+    def _kernel(self, weight: ConvWeight, ends: Ends) -> Array:
+        """The stored weights in the order in which they are added."""
+        return convolution_table(weight, np.zeros(0, np.int64), last=ends.target_order is not None)[0]
 
     def _add_convolution(self, head: tuple[int, int, int, int], weight: ConvWeight, ends: Ends) -> None:
         sources = np.arange(weight.shape[1]) if ends.source_order is None else ends.source_order

@@ -18,7 +18,7 @@ from numba.extending import overload
 
 from .counter_kernels import add, commit_listed, touch
 from .jit import entry_point, kernel
-from .row_kernels import NEVER, close_row, due_at, gated, longest_row, own_gate, spread
+from .row_kernels import NEVER, add_shared, close_row, due_at, gated, longest_row, own_gate, spread
 
 # To touch a synapse by itself costs as much as to change so many in vector operations.
 _TOUCH = 6
@@ -172,7 +172,9 @@ def ssdp_window(plastic: Any, window: int, commits: bool, index: int, tally: Any
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     plus, minus, moved, moves = plastic.plus, plastic.minus, plastic.moved, plastic.moves
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
-    n, longest = len(pre), longest_row(row_start)
+    n, stored, dense, shared = len(pre), plastic.stored, plastic.dense, plastic.shared
+    total = np.zeros(len(value) if shared else 0, plus.dtype)
+    longest = longest_row(row_start, len(total))
     order, start = np.empty(n, np.int64), np.empty(silent + 2, np.int64)
     _sort_by_tick(pre, silent, order, start)
     # What was made for one neuron serves those after it with the same tick and gate: the last one that fired has
@@ -182,7 +184,7 @@ def ssdp_window(plastic: Any, window: int, commits: bool, index: int, tally: Any
     held, n_runs, touched = np.full(2, -1), np.zeros(2, np.int64), np.zeros(2, np.int64)
     filled, held_gate, others = np.zeros(2, np.bool_), np.zeros(2, gates.dtype), np.zeros(2, plus.dtype)
     due, limit = np.empty(longest + 1, np.int64), due_at(c)
-    outside, dense, lazy = len(gates) > 0, len(cols) == 0, c.base_max >= 0
+    outside, lazy = len(gates) > 0, c.base_max >= 0
     applies = outside or g.own
     gate = own_gate(g, start[silent], _count_fired(post, silent), n * len(post))
     for row in range(len(post)):
@@ -211,11 +213,19 @@ def ssdp_window(plastic: Any, window: int, commits: bool, index: int, tally: Any
                 if not filled[k]:
                     _tabulate(table[k], 0, silent + 1, j, plus, minus, r, gate, applies, g)
                     _look_up(evidence[k], table[k], pre)
-                if not (filled[k] and dense):
-                    spread(evidence[k], cols, first, count, step[k], c.high - c.low)
+                if shared:
+                    add_shared(total, stored, cols, first, count, evidence[k])
+                else:
+                    if not (filled[k] and dense):
+                        spread(evidence[k], dense, cols, first, count, step[k], c.high - c.low)
+                    add(value, first, count, step[k], c, rows, row, tally)
                 filled[k] = True
-                add(value, first, count, step[k], c, rows, row, tally)
             elif listed > 0:
                 commit_listed(value, first, due, listed, c, index, rows, row, moved, moves, tally)
-        if commits:
+        if commits and not shared:
             close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)
+    if shared:
+        spread(total, True, cols, 0, len(total), step[0], c.high - c.low)
+        add(value, 0, len(total), step[0], c, rows, 0, tally)
+        if commits:
+            close_row(value, 0, len(total), c, index, rows, 0, due, moved, moves, tally)

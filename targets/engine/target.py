@@ -14,6 +14,8 @@ from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import Record, Recording
+from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP
+from ssdp_hw.ssdp import SSDP, FixedSSDP
 from ssdp_hw.target import Availability, Learned, LearningPlan, Session, Target
 
 from .inference import EngineSession, run_program
@@ -24,6 +26,8 @@ from .program import compiled_program
 def _numba_version() -> str:  # reading a package's metadata takes longer than a small run
     return metadata.version("numba")
 
+
+RULES = (SSDP, STDP, SADP, FixedSSDP, FixedSTDP, FixedSADP)
 
 _PRECISIONS = {"float64": np.float64, "float32": np.float32}
 
@@ -50,6 +54,14 @@ class EngineTarget(Target):
             "32 bits; split it"
             for p in network.projections
             if p.shape[1] * max(-p.format.mantissa_min, p.format.mantissa_max) >= 2**31
+        ]
+
+    def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
+        """Rules that have no kernel."""
+        known = ", ".join(kind.__name__ for kind in RULES)
+        return [
+            f"projection '{name}': its rule {type(rule).__name__} is none of {known}; the target 'spec' runs any rule"
+            for name, rule in plan.rules.items() if type(rule) not in RULES
         ]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:

@@ -17,7 +17,7 @@ from ssdp_hw.rules.stdp import DECAY_BITS
 from .counter_kernels import add
 from .jit import entry_point, kernel
 from .plastic import BY_TRACE
-from .row_kernels import close_row, gate_all, longest_row, own_gate, spread
+from .row_kernels import add_shared, close_row, gate_all, longest_row, own_gate, spread
 
 _DECAY_BITS = DECAY_BITS
 
@@ -193,7 +193,9 @@ def train_window(
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     moved, moves = plastic.moved, plastic.moves
     steps, n = pre.shape
-    longest = longest_row(row_start)
+    stored, dense, shared = plastic.stored, plastic.dense, plastic.shared
+    total = np.zeros(len(value) if shared else 0, plastic.plus.dtype)
+    longest = longest_row(row_start, len(total))
     pre_neurons, pre_start = np.empty(pre.size, np.int64), np.empty(steps + 1, np.int64)
     post_neurons, post_start = np.empty(post.size, np.int64), np.empty(steps + 1, np.int64)
     pre_count, post_count = np.empty(n, np.int64), np.empty(post.shape[1], np.int64)
@@ -222,7 +224,15 @@ def train_window(
             else:
                 _agree(evidence, together, fired, pre_neurons, pre_start, pre_count, r)
             gate_all(evidence, gate, applies, g.bits, g.clip)
-            spread(evidence, cols, first, count, step, c.high - c.low)
-            add(value, first, count, step, c, rows, row, tally)
-        if commits:
+            if shared:
+                add_shared(total, stored, cols, first, count, evidence)
+            else:
+                spread(evidence, dense, cols, first, count, step, c.high - c.low)
+                add(value, first, count, step, c, rows, row, tally)
+        if commits and not shared:
             close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)
+    if shared:
+        spread(total, True, cols, 0, len(total), step, c.high - c.low)
+        add(value, 0, len(total), step, c, rows, 0, tally)
+        if commits:
+            close_row(value, 0, len(total), c, index, rows, 0, due, moved, moves, tally)

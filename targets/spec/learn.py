@@ -91,7 +91,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
             rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
                 e = rule.update(held, window, rows, cols, outside)
-                counters[name], saturated = accumulate(rule, counters[name], e)
+                counters[name], saturated = accumulate(rule, counters[name], p.sum_shared(e))
                 full[name] += saturated
             if commits_now:  # windows after the last full group stay in the counters
                 weights[name], counters[name], cut = commit(
@@ -108,7 +108,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     rules = {name: cast(FloatRule, rule) for name, rule in plan.rules.items()}
     projections = {name: network.projection(name) for name in rules}
     ends = _ends(network, plan)
-    weights: dict[str, NDArray[Any]] = {n: p.synapse_weights.astype(np.float64) for n, p in projections.items()}
+    weights: dict[str, NDArray[Any]] = {n: p.stored_weights.astype(np.float64) for n, p in projections.items()}
     gathered: dict[str, NDArray[Any]] = {
         name: np.array(plan.counters.get(name, np.zeros(w.size)), np.float64) for name, w in weights.items()
     }
@@ -122,9 +122,10 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
         for name, rule in rules.items():
             held = seen.look(name, rule, rasters)
             outside = None if name not in plan.gates else plan.gates[name][first:]
-            rows, cols = projections[name].synapse_indices
+            p = projections[name]
+            rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
-                gathered[name] = gathered[name] + rule.update(held, window, rows, cols, outside)
+                gathered[name] = gathered[name] + p.sum_shared(rule.update(held, window, rows, cols, outside))
             if commits_now:
                 weights[name] = weights[name] + gathered[name]
                 gathered[name] = np.zeros_like(gathered[name])

@@ -35,8 +35,6 @@ class SpecTarget(Target):
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Learn window by window."""
-        for name in plan.rules:
-            network.projection(name).check_own_weights()
         if isinstance(network, FixedNetwork):
             return learn_fixed(network, drive, plan)
         return learn_float(network, drive, plan)
