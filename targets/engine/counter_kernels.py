@@ -16,9 +16,10 @@ from numba.extending import overload
 
 from .jit import as_in, kernel
 from .plastic import CARRY, STOCHASTIC
-from .random_kernels import philox_words
+from .random_kernels import fill_words, philox_words
 
 _BLOCK = 64  # counters that are searched together
+_WHOLE_ROW = 10  # the random number of one synapse costs as much as those of so many of a whole row
 
 
 @kernel
@@ -124,14 +125,14 @@ def list_due(value: Any, first: int, count: int, base: int, limit: int, due: Any
 
 @kernel
 def commit_listed(
-    value: Any, first: int, due: Any, count: int, c: Any, index: int, rows: Any, row: int, moved: Any, moves: Any,
-    tally: Any,
+    value: Any, first: int, length: int, due: Any, count: int, c: Any, index: int, rows: Any, row: int, moved: Any,
+    moves: Any, tally: Any,
 ) -> None:
     """Take from some counters of a row what moves their weights; see :func:`ssdp_hw.rules.counter.commit`.
 
     Args:
-        value: counters less their base, changed; first: where the row begins.
-        due: the synapses, by their place in the row, in ascending order if that is cheap; count: how many.
+        value: counters less their base, changed; first, length: the row's.
+        due: the synapses, by their place in the row; count: how many.
         c: :class:`.plastic.Counters`; index: number of commits before this one.
         rows, row: base and bounds of the row; the bounds are widened.
         moved, moves: synapses and by how much their weights move; appended to.
@@ -140,8 +141,10 @@ def commit_listed(
     base, least, most = rows[row, 0], rows[row, 1], rows[row, 2]
     k, rounding, n_moved = c.lsb_shift, c.rounding, tally[2]
     half = (np.int64(1) << k) >> 1
-    block = np.int64(-1)
-    w0 = w1 = w2 = w3 = np.uint64(0)
+    whole, block = rounding == STOCHASTIC and count * _WHOLE_ROW > length, first >> 2
+    words = np.empty((4, (length >> 2) + 2 if whole else 0), np.uint32)
+    if whole:
+        fill_words(words, block, c.layer, index, c.key_low, c.key_high)
     for m in range(count):
         s = first + due[m]
         at = np.uint64(s)
@@ -151,10 +154,11 @@ def commit_listed(
             move = gathered >> k if gathered >= 0 else -((-gathered) >> k)
             rest = gathered - (move << k)
         elif rounding == STOCHASTIC:
-            if s >> 2 != block:  # neighbours share the words of a block
-                block = s >> 2
-                w0, w1, w2, w3 = philox_words(block, c.layer, index, c.key_low, c.key_high)
-            word = (w0 if s & 1 == 0 else w1) if s & 2 == 0 else (w2 if s & 1 == 0 else w3)
+            if whole:
+                word = np.uint64(words[s & 3, (s >> 2) - block])
+            else:
+                w0, w1, w2, w3 = philox_words(s >> 2, c.layer, index, c.key_low, c.key_high)
+                word = (w0 if s & 1 == 0 else w1) if s & 2 == 0 else (w2 if s & 1 == 0 else w3)
             move = (gathered + np.int64(word >> np.uint64(32 - k))) >> k
         else:
             move = (gathered + half) >> k if gathered >= 0 else -((-gathered + half) >> k)

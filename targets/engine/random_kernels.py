@@ -9,6 +9,8 @@ import numpy as np
 
 from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
+from .jit import kernel
+
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
 _W0, _W1 = (np.uint64(w) for w in KEY_STEPS)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -25,3 +27,26 @@ def philox_words(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
         x0, x1, x2, x3 = (p1 >> _32) ^ x1 ^ a, p1 & _LOW, (p0 >> _32) ^ x3 ^ b, p0 & _LOW
         a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
     return x0, x1, x2, x3
+
+
+@kernel
+def _round(words: Any, a: Any, b: Any) -> None:
+    for i in range(words.shape[1]):
+        p0, p1 = _M0 * np.uint64(words[0, i]), _M1 * np.uint64(words[2, i])
+        x1, x3 = np.uint64(words[1, i]), np.uint64(words[3, i])
+        words[0, i], words[1, i] = (p1 >> _32) ^ x1 ^ a, p1 & _LOW
+        words[2, i], words[3, i] = (p0 >> _32) ^ x3 ^ b, p0 & _LOW
+
+
+@kernel
+def fill_words(words: Any, c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> None:
+    """The words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... as columns of uint32 (4, n).
+
+    Round by round, so that every round is made of vector operations.
+    """
+    for i in range(words.shape[1]):
+        words[0, i], words[1, i], words[2, i], words[3, i] = c0 + i, c1, c2, 0
+    a, b = np.uint64(k0), np.uint64(k1)
+    for _ in range(ROUNDS):
+        _round(words, a, b)
+        a, b = (a + _W0) & _LOW, (b + _W1) & _LOW

@@ -143,7 +143,7 @@ def _close_row(
         limit = due_at(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
             n = list_due(value, first, count, rows[row, 0], limit, due)
-            commit_listed(value, first, due, n, c, index, rows, row, moved, moves, tally)
+            commit_listed(value, first, count, due, n, c, index, rows, row, moved, moves, tally)
             measure(value, first, count, rows, row)
 
     def real(

@@ -111,8 +111,7 @@ class Segments:
             if len(delays) == 1 and not p.is_sparse:
                 self._add_dense(head, _moved(values.reshape(post, pre), ends))
                 if plastic:
-                    rows, cols = np.divmod(np.arange(values.size), pre)
-                    positions[:] = start + cols * padded(post) + rows
+                    positions.reshape(post, pre)[:] = start + np.arange(post)[:, None] + np.arange(pre) * padded(post)
                 continue
             chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
             self._add_sparse(head, _moved(_by_row(p, chosen, values[chosen]), ends).tocsc())

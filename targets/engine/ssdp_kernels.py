@@ -221,7 +221,7 @@ def ssdp_window(plastic: Any, window: int, commits: bool, index: int, tally: Any
                     add(value, first, count, step[k], c, rows, row, tally)
                 filled[k] = True
             elif listed > 0:
-                commit_listed(value, first, due, listed, c, index, rows, row, moved, moves, tally)
+                commit_listed(value, first, count, due, listed, c, index, rows, row, moved, moves, tally)
         if commits and not shared:
             close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)
     if shared:
