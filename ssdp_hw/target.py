@@ -78,6 +78,17 @@ class LearningPlan:
             raise ParameterError(f"plastic projections need one commit_windows in common, found {sorted(found)}")
         return found.pop()
 
+    def check_windows(self, steps: int) -> None:
+        """Raise if a rule cannot learn from the windows of samples of that many steps.
+
+        Raises:
+            ParameterError: it cannot, or the steps are no multiple of ``windows_per_sample``.
+        """
+        if steps % self.windows_per_sample:
+            raise ParameterError(f"{steps} steps are no multiple of the {self.windows_per_sample} windows of a sample")
+        for rule in self.rules.values():
+            rule.check_window(steps // self.windows_per_sample)
+
     def groups(self, samples: int) -> list[tuple[int, int, bool]]:
         """The samples of each commit: first, one past the last, and whether a commit follows."""
         size = self.commit_windows // self.windows_per_sample

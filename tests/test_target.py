@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input, target
+from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.result import Recording
 from ssdp_hw.simulation import run
-from ssdp_hw.ssdp import SSDP
+from ssdp_hw.ssdp import SSDP, FixedSSDP
 from ssdp_hw.target import Availability, LearningPlan, Target, get_target, list_targets
 
 
@@ -136,3 +137,20 @@ def test_targets_is_callable_before_and_after_its_module_is_imported(before):
     code += "; import ssdp_hw.targets.spec; print(len(sh.targets()) == len(ssdp_hw.targets()) > 0)" if before else ""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["True"] * (2 if before else 1), done.stderr
+
+
+@pytest.mark.parametrize("name", ["spec", "engine", "lava", "brian2"])
+@pytest.mark.parametrize(("windows", "message"), [(1, "exceeds the 63"), (3, "no multiple of the 3 windows")])
+def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windows, message):
+    """Also without ``learn``, which checks them too: tables by distance end where the register does."""
+    runner = get_target(name)
+    net = FixedNetwork(
+        [Input("in", 2)], [FixedPopulation(name="out", size=2, vth=4)],
+        [FixedProjection(source="in", target="out", weight=np.full((2, 2), 8), name="w")], ["out"],
+    )
+    plan = LearningPlan(
+        {"w": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, commit_windows=windows)},
+        windows_per_sample=windows,
+    )
+    with pytest.raises(ParameterError, match=message):
+        runner.learn(net, make_drive(net, np.zeros((64, 1, 2), bool)), plan, runner.resolve({}))

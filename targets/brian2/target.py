@@ -93,6 +93,7 @@ class Brian2Target(Target):
         """
         if options["batching"] == "copies":
             raise ParameterError("target 'brian2': learning needs one sample after the other: batching = 'sequence'")
+        plan.check_windows(drive.steps)
         with open_session(options["device"], options["codegen"]) as session:
             from .learn_runner import learn_sequence
 

@@ -81,6 +81,7 @@ class EngineTarget(Target):
             raise ParameterError("engine: float networks learn with precision = 'float64' only")
         if options["counters"] not in ("lazy", "dense"):
             raise ParameterError(f"engine: counters = {options['counters']!r} is unknown; choose lazy or dense")
+        plan.check_windows(drive.steps)
         lazy = options["counters"] == "lazy"
         return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy)
 

@@ -35,6 +35,7 @@ class SpecTarget(Target):
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Learn window by window."""
+        plan.check_windows(drive.steps)
         if isinstance(network, FixedNetwork):
             return learn_fixed(network, drive, plan)
         return learn_float(network, drive, plan)
