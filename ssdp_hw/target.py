@@ -82,8 +82,13 @@ class LearningPlan:
         """Raise if a rule cannot learn from the windows of samples of that many steps.
 
         Raises:
-            ParameterError: it cannot, or the steps are no multiple of ``windows_per_sample``.
+            ParameterError: it cannot, or the steps or ``commit_windows`` are no multiple of ``windows_per_sample``.
         """
+        if self.commit_windows % self.windows_per_sample:
+            raise ParameterError(
+                f"commit_windows = {self.commit_windows} is no multiple of the {self.windows_per_sample} windows of a "
+                "sample: weights move between samples only"
+            )
         if steps % self.windows_per_sample:
             raise ParameterError(f"{steps} steps are no multiple of the {self.windows_per_sample} windows of a sample")
         for rule in self.rules.values():

@@ -140,8 +140,10 @@ def test_targets_is_callable_before_and_after_its_module_is_imported(before):
 
 
 @pytest.mark.parametrize("name", ["spec", "engine", "lava", "brian2"])
-@pytest.mark.parametrize(("windows", "message"), [(1, "exceeds the 63"), (3, "no multiple of the 3 windows")])
-def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windows, message):
+@pytest.mark.parametrize(("windows", "commit_windows", "message"), [
+    (1, 1, "exceeds the 63"), (3, 3, "64 steps are no multiple of the 3"), (2, 1, "commit_windows = 1 is no multiple"),
+])
+def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windows, commit_windows, message):
     """Also without ``learn``, which checks them too: tables by distance end where the register does."""
     runner = get_target(name)
     net = FixedNetwork(
@@ -149,7 +151,7 @@ def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windo
         [FixedProjection(source="in", target="out", weight=np.full((2, 2), 8), name="w")], ["out"],
     )
     plan = LearningPlan(
-        {"w": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, commit_windows=windows)},
+        {"w": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, commit_windows=commit_windows)},
         windows_per_sample=windows,
     )
     with pytest.raises(ParameterError, match=message):

@@ -71,7 +71,6 @@ def _ssdp(rule: SSDP | FixedSSDP, steps: int, label: str) -> Evidence:
     shift = rule.time_shift if fixed else 0
     silent = silent_time(steps, shift)
     if isinstance(rule, FixedSSDP):
-        rule.check_window(steps)
         plus, minus = (table[:silent + 1].astype(float) for table in rule.tables)  # a TimedArray is of floats
     else:
         kernels = rule.kernels(np.arange(silent + 1))
