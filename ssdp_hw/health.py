@@ -79,11 +79,10 @@ def learning_health(
     updates = 0
     windows = len(seen.pre.fired)
     for window in range(windows):
-        e = rule.update(seen, window, rows, cols, gates)
+        gate = rule.gate_at(seen, window, rows, gates)
+        e = rule.gated(rule.step(seen, window, rows, cols), gate)
         total += before.sum_shared(e)
         updates += int(np.count_nonzero(e))
-        own = rule.gate_of(seen, window)
-        gate = own if own is not None else None if gates is None else gates[window][rows]
         wanted = rule.unrounded(seen, window, rows, cols)
         exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
     lsb = float(1 << rule.lsb_shift)

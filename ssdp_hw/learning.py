@@ -33,6 +33,7 @@ from ssdp_hw.learning_state import LearningState
 from ssdp_hw.readout import required_record
 from ssdp_hw.result import OverflowCount
 from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules.local import Seen
 from ssdp_hw.simulation import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.target import Learned, LearningPlan, get_target
 from ssdp_hw.teacher import Teacher
@@ -182,13 +183,7 @@ def learn(
     spikes = {name: padded(s, length) for name, s in given.spikes.items()}
     names = plastic_names(network, rule, plastic)
     rules, notes = resolve_rules(network, rule, names)
-    for r in rules.values():
-        r.check_window(length // windows)
-    if LearningPlan(rules).commit_windows % windows:
-        raise ParameterError(
-            f"commit_windows = {LearningPlan(rules).commit_windows} is no multiple of the {windows} windows of a "
-            "sample: weights move between samples only"
-        )
+    LearningPlan(rules, windows_per_sample=windows).check_windows(length)
     if teach == "delta" and teacher is None:
         teacher = Teacher(inhibit=False)
     lesson = _lesson(network, labels, teacher, given.batch)
@@ -233,14 +228,15 @@ def learn(
         "steps": length, "windows_per_sample": windows, "rules": {name: _described(r) for name, r in rules.items()},
     }
     presented = progress.presented.size * windows
+    seen = {name: progress.held(name, r, length // windows) for name, r in rules.items()} if presented else {}
     report_overflow(_unintended(progress.overflow, lesson), length, progress.presented.size, on_overflow)
     return LearnResult(
         progress.network, progress.state(initial.epochs + epochs), rules, presented, progress.presented,
-        {name: progress.synchrony(name, rules[name], length // windows) for name in names} if presented else {},
+        {name: _synchrony(held) for name, held in seen.items()},
         {name: _changed(network, progress.network, name) for name in names},
         progress.weight_saturations, progress.counter_saturations, progress.overflow,
-        None if lesson is None else _teacher_hits(network, progress, lesson, rules, length),
-        _health(network, progress, rules, length, initial) if presented and health else {},
+        None if lesson is None else _teacher_hits(network, progress, lesson, seen),
+        _health(network, progress, rules, seen, initial) if health else {},
         _activity(network, spikes) if health else None, _activity(progress.network, spikes) if health else None,
         target, seconds,
         tuple(notes), {**info, **semantics_of(network), **progress.info},
@@ -299,17 +295,17 @@ class _Progress:
         """Sample of every presentation so far."""
         return np.concatenate(self.order).astype(np.int64)
 
-    def held(self, name: str, rule: Rule, steps: int) -> Any:
+    def held(self, name: str, rule: Rule, steps: int) -> Seen[Any]:
         """What the rule of a projection held of every window so far; ``steps`` is the length of a window."""
         axis = 1 if rule.keeps_raster else 0
         pre, post = zip(*self.seen[name], strict=True)
         return rule.recall(np.concatenate(pre, axis), np.concatenate(post, axis), steps)
 
-    def synchrony(self, name: str, rule: Rule, steps: int) -> NDArray[np.int64]:
-        """Group synchrony counters of every window so far, shape (window, 2)."""
-        held = self.held(name, rule, steps)
-        counts = [held.pre.fired.sum(axis=1), held.post.fired.sum(axis=1)]
-        return np.asarray(np.stack(counts, axis=1), np.int64)
+
+def _synchrony(seen: Seen[Any]) -> NDArray[np.int64]:
+    """Group synchrony counters of every window, shape (window, 2)."""
+    counts = [seen.pre.fired.sum(axis=1), seen.post.fired.sum(axis=1)]
+    return np.asarray(np.stack(counts, axis=1), np.int64)
 
 
 def _unintended(
@@ -328,18 +324,19 @@ def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: A
 
 
 def _health(
-    before: AnyNetwork, progress: _Progress, rules: Mapping[str, Rule], length: int, initial: LearningState
+    before: AnyNetwork, progress: _Progress, rules: Mapping[str, Rule], seen: Mapping[str, Seen[Any]],
+    initial: LearningState,
 ) -> dict[str, LearningHealth]:
     """Health of every projection that learned in integers."""
     found = {}
-    for name, rule in rules.items():
-        p, q = before.projection(name), progress.network.projection(name)
+    for name, held in seen.items():
+        rule, p, q = rules[name], before.projection(name), progress.network.projection(name)
         if not (isinstance(rule, CounterRule) and isinstance(p, FixedProjection) and isinstance(q, FixedProjection)):
             continue
         gates = progress.gates.get(name)
         found[name] = learning_health(
-            p, q, rule, progress.held(name, rule, length // progress.windows),
-            None if gates is None else np.concatenate(gates), initial.counters[name], progress.counters[name],
+            p, q, rule, held, None if gates is None else np.concatenate(gates), initial.counters[name],
+            progress.counters[name],
             (progress.weight_saturations, progress.counter_saturations),
         )
     return found
@@ -429,14 +426,14 @@ def _changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
 
 
 def _teacher_hits(
-    network: AnyNetwork, progress: _Progress, lesson: _Lesson, rules: Mapping[str, Rule], length: int
+    network: AnyNetwork, progress: _Progress, lesson: _Lesson, seen: Mapping[str, Seen[Any]]
 ) -> float | None:
     """Share of the windows in which the teacher had its way, as a plastic projection onto its output saw it."""
     labels = np.repeat(lesson.classes[progress.presented], progress.windows)
-    for name, rule in rules.items():
-        if network.projection(name).target != lesson.output or not labels.size:
+    for name, held in seen.items():
+        if network.projection(name).target != lesson.output:
             continue
-        fired = progress.held(name, rule, length // progress.windows).post.fired
+        fired = held.post.fired
         labelled = labels[:, None] == np.arange(fired.shape[1])
         wrong = fired != labelled if lesson.teacher.inhibit else labelled & ~fired
         return float(np.mean(~wrong.any(axis=1)))

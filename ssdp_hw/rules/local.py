@@ -127,9 +127,16 @@ class LocalRule(ABC):
             rows, cols: post- and presynaptic neuron of each synapse.
             gates: gates from outside, shape (window, post), or None.
         """
-        gate = self.gate_of(seen, window)
-        outside = None if gates is None else gates[window][rows]
-        return self.gated(self.step(seen, window, rows, cols), outside if gate is None else gate)
+        return self.gated(self.step(seen, window, rows, cols), self.gate_at(seen, window, rows, gates))
+
+    def gate_at(
+        self, seen: Seen[Any], window: int, rows: Int, gates: NDArray[Any] | None
+    ) -> NDArray[Any] | int | float | None:
+        """The gate of some synapses, the rule's own or that from outside, if any; arguments as for ``update``."""
+        own = self.gate_of(seen, window)
+        if own is not None:
+            return own
+        return None if gates is None else np.asarray(gates[window][rows])
 
     def check_window(self, steps: int) -> None:
         """Raise if the rule cannot learn from a window of that many steps.
