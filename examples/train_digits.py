@@ -131,26 +131,30 @@ def train(data: Dataset, settings: Settings, encoder: Encoder = rate_spikes, cla
     return net
 
 
+def lif_node(neurons: torch.nn.Module, size: int, dt: float) -> nir.LIF:
+    """Neurons of snnTorch as a NIR node.
+
+    With tau = dt / (1 - beta) and r = 1 / (1 - beta) the forward Euler step of ``tau dv/dt = -v + r S`` is
+    snnTorch's ``v <- beta v + S``.
+    """
+    leak = 1.0 - float(neurons.beta)
+    return nir.LIF(
+        tau=np.full(size, dt / leak), r=np.full(size, 1.0 / leak), v_leak=np.zeros(size),
+        v_threshold=np.full(size, float(neurons.threshold)), v_reset=np.zeros(size),
+    )
+
+
 def to_nir(net: TwoLayerNet, metadata: dict[str, object]) -> nir.NIRGraph:
     """The network as a NIR graph whose forward Euler step of DIGITS_DT is snnTorch's step.
 
-    Built by hand, since snnTorch's own export fixes dt at 1e-4 s. With tau = dt / (1 - beta) and
-    r = 1 / (1 - beta) the Euler step of ``tau dv/dt = -v + r S`` is ``v <- beta v + S``.
+    Built by hand, since snnTorch's own export fixes dt at 1e-4 s.
     """
-
-    def lif(neurons: snntorch.Leaky, size: int) -> nir.LIF:
-        leak = 1.0 - float(neurons.beta)
-        return nir.LIF(
-            tau=np.full(size, DIGITS_DT / leak), r=np.full(size, 1.0 / leak), v_leak=np.zeros(size),
-            v_threshold=np.full(size, float(neurons.threshold)), v_reset=np.zeros(size),
-        )
-
     nodes = {
         "input": nir.Input(input_type=np.array([net.fc1.in_features])),
         "fc1": nir.Linear(weight=net.fc1.weight.detach().numpy()),
-        "hidden": lif(net.hidden, HIDDEN),
+        "hidden": lif_node(net.hidden, HIDDEN, DIGITS_DT),
         "fc2": nir.Linear(weight=net.fc2.weight.detach().numpy()),
-        "readout": lif(net.readout, net.fc2.out_features),
+        "readout": lif_node(net.readout, net.fc2.out_features, DIGITS_DT),
         "output": nir.Output(output_type=np.array([net.fc2.out_features])),
     }
     names = list(nodes)

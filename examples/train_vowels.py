@@ -27,7 +27,7 @@ from recurrent_vowels import LEVELS, MODEL, VOWELS_DT, read_network
 from snntorch import surrogate
 from studies.japanese_vowels import SPEAKERS, LevelCoder, load_japanese_vowels
 from torch.nn import functional
-from train_digits import check_file
+from train_digits import check_file, lif_node
 
 import ssdp_hw as sh
 from ssdp_hw.statistics import wilson
@@ -115,25 +115,16 @@ def train(spikes: NDArray[np.bool_], labels: NDArray[np.int64], settings: Settin
 def to_nir(net: RecurrentNet, metadata: dict[str, object]) -> nir.NIRGraph:
     """The network as a NIR graph, whose forward Euler step of VOWELS_DT is snnTorch's step.
 
-    Built by hand, since snnTorch's own export fixes dt at 1e-4 s. With tau = dt / (1 - beta) and
-    r = 1 / (1 - beta) the Euler step of ``tau dv/dt = -v + r S`` is ``v <- beta v + S``.
+    Built by hand, since snnTorch's own export fixes dt at 1e-4 s.
     """
-
-    def lif(neurons: torch.nn.Module, size: int) -> nir.LIF:
-        leak = 1.0 - float(neurons.beta)
-        return nir.LIF(
-            tau=np.full(size, VOWELS_DT / leak), r=np.full(size, 1.0 / leak), v_leak=np.zeros(size),
-            v_threshold=np.full(size, float(neurons.threshold)), v_reset=np.zeros(size),
-        )
-
     lines, size = net.fc1.in_features, net.fc1.out_features
     nodes = {
         "input": nir.Input(input_type=np.array([lines])),
         "fc1": nir.Linear(weight=net.fc1.weight.detach().numpy()),
-        "hidden": lif(net.hidden, size),
+        "hidden": lif_node(net.hidden, size, VOWELS_DT),
         "recurrent": nir.Linear(weight=net.hidden.recurrent.weight.detach().numpy()),
         "fc2": nir.Linear(weight=net.fc2.weight.detach().numpy()),
-        "readout": lif(net.readout, SPEAKERS),
+        "readout": lif_node(net.readout, SPEAKERS, VOWELS_DT),
         "output": nir.Output(output_type=np.array([SPEAKERS])),
     }
     edges = [

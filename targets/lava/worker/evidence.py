@@ -45,13 +45,8 @@ class SSDP:
         return step
 
 
-class STDP:
-    """Traces: a spike raises that of its neuron, and meets those that earlier spikes of the others left.
-
-    Needs the factors ``plus`` and ``minus`` (of a trace, when the other neuron fires), ``keep_plus`` and
-    ``keep_minus`` (of a trace, in every step), ``impulse``, ``trace_max`` and ``nearest`` (a spike sets the
-    trace instead of adding to it).
-    """
+class Trains:
+    """A rule that holds all spikes of a window."""
 
     axis = 1
 
@@ -60,6 +55,15 @@ class STDP:
 
     def hold(self, spikes: Any) -> Any:
         return spikes.copy()
+
+
+class STDP(Trains):
+    """Traces: a spike raises that of its neuron, and meets those that earlier spikes of the others left.
+
+    Needs the factors ``plus`` and ``minus`` (of a trace, when the other neuron fires), ``keep_plus`` and
+    ``keep_minus`` (of a trace, in every step), ``impulse``, ``trace_max`` and ``nearest`` (a spike sets the
+    trace instead of adding to it).
+    """
 
     def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
         p = self.p
@@ -78,20 +82,12 @@ class STDP:
         return trace
 
 
-class SADP:
+class SADP(Trains):
     """Spike counts, and steps in which both neurons fired: Cohen's kappa of the two trains.
 
     Needs the factors ``plus`` and ``minus`` of kappa above and below 0, and in integers ``kappa_bits``,
     its fraction bits.
     """
-
-    axis = 1
-
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self.p = parameters
-
-    def hold(self, spikes: Any) -> Any:
-        return spikes.copy()
 
     def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
         steps = len(pre)
