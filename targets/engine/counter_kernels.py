@@ -17,8 +17,11 @@ from numba.extending import overload
 from .jit import as_in, kernel
 from .plastic import CARRY, STOCHASTIC
 from .random_kernels import fill_words, philox_words
+from .segments import BITS
+from .spike_kernels import append_word
+from .vectors import far_word
 
-_BLOCK = 64  # counters that are searched together
+_index = np.uint64
 _WHOLE_ROW = 10  # the random number of one synapse costs as much as those of so many of a whole row
 
 
@@ -107,47 +110,52 @@ def _add_row(
 
 @kernel
 def list_due(value: Any, first: int, count: int, base: int, limit: int, due: Any) -> int:
-    """List the synapses of a row whose counters are at least ``limit`` in size; returns how many."""
-    n = 0
-    for begin in range(first, first + count, _BLOCK):
-        end = min(begin + _BLOCK, first + count)
-        least = most = value[begin]
-        for s in range(begin, end):
-            v = value[np.uint64(s)]
-            least, most = min(least, v), max(most, v)
-        if least + base <= -limit or most + base >= limit:
-            for s in range(begin, end):
-                c = value[s] + base
-                due[n] = s - first
-                n += (c >= limit) | (c <= -limit)
+    """List the synapses of a row whose counters are at least ``limit`` in size; returns how many.
+
+    Args:
+        value: counters less their base, with BITS entries more behind the last row.
+        first, count, base: the row's.
+        limit: see above.
+        due: their places in the row, written; BITS entries longer than the row.
+    """
+    low, high, n = as_in(value, -limit - base), as_in(value, limit - base), 0
+    for k in range(0, count, BITS):
+        word = far_word(value, first + k, low, high)
+        if count - k < BITS:
+            word &= (np.uint64(1) << np.uint64(count - k)) - np.uint64(1)
+        n = append_word(due, n, word, np.int32(k))
     return n
 
 
 @kernel
 def commit_listed(
-    value: Any, first: int, length: int, due: Any, count: int, c: Any, index: int, rows: Any, row: int, moved: Any,
-    moves: Any, tally: Any,
+    value: Any, first: int, length: int, due: Any, count: int, c: Any, index: int, rows: Any, row: int, weights: Any,
+    kept: Any, words: Any, tally: Any,
 ) -> None:
-    """Take from some counters of a row what moves their weights; see :func:`ssdp_hw.rules.counter.commit`.
+    """Move weights by some counters of a row; see :func:`ssdp_hw.rules.counter.commit`.
 
     Args:
         value: counters less their base, changed; first, length: the row's.
         due: the synapses, by their place in the row; count: how many.
         c: :class:`.plastic.Counters`; index: number of commits before this one.
         rows, row: base and bounds of the row; the bounds are widened.
-        moved, moves: synapses and by how much their weights move; appended to.
-        tally: its third entry is how many moves there are.
+        weights: the program's, changed.
+        kept: :class:`.plastic.Kept`, where the weights of the projection lie among them.
+        words: scratch for random numbers, uint32 (4, n) with n > length / 4 + 1.
+        tally: its second entry counts weights that were cut.
     """
-    base, least, most = rows[row, 0], rows[row, 1], rows[row, 2]
-    k, rounding, n_moved = c.lsb_shift, c.rounding, tally[2]
+    base, least, most, cut = rows[row, 0], rows[row, 1], rows[row, 2], 0
+    k, rounding = c.lsb_shift, c.rounding
     half = (np.int64(1) << k) >> 1
     whole, block = rounding == STOCHASTIC and count * _WHOLE_ROW > length, first >> 2
-    words = np.empty((4, (length >> 2) + 2 if whole else 0), np.uint32)
     if whole:
-        fill_words(words, block, c.layer, index, c.key_low, c.key_high)
+        fill_words(words, (length >> 2) + 2, block, c.layer, index, c.key_low, c.key_high)
+    matrix = len(kept.starts) > 0
+    start, stride = (kept.starts[row], kept.strides[row]) if matrix else (0, 0)
     for m in range(count):
-        s = first + due[m]
-        at = np.uint64(s)
+        place = due[_index(m)]
+        s = first + place
+        at = _index(s)
         gathered = np.int64(value[at]) + base
         rest = np.int64(0)
         if rounding == CARRY:
@@ -164,70 +172,71 @@ def commit_listed(
             move = (gathered + half) >> k if gathered >= 0 else -((-gathered + half) >> k)
         value[at] = rest - base
         least, most = min(least, rest), max(most, rest)
-        if move != 0:
-            moved[n_moved], moves[n_moved] = s, move
-            n_moved += 1
-    rows[row, 1], rows[row, 2], tally[2] = least, most, n_moved
+        if matrix:
+            stored = _index(start + place * stride)
+            wanted = weights[stored] + move
+            weight = min(max(wanted, kept.low), kept.high)
+            weights[stored] = weight
+            cut += weight != wanted
+        elif move != 0:
+            cut += _move_copies(weights, kept.at, kept.first, s, move, kept.low, kept.high)
+    rows[row, 1], rows[row, 2] = least, most
+    tally[1] += cut
 
 
 @kernel
-def measure(value: Any, first: int, count: int, rows: Any, row: int) -> None:
-    """Make the base of a row 0 and its bounds exact."""
-    base = as_in(value, rows[row, 0])
-    least = most = as_in(value, value[np.uint64(first)] + base) if count else as_in(value, 0)
-    for m in range(count):
-        s = np.uint64(first + m)
-        c = as_in(value, value[s] + base)
-        least, most = min(least, c), max(most, c)
-        value[s] = c
-    rows[row, 0], rows[row, 1], rows[row, 2] = 0, least, most
+def _move_copies(weights: Any, at: Any, first: Any, stored: int, move: int, low: int, high: int) -> Any:
+    """Move a stored weight wherever it lies; returns whether it was cut."""
+    begin, end = (first[stored], first[stored + 1]) if len(first) else (stored, stored + 1)
+    wanted = weights[at[begin]] + move
+    weight = min(max(wanted, low), high)
+    for copy in range(begin, end):
+        weights[at[copy]] = weight
+    return weight != wanted
 
 
-def move_weights(weights: Any, plastic: Any, tally: Any) -> None:
-    """Move the weights by a commit's list, or in a float network by all that was gathered.
+def move_weights(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+    """In a float network move the weights of the rows low .. high - 1 by what was gathered, and set that to zero.
 
     Args:
         weights: the program's, changed.
-        plastic: the projection.
-        tally: its second entry counts weights that were cut, its third is the length of the list.
+        kept: :class:`.plastic.Kept`; steps: by stored weight.
+        shared: whether synapses share them, so that the rows do not matter: all are moved.
+        row_start: first synapse of each row.
+        low, high: rows.
     """
     raise NotImplementedError("compiled code only")
 
 
 @overload(move_weights)
-def _move_weights(weights: Any, plastic: Any, tally: Any) -> Any:
-    return _move_fixed if isinstance(weights.dtype, types.Integer) else _move_float
+def _move_weights(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> Any:
+    def fixed(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+        pass  # done with each row
 
+    def real(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+        if shared:
+            _move_stored(weights, kept.at, kept.first, steps, 0, len(steps))
+        elif len(kept.starts):
+            for row in range(low, high):
+                _move_row(weights, kept.starts[row], kept.strides[row], steps, row_start[row], row_start[row + 1])
+        else:
+            _move_stored(weights, kept.at, kept.first, steps, row_start[low], row_start[high])
 
-def _move_fixed(weights: Any, plastic: Any, tally: Any) -> None:
-    _apply_moves(
-        weights, plastic.at, plastic.first, plastic.moved, plastic.moves, tally[2], plastic.weight_min,
-        plastic.weight_max, tally,
-    )
-
-
-def _move_float(weights: Any, plastic: Any, tally: Any) -> None:
-    _apply_steps(weights, plastic.at, plastic.first, plastic.value)
-
-
-@kernel
-def _apply_moves(
-    weights: Any, at: Any, first: Any, moved: Any, moves: Any, count: int, low: int, high: int, tally: Any
-) -> None:
-    for m in range(count):
-        s = moved[m]
-        begin, end = (first[s], first[s + 1]) if len(first) else (s, s + 1)
-        wanted = np.int64(weights[at[begin]]) + moves[m]
-        kept = min(max(wanted, low), high)
-        tally[1] += kept != wanted
-        for copy in range(begin, end):
-            weights[at[copy]] = kept
+    return fixed if isinstance(weights.dtype, types.Integer) else real
 
 
 @kernel
-def _apply_steps(weights: Any, at: Any, first: Any, steps: Any) -> None:
-    for s in range(len(steps)):
-        begin, end = (first[s], first[s + 1]) if len(first) else (s, s + 1)
-        for copy in range(begin, end):
+def _move_row(weights: Any, start: int, stride: int, steps: Any, begin: int, end: int) -> None:
+    for s in range(begin, end):
+        weights[np.uint64(start)] += steps[s]
+        steps[s] = 0.0
+        start += stride
+
+
+@kernel
+def _move_stored(weights: Any, at: Any, first: Any, steps: Any, begin: int, end: int) -> None:
+    for s in range(begin, end):
+        copies, copies_end = (first[s], first[s + 1]) if len(first) else (s, s + 1)
+        for copy in range(copies, copies_end):
             weights[np.uint64(at[copy])] += steps[s]
         steps[s] = 0.0

@@ -13,8 +13,8 @@ from ssdp_hw.result import OverflowCount, Record, Recording
 from ssdp_hw.target import Session
 
 from .program import Program, bias_table, input_raster
-from .run import share, thread_count
-from .segments import Array
+from .run import Team, alone, share, team_size, thread_count, together
+from .segments import Array, aligned
 
 _NO_REGISTERS = np.zeros((0, 0), np.int64)
 
@@ -30,7 +30,9 @@ class State:
     def __init__(self, program: Program, rows: int) -> None:
         n, dtype = len(program.neurons.v_init), program.layout.zero.dtype
         self.origin = 0
-        self.arrays = tuple(np.empty((rows, width), dtype) for width in (n, n, program.layout.slots * n))
+        self.arrays = tuple(
+            aligned(rows * width, dtype).reshape(rows, width) for width in (n, n, program.layout.slots * n)
+        )
 
 
 class EngineSession(Session):
@@ -63,8 +65,11 @@ def run_program(
         info: for the recording.
         state: of all samples, to go on from and changed; otherwise each starts from the initial state.
     """
-    # Not at the top: it loads the compiled kernels.
-    from .kernels import simulate_from
+    # Not at the top: these load the compiled kernels.
+    if state is None and program.layered:
+        from .layer_kernels import simulate_layers as simulate
+    else:
+        from .kernels import simulate_steps as simulate
 
     keep, traces = _traces(network, drive, record)
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
@@ -73,15 +78,25 @@ def run_program(
     if drive.bias:
         bias = program.in_order(bias_table(network, drive, program.layout.zero.dtype))
     origin = 0 if state is None else state.origin
+    sources = program.start(-1)
 
-    def work(begin: int, end: int) -> None:
-        rows = State(program, 1).arrays if state is None else state.arrays  # one sample after the other
-        simulate_from(
-            origin, *rows, program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, overflow,
-            _NO_REGISTERS, _NO_REGISTERS, begin, end,
+    def run(team: Team, rows: State, counts: Array, begin: int, end: int) -> None:
+        simulate(
+            origin, rows.arrays, program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, counts,
+            _NO_REGISTERS, _NO_REGISTERS, team, begin, end,
         )
 
-    share(work, thread_count(threads, drive.batch * drive.steps * program.start(-1)), 0, drive.batch)
+    def run_samples(begin: int, end: int) -> None:
+        # Without a state to go on from one sample after the other has the same row.
+        run(alone(program.layout), state or State(program, 1), overflow, begin, end)
+
+    members = team_size(threads, program, raster)
+    if members > 1:
+        rows, parts = state or State(program, 1), np.zeros((members, *overflow.shape), np.int64)
+        together(lambda team: run(team, rows, parts[team.member], 0, drive.batch), members, program.layout)
+        overflow = parts.sum(axis=0)
+    else:
+        share(run_samples, thread_count(threads, drive.batch * drive.steps * sources), 0, drive.batch)
     names = network.population_names
     spikes, v, u = (
         {

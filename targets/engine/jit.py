@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numba as nb
-from llvmlite import ir
+import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
+from .segments import LINE
+
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function whose array arguments never overlap.
+    """Compile a function whose array arguments never overlap, and that makes no array.
 
-    LLVM vectorises a loop over several arrays only if it knows that: it gives up beyond a few checks
-    at run time. Numba sets the same flag on the loops of its prange, but has no option for it.
+    LLVM vectorises a loop over several arrays only if it knows that they are apart: it gives up beyond a few
+    checks at run time. Numba sets the same flag on the loops of its prange, but has no option for it.
     """
-    dispatcher = nb.njit(nogil=True, error_model="numpy")(function)
+    dispatcher = driver(function)
 
     def without_aliases(flags: Any) -> Any:
         flags.noalias = True
@@ -28,17 +30,42 @@ def kernel(function: Callable[..., Any]) -> Any:
     return dispatcher
 
 
+def driver(function: Callable[..., Any]) -> Any:
+    """Compile a function that makes no array, whose arguments may overlap or be changed by other threads.
+
+    Without counts of references, which Numba would keep of every array that it passes on.
+    """
+    return nb.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+
+
 def entry_point(function: Callable[..., Any]) -> Any:
-    """Compile a function that Python calls, and keep it on disk until any file of this package changes.
+    """Compile a function that Python calls, and keep it on disk."""
+    return _kept(nb.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def stored_driver(function: Callable[..., Any]) -> Any:
+    """A :func:`driver` that is kept on disk, since it takes long to compile and several functions have it."""
+    return _kept(nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+
+
+def _kept(dispatcher: Any) -> Any:
+    """Keep what is compiled until any file of this package changes.
 
     Numba itself looks at the file of the function only, not at those of the functions that it calls.
     """
-    dispatcher = nb.njit(cache=True, nogil=True, error_model="numpy")(function)
     newest = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
     # As part of the version: Numba checks that first, and cannot read the rest once a type in it is gone.
     file = dispatcher._cache._cache_file
     file._version = f"{file._version}, sources of {newest}"
     return dispatcher
+
+
+@nb.njit(nogil=True)
+def aligned_zeros(count: int, zero: Any) -> Any:
+    """So many zeros of that type, from the begin of a line of the processor's memory on: vectors stay within one."""
+    array = np.full(count + LINE, zero)
+    first = -array.ctypes.data % LINE // array.itemsize
+    return array[first:first + count]
 
 
 @intrinsic
@@ -71,25 +98,3 @@ def as_in(typing: Any, array: Any, x: Any) -> Any:
         return context.cast(builder, args[1], x, array.dtype)
 
     return array.dtype(array, x), codegen
-
-
-@intrinsic
-def store_eight(typing: Any, target: Any, at: Any, table: Any, entry: Any, base: Any) -> Any:
-    """``target[at:at + 8] = table[entry:entry + 8] + base`` of int32 arrays as one vector operation.
-
-    Numba unrolls a loop this short before it could become a vector.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = ir.VectorType(ir.IntType(32), 8)
-
-        def pointer(k: int) -> Any:
-            data = context.make_array(signature.args[k])(context, builder, args[k]).data
-            return builder.bitcast(builder.gep(data, [args[k + 1]]), vector.as_pointer())
-
-        lane = builder.insert_element(ir.Constant(vector, ir.Undefined), args[4], ir.IntType(32)(0))
-        splat = builder.shuffle_vector(lane, lane, ir.Constant(vector, None))
-        builder.store(builder.add(builder.load(pointer(2), align=4), splat), pointer(0), align=4)
-        return context.get_dummy_value()
-
-    return types.none(target, types.intp, table, types.intp, types.int32), codegen

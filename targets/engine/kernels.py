@@ -2,149 +2,196 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import entry_point, kernel
+from .jit import entry_point, kernel, stored_driver
 from .neuron_kernels import advance
-from .segments import CONVOLUTION, DENSE, LANES
-from .spike_kernels import COUNTS, POSITIONS, list_active, send_rows, send_runs, send_synapses
+from .register_kernels import register, restart_registers
+from .segments import BITS, CONVOLUTION, DENSE, LANES, LINE
+from .spike_kernels import list_words, read_words, send_rows, send_runs, send_synapses
+from .team_kernels import meet, part
+from .vectors import prefetch
 
-
-@kernel
-def _copy_input(fired: Any, at: int, raster: Any, step: int, sample: int, first: int, size: int) -> None:
-    for i in range(size):
-        fired[np.uint64(at + i)] = raster[step, sample, np.uint64(first + i)]
+_UNIT = 64  # neurons that stay with one member of a team: rows are added in blocks of columns
 
 
 @kernel
 def _keep(
-    trace: Any, step: int, sample: int, column: int, values: Any, first: int, size: int, number: Any, start: int,
-    moved: bool,
+    trace: Any, step: int, sample: int, column: int, values: Any, first: int, low: int, high: int, size: int,
+    number: Any, start: int, moved: bool,
 ) -> None:
-    """Write a group's values to its columns of a trace, in the network's order."""
+    """Write the values of neurons low .. high - 1 of a group to its columns of a trace, in the network's order."""
     if moved:
-        for i in range(size):
+        for i in range(low, min(high, size)):
             trace[step, sample, np.uint64(column + number[np.uint64(start + i)])] = values[np.uint64(first + i)]
     else:
-        for i in range(size):
+        for i in range(low, min(high, size)):
             trace[step, sample, np.uint64(column + i)] = values[np.uint64(first + i)]
 
 
+@kernel
+def _fetch(array: Any, first: int, count: int) -> None:
+    """Ask for so many entries of an array from a flat index on, which are far away in memory."""
+    for k in range(0, count, LINE // array.itemsize):
+        prefetch(array, first + k)
+
+
+class Scratch(NamedTuple):
+    """What a thread needs for itself in the time loop."""
+
+    active: Any  # for each group the list of who fired, with room for a word of them behind it
+    n_active: Any
+    lanes: Any  # overflows of each population, kind and lane in turn
+    whole: Any  # zeros, for sums that are rounded when they are complete
+    fired: Any  # a byte for each neuron
+    input_words: Any  # spikes of the inputs as those of neurons are in ``words`` of a team
+    turn: Any  # number of steps so far, of which a team keeps the spikes of two
+    parts: Any  # of each group the first neuron that this thread computes, and one past the last
+
+
 @entry_point
-def simulate(
-    layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any, v_trace: Any,
-    u_trace: Any, overflow: Any, first: Any, last: Any, begin: int, end: int,
-) -> None:
-    """Run the samples begin .. end - 1, each on its own from the initial state; see :func:`simulate_from`."""
-    n = len(neurons.v_init)
-    u, v = np.empty((1, n), neurons.v_init.dtype), np.empty((1, n), neurons.v_init.dtype)
-    ring = np.empty((1, layout.slots * n), neurons.v_init.dtype)
-    simulate_from(
-        0, u, v, ring, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
-        begin, end,
+def make_scratch(layout: Any, neurons: Any, team: Any) -> Scratch:
+    """Room for the time loop of one thread."""
+    groups, inputs = len(layout.source_size), len(layout.channel_start) - 1
+    parts = np.empty((groups, 2), np.int64)
+    for g in range(groups):
+        size = layout.source_start[g + 1] - layout.source_start[g]
+        parts[g, 0], parts[g, 1] = part(size, team.member, team.members, _UNIT)
+    return Scratch(
+        np.zeros(layout.source_start[groups] + groups * BITS, np.int32), np.zeros(groups, np.int64),
+        np.zeros((groups - inputs) * 3 * LANES, np.int32), np.full(len(neurons.v_init), layout.zero),
+        np.zeros(len(neurons.v_init), np.uint8), np.zeros((1, team.words.shape[1]), np.uint64), np.zeros(1, np.int64),
+        parts,
     )
 
 
-@entry_point
-def simulate_from(
-    origin: int, u_rows: Any, v_rows: Any, ring_rows: Any, layout: Any, wiring: Any, neurons: Any, raster: Any,
-    bias: Any, keep: Any, spikes: Any, v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, begin: int,
-    end: int,
+@stored_driver
+def run_steps(
+    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
+    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, scratch: Any, sample: int,
+    row: int, begin: int, end: int,
 ) -> None:
-    """Run the samples begin .. end - 1 on from step ``origin``; each sample starts from the initial state at 0.
+    """Run one sample from step ``begin`` to ``end - 1`` of the raster; at step 0 it starts from the initial state.
 
     Args:
-        origin: number of steps before.
-        u_rows, v_rows, ring_rows: current, voltage and synaptic input still to arrive (one slot a step
-            after the other), changed. Sample k has the row ``k % len(u_rows)``.
+        origin: number of steps before those of the raster.
+        state: current, voltage and synaptic input still to arrive (one slot a step after the other), changed.
+            Sample k has the row ``k`` modulo the number of rows.
         layout, wiring, neurons: the program.
         raster: input spikes (time, batch, channels); bias: (1 or batch, neurons).
         keep: for spikes, v, u (rows) and each population the first column of its trace, or -1.
         spikes, v_trace, u_trace: traces (time, batch, columns), written; spikes are False before.
         overflow: counts (batch, population, 3), added to.
-        first, last: step of the first and last spike of every source, -1 if it is silent, written to
-            row ``sample % len(first)``; of shape (0, 0) if not wanted.
+        first, last: step within begin .. end - 1 of the first and last spike of every source, written to ``row``;
+            of one that is silent NO_STEP and -1. Of shape (0, 0) if not wanted.
+        team: :class:`.team_kernels.Team`; a member computes its neurons, and the first one writes spikes and registers.
+        scratch: of this thread.
     """
-    # Taking an array out of a tuple counts a reference, so it is done once and not in every step.
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     moved, number = layout.moved, layout.number
     kind, source, target, delay, shift = wiring.kind, wiring.source, wiring.target, wiring.delay, wiring.shift
     weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
     weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
-    steps, slots = raster.shape[0], layout.slots
-    count_inputs, groups = len(channel_start) - 1, len(source_size)
-    sources, channels = source_start[groups], source_start[count_inputs]
-    n = sources - channels
-    partial, whole = np.full(n, wiring.partial), np.full(n, layout.zero)
-    words = np.zeros(sources // 8, np.uint64)
-    fired = words.view(np.uint8)
-    # Each group's list has room for the zero rows behind it, and for a whole byte's positions.
-    active = np.zeros(sources + groups * LANES, np.int32)
-    n_active = np.zeros(groups, np.int64)
-    lanes = np.zeros((groups - count_inputs) * 3 * LANES, np.int32)
-    for sample in range(begin, end):
-        row = sample % len(u_rows)
-        u, v, ring = u_rows[row], v_rows[row], ring_rows[row]
-        if origin == 0:
-            u[:] = layout.zero
-            v[:] = neurons.v_init
-            ring[:] = layout.zero
-        register = sample % len(first) if len(first) else 0
-        first[register:register + 1] = -1
-        last[register:register + 1] = -1
-        shared = sample if len(bias) > 1 else 0
-        slot = origin % slots
-        for t in range(steps):
-            for g in range(groups):
-                start, stop, size = source_start[g], source_start[g + 1], source_size[g]
-                p = g - count_inputs
-                if p < 0:
-                    _copy_input(fired, start, raster, t, sample, channel_start[g], size)
+    active, n_active, lanes, whole, fired, input_words, turn, parts = scratch
+    words, member, members = team.words, team.member, team.members
+    slots, groups, inputs = layout.slots, len(source_size), len(channel_start) - 1
+    channels = source_start[inputs]
+    n = source_start[groups] - channels
+    here = sample % len(state[0])
+    u, v, ring = state[0][here], state[1][here], state[2][here]
+    restart_registers(first, last, row, member)
+    biased = sample if len(bias) > 1 else 0
+    slot = (origin + begin) % slots
+    for t in range(begin, end):
+        now = turn[0] & 1
+        turn[0] += 1
+        if t + 1 < raster.shape[0]:
+            _fetch(raster, ((t + 1) * raster.shape[1] + sample) * raster.shape[2], raster.shape[2])
+        for g in range(inputs, groups):
+            p, start = g - inputs, source_start[g] - channels
+            low, high = parts[g, 0], parts[g, 1]
+            if origin + t == 0:
+                _restart(u, v, ring, neurons.v_init, layout.zero, n, start + low, start + high)
+            advance(neurons, start + low, start + high, u, v, ring, slot * n, bias, biased, fired, 0, lanes, p, 1, 0)
+            read_words(words, now, source_start[g] // BITS + g + low // BITS, fired, start + low, high - low)
+            if keep[1, p] >= 0:
+                _keep(
+                    v_trace, t, sample, keep[1, p], v, start, low, high, source_size[g], number, source_start[g],
+                    moved[g],
+                )
+            if keep[2, p] >= 0:
+                _keep(
+                    u_trace, t, sample, keep[2, p], u, start, low, high, source_size[g], number, source_start[g],
+                    moved[g],
+                )
+        meet(team.counter, members)
+        if members > 1:
+            _fetch(words, now * words.shape[1], words.shape[1])
+        for g in range(groups):
+            start, listed = source_start[g], source_start[g] + g * BITS
+            if g < inputs:
+                at = (t * raster.shape[1] + sample) * raster.shape[2] + channel_start[g]
+                read_words(input_words, 0, start // BITS + g, raster, at, source_size[g])
+                n_active[g] = list_words(input_words, 0, start // BITS + g, source_size[g], active, listed)
+            else:
+                n_active[g] = list_words(words, now, start // BITS + g, source_size[g], active, listed)
+                column = keep[0, g - inputs]
+                if column >= 0 and member == 0:
+                    for k in range(listed, listed + n_active[g]):
+                        spikes[t, sample, np.uint64(column + number[start + active[k]])] = True
+            if member == 0:
+                register(first, last, row, start, active, listed, listed + n_active[g], t - begin)
+        slot = slot + 1 if slot + 1 < slots else 0
+        for s in range(len(kind)):
+            g = source[s]
+            if n_active[g]:
+                width = source_start[target[s] + 1] - source_start[target[s]]
+                low, high = parts[target[s], 0], parts[target[s], 1]
+                arrival = slot + delay[s]  # a delay is shorter than the ring
+                at = (arrival if arrival < slots else arrival - slots) * n + source_start[target[s]] - channels
+                listed = source_start[g] + g * BITS
+                if kind[s] == DENSE:
+                    send_rows(
+                        ring, at, weights, weight_start[s], width, source_size[g], low, high, active, listed,
+                        n_active[g], shift[s], wiring.chunk,
+                    )
+                elif kind[s] == CONVOLUTION:
+                    send_runs(
+                        ring, at, weights, weight_start[s], width, active, listed, n_active[g], shift[s], indices,
+                        index_start[s], whole,
+                    )
                 else:
-                    low, high = start - channels, stop - channels
-                    advance(neurons, low, high, u, v, ring, slot * n, bias, shared, fired, channels, lanes, p)
-                    if keep[1, p] >= 0:
-                        _keep(v_trace, t, sample, keep[1, p], v, low, size, number, start, moved[g])
-                    if keep[2, p] >= 0:
-                        _keep(u_trace, t, sample, keep[2, p], u, low, size, number, start, moved[g])
-                list_start = start + g * LANES
-                n_active[g] = list_active(words, start, stop, size, active, list_start, POSITIONS, COUNTS)
-                if p >= 0 and keep[0, p] >= 0:
-                    for k in range(list_start, list_start + n_active[g]):
-                        spikes[t, sample, np.uint64(keep[0, p] + number[start + active[k]])] = True
-                if len(first):
-                    for k in range(n_active[g]):
-                        i = start + active[list_start + k]
-                        last[register, i] = t
-                        if first[register, i] < 0:
-                            first[register, i] = t
-            slot = slot + 1 if slot + 1 < slots else 0
-            for s in range(len(kind)):
-                g = source[s]
-                if n_active[g]:
-                    low, high = source_start[target[s]] - channels, source_start[target[s] + 1] - channels
-                    arrival = slot + delay[s]  # a delay is shorter than the ring
-                    at = (arrival if arrival < slots else arrival - slots) * n + low
-                    listed = source_start[g] + g * LANES
-                    if kind[s] == DENSE:
-                        send_rows(
-                            ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
-                            wiring.chunk, partial, whole,
-                        )
-                    elif kind[s] == CONVOLUTION:
-                        send_runs(
-                            ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
-                            indices, index_start[s], whole,
-                        )
-                    else:
-                        send_synapses(
-                            ring, at, weights, weight_start[s], high - low, active, listed, n_active[g], shift[s],
-                            indptr, pointer_start[s], indices, index_start[s], whole,
-                        )
-            # Counts of 32 bits: so many steps of any population that fits in memory cannot fill them.
-            if t % 256 == 255 or t == steps - 1:
-                for k in range(len(lanes)):
-                    overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
-                    lanes[k] = 0
+                    send_synapses(
+                        ring, at, weights, weight_start[s], width, low, high, active, listed, n_active[g], shift[s],
+                        indptr, pointer_start[s], indices, index_start[s], whole,
+                    )
+        # Counts of 32 bits: so many steps of any population that fits in memory cannot fill them.
+        if t % 256 == 255 or t == end - 1:
+            for k in range(len(lanes)):
+                overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
+                lanes[k] = 0
+
+
+@kernel
+def _restart(u: Any, v: Any, ring: Any, v_init: Any, zero: Any, n: int, low: int, high: int) -> None:
+    """The initial state of neurons low .. high - 1."""
+    for i in range(low, high):
+        u[i], v[i] = zero, v_init[i]
+        for at in range(i, len(ring), n):
+            ring[at] = zero
+
+
+@entry_point
+def simulate_steps(
+    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
+    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, begin: int, end: int,
+) -> None:
+    """Run all steps of the raster of the samples begin .. end - 1; see :func:`run_steps`."""
+    scratch = make_scratch(layout, neurons, team)
+    for sample in range(begin, end):
+        run_steps(
+            origin, state, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
+            team, scratch, sample, 0, 0, raster.shape[0],
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,19 @@ from ssdp_hw.fixed import FixedNetwork
 from ssdp_hw.result import OverflowCount
 from ssdp_hw.target import Learned, LearningPlan
 
-from .learn_kernels import learn_groups, present
-from .plastic import Ends, Plastic, plastic
+from .inference import State
+from .kernels import make_scratch
+from .layer_kernels import make_layer_scratch
+from .learn_kernels import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
+from .plastic import BY_TIME, Ends, Plastic, plastic
 from .program import Program, bias_table, compile_program, input_raster
-from .run import share, thread_count
+from .run import Team, alone, team_size, thread_count, together
+from .segments import Array
+from .ssdp_kernels import make_scratch as time_scratch
+from .train_kernels import make_scratch as train_scratch
+
+_SYNAPSES = 8  # whose step by a rule takes as long as one of a neuron
+_WORTH_WINDOW = 100_000  # of these, beside which to meet after a group is nothing
 
 
 def learn(
@@ -35,7 +44,6 @@ def learn(
     program = compile_program(network, plastic=tuple(plan.rules))
     groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
     largest = int((groups[:, 1] - groups[:, 0]).max(initial=0))
-    count = thread_count(threads, largest * drive.steps * program.start(-1))
     keep, columns = _columns(network, plan)
     spikes = np.zeros((drive.steps, drive.batch, columns), bool)
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
@@ -47,39 +55,66 @@ def learn(
     fixed = isinstance(network, FixedNetwork)
     bias = bias_table(network, drive, program.layout.zero.dtype)
     no_trace = np.zeros((0, 0, 0), np.int64 if fixed else np.float64)
-    overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
-    first = np.empty((largest * windows, program.start(-1)), np.int64)
-    presenting = (
-        program.layout, program.wiring, program.neurons, raster, bias, keep, spikes, no_trace, overflow, first,
-        np.empty_like(first),
-    )
-    tallies = np.zeros((len(plastics), 3), np.int64)
-    done = plan.first_commit
-    if count == 1:
-        learn_groups(*presenting, plastics, windows, groups, done, False, tallies)
-    else:
-        def work(begin: int, end: int) -> None:
-            present(*presenting, windows, begin, end)
+    registers = (largest * windows, program.start(-1))
+    by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
+    first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
+    last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
+    way, members = _team(threads, program, raster, plastics, largest, windows)
+    overflow = np.zeros((members, drive.batch, len(network.populations), 3), np.int64)
+    tallies = np.zeros((members, len(plastics), 2), np.int64)
+    state = State(program, 1)
 
-        for k, (begin, end, commits) in enumerate(groups.tolist()):
-            share(work, count, begin, end)
-            learn_groups(*presenting, plastics, windows, groups[k:k + 1], done, True, tallies)
-            done += commits
+    def work(team: Team) -> None:
+        own, solo = state if way == BY_NEURONS else State(program, 1), alone(program.layout)
+        by = team if way == BY_NEURONS else solo
+        if windows == 1 and program.layered:
+            running = make_layer_scratch(program.layout, by)
+        else:
+            running = make_scratch(program.layout, program.neurons, by)
+        learn_groups(
+            own.arrays, program.layout, program.wiring, program.neurons, raster, bias, keep, spikes, no_trace,
+            overflow[team.member], first, last, plastics, windows, groups, plan.first_commit, team,
+            solo, way, running, time_scratch(plastics) if by_time else None,
+            train_scratch(plastics, length) if len(by_time) < len(plastics) else None, tallies[team.member],
+        )
+
+    together(work, members, program.layout)
     moved = {
-        name: program.wiring.weights[p.at[p.first[:-1]] if len(p.first) else p.at]
-        for name, p in zip(plan.rules, plastics, strict=True)
+        name: program.places[name].read(program.wiring.weights, network.projection(name).shape) for name in plan.rules
     }
     held = {name: _held(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)}
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     if not fixed:
         return Learned(moved, counters, held, info=info)
-    cut = dict(zip(plan.rules, tallies.tolist(), strict=True))
-    totals = dict(zip(network.population_names, overflow.sum(axis=0).tolist(), strict=True))
+    cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
+    totals = dict(zip(network.population_names, overflow.sum(axis=(0, 1)).tolist(), strict=True))
     return Learned(
         {name: w.astype(np.int64) for name, w in moved.items()}, counters, held,
-        {name: weights for name, (_, weights, _) in cut.items()}, {name: full for name, (full, _, _) in cut.items()},
+        {name: weights for name, (_, weights) in cut.items()}, {name: full for name, (full, _) in cut.items()},
         {name: OverflowCount(*total) for name, total in totals.items()}, info,
     )
+
+
+def _team(
+    threads: object, program: Program, raster: Array, plastics: Sequence[Plastic], largest: int, windows: int
+) -> tuple[int, int]:
+    """How the members of a team present samples, and how many they are.
+
+    Args:
+        threads: the option.
+        program, raster, plastics: what there is to do.
+        largest: number of samples of the largest group; windows: of each sample.
+    """
+    steps, samples, _ = raster.shape
+    learning = sum(p.value.size for p in plastics) * windows // _SYNAPSES
+    members = thread_count(threads, samples * steps * program.start(-1))
+    if threads is None and min(largest, members) * steps * program.start(-1) + learning < _WORTH_WINDOW:
+        members = 1
+    if largest >= 2 * members:
+        return BY_SAMPLES, members
+    if members > 1 and team_size(threads, program, raster[:, :1]) > 1:
+        return BY_NEURONS, members
+    return BY_ONE, members
 
 
 def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64], int]:
@@ -133,4 +168,7 @@ def _counters(p: Plastic) -> NDArray[Any]:
     value: NDArray[Any] = p.value
     if np.issubdtype(value.dtype, np.floating):
         return value
-    return np.asarray(value + (0 if p.shared else np.repeat(p.rows[:, 0], np.diff(p.row_start))), np.int64)
+    counters = value.astype(np.int64)
+    if not p.shared and p.rows[:, 0].any():
+        counters += np.repeat(p.rows[:, 0], np.diff(p.row_start))
+    return counters

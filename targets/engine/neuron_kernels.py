@@ -25,16 +25,17 @@ _index = np.uint64
 
 def advance(
     neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
 ) -> Any:
-    """One step of the neurons start .. stop - 1, both multiples of LANES.
+    """Some steps of the neurons start .. stop - 1, both multiples of LANES.
 
     Args:
         neurons: their parameters; u, v: their state, changed.
         ring: synaptic input; that of this step begins at ``slot`` and is set to zero.
         bias: what is added to each neuron, in the row ``sample``.
-        fired: 1 for each source that fires, else 0, written; neuron j is source ``offset + j``.
+        fired: 1 for each neuron that fires, else 0, written; that of neuron j at ``offset + j``.
         lanes: overflows of each population, kind and lane in turn, added to.
+        steps: how many; what lies at ``slot`` and ``offset`` for one lies ``stride`` further on for the next.
     """
     raise NotImplementedError("compiled code only")
 
@@ -42,35 +43,60 @@ def advance(
 @overload(advance)
 def _advance(
     neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
 ) -> Any:
+    return _advance_with(neurons, u, brief=False)
+
+
+def advance_briefly(
+    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
+) -> Any:
+    """:func:`advance` where nobody looks at the current, or takes what remains of the synaptic input for anything."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(advance_briefly)
+def _advance_briefly(
+    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
+) -> Any:
+    return _advance_with(neurons, u, brief=True)
+
+
+def _advance_with(neurons: Any, u: Any, *, brief: bool) -> Any:
     if neurons.instance_class is not FixedNeurons:
         return _advance_float_neurons
-    general, simple = _FIXED_STEPS[u.dtype]
+    general, simple = _FIXED_STEPS[u.dtype][0], _FIXED_STEPS[u.dtype][1 + brief]
 
     def call(
         neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-        offset: Any, lanes: Any, population: Any,
+        offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
     ) -> Any:
         if neurons.simple[population]:
-            simple(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population)
+            simple(
+                neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
+            )
         else:
-            general(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population)
+            general(
+                neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
+            )
 
     return call
 
 
-def _fixed_step(integer: Any, simple: bool) -> Any:
+def _fixed_step(integer: Any, simple: bool, brief: bool = False) -> Any:
     """The step of a population whose state is held in that type.
 
-    A simple one needs half of the work, and the parameters of one neuron instead of those of all,
-    which fill a first-level cache: it is twice as fast.
+    A simple one, see :class:`.program.FixedNeurons`, needs half of the work, and the parameters of one neuron
+    instead of those of all, which fill a first-level cache: it is twice as fast. A brief one stores no current,
+    which such neurons do not need, and leaves the synaptic input as it is.
     """
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
         neurons: Any, start: int, stop: int, u: Any, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
-        offset: int, lanes: Any, population: int,
+        offset: int, lanes: Any, population: int, steps: int, stride: int,
     ) -> None:
         bits, shift, half = neurons.decay_bits, neurons.activation_shift, neurons.state_half
         below = integer((1 << bits) - 1)
@@ -82,71 +108,81 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
         kept_u, kept_v, fire_above, down, keep = (
             neurons.kept_u[k], neurons.kept_v[k], neurons.fire_above[k], neurons.down[k], neurons.keep[k]
         )
-        for block in range(start // LANES, stop // LANES):
-            first = _index(block * LANES)
-            for lane in range(LANES):
-                i = _index(lane)
-                j = first + i
-                if not simple:
-                    kept_u, kept_v, fire_above, down, keep = (
-                        neurons.kept_u[j], neurons.kept_v[j], neurons.fire_above[j], neurons.down[j], neurons.keep[j]
-                    )
-                # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
-                # is high * kept + ((low * kept + (2**bits - 1 if x < 0)) >> bits), which fits the type.
-                x = shift_left(ring[_index(slot) + j], shift)
-                if not simple:
-                    old = u[j]
-                    low = integer(integer(integer(old & below) * kept_u) + integer(shift_right(old, sign_bit) & below))
-                    decayed = integer(integer(shift_right(old, bits) * kept_u) + shift_right(low, bits))
-                    raw_u = integer(decayed + x)
+        for _ in range(steps):
+            for block in range(start // LANES, stop // LANES):
+                first = _index(block * LANES)
+                for lane in range(LANES):
+                    i = _index(lane)
+                    j = first + i
+                    if not simple:
+                        kept_u, kept_v, fire_above, down, keep = (
+                            neurons.kept_u[j], neurons.kept_v[j], neurons.fire_above[j], neurons.down[j],
+                            neurons.keep[j],
+                        )
+                    # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
+                    # is high * kept + ((low * kept + (2**bits - 1 if x < 0)) >> bits), which fits the type.
+                    raw_u = shift_left(ring[_index(slot) + j], shift)
+                    if not simple:
+                        old = u[j]
+                        low = integer(
+                            integer(integer(old & below) * kept_u) + integer(shift_right(old, sign_bit) & below)
+                        )
+                        decayed = integer(integer(shift_right(old, bits) * kept_u) + shift_right(low, bits))
+                        raw_u = integer(decayed + raw_u)
                     x = integer(raw_u - turn) if raw_u > half else raw_u
                     x = integer(x + turn) if raw_u <= integer(-half) else x
                     lanes[wraps + i] += integer(x != raw_u)
                     lanes[outside + i] += integer((x > half) | (x < integer(-half)))
-                y = v[j]
-                low = integer(integer(integer(y & below) * kept_v) + integer(shift_right(y, sign_bit) & below))
-                decayed = integer(integer(shift_right(y, bits) * kept_v) + shift_right(low, bits))
-                raw_v = integer(integer(decayed + x) + bias[sample, j])
-                y = min(max(raw_v, integer(-top)), top)
-                fires = y > fire_above
-                lanes[saturations + i] += integer(y != raw_v)
-                u[j] = x
-                v[j] = integer(integer(y - down) & keep) if fires else y
-                ring[_index(slot) + j] = 0
-                fired[_index(offset) + j] = fires
+                    y = v[j]
+                    low = integer(integer(integer(y & below) * kept_v) + integer(shift_right(y, sign_bit) & below))
+                    decayed = integer(integer(shift_right(y, bits) * kept_v) + shift_right(low, bits))
+                    raw_v = integer(integer(decayed + x) + bias[sample, j])
+                    y = min(max(raw_v, integer(-top)), top)
+                    fires = y > fire_above
+                    lanes[saturations + i] += integer(y != raw_v)
+                    if not brief:
+                        u[j] = x
+                        ring[_index(slot) + j] = 0
+                    v[j] = integer(integer(y - down) & keep) if fires else y
+                    fired[_index(offset) + j] = fires
+            slot += stride
+            offset += stride
 
     return kernel(step)
 
 
 _FIXED_STEPS = {
-    types.int32: (_fixed_step(np.int32, False), _fixed_step(np.int32, True)),
-    types.int64: (_fixed_step(np.int64, False), _fixed_step(np.int64, True)),
+    kind: (_fixed_step(integer, False), _fixed_step(integer, True), _fixed_step(integer, True, brief=True))
+    for kind, integer in ((types.int32, np.int32), (types.int64, np.int64))
 }
 
 
 def _advance_float_neurons(
     neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
 ) -> Any:
-    _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset)
+    _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
 
 
 @kernel
 def _advance_float(
     neurons: Any, start: int, stop: int, u: Any, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
-    offset: int,
+    offset: int, steps: int, stride: int,
 ) -> None:
-    for block in range(start // LANES, stop // LANES):
-        first = _index(block * LANES)
-        for lane in range(LANES):
-            j = first + _index(lane)
-            before = u[j]
-            x = neurons.decay_u[j] * before + neurons.gain_u[j] * (ring[_index(slot) + j] + bias[sample, j])
-            seen = before if neurons.old_current[j] else x
-            y = neurons.decay_v[j] * v[j] + neurons.gain_v[j] * seen + neurons.drift[j]
-            fires = y > neurons.fire_above[j]
-            after = y - neurons.down[j] if neurons.subtract[j] else neurons.v_reset[j]
-            u[j] = x
-            v[j] = after if fires else y
-            ring[_index(slot) + j] = 0
-            fired[_index(offset) + j] = fires
+    for _ in range(steps):
+        for block in range(start // LANES, stop // LANES):
+            first = _index(block * LANES)
+            for lane in range(LANES):
+                j = first + _index(lane)
+                before = u[j]
+                x = neurons.decay_u[j] * before + neurons.gain_u[j] * (ring[_index(slot) + j] + bias[sample, j])
+                seen = before if neurons.old_current[j] else x
+                y = neurons.decay_v[j] * v[j] + neurons.gain_v[j] * seen + neurons.drift[j]
+                fires = y > neurons.fire_above[j]
+                after = y - neurons.down[j] if neurons.subtract[j] else neurons.v_reset[j]
+                u[j] = x
+                v[j] = after if fires else y
+                ring[_index(slot) + j] = 0
+                fired[_index(offset) + j] = fires
+        slot += stride
+        offset += stride

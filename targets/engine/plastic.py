@@ -30,6 +30,7 @@ from ssdp_hw.ssdp.registers import silent_time
 from ssdp_hw.target import LearningPlan
 
 from .program import Program
+from .segments import BITS
 
 Rule = CounterRule | FloatRule
 Array = NDArray[Any]
@@ -91,6 +92,19 @@ class ByTrains(NamedTuple):
     trace_max: Any
     nearest: bool
     kappa_bits: int
+    largest: Any  # step of one event; of SADP that of a window
+    chunk: int  # how many of what is added up 16 bits can hold
+
+
+class Kept(NamedTuple):
+    """Where the stored weights lie among the program's, see :class:`.segments.Places`, and their range."""
+
+    at: Any
+    first: Any
+    starts: Any
+    strides: Any
+    low: int
+    high: int
 
 
 class Ends(NamedTuple):
@@ -108,9 +122,6 @@ class Ends(NamedTuple):
 class Plastic(NamedTuple):
     """One plastic projection, its synapses in row-major order.
 
-    Arrays stand here and numbers in tuples of their own: to pass on a tuple with an array counts a
-    reference, which would cost more than a synapse.
-
     A synchrony counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it
     does not touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
     counters of the row, so that most windows need not look at them to know that none is cut, and most
@@ -124,12 +135,9 @@ class Plastic(NamedTuple):
     row_start: Any  # first synapse of each postsynaptic neuron, with the total at the end
     cols: Any  # presynaptic neuron of each synapse
     stored: Any  # stored weight of each synapse, if they share
-    at: Any  # of each stored weight in the program's weights
-    first: Any  # of its copies in ``at`` where there may be several; else empty
-    value: Any
+    kept: Kept
+    value: Any  # with BITS entries behind it
     rows: Any  # int64 (rows, 3): see above
-    moved: Any  # scratch: synapses that a commit moves
-    moves: Any  # scratch: by how much
     gates: Any  # from outside (window, post); empty if there are none
     plus: Any  # SSDP's step by distance in ticks if both ends fired
     minus: Any  # what SSDP takes off otherwise
@@ -140,8 +148,6 @@ class Plastic(NamedTuple):
     by_time: ByTime
     by_trains: ByTrains
     ends: Ends
-    weight_min: int
-    weight_max: int
 
 
 def counter_type(plan: LearningPlan) -> Any:
@@ -161,22 +167,23 @@ def plastic(
     trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
     row_start, cols = _rows(p)
     counter, number = counter_type(plan), np.float64 if isinstance(rule, FloatRule) else np.int64
-    value = np.array(plan.counters.get(name, np.zeros(p.stored_weights.size)), counter)
+    value = np.zeros(p.stored_weights.size + BITS, counter)[:p.stored_weights.size]
+    value[:] = plan.counters.get(name, 0)
     rows = np.zeros((1 if p.is_convolution else len(row_start) - 1, 3), np.int64)
     stored = p.stored_index if p.is_convolution else np.zeros(0, np.int64)
     if isinstance(rule, CounterRule):
         rows[:, 1], rows[:, 2] = value.min(initial=0), value.max(initial=0)
-    moves = value.size if isinstance(rule, CounterRule) else 0
     gates = np.array(plan.gates.get(name, np.zeros((0, 0))), number, order="C")
     windows = 0 if rule.keeps_raster else batch * plan.windows_per_sample
     by_time, plus, minus = _by_time(rule, steps)
     limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
+    kept = Kept(*program.places[name], *limits)
     return Plastic(
         trains if rule.keeps_raster else BY_TIME, not p.is_sparse, p.is_convolution, row_start, cols, stored,
-        *program.places[name], value, rows, np.empty(moves, np.int64), np.empty(moves, np.int64), gates,
+        kept, value, rows, gates,
         plus.astype(number), minus.astype(number), np.empty((windows, ends.pre_size), np.int64),
         np.empty((windows, ends.post_size), np.int64), _counters(network, plan, name, counter, lazy=lazy),
-        _gating(rule), by_time, _by_trains(rule), ends, *limits,
+        _gating(rule), by_time, _by_trains(rule), ends,
     )
 
 
@@ -234,15 +241,19 @@ def _by_trains(rule: Rule) -> ByTrains:
     one = 1 << DECAY_BITS
     if isinstance(rule, STDP):
         kept = math.exp(-1.0 / rule.tau_plus), math.exp(-1.0 / rule.tau_minus)
-        return ByTrains(rule.a_plus, rule.a_minus, 0, *kept, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0)
+        return ByTrains(rule.a_plus, rule.a_minus, 0, *kept, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0, 0.0, 1)
     if isinstance(rule, FixedSTDP):
         return ByTrains(
             rule.a_plus, rule.a_minus, rule.evidence_shift, one - rule.decay_plus, one - rule.decay_minus,
             rule.trace_impulse, rule.trace_max, rule.pairing is Pairing.NEAREST, 0,
+            rule.largest_step, max(1, np.iinfo(np.int16).max // max(rule.largest_step, 1)),
         )
     if isinstance(rule, SADP):
-        return ByTrains(rule.a_plus, rule.a_minus, 0, 0.0, 0.0, 0.0, 0.0, False, 0)
+        return ByTrains(rule.a_plus, rule.a_minus, 0, 0.0, 0.0, 0.0, 0.0, False, 0, 0.0, 1)
     if isinstance(rule, FixedSADP):
-        return ByTrains(rule.a_plus, rule.a_minus, rule.evidence_shift, 0, 0, 0, 0, False, rule.kappa_bits)
+        return ByTrains(
+            rule.a_plus, rule.a_minus, rule.evidence_shift, 0, 0, 0, 0, False, rule.kappa_bits, rule.largest_step,
+            np.iinfo(np.int16).max,  # steps in which both fire are counted one by one
+        )
     zero = 0.0 if isinstance(rule, FloatRule) else 0
-    return ByTrains(zero, zero, 0, zero, zero, zero, zero, False, 0)
+    return ByTrains(zero, zero, 0, zero, zero, zero, zero, False, 0, zero, 1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from ssdp_hw.graph import Comparison, Reset
 from ssdp_hw.network import Network
 
 from .convolution import channels_last
-from .segments import ROWS, Array, Ends, Places, Segments, Wiring, padded
+from .segments import CONVOLUTION, DENSE, Array, Ends, Places, Segments, Wiring, padded
 
 
 class Layout(NamedTuple):
@@ -94,6 +95,25 @@ class Program:
         """Where the neurons begin in the source space."""
         return self.start(len(self.layout.channel_start) - 1)
 
+    @property
+    def divisible(self) -> bool:
+        """Whether several threads can share the neurons: they cannot share the runs of a convolution."""
+        return not (self.wiring.kind == CONVOLUTION).any()
+
+    @cached_property
+    def layered(self) -> bool:
+        """Whether population after population can be run, each for many steps: there are no loops and few delays.
+
+        What arrives at a population of a float network must do so from all projections with the same delay, or
+        it would be added up in another order.
+        """
+        w = self.wiring
+        if (w.kind != DENSE).any() or (w.source >= w.target).any() or self.layout.slots > _FEW_SLOTS:
+            return False
+        return isinstance(self.neurons, FixedNeurons) or all(
+            len(set(w.delay[w.target == target].tolist())) == 1 for target in set(w.target.tolist())
+        )
+
     def in_order(self, values: Array) -> Array:
         """Values of all neurons (last axis) from the network's order to that of the program."""
         if not self.layout.moved.any():
@@ -113,6 +133,9 @@ class Program:
         return replace(self, wiring=self.wiring._replace(weights=self.wiring.weights.copy()))
 
 
+_FEW_SLOTS = 16  # steps that are listed again and again
+_FEW_ROWS = 8  # with fewer 16 bits bring nothing
+
 _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
 
 
@@ -131,12 +154,12 @@ def _largest_weight(network: FixedNetwork) -> int:
 
 
 def _weight_type(network: FixedNetwork) -> Any:
-    """The narrowest type whose rows can be added up ROWS at a time in 16 bits, else int32."""
+    """The narrowest type whose rows can be added up in 16 bits a few at a time, else int32."""
     lowest = min((q.format.mantissa_min for q in network.projections), default=0)
     highest = max((q.format.mantissa_max for q in network.projections), default=0)
     if lowest >= -128 and highest <= 127:
         return np.int8
-    return np.int16 if _largest_weight(network) * ROWS <= np.iinfo(np.int16).max else np.int32
+    return np.int16 if _largest_weight(network) * _FEW_ROWS <= np.iinfo(np.int16).max else np.int32
 
 
 def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collection[str] = ()) -> Program:
@@ -169,7 +192,7 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
     bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)
     if isinstance(network, FixedNetwork):
         wiring = segments.wiring(_largest_weight(network))
-        program = Program(layout, wiring, _fixed_neurons(network, plastic), bias, places)
+        program = Program(layout, wiring, _fixed_neurons(network), bias, places)
     else:
         program = Program(layout, segments.wiring(0), _float_neurons(network, real), bias, places)
     return program.ordered()
@@ -202,19 +225,14 @@ def state_type(chip: Chip) -> Any:
     return np.int32 if needed <= 32 else np.int64
 
 
-def _is_simple(network: FixedNetwork, p: FixedPopulation, plastic: Collection[str]) -> bool:
-    """Whether all neurons are alike, and no current outlives its step or can wrap, whatever spikes arrive."""
-    chip = network.limits
+def _is_simple(chip: Chip, p: FixedPopulation) -> bool:
+    """Whether all neurons are alike and no current outlives its step."""
     if not p.uniform or p.du[0] + chip.current_decay_offset != 1 << chip.decay_bits:
         return False
-    if p.spiking and p.vth[0] == 0:  # the neurons of the padding, whose voltage is 0, would fire at 0 >= 0
-        return False
-    if any(q.name in plastic for q in network.incoming(p.name)):  # the bound is that of the present weights
-        return False
-    return int(np.max(network.activation_bound(p.name))) << chip.activation_shift < 1 << (chip.state_bits - 1)
+    return not (p.spiking and p.vth[0] == 0)  # the padding's neurons, whose voltage is 0, would fire at 0 >= 0
 
 
-def _fixed_neurons(network: FixedNetwork, plastic: Collection[str]) -> FixedNeurons:
+def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
     chip, populations = network.limits, network.populations
     unity, integer = 1 << chip.decay_bits, state_type(network.limits)
     never = np.iinfo(integer).max
@@ -230,7 +248,7 @@ def _fixed_neurons(network: FixedNetwork, plastic: Collection[str]) -> FixedNeur
         kept_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
         fire_above=_joined(fire_above, integer, never), down=_joined(thresholds, integer),
         keep=_joined(keep, integer), v_init=_joined([p.v_init for p in populations], integer),
-        simple=np.array([_is_simple(network, p, plastic) for p in populations]),
+        simple=np.array([_is_simple(chip, p) for p in populations]),
         decay_bits=integer(chip.decay_bits), state_half=integer(1 << (chip.state_bits - 1)),
         activation_shift=integer(chip.activation_shift),
     )

@@ -30,8 +30,8 @@ def philox_words(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
 
 
 @kernel
-def _round(words: Any, a: Any, b: Any) -> None:
-    for i in range(words.shape[1]):
+def _round(words: Any, count: int, a: Any, b: Any) -> None:
+    for i in range(count):
         p0, p1 = _M0 * np.uint64(words[0, i]), _M1 * np.uint64(words[2, i])
         x1, x3 = np.uint64(words[1, i]), np.uint64(words[3, i])
         words[0, i], words[1, i] = (p1 >> _32) ^ x1 ^ a, p1 & _LOW
@@ -39,14 +39,14 @@ def _round(words: Any, a: Any, b: Any) -> None:
 
 
 @kernel
-def fill_words(words: Any, c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> None:
-    """The words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... as columns of uint32 (4, n).
+def fill_words(words: Any, count: int, c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> None:
+    """The words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... as ``count`` columns of uint32.
 
     Round by round, so that every round is made of vector operations.
     """
-    for i in range(words.shape[1]):
+    for i in range(count):
         words[0, i], words[1, i], words[2, i], words[3, i] = c0 + i, c1, c2, 0
     a, b = np.uint64(k0), np.uint64(k1)
     for _ in range(ROUNDS):
-        _round(words, a, b)
+        _round(words, count, a, b)
         a, b = (a + _W0) & _LOW, (b + _W1) & _LOW

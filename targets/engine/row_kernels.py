@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
-from .counter_kernels import commit_listed, list_due, measure
+from .counter_kernels import commit_listed, list_due
 from .jit import kernel
 from .plastic import CARRY
 
@@ -64,9 +64,9 @@ def _gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
 
 
 @kernel
-def gate_all(steps: Any, gate: Any, applies: bool, bits: int, clip: float) -> None:
+def gate_all(steps: Any, count: int, gate: Any, applies: bool, bits: int, clip: float) -> None:
     """Every step under the gate of its row."""
-    for i in range(len(steps)):
+    for i in range(count):
         steps[i] = gated(steps[i], gate, applies, bits, clip)
 
 
@@ -120,45 +120,36 @@ def due_at(c: Any) -> Any:
 
 
 def close_row(
-    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any, moves: Any,
-    tally: Any,
+    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
+    words: Any, tally: Any,
 ) -> None:
     """Commit what a row has left to commit; a float network commits all rows at once elsewhere.
 
     Args:
-        value .. tally: as :func:`.counter_kernels.commit_listed` has them; due: scratch, one longer than the row.
+        value .. tally: as :func:`.counter_kernels.commit_listed` has them; due: scratch.
     """
     raise NotImplementedError("compiled code only")
 
 
 @overload(close_row)
 def _close_row(
-    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any, moves: Any,
-    tally: Any,
+    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
+    words: Any, tally: Any,
 ) -> Any:
     def fixed(
-        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any,
-        moves: Any, tally: Any,
+        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
+        words: Any, tally: Any,
     ) -> None:
         limit = due_at(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
             n = list_due(value, first, count, rows[row, 0], limit, due)
-            commit_listed(value, first, count, due, n, c, index, rows, row, moved, moves, tally)
-            measure(value, first, count, rows, row)
+            rows[row, 1], rows[row, 2] = max(rows[row, 1], 1 - limit), min(rows[row, 2], limit - 1)
+            commit_listed(value, first, count, due, n, c, index, rows, row, weights, kept, words, tally)
 
     def real(
-        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, moved: Any,
-        moves: Any, tally: Any,
+        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
+        words: Any, tally: Any,
     ) -> None:
         pass
 
     return fixed if isinstance(value.dtype, types.Integer) else real
-
-
-@nb.njit(nogil=True)
-def longest_row(row_start: Any, shared: int) -> int:
-    """The largest number of synapses of a row; ``shared`` is that of stored weights that are one row."""
-    longest = shared
-    for row in range(len(row_start) - 1):
-        longest = max(longest, row_start[row + 1] - row_start[row])
-    return longest

@@ -1,4 +1,4 @@
-"""Running a program: the samples of a batch on several threads."""
+"""Running a program on several threads: each has samples of its own, or all share the neurons of one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
 
 from ssdp_hw.errors import ParameterError
 
+from .program import Layout, Program
+from .segments import BITS, Array
+
 _BLOCKS = 4  # of samples a thread
+_LINE = 32  # numbers around one of int64 that keep others off its line of the cache
+_STEPS = 64  # of a block of neurons in a row, as long as
+_ROOM = 1 << 22  # sources times steps are no more: so many spikes are listed at most
+_WORTH_TEAM = 8000  # neurons a step that take longer than to meet
+_ADDITIONS = 20  # that take as long as a neuron
 _WORTH_THREADS = 200_000  # updates that take longer than to wake threads
 
 
@@ -37,14 +49,44 @@ def thread_count(option: object, updates: int) -> int:
     return option
 
 
+def team_size(option: object, program: Program, raster: Array) -> int:
+    """How many threads share the neurons of a sample; 1 if each has samples of its own.
+
+    Args:
+        option: ``threads`` as the user gave it.
+        program: whose neurons they are.
+        raster: input spikes (time, batch, channels).
+    """
+    steps, samples, _ = raster.shape
+    if samples != 1 or not program.divisible:
+        return 1
+    neurons, synapses = len(program.neurons.v_init), program.wiring.weights.size
+    if option is None:
+        additions = np.count_nonzero(raster) / max(steps, 1) * synapses / max(program.start(-1), 1)
+        if neurons + additions / _ADDITIONS < _WORTH_TEAM:
+            return 1
+    return thread_count(option, neurons * steps)
+
+
 @cache
 def _helpers() -> ThreadPoolExecutor:
     """Threads beside the caller's, kept for the next run: to start one takes as long as a small run."""
     return ThreadPoolExecutor(available_threads(), "ssdp-hw-engine")
 
 
+# Teams wait for all their members, so two that each have some of the helpers would wait for ever.
+_one_team = Lock()
+
+
+def _after_fork() -> None:
+    """A child has the pool, but not its threads."""
+    global _one_team
+    _helpers.cache_clear()
+    _one_team = Lock()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.cache_clear)  # a child has the pool, but not its threads
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def share(work: Callable[[int, int], None], threads: int, begin: int, end: int) -> None:
@@ -72,3 +114,51 @@ def share(work: Callable[[int, int], None], threads: int, begin: int, end: int) 
         for helper in helpers:
             if not helper.cancel():  # one that has not begun finds nothing left to do
                 helper.result()
+
+
+class Team(NamedTuple):
+    """A thread's place among those that share each step of a sample.
+
+    ``words`` has rows for at least two steps in turn, so that one meeting a step is enough: nobody can be two steps
+    ahead of anybody.
+    """
+
+    words: Array  # uint64 (step, n): who fires, a bit each; those of group g begin at its start // BITS + g
+    counter: Array  # int64, what they meet by, with a line of the cache for itself
+    member: int
+    members: int
+
+
+def alone(layout: Layout) -> Team:
+    """The team of a thread that has samples of its own."""
+    rows = layout.slots + min(_STEPS, max(1, _ROOM // int(layout.source_start[-1])))
+    words = np.zeros((rows, int(layout.source_start[-1]) // BITS + len(layout.source_start)), np.uint64)
+    return Team(words, np.zeros(_LINE, np.int64)[_LINE // 2:], 0, 1)
+
+
+def together(work: Callable[[Team], None], members: int, layout: Layout) -> None:
+    """Call ``work(team)`` for every member of a team, all at the same time; on one thread if there is a team already.
+
+    The work must release the global interpreter lock and, whatever the number of members, do the same.
+    """
+    first = alone(layout)
+    if members <= 1 or not _one_team.acquire(blocking=False):
+        work(first)
+        return
+
+    def join(member: int) -> None:
+        try:
+            work(first._replace(member=member, members=members))
+        except BaseException:
+            first.counter[0] = np.iinfo(np.int64).max // 2  # nobody waits any more
+            raise
+
+    try:
+        helpers = [_helpers().submit(join, member) for member in range(1, members)]
+        try:
+            join(0)
+        finally:
+            for helper in helpers:
+                helper.result()
+    finally:
+        _one_team.release()

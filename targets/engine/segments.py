@@ -20,7 +20,8 @@ from .convolution import convolution_table, has_table
 Array = NDArray[Any]
 
 LANES = 16  # neurons a block
-ROWS = 8  # rows that are added in one pass
+BITS = 64  # sources whose spikes make one word
+LINE = 64  # bytes that the processor fetches together
 
 DENSE, SPARSE, CONVOLUTION = 0, 1, 2
 
@@ -28,7 +29,7 @@ DENSE, SPARSE, CONVOLUTION = 0, 1, 2
 class Wiring(NamedTuple):
     """Segments, one entry each in the int64 arrays; ``weights`` holds them one after the other.
 
-    A dense segment is a matrix (pre + 1, padded post) at ``weight_start``, whose last row is zero.
+    A dense segment is at ``weight_start`` a matrix (pre, post) in blocks of columns, see :func:`column_places`.
     A sparse one has the row pointers ``indptr[pointer_start:]``, which count from ``weight_start``
     and, in ``indices``, from ``index_start``. A convolution has its kernel at ``weight_start`` and in
     ``indices`` a table of :mod:`.convolution`.
@@ -45,13 +46,31 @@ class Wiring(NamedTuple):
     weights: Array
     indptr: Array
     indices: Array
-    partial: Any  # a scalar of the type in which rows are added up
-    chunk: int  # how many rows that type can hold, a multiple of ROWS
+    chunk: int  # how many rows can be added up in 16 bits
+
+
+def aligned(count: int, dtype: Any) -> Array:
+    """An array of so many entries from the begin of a line of the processor's memory on: vectors stay within one."""
+    size = np.dtype(dtype).itemsize
+    raw = np.empty(count * size + LINE, np.uint8)
+    first = -raw.ctypes.data % LINE
+    return raw[first:first + count * size].view(dtype)
 
 
 def padded(count: Any) -> Any:
     """The next multiple of LANES."""
     return -(-count // LANES) * LANES
+
+
+def column_places(pre: int, post: int) -> tuple[Array, Array]:
+    """Where a dense segment keeps the weights of each column: the first, and how far one row is from the next.
+
+    Its columns come in blocks of BITS, one after the other, each with all rows: what a block needs fits the
+    processor's nearest memory. The last block has the columns that are left, up to a multiple of LANES.
+    """
+    column = np.arange(post)
+    width = np.minimum(BITS, padded(post) - column // BITS * BITS)
+    return column // BITS * BITS * pre + column % BITS, width
 
 
 class Ends(NamedTuple):
@@ -63,14 +82,32 @@ class Ends(NamedTuple):
     target_order: Array | None = None
 
 
+_NOWHERE = np.zeros(0, np.int64)
+
+
 class Places(NamedTuple):
     """Where the stored weights of a plastic projection lie among the weights.
 
-    Without ``first`` weight k lies at ``at[k]``; with it all of ``at[first[k]:first[k + 1]]`` are copies of it.
+    In a matrix that of synapse (i, j) lies at ``starts[i] + j * strides[i]``. Otherwise weight k lies at ``at[k]``,
+    or if there is a ``first`` all of ``at[first[k]:first[k + 1]]`` are copies of it.
     """
 
-    at: NDArray[np.int64]
-    first: NDArray[np.int64] = np.zeros(0, np.int64)
+    at: NDArray[np.int64] = _NOWHERE
+    first: NDArray[np.int64] = _NOWHERE
+    starts: NDArray[np.int64] = _NOWHERE
+    strides: NDArray[np.int64] = _NOWHERE
+
+    def read(self, weights: Array, shape: tuple[int, int]) -> Array:
+        """The stored weights of a projection of that shape (post, pre)."""
+        if not len(self.starts):
+            return weights[self.at[self.first[:-1]] if len(self.first) else self.at]
+        post, pre = shape
+        found = np.empty(shape, weights.dtype)
+        for row in range(0, post, BITS):
+            start, width = int(self.starts[row]), int(self.strides[row])
+            block = weights[start:start + pre * width].reshape(pre, width)
+            found[row:row + BITS] = block[:, :post - row].T
+        return found.reshape(-1)
 
 
 class Segments:
@@ -106,13 +143,13 @@ class Segments:
         values = values.astype(self.dtype, copy=False)
         delays = np.unique(np.asarray(p.delay)).tolist() if values.size else [0]
         positions = np.zeros(values.size if plastic else 0, np.int64)
+        if len(delays) == 1 and not p.is_sparse:
+            starts, strides = column_places(pre, post)
+            starts += self.length
+            self._add_dense((*ends[:2], delays[0], shift), _moved(values.reshape(post, pre), ends))
+            return Places(starts=starts, strides=strides)
         for delay in delays:
             head, start = (*ends[:2], delay, shift), self.length
-            if len(delays) == 1 and not p.is_sparse:
-                self._add_dense(head, _moved(values.reshape(post, pre), ends))
-                if plastic:
-                    positions.reshape(post, pre)[:] = start + np.arange(post)[:, None] + np.arange(pre) * padded(post)
-                continue
             chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
             self._add_sparse(head, _moved(_by_row(p, chosen, values[chosen]), ends).tocsc())
             if plastic:
@@ -148,10 +185,14 @@ class Segments:
     def _add_dense(self, head: tuple[int, int, int, int], values: Array) -> None:
         """A matrix of shape (post, pre)."""
         post, pre = values.shape
-        rows = np.zeros((pre + 1, padded(post)), self.dtype)
-        rows[:pre, :post] = values.T
+        rows = aligned(pre * padded(post), self.dtype)
+        rows[:] = 0
+        for column in range(0, post, BITS):
+            width = min(BITS, padded(post) - column)
+            block = rows[column * pre:(column + width) * pre].reshape(pre, width)
+            block[:, :post - column] = values[column:column + BITS].T
         self.rows.append((DENSE, *head, self.length, 0, 0))
-        self.weights.append(rows.reshape(-1))
+        self.weights.append(rows)
 
     def _add_sparse(self, head: tuple[int, int, int, int], columns: Any) -> None:
         """A matrix of shape (post, pre), by columns."""
@@ -177,19 +218,15 @@ class Segments:
         columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
         weights = _joined(self.weights, self.dtype)
         indptr, indices = _joined(self.indptr, np.int64), _joined(self.indices, np.int32)
-        if np.issubdtype(self.dtype, np.integer):
-            partial = np.int32(0) if self.dtype == np.int32 else np.int16(0)
-            chunk = int(np.iinfo(partial.dtype).max) // max(largest, 1) // ROWS * ROWS
-        else:
-            partial, chunk = self.dtype(0), ROWS
-        return Wiring._make([*columns, weights, indptr, indices, partial, chunk])
+        chunk = int(np.iinfo(np.int16).max) // max(largest, 1) if self.dtype in (np.int8, np.int16) else 1
+        return Wiring._make([*columns, weights, indptr, indices, chunk])
 
 
 def _joined(parts: list[Array], dtype: Any) -> Array:
-    """The parts one after the other; each is let go of once it is copied, and a single one is not copied."""
-    if len(parts) == 1:
+    """The parts one after the other; each is let go of once it is copied, and a single one is not if it is aligned."""
+    if len(parts) == 1 and parts[0].ctypes.data % LINE == 0:
         return parts.pop()
-    whole, end = np.empty(sum(part.size for part in parts), dtype), 0
+    whole, end = aligned(sum(part.size for part in parts), dtype), 0
     for k, part in enumerate(parts):
         whole[end:end + part.size] = part
         end, parts[k] = end + part.size, np.zeros(0, dtype)

@@ -5,146 +5,161 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 from numba.core import types
 from numba.extending import overload
 
 from .convolution import ROW, RUN, SITE
-from .jit import as_in, kernel, shift_left, shift_right, shifted, store_eight
-from .segments import LANES, ROWS
+from .jit import as_in, driver, kernel, shift_left, shift_right, shifted
+from .segments import BITS
+from .vectors import column_adder, compress, entry, lowest_bit, spike_word
 
 _index = np.uint64
 
-# For each byte of eight spikes: their positions, then anything; and how many they are.
-POSITIONS = np.array([([k for k in range(8) if b >> k & 1] + [0] * 8)[:8] for b in range(256)], np.int32).reshape(-1)
-COUNTS = np.array([b.bit_count() for b in range(256)], np.int32)
-
-# Times a word of eight bytes 0 or 1, gathers their bits in the highest byte: byte k holds bit 8 k,
-# which 2**(56 - 7 k) moves to bit 56 + k, and no two products of any bytes meet.
-_GATHER = np.uint64(sum(1 << (56 - 7 * k) for k in range(8)))
+# Without such an instruction LLVM would store entry by entry.
+_HAS_COMPRESS = bool(get_host_cpu_features().get("avx512vbmi2"))
 
 
 @kernel
-def list_active(
-    words: Any, start: int, stop: int, size: int, active: Any, begin: int, positions: Any, counts: Any
-) -> int:
-    """List who fired among the sources start .. stop - 1; returns how many did.
+def append_bits(active: Any, n: int, word: Any, base: Any) -> int:
+    """What :func:`.vectors.compress` does, on any processor."""
+    while word:
+        active[_index(n)] = base + lowest_bit(word)
+        word &= word - np.uint64(1)
+        n += 1
+    return n
+
+
+append_word = compress if _HAS_COMPRESS else append_bits
+
+
+@kernel
+def read_words(words: Any, row: int, at: int, flags: Any, first: int, size: int) -> None:
+    """Flags of so many sources as bits of words.
 
     Args:
-        words: a byte, 0 or 1, for each source, eight a word; start, stop: multiples of 8.
-        size: number of sources without padding.
-        active: from ``begin`` on their indices within the group, in order, written; then ROWS times
-            ``size``, the index of the zero row of a dense segment.
-        positions, counts: POSITIONS and COUNTS (as arguments, so that they are known not to overlap).
+        words: in ``row`` those of the group begin at ``at``; written.
+        flags: a byte for each source, from flat index ``first`` on; not 0 where it fired.
+        size: how many.
+    """
+    whole = size // BITS * BITS
+    for k in range(0, whole, BITS):
+        words[row, at + k // BITS] = spike_word(flags, first + k)
+    rest = size - whole
+    if rest:
+        word = np.uint64(0)
+        if whole:  # the last BITS, without those that the words before have
+            word = spike_word(flags, first + size - BITS) >> np.uint64(BITS - rest)
+        else:
+            for k in range(rest):
+                word |= np.uint64(entry(flags, first + k) != 0) << np.uint64(k)
+        words[row, at + whole // BITS] = word
+
+
+@kernel
+def list_words(words: Any, row: int, at: int, size: int, active: Any, begin: int) -> int:
+    """List who fired of so many sources; returns how many.
+
+    Args:
+        words: in ``row`` those of the group begin at ``at``.
+        active: from ``begin`` on their indices, in order, written; up to BITS entries behind them are overwritten.
     """
     n = begin
-    for w in range(start // 8, stop // 8):
-        byte = (words[_index(w)] * _GATHER) >> np.uint64(56)
-        store_eight(active, n, positions, np.int64(byte * _index(8)), np.int32(8 * w - start))
-        n += counts[byte]
-    for k in range(ROWS):
-        active[_index(n + k)] = size
+    for k in range(0, size, BITS):
+        n = append_word(active, n, words[row, at + k // BITS], np.int32(k))
     return n - begin
 
 
 @kernel
-def _add_rows(
-    total: Any, at: int, weights: Any, weight_start: int, width: int, active: Any, begin: int, count: int
-) -> None:
-    """Add the rows of the sources ``active[begin:begin + count]`` to ``total[at:at + width]``.
-
-    ROWS of them in one pass; where count is no multiple of it, zero rows must follow in the list.
-    """
-    for k in range(begin, begin + count, ROWS):
-        r0 = _index(weight_start + active[_index(k)] * width)
-        r1 = _index(weight_start + active[_index(k + 1)] * width)
-        r2 = _index(weight_start + active[_index(k + 2)] * width)
-        r3 = _index(weight_start + active[_index(k + 3)] * width)
-        r4 = _index(weight_start + active[_index(k + 4)] * width)
-        r5 = _index(weight_start + active[_index(k + 5)] * width)
-        r6 = _index(weight_start + active[_index(k + 6)] * width)
-        r7 = _index(weight_start + active[_index(k + 7)] * width)
-        for block in range(width // LANES):
-            first = _index(block * LANES)
-            for lane in range(LANES):
-                j = first + _index(lane)
-                total[_index(at) + j] += (
-                    weights[r0 + j] + weights[r1 + j] + weights[r2 + j] + weights[r3 + j]
-                    + weights[r4 + j] + weights[r5 + j] + weights[r6 + j] + weights[r7 + j]
-                )
+def _flush(total: Any, at: int, whole: Any, low: int, high: int, shift: int) -> None:
+    """Add sums times 2**shift (floor) to ``total[at + low:at + high]`` and set them to zero."""
+    left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
+    for i in range(low, high):
+        j = _index(i)
+        total[_index(at) + j] += shift_right(shift_left(as_in(total, whole[j]), left), right)
+        whole[j] = 0
 
 
 @kernel
-def _flush(total: Any, at: int, partial: Any, width: int, shift: int) -> None:
-    """Add partial sums times 2**shift (floor) to ``total[at:at + width]`` and set them to zero."""
-    left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
-    for i in range(width):
-        j = _index(i)
-        total[_index(at) + j] += shift_right(shift_left(as_in(total, partial[j]), left), right)
-        partial[j] = 0
+def _first_from(indices: Any, begin: int, end: int, column: int) -> int:
+    """The first of some ascending entries that is at least ``column``."""
+    while begin < end:
+        middle = (begin + end) >> 1
+        if indices[_index(middle)] < column:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
 
 
 @kernel
 def _scatter(
     total: Any, at: int, weights: Any, weight_start: int, indptr: Any, pointer: int, indices: Any, index_start: int,
-    active: Any, begin: int, count: int, factor: Any,
+    low: int, high: int, width: int, active: Any, begin: int, count: int, factor: Any,
 ) -> None:
     """Add the synapses of the active sources of a sparse segment, times ``factor``."""
+    shift = weight_start - index_start
     for k in range(begin, begin + count):
         i = pointer + active[_index(k)]
-        for e in range(indptr[_index(i)], indptr[_index(i + 1)]):
-            j = at + indices[_index(index_start + e)]
-            total[_index(j)] += weights[_index(weight_start + e)] * factor
+        first, last = index_start + indptr[_index(i)], index_start + indptr[_index(i + 1)]
+        if high - low < width:
+            first = _first_from(indices, first, last, low)
+            last = _first_from(indices, first, last, high)
+        for e in range(first, last):
+            total[_index(at + indices[_index(e)])] += weights[_index(shift + e)] * factor
 
 
+def _block_sender(*, fresh: bool) -> Any:
+    add_64, add_32, add_16 = (column_adder(lanes, fresh=fresh) for lanes in (64, 32, 16))
+
+    def send(
+        total: Any, at: int, weights: Any, start: int, wide: int, active: Any, begin: int, end: int, shift: int,
+        chunk: int,
+    ) -> None:
+        left, right = max(shift, 0), max(-shift, 0)
+        if wide == BITS:
+            add_64(total, at, weights, start, wide, active, begin, end, left, right, chunk)
+        else:
+            done = wide & 32
+            if done:
+                add_32(total, at, weights, start, wide, active, begin, end, left, right, chunk)
+            if wide & 16:
+                add_16(total, at + done, weights, start + done, wide, active, begin, end, left, right, chunk)
+
+    return kernel(send)
+
+
+# Both take the rows ``active[begin:end]`` of a block of ``wide`` columns, up to BITS, of a dense segment, to add them
+# to ``total[at:at + wide]`` or to replace that; the rest as in send_rows.
+send_block, send_block_afresh = _block_sender(fresh=False), _block_sender(fresh=True)
+
+
+@driver
 def send_rows(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    chunk: Any, partial: Any, whole: Any,
-) -> Any:
-    """Add what a dense segment brings to ``ring[at:at + width]``.
+    ring: Any, at: int, weights: Any, start: int, width: int, pre: int, low: int, high: int, active: Any, begin: int,
+    count: int, shift: int, chunk: int,
+) -> None:
+    """Add what a dense segment brings to the columns low .. high - 1 of its target.
 
     Args:
-        ring: synaptic input; weights: of all segments, of this one from ``weight_start`` on.
-        active: list of the active sources, ``count`` of them from ``begin`` on, then zero rows.
-        shift: the sum acts as sum * 2**shift.
-        chunk: how many rows the type of ``partial`` can hold.
-        partial, whole: zeros of at least ``width`` for sums, left as zeros.
+        ring: synaptic input; the target's begins at ``at``.
+        weights: of all segments, of this one from ``start`` on; see :func:`.segments.column_places`.
+        width, pre: numbers of columns, with padding, and of rows.
+        low, high: the former a multiple of BITS, the latter too or ``width``.
+        active: list of the active sources, ``count`` of them from ``begin`` on.
+        shift: the sum of an integer segment acts as sum * 2**shift.
+        chunk: how many rows 16 bits can hold.
     """
-    raise NotImplementedError("compiled code only")
-
-
-@overload(send_rows)
-def _send_rows(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    chunk: Any, partial: Any, whole: Any,
-) -> Any:
-    return _send_integer_rows if isinstance(ring.dtype, types.Integer) else _send_float_rows
-
-
-def _send_integer_rows(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    chunk: Any, partial: Any, whole: Any,
-) -> None:
-    for k in range(0, count, chunk):
-        _add_rows(partial, 0, weights, weight_start, width, active, begin + k, min(chunk, count - k))
-        # A right shift rounds, so it needs the whole sum; a left shift acts on each part.
-        if shift >= 0:
-            _flush(ring, at, partial, width, shift)
-        else:
-            _flush(whole, 0, partial, width, 0)
-    if shift < 0:
-        _flush(ring, at, whole, width, shift)
-
-
-def _send_float_rows(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    chunk: Any, partial: Any, whole: Any,
-) -> None:
-    _add_rows(ring, at, weights, weight_start, width, active, begin, count)
+    for column in range(low, high, BITS):
+        wide = min(BITS, width - column)
+        send_block(
+            ring, at + column, weights, start + column * pre, wide, active, begin, begin + count, shift, chunk
+        )
 
 
 def send_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
+    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
 ) -> Any:
     """Add what a sparse segment brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
     raise NotImplementedError("compiled code only")
@@ -152,30 +167,37 @@ def send_synapses(
 
 @overload(send_synapses)
 def _send_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
+    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
 ) -> Any:
     return _send_integer_synapses if isinstance(ring.dtype, types.Integer) else _send_float_synapses
 
 
 def _send_integer_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
+    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
 ) -> None:
     if shift >= 0:
         _scatter(
-            ring, at, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1 << shift
+            ring, at, weights, weight_start, indptr, pointer, indices, index_start, low, high, width, active, begin,
+            count, 1 << shift,
         )
     else:
-        _scatter(whole, 0, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1)
-        _flush(ring, at, whole, width, shift)
+        _scatter(
+            whole, 0, weights, weight_start, indptr, pointer, indices, index_start, low, high, width, active, begin,
+            count, 1,
+        )
+        _flush(ring, at, whole, low, high, shift)
 
 
 def _send_float_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
+    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
 ) -> None:
-    _scatter(ring, at, weights, weight_start, indptr, pointer, indices, index_start, active, begin, count, 1)
+    _scatter(
+        ring, at, weights, weight_start, indptr, pointer, indices, index_start, low, high, width, active, begin, count,
+        1,
+    )
 
 
 @kernel
@@ -221,7 +243,7 @@ def _send_integer_runs(
         _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, shift)
     else:
         _add_runs(whole, 0, weights, weight_start, table, table_start, active, begin, count, 0)
-        _flush(ring, at, whole, width, shift)
+        _flush(ring, at, whole, 0, width, shift)
 
 
 def _send_float_runs(

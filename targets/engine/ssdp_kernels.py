@@ -9,7 +9,8 @@ others goes to the base of the row.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
@@ -17,26 +18,30 @@ from numba.core import types
 from numba.extending import overload
 
 from .counter_kernels import add, commit_listed, touch
-from .jit import entry_point, kernel
-from .row_kernels import NEVER, add_shared, close_row, due_at, gated, longest_row, own_gate, spread
+from .jit import as_in, kernel, stored_driver
+from .plastic import Plastic
+from .row_kernels import NEVER, add_shared, close_row, due_at, gated, own_gate, spread
+from .segments import BITS
+from .team_kernels import part
 
 # To touch a synapse by itself costs as much as to change so many in vector operations.
 _TOUCH = 6
 
 
 @kernel
-def _sort_by_tick(ticks: Any, silent: int, order: Any, start: Any) -> None:
-    """Neurons in the order of their ticks; those with tick t are entries start[t] .. start[t + 1] - 1."""
+def _sort_by_tick(ticks: Any, first: int, end: int, silent: int, order: Any, start: Any, at: Any) -> None:
+    """Neurons first .. end - 1 by their ticks; those with tick t are entries start[t] .. start[t + 1] - 1 of order."""
     for t in range(silent + 2):
         start[t] = 0
-    for i in range(len(ticks)):
+    for i in range(first, end):
         start[ticks[i] + 1] += 1
     for t in range(silent + 1):
         start[t + 1] += start[t]
-    at = start.copy()
-    for i in range(len(ticks)):
-        order[at[ticks[i]]] = i
-        at[ticks[i]] += 1
+        at[t] = start[t]
+    for i in range(first, end):
+        t = ticks[i]
+        order[at[t]] = i
+        at[t] += 1
 
 
 @kernel
@@ -58,10 +63,42 @@ def _tabulate(
         table[i] = gated(_step(i, j, plus, minus, r.skip_silent, r.silent), gate, applies, g.bits, g.clip)
 
 
+def within(value: Any, x: Any, largest: Any) -> Any:
+    """A step in the type of the counters, no more than ``largest`` in size, which fills any; floats as they are."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(within)
+def _within(value: Any, x: Any, largest: Any) -> Any:
+    def fixed(value: Any, x: Any, largest: Any) -> Any:
+        return as_in(value, min(max(x, -largest), largest))
+
+    def real(value: Any, x: Any, largest: Any) -> Any:
+        return x
+
+    return fixed if isinstance(value.dtype, types.Integer) else real
+
+
 @kernel
-def _look_up(evidence: Any, table: Any, ticks: Any) -> None:
-    for i in range(len(ticks)):
+def _look_up(evidence: Any, table: Any, ticks: Any, small: Any, entries: int, count: int, largest: int) -> None:
+    """Steps of ``count`` neurons by their ticks, from a table of so many entries; ``small`` is scratch."""
+    for t in range(entries):
+        small[t] = within(small, table[t], largest)
+    for i in range(count):
+        evidence[i] = small[np.uint64(ticks[i])]
+
+
+@kernel
+def _look_up_whole(evidence: Any, table: Any, ticks: Any, count: int) -> None:
+    for i in range(count):
         evidence[i] = table[np.uint64(ticks[i])]
+
+
+@kernel
+def _spread(step: Any, evidence: Any, cols: Any, first: int, count: int) -> None:
+    """Steps by presynaptic neuron as those of the synapses of a sparse row."""
+    for m in range(count):
+        step[m] = evidence[np.uint64(cols[np.uint64(first + m)])]
 
 
 @kernel
@@ -149,7 +186,49 @@ def _touch_row(
     return fixed if isinstance(value.dtype, types.Integer) else real
 
 
-@nb.njit(nogil=True)
+class Scratch(NamedTuple):
+    """What a thread needs for itself in a window of any of its projections."""
+
+    pre_order: Any  # presynaptic neurons by tick, int64, and
+    pre_start: Any  # where each tick begins
+    post_order: Any  # likewise
+    post_start: Any
+    at: Any
+    ticks: Any  # of the presynaptic neurons, in few bytes
+    table: Any  # steps by presynaptic tick, in the type of the rule
+    small: Any  # in that of the counters
+    runs: Any  # ticks
+    evidence: Any  # steps by presynaptic neuron, in the type of the counters
+    whole: Any  # in that of the rule
+    step: Any  # steps by synapse of a row
+    due: Any  # synapses of a row
+    words: Any  # random numbers of a row
+    total: Any  # steps by stored weight, where synapses share it
+
+
+def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
+    """Room for one thread."""
+    rule, counter = plastics[0].plus.dtype, plastics[0].value.dtype
+    silent = max(p.by_time.silent for p in plastics)
+    pre, post = (max(getattr(p.ends, size) for p in plastics) for size in ("pre_size", "post_size"))
+    shared = max((p.value.size for p in plastics if p.shared), default=0)
+    longest = max(shared, *(int(np.diff(p.row_start).max(initial=0)) for p in plastics))
+    ticks = silent + 2
+    return Scratch(
+        np.empty(pre, np.int64), np.empty(ticks, np.int64), np.empty(post, np.int64), np.empty(ticks, np.int64),
+        np.empty(ticks, np.int64), np.empty(pre, np.int32), np.empty(ticks, rule), np.empty(ticks, counter),
+        np.empty(ticks, np.int64), np.empty(pre, counter), np.empty(pre, rule), np.empty(longest, counter),
+        np.empty(longest + BITS, np.int32), np.empty((4, longest // 4 + 2), np.uint32), np.empty(shared, rule),
+    )
+
+
+@kernel
+def _copy(target: Any, source: Any) -> None:
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@nb.njit(nogil=True, _nrt=False)
 def _count_fired(ticks: Any, silent: int) -> int:
     count = 0
     for i in range(len(ticks)):
@@ -157,75 +236,88 @@ def _count_fired(ticks: Any, silent: int) -> int:
     return count
 
 
-@entry_point
-def ssdp_window(plastic: Any, window: int, commits: bool, index: int, tally: Any) -> None:
-    """One window of SSDP on one projection.
+@stored_driver
+def ssdp_window(
+    plastic: Any, window: int, commits: bool, index: int, weights: Any, tally: Any, scratch: Any, member: int,
+    members: int,
+) -> None:
+    """One window of SSDP on the rows of one member of a team; synapses that share weights are all the first one's.
 
     Args:
         plastic: the projection; its counters are changed.
         window: which of those seen.
-        commits: whether a commit follows; its moves are listed.
+        commits: whether a commit follows.
         index: number of commits before it.
-        tally: counters that were cut, weights that were cut, moves listed; added to.
+        weights: the program's, changed by the commit.
+        tally: counters that were cut, weights that were cut; added to.
+        scratch: of this thread.
+        member, members: who this is.
     """
-    g, r, c = plastic.gating, plastic.by_time, plastic.counters
+    g, r, c, kept = plastic.gating, plastic.by_time, plastic.counters, plastic.kept
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
-    plus, minus, moved, moves = plastic.plus, plastic.minus, plastic.moved, plastic.moves
+    plus, minus, stored, dense, shared = plastic.plus, plastic.minus, plastic.stored, plastic.dense, plastic.shared
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
-    n, stored, dense, shared = len(pre), plastic.stored, plastic.dense, plastic.shared
-    total = np.zeros(len(value) if shared else 0, plus.dtype)
-    longest = longest_row(row_start, len(total))
-    order, start = np.empty(n, np.int64), np.empty(silent + 2, np.int64)
-    _sort_by_tick(pre, silent, order, start)
-    # What was made for one neuron serves those after it with the same tick and gate: the last one that fired has
-    # row 0, the last silent one row 1.
-    table, runs = np.empty((2, silent + 1), plus.dtype), np.empty((2, silent + 1), np.int64)
-    step, evidence = np.empty((2, longest), value.dtype), np.empty((2, n), plus.dtype)
-    held, n_runs, touched = np.full(2, -1), np.zeros(2, np.int64), np.zeros(2, np.int64)
-    filled, held_gate, others = np.zeros(2, np.bool_), np.zeros(2, gates.dtype), np.zeros(2, plus.dtype)
-    due, limit = np.empty(longest + 1, np.int64), due_at(c)
-    outside, lazy = len(gates) > 0, c.base_max >= 0
+    n, largest, order, start = len(pre), c.high - c.low, scratch.pre_order, scratch.pre_start
+    table, runs, evidence, step = scratch.table, scratch.runs, scratch.evidence, scratch.step
+    due, words, total = scratch.due, scratch.words, scratch.total[:len(value) if shared else 0]
+    begin, end = part(len(post), member, members, 1)
+    if shared:
+        begin, end = 0, len(post) if member == 0 else 0
+        total[:] = 0
+    _sort_by_tick(pre, 0, n, silent, order, start, scratch.at)
+    _sort_by_tick(post, begin, end, silent, scratch.post_order, scratch.post_start, scratch.at)
+    _copy(scratch.ticks, pre)
+    limit, outside, lazy = due_at(c), len(gates) > 0, dense and c.base_max >= 0
     applies = outside or g.own
     gate = own_gate(g, start[silent], _count_fired(post, silent), n * len(post))
-    for row in range(len(post)):
-        if outside:
-            gate = gates[window, row]
-        first = row_start[row]
-        count = row_start[row + 1] - first
-        if gate != 0:
-            j = post[row]
-            k = np.int64(j == silent)
-            if j != held[k] or gate != held_gate[k]:
-                held[k], held_gate[k], filled[k] = j, gate, False
-                if dense and lazy:
-                    others[k], n_runs[k], touched[k] = _plan(
-                        table[k], runs[k], j, start, plus, minus, r, gate, applies, g
+    for j in range(silent + 1):
+        # What is made for one neuron serves all with the same tick and gate.
+        planned = filled = False
+        held, others, n_runs, touched = gate, plus[0], 0, 0
+        for m in range(scratch.post_start[j], scratch.post_start[j + 1]):
+            row = scratch.post_order[m]
+            first = row_start[row]
+            count = row_start[row + 1] - first
+            if outside:
+                gate = gates[window, row]
+            if gate != 0:
+                if gate != held:
+                    planned = filled = False
+                    held = gate
+                if lazy and not planned:
+                    others, n_runs, touched = _plan(table, runs, j, start, plus, minus, r, gate, applies, g)
+                    planned = True
+                listed = -1
+                if lazy and touched * _TOUCH <= count:
+                    # A row at rest has nothing to commit but what this window brings.
+                    at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
+                    listed = touch_row(
+                        value, first, c, rows, row, table, runs, n_runs, others, order, start, due,
+                        limit if at_rest else NEVER, tally,
                     )
-            listed = -1
-            if dense and lazy and touched[k] * _TOUCH <= count:
-                # A row at rest has nothing to commit but what this window brings.
-                at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
-                listed = touch_row(
-                    value, first, c, rows, row, table[k], runs[k], n_runs[k], others[k], order, start, due,
-                    limit if at_rest else NEVER, tally,
-                )
-            if listed < 0:
-                if not filled[k]:
-                    _tabulate(table[k], 0, silent + 1, j, plus, minus, r, gate, applies, g)
-                    _look_up(evidence[k], table[k], pre)
-                if shared:
-                    add_shared(total, stored, cols, first, count, evidence[k])
-                else:
-                    if not (filled[k] and dense):
-                        spread(evidence[k], dense, cols, first, count, step[k], c.high - c.low)
-                    add(value, first, count, step[k], c, rows, row, tally)
-                filled[k] = True
-            elif listed > 0:
-                commit_listed(value, first, count, due, listed, c, index, rows, row, moved, moves, tally)
-        if commits and not shared:
-            close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)
-    if shared:
-        spread(total, True, cols, 0, len(total), step[0], c.high - c.low)
-        add(value, 0, len(total), step[0], c, rows, 0, tally)
+                if listed < 0:
+                    if not filled:
+                        _tabulate(table, 0, silent + 1, j, plus, minus, r, gate, applies, g)
+                        if shared:
+                            _look_up_whole(scratch.whole, table, scratch.ticks, n)
+                        else:
+                            _look_up(evidence, table, scratch.ticks, scratch.small, silent + 1, n, largest)
+                        filled = True
+                    if shared:
+                        add_shared(total, stored, cols, first, count, scratch.whole)
+                    elif dense:
+                        add(value, first, count, evidence, c, rows, row, tally)
+                    else:
+                        _spread(step, evidence, cols, first, count)
+                        add(value, first, count, step, c, rows, row, tally)
+                elif listed > 0:
+                    commit_listed(
+                        value, first, count, due, listed, c, index, rows, row, weights, kept, words, tally
+                    )
+            if commits and not shared:
+                close_row(value, first, count, c, index, rows, row, due, weights, kept, words, tally)
+    if shared and member == 0:
+        spread(total, True, cols, 0, len(total), step, largest)
+        add(value, 0, len(total), step, c, rows, 0, tally)
         if commits:
-            close_row(value, 0, len(total), c, index, rows, 0, due, moved, moves, tally)
+            close_row(value, 0, len(total), c, index, rows, 0, due, weights, kept, words, tally)

@@ -1,70 +1,137 @@
 """Rules by whole spike trains in the engine: pair STDP and SADP, driven by the spikes of a window.
 
-A postsynaptic neuron that is silent takes no step by either rule, so its row is not visited.
+A postsynaptic neuron that is silent takes no step by either rule, so its row is not visited. What its spikes
+gain is the same for all neurons that fire in that step, so it is made once a window and its rows are added up;
+what presynaptic spikes take off is added to all that fire in a step at once, by the bits of their words.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 from numba.core import types
 from numba.extending import overload
 
+from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_kernels import add
-from .jit import entry_point, kernel
-from .plastic import BY_TRACE
-from .row_kernels import add_shared, close_row, gate_all, longest_row, own_gate, spread
+from .jit import as_in, driver, kernel, shift_right, stored_driver
+from .plastic import BY_TRACE, Plastic
+from .row_kernels import add_shared, close_row, gate_all, own_gate, spread
+from .segments import BITS
+from .spike_kernels import list_words, read_words
+from .team_kernels import part
+from .vectors import add_where, column_adder
 
 _DECAY_BITS = DECAY_BITS
+_FEW_ROWS = 8  # with fewer at a time 16 bits bring nothing
+_add_128, _add_64 = column_adder(128), column_adder(64)
+
+
+class Scratch(NamedTuple):
+    """What a thread needs for itself in a window of any of its projections.
+
+    Integers are kept in as few bits as the rules allow. Rows by step have as many entries as the words of a step
+    have bits.
+    """
+
+    pre_words: Any  # spikes of the sources, a row a step
+    post_words: Any
+    listed: Any  # sources that fire in a step
+    other: Any  # targets that do
+    pre_count: Any  # spikes of each source
+    post_count: Any
+    post_steps: Any  # steps in which each target fires, one target after the other
+    post_first: Any  # where those of each begin
+    at: Any
+    trace: Any  # of each source
+    gains: Any  # (step, source) what a spike of a target gains
+    post_trace: Any
+    losses: Any  # (step, target) what a spike of a source adds, which is not positive
+    amounts: Any  # those of one target, by step
+    chosen: Any  # steps in which there is one
+    evidence: Any  # steps by source
+    step: Any  # by synapse of a row
+    due: Any  # synapses of a row
+    words: Any  # random numbers of a row
+    total: Any  # steps by stored weight, where synapses share it
+
+
+def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
+    """Room for one thread and windows of so many steps."""
+    counter = plastics[0].value.dtype
+    pre, post = (max(getattr(p.ends, size) for p in plastics) for size in ("pre_size", "post_size"))
+    shared = max((p.value.size for p in plastics if p.shared), default=0)
+    longest = max(shared, *(int(np.diff(p.row_start).max(initial=0)) for p in plastics))
+    trace, gain = _types(plastics, steps)
+    width = -(-pre // BITS) * BITS
+    return Scratch(
+        np.zeros((steps, width // BITS), np.uint64), np.zeros((steps, -(-post // BITS)), np.uint64),
+        np.empty(pre + BITS, np.int32), np.empty(post + BITS, np.int32), np.zeros(pre, np.int64),
+        np.zeros(post, np.int64),
+        np.empty(steps * post, np.int32), np.zeros(post + 1, np.int64), np.zeros(post, np.int64),
+        np.zeros(width, trace), np.zeros((steps, width), gain), np.zeros(post, trace), np.zeros((steps, post), gain),
+        np.ones(steps, gain), np.empty(steps, np.int32), np.zeros(width, trace), np.empty(longest, counter),
+        np.empty(longest + BITS, np.int32), np.empty((4, longest // 4 + 2), np.uint32), np.empty(shared, plastics[0].plus.dtype),
+    )
+
+
+def _types(plastics: Sequence[Plastic], steps: int) -> tuple[Any, Any]:
+    """Of traces and sums of a window, and of what one spike brings."""
+    if plastics[0].plus.dtype == np.float64:
+        return np.float64, np.float64
+    narrow = all(
+        max(r.a_plus, r.a_minus) * r.trace_max + (1 << r.evidence_shift) < 1 << 31
+        and r.chunk >= _FEW_ROWS and r.largest * steps * GATE_MAX < 1 << 31
+        for r in (p.by_trains for p in plastics)
+    )
+    return (np.int32, np.int16) if narrow else (np.int64, np.int64)
 
 
 @kernel
-def _by_step(spikes: Any, neurons: Any, start: Any, count: Any) -> None:
-    """List the neurons that fire in each step, and count the spikes of each neuron."""
-    count[:] = 0
+def _count(words: Any, size: int, listed: Any, count: Any) -> None:
+    """How often each of so many neurons fires; ``words`` has a row a step, ``listed`` is scratch."""
+    for j in range(size):
+        count[j] = 0
+    for t in range(len(words)):
+        for k in range(list_words(words, t, 0, size, listed, 0)):
+            count[listed[k]] += 1
+
+
+@kernel
+def _count_nonzero(count: Any, size: int) -> int:
     n = 0
-    for t in range(spikes.shape[0]):
-        start[t] = n
-        for i in range(spikes.shape[1]):
-            if spikes[t, i]:
-                neurons[n] = i
-                n += 1
-                count[i] += 1
-    start[spikes.shape[0]] = n
+    for j in range(size):
+        n += count[j] != 0
+    return n
 
 
 @kernel
-def _by_neuron(neurons: Any, start: Any, count: Any, steps: Any, first: Any) -> None:
-    """The steps in which each neuron fires, from the neurons that fire in each step."""
-    first[0] = 0
-    for j in range(len(count)):
-        first[j + 1] = first[j] + count[j]
-    at = first.copy()
-    for t in range(len(start) - 1):
-        for m in range(start[t], start[t + 1]):
-            j = neurons[m]
-            steps[at[j]] = t
-            at[j] += 1
+def _list_steps(
+    words: Any, size: int, low: int, high: int, listed: Any, count: Any, steps: Any, first: Any, at: Any
+) -> None:
+    """The steps in which each of the neurons low .. high - 1 fires, one neuron after the other.
 
-
-def decayed(trace: Any, kept: Any) -> Any:
-    """A trace one step on."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(decayed)
-def _decayed(trace: Any, kept: Any) -> Any:
-    def fixed(trace: Any, kept: Any) -> Any:
-        return (trace * kept) >> _DECAY_BITS
-
-    def real(trace: Any, kept: Any) -> Any:
-        return trace * kept
-
-    return fixed if isinstance(kept, types.Integer) else real
+    Args:
+        words: spikes, a row a step; size: of how many neurons.
+        listed, at: scratch.
+        count: how often each fires.
+        steps, first: as :class:`Scratch` has them, written.
+    """
+    n = 0
+    for j in range(low, high):
+        first[j], at[j] = n, n
+        n += count[j]
+        first[j + 1] = n
+    for t in range(len(words)):
+        for k in range(list_words(words, t, 0, size, listed, 0)):
+            j = listed[k]
+            if low <= j and j < high:
+                steps[at[j]] = t
+                at[j] += 1
 
 
 def product(amplitude: Any, value: Any, shift: Any) -> Any:
@@ -83,59 +150,117 @@ def _product(amplitude: Any, value: Any, shift: Any) -> Any:
     return fixed if isinstance(amplitude, types.Integer) else real
 
 
-@nb.njit(nogil=True)
-def _raised(trace: Any, r: Any) -> Any:
-    """A trace after a spike."""
-    return r.impulse if r.nearest else min(trace + r.impulse, r.trace_max)
-
-
-@kernel
-def _potentiation(gains: Any, neurons: Any, start: Any, post_start: Any, r: Any, trace: Any) -> None:
-    """What a postsynaptic spike in step t gains from each source: ``gains[t]``, for the steps that have one.
+def step_trace(
+    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+) -> None:
+    """One step of the traces of a group.
 
     Args:
-        gains: (time, pre), written.
-        neurons, start: the sources that fire in each step.
-        post_start: likewise of the targets.
+        trace: of every neuron, changed.
+        gains: what an event in step t brings, ``amplitude`` times the trace before that step's spikes; written if
+            ``wanted``.
+        listed: who fires in step t, ``count`` neurons.
+        kept: what a trace keeps in a step.
         r: :class:`.plastic.ByTrains`.
-        trace: scratch, one entry a source.
     """
-    trace[:] = 0
-    for t in range(len(start) - 1):
-        if post_start[t + 1] > post_start[t]:
-            for i in range(len(trace)):
-                gains[t, i] = product(r.a_plus, trace[i], r.evidence_shift)
-        for m in range(start[t], start[t + 1]):
-            i = neurons[m]
-            trace[i] = _raised(trace[i], r)
+    raise NotImplementedError("compiled code only")
+
+
+@overload(step_trace)
+def _step_trace(
+    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+) -> Any:
+    def fixed(
+        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+    ) -> None:
+        if wanted:
+            _fixed_gains(trace, gains[t], amplitude, r.evidence_shift)
+        for k in range(count):
+            i = np.uint64(listed[k])
+            trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
+        _fixed_decay(trace, kept)
+
+    def real(
+        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+    ) -> None:
+        if wanted:
+            _real_gains(trace, gains[t], amplitude)
+        for k in range(count):
+            i = np.uint64(listed[k])
+            trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
+        _real_decay(trace, kept)
+
+    return fixed if isinstance(trace.dtype, types.Integer) else real
+
+
+@kernel
+def _fixed_gains(trace: Any, gains: Any, amplitude: int, evidence_shift: int) -> None:
+    """Amplitude times trace, shifted right and rounded half up; negative for a negative amplitude."""
+    factor, shift = as_in(trace, abs(amplitude)), as_in(trace, evidence_shift)
+    half = as_in(trace, (np.int64(1) << evidence_shift) >> 1)
+    if amplitude < 0:
         for i in range(len(trace)):
-            trace[i] = decayed(trace[i], r.kept_plus)
+            gains[i] = -shift_right(as_in(trace, as_in(trace, factor * trace[i]) + half), shift)
+    else:
+        for i in range(len(trace)):
+            gains[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + half), shift)
 
 
 @kernel
-def _add_gains(evidence: Any, gains: Any, fired: Any) -> None:
-    """Sum of the gains of a neuron's spikes."""
-    evidence[:] = 0
-    for m in range(len(fired)):
-        t = np.uint64(fired[m])
-        for i in range(len(evidence)):
-            evidence[i] += gains[t, i]
+def _fixed_decay(trace: Any, kept: int) -> None:
+    factor, bits = as_in(trace, kept), as_in(trace, _DECAY_BITS)
+    for i in range(len(trace)):
+        trace[i] = shift_right(as_in(trace, factor * trace[i]), bits)
 
 
 @kernel
-def _take_losses(evidence: Any, fired: Any, neurons: Any, start: Any, r: Any) -> None:
-    """What spikes of the sources take off after those of the target, which come in the steps ``fired``."""
-    trace = r.impulse - r.impulse
-    m = 0
-    for t in range(fired[0], len(start) - 1):
-        loss = product(r.a_minus, trace, r.evidence_shift)
-        if loss != 0:
-            for k in range(start[t], start[t + 1]):
-                evidence[np.uint64(neurons[np.uint64(k)])] -= loss
-        if m < len(fired) and fired[m] == t:
-            trace = _raised(trace, r)
-            m += 1
-        trace = decayed(trace, r.kept_minus)
+def _real_gains(trace: Any, gains: Any, amplitude: float) -> None:
+    for i in range(len(trace)):
+        gains[i] = amplitude * trace[i]
+
+
+@kernel
+def _real_decay(trace: Any, kept: float) -> None:
+    for i in range(len(trace)):
+        trace[i] *= kept
+
+
+@driver
+def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, r: Any) -> None:
+    """What pairs bring in a window: of each step and source to a spike of a target, and the other way round."""
+    pre_words, post_words, listed = scratch.pre_words, scratch.post_words, scratch.listed
+    pre_trace, post_trace = scratch.trace, scratch.post_trace
+    pre_trace[:] = 0
+    post_trace[:] = 0
+    for t in range(len(amounts)):
+        n_pre = list_words(pre_words, t, 0, pre_size, listed, 0)
+        events = list_words(post_words, t, 0, post_size, scratch.other, 0)
+        step_trace(pre_trace, scratch.gains, t, r.a_plus, events > 0, listed, n_pre, r.kept_plus, r)
+        step_trace(
+            post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, scratch.other, events, r.kept_minus, r
+        )
+
+
+@kernel
+def _pair_evidence(
+    evidence: Any, gains: Any, words: Any, losses: Any, row: int, amounts: Any, chosen: Any, steps: Any, begin: int,
+    end: int, chunk: int,
+) -> None:
+    """Steps by source of the target ``row``, which fires in ``steps[begin:end]``."""
+    width = len(evidence)
+    for i in range(width):
+        evidence[i] = 0
+    for i in range(0, width // 128 * 128, 128):
+        _add_128(evidence, i, gains, i, width, steps, begin, end, 0, 0, chunk)
+    if width % 128:
+        _add_64(evidence, width - BITS, gains, width - BITS, width, steps, begin, end, 0, 0, chunk)
+    n = 0
+    for t in range(steps[begin] + 1, len(amounts)):
+        amounts[t] = losses[t, row]
+        chosen[n] = t
+        n += losses[t, row] != 0
+    for i in range(0, width, BITS):
+        add_where(evidence, i, words, i // BITS, width // BITS, chosen, 0, n, amounts, chunk)
 
 
 def agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
@@ -158,81 +283,100 @@ def _agreement_step(
 
 
 @kernel
-def _agree(evidence: Any, together: Any, fired: Any, neurons: Any, start: Any, count: Any, r: Any) -> None:
-    """Steps of SADP of a target that fires in the steps ``fired``; ``together`` is scratch."""
-    together[:] = 0
-    for m in range(len(fired)):
-        for k in range(start[fired[m]], start[fired[m] + 1]):
-            together[np.uint64(neurons[np.uint64(k)])] += 1
-    b, steps = len(fired), len(start) - 1
-    for i in range(len(evidence)):
+def _agreement_evidence(
+    evidence: Any, words: Any, amounts: Any, steps: Any, begin: int, end: int, count: Any, n: int, r: Any
+) -> None:
+    """Steps of SADP by source, of a target that fires in ``steps[begin:end]``; ``amounts`` are ones."""
+    width = len(evidence)
+    for i in range(width):
+        evidence[i] = 0
+    for i in range(0, width, BITS):
+        add_where(evidence, i, words, i // BITS, width // BITS, steps, begin, end, amounts, r.chunk)
+    b, length = end - begin, len(amounts)
+    for i in range(n):
         a = count[i]
-        denominator = steps * (a + b) - 2 * a * b
+        denominator = length * (a + b) - 2 * a * b
         # A silent source, or both in every step, has a numerator of 0.
         if a == 0 or denominator == 0:
             evidence[i] = 0
         else:
             evidence[i] = agreement_step(
-                2 * (steps * together[i] - a * b), denominator, r.a_plus, r.a_minus, r.kappa_bits, r.evidence_shift
+                2 * (length * evidence[i] - a * b), denominator, r.a_plus, r.a_minus, r.kappa_bits, r.evidence_shift
             )
 
 
-@entry_point
+@stored_driver
 def train_window(
-    plastic: Any, window: int, pre: Any, post: Any, commits: bool, index: int, tally: Any
+    plastic: Any, window: int, pre: Any, pre_at: int, pre_stride: int, post: Any, post_at: int, post_stride: int,
+    length: int, commits: bool, index: int, weights: Any, tally: Any, scratch: Any, member: int, members: int,
 ) -> None:
-    """One window of pair STDP or SADP on one projection.
+    """One window of pair STDP or SADP on the rows of one member of a team.
 
     Args:
         plastic: the projection; its counters are changed.
         window: which of those seen.
-        pre, post: spikes of both ends (time, n).
-        commits, index, tally: as in :func:`.ssdp_kernels.ssdp_window`.
+        pre, post: spikes of both ends; those of step t begin at flat index ``at + t * stride``.
+        length: steps of the window.
+        commits, index, weights, tally: as in :func:`.ssdp_kernels.ssdp_window`.
+        scratch: of this thread, made for windows of that length.
+        member, members: who this is.
     """
-    g, r, c, kind = plastic.gating, plastic.by_trains, plastic.counters, plastic.kind
+    g, r, c, kept, ends = plastic.gating, plastic.by_trains, plastic.counters, plastic.kept, plastic.ends
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
-    moved, moves = plastic.moved, plastic.moves
-    steps, n = pre.shape
-    stored, dense, shared = plastic.stored, plastic.dense, plastic.shared
-    total = np.zeros(len(value) if shared else 0, plastic.plus.dtype)
-    longest = longest_row(row_start, len(total))
-    pre_neurons, pre_start = np.empty(pre.size, np.int64), np.empty(steps + 1, np.int64)
-    post_neurons, post_start = np.empty(post.size, np.int64), np.empty(steps + 1, np.int64)
-    pre_count, post_count = np.empty(n, np.int64), np.empty(post.shape[1], np.int64)
-    _by_step(pre, pre_neurons, pre_start, pre_count)
-    _by_step(post, post_neurons, post_start, post_count)
-    post_steps, post_first = np.empty(post_start[steps], np.int64), np.empty(len(post_count) + 1, np.int64)
-    _by_neuron(post_neurons, post_start, post_count, post_steps, post_first)
-    evidence, together = np.empty(n, plastic.plus.dtype), np.empty(n, np.int64)
-    gains = np.empty((steps if kind == BY_TRACE else 0, n), evidence.dtype)
-    step, due = np.empty(longest, value.dtype), np.empty(longest + 1, np.int64)
-    if kind == BY_TRACE:
-        _potentiation(gains, pre_neurons, pre_start, post_start, r, np.empty(n, evidence.dtype))
+    stored, dense, shared, paired = plastic.stored, plastic.dense, plastic.shared, plastic.kind == BY_TRACE
+    pre_size, post_size = ends.pre_size, ends.post_size
+    evidence, step, due, words = scratch.evidence, scratch.step, scratch.due, scratch.words
+    amounts, steps, largest = scratch.amounts, scratch.post_steps, c.high - c.low
+    total = scratch.total[:len(value) if shared else 0]
+    begin, end = part(post_size, member, members, 1)
+    if shared:
+        begin, end = 0, post_size if member == 0 else 0
+        total[:] = 0
+    for t in range(length):
+        read_words(scratch.pre_words, t, 0, pre, pre_at + t * pre_stride, pre_size)
+        read_words(scratch.post_words, t, 0, post, post_at + t * post_stride, post_size)
+    _count(scratch.pre_words, pre_size, scratch.listed, scratch.pre_count)
+    _count(scratch.post_words, post_size, scratch.other, scratch.post_count)
+    _list_steps(
+        scratch.post_words, post_size, begin, end, scratch.other, scratch.post_count, steps, scratch.post_first,
+        scratch.at,
+    )
+    if paired:
+        _pair_tables(scratch, amounts, pre_size, post_size, r)
+    else:
+        amounts[:] = 1
     outside = len(gates) > 0
     applies = outside or g.own
-    gate = own_gate(g, np.count_nonzero(pre_count), np.count_nonzero(post_count), n * len(post_count))
-    for row in range(len(post_count)):
+    gate = own_gate(
+        g, _count_nonzero(scratch.pre_count, pre_size), _count_nonzero(scratch.post_count, post_size),
+        pre_size * post_size,
+    )
+    for row in range(begin, end):
         if outside:
             gate = gates[window, row]
         first = row_start[row]
         count = row_start[row + 1] - first
-        if gate != 0 and post_count[row]:
-            fired = post_steps[post_first[row]:post_first[row + 1]]
-            if kind == BY_TRACE:
-                _add_gains(evidence, gains, fired)
-                _take_losses(evidence, fired, pre_neurons, pre_start, r)
+        if gate != 0 and scratch.post_count[row]:
+            fired, fired_end = scratch.post_first[row], scratch.post_first[row + 1]
+            if paired:
+                _pair_evidence(
+                    evidence, scratch.gains, scratch.pre_words, scratch.losses, row, amounts, scratch.chosen, steps,
+                    fired, fired_end, r.chunk,
+                )
             else:
-                _agree(evidence, together, fired, pre_neurons, pre_start, pre_count, r)
-            gate_all(evidence, gate, applies, g.bits, g.clip)
+                _agreement_evidence(
+                    evidence, scratch.pre_words, amounts, steps, fired, fired_end, scratch.pre_count, pre_size, r
+                )
+            gate_all(evidence, pre_size, gate, applies, g.bits, g.clip)
             if shared:
                 add_shared(total, stored, cols, first, count, evidence)
             else:
-                spread(evidence, dense, cols, first, count, step, c.high - c.low)
+                spread(evidence, dense, cols, first, count, step, largest)
                 add(value, first, count, step, c, rows, row, tally)
         if commits and not shared:
-            close_row(value, first, count, c, index, rows, row, due, moved, moves, tally)
-    if shared:
-        spread(total, True, cols, 0, len(total), step, c.high - c.low)
+            close_row(value, first, count, c, index, rows, row, due, weights, kept, words, tally)
+    if shared and member == 0:
+        spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
         if commits:
-            close_row(value, 0, len(total), c, index, rows, 0, due, moved, moves, tally)
+            close_row(value, 0, len(total), c, index, rows, 0, due, weights, kept, words, tally)

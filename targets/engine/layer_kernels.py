@@ -1,0 +1,239 @@
+"""Networks without loops: population after population, and of each a block of neurons for many steps in a row.
+
+What the time loop of :mod:`.kernels` does step by step is done here in another order, with the same result: the
+weights and the state of a block stay in the processor's nearest memory for all these steps, and threads that share
+a sample meet after a population instead of after a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .jit import aligned_zeros, driver, entry_point, kernel, stored_driver
+from .neuron_kernels import advance, advance_briefly
+from .register_kernels import register, restart_registers
+from .segments import BITS, LANES
+from .spike_kernels import list_words, read_words, send_block, send_block_afresh
+from .team_kernels import meet, part
+from .vectors import spike_word
+
+
+class LayerScratch(NamedTuple):
+    """What a thread needs for itself in :func:`run_layers`."""
+
+    input_words: Any  # spikes of the inputs as those of neurons are in ``words`` of a team
+    active: Any  # who fired, source after source and step after step
+    starts: Any  # (group, step) where those of each step begin
+    sums: Any  # (step, neuron of a block) synaptic input
+    fired: Any  # likewise, a byte for each spike
+    lanes: Any  # overflows of each population, kind and lane in turn
+
+
+@entry_point
+def make_layer_scratch(layout: Any, team: Any) -> LayerScratch:
+    """Room for one thread; ``team`` has as many rows of words as are kept."""
+    rows, inputs, groups = team.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
+    return LayerScratch(
+        np.zeros(team.words.shape, np.uint64), np.zeros((rows + 1) * layout.source_start[groups] + BITS, np.int32),
+        np.zeros((groups, rows + 1), np.int64), aligned_zeros(rows * BITS, layout.zero),
+        aligned_zeros(rows * BITS, np.uint8(0)),
+        np.zeros((groups - inputs) * 3 * LANES, np.int32),
+    )
+
+
+@kernel
+def _list_steps(
+    words: Any, at: int, size: int, active: Any, begin: int, starts: Any, group: int, first: int, steps: int
+) -> int:
+    """List who fired in ``steps`` steps from ``first`` on; returns where the list ends.
+
+    Args:
+        words: the row of a step is the step modulo their number; those of the group begin at ``at``.
+        size: of the group.
+        active: from ``begin`` on, written.
+        starts: in the row ``group`` where each step begins, and where the last ends, written.
+    """
+    n, rows = begin, words.shape[0]
+    row = first % rows
+    for k in range(steps):
+        starts[group, k] = n
+        n += list_words(words, row, at, size, active, n)
+        row = row + 1 if row + 1 < rows else 0
+    starts[group, steps] = n
+    return n
+
+
+@kernel
+def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, size: int, first: int, last: int) -> None:
+    """Spikes of an input in steps first .. last - 1 of the raster."""
+    stride = raster.shape[1] * raster.shape[2]
+    place = first * stride + sample * raster.shape[2] + channel
+    for t in range(first, last):
+        read_words(words, t % words.shape[0], at, raster, place, size)
+        place += stride
+
+
+@kernel
+def _add_steps(
+    sums: Any, weights: Any, start: int, wide: int, active: Any, starts: Any, group: int, skipped: int, first: int,
+    steps: int, shift: int, chunk: int,
+) -> None:
+    """Add to ``sums[k]``, from step ``skipped`` on, the rows of who fired in the step ``first + k`` of the list."""
+    for k in range(skipped, steps):
+        begin, end = starts[group, first + k], starts[group, first + k + 1]
+        if end > begin:
+            send_block(sums, k * BITS, weights, start, wide, active, begin, end, shift, chunk)
+
+
+@kernel
+def _set_steps(
+    sums: Any, weights: Any, start: int, wide: int, active: Any, starts: Any, group: int, skipped: int, first: int,
+    steps: int, shift: int, chunk: int,
+) -> None:
+    """Set ``sums[k]`` to that, and to zero before step ``skipped``."""
+    for k in range(min(skipped, steps)):
+        send_block_afresh(sums, k * BITS, weights, start, wide, active, 0, 0, shift, chunk)
+    for k in range(skipped, steps):
+        begin, end = starts[group, first + k], starts[group, first + k + 1]
+        send_block_afresh(sums, k * BITS, weights, start, wide, active, begin, end, shift, chunk)
+
+
+@kernel
+def _clear(values: Any, count: int) -> None:
+    for k in range(count):
+        values[k] = 0
+
+
+@driver
+def _advance_steps(
+    neurons: Any, start: int, stop: int, u: Any, v: Any, sums: Any, bias: Any, biased: int, fired: Any, lanes: Any,
+    p: int, words: Any, at: int, first: int, steps: int, v_trace: Any, u_trace: Any, keep: Any, sample: int, offset: int,
+    size: int,
+) -> None:
+    """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
+    count = stop - start
+    if keep[1, p] < 0 and keep[2, p] < 0:
+        advance_briefly(
+            neurons, start, stop, u, v, sums, -start, bias, biased, fired, -start, lanes, p, steps, BITS
+        )
+    else:
+        kept = min(count, size - offset)
+        for k in range(steps):
+            at_step = k * BITS - start
+            advance(neurons, start, stop, u, v, sums, at_step, bias, biased, fired, at_step, lanes, p, 1, 0)
+            if keep[1, p] >= 0:
+                _keep_block(v_trace, first + k, sample, keep[1, p] + offset, v, start, kept)
+            if keep[2, p] >= 0:
+                _keep_block(u_trace, first + k, sample, keep[2, p] + offset, u, start, kept)
+    _pack_steps(words, at, fired, first, steps, count)
+
+
+@kernel
+def _pack_steps(words: Any, at: int, fired: Any, first: int, steps: int, count: int) -> None:
+    """Spikes of a block of so many neurons in all steps as words."""
+    rows = words.shape[0]
+    row = first % rows
+    wanted = ~np.uint64(0) if count == BITS else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
+    for k in range(steps):
+        words[row, at] = spike_word(fired, k * BITS) & wanted
+        row = row + 1 if row + 1 < rows else 0
+
+
+@kernel
+def _keep_block(trace: Any, step: int, sample: int, column: int, values: Any, start: int, count: int) -> None:
+    for i in range(count):
+        trace[step, sample, np.uint64(column + i)] = values[np.uint64(start + i)]
+
+
+@stored_driver
+def run_layers(
+    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
+    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, scratch: Any, sample: int, row: int,
+    begin: int, end: int,
+) -> None:
+    """Run one sample from the initial state through the steps begin .. end - 1 of the raster.
+
+    Args: as :func:`.kernels.run_steps` has them, but for
+        origin: 0.
+        state: current and voltage are changed, while the input that is still to arrive is not kept.
+        team: with rows of words for some steps and those before that are still to arrive.
+        scratch: of this thread.
+    """
+    channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
+    active, starts, sums, lanes, fired = scratch.active, scratch.starts, scratch.sums, scratch.lanes, scratch.fired
+    words, member, members, slots = team.words, team.member, team.members, layout.slots
+    groups, inputs = len(source_size), len(channel_start) - 1
+    channels, here, at_once = source_start[inputs], sample % len(state[0]), len(words) - slots
+    u, v = state[0][here], state[1][here]
+    restart_registers(first, last, row, member)
+    biased = sample if len(bias) > 1 else 0
+    for t in range(begin, end, at_once):
+        steps = min(at_once, end - t)
+        before = min(slots, t - begin)
+        meet(team.counter, members)
+        n = 0
+        for g in range(groups):
+            size, word, p = source_size[g], source_start[g] // BITS + g, g - inputs
+            if p < 0:
+                _read_steps(scratch.input_words, word, raster, sample, channel_start[g], size, t, t + steps)
+                n = _list_steps(scratch.input_words, word, size, active, n, starts, g, t - before, before + steps)
+            else:
+                start = source_start[g] - channels
+                width = source_start[g + 1] - source_start[g]
+                low, high = part(width, member, members, BITS)
+                for column in range(low, high, BITS):
+                    a, wide = start + column, min(BITS, width - column)
+                    if t == begin:
+                        for i in range(a, a + wide):
+                            u[i], v[i] = layout.zero, neurons.v_init[i]
+                    fresh = True
+                    for s in range(len(wiring.kind)):
+                        if wiring.target[s] == g:
+                            source, back = wiring.source[s], before - 1 - wiring.delay[s]
+                            first_weight = wiring.weight_start[s] + column * source_size[source]
+                            if fresh:
+                                _set_steps(
+                                    sums, wiring.weights, first_weight, wide, active, starts, source, max(0, -back),
+                                    back, steps, wiring.shift[s], wiring.chunk,
+                                )
+                            else:
+                                _add_steps(
+                                    sums, wiring.weights, first_weight, wide, active, starts, source, max(0, -back),
+                                    back, steps, wiring.shift[s], wiring.chunk,
+                                )
+                            fresh = False
+                    if fresh:
+                        _clear(sums, steps * BITS)
+                    _advance_steps(
+                        neurons, a, a + wide, u, v, sums, bias, biased, fired, lanes, p, words, word + column // BITS,
+                        t, steps, v_trace, u_trace, keep, sample, column, size,
+                    )
+                meet(team.counter, members)
+                n = _list_steps(words, word, size, active, n, starts, g, t - before, before + steps)
+                if keep[0, p] >= 0 and member == 0:
+                    for k in range(steps):
+                        for m in range(starts[g, before + k], starts[g, before + k + 1]):
+                            spikes[t + k, sample, np.uint64(keep[0, p] + active[m])] = True
+            if member == 0:
+                for k in range(steps):
+                    begins, ends = starts[g, before + k], starts[g, before + k + 1]
+                    register(first, last, row, source_start[g], active, begins, ends, t - begin + k)
+    for k in range(len(lanes)):
+        overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
+        lanes[k] = 0
+
+
+@entry_point
+def simulate_layers(
+    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
+    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, begin: int, end: int,
+) -> None:
+    """Run all steps of the raster of the samples begin .. end - 1; see :func:`run_layers`."""
+    scratch = make_layer_scratch(layout, team)
+    for sample in range(begin, end):
+        run_layers(
+            origin, state, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
+            team, scratch, sample, 0, 0, raster.shape[0],
+        )

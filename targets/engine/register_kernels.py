@@ -1,0 +1,56 @@
+"""Registers of the first and the last spike of every source in a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .jit import kernel
+
+NO_STEP = np.iinfo(np.int64).max
+
+
+@kernel
+def restart_registers(first: Any, last: Any, row: int, member: int) -> None:
+    """Nobody has fired; the first member of a team has the registers."""
+    if member == 0:
+        if len(first):
+            for i in range(first.shape[1]):
+                first[row, i] = NO_STEP
+        if len(last):
+            for i in range(last.shape[1]):
+                last[row, i] = -1
+
+
+@kernel
+def register(first: Any, last: Any, row: int, source: int, active: Any, begin: int, end: int, step: int) -> None:
+    """Who fires in a step, later than those before.
+
+    Args:
+        first, last: registers (row, source), changed; of shape (0, 0) if not wanted.
+        source: where the group begins.
+        active: from ``begin`` to ``end - 1`` who fires, by their place in the group.
+    """
+    if len(first):
+        for k in range(begin, end):
+            i = np.uint64(source + active[k])
+            first[row, i] = min(first[row, i], step)
+    if len(last):
+        for k in range(begin, end):
+            last[row, np.uint64(source + active[k])] = step
+
+
+@kernel
+def read_registers(
+    ticks: Any, window: int, start: int, first: Any, last: Any, row: int, by_last: bool, silent: int, time_shift: int
+) -> None:
+    """Ticks of a group in a window: its spike times, and ``silent`` for those without one."""
+    if by_last:
+        for i in range(ticks.shape[1]):
+            step = last[row, start + i]
+            ticks[window, i] = silent if step < 0 else step >> time_shift
+    else:
+        for i in range(ticks.shape[1]):
+            step = first[row, start + i]
+            ticks[window, i] = silent if step == NO_STEP else step >> time_shift

@@ -1,0 +1,257 @@
+"""Vector operations in LLVM's own language, where Numba's loops become slower ones or none.
+
+LLVM splits these vectors into what the processor has. Addresses are flat: arrays must be contiguous, which
+their types are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from .segments import BITS
+
+_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    if kind.layout != "C":
+        raise TypingError(f"{kind} is not contiguous")
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+
+
+def _load(builder: Any, address: Any, kind: Any) -> Any:
+    """A vector from an address of its entries' type."""
+    return builder.load(builder.bitcast(address, kind.as_pointer()), align=1)
+
+
+def _store(builder: Any, value: Any, address: Any) -> None:
+    builder.store(value, builder.bitcast(address, value.type.as_pointer()), align=1)
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    kind = ir.VectorType(value.type, lanes)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, lanes), None))
+
+
+@intrinsic
+def spike_word(typing: Any, flags: Any, at: Any) -> Any:
+    """The BITS bytes from flat index ``at`` on as bits of one word: 1 where they are not 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bytes_ = ir.VectorType(_I8, BITS)
+        found = _load(builder, _address(context, builder, signature.args[0], *args), bytes_)
+        return builder.bitcast(builder.icmp_unsigned("!=", found, ir.Constant(bytes_, None)), _I64)
+
+    return types.uint64(flags, types.intp), codegen
+
+
+@intrinsic
+def compress(typing: Any, active: Any, n: Any, word: Any, base: Any) -> Any:
+    """Write the positions of the bits of a word plus ``base`` to ``active[n:]``; returns where they end.
+
+    Up to BITS entries are written. Quick where the processor has an instruction for it (AVX-512 VBMI2).
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, start, bits, first = args
+        bytes_, mask, lanes = ir.VectorType(_I8, BITS), ir.VectorType(ir.IntType(1), BITS), 16
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(bytes_, [bytes_, mask, bytes_]),
+            f"llvm.experimental.vector.compress.v{BITS}i8",
+        )
+        every = ir.Constant(bytes_, [_I8(k) for k in range(BITS)])
+        positions = builder.call(function, [every, builder.bitcast(bits, mask), ir.Constant(bytes_, ir.Undefined)])
+        offset, count = _splat(builder, first, lanes), builder.ctpop(bits)
+
+        def store(begin: int) -> None:
+            chosen = ir.Constant(ir.VectorType(_I32, lanes), [_I32(begin + k) for k in range(lanes)])
+            part = builder.zext(builder.shuffle_vector(positions, positions, chosen), ir.VectorType(_I32, lanes))
+            at = builder.add(start, _I64(begin))
+            _store(builder, builder.add(part, offset), _address(context, builder, signature.args[0], array, at))
+
+        store(0)
+        with builder.if_then(builder.icmp_unsigned(">", count, _I64(lanes)), likely=False):
+            for begin in range(lanes, BITS, lanes):
+                store(begin)
+        return builder.add(start, count)
+
+    return types.intp(active, types.intp, types.uint64, types.int32), codegen
+
+
+@intrinsic
+def far_word(typing: Any, values: Any, at: Any, low: Any, high: Any) -> Any:
+    """For the BITS entries from ``at`` on a word: 1 where one is at most ``low`` or at least ``high``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, first, least, most = args
+        found = _load(
+            builder, _address(context, builder, signature.args[0], array, first), ir.VectorType(least.type, BITS)
+        )
+        below = builder.icmp_signed("<=", found, _splat(builder, least, BITS))
+        return builder.bitcast(builder.or_(below, builder.icmp_signed(">=", found, _splat(builder, most, BITS))), _I64)
+
+    return types.uint64(values, types.intp, values.dtype, values.dtype), codegen
+
+
+@intrinsic
+def entry(typing: Any, array: Any, at: Any) -> Any:
+    """The entry of an array at a flat index."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        found = builder.load(_address(context, builder, kind, *args))
+        return context.data_model_manager[kind.dtype].from_data(builder, found)
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def lowest_bit(typing: Any, word: Any) -> Any:
+    """The position of the lowest bit of a word that is not 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, at: Any) -> Any:
+    """Ask for the cache line of an entry that is soon read."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = builder.bitcast(_address(context, builder, signature.args[0], *args), _I8.as_pointer())
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32]), "llvm.prefetch.p0"
+        )
+        builder.call(function, [address, _I32(0), _I32(3), _I32(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), codegen
+
+
+def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
+    """An intrinsic that adds rows in so many columns, whose sums stay in registers; fresh ones replace what was."""
+
+    @intrinsic
+    def add_columns(
+        typing: Any, total: Any, at: Any, weights: Any, start: Any, width: Any, active: Any, begin: Any, end: Any,
+        left: Any, right: Any, chunk: Any,
+    ) -> Any:
+        """Add up the rows ``active[begin:end]`` in columns from ``start`` on, and that to ``total[at:at + lanes]``.
+
+        Args:
+            total: integers or floats, changed.
+            weights: rows of ``width`` entries, integers of at most the width of ``total`` or floats of its type.
+            left, right: what an integer sum is shifted by before it is added.
+            chunk: how many rows 16 bits can hold, if those of the weights are at most that; the sum of all must fit 32.
+        """
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            total, at, weights, start, width, active, begin, end, left, right, chunk = args
+            kind = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
+
+            def add_row(k: Any, sum_: Any) -> Any:
+                row = builder.sext(builder.load(_address(context, builder, signature.args[5], active, k)), _I64)
+                first = builder.add(start, builder.mul(row, width))
+                values = _load(builder, _address(context, builder, signature.args[2], weights, first), kind)
+                return _plus(builder, sum_, values)
+
+            address = _address(context, builder, signature.args[0], total, at)
+            entry = context.get_value_type(signature.args[0].dtype)
+            _add_up(builder, address, entry, kind, add_row, (begin, end, chunk), (left, right), fresh=fresh)
+            return context.get_dummy_value()
+
+        flat = types.intp
+        return types.none(total, flat, weights, flat, flat, active, flat, flat, flat, flat, flat), codegen
+
+    function: Callable[..., Any] = add_columns
+    return function
+
+
+@intrinsic
+def add_where(
+    typing: Any, total: Any, at: Any, words: Any, first: Any, stride: Any, active: Any, begin: Any, end: Any,
+    amounts: Any, chunk: Any,
+) -> Any:
+    """For each row of ``active[begin:end]`` add its amount to those of ``total[at:at + BITS]`` whose bits are set.
+
+    Args:
+        total: integers or floats, changed.
+        words: of row r the bits of these entries are ``words[first + r * stride]``.
+        amounts: of each row; integers of at most the width of ``total`` or floats of its type.
+        chunk: how many amounts 16 bits can hold, if they have at most that; the sum of all must fit 32.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        total, at, words, first, stride, active, begin, end, amounts, chunk = args
+        kind = ir.VectorType(context.get_value_type(signature.args[8].dtype), BITS)
+
+        def add_row(k: Any, sum_: Any) -> Any:
+            row = builder.sext(builder.load(_address(context, builder, signature.args[5], active, k)), _I64)
+            place = builder.add(first, builder.mul(row, stride))
+            word = builder.load(_address(context, builder, signature.args[2], words, place))
+            amount = builder.load(_address(context, builder, signature.args[8], amounts, row))
+            more = _plus(builder, sum_, _splat(builder, amount, BITS))
+            return builder.select(builder.bitcast(word, ir.VectorType(ir.IntType(1), BITS)), more, sum_)
+
+        address = _address(context, builder, signature.args[0], total, at)
+        entry = context.get_value_type(signature.args[0].dtype)
+        _add_up(builder, address, entry, kind, add_row, (begin, end, chunk), (_I64(0), _I64(0)))
+        return context.get_dummy_value()
+
+    flat = types.intp
+    return types.none(total, flat, words, flat, flat, active, flat, flat, amounts, flat), codegen
+
+
+def _plus(builder: Any, sum_: Any, values: Any) -> Any:
+    """A sum with more added, which may be narrower integers."""
+    if not isinstance(sum_.type.element, ir.IntType):
+        return builder.fadd(sum_, values)
+    return builder.add(sum_, values if values.type == sum_.type else builder.sext(values, sum_.type))
+
+
+def _add_up(
+    builder: Any, address: Any, entry: Any, kind: Any, add_row: Any, rows: Any, shifts: Any, *, fresh: bool = False
+) -> None:
+    """Add rows to the entries at an address: floats one row after the other, integers as a sum that is then shifted.
+
+    Args:
+        address: of entries of the type ``entry``.
+        kind: of a row.
+        add_row: makes of the number of a row and a sum the next sum.
+        rows: first, end, and how many at most in 16 bits.
+        shifts: of integers, left and right.
+        fresh: whether the entries are taken for zero.
+    """
+    begin, end, chunk = rows
+    if not isinstance(entry, ir.IntType):
+        sum_ = cgutils.alloca_once(builder, kind)
+        builder.store(ir.Constant(kind, [0.0] * kind.count) if fresh else _load(builder, address, kind), sum_)
+        with cgutils.for_range_slice(builder, begin, end, _I64(1)) as (k, _):
+            builder.store(add_row(k, builder.load(sum_)), sum_)
+        _store(builder, builder.load(sum_), address)
+        return
+    bits, lanes = kind.element.width, kind.count
+    partial, whole = (ir.VectorType(ir.IntType(max(bits, least)), lanes) for least in (16, 32))
+    sum_, some = cgutils.alloca_once(builder, whole), cgutils.alloca_once(builder, partial)
+    builder.store(ir.Constant(whole, None), sum_)
+    with cgutils.for_range_slice(builder, begin, end, chunk) as (first, _):
+        builder.store(ir.Constant(partial, None), some)
+        last = builder.add(first, chunk)
+        last = builder.select(builder.icmp_signed("<", last, end), last, end)
+        with cgutils.for_range_slice(builder, first, last, _I64(1)) as (k, _):
+            builder.store(add_row(k, builder.load(some)), some)
+        builder.store(_plus(builder, builder.load(sum_), builder.load(some)), sum_)
+    found, total = builder.load(sum_), ir.VectorType(entry, lanes)
+    found = found if whole == total else builder.sext(found, total)
+    left, right = (_splat(builder, x if entry == _I64 else builder.trunc(x, entry), lanes) for x in shifts)
+    found = builder.ashr(builder.shl(found, left), right)
+    _store(builder, found if fresh else builder.add(_load(builder, address, total), found), address)
