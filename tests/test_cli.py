@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ssdp_hw as sh
+from ssdp_hw.cli import main
 from ssdp_hw.datasets import DIGITS_MODEL
 
 SSDP_HW = str(Path(sys.executable).with_name("ssdp-hw"))
@@ -19,6 +20,14 @@ def call(*arguments, cwd=None):
     return subprocess.run(
         [SSDP_HW, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
     )
+
+
+def refused_by_main(patch, capsys, *arguments):
+    """The same in this process, where a case takes no second for its imports: exit code and stderr."""
+    patch.setattr(sys, "argv", ["ssdp-hw", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, capsys.readouterr().err
 
 
 def call_json(*arguments):
@@ -178,7 +187,7 @@ def bad_nir(path, **changes):
     return path
 
 
-def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
+def test_bad_input_ends_with_2_and_one_line(folder, tmp_path, monkeypatch, capsys):
     (tmp_path / "text.nir").write_text("not a network")
     np.save(tmp_path / "flat.npy", np.zeros((4, 6), bool))
     np.save(tmp_path / "wide.npy", np.zeros((4, 2, 7), bool))
@@ -213,10 +222,10 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
          "without a learning state"),
     ]
     for arguments, expected in cases:
-        done = call(*arguments)
-        assert done.returncode == 2, (arguments, done.returncode, done.stderr)
-        lines = done.stderr.strip().splitlines()
-        assert len(lines) == 1, (arguments, done.stderr)
+        code, said = refused_by_main(monkeypatch, capsys, *arguments)
+        assert code == 2, (arguments, code, said)
+        lines = said.strip().splitlines()
+        assert len(lines) == 1, (arguments, said)
         assert lines[0].startswith("error: "), lines
         assert expected in lines[0], (arguments, lines)
     assert not (tmp_path / "x.h5").exists()
