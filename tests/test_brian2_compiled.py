@@ -71,15 +71,26 @@ def test_a_fixed_network(options):
     assert left.spike_rate("hidden layer") > 0.1
 
 
-@COMPILED
-def test_fixed_learning(options):
-    network, inputs, plan = teaching_network()
-    if options is CYTHON:  # compiles a module for every block of code: a rule less
-        plan = replace(plan, rules={name: plan.rules[name] for name in ("in->out", "out->out")}, gates={})
+def assert_learns_the_same(network, inputs, plan, **options):
     left, right = learn_both(network, inputs, plan, **options)
     assert_learned_equal(left, right)
     for name in plan.rules:
         assert np.any(right.weights[name] != network.projection(name).mantissa), name
+
+
+def test_fixed_learning_on_standalone():
+    assert_learns_the_same(*teaching_network(), **STANDALONE)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the import
+def test_fixed_learning_in_cython(monkeypatch):
+    """A rule less, and not optimised: each of some forty blocks of code is compiled as a module of its own."""
+    from brian2 import prefs
+
+    monkeypatch.setitem(prefs, "codegen.cpp.extra_compile_args_gcc", ["-w", "-O0", "-std=c++11"])
+    network, inputs, plan = teaching_network()
+    plan = replace(plan, rules={name: plan.rules[name] for name in ("in->out", "out->out")}, gates={})
+    assert_learns_the_same(network, inputs, plan, **CYTHON)
 
 
 def test_a_float_network_on_standalone():
