@@ -20,7 +20,6 @@ if not LAVA.availability().installed:
 from ssdp_hw.targets.lava.inference import Task, run_all  # noqa: E402
 
 SPEC = get_target("spec")
-OPTIONS = {"time_limit": 120.0}
 
 # Lava computes u * (1 - du) with du = 1 - decay, and adds up its inputs and folded gains in another
 # order: a handful of float64 roundings a step, each within 2**-53 of the largest magnitude so far.
@@ -81,7 +80,7 @@ def test_generated_fixed_networks_are_bit_equal(processes):
     @GENERATED
     @given(several(fixed_networks(), 10))
     def check(cases):
-        for task, found in zip(cases, run_all(cases, LAVA.resolve({**OPTIONS, "processes": processes})), strict=True):
+        for task, found in zip(cases, run_all(cases, LAVA.resolve({"processes": processes})), strict=True):
             assert_equal(task, found)
 
     check()
@@ -91,7 +90,7 @@ def test_generated_float_networks_are_equal_up_to_rounding():
     @GENERATED
     @given(several(float_networks(), 10), st.sampled_from(("auto", "own")))
     def check(cases, processes):
-        for task, found in zip(cases, run_all(cases, LAVA.resolve({**OPTIONS, "processes": processes})), strict=True):
+        for task, found in zip(cases, run_all(cases, LAVA.resolve({"processes": processes})), strict=True):
             assert_close(task, found)
 
     check()
@@ -99,7 +98,7 @@ def test_generated_float_networks_are_equal_up_to_rounding():
 
 def run_one(network, inputs, **options) -> tuple[Task, Recording]:
     task = Task(network, make_drive(network, inputs), record_all(network))
-    return task, run_all([task], LAVA.resolve({**OPTIONS, **options}))[0]
+    return task, run_all([task], LAVA.resolve(options))[0]
 
 
 def chain(**hidden) -> sh.FixedNetwork:
@@ -191,7 +190,7 @@ def test_float_populations_that_lavas_lif_expresses_with_folded_gains():
     }
     spikes = np.random.default_rng(7).random((20, 1, 9)) < 0.4
     several_tasks = [Task(network, make_drive(network, spikes), record_all(network)) for network in cases]
-    found = run_all(several_tasks, LAVA.resolve(OPTIONS))
+    found = run_all(several_tasks, LAVA.resolve({}))
     for task, recording, expressed in zip(several_tasks, found, cases.values(), strict=True):
         assert ("population hid" in recording.info["on_lava"]) == expressed
         assert recording.spikes["hid"].any()
@@ -205,7 +204,7 @@ def test_bias_of_each_sample(processes, batch):
     values = sh.DirectInput(np.random.default_rng(4).random((batch, 9)), 12)
     networks = [chain(du=4095), float_layer(LEAKY, bias=0.1), float_layer(CUBA, bias=0.1)]
     several_tasks = [Task(network, make_drive(network, values), record_all(network)) for network in networks]
-    found = run_all(several_tasks, LAVA.resolve({**OPTIONS, "processes": processes}))
+    found = run_all(several_tasks, LAVA.resolve({"processes": processes}))
     assert all(recording.spikes["hid"].any() for recording in found)
     assert_equal(several_tasks[0], found[0])
     assert_close(several_tasks[1], found[1])
@@ -232,11 +231,11 @@ def test_parts_that_are_not_connected():
 def test_only_what_is_asked_for_is_recorded():
     network = chain()
     drive = make_drive(network, np.zeros((3, 1, 9), bool))
-    found = LAVA.run(network, drive, Record(("v",), ("out",)), LAVA.resolve(OPTIONS))
+    found = LAVA.run(network, drive, Record(("v",), ("out",)), LAVA.resolve({}))
     assert found.v.keys() == {"out"}
     assert not found.spikes
     assert not found.u
-    nothing = LAVA.run(network, drive, Record((), ()), LAVA.resolve(OPTIONS))
+    nothing = LAVA.run(network, drive, Record((), ()), LAVA.resolve({}))
     assert [nothing.spikes, nothing.v, nothing.u] == [{}, {}, {}]
 
 

@@ -65,7 +65,7 @@ def test_generated_fixed_learning_is_bit_equal():
     @GENERATED
     @given(learning_tasks(fixed=True), st.sampled_from((128, 2)))
     def check(tasks, batch_size):
-        found = learn_all(tasks, LAVA.resolve({"time_limit": 120.0, "batch_size": batch_size}))
+        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size}))
         for task, learned in zip(tasks, found, strict=True):
             assert_equal(task, learned)
 
@@ -76,7 +76,7 @@ def test_generated_float_learning_is_equal_up_to_rounding():
     @GENERATED
     @given(learning_tasks(fixed=False), st.sampled_from((128, 2)))
     def check(tasks, batch_size):
-        found = learn_all(tasks, LAVA.resolve({"time_limit": 120.0, "batch_size": batch_size}))
+        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size}))
         for task, learned in zip(tasks, found, strict=True):
             assert_close(task, learned)
 
@@ -87,7 +87,7 @@ def test_generated_float_learning_is_equal_up_to_rounding():
 def test_every_rule_with_and_without_gates(fixed):
     runs = lively_runs(fixed)
     tasks = [LearningTask(*run) for run in runs.values()]
-    found = learn_all(tasks, LAVA.resolve({"time_limit": 120.0, "batch_size": 3}))
+    found = learn_all(tasks, LAVA.resolve({"batch_size": 3}))
     for kind, task, learned in zip(runs, tasks, found, strict=True):
         (assert_equal if fixed else assert_close)(task, learned)
         for p in task.network.projections:
@@ -128,7 +128,7 @@ def test_readout_taught_by_a_second_input():
     teacher[3, np.arange(20), labels] = True
     drive = make_drive(network, {"image": rng.random((10, 20, 20)) < 0.1, "teacher": teacher})
     task = LearningTask(network, drive, LearningPlan({"image->out": RULE}, seed=np.int64(9)))
-    learned = learn_all([task], LAVA.resolve({"time_limit": 60.0}))[0]
+    learned = learn_all([task], LAVA.resolve({}))[0]
     assert np.any(learned.weights["image->out"] > network.projection("image->out").mantissa)
     assert np.any(learned.weights["image->out"] < network.projection("image->out").mantissa)
     assert_equal(task, learned)
@@ -163,7 +163,7 @@ def test_windows_with_a_bias_of_their_own():
         LearningTask(network, make_drive(network, values), LearningPlan({"hid->out": rule}))
         for network, rule in ((fixed, RULE), (floating, sh.SSDP(a_plus=0.1, a_baseline=0.05, commit_windows=3)))
     ]
-    found = learn_all(tasks, LAVA.resolve({"time_limit": 60.0, "batch_size": 2}))
+    found = learn_all(tasks, LAVA.resolve({"batch_size": 2}))
     assert np.any(found[0].weights["hid->out"] != fixed.projection("hid->out").mantissa)
     assert_equal(tasks[0], found[0])
     assert np.any(found[1].weights["hid->out"] != floating.projection("hid->out").synapse_weights)
