@@ -1,5 +1,5 @@
 # make demo            install into .venv, then run the demo
-# make test            install, then the tests
+# make test            install, then the tests, on up to four cores
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
@@ -39,7 +39,7 @@ demo: install
 	$(BIN)/ssdp-hw demo
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -26,8 +26,9 @@ from ssdp_hw.targets.lava.blueprint import Blueprint, Node  # noqa: E402
 from ssdp_hw.targets.lava.session import Job, run_jobs  # noqa: E402
 
 SHARED_MEMORY = Path("/dev/shm")
-# Seconds within which processes that were told to end, and their shared memory, must be gone.
-PATIENCE = 20.0
+# Seconds within which processes that were told to end, and their shared memory, must be gone. Far more than that
+# takes: tests beside this one use Lava too, and their segments look the same while a job of theirs lasts.
+PATIENCE = 120.0
 
 
 def small_network(packed: np.ndarray, *, loop: bool = False) -> Blueprint:
@@ -43,7 +44,7 @@ def small_network(packed: np.ndarray, *, loop: bool = False) -> Blueprint:
     return Blueprint("fixed_pt", nodes, links)
 
 
-def run_small(*, time_limit: float, dtype: type = np.uint8, loop: bool = False) -> dict[str, np.ndarray]:
+def run_small(*, time_limit: float = 600.0, dtype: type = np.uint8, loop: bool = False) -> dict[str, np.ndarray]:
     job = Job(small_network(np.zeros((3, 1), dtype), loop=loop), 3, {"population p": ["u"]})
     with run_jobs([job], python=None, time_limit=time_limit) as results:
         return results.arrays(0, "population p")
@@ -81,7 +82,7 @@ class Watch:
             time.sleep(0.02)
 
     def assert_clean(self) -> None:
-        # Another test run on this machine may use Lava too: its segments go by and by.
+        # Those that other tests use meanwhile go by and by.
         ours = segments() - self.before
         deadline = time.monotonic() + PATIENCE
         while (marked_processes(self.mark) or ours & segments()) and time.monotonic() < deadline:
@@ -101,14 +102,14 @@ def watch(monkeypatch, request, tmp_path) -> Watch:
 
 
 def test_success_leaves_nothing(watch):
-    assert run_small(time_limit=60.0)["u"].shape == (3, 3)
+    assert run_small()["u"].shape == (3, 3)
     assert marked_processes(watch.mark) == []
     watch.assert_clean()
 
 
 def test_model_that_raises_is_reported_and_leaves_nothing(watch):
     with pytest.raises(TargetRunError, match="TypeError: Expected an input array of unsigned byte"):
-        run_small(time_limit=60.0, dtype=np.float64)
+        run_small(dtype=np.float64)
     assert marked_processes(watch.mark) == []
     watch.assert_clean()
 
@@ -123,7 +124,7 @@ def test_model_that_raises_is_reported_and_leaves_nothing(watch):
 def test_network_that_cannot_be_built_is_reported_and_leaves_nothing(watch, node, message):
     with (
         pytest.raises(TargetRunError, match=message),
-        run_jobs([Job(Blueprint("fixed_pt", [node]), 3, {})], python=None, time_limit=60.0),
+        run_jobs([Job(Blueprint("fixed_pt", [node]), 3, {})], python=None, time_limit=600.0),
     ):
         pass
     assert marked_processes(watch.mark) == []
@@ -144,7 +145,7 @@ def start_hanging_script() -> subprocess.Popen[str]:
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_lava_worker import run_small
         try:
-            run_small(time_limit=60.0, loop=True)
+            run_small(loop=True)
         except KeyboardInterrupt:
             print("interrupted")
     """
@@ -211,7 +212,7 @@ def test_modules_in_the_users_folder_do_not_get_in_the_way(tmp_path, monkeypatch
     for name in ("worker", "lava", "numpy"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('imported by mistake')")
     monkeypatch.chdir(tmp_path)
-    assert run_small(time_limit=60.0)["u"].shape == (3, 3)
+    assert run_small()["u"].shape == (3, 3)
 
 
 @pytest.mark.parametrize(
