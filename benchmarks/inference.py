@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from baselines import NumbaEventLoop, NumpyMatmul
-from goals import ENGINE
+from goals import ENGINE, LIMITS
+from limit import Limit
 from measure import Contender
 from numpy.typing import NDArray
 from peer_process import PeerProcess
+from ssdp_hw.targets.engine.run import available_threads
 from workloads import LEAK, THRESHOLD, Workload
 
 import ssdp_hw as sh
@@ -51,6 +53,10 @@ def fixed_contenders(w: Workload, installed: Installed, compiled: bool) -> Itera
     if batch > 1:
         yield Contender("engine, fixed, 1 thread", Runner(w.fixed, w.spikes, "engine", threads=1), batch)
     if w.dense:
+        spikes, threads = sources(w), available_threads() if batch > 1 else 1
+        for name, neurons in zip(LIMITS, (False, True), strict=True):
+            limit = Limit(w.fixed.projections, spikes, neurons)  # each with arrays of its own, as cold as the engine's
+            yield Contender(name, lambda limit=limit: limit(threads), batch)
         loop, matmul = NumbaEventLoop(w.fixed), NumpyMatmul(w.fixed)
         yield Contender("plain Numba event loop", lambda: loop(w.spikes), batch)
         yield Contender("NumPy float32 matmul loop", lambda: matmul(w.spikes), batch)
@@ -94,9 +100,14 @@ def float_peers(w: Workload, peers: PeerProcess) -> Iterator[Contender]:
         yield from peers.contenders("inference", given, w.spikes.shape[1])
 
 
+def sources(w: Workload) -> dict[str, NDArray[np.bool_]]:
+    """Spikes of the input and of all populations, shape (time, batch, n)."""
+    return {**sh.run(w.fixed, w.spikes, on_overflow="ignore").spikes, w.fixed.inputs[0].name: w.spikes}
+
+
 def additions(w: Workload) -> float:
     """Synaptic additions of one sample."""
-    spikes = {**sh.run(w.fixed, w.spikes, on_overflow="ignore").spikes, w.fixed.inputs[0].name: w.spikes}
+    spikes = sources(w)
     return sum(_synapses_used(p, spikes[p.source]) for p in w.fixed.projections) / w.spikes.shape[1]
 
 

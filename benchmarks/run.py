@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import learning
-from goals import ENGINE, goals
+from goals import ENGINE, LIMITS, goals, share_of
 from inference import Runner, additions, emulators, fixed_contenders, float_contenders, float_peers
 from learning import learning_groups
 from measure import Timing, measure
@@ -116,24 +116,23 @@ def machine() -> dict[str, Any]:
     }
 
 
-def bounds(g: dict[str, Any], limits: dict[str, float]) -> dict[str, float]:
-    """What the engine's best round is of the least time that additions and neurons would take on this machine."""
-    rate = next(r["best_samples_per_second"] for r in g["rows"] if r["name"] == ENGINE)
-    adding = g["additions_per_sample"] / limits["additions_per_second_in_l2"]
-    updating = g["neuron_updates_per_sample"] / limits["neuron_updates_per_second"]
-    return {
-        "additions_per_second": g["additions_per_sample"] * rate, "share_of_additions": adding * rate,
-        "share_of_additions_and_neurons": (adding + updating) * rate,
-    }
-
-
-def bound_sentence(g: dict[str, Any]) -> str:
-    """The bounds of a group in words."""
+def bound_sentence(g: dict[str, Any], limits: dict[str, float]) -> str:
+    """How far the engine is from the limits that took turns with it; they are known for dense networks."""
+    rows, added = {r["name"]: r for r in g["rows"]}, g["additions_per_sample"]
+    sentence = (
+        f"{added / 1e6:.2f} M synaptic additions and {g['neuron_updates_per_sample'] / 1e3:.0f} k neuron updates a "
+        f"sample: the engine adds {added * rows[ENGINE]['samples_per_second'] / 1e9:.1f} G a second"
+    )
+    if LIMITS[0] not in rows:
+        return f"{sentence}."
+    rate = added * rows[LIMITS[0]]["samples_per_second"]
+    shares = " and ".join(
+        f"{share_of(rows, limit):.0%} of the {limit.replace(':', ' of')} (best rounds: "
+        f"{share_of(rows, limit, 'best_samples_per_second'):.0%})" for limit in LIMITS
+    )
     return (
-        f"{g['additions_per_sample'] / 1e6:.2f} M synaptic additions and {g['neuron_updates_per_sample'] / 1e3:.0f} k "
-        f"neuron updates a sample: the engine adds {g['additions_per_second'] / 1e9:.1f} G a second, "
-        f"{g['share_of_additions']:.0%} of the limit of additions alone, {g['share_of_additions_and_neurons']:.0%} of "
-        "that with neurons."
+        f"{sentence}. It reaches {shares}. The former adds {rate / 1e9:.0f} G a second, "
+        f"{rate / limits['additions_per_second_in_l1']:.0%} of the most that was measured in L1."
     )
 
 
@@ -149,7 +148,9 @@ def markdown(report: dict[str, Any]) -> str:
         "row gave the same output spikes (learning: weights and counters) as the specification, bit for bit, before it",
         "was timed, except where a share is stated. The last column says how many times faster the first row is.",
         "Simulators that must be started, built or compiled are timed from the first step to the last alone; the",
-        "slowest in a single round.", "",
+        "slowest in a single round. A limit is what no one can leave out, on the same spikes and in the same rounds:",
+        "to add the rows of the sources that fire, and to leak, compare and reset the neurons (benchmarks/limit.py).",
+        "",
         *([] if COMPILED else ["Brian2 ran in NumPy code; `SSDP_HW_BENCH_COMPILED=1 make bench` compiles it too.", ""]),
         "## Limits of this machine", "",
         f"* {limits['additions_per_second_in_l1'] / 1e9:.0f} G additions a second, 8-bit rows into 16-bit sums, in L1, "
@@ -159,7 +160,8 @@ def markdown(report: dict[str, Any]) -> str:
         f"* {limits['copied_bytes_per_second'] / 1e9:.0f} GB/s copied by one thread, read and written counted", "",
         "## Compilation", "",
         *[f"* {name}: {seconds:.1f} s" for name, seconds in report["compile_seconds"].items()], "",
-        "## Goals", "", *goals(report), "", "## Scaling of the engine", "", *scaling_lines(report["scaling"]), "",
+        "## Goals", "", *goals(report), "",
+        "## Scaling of the engine", "", *scaling_lines(report["scaling"]), "",
         "## Peers", "",
         *[f"* {name}: {version}" for kind in report["peers"]["versions"].values() for name, version in kind.items()],
         *[f"* {name} failed: {reason}" for name, reason in report["peers"]["failures"].items()],
@@ -168,10 +170,10 @@ def markdown(report: dict[str, Any]) -> str:
     for g in report["groups"]:
         lines += [f"## {g['name']}" + (f", batch {g['batch']}" if g["batch"] else ""), ""]
         if "additions_per_sample" in g:
-            lines += [bound_sentence(g), ""]
+            lines += [bound_sentence(g, limits), ""]
         lines += [f"| | {g.get('unit', 'samples')}/s | best | slower by |", "| --- | ---: | ---: | ---: |"]
         for r in g["rows"]:
-            share = f" ({_share(r['equal'])})" if r["equal"] != 1 else ""
+            share = f" ({_share(r['equal'])})" if r["equal"] != 1 and r["name"] not in LIMITS else ""
             lines.append(
                 f"| {r['name']}{share} | {r['samples_per_second']:,.4g} | {r['best_samples_per_second']:,.4g} | "
                 f"{r['base_is_faster']:,.3g} |"
@@ -193,8 +195,6 @@ def main() -> None:
     }
     with PeerProcess() as peers:
         for found in all_groups(only, peers):
-            if "additions_per_sample" in found:
-                found |= bounds(found, report["roofline"])
             report["groups"].append(found)
             print(f"{found['name']}, batch {found['batch']}" if found["batch"] else found["name"])
             for r in found["rows"]:
