@@ -29,6 +29,8 @@ from inference import Runner, additions, emulators, fixed_contenders, float_cont
 from learning import learning_groups
 from measure import Timing, measure
 from peer_process import PeerProcess
+from profile_engine import lines as profile_lines
+from profile_engine import profile
 from roofline import roofline
 from scaling import lines as scaling_lines
 from scaling import scaling
@@ -161,6 +163,7 @@ def markdown(report: dict[str, Any]) -> str:
         "## Compilation", "",
         *[f"* {name}: {seconds:.1f} s" for name, seconds in report["compile_seconds"].items()], "",
         "## Goals", "", *goals(report), "",
+        "## Where the engine's time goes", "", *profile_lines(report["profile"]), "",
         "## Scaling of the engine", "", *scaling_lines(report["scaling"]), "",
         "## Peers", "",
         *[f"* {name}: {version}" for kind in report["peers"]["versions"].values() for name, version in kind.items()],
@@ -200,7 +203,7 @@ def main() -> None:
             for r in found["rows"]:
                 rate, ratio = r["samples_per_second"], r["base_is_faster"]
                 print(f"  {r['name']:64} {rate:12,.1f}/s {ratio:10,.2f}", flush=True)
-        report["scaling"] = scaling()
+        report["profile"], report["scaling"] = profile(), scaling()
         report["peers"] = {"versions": peers.versions, "failures": peers.failures}
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
