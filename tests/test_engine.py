@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from ssdp_hw.targets.engine.run import available_threads
 from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
@@ -18,7 +19,7 @@ from ssdp_hw.target import get_target
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 # Sums in another order: a few float64 roundings a step.
 FLOAT_BOUND = 1e-12
-THREADS = st.sampled_from((1, None))
+THREADS = st.sampled_from((1, None, available_threads()))
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 
 

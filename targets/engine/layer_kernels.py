@@ -109,8 +109,8 @@ def _clear(values: Any, count: int) -> None:
 @driver
 def _advance_steps(
     neurons: Any, start: int, stop: int, u: Any, v: Any, sums: Any, bias: Any, biased: int, fired: Any, lanes: Any,
-    p: int, words: Any, at: int, first: int, steps: int, v_trace: Any, u_trace: Any, keep: Any, sample: int, offset: int,
-    size: int,
+    p: int, words: Any, at: int, first: int, steps: int, v_trace: Any, u_trace: Any, keep: Any, sample: int,
+    offset: int, size: int,
 ) -> None:
     """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
     count = stop - start

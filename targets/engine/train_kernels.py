@@ -75,7 +75,8 @@ def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
         np.empty(steps * post, np.int32), np.zeros(post + 1, np.int64), np.zeros(post, np.int64),
         np.zeros(width, trace), np.zeros((steps, width), gain), np.zeros(post, trace), np.zeros((steps, post), gain),
         np.ones(steps, gain), np.empty(steps, np.int32), np.zeros(width, trace), np.empty(longest, counter),
-        np.empty(longest + BITS, np.int32), np.empty((4, longest // 4 + 2), np.uint32), np.empty(shared, plastics[0].plus.dtype),
+        np.empty(longest + BITS, np.int32), np.empty((4, longest // 4 + 2), np.uint32),
+        np.empty(shared, plastics[0].plus.dtype),
     )
 
 
