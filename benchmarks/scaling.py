@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from memory import sparse_weight
-from ssdp_hw.targets.engine.run import available_threads, share
+from ssdp_hw.targets.engine.run import available_threads
 from workloads import LEAK, THRESHOLD
 
 import ssdp_hw as sh
@@ -27,6 +27,21 @@ def dense(inputs: int, neurons: int) -> sh.FixedNetwork:
     return sh.FixedNetwork(
         [sh.Input("input", inputs)], [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
         [sh.FixedProjection(source="input", target="cells", weight=weight)], ["cells"],
+    )
+
+
+def recurrent(neurons: int) -> sh.FixedNetwork:
+    """784 inputs to neurons that are joined all to all: steps must follow one another."""
+    rng = np.random.default_rng(neurons)
+    return sh.FixedNetwork(
+        [sh.Input("input", 784)], [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
+        [
+            sh.FixedProjection(source="input", target="cells", weight=2 * rng.integers(-60, 64, (neurons, 784))),
+            sh.FixedProjection(
+                source="cells", target="cells", weight=2 * rng.integers(-64, 60, (neurons, neurons)), weight_exp=-4
+            ),
+        ],
+        ["cells"],
     )
 
 
@@ -82,16 +97,20 @@ def exponent(sizes: list[float], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes[half:]), np.log(seconds[half:]), 1)[0])
 
 
-def threads() -> dict[str, Any]:
-    """What threads bring, and why a single sample has one: a step is shorter than to hand a part of it over."""
-    wide, counts = dense(784, 1000), range(1, available_threads() + 1)
-    batches = measured([run(wide, 50, 64, threads=k) for k in counts], time.perf_counter)
-    few, many = measured([run(wide, 100), run(wide, 1100)])
-    handing = measured([lambda: share(lambda *_: None, 2, 0, 2)] * 20, time.perf_counter)
-    return {
-        "seconds_of_64_samples": dict(zip(counts, batches, strict=True)),
-        "seconds_of_a_step": (many - few) / 1000, "seconds_to_hand_over": min(handing),
+def threads() -> list[dict[str, Any]]:
+    """What threads bring: to samples of their own, and to the neurons of one that they share."""
+    counts = range(1, available_threads() + 1)
+    wide, loop = dense(784, 1000), recurrent(4000)
+    cases = {
+        "64 samples of 784-1000, 50 steps": lambda k: run(wide, 50, 64, threads=k),
+        "1 sample of 784-1000, 2000 steps": lambda k: run(wide, 2000, threads=k),
+        "1 sample of 784-4000 with a loop of all 4000 to all, 200 steps": lambda k: run(loop, 200, threads=k),
     }
+    found = []
+    for name, make in cases.items():
+        seconds = measured([make(k) for k in counts], time.perf_counter)
+        found.append({"name": name, "seconds": dict(zip(counts, seconds, strict=True))})
+    return found
 
 
 def scaling() -> dict[str, Any]:
@@ -109,13 +128,11 @@ def lines(result: dict[str, Any]) -> list[str]:
     for c in result["curves"]:
         seconds = " ".join(f"{s:.2g}" for s in c["seconds"])
         rows.append(f"| {c['name']} | {c['sizes'][0]:,g} | {c['sizes'][-1]:,g} | {seconds} | {c['exponent']:.2f} |")
-    t = result["threads"]
-    samples = ", ".join(f"{1e3 * s:.1f} ms on {k}" for k, s in t["seconds_of_64_samples"].items())
-    return [
-        *rows, "", f"* 64 samples of 784-1000, 50 steps, by threads: {samples}",
-        f"* a single sample runs on one thread: a step takes {1e6 * t['seconds_of_a_step']:.1f} us, to hand a part of "
-        f"it to another thread and wait for it at least {1e6 * t['seconds_to_hand_over']:.0f} us",
+    by_threads = [
+        f"* {t['name']}: " + ", ".join(f"{1e3 * s:.1f} ms on {k}" for k, s in t["seconds"].items())
+        for t in result["threads"]
     ]
+    return [*rows, "", "By threads:", "", *by_threads]
 
 
 def main() -> None:

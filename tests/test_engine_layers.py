@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -30,7 +31,7 @@ def chains(draw, *, real=False):
     delays = [draw(st.integers(0, 3)) for _ in sizes]
     alike = draw(st.booleans())
     names = [f"n{k}" for k in range(len(sizes))]
-    pairs = [*zip(names, names[1:], strict=False), *([(names[0], names[-1])] if len(sizes) > 2 else [])]
+    pairs = [*itertools.pairwise(names), *([(names[0], names[-1])] if len(sizes) > 2 else [])]
     size = dict(zip(names, sizes, strict=True))
     weight = {pair: 2 * rng.integers(-100, 128, (size[pair[1]], size[pair[0]])) for pair in pairs}
     steps, batch = draw(st.sampled_from((1, 63, 70, 150))), draw(st.integers(1, 3))
@@ -104,6 +105,33 @@ def test_float_layers_give_the_same_bits_too(case, threads):
     else:  # only what comes by several ways may be added up in another order
         assert len(set(program.wiring.target.tolist())) < len(network.projections)
     assert_close(run(SPEC, network, spikes), found)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_overflows_are_counted_where_nobody_looks_at_the_state(batch):
+    """Steps that are tried without a look at overflows are taken back."""
+    rng = np.random.default_rng(batch)
+    sizes = {"in": 30, "a": 100, "b": 20}
+    network = sh.FixedNetwork(
+        [sh.Input("in", 30)],
+        [sh.FixedPopulation(name=n, size=sizes[n], dv=5, vth=120_000, reset="subtract") for n in "ab"],
+        [
+            sh.FixedProjection(
+                source=a, target=b, weight=2 * rng.integers(-60, 127, (sizes[b], sizes[a])), weight_exp=exponent
+            )
+            for a, b, exponent in (("in", "a", 7), ("a", "b", 4))
+        ],
+        ["b"],
+    )
+    spikes = rng.random((130, batch, 30)) < 0.4
+    spikes[:70] &= rng.random((70, 1, 1)) < 0.1  # some blocks of steps have none
+    found = recorded(compile_program(network), network, spikes, ("spikes",), 1)
+    wanted = run(SPEC, network, spikes)
+    assert any(count.u_wraps for count in wanted.overflow.values())
+    assert any(count.v_saturations for count in wanted.overflow.values())
+    assert found.overflow == wanted.overflow
+    for name, trace in wanted.spikes.items():
+        np.testing.assert_array_equal(found.spikes[name], trace)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -9,10 +9,9 @@ import numpy as np
 from .jit import entry_point, kernel, stored_driver
 from .neuron_kernels import advance
 from .register_kernels import register, restart_registers
-from .segments import BITS, CONVOLUTION, DENSE, LANES, LINE
-from .spike_kernels import list_words, read_words, send_rows, send_runs, send_synapses
+from .segments import BITS, CONVOLUTION, DENSE, LANES
+from .spike_kernels import fetch, list_words, read_words, send_rows, send_runs, send_synapses
 from .team_kernels import meet, part
-from .vectors import prefetch
 
 _UNIT = 64  # neurons that stay with one member of a team: rows are added in blocks of columns
 
@@ -29,13 +28,6 @@ def _keep(
     else:
         for i in range(low, min(high, size)):
             trace[step, sample, np.uint64(column + i)] = values[np.uint64(first + i)]
-
-
-@kernel
-def _fetch(array: Any, first: int, count: int) -> None:
-    """Ask for so many entries of an array from a flat index on, which are far away in memory."""
-    for k in range(0, count, LINE // array.itemsize):
-        prefetch(array, first + k)
 
 
 class Scratch(NamedTuple):
@@ -108,7 +100,7 @@ def run_steps(
         now = turn[0] & 1
         turn[0] += 1
         if t + 1 < raster.shape[0]:
-            _fetch(raster, ((t + 1) * raster.shape[1] + sample) * raster.shape[2], raster.shape[2])
+            fetch(raster, ((t + 1) * raster.shape[1] + sample) * raster.shape[2], raster.shape[2])
         for g in range(inputs, groups):
             p, start = g - inputs, source_start[g] - channels
             low, high = parts[g, 0], parts[g, 1]
@@ -128,7 +120,7 @@ def run_steps(
                 )
         meet(team.counter, members)
         if members > 1:
-            _fetch(words, now * words.shape[1], words.shape[1])
+            fetch(words, now * words.shape[1], words.shape[1])
         for g in range(groups):
             start, listed = source_start[g], source_start[g] + g * BITS
             if g < inputs:

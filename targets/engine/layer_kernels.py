@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import aligned_zeros, driver, entry_point, kernel, stored_driver
-from .neuron_kernels import advance, advance_briefly
+from .neuron_kernels import advance, advance_briefly, try_quickly
 from .register_kernels import register, restart_registers
 from .segments import BITS, LANES
-from .spike_kernels import list_words, read_words, send_block, send_block_afresh
+from .spike_kernels import fetch, list_words, read_words, send_block, send_block_afresh
 from .team_kernels import meet, part
 from .vectors import spike_word
+
+_AHEAD = 4  # steps whose input is asked for before it is read
 
 
 class LayerScratch(NamedTuple):
@@ -29,6 +31,8 @@ class LayerScratch(NamedTuple):
     sums: Any  # (step, neuron of a block) synaptic input
     fired: Any  # likewise, a byte for each spike
     lanes: Any  # overflows of each population, kind and lane in turn
+    before: Any  # voltages of a block before its steps
+    extremes: Any  # smallest and largest values of each lane in its steps
 
 
 @entry_point
@@ -39,7 +43,8 @@ def make_layer_scratch(layout: Any, team: Any) -> LayerScratch:
         np.zeros(team.words.shape, np.uint64), np.zeros((rows + 1) * layout.source_start[groups] + BITS, np.int32),
         np.zeros((groups, rows + 1), np.int64), aligned_zeros(rows * BITS, layout.zero),
         aligned_zeros(rows * BITS, np.uint8(0)),
-        np.zeros((groups - inputs) * 3 * LANES, np.int32),
+        np.zeros((groups - inputs) * 3 * LANES, np.int32), aligned_zeros(BITS, layout.zero),
+        aligned_zeros(4 * LANES, layout.zero),
     )
 
 
@@ -71,6 +76,8 @@ def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, siz
     stride = raster.shape[1] * raster.shape[2]
     place = first * stride + sample * raster.shape[2] + channel
     for t in range(first, last):
+        if t + _AHEAD < last:  # from one step to the next they lie far apart
+            fetch(raster, place + _AHEAD * stride, size)
         read_words(words, t % words.shape[0], at, raster, place, size)
         place += stride
 
@@ -108,16 +115,19 @@ def _clear(values: Any, count: int) -> None:
 
 @driver
 def _advance_steps(
-    neurons: Any, start: int, stop: int, u: Any, v: Any, sums: Any, bias: Any, biased: int, fired: Any, lanes: Any,
-    p: int, words: Any, at: int, first: int, steps: int, v_trace: Any, u_trace: Any, keep: Any, sample: int,
-    offset: int, size: int,
+    neurons: Any, start: int, stop: int, u: Any, v: Any, bias: Any, biased: int, scratch: Any, p: int, words: Any,
+    at: int, first: int, steps: int, v_trace: Any, u_trace: Any, keep: Any, sample: int, offset: int, size: int,
 ) -> None:
     """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
-    count = stop - start
+    sums, fired, lanes, count = scratch.sums, scratch.fired, scratch.lanes, stop - start
     if keep[1, p] < 0 and keep[2, p] < 0:
-        advance_briefly(
-            neurons, start, stop, u, v, sums, -start, bias, biased, fired, -start, lanes, p, steps, BITS
-        )
+        if not try_quickly(
+            neurons, start, stop, v, scratch.before, sums, -start, bias, biased, fired, -start, scratch.extremes, p,
+            steps, BITS,
+        ):
+            advance_briefly(
+                neurons, start, stop, u, v, sums, -start, bias, biased, fired, -start, lanes, p, steps, BITS
+            )
     else:
         kept = min(count, size - offset)
         for k in range(steps):
@@ -162,7 +172,7 @@ def run_layers(
         scratch: of this thread.
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
-    active, starts, sums, lanes, fired = scratch.active, scratch.starts, scratch.sums, scratch.lanes, scratch.fired
+    active, starts, sums, lanes = scratch.active, scratch.starts, scratch.sums, scratch.lanes
     words, member, members, slots = team.words, team.member, team.members, layout.slots
     groups, inputs = len(source_size), len(channel_start) - 1
     channels, here, at_once = source_start[inputs], sample % len(state[0]), len(words) - slots
@@ -207,8 +217,8 @@ def run_layers(
                     if fresh:
                         _clear(sums, steps * BITS)
                     _advance_steps(
-                        neurons, a, a + wide, u, v, sums, bias, biased, fired, lanes, p, words, word + column // BITS,
-                        t, steps, v_trace, u_trace, keep, sample, column, size,
+                        neurons, a, a + wide, u, v, bias, biased, scratch, p, words, word + column // BITS, t, steps,
+                        v_trace, u_trace, keep, sample, column, size,
                     )
                 meet(team.counter, members)
                 n = _list_steps(words, word, size, active, n, starts, g, t - before, before + steps)

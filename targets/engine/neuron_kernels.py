@@ -151,6 +151,110 @@ def _fixed_step(integer: Any, simple: bool, brief: bool = False) -> Any:
     return kernel(step)
 
 
+def _quick_step(integer: Any) -> Any:
+    """A brief step of simple neurons as long as no register overflows; nothing is counted or put right."""
+    sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
+
+    def step(
+        neurons: Any, start: int, stop: int, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
+        offset: int, extremes: Any, steps: int, stride: int,
+    ) -> None:
+        bits, shift = neurons.decay_bits, neurons.activation_shift
+        below = integer((1 << bits) - 1)
+        k = _index(start)
+        kept_v, fire_above, down, keep = (
+            neurons.kept_v[k], neurons.fire_above[k], neurons.down[k], neurons.keep[k]
+        )
+        for _ in range(steps):
+            for block in range(start // LANES, stop // LANES):
+                first = _index(block * LANES)
+                for lane in range(LANES):
+                    i = _index(lane)
+                    j = first + i
+                    x = shift_left(ring[_index(slot) + j], shift)
+                    y = v[j]
+                    low = integer(integer(integer(y & below) * kept_v) + integer(shift_right(y, sign_bit) & below))
+                    decayed = integer(integer(shift_right(y, bits) * kept_v) + shift_right(low, bits))
+                    y = integer(integer(decayed + x) + bias[sample, j])
+                    extremes[i] = min(extremes[i], x)
+                    extremes[_index(LANES) + i] = max(extremes[_index(LANES) + i], x)
+                    extremes[_index(2 * LANES) + i] = min(extremes[_index(2 * LANES) + i], y)
+                    extremes[_index(3 * LANES) + i] = max(extremes[_index(3 * LANES) + i], y)
+                    fires = y > fire_above
+                    v[j] = integer(integer(y - down) & keep) if fires else y
+                    fired[_index(offset) + j] = fires
+            slot += stride
+            offset += stride
+
+    return kernel(step)
+
+
+_QUICK_STEPS = {types.int32: _quick_step(np.int32), types.int64: _quick_step(np.int64)}
+
+
+def try_quickly(
+    neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
+) -> Any:
+    """:func:`advance_briefly` where no register overflows, which is nearly always; whether that was so.
+
+    Otherwise the voltages are as before and the steps are still to be done.
+
+    Args:
+        before: scratch, as long as there are neurons; extremes: scratch, four times LANES.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(try_quickly)
+def _try_quickly(
+    neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
+) -> Any:
+    if neurons.instance_class is not FixedNeurons:
+        return _never_quickly
+    quick = _QUICK_STEPS[v.dtype]
+
+    def call(
+        neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any,
+        fired: Any, offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
+    ) -> Any:
+        if not neurons.simple[population]:
+            return False
+        _copy(before, 0, v, start, stop - start)
+        extremes[:] = 0
+        quick(neurons, start, stop, v, ring, slot, bias, sample, fired, offset, extremes, steps, stride)
+        if _within(extremes, neurons.state_half):
+            return True
+        _copy(v, start, before, 0, stop - start)
+        return False
+
+    return call
+
+
+def _never_quickly(
+    neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
+) -> Any:
+    return False
+
+
+@kernel
+def _copy(target: Any, at: int, source: Any, first: int, count: int) -> None:
+    for i in range(count):
+        target[at + i] = source[first + i]
+
+
+@kernel
+def _within(extremes: Any, half: Any) -> bool:
+    """Whether no current lies outside -half + 1 .. half, and no voltage outside -(half - 1) .. half - 1."""
+    within = True
+    for i in range(LANES):
+        within &= extremes[i] > -half and extremes[LANES + i] <= half
+        within &= extremes[2 * LANES + i] > -half and extremes[3 * LANES + i] < half
+    return within
+
+
 _FIXED_STEPS = {
     kind: (_fixed_step(integer, False), _fixed_step(integer, True), _fixed_step(integer, True, brief=True))
     for kind, integer in ((types.int32, np.int32), (types.int64, np.int64))

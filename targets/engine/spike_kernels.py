@@ -11,8 +11,8 @@ from numba.extending import overload
 
 from .convolution import ROW, RUN, SITE
 from .jit import as_in, driver, kernel, shift_left, shift_right, shifted
-from .segments import BITS
-from .vectors import column_adder, compress, entry, lowest_bit, spike_word
+from .segments import BITS, LINE
+from .vectors import column_adder, compress, entry, lowest_bit, prefetch, spike_word
 
 _index = np.uint64
 
@@ -31,6 +31,13 @@ def append_bits(active: Any, n: int, word: Any, base: Any) -> int:
 
 
 append_word = compress if _HAS_COMPRESS else append_bits
+
+
+@kernel
+def fetch(array: Any, first: int, count: int) -> None:
+    """Ask for so many entries of an array from a flat index on, which are far away in memory."""
+    for k in range(0, count, LINE // array.itemsize):
+        prefetch(array, first + k)
 
 
 @kernel
