@@ -70,7 +70,7 @@ def contenders(lesson: Lesson, installed: Installed, compiled: bool) -> Iterator
         )
 
     small = lesson.network.size_of("output") == SIZES[0]
-    many, some, few = (200, 20, 5) if small else (20, 20, 2)
+    many, some, few = (200, 20, 5) if small else (100, 20, 2)
     for name, options in ENGINES.items():
         yield contender(name, many, "engine", 9, **options)
     yield contender("spec", some, "spec", 0)

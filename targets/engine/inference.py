@@ -66,7 +66,8 @@ def run_program(
         state: of all samples, to go on from and changed; otherwise each starts from the initial state.
     """
     # Not at the top: these load the compiled kernels.
-    if state is None and program.layered:
+    layered = state is None and program.layered
+    if layered:
         from .layer_kernels import simulate_layers as simulate
     else:
         from .kernels import simulate_steps as simulate
@@ -90,7 +91,7 @@ def run_program(
         # Without a state to go on from one sample after the other has the same row.
         run(alone(program.layout), state or State(program, 1), overflow, begin, end)
 
-    members = team_size(threads, program, raster)
+    members = team_size(threads, program, raster, layered=layered)
     if members > 1:
         rows, parts = state or State(program, 1), np.zeros((members, *overflow.shape), np.int64)
         together(lambda team: run(team, rows, parts[team.member], 0, drive.batch), members, program.layout)

@@ -108,11 +108,12 @@ def _team(
     steps, samples, _ = raster.shape
     learning = sum(p.value.size for p in plastics) * windows // _SYNAPSES
     members = thread_count(threads, samples * steps * program.start(-1))
-    if threads is None and min(largest, members) * steps * program.start(-1) + learning < _WORTH_WINDOW:
+    if threads is None and largest * steps * program.start(-1) + learning < _WORTH_WINDOW:
         members = 1
     if largest >= 2 * members:
         return BY_SAMPLES, members
-    if members > 1 and team_size(threads, program, raster[:, :1]) > 1:
+    layered = windows == 1 and program.layered
+    if members > 1 and (layered or team_size(threads, program, raster[:, :1], layered=layered) > 1):
         return BY_NEURONS, members
     return BY_ONE, members
 

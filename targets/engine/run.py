@@ -20,9 +20,9 @@ _BLOCKS = 4  # of samples a thread
 _LINE = 32  # numbers around one of int64 that keep others off its line of the cache
 _STEPS = 64  # of a block of neurons in a row, as long as
 _ROOM = 1 << 22  # sources times steps are no more: so many spikes are listed at most
-_WORTH_TEAM = 8000  # neurons a step that take longer than to meet
-_ADDITIONS = 20  # that take as long as a neuron
-_WORTH_THREADS = 200_000  # updates that take longer than to wake threads
+_WORTH_THREADS = 1_000_000  # updates that take longer than to wake threads
+_WORTH_TEAM = 8000  # neurons whose step takes longer than to meet
+_ADDITIONS = 20  # that take as long as the step of a neuron
 
 
 @cache
@@ -36,7 +36,7 @@ def thread_count(option: object, updates: int) -> int:
 
     Args:
         option: as the user gave it.
-        updates: sources times steps times samples; each takes about a nanosecond.
+        updates: sources times steps times samples; each takes a good part of a nanosecond.
 
     Raises:
         ParameterError: no whole number, or more than there are processors.
@@ -49,13 +49,14 @@ def thread_count(option: object, updates: int) -> int:
     return option
 
 
-def team_size(option: object, program: Program, raster: Array) -> int:
+def team_size(option: object, program: Program, raster: Array, *, layered: bool) -> int:
     """How many threads share the neurons of a sample; 1 if each has samples of its own.
 
     Args:
         option: ``threads`` as the user gave it.
         program: whose neurons they are.
         raster: input spikes (time, batch, channels).
+        layered: whether they meet after a population, and not in each step.
     """
     steps, samples, _ = raster.shape
     if samples != 1 or not program.divisible:
@@ -63,8 +64,10 @@ def team_size(option: object, program: Program, raster: Array) -> int:
     neurons, synapses = len(program.neurons.v_init), program.wiring.weights.size
     if option is None:
         additions = np.count_nonzero(raster) / max(steps, 1) * synapses / max(program.start(-1), 1)
-        if neurons + additions / _ADDITIONS < _WORTH_TEAM:
+        updates = neurons + additions / _ADDITIONS
+        if updates < _WORTH_TEAM and not (layered and updates * steps >= _WORTH_THREADS):
             return 1
+        return available_threads()
     return thread_count(option, neurons * steps)
 
 
