@@ -16,7 +16,7 @@ import numba as nb
 import numpy as np
 from adding import add_rows, listed, packed
 from numpy.typing import NDArray
-from ssdp_hw.targets.engine.run import share
+from roofline import share_blocks
 from workloads import THRESHOLD
 
 import ssdp_hw as sh
@@ -70,7 +70,7 @@ class Limit:
             for layer in self._layers:
                 self._run(layer, begin, end)
 
-        share(work, threads, 0, self._batch)
+        share_blocks(work, threads, self._batch)
 
     def _run(self, layer: tuple[NDArray[Any], ...], begin: int, end: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """One layer of the samples begin .. end - 1: the last sums or voltages, and the last sample's spikes."""

@@ -189,12 +189,23 @@ def _share(equal: float | None) -> str:
     return "another rule, not compared" if equal is None else f"{equal:.2%} of the values equal"
 
 
+def write(report: dict[str, Any], name: str) -> None:
+    """Keep what there is, so that nothing is lost if a later group fails."""
+    folder = HERE / "results"
+    folder.mkdir(exist_ok=True)
+    for suffix, text in (("json", json.dumps(report, indent=1) + "\n"), ("md", markdown(report))):
+        unfinished = folder / f"{name}.{suffix}.unfinished"
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(folder / f"{name}.{suffix}")
+
+
 def main() -> None:
     """Measure, print and write."""
     only = sys.argv[1] if len(sys.argv) > 1 else ""
     where = machine()
     report: dict[str, Any] = {
-        "machine": where, "roofline": roofline(where["processors"]), "compile_seconds": compile_seconds(), "groups": [],
+        "machine": where, "roofline": roofline(where["processors"]), "compile_seconds": compile_seconds(),
+        "profile": profile(), "scaling": scaling(), "groups": [],
     }
     with PeerProcess() as peers:
         for found in all_groups(only, peers):
@@ -203,13 +214,8 @@ def main() -> None:
             for r in found["rows"]:
                 rate, ratio = r["samples_per_second"], r["base_is_faster"]
                 print(f"  {r['name']:64} {rate:12,.1f}/s {ratio:10,.2f}", flush=True)
-        report["profile"], report["scaling"] = profile(), scaling()
-        report["peers"] = {"versions": peers.versions, "failures": peers.failures}
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    name = "results" if not only else "part"
-    (folder / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (folder / f"{name}.md").write_text(markdown(report), encoding="utf-8")
+            report["peers"] = {"versions": peers.versions, "failures": peers.failures}
+            write(report, "part" if only else "results")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ssdp_hw.targets.engine.program import compiled_program
 from ssdp_hw.targets.engine.run import available_threads, share, thread_count
+from ssdp_hw.targets.engine.team_kernels import next_sample
 from test_engine import ENGINE, SPEC, assert_equal, run
 
 import ssdp_hw as sh
@@ -184,17 +186,21 @@ def test_threads_are_taken_where_they_pay():
     assert thread_count(available_threads(), 1000) == available_threads()
 
 
-@settings(max_examples=20)
-@given(st.integers(1, 8), st.integers(0, 5), st.integers(0, 100))
-def test_every_sample_is_shared_out_once(threads, begin, count):
-    seen = np.zeros(begin + count, int)
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("count", [0, 1, 1000])
+def test_every_sample_is_taken_once(threads, count):
+    seen, taken = np.zeros((threads, count), int), np.zeros(1, np.int64)
+    places = iter(range(threads))
 
-    def work(low, high):
-        seen[low:high] += 1
+    @numba.njit(nogil=True)
+    def take(taken, seen):
+        sample = next_sample(taken)
+        while sample < len(seen):
+            seen[sample] += 1
+            sample = next_sample(taken)
 
-    share(work, threads, begin, begin + count)
-    assert np.all(seen[begin:] == 1)
-    assert np.all(seen[:begin] == 0)
+    share(lambda: take(taken, seen[next(places)]), threads)
+    assert (seen.sum(axis=0) == 1).all()
 
 
 def test_float32_does_not_learn():

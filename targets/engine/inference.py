@@ -30,9 +30,9 @@ class State:
     def __init__(self, program: Program, rows: int) -> None:
         n, dtype = len(program.neurons.v_init), program.layout.zero.dtype
         self.origin = 0
-        self.arrays = tuple(
-            aligned(rows * width, dtype).reshape(rows, width) for width in (n, n, program.layout.slots * n)
-        )
+        every = aligned(rows * (2 + program.layout.slots) * n, dtype)
+        parts = every[:rows * n], every[rows * n:2 * rows * n], every[2 * rows * n:]
+        self.arrays = tuple(part.reshape(rows, -1) for part in parts)
 
 
 class EngineSession(Session):
@@ -79,25 +79,22 @@ def run_program(
     if drive.bias:
         bias = program.in_order(bias_table(network, drive, program.layout.zero.dtype))
     origin = 0 if state is None else state.origin
-    sources = program.start(-1)
 
-    def run(team: Team, rows: State, counts: Array, begin: int, end: int) -> None:
+    def run(team: Team, rows: State, counts: Array, taken: Array) -> None:
         simulate(
             origin, rows.arrays, program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, counts,
-            _NO_REGISTERS, _NO_REGISTERS, team, begin, end,
+            _NO_REGISTERS, _NO_REGISTERS, team, taken,
         )
 
-    def run_samples(begin: int, end: int) -> None:
-        # Without a state to go on from one sample after the other has the same row.
-        run(alone(program.layout), state or State(program, 1), overflow, begin, end)
-
-    members = team_size(threads, program, raster, layered=layered)
+    members, taken = team_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:
         rows, parts = state or State(program, 1), np.zeros((members, *overflow.shape), np.int64)
-        together(lambda team: run(team, rows, parts[team.member], 0, drive.batch), members, program.layout)
+        together(lambda team: run(team, rows, parts[team.member], taken.copy()), members, program.layout)
         overflow = parts.sum(axis=0)
     else:
-        share(run_samples, thread_count(threads, drive.batch * drive.steps * sources), 0, drive.batch)
+        count = min(thread_count(threads, drive.batch * drive.steps * program.start(-1)), drive.batch)
+        # Without a state to go on from one sample after the other has the same row.
+        share(lambda: run(alone(program.layout), state or State(program, 1), overflow, taken), max(count, 1))
     names = network.population_names
     spikes, v, u = (
         {

@@ -11,7 +11,7 @@ from .neuron_kernels import advance
 from .register_kernels import register, restart_registers
 from .segments import BITS, CONVOLUTION, DENSE, LANES
 from .spike_kernels import fetch, list_words, read_words, send_rows, send_runs, send_synapses
-from .team_kernels import meet, part
+from .team_kernels import meet, next_sample, part
 
 _UNIT = 64  # neurons that stay with one member of a team: rows are added in blocks of columns
 
@@ -178,12 +178,18 @@ def _restart(u: Any, v: Any, ring: Any, v_init: Any, zero: Any, n: int, low: int
 @entry_point
 def simulate_steps(
     origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
-    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, begin: int, end: int,
+    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, taken: Any,
 ) -> None:
-    """Run all steps of the raster of the samples begin .. end - 1; see :func:`run_steps`."""
+    """Run all steps of the raster of samples that are not taken yet; see :func:`run_steps`.
+
+    Args:
+        taken: how many there are; of this thread alone if a team shares each sample.
+    """
     scratch = make_scratch(layout, neurons, team)
-    for sample in range(begin, end):
+    sample = next_sample(taken)
+    while sample < raster.shape[1]:
         run_steps(
             origin, state, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
             team, scratch, sample, 0, 0, raster.shape[0],
         )
+        sample = next_sample(taken)

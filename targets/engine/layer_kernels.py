@@ -16,7 +16,7 @@ from .neuron_kernels import advance, advance_briefly, try_quickly
 from .register_kernels import register, restart_registers
 from .segments import BITS, LANES
 from .spike_kernels import fetch, list_words, read_words, send_block, send_block_afresh
-from .team_kernels import meet, part
+from .team_kernels import meet, next_sample, part
 from .vectors import spike_word
 
 _AHEAD = 4  # steps whose input is asked for before it is read
@@ -40,7 +40,7 @@ def make_layer_scratch(layout: Any, team: Any) -> LayerScratch:
     """Room for one thread; ``team`` has as many rows of words as are kept."""
     rows, inputs, groups = team.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
     return LayerScratch(
-        np.zeros(team.words.shape, np.uint64), np.zeros((rows + 1) * layout.source_start[groups] + BITS, np.int32),
+        np.zeros(team.words.shape, np.uint64), np.empty((rows + 1) * layout.source_start[groups] + BITS, np.int32),
         np.zeros((groups, rows + 1), np.int64), aligned_zeros(rows * BITS, layout.zero),
         aligned_zeros(rows * BITS, np.uint8(0)),
         np.zeros((groups - inputs) * 3 * LANES, np.int32), aligned_zeros(BITS, layout.zero),
@@ -238,12 +238,18 @@ def run_layers(
 @entry_point
 def simulate_layers(
     origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
-    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, begin: int, end: int,
+    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, taken: Any,
 ) -> None:
-    """Run all steps of the raster of the samples begin .. end - 1; see :func:`run_layers`."""
+    """Run all steps of the raster of samples that are not taken yet; see :func:`run_layers`.
+
+    Args:
+        taken: how many there are; of this thread alone if a team shares each sample.
+    """
     scratch = make_layer_scratch(layout, team)
-    for sample in range(begin, end):
+    sample = next_sample(taken)
+    while sample < raster.shape[1]:
         run_layers(
             origin, state, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
             team, scratch, sample, 0, 0, raster.shape[0],
         )
+        sample = next_sample(taken)

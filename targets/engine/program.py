@@ -95,7 +95,7 @@ class Program:
         """Where the neurons begin in the source space."""
         return self.start(len(self.layout.channel_start) - 1)
 
-    @property
+    @cached_property
     def divisible(self) -> bool:
         """Whether several threads can share the neurons: they cannot share the runs of a convolution."""
         return not (self.wiring.kind == CONVOLUTION).any()

@@ -16,7 +16,6 @@ from ssdp_hw.errors import ParameterError
 from .program import Layout, Program
 from .segments import BITS, Array
 
-_BLOCKS = 4  # of samples a thread
 _LINE = 32  # numbers around one of int64 that keep others off its line of the cache
 _STEPS = 64  # of a block of neurons in a row, as long as
 _ROOM = 1 << 22  # sources times steps are no more: so many spikes are listed at most
@@ -63,6 +62,9 @@ def team_size(option: object, program: Program, raster: Array, *, layered: bool)
         return 1
     neurons, synapses = len(program.neurons.v_init), program.wiring.weights.size
     if option is None:
+        most = neurons + synapses / _ADDITIONS  # if every source fired in every step
+        if most < _WORTH_TEAM and most * steps < _WORTH_THREADS:
+            return 1
         additions = np.count_nonzero(raster) / max(steps, 1) * synapses / max(program.start(-1), 1)
         updates = neurons + additions / _ADDITIONS
         if updates < _WORTH_TEAM and not (layered and updates * steps >= _WORTH_THREADS):
@@ -92,27 +94,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def share(work: Callable[[int, int], None], threads: int, begin: int, end: int) -> None:
-    """Call ``work(first sample, end)`` for blocks that together are the samples begin .. end - 1.
+def share(work: Callable[[], None], threads: int) -> None:
+    """Call ``work()`` on so many threads at once, each of which takes sample after sample as long as there are any.
 
     The work must release the global interpreter lock. What a sample gives does not depend on what
     runs beside it, so neither does the result depend on the number of threads.
     """
-    threads = min(threads, end - begin)
-    if threads <= 1:
-        work(begin, end)
-        return
-    # Several blocks a thread, since samples differ in spikes and processors in what else they do.
-    size = -(-(end - begin) // (threads * _BLOCKS))
-    starts = iter(range(begin, end, size))
-
-    def take_blocks() -> None:
-        for start in starts:
-            work(start, min(start + size, end))
-
-    helpers = [_helpers().submit(take_blocks) for _ in range(threads - 1)]
+    helpers = [_helpers().submit(work) for _ in range(threads - 1)]
     try:
-        take_blocks()
+        work()
     finally:
         for helper in helpers:
             if not helper.cancel():  # one that has not begun finds nothing left to do

@@ -53,7 +53,7 @@ def aligned(count: int, dtype: Any) -> Array:
     """An array of so many entries from the begin of a line of the processor's memory on: vectors stay within one."""
     size = np.dtype(dtype).itemsize
     raw = np.empty(count * size + LINE, np.uint8)
-    first = -raw.ctypes.data % LINE
+    first = -raw.__array_interface__["data"][0] % LINE
     return raw[first:first + count * size].view(dtype)
 
 

@@ -69,6 +69,13 @@ def _give_way(typing: Any) -> Any:
 
 
 @driver
+def next_sample(taken: Any) -> int:
+    """The next sample that no thread has taken; ``taken`` is how many have been."""
+    sample: int = _arrive(taken) - 1
+    return sample
+
+
+@driver
 def meet(counter: Any, members: int) -> None:
     """Wait until all members of a team have come here as often.
 
