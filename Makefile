@@ -46,7 +46,7 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/python benchmarks/run.py $(ONLY)
+	$(BIN)/python benchmarks/run.py "$(ONLY)"
 
 # The peers declare other versions of NumPy and torch than run them, so only torch brings its dependencies.
 bench-peers:
