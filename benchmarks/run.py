@@ -146,7 +146,8 @@ def markdown(report: dict[str, Any]) -> str:
         "# Benchmarks", "",
         f"{m['processor']}, {m['processors']} processors, load before the run {m['load']:.1f}; Python {m['python']}, "
         f"{versions}; {m['date']}. Made by `make bench`.", "",
-        "Samples (learning: windows) a second at the median of interleaved rounds, all processors unless said. Every",
+        "Samples (learning: windows) a second at the median of interleaved rounds, all processors unless said; in each",
+        "round a contender runs a second time at once, which is timed, if that takes less than a tenth of a second. Every",
         "row gave the same output spikes (learning: weights and counters) as the specification, bit for bit, before it",
         "was timed, except where a share is stated. The last column says how many times faster the first row is.",
         "Simulators that must be started, built or compiled are timed from the first step to the last alone; the",

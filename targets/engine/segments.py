@@ -46,7 +46,7 @@ class Wiring(NamedTuple):
     weights: Array
     indptr: Array
     indices: Array
-    chunk: int  # how many rows can be added up in 16 bits
+    chunk: int  # how many rows can be added up in 16 bits, or in 32 if the weights have that many
 
 
 def aligned(count: int, dtype: Any) -> Array:
@@ -218,13 +218,13 @@ class Segments:
         columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
         weights = _joined(self.weights, self.dtype)
         indptr, indices = _joined(self.indptr, np.int64), _joined(self.indices, np.int32)
-        chunk = int(np.iinfo(np.int16).max) // max(largest, 1) if self.dtype in (np.int8, np.int16) else 1
+        chunk = int(np.iinfo(np.int32 if self.dtype == np.int32 else np.int16).max) // max(largest, 1)
         return Wiring._make([*columns, weights, indptr, indices, chunk])
 
 
 def _joined(parts: list[Array], dtype: Any) -> Array:
-    """The parts one after the other; each is let go of once it is copied, and a single one is not if it is aligned."""
-    if len(parts) == 1 and parts[0].ctypes.data % LINE == 0:
+    """The parts one after the other; each is let go of once it is copied, and a single one is not copied."""
+    if len(parts) == 1:
         return parts.pop()
     whole, end = aligned(sum(part.size for part in parts), dtype), 0
     for k, part in enumerate(parts):
