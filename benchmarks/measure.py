@@ -50,7 +50,8 @@ class Contender:
 
     def _run(self) -> tuple[Any, float]:
         start = time.perf_counter()
-        return self.run(), time.perf_counter() - start
+        result = self.run()
+        return result, time.perf_counter() - start
 
 
 @dataclass(frozen=True)
