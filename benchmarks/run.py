@@ -151,8 +151,8 @@ def markdown(report: dict[str, Any]) -> str:
         "same output spikes (learning: weights and counters) as the specification, bit for bit, before it was timed,",
         "except where a share is stated. The last column says how many times faster the first row is. Simulators that",
         "must be started, built or compiled are timed from the first step to the last alone; the slowest in a single",
-        "round. A limit is what no one can leave out, on the same spikes and in the same rounds: to add the rows of the",
-        "sources that fire, and to leak, compare and reset the neurons (benchmarks/limit.py).", "",
+        "round. A limit is what no one can leave out, on the same spikes and in the same rounds: to add the rows of",
+        "the sources that fire, and to leak, compare and reset the neurons (benchmarks/limit.py).", "",
         *([] if COMPILED else ["Brian2 ran in NumPy code; `SSDP_HW_BENCH_COMPILED=1 make bench` compiles it too.", ""]),
         "## Limits of this machine", "",
         f"* {limits['additions_per_second_in_l1'] / 1e9:.0f} G additions a second, 8-bit rows into 16-bit sums, in L1, "
