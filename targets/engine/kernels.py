@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import entry_point, kernel, stored_driver
-from .neuron_kernels import advance
+from .neuron_kernels import advance, count_overflows
 from .register_kernels import register, restart_registers
 from .segments import BITS, CONVOLUTION, DENSE, LANES
 from .spike_kernels import fetch, list_words, read_words, send_rows, send_runs, send_synapses
 from .team_kernels import meet, next_sample, part
-
-_UNIT = 64  # neurons that stay with one member of a team: rows are added in blocks of columns
 
 
 @kernel
@@ -50,7 +48,7 @@ def make_scratch(layout: Any, neurons: Any, team: Any) -> Scratch:
     parts = np.empty((groups, 2), np.int64)
     for g in range(groups):
         size = layout.source_start[g + 1] - layout.source_start[g]
-        parts[g, 0], parts[g, 1] = part(size, team.member, team.members, _UNIT)
+        parts[g, 0], parts[g, 1] = part(size, team.member, team.members, BITS)
     return Scratch(
         np.zeros(layout.source_start[groups] + groups * BITS, np.int32), np.zeros(groups, np.int64),
         np.zeros((groups - inputs) * 3 * LANES, np.int32), np.full(len(neurons.v_init), layout.zero),
@@ -161,9 +159,7 @@ def run_steps(
                     )
         # Counts of 32 bits: so many steps of any population that fits in memory cannot fill them.
         if t % 256 == 255 or t == end - 1:
-            for k in range(len(lanes)):
-                overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
-                lanes[k] = 0
+            count_overflows(overflow, sample, lanes)
 
 
 @kernel

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import aligned_zeros, driver, entry_point, kernel, stored_driver
-from .neuron_kernels import advance, advance_briefly, try_quickly
+from .neuron_kernels import advance, advance_quickly, count_overflows
 from .register_kernels import register, restart_registers
 from .segments import BITS, LANES
 from .spike_kernels import fetch, list_words, read_words, send_block, send_block_afresh
@@ -83,28 +83,20 @@ def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, siz
 
 
 @kernel
-def _add_steps(
+def _send_steps(
     sums: Any, weights: Any, start: int, wide: int, active: Any, starts: Any, group: int, skipped: int, first: int,
-    steps: int, shift: int, chunk: int,
+    steps: int, shift: int, chunk: int, fresh: bool,
 ) -> None:
-    """Add to ``sums[k]``, from step ``skipped`` on, the rows of who fired in the step ``first + k`` of the list."""
-    for k in range(skipped, steps):
-        begin, end = starts[group, first + k], starts[group, first + k + 1]
-        if end > begin:
+    """Add to ``sums[k]`` the rows of who fired in the step ``first + k`` of the list, before ``skipped`` none.
+
+    If ``fresh`` that replaces what was there.
+    """
+    for k in range(steps):
+        begin, end = (starts[group, first + k], starts[group, first + k + 1]) if k >= skipped else (0, 0)
+        if fresh:
+            send_block_afresh(sums, k * BITS, weights, start, wide, active, begin, end, shift, chunk)
+        elif end > begin:
             send_block(sums, k * BITS, weights, start, wide, active, begin, end, shift, chunk)
-
-
-@kernel
-def _set_steps(
-    sums: Any, weights: Any, start: int, wide: int, active: Any, starts: Any, group: int, skipped: int, first: int,
-    steps: int, shift: int, chunk: int,
-) -> None:
-    """Set ``sums[k]`` to that, and to zero before step ``skipped``."""
-    for k in range(min(skipped, steps)):
-        send_block_afresh(sums, k * BITS, weights, start, wide, active, 0, 0, shift, chunk)
-    for k in range(skipped, steps):
-        begin, end = starts[group, first + k], starts[group, first + k + 1]
-        send_block_afresh(sums, k * BITS, weights, start, wide, active, begin, end, shift, chunk)
 
 
 @kernel
@@ -121,13 +113,10 @@ def _advance_steps(
     """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
     sums, fired, lanes, count = scratch.sums, scratch.fired, scratch.lanes, stop - start
     if keep[1, p] < 0 and keep[2, p] < 0:
-        if not try_quickly(
-            neurons, start, stop, v, scratch.before, sums, -start, bias, biased, fired, -start, scratch.extremes, p,
-            steps, BITS,
-        ):
-            advance_briefly(
-                neurons, start, stop, u, v, sums, -start, bias, biased, fired, -start, lanes, p, steps, BITS
-            )
+        advance_quickly(
+            neurons, start, stop, u, v, sums, -start, bias, biased, fired, -start, lanes, p, steps, BITS,
+            scratch.before, scratch.extremes,
+        )
     else:
         kept = min(count, size - offset)
         for k in range(steps):
@@ -202,17 +191,11 @@ def run_layers(
                     for s in range(len(wiring.kind)):
                         if wiring.target[s] == g:
                             source, back = wiring.source[s], before - 1 - wiring.delay[s]
-                            first_weight = wiring.weight_start[s] + column * source_size[source]
-                            if fresh:
-                                _set_steps(
-                                    sums, wiring.weights, first_weight, wide, active, starts, source, max(0, -back),
-                                    back, steps, wiring.shift[s], wiring.chunk,
-                                )
-                            else:
-                                _add_steps(
-                                    sums, wiring.weights, first_weight, wide, active, starts, source, max(0, -back),
-                                    back, steps, wiring.shift[s], wiring.chunk,
-                                )
+                            _send_steps(
+                                sums, wiring.weights, wiring.weight_start[s] + column * source_size[source], wide,
+                                active, starts, source, max(0, -back), back, steps, wiring.shift[s], wiring.chunk,
+                                fresh,
+                            )
                             fresh = False
                     if fresh:
                         _clear(sums, steps * BITS)
@@ -230,9 +213,7 @@ def run_layers(
                 for k in range(steps):
                     begins, ends = starts[g, before + k], starts[g, before + k + 1]
                     register(first, last, row, source_start[g], active, begins, ends, t - begin + k)
-    for k in range(len(lanes)):
-        overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
-        lanes[k] = 0
+    count_overflows(overflow, sample, lanes)
 
 
 @entry_point

@@ -67,14 +67,13 @@ def learn(
     def work(team: Team) -> None:
         own, solo = state if way == BY_NEURONS else State(program, 1), alone(program.layout)
         by = team if way == BY_NEURONS else solo
-        if windows == 1 and program.layered:
-            running = make_layer_scratch(program.layout, by)
-        else:
-            running = make_scratch(program.layout, program.neurons, by)
+        layered = windows == 1 and program.layered
         learn_groups(
             own.arrays, program.layout, program.wiring, program.neurons, raster, bias, keep, spikes, no_trace,
             overflow[team.member], first, last, plastics, windows, groups, plan.first_commit, team,
-            solo, way, running, time_scratch(plastics) if by_time else None,
+            solo, way, make_layer_scratch(program.layout, by) if layered else None,
+            None if layered else make_scratch(program.layout, program.neurons, by),
+            time_scratch(plastics) if by_time else None,
             train_scratch(plastics, length) if len(by_time) < len(plastics) else None, tallies[team.member],
         )
 

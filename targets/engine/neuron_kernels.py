@@ -45,29 +45,9 @@ def _advance(
     neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
     offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
 ) -> Any:
-    return _advance_with(neurons, u, brief=False)
-
-
-def advance_briefly(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
-) -> Any:
-    """:func:`advance` where nobody looks at the current, or takes what remains of the synaptic input for anything."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(advance_briefly)
-def _advance_briefly(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
-) -> Any:
-    return _advance_with(neurons, u, brief=True)
-
-
-def _advance_with(neurons: Any, u: Any, *, brief: bool) -> Any:
     if neurons.instance_class is not FixedNeurons:
         return _advance_float_neurons
-    general, simple = _FIXED_STEPS[u.dtype][0], _FIXED_STEPS[u.dtype][1 + brief]
+    general, simple = _FIXED_STEPS[u.dtype]
 
     def call(
         neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
@@ -85,12 +65,61 @@ def _advance_with(neurons: Any, u: Any, *, brief: bool) -> Any:
     return call
 
 
-def _fixed_step(integer: Any, simple: bool, brief: bool = False) -> Any:
+def advance_quickly(
+    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+) -> Any:
+    """:func:`advance` where nobody looks at currents and synaptic input afterwards.
+
+    Simple neurons take their steps without a look at overflows first; where one occurred, which is rare, these steps
+    are taken back.
+
+    Args:
+        before: scratch, as long as there are neurons; extremes: scratch, four times LANES.
+    """
+    raise NotImplementedError("compiled code only")
+
+
+@overload(advance_quickly)
+def _advance_quickly(
+    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+) -> Any:
+    def real(
+        neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+        offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+    ) -> None:
+        advance(
+            neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
+        )
+
+    if neurons.instance_class is not FixedNeurons:
+        return real
+    quick = _QUICK_STEPS[u.dtype]
+
+    def fixed(
+        neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
+        offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+    ) -> None:
+        if neurons.simple[population]:
+            _copy(before, 0, v, start, stop - start)
+            extremes[:] = 0
+            quick(neurons, start, stop, v, ring, slot, bias, sample, fired, offset, extremes, steps, stride)
+            if _within(extremes, neurons.state_half):
+                return
+            _copy(v, start, before, 0, stop - start)
+        advance(
+            neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
+        )
+
+    return fixed
+
+
+def _fixed_step(integer: Any, simple: bool) -> Any:
     """The step of a population whose state is held in that type.
 
     A simple one, see :class:`.program.FixedNeurons`, needs half of the work, and the parameters of one neuron
-    instead of those of all, which fill a first-level cache: it is twice as fast. A brief one stores no current,
-    which such neurons do not need, and leaves the synaptic input as it is.
+    instead of those of all, which fill a first-level cache: it is twice as fast.
     """
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
@@ -140,9 +169,8 @@ def _fixed_step(integer: Any, simple: bool, brief: bool = False) -> Any:
                     y = min(max(raw_v, integer(-top)), top)
                     fires = y > fire_above
                     lanes[saturations + i] += integer(y != raw_v)
-                    if not brief:
-                        u[j] = x
-                        ring[_index(slot) + j] = 0
+                    u[j] = x
+                    ring[_index(slot) + j] = 0
                     v[j] = integer(integer(y - down) & keep) if fires else y
                     fired[_index(offset) + j] = fires
             slot += stride
@@ -152,7 +180,7 @@ def _fixed_step(integer: Any, simple: bool, brief: bool = False) -> Any:
 
 
 def _quick_step(integer: Any) -> Any:
-    """A brief step of simple neurons as long as no register overflows; nothing is counted or put right."""
+    """A step of simple neurons as long as no register overflows: nothing is counted or put right, no current kept."""
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
@@ -192,53 +220,6 @@ def _quick_step(integer: Any) -> Any:
 _QUICK_STEPS = {types.int32: _quick_step(np.int32), types.int64: _quick_step(np.int64)}
 
 
-def try_quickly(
-    neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
-) -> Any:
-    """:func:`advance_briefly` where no register overflows, which is nearly always; whether that was so.
-
-    Otherwise the voltages are as before and the steps are still to be done.
-
-    Args:
-        before: scratch, as long as there are neurons; extremes: scratch, four times LANES.
-    """
-    raise NotImplementedError("compiled code only")
-
-
-@overload(try_quickly)
-def _try_quickly(
-    neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
-) -> Any:
-    if neurons.instance_class is not FixedNeurons:
-        return _never_quickly
-    quick = _QUICK_STEPS[v.dtype]
-
-    def call(
-        neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any,
-        fired: Any, offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
-    ) -> Any:
-        if not neurons.simple[population]:
-            return False
-        _copy(before, 0, v, start, stop - start)
-        extremes[:] = 0
-        quick(neurons, start, stop, v, ring, slot, bias, sample, fired, offset, extremes, steps, stride)
-        if _within(extremes, neurons.state_half):
-            return True
-        _copy(v, start, before, 0, stop - start)
-        return False
-
-    return call
-
-
-def _never_quickly(
-    neurons: Any, start: Any, stop: Any, v: Any, before: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, extremes: Any, population: Any, steps: Any, stride: Any,
-) -> Any:
-    return False
-
-
 @kernel
 def _copy(target: Any, at: int, source: Any, first: int, count: int) -> None:
     for i in range(count):
@@ -256,8 +237,8 @@ def _within(extremes: Any, half: Any) -> bool:
 
 
 _FIXED_STEPS = {
-    kind: (_fixed_step(integer, False), _fixed_step(integer, True), _fixed_step(integer, True, brief=True))
-    for kind, integer in ((types.int32, np.int32), (types.int64, np.int64))
+    types.int32: (_fixed_step(np.int32, False), _fixed_step(np.int32, True)),
+    types.int64: (_fixed_step(np.int64, False), _fixed_step(np.int64, True)),
 }
 
 
@@ -290,3 +271,11 @@ def _advance_float(
                 fired[_index(offset) + j] = fires
         slot += stride
         offset += stride
+
+
+@kernel
+def count_overflows(overflow: Any, sample: int, lanes: Any) -> None:
+    """Move what the lanes have counted to ``overflow`` (batch, population, kind)."""
+    for k in range(len(lanes)):
+        overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
+        lanes[k] = 0

@@ -6,6 +6,7 @@ All plastic projections of a run have the same types, so that the kernels can lo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -185,6 +186,14 @@ def plastic(
         np.empty((windows, ends.post_size), np.int64), _counters(network, plan, name, counter, lazy=lazy),
         _gating(rule), by_time, _by_trains(rule), ends,
     )
+
+
+def largest_sizes(plastics: Sequence[Plastic]) -> tuple[int, int, int, int]:
+    """Most neurons of either end, most counters of a row, and most of those that share stored weights, in one row."""
+    pre, post = max(p.ends.pre_size for p in plastics), max(p.ends.post_size for p in plastics)
+    shared = max((p.value.size for p in plastics if p.shared), default=0)
+    longest = max(int(np.diff(p.row_start).max(initial=0)) for p in plastics)
+    return pre, post, max(longest, shared), shared
 
 
 def _rows(p: BaseProjection) -> tuple[Array, Array]:

@@ -128,10 +128,6 @@ class Program:
         moved = neurons._make(self.in_order(x) if np.size(x) == each else x for x in neurons)
         return replace(self, neurons=moved, bias=self.in_order(self.bias))
 
-    def with_own_weights(self) -> Program:
-        """A copy whose weights may be changed."""
-        return replace(self, wiring=self.wiring._replace(weights=self.wiring.weights.copy()))
-
 
 _FEW_SLOTS = 16  # steps that are listed again and again
 _FEW_ROWS = 8  # with fewer 16 bits bring nothing

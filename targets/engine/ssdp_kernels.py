@@ -19,7 +19,7 @@ from numba.extending import overload
 
 from .counter_kernels import add, commit_listed, touch
 from .jit import as_in, kernel, stored_driver
-from .plastic import Plastic
+from .plastic import Plastic, largest_sizes
 from .row_kernels import NEVER, add_shared, close_row, due_at, gated, own_gate, spread
 from .segments import BITS
 from .team_kernels import part
@@ -80,25 +80,17 @@ def _within(value: Any, x: Any, largest: Any) -> Any:
 
 
 @kernel
-def _look_up(evidence: Any, table: Any, ticks: Any, small: Any, entries: int, count: int, largest: int) -> None:
-    """Steps of ``count`` neurons by their ticks, from a table of so many entries; ``small`` is scratch."""
+def _limit(small: Any, table: Any, entries: int, largest: int) -> None:
+    """So many entries of a table in the type of the counters."""
     for t in range(entries):
         small[t] = within(small, table[t], largest)
-    for i in range(count):
-        evidence[i] = small[np.uint64(ticks[i])]
 
 
 @kernel
-def _look_up_whole(evidence: Any, table: Any, ticks: Any, count: int) -> None:
+def _look_up(evidence: Any, table: Any, ticks: Any, count: int) -> None:
+    """Steps of ``count`` neurons by their ticks."""
     for i in range(count):
         evidence[i] = table[np.uint64(ticks[i])]
-
-
-@kernel
-def _spread(step: Any, evidence: Any, cols: Any, first: int, count: int) -> None:
-    """Steps by presynaptic neuron as those of the synapses of a sparse row."""
-    for m in range(count):
-        step[m] = evidence[np.uint64(cols[np.uint64(first + m)])]
 
 
 @kernel
@@ -210,9 +202,7 @@ def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
     """Room for one thread."""
     rule, counter = plastics[0].plus.dtype, plastics[0].value.dtype
     silent = max(p.by_time.silent for p in plastics)
-    pre, post = (max(getattr(p.ends, size) for p in plastics) for size in ("pre_size", "post_size"))
-    shared = max((p.value.size for p in plastics if p.shared), default=0)
-    longest = max(shared, *(int(np.diff(p.row_start).max(initial=0)) for p in plastics))
+    pre, post, longest, shared = largest_sizes(plastics)
     ticks = silent + 2
     return Scratch(
         np.empty(pre, np.int64), np.empty(ticks, np.int64), np.empty(post, np.int64), np.empty(ticks, np.int64),
@@ -299,16 +289,17 @@ def ssdp_window(
                     if not filled:
                         _tabulate(table, 0, silent + 1, j, plus, minus, r, gate, applies, g)
                         if shared:
-                            _look_up_whole(scratch.whole, table, scratch.ticks, n)
+                            _look_up(scratch.whole, table, scratch.ticks, n)
                         else:
-                            _look_up(evidence, table, scratch.ticks, scratch.small, silent + 1, n, largest)
+                            _limit(scratch.small, table, silent + 1, largest)
+                            _look_up(evidence, scratch.small, scratch.ticks, n)
                         filled = True
                     if shared:
                         add_shared(total, stored, cols, first, count, scratch.whole)
                     elif dense:
                         add(value, first, count, evidence, c, rows, row, tally)
                     else:
-                        _spread(step, evidence, cols, first, count)
+                        spread(evidence, False, cols, first, count, step, largest)
                         add(value, first, count, step, c, rows, row, tally)
                 elif listed > 0:
                     commit_listed(

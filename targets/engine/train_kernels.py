@@ -19,7 +19,7 @@ from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_kernels import add
 from .jit import as_in, driver, kernel, shift_right, stored_driver
-from .plastic import BY_TRACE, Plastic
+from .plastic import BY_TRACE, Plastic, largest_sizes
 from .row_kernels import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .spike_kernels import list_words, read_words
@@ -63,9 +63,7 @@ class Scratch(NamedTuple):
 def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
     """Room for one thread and windows of so many steps."""
     counter = plastics[0].value.dtype
-    pre, post = (max(getattr(p.ends, size) for p in plastics) for size in ("pre_size", "post_size"))
-    shared = max((p.value.size for p in plastics if p.shared), default=0)
-    longest = max(shared, *(int(np.diff(p.row_start).max(initial=0)) for p in plastics))
+    pre, post, longest, shared = largest_sizes(plastics)
     trace, gain = _types(plastics, steps)
     width = -(-pre // BITS) * BITS
     return Scratch(
