@@ -12,8 +12,8 @@ which each of 12 taxels spikes in up to three bursts. A sample's label is what t
 is agreement with it. That is harder than real letters: random input has none in it, and many samples are decided
 by a spike or two; the script says how many, and how agreement is among the others.
 
-For each timing (see ``ssdp_hw.alignment``) it prints the ladder of the chip's 8-bit weights as ``quantize`` has
-them, and once more with every weight split over two synapses and a scale that lets v saturate.
+For each timing (see ``ssdp_hw.conversion.alignment``) it prints the ladder of the chip's 8-bit weights as ``quantize``
+has them, and once more with every weight split over two synapses and a scale that lets v saturate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ssdp_hw as sh
-from ssdp_hw.alignment import Timing
+from ssdp_hw.conversion.alignment import Timing
 
 STEPS, TAXELS, BURSTS = 256, 12, 3
 CALIBRATION = 200  # samples of their own that the scale is chosen on

@@ -14,9 +14,9 @@ from peer_process import PeerProcess
 from workloads import BATCH, LEAK, THRESHOLD, WINDOW, Lesson, float_lesson, lessons
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
 from ssdp_hw.rules import FixedSTDP
-from ssdp_hw.target import Learned, LearningPlan, get_target
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.target import Learned, LearningPlan, get_target
 
 ENGINE = "engine"
 LEARNING_DENSE = "Lava, LearningDense"

@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ssdp_hw as sh
-from ssdp_hw.readout import spike_count
-from ssdp_hw.result import first_divergence
-from ssdp_hw.statistics import wilson
+from ssdp_hw.analysis.statistics import wilson
+from ssdp_hw.running.readout import spike_count
+from ssdp_hw.running.result import first_divergence
 
 SHAPE = (2, 34, 34)  # polarity, y, x
 MICROSECONDS = 1000  # a step

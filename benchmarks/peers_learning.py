@@ -63,12 +63,12 @@ def dense(lesson: Lesson) -> Step:
 
 
 def ours(lesson: Lesson) -> Step:
-    """``ssdp_hw.torch_rule``, which sorts pairs by their spike times."""
+    """``ssdp_hw.rules.torch_ssdp``, which sorts pairs by their spike times."""
     root = str(Path(__file__).parent.parent)
     if root not in sys.path:
         sys.path.append(root)
-    from ssdp_hw.ssdp.batch import BatchSSDP
-    from ssdp_hw.torch_rule import TorchSSDP
+    from ssdp_hw.rules.batch_ssdp import BatchSSDP
+    from ssdp_hw.rules.torch_ssdp import TorchSSDP
 
     rule = TorchSSDP(BatchSSDP(a_plus=lesson.a_plus, a_baseline=lesson.a_baseline, sigma=lesson.sigma))
     return rule.step
@@ -86,5 +86,5 @@ def _peer(make: Callable[[Lesson], Step]) -> Callable[[Lesson], tuple[Callable[[
 
 PEERS = {
     "torch float32, every pair of every sample (the authors' form)": ("torch", _peer(dense)),
-    "torch float32, ssdp_hw.torch_rule": ("torch", _peer(ours)),
+    "torch float32, ssdp_hw.rules.torch_ssdp": ("torch", _peer(ours)),
 }

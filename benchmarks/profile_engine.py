@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from workloads import WINDOW, Lesson, Workload, digits, lessons, wide
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.target import LearningPlan, get_target
 
 ROUNDS = 15
 SHORTEST = 0.005  # seconds: shorter work is repeated

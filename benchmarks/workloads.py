@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits
-from ssdp_hw.network import Network, Population, Projection, Semantics
-from ssdp_hw.neurons import LIF
-from ssdp_hw.rules import FixedSTDP
-from ssdp_hw.ssdp import SSDP, FixedSSDP
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.neurons import LIF
+from ssdp_hw.rules import SSDP, FixedSSDP, FixedSTDP
 
 STEPS = 100
 LEAK = 256  # of 4096 a step

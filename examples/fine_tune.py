@@ -3,8 +3,8 @@
     python examples/fine_tune.py          # after: make train, which installs torch
 
 For each width the network is quantised by the largest weight and by balanced thresholds; the second is tuned on
-the training digits in torch (:mod:`ssdp_hw.fine_tuning`) with several seeds. The test digits are seen by no
-training. Writes ``examples/results/fine_tune.json``.
+the training digits in torch (:mod:`ssdp_hw.quantization.fine_tuning`) with several seeds. The test digits are seen by
+no training. Writes ``examples/results/fine_tune.json``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 import ssdp_hw as sh
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits
-from ssdp_hw.fine_tuning import fine_tune
-from ssdp_hw.statistics import wilson
+from ssdp_hw.quantization.fine_tuning import fine_tune
 
 BITS, SEEDS, EPOCHS, BATCH, RATE = (2, 3), (0, 1, 2), 8, 128, 0.01
 OUT = Path(__file__).parent / "results" / "fine_tune.json"

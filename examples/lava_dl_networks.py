@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ssdp_hw as sh
-from ssdp_hw.statistics import wilson
+from ssdp_hw.analysis.statistics import wilson
 
 WHEEL = "lava_dl-0.6.0-py3-none-any.whl"
 WHEEL_SHA256 = "bcb448f2bb85dc0da4b4dbbbae16543d2a978c1da7279acc522ad621fc68c437"

@@ -30,7 +30,7 @@ from ssdp_hw.targets.lava.microcode import MicrocodeRun, run_microcode
 
 import ssdp_hw as sh
 from ssdp_hw.microcode import Arithmetic, Branch, Epoch, Microcode
-from ssdp_hw.ssdp.fixed_rule import commit
+from ssdp_hw.rules.fixed_ssdp import commit
 
 WINDOW = 31
 CENTRE = WINDOW // 2

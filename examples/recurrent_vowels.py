@@ -16,7 +16,7 @@ import numpy as np
 from studies.japanese_vowels import LevelCoder, load_japanese_vowels
 
 import ssdp_hw as sh
-from ssdp_hw.result import first_divergence
+from ssdp_hw.running.result import first_divergence
 
 MODEL = Path(__file__).parent / "data" / "vowels.nir"
 VOWELS_DT = 1e-3  # snnTorch counts in steps, and so does the data: any dt gives the same spikes

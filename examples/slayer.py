@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ssdp_hw as sh
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.datasets import load_digits
-from ssdp_hw.statistics import wilson
 
 STEPS, HIDDEN, CLASSES = 32, 96, 10
 NEURON = {"threshold": 1.25, "current_decay": 0.25, "voltage_decay": 0.05, "requires_grad": False}

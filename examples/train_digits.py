@@ -30,9 +30,9 @@ from snntorch import surrogate
 from torch.nn import functional
 
 import ssdp_hw as sh
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
-from ssdp_hw.result import RunResult
-from ssdp_hw.statistics import wilson
+from ssdp_hw.running.result import RunResult
 
 HIDDEN, CLASSES = 128, 10
 

@@ -22,8 +22,8 @@ from studies.tasks import FASHION_MODEL, FASHION_STEPS, FASHION_TRAINED, NINE_DI
 from train_digits import DIGITS_DT, Settings, TwoLayerNet, check_file, rate_spikes, to_nir, train
 
 import ssdp_hw as sh
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.datasets import DIGITS_STEPS, Dataset, load_digits, load_fashion_mnist
-from ssdp_hw.statistics import wilson
 
 NEW_CLASS = 9
 

@@ -30,7 +30,7 @@ from torch.nn import functional
 from train_digits import check_file, lif_node
 
 import ssdp_hw as sh
-from ssdp_hw.statistics import wilson
+from ssdp_hw.analysis.statistics import wilson
 
 
 @dataclass(frozen=True)

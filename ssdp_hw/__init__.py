@@ -17,51 +17,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ssdp_hw.activity import measure_activity
-    from ssdp_hw.chip_resources import resources
+    from ssdp_hw.analysis.activity import measure_activity
+    from ssdp_hw.analysis.comparison import compare
+    from ssdp_hw.analysis.ladder import loss_ladder
+    from ssdp_hw.analysis.resources import resources
+    from ssdp_hw.analysis.verification import verify
     from ssdp_hw.chips import load_chip
-    from ssdp_hw.comparison import compare
-    from ssdp_hw.conv_weight import ConvWeight
-    from ssdp_hw.drive import DirectInput
-    from ssdp_hw.encoding import encode
+    from ssdp_hw.conversion import from_lava_dl, from_torch
+    from ssdp_hw.conversion.nir import from_nir, rule_from_nir, to_nir, write_nir
     from ssdp_hw.errors import SsdpHwError
-    from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-    from ssdp_hw.formats import WeightFormat
-    from ssdp_hw.graph import Input
-    from ssdp_hw.importers import from_lava_dl, from_torch
-    from ssdp_hw.ladder import loss_ladder
-    from ssdp_hw.learning import learn
-    from ssdp_hw.learning_state import LearningState
+    from ssdp_hw.files.storage import load, load_learning, save, save_learning
+    from ssdp_hw.learning.learn import learn
+    from ssdp_hw.learning.state import LearningState
+    from ssdp_hw.learning.teacher import Teacher
+    from ssdp_hw.learning.warm_up import fit_gate
     from ssdp_hw.microcode import compile_microcode
-    from ssdp_hw.network import Network, Population, Projection, Semantics
-    from ssdp_hw.neurons import IF, LI, LIF, CubaLI, CubaLIF, I
-    from ssdp_hw.nir_io import from_nir, rule_from_nir, to_nir, write_nir
+    from ssdp_hw.network.convolution import ConvWeight
+    from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+    from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+    from ssdp_hw.network.formats import WeightFormat
+    from ssdp_hw.network.graph import Input
+    from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, I
     from ssdp_hw.quantization import dequantize, quantize
-    from ssdp_hw.rules import SADP, STDP, FixedGate, FixedSADP, FixedSTDP
-    from ssdp_hw.simulation import run
-    from ssdp_hw.ssdp import SSDP, BatchSSDP, FixedSSDP, Gate, batch_update
-    from ssdp_hw.storage import load, load_learning, save, save_learning
-    from ssdp_hw.streaming import stream
-    from ssdp_hw.target import list_targets as targets
-    from ssdp_hw.teacher import Teacher
-    from ssdp_hw.verification import verify
-    from ssdp_hw.warm_up import fit_gate
+    from ssdp_hw.rules import (
+        SADP,
+        SSDP,
+        STDP,
+        BatchSSDP,
+        FixedGate,
+        FixedSADP,
+        FixedSSDP,
+        FixedSTDP,
+        Gate,
+        batch_update,
+    )
+    from ssdp_hw.running.drive import DirectInput
+    from ssdp_hw.running.encoding import encode
+    from ssdp_hw.running.run import run
+    from ssdp_hw.running.stream import stream
+    from ssdp_hw.running.target import list_targets as targets
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "BatchSSDP": "ssdp", "ConvWeight": "conv_weight", "I": "neurons", "IF": "neurons", "LI": "neurons",
-    "LIF": "neurons", "CubaLI": "neurons", "CubaLIF": "neurons", "DirectInput": "drive", "FixedNetwork": "fixed",
-    "FixedPopulation": "fixed", "FixedProjection": "fixed", "FixedSSDP": "ssdp", "SADP": "rules", "STDP": "rules",
-    "FixedGate": "rules", "FixedSADP": "rules", "FixedSTDP": "rules", "Gate": "ssdp", "LearningState": "learning_state",
-    "Input": "graph", "Network": "network", "Population": "network", "Projection": "network",
-    "SSDP": "ssdp", "Semantics": "network", "SsdpHwError": "errors", "Teacher": "teacher", "fit_gate": "warm_up",
-    "load_learning": "storage", "save_learning": "storage", "WeightFormat": "formats", "batch_update": "ssdp",
-    "compare": "comparison", "compile_microcode": "microcode", "encode": "encoding", "measure_activity": "activity",
-    "resources": "chip_resources", "from_lava_dl": "importers", "from_nir": "nir_io", "from_torch": "importers",
-    "dequantize": "quantization", "learn": "learning", "rule_from_nir": "nir_io",
-    "load": "storage", "load_chip": "chips", "loss_ladder": "ladder", "quantize": "quantization", "run": "simulation",
-    "save": "storage", "stream": "streaming", "to_nir": "nir_io", "verify": "verification", "write_nir": "nir_io",
+    "BatchSSDP": "rules", "ConvWeight": "network.convolution", "I": "network.neurons", "IF": "network.neurons", "LI": "network.neurons",
+    "LIF": "network.neurons", "CubaLI": "network.neurons", "CubaLIF": "network.neurons", "DirectInput": "running.drive", "FixedNetwork": "network.fixed_network",
+    "FixedPopulation": "network.fixed_network", "FixedProjection": "network.fixed_network", "FixedSSDP": "rules", "SADP": "rules", "STDP": "rules",
+    "FixedGate": "rules", "FixedSADP": "rules", "FixedSTDP": "rules", "Gate": "rules", "LearningState": "learning.state",
+    "Input": "network.graph", "Network": "network.float_network", "Population": "network.float_network", "Projection": "network.float_network",
+    "SSDP": "rules", "Semantics": "network.float_network", "SsdpHwError": "errors", "Teacher": "learning.teacher", "fit_gate": "learning.warm_up",
+    "load_learning": "files.storage", "save_learning": "files.storage", "WeightFormat": "network.formats", "batch_update": "rules",
+    "compare": "analysis.comparison", "compile_microcode": "microcode", "encode": "running.encoding", "measure_activity": "analysis.activity",
+    "resources": "analysis.resources", "from_lava_dl": "conversion", "from_nir": "conversion.nir", "from_torch": "conversion",
+    "dequantize": "quantization", "learn": "learning.learn", "rule_from_nir": "conversion.nir",
+    "load": "files.storage", "load_chip": "chips", "loss_ladder": "analysis.ladder", "quantize": "quantization", "run": "running.run",
+    "save": "files.storage", "stream": "running.stream", "to_nir": "conversion.nir", "verify": "analysis.verification", "write_nir": "conversion.nir",
 }
 
 __all__ = [
@@ -77,7 +87,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "targets":
-        return import_module("ssdp_hw.target").list_targets
+        return import_module("ssdp_hw.running.target").list_targets
     if name not in _HOME:
         raise AttributeError(f"module 'ssdp_hw' has no attribute '{name}'")
     value = getattr(import_module(f"ssdp_hw.{_HOME[name]}"), name)

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.network.convolution import ConvWeight
 
 
 class Choice(StrEnum):

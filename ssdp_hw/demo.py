@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.activity import Activity, measure_activity
-from ssdp_hw.chip_resources import Resources, resources
-from ssdp_hw.comparison import Comparison, compare
+from ssdp_hw.analysis.activity import Activity, measure_activity
+from ssdp_hw.analysis.comparison import Comparison, compare
+from ssdp_hw.analysis.ladder import LossLadder, loss_ladder
+from ssdp_hw.analysis.resources import Resources, resources
+from ssdp_hw.analysis.statistics import Interval, wilson
+from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
-from ssdp_hw.drive import AnyNetwork
-from ssdp_hw.encoding import encode
 from ssdp_hw.errors import SsdpHwError
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.health import LearningHealth
-from ssdp_hw.ladder import LossLadder, loss_ladder
-from ssdp_hw.learning import LearnResult, learn
-from ssdp_hw.network import Network
-from ssdp_hw.nir_io import from_nir
+from ssdp_hw.learning.health import LearningHealth
+from ssdp_hw.learning.learn import LearnResult, learn
+from ssdp_hw.learning.teacher import Teacher
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
-from ssdp_hw.simulation import run
-from ssdp_hw.ssdp import SSDP, SilentPairs, WeightRounding
-from ssdp_hw.statistics import Interval, wilson
-from ssdp_hw.target import get_target, target_names
-from ssdp_hw.teacher import Teacher
+from ssdp_hw.rules import SSDP, SilentPairs, WeightRounding
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.encoding import encode
+from ssdp_hw.running.run import run
+from ssdp_hw.running.target import get_target, target_names
 
 # Encoder seeds of the two parts, and of everything random in the learning.
 TEST_SEED, TRAIN_SEED, LEARN_SEED = 0, 1, 0

@@ -7,7 +7,7 @@ Importing a target makes this module an attribute of ``ssdp_hw`` and so hides th
 import sys
 from types import ModuleType
 
-from ssdp_hw.target import TargetInfo, list_targets
+from ssdp_hw.running.target import TargetInfo, list_targets
 
 
 class _CallableModule(ModuleType):

@@ -12,9 +12,9 @@ from strategies import CHIP
 
 import ssdp_hw as sh
 from ssdp_hw.checks import synapse_values, with_synapse_values
-from ssdp_hw.conv_weight import ConvWeight
-from ssdp_hw.formats import WeightFormat
-from ssdp_hw.graph import Reset
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.formats import WeightFormat
+from ssdp_hw.network.graph import Reset
 
 Draw = st.DrawFn
 

@@ -18,10 +18,10 @@ from types import ModuleType
 import nir
 import numpy as np
 
-from ssdp_hw.alignment import lags
-from ssdp_hw.nir_io import from_nir
-from ssdp_hw.nir_io.presets import PRESETS
-from ssdp_hw.simulation import run as run_here
+from ssdp_hw.conversion.alignment import lags
+from ssdp_hw.conversion.nir import from_nir
+from ssdp_hw.conversion.nir.presets import PRESETS
+from ssdp_hw.running.run import run as run_here
 
 STEPS, BATCH = 48, 2
 

@@ -37,7 +37,7 @@ def digest(*arrays: np.ndarray) -> str:
 
 def random_network(seed: int) -> tuple[sh.FixedNetwork, np.ndarray]:
     """A recurrent network with dense and sparse weights, delays and exponents of both signs, and its input."""
-    rng = np.random.default_rng(("golden".encode()[0], seed))
+    rng = np.random.default_rng((b"golden"[0], seed))
     sizes = rng.integers(3, 9, 4)
     inputs, a, b, out = (int(n) for n in sizes)
 

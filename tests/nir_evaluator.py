@@ -1,6 +1,6 @@
 """NIR graphs evaluated node by node, straight from the equations of NIR: no matrices, no flattening.
 
-Independent of ``ssdp_hw.nir_io``: values keep their shapes, convolutions are those of scipy.signal, nested
+Independent of ``ssdp_hw.conversion.nir``: values keep their shapes, convolutions are those of scipy.signal, nested
 graphs are entered, and delays look back in time. What the toolkit adds to NIR is its timing rule: a neuron
 acts in step t on what its sources sent in step t - 1.
 """

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
-from ssdp_hw.drive import Drive, make_drive
-from ssdp_hw.rules import CounterRule, FloatRule, Pairing, WeightRounding
-from ssdp_hw.ssdp import SilentPairs, SpikeTime
-from ssdp_hw.ssdp.rule import Kernel
-from ssdp_hw.target import LearningPlan
+from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, WeightRounding
+from ssdp_hw.rules.ssdp import Kernel
+from ssdp_hw.running.drive import Drive, make_drive
+from ssdp_hw.running.target import LearningPlan
 
 Draw = st.DrawFn
 

@@ -14,15 +14,15 @@ import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-import ssdp_hw.neurons as models
+import ssdp_hw.network.neurons as models
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.formats import SignMode, WeightFormat
-from ssdp_hw.graph import Comparison, Input, Reset
-from ssdp_hw.network import Network, Population, Projection, Semantics
-from ssdp_hw.ssdp import FixedSSDP, SilentPairs, SpikeTime, WeightRounding
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.formats import SignMode, WeightFormat
+from ssdp_hw.network.graph import Comparison, Input, Reset
+from ssdp_hw.rules import FixedSSDP, SilentPairs, SpikeTime, WeightRounding
 
 CHIP = load_chip("loihi")
 MAX_SIZE = 8

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from strategies import drives_for, fixed_networks
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
+from ssdp_hw.running.drive import make_drive
 
 
 @given(st.data())

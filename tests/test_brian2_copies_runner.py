@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
-from ssdp_hw.drive import DirectInput
+from ssdp_hw.running.drive import DirectInput
 
 pytestmark = requires_brian2
 

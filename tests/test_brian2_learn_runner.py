@@ -18,8 +18,8 @@ from plan_strategies import learning_runs, lively_runs
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.ssdp import FixedSSDP, WeightRounding
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.rules import FixedSSDP, WeightRounding
+from ssdp_hw.running.target import LearningPlan, get_target
 
 pytestmark = requires_brian2
 

@@ -13,7 +13,7 @@ import ssdp_hw as sh
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip
 from ssdp_hw.chips.table import GROUPS, LIMITS
 from ssdp_hw.errors import FileFormatError, ParameterError
-from ssdp_hw.result import RECORDABLE
+from ssdp_hw.running.result import RECORDABLE
 
 LOIHI = Path(str(resources.files("ssdp_hw.chips"))) / "loihi.toml"
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ssdp_hw as sh
-from ssdp_hw.conv_weight import MAX_UNROLLED, ConvWeight
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.network.convolution import MAX_UNROLLED, ConvWeight
 
 
 def naive(w, x):

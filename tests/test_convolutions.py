@@ -16,10 +16,10 @@ from test_engine_learning import assert_close as assert_learned_close
 from test_nir_writer import equal
 
 import ssdp_hw as sh
-from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
-from ssdp_hw.ssdp import FixedSSDP
-from ssdp_hw.target import get_target
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.rules import FixedSSDP
+from ssdp_hw.running.target import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None)

@@ -9,8 +9,8 @@ import pytest
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits
-from ssdp_hw.result import first_divergence
-from ssdp_hw.ssdp import SSDP, SilentPairs, WeightRounding
+from ssdp_hw.rules import SSDP, SilentPairs, WeightRounding
+from ssdp_hw.running.result import first_divergence
 
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
 

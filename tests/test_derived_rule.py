@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
-from ssdp_hw.derived_rule import fixed_rule
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.ssdp import SSDP, SilentPairs, SpikeTime, WeightRounding
+from ssdp_hw.rules import SSDP, SilentPairs, SpikeTime, WeightRounding
+from ssdp_hw.rules.derivation import fixed_rule
 
 CHIP = load_chip("loihi")
 

@@ -17,8 +17,8 @@ from ssdp_hw import (
     encode,
     run,
 )
-from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.running.drive import make_drive
 
 
 def fixed(weight=None, **population):

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdp_hw import DirectInput, encode
-from ssdp_hw.encoding import ENCODERS
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.running.encoding import ENCODERS
 
 
 def test_rate_is_seeded_and_of_the_given_probability():

@@ -17,11 +17,11 @@ from test_engine import ENGINE, SPEC, assert_equal, run
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
-from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.formats import WeightFormat
-from ssdp_hw.ssdp import FixedSSDP
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.network.formats import WeightFormat
+from ssdp_hw.rules import FixedSSDP
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.target import LearningPlan, get_target
 
 # Lava's widths with weights of 16 bits.
 WIDE_CHIP = replace(load_chip("loihi"), name="wide", weight_bits=16, weight_scale_bits=16)

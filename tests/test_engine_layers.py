@@ -17,8 +17,8 @@ from ssdp_hw.targets.engine.spike_kernels import append_bits, append_word, list_
 from test_engine import ENGINE, SPEC, assert_close, assert_equal, run
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
-from ssdp_hw.result import RECORDABLE, Record
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.result import RECORDABLE, Record
 
 MANY = available_threads()
 

@@ -14,10 +14,10 @@ from ssdp_hw.targets.engine.run import available_threads
 from test_engine_kernels import network as any_network
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.ssdp import FixedSSDP
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.rules import FixedSSDP
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.target import LearningPlan, get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 # Sums in another order: a few float64 roundings a window.

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from strategies import drives_for, fixed_networks
 
 import ssdp_hw as sh
-from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # small tensors
 
-from ssdp_hw.fine_tuning import TorchFixedNetwork, fine_tune  # noqa: E402
+from ssdp_hw.quantization.fine_tuning import TorchFixedNetwork, fine_tune  # noqa: E402
 
 
 @settings(deadline=None, max_examples=50)

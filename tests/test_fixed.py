@@ -11,8 +11,8 @@ from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input, Weigh
 from ssdp_hw import arithmetic as op
 from ssdp_hw.chips import chip_names, load_chip
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.fixed import design_rule_violations
-from ssdp_hw.formats import SignMode
+from ssdp_hw.network.fixed_network import design_rule_violations
+from ssdp_hw.network.formats import SignMode
 
 CHIP = load_chip("loihi")
 

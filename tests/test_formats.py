@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.formats import Rounding, SignMode, WeightFormat, round_to_int, sign_mode_of
+from ssdp_hw.network.formats import Rounding, SignMode, WeightFormat, round_to_int, sign_mode_of
 
 EVERY = [WeightFormat(b, m, s) for s in range(1, 10) for b in range(1, s + 1) for m in SignMode]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ssdp_hw import LI, LIF, Input, Network, Population, Projection, Semantics
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.graph import MAX_DELAY
+from ssdp_hw.network.graph import MAX_DELAY
 
 
 def lif(name, size=2):

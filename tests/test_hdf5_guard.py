@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from ssdp_hw import hdf5_guard
 from ssdp_hw.errors import FileFormatError
-from ssdp_hw.hdf5_guard import open_checked
+from ssdp_hw.files import hdf5_guard
+from ssdp_hw.files.hdf5_guard import open_checked
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from strategies import drives_for, float_networks
 
 import ssdp_hw as sh
+from ssdp_hw.analysis.ladder import Step, climb, rungs
+from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.ladder import Step, climb, rungs
-from ssdp_hw.ladder.step import ALONE, PARAMETERS
-from ssdp_hw.neurons import UpdateOrder
+from ssdp_hw.network.neurons import UpdateOrder
 
 CUMULATIVE = (Step.FLOAT, Step.TIMING, *PARAMETERS, Step.STATE, Step.OVERFLOW)
 

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from ssdp_hw.cli.files import read_network
 from ssdp_hw.cli.main import app
-from ssdp_hw.drive import DirectInput
+from ssdp_hw.conversion import from_lava_dl
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
-from ssdp_hw.importers import from_lava_dl
-from ssdp_hw.simulation import run
+from ssdp_hw.running.drive import DirectInput
+from ssdp_hw.running.run import run
 
 RNG = np.random.default_rng(5)
 NEURON = {"type": b"LOIHI", "iDecay": 1024, "vDecay": 512, "vThMant": 60, "refDelay": 1, "gradedSpike": False,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
-from ssdp_hw.result import RECORDABLE, Record, Recording
-from ssdp_hw.target import get_target
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.result import RECORDABLE, Record, Recording
+from ssdp_hw.running.target import get_target
 
 LAVA = get_target("lava")
 if not LAVA.availability().installed:

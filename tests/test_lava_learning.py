@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from plan_strategies import learning_runs, lively_runs
 
 import ssdp_hw as sh
-from ssdp_hw.drive import make_drive
-from ssdp_hw.ssdp import FixedSSDP
-from ssdp_hw.target import Learned, LearningPlan, get_target
+from ssdp_hw.rules import FixedSSDP
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.target import Learned, LearningPlan, get_target
 
 LAVA = get_target("lava")
 if not LAVA.availability().installed:

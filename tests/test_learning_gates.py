@@ -55,7 +55,7 @@ def weights(result):
 
 
 @given(
-    st.sampled_from(FIXED), st.sampled_from(list(sh.ssdp.WeightRounding)), st.sampled_from((1, 3, 5)),
+    st.sampled_from(FIXED), st.sampled_from(list(sh.rules.WeightRounding)), st.sampled_from((1, 3, 5)),
     st.integers(1, BATCH - 1), st.booleans(),
 )
 def test_stopping_after_any_window_changes_no_bit(tmp_path_factory, rule, rounding, commit_windows, stop, gated):

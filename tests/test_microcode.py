@@ -15,8 +15,8 @@ from ssdp_hw.microcode import Arithmetic, Epoch, Product, Trace
 from ssdp_hw.microcode.engine import FACTOR_BITS, TRACE_MAX, float_traces, mean_integer_traces, pair_step
 from ssdp_hw.microcode.exponentials import AMPLITUDE_MAX, fit_gaussian
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
-from ssdp_hw.ssdp.registers import spike_registers
-from ssdp_hw.ssdp.rule import pair_update
+from ssdp_hw.rules.spike_times import spike_registers
+from ssdp_hw.rules.ssdp import pair_update
 
 LITERALS = sorted({m * 2.0**e for m in range(-7, 8) for e in range(-7, 9)})
 

@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, Input, Network, Population, Semantics
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.neurons import NEURON_MODELS, Discretization
-from ssdp_hw.simulation import run
+from ssdp_hw.network.neurons import NEURON_MODELS, Discretization
+from ssdp_hw.running.run import run
 
 TAU_MEM, TAU_SYN, R, W_IN, LEAK, S, V0 = 0.02, 0.008, 1.7, 0.6, -0.3, 1.1, 0.4
 ONE = {"tau_mem": TAU_MEM, "r": R, "v_leak": LEAK, "v_init": V0}

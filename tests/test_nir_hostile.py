@@ -12,8 +12,8 @@ from test_nir_writer import network
 from test_storage import fixed_network
 
 from ssdp_hw import SSDP
+from ssdp_hw.conversion.nir import from_nir, rule_from_nir, write_nir
 from ssdp_hw.errors import SsdpHwError
-from ssdp_hw.nir_io import from_nir, rule_from_nir, write_nir
 
 MAX_BYTES = 1 << 24
 DT = {"a": 1e-3, "b": 1e-3, "c": None}  # a fixed network states its own

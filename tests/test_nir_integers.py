@@ -16,9 +16,9 @@ from test_storage import fixed_network, report, same
 
 import ssdp_hw as sh
 from ssdp_hw.chips import chip_from_table, chip_to_table, load_chip
+from ssdp_hw.conversion.nir.integers import FIXED_KEY, RULE_KEY
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
-from ssdp_hw.network import Network
-from ssdp_hw.nir_io.integers import FIXED_KEY, RULE_KEY
+from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization.normal_form import normal_form
 
 QUIET = list(HealthCheck)

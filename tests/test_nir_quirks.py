@@ -7,9 +7,9 @@ import nir
 import numpy as np
 import pytest
 
+from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, UnsupportedError
-from ssdp_hw.nir_io import from_nir
-from ssdp_hw.simulation import run
+from ssdp_hw.running.run import run
 
 
 def node_if(*shape):

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, I
+from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
-from ssdp_hw.nir_io import from_nir
-from ssdp_hw.simulation import run
+from ssdp_hw.running.run import run
 
 DT = 1e-3
 

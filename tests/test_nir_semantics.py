@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nir_evaluator import Evaluator
 
-from ssdp_hw.nir_io import from_nir
-from ssdp_hw.simulation import run
+from ssdp_hw.conversion.nir import from_nir
+from ssdp_hw.running.run import run
 
 STEPS = 8
 SPATIAL = ("conv", "sum_pool", "avg_pool", "flatten")

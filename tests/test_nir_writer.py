@@ -12,9 +12,9 @@ from strategies import float_networks
 from test_nir_semantics import OPTIONS, graphs
 
 import ssdp_hw as sh
+from ssdp_hw.conversion.nir import from_nir, to_nir, write_nir
+from ssdp_hw.conversion.nir.metadata import KEY
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
-from ssdp_hw.nir_io import from_nir, to_nir, write_nir
-from ssdp_hw.nir_io.metadata import KEY
 
 
 def equal(a, b, where="network"):

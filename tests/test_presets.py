@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ssdp_hw.alignment import Timing, aligned, lags
 from ssdp_hw.cli.main import app
+from ssdp_hw.conversion.alignment import Timing, aligned, lags
+from ssdp_hw.conversion.nir import from_nir, to_nir
+from ssdp_hw.conversion.nir.presets import PRESETS
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.graph import Input
-from ssdp_hw.network import Network, Population, Projection, Semantics
-from ssdp_hw.neurons import LIF, CubaLIF
-from ssdp_hw.nir_io import from_nir, to_nir
-from ssdp_hw.nir_io.presets import PRESETS
-from ssdp_hw.simulation import run
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.graph import Input
+from ssdp_hw.network.neurons import LIF, CubaLIF
+from ssdp_hw.running.run import run
 
 CASES = {case.name: case for case in frameworks.cases()}
 # Some frameworks hold decays in float32, and recordings are float32.

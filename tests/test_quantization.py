@@ -15,8 +15,8 @@ from strategies import CHIP, drives_for, float_networks
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
-from ssdp_hw.network import Semantics
-from ssdp_hw.neurons import Discretization, UpdateOrder
+from ssdp_hw.network.float_network import Semantics
+from ssdp_hw.network.neurons import Discretization, UpdateOrder
 from ssdp_hw.quantization import QuantizationReport
 from ssdp_hw.quantization.normal_form import normal_form
 from ssdp_hw.quantization.peaks import LONGEST_BURST, calibrated_peaks, closed_form_peaks

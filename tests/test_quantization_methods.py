@@ -10,9 +10,9 @@ from strategies import drives_for, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
-from ssdp_hw.conv_weight import ConvWeight
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.formats import WeightFormat
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.channels import channel_factors, in_own_units, times_rows
 from ssdp_hw.quantization.decays import decay_registers, leak_ratio
 from ssdp_hw.quantization.exponent import rounding_error, weight_exponent

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.readout import READOUTS, UNDECIDED, first_spike, max_membrane, predict, required_record, spike_count
+from ssdp_hw.running.readout import (
+    READOUTS,
+    UNDECIDED,
+    first_spike,
+    max_membrane,
+    predict,
+    required_record,
+    spike_count,
+)
 
 rasters = arrays(bool, array_shapes(min_dims=3, max_dims=3, max_side=6))
 

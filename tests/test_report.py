@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from ssdp_hw import demo
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.datasets import load_digits
 from ssdp_hw.errors import FileFormatError, UnsupportedError
 from ssdp_hw.report import plots, write_demo_report
-from ssdp_hw.statistics import wilson
 
 for package in ("sklearn", "matplotlib", "jinja2"):
     pytest.importorskip(package)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.result import OverflowCount, Record, RunResult, first_divergence
+from ssdp_hw.running.result import OverflowCount, Record, RunResult, first_divergence
 
 
 def result(spikes=None, v=None, u=None, outputs=("p",), steps=4, batch=2):

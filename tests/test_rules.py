@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.rules import SADP, STDP, FixedGate, FixedSADP, FixedSTDP, Pairing
+from ssdp_hw.rules import SADP, SSDP, STDP, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, Pairing
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.group_gate import fixed_gate
-from ssdp_hw.ssdp import SSDP, FixedSSDP
 
 STEPS = 20
 

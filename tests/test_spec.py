@@ -21,7 +21,7 @@ from ssdp_hw import (
     Semantics,
 )
 from ssdp_hw.errors import ParameterError, StateOverflowError
-from ssdp_hw.simulation import OverflowWarning, run
+from ssdp_hw.running.run import OverflowWarning, run
 
 ALL = ("spikes", "v", "u")
 MODES = st.one_of(fixed_networks(), float_networks())

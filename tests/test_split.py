@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from strategies import CHIP, float_networks
 
 import ssdp_hw as sh
+from ssdp_hw.analysis.ladder import rungs
 from ssdp_hw.checks import synapse_values
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.formats import SignMode, WeightFormat
-from ssdp_hw.ladder import rungs
+from ssdp_hw.network.formats import SignMode, WeightFormat
 from ssdp_hw.quantization.normal_form import normal_form
 from ssdp_hw.quantization.options import SPLIT_MAX, ProjectionOptions
 from ssdp_hw.quantization.split import parts_of, split_weights, units_of

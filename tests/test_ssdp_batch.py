@@ -11,11 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.rules import SSDP
+from ssdp_hw.rules.batch_ssdp import BatchSSDP, batch_synchrony, batch_update
 from ssdp_hw.rules.gate import Gate
-from ssdp_hw.ssdp import SSDP
-from ssdp_hw.ssdp.batch import BatchSSDP, batch_synchrony, batch_update
-from ssdp_hw.ssdp.registers import spike_registers
-from ssdp_hw.ssdp.rule import pair_update
+from ssdp_hw.rules.spike_times import spike_registers
+from ssdp_hw.rules.ssdp import pair_update
 
 constant_rules = st.builds(
     BatchSSDP, a_plus=st.floats(0, 2), a_baseline=st.floats(0, 2), kernel=st.sampled_from(["gaussian", "exponential"]),

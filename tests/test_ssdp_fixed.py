@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from strategies import fixed_networks, fixed_rules
 
 from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input
-from ssdp_hw.drive import make_drive
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules import SSDP, FixedSSDP, WeightRounding
 from ssdp_hw.rules import counter as counter_module
 from ssdp_hw.rules.counter import accumulate, commit
 from ssdp_hw.rules.local import Seen
 from ssdp_hw.rules.philox import synapse_random
-from ssdp_hw.simulation import run
-from ssdp_hw.ssdp import SSDP, FixedSSDP, WeightRounding
-from ssdp_hw.ssdp.registers import spike_registers
-from ssdp_hw.target import LearningPlan, get_target
+from ssdp_hw.rules.spike_times import spike_registers
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.run import run
+from ssdp_hw.running.target import LearningPlan, get_target
 
 STEPS = 24
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.ssdp import SSDP
-from ssdp_hw.ssdp.registers import silent_time, spike_registers
-from ssdp_hw.ssdp.rule import pair_update
+from ssdp_hw.rules import SSDP
+from ssdp_hw.rules.spike_times import silent_time, spike_registers
+from ssdp_hw.rules.ssdp import pair_update
 
 rules = st.builds(
     SSDP, a_plus=st.floats(0, 2), a_baseline=st.floats(0, 2), sigma=st.floats(0.2, 5), clip=st.floats(0.1, 3),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from ssdp_hw.analysis.statistics import Interval, mean_interval, wilson
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.statistics import Interval, mean_interval, wilson
 
 
 @given(st.data(), st.integers(1, 5000), st.sampled_from((0.5, 0.9, 0.95, 0.99)))

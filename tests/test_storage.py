@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from strategies import fixed_networks, float_networks
 
 import ssdp_hw as sh
-from ssdp_hw import storage
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import FileFormatError, ParameterError, SsdpHwError
-from ssdp_hw.formats import SignMode
-from ssdp_hw.graph import Comparison, Reset
+from ssdp_hw.files import storage
+from ssdp_hw.network.formats import SignMode
+from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.quantization import PopulationReport, ProjectionReport, QuantizationReport
 
 

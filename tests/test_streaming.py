@@ -14,7 +14,7 @@ from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, StateOverflowError, UnsupportedError
-from ssdp_hw.result import RECORDABLE
+from ssdp_hw.running.result import RECORDABLE
 
 
 def small(bias=0, weight_exp=0):
@@ -131,7 +131,7 @@ def test_overflow_is_that_of_all_pieces():
     spikes = np.ones((30, 1, 8), bool)
     whole = sh.run(network, spikes, on_overflow="ignore").overflow
     assert whole["p"].total
-    with pytest.warns(sh.simulation.OverflowWarning, match=f"wrapped {whole['p'].u_wraps} times"):
+    with pytest.warns(sh.running.run.OverflowWarning, match=f"wrapped {whole['p'].u_wraps} times"):
         assert sh.stream(network, np.array_split(spikes, 7)).overflow == whole
     with pytest.raises(StateOverflowError):
         sh.stream(network, [spikes], on_overflow="error")

@@ -4,13 +4,14 @@ import sys
 import numpy as np
 import pytest
 
-from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input, target
-from ssdp_hw.drive import make_drive
+from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
-from ssdp_hw.result import Recording
-from ssdp_hw.simulation import run
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.target import Availability, LearningPlan, Target, get_target, list_targets
+from ssdp_hw.rules import SSDP, FixedSSDP
+from ssdp_hw.running import target
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.result import Recording
+from ssdp_hw.running.run import run
+from ssdp_hw.running.target import Availability, LearningPlan, Target, get_target, list_targets
 
 
 def network(delay=0):
@@ -118,7 +119,7 @@ def test_target_that_fails_to_load_spoils_nothing(monkeypatch, error):
 
 def test_entry_point_that_is_no_target(monkeypatch):
     register(monkeypatch, odd=dict)
-    with pytest.raises(TargetUnavailableError, match=r"no ssdp_hw\.target\.Target"):
+    with pytest.raises(TargetUnavailableError, match=r"no ssdp_hw\.running\.target\.Target"):
         run(network(), SPIKES, "odd")
     assert not list_targets()[0].installed
 

@@ -7,7 +7,7 @@ import pytest
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.teacher import OFF, ON, Teacher
+from ssdp_hw.learning.teacher import OFF, ON, Teacher
 
 DT, STEPS = 1.0, 20
 NEURONS = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from ssdp_hw.analysis.verification import verify
+from ssdp_hw.conversion import from_torch
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
-from ssdp_hw.importers import from_torch
-from ssdp_hw.verification import verify
 
 torch = pytest.importorskip("torch")
 snn = pytest.importorskip("snntorch")
@@ -230,7 +230,7 @@ def test_samples_and_modules_that_are_none():
 
 def test_the_guard_sees_a_bias_that_was_lost(monkeypatch):
     """As released nirtorch loses it."""
-    import ssdp_hw.importers.torch_network as importer
+    import ssdp_hw.conversion.torch.importer as importer
 
     real = importer.node_of
 

@@ -9,7 +9,7 @@ import pytest
 from ssdp_hw.errors import UnsupportedError
 
 
-@pytest.mark.parametrize("name", ["ssdp_hw.torch_rule", "ssdp_hw.fine_tuning"])
+@pytest.mark.parametrize("name", ["ssdp_hw.rules.torch_ssdp", "ssdp_hw.quantization.fine_tuning"])
 def test_missing_torch_names_the_extra(monkeypatch, name):
     monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
     monkeypatch.delitem(sys.modules, name, raising=False)
@@ -18,13 +18,13 @@ def test_missing_torch_names_the_extra(monkeypatch, name):
 
 
 def test_the_numpy_rule_does_not_import_torch():
-    names = "ssdp.batch", "learning", "importers", "verification"
+    names = "rules.batch_ssdp", "learning.learn", "conversion", "analysis.verification"
     code = f"import sys, ssdp_hw, {', '.join(f'ssdp_hw.{n}' for n in names)}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_from_torch_names_the_extra(monkeypatch):
-    from ssdp_hw.importers import from_torch
+    from ssdp_hw.conversion import from_torch
 
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(UnsupportedError, match=r"pip install 'ssdp-hw\[train\]'"):

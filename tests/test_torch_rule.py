@@ -13,9 +13,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed; it comes wi
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from ssdp_hw.errors import ParameterError, ShapeError  # noqa: E402
+from ssdp_hw.rules.batch_ssdp import BatchSSDP, batch_synchrony, batch_update  # noqa: E402
 from ssdp_hw.rules.gate import WarmUp  # noqa: E402
-from ssdp_hw.ssdp.batch import BatchSSDP, batch_synchrony, batch_update  # noqa: E402
-from ssdp_hw.torch_rule import TorchSSDP  # noqa: E402
+from ssdp_hw.rules.torch_ssdp import TorchSSDP  # noqa: E402
 
 rules = st.builds(
     BatchSSDP, a_plus=st.floats(0, 2), a_baseline=st.floats(0, 2), kernel=st.sampled_from(["gaussian", "exponential"]),

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from test_presets import CASES
 
+from ssdp_hw.analysis.verification import verify
+from ssdp_hw.conversion.nir import from_nir
+from ssdp_hw.conversion.nir.presets import PRESETS
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.graph import Input
-from ssdp_hw.network import Network, Population, Projection, Semantics
-from ssdp_hw.neurons import LIF
-from ssdp_hw.nir_io import from_nir
-from ssdp_hw.nir_io.presets import PRESETS
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.graph import Input
+from ssdp_hw.network.neurons import LIF
 from ssdp_hw.quantization import quantize
-from ssdp_hw.simulation import run
-from ssdp_hw.verification import verify
+from ssdp_hw.running.run import run
 
 CASE = CASES["norse-lif"]
 T, B = CASE.spikes.shape[:2]

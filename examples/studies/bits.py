@@ -14,7 +14,7 @@ from study import Study, column, complete, mean, seed_count, table
 from tasks import TASKS
 from teaching import SSDP_ROWS, AnyNetwork, Cut, Lesson, ask, teach
 
-from ssdp_hw.statistics import mean_interval
+from ssdp_hw.analysis.statistics import mean_interval
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8)
 COUNTER_BITS = (4, 5, 6, 8, 10, 12, 14, 16, 20, 24)

@@ -34,9 +34,9 @@ from torch.nn import functional
 
 from ssdp_hw.datasets import FASHION_MNIST_FOLDER, Dataset, load_digits, load_fashion_mnist
 from ssdp_hw.errors import SsdpHwError
-from ssdp_hw.files import write_atomically
-from ssdp_hw.ssdp.batch import BatchSSDP
-from ssdp_hw.torch_rule import TorchSSDP
+from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.rules.batch_ssdp import BatchSSDP
+from ssdp_hw.rules.torch_ssdp import TorchSSDP
 
 RESULTS = Path(__file__).parent.parent / "results"
 CLASSES = 10

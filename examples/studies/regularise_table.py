@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssdp_hw.statistics import mean_interval
+from ssdp_hw.analysis.statistics import mean_interval
 
 TEXT = (
     "SSDP on the input weights of a network with one hidden layer after each step of Adam, as in the paper "

@@ -29,7 +29,7 @@ from store import RESULTS, Run, Store
 from study import Study
 
 from ssdp_hw.errors import SsdpHwError
-from ssdp_hw.files import write_atomically
+from ssdp_hw.files.atomic import write_atomically
 
 STUDIES = {study.name: study for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY)}
 DOCS = Path(__file__).parent.parent.parent / "docs"

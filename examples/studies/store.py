@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssdp_hw.files import write_atomically
+from ssdp_hw.files.atomic import write_atomically
 
 RESULTS = Path(__file__).parent.parent / "results"
 

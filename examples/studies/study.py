@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from store import Run
 
-from ssdp_hw.statistics import mean_interval
+from ssdp_hw.analysis.statistics import mean_interval
 
 # A difference that counts as none, in points of accuracy.
 TOLERANCE = 0.5

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork
 from ssdp_hw.errors import FileFormatError, ParameterError
-from ssdp_hw.files import write_atomically
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.network import Network
+from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.running.drive import AnyNetwork
 
 
 def read_network(path: Path, **semantics: Any) -> AnyNetwork:
@@ -23,9 +23,9 @@ def read_network(path: Path, **semantics: Any) -> AnyNetwork:
         ParameterError: no dt, neither given nor in the NIR file, or semantics given for a file that states its own.
         FileFormatError: see :func:`ssdp_hw.from_nir`, :func:`ssdp_hw.from_lava_dl` and :func:`ssdp_hw.load`.
     """
-    from ssdp_hw.importers import from_lava_dl
-    from ssdp_hw.nir_io import from_nir
-    from ssdp_hw.storage import is_saved_network, load
+    from ssdp_hw.conversion import from_lava_dl
+    from ssdp_hw.conversion.nir import from_nir
+    from ssdp_hw.files.storage import is_saved_network, load
 
     if path.suffix == ".net" or is_saved_network(path):
         if semantics:

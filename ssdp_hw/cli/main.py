@@ -50,8 +50,7 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
 
 def _rule(name: str, parameters: list[str] | None) -> Any:
     """A float rule of that name with these ``name=value`` parameters."""
-    from ssdp_hw.rules import SADP, STDP
-    from ssdp_hw.ssdp import SSDP
+    from ssdp_hw.rules import SADP, SSDP, STDP
 
     kinds: dict[str, Any] = {"ssdp": SSDP, "stdp": STDP, "sadp": SADP}
     if name not in kinds:
@@ -87,9 +86,9 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Say what a network consists of and what had to be assumed."""
-    from ssdp_hw.chip_resources import resources
-    from ssdp_hw.fixed import FixedNetwork
-    from ssdp_hw.simulation import semantics_of
+    from ssdp_hw.analysis.resources import resources
+    from ssdp_hw.network.fixed_network import FixedNetwork
+    from ssdp_hw.running.run import semantics_of
 
     found = files.read_network(network, **nir)
     report = getattr(found, "report", None)
@@ -128,8 +127,8 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Round a float network to a chip's integers and say what that loses."""
+    from ssdp_hw.files.storage import save
     from ssdp_hw.quantization import quantize as convert
-    from ssdp_hw.storage import save
 
     found = files.as_float(files.read_network(network, **nir), network)
     spikes = files.read_spikes(calibration) if calibration is not None else None
@@ -157,9 +156,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a network on a target and read its output."""
-    from ssdp_hw.drive import make_drive
-    from ssdp_hw.readout import required_record
-    from ssdp_hw.simulation import run as simulate
+    from ssdp_hw.running.drive import make_drive
+    from ssdp_hw.running.readout import required_record
+    from ssdp_hw.running.run import run as simulate
 
     found = files.read_network(network, **nir)
     inputs = files.read_spikes(spikes)
@@ -208,9 +207,9 @@ def learn(
     readout: Readout = "spike_count", steps: Steps = None, option: Options = None, as_json: AsJson = False,
 ) -> None:
     """Let a network learn by a local rule, supervised by the labels, and save it with its counters."""
-    from ssdp_hw.learning import learn as teach_network
-    from ssdp_hw.storage import load_learning, save_learning
-    from ssdp_hw.teacher import Teacher
+    from ssdp_hw.files.storage import load_learning, save_learning
+    from ssdp_hw.learning.learn import learn as teach_network
+    from ssdp_hw.learning.teacher import Teacher
 
     found = files.read_network(network, **nir)
     result = teach_network(
@@ -245,7 +244,7 @@ def compare(
     readout: Readout = "spike_count", steps: Steps = None, as_json: AsJson = False,
 ) -> None:
     """Run float and fixed on several targets and set the results side by side."""
-    from ssdp_hw.comparison import compare as run_both
+    from ssdp_hw.analysis.comparison import compare as run_both
 
     found = files.as_float(files.read_network(network, **nir), network)
     other = files.as_fixed(files.read_network(fixed), fixed)
@@ -280,7 +279,7 @@ def ladder(
     as_json: AsJson = False,
 ) -> None:
     """Take the loss from float to the chip apart, step by step."""
-    from ssdp_hw.ladder import loss_ladder
+    from ssdp_hw.analysis.ladder import loss_ladder
 
     found = files.as_float(files.read_network(network, **nir), network)
     given = {"chip": chip, "weight_bits": weight_bits, "method": method}
@@ -294,7 +293,7 @@ def ladder(
         steps=steps, **options,
     )
     if plot is not None:
-        from ssdp_hw.files import write_atomically
+        from ssdp_hw.files.atomic import write_atomically
         from ssdp_hw.report.plots import plot_ladder
 
         write_atomically(plot, lambda path: plot_ladder(result, path))
@@ -329,7 +328,7 @@ def microcode(
         one_silent=one_silent,
     )
     if plot is not None:
-        from ssdp_hw.files import write_atomically
+        from ssdp_hw.files.atomic import write_atomically
         from ssdp_hw.report.plots import plot_microcode
 
         write_atomically(plot, lambda path: plot_microcode(code, path))
@@ -367,7 +366,7 @@ def demo(
 @app.command()
 def targets(as_json: AsJson = False) -> None:
     """List the targets, and how to install those that are missing."""
-    from ssdp_hw.target import list_targets
+    from ssdp_hw.running.target import list_targets
 
     found = list_targets()
     if as_json:

@@ -35,10 +35,9 @@ from ssdp_hw.microcode.engine import (
 from ssdp_hw.microcode.kernel import Kernel, choose_kernel
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
-from ssdp_hw.rules import WeightRounding
-from ssdp_hw.ssdp import rule as ssdp
-from ssdp_hw.ssdp.registers import SpikeTime
-from ssdp_hw.ssdp.rule import SSDP, SilentPairs
+from ssdp_hw.rules import WeightRounding, ssdp
+from ssdp_hw.rules.spike_times import SpikeTime
+from ssdp_hw.rules.ssdp import SSDP, SilentPairs
 
 Real = NDArray[np.float64]
 Term = tuple[float, tuple[str, ...]]  # coefficient and factors

@@ -13,7 +13,7 @@ from ssdp_hw.microcode.engine import TRACE_MAX, WEIGHT_MAX, Trace, mean_integer_
 from ssdp_hw.microcode.exponentials import fit_gaussian
 from ssdp_hw.microcode.literals import nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted
-from ssdp_hw.ssdp import rule as ssdp_rule
+from ssdp_hw.rules import ssdp as ssdp_rule
 
 Real = NDArray[np.float64]
 

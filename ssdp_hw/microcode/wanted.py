@@ -10,7 +10,7 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
 from ssdp_hw.rules import FloatRule
-from ssdp_hw.ssdp.rule import SSDP, Kernel, SilentPairs
+from ssdp_hw.rules.ssdp import SSDP, Kernel, SilentPairs
 
 # With updates in every step nothing bounds a window; this is how far the kernel is fitted.
 LONGEST_FIT = 255

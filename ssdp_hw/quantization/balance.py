@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ssdp_hw.drive import DirectInput
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.formats import round_to_int
-from ssdp_hw.network import Network
-from ssdp_hw.simulation import run
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.formats import round_to_int
+from ssdp_hw.running.drive import DirectInput
+from ssdp_hw.running.run import run
 
 # Factors that are tried on a population's threshold: steps of 3 % up to half as much again, and down.
 _FACTORS = tuple(1.03**k for k in range(-14, 15))

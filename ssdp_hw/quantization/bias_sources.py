@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ssdp_hw.network import Network, Population, Projection
-from ssdp_hw.neurons import LIF, Discretization
+from ssdp_hw.network.float_network import Network, Population, Projection
+from ssdp_hw.network.neurons import LIF, Discretization
 
 
 def bias_sources(network: Network) -> tuple[Network, list[str]]:

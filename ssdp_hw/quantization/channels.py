@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.checks import synapse_indices, synapse_values, with_synapse_values
-from ssdp_hw.conv_weight import ConvWeight
+from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
 
 # A neuron may be scaled up by no more than this, so that a lone small weight does not fill the state.

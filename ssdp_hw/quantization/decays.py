@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.formats import round_to_int
+from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.formats import WeightFormat
+from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.options import Method, ProjectionOptions, largest_kept
 
 # Exponents below that of the largest weight that are tried: each clips twice as much.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ssdp_hw.checks import synapse_values
-from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
 from ssdp_hw.quantization.options import ProjectionOptions

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import synapse_values, with_synapse_values
-from ssdp_hw.conv_weight import ConvWeight
-from ssdp_hw.graph import Comparison, Reset
-from ssdp_hw.network import Network, Projection
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.float_network import Network, Projection
+from ssdp_hw.network.graph import Comparison, Reset
 
 Real = NDArray[np.float64]
 

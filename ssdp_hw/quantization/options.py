@@ -11,8 +11,8 @@ import numpy as np
 from ssdp_hw.checks import Choice, as_int, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.formats import SignMode, WeightFormat, sign_mode_of
-from ssdp_hw.network import Network
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.formats import SignMode, WeightFormat, sign_mode_of
 
 # The most synapses that a weight may be split over; two of 8 bits reach the resolution of the chip's sums already.
 SPLIT_MAX = 4

@@ -8,9 +8,9 @@ import numpy as np
 
 from ssdp_hw.checks import synapse_values, with_synapse_values
 from ssdp_hw.chips import Chip
-from ssdp_hw.fixed import FixedPopulation, FixedProjection
-from ssdp_hw.formats import WeightFormat, round_to_int
-from ssdp_hw.network import Projection
+from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
+from ssdp_hw.network.float_network import Projection
+from ssdp_hw.network.formats import WeightFormat, round_to_int
 from ssdp_hw.quantization.decays import decay_registers, leak_ratio
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.drive import DirectInput, make_drive
-from ssdp_hw.graph import Reset
-from ssdp_hw.network import Network
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.graph import Reset
 from ssdp_hw.quantization.decays import decay_registers
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form, signed_row_sums
-from ssdp_hw.simulation import run
+from ssdp_hw.running.drive import DirectInput, make_drive
+from ssdp_hw.running.run import run
 
 # For how many steps on end all inhibitory (in a readout: any) synapses may be active at once before
 # the closed form lets v saturate. Time constants up to this many steps are bounded for ever.

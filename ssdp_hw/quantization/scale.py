@@ -10,7 +10,7 @@ import numpy as np
 from ssdp_hw.checks import synapse_values
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.formats import WeightFormat
+from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, largest_weight, signed_row_sums
 from ssdp_hw.quantization.options import ProjectionOptions
@@ -62,7 +62,7 @@ def _largest_scale(
     for q in p.incoming:
         pairs.append((unit * largest_magnitude(formats[q.name]) * 2.0**chip.weight_exp_max, largest_weight(q.weight)))
         at_once += sum(signed_row_sums(q.weight))
-    # The register of one step: see ssdp_hw.design_rules, activation_register; a tenth is left for rounding.
+    # The register of one step: see ssdp_hw.network.design_rules, activation_register; a tenth is left for rounding.
     pairs.append((0.9 * 2.0**chip.state_bits, _largest(at_once)))
     limits = [available / value for available, value in pairs if value > 0]
     if not limits:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.chips import Chip
-from ssdp_hw.fixed import FixedNetwork, FixedProjection
-from ssdp_hw.formats import SignMode, WeightFormat
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
+from ssdp_hw.network.formats import SignMode, WeightFormat
 from ssdp_hw.quantization.exponent import weight_exponent
 from ssdp_hw.quantization.options import SPLIT_MAX, ProjectionOptions
 

@@ -12,10 +12,9 @@ from numpy.typing import ArrayLike
 
 from ssdp_hw.checks import real_vector
 from ssdp_hw.chips import Chip, load_chip
-from ssdp_hw.drive import DirectInput
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.network import Network
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.channels import channel_factors, in_own_units
@@ -26,6 +25,7 @@ from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.report import QuantizationReport
 from ssdp_hw.quantization.scale import choose_scale
+from ssdp_hw.running.drive import DirectInput
 
 # What bounds in closed form are multiplied by, since rounding up can add to the exact weights.
 _ROUNDING_ROOM = 1.125

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.graph import Comparison
-from ssdp_hw.network import Network, Population, Projection, Semantics
-from ssdp_hw.neurons import NEURON_MODELS
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.graph import Comparison
+from ssdp_hw.network.neurons import NEURON_MODELS
 from ssdp_hw.quantization.channels import times_rows
 from ssdp_hw.quantization.normal_form import Real
 

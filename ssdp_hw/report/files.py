@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssdp_hw.errors import UnsupportedError
-from ssdp_hw.files import write_together
+from ssdp_hw.files.atomic import write_together
 
 if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult

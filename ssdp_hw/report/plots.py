@@ -12,10 +12,10 @@ import numpy as np
 from ssdp_hw.errors import UnsupportedError
 
 if TYPE_CHECKING:
+    from ssdp_hw.analysis.ladder import LossLadder
+    from ssdp_hw.analysis.statistics import Interval
     from ssdp_hw.demo import DemoResult
-    from ssdp_hw.ladder import LossLadder
     from ssdp_hw.microcode import Microcode
-    from ssdp_hw.statistics import Interval
 
 # One colour a meaning, distinguishable without colour vision (Okabe and Ito).
 _FLOAT, _FIXED, _BEFORE, _AFTER = "#56B4E9", "#0072B2", "#BBBBBB", "#009E73"

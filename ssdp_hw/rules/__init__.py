@@ -1,12 +1,18 @@
-"""What local learning rules share, and the rules that SSDP is compared with: pair STDP and SADP."""
+"""Local learning rules in float and in integers: SSDP (arXiv 2505.14841), and pair STDP and SADP to compare it with."""
 
+from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch_update
 from ssdp_hw.rules.counter import CounterRule
+from ssdp_hw.rules.fixed_ssdp import FixedSSDP
+from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
 from ssdp_hw.rules.sadp import SADP, FixedSADP
+from ssdp_hw.rules.spike_times import SpikeTime
+from ssdp_hw.rules.ssdp import SSDP, Kernel, SilentPairs
 from ssdp_hw.rules.stdp import STDP, FixedSTDP, Pairing
 
 __all__ = [
-    "SADP", "STDP", "CounterRule", "FixedGate", "FixedSADP", "FixedSTDP", "FloatRule", "LocalRule", "Pairing",
-    "WeightRounding",
+    "SADP", "SSDP", "STDP", "BatchSSDP", "CounterRule", "FixedGate", "FixedSADP", "FixedSSDP", "FixedSTDP", "FloatRule",
+    "Gate", "Kernel", "LocalRule", "Pairing", "Schedule", "SilentPairs", "SpikeTime", "WarmUp", "WeightRounding",
+    "batch_synchrony", "batch_update",
 ]

@@ -17,10 +17,10 @@ from brian2 import Clock, Network, NetworkOperation, second
 from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.graph import BaseProjection
-from ssdp_hw.result import Record, Recording
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import Record, Recording
 
 from .guard import check_compiled
 from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from brian2 import TimedArray, second
 
-from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP, LocalRule, Pairing
+from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP, LocalRule, Pairing, SilentPairs
+from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs
-from ssdp_hw.ssdp.registers import silent_time
 
 from .memory import Memory, spike_count, time_register
 

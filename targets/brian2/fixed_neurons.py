@@ -13,8 +13,8 @@ import numpy as np
 from brian2 import NeuronGroup
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation
-from ssdp_hw.graph import Reset
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
+from ssdp_hw.network.graph import Reset
 
 from . import memory
 from .neurons import OVERFLOW_COUNTS, Neurons, Setup

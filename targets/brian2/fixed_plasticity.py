@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.fixed import FixedProjection
+from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule, WeightRounding
-from ssdp_hw.target import LearningPlan
+from ssdp_hw.running.target import LearningPlan
 
 from .evidence import Evidence
 from .gates import Gating

@@ -16,9 +16,9 @@ from typing import Any
 
 from brian2 import NeuronGroup, linked_var
 
-from ssdp_hw.graph import Reset
-from ssdp_hw.network import Network, Population
-from ssdp_hw.neurons import Discretization, Neuron
+from ssdp_hw.network.float_network import Network, Population
+from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.neurons import Discretization, Neuron
 
 from . import memory
 from .neurons import INBOX, Neurons, Setup

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.rules import CounterRule, FixedGate, FloatRule
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.ssdp.registers import SpikeTime
+from ssdp_hw.rules.spike_times import SpikeTime
 
 from .evidence import TICK
 from .memory import Memory, time_register

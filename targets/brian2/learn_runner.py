@@ -10,10 +10,10 @@ import numpy as np
 from brian2 import SpikeMonitor, StateMonitor
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork, FixedProjection
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule
-from ssdp_hw.target import Learned, LearningPlan
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.target import Learned, LearningPlan
 
 from .evidence import Evidence, evidence_of
 from .fixed_plasticity import fixed_plasticity
@@ -138,7 +138,7 @@ class _Watched:
             )
 
     def seen(self, p: Plastic, steps: int) -> Seen:
-        """What a rule held of both ends in all windows; see :class:`ssdp_hw.target.Learned`."""
+        """What a rule held of both ends in all windows; see :class:`ssdp_hw.running.target.Learned`."""
         if p.rule.keeps_raster:
             return self._raster(p.source, steps), self._raster(p.target, steps)
         return self._times(p.source, p.evidence.pre.name), self._times(p.target, p.evidence.post.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.ssdp.registers import SpikeTime, silent_time
+from ssdp_hw.rules.spike_times import SpikeTime, silent_time
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Memory:
 
 def time_register(spike_time: SpikeTime, time_shift: int, steps: int) -> Memory:
     """Tick of the representative spike in a window of that many steps, as
-    :mod:`ssdp_hw.ssdp.registers` reads it off a raster; ``silent_time`` if there was none.
+    :mod:`ssdp_hw.rules.spike_times` reads it off a raster; ``silent_time`` if there was none.
     """
     name = f"{spike_time.value}_spike_{time_shift}"
     tick = f"tick_{name}"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .fixed_neurons import fixed_neurons
 from .float_neurons import float_neurons

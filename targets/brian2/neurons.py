@@ -10,7 +10,7 @@ import numpy as np
 from brian2 import TimedArray
 from numpy.typing import NDArray
 
-from ssdp_hw.result import OverflowCount
+from ssdp_hw.running.result import OverflowCount
 
 from .memory import Memory
 

@@ -16,9 +16,9 @@ import numpy as np
 from brian2 import Clock, Network, NeuronGroup, TimedArray, amp, second
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import TargetRunError
-from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from . import memory
 from .guard import check_compiled

@@ -8,9 +8,9 @@ import numpy as np
 from brian2 import SpikeMonitor, StateMonitor
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import Record, Recording
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import Record, Recording
 
 from .sequence import SampleSequence, by_sample
 from .session import Session

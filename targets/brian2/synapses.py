@@ -11,9 +11,9 @@ import numpy as np
 from brian2 import Synapses
 from numpy.typing import NDArray
 
-from ssdp_hw.fixed import FixedProjection
-from ssdp_hw.graph import BaseProjection
-from ssdp_hw.target import LearningPlan
+from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.running.target import LearningPlan
 
 from .neurons import INBOX
 from .wiring import by_delay, weight_exponent

@@ -7,12 +7,11 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
-from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.result import Record, Recording
-from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.target import Availability, Learned, LearningPlan, Target, shared_weights
+from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights
 
 from .session import open_session
 

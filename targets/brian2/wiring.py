@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.fixed import FixedProjection
-from ssdp_hw.graph import BaseProjection
+from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.network.graph import BaseProjection
 
 Int = NDArray[np.int64]
 

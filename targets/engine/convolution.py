@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.conv_weight import ConvWeight
-from ssdp_hw.drive import AnyNetwork
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.running.drive import AnyNetwork
 
 Index = NDArray[np.int64]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import OverflowCount, Record, Recording
-from ssdp_hw.target import Session
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import OverflowCount, Record, Recording
+from ssdp_hw.running.target import Session
 
 from .program import Program, bias_table, input_raster
 from .run import Team, alone, share, team_size, thread_count, together
@@ -60,7 +60,7 @@ def run_program(
 
     Args:
         program: the program of ``network``.
-        network, drive, record: see :meth:`ssdp_hw.target.Target.run`.
+        network, drive, record: see :meth:`ssdp_hw.running.target.Target.run`.
         threads: the option.
         info: for the recording.
         state: of all samples, to go on from and changed; otherwise each starts from the initial state.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import OverflowCount
-from ssdp_hw.target import Learned, LearningPlan
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import OverflowCount
+from ssdp_hw.running.target import Learned, LearningPlan
 
 from .inference import State
 from .kernels import make_scratch
@@ -31,7 +31,7 @@ _WORTH_WINDOW = 100_000  # of these, beside which to meet after a group is nothi
 def learn(
     network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, Any], *, lazy: bool
 ) -> Learned:
-    """Present the drive's samples and let the plan's projections learn; see :meth:`ssdp_hw.target.Target.learn`.
+    """Present the drive's samples and let the plan's projections learn; see :meth:`.Target.learn`.
 
     The samples of one commit run on several threads if they are enough to be worth it.
 

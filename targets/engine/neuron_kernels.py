@@ -2,7 +2,7 @@
 
 The loops run over whole vectors of LANES neurons without a branch. Numba widens every integer
 operation to 64 bits; the int32 around each lets LLVM narrow it again, which is exact where the state
-of a fixed network fits int32 by the rules of :mod:`ssdp_hw.fixed`. Wider chips take int64 instead.
+of a fixed network fits int32 by the rules of :mod:`ssdp_hw.network.fixed_network`. Wider chips take int64 instead.
 """
 
 from __future__ import annotations

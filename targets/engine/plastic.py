@@ -12,23 +12,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork
-from ssdp_hw.fixed import FixedProjection
-from ssdp_hw.graph import BaseProjection
+from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.rules import (
     SADP,
+    SSDP,
     STDP,
     CounterRule,
     FixedSADP,
+    FixedSSDP,
     FixedSTDP,
     FloatRule,
     Pairing,
+    SilentPairs,
+    SpikeTime,
     WeightRounding,
 )
+from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
-from ssdp_hw.ssdp.registers import silent_time
-from ssdp_hw.target import LearningPlan
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.target import LearningPlan
 
 from .program import Program
 from .segments import BITS

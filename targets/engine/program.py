@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.graph import Comparison, Reset
-from ssdp_hw.network import Network
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
 from .segments import CONVOLUTION, DENSE, Array, Ends, Places, Segments, Wiring, padded

@@ -12,8 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.conv_weight import ConvWeight
-from ssdp_hw.graph import BaseProjection
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.graph import BaseProjection
 
 from .convolution import convolution_table, has_table
 

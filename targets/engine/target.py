@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import Record, Recording
-from ssdp_hw.rules import SADP, STDP, FixedSADP, FixedSTDP
-from ssdp_hw.ssdp import SSDP, FixedSSDP
-from ssdp_hw.target import Availability, Learned, LearningPlan, Session, Target
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session, Target
 
 from .inference import EngineSession, run_program
 from .program import compiled_program

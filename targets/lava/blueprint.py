@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.graph import BaseProjection
+from ssdp_hw.network.graph import BaseProjection
 
 # Process classes of Lava itself; the others are ours.
 LAVA_KINDS = ("LIF", "Dense", "DelayDense", "LearningDense")

@@ -15,9 +15,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from ssdp_hw.drive import Drive
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import Drive
 
 from . import fixed
 from .blueprint import Blueprint, input_node, population_node, projection_node

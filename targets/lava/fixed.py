@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.drive import Drive
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.graph import Comparison, Reset
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.running.drive import Drive
 
 from .blueprint import Choice, Node, per_sample, population_node, port_shape, projection_node, synapse_delays
 

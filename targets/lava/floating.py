@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import with_synapse_values
-from ssdp_hw.drive import Drive
-from ssdp_hw.graph import Comparison, Reset
-from ssdp_hw.network import Network, Population, Projection
+from ssdp_hw.network.float_network import Network, Population, Projection
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.running.drive import Drive
 
 from .blueprint import Node, per_sample, population_node, port_shape, projection_node, shared_value, synapse_delays
 from .fixed import DELAY_DENSE_LIMIT

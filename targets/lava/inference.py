@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import RECORDABLE, Record, Recording
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import RECORDABLE, Record, Recording
 
 from . import fixed, floating
 from .blueprint import Blueprint, Node, input_node, population_node, port_shape, projection_node

@@ -14,10 +14,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork, FixedProjection
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, philox
-from ssdp_hw.target import Learned, LearningPlan
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.target import Learned, LearningPlan
 
 from . import fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, port_shape, projection_node, synapse_delays

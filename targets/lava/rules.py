@@ -12,11 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, LocalRule, Pairing
+from ssdp_hw.rules import (
+    SADP,
+    SSDP,
+    STDP,
+    CounterRule,
+    FixedSADP,
+    FixedSSDP,
+    FixedSTDP,
+    FloatRule,
+    LocalRule,
+    Pairing,
+    SilentPairs,
+    SpikeTime,
+)
 from ssdp_hw.rules.counter import rounded_product
+from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
-from ssdp_hw.ssdp import SSDP, FixedSSDP, SilentPairs, SpikeTime
-from ssdp_hw.ssdp.registers import silent_time
 
 
 def rule_parameters(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from ssdp_hw.drive import AnyNetwork, Drive
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import Record, Recording
-from ssdp_hw.target import Availability, Learned, LearningPlan, Target, shared_weights
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights
 
 from .inference import Task, run_all
 from .learning import LearningTask, learn_all, unsupported

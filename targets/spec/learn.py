@@ -1,4 +1,4 @@
-"""Learning, window by window, by the operations of :mod:`ssdp_hw.rules` and :mod:`ssdp_hw.ssdp`."""
+"""Learning, window by window, by the operations of :mod:`ssdp_hw.rules` and :mod:`ssdp_hw.rules`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import with_synapse_values
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.network import Network
-from ssdp_hw.result import OverflowCount, Record
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
 from ssdp_hw.rules.counter import accumulate, commit
-from ssdp_hw.target import Learned, LearningPlan
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import OverflowCount, Record
+from ssdp_hw.running.target import Learned, LearningPlan
 
 from .run_fixed import run_fixed
 from .run_float import run_float

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw import arithmetic as op
-from ssdp_hw.drive import Drive
-from ssdp_hw.fixed import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.graph import BaseProjection, Comparison, Reset
-from ssdp_hw.result import OverflowCount, Record, Recording
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
+from ssdp_hw.running.drive import Drive
+from ssdp_hw.running.result import OverflowCount, Record, Recording
 
 from .sending import Sending
 from .traces import Traces

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import Drive
-from ssdp_hw.graph import Comparison, Reset
-from ssdp_hw.network import Network, Population
-from ssdp_hw.result import Record, Recording
+from ssdp_hw.network.float_network import Network, Population
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.running.drive import Drive
+from ssdp_hw.running.result import Record, Recording
 
 from .sending import Sending
 from .traces import Traces

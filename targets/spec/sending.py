@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork
-from ssdp_hw.graph import BaseProjection
+from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.running.drive import AnyNetwork
 
 Array = NDArray[Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.fixed import FixedNetwork
-from ssdp_hw.result import Record, Recording
-from ssdp_hw.target import Availability, Learned, LearningPlan, Target
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target
 
 from .learn import learn_fixed, learn_float
 from .run_fixed import run_fixed

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.drive import AnyNetwork, Drive
-from ssdp_hw.result import OverflowCount, Record, Recording
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import OverflowCount, Record, Recording
 
 
 class Traces:

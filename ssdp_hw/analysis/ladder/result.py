@@ -1,0 +1,152 @@
+"""What a loss ladder found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ssdp_hw.analysis.ladder.step import Step
+from ssdp_hw.analysis.statistics import Interval
+from ssdp_hw.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class LayerAgreement:
+    """One population in two runs of the same samples.
+
+    Attributes:
+        population: its name.
+        spikes, reference_spikes: how many spikes it sent in this run and in the reference.
+        different: spikes that only one of the two runs has.
+        agreement: spikes that both runs have, as a share of those that either has; 1 if neither has any.
+        first: step of the first difference, or None; ``sample`` and ``neuron`` say where.
+        v_difference: for a readout without spikes the largest |v - v of the reference| in volts, else None.
+    """
+
+    population: str
+    spikes: int
+    reference_spikes: int
+    different: int
+    agreement: float
+    first: int | None
+    sample: int | None
+    neuron: int | None
+    v_difference: float | None
+
+    def __str__(self) -> str:
+        if self.v_difference is not None:
+            return f"{self.population} v within {self.v_difference:.2g}"
+        where = "" if self.first is None else f" from step {self.first}"
+        return f"{self.population} {self.agreement:.1%}{where}"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One network of the ladder.
+
+    Attributes:
+        step: what changed; ``alone`` says whether on top of all earlier steps, or of the chip's timing only.
+        accuracy: share of samples classified right, with its 95 % Wilson interval.
+        undecided: samples in which the readout had nothing to decide on.
+        lost, won: samples that were right on the rung before and are wrong now, and the reverse. Before
+            the first rung nothing was right or wrong: 0; before a step alone comes the chip's timing.
+        same_as_float: share of samples with the prediction of the float network.
+        spike_rate: spikes per neuron and step over all populations of the float network that spike; None
+            for the source framework, of which only predictions are known.
+        layers: every population against the float network's, and ``layers_before`` against the rung before.
+        overflow: wraps and saturations of all registers; None in float.
+    """
+
+    step: Step
+    alone: bool
+    accuracy: Interval
+    undecided: int
+    lost: int
+    won: int
+    same_as_float: float
+    spike_rate: float | None
+    layers: tuple[LayerAgreement, ...]
+    layers_before: tuple[LayerAgreement, ...]
+    overflow: int | None
+
+
+@dataclass(frozen=True)
+class LossLadder:
+    """The rungs from the source model to the chip, and each step alone.
+
+    Attributes:
+        cumulative: from the first rung to the chip; the last is the fixed network itself.
+        alone: the steps one by one, each from the float network in the chip's timing.
+        readout, steps, samples, target, chip: how it was measured.
+        quantization: the report of the fixed network, as plain values; None where it has none.
+    """
+
+    cumulative: tuple[Rung, ...]
+    alone: tuple[Rung, ...]
+    readout: str
+    steps: int
+    samples: int
+    target: str
+    chip: str
+    quantization: Mapping[str, Any] | None = None
+
+    @property
+    def rows(self) -> tuple[Rung, ...]:
+        """All rungs, the cumulative ones first."""
+        return self.cumulative + self.alone
+
+    def rung(self, step: Step | str, *, alone: bool = False) -> Rung:
+        """The rung of that step.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        found = [r for r in (self.alone if alone else self.cumulative) if r.step == Step(step)]
+        if not found:
+            raise ParameterError(f"the ladder has no rung '{step}'{' alone' if alone else ''}")
+        return found[0]
+
+    @property
+    def loss(self) -> float:
+        """Accuracy of the float network minus that of the chip, in points of percent."""
+        return 100 * (self.rung(Step.FLOAT).accuracy.value - self.rung(Step.OVERFLOW).accuracy.value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "loss": self.loss}
+
+    def to_json(self) -> str:
+        """The whole ladder as JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Column titles of :meth:`cells`."""
+        return (
+            "step", "accuracy (95 %)", "lost, won", "same as float", "spike rate", "spikes as in float", "overflows",
+        )
+
+    def cells(self, *, alone: bool = False) -> list[tuple[str, ...]]:
+        """One tuple of texts a cumulative rung (or a step alone), for tables."""
+        return [
+            (
+                r.step.label, r.accuracy.percent(), f"{r.lost}, {r.won}", f"{r.same_as_float:.1%}",
+                "-" if r.spike_rate is None else f"{r.spike_rate:.4f}", "; ".join(map(str, r.layers)) or "-",
+                "-" if r.overflow is None else str(r.overflow),
+            )
+            for r in (self.alone if alone else self.cumulative)
+        ]
+
+    def to_markdown(self) -> str:
+        """One Markdown table of the cumulative rungs, and one of the steps alone."""
+        tables = [_markdown(self.header, self.cells())]
+        if self.alone:
+            tables.append(_markdown((f"{self.header[0]} alone", *self.header[1:]), self.cells(alone=True)))
+        return "\n\n".join(tables)
+
+
+def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [" | ".join(header), " | ".join("---" for _ in header), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,211 @@
+"""The networks between a float network and its fixed form.
+
+They are float networks in the units of the chip: with scale s (units of the chip's state in a volt) the
+normal form ``U <- d_u U + g S``, ``V <- d_v V + U + bias`` of :mod:`ssdp_hw.quantization.normal_form` times s.
+There the chip's integers are a decay of ``1 - (du + offset) / 2**bits``, a threshold of ``vth << shift``, a bias
+of ``bias_mant << bias_exp`` and weights of ``weight * 2**weight_exp << shift``, all of them exact in float64,
+so that a voltage that meets its threshold exactly on the chip does so here. Values that are not rounded yet
+are those of the float network times s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.analysis.ladder.step import Step
+from ssdp_hw.checks import synapse_values, with_synapse_values
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network, Population, Projection
+from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
+from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
+from ssdp_hw.quantization.bias_sources import bias_sources
+from ssdp_hw.quantization.channels import in_own_units, times_rows
+from ssdp_hw.quantization.decays import leak_ratio
+from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, normal_form
+from ssdp_hw.quantization.options import ProjectionOptions
+from ssdp_hw.quantization.parts import fixed_population, fixed_projections
+from ssdp_hw.quantization.split import parts_of, units_of
+from ssdp_hw.running.drive import AnyNetwork
+
+Real = NDArray[np.float64]
+
+# Decays of 22 bits are a thousand times finer than a chip's 12; the product with a state of 40 bits fits int64.
+_FINE_DECAY_BITS = 22
+_WIDE_STATE_BITS = 62 - _FINE_DECAY_BITS
+# Further bits of the state where only its overflow counts, as far as the other registers allow.
+_FINE_STATE_BITS = 30
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StepReadout(Neuron):
+    """A readout that is given by its step: any decay, 0 and 1 included, whatever the time constants."""
+
+    decay_u: Any
+    gain_u: Any
+    decay_v: Any
+    gain_v: Any
+    drift: Any
+
+    spiking: ClassVar[bool] = False
+    has_current: ClassVar[bool] = True
+
+    def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
+        """The step as it is given."""
+        return StepCoefficients(self.decay_u, self.gain_u, self.decay_v, self.gain_v, self.drift)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StepNeuron(StepReadout):
+    """A spiking neuron that is given by its step."""
+
+    v_threshold: Any
+    v_reset: Any
+
+    spiking: ClassVar[bool] = True
+
+
+def in_chip_timing(network: Network) -> Network:
+    """The float network in the chip's order of updates, its constant currents from neurons that always fire."""
+    lowered, _ = bias_sources(network)
+    return replace(lowered, semantics=replace(lowered.semantics, update_order=UpdateOrder.CURRENT_FIRST))
+
+
+def check_match(lowered: Network, fixed: FixedNetwork) -> None:
+    """Refuse a fixed network that is not the float network's.
+
+    Raises:
+        ParameterError: other names or sizes, unknown scales, or thresholds of 0.
+    """
+    whole = [q for p in lowered.projections for q in parts_of(fixed, p.name)[1:]]
+    if _names_and_sizes(lowered) != _names_and_sizes(fixed, without=whole):
+        raise ParameterError(
+            "the fixed network is not this float network's: its inputs, populations or projections differ in name or "
+            "size; quantise this network, or leave 'fixed' out"
+        )
+    for p in fixed.populations:
+        if p.scale is None:
+            raise ParameterError(
+                f"population '{p.name}': the scale of its integers is unknown, so they mean no volts; ssdp_hw.quantize "
+                "states it"
+            )
+        if p.spiking and not np.all(p.vth):
+            raise ParameterError(
+                f"population '{p.name}': neuron {int(np.argmin(p.vth))} has a threshold of 0 on the chip, for which "
+                "there is no float neuron; quantise with another scale"
+            )
+
+
+def _names_and_sizes(network: AnyNetwork, without: Collection[Any] = ()) -> tuple[dict[str, int], dict[str, Any]]:
+    sizes = {name: network.size_of(name) for name in (*network.input_names, *network.population_names)}
+    return sizes, {p.name: (p.source, p.target, p.shape) for p in network.projections if p not in without}
+
+
+def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
+    """The float network in the chip's timing and units, with those parameters of ``fixed`` that the steps name."""
+    normal = {name: normal_form(lowered, name) for name in lowered.population_names}
+    populations = [_population(p, normal[p.name], fixed, steps) for p in lowered.populations]
+    incoming = {q.name: q for p in normal.values() for q in p.incoming}
+    projections = [_projection(p, incoming[p.name], fixed, steps) for p in lowered.projections]
+    return replace(lowered, populations=populations, projections=projections)
+
+
+def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, steps: Collection[Step]) -> Population:
+    chip, q = fixed.limits, fixed.population(p.name)
+    scale = _scale(fixed, p.name)
+    decay_u, decay_v, bias, v_init = exact.decay_u, exact.decay_v, exact.bias * scale, exact.v_init * scale
+    threshold = p.neuron.threshold_distance * scale
+    ratio = leak_ratio(exact, q.dv, chip)  # a rounded leak has a bias of its own
+    if Step.DECAYS in steps:
+        unity = float(1 << chip.decay_bits)
+        decay_u = 1.0 - (q.du + chip.current_decay_offset) / unity
+        decay_v = 1.0 - (q.dv + chip.voltage_decay_offset) / unity
+        bias = bias * ratio
+    if Step.THRESHOLDS in steps:
+        bias = q.bias if Step.DECAYS in steps else q.bias / ratio
+        v_init, threshold = q.v_init, q.vth << chip.activation_shift
+    values: dict[str, Any] = {
+        "size": p.size, "v_init": v_init, "decay_u": decay_u, "gain_u": np.ones(p.size), "decay_v": decay_v,
+        "gain_v": np.ones(p.size), "drift": bias,
+    }
+    neuron = StepNeuron(**values, v_threshold=threshold, v_reset=0.0) if p.spiking else StepReadout(**values)
+    return replace(p, neuron=neuron, bias=0.0)
+
+
+def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Collection[Step]) -> Projection:
+    if Step.WEIGHTS in steps:
+        units = units_of(fixed, p.name)
+        return replace(p, weight=with_synapse_values(
+            units, synapse_values(units) * float(1 << fixed.limits.activation_shift)
+        ))
+    scales = np.broadcast_to(_scale(fixed, p.target), (p.shape[0],))
+    return replace(p, weight=times_rows(exact.weight, scales))
+
+
+def _scale(fixed: FixedNetwork, name: str) -> Any:
+    """Units of the chip's state in a volt of that population."""
+    scale = fixed.population(name).scale
+    assert scale is not None
+    return scale
+
+
+def without_overflow(fixed: FixedNetwork) -> FixedNetwork:
+    """The same integers on a chip whose registers are so wide that nothing wraps or saturates."""
+    chip = fixed.limits
+    return replace(fixed, chip=replace(
+        chip, name=f"{chip.name}-wide", state_bits=62 - chip.decay_bits, activation_bits=63,
+    ))
+
+
+def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> FixedNetwork:
+    """Integer state, or its overflow alone, with parameters rounded far finer than on the chip.
+
+    For ``STATE`` the unit of u and v is the chip's, in registers that do not overflow. For ``OVERFLOW`` the
+    range of u and v is the chip's, in units as much finer as the other registers allow (64 times for 24 bits).
+    """
+    chip = fixed.limits
+    finer = 0 if step is Step.STATE else max(_FINE_STATE_BITS - chip.state_bits, 0)
+    fine = replace(
+        chip, name=f"{chip.name}-fine", weight_bits=MAX_SCALE_BITS, weight_scale_bits=MAX_SCALE_BITS,
+        weight_exp_min=-31, weight_exp_max=31, decay_bits=_FINE_DECAY_BITS, activation_shift=0, activation_bits=63,
+        state_bits=_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer, threshold_bits=31,
+        bias_mant_bits=32, bias_exp_max=7,
+    )
+    # In the units of the chip the scale is that of the finer state.
+    normal = {
+        name: in_own_units(normal_form(lowered, name), np.broadcast_to(_scale(fixed, name), (lowered.size_of(name),)))
+        for name in lowered.population_names
+    }
+    incoming = {q.name: q for p in normal.values() for q in p.incoming}
+    scale, options = 2.0**finer, ProjectionOptions()
+    populations = [
+        replace(fixed_population(p, scale, fine), scale=_scale(fixed, name) * scale) for name, p in normal.items()
+    ]
+    projections = [
+        q for p in lowered.projections
+        for q in fixed_projections(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
+    ]
+    return FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
+
+
+def _fine_format(fan_in: int) -> WeightFormat:
+    """As many bits as weights may have whose sums fit int32."""
+    return WeightFormat(min(24, 30 - fan_in.bit_length()), SignMode.MIXED, MAX_SCALE_BITS)
+
+
+def in_volts(network: Network, which: AnyNetwork, fixed: FixedNetwork, name: str, v: NDArray[Any]) -> Real:
+    """Voltages of a population of any rung as volts of the float network."""
+    if isinstance(which, FixedNetwork):
+        scale = _scale(which, name)
+    elif isinstance(which.population(name).neuron, StepReadout):
+        scale = _scale(fixed, name)
+    else:
+        return np.asarray(v)
+    return np.asarray(v / scale + network.population(name).neuron.parameter("v_reset"))
+
+

@@ -1,0 +1,194 @@
+"""What a fixed network takes of its chip: cores, memory, axons.
+
+Limits come from the chip's file, each with its source. Every core holds neighbouring neurons of one
+population and all synapses that end at them. The synaptic memory is a lower bound: weight bits,
+delay bits where a projection has delays, and for sparse projections the index of the target; how
+the chip packs synapses into words is not counted. Of a convolution a core holds the kernels of the
+output channels that its neurons belong to, once (Loihi's population connectivity, Davies et al.
+2018), not a weight for each synapse; what tells the axons where a kernel lies is not counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import unrolled
+from ssdp_hw.chips import Figure
+from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
+
+# What a core may run out of, as named in the chip's file.
+LIMITS = ("compartments", "synaptic_memory", "input_axons", "output_axons")
+
+
+@dataclass(frozen=True)
+class PopulationResources:
+    """One population on the chip.
+
+    Attributes:
+        name, neurons: the population.
+        synapses, synaptic_bytes: that end at it, on all its cores together; bytes are a lower bound.
+        cores: cores that hold it.
+        used: fullest core's share of each limit: 1.0 is full, above does not fit.
+        bound_by: the limit of which the fullest core uses most.
+    """
+
+    name: str
+    neurons: int
+    synapses: int
+    synaptic_bytes: int
+    cores: int
+    used: Mapping[str, float]
+    bound_by: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether every core stays within its limits."""
+        return max(self.used.values()) <= 1.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A network on its chip.
+
+    Attributes:
+        chip: name of the chip.
+        populations: one entry each.
+        cores, cores_available: taken and there.
+        limits: the figures used, with their sources.
+    """
+
+    chip: str
+    populations: tuple[PopulationResources, ...]
+    cores: int
+    cores_available: int
+    limits: Mapping[str, Figure]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the network fits one chip."""
+        return self.cores <= self.cores_available and all(p.fits for p in self.populations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "fits": self.fits}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        verdict = "fits" if self.fits else "DOES NOT FIT"
+        out = [f"{self.cores} of {self.cores_available} cores of {self.chip}: {verdict}"]
+        for p in self.populations:
+            shares = ", ".join(f"{name} {share:.1%}" for name, share in p.used.items())
+            out.append(
+                f"  {p.name}: {p.neurons} neurons, {p.synapses} synapses, at least {p.synaptic_bytes} bytes, "
+                f"{p.cores} cores; fullest core: {shares}"
+            )
+        return out
+
+
+def resources(network: FixedNetwork) -> Resources:
+    """Cores, synaptic memory and axons that a network takes, population by population.
+
+    Raises:
+        UnsupportedError: nothing is known of the cores of this chip.
+    """
+    limits = network.limits.figures("core")
+    if not {*LIMITS, "count"} <= limits.keys():
+        raise UnsupportedError(f"chip '{network.limits.name}': its file has no figures for cores")
+    available = int(limits["count"].value)
+    loads = {p.name: _Load(network, p.name) for p in network.populations}
+    cores = {name: load.fewest_cores(limits, available) for name, load in loads.items()}
+    # Every neuron needs one output axon for each core that it reaches, so this comes second.
+    reached = {name: _cores_reached(network, name, cores) for name in cores}
+    for name, load in loads.items():
+        per_core = max(1, int(limits["output_axons"].value) // max(1, reached[name]))
+        cores[name] = max(cores[name], min(load.neurons, math.ceil(load.neurons / per_core)))
+    populations = []
+    for name, load in loads.items():
+        used = {
+            limit: share / limits[limit].value
+            for limit, share in load.fullest(cores[name], _cores_reached(network, name, cores)).items()
+        }
+        populations.append(PopulationResources(
+            name, load.neurons, load.synapses, math.ceil(int(load.bits(cores[name]).sum()) / 8), cores[name], used,
+            max(used, key=lambda k: used[k]),
+        ))
+    return Resources(network.limits.name, tuple(populations), sum(cores.values()), available, limits)
+
+
+def _cores_reached(network: FixedNetwork, name: str, cores: Mapping[str, int]) -> int:
+    """Cores to which the neurons of a population send: those of all its targets."""
+    return sum(cores[target] for target in {p.target for p in network.projections if p.source == name})
+
+
+class _Load:
+    """What the neurons of one population bring with them."""
+
+    def __init__(self, network: FixedNetwork, name: str) -> None:
+        self.neurons = network.size_of(name)
+        self._incoming = network.incoming(name)
+        self._matrices = {p.name: unrolled(p.weight) for p in self._incoming}
+        self.synapses = sum(p.synapse_count for p in self._incoming)
+        bits = np.zeros(self.neurons, np.int64)
+        for p in self._incoming:
+            if not p.is_convolution:
+                counts = np.diff(p.weight.indptr) if p.is_sparse else np.full(self.neurons, p.shape[1])
+                bits += counts * _stored_bits(p)
+        self._bits = np.concatenate([[0], np.cumsum(bits)])
+
+    def fewest_cores(self, limits: Mapping[str, Figure], available: int) -> int:
+        """Fewest equal parts that fit, or as many as the chip has cores where none do."""
+        least = math.ceil(self.neurons / limits["compartments"].value)
+        for parts in range(least, min(self.neurons, available) + 1):
+            load = self.fullest(parts, 0)
+            if all(load[name] <= limits[name].value for name in LIMITS):
+                return parts
+        return min(self.neurons, available)
+
+    def _ends(self, parts: int) -> NDArray[np.int64]:
+        """Where so many equal parts begin, and the last ends."""
+        return np.linspace(0, self.neurons, parts + 1).astype(np.int64)
+
+    def bits(self, parts: int) -> NDArray[np.int64]:
+        """Synaptic memory of each of so many equal parts."""
+        ends = self._ends(parts)
+        bits = np.diff(self._bits[ends])
+        for p in self._incoming:
+            if isinstance(p.weight, ConvWeight):
+                channels = len(p.weight.kernel)
+                first, last = ends[:-1] * channels // self.neurons, (ends[1:] - 1) * channels // self.neurons
+                bits += (last + 1 - first) * (p.weight.kernel.size // channels) * _stored_bits(p)
+        return bits
+
+    def fullest(self, parts: int, reached: int) -> dict[str, float]:
+        """Largest use of each limit by any of so many equal parts."""
+        ends = self._ends(parts)
+        largest = int(np.max(np.diff(ends)))
+        return {
+            "compartments": largest,
+            "synaptic_memory": math.ceil(int(np.max(self.bits(parts))) / 8),
+            "input_axons": sum(self._sources(p, ends) for p in self._incoming),
+            "output_axons": largest * reached,
+        }
+
+    def _sources(self, p: FixedProjection, ends: NDArray[np.int64]) -> int:
+        """Most presynaptic neurons that any part has synapses from."""
+        if not p.is_sparse:
+            return p.shape[1]
+        w = self._matrices[p.name]
+        return max(int(np.unique(w.indices[w.indptr[a]:w.indptr[b]]).size) for a, b in pairwise(ends.tolist()))
+
+
+def _stored_bits(p: FixedProjection) -> int:
+    """Bits of one stored weight: weight, delay if the projection has delays, target index if it is sparse."""
+    delay = 6 if p.max_delay else 0
+    index = 10 if p.is_sparse else 0
+    return p.format.bits + delay + index

@@ -1,0 +1,305 @@
+"""``verify``: the source of a network and the network side by side, layer by layer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import as_array
+from ssdp_hw.conversion.alignment import Timing, lags
+from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.run import run
+
+Bool = NDArray[np.bool_]
+Real = NDArray[np.float64]
+
+# Voltages nearer to the threshold than this part of the way to it are a matter of rounding in float32.
+ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class FirstDifference:
+    """The earliest spike of a layer that one side has and the other has not.
+
+    Attributes:
+        step: in the time of the source; ``our_step`` is that of the network.
+        sample, neuron: where.
+        source_fired: whether the source fired there; the network did the opposite.
+        miss: by how much the voltage of the silent side missed the threshold, in its own units; None if
+            the source is silent and gives no voltages.
+        follows: an earlier layer that differs in this sample already, and so is the cause; else None.
+        rounding: whether float rounding explains it: the source agrees once it is run in float64, or (where
+            that is not possible) the miss is below a part of the threshold.
+    """
+
+    step: int
+    our_step: int
+    sample: int
+    neuron: int
+    source_fired: bool
+    miss: float | None
+    follows: str | None
+    rounding: bool
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer of the source and the population of the network that stands for it.
+
+    Attributes:
+        layer, population: their names.
+        lag: steps that the population is behind the source.
+        source_spikes, our_spikes: how many.
+        different: (step, sample, neuron) that fired on one side only.
+        first: the earliest of them, or None.
+        voltage: largest difference of voltages, where neither side fires and up to the first difference of
+            the sample, in volts of the source (of a fixed population by its scale, from a reset at 0); None
+            if the source gives none, or the scale is unknown.
+    """
+
+    layer: str
+    population: str
+    lag: int
+    source_spikes: int
+    our_spikes: int
+    different: int
+    first: FirstDifference | None
+    voltage: float | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` found."""
+
+    layers: tuple[LayerCheck, ...]
+    source: str
+    steps: int
+    samples: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether every spike is the same."""
+        return not any(layer.different for layer in self.layers)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every layer is equal, or its first difference is one of float rounding or follows from one."""
+        return all(layer.first is None or layer.first.rounding for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "equal": self.equal, "agrees": self.agrees}
+
+    def to_markdown(self) -> str:
+        """A Markdown table, one row a layer."""
+        header = ("layer", "lag", "spikes, source", "spikes, here", "different", "voltage within", "first difference")
+        rows = [header, tuple("---" for _ in header), *(_cells(layer) for layer in self.layers)]
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def verify(
+    model: Any, network: AnyNetwork, samples: Any, *, timing: Timing | str | None = None,
+    names: Mapping[str, str] | None = None, target: str = "engine", rounding: float = ROUNDING,
+) -> Verification:
+    """Run a source and the network made of it on the same samples, and compare every layer.
+
+    Args:
+        model: the source: a torch module (see :func:`ssdp_hw.from_torch`; each layer is run from rest, in
+            the module's own precision), another Network or FixedNetwork, a callable that takes the samples
+            and returns a recording, or a recording: for each layer its spikes, shape (time, batch, n), or a
+            pair of spikes and voltages.
+        network: float or fixed.
+        samples: input spikes of 0 and 1, shape (time, batch, *shape).
+        timing: when spikes act in the source, see :mod:`ssdp_hw.conversion.alignment`; default ``projections`` for a
+            network, else ``same_step``.
+        names: population by layer; default: the same names, else the same order.
+        target: where the network is run.
+        rounding: part of the way from reset to threshold below which a voltage that misses the threshold
+            does so by rounding, for sources that cannot be run in float64.
+
+    Raises:
+        ParameterError, ShapeError: layers, names or shapes that do not fit.
+        UnsupportedError: a torch module that is no chain of layers.
+    """
+    spikes = as_array(samples, "samples")
+    if spikes.ndim < 3:
+        raise ShapeError(f"samples of shape {spikes.shape}; expected (time, batch, *shape)")
+    default = Timing.PROJECTIONS if isinstance(model, Network | FixedNetwork) else Timing.SAME_STEP
+    lag = lags(network, default if timing is None else Timing(timing))
+    flat = spikes.reshape(*spikes.shape[:2], -1)
+    title, theirs, again = _source(model, spikes, flat, target)
+    pairs = _pairs(network, theirs, names)
+    result = run(
+        network, flat, target, record=("spikes", "v"), steps=len(flat) + max(lag.values()), on_overflow="ignore"
+    )
+    checks: list[LayerCheck] = []
+    begun: dict[str, NDArray[np.int64]] = {}
+    for layer, population in pairs.items():
+        part = slice(lag[population], lag[population] + len(flat))
+        ours = result.spikes[population][part], result.v[population][part].astype(np.float64)
+        checks.append(_check(layer, population, network, ours, theirs[layer], begun, lag[population], rounding))
+    if again is not None and any(check.different for check in checks):
+        checks = [_settled(check, again(), result.spikes, len(flat)) for check in checks]
+    return Verification(tuple(checks), title, len(flat), flat.shape[1])
+
+
+Layers = dict[str, tuple[Bool, Real | None]]
+
+
+def _source(
+    model: Any, samples: NDArray[Any], flat: NDArray[Any], target: str
+) -> tuple[str, Layers, Callable[[], Layers] | None]:
+    """What the source is, its recording, and how to run it in float64."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        from ssdp_hw.conversion.torch.run import run_torch
+
+        exact: list[Layers] = []
+
+        def again() -> Layers:
+            if not exact:
+                exact.append(dict(run_torch(model, samples, exact=True)))
+            return exact[0]
+
+        return f"torch module {type(model).__name__}", dict(run_torch(model, samples)), again
+    if isinstance(model, Network | FixedNetwork):
+        result = run(model, flat, target, record=("spikes", "v"), on_overflow="ignore")
+        comparable = isinstance(model, Network)
+        found: Layers = {n: (s, result.v[n] if comparable else None) for n, s in result.spikes.items()}
+        return type(model).__name__, found, None
+    recorded = model(samples) if callable(model) else model
+    if not isinstance(recorded, Mapping) or not recorded:
+        raise ParameterError("the source gives no recording: a dict with spikes, or (spikes, voltages), by layer")
+    return "recording", {str(n): _layer(str(n), value, flat.shape[:2]) for n, value in recorded.items()}, None
+
+
+def _layer(name: str, value: Any, expected: tuple[int, ...]) -> tuple[Bool, Real | None]:
+    spikes, voltages = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+    fired = as_array(spikes, f"layer '{name}': spikes")
+    if fired.ndim < 3 or fired.shape[:2] != tuple(expected):
+        raise ShapeError(f"layer '{name}': spikes of shape {fired.shape}; expected (time, batch, n), {expected} first")
+    if fired.dtype != bool and not np.all((fired == 0) | (fired == 1)):
+        raise ParameterError(f"layer '{name}': spikes must be 0 or 1")
+    fired = fired.reshape(*fired.shape[:2], -1) != 0
+    if voltages is None:
+        return fired, None
+    v = as_array(voltages, f"layer '{name}': voltages").astype(np.float64)
+    if v.size != fired.size:
+        raise ShapeError(f"layer '{name}': voltages of shape {v.shape} beside spikes of shape {fired.shape}")
+    return fired, v.reshape(fired.shape)
+
+
+def _pairs(network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None) -> dict[str, str]:
+    sizes = {layer: spikes.shape[2] for layer, (spikes, _) in theirs.items()}
+    if names is not None:
+        for layer in names:
+            if layer not in sizes:
+                raise ParameterError(f"names: the source has no layer '{layer}'; there are: {', '.join(sizes)}")
+        found = dict(names)
+    else:
+        common = [name for name in sizes if name in network.population_names]
+        # What nothing feeds is no layer of the source: the neuron from which biases come.
+        fed = [n for n in network.population_names if any(p.target == n and p.source != n for p in network.projections)]
+        found = {name: name for name in common} or dict(zip(sizes, fed, strict=len(sizes) == len(fed)))
+        if not common and len(sizes) != len(fed):
+            raise ParameterError(f"the source has layers {list(sizes)}, the network {fed}: give names")
+    for layer, population in found.items():
+        if network.population(population).size != sizes[layer]:
+            raise ShapeError(
+                f"layer '{layer}' has {sizes[layer]} neurons, population '{population}' has "
+                f"{network.population(population).size}"
+            )
+    return found
+
+
+def _check(
+    layer: str, name: str, network: AnyNetwork, ours: tuple[Bool, Real], theirs: tuple[Bool, Real | None],
+    begun: dict[str, NDArray[np.int64]], lag: int, rounding: float,
+) -> LayerCheck:
+    fired, v = ours
+    source_fired, source_v = theirs
+    different = fired != source_fired
+    steps = len(different)
+    # For each sample the first step with a difference; the number of steps if there is none.
+    onset = np.where(different.any(axis=(0, 2)), different.any(axis=2).argmax(axis=0), steps)
+    earlier = dict(begun)
+    begun[layer] = onset
+    scale = _scale(network, name)
+    voltage = None
+    if source_v is not None and scale is not None:
+        limit = np.minimum.reduce([onset, *earlier.values()])
+        compared = ~fired & ~source_fired & (np.arange(steps)[:, None, None] < limit[None, :, None])
+        voltage = float(np.max(np.abs(v / scale - source_v), where=compared, initial=0.0))
+    first = None
+    if different.any():
+        step, sample, neuron = (int(k) for k in np.argwhere(different)[0])
+        there = bool(source_fired[step, sample, neuron])
+        threshold, distance = _threshold(network, name, neuron)
+        miss = None
+        if there:
+            miss = threshold - float(v[step, sample, neuron])
+        elif source_v is not None:
+            ratio = 1.0 if scale is None else scale
+            miss = threshold / ratio - float(source_v[step, sample, neuron])
+            distance = distance / ratio
+        follows = next((other for other, at in earlier.items() if at[sample] <= step), None)
+        near = miss is not None and abs(miss) <= rounding * distance
+        first = FirstDifference(
+            step, step + lag, sample, neuron, there, miss, follows, follows is None and near and scale == 1.0
+        )
+    return LayerCheck(
+        layer, name, lag, int(source_fired.sum()), int(fired.sum()), int(np.count_nonzero(different)), first, voltage
+    )
+
+
+def _settled(check: LayerCheck, exact: Layers, spikes: Mapping[str, Bool], steps: int) -> LayerCheck:
+    """The check with rounding decided by the source in float64."""
+    if check.first is None:
+        return check
+    same = np.array_equal(exact[check.layer][0], spikes[check.population][check.lag:check.lag + steps])
+    return replace(check, first=replace(check.first, rounding=same))
+
+
+def _scale(network: AnyNetwork, name: str) -> float | None:
+    """Units of the network's voltage in one volt of the source; None if unknown."""
+    if isinstance(network, Network):
+        return 1.0
+    scale: float | None = network.population(name).scale
+    return scale
+
+
+def _threshold(network: AnyNetwork, name: str, neuron: int) -> tuple[float, float]:
+    """Threshold of a neuron, and its distance from the reset, in the network's units."""
+    if isinstance(network, Network):
+        model = network.population(name).neuron
+        return float(model.parameter("v_threshold")[neuron]), float(model.threshold_distance[neuron])
+    vth = float(network.population(name).vth[neuron] << network.limits.activation_shift)
+    return vth, vth
+
+
+def _cells(check: LayerCheck) -> tuple[str, ...]:
+    voltage = "-" if check.voltage is None else f"{check.voltage:.1e}"
+    name = check.layer if check.layer == check.population else f"{check.layer} ({check.population})"
+    return (
+        name, str(check.lag), str(check.source_spikes), str(check.our_spikes), str(check.different), voltage,
+        "none" if check.first is None else _sentence(check.first),
+    )
+
+
+def _sentence(first: FirstDifference) -> str:
+    who = "only the source fires" if first.source_fired else "only the network fires"
+    text = f"step {first.step} (here {first.our_step}), sample {first.sample}, neuron {first.neuron}: {who}"
+    if first.miss is not None:
+        silent = "the network" if first.source_fired else "the source"
+        text += f", {silent} misses the threshold by {first.miss:.3g}"
+    if first.rounding:
+        return f"{text}; float rounding explains it"
+    return f"{text}; follows from '{first.follows}'" if first.follows else f"{text}; rounding does not explain it"

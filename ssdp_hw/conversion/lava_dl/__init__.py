@@ -1,0 +1,1 @@
+"""Networks from lava-dl's .net files."""

@@ -1,0 +1,255 @@
+"""``from_lava_dl``: a network that lava-dl's SLAYER exported, in chip integers and without lava-dl.
+
+What the numbers mean (lava-dl 0.6.0, ``lava/lib/dl/netx/hdf5.py`` and ``slayer/block/base.py``):
+
+* du = iDecay - 1, dv = vDecay, vth = vThMant; weights are on the chip's scale already.
+* SLAYER fires at v >= threshold + 0.01 units of the integer voltage, so in integers at v > vth << 6.
+* A bias is in units of weights, of which one is 64 on the scale of v: a mantissa with exponent 6.
+* The ``delay`` of a layer is axonal: it belongs to the spikes that the layer sends on, not to those that
+  it sends to itself.
+* An input layer with neurons takes real values x as a constant current ``weight * x + bias``:
+  :class:`ssdp_hw.DirectInput`.
+* A last layer without neurons only sums up what arrives: a readout that never leaks.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ssdp_hw.chips import load_chip
+from ssdp_hw.conversion.lava_dl.net_file import Fields, Int, Layer, read_layers
+from ssdp_hw.errors import ParameterError, ShapeError, SsdpHwError, UnsupportedError
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.graph import Input
+
+INPUT = "input"
+BIAS_EXP = 6
+
+# What a neuron must be, where its file says it.
+_ONLY = {"refDelay": 1, "gradedSpike": 0, "messageBits": 0, "wgtExp": 0, "weight_exp": 0}
+
+
+def from_lava_dl(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> FixedNetwork:
+    """Read a lava-dl ``.net`` file (HDF5): input, dense, dense_rec, conv, pool, flatten and average layers.
+
+    Populations are named after their layers, ``layer0`` and so on; the channels of the input are in C
+    order of its shape. A last ``average`` only means groups of output neurons, and is left out with a
+    note. Weights are kept to the bit.
+
+    Args:
+        path: the file.
+        max_bytes: limit of what its datasets may occupy in memory together.
+
+    Raises:
+        FileFormatError: the file is missing, damaged or no such network; see
+            :func:`ssdp_hw.files.hdf5_guard.open_checked`.
+        UnsupportedError: layers, neurons or fields of other kinds, named.
+        ParameterError, ShapeError: a value that no register holds, or sizes that do not fit.
+    """
+    chain = _Chain()
+    for index, layer in enumerate(read_layers(path, max_bytes)):
+        try:
+            chain.add(f"layer{index}", layer)
+        except SsdpHwError as error:
+            raise _placed(error, layer.title) from None
+    try:
+        return chain.network()
+    except SsdpHwError as error:
+        raise _placed(error, str(path)) from None
+
+
+def _placed(error: SsdpHwError, where: str) -> SsdpHwError:
+    """The error with the place in front, where it does not say it already."""
+    return error if str(error).startswith(where) else type(error)(f"{where}: {error}")
+
+
+@dataclass
+class _Chain:
+    """What has been read so far, and the shape, name and axonal delays of its last layer."""
+
+    inputs: list[Input] = field(default_factory=list)
+    populations: list[FixedPopulation] = field(default_factory=list)
+    projections: list[FixedProjection] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    shape: tuple[int, ...] = ()
+    source: str = INPUT
+    delay: Any = 0
+    averaged: bool = False
+
+    def add(self, name: str, layer: Layer) -> None:
+        if self.averaged:
+            raise UnsupportedError(f"{layer.title} comes after an average, which only a last layer can be")
+        if layer.kind == "input":
+            self._input(name, layer)
+        elif layer.kind == "flatten":
+            self._begun(layer, None)
+            self.shape = (math.prod(self.shape),)
+        elif layer.kind == "average":
+            self._average(layer)
+        else:
+            self._connect(name, layer)
+
+    def network(self) -> FixedNetwork:
+        if not self.populations:
+            raise UnsupportedError("no layer has neurons")
+        return FixedNetwork(
+            self.inputs, self.populations, self.projections, [self.source], notes=list(dict.fromkeys(self.notes))
+        )
+
+    def _begun(self, layer: Layer, shape: tuple[int, ...] | None) -> None:
+        """Make the input of a file that does not begin with it, where its shape is known."""
+        if self.shape:
+            return
+        if shape is None:
+            raise UnsupportedError(f"{layer.title} is the first layer, and nothing tells the shape of its input")
+        self.shape = shape
+        self.inputs.append(Input(INPUT, math.prod(shape)))
+
+    def _input(self, name: str, layer: Layer) -> None:
+        if self.shape:
+            raise UnsupportedError(f"{layer.title} is not the first layer")
+        self._begun(layer, layer.shape())
+        if layer.neuron is None:
+            return
+        size = math.prod(self.shape)
+        gain = np.full(size, layer.integer("weight", 64))
+        weight = sp.csr_array((gain, np.arange(size), np.arange(size + 1)), shape=(size, size))
+        self._append(name, layer, weight, layer.integer("bias", 0))
+        self.notes.append(f"'{name}' takes real values x as a constant current weight * x + bias: DirectInput")
+
+    def _average(self, layer: Layer) -> None:
+        self._begun(layer, None)
+        groups, size = math.prod(layer.shape()), math.prod(self.shape)
+        if size % groups:
+            raise ShapeError(f"{layer.title} makes {groups} groups of {size} neurons")
+        self.averaged = True
+        self.notes.append(
+            f"the last layer, an average, is left out: class k is the mean of outputs {size // groups} k to "
+            f"{size // groups} (k + 1) - 1"
+        )
+
+    def _connect(self, name: str, layer: Layer) -> None:
+        weight, shape = self._dense(layer) if layer.kind.startswith("dense") else self._sliding(layer)
+        if math.prod(layer.shape()) != math.prod(shape):
+            raise ShapeError(f"{layer.title} states the shape {layer.shape()}, but its weights make {shape}")
+        self.shape = shape
+        self._append(name, layer, weight, _bias(layer, shape))
+        if layer.kind == "dense_rec":
+            size = math.prod(shape)
+            feedback = _matrix(layer, "weight_rec", size, size)
+            self.projections.append(FixedProjection(source=name, target=name, weight=feedback))
+        self.delay = _axonal_delay(layer, shape)
+
+    def _dense(self, layer: Layer) -> tuple[Any, tuple[int, ...]]:
+        size = math.prod(layer.shape())
+        stored = layer.integers("weight")
+        if stored.size % size:
+            raise ShapeError(f"{layer.title}: {stored.size} weights for {size} neurons")
+        self._begun(layer, (stored.size // size,))
+        return _matrix(layer, "weight", size, math.prod(self.shape)), (size,)
+
+    def _sliding(self, layer: Layer) -> tuple[ConvWeight, tuple[int, ...]]:
+        """The weight of a conv or pool layer: a cross-correlation, rows and columns as in its file."""
+        self._begun(layer, None)
+        shape = (*self.shape, 1, 1)[:3]
+        stored = layer.integers("weight")
+        if stored.ndim == 5 and stored.shape[4] == 1:  # the axis of time
+            stored = stored[..., 0]
+        if stored.ndim != 4 or 0 in stored.shape:
+            raise ShapeError(
+                f"{layer.title}: a weight of shape {stored.shape}; expected (outputs, inputs, rows, columns)"
+            )
+        stride, padding, dilation = (_pair(layer, key) for key in ("stride", "padding", "dilation"))
+        if layer.kind == "conv":
+            made = ConvWeight(stored, shape, stride, padding, dilation, layer.integer("groups", 1))
+            return made, made.shape_out
+        if stored.shape[:2] != (1, 1) or dilation != (1, 1):
+            raise UnsupportedError(
+                f"{layer.title}: a weight of shape {stored.shape}, dilation {dilation}; one window without dilation "
+                "for all channels is read"
+            )
+        kernel = stored[None]  # channels are one more axis of a convolution of one channel
+        made = ConvWeight(kernel, (1, *shape), (1, *stride), ((0, 0), *((p, p) for p in padding)))
+        return made, made.shape_out[1:]
+
+    def _append(self, name: str, layer: Layer, weight: Any, bias: Any) -> None:
+        """A population and the projection from what came before it."""
+        delay = self.delay
+        if np.ndim(delay):
+            if isinstance(weight, ConvWeight):
+                weight = weight.unrolled()
+                delay = delay[weight.tocoo().col]
+            else:
+                delay = np.broadcast_to(delay, weight.shape)
+        self.populations.append(_population(name, layer, math.prod(self.shape), bias))
+        self.projections.append(FixedProjection(source=self.source, target=name, weight=weight, delay=delay))
+        if np.any(bias) and self.source == INPUT and layer.kind != "input":
+            self.notes.append(
+                "the first weights take a step here, so that biases act once before the input does; in SLAYER they "
+                "begin together"
+            )
+        self.source = name
+
+
+def _population(name: str, layer: Layer, size: int, bias: Any) -> FixedPopulation:
+    neuron = layer.neuron
+    values = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
+    if neuron is None:
+        return FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False, **values)
+    for unsupported, only in _ONLY.items():
+        if neuron.integer(unsupported, only) != only:
+            raise UnsupportedError(
+                f"{neuron.title}: {unsupported} = {neuron.integer(unsupported)}; only {only} can be expressed"
+            )
+    chip = load_chip("loihi")
+    decay = neuron.integer("iDecay"), neuron.integer("vDecay")
+    if not 1 <= decay[0] <= chip.decay_max + 1 or not 0 <= decay[1] <= chip.decay_max:
+        raise UnsupportedError(
+            f"{neuron.title}: iDecay, vDecay = {decay}; expected 1 .. {chip.decay_max + 1} and 0 .. {chip.decay_max}"
+        )
+    return FixedPopulation(
+        name=name, size=size, du=decay[0] - 1, dv=decay[1], vth=neuron.integer("vThMant"), **values
+    )
+
+
+def _matrix(layer: Layer, name: str, post: int, pre: int) -> Int:
+    stored = layer.integers(name)
+    if stored.size != post * pre or (stored.ndim == 2 and stored.shape != (post, pre)):
+        raise ShapeError(f"{layer.title}: '{name}' of shape {stored.shape}; expected ({post}, {pre})")
+    return stored.reshape(post, pre)
+
+
+def _pair(layer: Fields, name: str) -> tuple[int, int]:
+    values = layer.integers(name).reshape(-1)
+    if values.size not in (1, 2):
+        raise ShapeError(f"{layer.title}: '{name}' has {values.size} values; expected one for rows, one for columns")
+    return int(values[0]), int(values[-1])
+
+
+def _bias(layer: Layer, shape: tuple[int, ...]) -> Any:
+    return _a_neuron(layer, "bias", shape) if "bias" in layer else 0
+
+
+def _axonal_delay(layer: Layer, shape: tuple[int, ...]) -> Any:
+    if "delay" not in layer:
+        return 0
+    delay = _a_neuron(layer, "delay", shape)
+    if np.any(delay < 0):
+        raise ParameterError(f"{layer.title}: a delay of {int(delay.min())} steps")
+    return int(delay[0]) if np.all(delay == delay[0]) else delay
+
+
+def _a_neuron(layer: Layer, name: str, shape: tuple[int, ...]) -> Int:
+    """One value a neuron, from one in all, one a channel or one a neuron."""
+    values, size = layer.integers(name).reshape(-1), math.prod(shape)
+    if values.size not in (1, shape[0], size):
+        raise ShapeError(f"{layer.title}: '{name}' has {values.size} values for {size} neurons of shape {shape}")
+    return np.repeat(values, size // values.size)

@@ -1,0 +1,179 @@
+"""The layers of a lava-dl ``.net`` file (HDF5) and their fields, each checked when it is asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import check_name
+from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
+from ssdp_hw.files.hdf5_guard import first_line, open_checked
+
+Int = NDArray[np.int64]
+
+MAX_LAYERS = 1000
+# A shape of more values than this is damage, not a layer.
+MAX_VALUES = 1 << 24
+
+_NEURON = {
+    "type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "messageBits", "wgtExp", "weight_exp",
+    "scaleRho", "tauRho", "theta",  # of training
+}
+_KERNEL = {"kernelSize", "stride", "padding", "dilation"}
+FIELDS = {
+    "input": {"type", "shape", "neuron", "weight", "bias"},
+    "flatten": {"type", "shape"},
+    "average": {"type", "shape"},
+    "dense": {"type", "shape", "neuron", "weight", "bias", "delay", "inFeatures", "outFeatures"},
+    "dense_rec": {"type", "shape", "neuron", "weight", "weight_rec", "bias", "delay", "inFeatures", "outFeatures"},
+    "conv": {"type", "shape", "neuron", "weight", "bias", "delay", "inChannels", "outChannels", "groups", *_KERNEL},
+    "pool": {"type", "shape", "neuron", "weight", "delay", *_KERNEL},
+}
+
+
+class Fields:
+    """Named values of a layer or of its neurons; ``title`` names their owner in messages."""
+
+    def __init__(self, values: dict[str, Any], title: str) -> None:
+        self.values, self.title = values, title
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def text(self, name: str) -> str:
+        """A text.
+
+        Raises:
+            FileFormatError: there is none.
+        """
+        value = self._array(name)
+        if value.size != 1 or value.dtype.kind not in "SO":
+            raise FileFormatError(f"{self.title}: '{name}' is no text")
+        item = value.reshape(-1)[0]
+        try:
+            return check_name(item.decode() if isinstance(item, bytes) else item, f"{self.title}: {name}")
+        except (UnicodeDecodeError, ParameterError):
+            raise FileFormatError(f"{self.title}: '{name}' is no printable text") from None
+
+    def integers(self, name: str) -> Int:
+        """Whole numbers in any numeric type; lava-dl writes many of them as floats.
+
+        Raises:
+            FileFormatError: there are none.
+            ParameterError: a value that is not whole, or beyond 32 bits.
+        """
+        value = self._array(name)
+        if value.dtype.kind not in "biuf":
+            raise FileFormatError(f"{self.title}: '{name}' has values of type {value.dtype}, not numbers")
+        with np.errstate(invalid="ignore"):
+            bad = ~(np.abs(value.astype(np.float64)) < 2.0**31)
+        if not np.any(bad):
+            bad = np.rint(value) != value if value.dtype.kind == "f" else np.zeros(value.shape, bool)
+        if np.any(bad):
+            raise ParameterError(
+                f"{self.title}: '{name}' holds {value[bad].flat[0]}; expected whole numbers of the chip: export the "
+                "network quantised, as lava-dl does"
+            )
+        return value.astype(np.int64)
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """One whole number.
+
+        Raises:
+            FileFormatError, ParameterError: see :meth:`integers`; or there are several.
+        """
+        if default is not None and name not in self:
+            return default
+        value = self.integers(name)
+        if value.size != 1:
+            raise FileFormatError(f"{self.title}: '{name}' has {value.size} values; expected one")
+        return int(value.reshape(-1)[0])
+
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the layer, channels first.
+
+        Raises:
+            FileFormatError, ParameterError: there is none, or it is none.
+        """
+        value = self.integers("shape")
+        shape = tuple(int(k) for k in value.reshape(-1))
+        if value.ndim > 1 or not 1 <= len(shape) <= 3 or min(shape) < 1 or math.prod(shape) > MAX_VALUES:
+            raise ParameterError(f"{self.title}: {str(shape)[:60]} is no shape of a layer")
+        return shape
+
+    def _array(self, name: str) -> NDArray[Any]:
+        if name not in self.values or isinstance(self.values[name], dict):
+            raise FileFormatError(f"{self.title}: there is no dataset '{name}'")
+        return np.asarray(self.values[name])
+
+
+class Layer(Fields):
+    """One layer; ``kind`` is its type in the file."""
+
+    def __init__(self, values: dict[str, Any], where: str) -> None:
+        super().__init__(values, where)
+        self.kind = self.text("type")
+        self.title = f"{where} ({self.kind})"
+        if self.kind not in FIELDS:
+            raise UnsupportedError(f"{where} is of type '{self.kind}'; read are {', '.join(FIELDS)}")
+        _refuse_unknown(self, FIELDS[self.kind])
+        for part in ("weight", "bias"):
+            if isinstance(values.get(part), dict):
+                raise UnsupportedError(f"{self.title}: '{part}' is complex; only real weights are read")
+
+    @property
+    def neuron(self) -> Fields | None:
+        """The fields of its neurons; None if it has none.
+
+        Raises:
+            FileFormatError: it is no group.
+            UnsupportedError: fields of another kind of neuron.
+        """
+        if "neuron" not in self:
+            return None
+        values = self.values["neuron"]
+        if not isinstance(values, dict):
+            raise FileFormatError(f"{self.title}: 'neuron' is no group")
+        found = Fields(values, f"{self.title}: neuron")
+        kind = found.text("type")
+        if kind not in ("LOIHI", "CUBA"):
+            raise UnsupportedError(f"{self.title} has neurons of type '{kind}'; only CUBA (or LOIHI) are read")
+        _refuse_unknown(found, _NEURON)
+        return found
+
+
+def read_layers(path: str | os.PathLike[str], max_bytes: int) -> list[Layer]:
+    """The layers of a file, in order.
+
+    Raises:
+        FileFormatError: no readable ``.net`` file; see :func:`ssdp_hw.files.hdf5_guard.open_checked`.
+        UnsupportedError: a layer of another type, or fields that this does not know.
+    """
+    with open_checked(path, max_bytes) as file:
+        try:
+            layers = file["layer"]
+            count = len(layers)
+            if not isinstance(layers, h5py.Group) or not 0 < count <= MAX_LAYERS:
+                raise FileFormatError(f"{path}: its layers are no group of 1 to {MAX_LAYERS}")
+            values = [_plain(layers[str(index)]) for index in range(count)]
+        except FileFormatError:
+            raise
+        except Exception as error:  # whatever a damaged file leads to
+            raise FileFormatError(f"{path}: is HDF5 but no lava-dl network ({first_line(error)})") from None
+    return [Layer(fields, f"{path}: layer {index}") for index, fields in enumerate(values)]
+
+
+def _plain(group: Any) -> dict[str, Any]:
+    """A group and the groups in it as dicts of arrays; their depth is bounded by the guard."""
+    return {key: _plain(item) if isinstance(item, h5py.Group) else item[()] for key, item in group.items()}
+
+
+def _refuse_unknown(fields: Fields, known: set[str]) -> None:
+    unknown = sorted(set(fields.values) - known)
+    if unknown:
+        raise UnsupportedError(f"{fields.title}: the fields {', '.join(map(repr, unknown))} are not known here")

@@ -1,0 +1,91 @@
+"""From a file to a graph of NIR nodes, or one line that says why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import nir
+from nir.serialization import hdf2dict
+
+from ssdp_hw.checks import check_name
+from ssdp_hw.conversion.nir.nodes import CONVOLUTIONS, SUPPORTED
+from ssdp_hw.errors import FileFormatError, SsdpHwError, UnsupportedError
+from ssdp_hw.files.hdf5_guard import first_line, open_checked
+
+
+def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
+    """Read a NIR file whose nodes are all supported.
+
+    Raises:
+        FileFormatError: no readable NIR file; see :func:`ssdp_hw.files.hdf5_guard.open_checked`.
+        UnsupportedError: nodes that :func:`ssdp_hw.from_nir` cannot express, all of them listed.
+    """
+    with open_checked(path, max_bytes) as file:
+        try:
+            values = hdf2dict(file["node"])
+            types = {name: _type(node) for name, node in _nodes(values)}
+        except Exception as error:  # whatever a damaged file leads to
+            raise FileFormatError(f"{path}: is HDF5 but no NIR graph ({first_line(error)})") from None
+    refuse_unsupported(types, f"{path}: ")
+    try:
+        graph = _graph(values)
+    except SsdpHwError:
+        raise
+    except Exception as error:  # any type: NIR asserts, and indexes what a file may lack
+        raise FileFormatError(f"{path}: NIR cannot read it ({first_line(error)})") from None
+    if not isinstance(graph, nir.NIRGraph):
+        raise FileFormatError(f"{path}: holds a single {type(graph).__name__}, not a graph")
+    return graph
+
+
+def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
+    """Raise if a node, given as type by name, is of a type that cannot be expressed.
+
+    Raises:
+        UnsupportedError: it lists every such node.
+        ParameterError: a name that is empty or not printable.
+    """
+    found = [
+        f"'{check_name(name, f'{where}node')}' ({kind})" for name, kind in types.items()
+        if kind not in SUPPORTED and kind != "Port"
+    ]
+    if found:
+        raise UnsupportedError(f"{where}unsupported nodes: {', '.join(found)}; supported are {', '.join(SUPPORTED)}")
+
+
+def _graph(values: dict[str, Any]) -> Any:
+    """The graph that NIR makes of a file's values, without its type check.
+
+    NIR's own check refuses files whose scalar parameters stand for a whole population, and adds
+    nodes; the shapes are checked by this package instead.
+    """
+    for _, node in [("", values), *_nodes(values)]:
+        if "type_check" in node:
+            raise ValueError("a field 'type_check' in the file")
+        if node["type"] == "NIRGraph":
+            node["type_check"] = False
+        elif node["type"] in CONVOLUTIONS:
+            node.setdefault("input_shape", None)  # older files leave it out
+    return nir.dict2NIRNode(values)
+
+
+def _nodes(graph: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Qualified name and values of every node, those of nested graphs included."""
+    pending = [("", graph)]
+    while pending:
+        prefix, values = pending.pop()
+        for name, node in values["nodes"].items():
+            if not isinstance(node, dict):
+                raise TypeError(f"node {name!r} is a dataset, not a group")
+            yield prefix + name, node
+            if node.get("type") == "NIRGraph":
+                pending.append((f"{prefix}{name}.", node))
+
+
+def _type(node: dict[str, Any]) -> str:
+    kind = node["type"]
+    if not isinstance(kind, str) or not kind.isprintable():
+        raise ValueError(f"{str(kind)[:40]!r} is no name of a type")
+    return kind

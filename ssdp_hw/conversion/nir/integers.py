@@ -1,0 +1,166 @@
+"""A fixed network, and a learning rule, in the metadata of a NIR graph.
+
+The graph's nodes are the float network that the integers mean (:func:`ssdp_hw.quantization.dequantize`), for other
+tools. The integers themselves lie beside it, as :mod:`ssdp_hw.files.storage` describes them: under ``ssdp_hw_fixed``
+the JSON text ``header`` (chip, dt, formats, scales, the report of quantisation) and all arrays. Nodes that do not say
+what the integers say make the graph contradict itself, and it is refused. A rule is the JSON text
+``ssdp_hw_rule``: one rule, or one a projection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ssdp_hw.checks import synapse_values
+from ssdp_hw.errors import ParameterError, SsdpHwError
+from ssdp_hw.files.hdf5_guard import first_line
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.rules.values import Rule, rule_from_dict, rule_to_dict
+from ssdp_hw.running.drive import AnyNetwork
+
+FIXED_KEY = "ssdp_hw_fixed"
+RULE_KEY = "ssdp_hw_rule"
+
+# Far below one unit of any register, far above float rounding.
+_TOLERANCE = 1e-9
+
+
+def fixed_to_metadata(network: FixedNetwork) -> dict[str, Any]:
+    """Metadata that hold every integer of the network.
+
+    Raises:
+        FileFormatError: its chip breaks a rule of :mod:`ssdp_hw.chips.table`.
+    """
+    from ssdp_hw.files.storage import encode
+
+    header, arrays = encode(network)
+    tree: dict[str, Any] = {"header": _text(header)}
+    for path, array in arrays.items():
+        *groups, name = path.split("/")
+        branch = tree
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        branch[name] = array if array.ndim else array[()]
+    return {FIXED_KEY: tree}
+
+
+def fixed_from_metadata(metadata: Any) -> FixedNetwork | None:
+    """The network of :func:`fixed_to_metadata`, or None if the metadata hold none.
+
+    Raises:
+        ParameterError: they are damaged.
+    """
+    tree = metadata.get(FIXED_KEY) if isinstance(metadata, Mapping) else None
+    if tree is None:
+        return None
+    from ssdp_hw.files.storage import decode
+
+    try:
+        network = decode(json.loads(tree["header"]), tree)
+    except SsdpHwError as error:
+        raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph: {error}") from None
+    except Exception as error:  # whatever damaged metadata lead to
+        raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph are damaged ({first_line(error)})") from None
+    if not isinstance(network, FixedNetwork):
+        raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph hold a float network")
+    return network
+
+
+def rule_to_metadata(network: AnyNetwork, rule: Rule | Mapping[str, Rule]) -> dict[str, str]:
+    """Metadata that hold a rule, or one a projection.
+
+    Raises:
+        UnsupportedError: a rule of a user's own.
+        ParameterError: no rule, or one for a projection that the network does not have.
+    """
+    if not isinstance(rule, Mapping):
+        return {RULE_KEY: _text({"rule": rule_to_dict(rule)})}
+    for name in rule:
+        network.projection(name)
+    return {RULE_KEY: _text({"rules": {name: rule_to_dict(r) for name, r in rule.items()}})}
+
+
+def rule_from_metadata(metadata: Any) -> Rule | dict[str, Rule] | None:
+    """The rule of :func:`rule_to_metadata`, or None if the metadata hold none.
+
+    Raises:
+        ParameterError: they are damaged.
+    """
+    text = metadata.get(RULE_KEY) if isinstance(metadata, Mapping) else None
+    if text is None:
+        return None
+    try:
+        values = json.loads(text)
+        if "rule" in values:
+            return rule_from_dict(values["rule"])
+        return {str(name): rule_from_dict(rule) for name, rule in values["rules"].items()}
+    except SsdpHwError as error:
+        raise ParameterError(f"the metadata '{RULE_KEY}' of the graph: {error}") from None
+    except Exception as error:
+        raise ParameterError(f"the metadata '{RULE_KEY}' of the graph are damaged ({first_line(error)})") from None
+
+
+def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
+    """Raise unless the nodes are the float network that the integers mean.
+
+    Raises:
+        ParameterError: they are not; it names the first part that differs.
+    """
+    from ssdp_hw.quantization import dequantize
+
+    # Sizes first: they bound what the integers can be unrolled to.
+    if _structure(nodes) != _structure(fixed):
+        _refuse("the graph", "inputs, populations, projections, outputs, or their sizes")
+    meant = dequantize(fixed)
+    if nodes.semantics != meant.semantics:
+        _refuse("the graph", "dt, discretization or update order")
+    for p, q in zip(nodes.populations, meant.populations, strict=True):
+        owner = f"population '{p.name}'"
+        if (p.neuron.kind, p.reset, p.threshold) != (q.neuron.kind, q.reset, q.threshold):
+            _refuse(owner, "model, reset or threshold condition")
+        for name in (f.name for f in fields(p.neuron)):
+            _compare(getattr(p.neuron, name), getattr(q.neuron, name), owner, name)
+        _compare(p.bias, q.bias, owner, "bias")
+    for a, b in zip(nodes.projections, meant.projections, strict=True):
+        owner = f"projection '{a.name}'"
+        if _pattern(a.weight) != _pattern(b.weight) or not np.array_equal(a.delay, b.delay):
+            _refuse(owner, "delays, or which synapses it has")
+        _compare(synapse_values(a.weight), synapse_values(b.weight), owner, "weights")
+
+
+def _structure(network: AnyNetwork) -> list[Any]:
+    return [
+        *((i.name, i.size) for i in network.inputs), *((p.name, p.size) for p in network.populations),
+        *((q.name, q.source, q.target, q.shape, q.synapse_count) for q in network.projections), tuple(network.outputs),
+    ]
+
+
+def _pattern(weight: Any) -> Any:
+    """Where the synapses of a weight are, as something to compare."""
+    if isinstance(weight, ConvWeight):
+        return weight.geometry(), weight.kernel.shape
+    return (weight.indices.tobytes(), weight.indptr.tobytes()) if sp.issparse(weight) else weight.shape
+
+
+def _compare(found: Any, meant: Any, owner: str, name: str) -> None:
+    if not np.allclose(found, meant, rtol=_TOLERANCE, atol=0.0):
+        _refuse(owner, name)
+
+
+def _refuse(owner: str, what: str) -> None:
+    raise ParameterError(
+        f"{owner}: the nodes and the integers in the metadata '{FIXED_KEY}' contradict each other in {what}; remove "
+        "the metadata to read the nodes, or write the graph anew"
+    )
+
+
+def _text(values: Any) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,131 @@
+"""The matrix and the bias of every linear node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import real_array, real_vector, synapse_indices, weight_matrix
+from ssdp_hw.conversion.nir.metadata import CONVOLUTION, metadata_of
+from ssdp_hw.conversion.nir.nodes import MATRICES, kind_of
+from ssdp_hw.conversion.nir.wiring import Wiring
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.graph import MAX_DELAY
+
+Real = NDArray[np.float64]
+
+
+class Budget:
+    """Synapses that unrolling and multiplying may still make."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = self._left = limit
+
+    def spend(self, count: int, owner: str, how: str) -> None:
+        """Take ``count`` synapses away.
+
+        Raises:
+            UnsupportedError: more than are left.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise UnsupportedError(
+                f"{owner}: {how} it needs {count} synapses, which makes more than {self.limit} in the whole graph; "
+                "if that is meant, raise max_synapses"
+            )
+
+
+@dataclass
+class LinearMap:
+    """``y = matrix x + bias``: a weight of any kind (post, pre), a bias (post,) or None, and delays.
+
+    ``delay`` has the seconds of each synapse, in row-major order, or is None.
+    """
+
+    matrix: Any
+    bias: Real | None = None
+    delay: Real | None = None
+
+
+def linear_map(wiring: Wiring, name: str) -> LinearMap:
+    """What a linear node does to its values.
+
+    Raises:
+        ParameterError, ShapeError: a weight or bias that is not numeric, not finite or does not fit.
+    """
+    node, owner = wiring.nodes[name], wiring.title(name)
+    post, pre = wiring.gives(name), wiring.takes(name)
+    if name in wiring.convolutions:
+        found = wiring.convolutions[name]
+        return LinearMap(found.weight, found.bias_of_outputs())
+    if kind_of(node) not in MATRICES:  # Scale
+        return LinearMap(diagonal(real_vector(node.scale, post, f"{owner}: scale")))
+    weight = weight_matrix(node.weight, post, pre, owner).astype(np.float64)
+    bias = real_vector(node.bias, post, f"{owner}: bias") if hasattr(node, "bias") else None
+    return _with_synapses(LinearMap(weight, bias), node, owner)
+
+
+def diagonal(values: Real) -> Any:
+    """The sparse matrix with these values on its diagonal; a zero is stored."""
+    size = len(values)
+    return sp.csr_array((values, np.arange(size), np.arange(size + 1)), shape=(size, size))
+
+
+def _with_synapses(found: LinearMap, node: Any, owner: str) -> LinearMap:
+    """The map with the synapses and delays that the metadata of its node states."""
+    stated = metadata_of(node)
+    if "kernel" in stated:
+        found.matrix = _convolution(stated, found.matrix, owner)
+    if "indices" in stated and "indptr" in stated:
+        shape = found.matrix.shape
+        indices, indptr = np.asarray(stated["indices"]), np.asarray(stated["indptr"])
+        try:
+            pattern = sp.csr_array((np.ones(indices.shape), indices, indptr), shape=shape)
+        except (ValueError, TypeError):
+            raise ParameterError(f"{owner}: the sparse pattern in its metadata is malformed") from None
+        pattern = weight_matrix(pattern, shape[0], shape[1], f"{owner}: the sparse pattern in its metadata")
+        pattern.data = found.matrix[synapse_indices(pattern)]
+        if np.count_nonzero(pattern.data) != np.count_nonzero(found.matrix):
+            raise ParameterError(f"{owner}: the sparse pattern in its metadata leaves out weights that are not zero")
+        found.matrix = pattern
+    if "delay" in stated:
+        count = found.matrix.nnz if sp.issparse(found.matrix) else found.matrix.size
+        found.delay = real_vector(stated["delay"], count, f"{owner}: the delay in its metadata")
+    return found
+
+
+def _convolution(stated: Any, matrix: Real, owner: str) -> ConvWeight:
+    """The convolution that the metadata of a matrix state."""
+    what = f"{owner}: the convolution in its metadata"
+    try:
+        values: dict[str, Any] = {name: np.asarray(stated[name]) for name in CONVOLUTION}
+        weight = ConvWeight(**values | {"kernel": real_array(values["kernel"], what)})
+    except KeyError as error:
+        raise ParameterError(f"{what} has no {error}") from None
+    except ParameterError as error:
+        raise type(error)(f"{what}: {error}") from None
+    if weight.shape != matrix.shape or not np.array_equal(weight.unrolled().toarray(), matrix):
+        raise ParameterError(f"{what} is not the matrix beside it")
+    return weight
+
+
+def delay_steps(seconds: Any, size: int, dt: float, owner: str) -> tuple[NDArray[np.int64], float]:
+    """Delays in steps, rounded to the nearest, and the largest rounding in seconds.
+
+    Raises:
+        ParameterError: a delay below 0, not finite, or of too many steps.
+    """
+    delay = real_vector(seconds, size, owner)
+    with np.errstate(over="ignore"):  # an infinite number of steps is refused as any other
+        steps = np.rint(delay / dt)
+    if np.any(delay < 0) or np.any(steps > MAX_DELAY):
+        worst = float(delay.min() if np.any(delay < 0) else delay.max())
+        raise ParameterError(
+            f"{owner} = {worst:g} s is outside 0 .. {MAX_DELAY * dt:g} s ({MAX_DELAY} steps of dt = {dt:g} s)"
+        )
+    return steps.astype(np.int64), float(np.max(np.abs(steps * dt - delay), initial=0.0))

@@ -1,0 +1,387 @@
+"""``from_nir``: a NIR graph as a network whose every step is defined."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar, overload
+
+import nir
+import numpy as np
+
+from ssdp_hw.checks import as_int, synapse_values
+from ssdp_hw.conversion.alignment import Timing, aligned
+from ssdp_hw.conversion.nir.files import read_graph, refuse_unsupported
+from ssdp_hw.conversion.nir.integers import check_nodes, fixed_from_metadata, rule_from_metadata
+from ssdp_hw.conversion.nir.metadata import GraphHeader, metadata_of, text_of
+from ssdp_hw.conversion.nir.nodes import NEURONS, is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
+from ssdp_hw.conversion.nir.presets import Preset, TauUnit, as_framework, find_preset, in_seconds
+from ssdp_hw.conversion.nir.shapes import find_shapes
+from ssdp_hw.conversion.nir.signals import Signal, Signals, add_constants, joined, signals_of
+from ssdp_hw.conversion.nir.subgraphs import flat_graph
+from ssdp_hw.conversion.nir.wiring import Wiring, wire
+from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.graph import Comparison, Input, Reset
+from ssdp_hw.network.neurons import Discretization, UpdateOrder
+from ssdp_hw.rules.values import Rule
+from ssdp_hw.running.drive import AnyNetwork
+
+# Synapses that unrolled convolutions and chains of linear nodes may make: 12 bytes each.
+DEFAULT_MAX_SYNAPSES = 1 << 26
+
+# Time constants of at least this many seconds in all neurons are taken for a mistake of units.
+_ODD_TAU = 1.0
+
+_C = TypeVar("_C")
+_Source: TypeAlias = str | os.PathLike[str] | nir.NIRGraph
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """The arguments of from_nir, a preset's among them; None is what the file states, or else the default."""
+
+    preset: Preset | None
+    dt: float | None
+    reset: Reset | None
+    threshold: Comparison | None
+    discretization: Discretization | None
+    update_order: UpdateOrder | None
+    tau_unit: TauUnit
+    timing: Timing
+    max_synapses: int
+
+
+@overload
+def from_nir(
+    source: _Source, dt: float, *, preset: str | None = ..., reset: Reset | str | None = ...,
+    threshold: Comparison | str | None = ..., discretization: Discretization | str | None = ...,
+    update_order: UpdateOrder | str | None = ..., tau_unit: TauUnit | str | None = ...,
+    timing: Timing | str | None = ..., max_synapses: int = ..., max_bytes: int = ...,
+) -> Network: ...
+@overload
+def from_nir(
+    source: _Source, dt: float | None = None, *, preset: str | None = ..., reset: Reset | str | None = ...,
+    threshold: Comparison | str | None = ..., discretization: Discretization | str | None = ...,
+    update_order: UpdateOrder | str | None = ..., tau_unit: TauUnit | str | None = ...,
+    timing: Timing | str | None = ..., max_synapses: int = ..., max_bytes: int = ...,
+) -> AnyNetwork: ...
+def from_nir(
+    source: _Source,
+    dt: float | None = None,
+    *,
+    preset: str | None = None,
+    reset: Reset | str | None = None,
+    threshold: Comparison | str | None = None,
+    discretization: Discretization | str | None = None,
+    update_order: UpdateOrder | str | None = None,
+    tau_unit: TauUnit | str | None = None,
+    timing: Timing | str | None = None,
+    max_synapses: int = DEFAULT_MAX_SYNAPSES,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> AnyNetwork:
+    """Read a NIR file or graph as a network.
+
+    All node types of NIR are supported, with nested graphs, several inputs and outputs, and
+    recurrent edges. Neuron and Threshold nodes become populations. All between them is linear and
+    becomes projections and biases: convolutions and poolings keep their kernels where they can, chains
+    of linear nodes are multiplied into one matrix, Delay nodes become delays rounded to steps. What
+    had to be assumed or repaired is in ``notes`` of the network, one sentence each.
+
+    The arguments from ``dt`` to ``timing`` say what NIR leaves open. Where one is None, the preset
+    holds, else the metadata that :func:`ssdp_hw.to_nir` writes, else the default.
+
+    A graph that :func:`ssdp_hw.to_nir` made of a fixed network is read as that fixed network, which says itself
+    what a step is: it takes none of these arguments.
+
+    Args:
+        source: path of a file, or a graph.
+        dt: length of a step in seconds.
+        preset: framework that is to be reproduced, its gains and parameters included: one of
+            :data:`ssdp_hw.conversion.nir.presets.PRESETS`. For graphs that this toolkit did not write.
+        reset: what a spike does to the voltage: ``zero`` (to v_reset, the default) or ``subtract``.
+        threshold: spike condition, ``>`` (as NIR's equations say, the default) or ``>=``.
+        discretization: ``euler`` (the default) or ``exponential``.
+        update_order: for current-based neurons, ``current_first`` (the default) or ``voltage_first``.
+        tau_unit: what the graph's time constants count: ``seconds`` (as NIR says, the default) or ``steps``.
+        timing: ``projections`` (every projection takes a step, the default), or that of a framework:
+            ``same_step`` or ``layer_steps``; see :mod:`ssdp_hw.conversion.alignment`.
+        max_synapses: limit of what unrolling and multiplying makes of the graph.
+        max_bytes: limit of what the datasets of a file may occupy in memory together.
+
+    Raises:
+        FileFormatError: the file is missing, damaged, no NIR, or points outside itself.
+        UnsupportedError: nodes (all are listed) or connections that cannot be expressed, or more
+            than ``max_synapses``.
+        ParameterError, ShapeError: a value or size in the graph, or an argument, that is not valid; nodes that
+            contradict the integers of a fixed network.
+    """
+    chosen = None if preset is None else find_preset(preset)
+
+    def choice(kind: Callable[[Any], _C], given: Any, name: str) -> _C | None:
+        value = getattr(chosen, name, None) if given is None else given
+        return None if value is None else kind(value)
+
+    choices = _Choices(
+        chosen, dt if dt is not None or chosen is None else chosen.dt, choice(Reset, reset, "reset"),
+        choice(Comparison, threshold, "threshold"), choice(Discretization, discretization, "discretization"),
+        choice(UpdateOrder, update_order, "update_order"), choice(TauUnit, tau_unit, "tau_unit") or TauUnit.SECONDS,
+        choice(Timing, timing, "timing") or Timing.PROJECTIONS, as_int(max_synapses, "max_synapses"),
+    )
+    return _read(source, max_bytes, lambda graph: _lower(graph, choices))
+
+
+def rule_from_nir(source: _Source, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Rule | dict[str, Rule] | None:
+    """The learning rule, or rules by projection, that :func:`ssdp_hw.to_nir` was given; None if it was given none.
+
+    Args:
+        source, max_bytes: as for :func:`from_nir`.
+
+    Raises:
+        FileFormatError, UnsupportedError: see :func:`from_nir`.
+        ParameterError: a rule that is damaged or out of range.
+    """
+    return _read(source, max_bytes, lambda graph: rule_from_metadata(graph.metadata))
+
+
+def _read(source: _Source, max_bytes: int, use: Callable[[nir.NIRGraph], _C]) -> _C:
+    """Use a graph, or that of a file, whose name stands before what is wrong with it."""
+    if isinstance(source, nir.NIRGraph):
+        return use(source)
+    if not isinstance(source, str | os.PathLike):
+        raise ParameterError(f"a path or a nir.NIRGraph is needed, not {type(source).__name__}")
+    graph = read_graph(source, max_bytes)
+    try:
+        return use(graph)
+    except SsdpHwError as error:
+        raise type(error)(f"{os.fspath(source)}: {error}") from None
+
+
+def _lower(graph: nir.NIRGraph, choices: _Choices) -> AnyNetwork:
+    fixed = fixed_from_metadata(graph.metadata)
+    if fixed is None:
+        return _network(graph, choices)
+    for name in ("preset", "dt", "reset", "threshold", "discretization", "update_order"):
+        if getattr(choices, name) is not None:
+            raise ParameterError(
+                f"the graph holds a fixed network, whose integers say what a step is: leave {name} out; "
+                "ssdp_hw.dequantize gives the float network that they mean"
+            )
+    check_nodes(_network(graph, choices), fixed)
+    return fixed
+
+
+def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
+    header = GraphHeader.from_metadata(graph.metadata)
+    if header is not None and (choices.preset is not None or choices.timing is not Timing.PROJECTIONS):
+        raise ParameterError(
+            "this toolkit wrote the graph, whose delays are in its own timing: preset and timing are for graphs of "
+            "other tools"
+        )
+    semantics = _semantics(choices, header)
+    flat = flat_graph(graph)
+    if choices.tau_unit is TauUnit.STEPS:
+        flat = in_seconds(flat, semantics.dt)
+    if choices.preset is not None:
+        flat = as_framework(flat, choices.preset, semantics, choices.reset or Reset.ZERO)
+    refuse_unsupported({name: kind_of(node) for name, node in flat.nodes.items()})
+    wiring = wire(flat)
+    find_shapes(wiring)
+    signals = signals_of(wiring, semantics.dt, choices.max_synapses)
+    outputs = _outputs(wiring)
+    populations = [_population(wiring, name, signals, choices, semantics) for name in wiring.neurons_from_inputs()]
+    projections, merged = _projections(wiring, signals)
+    inputs = [Input(_own_name(wiring, name), wiring.gives(name)) for name in wiring.named("Input")]
+    read = list(dict.fromkeys(outputs.values()))
+    if header is not None:
+        inputs = _sorted(header, "inputs", inputs)
+        populations = _sorted(header, "populations", populations)
+        projections = _sorted(header, "projections", projections)
+        read = header.sorted("outputs", read)
+    network = Network(inputs, populations, projections, read, semantics)
+    found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring)]
+    if header is None:
+        notes = [*_assumed(network, choices), *(f"output '{o}' is population '{p}'" for o, p in outputs.items()),
+                 *_remarks(wiring), *found]
+    else:
+        notes = [*header.notes, *_overridden(choices, header), *found]
+    network = replace(network, notes=list(dict.fromkeys(notes)))
+    return aligned(network, choices.timing)
+
+
+def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
+    stated = None if header is None else header.semantics
+    if stated is None and choices.dt is None:
+        raise ParameterError("NIR does not state the length of a step: give dt, in seconds (--dt)")
+    stated = stated or Semantics(1.0)
+    return Semantics(
+        stated.dt if choices.dt is None else choices.dt, choices.discretization or stated.discretization,
+        choices.update_order or stated.update_order,
+    )
+
+
+def _population(
+    wiring: Wiring, name: str, signals: Signals, choices: _Choices, semantics: Semantics
+) -> Population:
+    bias = None
+    for before in wiring.before[name]:
+        bias = add_constants(bias, signals.of[before].constant)
+    node, size = wiring.nodes[name], wiring.gives(name)
+    neuron = neuron_of(name, node, size, semantics)
+    if "v_init" in metadata_of(node):
+        neuron = replace(neuron, v_init=metadata_of(node)["v_init"])
+    return Population(
+        name=_own_name(wiring, name), neuron=neuron, bias=0.0 if bias is None else bias,
+        reset=choices.reset or Reset(text_of(node, "reset") or Reset.ZERO),
+        threshold=choices.threshold or Comparison(text_of(node, "threshold") or Comparison.ABOVE),
+    )
+
+
+def _own_name(wiring: Wiring, name: str) -> str:
+    """The name that the metadata of a node state, else that of the node."""
+    return text_of(wiring.nodes[name], "name") or name
+
+
+def _sorted(header: GraphHeader, what: str, parts: list) -> list:  # type: ignore[type-arg]
+    by_name = {part.name: part for part in parts}
+    return [by_name[name] for name in header.sorted(what, list(by_name))]
+
+
+def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], list[str]]:
+    """Projections named after their linear nodes, or after their ends where that is not unique; and notes."""
+    found, notes = [], []
+    for target in wiring.neurons_from_inputs():
+        for before in wiring.before[target]:
+            found += [(target, *part) for part in _parts(wiring, target, signals.of[before])]
+    short = ["->".join(_own_name(wiring, n) for n in via) or f"{origin}->{target}" for target, origin, *_, via in found]
+    count, used = Counter(short), set[str]()
+    projections = []
+    for base, (target, origin, matrix, delay, via) in zip(short, found, strict=True):
+        if kind_of(wiring.nodes[origin]) in NEURONS and not NEURONS[kind_of(wiring.nodes[origin])][0].spiking:
+            raise UnsupportedError(
+                f"{wiring.title(origin)} is a readout without spikes and cannot drive {wiring.title(target)}"
+            )
+        shared = isinstance(matrix, ConvWeight)
+        if len(via) > 1:
+            what = "convolution" if shared else "matrix"
+            notes.append(f"the linear nodes {', '.join(via)} from '{origin}' to '{target}' are one {what}")
+        if not shared:
+            notes += [
+                f"{wiring.title(n)}: unrolled, without shared weights, since other linear nodes come before, behind or "
+                f"beside it without a neuron between: {synapse_values(matrix).size} synapses"
+                for n in via if n in wiring.convolutions
+            ]
+        name = base if count[base] == 1 else f"{origin}->{base}->{target}" if via else base
+        while name in used:
+            name += "'"
+        used.add(name)
+        source, end = _own_name(wiring, origin), _own_name(wiring, target)
+        projections.append(Projection(source=source, target=end, weight=matrix, delay=delay, name=name))
+    return projections, notes
+
+
+def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, object, object, tuple[str, ...]]]:
+    """(source, matrix, delay, linear nodes on the way) of what a signal brings to a population."""
+    for origin in dict.fromkeys(source for source, _ in signal.terms):
+        terms = {delay: term for (source, delay), term in signal.terms.items() if source == origin}
+        for part in joined(terms, wiring.takes(target)):
+            yield origin, *part
+
+
+def _outputs(wiring: Wiring) -> dict[str, str]:
+    """For each Output the population behind it."""
+    for what in ("Input", "Output"):
+        if not wiring.named(what):
+            raise UnsupportedError(f"the graph has no {what} node; add one where the network begins or ends")
+    return {output: _own_name(wiring, _behind(wiring, output)) for output in wiring.named("Output")}
+
+
+def _behind(wiring: Wiring, output: str) -> str:
+    name = output
+    while not is_neuron(wiring.nodes[name]):
+        if is_linear(wiring.nodes[name]) or kind_of(wiring.nodes[name]) in ("Input", "Delay"):
+            raise UnsupportedError(
+                f"{wiring.title(name)} leads to output '{output}' without a neuron; put a neuron between them, "
+                "for example nir.LI as a readout"
+            )
+        if len(wiring.before[name]) != 1:
+            raise UnsupportedError(
+                f"{wiring.title(output)}: exactly one population must feed it, found {wiring.before[name]}; use "
+                "one Output for each population"
+            )
+        name = wiring.before[name][0]
+    return name
+
+
+def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
+    """What NIR leaves open, as the caller or the defaults have it."""
+    s = network.semantics
+    yield (
+        "every projection takes one step, which NIR's edges do not: a spike sent in step t acts in step t + 1, "
+        f"and one from an input needs {network.latency} steps to the outputs"
+    )
+    yield (
+        f"NIR leaves open and the caller chose: dt = {s.dt:g} s, reset '{choices.reset or Reset.ZERO}', threshold "
+        f"'{choices.threshold or Comparison.ABOVE}', discretization '{s.discretization}', update order "
+        f"'{s.update_order}', time constants in {choices.tau_unit}"
+    )
+    preset = choices.preset
+    if preset is not None:
+        how = "held to the framework itself" if preset.evidence == "run" else "read from its source, not run"
+        yield f"what the caller left open is as in {preset.framework} ({how})"
+        yield from preset.remarks
+    elif choices.tau_unit is TauUnit.SECONDS:
+        yield from _in_odd_units(network)
+
+
+def _in_odd_units(network: Network) -> Iterator[str]:
+    """Time constants that nobody means in seconds."""
+    taus = [
+        p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
+    ]
+    if taus and min(float(t.min()) for t in taus) >= _ODD_TAU:
+        yield (
+            f"all time constants are {_ODD_TAU:g} s and longer, which neurons rarely have: if the file counts steps, "
+            "give tau_unit='steps'"
+        )
+
+
+def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
+    """Arguments that stand against what the file states of the whole graph."""
+    for name, stated in header.semantics.to_dict().items():
+        chosen = getattr(choices, name)
+        if chosen is not None and chosen != stated:
+            yield f"{name} is {chosen}, as the caller chose; the graph states {stated}"
+    for name in ("reset", "threshold"):
+        if getattr(choices, name) is not None:
+            yield f"{name} is '{getattr(choices, name)}' in every population, as the caller chose"
+
+
+def _scalars(wiring: Wiring) -> Iterator[str]:
+    """Nodes whose one value was taken for all."""
+    for name, node in wiring.nodes.items():
+        size, kind = wiring.gives(name), kind_of(node)
+        if size > 1 and (is_neuron(node) or kind in ("Scale", "Delay")) and own_shape(name, node) is None:
+            what = "neurons" if is_neuron(node) else "values"
+            yield f"{wiring.title(name)}: its scalar parameters hold for all {size} {what}"
+        if size > 1 and hasattr(node, "bias") and name not in wiring.convolutions and np.size(node.bias) == 1:
+            yield f"{wiring.title(name)}: its scalar bias holds for all {size} values"
+
+
+def _remarks(wiring: Wiring) -> Iterator[str]:
+    """What was left out, or has another meaning here."""
+    for name, node in wiring.nodes.items():
+        if is_neuron(node) and any(np.any(getattr(node, p, 0)) for p in ("v_leak", "v_reset")):
+            yield f"{wiring.title(name)}: the voltage starts at 0, not at v_leak or v_reset"
+        if kind_of(node) == "Threshold":
+            yield f"{wiring.title(name)} is a population of neurons without memory, which takes a step as any other"
+        if kind_of(node) == "AvgPool2d" and any(map(any, wiring.convolutions[name].weight.padding)):
+            yield f"{wiring.title(name)}: the zeros of its padding count in the average, as PyTorch's default is"
+        if not wiring.before[name] and kind_of(node) != "Input":
+            yield f"{wiring.title(name)} is fed by nothing"
+        if not wiring.after[name] and (is_linear(node) or is_passing(node)):
+            yield f"{wiring.title(name)} leads nowhere and is left out"

@@ -1,0 +1,230 @@
+"""``to_nir`` and ``write_nir``: a network as a NIR graph and file.
+
+Populations become NIR's neurons, projections Linear nodes, or Affine where one carries the bias of its
+target, after a Delay node where they have a delay. What NIR has no field for is in the metadata (see
+:mod:`ssdp_hw.conversion.nir.metadata`), so that reading the graph gives the same network. Other tools read the
+same graph, but not the metadata: delays that differ from synapse to synapse are lost on them.
+
+A fixed network is written as the float network that its integers mean, with the integers in the metadata
+(see :mod:`ssdp_hw.conversion.nir.integers`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from ssdp_hw.conversion.nir.convolution import node_of
+from ssdp_hw.conversion.nir.integers import fixed_to_metadata, rule_to_metadata
+from ssdp_hw.conversion.nir.metadata import CONVOLUTION, GraphHeader
+from ssdp_hw.conversion.nir.nodes import NEURONS
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network, Population, Projection
+from ssdp_hw.rules.values import Rule
+
+# Smaller datasets are stored as they are: compression would make them larger.
+_COMPRESSED_FROM = 1024
+
+
+def to_nir(network: Network | FixedNetwork, *, rule: Rule | Mapping[str, Rule] | None = None) -> nir.NIRGraph:
+    """A network as a NIR graph; :func:`ssdp_hw.from_nir` of it gives an equal network.
+
+    Weights are float64. Convolutions and poolings are NIR's own nodes, between neurons of the shape that
+    they ask for; where NIR has no node for one (padding that differs before and behind, more than two
+    axes), and for sparse weights, which NIR has not either, a dense matrix is written with the rest in its
+    metadata.
+
+    The nodes of a fixed network are those of :func:`ssdp_hw.dequantize`, for tools that know no integers; where
+    they approximate, which the notes in the metadata say, the integers still come back as they were.
+
+    Args:
+        network: a float or a fixed network.
+        rule: a learning rule, or one by projection, that goes with it; :func:`ssdp_hw.rule_from_nir` reads it.
+
+    Raises:
+        ParameterError: no network, or no rule, or one for a projection that there is not.
+        UnsupportedError: dense weights above 1 GiB, or a rule of a user's own.
+    """
+    metadata: dict[str, Any] = {} if rule is None else rule_to_metadata(network, rule)
+    if isinstance(network, FixedNetwork):
+        from ssdp_hw.quantization import dequantize
+
+        metadata |= fixed_to_metadata(network)
+        network = dequantize(network)
+    if not isinstance(network, Network):
+        raise ParameterError(f"to_nir writes a Network or FixedNetwork, not {type(network).__name__}")
+    graph = _Graph(network)
+    return nir.NIRGraph(graph.nodes, graph.edges, GraphHeader.of(network).to_metadata() | metadata, type_check=False)
+
+
+def write_nir(
+    network: Network | FixedNetwork, path: str | os.PathLike[str], *, rule: Rule | Mapping[str, Rule] | None = None
+) -> None:
+    """Write a network to a NIR file, complete or not at all; the same network and rule give the same bytes.
+
+    Raises:
+        ParameterError, UnsupportedError: see :func:`to_nir`.
+        FileFormatError: the file cannot be written.
+    """
+    values = to_nir(network, rule=rule).to_dict()
+
+    def write(partial: Path) -> None:
+        with h5py.File(partial, "w-") as file:
+            file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype(), track_times=False)
+            _write(file.create_group("node"), values)
+
+    write_atomically(path, write)
+
+
+def _write(group: Any, values: dict[str, Any]) -> None:
+    """NIR's own layout, without time stamps."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            if value or name != "metadata":
+                _write(group.create_group(name), value)
+        elif isinstance(value, str):
+            group.create_dataset(name, data=value, dtype=h5py.string_dtype(), track_times=False)
+        elif name == "edges":
+            group.create_dataset(name, data=value, dtype=h5py.string_dtype(), shape=(len(value), 2), track_times=False)
+        else:
+            compression = "gzip" if np.size(value) >= _COMPRESSED_FROM else None
+            group.create_dataset(name, data=value, compression=compression, track_times=False)
+
+
+class _Graph:
+    """Nodes and edges of a network."""
+
+    def __init__(self, network: Network) -> None:
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[tuple[str, str]] = []
+        self._dt = network.semantics.dt
+        self._shapes = _shapes(network)
+        self._dense_bytes = 0
+        self._keys = {
+            i.name: self._add(i.name, nir.Input({"input": np.array(self._shapes[i.name])})) for i in network.inputs
+        }
+        self._keys |= {p.name: self._add(p.name, _neuron(p, self._shapes[p.name])) for p in network.populations}
+        for p in network.populations:
+            self._incoming(p, network.incoming(p.name))
+        for name in network.outputs:
+            node = nir.Output({"output": np.array(self._shapes[name])})
+            key = self._free("output" if len(network.outputs) == 1 else f"{name}_output")
+            self.nodes[key] = node
+            self.edges.append((self._keys[name], key))
+
+    def _free(self, name: str) -> str:
+        """A key for a node: the name, changed where HDF5 or another node has it otherwise."""
+        key = name.replace("/", "|") if name.strip(".") else f"'{name}'"
+        while key in self.nodes:
+            key += "'"
+        return key
+
+    def _add(self, name: str, node: Any) -> str:
+        key = self._free(name)
+        if key != name:
+            node.metadata["name"] = name
+        self.nodes[key] = node
+        return key
+
+    def _incoming(self, target: Population, projections: list[Projection]) -> None:
+        """The nodes between a population and its sources; the first node that can carries the bias."""
+        bias = target.bias if np.any(target.bias) else None
+        for p in projections:
+            before, shape = self._keys[p.source], self._shapes[p.source]
+            if np.ndim(p.delay) == 0 and p.delay:
+                before = self._behind(before, f"{p.name}.delay", nir.Delay(np.full(shape, p.delay * self._dt)))
+            node, carries = self._weight(p, bias)
+            matrix = isinstance(node, nir.Linear | nir.Affine)
+            if matrix and len(shape) > 1:
+                before = self._behind(before, f"{p.name}.flatten", _flatten(shape))
+            after = self._add(p.name, node)
+            self.edges.append((before, after))
+            if not matrix and len(self._shapes[target.name]) == 1:
+                after = self._behind(after, f"{p.name}.flatten", _flatten(_outer_shapes(p.weight)[1]))
+            self.edges.append((after, self._keys[target.name]))
+            bias = None if carries else bias
+        if bias is not None:  # nothing arrives: an Affine that nothing feeds
+            key = self._free(f"{target.name}.bias")
+            self.nodes[key] = nir.Affine(np.zeros((target.size, 1)), np.array(bias))
+            self.edges.append((key, self._keys[target.name]))
+
+
+    def _behind(self, before: str, name: str, node: Any) -> str:
+        """Add a node behind another; returns its key."""
+        key = self._free(name)
+        self.nodes[key] = node
+        self.edges.append((before, key))
+        return key
+
+    def _weight(self, p: Projection, bias: Any) -> tuple[Any, bool]:
+        """The node of a projection, and whether it has the bias."""
+        if isinstance(p.weight, ConvWeight):
+            by_channel = np.reshape(np.zeros(p.shape[0]) if bias is None else bias, (len(p.weight.kernel), -1))
+            carries = bias is not None and bool(np.all(by_channel == by_channel[:, :1]))
+            for carried in (by_channel[:, 0], None) if carries else (None,):  # a pooling has no bias
+                node = node_of(p.weight, carried)
+                if node is not None:
+                    return node, carried is not None
+        self._dense_bytes += 8 * p.shape[0] * p.shape[1]
+        if self._dense_bytes > DEFAULT_MAX_BYTES:
+            raise UnsupportedError(
+                f"projection '{p.name}': with it NIR's dense weights of this network would take {self._dense_bytes} "
+                f"bytes, above {DEFAULT_MAX_BYTES}; write the network with ssdp_hw.save"
+            )
+        return _linear(p, bias, self._dt), bias is not None
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """The shape of every input and population: that which all convolutions beside it have, or else flat."""
+    found: dict[str, set[tuple[int, ...]]] = {name: set() for name in (*network.input_names, *network.population_names)}
+    for p in network.projections:
+        if isinstance(p.weight, ConvWeight):
+            for name, shape in zip((p.source, p.target), _outer_shapes(p.weight), strict=True):
+                found[name].add(shape)
+    return {
+        name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()
+    }
+
+
+def _outer_shapes(weight: ConvWeight) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes before and behind the node of a convolution; a pooling has the channels as an axis more."""
+    first = 1 if weight.kernel.ndim > 4 else 0
+    return weight.shape_in[first:], weight.shape_out[first:]
+
+
+def _flatten(shape: tuple[int, ...]) -> Any:
+    return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
+
+
+def _neuron(p: Population, shape: tuple[int, ...]) -> Any:
+    names = NEURONS[p.neuron.kind][1]
+    metadata: dict[str, Any] = {"reset": p.reset.value, "threshold": p.threshold.value}
+    if np.any(p.neuron.v_init):
+        metadata["v_init"] = np.array(p.neuron.v_init)
+    values = {theirs: np.reshape(getattr(p.neuron, ours), shape).copy() for theirs, ours in names.items()}
+    return getattr(nir, p.neuron.kind)(**values, metadata=metadata)
+
+
+def _linear(p: Projection, bias: Any, dt: float) -> Any:
+    metadata: dict[str, Any] = {}
+    weight = np.array(p.matrix.toarray() if p.is_sparse else p.matrix, np.float64)
+    if isinstance(p.weight, ConvWeight):
+        values = {"kernel": np.array(p.weight.kernel, np.float64), **p.weight.geometry()}
+        metadata |= {name: np.array(values[name]) for name in CONVOLUTION}
+    elif p.is_sparse:
+        metadata |= {"indices": p.weight.indices.astype(np.int64), "indptr": p.weight.indptr.astype(np.int64)}
+    if np.ndim(p.delay):
+        metadata["delay"] = p.synapse_delays * dt
+    if bias is None:
+        return nir.Linear(weight, metadata=metadata)
+    return nir.Affine(weight, np.array(bias), metadata=metadata)

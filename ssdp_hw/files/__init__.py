@@ -1,0 +1,1 @@
+"""Files: what is stored, how untrusted files are checked before they are opened, and atomic writes."""

@@ -1,0 +1,1 @@
+"""On-chip learning: samples presented to a network whose weights follow a rule."""

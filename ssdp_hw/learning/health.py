@@ -1,0 +1,111 @@
+"""Learning health: what a learning run did to the synapses, and what rounding cost on the way.
+
+Everything is recomputed from the registers or spikes that the target handed back, so it is the same
+on every target and a check of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules.local import Seen
+
+
+@dataclass(frozen=True)
+class LearningHealth:
+    """One plastic projection of a fixed network after learning.
+
+    Attributes:
+        synapses, windows: how many; of a convolution the synapses count, which share its weights.
+        synchrony: mean share of pairs in which both neurons fired, over the windows.
+        silent_windows: windows in which no neuron of the source or none of the target fired.
+        updates: pairs and windows with evidence other than 0: the plasticity operations that a
+            chip would do.
+        changed, dead, at_limit: share of the weights that moved, that are 0 after, that lie at an
+            end of their range after.
+        effective_bits: base-2 logarithm of the number of weight steps from the smallest to the
+            largest weight after, plus one step.
+        weight_saturations, counter_saturations: as counted by the target; None where it cannot.
+        lost_lsb: mean over stored weights of |evidence that reached neither weight nor counter|, in
+            weight LSBs: 0 for ``carry`` without saturation, what rounding threw away otherwise.
+        rounding_bias_lsb: mean over stored weights of (weight change + counter) minus the evidence
+            before any rounding, in weight LSBs; near 0 if rounding is unbiased and nothing saturates.
+        histogram_before, histogram_after: how many weights lie in each of 16 equal ranges of the
+            weight format.
+    """
+
+    synapses: int
+    windows: int
+    synchrony: float
+    silent_windows: int
+    updates: int
+    changed: float
+    dead: float
+    at_limit: float
+    effective_bits: float
+    weight_saturations: int | None
+    counter_saturations: int | None
+    lost_lsb: float
+    rounding_bias_lsb: float
+    histogram_before: tuple[int, ...]
+    histogram_after: tuple[int, ...]
+
+
+def learning_health(
+    before: FixedProjection, after: FixedProjection, rule: CounterRule, seen: Seen[Any], gates: NDArray[Any] | None,
+    counters_before: NDArray[np.int64], counters_after: NDArray[np.int64],
+    saturations: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
+) -> LearningHealth:
+    """Health of one projection.
+
+    Args:
+        before, after: the projection.
+        rule: the rule as it ran.
+        seen: what the rule held of every window.
+        gates: gates from outside, shape (window, post), or None.
+        counters_before, counters_after: one a stored weight.
+        saturations: weight and counter saturations by projection, as the target counted them.
+    """
+    rows, cols = before.synapse_indices
+    total = np.zeros(before.stored_weights.size, np.int64)
+    exact = np.zeros(before.stored_weights.size)
+    updates = 0
+    windows = len(seen.pre.fired)
+    for window in range(windows):
+        gate = rule.gate_at(seen, window, rows, gates)
+        e = rule.gated(rule.step(seen, window, rows, cols), gate)
+        total += before.sum_shared(e)
+        updates += int(np.count_nonzero(e))
+        wanted = rule.unrounded(seen, window, rows, cols)
+        exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
+    lsb = float(1 << rule.lsb_shift)
+    moved = after.mantissa.astype(np.int64) - before.mantissa
+    kept = moved + (counters_after - counters_before) / lsb
+    fired_pre, fired_post = seen.pre.fired.mean(axis=1), seen.post.fired.mean(axis=1)
+    low, high = after.format.mantissa_min, after.format.mantissa_max
+    codes = after.mantissa
+    name = before.name
+    return LearningHealth(
+        rows.size, windows, float(np.mean(fired_pre * fired_post)),
+        int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))), updates,
+        float(np.mean(moved != 0)), float(np.mean(codes == 0)), float(np.mean((codes == low) | (codes == high))),
+        float(np.log2(int(codes.max()) - int(codes.min()) + 1)), _of(saturations[0], name), _of(saturations[1], name),
+        float(np.mean(np.abs(total / lsb - kept))), float(np.mean(kept - exact)),
+        _histogram(before.mantissa, low, high), _histogram(codes, low, high),
+    )
+
+
+def _of(counts: Mapping[str, int] | None, name: str) -> int | None:
+    return None if counts is None else counts.get(name)
+
+
+def _histogram(codes: NDArray[Any], low: int, high: int) -> tuple[int, ...]:
+    counts, _ = np.histogram(codes, bins=16, range=(low, high + 1))
+    return tuple(int(c) for c in counts)

@@ -1,0 +1,227 @@
+"""Checks of what a learning run is given, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssdp_hw.checks import as_array, real_array
+from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.learning.state import LearningState
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.derivation import fixed_rule
+from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.readout import UNDECIDED
+
+Rule = CounterRule | FloatRule
+
+def teachable_output(network: AnyNetwork) -> str:
+    """The only output population, which a teacher can act on.
+
+    Raises:
+        UnsupportedError: there are several.
+    """
+    if len(network.outputs) != 1:
+        raise UnsupportedError(f"a teacher needs one output population; the network has {list(network.outputs)}")
+    return network.outputs[0]
+
+
+def plastic_names(
+    network: AnyNetwork, rule: Rule | Mapping[str, Rule], plastic: str | Sequence[str] | None
+) -> list[str]:
+    """Names of the projections that learn; see :func:`ssdp_hw.learn`.
+
+    Raises:
+        ParameterError: no projection, an unknown one, one without a rule, or a choice to make.
+    """
+    if plastic is not None:
+        names = [plastic] if isinstance(plastic, str) else list(plastic)
+    elif isinstance(rule, Mapping):
+        names = list(rule)
+    else:
+        into = [p.name for p in network.incoming(teachable_output(network)) if p.source != p.target]
+        if len(into) != 1:
+            raise ParameterError(f"which projection learns? Name it in plastic; into the output lead: {into}")
+        names = into
+    if not names:
+        raise ParameterError("no projection learns")
+    for name in names:
+        if not network.projection(name).synapse_count:
+            raise ParameterError(f"projection '{name}' has no synapse that could learn")
+    if isinstance(rule, Mapping):
+        for name in set(names) ^ set(rule):
+            what = "is plastic but has no rule" if name in names else "has a rule but is not plastic"
+            raise ParameterError(f"projection '{name}' {what}")
+    return names
+
+
+def resolve_rules(
+    network: AnyNetwork, rule: Rule | Mapping[str, Rule], names: Sequence[str]
+) -> tuple[dict[str, Rule], list[str]]:
+    """The rule of each plastic projection in the arithmetic of the network, and what that lost.
+
+    Raises:
+        UnsupportedError, ParameterError: a rule that the network or projection cannot use.
+    """
+    rules: dict[str, Rule] = {}
+    notes: list[str] = []
+    for name in names:
+        r = rule[name] if isinstance(rule, Mapping) else rule
+        if not isinstance(r, CounterRule | FloatRule):
+            raise ParameterError(
+                f"projection '{name}': {r!r} is no rule; give an SSDP, STDP or SADP, or its integer form"
+            )
+        if isinstance(network, Network):
+            if isinstance(r, CounterRule):
+                raise UnsupportedError(
+                    f"projection '{name}': a float network learns by a float rule, not by {type(r).__name__}"
+                )
+        else:
+            p = network.projection(name)
+            if isinstance(r, FloatRule):
+                r, found = fixed_rule(r, p, network.limits)
+                notes += found
+            if r.gate is not None:
+                r.gate.check_sizes(network.size_of(p.source), network.size_of(p.target))
+        rules[name] = r
+    return rules, notes
+
+
+def with_widest_weights(network: AnyNetwork, names: Sequence[str]) -> FixedNetwork | None:
+    """A fixed network whose plastic weights lie at the larger end of their range; None for a float network.
+
+    Raises:
+        ParameterError: such weights would break a limit of the chip.
+    """
+    if not isinstance(network, FixedNetwork):
+        return None
+    widest = {}
+    for name in names:
+        p = network.projection(name)
+        limit = p.format.mantissa_min if -p.format.mantissa_min > p.format.mantissa_max else p.format.mantissa_max
+        widest[name] = np.full(p.stored_weights.shape, limit)
+    try:
+        return network.with_mantissas(widest)
+    except ParameterError as error:
+        raise ParameterError(f"if its plastic weights grew to the end of their range: {error}") from None
+
+
+def padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
+    """Spikes of shape (time, batch, channels) with silent steps behind.
+
+    Raises:
+        ParameterError: ``steps`` is below the length of the spikes.
+    """
+    if steps < len(spikes):
+        raise ParameterError(f"steps = {steps} is below the {len(spikes)} steps of the spikes")
+    return np.concatenate([spikes, np.zeros((steps - len(spikes), *spikes.shape[1:]), bool)])
+
+
+def check_state(
+    network: AnyNetwork, rules: Mapping[str, Rule], state: LearningState | None, windows: int
+) -> LearningState:
+    """The state to start from, with counters for every plastic projection, zeros by default.
+
+    Raises:
+        ShapeError, ParameterError: it does not fit.
+    """
+    given = LearningState() if state is None else state
+    if not isinstance(given, LearningState):
+        raise ParameterError(f"state of type {type(given).__name__}; give the state of an earlier learning run")
+    size = next(iter(rules.values())).commit_windows
+    if given.pending >= size or given.pending % windows:
+        raise ParameterError(
+            f"learning state: {given.pending} windows since the last commit do not fit commit_windows = {size} and "
+            f"{windows} windows a sample"
+        )
+    for name in given.counters:
+        if name not in rules:
+            raise ParameterError(f"counters are given for '{name}', which does not learn")
+    checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
+    return LearningState(checked, given.commits, given.pending, given.epochs)
+
+
+def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> NDArray[Any]:
+    size = network.projection(name).stored_weights.size
+    kind = np.int64 if isinstance(rule, CounterRule) else np.float64
+    array = as_array(state.counters.get(name, np.zeros(size, kind)), f"counters of '{name}'")
+    if isinstance(rule, FloatRule):
+        array = real_array(array, f"counters of '{name}'")
+    if array.shape != (size,) or (isinstance(rule, CounterRule) and not np.issubdtype(array.dtype, np.integer)):
+        raise ShapeError(
+            f"counters of '{name}': {array.dtype} of shape {array.shape}; expected {kind.__name__} of shape ({size},)"
+        )
+    if isinstance(rule, CounterRule) and (array.min() < rule.counter_min or array.max() > rule.counter_max):
+        raise ParameterError(
+            f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
+            f"range {rule.counter_min} .. {rule.counter_max}"
+        )
+    return array.astype(kind)
+
+
+def check_gates(
+    network: AnyNetwork, rules: Mapping[str, Rule], gates: ArrayLike | Mapping[str, ArrayLike] | None, batch: int
+) -> dict[str, NDArray[np.float64]]:
+    """Gates from outside by projection, shape (batch, post).
+
+    Raises:
+        ParameterError: a gate beyond its range or for no plastic projection, a rule that makes its own, or
+            amplitudes that overflow the counter under such a gate.
+        ShapeError: another shape.
+    """
+    if gates is None:
+        return {}
+    given = gates if isinstance(gates, Mapping) else dict.fromkeys(rules, gates)
+    checked = {}
+    for name, values in given.items():
+        owner = f"gates of '{name}'"
+        if name not in rules:
+            raise ParameterError(f"{owner}: that projection does not learn; there are: {', '.join(rules)}")
+        rule, post = rules[name], network.size_of(network.projection(name).target)
+        if rule.gate is not None:
+            raise ParameterError(f"{owner}: its rule makes its gate itself; give one or the other")
+        array = real_array(values, owner)
+        if array.shape not in ((batch,), (batch, post)):
+            raise ShapeError(f"{owner} have shape {array.shape}; expected ({batch},) or ({batch}, {post})")
+        largest = float(np.abs(array).max(initial=0.0))
+        if largest > GATE_MAX:
+            raise ParameterError(f"{owner} reach {largest:g} in size; the limit is {GATE_MAX:g}")
+        if isinstance(rule, CounterRule) and rule.largest_step * largest > rule.counter_max:
+            raise ParameterError(
+                f"{owner}: one step of {rule.largest_step} counter units times {largest:g} exceeds the "
+                f"{rule.counter_max} of a {rule.counter_bits}-bit counter; use more counter_bits or smaller amplitudes"
+            )
+        checked[name] = np.ascontiguousarray(np.broadcast_to(array.reshape(batch, -1), (batch, post)))
+    return checked
+
+
+def error_gates(
+    rules: Mapping[str, Rule], classes: NDArray[np.int64], samples: NDArray[np.int64],
+    predicted: NDArray[np.int64], size: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Gates of the delta rule for some mistaken samples: 1 for the labelled neuron, -1 for the chosen one, if any."""
+    gates = np.zeros((classes.size, size))
+    gates[samples, classes[samples]] = 1.0
+    decided = predicted != UNDECIDED
+    gates[samples[decided], predicted[decided]] = -1.0
+    return dict.fromkeys(rules, gates)
+
+
+def plan_gates(
+    rules: Mapping[str, Rule], gates: Mapping[str, NDArray[np.float64]], samples: NDArray[np.int64], windows: int
+) -> dict[str, NDArray[Any]]:
+    """Gates of these samples for a :class:`~ssdp_hw.running.target.LearningPlan`, one row a window."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, values in gates.items():
+        rule, chosen = rules[name], np.repeat(values[samples], windows, axis=0)
+        if isinstance(rule, CounterRule):
+            found[name] = np.rint(chosen * (1 << rule.gate_bits)).astype(np.int64)
+        else:
+            found[name] = chosen
+    return found

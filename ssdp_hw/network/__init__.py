@@ -1,0 +1,1 @@
+"""Float and fixed-point networks: populations joined by projections."""

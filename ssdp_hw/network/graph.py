@@ -1,0 +1,360 @@
+"""The graph that a float and a fixed-point network share: populations joined by projections.
+
+The timing rule, which holds for every network, projection and target: a spike sent in step t acts
+in step t + 1 + delay. In step 0 nothing arrives. All populations of a step are updated at once,
+from what was sent before it, so the order in which they are listed has no meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import (
+    Choice,
+    as_array,
+    as_size,
+    check_name,
+    int_vector,
+    synapse_indices,
+    synapse_values,
+    unrolled,
+    weight_matrix,
+)
+from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
+
+# A delay line longer than this is a mistake of units, not a network.
+MAX_DELAY = 100_000
+
+
+class Reset(Choice):
+    """What a spike does to the voltage, in the same step."""
+
+    ZERO = "zero"  # v <- v_reset
+    SUBTRACT = "subtract"  # v <- v - (v_threshold - v_reset)
+
+
+class Comparison(Choice):
+    """Spike condition."""
+
+    ABOVE = ">"  # v > v_threshold
+    AT_LEAST = ">="  # v >= v_threshold
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source of spikes from outside: ``size`` channels."""
+
+    name: str
+    size: int
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "input")
+        object.__setattr__(self, "size", as_size(self.size, f"input '{self.name}': size"))
+
+
+class PopulationLike(Protocol):
+    """What the graph needs to know of a population."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def spiking(self) -> bool: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BaseProjection:
+    """Synapses from one population (or input) to another.
+
+    Attributes:
+        source, target: names of the two populations.
+        weight: shape (post, pre): a dense array; a ``scipy.sparse.csr_array``, in which each stored
+            entry is a synapse, a stored zero included; or a :class:`~ssdp_hw.ConvWeight`, whose
+            synapses share the weights of its kernel.
+        delay: further steps beyond the one that every projection takes; one integer, or (not in a
+            convolution) one a synapse: an array of shape (post, pre), or of shape (nnz,) in the
+            stored order of a sparse weight.
+        name: unique in the network; default ``source->target``.
+    """
+
+    source: str
+    target: str
+    weight: Any
+    delay: Any = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.source, "projection source")
+        check_name(self.target, "projection target")
+        object.__setattr__(self, "name", check_name(self.name or f"{self.source}->{self.target}", "projection"))
+        owner = f"projection '{self.name}'"
+        kept = sp.issparse(self.weight) or isinstance(self.weight, ConvWeight)
+        given: Any = self.weight if kept else as_array(self.weight, f"{owner}: weight")
+        shape = given.shape
+        if len(shape) != 2 or 0 in shape:
+            raise ShapeError(f"{owner}: weight of shape {shape}; expected (post, pre)")
+        object.__setattr__(self, "weight", weight_matrix(given, shape[0], shape[1], owner))
+        object.__setattr__(self, "delay", self._checked_delay(given, owner))
+
+    def _checked_delay(self, given: Any, owner: str) -> Any:
+        """The delay as one integer, or one a synapse in row-major order."""
+        shape = given.shape
+        delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
+        count = synapse_values(self.weight).size
+        if delay.size == 1:
+            one = int(int_vector(delay, 1, 0, MAX_DELAY, f"{owner}: delay")[0])
+            return one if self.synapse_count else 0
+        if self.is_convolution:
+            raise ShapeError(f"{owner}: delay of shape {delay.shape}; a convolution has one delay, an integer")
+        if sp.issparse(given) and delay.shape == (given.nnz,):
+            stored = given.tocoo()  # which keeps the order that the delays are given in
+            delay = delay[np.lexsort((stored.col, stored.row))]
+        if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
+            delay = delay[self.synapse_indices]
+        elif delay.shape != (count,) and (self.is_sparse or delay.shape != shape):
+            raise ShapeError(
+                f"{owner}: delay of shape {delay.shape}; expected one integer or one a synapse, {shape}"
+            )
+        values = int_vector(delay.reshape(-1), count, 0, MAX_DELAY, f"{owner}: delay")
+        uniform = count == 0 or bool(np.all(values == values[0]))
+        return int(values[0]) if uniform and count else (0 if uniform else values)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(post, pre)."""
+        return int(self.weight.shape[0]), int(self.weight.shape[1])
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether synapses share the weights of a kernel."""
+        return isinstance(self.weight, ConvWeight)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether ``matrix`` is sparse."""
+        return self.is_convolution or bool(sp.issparse(self.weight))
+
+    @cached_property
+    def matrix(self) -> Any:
+        """The weight as a dense or sparse matrix in which every synapse has an entry of its own.
+
+        Raises:
+            UnsupportedError: a convolution of too many synapses.
+        """
+        try:
+            matrix = unrolled(self.weight)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"projection '{self.name}': {error}") from None
+        if matrix is not self.weight:
+            matrix.data.setflags(write=False)
+        return matrix
+
+    @cached_property
+    def stored_index(self) -> NDArray[np.int64]:
+        """For every synapse, in row-major order of ``matrix``, the position of its weight in ``stored_weights``."""
+        if self.is_convolution:
+            return np.asarray(self.weight.stored_index(), np.int64)
+        return np.arange(self.synapse_count)
+
+    def sum_shared(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of all synapses, those that share a stored weight added up, in the order of ``stored_weights``."""
+        if not self.is_convolution:
+            return values
+        total = np.zeros(self.stored_weights.size, values.dtype)
+        np.add.at(total, self.stored_index, values)
+        return total
+
+    @property
+    def synapse_count(self) -> int:
+        """Number of synapses."""
+        return self.weight.synapses if self.is_convolution else int(synapse_values(self.weight).size)
+
+    @property
+    def stored_weights(self) -> NDArray[Any]:
+        """One weight a synapse in row-major order, or those of the kernel of a convolution."""
+        return synapse_values(self.weight)
+
+    @property
+    def synapse_weights(self) -> NDArray[Any]:
+        """One weight a synapse, in row-major order of ``matrix``."""
+        return synapse_values(self.matrix)
+
+    @property
+    def synapse_delays(self) -> NDArray[np.int64]:
+        """One delay a synapse, in the order of ``synapse_weights``."""
+        return np.broadcast_to(np.asarray(self.delay, np.int64), (self.synapse_count,))
+
+    @property
+    def synapse_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(post, pre) of every synapse, in the order of ``synapse_weights``."""
+        return synapse_indices(self.matrix)
+
+    @property
+    def max_delay(self) -> int:
+        """Longest delay beyond the one step that every projection takes."""
+        return int(np.max(self.delay, initial=0))
+
+
+def _freeze(part: Any) -> None:
+    """Make the arrays of a population or projection read-only, so that what targets derive from them stays true."""
+    for value in vars(part).values():
+        arrays = (value.data, value.indices, value.indptr) if sp.issparse(value) else (value,)
+        for array in arrays:
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
+        if is_dataclass(value) and not isinstance(value, type):
+            _freeze(value)
+
+
+P = TypeVar("P", bound=PopulationLike)
+J = TypeVar("J", bound=BaseProjection)
+
+
+class Graph(Generic[P, J]):
+    """Inputs, populations and projections with consistent names and sizes.
+
+    Raises:
+        ParameterError: a name occurs twice or is unknown, a projection starts at a population
+            without spikes, or an input or output is missing.
+        ShapeError: a weight does not fit its populations.
+    """
+
+    inputs: Sequence[Input]
+    populations: Sequence[P]
+    projections: Sequence[J]
+    outputs: Sequence[str]
+    _populations: Mapping[str, P]
+    _projections: Mapping[str, J]
+
+    def _index(self) -> None:
+        """Freeze the sequences and arrays, index them by name and check the graph; subclasses are frozen."""
+        for name in ("inputs", "populations", "projections", "outputs"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "_populations", {p.name: p for p in self.populations})
+        object.__setattr__(self, "_projections", {p.name: p for p in self.projections})
+        for part in (*self.populations, *self.projections):
+            _freeze(part)
+        self._check()
+
+    def _check(self) -> None:
+        if not self.inputs:
+            raise ParameterError("the network has no input")
+        if not self.populations:
+            raise ParameterError("the network has no population of neurons")
+        for what, names in (
+            ("population", [i.name for i in self.inputs] + [p.name for p in self.populations]),
+            ("projection", [p.name for p in self.projections]), ("output", list(self.outputs)),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ParameterError(f"{what} '{name}' occurs twice; every name must be unique")
+        if not self.outputs:
+            raise ParameterError("the network has no output population")
+        for name in self.outputs:
+            self.population(name)
+        for projection in self.projections:
+            owner = f"projection '{projection.name}'"
+            if projection.target not in self._populations:
+                raise ParameterError(f"{owner}: target '{projection.target}' is no population of this network")
+            source = self._populations.get(projection.source)
+            if source is not None and not source.spiking:
+                raise ParameterError(
+                    f"{owner}: source '{projection.source}' is a readout without spikes and cannot project"
+                )
+            expected = (self.size_of(projection.target), self.size_of(projection.source))
+            if projection.shape != expected:
+                raise ShapeError(
+                    f"{owner}: the weight has shape {projection.shape}, but the populations ask for "
+                    f"(post, pre) = {expected}"
+                )
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in order."""
+        return tuple(i.name for i in self.inputs)
+
+    @property
+    def population_names(self) -> tuple[str, ...]:
+        """Names of the populations, in order."""
+        return tuple(p.name for p in self.populations)
+
+    def population(self, name: str) -> P:
+        """The population of that name.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        if name not in self._populations:
+            raise ParameterError(f"'{name}' is no population; there are: {', '.join(self._populations)}")
+        return self._populations[name]
+
+    def projection(self, name: str) -> J:
+        """The projection of that name.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        if name not in self._projections:
+            raise ParameterError(f"'{name}' is no projection; there are: {', '.join(self._projections)}")
+        return self._projections[name]
+
+    def layer(self, name: str) -> int:
+        """Position of a projection in the network, which keys its random numbers.
+
+        Raises:
+            ParameterError: there is no such projection.
+        """
+        return self.projections.index(self.projection(name))
+
+    def size_of(self, name: str) -> int:
+        """Number of neurons of a population, or of channels of an input.
+
+        Raises:
+            ParameterError: no such population or input.
+        """
+        for source in self.inputs:
+            if source.name == name:
+                return source.size
+        return self.population(name).size
+
+    def incoming(self, name: str) -> list[J]:
+        """Projections that end at a population, in their order."""
+        return [p for p in self.projections if p.target == name]
+
+    @property
+    def max_delay(self) -> int:
+        """Longest delay of any projection, beyond the one step that each takes."""
+        return max((p.max_delay for p in self.projections), default=0)
+
+    @property
+    def latency(self) -> int:
+        """Steps until a spike at an input has reached every output by the shortest way.
+
+        Each projection counts 1 plus its longest delay. Outputs that no input reaches count 0.
+        """
+        distance: dict[str, int] = dict.fromkeys(self.input_names, 0)
+        for _ in range(len(self.populations) + 1):
+            for p in self.projections:
+                if p.source in distance:
+                    through = distance[p.source] + 1 + p.max_delay
+                    distance[p.target] = min(distance.get(p.target, through), through)
+        return max((distance.get(name, 0) for name in self.outputs), default=0)
+
+    def summary(self) -> list[str]:
+        """One line an input, population and projection, for people."""
+        lines = [f"input {i.name}: {i.size} channels" for i in self.inputs]
+        lines += [f"population {p.name}: {p.size} neurons" for p in self.populations]
+        for p in self.projections:
+            kind = "convolution" if p.is_convolution else "sparse" if p.is_sparse else "dense"
+            lines.append(f"projection {p.name}: {p.shape[1]} -> {p.shape[0]}, {kind}, delay up to {p.max_delay}")
+        lines.append(f"output {', '.join(self.outputs)}")
+        return lines

@@ -1,0 +1,160 @@
+"""From a float rule to the integer rule of one projection."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.chips import Chip
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
+from ssdp_hw.rules.fixed_ssdp import FixedSSDP
+from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.ssdp import SSDP
+from ssdp_hw.rules.stdp import DECAY_BITS
+
+_LUT_MAX = 255
+_AMPLITUDE_MAX = 2**16 - 1
+_SHIFT_MAX = 24
+
+# So many spikes of one neuron fit its trace before it saturates, if all pair.
+_TRACE_SPIKES = 4
+
+
+@dataclass(frozen=True)
+class _Amplitudes:
+    """Two amplitudes in integers, and the shifts that give them their meaning.
+
+    Attributes:
+        first, second: they bring ``(amplitude * full) >> evidence_shift`` counter units each.
+        evidence_shift, lsb_shift: of the integer rule.
+        common: what the integer rule takes over from the float rule.
+    """
+
+    first: int
+    second: int
+    evidence_shift: int
+    lsb_shift: int
+    common: dict[str, Any]
+
+
+def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tuple[CounterRule, list[str]]:
+    """The integer rule whose evidence equals the float step of ``rule`` as nearly as its integers can.
+
+    That is to half a counter unit, to the bits of the kernel's table, of the trace or of kappa, and to the
+    16 bits of the larger amplitude, whose unit both share.
+
+    A float step of ``a`` is ``a * scale / step`` weight LSBs; one LSB is as many counter units as
+    the counter can hold beside the evidence of one commit, and as the amplitudes can express.
+
+    Returns:
+        The integer rule, and what was lost, one sentence each.
+
+    Raises:
+        UnsupportedError: the projection does not know how its integers relate to float weights, a
+            gain is not positive, or the rule clips below its own amplitude.
+        ParameterError: one commit can bring more evidence than the counter holds.
+    """
+    owner = f"projection '{projection.name}'"
+    notes: list[str] = []
+    fixed: CounterRule
+    if isinstance(rule, SSDP):
+        names, wanted, full = ("a_plus", "a_baseline"), (rule.a_plus, rule.a_baseline), _LUT_MAX
+        found = _amplitudes(owner, rule, wanted, full, projection, notes)
+        fixed = _fixed_ssdp(rule, found, chip)
+    elif isinstance(rule, STDP):
+        impulse = (1 << rule.trace_bits) - 1
+        if rule.pairing is Pairing.ALL:
+            impulse = max(1, impulse // _TRACE_SPIKES)
+            notes.append(
+                f"{owner}: a {rule.trace_bits}-bit trace saturates above {_TRACE_SPIKES} spikes in quick succession"
+            )
+        names, wanted, full = ("a_plus", "a_minus"), (rule.a_plus, rule.a_minus), impulse
+        found = _amplitudes(owner, rule, wanted, full, projection, notes)
+        decays = [round((1.0 - math.exp(-1.0 / tau)) * (1 << DECAY_BITS)) for tau in (rule.tau_plus, rule.tau_minus)]
+        fixed = FixedSTDP(
+            a_plus=found.first, a_minus=found.second, decay_plus=decays[0], decay_minus=decays[1],
+            trace_impulse=impulse, trace_bits=rule.trace_bits, pairing=rule.pairing,
+            evidence_shift=found.evidence_shift, lsb_shift=found.lsb_shift, **found.common,
+        )
+    elif isinstance(rule, SADP):
+        names, wanted, full = ("a_plus", "a_minus"), (rule.a_plus, rule.a_minus), 1 << rule.kappa_bits
+        found = _amplitudes(owner, rule, wanted, full, projection, notes)
+        fixed = FixedSADP(
+            a_plus=found.first, a_minus=found.second, kappa_bits=rule.kappa_bits,
+            evidence_shift=found.evidence_shift, lsb_shift=found.lsb_shift, **found.common,
+        )
+    else:
+        raise UnsupportedError(f"{owner}: {type(rule).__name__} has no integer form; give the projection a CounterRule")
+    for name, amount, amplitude in zip(names, wanted, (found.first, found.second), strict=True):
+        if amount > 0 and (amplitude * full + ((1 << found.evidence_shift) >> 1)) >> found.evidence_shift == 0:
+            notes.append(
+                f"{owner}: {name} is below half a unit of a {rule.counter_bits}-bit counter and has no effect; "
+                "use more counter_bits"
+            )
+    return fixed, notes
+
+
+def _amplitudes(
+    owner: str, rule: FloatRule, wanted: tuple[float, float], full: int, projection: FixedProjection,
+    notes: list[str],
+) -> _Amplitudes:
+    """Integers for two float amplitudes, each the step where table, trace or kappa is at ``full``."""
+    if projection.scale is None:
+        raise UnsupportedError(
+            f"{owner}: written in chip integers without a scale, so float amplitudes have no meaning here; "
+            "give the rule in its integer form, or the projection a scale"
+        )
+    if np.min(projection.scale) <= 0:
+        raise UnsupportedError(
+            f"{owner}: a neuron has the gain {np.min(projection.scale):g}; learning in integers needs gains above 0, "
+            "so that a larger integer is a larger weight"
+        )
+    largest_gate = 1.0 if rule.gate is None else GATE_MAX
+    if max(wanted) * largest_gate > rule.clip:
+        raise UnsupportedError(
+            f"{owner}: clip = {rule.clip:g} is below an amplitude of {type(rule).__name__}; the integer rule has no "
+            "such clip: lower the amplitudes"
+        )
+    scale = float(np.mean(projection.scale))
+    spread = float(np.max(np.abs(projection.scale / scale - 1.0)))
+    if spread > 0.01:
+        notes.append(f"{owner}: its neurons differ in gain, so the integer step is off by up to {spread:.1%}")
+    lsb = np.array(wanted) * scale / projection.format.step
+    counter_max = (1 << (rule.counter_bits - 1)) - 1
+    gathered = rule.commit_windows * largest_gate * float(lsb.max())
+    shift = math.floor(math.log2(counter_max / (1.0 + gathered)))
+    if lsb.max() > 0:  # an amplitude is what one window brings at most, divided by ``full``
+        shift = min(shift, math.floor(math.log2(_AMPLITUDE_MAX * full / float(lsb.max()))))
+    if shift < 0:
+        raise ParameterError(
+            f"{owner}: one commit can bring {gathered:.3g} weight LSBs, more than a counter of "
+            f"{rule.counter_bits} bits holds; use more counter_bits, fewer commit_windows or smaller amplitudes"
+        )
+    units = lsb * 2.0**shift
+    room = _AMPLITUDE_MAX * full / float(units.max()) if units.max() > 0 else 1.0
+    evidence_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
+    first, second = (round(float(x) * 2.0**evidence_shift / full) for x in units)
+    common: dict[str, Any] = {
+        "counter_bits": rule.counter_bits, "commit_windows": rule.commit_windows, "rounding": rule.rounding,
+    }
+    if rule.gate is not None:
+        post, pre = projection.shape
+        common["gate"] = fixed_gate(rule.gate, pre, post)
+    return _Amplitudes(first, second, evidence_shift, shift, common)
+
+
+def _fixed_ssdp(rule: SSDP, found: _Amplitudes, chip: Chip) -> FixedSSDP:
+    time_bits = max(1, chip.window_ticks_max.bit_length())
+    ticks = np.arange(2**time_bits) << rule.time_shift
+    plus, baseline = (tuple(np.rint(_LUT_MAX * k).astype(int).tolist()) for k in rule.kernels(ticks))
+    return FixedSSDP(
+        a_plus=found.first, a_baseline=found.second, lut=plus, lut_baseline=None if baseline == plus else baseline,
+        evidence_shift=found.evidence_shift, lsb_shift=found.lsb_shift, time_bits=time_bits,
+        time_shift=rule.time_shift, spike_time=rule.spike_time, silent_pairs=rule.silent_pairs, **found.common,
+    )

@@ -1,0 +1,112 @@
+"""The float rule: the golden model of SSDP.
+
+Source: arXiv 2505.14841. One window is the steps of one sample; for a synapse from i to j
+
+    S    = 1 if both neurons fired in the window, else 0
+    d    = |t_j - t_i|, where a silent neuron has the time "end of the window"
+    G    = exp(-d**2 / (2 sigma**2))
+    dw   = clip(g * (a_plus * S * G - a_baseline * (1 - S) * G), -clip, +clip)
+    w   += sum of dw over the windows of a commit
+
+with the gate g = 1 in SSDP; DA-SSDP (arXiv 2512.07194) makes it from the window's synchrony, see
+:mod:`ssdp_hw.rules.gate`. With the exponential kernel G is exp(-d/tau_plus) where S = 1 and
+exp(-d/tau_minus) elsewhere.
+
+On chip a batch is one sample. The paper's mean over a batch of B samples is this rule with
+``commit_windows=B`` and amplitudes divided by B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import Choice
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, check_integers
+from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
+
+
+class SilentPairs(Choice):
+    """What a pair does in which no neuron fired."""
+
+    DEPRESS = "depress"  # d = 0, so the full -a_baseline (the authors' code)
+    SKIP = "skip"  # nothing
+
+
+class Kernel(Choice):
+    """How a pair's step falls with the distance d of its spike times."""
+
+    GAUSSIAN = "gaussian"  # exp(-d**2 / (2 sigma**2)), the papers' equation
+    EXPONENTIAL = "exponential"  # exp(-d / tau_plus) if both fired, else exp(-d / tau_minus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSDP(FloatRule):
+    """Parameters of SSDP, and of the integer form that :func:`ssdp_hw.learn` derives from them.
+
+    Attributes:
+        a_plus: potentiation of a synchronous pair with d = 0, in units of the float weight.
+        a_baseline: depression of a pair in which at most one neuron fired, same unit.
+        kernel: ``gaussian`` or ``exponential``.
+        sigma: width of the Gaussian in steps.
+        tau_plus, tau_minus: decay of the exponentials in steps.
+        spike_time: which spike of a window counts.
+        silent_pairs: what a pair does in which no neuron fired.
+        time_shift: integer form only: a tick of the time register is 2**time_shift steps.
+        clip, commit_windows, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+
+    The defaults of a_plus, a_baseline, sigma and the taus are those of the authors' code.
+
+    Raises:
+        ParameterError: a value out of range.
+    """
+
+    a_plus: float = 1.5e-4
+    a_baseline: float = 5e-5
+    kernel: Kernel = Kernel.GAUSSIAN
+    sigma: float = 1.0
+    tau_plus: float = 20.0
+    tau_minus: float = 20.0
+    spike_time: SpikeTime = SpikeTime.FIRST
+    silent_pairs: SilentPairs = SilentPairs.DEPRESS
+    time_shift: int = 0
+
+    def __post_init__(self) -> None:
+        self.check_common()
+        self.check_numbers(("sigma", "tau_plus", "tau_minus"), ("a_plus", "a_baseline"))
+        check_integers(self, (("time_shift", 0, 16),))
+        for name, choice in (("kernel", Kernel), ("spike_time", SpikeTime), ("silent_pairs", SilentPairs)):
+            object.__setattr__(self, name, choice(getattr(self, name)))
+
+    def kernels(self, distance: NDArray[np.int64]) -> tuple[Float, Float]:
+        """G of a distance in steps: of synchronous pairs, and of the others."""
+        d = np.asarray(distance, np.float64)
+        if self.kernel is Kernel.EXPONENTIAL:
+            return np.asarray(np.exp(-d / self.tau_plus)), np.asarray(np.exp(-d / self.tau_minus))
+        gaussian = np.asarray(np.exp(-np.square(d) / (2.0 * self.sigma**2)))
+        return gaussian, gaussian
+
+    def observe(self, pre: Bool, post: Bool) -> Seen[Registers]:
+        return Seen(spike_registers(pre, self.spike_time), spike_registers(post, self.spike_time))
+
+    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Registers]:
+        never = silent_time(steps)
+        return Seen(*(Registers(t != never, t, never) for t in (pre, post)))
+
+    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+        fired_pre, fired_post = seen.pre.fired[window][cols], seen.post.fired[window][rows]
+        plus, minus = self.kernels(np.abs(seen.post.time[window][rows] - seen.pre.time[window][cols]))
+        step = np.where(fired_pre & fired_post, self.a_plus * plus, -self.a_baseline * minus)
+        if self.silent_pairs is SilentPairs.SKIP:
+            step[~fired_pre & ~fired_post] = 0.0
+        return step
+
+
+def pair_update(rule: SSDP, pre: Registers, post: Registers, window: int) -> Float:
+    """The step ``dw`` of every pair in one window without a gate, shape (post, pre); times in steps."""
+    shape = post.time.shape[1], pre.time.shape[1]
+    rows, cols = np.indices(shape).reshape(2, -1)
+    return rule.gated(rule.step(Seen(pre, post), window, rows, cols), None).reshape(shape)

@@ -1,0 +1,67 @@
+"""Learning rules as plain values, for files: the name of the class and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
+
+Rule = CounterRule | FloatRule
+
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
+    SSDP, STDP, SADP, FixedSSDP, FixedSTDP, FixedSADP, Gate, FixedGate,
+)}
+
+
+def rule_to_dict(rule: Rule) -> dict[str, Any]:
+    """A rule as plain values, ``kind`` among them.
+
+    Raises:
+        UnsupportedError: a rule of a user's own.
+        ParameterError: no rule.
+    """
+    if not isinstance(rule, Rule):
+        raise ParameterError(f"{rule!r} is no learning rule; give an SSDP, STDP or SADP, or its integer form")
+    return _values(rule)
+
+
+def rule_from_dict(values: Any) -> Rule:
+    """The rule that :func:`rule_to_dict` described.
+
+    Raises:
+        ParameterError: an unknown kind or parameter, or a value that the rule refuses.
+    """
+    rule = _object(values)
+    if not isinstance(rule, Rule):
+        raise ParameterError(f"{type(rule).__name__} is no learning rule")
+    return rule
+
+
+def _values(part: Any) -> dict[str, Any]:
+    kind = type(part).__name__
+    if _KINDS.get(kind) is not type(part):
+        raise UnsupportedError(f"{kind} has no form in a file, which knows {', '.join(_KINDS)}")
+    values = {f.name: getattr(part, f.name) for f in fields(part)}
+    return {"kind": kind, **{n: _values(v) if isinstance(v, Gate | FixedGate) else v for n, v in values.items()}}
+
+
+def _object(values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        raise ParameterError(f"a learning rule is described by its parameters, not by {str(values)[:40]!r}")
+    given = dict(values)
+    name = given.pop("kind", None)
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ParameterError(f"learning rules of kind {str(name)[:40]!r} are unknown; there are: {', '.join(_KINDS)}")
+    unknown = set(given) - {f.name for f in fields(kind)}
+    if unknown:
+        raise ParameterError(f"{name} has no parameter {sorted(map(str, unknown))[0][:40]!r}")
+    if isinstance(given.get("gate"), Mapping):
+        given["gate"] = _object(given["gate"])
+    try:
+        return kind(**given)
+    except TypeError as error:  # a parameter that is missing or of a wrong type
+        raise ParameterError(f"{name}: {error}") from None

@@ -1,0 +1,1 @@
+"""Runs: what goes into a network, the interface of targets, and what comes back."""

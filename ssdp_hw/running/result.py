@@ -1,0 +1,193 @@
+"""What a run returns, the same on every target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.running import readout as _readout
+
+RECORDABLE = ("spikes", "v", "u")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Which variables of which populations a run keeps.
+
+    Raises:
+        ParameterError: an unknown variable.
+    """
+
+    variables: tuple[str, ...]
+    populations: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in self.variables:
+            if name not in RECORDABLE:
+                raise ParameterError(f"cannot record '{name}'; there are: {', '.join(RECORDABLE)}")
+
+    def wants(self, variable: str, population: str) -> bool:
+        """Whether this variable of this population is kept."""
+        return variable in self.variables and population in self.populations
+
+
+@dataclass(frozen=True)
+class OverflowCount:
+    """How often registers of a population overflowed in a run, summed over steps and samples.
+
+    Attributes:
+        u_wraps: currents that wrapped around.
+        u_out_of_range: currents outside their register even after the one turn that is applied.
+        v_saturations: voltages that were clipped.
+    """
+
+    u_wraps: int = 0
+    u_out_of_range: int = 0
+    v_saturations: int = 0
+
+    @property
+    def total(self) -> int:
+        """Wraps and saturations together."""
+        return self.u_wraps + self.v_saturations
+
+    def __add__(self, other: OverflowCount) -> OverflowCount:
+        return OverflowCount(
+            self.u_wraps + other.u_wraps, self.u_out_of_range + other.u_out_of_range,
+            self.v_saturations + other.v_saturations,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a target hands back: arrays of shape (time, batch, n) by population.
+
+    Spikes are bool. The u and v of a step are those at its end, v after the reset; int64 in a fixed
+    network, float64 in a float network.
+
+    Attributes:
+        overflow: by population; None if the target cannot see its registers overflow.
+        info: versions and options of the target, for the report.
+    """
+
+    spikes: Mapping[str, NDArray[np.bool_]]
+    v: Mapping[str, NDArray[Any]]
+    u: Mapping[str, NDArray[Any]]
+    overflow: Mapping[str, OverflowCount] | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """A run: its recordings and how it was made.
+
+    Attributes:
+        spikes, v, u: by population, shape (time, batch, n); only what was recorded.
+        outputs: names of the output populations.
+        target: name of the target; ``arithmetic`` is ``float`` or ``fixed``.
+        steps, batch: lengths of time and batch.
+        seconds: wall time of the run, compilation and start of simulators included.
+        overflow: register overflows by population, or None where the target cannot see them.
+        info: semantics, versions and options.
+    """
+
+    spikes: Mapping[str, NDArray[np.bool_]]
+    v: Mapping[str, NDArray[Any]]
+    u: Mapping[str, NDArray[Any]]
+    outputs: Sequence[str]
+    target: str
+    arithmetic: str
+    steps: int
+    batch: int
+    seconds: float
+    overflow: Mapping[str, OverflowCount] | None
+    info: Mapping[str, Any]
+
+    @property
+    def output(self) -> str:
+        """The only output population.
+
+        Raises:
+            ParameterError: there are several; name one.
+        """
+        if len(self.outputs) != 1:
+            raise ParameterError(f"the network has several outputs, {list(self.outputs)}: name one")
+        return self.outputs[0]
+
+    def predict(self, readout: str = "spike_count", population: str | None = None) -> NDArray[np.int64]:
+        """One class a sample by a readout rule; see :mod:`ssdp_hw.running.readout`."""
+        return _readout.predict(self, readout, population)
+
+    def spike_rate(self, population: str | None = None) -> float:
+        """Spikes per neuron and step, of one population or of all recorded ones together.
+
+        Raises:
+            ParameterError: the spikes of that population were not recorded.
+        """
+        if population is not None and population not in self.spikes:
+            raise ParameterError(f"the spikes of population '{population}' were not recorded")
+        chosen = list(self.spikes.values()) if population is None else [self.spikes[population]]
+        cells = sum(a.size for a in chosen)
+        return sum(int(np.count_nonzero(a)) for a in chosen) / cells if cells else 0.0
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first place where two runs differ."""
+
+    variable: str
+    population: str
+    step: int
+    sample: int
+    neuron: int
+    left: Any
+    right: Any
+
+    def __str__(self) -> str:
+        return (
+            f"{self.variable} of '{self.population}' at step {self.step}, sample {self.sample}, "
+            f"neuron {self.neuron}: {self.left} against {self.right}"
+        )
+
+
+def first_divergence(left: RunResult, right: RunResult, tolerance: float = 0.0) -> Divergence | None:
+    """The earliest step at which what both runs recorded differs by more than ``tolerance``.
+
+    Within a step spikes are looked at last, since a voltage that differs is their cause. Returns
+    None if all that both recorded agrees.
+
+    Raises:
+        ParameterError: the runs have nothing in common, or differ in steps, batch or neurons.
+    """
+    if (left.steps, left.batch) != (right.steps, right.batch):
+        raise ParameterError(
+            f"runs of (steps, batch) {(left.steps, left.batch)} and {(right.steps, right.batch)} cannot be compared"
+        )
+    best: Divergence | None = None
+    common = 0
+    for variable in ("u", "v", "spikes"):
+        a, b = getattr(left, variable), getattr(right, variable)
+        for name in a.keys() & b.keys():
+            common += 1
+            x, y = a[name], b[name]
+            if x.shape != y.shape:
+                raise ParameterError(
+                    f"population '{name}' has {x.shape[2]} neurons in one run and {y.shape[2]} in the other"
+                )
+            different = x != y
+            if variable != "spikes":
+                with np.errstate(invalid="ignore"):  # a NaN is within no tolerance
+                    different &= ~(np.abs(x - y) <= tolerance)
+            if not different.any():
+                continue
+            step, sample, neuron = (int(k) for k in np.argwhere(different)[0])
+            if best is None or step < best.step:
+                values = x[step, sample, neuron].item(), y[step, sample, neuron].item()
+                best = Divergence(variable, name, step, sample, neuron, *values)
+    if not common:
+        raise ParameterError("the two runs recorded nothing in common")
+    return best

@@ -1,0 +1,143 @@
+"""``run``: one call for every network, float or fixed, on every target."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from ssdp_hw.checks import check_memory
+from ssdp_hw.errors import ParameterError, StateOverflowError
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
+from ssdp_hw.running.result import OverflowCount, Record, RunResult
+from ssdp_hw.running.target import get_target
+
+OnOverflow = Literal["error", "warn", "ignore"]
+
+
+class OverflowWarning(UserWarning):
+    """A chip register wrapped or saturated during a run."""
+
+
+def run(
+    network: AnyNetwork,
+    inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    target: str = "engine",
+    *,
+    record: Sequence[str] = ("spikes",),
+    populations: Sequence[str] | None = None,
+    steps: int | None = None,
+    on_overflow: OnOverflow = "warn",
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    options: Mapping[str, Any] | None = None,
+) -> RunResult:
+    """Run a float or fixed network on a target.
+
+    Args:
+        network: :class:`~ssdp_hw.Network` or :class:`~ssdp_hw.FixedNetwork`.
+        inputs: spikes of 0 and 1, shape (time, batch, channels); for several inputs a dict of such
+            arrays by name; or a :class:`~ssdp_hw.running.drive.DirectInput`. Samples are independent.
+        target: name of the target; :func:`ssdp_hw.targets` lists them.
+        record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``.
+        populations: populations to keep them of; default all.
+        steps: length of the run; default that of the spikes. A spike needs ``network.latency``
+            steps to the output, so ``len(spikes) + network.latency`` lets the last one arrive.
+        on_overflow: what a register overflow does, where the target sees it: ``error`` raises,
+            ``warn`` warns, ``ignore`` only counts.
+        max_bytes: limit of what the input and the recordings may each occupy in memory.
+        options: options of the target.
+
+    Raises:
+        ParameterError, ShapeError: input or options that do not fit.
+        UnknownTargetError, TargetUnavailableError, UnsupportedError: the target cannot run this.
+        TargetRunError: the target failed while it ran.
+        StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
+    """
+    kept = checked_record(network, record, populations, on_overflow)
+    drive = make_drive(network, inputs, steps, max_bytes)
+    chosen = get_target(target, network)
+    resolved = chosen.resolve(options or {})
+    check_recorded_memory(network, kept, drive, max_bytes)
+    start = time.perf_counter()
+    recording = chosen.run(network, drive, kept, resolved)
+    seconds = time.perf_counter() - start
+    fixed = isinstance(network, FixedNetwork)
+    result = RunResult(
+        recording.spikes, recording.v, recording.u, tuple(network.outputs), target,
+        "fixed" if fixed else "float", drive.steps, drive.batch, seconds, recording.overflow,
+        {"options": resolved, **semantics_of(network), **recording.info},
+    )
+    report_overflow(result.overflow, result.steps, result.batch, on_overflow)
+    return result
+
+
+def checked_record(
+    network: AnyNetwork, record: Sequence[str], populations: Sequence[str] | None, on_overflow: OnOverflow
+) -> Record:
+    """What a run keeps.
+
+    Raises:
+        ParameterError: an unknown variable, population or value of ``on_overflow``.
+    """
+    if on_overflow not in ("error", "warn", "ignore"):
+        raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
+    names = network.population_names if populations is None else tuple(populations)
+    for name in names:
+        network.population(name)
+    return Record(tuple(record), names)
+
+
+def check_recorded_memory(network: AnyNetwork, record: Record, drive: Drive, max_bytes: int) -> None:
+    """Raise before a recording that exceeds ``max_bytes``: spikes take 1 byte a neuron and step, v and u 8.
+
+    Raises:
+        ParameterError: it does.
+    """
+    cells = sum(network.size_of(name) for name in record.populations) * drive.steps * drive.batch
+    check_memory(
+        cells * sum(1 if variable == "spikes" else 8 for variable in record.variables), max_bytes,
+        f"recording {', '.join(record.variables)} of {drive.steps} steps and {drive.batch} samples",
+    )
+
+
+def semantics_of(network: AnyNetwork) -> dict[str, Any]:
+    """What a step means in this network, as plain values for reports."""
+    common = {
+        "timing": "a spike sent in step t acts in step t + 1 + delay",
+        "reset": {p.name: p.reset.value for p in network.populations if p.spiking},
+        "threshold": {p.name: p.threshold.value for p in network.populations if p.spiking},
+    }
+    if isinstance(network, FixedNetwork):
+        return {
+            "arithmetic": "fixed", "chip": network.limits.name, "dt": network.dt,
+            "update_order": "current_first", "u_overflow": "wrap_once", "v_overflow": "saturate",
+            "decay_rounding": "toward_zero", **common,
+        }
+    return {"arithmetic": "float64", **network.semantics.to_dict(), **common}
+
+
+def report_overflow(
+    overflow: Mapping[str, OverflowCount] | None, steps: int, batch: int, on_overflow: OnOverflow
+) -> None:
+    """Raise or warn if a register overflowed; ``overflow`` is None where the target cannot see it.
+
+    Raises:
+        StateOverflowError: it did, and ``on_overflow`` is ``error``.
+    """
+    if on_overflow == "ignore" or not overflow:
+        return
+    for name, count in overflow.items():
+        if not count.total:
+            continue
+        message = (
+            f"population '{name}': u wrapped {count.u_wraps} times and v saturated {count.v_saturations} times "
+            f"in {steps} steps of {batch} samples; lower the population's scale "
+            "(quantize with calibration or more headroom) or its weight_exp"
+        )
+        if on_overflow == "error":
+            raise StateOverflowError(message)
+        warnings.warn(message, OverflowWarning, stacklevel=3)

@@ -1,0 +1,194 @@
+"""``stream``: runs of any length, whose input comes and whose recording goes in pieces."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
+from ssdp_hw.running.readout import spike_count
+from ssdp_hw.running.result import OverflowCount, Record, Recording
+from ssdp_hw.running.run import OnOverflow, check_recorded_memory, checked_record, report_overflow, semantics_of
+from ssdp_hw.running.target import Session, get_target
+
+FORMAT = "ssdp-hw recording"
+VERSION = 1
+
+Piece = ArrayLike | Mapping[str, ArrayLike] | DirectInput
+
+_CHUNK_BYTES = 1 << 20  # of the file, each compressed by itself
+
+
+@dataclass(frozen=True, eq=False)
+class StreamResult:
+    """A run in pieces: what is left of it in memory.
+
+    Attributes:
+        path: the file with the recording, or None.
+        spike_counts: by population, spikes of every neuron in the whole run, shape (batch, n).
+        outputs: names of the output populations.
+        target: name of the target.
+        steps, batch: lengths of time and batch.
+        seconds: wall time of the target alone.
+        overflow: register overflows by population, or None where the target cannot see them.
+        info: semantics, versions and options.
+    """
+
+    path: Path | None
+    spike_counts: Mapping[str, NDArray[np.int64]]
+    outputs: Sequence[str]
+    target: str
+    steps: int
+    batch: int
+    seconds: float
+    overflow: Mapping[str, OverflowCount] | None
+    info: Mapping[str, Any]
+
+    def predict(self, population: str | None = None) -> NDArray[np.int64]:
+        """One class a sample, that of most spikes; see :func:`ssdp_hw.running.readout.spike_count`.
+
+        Raises:
+            ParameterError: the population was not recorded, or is not named although there are several outputs.
+        """
+        name = self.outputs[0] if population is None and len(self.outputs) == 1 else population
+        if name is None or name not in self.spike_counts:
+            raise ParameterError(f"name one of the recorded populations: {', '.join(self.spike_counts)}; not {name!r}")
+        return spike_count(self.spike_counts[name][None])
+
+
+def stream(
+    network: AnyNetwork,
+    pieces: Iterable[Piece],
+    path: str | os.PathLike[str] | None = None,
+    target: str = "engine",
+    *,
+    record: Sequence[str] = ("spikes",),
+    populations: Sequence[str] | None = None,
+    on_overflow: OnOverflow = "warn",
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    options: Mapping[str, Any] | None = None,
+) -> StreamResult:
+    """Run a network on input that comes piece by piece; memory is that of one piece, however many there are.
+
+    The recording is the one that :func:`ssdp_hw.run` would make of all pieces at once, bit for bit: the
+    state of every sample is carried from piece to piece.
+
+    Args:
+        network: :class:`~ssdp_hw.Network` or :class:`~ssdp_hw.FixedNetwork`.
+        pieces: input of the steps one after the other, each piece as ``run`` takes it, all of one
+            batch; a generator keeps the input out of memory too.
+        path: HDF5 file for the recording, complete or not there at all: a dataset
+            ``<variable>/<population>`` each of shape (time, batch, n). Without it spikes are counted only.
+        target: name of a target that can run in pieces; the engine can.
+        record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``; without a path ``spikes`` only.
+        populations: populations to keep them of; default all.
+        on_overflow: see ``run``; reported at the end.
+        max_bytes: limit of what the input and the recordings of one piece may each occupy in memory.
+        options: options of the target.
+
+    Raises:
+        ShapeError: pieces of different batches.
+        ParameterError: no piece; an input that cannot be read; a name that cannot stand in the file.
+        UnsupportedError: the target cannot run in pieces.
+        FileFormatError: the file cannot be written.
+        SsdpHwError: whatever ``run`` raises.
+    """
+    kept = checked_record(network, record, populations, on_overflow)
+    if path is None and set(kept.variables) - {"spikes"}:
+        raise ParameterError("without a path spikes are counted, and nothing else can be recorded: give a path")
+    for name in kept.populations:
+        if path is not None and ("/" in name or name in (".", "..")):
+            raise ParameterError(f"population {name!r} cannot be the name of a dataset; leave it out or rename it")
+    chosen = get_target(target, network)
+    resolved = chosen.resolve(options or {})
+    run = _Run(network, chosen.start(network, resolved), kept, max_bytes)
+    if path is None:
+        run.all(pieces, None)
+    else:
+        write_atomically(path, lambda partial: run.all(pieces, partial))
+    result = StreamResult(
+        None if path is None else Path(path), run.counts, tuple(network.outputs), target, run.steps, run.batch,
+        run.seconds, run.overflow, {"options": resolved, **semantics_of(network), **run.info},
+    )
+    report_overflow(result.overflow, result.steps, result.batch, on_overflow)
+    return result
+
+
+class _Run:
+    """A run in pieces on its way."""
+
+    def __init__(self, network: AnyNetwork, session: Session, record: Record, max_bytes: int) -> None:
+        self.network, self.session, self.record, self.max_bytes = network, session, record, max_bytes
+        self.steps = self.batch = 0
+        self.seconds = 0.0
+        self.counts: dict[str, NDArray[np.int64]] = {}
+        self.overflow: dict[str, OverflowCount] | None = None
+        self.info: Mapping[str, Any] = {}
+
+    def all(self, pieces: Iterable[Piece], path: Path | None) -> None:
+        """Run every piece, and write its recording if there is a path."""
+        with nullcontext() if path is None else h5py.File(path, "w-") as file:
+            if file is not None:
+                file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+            for drive in self._drives(pieces):
+                start = time.perf_counter()
+                recording = self.session.advance(drive, self.record)
+                self.seconds += time.perf_counter() - start
+                self._add(recording)
+                if file is not None:
+                    _append(file, recording, self.steps)
+                self.steps += drive.steps
+        if not self.steps:
+            raise ParameterError("there is no piece of input; at least one is needed")
+
+    def _drives(self, pieces: Iterable[Piece]) -> Iterator[Drive]:
+        iterator = iter(pieces)
+        while True:
+            try:
+                piece = next(iterator)
+            except StopIteration:
+                return
+            except OSError as error:  # else it would look as if the recording could not be written
+                raise ParameterError(f"the input from step {self.steps} on cannot be read ({error})") from error
+            drive = make_drive(self.network, piece, max_bytes=self.max_bytes)
+            if self.steps and drive.batch != self.batch:
+                raise ShapeError(f"the input from step {self.steps} on has {drive.batch} samples; before {self.batch}")
+            self.batch = drive.batch
+            check_recorded_memory(self.network, self.record, drive, self.max_bytes)
+            yield drive
+
+    def _add(self, recording: Recording) -> None:
+        self.info = recording.info
+        for name, spikes in recording.spikes.items():
+            counts = spikes.sum(axis=0, dtype=np.int64)
+            self.counts[name] = self.counts[name] + counts if name in self.counts else counts
+        if recording.overflow is not None:
+            before = self.overflow or {}
+            self.overflow = {n: before.get(n, OverflowCount()) + count for n, count in recording.overflow.items()}
+
+
+def _append(file: h5py.File, recording: Recording, start: int) -> None:
+    for variable in ("spikes", "v", "u"):
+        for name, trace in getattr(recording, variable).items():
+            _, batch, n = trace.shape
+            if not start:
+                steps = max(1, _CHUNK_BYTES // (batch * n * trace.itemsize))
+                chunk = (steps, batch, n) if steps > 1 else (1, 1, min(n, _CHUNK_BYTES))
+                file.create_dataset(
+                    f"{variable}/{name}", (0, batch, n), trace.dtype, maxshape=(None, batch, n), chunks=chunk,
+                    compression="gzip", compression_opts=1, track_times=False,
+                )
+            dataset = file[f"{variable}/{name}"]
+            dataset.resize(start + len(trace), axis=0)
+            dataset[start:] = trace

@@ -1,0 +1,279 @@
+"""The interface of a target, and the registry that finds targets by name.
+
+A target runs networks; it registers itself through the entry-point group ``ssdp_hw.targets``. The
+toolkit never imports a target by its module.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
+from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import OverflowCount, Record, Recording
+
+GROUP = "ssdp_hw.targets"
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a target can run here.
+
+    Attributes:
+        installed: whether everything that it needs is installed.
+        version: versions of what it runs on.
+        install: how to install what is missing; empty if installed.
+    """
+
+    installed: bool
+    version: str = ""
+    install: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class LearningPlan:
+    """One learning run: which projections learn by which rule, from which state.
+
+    Attributes:
+        rules: by projection; all integer rules in a fixed network, all float rules in a float
+            network, and all with the same ``commit_windows``.
+        seed: seed of the random rounding.
+        counters: before the first window, one a stored weight, zeros where a projection is missing:
+            synchrony counters in a fixed network, in a float network the steps gathered since the
+            last commit. Synapses that share a weight have one counter, which takes the sum of their steps.
+        first_commit: number of commits before this run, for the random rounding.
+        first_window: windows gathered since the last commit, fewer than ``commit_windows``.
+        windows_per_sample: each sample of the drive is so many windows of equal length. The state of
+            the neurons goes on from one to the next; commits come at the ends of samples.
+        gates: gates from outside by projection, shape (window, post): integers of the rule's
+            ``gate_bits`` in a fixed network, floats in a float network.
+    """
+
+    rules: Mapping[str, CounterRule | FloatRule]
+    seed: int = 0
+    counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    first_commit: int = 0
+    first_window: int = 0
+    windows_per_sample: int = 1
+    gates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def commit_windows(self) -> int:
+        """Windows between two commits.
+
+        Raises:
+            ParameterError: no rule, or rules that differ in it.
+        """
+        found = {rule.commit_windows for rule in self.rules.values()}
+        if len(found) != 1:
+            raise ParameterError(f"plastic projections need one commit_windows in common, found {sorted(found)}")
+        return found.pop()
+
+    def check_windows(self, steps: int) -> None:
+        """Raise if a rule cannot learn from the windows of samples of that many steps.
+
+        Raises:
+            ParameterError: it cannot, or the steps or ``commit_windows`` are no multiple of ``windows_per_sample``.
+        """
+        if self.commit_windows % self.windows_per_sample:
+            raise ParameterError(
+                f"commit_windows = {self.commit_windows} is no multiple of the {self.windows_per_sample} windows of a "
+                "sample: weights move between samples only"
+            )
+        if steps % self.windows_per_sample:
+            raise ParameterError(f"{steps} steps are no multiple of the {self.windows_per_sample} windows of a sample")
+        for rule in self.rules.values():
+            rule.check_window(steps // self.windows_per_sample)
+
+    def groups(self, samples: int) -> list[tuple[int, int, bool]]:
+        """The samples of each commit: first, one past the last, and whether a commit follows."""
+        size = self.commit_windows // self.windows_per_sample
+        stop = size - self.first_window // self.windows_per_sample
+        found, start = [], 0
+        while start < samples:
+            found.append((start, min(stop, samples), stop <= samples))
+            start, stop = stop, stop + size
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a target hands back from learning.
+
+    Attributes:
+        weights: by plastic projection, one a synapse in row-major order, or the values of a
+            convolution's kernel: stored weight integers in a fixed network, float weights in a float network.
+        counters: likewise, as in the plan.
+        seen: by plastic projection what the rule holds of its source and of its target. A rule that
+            keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),
+            the tick (float network: step) of the representative spike, ``silent_time`` of
+            :mod:`ssdp_hw.rules.spike_times` if there was none.
+        weight_saturations, counter_saturations: by plastic projection; None where the target
+            cannot count them.
+        overflow: of the neurons' registers; None where the target cannot see it.
+        info: versions and options of the target, for the report.
+    """
+
+    weights: Mapping[str, NDArray[Any]]
+    counters: Mapping[str, NDArray[Any]]
+    seen: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+    weight_saturations: Mapping[str, int] | None = None
+    counter_saturations: Mapping[str, int] | None = None
+    overflow: Mapping[str, OverflowCount] | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Session(ABC):
+    """A run in pieces: the state of every sample is carried from one to the next."""
+
+    @abstractmethod
+    def advance(self, drive: Drive, record: Record) -> Recording:
+        """Run the steps of ``drive``, whose batch is that of the pieces before."""
+
+
+class Target(ABC):
+    """Something that runs float and fixed networks.
+
+    Attributes:
+        name: the name users write.
+        title: one line for people.
+        options: option names that ``run`` and ``learn`` understand, each with its default.
+    """
+
+    name: str
+    title: str
+    options: Mapping[str, Any] = MappingProxyType({})
+
+    def availability(self) -> Availability:
+        """Whether it can run here; must not import anything heavy."""
+        return Availability(True)
+
+    def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
+        """What in this network the target cannot express, one sentence each."""
+        return []
+
+    def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
+        """What in this learning run the target cannot do, one sentence each."""
+        return []
+
+    @abstractmethod
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+        """Run every sample of the drive from the initial state."""
+
+    def start(self, network: AnyNetwork, options: Mapping[str, Any]) -> Session:
+        """Begin a run in pieces from the initial state.
+
+        Raises:
+            UnsupportedError: this target cannot run in pieces.
+        """
+        raise UnsupportedError(f"target '{self.name}' cannot run in pieces; the target 'engine' can")
+
+    def learn(
+        self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]
+    ) -> Learned:
+        """Present the drive's samples one after the other as learning windows.
+
+        Each sample starts from the initial state; weights change at commits only.
+
+        Raises:
+            UnsupportedError: this target cannot learn.
+        """
+        raise UnsupportedError(f"target '{self.name}' cannot learn")
+
+    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with defaults filled in.
+
+        Raises:
+            ParameterError: an option that this target does not have.
+        """
+        for name in options:
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise ParameterError(f"target '{self.name}' has no option '{name}'; its options: {known}")
+        return {**self.options, **options}
+
+
+def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
+    """The plastic convolutions of a plan, one sentence each: for targets that know no shared weights."""
+    return [
+        f"projection '{name}' is a convolution, whose synapses share their weights: here each would learn by itself"
+        for name in plan.rules if network.projection(name).is_convolution
+    ]
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> dict[str, metadata.EntryPoint]:
+    return {e.name: e for e in metadata.entry_points(group=GROUP)}
+
+
+@cache
+def _load(name: str) -> Target:
+    try:
+        target = _entry_points()[name].load()
+    except Exception as error:  # any: a broken package of someone else must not hide the other targets
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TargetUnavailableError(f"target '{name}' cannot be loaded ({reason}); reinstall its package") from error
+    if not isinstance(target, Target):
+        raise TargetUnavailableError(f"target '{name}': its entry point is no ssdp_hw.running.target.Target")
+    return target
+
+
+def target_names() -> list[str]:
+    """Names of all registered targets, installed or not."""
+    return sorted(_entry_points())
+
+
+def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool = False) -> Target:
+    """The target of that name, checked to be installed and, given a network, able to run it.
+
+    Raises:
+        UnknownTargetError: no such target.
+        TargetUnavailableError: what it needs is not installed; the message says how to install it.
+        UnsupportedError: it cannot express the network; every reason is listed.
+    """
+    if name not in _entry_points():
+        raise UnknownTargetError(f"target '{name}' is unknown; there are: {', '.join(target_names())}")
+    target = _load(name)
+    available = target.availability()
+    if not available.installed:
+        raise TargetUnavailableError(f"target '{name}' is not installed; install it with: {available.install}")
+    if network is not None:
+        reasons = target.unsupported(network, learning=learning)
+        if reasons:
+            raise UnsupportedError(f"target '{name}' cannot run this network: {'; '.join(reasons)}")
+    return target
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """One registered target; see :func:`list_targets`."""
+
+    name: str
+    title: str
+    installed: bool
+    version: str
+    install: str
+    options: Sequence[str]
+
+
+def list_targets() -> list[TargetInfo]:
+    """Every registered target: whether it is installed and, if not, how to install it."""
+    found = []
+    for name in target_names():
+        try:
+            target = _load(name)
+        except TargetUnavailableError as error:
+            found.append(TargetInfo(name, "", False, "", str(error), ()))
+            continue
+        a = target.availability()
+        found.append(TargetInfo(name, target.title, a.installed, a.version, a.install, tuple(target.options)))
+    return found
