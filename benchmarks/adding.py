@@ -40,7 +40,7 @@ def packed(weight: NDArray[Any]) -> NDArray[np.uint8]:
     blocks = -(-post // block)
     memory = np.empty(blocks * pre * block + _LINE, np.uint8)
     start = -memory.ctypes.data % _LINE
-    stored = memory[start:start + blocks * pre * block].reshape(blocks, pre, block)
+    stored = memory[start : start + blocks * pre * block].reshape(blocks, pre, block)
     rows = np.zeros((pre, blocks * block), np.int16)
     rows[:-1, :post] = weight.T
     halves = (rows + _OFFSET).reshape(pre, blocks, 2, block // 2)
@@ -79,8 +79,16 @@ def add_rows(block: int, neurons: bool) -> Any:
 
     @intrinsic
     def add(
-        typing: Any, state: Any, at: Any, fired: Any, fired_at: Any, weights: Any, block_start: Any, rows: Any,
-        begin: Any, end: Any,
+        typing: Any,
+        state: Any,
+        at: Any,
+        fired: Any,
+        fired_at: Any,
+        weights: Any,
+        block_start: Any,
+        rows: Any,
+        begin: Any,
+        end: Any,
     ) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             state, fired, weights, rows = (

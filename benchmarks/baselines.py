@@ -43,9 +43,7 @@ class NumpyMatmul:
 
 
 @nb.njit(parallel=True, cache=True)
-def _event_loop(
-    spikes: Any, weights1: Any, weights2: Any, parameters1: Any, parameters2: Any, out: Any
-) -> None:
+def _event_loop(spikes: Any, weights1: Any, weights2: Any, parameters1: Any, parameters2: Any, out: Any) -> None:
     steps, batch, channels = spikes.shape
     hidden, outputs = weights1.shape[1], weights2.shape[1]
     for b in nb.prange(batch):

@@ -64,16 +64,20 @@ def report(title: str, network: sh.Network, spikes: NDArray[np.bool_], ladders: 
     counts = np.sort(result.spikes[result.output].sum(axis=0), axis=1)
     labels = result.predict("spike_count")
     close = counts[:, -1] - counts[:, -2] <= CLOSE
-    print(f"\n## {title}\n\n{len(labels)} samples, {np.count_nonzero(close)} of them close; labels "
-          f"{np.bincount(labels[labels >= 0], minlength=counts.shape[1]).tolist()}")
+    print(
+        f"\n## {title}\n\n{len(labels)} samples, {np.count_nonzero(close)} of them close; labels "
+        f"{np.bincount(labels[labels >= 0], minlength=counts.shape[1]).tolist()}"
+    )
     for name, options in CHOICES.items():
         fixed = sh.quantize(network, chip="loihi", calibration=calibration, **options)
         ladder = sh.loss_ladder(network, spikes, labels, fixed, alone=False)
         chip = sh.run(fixed, spikes, "engine", steps=steps, on_overflow="ignore")
         same = chip.predict("spike_count") == labels
         last = ladder.cumulative[-1]
-        print(f"\n{name}: {last.accuracy.percent()}, loss {ladder.loss:.1f} points; of the samples that are not close "
-              f"{100 * np.mean(same[~close]):.1f} %; {last.spike_rate:.4f} spikes a neuron and step")
+        print(
+            f"\n{name}: {last.accuracy.percent()}, loss {ladder.loss:.1f} points; of the samples that are not close "
+            f"{100 * np.mean(same[~close]):.1f} %; {last.spike_rate:.4f} spikes a neuron and step"
+        )
         if ladders:
             print(f"\n{ladder.to_markdown()}", flush=True)
 
@@ -94,6 +98,7 @@ def main() -> None:
         if any(np.any(p.bias) for p in network.populations):
             report(f"with biases, timing '{timing.value}'", network, spikes, not given.summary)
     report("without biases, any timing", bare, spikes, not given.summary)
+
 
 if __name__ == "__main__":
     main()

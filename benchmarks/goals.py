@@ -58,8 +58,13 @@ def share_of(rows: dict[str, Row], limit: str, key: str = "samples_per_second") 
 
 
 def _ratio(
-    rival: str, network: str, own: dict[str, Row], other: dict[str, Row], engines: tuple[str, ...],
-    chosen: Callable[[str], bool], goal: float,
+    rival: str,
+    network: str,
+    own: dict[str, Row],
+    other: dict[str, Row],
+    engines: tuple[str, ...],
+    chosen: Callable[[str], bool],
+    goal: float,
 ) -> str:
     """Our fastest row beside the rival's fastest."""
     ours = [r["samples_per_second"] for name, r in own.items() if name in engines]

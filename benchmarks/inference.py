@@ -30,8 +30,12 @@ class Runner:
     def __call__(self) -> NDArray[np.bool_]:
         """Output spikes, shape (time, batch, n)."""
         result = sh.run(
-            self._network, self._spikes, target=self._target, populations=tuple(self._network.outputs),
-            on_overflow="ignore", options=self._options,
+            self._network,
+            self._spikes,
+            target=self._target,
+            populations=tuple(self._network.outputs),
+            on_overflow="ignore",
+            options=self._options,
         )
         self._info = result.info
         return result.spikes[result.output]

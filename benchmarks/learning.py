@@ -21,7 +21,9 @@ from ssdp_hw.running.target import Learned, LearningPlan, get_target
 ENGINE = "engine"
 LEARNING_DENSE = "Lava, LearningDense"
 ENGINES: dict[str, dict[str, int]] = {
-    ENGINE: {}, f"{ENGINE}, 1 thread": {"threads": 1}, f"{ENGINE}, 2 threads": {"threads": 2},
+    ENGINE: {},
+    f"{ENGINE}, 1 thread": {"threads": 1},
+    f"{ENGINE}, 2 threads": {"threads": 2},
 }
 SIZES = (100, 1000)
 Installed = Callable[[str], bool]
@@ -105,16 +107,22 @@ def _learning_dense(lesson: Lesson, windows: int) -> tuple[Any, ...]:
     from ssdp_hw.targets.lava.session import Job, run_jobs
 
     name, steps = lesson.projection, windows * WINDOW
-    post = get_target("engine").learn(
-        lesson.network, make_drive(lesson.network, lesson.spikes[:, :windows]),
-        LearningPlan({name: FixedSTDP(a_plus=0, a_minus=0, decay_plus=0, decay_minus=0, lsb_shift=14)}),
-        get_target("engine").resolve({}),
-    ).seen[name][1]
+    post = (
+        get_target("engine")
+        .learn(
+            lesson.network,
+            make_drive(lesson.network, lesson.spikes[:, :windows]),
+            LearningPlan({name: FixedSTDP(a_plus=0, a_minus=0, decay_plus=0, decay_minus=0, lsb_shift=14)}),
+            get_target("engine").resolve({}),
+        )
+        .seen[name][1]
+    )
     spikes = {"pre": lesson.spikes[:, :windows], "post": post}
     nodes = [source_node(side, s.swapaxes(0, 1).reshape(steps, 1, -1)) for side, s in spikes.items()]
     parameters = {
         "weights": lesson.network.projection(name).weight.astype(np.int32),
-        "learning_rule": LearningRule(_loihi_rule(lesson)[1]), "sign_mode": Choice("MIXED"),
+        "learning_rule": LearningRule(_loihi_rule(lesson)[1]),
+        "sign_mode": Choice("MIXED"),
     }
     links = [(input_node(side), "s_out", "dense", port) for side, port in (("pre", "s_in"), ("post", "s_in_bap"))]
     job = Job(Blueprint("fixed_pt", [*nodes, Node("dense", "LearningDense", parameters)], links), steps, {})
@@ -142,9 +150,14 @@ def float_contenders(lesson: Lesson, peers: PeerProcess) -> Iterator[Contender]:
     yield Contender("spec", lambda: agrees(spec()[0, 0]), windows, rounds=0)
     rule = lesson.rule
     given = {
-        "weight": lesson.network.projection(lesson.projection).weight, "spikes": lesson.spikes,
-        "keep": 1 - LEAK / 4096, "threshold": float(THRESHOLD), "batch": BATCH,
-        "a_plus": BATCH * rule.a_plus, "a_baseline": BATCH * rule.a_baseline, "sigma": rule.sigma,
+        "weight": lesson.network.projection(lesson.projection).weight,
+        "spikes": lesson.spikes,
+        "keep": 1 - LEAK / 4096,
+        "threshold": float(THRESHOLD),
+        "batch": BATCH,
+        "a_plus": BATCH * rule.a_plus,
+        "a_baseline": BATCH * rule.a_baseline,
+        "sigma": rule.sigma,
     }
     for peer in peers.contenders("learning", given, windows):
         yield replace(peer, run=lambda run=peer.run: _found(run, agrees), exact=True)

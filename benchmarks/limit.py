@@ -87,7 +87,7 @@ class Limit:
             v += sums[t] - (v >> 4)
             fired[t] = v > THRESHOLD
             v[fired[t]] = 0
-        state, raster = (found[..., :len(weight)] for found in self._run(self._layers[-1], 0, 1))
+        state, raster = (found[..., : len(weight)] for found in self._run(self._layers[-1], 0, 1))
         right = np.array_equal(state, v) and np.array_equal(raster, fired)
         if not (right if self._neurons else np.array_equal(state, sums[-1])):
             raise ArithmeticError("a limit's kernel does not compute what it should")

@@ -102,6 +102,4 @@ def measure(contenders: Sequence[Contender], reference: NDArray[Any], axis: int)
         for c, spent in zip(contenders, seconds, strict=True):
             if turn < c.rounds and (not spent or sum(spent) < SECONDS):
                 spent.append(c.timed()[1])
-    return [
-        Timing(c.name, c.samples, tuple(s), e) for c, s, e in zip(contenders, seconds, equal, strict=True)
-    ]
+    return [Timing(c.name, c.samples, tuple(s), e) for c, s, e in zip(contenders, seconds, equal, strict=True)]

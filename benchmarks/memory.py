@@ -65,8 +65,10 @@ def measure(millions: int) -> dict[str, float]:
     done = time.perf_counter()
     counted = sh.run(network, spikes, populations=("cells",))
     return {
-        "synapses": sum(p.synapse_count for p in network.projections), "build_seconds": built - started,
-        "program_seconds": ready - built - short.seconds, "seconds_per_step": (done - ready) / STEPS,
+        "synapses": sum(p.synapse_count for p in network.projections),
+        "build_seconds": built - started,
+        "program_seconds": ready - built - short.seconds,
+        "seconds_per_step": (done - ready) / STEPS,
         "spike_rate": counted.spike_rate("cells"),
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
@@ -94,7 +96,10 @@ def measure_stream(steps: int) -> dict[str, float]:
         result = sh.stream(network, pieces, path)
         seconds, size = time.perf_counter() - started, path.stat().st_size
     return {
-        "steps": steps, "seconds": seconds, "engine_seconds": result.seconds, "file_bytes": size,
+        "steps": steps,
+        "seconds": seconds,
+        "engine_seconds": result.seconds,
+        "file_bytes": size,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 

@@ -73,8 +73,10 @@ class Outcome:
         """Print the accuracy, speed and spikes; returns the accuracy."""
         right = int(np.count_nonzero(np.concatenate(self.classes) == labels))
         counts = ", ".join(f"{name}: {count / len(labels):.0f}" for name, count in self.spikes.items())
-        print(f"{title}: {wilson(right, len(labels)).percent()}, {right} of {len(labels)}; "
-              f"{len(labels) / self.seconds:.1f} samples a second")
+        print(
+            f"{title}: {wilson(right, len(labels)).percent()}, {right} of {len(labels)}; "
+            f"{len(labels) / self.seconds:.1f} samples a second"
+        )
         print(f"  spikes a sample in each population: {counts}")
         return right / len(labels)
 

@@ -34,7 +34,10 @@ class PeerProcess(AbstractContextManager["PeerProcess"]):
         self.failures: dict[str, str] = {}
         if PYTHON.exists():
             self._process = subprocess.Popen(
-                [PYTHON, HERE / "peers.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                [PYTHON, HERE / "peers.py"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
                 env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
             )
             self.versions = self._answer()
@@ -44,9 +47,7 @@ class PeerProcess(AbstractContextManager["PeerProcess"]):
             self._process.communicate("end\n")
         self._folder.cleanup()
 
-    def contenders(
-        self, kind: str, given: Mapping[str, Any], samples: int, exact: bool = False
-    ) -> Iterator[Contender]:
+    def contenders(self, kind: str, given: Mapping[str, Any], samples: int, exact: bool = False) -> Iterator[Contender]:
         """Every peer of a kind on what it is given, arrays and numbers; those that fail are noted.
 
         The first run of each gives its result, the others give nothing.

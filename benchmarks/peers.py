@@ -82,9 +82,7 @@ def snntorch(chain: Chain) -> Callable[[], Any]:
     module = importlib.import_module("snntorch")
 
     def layer(_: int) -> Layer:
-        leaky = module.Leaky(
-            beta=chain.keep, threshold=chain.threshold, reset_mechanism="zero", reset_delay=False
-        )
+        leaky = module.Leaky(beta=chain.keep, threshold=chain.threshold, reset_mechanism="zero", reset_delay=False)
 
         def run(currents: Any) -> Any:
             mem, out = torch.zeros_like(currents[0]), torch.empty_like(currents)
@@ -101,9 +99,7 @@ def norse(chain: Chain) -> Callable[[], Any]:
     """LIFBox, whose input is scaled by dt / tau."""
     module = importlib.import_module("norse.torch.functional.lif_box")
     dt, share = 1e-3, 1 - chain.keep
-    parameters = module.LIFBoxParameters(
-        tau_mem_inv=torch.tensor(share / dt), v_th=torch.tensor(chain.threshold)
-    )
+    parameters = module.LIFBoxParameters(tau_mem_inv=torch.tensor(share / dt), v_th=torch.tensor(chain.threshold))
 
     def layer(_: int) -> Layer:
         def run(currents: Any) -> Any:
@@ -123,8 +119,11 @@ def sinabs(chain: Chain) -> Callable[[], Any]:
 
     def layer(_: int) -> Layer:
         lif = layers.LIF(
-            tau_mem=-1 / np.log(chain.keep), spike_threshold=torch.tensor(chain.reached), norm_input=False,
-            spike_fn=activation.SingleSpike, reset_fn=activation.MembraneReset(),
+            tau_mem=-1 / np.log(chain.keep),
+            spike_threshold=torch.tensor(chain.reached),
+            norm_input=False,
+            spike_fn=activation.SingleSpike,
+            reset_fn=activation.MembraneReset(),
         )
 
         def run(currents: Any) -> Any:
@@ -142,7 +141,11 @@ def spikingjelly(chain: Chain) -> Callable[[], Any]:
 
     def layer(_: int) -> Layer:
         lif = neuron.LIFNode(
-            tau=1 / (1 - chain.keep), decay_input=False, v_threshold=chain.reached, v_reset=0.0, step_mode="m",
+            tau=1 / (1 - chain.keep),
+            decay_input=False,
+            v_threshold=chain.reached,
+            v_reset=0.0,
+            step_mode="m",
         ).eval()
 
         def run(currents: Any) -> Any:

@@ -41,7 +41,11 @@ def nengo_loihi(chip: Chip) -> tuple[Run, Run]:
         block = LoihiBlock(len(weight))
         c = block.compartment
         for name, value in (
-            ("decay_u", 4095), ("decay_v", chip.leak), ("vth", chip.threshold << 6), ("bias", 0), ("refract_delay", 1),
+            ("decay_u", 4095),
+            ("decay_v", chip.leak),
+            ("vth", chip.threshold << 6),
+            ("bias", 0),
+            ("refract_delay", 1),
         ):
             setattr(c, name, np.full(c.n_compartments, value, np.int32))
         c.scale_u = c.scale_v = False

@@ -30,7 +30,7 @@ class Lesson:
         weight = self.weight.to(dtype, copy=True)
         with torch.no_grad():
             for start in range(0, self.spikes.shape[1], self.batch):
-                pre = self.spikes[:, start:start + self.batch]
+                pre = self.spikes[:, start : start + self.batch]
                 step(pre, self._fire(pre, weight), weight)
         return weight
 

@@ -29,7 +29,12 @@ WORTH_COMPARING = 0.05  # of the time: less is noise
 Work = Callable[[], Any]
 
 CALL, READING, UPDATING, LISTING, ADDING, REST = (
-    "call", "reading input", "neurons without a spike", "listing input spikes", "adding input rows", "hidden spikes"
+    "call",
+    "reading input",
+    "neurons without a spike",
+    "listing input spikes",
+    "adding input rows",
+    "hidden spikes",
 )
 PRESENTING, TRACING, EVIDENCE, COMMITS = "presenting", "traces", "evidence", "commits"
 MEANINGS = {
@@ -48,9 +53,7 @@ MEANINGS = {
 
 def _run(network: sh.FixedNetwork, spikes: NDArray[np.bool_]) -> Work:
     def work() -> Any:
-        return sh.run(
-            network, spikes, populations=tuple(network.outputs), on_overflow="ignore", options={"threads": 1}
-        )
+        return sh.run(network, spikes, populations=tuple(network.outputs), on_overflow="ignore", options={"threads": 1})
 
     return work
 
@@ -63,19 +66,29 @@ def inference(w: Workload) -> dict[str, Any]:
     alone = replace(w.fixed, projections=[])
     zeros = [replace(p, weight=np.zeros(p.shape, np.int16)) for p in w.fixed.projections]
     limit = Limit(w.fixed.projections[:1], sources(w), neurons=False)
-    t = _rounds({
-        "single, one step": _run(single, none[:1]), "single": _run(single, none),
-        "one step": _run(w.fixed, none[:1]), "silent": _run(w.fixed, none),
-        "alone": _run(alone, none), "alone, listed": _run(alone, spikes),
-        "added": _run(replace(w.fixed, projections=zeros), spikes),
-        "full": _run(w.fixed, spikes), "limit": lambda: limit(1),
-    })
+    t = _rounds(
+        {
+            "single, one step": _run(single, none[:1]),
+            "single": _run(single, none),
+            "one step": _run(w.fixed, none[:1]),
+            "silent": _run(w.fixed, none),
+            "alone": _run(alone, none),
+            "alone, listed": _run(alone, spikes),
+            "added": _run(replace(w.fixed, projections=zeros), spikes),
+            "full": _run(w.fixed, spikes),
+            "limit": lambda: limit(1),
+        }
+    )
     stepping = (t["silent"] - t["one step"]) * steps / (steps - 1)
     reading = (t["single"] - t["single, one step"]) * steps / (steps - 1)
     listing = t["alone, listed"] - t["alone"]
     parts = {
-        CALL: t["silent"] - stepping, READING: reading, UPDATING: stepping - reading, LISTING: listing,
-        ADDING: t["added"] - t["silent"] - listing, REST: t["full"] - t["added"],
+        CALL: t["silent"] - stepping,
+        READING: reading,
+        UPDATING: stepping - reading,
+        LISTING: listing,
+        ADDING: t["added"] - t["silent"] - listing,
+        REST: t["full"] - t["added"],
     }
     return _row(f"{w.name}, batch {batch}", t["full"], parts, steps * batch, t["limit"])
 
@@ -91,12 +104,15 @@ def learning(lesson: Lesson) -> dict[str, Any]:
         plan, drive = LearningPlan({name: rule}, gates=gates), make_drive(lesson.network, lesson.spikes[:, :count])
         return lambda: target.learn(lesson.network, drive, plan, target.resolve({"threads": 1}))
 
-    t = _rounds({
-        "one window": work(ssdp, 1, True), "presented": work(ssdp, windows, True),
-        "traced": work(lesson.rule, windows, True),
-        "gathered": work(replace(lesson.rule, lsb_shift=24, counter_bits=26), windows, False),
-        "full": work(lesson.rule, windows, False),
-    })
+    t = _rounds(
+        {
+            "one window": work(ssdp, 1, True),
+            "presented": work(ssdp, windows, True),
+            "traced": work(lesson.rule, windows, True),
+            "gathered": work(replace(lesson.rule, lsb_shift=24, counter_bits=26), windows, False),
+            "full": work(lesson.rule, windows, False),
+        }
+    )
     presenting = (t["presented"] - t["one window"]) * windows / (windows - 1)
     parts = {CALL: t["presented"] - presenting, PRESENTING: presenting}
     if lesson.rule.keeps_raster:
@@ -126,10 +142,14 @@ def _seconds(work: Work, turns: int) -> float:
 
 
 def _row(
-    name: str, full: NDArray[np.float64], parts: dict[str, NDArray[np.float64]], units: int,
+    name: str,
+    full: NDArray[np.float64],
+    parts: dict[str, NDArray[np.float64]],
+    units: int,
     limit: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """One row as plain values, in microseconds a unit."""
+
     def microseconds(seconds: NDArray[np.float64]) -> float:
         return float(1e6 * np.median(seconds) / units)
 
@@ -161,8 +181,14 @@ def lines(found: Mapping[str, list[dict[str, Any]]]) -> list[str]:
     learning = _table(found["learning"], f"a window of {WINDOW} steps")
     return [
         "One thread, processor time, microseconds in brackets. Each part is how much longer a run takes than one that",
-        "has less to do, so that they add up:", "",
-        *[f"* {part}: {meaning}" for part, meaning in MEANINGS.items()], "", *inference, "", *learning, "",
+        "has less to do, so that they add up:",
+        "",
+        *[f"* {part}: {meaning}" for part, meaning in MEANINGS.items()],
+        "",
+        *inference,
+        "",
+        *learning,
+        "",
         *[f"* {_largest(row)}" for rows in found.values() for row in rows],
     ]
 
@@ -177,7 +203,9 @@ def _table(rows: list[dict[str, Any]], unit: str) -> list[str]:
     for row in rows:
         cells = [
             f"{row['parts'][part] / row['microseconds']:.0%} ({number(row['parts'][part])})"
-            if part in row["parts"] else "" for part in columns
+            if part in row["parts"]
+            else ""
+            for part in columns
         ]
         table.append(f"| {row['name']} | {number(row['microseconds'])} | {' | '.join(cells)} |")
     return table

@@ -29,6 +29,7 @@ def share_blocks(work: Callable[[int, int], None], threads: int, count: int) -> 
 
     share(take_blocks, threads)
 
+
 _add = add_rows(64, neurons=False)
 
 

@@ -51,8 +51,11 @@ def group(name: str, batch: int, timings: list[Timing], base: str, **more: Any) 
     """One group as plain values; ratios are of medians, to its base."""
     fastest = next(t.rate for t in timings if t.name == base)
     rows = [
-        asdict(t) | {
-            "samples_per_second": t.rate, "best_samples_per_second": t.best, "base_is_faster": fastest / t.rate,
+        asdict(t)
+        | {
+            "samples_per_second": t.rate,
+            "best_samples_per_second": t.best,
+            "base_is_faster": fastest / t.rate,
         }
         for t in timings
     ]
@@ -90,8 +93,11 @@ def compile_seconds() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         for state in ("empty cache", "cached"):
             out = subprocess.run(
-                [sys.executable, "-c", program], env={**os.environ, "NUMBA_CACHE_DIR": folder}, check=True,
-                capture_output=True, text=True,
+                [sys.executable, "-c", program],
+                env={**os.environ, "NUMBA_CACHE_DIR": folder},
+                check=True,
+                capture_output=True,
+                text=True,
             ).stdout.split()
             found |= {f"first fixed run, {state}": float(out[0]), f"first float run, {state}": float(out[1])}
     return found
@@ -112,8 +118,12 @@ def machine() -> dict[str, Any]:
     except (OSError, StopIteration):
         processor = platform.processor()
     return {
-        "processor": processor, "processors": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
-        "python": platform.python_version(), "system": platform.platform(), "versions": versions,
+        "processor": processor,
+        "processors": len(os.sched_getaffinity(0)),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "versions": versions,
         "date": time.strftime("%Y-%m-%d"),
     }
 
@@ -130,7 +140,8 @@ def bound_sentence(g: dict[str, Any], limits: dict[str, float]) -> str:
     rate = added * rows[LIMITS[0]]["samples_per_second"]
     shares = " and ".join(
         f"{share_of(rows, limit):.0%} of the {limit.replace(':', ' of')} (best rounds: "
-        f"{share_of(rows, limit, 'best_samples_per_second'):.0%})" for limit in LIMITS
+        f"{share_of(rows, limit, 'best_samples_per_second'):.0%})"
+        for limit in LIMITS
     )
     return (
         f"{sentence}. It reaches {shares}. The former adds {rate / 1e9:.0f} G a second, "
@@ -143,32 +154,50 @@ def markdown(report: dict[str, Any]) -> str:
     m, limits = report["machine"], report["roofline"]
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
     lines = [
-        "# Benchmarks", "",
+        "# Benchmarks",
+        "",
         f"{m['processor']}, {m['processors']} processors, load before the run {m['load']:.1f}; Python {m['python']}, "
-        f"{versions}; {m['date']}. Made by `make bench`.", "",
+        f"{versions}; {m['date']}. Made by `make bench`.",
+        "",
         "Samples (learning: windows) a second at the median of interleaved rounds, all processors unless said; a run",
         "that takes less than a tenth of a second is timed when it is made a second time at once. Every row gave the",
         "same output spikes (learning: weights and counters) as the specification, bit for bit, before it was timed,",
         "except where a share is stated. The last column says how many times faster the first row is. Simulators that",
         "must be started, built or compiled are timed from the first step to the last alone; the slowest in a single",
         "round. A limit is what no one can leave out, on the same spikes and in the same rounds: to add the rows of",
-        "the sources that fire, and to leak, compare and reset the neurons (benchmarks/limit.py).", "",
+        "the sources that fire, and to leak, compare and reset the neurons (benchmarks/limit.py).",
+        "",
         *([] if COMPILED else ["Brian2 ran in NumPy code; `SSDP_HW_BENCH_COMPILED=1 make bench` compiles it too.", ""]),
-        "## Limits of this machine", "",
+        "## Limits of this machine",
+        "",
         f"* {limits['additions_per_second_in_l1'] / 1e9:.0f} G additions a second, 8-bit rows into 16-bit sums, in L1, "
         f"all processors; {limits['additions_per_second_in_l2'] / 1e9:.0f} G with the 784 x 1000 matrix in L2",
         f"* {limits['neuron_updates_per_second'] / 1e9:.0f} G neurons a second that leak and take their input, in L1, "
         "all processors",
-        f"* {limits['copied_bytes_per_second'] / 1e9:.0f} GB/s copied by one thread, read and written counted", "",
-        "## Compilation", "",
-        *[f"* {name}: {seconds:.1f} s" for name, seconds in report["compile_seconds"].items()], "",
-        "## Goals", "", *goals(report), "",
-        "## Where the engine's time goes", "", *profile_lines(report["profile"]), "",
-        "## Scaling of the engine", "", *scaling_lines(report["scaling"]), "",
-        "## Peers", "",
+        f"* {limits['copied_bytes_per_second'] / 1e9:.0f} GB/s copied by one thread, read and written counted",
+        "",
+        "## Compilation",
+        "",
+        *[f"* {name}: {seconds:.1f} s" for name, seconds in report["compile_seconds"].items()],
+        "",
+        "## Goals",
+        "",
+        *goals(report),
+        "",
+        "## Where the engine's time goes",
+        "",
+        *profile_lines(report["profile"]),
+        "",
+        "## Scaling of the engine",
+        "",
+        *scaling_lines(report["scaling"]),
+        "",
+        "## Peers",
+        "",
         *[f"* {name}: {version}" for kind in report["peers"]["versions"].values() for name, version in kind.items()],
         *[f"* {name} failed: {reason}" for name, reason in report["peers"]["failures"].items()],
-        "" if report["peers"]["versions"] else "Not installed; `make bench-peers` installs them.", "",
+        "" if report["peers"]["versions"] else "Not installed; `make bench-peers` installs them.",
+        "",
     ]
     for g in report["groups"]:
         lines += [f"## {g['name']}" + (f", batch {g['batch']}" if g["batch"] else ""), ""]
@@ -204,8 +233,12 @@ def main() -> None:
     only = sys.argv[1] if len(sys.argv) > 1 else ""
     where = machine()
     report: dict[str, Any] = {
-        "machine": where, "roofline": roofline(where["processors"]), "compile_seconds": compile_seconds(),
-        "profile": profile(), "scaling": scaling(), "groups": [],
+        "machine": where,
+        "roofline": roofline(where["processors"]),
+        "compile_seconds": compile_seconds(),
+        "profile": profile(),
+        "scaling": scaling(),
+        "groups": [],
     }
     with PeerProcess() as peers:
         for found in all_groups(only, peers):

@@ -25,8 +25,10 @@ def dense(inputs: int, neurons: int) -> sh.FixedNetwork:
     """One dense layer."""
     weight = 2 * np.random.default_rng(neurons).integers(-60, 64, (neurons, inputs))
     return sh.FixedNetwork(
-        [sh.Input("input", inputs)], [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
-        [sh.FixedProjection(source="input", target="cells", weight=weight)], ["cells"],
+        [sh.Input("input", inputs)],
+        [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
+        [sh.FixedProjection(source="input", target="cells", weight=weight)],
+        ["cells"],
     )
 
 
@@ -34,7 +36,8 @@ def recurrent(neurons: int) -> sh.FixedNetwork:
     """784 inputs to neurons that are joined all to all: steps must follow one another."""
     rng = np.random.default_rng(neurons)
     return sh.FixedNetwork(
-        [sh.Input("input", 784)], [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
+        [sh.Input("input", 784)],
+        [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
         [
             sh.FixedProjection(source="input", target="cells", weight=2 * rng.integers(-60, 64, (neurons, 784))),
             sh.FixedProjection(
@@ -48,7 +51,8 @@ def recurrent(neurons: int) -> sh.FixedNetwork:
 def sparse(inputs: int, neurons: int, per_neuron: int) -> sh.FixedNetwork:
     """One sparse layer."""
     return sh.FixedNetwork(
-        [sh.Input("input", inputs)], [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
+        [sh.Input("input", inputs)],
+        [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
         [sh.FixedProjection(source="input", target="cells", weight=sparse_weight(neurons, inputs, per_neuron, 0))],
         ["cells"],
     )

@@ -45,7 +45,8 @@ def digits(batch: int) -> Workload:
     network = sh.from_nir(DIGITS_MODEL, dt=DIGITS_DT)
     data = load_digits()
     fixed = sh.quantize(
-        network, chip="loihi",
+        network,
+        chip="loihi",
         calibration=sh.encode(data.train_values[:200], "rate", steps=DIGITS_STEPS, seed=1),
     )
     spikes = sh.encode(data.test_values[:batch], "rate", steps=DIGITS_STEPS, seed=0)
@@ -65,12 +66,14 @@ def wide(hidden: int, rate: float, batch: int) -> Workload:
     fixed = sh.FixedNetwork(
         [sh.Input("input", 784)],
         [sh.FixedPopulation(name=n, size=sizes[n], dv=LEAK, vth=THRESHOLD) for n in ("hidden", "output")],
-        [sh.FixedProjection(source=a, target=b, weight=w) for (a, b), w in weights.items()], ["output"],
+        [sh.FixedProjection(source=a, target=b, weight=w) for (a, b), w in weights.items()],
+        ["output"],
     )
     real = Network(
         [sh.Input("input", 784)],
         [Population(name=n, neuron=LIF(size=sizes[n], **NEURON)) for n in ("hidden", "output")],
-        [Projection(source=a, target=b, weight=w.astype(float)) for (a, b), w in weights.items()], ["output"],
+        [Projection(source=a, target=b, weight=w.astype(float)) for (a, b), w in weights.items()],
+        ["output"],
         Semantics(1e-3),
     )
     spikes = np.random.default_rng(batch).random((STEPS, batch, 784)) < rate
@@ -98,9 +101,20 @@ def convolutional(batch: int) -> Workload:
         return nir.SumPool2d(*(np.array([k, k]) for k in (2, 2, 0)))
 
     chain = [
-        nir.Input({"input": np.array([2, 34, 34])}), conv(2, 16, 5, 2), neurons(16, 16, 16), conv(16, 16, 3, 1),
-        neurons(16, 16, 16), pool(), conv(16, 8, 3, 1), neurons(8, 8, 8), pool(),
-        nir.Flatten({"input": np.array([8, 4, 4])}, 0), dense(128, 256), neurons(256), dense(256, 10), neurons(10),
+        nir.Input({"input": np.array([2, 34, 34])}),
+        conv(2, 16, 5, 2),
+        neurons(16, 16, 16),
+        conv(16, 16, 3, 1),
+        neurons(16, 16, 16),
+        pool(),
+        conv(16, 8, 3, 1),
+        neurons(8, 8, 8),
+        pool(),
+        nir.Flatten({"input": np.array([8, 4, 4])}, 0),
+        dense(128, 256),
+        neurons(256),
+        dense(256, 10),
+        neurons(10),
         nir.Output({"output": np.array([10])}),
     ]
     nodes = {str(k): node for k, node in enumerate(chain)}
@@ -145,12 +159,17 @@ def _layer(size: int) -> tuple[sh.FixedNetwork, Network, NDArray[np.bool_]]:
     rng = np.random.default_rng(0)
     weight = 2 * rng.integers(-60, 68, (size, 784))
     fixed = sh.FixedNetwork(
-        [sh.Input("input", 784)], [sh.FixedPopulation(name="output", size=size, dv=LEAK, vth=THRESHOLD)],
-        [sh.FixedProjection(source="input", target="output", weight=weight)], ["output"],
+        [sh.Input("input", 784)],
+        [sh.FixedPopulation(name="output", size=size, dv=LEAK, vth=THRESHOLD)],
+        [sh.FixedProjection(source="input", target="output", weight=weight)],
+        ["output"],
     )
     real = Network(
-        [sh.Input("input", 784)], [Population(name="output", neuron=LIF(size=size, **NEURON))],
-        [Projection(source="input", target="output", weight=weight.astype(float))], ["output"], Semantics(1e-3),
+        [sh.Input("input", 784)],
+        [Population(name="output", neuron=LIF(size=size, **NEURON))],
+        [Projection(source="input", target="output", weight=weight.astype(float))],
+        ["output"],
+        Semantics(1e-3),
     )
     return fixed, real, rng.random((WINDOW, 200, 784)) < 0.05
 
@@ -162,7 +181,9 @@ def lessons(size: int) -> list[Lesson]:
     ssdp = {"a_plus": 9, "a_baseline": 3, "lut": lut, "lsb_shift": 14}
     stdp = FixedSTDP(a_plus=9, a_minus=9, decay_plus=200, decay_minus=200, lsb_shift=14)
     rules = {
-        "SSDP": FixedSSDP(**ssdp), "SSDP, silent pairs skipped": FixedSSDP(**ssdp, silent_pairs="skip"), "STDP": stdp
+        "SSDP": FixedSSDP(**ssdp),
+        "SSDP, silent pairs skipped": FixedSSDP(**ssdp, silent_pairs="skip"),
+        "STDP": stdp,
     }
     return [Lesson(f"{name}, 784-{size}", fixed, spikes, rule) for name, rule in rules.items()]
 
@@ -171,4 +192,4 @@ def float_lesson(size: int) -> Lesson:
     """784-size in float, with a step after a batch, as beside backpropagation; that of the mean over the batch."""
     _, real, spikes = _layer(size)
     rule = SSDP(a_plus=0.6 / BATCH, a_baseline=0.2 / BATCH, commit_windows=BATCH)
-    return Lesson(f"SSDP in float, batches of {BATCH}, 784-{size}", real, spikes[:, :2 * BATCH], rule)
+    return Lesson(f"SSDP in float, batches of {BATCH}, 784-{size}", real, spikes[:, : 2 * BATCH], rule)

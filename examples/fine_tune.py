@@ -53,8 +53,15 @@ def main() -> None:
         for seed in SEEDS:
             start = time.perf_counter()
             tuned = fine_tune(
-                fixed["threshold_balance"], train, data.train_labels, start=net, epochs=EPOCHS, batch=BATCH, rate=RATE,
-                seed=seed, say=print,
+                fixed["threshold_balance"],
+                train,
+                data.train_labels,
+                start=net,
+                epochs=EPOCHS,
+                batch=BATCH,
+                rate=RATE,
+                seed=seed,
+                say=print,
             )
             measure(tuned, "tuned", bits=bits, seed=seed, seconds=round(time.perf_counter() - start, 1))
     settings = {"epochs": EPOCHS, "batch": BATCH, "rate": RATE, "encoder_seed_train": 1, "encoder_seed_test": 0}

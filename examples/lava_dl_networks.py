@@ -67,10 +67,26 @@ def fetch(cache: Path, name: str, sha256: str, command: Sequence[str]) -> Path:
 
 def fetch_wheel(cache: Path) -> Path:
     """lava-dl's wheel. It asks for Python < 3.11, which reading its files does not."""
-    return fetch(cache, WHEEL, WHEEL_SHA256, [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python",
-        "--python-version", "3.10", "--only-binary=:all:", "--dest", ".", "lava-dl==0.6.0",
-    ])
+    return fetch(
+        cache,
+        WHEEL,
+        WHEEL_SHA256,
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--ignore-requires-python",
+            "--python-version",
+            "3.10",
+            "--only-binary=:all:",
+            "--dest",
+            ".",
+            "lava-dl==0.6.0",
+        ],
+    )
 
 
 def read_network(wheel: zipfile.ZipFile, name: str) -> sh.FixedNetwork:
@@ -123,18 +139,23 @@ def run_pilotnet(wheel: zipfile.ZipFile) -> bool:
         kept = 4096 - population.dv
         rest = -np.sign(population.bias) * -(-(np.abs(population.bias) << 12) // kept)
         layer = sh.FixedNetwork(
-            [sh.Input("before", before.shape[1])], [replace(population, v_init=rest)],
-            [replace(projection, source="before")], [population.name],
+            [sh.Input("before", before.shape[1])],
+            [replace(population, v_init=rest)],
+            [replace(projection, source="before")],
+            [population.name],
         )
-        result = sh.run(layer, before[step - 1:, None] != 0, record=("spikes", "u", "v"))
+        result = sh.run(layer, before[step - 1 :, None] != 0, record=("spikes", "u", "v"))
         here = {"u": result.u, "v": result.v, "spikes": result.spikes}
         there = {"u": recorded(f"{name}-u"), "v": recorded(f"{name}-v"), "spikes": recorded(name)}
         there["v"] = np.where(there["spikes"] != 0, 0, there["v"])
         different = {
             what: int(np.count_nonzero(here[what][population.name][1:, 0] != there[what][step:])) for what in here
         }
-        print(f"PilotNet {name}: {population.size} neurons, steps {step} to 14, {int(there['spikes'][step:].sum())} "
-              f"spikes; different: {different}", flush=True)
+        print(
+            f"PilotNet {name}: {population.size} neurons, steps {step} to 14, {int(there['spikes'][step:].sum())} "
+            f"spikes; different: {different}",
+            flush=True,
+        )
         equal &= not any(different.values())
         before = there["spikes"]
     return equal

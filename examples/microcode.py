@@ -71,9 +71,7 @@ class Case:
         else:
             pre[:, 0, WINDOW - 1 - self.index, self.index] = True
         start = np.full((1, len(self.index)), -240 if self.branch == "both" else 240)
-        return MicrocodeRun(
-            self.code, arithmetic, pre.reshape(-1, len(self.index)), post.reshape(-1, 1), start
-        )
+        return MicrocodeRun(self.code, arithmetic, pre.reshape(-1, len(self.index)), post.reshape(-1, 1), start)
 
     def steps(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each active window and the silent one behind it moved, shape (windows, synapses)."""
@@ -88,7 +86,11 @@ def cases() -> list[Case]:
         for sigma in SIGMAS:
             for exponentials in (1, 2):
                 code = sh.compile_microcode(
-                    sh.SSDP(sigma=sigma, **RULE), window=WINDOW, scale=SCALE, exponentials=exponentials, epoch=epoch,
+                    sh.SSDP(sigma=sigma, **RULE),
+                    window=WINDOW,
+                    scale=SCALE,
+                    exponentials=exponentials,
+                    epoch=epoch,
                     one_silent="skip" if epoch is Epoch.STEP else "timed",
                 )
                 branches = ("both", "one_silent") if epoch is Epoch.WINDOW else ("both",)
@@ -106,20 +108,29 @@ def measure(windows: int) -> list[dict[str, Any]]:
         fixed, floating = case.steps(next(results)), case.steps(next(results))[0]
         wanted = case.stated.wanted[case.index]
         mean = fixed.mean(axis=0)
-        rows.append({
-            "sigma": case.sigma, "exponentials": case.exponentials, "epoch": case.code.epoch.value,
-            "branch": case.branch, "t_epoch": case.code.t_epoch, "dw": case.code.dw(),
-            "traces": {name: {"impulse": t.impulse, "tau": t.tau} for name, t in case.code.traces.items()},
-            "replaced": list(case.code.replaced), "carry_over": case.code.carry_over,
-            "at": (DELTAS if case.branch == "both" else case.stated.distance).tolist(), "wanted": wanted.tolist(),
-            "fixed_pt": mean.tolist(), "floating_pt": floating.tolist(),
-            "standard_error": (fixed.std(axis=0, ddof=1) / np.sqrt(windows)).tolist(),
-            "stated_error": {kind.value: case.stated.largest_error(kind) for kind in Arithmetic},
-            "measured_error": {
-                "fixed_pt": float(np.max(np.abs(mean - wanted))),
-                "floating_pt": float(np.max(np.abs(floating - wanted))),
-            },
-        })
+        rows.append(
+            {
+                "sigma": case.sigma,
+                "exponentials": case.exponentials,
+                "epoch": case.code.epoch.value,
+                "branch": case.branch,
+                "t_epoch": case.code.t_epoch,
+                "dw": case.code.dw(),
+                "traces": {name: {"impulse": t.impulse, "tau": t.tau} for name, t in case.code.traces.items()},
+                "replaced": list(case.code.replaced),
+                "carry_over": case.code.carry_over,
+                "at": (DELTAS if case.branch == "both" else case.stated.distance).tolist(),
+                "wanted": wanted.tolist(),
+                "fixed_pt": mean.tolist(),
+                "floating_pt": floating.tolist(),
+                "standard_error": (fixed.std(axis=0, ddof=1) / np.sqrt(windows)).tolist(),
+                "stated_error": {kind.value: case.stated.largest_error(kind) for kind in Arithmetic},
+                "measured_error": {
+                    "fixed_pt": float(np.max(np.abs(mean - wanted))),
+                    "floating_pt": float(np.max(np.abs(floating - wanted))),
+                },
+            }
+        )
     return rows
 
 
@@ -129,7 +140,8 @@ def correlation(errors: NDArray[np.float64]) -> dict[str, float]:
     matrix = np.corrcoef(moving.T)
     off_diagonal = matrix[~np.eye(len(matrix), dtype=bool)]
     return {
-        "mean_correlation": float(off_diagonal.mean()), "synapses": int(moving.shape[1]),
+        "mean_correlation": float(off_diagonal.mean()),
+        "synapses": int(moving.shape[1]),
         "rms_of_matrix_mean": float(np.sqrt(np.mean(np.square(moving.mean(axis=1) - moving.mean())))),
     }
 
@@ -151,10 +163,12 @@ def rounding_errors(updates: int, size: int = 8) -> dict[str, dict[str, dict[str
         exact = np.repeat(code.both.obtained[Arithmetic.FIXED][distances], size)
         fixed = sh.FixedSSDP(a_plus=1, a_baseline=0, lut=(1,), lsb_shift=12, rounding="stochastic")
         counter = np.rint(exact * 2.0**12).astype(np.int64)
-        ours = np.array([
-            commit(fixed, np.zeros_like(counter), counter, -200, 200, seed=0, layer=0, index=k)[0]
-            for k in range(updates)
-        ])
+        ours = np.array(
+            [
+                commit(fixed, np.zeros_like(counter), counter, -200, 200, seed=0, layer=0, index=k)[0]
+                for k in range(updates)
+            ]
+        )
         found[name] = {"LearningDense": correlation(lava - exact), "ssdp_hw": correlation(ours - exact)}
     return found
 
@@ -169,14 +183,20 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     for line, sigma in zip(panels, SIGMAS, strict=True):
         for axes, (branch, epoch), title in zip(line, columns, titles, strict=True):
             row = next(
-                r for r in rows
-                if (r["sigma"], r["branch"], r["epoch"], r["exponentials"]) == (sigma, branch, epoch, 2)
+                r for r in rows if (r["sigma"], r["branch"], r["epoch"], r["exponentials"]) == (sigma, branch, epoch, 2)
             )
             axes.plot(row["at"], row["wanted"], color=WANTED, lw=1, label="wanted")
             axes.plot(row["at"], row["floating_pt"], "x", color=FLOAT, ms=5, label="floating_pt")
             axes.errorbar(
-                row["at"], row["fixed_pt"], 1.96 * np.array(row["standard_error"]), fmt="o", mfc="none", color=FIXED,
-                ms=5, lw=1, label="fixed_pt, mean and 95 %",
+                row["at"],
+                row["fixed_pt"],
+                1.96 * np.array(row["standard_error"]),
+                fmt="o",
+                mfc="none",
+                color=FIXED,
+                ms=5,
+                lw=1,
+                label="fixed_pt, mean and 95 %",
             )
             axes.set_title(f"{title}, sigma {sigma:g}", fontsize="small")
             axes.axhline(0, color="0.8", lw=0.5, zorder=0)
@@ -225,7 +245,12 @@ def main() -> None:
             print(f"| {engine}, {case} | {values['mean_correlation']:.3f} | {values['rms_of_matrix_mean']:.3f} |")
     arguments.output.mkdir(parents=True, exist_ok=True)
     data = {
-        "rule": RULE, "scale": SCALE, "window": WINDOW, "windows": arguments.windows, "curves": rows, "rounding": errors
+        "rule": RULE,
+        "scale": SCALE,
+        "window": WINDOW,
+        "windows": arguments.windows,
+        "curves": rows,
+        "rounding": errors,
     }
     (arguments.output / "microcode.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     plot(rows, arguments.output / "microcode.png")

@@ -51,9 +51,12 @@ def build(slayer: Any) -> Any:
     import torch
 
     kind = {"weight_scale": 2, "weight_norm": True}
-    return torch.nn.ModuleList([
-        slayer.block.cuba.Dense(NEURON, 64, HIDDEN, **kind), slayer.block.cuba.Dense(NEURON, HIDDEN, CLASSES, **kind),
-    ])
+    return torch.nn.ModuleList(
+        [
+            slayer.block.cuba.Dense(NEURON, 64, HIDDEN, **kind),
+            slayer.block.cuba.Dense(NEURON, HIDDEN, CLASSES, **kind),
+        ]
+    )
 
 
 def forward(blocks: Any, spikes: Any) -> Any:
@@ -157,8 +160,10 @@ def main() -> None:
         outputs = forward(blocks, torch.tensor(spikes.transpose(1, 2, 0), dtype=torch.float32))
     expected = outputs.numpy().transpose(2, 0, 1) != 0
     correct = int((expected.sum(0).argmax(1) == data.test_labels).sum())
-    print(f"SLAYER: {correct} of {len(data.test_labels)} test samples right, "
-          f"{wilson(correct, len(data.test_labels)).percent()}; {int(expected.sum())} output spikes")
+    print(
+        f"SLAYER: {correct} of {len(data.test_labels)} test samples right, "
+        f"{wilson(correct, len(data.test_labels)).percent()}; {int(expected.sum())} output spikes"
+    )
     different = {}
     for target in ("spec", "engine"):
         result = sh.run(network, spikes, target)
@@ -167,16 +172,31 @@ def main() -> None:
     samples, out = (arguments.net.with_suffix(suffix) for suffix in (".in.npy", ".out.npy"))
     np.save(samples, spikes[:, :count].transpose(1, 0, 2))
     subprocess.run(
-        [sys.executable, __file__, "--net", arguments.net, "--netx", samples, out], check=True, timeout=600,
+        [sys.executable, __file__, "--net", arguments.net, "--netx", samples, out],
+        check=True,
+        timeout=600,
     )
     lava = np.load(out).transpose(1, 0, 2) != 0
     different["netx on Lava"] = compare("netx on Lava against SLAYER", expected[:, :count], lava)
     if arguments.out:
-        arguments.out.write_text(json.dumps({
-            "lava_dl": "0.6.0", "torch": torch.__version__, "seed": arguments.seed, "epochs": arguments.epochs,
-            "test_samples": len(data.test_labels), "test_correct": correct, "output_spikes": int(expected.sum()),
-            "lava_samples": count, "lava_output_spikes": int(lava.sum()), "different_output_spikes": different,
-        }, indent=2) + "\n")
+        arguments.out.write_text(
+            json.dumps(
+                {
+                    "lava_dl": "0.6.0",
+                    "torch": torch.__version__,
+                    "seed": arguments.seed,
+                    "epochs": arguments.epochs,
+                    "test_samples": len(data.test_labels),
+                    "test_correct": correct,
+                    "output_spikes": int(expected.sum()),
+                    "lava_samples": count,
+                    "lava_output_spikes": int(lava.sum()),
+                    "different_output_spikes": different,
+                },
+                indent=2,
+            )
+            + "\n"
+        )
     sys.exit("a spike differs" if any(different.values()) else 0)
 
 

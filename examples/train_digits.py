@@ -63,7 +63,10 @@ class TwoLayerNet(torch.nn.Module):
     def __init__(self, settings: Settings, channels: int = 64, classes: int = CLASSES) -> None:
         super().__init__()
         neuron = {
-            "beta": settings.beta, "threshold": 1.0, "reset_mechanism": "zero", "reset_delay": False,
+            "beta": settings.beta,
+            "threshold": 1.0,
+            "reset_mechanism": "zero",
+            "reset_delay": False,
             "spike_grad": surrogate.fast_sigmoid(slope=settings.surrogate_slope),
         }
         self.fc1 = torch.nn.Linear(channels, HIDDEN, bias=False)
@@ -139,8 +142,11 @@ def lif_node(neurons: torch.nn.Module, size: int, dt: float) -> nir.LIF:
     """
     leak = 1.0 - float(neurons.beta)
     return nir.LIF(
-        tau=np.full(size, dt / leak), r=np.full(size, 1.0 / leak), v_leak=np.zeros(size),
-        v_threshold=np.full(size, float(neurons.threshold)), v_reset=np.zeros(size),
+        tau=np.full(size, dt / leak),
+        r=np.full(size, 1.0 / leak),
+        v_leak=np.zeros(size),
+        v_threshold=np.full(size, float(neurons.threshold)),
+        v_reset=np.zeros(size),
     )
 
 
@@ -218,14 +224,27 @@ def main() -> None:
     net = train(data, settings)
     total = len(data.test_labels)
     by_seed = [torch_correct(net, data, seed) for seed in range(10)]
-    print(f"torch, {total} test samples, encoder seeds 0 to 9: mean {100 * np.mean(by_seed) / total:.2f} %, "
-          f"{100 * min(by_seed) / total:.2f} to {100 * max(by_seed) / total:.2f} %")
+    print(
+        f"torch, {total} test samples, encoder seeds 0 to 9: mean {100 * np.mean(by_seed) / total:.2f} %, "
+        f"{100 * min(by_seed) / total:.2f} to {100 * max(by_seed) / total:.2f} %"
+    )
 
-    graph = to_nir(net, {
-        "made_by": "examples/train_digits.py of ssdp-hw", "data": data.name, "encoder": "rate",
-        "readout": "spike_count", "dt": DIGITS_DT, "steps": DIGITS_STEPS, "torch": torch.__version__,
-        "snntorch": snntorch.__version__, "test_samples": total, "test_correct": by_seed[0], **asdict(settings),
-    })
+    graph = to_nir(
+        net,
+        {
+            "made_by": "examples/train_digits.py of ssdp-hw",
+            "data": data.name,
+            "encoder": "rate",
+            "readout": "spike_count",
+            "dt": DIGITS_DT,
+            "steps": DIGITS_STEPS,
+            "torch": torch.__version__,
+            "snntorch": snntorch.__version__,
+            "test_samples": total,
+            "test_correct": by_seed[0],
+            **asdict(settings),
+        },
+    )
     nir.write(arguments.output, graph)
     check_file(graph, arguments.output)
     print(f"wrote {arguments.output} ({arguments.output.stat().st_size} bytes)")
@@ -235,8 +254,10 @@ def main() -> None:
     correct = int((result.predict("spike_count") == data.test_labels).sum())
     for name, count in (("torch", by_seed[0]), ("ssdp_hw, float", correct)):
         print(f"{name}, encoder seed 0: {count} of {total}, {wilson(count, total).percent()}")
-    print(f"spikes a neuron and step: hidden {result.spike_rate('hidden'):.3f}, "
-          f"readout {result.spike_rate('readout'):.3f}")
+    print(
+        f"spikes a neuron and step: hidden {result.spike_rate('hidden'):.3f}, "
+        f"readout {result.spike_rate('readout'):.3f}"
+    )
 
 
 if __name__ == "__main__":

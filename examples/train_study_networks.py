@@ -38,8 +38,11 @@ def nine_digits() -> tuple[Dataset, Settings, TwoLayerNet]:
     data = load_digits()
     train_old, test_old = data.train_labels != NEW_CLASS, data.test_labels != NEW_CLASS
     old = replace(
-        data, train_values=data.train_values[train_old], train_labels=data.train_labels[train_old],
-        test_values=data.test_values[test_old], test_labels=data.test_labels[test_old],
+        data,
+        train_values=data.train_values[train_old],
+        train_labels=data.train_labels[train_old],
+        test_values=data.test_values[test_old],
+        test_labels=data.test_labels[test_old],
     )
     settings = Settings()
     net = train(old, settings, rate_spikes, NEW_CLASS)
@@ -74,18 +77,29 @@ def main() -> None:
     for name in names:
         make, path, encoder, steps = jobs[name]
         data, settings, net = make()
-        graph = to_nir(net, {
-            "made_by": f"examples/{Path(__file__).name} of ssdp-hw", "data": data.name, "encoder": encoder,
-            "readout": "spike_count", "dt": DIGITS_DT, "steps": steps, "torch": torch.__version__, **asdict(settings),
-        })
+        graph = to_nir(
+            net,
+            {
+                "made_by": f"examples/{Path(__file__).name} of ssdp-hw",
+                "data": data.name,
+                "encoder": encoder,
+                "readout": "spike_count",
+                "dt": DIGITS_DT,
+                "steps": steps,
+                "torch": torch.__version__,
+                **asdict(settings),
+            },
+        )
         nir.write(path, graph)
         check_file(graph, path)
         network = sh.from_nir(path, dt=DIGITS_DT)
         spikes = sh.encode(data.test_values, encoder, steps=steps, seed=0)
         result = sh.run(network, spikes, steps=steps + network.latency)
         correct = int(np.count_nonzero(result.predict() == data.test_labels))
-        print(f"{path.name}, {path.stat().st_size} bytes: {wilson(correct, len(data.test_labels)).percent()}; "
-              f"hidden spikes a neuron and step {result.spike_rate('hidden'):.3f}")
+        print(
+            f"{path.name}, {path.stat().st_size} bytes: {wilson(correct, len(data.test_labels)).percent()}; "
+            f"hidden spikes a neuron and step {result.spike_rate('hidden'):.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,9 @@ class RecurrentNet(torch.nn.Module):
     def __init__(self, settings: Settings, lines: int) -> None:
         super().__init__()
         neuron = {
-            "threshold": 1.0, "reset_mechanism": "zero", "reset_delay": False,
+            "threshold": 1.0,
+            "reset_mechanism": "zero",
+            "reset_delay": False,
             "spike_grad": surrogate.fast_sigmoid(slope=settings.surrogate_slope),
         }
         size = settings.hidden
@@ -128,8 +130,13 @@ def to_nir(net: RecurrentNet, metadata: dict[str, object]) -> nir.NIRGraph:
         "output": nir.Output(output_type=np.array([SPEAKERS])),
     }
     edges = [
-        ("input", "fc1"), ("fc1", "hidden"), ("hidden", "recurrent"), ("recurrent", "hidden"), ("hidden", "fc2"),
-        ("fc2", "readout"), ("readout", "output"),
+        ("input", "fc1"),
+        ("fc1", "hidden"),
+        ("hidden", "recurrent"),
+        ("recurrent", "hidden"),
+        ("hidden", "fc2"),
+        ("fc2", "readout"),
+        ("readout", "output"),
     ]
     return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
 
@@ -145,7 +152,7 @@ def compare_spikes(net: RecurrentNet, path: Path, spikes: NDArray[np.bool_]) -> 
     network = read_network(path)
     result = sh.run(network, spikes, target="engine", steps=len(spikes) + network.latency)
     for behind, (name, torch_spikes) in enumerate(zip(("hidden", "readout"), expected, strict=True), start=1):
-        ours = result.spikes[name][behind:behind + len(spikes)]
+        ours = result.spikes[name][behind : behind + len(spikes)]
         different = int(np.count_nonzero((torch_spikes.numpy() != 0) != ours))
         print(f"{name}: {int(torch_spikes.sum())} spikes in torch, {different} differ in ssdp_hw")
         if different:
@@ -165,8 +172,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=MODEL, help="file to write (default: the one of this folder)")
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
     parser.add_argument("--seed", type=int, default=Settings.seed)
-    parser.add_argument("--hold-out", action="store_true", help="keep every third training sample back, ask those "
-                        "instead of the test samples and write nothing: for choosing settings")
+    parser.add_argument(
+        "--hold-out",
+        action="store_true",
+        help="keep every third training sample back, ask those "
+        "instead of the test samples and write nothing: for choosing settings",
+    )
     given = parser.parse_args()
     settings = Settings(seed=given.seed, epochs=given.epochs)
     # One thread: the tensors are small, and the order of the sums is then fixed.
@@ -186,11 +197,22 @@ def main() -> None:
         print(f"torch, {name}: {count} of {len(classes)}, {wilson(count, len(classes)).percent()}")
     if given.hold_out:
         return
-    graph = to_nir(net, {
-        "made_by": "examples/train_vowels.py of ssdp-hw", "data": "JapaneseVowels", "encoder": f"{LEVELS} levels",
-        "readout": "spike_count", "dt": VOWELS_DT, "steps": len(spikes), "torch": torch.__version__,
-        "snntorch": snntorch.__version__, "test_samples": len(asked_labels), "test_correct": count, **asdict(settings),
-    })
+    graph = to_nir(
+        net,
+        {
+            "made_by": "examples/train_vowels.py of ssdp-hw",
+            "data": "JapaneseVowels",
+            "encoder": f"{LEVELS} levels",
+            "readout": "spike_count",
+            "dt": VOWELS_DT,
+            "steps": len(spikes),
+            "torch": torch.__version__,
+            "snntorch": snntorch.__version__,
+            "test_samples": len(asked_labels),
+            "test_correct": count,
+            **asdict(settings),
+        },
+    )
     nir.write(given.output, graph)
     check_file(graph, given.output)
     print(f"wrote {given.output} ({given.output.stat().st_size} bytes)")

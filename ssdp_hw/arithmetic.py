@@ -52,8 +52,14 @@ def shift(x: ArrayLike, exponent: ArrayLike) -> Int:
 
 
 def next_current(
-    u: ArrayLike, activation: ArrayLike, du: ArrayLike, *, offset: int = 1, bits: int = 12,
-    state_bits: int = 24, activation_shift: int = 6,
+    u: ArrayLike,
+    activation: ArrayLike,
+    du: ArrayLike,
+    *,
+    offset: int = 1,
+    bits: int = 12,
+    state_bits: int = 24,
+    activation_shift: int = 6,
 ) -> tuple[Int, Int]:
     """Current after one step, and the value before it wrapped.
 
@@ -64,7 +70,13 @@ def next_current(
 
 
 def next_voltage(
-    v: ArrayLike, u: ArrayLike, bias: ArrayLike, dv: ArrayLike, *, offset: int = 0, bits: int = 12,
+    v: ArrayLike,
+    u: ArrayLike,
+    bias: ArrayLike,
+    dv: ArrayLike,
+    *,
+    offset: int = 0,
+    bits: int = 12,
     state_bits: int = 24,
 ) -> tuple[Int, Int]:
     """Voltage after one step before any reset, and the value before it saturated.

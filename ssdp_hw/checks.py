@@ -258,7 +258,7 @@ def absolute_row_sums(weight: Any) -> NDArray[np.int64]:
     rows = np.flatnonzero(np.diff(weight.indptr))  # reduceat takes an empty row for one of a single entry
     size = 1 + rows.size * _SYNAPSES_AT_ONCE // max(values.size, 1)
     for begin in range(0, rows.size, size):
-        some = rows[begin:begin + size]
+        some = rows[begin : begin + size]
         first, last = weight.indptr[some[0]], weight.indptr[some[-1] + 1]
         sums[some] = np.add.reduceat(np.abs(values[first:last]), weight.indptr[some] - first, dtype=np.int64)
     return sums

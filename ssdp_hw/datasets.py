@@ -88,8 +88,10 @@ def load_fashion_mnist(folder: str | os.PathLike[str] = FASHION_MNIST_FOLDER) ->
         )
     return Dataset(
         "Fashion-MNIST",
-        _images(path / "train-images-idx3-ubyte.gz", 60_000), _classes(path / "train-labels-idx1-ubyte.gz", 60_000),
-        _images(path / "t10k-images-idx3-ubyte.gz", 10_000), _classes(path / "t10k-labels-idx1-ubyte.gz", 10_000),
+        _images(path / "train-images-idx3-ubyte.gz", 60_000),
+        _classes(path / "train-labels-idx1-ubyte.gz", 60_000),
+        _images(path / "t10k-images-idx3-ubyte.gz", 10_000),
+        _classes(path / "t10k-labels-idx1-ubyte.gz", 10_000),
     )
 
 

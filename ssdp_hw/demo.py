@@ -168,12 +168,24 @@ def run_demo(say: Say | None = None) -> DemoResult:
     same = [row for rounding in WeightRounding for row in _same_bits(fixed, train, data, targets, rounding, say)]
     reference = next(row for row in comparison.rows if row.arithmetic == "fixed")
     traces = {
-        "input": test[:, 0], **{name: s[:, 0] for name, s in example.spikes.items()},
+        "input": test[:, 0],
+        **{name: s[:, 0] for name, s in example.spikes.items()},
         "v": example.v[fixed.outputs[0]][:, 0],
     }
     return DemoResult(
-        network.summary(), fixed.report.to_dict(), fixed.report.lines(), comparison, ladder, reference.accuracy, held,
-        active, rows, same, skipped, _settings(test, data), traces,
+        network.summary(),
+        fixed.report.to_dict(),
+        fixed.report.lines(),
+        comparison,
+        ladder,
+        reference.accuracy,
+        held,
+        active,
+        rows,
+        same,
+        skipped,
+        _settings(test, data),
+        traces,
     )
 
 
@@ -182,11 +194,23 @@ def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, Any]:
 
     versions = {name: metadata.version(name) for name in ("ssdp-hw", "numpy", "scipy", "numba", "nir")}
     return {
-        "data": data.name, "encoder": "rate", "encoder_seed_test": TEST_SEED, "encoder_seed_train": TRAIN_SEED,
-        "steps": len(test), "calibration_samples": CALIBRATION_SAMPLES, "dead_pixels": DEAD_PIXELS,
-        "drift_seeds": list(DRIFT_SEEDS), "learn_seed": LEARN_SEED, "epochs": EPOCHS, "teach": "delta",
-        "refresh": REFRESH, "rule": asdict(RULE), "teacher": asdict(TEACHER), "python": platform.python_version(),
-        "machine": platform.machine(), "versions": versions,
+        "data": data.name,
+        "encoder": "rate",
+        "encoder_seed_test": TEST_SEED,
+        "encoder_seed_train": TRAIN_SEED,
+        "steps": len(test),
+        "calibration_samples": CALIBRATION_SAMPLES,
+        "dead_pixels": DEAD_PIXELS,
+        "drift_seeds": list(DRIFT_SEEDS),
+        "learn_seed": LEARN_SEED,
+        "epochs": EPOCHS,
+        "teach": "delta",
+        "refresh": REFRESH,
+        "rule": asdict(RULE),
+        "teacher": asdict(TEACHER),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "versions": versions,
     }
 
 
@@ -205,8 +229,13 @@ def _accuracy(network: AnyNetwork, spikes: NDArray[np.bool_], labels: NDArray[np
 
 
 def _drift(
-    network: Network, fixed: FixedNetwork, data: Dataset, train: NDArray[np.bool_], test: NDArray[np.bool_],
-    seed: int, say: Say,
+    network: Network,
+    fixed: FixedNetwork,
+    data: Dataset,
+    train: NDArray[np.bool_],
+    test: NDArray[np.bool_],
+    seed: int,
+    say: Say,
 ) -> list[LearnRow]:
     say(f"{DEAD_PIXELS} of {test.shape[2]} pixels die (seed {seed}); the readout learns again")
     taught, asked = _drifted(train, seed), _drifted(test, seed)
@@ -216,22 +245,42 @@ def _drift(
     for name, start, rule in jobs:
         before, rate_before = _accuracy(start, asked, data.test_labels)
         learned = learn(
-            start, taught, data.train_labels, rule, "engine", teacher=TEACHER, teach="delta", epochs=EPOCHS,
-            refresh=REFRESH, seed=LEARN_SEED,
+            start,
+            taught,
+            data.train_labels,
+            rule,
+            "engine",
+            teacher=TEACHER,
+            teach="delta",
+            epochs=EPOCHS,
+            refresh=REFRESH,
+            seed=LEARN_SEED,
         )
         after, rate_after = _accuracy(learned.network, asked, data.test_labels)
         say(f"  {name}: {before.percent()} before, {after.percent()} after {learned.windows} windows")
         rows.append(
             LearnRow(
-                seed, name, before, after, rate_before, rate_after, learned.windows,
-                next(iter(learned.changed.values())), learned.teacher_hits, next(iter(learned.health.values()), None),
+                seed,
+                name,
+                before,
+                after,
+                rate_before,
+                rate_after,
+                learned.windows,
+                next(iter(learned.changed.values())),
+                learned.teacher_hits,
+                next(iter(learned.health.values()), None),
             )
         )
     return rows
 
 
 def _same_bits(
-    fixed: FixedNetwork, train: NDArray[np.bool_], data: Dataset, targets: Sequence[str], rounding: WeightRounding,
+    fixed: FixedNetwork,
+    train: NDArray[np.bool_],
+    data: Dataset,
+    targets: Sequence[str],
+    rounding: WeightRounding,
     say: Say,
 ) -> list[SameBits]:
     """Let every target learn the same windows and compare weights and counters with the first."""
@@ -241,7 +290,12 @@ def _same_bits(
     rows = []
     for target in targets:
         result = learn(
-            fixed, train[:, :SAME_BITS_WINDOWS], data.train_labels[:SAME_BITS_WINDOWS], rule, target, teacher=TEACHER,
+            fixed,
+            train[:, :SAME_BITS_WINDOWS],
+            data.train_labels[:SAME_BITS_WINDOWS],
+            rule,
+            target,
+            teacher=TEACHER,
             seed=LEARN_SEED,
         )
         reference = reference or result

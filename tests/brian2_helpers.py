@@ -117,13 +117,27 @@ def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rou
     common = {"commit_windows": 6, "lsb_shift": 5, "counter_bits": 12}
     rules = {
         "in->out": FixedSSDP(
-            a_plus=3, a_baseline=1, lut=(255, 155, 35, 3), lut_baseline=(90, 40), time_bits=4, time_shift=1,
-            spike_time="last", silent_pairs="skip", rounding=in_rounding,
-            gate=sh.FixedGate(offset=-50, slope=250, shift=3), **common,
+            a_plus=3,
+            a_baseline=1,
+            lut=(255, 155, 35, 3),
+            lut_baseline=(90, 40),
+            time_bits=4,
+            time_shift=1,
+            spike_time="last",
+            silent_pairs="skip",
+            rounding=in_rounding,
+            gate=sh.FixedGate(offset=-50, slope=250, shift=3),
+            **common,
         ),
         "teacher->out": FixedSTDP(
-            a_plus=3, a_minus=4, decay_plus=700, decay_minus=300, trace_impulse=90, evidence_shift=2,
-            rounding=teacher_rounding, **common,
+            a_plus=3,
+            a_minus=4,
+            decay_plus=700,
+            decay_minus=300,
+            trace_impulse=90,
+            evidence_shift=2,
+            rounding=teacher_rounding,
+            **common,
         ),
         "out->out": FixedSADP(a_plus=40, a_minus=60, evidence_shift=5, rounding=out_rounding, **common),
     }

@@ -83,16 +83,20 @@ def float_conv_networks(draw: Draw) -> sh.Network:
         [sh.Input("in", sizes["in"])],
         [
             sh.Population(
-                name=n, neuron=sh.LIF(size=sizes[n], tau_mem=rng.uniform(2e-3, 9e-3, sizes[n]), v_threshold=2.0),
-                bias=rng.normal(0, 1, sizes[n]) if draw(st.booleans()) else 0.0, reset=draw(st.sampled_from(Reset)),
+                name=n,
+                neuron=sh.LIF(size=sizes[n], tau_mem=rng.uniform(2e-3, 9e-3, sizes[n]), v_threshold=2.0),
+                bias=rng.normal(0, 1, sizes[n]) if draw(st.booleans()) else 0.0,
+                reset=draw(st.sampled_from(Reset)),
             )
-            for n in sizes if n != "in"
+            for n in sizes
+            if n != "in"
         ],
         [
             sh.Projection(source=s, target=t, weight=w, delay=draw(st.sampled_from((0, 0, 1, 3))), name=f"w{k}")
             for k, (s, t, w) in enumerate(found)
         ],
-        ["c"], sh.Semantics(1e-3),
+        ["c"],
+        sh.Semantics(1e-3),
     )
 
 
@@ -107,16 +111,26 @@ def fixed_conv_networks(draw: Draw) -> sh.FixedNetwork:
         [sh.Input("in", sizes["in"])],
         [
             sh.FixedPopulation(
-                name=n, size=sizes[n], du=draw(st.sampled_from((4095, 2000))), dv=int(rng.integers(0, 2000)),
-                vth=rng.integers(1, 60, sizes[n]), bias_mant=rng.integers(-20, 21, sizes[n]), bias_exp=5,
+                name=n,
+                size=sizes[n],
+                du=draw(st.sampled_from((4095, 2000))),
+                dv=int(rng.integers(0, 2000)),
+                vth=rng.integers(1, 60, sizes[n]),
+                bias_mant=rng.integers(-20, 21, sizes[n]),
+                bias_exp=5,
                 reset=draw(st.sampled_from(Reset)),
             )
-            for n in sizes if n != "in"
+            for n in sizes
+            if n != "in"
         ],
         [
             sh.FixedProjection(
-                source=s, target=t, weight=with_synapse_values(w, synapse_values(w).astype(np.int64) * factor),
-                delay=draw(st.sampled_from((0, 0, 1, 3))), name=f"w{k}", format=form,
+                source=s,
+                target=t,
+                weight=with_synapse_values(w, synapse_values(w).astype(np.int64) * factor),
+                delay=draw(st.sampled_from((0, 0, 1, 3))),
+                name=f"w{k}",
+                format=form,
                 weight_exp=draw(st.sampled_from((-3, -1, 0, 0, 2))),
             )
             for k, (s, t, w) in enumerate(found)

@@ -83,7 +83,11 @@ def lif(size, tau, r):
 
 def cuba(size, tau_mem, tau_syn, r, w_in):
     return nir.CubaLIF(
-        full(size, tau_syn), full(size, tau_mem), full(size, r), full(size, 0.0), full(size, 1.0),
+        full(size, tau_syn),
+        full(size, tau_mem),
+        full(size, r),
+        full(size, 0.0),
+        full(size, 1.0),
         w_in=full(size, w_in),
     )
 
@@ -94,7 +98,11 @@ def integrate(size, r=1.0):
 
 # What each preset's runner imports.
 MODULES = {
-    "snntorch": "snntorch", "norse": "norse", "sinabs": "sinabs", "spyx": "spyx", "rockpool": "rockpool",
+    "snntorch": "snntorch",
+    "norse": "norse",
+    "sinabs": "sinabs",
+    "spyx": "spyx",
+    "rockpool": "rockpool",
     "lava-dl": "lava.lib.dl",
 }
 # Rounding to 1/4096 a step, summed up over the time constants of current and voltage.
@@ -104,6 +112,7 @@ RECORDED = Path(__file__).parent / "data" / "frameworks.npz"
 
 def cases():
     """All of them, the same in every run."""
+
     def made(name, preset, dt, neurons, **kind):
         rng = np.random.default_rng([len(found), 7])
         graph = chain(neurons, rng, **kind)
@@ -114,12 +123,24 @@ def cases():
     made("snntorch-lif", "snntorch", dt, [lif(16, 9 * dt, 9.0), lif(8, 5 * dt, 5.0)], scale=0.5)
     made("snntorch-lif-gain", "snntorch", dt, [lif(16, 8 * dt, 4.0), lif(8, 5 * dt, 2.5)])
     made("snntorch-rleaky", "snntorch", dt, [lif(16, 9 * dt, 9.0), lif(8, 5 * dt, 5.0)], recurrent="Affine", scale=0.5)
-    made("snntorch-synaptic", "snntorch", dt, [cuba(16, 8 * dt, 2.5 * dt, 8.0, 2.5), cuba(8, 5 * dt, 2 * dt, 5.0, 2.0)],
-         scale=0.3)
-    made("snntorch-braille", "snntorch", dt, [
-        cuba(38, 0.0009999997615814777, 0.0002222222281091009, 9.999997615814776, 2.2222222810910086),
-        cuba(7, 0.0002222222281091009, 0.0002, 2.2222222810910086, 2.0),
-    ], recurrent="Affine", scale=0.25)
+    made(
+        "snntorch-synaptic",
+        "snntorch",
+        dt,
+        [cuba(16, 8 * dt, 2.5 * dt, 8.0, 2.5), cuba(8, 5 * dt, 2 * dt, 5.0, 2.0)],
+        scale=0.3,
+    )
+    made(
+        "snntorch-braille",
+        "snntorch",
+        dt,
+        [
+            cuba(38, 0.0009999997615814777, 0.0002222222281091009, 9.999997615814776, 2.2222222810910086),
+            cuba(7, 0.0002222222281091009, 0.0002, 2.2222222810910086, 2.0),
+        ],
+        recurrent="Affine",
+        scale=0.25,
+    )
     dt = 1e-3
     made("norse-lif", "norse", dt, [lif(16, 9e-3, 1.0), lif(8, 5e-3, 1.0)], scale=4.0)
     made("norse-lif-recurrent", "norse", dt, [lif(16, 9e-3, 1.0), lif(8, 5e-3, 1.0)], recurrent="Affine", scale=4.0)
@@ -131,12 +152,24 @@ def cases():
     made("sinabs-if", "sinabs", dt, [integrate(16), integrate(8)], scale=0.15)
     made("spyx-lif", "spyx", dt, [lif(16, 9.0, 1.0), lif(8, 5.0, 1.0)], scale=0.3)
     made("spyx-lif-recurrent", "spyx", dt, [lif(16, 9.0, 1.0), lif(8, 5.0, 1.0)], recurrent="Linear", scale=0.3)
-    made("spyx-cuba-recurrent", "spyx", dt, [cuba(16, 8.0, 3.0, 1.0, 1.0), cuba(8, 5.0, 2.0, 1.0, 1.0)],
-         recurrent="Linear", scale=0.15)
+    made(
+        "spyx-cuba-recurrent",
+        "spyx",
+        dt,
+        [cuba(16, 8.0, 3.0, 1.0, 1.0), cuba(8, 5.0, 2.0, 1.0, 1.0)],
+        recurrent="Linear",
+        scale=0.15,
+    )
     made("spyx-if", "spyx", dt, [integrate(16), integrate(8)], scale=0.3)
     made("rockpool-lif", "rockpool", dt, [cuba(16, 8e-3, 3e-3, 1.0, 1.0), cuba(8, 5e-3, 2e-3, 1.0, 1.0)], scale=0.1)
-    made("rockpool-lif-recurrent", "rockpool", dt, [cuba(16, 8e-3, 3e-3, 1.0, 1.0), cuba(8, 5e-3, 2e-3, 1.0, 1.0)],
-         recurrent="Linear", scale=0.1)
+    made(
+        "rockpool-lif-recurrent",
+        "rockpool",
+        dt,
+        [cuba(16, 8e-3, 3e-3, 1.0, 1.0), cuba(8, 5e-3, 2e-3, 1.0, 1.0)],
+        recurrent="Linear",
+        scale=0.1,
+    )
     made("lava-dl-cuba", "lava-dl", dt, [cuba(16, 8e-3, 4e-3, 1.0, 1.0)], scale=0.1)
     return found
 
@@ -167,8 +200,9 @@ def ours(case, source):
     steps = len(case.spikes)
     result = run_here(network, case.spikes, "spec", record=("spikes", "v"), steps=steps + max(lag.values()))
     return {
-        name: tuple(variable[name][lag[name]:lag[name] + steps] for variable in (result.spikes, result.v))
-        for name in network.population_names if name.startswith("n")
+        name: tuple(variable[name][lag[name] : lag[name] + steps] for variable in (result.spikes, result.v))
+        for name in network.population_names
+        if name.startswith("n")
     }
 
 
@@ -247,7 +281,9 @@ class _Sinabs(_Torch):
         layers = importlib.import_module("sinabs.layers")
         if isinstance(node, nir.CubaLIF):  # its importer has none
             return layers.LIF(
-                tau_mem=self.tensor(node.tau_mem), tau_syn=self.tensor(node.tau_syn), norm_input=False,
+                tau_mem=self.tensor(node.tau_mem),
+                tau_syn=self.tensor(node.tau_syn),
+                norm_input=False,
                 spike_threshold=self.tensor(node.v_threshold),
             )
         importer = importlib.import_module("sinabs.nir")
@@ -287,8 +323,9 @@ class _Spyx:
         """As in spyx.nir, whose own loader is one function for whole chains; dt is 1."""
         kind = {"LIF": "LIF", "CubaLIF": "CuBaLIF", "IF": "IF"}[type(node).__name__]
         kind = kind if feedback is None else {"LIF": "RLIF", "CuBaLIF": "RCuBaLIF"}[kind]
-        made = getattr(self.nn, kind)((len(node.v_threshold),), threshold=self.tensor(node.v_threshold),
-                                      rngs=self.nnx.Rngs(0))
+        made = getattr(self.nn, kind)(
+            (len(node.v_threshold),), threshold=self.tensor(node.v_threshold), rngs=self.nnx.Rngs(0)
+        )
         decays = {"alpha": "tau_syn", "beta": "tau" if hasattr(node, "tau") else "tau_mem"}
         for ours, tau in decays.items():
             if hasattr(made, ours):
@@ -301,7 +338,7 @@ class _Spyx:
         """It sends the spikes of the voltage before the step; those of this step are found by its own function."""
         module = self.modules[name]
         sent, self.state[name] = module(current, self.state[name])
-        v = self.state[name][:, :current.shape[1]]
+        v = self.state[name][:, : current.shape[1]]
         fired = module.spike(v - module.threshold)
         return sent, fired, v - fired * module.threshold  # it subtracts in the next step
 
@@ -314,8 +351,15 @@ class _Rockpool(_Torch):
         feedback = next(f for _, _, n, f in self.case.layers if n is node)
         kind = {} if feedback is None else {"has_rec": True, "w_rec": self.tensor(feedback.weight.T)}
         size = len(node.v_threshold)
-        return made((size, size), tau_mem=self.tensor(node.tau_mem), tau_syn=self.tensor(node.tau_syn)[:, None],
-                    threshold=self.tensor(node.v_threshold), bias=self.tensor(np.zeros(size)), dt=self.case.dt, **kind)
+        return made(
+            (size, size),
+            tau_mem=self.tensor(node.tau_mem),
+            tau_syn=self.tensor(node.tau_syn)[:, None],
+            threshold=self.tensor(node.v_threshold),
+            bias=self.tensor(np.zeros(size)),
+            dt=self.case.dt,
+            **kind,
+        )
 
     def neuron(self, name, current):
         """Sample by sample, since it keeps the state of the first of a batch only."""
@@ -338,8 +382,10 @@ class _Slayer(_Torch):
     def module(self, node):
         neurons = importlib.import_module("lava.lib.dl.slayer.neuron")
         return neurons.cuba.Neuron(
-            threshold=float(node.v_threshold[0]), current_decay=self.case.dt / float(node.tau_syn[0]),
-            voltage_decay=self.case.dt / float(node.tau_mem[0]), persistent_state=True,
+            threshold=float(node.v_threshold[0]),
+            current_decay=self.case.dt / float(node.tau_syn[0]),
+            voltage_decay=self.case.dt / float(node.tau_mem[0]),
+            persistent_state=True,
         )
 
     def neuron(self, name, current):
@@ -352,5 +398,10 @@ class _Slayer(_Torch):
 
 
 _RUNNERS = {
-    "snntorch": _SnnTorch, "norse": _Norse, "sinabs": _Sinabs, "spyx": _Spyx, "rockpool": _Rockpool, "lava-dl": _Slayer,
+    "snntorch": _SnnTorch,
+    "norse": _Norse,
+    "sinabs": _Sinabs,
+    "spyx": _Spyx,
+    "rockpool": _Rockpool,
+    "lava-dl": _Slayer,
 }

@@ -43,9 +43,16 @@ def random_network(seed: int) -> tuple[sh.FixedNetwork, np.ndarray]:
 
     def population(name: str, size: int, spiking: bool = True) -> sh.FixedPopulation:
         return sh.FixedPopulation(
-            name=name, size=size, du=rng.integers(0, 4096, size), dv=rng.integers(0, 4096, size),
-            vth=rng.integers(20, 900, size), bias_mant=rng.integers(-100, 300, size), bias_exp=2,
-            reset=("zero", "subtract")[seed % 2], threshold=(">", ">=")[seed // 2 % 2], spiking=spiking,
+            name=name,
+            size=size,
+            du=rng.integers(0, 4096, size),
+            dv=rng.integers(0, 4096, size),
+            vth=rng.integers(20, 900, size),
+            bias_mant=rng.integers(-100, 300, size),
+            bias_exp=2,
+            reset=("zero", "subtract")[seed % 2],
+            threshold=(">", ">=")[seed // 2 % 2],
+            spiking=spiking,
         )
 
     def projection(source: str, target: str, post: int, pre: int) -> sh.FixedProjection:
@@ -60,8 +67,13 @@ def random_network(seed: int) -> tuple[sh.FixedNetwork, np.ndarray]:
     network = sh.FixedNetwork(
         [sh.Input("in", inputs)],
         [population("a", a), population("b", b), population("out", out, seed % 3 != 2)],
-        [projection("in", "a", a, inputs), projection("a", "b", b, a), projection("b", "a", a, b),
-         projection("b", "out", out, b), projection("in", "out", out, inputs)],
+        [
+            projection("in", "a", a, inputs),
+            projection("a", "b", b, a),
+            projection("b", "a", a, b),
+            projection("b", "out", out, b),
+            projection("in", "out", out, inputs),
+        ],
         ["out"],
     )
     return network, rng.random((30, 3, inputs)) < 0.35
@@ -81,8 +93,7 @@ def run_digest(network: sh.FixedNetwork, spikes: np.ndarray, target: str) -> dic
     """Every recorded variable of every population, and the overflow counts where the target sees them."""
     result = sh.run(network, spikes, target=target, record=STATES, on_overflow="ignore", steps=len(spikes) + 2)
     return {
-        variable: digest(*(getattr(result, variable)[name] for name in network.population_names))
-        for variable in STATES
+        variable: digest(*(getattr(result, variable)[name] for name in network.population_names)) for variable in STATES
     } | {"spike_count": int(sum(s.sum() for s in result.spikes.values()))}
 
 
@@ -101,9 +112,7 @@ def learn_digest(
 
 
 RULES: dict[str, Callable[[str], object]] = {
-    "ssdp": lambda rounding: sh.SSDP(
-        a_plus=2e-2, a_baseline=4e-3, sigma=5, silent_pairs="skip", rounding=rounding
-    ),
+    "ssdp": lambda rounding: sh.SSDP(a_plus=2e-2, a_baseline=4e-3, sigma=5, silent_pairs="skip", rounding=rounding),
     "ssdp-depress": lambda rounding: sh.SSDP(a_plus=3e-2, a_baseline=1e-3, sigma=3, rounding=rounding),
     "stdp": lambda rounding: sh.STDP(a_plus=1e-3, a_minus=5e-4, tau_plus=4, tau_minus=7, rounding=rounding),
     "sadp": lambda rounding: sh.SADP(rounding=rounding),
@@ -117,23 +126,31 @@ def cases() -> Iterator[tuple[str, Callable[[], dict[str, object]]]]:
         for target in ("spec", "engine", *(SLOW_TARGETS if seed < 2 else ())):
             yield f"run/{seed}/{target}", lambda n=network, s=spikes, t=target: run_digest(n, s, t)
     net, fixed, spikes, labels = trained_network()
-    yield "quantize/digits", lambda: {
-        p.name: digest(p.stored_weights, np.asarray(p.weight_exp)) for p in fixed.projections
-    } | {p.name: digest(p.du, p.dv, p.vth, p.bias_mant) for p in fixed.populations}
-    yield "float/digits", lambda: {
-        name: digest(s) for name, s in sh.run(net, spikes, target="spec").spikes.items()
-    }
+    yield (
+        "quantize/digits",
+        lambda: (
+            {p.name: digest(p.stored_weights, np.asarray(p.weight_exp)) for p in fixed.projections}
+            | {p.name: digest(p.du, p.dv, p.vth, p.bias_mant) for p in fixed.populations}
+        ),
+    )
+    yield "float/digits", lambda: {name: digest(s) for name, s in sh.run(net, spikes, target="spec").spikes.items()}
     for target in ("spec", "engine", *SLOW_TARGETS):
         yield f"run/digits/{target}", lambda t=target: run_digest(fixed, spikes[:, :12], t)
     for rule, make in RULES.items():
         for rounding in ("carry", "stochastic", "nearest"):
             for target in ("spec", "engine"):
-                yield f"learn/{rule}/{rounding}/{target}", lambda m=make, r=rounding, t=target: learn_digest(
-                    fixed, spikes, labels, m(r), t, teach=("all", "delta")[r == "carry"], refresh=10
+                yield (
+                    f"learn/{rule}/{rounding}/{target}",
+                    lambda m=make, r=rounding, t=target: learn_digest(
+                        fixed, spikes, labels, m(r), t, teach=("all", "delta")[r == "carry"], refresh=10
+                    ),
                 )
         for target in SLOW_TARGETS:
-            yield f"learn/{rule}/stochastic/{target}", lambda m=make, t=target: learn_digest(
-                fixed, spikes[:, :10], labels[:10], m("stochastic"), t, health=False
+            yield (
+                f"learn/{rule}/stochastic/{target}",
+                lambda m=make, t=target: learn_digest(
+                    fixed, spikes[:, :10], labels[:10], m("stochastic"), t, health=False
+                ),
             )
 
 
@@ -143,7 +160,8 @@ def compute(names: tuple[str, ...] = ()) -> dict[str, dict[str, object]]:
         warnings.simplefilter("ignore")
         return {
             name: json.loads(json.dumps(make()))
-            for name, make in cases() if not names or any(part in name for part in names)
+            for name, make in cases()
+            if not names or any(part in name for part in names)
         }
 
 

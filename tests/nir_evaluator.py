@@ -41,12 +41,12 @@ def pool(x, node, combine):
     (kh, kw), (sh, sw), (ph, pw) = (axes(v, 2) for v in (node.kernel_size, node.stride, node.padding))
     x = np.pad(x, [(0, 0), (ph, ph), (pw, pw)])
     rows, cols = range(0, x.shape[1] - kh + 1, sh), range(0, x.shape[2] - kw + 1, sw)
-    return np.stack([np.stack([combine(x[:, i:i + kh, j:j + kw], axis=(1, 2)) for j in cols], 1) for i in rows], 1)
+    return np.stack([np.stack([combine(x[:, i : i + kh, j : j + kw], axis=(1, 2)) for j in cols], 1) for i in rows], 1)
 
 
 def flatten(x, start, end):
     end = end % x.ndim
-    return x.reshape(*x.shape[:start], -1, *x.shape[end + 1:])
+    return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
 
 
 def apply(node, x):
@@ -127,8 +127,10 @@ class Evaluator:
             return np.zeros(self.shape(path))
         if isinstance(node, nir.Delay):
             now = self.arriving(path, t)
-            steps = np.rint(np.broadcast_to(
-                np.reshape(node.delay, now.shape) if np.size(node.delay) > 1 else node.delay, now.shape) / self.dt)
+            steps = np.rint(
+                np.broadcast_to(np.reshape(node.delay, now.shape) if np.size(node.delay) > 1 else node.delay, now.shape)
+                / self.dt
+            )
             y = now.copy()
             for index in np.ndindex(now.shape):
                 y[index] = self.arriving(path, t - int(steps[index]))[index]
@@ -141,8 +143,14 @@ class Evaluator:
 
     def parameter(self, path, name):
         value, shape = np.asarray(getattr(self.node(path), name), float), self.shape(path)
-        return np.broadcast_to(value if value.size == 1 and value.ndim == 0 else
-                               value.reshape(shape) if value.size > 1 else value.reshape(()), shape)
+        return np.broadcast_to(
+            value
+            if value.size == 1 and value.ndim == 0
+            else value.reshape(shape)
+            if value.size > 1
+            else value.reshape(()),
+            shape,
+        )
 
     def decay(self, path, name):
         tau = self.parameter(path, name)

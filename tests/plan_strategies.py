@@ -34,17 +34,25 @@ def counter_rules(draw: Draw, steps: int, commit_windows: int, pairs: int) -> Co
         largest = min((((1 << (counter_bits - 2)) - 1) << evidence_shift) >> bits, 2**16 - 1)
         amplitudes = st.sampled_from((largest, largest // 3, largest // 8, largest // 2, largest // 50, 0))
         common: dict[str, Any] = {
-            "a_plus": draw(amplitudes), "a_minus": draw(amplitudes), "evidence_shift": evidence_shift,
-            "lsb_shift": draw(st.integers(0, counter_bits // 3)), "counter_bits": counter_bits,
-            "commit_windows": commit_windows, "rounding": draw(st.sampled_from(WeightRounding)),
+            "a_plus": draw(amplitudes),
+            "a_minus": draw(amplitudes),
+            "evidence_shift": evidence_shift,
+            "lsb_shift": draw(st.integers(0, counter_bits // 3)),
+            "counter_bits": counter_bits,
+            "commit_windows": commit_windows,
+            "rounding": draw(st.sampled_from(WeightRounding)),
         }
         if kind == "sadp":
             rule = sh.FixedSADP(kappa_bits=bits, **common)
         else:
             decays = st.one_of(st.integers(0, 4096), st.sampled_from((0, 200, 4096)))
             rule = sh.FixedSTDP(
-                decay_plus=draw(decays), decay_minus=draw(decays), trace_bits=bits,
-                trace_impulse=draw(st.integers(1, (1 << bits) - 1)), pairing=draw(st.sampled_from(Pairing)), **common,
+                decay_plus=draw(decays),
+                decay_minus=draw(decays),
+                trace_bits=bits,
+                trace_impulse=draw(st.integers(1, (1 << bits) - 1)),
+                pairing=draw(st.sampled_from(Pairing)),
+                **common,
             )
     if rule.largest_step * 2 <= rule.counter_max:
         rule = replace(rule, gate_bits=draw(st.integers(1, 12)))
@@ -52,7 +60,9 @@ def counter_rules(draw: Draw, steps: int, commit_windows: int, pairs: int) -> Co
             one = 1 << rule.gate_bits
             shift = draw(st.integers(0, 12))
             gate = sh.FixedGate(
-                offset=draw(st.integers(-one, 2 * one)), shift=shift, gate_bits=rule.gate_bits,
+                offset=draw(st.integers(-one, 2 * one)),
+                shift=shift,
+                gate_bits=rule.gate_bits,
                 slope=int(np.clip((draw(st.integers(-3, 3)) * one << shift) // pairs, -(2**15 - 1), 2**15 - 1)),
             )
             rule = replace(rule, gate=gate)
@@ -70,14 +80,24 @@ def step_rules(draw: Draw, commit_windows: int) -> FloatRule:
     kind = draw(st.sampled_from(("ssdp", "stdp", "sadp")))
     if kind == "ssdp":
         return sh.SSDP(
-            a_plus=draw(amplitudes), a_baseline=draw(amplitudes), kernel=draw(st.sampled_from(Kernel)),
-            sigma=draw(times), tau_plus=draw(times), tau_minus=draw(times),
-            spike_time=draw(st.sampled_from(SpikeTime)), silent_pairs=draw(st.sampled_from(SilentPairs)), **common,
+            a_plus=draw(amplitudes),
+            a_baseline=draw(amplitudes),
+            kernel=draw(st.sampled_from(Kernel)),
+            sigma=draw(times),
+            tau_plus=draw(times),
+            tau_minus=draw(times),
+            spike_time=draw(st.sampled_from(SpikeTime)),
+            silent_pairs=draw(st.sampled_from(SilentPairs)),
+            **common,
         )
     if kind == "stdp":
         return sh.STDP(
-            a_plus=draw(amplitudes), a_minus=draw(amplitudes), tau_plus=draw(times), tau_minus=draw(times),
-            pairing=draw(st.sampled_from(Pairing)), **common,
+            a_plus=draw(amplitudes),
+            a_minus=draw(amplitudes),
+            tau_plus=draw(times),
+            tau_minus=draw(times),
+            pairing=draw(st.sampled_from(Pairing)),
+            **common,
         )
     return sh.SADP(a_plus=draw(amplitudes), a_minus=draw(amplitudes), **common)
 
@@ -122,8 +142,13 @@ def learning_runs(
         if rule.gate is None and not strong and draw(st.booleans()):
             gates[name] = _gates(rng, rule, drive.batch * windows, post)
     plan = LearningPlan(
-        rules, draw(st.integers(0, 2**64 - 1)), counters, draw(st.integers(0, 9)),
-        windows * draw(st.integers(0, samples - 1)), windows, gates,
+        rules,
+        draw(st.integers(0, 2**64 - 1)),
+        counters,
+        draw(st.integers(0, 9)),
+        windows * draw(st.integers(0, samples - 1)),
+        windows,
+        gates,
     )
     return network, drive, plan
 
@@ -140,7 +165,8 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
     network: sh.FixedNetwork | sh.Network
     if fixed:
         network = sh.FixedNetwork(
-            inputs, [sh.FixedPopulation(name="out", size=4, dv=900, vth=120)],
+            inputs,
+            [sh.FixedPopulation(name="out", size=4, dv=900, vth=120)],
             [
                 sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-10, 50, (4, 6)), weight_exp=-1),
                 sh.FixedProjection(source="out", target="out", weight=2 * rng.integers(-30, 30, (4, 4)), delay=delay),
@@ -150,19 +176,22 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
     else:
         neuron = sh.CubaLIF(size=4, tau_mem=5e-3, tau_syn=3e-3, v_threshold=0.15)
         network = sh.Network(
-            inputs, [sh.Population(name="out", neuron=neuron)],
+            inputs,
+            [sh.Population(name="out", neuron=neuron)],
             [
                 sh.Projection(source="in", target="out", weight=rng.normal(0.4, 0.4, (4, 6))),
                 sh.Projection(source="out", target="out", weight=rng.normal(0.0, 0.3, (4, 4)), delay=delay),
             ],
-            ["out"], sh.Semantics(1e-3),
+            ["out"],
+            sh.Semantics(1e-3),
         )
     drive = make_drive(network, rng.random((24, 7, 6)) < 0.3)
     projections = network.projections
     own = sh.FixedGate(offset=100, slope=77, shift=3) if fixed else sh.Gate(k=-0.8, mean=0.5, deviation=0.3)
     kinds = [
         (f"{name} {what}", replace(rule, gate=own) if what == "own" else rule, what == "outside")
-        for name, rule in (LIVELY_FIXED if fixed else LIVELY_FLOAT).items() for what in ("plain", "outside", "own")
+        for name, rule in (LIVELY_FIXED if fixed else LIVELY_FLOAT).items()
+        for what in ("plain", "outside", "own")
     ]
     runs = {}
     for pair in zip(kinds[:6], kinds[:5:-1], strict=True):
@@ -170,11 +199,10 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
         counters = {p.name: _counters(rng, rules[p.name], p.synapse_weights.size) for p in projections}
         gates = {
             p.name: _gates(rng, rule, 2 * drive.batch, 4)
-            for p, (_, rule, outside) in zip(projections, pair, strict=True) if outside
+            for p, (_, rule, outside) in zip(projections, pair, strict=True)
+            if outside
         }
-        runs[f"{pair[0][0]}, {pair[1][0]}"] = (
-            network, drive, LearningPlan(rules, 2**63 + 5, counters, 7, 2, 2, gates)
-        )
+        runs[f"{pair[0][0]}, {pair[1][0]}"] = (network, drive, LearningPlan(rules, 2**63 + 5, counters, 7, 2, 2, gates))
     return runs
 
 
@@ -185,15 +213,19 @@ LIVELY_FIXED = {
     ),
     "stdp_all": sh.FixedSTDP(a_plus=3, a_minus=2, decay_plus=500, decay_minus=900, trace_impulse=60, **_COMMON),
     "stdp_nearest": sh.FixedSTDP(
-        a_plus=50, a_minus=70, decay_plus=300, decay_minus=40, pairing="nearest", evidence_shift=5,
-        rounding="nearest", **_COMMON,
+        a_plus=50,
+        a_minus=70,
+        decay_plus=300,
+        decay_minus=40,
+        pairing="nearest",
+        evidence_shift=5,
+        rounding="nearest",
+        **_COMMON,
     ),
     "sadp": sh.FixedSADP(a_plus=40, a_minus=60, kappa_bits=7, evidence_shift=4, rounding="stochastic", **_COMMON),
 }
 LIVELY_FLOAT = {
-    "ssdp": sh.SSDP(
-        a_plus=0.05, a_baseline=0.02, kernel="exponential", tau_plus=3.0, tau_minus=8.0, commit_windows=4
-    ),
+    "ssdp": sh.SSDP(a_plus=0.05, a_baseline=0.02, kernel="exponential", tau_plus=3.0, tau_minus=8.0, commit_windows=4),
     "stdp_all": sh.STDP(a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, commit_windows=4),
     "stdp_nearest": sh.STDP(
         a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, pairing="nearest", clip=0.06, commit_windows=4

@@ -24,7 +24,8 @@ def packed(case):
     nir.write(file, case.graph)
     module = frameworks.MODULES[case.preset]
     arrays = {
-        "graph": np.frombuffer(file.getvalue(), np.uint8), "spikes": np.packbits(case.spikes),
+        "graph": np.frombuffer(file.getvalue(), np.uint8),
+        "spikes": np.packbits(case.spikes),
         "version": np.array(importlib.metadata.version(DISTRIBUTIONS.get(module, module))),
     }
     for name, (spikes, voltages) in frameworks.run(case).items():

@@ -88,7 +88,12 @@ def _fixed_projection(
     weight = _sparse(draw, rng, mantissa * form.step)
     count = weight.data.shape if sp.issparse(weight) else shape
     return FixedProjection(
-        source=source, target=target, name=name, weight=weight, format=form, delay=_delay(draw, rng, count),
+        source=source,
+        target=target,
+        name=name,
+        weight=weight,
+        format=form,
+        delay=_delay(draw, rng, count),
         weight_exp=draw(st.one_of(st.integers(-3, 3), st.sampled_from((CHIP.weight_exp_min, CHIP.weight_exp_max)))),
     )
 
@@ -127,9 +132,17 @@ def _fixed_population(
     if draw(st.booleans()):
         v_init = rng.integers(-CHIP.state_max, CHIP.state_max + 1, size) >> draw(st.sampled_from((0, 8, 16)))
     return FixedPopulation(
-        name=name, size=size, du=_decays(draw, rng, size, CHIP.decay_max), dv=_decays(draw, rng, size, 0), vth=vth,
-        bias_mant=bias_mant, bias_exp=bias_exp, v_init=v_init, reset=draw(st.sampled_from(Reset)),
-        threshold=draw(st.sampled_from(Comparison)), spiking=spiking,
+        name=name,
+        size=size,
+        du=_decays(draw, rng, size, CHIP.decay_max),
+        dv=_decays(draw, rng, size, 0),
+        vth=vth,
+        bias_mant=bias_mant,
+        bias_exp=bias_exp,
+        v_init=v_init,
+        reset=draw(st.sampled_from(Reset)),
+        threshold=draw(st.sampled_from(Comparison)),
+        spiking=spiking,
     )
 
 
@@ -140,7 +153,12 @@ def _within_registers(
     for lower in range(CHIP.weight_exp_max - CHIP.weight_exp_min):
         lowered = [
             FixedProjection(
-                source=p.source, target=p.target, name=p.name, weight=p.weight, format=p.format, delay=p.delay,
+                source=p.source,
+                target=p.target,
+                name=p.name,
+                weight=p.weight,
+                format=p.format,
+                delay=p.delay,
                 weight_exp=max(p.weight_exp - lower, CHIP.weight_exp_min),
             )
             for p in projections
@@ -173,8 +191,9 @@ def fixed_networks(draw: Draw, max_populations: int = 3) -> FixedNetwork:
 
 def _neuron(draw: Draw, rng: np.random.Generator, size: int, spiking: bool, typical: np.ndarray) -> models.Neuron:
     """A neuron of any model whose threshold lies near the voltage that typical input leads to."""
-    kind = draw(st.sampled_from((models.LIF, models.CubaLIF, models.IF) if spiking
-                                else (models.LI, models.CubaLI, models.I)))
+    kind = draw(
+        st.sampled_from((models.LIF, models.CubaLIF, models.IF) if spiking else (models.LI, models.CubaLI, models.I))
+    )
 
     def values(low: float, high: float) -> Any:
         return rng.uniform(low, high, size) if draw(st.booleans()) else float(rng.uniform(low, high))
@@ -204,22 +223,25 @@ def float_networks(draw: Draw, max_populations: int = 3) -> Network:
         shape = (sizes[target], sizes[source])
         weight = _sparse(draw, rng, rng.normal(draw(st.sampled_from((0.0, 0.5))), 1.0, shape))
         count = weight.data.shape if sp.issparse(weight) else shape
-        projections.append(Projection(
-            source=source, target=target, name=f"w{k}", weight=weight, delay=_delay(draw, rng, count)
-        ))
+        projections.append(
+            Projection(source=source, target=target, name=f"w{k}", weight=weight, delay=_delay(draw, rng, count))
+        )
     populations = []
     for k, fires in enumerate(spiking):
         name, size = f"p{k}", sizes[f"p{k}"]
         power = sum(np.square(p.weight).sum(axis=1) for p in projections if p.target == name)
         bias = rng.normal(0.0, 0.3, size) if draw(st.booleans()) else 0.0
         typical = np.sqrt(TYPICAL_RATE * np.asarray(power)) + np.maximum(bias, 0.0) + 0.1
-        populations.append(Population(
-            name=name, neuron=_neuron(draw, rng, size, fires, typical), bias=bias,
-            reset=draw(st.sampled_from(Reset)), threshold=draw(st.sampled_from(Comparison)),
-        ))
-    semantics = Semantics(
-        1e-3, draw(st.sampled_from(models.Discretization)), draw(st.sampled_from(models.UpdateOrder))
-    )
+        populations.append(
+            Population(
+                name=name,
+                neuron=_neuron(draw, rng, size, fires, typical),
+                bias=bias,
+                reset=draw(st.sampled_from(Reset)),
+                threshold=draw(st.sampled_from(Comparison)),
+            )
+        )
+    semantics = Semantics(1e-3, draw(st.sampled_from(models.Discretization)), draw(st.sampled_from(models.UpdateOrder)))
     return Network(inputs, populations, projections, _outputs(draw, len(spiking)), semantics)
 
 
@@ -232,8 +254,7 @@ def drives_for(
     steps = draw(st.one_of(st.integers(min(10, max_steps), max_steps), st.integers(1, max_steps)))
     batch = draw(st.integers(1, max_batch))
     return {
-        i.name: rng.random((steps, batch, i.size)) < draw(st.sampled_from((0.3, 0.6, 0.1, 1.0)))
-        for i in network.inputs
+        i.name: rng.random((steps, batch, i.size)) < draw(st.sampled_from((0.3, 0.6, 0.1, 1.0))) for i in network.inputs
     }
 
 
@@ -251,8 +272,16 @@ def fixed_rules(draw: Draw, steps: int = 24, commit_windows: int = 1) -> FixedSS
     largest = min(2**16 - 1, max(((top - 1) << evidence_shift) // max(*lut, 1), 0))
     amplitudes = st.one_of(st.sampled_from((largest, largest // 4, largest // 32)), st.integers(0, largest))
     return FixedSSDP(
-        a_plus=draw(amplitudes), a_baseline=draw(amplitudes), lut=lut, evidence_shift=evidence_shift,
-        lsb_shift=draw(st.integers(0, min(counter_bits - 2, 12))), counter_bits=counter_bits, time_bits=time_bits,
-        time_shift=time_shift, commit_windows=commit_windows, rounding=draw(st.sampled_from(WeightRounding)),
-        spike_time=draw(st.sampled_from(SpikeTime)), silent_pairs=draw(st.sampled_from(SilentPairs)),
+        a_plus=draw(amplitudes),
+        a_baseline=draw(amplitudes),
+        lut=lut,
+        evidence_shift=evidence_shift,
+        lsb_shift=draw(st.integers(0, min(counter_bits - 2, 12))),
+        counter_bits=counter_bits,
+        time_bits=time_bits,
+        time_shift=time_shift,
+        commit_windows=commit_windows,
+        rounding=draw(st.sampled_from(WeightRounding)),
+        spike_time=draw(st.sampled_from(SpikeTime)),
+        silent_pairs=draw(st.sampled_from(SilentPairs)),
     )

@@ -33,8 +33,11 @@ def test_operations_are_those_of_a_count_synapse_by_synapse(data):
 
 def test_a_float_network_has_no_energy():
     network = sh.Network(
-        [sh.Input("in", 2)], [sh.Population(name="p", neuron=sh.LIF(size=2, tau_mem=0.01))],
-        [sh.Projection(source="in", target="p", weight=np.eye(2))], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", 2)],
+        [sh.Population(name="p", neuron=sh.LIF(size=2, tau_mem=0.01))],
+        [sh.Projection(source="in", target="p", weight=np.eye(2))],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     found = sh.measure_activity(network, np.ones((4, 3, 2), bool))
     assert found.energy_nj == {}

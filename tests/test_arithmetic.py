@@ -91,8 +91,9 @@ def test_next_current(u, activation, du):
     assert int(after) == py_wrap(int(raw))
 
 
-@given(st.integers(-HALF + 1, HALF - 1), st.integers(-HALF + 1, HALF), st.integers(-(2**19), 2**19),
-       st.integers(0, 4095))
+@given(
+    st.integers(-HALF + 1, HALF - 1), st.integers(-HALF + 1, HALF), st.integers(-(2**19), 2**19), st.integers(0, 4095)
+)
 def test_next_voltage(v, u, bias, dv):
     after, raw = op.next_voltage(v, u, bias, dv)
     assert int(raw) == py_decay(v, dv) + u + bias

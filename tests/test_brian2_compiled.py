@@ -41,16 +41,26 @@ def fixed_network():
         [sh.Input("in", 5)],
         [
             sh.FixedPopulation(
-                name="hidden layer", size=6, du=rng.integers(0, 4096, 6), dv=rng.integers(0, 4096, 6),
-                vth=rng.integers(50, 400, 6), bias_mant=rng.integers(-200, 200, 6), bias_exp=3,
-                v_init=rng.integers(-1000, 8000, 6), reset="subtract", threshold=">=",
+                name="hidden layer",
+                size=6,
+                du=rng.integers(0, 4096, 6),
+                dv=rng.integers(0, 4096, 6),
+                vth=rng.integers(50, 400, 6),
+                bias_mant=rng.integers(-200, 200, 6),
+                bias_exp=3,
+                v_init=rng.integers(-1000, 8000, 6),
+                reset="subtract",
+                threshold=">=",
             ),
             sh.FixedPopulation(name="out", size=3, du=0, dv=0, spiking=False),
         ],
         [
             sh.FixedProjection(source="in", target="hidden layer", weight=weights(6, 5), weight_exp=1),
             sh.FixedProjection(
-                source="hidden layer", target="hidden layer", weight=weights(6, 6), weight_exp=-3,
+                source="hidden layer",
+                target="hidden layer",
+                weight=weights(6, 6),
+                weight_exp=-3,
                 delay=rng.integers(0, 2, (6, 6)),
             ),
             sh.FixedProjection(
@@ -97,11 +107,17 @@ def test_a_float_network_on_standalone():
     rng = np.random.default_rng(3)
     network = sh.Network(
         [sh.Input("in", 4)],
-        [sh.Population(
-            name="out", bias=0.1,
-            neuron=sh.CubaLIF(size=3, tau_mem=1e-2, tau_syn=5e-3, v_leak=0.05, v_threshold=rng.uniform(0.1, 0.3, 3)),
-        )],
-        [sh.Projection(source="in", target="out", weight=rng.normal(0.5, 1.0, (3, 4)), delay=1)], ["out"],
+        [
+            sh.Population(
+                name="out",
+                bias=0.1,
+                neuron=sh.CubaLIF(
+                    size=3, tau_mem=1e-2, tau_syn=5e-3, v_leak=0.05, v_threshold=rng.uniform(0.1, 0.3, 3)
+                ),
+            )
+        ],
+        [sh.Projection(source="in", target="out", weight=rng.normal(0.5, 1.0, (3, 4)), delay=1)],
+        ["out"],
         sh.Semantics(1e-3, "exponential", "current_first"),
     )
     left, right = run_both(network, rng.random((40, 2, 4)) < 0.4, **STANDALONE)

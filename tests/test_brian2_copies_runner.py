@@ -33,8 +33,10 @@ def test_float_networks_equal_the_specification_up_to_rounding(data):
 def test_constant_input_takes_a_bias_of_each_sample():
     rng = np.random.default_rng(0)
     network = sh.FixedNetwork(
-        [sh.Input("in", 5)], [sh.FixedPopulation(name="out", size=4, dv=300, vth=200)],
-        [sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-100, 100, (4, 5)))], ["out"],
+        [sh.Input("in", 5)],
+        [sh.FixedPopulation(name="out", size=4, dv=300, vth=200)],
+        [sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-100, 100, (4, 5)))],
+        ["out"],
     )
     left, right = run_both(network, DirectInput(rng.random((3, 5)), 20))
     assert_equal(left, right)
@@ -52,7 +54,9 @@ def test_sums_of_single_precision_are_used_only_where_they_are_exact(sparse):
     assert exact_type(small.astype(float), rows) is np.float64
     weight = np.full((1, 2**17), 255, np.int16)
     projection = sh.FixedProjection(
-        source="in", target="out", weight=sp.csr_array(weight) if sparse else weight,
+        source="in",
+        target="out",
+        weight=sp.csr_array(weight) if sparse else weight,
         format=sh.WeightFormat(sign_mode="excitatory"),
     )
     total = Segment(projection, 0, np.arange(2**17)).total(np.ones((1, 2**17), bool))

@@ -61,7 +61,8 @@ def test_overflow_is_that_of_the_samples():
     network = sh.FixedNetwork(
         [sh.Input("in", 1)],
         [sh.FixedPopulation(name="out", size=2, vth=100, v_init=2**23 - 1, bias_mant=100, bias_exp=7)],
-        [sh.FixedProjection(source="in", target="out", weight=[[2], [4]])], ["out"],
+        [sh.FixedProjection(source="in", target="out", weight=[[2], [4]])],
+        ["out"],
     )
     plan = LearningPlan({"in->out": FixedSSDP(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=0)})
     left, right = learn_both(network, np.zeros((4, 3, 1), bool), plan)
@@ -91,6 +92,6 @@ def test_a_rule_of_another_class_is_refused_by_name():
 
     network, _, _ = teaching_network()
     plan = LearningPlan({"in->out": Mine(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=1)})
-    reason, = get_target("brian2").unsupported_plan(network, plan)
+    (reason,) = get_target("brian2").unsupported_plan(network, plan)
     assert "in->out" in reason
     assert "Mine" in reason

@@ -48,8 +48,10 @@ def test_what_is_in_flight_at_the_end_of_a_sample_does_not_reach_the_next(delay,
 def test_constant_input_takes_a_bias_of_each_sample():
     rng = np.random.default_rng(0)
     network = sh.FixedNetwork(
-        [sh.Input("in", 5)], [sh.FixedPopulation(name="out", size=4, dv=300, vth=200)],
-        [sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-100, 100, (4, 5)))], ["out"],
+        [sh.Input("in", 5)],
+        [sh.FixedPopulation(name="out", size=4, dv=300, vth=200)],
+        [sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-100, 100, (4, 5)))],
+        ["out"],
     )
     left, right = run_both(network, DirectInput(rng.random((3, 5)), 20), batching="sequence")
     assert_equal(left, right)
@@ -62,8 +64,11 @@ def test_constant_input_of_a_float_network(model):
     current = {"tau_syn": 5e-3} if model == "CubaLIF" else {}
     neuron = getattr(sh, model)(size=4, tau_mem=1e-2, v_threshold=0.5, **current)
     network = sh.Network(
-        [sh.Input("in", 5)], [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=rng.normal(1, 1, (4, 5)))], ["out"], sh.Semantics(1e-3),
+        [sh.Input("in", 5)],
+        [sh.Population(name="out", neuron=neuron)],
+        [sh.Projection(source="in", target="out", weight=rng.normal(1, 1, (4, 5)))],
+        ["out"],
+        sh.Semantics(1e-3),
     )
     for batching in ("copies", "sequence"):
         left, right = run_both(network, DirectInput(rng.random((3, 5)), 20), batching=batching)

@@ -17,8 +17,10 @@ pytestmark = [requires_brian2, pytest.mark.filterwarnings("ignore::DeprecationWa
 
 def run_something():
     network = sh.FixedNetwork(
-        [sh.Input("in", 2)], [sh.FixedPopulation(name="out", size=2, vth=10)],
-        [sh.FixedProjection(source="in", target="out", weight=[[20, 0], [0, 20]])], ["out"],
+        [sh.Input("in", 2)],
+        [sh.FixedPopulation(name="out", size=2, vth=10)],
+        [sh.FixedProjection(source="in", target="out", weight=[[20, 0], [0, 20]])],
+        ["out"],
     )
     return sh.run(network, np.ones((5, 1, 2), bool), "brian2").spikes["out"].sum()
 

@@ -34,13 +34,16 @@ def test_a_missing_package_comes_with_the_way_to_install_it(monkeypatch):
 
 
 @requires_brian2
-@pytest.mark.parametrize(("options", "named"), [
-    ({"device": "gpu"}, "device = 'gpu'"),
-    ({"codegen": "weave"}, "codegen = 'weave'"),
-    ({"batching": "all"}, "batching = 'all'"),
-    ({"device": "cpp_standalone", "batching": "copies"}, "choose batching = 'sequence'"),
-    ({"threads": 2}, "no option 'threads'"),
-])
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"device": "gpu"}, "device = 'gpu'"),
+        ({"codegen": "weave"}, "codegen = 'weave'"),
+        ({"batching": "all"}, "batching = 'all'"),
+        ({"device": "cpp_standalone", "batching": "copies"}, "choose batching = 'sequence'"),
+        ({"threads": 2}, "no option 'threads'"),
+    ],
+)
 def test_options_that_do_not_exist_are_refused(options, named):
     with pytest.raises(ParameterError, match=named):
         get_target("brian2").resolve(options)

@@ -101,8 +101,11 @@ def test_other_values_on_the_same_synapses():
 
 @settings(max_examples=60)
 @given(
-    post=st.integers(1, 9), pre=st.integers(1, 9), density=st.sampled_from((0.0, 0.2, 0.9)),
-    at_once=st.sampled_from((1, 5, 1000)), seed=st.integers(0, 2**32 - 1),
+    post=st.integers(1, 9),
+    pre=st.integers(1, 9),
+    density=st.sampled_from((0.0, 0.2, 0.9)),
+    at_once=st.sampled_from((1, 5, 1000)),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_sums_of_magnitudes(post, pre, density, at_once, seed):
     """However many rows are summed at a time, rows without a synapse included."""

@@ -15,8 +15,10 @@ def dense(pre, post, **projection):
     weight = np.full((post, pre), 2)
     population = sh.FixedPopulation(name="p", size=post, vth=1)
     return sh.FixedNetwork(
-        [sh.Input("in", pre)], [population],
-        [sh.FixedProjection(source="in", target="p", weight=weight, **projection)], ["p"],
+        [sh.Input("in", pre)],
+        [population],
+        [sh.FixedProjection(source="in", target="p", weight=weight, **projection)],
+        ["p"],
     )
 
 
@@ -62,7 +64,8 @@ def test_output_axons_count_every_core_that_is_reached():
     populations = [sh.FixedPopulation(name="a", size=1000, vth=1), sh.FixedPopulation(name="b", size=5000, vth=1)]
     diagonal = sp.csr_array(np.eye(5000, 1000, dtype=int) * 2)
     network = sh.FixedNetwork(
-        [sh.Input("in", 1)], populations,
+        [sh.Input("in", 1)],
+        populations,
         [
             sh.FixedProjection(source="in", target="a", weight=np.full((1000, 1), 2)),
             sh.FixedProjection(source="a", target="b", weight=diagonal),

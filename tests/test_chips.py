@@ -46,28 +46,38 @@ def changed(**changes):
     return table
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"state_bits": None}, r"the entry 'state_bits' \(bit, 8 to 46\) is missing"),
-    ({"name": None}, "the entry 'name' is missing"), ({"name": 3}, "'name': the name 3 is not"),
-    ({"title": "a\nb"}, "'title'"), ({"state_bitz": 3}, "'state_bitz' is unknown; did you mean 'state_bits'"),
-    ({"mitochondria": 3}, "'mitochondria' is unknown; known are: name, title"),
-    ({"delay_max": 63}, "needs value, unit"),
-    ({"delay_max": {"note": "x"}}, "needs value, unit and source, and nothing else"),
-    ({"delay_max": {"value": "63"}}, "'delay_max' = '63' is not a number"),
-    ({"delay_max": {"value": True}}, "is not a number"), ({"delay_max": {"value": float("nan")}}, "is not a number"),
-    ({"delay_max": {"value": 6.5}}, "'delay_max' = 6.5; a whole number from 0 to 100000"),
-    ({"state_bits": {"value": 64}}, "'state_bits' = 64; a whole number from 8 to 46"),
-    ({"weight_bits": {"value": 0}}, "'weight_bits' = 0"),
-    ({"delay_max": {"unit": "ms"}}, "is in 'ms'; expected 'step'"),
-    ({"delay_max": {"source": " "}}, "'delay_max' has no source"),
-    ({"delay_max": {"source": 7}}, "'delay_max' has no source"),
-    ({"weight_scale_bits": {"value": 7}}, "weight_bits = 8 is more than weight_scale_bits = 7"),
-    ({"activation_bits": {"value": 24}}, "must exceed state_bits = 24"),
-    ({"activation_shift": {"value": 7}}, "can never be reached by a voltage"),
-    ({"bias_mant_bits": {"value": 25}}, "a bias of"), ({"core": 3}, "'core' is no table"),
-    ({"core": {"cores": 3}}, "'core': the entry 'cores' is unknown"),
-    ({"energy": {"spike_in_tile": {"value": -1, "unit": "pJ", "source": "x"}}}, "'energy.spike_in_tile' = -1 must be"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"state_bits": None}, r"the entry 'state_bits' \(bit, 8 to 46\) is missing"),
+        ({"name": None}, "the entry 'name' is missing"),
+        ({"name": 3}, "'name': the name 3 is not"),
+        ({"title": "a\nb"}, "'title'"),
+        ({"state_bitz": 3}, "'state_bitz' is unknown; did you mean 'state_bits'"),
+        ({"mitochondria": 3}, "'mitochondria' is unknown; known are: name, title"),
+        ({"delay_max": 63}, "needs value, unit"),
+        ({"delay_max": {"note": "x"}}, "needs value, unit and source, and nothing else"),
+        ({"delay_max": {"value": "63"}}, "'delay_max' = '63' is not a number"),
+        ({"delay_max": {"value": True}}, "is not a number"),
+        ({"delay_max": {"value": float("nan")}}, "is not a number"),
+        ({"delay_max": {"value": 6.5}}, "'delay_max' = 6.5; a whole number from 0 to 100000"),
+        ({"state_bits": {"value": 64}}, "'state_bits' = 64; a whole number from 8 to 46"),
+        ({"weight_bits": {"value": 0}}, "'weight_bits' = 0"),
+        ({"delay_max": {"unit": "ms"}}, "is in 'ms'; expected 'step'"),
+        ({"delay_max": {"source": " "}}, "'delay_max' has no source"),
+        ({"delay_max": {"source": 7}}, "'delay_max' has no source"),
+        ({"weight_scale_bits": {"value": 7}}, "weight_bits = 8 is more than weight_scale_bits = 7"),
+        ({"activation_bits": {"value": 24}}, "must exceed state_bits = 24"),
+        ({"activation_shift": {"value": 7}}, "can never be reached by a voltage"),
+        ({"bias_mant_bits": {"value": 25}}, "a bias of"),
+        ({"core": 3}, "'core' is no table"),
+        ({"core": {"cores": 3}}, "'core': the entry 'cores' is unknown"),
+        (
+            {"energy": {"spike_in_tile": {"value": -1, "unit": "pJ", "source": "x"}}},
+            "'energy.spike_in_tile' = -1 must be",
+        ),
+    ],
+)
 def test_what_is_wrong_is_named(changes, words):
     with pytest.raises(FileFormatError, match=words):
         chip_from_table(changed(**changes), "mine.toml")
@@ -101,7 +111,9 @@ def test_a_users_file(tmp_path):
     assert load_chip(str(mine)) == chip
     assert load_chip(chip) is chip
     for content, words in (
-        (b"a = [", "is no TOML"), (b"\xff\xfe", "cannot be read"), (b"[" * 100_000, "is no TOML"),
+        (b"a = [", "is no TOML"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[" * 100_000, "is no TOML"),
         (b"#" * (1 << 21), "larger than"),
     ):
         mine.write_bytes(content)
@@ -129,7 +141,8 @@ def trained(rng, dt=1e-3):
             sh.Projection(source="hidden", target="hidden", weight=rng.normal(0, 0.1, (30, 30)), delay=3),
             sh.Projection(source="hidden", target="out", weight=rng.normal(0, 0.3, (5, 30))),
         ],
-        ["out"], sh.Semantics(dt),
+        ["out"],
+        sh.Semantics(dt),
     )
     return net, rng.random((60, 4, 20)) < 0.2
 
@@ -187,8 +200,11 @@ def test_targets_run_a_wide_chip_or_name_why_not(target):
 def test_learning_on_a_wide_chip_is_the_same_on_spec_and_engine():
     rng = np.random.default_rng(2)
     net = sh.Network(
-        [sh.Input("in", 20)], [sh.Population(name="out", neuron=sh.LIF(size=5, tau_mem=1e-2, v_threshold=0.2))],
-        [sh.Projection(source="in", target="out", weight=rng.normal(0.1, 0.3, (5, 20)))], ["out"], sh.Semantics(1e-3),
+        [sh.Input("in", 20)],
+        [sh.Population(name="out", neuron=sh.LIF(size=5, tau_mem=1e-2, v_threshold=0.2))],
+        [sh.Projection(source="in", target="out", weight=rng.normal(0.1, 0.3, (5, 20)))],
+        ["out"],
+        sh.Semantics(1e-3),
     )
     spikes, labels = rng.random((40, 12, 20)) < 0.2, rng.integers(0, 5, 12)
     fixed = sh.quantize(net, "generic16", spikes, weight_bits=12)

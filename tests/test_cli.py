@@ -43,7 +43,8 @@ def folder(tmp_path_factory):
     rng = np.random.default_rng(0)
     graph = nir.NIRGraph(
         nodes={
-            "in": nir.Input(np.array([6])), "fc": nir.Linear(rng.normal(0.5, 0.5, (3, 6))),
+            "in": nir.Input(np.array([6])),
+            "fc": nir.Linear(rng.normal(0.5, 0.5, (3, 6))),
             "out": nir.LIF(np.full(3, 0.02), np.full(3, 20.0), np.zeros(3), np.ones(3), np.zeros(3)),
             "end": nir.Output(np.array([3])),
         },
@@ -81,8 +82,18 @@ def test_ladder_prints_json_and_draws(folder, tmp_path):
     data, picture = folder / "data.npz", tmp_path / "ladder.svg"
     np.save(tmp_path / "source.npy", np.zeros(8, int))
     found = call_json(
-        "ladder", folder / "net.nir", "--dt", "1e-3", "--spikes", data, "--fixed", folder / "net.h5",
-        "--source", tmp_path / "source.npy", "--plot", picture,
+        "ladder",
+        folder / "net.nir",
+        "--dt",
+        "1e-3",
+        "--spikes",
+        data,
+        "--fixed",
+        folder / "net.h5",
+        "--source",
+        tmp_path / "source.npy",
+        "--plot",
+        picture,
     )
     net = sh.from_nir(folder / "net.nir", dt=1e-3)
     with np.load(data) as arrays:
@@ -96,8 +107,19 @@ def test_ladder_prints_json_and_draws(folder, tmp_path):
 def test_ladder_quantises_here_and_prints_a_table(folder):
     data = folder / "data.npz"
     done = call(
-        "ladder", folder / "net.nir", "--dt", "1e-3", "--spikes", data, "--calibration", data, "--weight-bits", "3",
-        "--method", "mse", "--no-alone",
+        "ladder",
+        folder / "net.nir",
+        "--dt",
+        "1e-3",
+        "--spikes",
+        data,
+        "--calibration",
+        data,
+        "--weight-bits",
+        "3",
+        "--method",
+        "mse",
+        "--no-alone",
     )
     assert done.returncode == 0, done.stderr
     assert "decays rounded" in done.stdout
@@ -126,8 +148,18 @@ def test_quantize_writes_what_the_api_gives(folder):
 
 @pytest.mark.parametrize("target", ["spec", "engine"])
 def test_run_gives_what_the_api_gives(folder, target):
-    found = call_json("run", folder / "net.h5", "--spikes", folder / "spikes.npy", "--target", target,
-                      "--record", "v", "--out", folder / f"{target}.npz")
+    found = call_json(
+        "run",
+        folder / "net.h5",
+        "--spikes",
+        folder / "spikes.npy",
+        "--target",
+        target,
+        "--record",
+        "v",
+        "--out",
+        folder / f"{target}.npz",
+    )
     spikes = np.load(folder / "spikes.npy")
     result = sh.run(sh.load(folder / "net.h5"), spikes, target, record=("spikes", "v"), steps=len(spikes) + 1)
     assert found["predictions"]["out"] == result.predict().tolist()
@@ -139,9 +171,22 @@ def test_run_gives_what_the_api_gives(folder, target):
 
 def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
     found = call_json(
-        "learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", folder / "learned.h5",
-        "--set", "a_plus=0.05", "--set", "a_baseline=0.01", "--set", "sigma=5", "--set", "rounding=stochastic",
-        "--seed", "3",
+        "learn",
+        folder / "net.h5",
+        "--spikes",
+        folder / "data.npz",
+        "--out",
+        folder / "learned.h5",
+        "--set",
+        "a_plus=0.05",
+        "--set",
+        "a_baseline=0.01",
+        "--set",
+        "sigma=5",
+        "--set",
+        "rounding=stochastic",
+        "--seed",
+        "3",
     )
     before, after = sh.load(folder / "net.h5"), sh.load(folder / "learned.h5")
     name = before.projections[0].name
@@ -153,8 +198,16 @@ def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
 def test_learning_goes_on_from_the_file(folder, tmp_path):
     """Two epochs at once are one epoch, then another from its file."""
     rule = (
-        "--target", "spec", "--spikes", folder / "data.npz", "--rule", "sadp", "--set", "a_plus=0.02",
-        "--set", "commit_windows=7",
+        "--target",
+        "spec",
+        "--spikes",
+        folder / "data.npz",
+        "--rule",
+        "sadp",
+        "--set",
+        "a_plus=0.02",
+        "--set",
+        "commit_windows=7",
     )
     call_json("learn", folder / "net.h5", *rule, "--epochs", "2", "--out", tmp_path / "both.h5")
     call_json("learn", folder / "net.h5", *rule, "--out", tmp_path / "one.h5")
@@ -166,7 +219,10 @@ def test_learning_goes_on_from_the_file(folder, tmp_path):
 def test_compare_reports_accuracy_with_its_interval(folder):
     found = call_json("compare", folder / "net.nir", folder / "net.h5", "--spikes", folder / "data.npz", "--dt", "1e-3")
     assert [(r["target"], r["arithmetic"]) for r in found["rows"]] == [
-        ("spec", "float"), ("spec", "fixed"), ("engine", "float"), ("engine", "fixed")
+        ("spec", "float"),
+        ("spec", "fixed"),
+        ("engine", "float"),
+        ("engine", "fixed"),
     ]
     assert found["fixed_runs_equal"]
     for row in found["rows"]:
@@ -177,7 +233,8 @@ def bad_nir(path, **changes):
     values = {"tau": np.full(3, 0.02), "weight": np.ones((3, 6))} | changes
     graph = nir.NIRGraph(
         nodes={
-            "in": nir.Input(np.array([6])), "fc": nir.Linear(values["weight"]),
+            "in": nir.Input(np.array([6])),
+            "fc": nir.Linear(values["weight"]),
             "out": nir.LIF(values["tau"], np.ones(3), np.zeros(3), np.ones(3), np.zeros(3)),
             "end": nir.Output(np.array([3])),
         },
@@ -212,14 +269,40 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path, monkeypatch, capsy
         (("quantize", folder / "net.nir", "--dt", "1e-3", "--chip", "potato", "--out", tmp_path / "x.h5"), "potato"),
         (("quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "no" / "x.h5"), "cannot be written"),
         (("learn", folder / "net.h5", *spikes, "--out", tmp_path / "x.h5"), "labels"),
-        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
-          "--set", "rounding=up"), "up"),
-        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
-          "--set", "b_plus=1"), "ssdp has a_baseline"),
-        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5",
-          "--rule", "hebb"), "choose ssdp, stdp, sadp"),
-        (("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5", "--resume"),
-         "without a learning state"),
+        (
+            (
+                "learn",
+                folder / "net.h5",
+                "--spikes",
+                folder / "data.npz",
+                "--out",
+                tmp_path / "x.h5",
+                "--set",
+                "rounding=up",
+            ),
+            "up",
+        ),
+        (
+            (
+                "learn",
+                folder / "net.h5",
+                "--spikes",
+                folder / "data.npz",
+                "--out",
+                tmp_path / "x.h5",
+                "--set",
+                "b_plus=1",
+            ),
+            "ssdp has a_baseline",
+        ),
+        (
+            ("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5", "--rule", "hebb"),
+            "choose ssdp, stdp, sadp",
+        ),
+        (
+            ("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5", "--resume"),
+            "without a learning state",
+        ),
     ]
     for arguments, expected in cases:
         code, said = refused_by_main(monkeypatch, capsys, *arguments)
@@ -241,9 +324,21 @@ def test_a_missing_target_says_how_to_install_it(folder):
         "m.version = version; from ssdp_hw.cli import main; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "run", str(folder / "net.h5"), "--spikes", str(folder / "spikes.npy"),
-         "--target", "brian2"],
-        capture_output=True, text=True, timeout=120, check=False,
+        [
+            sys.executable,
+            "-c",
+            code,
+            "run",
+            str(folder / "net.h5"),
+            "--spikes",
+            str(folder / "spikes.npy"),
+            "--target",
+            "brian2",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 2
     assert "pip install 'ssdp-hw[brian2]'" in done.stderr

@@ -57,7 +57,8 @@ def case():
             sh.Projection(source="in", target="hid", weight=rng.normal(0.4, 0.6, (8, 10))),
             sh.Projection(source="hid", target="out", weight=rng.normal(0.4, 0.8, (4, 8))),
         ],
-        ["out"], sh.Semantics(1.0),
+        ["out"],
+        sh.Semantics(1.0),
     )
     return net, sh.quantize(net), rng.random((STEPS, BATCH, 10)) < 0.3, rng.integers(0, 4, BATCH)
 
@@ -77,7 +78,10 @@ def test_what_it_counts(case):
     net, fixed, spikes, labels = case
     table = sh.compare(net, fixed, spikes, labels, ["spec", "engine"])
     assert [(row.target, row.arithmetic) for row in table.rows] == [
-        ("spec", "float"), ("spec", "fixed"), ("engine", "float"), ("engine", "fixed")
+        ("spec", "float"),
+        ("spec", "fixed"),
+        ("engine", "float"),
+        ("engine", "fixed"),
     ]
     assert (table.steps, table.reference, table.readout) == (STEPS + 2, "spec", "spike_count")
     padded = np.concatenate([spikes, np.zeros((2, BATCH, 10), bool)])

@@ -20,9 +20,7 @@ def naive(w, x):
     y = np.zeros(w.shape_out)
     for o, *p in np.ndindex(*w.shape_out):
         for c, *k in np.ndindex(c_in, *taps):
-            where = [
-                p[a] * w.stride[a] - w.padding[a][0] + k[a] * w.dilation[a] for a in range(len(taps))
-            ]
+            where = [p[a] * w.stride[a] - w.padding[a][0] + k[a] * w.dilation[a] for a in range(len(taps))]
             if all(0 <= q < size for q, size in zip(where, w.shape_in[1:], strict=True)):
                 y[(o, *p)] += w.kernel[(o, c, *k)] * x[(o // (c_out // w.groups) * c_in + c, *where)]
     return y.reshape(-1)
@@ -74,23 +72,32 @@ def test_a_convolution_after_a_pooling_that_tiles_is_one_convolution(data):
 def test_a_pooling_that_does_not_tile_stays_apart():
     w = ConvWeight(np.ones((1, 2, 2, 2)), (2, 3, 3))
     for pool in (
-        ConvWeight.pooling(1.0, (2, 2), (2, 7, 7), (2, 2)), ConvWeight.pooling(1.0, (3, 3), (2, 7, 7), (2, 2)),
-        ConvWeight.pooling(1.0, (2, 2), (2, 4, 4), (2, 2), 1), ConvWeight(np.ones((2, 2, 2, 2)), (2, 6, 6), 2),
+        ConvWeight.pooling(1.0, (2, 2), (2, 7, 7), (2, 2)),
+        ConvWeight.pooling(1.0, (3, 3), (2, 7, 7), (2, 2)),
+        ConvWeight.pooling(1.0, (2, 2), (2, 4, 4), (2, 2), 1),
+        ConvWeight(np.ones((2, 2, 2, 2)), (2, 6, 6), 2),
     ):
         assert pool.shape_out[-2:] == (3, 3)
         assert w.after_pooling(pool) is None
 
 
-@pytest.mark.parametrize(("arguments", "error", "words"), [
-    ({"kernel": np.ones((2, 1))}, ShapeError, r"a kernel of shape \(2, 1\)"),
-    ({"kernel": np.ones((2, 1, 0))}, ShapeError, "a kernel of shape"),
-    ({"kernel": np.ones((3, 1, 2)), "groups": 2}, ShapeError, "multiple of the groups"),
-    ({"kernel": np.ones((2, 3, 2))}, ShapeError, "takes 3 channels"),
-    ({"stride": 0}, ParameterError, "stride = '0'"), ({"dilation": [1, 2]}, ParameterError, "dilation"),
-    ({"padding": -1}, ParameterError, "padding"), ({"padding": [[1, 2], [3, 4]]}, ParameterError, "padding"),
-    ({"stride": 1.0}, ParameterError, "stride"), ({"shape_in": (1, [2])}, ParameterError, "shape_in"),
-    ({"shape_in": (1, 1)}, ShapeError, "smaller than a kernel"), ({"padding": 1 << 30}, ParameterError, "too large"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"kernel": np.ones((2, 1))}, ShapeError, r"a kernel of shape \(2, 1\)"),
+        ({"kernel": np.ones((2, 1, 0))}, ShapeError, "a kernel of shape"),
+        ({"kernel": np.ones((3, 1, 2)), "groups": 2}, ShapeError, "multiple of the groups"),
+        ({"kernel": np.ones((2, 3, 2))}, ShapeError, "takes 3 channels"),
+        ({"stride": 0}, ParameterError, "stride = '0'"),
+        ({"dilation": [1, 2]}, ParameterError, "dilation"),
+        ({"padding": -1}, ParameterError, "padding"),
+        ({"padding": [[1, 2], [3, 4]]}, ParameterError, "padding"),
+        ({"stride": 1.0}, ParameterError, "stride"),
+        ({"shape_in": (1, [2])}, ParameterError, "shape_in"),
+        ({"shape_in": (1, 1)}, ShapeError, "smaller than a kernel"),
+        ({"padding": 1 << 30}, ParameterError, "too large"),
+    ],
+)
 def test_what_makes_no_sense(arguments, error, words):
     with pytest.raises(error, match=words):
         ConvWeight(**{"kernel": np.ones((2, 1, 2)), "shape_in": (1, 5), **arguments})
@@ -117,8 +124,13 @@ def test_projection_of_a_convolution():
 def test_the_caller_cannot_change_the_kernel_of_a_network():
     kernel = np.ones((1, 1, 2))
     weight = ConvWeight(kernel, (1, 5))
-    net = sh.Network([sh.Input("in", 5)], [sh.Population(name="p", neuron=sh.IF(size=4))], [projection(weight=weight)],
-                     ["p"], sh.Semantics(1.0))
+    net = sh.Network(
+        [sh.Input("in", 5)],
+        [sh.Population(name="p", neuron=sh.IF(size=4))],
+        [projection(weight=weight)],
+        ["p"],
+        sh.Semantics(1.0),
+    )
     kernel[:] = 7
     weight.kernel[:] = 7
     assert net.projections[0].stored_weights.tolist() == [1, 1]

@@ -49,9 +49,14 @@ def test_float_convolutions_equal_their_matrices(data):
     assert_close(wanted, run(ENGINE, network, inputs))
 
 
-@pytest.mark.parametrize(("target", "options"), [
-    ("brian2", {"batching": "copies"}), ("brian2", {"batching": "sequence"}), ("lava", {}),
-])
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        ("brian2", {"batching": "copies"}),
+        ("brian2", {"batching": "sequence"}),
+        ("lava", {}),
+    ],
+)
 @settings(GENERATED, max_examples=4, derandomize=True, phases=(Phase.generate,))
 @given(data=st.data())
 def test_other_targets_are_bit_equal(data, target, options):
@@ -96,9 +101,12 @@ def chain(*weights, bias=0.0, neuron=sh.IF):
     return sh.Network(
         [sh.Input("in", weights[0].shape[1])],
         [sh.Population(name=n, neuron=neuron(size=size), bias=bias) for n, size in zip(names, sizes, strict=True)],
-        [sh.Projection(source=s, target=t, weight=w, name=f"w{t}")
-         for s, t, w in zip(["in", *names], names, weights, strict=False)],
-        names[-1:], sh.Semantics(1.0),
+        [
+            sh.Projection(source=s, target=t, weight=w, name=f"w{t}")
+            for s, t, w in zip(["in", *names], names, weights, strict=False)
+        ],
+        names[-1:],
+        sh.Semantics(1.0),
     )
 
 
@@ -170,8 +178,11 @@ def test_linear_nodes_beside_a_convolution():
     assert "are one convolution" in notes
     p, _ = read(by_channel, conv2d(3, 2, 2, 2))
     assert p.is_convolution
-    for middle in ((by_value, conv2d(3, 2, 2, 2)), (conv2d(3, 2, 2, 2), conv2d(3, 3, 2, 2)),
-                   (conv2d(3, 2, 2, 2), nir.Linear(np.ones((4, 75))))):
+    for middle in (
+        (by_value, conv2d(3, 2, 2, 2)),
+        (conv2d(3, 2, 2, 2), conv2d(3, 3, 2, 2)),
+        (conv2d(3, 2, 2, 2), nir.Linear(np.ones((4, 75)))),
+    ):
         p, notes = read(*middle)
         assert not p.is_convolution
         assert "unrolled, without shared weights" in notes
@@ -206,8 +217,10 @@ def test_counts_of_a_run_are_those_of_the_matrices(data):
 def test_a_core_holds_the_kernels_of_its_channels():
     weight = ConvWeight(np.full((8, 2, 5, 5), 2), (2, 100, 100), padding=2)
     network = sh.FixedNetwork(
-        [sh.Input("in", weight.shape[1])], [sh.FixedPopulation(name="p", size=80_000, vth=10)],
-        [sh.FixedProjection(source="in", target="p", weight=weight)], ["p"],
+        [sh.Input("in", weight.shape[1])],
+        [sh.FixedPopulation(name="p", size=80_000, vth=10)],
+        [sh.FixedProjection(source="in", target="p", weight=weight)],
+        ["p"],
     )
     (p,) = sh.resources(network).populations
     assert p.synapses == weight.synapses
@@ -237,10 +250,13 @@ def one_kernel():
     """A convolution of 2 kernels over 40 inputs, and spikes by which it learns."""
     rng = np.random.default_rng(4)
     network = sh.FixedNetwork(
-        [sh.Input("in", 40)], [sh.FixedPopulation(name="p", size=76, vth=20)],
-        [sh.FixedProjection(
-            source="in", target="p", weight=ConvWeight(rng.integers(0, 40, (2, 1, 3)) * 2, (1, 40)), name="conv"
-        )],
+        [sh.Input("in", 40)],
+        [sh.FixedPopulation(name="p", size=76, vth=20)],
+        [
+            sh.FixedProjection(
+                source="in", target="p", weight=ConvWeight(rng.integers(0, 40, (2, 1, 3)) * 2, (1, 40)), name="conv"
+            )
+        ],
         ["p"],
     )
     return network, rng.random((12, 30, 40)) < 0.1
@@ -271,9 +287,7 @@ def test_a_run_on_kernels_stops_and_goes_on_and_reports_its_health():
     whole = sh.learn(network, spikes, None, rule, plastic="conv", shuffle=False)
     first = sh.learn(network, spikes[:, :13], None, rule, plastic="conv", shuffle=False)
     second = sh.learn(first.network, spikes[:, 13:], None, rule, plastic="conv", shuffle=False, state=first.state)
-    np.testing.assert_array_equal(
-        second.network.projection("conv").mantissa, whole.network.projection("conv").mantissa
-    )
+    np.testing.assert_array_equal(second.network.projection("conv").mantissa, whole.network.projection("conv").mantissa)
     np.testing.assert_array_equal(second.counters["conv"], whole.counters["conv"])
     health = whole.health["conv"]
     assert (health.synapses, sum(health.histogram_after)) == (228, 6)
@@ -292,6 +306,7 @@ def test_targets_without_shared_weights_refuse_plastic_convolutions_by_name():
 
 def test_damaged_convolutions_in_files(tmp_path):
     import h5py
+
     network = chain(ConvWeight(np.ones((1, 1, 2)), (1, 4)))
     for change in (np.ones((1, 2)), np.full((1, 1, 2), np.nan), np.ones((1, 1, 9)), np.array([b"x"])):
         network.save(tmp_path / "n.h5")
@@ -307,8 +322,11 @@ def test_the_integrator_is_a_readout_on_every_target():
     rng = np.random.default_rng(1)
     weight = rng.normal(size=(3, 5))
     network = sh.Network(
-        [sh.Input("in", 5)], [sh.Population(name="p", neuron=sh.I(size=3, r=2.0))],
-        [sh.Projection(source="in", target="p", weight=weight)], ["p"], sh.Semantics(0.5),
+        [sh.Input("in", 5)],
+        [sh.Population(name="p", neuron=sh.I(size=3, r=2.0))],
+        [sh.Projection(source="in", target="p", weight=weight)],
+        ["p"],
+        sh.Semantics(0.5),
     )
     spikes = rng.random((9, 2, 5)) < 0.5
     wanted = np.concatenate([np.zeros((1, 2, 3)), np.cumsum(spikes @ weight.T, axis=0)[:-1]])

@@ -15,10 +15,12 @@ def test_digits_split_covers_every_sample_once():
     pixels, labels = datasets.load_digits(return_X_y=True)
     data = load_digits()
     assert (len(data.train_values), len(data.test_values)) == (1198, 599)
-    ours = np.column_stack([
-        np.concatenate([data.train_values, data.test_values]) * 16,
-        np.concatenate([data.train_labels, data.test_labels]),
-    ])
+    ours = np.column_stack(
+        [
+            np.concatenate([data.train_values, data.test_values]) * 16,
+            np.concatenate([data.train_labels, data.test_labels]),
+        ]
+    )
     theirs = np.column_stack([pixels, labels])
     np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
 
@@ -88,7 +90,8 @@ def test_fashion_mnist_is_what_its_files_say(fashion):
     folder, content = fashion
     data = load_fashion_mnist(folder)
     for part, values, labels in (
-        ("train", data.train_values, data.train_labels), ("t10k", data.test_values, data.test_labels)
+        ("train", data.train_values, data.train_labels),
+        ("t10k", data.test_values, data.test_labels),
     ):
         np.testing.assert_array_equal(np.rint(values * 255), content[part, "images-idx3"].reshape(len(values), 784))
         np.testing.assert_array_equal(labels, content[part, "labels-idx1"])
@@ -103,8 +106,11 @@ def test_fashion_mnist_damaged(fashion, tmp_path, damage):
     raw = gzip.decompress(labels.read_bytes())
     labels.unlink()
     damaged = {
-        "short": gzip.compress(raw)[:-100], "long": gzip.compress(raw + b"x"), "no gzip": raw,
-        "other type": gzip.compress(raw[:2] + b"\x0d" + raw[3:]), "class 10": gzip.compress(raw[:-1] + b"\x0a"),
+        "short": gzip.compress(raw)[:-100],
+        "long": gzip.compress(raw + b"x"),
+        "no gzip": raw,
+        "other type": gzip.compress(raw[:2] + b"\x0d" + raw[3:]),
+        "class 10": gzip.compress(raw[:-1] + b"\x0a"),
     }
     if damage in damaged:
         labels.write_bytes(damaged[damage])

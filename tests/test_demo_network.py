@@ -79,7 +79,13 @@ def test_engine_and_specification_agree_on_real_samples(network, fixed, test):
 def learn(net, rounding, train, data):
     rule = replace(RULE, rounding=rounding)
     return sh.learn(
-        net, drifted(train)[:, :300], data.train_labels[:300], rule, teach="delta", refresh=50, epochs=4,
+        net,
+        drifted(train)[:, :300],
+        data.train_labels[:300],
+        rule,
+        teach="delta",
+        refresh=50,
+        epochs=4,
     )
 
 

@@ -30,12 +30,20 @@ amplitudes = st.floats(1e-6, 0.05)
 
 
 @given(
-    amplitudes, amplitudes, st.floats(0.3, 40), st.sampled_from((8, 12, 16, 24, 32)), st.sampled_from((1, 3, 50)),
+    amplitudes,
+    amplitudes,
+    st.floats(0.3, 40),
+    st.sampled_from((8, 12, 16, 24, 32)),
+    st.sampled_from((1, 3, 50)),
     st.integers(0, 3),
 )
 def test_evidence_is_the_float_step(a_plus, a_baseline, sigma, counter_bits, commit_windows, time_shift):
     rule = SSDP(
-        a_plus=a_plus, a_baseline=a_baseline, sigma=sigma, counter_bits=counter_bits, commit_windows=commit_windows,
+        a_plus=a_plus,
+        a_baseline=a_baseline,
+        sigma=sigma,
+        counter_bits=counter_bits,
+        commit_windows=commit_windows,
         time_shift=time_shift,
     )
     scale = 400.0 if counter_bits > 8 else 10.0
@@ -83,8 +91,12 @@ def test_no_step_at_all():
 
 def test_options_are_handed_on():
     options = {
-        "commit_windows": 5, "rounding": WeightRounding.STOCHASTIC, "counter_bits": 20, "time_shift": 2,
-        "spike_time": SpikeTime.LAST, "silent_pairs": SilentPairs.SKIP,
+        "commit_windows": 5,
+        "rounding": WeightRounding.STOCHASTIC,
+        "counter_bits": 20,
+        "time_shift": 2,
+        "spike_time": SpikeTime.LAST,
+        "silent_pairs": SilentPairs.SKIP,
     }
     fixed, _ = fixed_rule(SSDP(**options), projection(), CHIP)
     assert {name: getattr(fixed, name) for name in options} == options

@@ -45,19 +45,36 @@ def test_spikes_of_any_type(dtype):
     assert (drive.steps, drive.batch) == (5, 4)
 
 
-@pytest.mark.parametrize("spikes", [
-    np.full((2, 1, 3), 2), np.full((2, 1, 3), -1), np.full((2, 1, 3), 0.5), np.full((2, 1, 3), np.nan),
-    np.full((2, 1, 3), "1"), np.full((2, 1, 3), 1j), np.full((2, 1, 3), None),
-])
+@pytest.mark.parametrize(
+    "spikes",
+    [
+        np.full((2, 1, 3), 2),
+        np.full((2, 1, 3), -1),
+        np.full((2, 1, 3), 0.5),
+        np.full((2, 1, 3), np.nan),
+        np.full((2, 1, 3), "1"),
+        np.full((2, 1, 3), 1j),
+        np.full((2, 1, 3), None),
+    ],
+)
 def test_what_is_no_spike(spikes):
     with pytest.raises(ParameterError, match="input 'in': spikes must be 0 or 1"):
         make_drive(fixed(), spikes)
 
 
-@pytest.mark.parametrize("spikes", [
-    np.zeros((2, 3)), np.zeros((2, 1, 4)), np.zeros((1, 2, 1, 3)), 0, None, "spikes", sp.csr_array((2, 3)),
-    [[[0, 1, 0]], [[0, 1]]],
-])
+@pytest.mark.parametrize(
+    "spikes",
+    [
+        np.zeros((2, 3)),
+        np.zeros((2, 1, 4)),
+        np.zeros((1, 2, 1, 3)),
+        0,
+        None,
+        "spikes",
+        sp.csr_array((2, 3)),
+        [[[0, 1, 0]], [[0, 1]]],
+    ],
+)
 def test_other_shapes(spikes):
     with pytest.raises(ShapeError, match="input 'in'"):
         make_drive(fixed(), spikes)
@@ -115,8 +132,13 @@ def test_select_is_a_part_of_the_batch():
 def test_direct_input_of_a_float_network(form):
     weight = np.random.default_rng(0).normal(size=(2, 3))
     population = Population(name="p", neuron=LIF(size=2, tau_mem=0.01), bias=[1.0, -1.0])
-    net = Network([Input("in", 3)], [population], [Projection(source="in", target="p", weight=form(weight))], ["p"],
-                  Semantics(1e-3))
+    net = Network(
+        [Input("in", 3)],
+        [population],
+        [Projection(source="in", target="p", weight=form(weight))],
+        ["p"],
+        Semantics(1e-3),
+    )
     values = np.random.default_rng(1).normal(size=(4, 3))
     drive = make_drive(net, encode(values, "direct", steps=7))
     assert (drive.steps, drive.batch) == (7, 4)
@@ -159,12 +181,19 @@ def test_direct_input_that_a_network_cannot_take():
         make_drive(fixed(), DirectInput(values * 1e4, 2))
 
 
-@pytest.mark.parametrize(("values", "steps", "error", "words"), [
-    (np.ones(3), 2, ShapeError, "direct input of shape"), (np.ones((2, 4)), 2, ShapeError, "direct input of shape"),
-    (np.ones((0, 3)), 2, ShapeError, "direct input of shape"), ([[1, 2], [3]], 2, ParameterError, "direct input"),
-    ([["a", "b", "c"]], 2, ParameterError, "direct input"), (np.full((1, 3), np.nan), 2, ParameterError, "NaN"),
-    (np.ones((1, 3)), 0, ParameterError, "steps"), (np.ones((1, 3)), 1.5, ParameterError, "steps"),
-])
+@pytest.mark.parametrize(
+    ("values", "steps", "error", "words"),
+    [
+        (np.ones(3), 2, ShapeError, "direct input of shape"),
+        (np.ones((2, 4)), 2, ShapeError, "direct input of shape"),
+        (np.ones((0, 3)), 2, ShapeError, "direct input of shape"),
+        ([[1, 2], [3]], 2, ParameterError, "direct input"),
+        ([["a", "b", "c"]], 2, ParameterError, "direct input"),
+        (np.full((1, 3), np.nan), 2, ParameterError, "NaN"),
+        (np.ones((1, 3)), 0, ParameterError, "steps"),
+        (np.ones((1, 3)), 1.5, ParameterError, "steps"),
+    ],
+)
 def test_malformed_direct_input(values, steps, error, words):
     with pytest.raises(error, match=words):
         make_drive(fixed(), DirectInput(values, steps))
@@ -173,8 +202,11 @@ def test_malformed_direct_input(values, steps, error, words):
 def test_direct_current_based_float_network_keeps_its_synapse():
     """In a float network the constant is part of S, before the synaptic current."""
     net = Network(
-        [Input("in", 1)], [Population(name="p", neuron=CubaLIF(size=1, tau_mem=0.01, tau_syn=0.01))],
-        [Projection(source="in", target="p", weight=[[2.0]])], ["p"], Semantics(1e-3),
+        [Input("in", 1)],
+        [Population(name="p", neuron=CubaLIF(size=1, tau_mem=0.01, tau_syn=0.01))],
+        [Projection(source="in", target="p", weight=[[2.0]])],
+        ["p"],
+        Semantics(1e-3),
     )
     assert make_drive(net, DirectInput(np.array([[1.5]]), 1)).float_bias(net, "p").item() == 3.0
 

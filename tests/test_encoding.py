@@ -49,12 +49,21 @@ def test_direct_keeps_any_finite_value():
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize(("values", "more", "error"), [
-    ([0.5], {}, ShapeError), ([[[0.5]]], {}, ShapeError), ([[np.nan]], {}, ParameterError),
-    ([[np.inf]], {}, ParameterError), ([["a"]], {}, ParameterError), ([[0.5], [0.5, 0.5]], {}, ParameterError),
-    ([[0.5]], {"steps": 0}, ParameterError), ([[0.5]], {"steps": 1.5}, ParameterError),
-    ([[0.5]], {"steps": True}, ParameterError), ([[0.5]], {"steps": None}, ParameterError),
-])
+@pytest.mark.parametrize(
+    ("values", "more", "error"),
+    [
+        ([0.5], {}, ShapeError),
+        ([[[0.5]]], {}, ShapeError),
+        ([[np.nan]], {}, ParameterError),
+        ([[np.inf]], {}, ParameterError),
+        ([["a"]], {}, ParameterError),
+        ([[0.5], [0.5, 0.5]], {}, ParameterError),
+        ([[0.5]], {"steps": 0}, ParameterError),
+        ([[0.5]], {"steps": 1.5}, ParameterError),
+        ([[0.5]], {"steps": True}, ParameterError),
+        ([[0.5]], {"steps": None}, ParameterError),
+    ],
+)
 def test_bad_values(encoder, values, more, error):
     with pytest.raises(error):
         encode(values, encoder, **({"steps": 3, "seed": 0} | more))

@@ -75,17 +75,22 @@ def test_samples_do_not_depend_on_each_other_nor_on_threads(data):
     assert_equal(whole, run(ENGINE, network, inputs))
     batch = next(iter(inputs.values())).shape[1]
     for sample in range(batch):
-        alone = run(ENGINE, network, {k: s[:, sample:sample + 1] for k, s in inputs.items()})
+        alone = run(ENGINE, network, {k: s[:, sample : sample + 1] for k, s in inputs.items()})
         for variable in RECORDABLE:
             for name, trace in getattr(alone, variable).items():
-                np.testing.assert_array_equal(getattr(whole, variable)[name][:, sample:sample + 1], trace, strict=True)
+                np.testing.assert_array_equal(
+                    getattr(whole, variable)[name][:, sample : sample + 1], trace, strict=True
+                )
 
 
 def test_direct_input_of_each_sample():
     rng = np.random.default_rng(0)
     network = sh.Network(
-        [sh.Input("in", 5)], [sh.Population(name="p", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.3), bias=0.1)],
-        [sh.Projection(source="in", target="p", weight=rng.normal(0.3, 0.5, (4, 5)))], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", 5)],
+        [sh.Population(name="p", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.3), bias=0.1)],
+        [sh.Projection(source="in", target="p", weight=rng.normal(0.3, 0.5, (4, 5)))],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     direct = sh.DirectInput(rng.random((3, 5)), 20)
     wanted = run(SPEC, network, direct)
@@ -102,8 +107,10 @@ def test_registers_at_their_ends():
     rng = np.random.default_rng(1)
     weight = 2 * np.array([[127] * 24, [-128] * 24, [100, -100] * 12])
     network = sh.FixedNetwork(
-        [sh.Input("in", 24)], [sh.FixedPopulation(name="p", size=3, du=2000, dv=0, vth=131071, reset="subtract")],
-        [sh.FixedProjection(source="in", target="p", weight=weight, weight_exp=7)], ["p"],
+        [sh.Input("in", 24)],
+        [sh.FixedPopulation(name="p", size=3, du=2000, dv=0, vth=131071, reset="subtract")],
+        [sh.FixedProjection(source="in", target="p", weight=weight, weight_exp=7)],
+        ["p"],
     )
     spikes = rng.random((40, 4, 24)) < 0.6
     wanted = run(SPEC, network, spikes)

@@ -48,23 +48,34 @@ def network(pre, post, sign, exponent, bits, rng, *, sparse=False, delays=0):
         ],
         [
             sh.FixedProjection(
-                source="in", target="p", weight=sp.csr_array(weight) if sparse else weight, weight_exp=exponent,
-                format=form, delay=delays,
+                source="in",
+                target="p",
+                weight=sp.csr_array(weight) if sparse else weight,
+                weight_exp=exponent,
+                format=form,
+                delay=delays,
             ),
             sh.FixedProjection(
-                source="p", target="p", weight=back << (chip.weight_scale_bits - 8),
+                source="p",
+                target="p",
+                weight=back << (chip.weight_scale_bits - 8),
                 format=WeightFormat(8, "mixed", chip.weight_scale_bits),
             ),
         ],
-        ["p"], chip=chip,
+        ["p"],
+        chip=chip,
     )
 
 
 @settings(max_examples=60)
 @given(
-    pre=st.sampled_from((1, 7, 8, 9, 127, 129, 256, 257, 700)), post=st.sampled_from((1, 15, 16, 17, 33, 70)),
-    sign=st.sampled_from(("mixed", "excitatory", "inhibitory")), exponent=st.sampled_from((-8, -3, -1, 0, 2)),
-    rate=st.sampled_from((0.02, 0.5, 1.0)), sparse=st.booleans(), seed=st.integers(0, 2**32 - 1),
+    pre=st.sampled_from((1, 7, 8, 9, 127, 129, 256, 257, 700)),
+    post=st.sampled_from((1, 15, 16, 17, 33, 70)),
+    sign=st.sampled_from(("mixed", "excitatory", "inhibitory")),
+    exponent=st.sampled_from((-8, -3, -1, 0, 2)),
+    rate=st.sampled_from((0.02, 0.5, 1.0)),
+    sparse=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_any_number_of_rows_and_columns(pre, post, sign, exponent, rate, sparse, seed):
     """Rows beyond what 16 bits hold are added in chunks; a right shift still rounds the whole sum."""
@@ -77,9 +88,14 @@ def test_any_number_of_rows_and_columns(pre, post, sign, exponent, rate, sparse,
 
 @settings(max_examples=60)
 @given(
-    sizes=st.lists(st.sampled_from((1, 15, 16, 17, 40)), min_size=2, max_size=3), vth=st.sampled_from((0, 1, 900)),
-    dv=st.sampled_from((0, 1, 300, 4095, 4096)), bias=st.integers(-200, 200), threshold=st.sampled_from((">", ">=")),
-    reset=st.sampled_from(("zero", "subtract")), spiking=st.booleans(), largest=st.sampled_from((4, 250)),
+    sizes=st.lists(st.sampled_from((1, 15, 16, 17, 40)), min_size=2, max_size=3),
+    vth=st.sampled_from((0, 1, 900)),
+    dv=st.sampled_from((0, 1, 300, 4095, 4096)),
+    bias=st.integers(-200, 200),
+    threshold=st.sampled_from((">", ">=")),
+    reset=st.sampled_from(("zero", "subtract")),
+    spiking=st.booleans(),
+    largest=st.sampled_from((4, 250)),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_populations_of_equal_neurons_without_memory_of_current(
@@ -92,14 +108,23 @@ def test_populations_of_equal_neurons_without_memory_of_current(
         [sh.Input("in", 30)],
         [
             sh.FixedPopulation(
-                name=f"p{k}", size=n, dv=dv, vth=vth, bias_mant=bias, threshold=threshold, reset=reset,
-                spiking=spiking, v_init=rng.integers(-9000, 9000, n),
+                name=f"p{k}",
+                size=n,
+                dv=dv,
+                vth=vth,
+                bias_mant=bias,
+                threshold=threshold,
+                reset=reset,
+                spiking=spiking,
+                v_init=rng.integers(-9000, 9000, n),
             )
             for k, n in enumerate(sizes)
         ],
         [
             sh.FixedProjection(
-                source="in", target=f"p{k}", weight=2 * rng.integers(-largest // 2, largest // 2, (n, 30)),
+                source="in",
+                target=f"p{k}",
+                weight=2 * rng.integers(-largest // 2, largest // 2, (n, 30)),
                 weight_exp=6 if largest > 4 else -1,
             )
             for k, n in enumerate(sizes)
@@ -126,8 +151,11 @@ def test_wide_weights(sign, bits):
 def test_float32_is_close():
     rng = np.random.default_rng(3)
     net = sh.Network(
-        [sh.Input("in", 90)], [sh.Population(name="p", neuron=sh.LI(size=20, tau_mem=5e-3))],
-        [sh.Projection(source="in", target="p", weight=rng.normal(size=(20, 90)))], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", 90)],
+        [sh.Population(name="p", neuron=sh.LI(size=20, tau_mem=5e-3))],
+        [sh.Projection(source="in", target="p", weight=rng.normal(size=(20, 90)))],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     spikes = rng.random((50, 3, 90)) < 0.3
     wanted, found = run(SPEC, net, spikes), run(ENGINE, net, spikes, precision="float32")
@@ -167,8 +195,11 @@ def test_a_network_cannot_change_behind_the_engine():
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 1
     real = sh.Network(
-        [sh.Input("in", 2)], [sh.Population(name="p", neuron=sh.LI(size=2, tau_mem=5e-3))],
-        [sh.Projection(source="in", target="p", weight=np.eye(2))], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", 2)],
+        [sh.Population(name="p", neuron=sh.LI(size=2, tau_mem=5e-3))],
+        [sh.Projection(source="in", target="p", weight=np.eye(2))],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     for array in (real.projections[0].weight, real.populations[0].bias, real.populations[0].neuron.tau_mem):
         with pytest.raises(ValueError, match="read-only"):
@@ -214,12 +245,19 @@ def test_sums_that_could_leave_32_bits_are_refused():
     chip = replace(WIDE_CHIP, weight_exp_min=-31)
     pre = 2**16
     net = sh.FixedNetwork(
-        [sh.Input("in", pre)], [sh.FixedPopulation(name="p", size=1)],
-        [sh.FixedProjection(
-            source="in", target="p", weight=np.zeros((1, pre), int), weight_exp=-31,
-            format=WeightFormat(16, "excitatory", 16),
-        )],
-        ["p"], chip=chip,
+        [sh.Input("in", pre)],
+        [sh.FixedPopulation(name="p", size=1)],
+        [
+            sh.FixedProjection(
+                source="in",
+                target="p",
+                weight=np.zeros((1, pre), int),
+                weight_exp=-31,
+                format=WeightFormat(16, "excitatory", 16),
+            )
+        ],
+        ["p"],
+        chip=chip,
     )
     with pytest.raises(UnsupportedError, match="65536 presynaptic neurons"):
         get_target("engine", net)

@@ -46,13 +46,18 @@ def chains(draw, *, real=False):
                 sh.Projection(source=a, target=b, name=f"{a}{b}", weight=rng.normal(1, 9, w.shape), delay=delay[a, b])
                 for (a, b), w in weight.items()
             ],
-            [names[-1]], sh.Semantics(1e-3),
+            [names[-1]],
+            sh.Semantics(1e-3),
         ), spikes
     return sh.FixedNetwork(
         [sh.Input(names[0], sizes[0])],
         [
             sh.FixedPopulation(
-                name=n, size=size[n], du=4095 if alike else rng.integers(300, 4096, size[n]), dv=200, vth=300,
+                name=n,
+                size=size[n],
+                du=4095 if alike else rng.integers(300, 4096, size[n]),
+                dv=200,
+                vth=300,
                 bias_mant=int(rng.integers(-50, 50)),
             )
             for n in names[1:]
@@ -140,11 +145,15 @@ def test_threads_share_the_neurons_of_one_sample_of_a_network_with_loops(seed):
     size, sparse = 300, seed % 2
     back = 2 * rng.integers(-60, 60, (size, size)) * (rng.random((size, size)) < (0.1 if sparse else 1.0))
     network = sh.FixedNetwork(
-        [sh.Input("in", 70)], [sh.FixedPopulation(name="p", size=size, du=1000, dv=300, vth=500)],
+        [sh.Input("in", 70)],
+        [sh.FixedPopulation(name="p", size=size, du=1000, dv=300, vth=500)],
         [
             sh.FixedProjection(source="in", target="p", weight=2 * rng.integers(-60, 80, (size, 70))),
             sh.FixedProjection(
-                source="p", target="p", weight_exp=-2, delay=seed % 3,
+                source="p",
+                target="p",
+                weight_exp=-2,
+                delay=seed % 3,
                 weight=sh_sparse(back) if sparse else back,
             ),
         ],
@@ -197,8 +206,10 @@ def test_a_second_team_works_alone():
 
 def chain_of_one():
     return sh.FixedNetwork(
-        [sh.Input("in", 3)], [sh.FixedPopulation(name="p", size=2)],
-        [sh.FixedProjection(source="in", target="p", weight=np.zeros((2, 3), int))], ["p"],
+        [sh.Input("in", 3)],
+        [sh.FixedPopulation(name="p", size=2)],
+        [sh.FixedProjection(source="in", target="p", weight=np.zeros((2, 3), int))],
+        ["p"],
     )
 
 
@@ -208,7 +219,7 @@ def test_the_bits_of_a_word_are_listed_in_order_on_any_processor(word, base):
     for listing in (append_bits, append_word):
         active = np.full(200, -1, np.int32)
         assert listing_of(listing)(active, 3, np.uint64(word), np.int32(base)) == 3 + len(wanted)
-        assert active[3:3 + len(wanted)].tolist() == wanted
+        assert active[3 : 3 + len(wanted)].tolist() == wanted
 
 
 _listings = {}
@@ -218,6 +229,7 @@ def listing_of(function):
     import numba as nb
 
     if function not in _listings:
+
         @nb.njit
         def call(active, n, word, base):
             return function(active, n, word, base)

@@ -23,9 +23,12 @@ SPEC, ENGINE = get_target("spec"), get_target("engine")
 # Sums in another order: a few float64 roundings a window.
 FLOAT_BOUND = 1e-12
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
-OPTIONS = st.fixed_dictionaries({
-    "threads": st.sampled_from((1, available_threads(), None)), "counters": st.sampled_from(("lazy", "dense")),
-})
+OPTIONS = st.fixed_dictionaries(
+    {
+        "threads": st.sampled_from((1, available_threads(), None)),
+        "counters": st.sampled_from(("lazy", "dense")),
+    }
+)
 
 
 def learn(target, network, drive, plan, **options):
@@ -87,13 +90,19 @@ def silent_case(rounding, counter_bits, *, rate, commit_windows, sparse, gates, 
     network = any_network(150, 20, "mixed", 0, 8, rng, sparse=sparse)
     top = (1 << (counter_bits - 1)) - 1
     rule = FixedSSDP(
-        a_plus=min(top // 3, 2**16 - 1), a_baseline=min(max(top // 9, 1), 2**16 - 1), lut=(255, 100, 3),
-        evidence_shift=8 if counter_bits < 17 else 0, counter_bits=counter_bits,
-        lsb_shift=counter_bits - 2, commit_windows=commit_windows, rounding=rounding,
+        a_plus=min(top // 3, 2**16 - 1),
+        a_baseline=min(max(top // 9, 1), 2**16 - 1),
+        lut=(255, 100, 3),
+        evidence_shift=8 if counter_bits < 17 else 0,
+        counter_bits=counter_bits,
+        lsb_shift=counter_bits - 2,
+        commit_windows=commit_windows,
+        rounding=rounding,
     )
     samples = 25
     plan = LearningPlan(
-        {"in->p": rule}, seed,
+        {"in->p": rule},
+        seed,
         {"in->p": rng.integers(rule.counter_min, rule.counter_max + 1, network.projection("in->p").synapse_count)},
         gates={"in->p": rng.choice([0, 256, -256, 100, 400], (samples, 20))} if gates else {},
     )
@@ -105,8 +114,11 @@ def silent_case(rounding, counter_bits, *, rate, commit_windows, sparse, gates, 
 @given(
     rounding=st.sampled_from(("carry", "stochastic", "nearest")),
     counter_bits=st.sampled_from((4, 6, 9, 16, 29, 30, 32)),
-    rate=st.sampled_from((0.0, 0.05, 0.2, 1.0)), commit_windows=st.sampled_from((1, 2, 9, 40)), sparse=st.booleans(),
-    gates=st.booleans(), seed=st.integers(0, 2**32 - 1),
+    rate=st.sampled_from((0.0, 0.05, 0.2, 1.0)),
+    commit_windows=st.sampled_from((1, 2, 9, 40)),
+    sparse=st.booleans(),
+    gates=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_the_lazy_form_is_the_dense_form(**what):
     """Saturation included: counters begin anywhere in their range and silent pairs take them down to its end."""
@@ -138,12 +150,15 @@ def test_stopping_and_going_on_changes_no_bit(threads):
     whole = learn(ENGINE, network, drive, plan, threads=threads)
     middle, half = 3, {}
     for name, gates in plan.gates.items():
-        half[name] = gates[:middle * plan.windows_per_sample]
+        half[name] = gates[: middle * plan.windows_per_sample]
     first = learn(ENGINE, network, drive.select(0, middle), replace(plan, gates=half), threads=threads)
     commits, pending = divmod(plan.first_window + middle * plan.windows_per_sample, plan.commit_windows)
     rest = replace(
-        plan, counters=first.counters, first_commit=plan.first_commit + commits, first_window=pending,
-        gates={name: gates[middle * plan.windows_per_sample:] for name, gates in plan.gates.items()},
+        plan,
+        counters=first.counters,
+        first_commit=plan.first_commit + commits,
+        first_window=pending,
+        gates={name: gates[middle * plan.windows_per_sample :] for name, gates in plan.gates.items()},
     )
     changed = network.with_mantissas(first.weights)
     last = learn(ENGINE, changed, drive.select(middle, drive.batch), rest, threads=threads)
@@ -154,9 +169,7 @@ def test_stopping_and_going_on_changes_no_bit(threads):
 
 def test_a_gate_of_zero_leaves_its_row_alone():
     """Even where a weight would be drawn at random, and whatever the spikes."""
-    network, drive, plan = silent_case(
-        "stochastic", 16, rate=1.0, commit_windows=1, sparse=False, gates=False, seed=1
-    )
+    network, drive, plan = silent_case("stochastic", 16, rate=1.0, commit_windows=1, sparse=False, gates=False, seed=1)
     gates = np.full((drive.batch, 20), 256)
     gates[:, 5:] = 0
     plan = replace(plan, counters={}, gates={"in->p": gates})
@@ -168,8 +181,10 @@ def test_a_gate_of_zero_leaves_its_row_alone():
 
 def test_neither_the_network_nor_the_counters_of_the_caller_are_changed():
     network = sh.FixedNetwork(
-        [sh.Input("in", 3)], [sh.FixedPopulation(name="p", size=2, vth=1)],
-        [sh.FixedProjection(source="in", target="p", weight=sp.csr_array(np.full((2, 3), 20)))], ["p"],
+        [sh.Input("in", 3)],
+        [sh.FixedPopulation(name="p", size=2, vth=1)],
+        [sh.FixedProjection(source="in", target="p", weight=sp.csr_array(np.full((2, 3), 20)))],
+        ["p"],
     )
     counters = np.full(6, 5)
     rule = FixedSSDP(a_plus=20, a_baseline=10, lut=(255, 100), lsb_shift=4)

@@ -38,9 +38,17 @@ def test_engine_equals_the_spec_at_any_width_of_the_state(data, network, bits):
     same(*runs)
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    ({}, np.int32), ({"state_bits": 30}, np.int32), ({"state_bits": 31}, np.int64), ({"activation_bits": 33}, np.int64),
-    ({"decay_bits": 16}, np.int64), ({"threshold_bits": 26}, np.int64), ({"bias_mant_bits": 26}, np.int64),
-])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, np.int32),
+        ({"state_bits": 30}, np.int32),
+        ({"state_bits": 31}, np.int64),
+        ({"activation_bits": 33}, np.int64),
+        ({"decay_bits": 16}, np.int64),
+        ({"threshold_bits": 26}, np.int64),
+        ({"bias_mant_bits": 26}, np.int64),
+    ],
+)
 def test_the_type_of_the_state(change, expected):
     assert state_type(replace(LOIHI, **change)) is expected

@@ -81,9 +81,14 @@ def test_every_rule_but_none_changes_the_training(start):
     assert all((r["gate"] is not None) == r["rule"].startswith("da") for r in runs)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("[", "no results file"), ("{}", "no results file"), ('{"settings": {}, "runs": []}', "other settings"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[", "no results file"),
+        ("{}", "no results file"),
+        ('{"settings": {}, "runs": []}', "other settings"),
+    ],
+)
 def test_a_foreign_results_file_is_left_alone(start, tmp_path, content, message):
     (tmp_path / "results.json").write_text(content)
     with pytest.raises(SystemExit, match=message):

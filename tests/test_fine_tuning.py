@@ -41,8 +41,10 @@ def task():
     spikes = (rng.random((25, 200, 24)) < 0.5) & patterns[labels]
     weight = np.where(patterns, 1.0, -1.0) * rng.uniform(0.5, 1.5, (4, 24))
     net = sh.Network(
-        [sh.Input("in", 24)], [sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.6))],
-        [sh.Projection(source="in", target="out", weight=weight + rng.normal(0, 1.2, weight.shape))], ["out"],
+        [sh.Input("in", 24)],
+        [sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.6))],
+        [sh.Projection(source="in", target="out", weight=weight + rng.normal(0, 1.2, weight.shape))],
+        ["out"],
         sh.Semantics(1e-3),
     )
     return net, spikes, labels
@@ -109,8 +111,11 @@ def test_what_is_refused(task):
         TorchFixedNetwork(wide)
     conv = ConvWeight(np.ones((1, 1, 3, 3)), (1, 5, 5))
     image = sh.Network(
-        [sh.Input("in", 25)], [sh.Population(name="p", neuron=sh.IF(size=9))],
-        [sh.Projection(source="in", target="p", weight=conv)], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", 25)],
+        [sh.Population(name="p", neuron=sh.IF(size=9))],
+        [sh.Projection(source="in", target="p", weight=conv)],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     with pytest.raises(UnsupportedError, match="is a convolution"):
         TorchFixedNetwork(sh.quantize(image))

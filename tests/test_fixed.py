@@ -27,7 +27,11 @@ def network(population=None, projection=None, size=2, inputs=3, **more):
 # Design rules. Each limit itself is accepted; one beyond it raises and names its owner.
 
 POPULATION_LIMITS = {
-    "du": (0, 4095), "dv": (0, 4095), "vth": (0, 2**17 - 1), "bias_mant": (-4095, 4095), "bias_exp": (0, 7),
+    "du": (0, 4095),
+    "dv": (0, 4095),
+    "vth": (0, 2**17 - 1),
+    "bias_mant": (-4095, 4095),
+    "bias_exp": (0, 7),
     "v_init": (-(2**23 - 1), 2**23 - 1),
 }
 
@@ -58,20 +62,29 @@ def test_delay_of_one_synapse_beyond_the_limit():
         network(projection={"delay": delay})
 
 
-@pytest.mark.parametrize(("form", "words"), [
-    (WeightFormat(9, scale_bits=9), "weight bits = 9 is outside"),
-    (WeightFormat(8, "excitatory", 9), "scale of 9 bits"), (WeightFormat(4, scale_bits=4), "scale of 4 bits"),
-])
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (WeightFormat(9, scale_bits=9), "weight bits = 9 is outside"),
+        (WeightFormat(8, "excitatory", 9), "scale of 9 bits"),
+        (WeightFormat(4, scale_bits=4), "scale of 4 bits"),
+    ],
+)
 def test_format_of_another_chip(form, words):
     with pytest.raises(ParameterError, match=f"projection 'syn': .*{words}"):
         network(projection={"format": form})
 
 
-@pytest.mark.parametrize(("weight", "mode", "words"), [
-    (256, "mixed", r"256 is outside -256 \.\. 254"), (3, "mixed", "3 is no multiple of the step 2"),
-    (-1, "excitatory", r"-1 is outside 0 \.\. 255"), (1, "inhibitory", r"1 is outside -255 \.\. 0"),
-    (2.0, "mixed", "float64, not integers"),
-])
+@pytest.mark.parametrize(
+    ("weight", "mode", "words"),
+    [
+        (256, "mixed", r"256 is outside -256 \.\. 254"),
+        (3, "mixed", "3 is no multiple of the step 2"),
+        (-1, "excitatory", r"-1 is outside 0 \.\. 255"),
+        (1, "inhibitory", r"1 is outside -255 \.\. 0"),
+        (2.0, "mixed", "float64, not integers"),
+    ],
+)
 def test_weights_must_be_representable(weight, mode, words):
     with pytest.raises(ParameterError, match=f"projection 'syn': .*{words}.*nearest"):
         network(projection={"weight": np.full((2, 3), weight), "format": WeightFormat(8, SignMode(mode))})
@@ -107,13 +120,22 @@ def test_accepted_networks_never_leave_32_bits(fan_in, du, weight_exp, seed):
 # Values.
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    ({"size": 0}, "'pop': size = 0"), ({"size": True}, "size = True"), ({"name": ""}, "population: the name"),
-    ({"du": 0.5}, "'pop': du is float64, not integers"), ({"vth": True}, "'pop': vth is bool"),
-    ({"reset": "soft"}, "Reset 'soft' is unknown"), ({"threshold": "<"}, "Comparison '<' is unknown"),
-    ({"spiking": "no"}, "'pop': spiking = 'no'"), ({"scale": 0}, "'pop': scale = 0 must be above 0"),
-    ({"scale": np.nan}, "'pop': scale has a NaN"), ({"scale": "x"}, "'pop': scale is not numeric"),
-])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"size": 0}, "'pop': size = 0"),
+        ({"size": True}, "size = True"),
+        ({"name": ""}, "population: the name"),
+        ({"du": 0.5}, "'pop': du is float64, not integers"),
+        ({"vth": True}, "'pop': vth is bool"),
+        ({"reset": "soft"}, "Reset 'soft' is unknown"),
+        ({"threshold": "<"}, "Comparison '<' is unknown"),
+        ({"spiking": "no"}, "'pop': spiking = 'no'"),
+        ({"scale": 0}, "'pop': scale = 0 must be above 0"),
+        ({"scale": np.nan}, "'pop': scale has a NaN"),
+        ({"scale": "x"}, "'pop': scale is not numeric"),
+    ],
+)
 def test_populations(more, words):
     with pytest.raises(ParameterError, match=words):
         FixedPopulation(**({"name": "pop", "size": 2} | more))
@@ -198,8 +220,11 @@ def test_activation_bound_holds_for_any_spikes(net, seed):
     for sign in (1, -1, 0):
         total = np.zeros(population.size, np.int64)
         for q in net.incoming(population.name):
-            rows = np.repeat(np.arange(q.shape[0]), np.diff(q.weight.indptr)) if q.is_sparse else np.repeat(
-                np.arange(q.shape[0]), q.shape[1])
+            rows = (
+                np.repeat(np.arange(q.shape[0]), np.diff(q.weight.indptr))
+                if q.is_sparse
+                else np.repeat(np.arange(q.shape[0]), q.shape[1])
+            )
             weights = q.synapse_weights.astype(np.int64)
             chosen = np.sign(weights) == sign if sign else rng.random(weights.size) < 0.5
             for d in np.unique(q.synapse_delays):

@@ -70,16 +70,23 @@ def test_names_and_ranges_of_loihi():
     assert len({f.name for f in EVERY}) == len(EVERY)
 
 
-@pytest.mark.parametrize(("weight", "words"), [
-    (np.array([0.0]), "float64, not integers"), (np.array([True]), "not integers"), ([2, 300, 4], "300 is outside"),
-    ([-300, 2], "-300 is outside"), ([2, 3], "3 is no multiple of the step 2"),
-])
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.array([0.0]), "float64, not integers"),
+        (np.array([True]), "not integers"),
+        ([2, 300, 4], "300 is outside"),
+        ([-300, 2], "-300 is outside"),
+        ([2, 3], "3 is no multiple of the step 2"),
+    ],
+)
 def test_violations_in_words(weight, words):
     assert words in WeightFormat().violation(weight)
 
 
-@pytest.mark.parametrize("more", [{"bits": 0}, {"bits": 9}, {"scale_bits": 0}, {"scale_bits": 32, "bits": 8},
-                                  {"sign_mode": "both"}])
+@pytest.mark.parametrize(
+    "more", [{"bits": 0}, {"bits": 9}, {"scale_bits": 0}, {"scale_bits": 32, "bits": 8}, {"sign_mode": "both"}]
+)
 def test_impossible_formats(more):
     with pytest.raises(ParameterError):
         WeightFormat(**more)
@@ -90,9 +97,15 @@ def test_empty_weights():
     assert sign_mode_of(np.zeros(0)) is SignMode.EXCITATORY
 
 
-@pytest.mark.parametrize(("weight", "mode"), [
-    ([0, 0], "excitatory"), ([0, 1], "excitatory"), ([-1, 0], "inhibitory"), ([-1, 1], "mixed"),
-])
+@pytest.mark.parametrize(
+    ("weight", "mode"),
+    [
+        ([0, 0], "excitatory"),
+        ([0, 1], "excitatory"),
+        ([-1, 0], "inhibitory"),
+        ([-1, 1], "mixed"),
+    ],
+)
 def test_sign_mode_of(weight, mode):
     assert sign_mode_of(weight) == mode
 

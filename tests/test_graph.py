@@ -19,25 +19,31 @@ def join(source, target, pre=2, post=2, **more):
 
 def network(projections, populations=None, inputs=None, outputs=("a",)):
     return Network(
-        [Input("x", 2)] if inputs is None else inputs, [lif("a")] if populations is None else populations,
-        projections, outputs, Semantics(1e-3),
+        [Input("x", 2)] if inputs is None else inputs,
+        [lif("a")] if populations is None else populations,
+        projections,
+        outputs,
+        Semantics(1e-3),
     )
 
 
-@pytest.mark.parametrize(("build", "words"), [
-    (lambda: network([], inputs=[]), "no input"),
-    (lambda: network([], populations=[]), "no population"),
-    (lambda: network([], outputs=()), "no output"),
-    (lambda: network([], outputs=("b",)), "'b' is no population; there are: a"),
-    (lambda: network([], outputs=("x",)), "'x' is no population"),
-    (lambda: network([], outputs=("a", "a")), "output 'a' occurs twice"),
-    (lambda: network([], populations=[lif("a"), lif("a")]), "population 'a' occurs twice"),
-    (lambda: network([], populations=[lif("a"), lif("x")]), "population 'x' occurs twice"),
-    (lambda: network([join("x", "a"), join("x", "a")]), "projection 'x->a' occurs twice"),
-    (lambda: network([join("x", "b")]), "target 'b' is no population"),
-    (lambda: network([join("a", "x")]), "target 'x' is no population"),
-    (lambda: network([join("y", "a")]), "'y' is no population"),
-])
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: network([], inputs=[]), "no input"),
+        (lambda: network([], populations=[]), "no population"),
+        (lambda: network([], outputs=()), "no output"),
+        (lambda: network([], outputs=("b",)), "'b' is no population; there are: a"),
+        (lambda: network([], outputs=("x",)), "'x' is no population"),
+        (lambda: network([], outputs=("a", "a")), "output 'a' occurs twice"),
+        (lambda: network([], populations=[lif("a"), lif("a")]), "population 'a' occurs twice"),
+        (lambda: network([], populations=[lif("a"), lif("x")]), "population 'x' occurs twice"),
+        (lambda: network([join("x", "a"), join("x", "a")]), "projection 'x->a' occurs twice"),
+        (lambda: network([join("x", "b")]), "target 'b' is no population"),
+        (lambda: network([join("a", "x")]), "target 'x' is no population"),
+        (lambda: network([join("y", "a")]), "'y' is no population"),
+    ],
+)
 def test_malformed_graphs(build, words):
     with pytest.raises(ParameterError, match=words):
         build()

@@ -95,7 +95,7 @@ def test_texts_that_share_their_bytes(path):
         f.create_dataset("x", data=["a" * 60_000, *["b"] * 999], dtype=h5py.string_dtype())
         offset = f["x"].id.get_offset()
     content = bytearray(path.read_bytes())
-    content[offset:offset + 16_000] = bytes(content[offset:offset + 16]) * 1000
+    content[offset : offset + 16_000] = bytes(content[offset : offset + 16]) * 1000
     path.write_bytes(content)
     assert len(content) < 120_000
     with h5py.File(path) as f:
@@ -111,10 +111,10 @@ def test_collection_of_texts_without_end(path, size):
     content = bytearray(path.read_bytes())
     start = content.index(b"GCOL") + 16
     free = start + 16 + 8  # behind the header and the text, padded
-    assert content[start:start + 2] == b"\x01\x00"
-    assert content[free:free + 2] == b"\x00\x00"
+    assert content[start : start + 2] == b"\x01\x00"
+    assert content[free : free + 2] == b"\x00\x00"
     place = free if size == 0 else start
-    content[place + 8:place + 16] = size.to_bytes(8, "little")
+    content[place + 8 : place + 16] = size.to_bytes(8, "little")
     path.write_bytes(content)
     refuses(path, "a collection of texts at byte")
 
@@ -124,23 +124,33 @@ def test_text_that_claims_4_gigabytes(path):
         f["x"] = "text"
         offset = f["x"].id.get_offset()
     content = bytearray(path.read_bytes())
-    content[offset:offset + 4] = b"\xff" * 4
+    content[offset : offset + 4] = b"\xff" * 4
     path.write_bytes(content)
     refuses(path, "'/x': the texts of the file are longer than")
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"shape": (2**20, 2)}, "more than .* texts"), ({"shape": (4, 2), "chunks": (2, 2)}, "'/x' has texts in chunks"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"shape": (2**20, 2)}, "more than .* texts"),
+        ({"shape": (4, 2), "chunks": (2, 2)}, "'/x' has texts in chunks"),
+    ],
+)
 def test_too_many_texts_and_texts_in_chunks(path, options, words):
     with h5py.File(path, "w") as f:
         f.create_dataset("x", dtype=h5py.string_dtype(), **options)
     refuses(path, words)
 
 
-@pytest.mark.parametrize("dtype", [
-    h5py.vlen_dtype(np.float64), h5py.ref_dtype, np.dtype([("a", "f8"), ("b", "i4")]), np.dtype("V8"),
-])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        h5py.vlen_dtype(np.float64),
+        h5py.ref_dtype,
+        np.dtype([("a", "f8"), ("b", "i4")]),
+        np.dtype("V8"),
+    ],
+)
 def test_types_other_than_numbers_and_text(path, dtype):
     with h5py.File(path, "w") as f:
         f.create_dataset("x", shape=(3,), dtype=dtype)

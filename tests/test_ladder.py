@@ -24,17 +24,20 @@ def case():
     """A recurrent network of current-based neurons with biases and a readout, its input and labels."""
     rng = np.random.default_rng(4)
     hidden = sh.Population(
-        name="hidden", bias=rng.normal(0.05, 0.1, 20),
+        name="hidden",
+        bias=rng.normal(0.05, 0.1, 20),
         neuron=sh.CubaLIF(size=20, tau_mem=8e-3, tau_syn=4e-3, v_threshold=rng.uniform(0.2, 0.5, 20), v_reset=-0.05),
     )
     net = sh.Network(
-        [sh.Input("in", 12)], [hidden, sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.4))],
+        [sh.Input("in", 12)],
+        [hidden, sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.4))],
         [
             sh.Projection(source="in", target="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
             sh.Projection(source="hidden", target="hidden", weight=rng.normal(0.0, 0.3, (20, 20))),
             sh.Projection(source="hidden", target="out", weight=rng.normal(0.1, 0.8, (4, 20))),
         ],
-        ["out"], sh.Semantics(1e-3, update_order="voltage_first"),
+        ["out"],
+        sh.Semantics(1e-3, update_order="voltage_first"),
     )
     spikes = rng.random((30, 16, 12)) < 0.3
     return net, sh.quantize(net, calibration=spikes, weight_bits=4), spikes, rng.integers(0, 4, 16)
@@ -180,8 +183,11 @@ def test_exact_parameters_come_close_to_the_float_network(case):
 def test_readouts_are_compared_in_volts():
     rng = np.random.default_rng(1)
     net = sh.Network(
-        [sh.Input("in", 6)], [sh.Population(name="out", neuron=sh.LI(size=3, tau_mem=1e-2, v_leak=0.2))],
-        [sh.Projection(source="in", target="out", weight=rng.normal(size=(3, 6)))], ["out"], sh.Semantics(1e-3),
+        [sh.Input("in", 6)],
+        [sh.Population(name="out", neuron=sh.LI(size=3, tau_mem=1e-2, v_leak=0.2))],
+        [sh.Projection(source="in", target="out", weight=rng.normal(size=(3, 6)))],
+        ["out"],
+        sh.Semantics(1e-3),
     )
     spikes = rng.random((20, 5, 6)) < 0.4
     labels = sh.run(net, spikes, record=("v",), steps=21).predict("max_membrane")

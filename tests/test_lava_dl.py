@@ -18,8 +18,16 @@ from ssdp_hw.running.drive import DirectInput
 from ssdp_hw.running.run import run
 
 RNG = np.random.default_rng(5)
-NEURON = {"type": b"LOIHI", "iDecay": 1024, "vDecay": 512, "vThMant": 60, "refDelay": 1, "gradedSpike": False,
-          "wgtExp": 0, "tauRho": 0.1}
+NEURON = {
+    "type": b"LOIHI",
+    "iDecay": 1024,
+    "vDecay": 512,
+    "vThMant": 60,
+    "refDelay": 1,
+    "gradedSpike": False,
+    "wgtExp": 0,
+    "tauRho": 0.1,
+}
 
 
 def even(*shape, size=60):
@@ -29,18 +37,57 @@ def even(*shape, size=60):
 def layers():
     """One of each type, from 2 x 6 x 6 pixels to 2 groups of 2 neurons."""
     return [
-        {"type": [b"input"], "shape": [2, 6, 6], "neuron": NEURON | {"iDecay": 4096, "vDecay": 100, "vThMant": 50},
-         "weight": [40.0], "bias": [8.0]},
-        {"type": [b"conv"], "shape": [3, 6, 5], "neuron": NEURON | {"iDecay": 4096}, "weight": even(3, 2, 3, 2, 1),
-         "bias": even(3), "stride": [1, 1], "padding": [1, 0], "dilation": [1, 1], "groups": 1, "kernelSize": [3, 2],
-         "inChannels": 2, "outChannels": 3},
-        {"type": [b"pool"], "shape": [3, 3, 2], "neuron": NEURON, "weight": np.full((1, 1, 2, 2, 1), 12.0),
-         "stride": [2, 2], "padding": [0, 0], "dilation": [1, 1], "kernelSize": [2, 2], "delay": [0.0, 1.0, 2.0]},
+        {
+            "type": [b"input"],
+            "shape": [2, 6, 6],
+            "neuron": NEURON | {"iDecay": 4096, "vDecay": 100, "vThMant": 50},
+            "weight": [40.0],
+            "bias": [8.0],
+        },
+        {
+            "type": [b"conv"],
+            "shape": [3, 6, 5],
+            "neuron": NEURON | {"iDecay": 4096},
+            "weight": even(3, 2, 3, 2, 1),
+            "bias": even(3),
+            "stride": [1, 1],
+            "padding": [1, 0],
+            "dilation": [1, 1],
+            "groups": 1,
+            "kernelSize": [3, 2],
+            "inChannels": 2,
+            "outChannels": 3,
+        },
+        {
+            "type": [b"pool"],
+            "shape": [3, 3, 2],
+            "neuron": NEURON,
+            "weight": np.full((1, 1, 2, 2, 1), 12.0),
+            "stride": [2, 2],
+            "padding": [0, 0],
+            "dilation": [1, 1],
+            "kernelSize": [2, 2],
+            "delay": [0.0, 1.0, 2.0],
+        },
         {"type": [b"flatten"], "shape": [18, 1, 1]},
-        {"type": [b"dense"], "shape": [6, 1, 1], "neuron": NEURON, "weight": even(6, 18, size=160),
-         "delay": np.arange(6.0), "inFeatures": 18, "outFeatures": 6},
-        {"type": [b"dense_rec"], "shape": [4, 1, 1], "neuron": NEURON, "weight": even(4, 6, size=200),
-         "weight_rec": even(4, 4), "inFeatures": 6, "outFeatures": 4},
+        {
+            "type": [b"dense"],
+            "shape": [6, 1, 1],
+            "neuron": NEURON,
+            "weight": even(6, 18, size=160),
+            "delay": np.arange(6.0),
+            "inFeatures": 18,
+            "outFeatures": 6,
+        },
+        {
+            "type": [b"dense_rec"],
+            "shape": [4, 1, 1],
+            "neuron": NEURON,
+            "weight": even(4, 6, size=200),
+            "weight_rec": even(4, 4),
+            "inFeatures": 6,
+            "outFeatures": 4,
+        },
         {"type": [b"average"], "shape": [2, 1, 1]},
     ]
 
@@ -85,7 +132,7 @@ class Slayer:
         rows, cols = range(0, x.shape[1] - kh + 1, sh), range(0, x.shape[2] - kw + 1, sw)
         out = np.zeros((len(x) if groups_are_channels else len(kernel), len(rows), len(cols)), np.int64)
         for o, (i, r), (j, c) in itertools.product(range(len(out)), enumerate(rows), enumerate(cols)):
-            window = x[o:o + 1, r:r + kh, c:c + kw] if groups_are_channels else x[:, r:r + kh, c:c + kw]
+            window = x[o : o + 1, r : r + kh, c : c + kw] if groups_are_channels else x[:, r : r + kh, c : c + kw]
             out[o, i, j] = int((window * (kernel[0] if groups_are_channels else kernel[o])).sum())
         return out
 
@@ -93,7 +140,8 @@ class Slayer:
         """Spikes of every layer with neurons, (time, neuron)."""
         shapes = {
             index: tuple(layer["shape"]) if "conv pool input".count(layer["type"][0].decode()) else (layer["shape"][0],)
-            for index, layer in enumerate(self.content) if "neuron" in layer
+            for index, layer in enumerate(self.content)
+            if "neuron" in layer
         }
         sent = {index: [] for index in shapes}
         for step in range(steps):
@@ -235,11 +283,18 @@ def test_what_cannot_be_is_refused_by_name(content, error, said, tmp_path):
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("fill", [
-    lambda f: None, lambda f: f.create_dataset("layer", data=3), lambda f: f.create_group("layer"),
-    lambda f: f.create_group("layer/1"), lambda f: f.create_dataset("layer/0", data=3),
-    lambda f: f.create_group("layer/0/type"),
-], ids=["empty", "dataset", "no layers", "no first layer", "layer is data", "type is a group"])
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda f: None,
+        lambda f: f.create_dataset("layer", data=3),
+        lambda f: f.create_group("layer"),
+        lambda f: f.create_group("layer/1"),
+        lambda f: f.create_dataset("layer/0", data=3),
+        lambda f: f.create_group("layer/0/type"),
+    ],
+    ids=["empty", "dataset", "no layers", "no first layer", "layer is data", "type is a group"],
+)
 def test_other_hdf5_is_refused(fill, tmp_path):
     with h5py.File(tmp_path / "other.net", "w") as file:
         fill(file)

@@ -20,7 +20,7 @@ if not get_target("lava").availability().installed:
 from ssdp_hw.targets.lava import export_script
 
 # Would end a comment, a string or a docstring if it went into the script as it is.
-ODD_NAME = "'\"\"\"{0}#\\"
+ODD_NAME = '\'"""{0}#\\'
 
 
 def stock_network() -> sh.FixedNetwork:
@@ -70,7 +70,8 @@ def test_exported_script_computes_what_the_specification_does(make, tmp_path):
     np.savez(tmp_path / "spikes.npz", **{name: s[:, 0] for name, s in spikes.items()})
     subprocess.run(
         [sys.executable, "-W", "error::UserWarning", script, tmp_path / "spikes.npz", tmp_path / "out.npz"],
-        check=True, timeout=60,
+        check=True,
+        timeout=60,
     )
     found = np.load(tmp_path / "out.npz")
     wanted = sh.run(network, spikes, "spec").spikes
@@ -106,7 +107,10 @@ def test_exported_processes_run_in_the_users_program(tmp_path):
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), __file__.rpartition("/")[0], tmp_path / "spikes.npy"],
-        check=True, timeout=60, capture_output=True, text=True,
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
     )
     wanted = sh.run(network, spikes, "spec", record=("v",)).v["out"][-1, 0]
     assert done.stdout.split() == [*map(str, wanted), "LIF", "DelayDense"]

@@ -43,7 +43,10 @@ def several(networks: st.SearchStrategy, count: int) -> st.SearchStrategy:
 
 # The first example that Hypothesis tries is the simplest one throughout: hence more than one.
 GENERATED = settings(
-    max_examples=3, deadline=None, phases=[Phase.generate], derandomize=True,
+    max_examples=3,
+    deadline=None,
+    phases=[Phase.generate],
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
@@ -169,8 +172,11 @@ def test_current_wraps_and_voltage_saturates():
 def float_layer(neuron: sh.LIF | sh.CubaLIF | sh.IF, **population) -> sh.Network:
     weight = np.random.default_rng(5).normal(0.2, 0.4, (7, 9))
     return sh.Network(
-        [sh.Input("in", 9)], [sh.Population(name="hid", neuron=neuron, **population)],
-        [sh.Projection(source="in", target="hid", weight=weight)], ["hid"], sh.Semantics(1e-3),
+        [sh.Input("in", 9)],
+        [sh.Population(name="hid", neuron=neuron, **population)],
+        [sh.Projection(source="in", target="hid", weight=weight)],
+        ["hid"],
+        sh.Semantics(1e-3),
     )
 
 
@@ -265,10 +271,9 @@ def test_sums_beyond_what_float32_holds_stay_exact(inputs):
     weight = np.full((1, inputs), 255, np.int64)
     weight[0, 0] = 254
     network = sh.FixedNetwork(
-        [sh.Input("in", inputs)], [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
-        [sh.FixedProjection(
-            source="in", target="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory")
-        )],
+        [sh.Input("in", inputs)],
+        [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
+        [sh.FixedProjection(source="in", target="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory"))],
         ["p"],
     )
     task, found = run_one(network, np.ones((3, 2, inputs), bool))

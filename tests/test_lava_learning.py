@@ -25,7 +25,10 @@ STEPS, WINDOWS = 10, 7
 
 # The first example that Hypothesis tries is the simplest one throughout: hence more than one.
 GENERATED = settings(
-    max_examples=4, deadline=None, phases=[Phase.generate], derandomize=True,
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
@@ -101,14 +104,21 @@ def test_a_rule_of_another_class_is_refused_by_name():
 
     plan = LearningPlan({"in->out": Mine(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=1)})
     network = next(iter(lively_runs(fixed=True).values()))[0]
-    reason, = LAVA.unsupported_plan(network, plan)
+    (reason,) = LAVA.unsupported_plan(network, plan)
     assert "in->out" in reason
     assert "Mine" in reason
 
 
 RULE = FixedSSDP(
-    a_plus=2000, a_baseline=900, lut=(255, 200, 120, 50, 10), lsb_shift=14, evidence_shift=5, counter_bits=20,
-    time_bits=4, commit_windows=3, rounding="stochastic",
+    a_plus=2000,
+    a_baseline=900,
+    lut=(255, 200, 120, 50, 10),
+    lsb_shift=14,
+    evidence_shift=5,
+    counter_bits=20,
+    time_bits=4,
+    commit_windows=3,
+    rounding="stochastic",
 )
 
 
@@ -116,7 +126,8 @@ def test_readout_taught_by_a_second_input():
     """One teacher spike makes the labelled neuron fire; the plastic weights move apart."""
     rng = np.random.default_rng(3)
     network = sh.FixedNetwork(
-        [sh.Input("image", 20), sh.Input("teacher", 4)], [sh.FixedPopulation(name="out", size=4, vth=250)],
+        [sh.Input("image", 20), sh.Input("teacher", 4)],
+        [sh.FixedPopulation(name="out", size=4, vth=250)],
         [
             sh.FixedProjection(source="image", target="out", weight=2 * rng.integers(0, 20, (4, 20))),
             sh.FixedProjection(source="teacher", target="out", weight=sp.csr_array(254 * np.eye(4, dtype=int))),
@@ -156,7 +167,8 @@ def test_windows_with_a_bias_of_their_own():
             sh.Projection(source="in", target="hid", weight=rng.normal(0.3, 0.4, (6, 5))),
             sh.Projection(source="hid", target="out", weight=rng.normal(0.8, 0.4, (3, 6))),
         ],
-        ["out"], sh.Semantics(1e-3),
+        ["out"],
+        sh.Semantics(1e-3),
     )
     values = sh.DirectInput(rng.random((7, 5)), 10)
     tasks = [

@@ -112,7 +112,9 @@ CODES = {
     "wide products": replace(
         code_of(exponentials=1),
         products=(
-            Product(3, -7, ("u0", "x1", "y1")), Product(-5, -4, ("x0", "y1", "w")), Product(7, -3, ("x0", "y0", "w")),
+            Product(3, -7, ("u0", "x1", "y1")),
+            Product(-5, -4, ("x0", "y1", "w")),
+            Product(7, -3, ("x0", "y0", "w")),
             Product(-2, -7, ("y0", "x1", "x1", "y3")),
         ),
     ),
@@ -174,7 +176,7 @@ def curves():
                 keys.append((n, name, kind))
                 runs.append(MicrocodeRun(code, kind, pre, post, start))
     found = run_microcode(runs)
-    return codes, {key: np.diff(w[:, 0], axis=0)[::1 + rest] for key, w in zip(keys, found, strict=True)}
+    return codes, {key: np.diff(w[:, 0], axis=0)[:: 1 + rest] for key, w in zip(keys, found, strict=True)}
 
 
 @pytest.mark.parametrize("exponentials", [1, 2])
@@ -254,8 +256,11 @@ def test_lava_reads_the_rule_as_it_was_meant(arithmetic):
 )
 def test_runs_that_lava_would_bend_are_refused(changes, error, message):
     good = {
-        "code": CODES["no kernel"], "arithmetic": "fixed_pt", "pre": np.zeros((7, 2), bool),
-        "post": np.zeros((7, 1), bool), "weights": np.zeros((1, 2)),
+        "code": CODES["no kernel"],
+        "arithmetic": "fixed_pt",
+        "pre": np.zeros((7, 2), bool),
+        "post": np.zeros((7, 1), bool),
+        "weights": np.zeros((1, 2)),
     }
     with pytest.raises(error, match=message):
         MicrocodeRun(**{**good, **changes})

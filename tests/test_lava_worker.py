@@ -182,16 +182,22 @@ def test_worker_does_not_need_the_toolkit():
         import worker.__main__, worker.build, worker.recording
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=Path(session.__file__).parent, capture_output=True,
-        text=True, timeout=60, check=False,
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=Path(session.__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def one_neuron() -> sh.FixedNetwork:
     return sh.FixedNetwork(
-        [sh.Input("a", 1)], [sh.FixedPopulation(name="p", size=1, vth=1)],
-        [sh.FixedProjection(source="a", target="p", weight=np.array([[2]]))], ["p"],
+        [sh.Input("a", 1)],
+        [sh.FixedPopulation(name="p", size=1, vth=1)],
+        [sh.FixedProjection(source="a", target="p", weight=np.array([[2]]))],
+        ["p"],
     )
 
 

@@ -24,8 +24,11 @@ def float_network():
     weight = np.random.default_rng(0).normal(0.3, 0.5, (CLASSES, CHANNELS))
     neuron = sh.LIF(size=CLASSES, tau_mem=5.0, v_threshold=[0.2, 0.25, 0.3])
     return sh.Network(
-        [sh.Input("in", CHANNELS)], [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=weight)], ["out"], sh.Semantics(1.0),
+        [sh.Input("in", CHANNELS)],
+        [sh.Population(name="out", neuron=neuron)],
+        [sh.Projection(source="in", target="out", weight=weight)],
+        ["out"],
+        sh.Semantics(1.0),
     )
 
 
@@ -63,8 +66,13 @@ def test_integer_weights_follow_the_float_weights(fixed, spike_time, silent_pair
     The teacher makes the output fire in the same steps in both.
     """
     rule = SSDP(
-        a_plus=5e-3, a_baseline=1e-3, sigma=2.0, spike_time=spike_time, silent_pairs=silent_pairs,
-        commit_windows=commit_windows, counter_bits=32,
+        a_plus=5e-3,
+        a_baseline=1e-3,
+        sigma=2.0,
+        spike_time=spike_time,
+        silent_pairs=silent_pairs,
+        commit_windows=commit_windows,
+        counter_bits=32,
     )
     spikes, labels = samples()
     options = {"teacher": sh.Teacher(strength=8.0), "shuffle": False, "epochs": 2}
@@ -112,9 +120,7 @@ def test_a_run_can_be_resumed(fixed, rounding, commit_windows):
     options = {"rule": rule, "shuffle": False, "seed": 5}
     whole = sh.learn(fixed, spikes, labels, **options)
     half = sh.learn(fixed, spikes[:, :12], labels[:12], **options)
-    rest = sh.learn(
-        half.network, spikes[:, 12:], labels[12:], **options, state=half.state
-    )
+    rest = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, state=half.state)
     assert_same(whole, rest)
     assert half.commits == 12 // commit_windows
     assert whole.commits == rest.commits == 24 // commit_windows
@@ -258,7 +264,8 @@ def deep(**options):
             sh.FixedProjection(source="hid", target="out", weight=some(3, 5)),
             sh.FixedProjection(source="out", target="out", weight=sp.csr_array(some(3, 3))),
         ],
-        ["out"], **options,
+        ["out"],
+        **options,
     )
 
 
@@ -360,7 +367,8 @@ def test_refused(changes, error, message):
     [
         ({"counters": np.zeros(24, int)}, "counters of type ndarray; expected a dict"),
         ({"commits": -1}, "commits = -1"),
-        ({"pending": 0.5}, "pending = 0.5 is not a whole"), ({"epochs": 2**32}, "epochs = 4294967296"),
+        ({"pending": 0.5}, "pending = 0.5 is not a whole"),
+        ({"epochs": 2**32}, "epochs = 4294967296"),
     ],
 )
 def test_states_that_cannot_be(values, message):
@@ -384,20 +392,30 @@ def test_networks_that_cannot_be_taught(fixed):
         net, projections=[*net.projections, sh.FixedProjection(source="in", target="out", weight=np.full((3, 8), 2))]
     )
     refuse(ParameterError, r"which projection learns\? Name it in plastic", more)
-    bare = replace(net, projections=[*net.projections[:1], sh.FixedProjection(
-        source="hid", target="out", weight=sp.csr_array((3, 5), dtype=np.int64)
-    )])
+    bare = replace(
+        net,
+        projections=[
+            *net.projections[:1],
+            sh.FixedProjection(source="hid", target="out", weight=sp.csr_array((3, 5), dtype=np.int64)),
+        ],
+    )
     refuse(ParameterError, "'hid->out' has no synapse that could learn", bare)
-    silent = replace(net, populations=[net.populations[0], replace(net.populations[1], spiking=False)],
-                     projections=net.projections[:2])
+    silent = replace(
+        net,
+        populations=[net.populations[0], replace(net.populations[1], spiking=False)],
+        projections=net.projections[:2],
+    )
     refuse(UnsupportedError, "a readout without spikes", silent)
 
 
 def test_readouts_learn_without_a_teacher():
     """Where no neuron fires only the baseline acts."""
     net = deep()
-    silent = replace(net, populations=[net.populations[0], replace(net.populations[1], spiking=False)],
-                     projections=net.projections[:2])
+    silent = replace(
+        net,
+        populations=[net.populations[0], replace(net.populations[1], spiking=False)],
+        projections=net.projections[:2],
+    )
     spikes, _ = samples()
     learned = sh.learn(silent, spikes, None, replace(RULE, lut=(255,) * 64))
     assert np.all(weights(learned, "hid->out") <= weights(silent, "hid->out"))

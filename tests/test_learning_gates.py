@@ -28,8 +28,11 @@ def float_network():
     weight = np.random.default_rng(0).normal(0.3, 0.5, (CLASSES, CHANNELS))
     neuron = sh.LIF(size=CLASSES, tau_mem=5.0, v_threshold=[0.2, 0.25, 0.3])
     return sh.Network(
-        [sh.Input("in", CHANNELS)], [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=weight)], ["out"], sh.Semantics(1.0),
+        [sh.Input("in", CHANNELS)],
+        [sh.Population(name="out", neuron=neuron)],
+        [sh.Projection(source="in", target="out", weight=weight)],
+        ["out"],
+        sh.Semantics(1.0),
     )
 
 
@@ -55,8 +58,11 @@ def weights(result):
 
 
 @given(
-    st.sampled_from(FIXED), st.sampled_from(list(sh.rules.WeightRounding)), st.sampled_from((1, 3, 5)),
-    st.integers(1, BATCH - 1), st.booleans(),
+    st.sampled_from(FIXED),
+    st.sampled_from(list(sh.rules.WeightRounding)),
+    st.sampled_from((1, 3, 5)),
+    st.integers(1, BATCH - 1),
+    st.booleans(),
 )
 def test_stopping_after_any_window_changes_no_bit(tmp_path_factory, rule, rounding, commit_windows, stop, gated):
     """Also through a file, and in the middle of a group of windows."""
@@ -72,7 +78,12 @@ def test_stopping_after_any_window_changes_no_bit(tmp_path_factory, rule, roundi
     sh.save_learning(first.network, first.state, path)
     network, state = sh.load_learning(path)
     rest = learn(
-        network, rule, spikes[:, stop:], labels[stop:], gates=None if gates is None else gates[stop:], seed=5,
+        network,
+        rule,
+        spikes[:, stop:],
+        labels[stop:],
+        gates=None if gates is None else gates[stop:],
+        seed=5,
         state=state,
     )
     np.testing.assert_array_equal(weights(rest), weights(whole))
@@ -130,9 +141,7 @@ def test_files_of_a_learning_state(tmp_path):
 # Gates from outside.
 
 
-@pytest.mark.parametrize(("network", "rule"), [
-    *(("fixed", r) for r in FIXED), *(("float", r) for r in FLOAT)
-])
+@pytest.mark.parametrize(("network", "rule"), [*(("fixed", r) for r in FIXED), *(("float", r) for r in FLOAT)])
 def test_a_gate_of_one_is_none_and_a_gate_of_zero_is_no_learning(network, rule):
     spikes, labels = samples()
     plain = learn(NETWORKS[network], rule, spikes, labels)
@@ -180,9 +189,7 @@ def test_delta_teaches_the_labelled_neuron_up_and_the_chosen_one_down():
     gates = np.zeros((wrong.size, CLASSES))
     gates[np.arange(wrong.size), labels[wrong]] = 1.0
     gates[np.arange(wrong.size), predicted[wrong]] = -1.0
-    by_hand = learn(
-        network, rule, spikes[:, wrong], labels[wrong], gates=gates, teacher=sh.Teacher(inhibit=False)
-    )
+    by_hand = learn(network, rule, spikes[:, wrong], labels[wrong], gates=gates, teacher=sh.Teacher(inhibit=False))
     np.testing.assert_array_equal(result.counters[PLASTIC], by_hand.counters[PLASTIC])
     assert result.counters[PLASTIC].any()
 
@@ -228,10 +235,8 @@ def test_windows_of_a_sample_have_registers_of_their_own(spike_time):
     for sample in range(4):
         for window in range(2):
             part = slice(window * half, (window + 1) * half)
-            seen = rule.observe(padded[part, sample:sample + 1], run.spikes["out"][part, sample:sample + 1])
-            np.testing.assert_array_equal(
-                result.synchrony[PLASTIC][2 * sample + window], seen.counts(0)
-            )
+            seen = rule.observe(padded[part, sample : sample + 1], run.spikes["out"][part, sample : sample + 1])
+            np.testing.assert_array_equal(result.synchrony[PLASTIC][2 * sample + window], seen.counts(0))
             total += rule.update(seen, 0, rows, cols, None)
     conserved = result.counters[PLASTIC] + ((weights(result) - NETWORKS["fixed"].projection(PLASTIC).mantissa) << 12)
     free = np.abs(weights(result)) < 127  # the others were clipped
@@ -261,7 +266,8 @@ def test_fit_gate_is_the_gate_of_synchrony_and_loss():
     losses = -np.log(share[np.arange(40), labels])
     wanted = WarmUp().with_batch(synchrony, losses).fit()
     for found in (
-        sh.fit_gate(network, spikes, PLASTIC, labels=labels), sh.fit_gate(network, spikes, PLASTIC, losses=losses)
+        sh.fit_gate(network, spikes, PLASTIC, labels=labels),
+        sh.fit_gate(network, spikes, PLASTIC, losses=losses),
     ):
         assert (found.k, found.mean, found.deviation) == pytest.approx((wanted.k, wanted.mean, wanted.deviation))
     with pytest.raises(ParameterError, match="either labels or losses"):

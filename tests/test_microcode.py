@@ -138,9 +138,14 @@ def test_the_fit_is_bounded_and_a_second_exponential_helps(sigma, longest):
 
 
 RULES = st.builds(
-    sh.SSDP, a_plus=st.floats(0.01, 0.2), a_baseline=st.one_of(st.just(0.0), st.floats(0.003, 0.2)),
-    sigma=st.floats(0.3, 6), silent_pairs=st.sampled_from(["depress", "skip"]),
-    kernel=st.sampled_from(["gaussian", "exponential"]), tau_plus=st.floats(0.3, 6), tau_minus=st.floats(0.3, 6),
+    sh.SSDP,
+    a_plus=st.floats(0.01, 0.2),
+    a_baseline=st.one_of(st.just(0.0), st.floats(0.003, 0.2)),
+    sigma=st.floats(0.3, 6),
+    silent_pairs=st.sampled_from(["depress", "skip"]),
+    kernel=st.sampled_from(["gaussian", "exponential"]),
+    tau_plus=st.floats(0.3, 6),
+    tau_minus=st.floats(0.3, 6),
 )
 
 
@@ -168,9 +173,7 @@ def test_branches_hold_what_the_float_rule_wants_and_what_the_products_give(rule
         Arithmetic.FIXED: {
             n: mean_integer_traces(np.array([t.impulse]), t.tau, window, code.epoch)[0] for n, t in code.traces.items()
         },
-        Arithmetic.FLOATING: {
-            n: t.impulse * np.exp(-np.arange(window + 1) / t.tau) for n, t in code.traces.items()
-        },
+        Arithmetic.FLOATING: {n: t.impulse * np.exp(-np.arange(window + 1) / t.tau) for n, t in code.traces.items()},
     }
     cases = [(code.none, 0, None, None)]
     cases += [(code.both, d, d, 0) for d in range(window)]

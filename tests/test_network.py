@@ -23,25 +23,33 @@ def test_dt(dt):
         Semantics(dt)
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    ({"discretization": "rk4"}, "Discretization 'rk4' is unknown; there are: 'euler', 'exponential'"),
-    ({"update_order": "random"}, "UpdateOrder 'random' is unknown"),
-])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"discretization": "rk4"}, "Discretization 'rk4' is unknown; there are: 'euler', 'exponential'"),
+        ({"update_order": "random"}, "UpdateOrder 'random' is unknown"),
+    ],
+)
 def test_semantics_by_name(more, words):
     with pytest.raises(ParameterError, match=words):
         Semantics(1e-3, **more)
     assert Semantics(1e-3, "exponential", "voltage_first").to_dict() == {
-        "dt": 1e-3, "discretization": "exponential", "update_order": "voltage_first",
+        "dt": 1e-3,
+        "discretization": "exponential",
+        "update_order": "voltage_first",
     }
 
 
-@pytest.mark.parametrize(("more", "error", "words"), [
-    ({"name": ""}, ParameterError, "population: the name"),
-    ({"bias": [1, 2, 3]}, ShapeError, "population 'p': bias has 3 values for 2 neurons"),
-    ({"bias": np.nan}, ParameterError, "population 'p': bias has a NaN"),
-    ({"reset": "soft"}, ParameterError, "Reset 'soft' is unknown"),
-    ({"threshold": "<"}, ParameterError, "Comparison '<' is unknown"),
-])
+@pytest.mark.parametrize(
+    ("more", "error", "words"),
+    [
+        ({"name": ""}, ParameterError, "population: the name"),
+        ({"bias": [1, 2, 3]}, ShapeError, "population 'p': bias has 3 values for 2 neurons"),
+        ({"bias": np.nan}, ParameterError, "population 'p': bias has a NaN"),
+        ({"reset": "soft"}, ParameterError, "Reset 'soft' is unknown"),
+        ({"threshold": "<"}, ParameterError, "Comparison '<' is unknown"),
+    ],
+)
 def test_populations(more, error, words):
     with pytest.raises(error, match=words):
         Population(**({"name": "p", "neuron": LIF(size=2, tau_mem=0.1)} | more))

@@ -18,7 +18,11 @@ ONE = {"tau_mem": TAU_MEM, "r": R, "v_leak": LEAK, "v_init": V0}
 TWO = ONE | {"tau_syn": TAU_SYN, "w_in": W_IN}
 NEVER = {"v_threshold": 1e9}
 PARAMETERS = {
-    LI: ONE, LIF: ONE | NEVER, CubaLI: TWO, CubaLIF: TWO | NEVER, IF: {"r": R, "v_init": V0} | NEVER,
+    LI: ONE,
+    LIF: ONE | NEVER,
+    CubaLI: TWO,
+    CubaLIF: TWO | NEVER,
+    IF: {"r": R, "v_init": V0} | NEVER,
 }
 
 
@@ -31,6 +35,7 @@ def simulate(model, dt, steps, **semantics):
 
 def exact(model, times):
     """u and v of the differential equations, integrated by SciPy."""
+
     def slope(_, state):
         u, v = state
         if model is IF:
@@ -38,6 +43,7 @@ def exact(model, times):
         if model in (LI, LIF):
             return [0, (LEAK - v + R * S) / TAU_MEM]
         return [(-u + W_IN * S) / TAU_SYN, (LEAK - v + R * u) / TAU_MEM]
+
     solution = solve_ivp(slope, (0, times[-1]), [0, V0], "DOP853", times, rtol=1e-12, atol=1e-13)
     return solution.y
 
@@ -57,10 +63,17 @@ def test_exponential_current_is_exact(model):
 
 
 @pytest.mark.parametrize("order", ["current_first", "voltage_first"])
-@pytest.mark.parametrize(("model", "method"), [
-    (LI, "euler"), (LIF, "euler"), (CubaLI, "euler"), (CubaLIF, "euler"), (CubaLI, "exponential"),
-    (CubaLIF, "exponential"),
-])
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        (LI, "euler"),
+        (LIF, "euler"),
+        (CubaLI, "euler"),
+        (CubaLIF, "euler"),
+        (CubaLI, "exponential"),
+        (CubaLIF, "exponential"),
+    ],
+)
 def test_first_order_convergence(model, method, order):
     """Halving dt halves the error: forward Euler, and holding u during a step, are of first order."""
     errors = []
@@ -98,7 +111,9 @@ def test_integrate_and_fire_fires_at_a_constant_rate():
     net = Network([Input("in", 1)], [Population(name="p", neuron=neuron, bias=1.0)], [], ["p"], Semantics(0.125))
     spikes = run(net, np.zeros((24, 1, 1)), "spec").spikes["p"][:, 0]
     assert [np.flatnonzero(spikes[:, n]).tolist() for n in range(3)] == [
-        list(range(2, 24, 3)), list(range(3, 24, 3)), [8, 17]
+        list(range(2, 24, 3)),
+        list(range(3, 24, 3)),
+        [8, 17],
     ]
 
 

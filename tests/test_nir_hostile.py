@@ -21,21 +21,32 @@ DT = {"a": 1e-3, "b": 1e-3, "c": None}  # a fixed network states its own
 
 def convolutional():
     """Nodes of most types, nested graphs and loops."""
+
     def neuron(shape):
         return nir.CubaLIF(*(np.full(shape, v) for v in (0.01, 0.005, 1.0, 0.0, 1.0)))
 
     inner = nir.NIRGraph(
-        {"in": nir.Input({"input": np.array([2])}), "w": nir.Affine(np.eye(2), np.ones(2)), "n": neuron(2),
-         "out": nir.Output({"output": np.array([2])})},
-        [("in", "n"), ("n", "w"), ("w", "n"), ("n", "out")], type_check=False,
+        {
+            "in": nir.Input({"input": np.array([2])}),
+            "w": nir.Affine(np.eye(2), np.ones(2)),
+            "n": neuron(2),
+            "out": nir.Output({"output": np.array([2])}),
+        },
+        [("in", "n"), ("n", "w"), ("w", "n"), ("n", "out")],
+        type_check=False,
     )
     nodes = {
         "in": nir.Input({"input": np.array([1, 6, 6])}),
         "conv": nir.Conv2d((6, 6), np.ones((2, 1, 3, 3)), 1, "same", 1, 1, np.zeros(2)),
-        "pop": neuron((2, 6, 6)), "pool": nir.SumPool2d(*(np.array([k, k]) for k in (2, 2, 0))),
-        "flat": nir.Flatten({"input": np.array([2, 3, 3])}, 0, -1), "scale": nir.Scale(np.full(18, 0.5)),
-        "delay": nir.Delay(np.full(18, 0.003)), "fc": nir.Linear(np.ones((2, 18))), "sub": inner,
-        "last": nir.Threshold(np.ones(2)), "out": nir.Output({"output": np.array([2])}),
+        "pop": neuron((2, 6, 6)),
+        "pool": nir.SumPool2d(*(np.array([k, k]) for k in (2, 2, 0))),
+        "flat": nir.Flatten({"input": np.array([2, 3, 3])}, 0, -1),
+        "scale": nir.Scale(np.full(18, 0.5)),
+        "delay": nir.Delay(np.full(18, 0.003)),
+        "fc": nir.Linear(np.ones((2, 18))),
+        "sub": inner,
+        "last": nir.Threshold(np.ones(2)),
+        "out": nir.Output({"output": np.array([2])}),
     }
     return nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False)
 
@@ -80,12 +91,12 @@ def damaged(content, changes):
         if kind == "cut":
             del data[start:]
         elif kind == "set":
-            data[start:start + 1] = bytes([value])
+            data[start : start + 1] = bytes([value])
         elif kind == "fill":
-            data[start:start + 8] = bytes([value] * 8)
+            data[start : start + 8] = bytes([value] * 8)
         else:
             source = int(value * len(data))
-            data[start:start + 16] = data[source:source + 16]
+            data[start : start + 16] = data[source : source + 16]
         if not data:
             break
     return bytes(data)
@@ -100,17 +111,40 @@ def test_changed_bytes(valid, tmp_path_factory, which, changes):
 
 
 VALUES = st.one_of(
-    st.sampled_from([
-        -1, 0, 2, 2**31, 2**63 - 1, -2.0, 1e308, float("nan"), float("inf"), 1j, True, "", "text", "a\nb", "NIRGraph",
-        "LIF", "Conv1d", "same", b"\xff", h5py.Empty("f8"), "in", "sub.w",
-    ]),
+    st.sampled_from(
+        [
+            -1,
+            0,
+            2,
+            2**31,
+            2**63 - 1,
+            -2.0,
+            1e308,
+            float("nan"),
+            float("inf"),
+            1j,
+            True,
+            "",
+            "text",
+            "a\nb",
+            "NIRGraph",
+            "LIF",
+            "Conv1d",
+            "same",
+            b"\xff",
+            h5py.Empty("f8"),
+            "in",
+            "sub.w",
+        ]
+    ),
     st.sampled_from([(0,), (1,), (2,), (3,), (2, 2), (2, 1, 3, 3), (1, 1, 1, 1, 1), (2, 0)]).flatmap(
         lambda shape: st.sampled_from(["f8", "i8", "u1", "?", "S3", "f2", "c16"]).map(
             lambda dtype: np.ones(shape, dtype)
         )
     ),
-    st.lists(st.sampled_from(["in", "conv", "pop", "pool", "sub", "out", "last", "nobody", ""]), min_size=2,
-             max_size=8).map(lambda names: np.array(names[:len(names) // 2 * 2], object).reshape(-1, 2)),
+    st.lists(
+        st.sampled_from(["in", "conv", "pop", "pool", "sub", "out", "last", "nobody", ""]), min_size=2, max_size=8
+    ).map(lambda names: np.array(names[: len(names) // 2 * 2], object).reshape(-1, 2)),
     st.sampled_from([(1 << 40,), (1 << 20, 1 << 20), (2, 1 << 23)]).map(lambda shape: ("declared", shape)),
 )
 STRUCTURE = st.tuples(st.sampled_from(("delete", "value", "move", "copy", "group")), FRACTION, FRACTION, VALUES)

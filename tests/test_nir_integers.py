@@ -40,10 +40,15 @@ def test_generated_networks_come_back_and_give_the_same_bytes(tmp_path_factory, 
     there_and_back(network, tmp_path_factory.mktemp("nir"))
 
 
-@pytest.mark.parametrize("more", [
-    {}, {"dt": 1e-3, "report": report()},
-    {"chip": chip_from_table(chip_to_table(OWN_CHIP), "own")}, {"chip": "loihi2"},
-])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"dt": 1e-3, "report": report()},
+        {"chip": chip_from_table(chip_to_table(OWN_CHIP), "own")},
+        {"chip": "loihi2"},
+    ],
+)
 def test_chip_dt_report_names_and_notes_come_back(tmp_path, more):
     there_and_back(fixed_network(**more), tmp_path)
 
@@ -61,16 +66,26 @@ def quantisable():
     return sh.Network(
         [sh.Input("in", 6)],
         [
-            sh.Population(name="a", neuron=sh.CubaLIF(
-                size=8, tau_mem=0.02, tau_syn=0.01, v_threshold=0.5, v_reset=-0.1,
-            )),
+            sh.Population(
+                name="a",
+                neuron=sh.CubaLIF(
+                    size=8,
+                    tau_mem=0.02,
+                    tau_syn=0.01,
+                    v_threshold=0.5,
+                    v_reset=-0.1,
+                ),
+            ),
             sh.Population(name="b", neuron=sh.LIF(size=3, tau_mem=[0.01, 0.02, 0.03], r=[1, 2, 3], v_leak=0.2)),
             sh.Population(name="c", neuron=sh.IF(size=2, r=[300, 500]), bias=[0.1, -0.2]),
         ],
-        [sh.Projection(source="in", target="a", weight=conv),
-         sh.Projection(source="a", target="b", weight=rng.normal(size=(3, 8))),
-         sh.Projection(source="b", target="c", weight=rng.normal(size=(2, 3)))],
-        ["c"], sh.Semantics(1e-3),
+        [
+            sh.Projection(source="in", target="a", weight=conv),
+            sh.Projection(source="a", target="b", weight=rng.normal(size=(3, 8))),
+            sh.Projection(source="b", target="c", weight=rng.normal(size=(2, 3))),
+        ],
+        ["c"],
+        sh.Semantics(1e-3),
     )
 
 
@@ -88,9 +103,11 @@ def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales
     rng = np.random.default_rng(0)
     if with_scales:
         fixed = dataclasses.replace(
-            fixed, populations=[dataclasses.replace(p, scale=float(rng.uniform(9, 99))) for p in fixed.populations],
-            projections=[dataclasses.replace(p, scale=np.full(p.shape[0], rng.uniform(3, 9)))
-                         for p in fixed.projections],
+            fixed,
+            populations=[dataclasses.replace(p, scale=float(rng.uniform(9, 99))) for p in fixed.populations],
+            projections=[
+                dataclasses.replace(p, scale=np.full(p.shape[0], rng.uniform(3, 9))) for p in fixed.projections
+            ],
         )
     fixed = dataclasses.replace(fixed, dt=dt)
     chip, net = fixed.limits, sh.dequantize(fixed)
@@ -115,8 +132,11 @@ def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales
 def test_what_a_float_neuron_cannot_state_is_noted():
     def notes(**values):
         network = sh.FixedNetwork(
-            [sh.Input("in", 1)], [sh.FixedPopulation(name="p", size=1, **values)],
-            [sh.FixedProjection(source="in", target="p", weight=[[2]])], ["p"], dt=1e-3,
+            [sh.Input("in", 1)],
+            [sh.FixedPopulation(name="p", size=1, **values)],
+            [sh.FixedProjection(source="in", target="p", weight=[[2]])],
+            ["p"],
+            dt=1e-3,
         )
         return list(sh.dequantize(network).notes[1:])
 
@@ -149,6 +169,7 @@ def a_node(name, **values):
     def change(graph, _):
         for parameter, value in values.items():
             setattr(graph.nodes[name], parameter, value)
+
     return change
 
 
@@ -157,12 +178,14 @@ def an_array(group, index, name, value):
         array = tree[group][str(index)][name].copy()
         array.reshape(-1)[0] += value
         tree[group][str(index)][name] = array
+
     return change
 
 
 def header(**values):
     def change(_, tree):
         tree["header"] = json.dumps(json.loads(tree["header"]) | values)
+
     return change
 
 
@@ -171,21 +194,28 @@ def rewired(graph, _):
     graph.edges += [("b", "more"), ("more", "b")]
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (a_node("b", tau=np.array([0.01, 0.02, 0.0300001])), "'b': .* contradict each other in tau_mem"),
-    (a_node("c", v_threshold=np.array([1.0, 1.1])), "'c': .* in v_threshold"),
-    (a_node("a->b", weight=np.ones((3, 8))), "'a->b': .* in weights"), (rewired, "the graph: .* in inputs"),
-    (an_array("projections", 1, "weight", 2), "'a->b': .* in weights"),
-    (an_array("projections", 0, "kernel", 2), "'in->a': .* in weights"),
-    (an_array("populations", 1, "dv", 1), "'b': .* in tau_mem"),
-    (an_array("populations", 2, "bias_mant", 1), "'c': .* in bias"),
-    (an_array("populations", 2, "v_init", 1), "'c': .* in v_init"),
-    (an_array("populations", 0, "du", 4096), "du = .* outside 0 .. 4095|register"),
-    (header(dt=2e-3), "the graph: .* in dt"), (header(chip="loihi3"), "loihi3"), (header(outputs=["b"]), "outputs"),
-    (header(kind="float"), "damaged"), (header(projections=[]), "contradict each other in inputs"),
-    (lambda _, tree: tree.pop("header"), "damaged"),
-    (lambda graph, _: graph.metadata.update({FIXED_KEY: 3}), "damaged"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (a_node("b", tau=np.array([0.01, 0.02, 0.0300001])), "'b': .* contradict each other in tau_mem"),
+        (a_node("c", v_threshold=np.array([1.0, 1.1])), "'c': .* in v_threshold"),
+        (a_node("a->b", weight=np.ones((3, 8))), "'a->b': .* in weights"),
+        (rewired, "the graph: .* in inputs"),
+        (an_array("projections", 1, "weight", 2), "'a->b': .* in weights"),
+        (an_array("projections", 0, "kernel", 2), "'in->a': .* in weights"),
+        (an_array("populations", 1, "dv", 1), "'b': .* in tau_mem"),
+        (an_array("populations", 2, "bias_mant", 1), "'c': .* in bias"),
+        (an_array("populations", 2, "v_init", 1), "'c': .* in v_init"),
+        (an_array("populations", 0, "du", 4096), "du = .* outside 0 .. 4095|register"),
+        (header(dt=2e-3), "the graph: .* in dt"),
+        (header(chip="loihi3"), "loihi3"),
+        (header(outputs=["b"]), "outputs"),
+        (header(kind="float"), "damaged"),
+        (header(projections=[]), "contradict each other in inputs"),
+        (lambda _, tree: tree.pop("header"), "damaged"),
+        (lambda graph, _: graph.metadata.update({FIXED_KEY: 3}), "damaged"),
+    ],
+)
 def test_a_graph_that_contradicts_itself_is_refused(tmp_path, change, words):
     fixed = sh.quantize(quantisable(), "loihi")
     graph = changed(fixed, change)
@@ -196,10 +226,17 @@ def test_a_graph_that_contradicts_itself_is_refused(tmp_path, change, words):
         sh.from_nir(tmp_path / "n.nir")
 
 
-@pytest.mark.parametrize("options", [
-    {"dt": 1e-3}, {"reset": "zero"}, {"threshold": ">"}, {"discretization": "euler"}, {"preset": "snntorch"},
-    {"update_order": "current_first"},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dt": 1e-3},
+        {"reset": "zero"},
+        {"threshold": ">"},
+        {"discretization": "euler"},
+        {"preset": "snntorch"},
+        {"update_order": "current_first"},
+    ],
+)
 def test_a_fixed_network_takes_no_semantics(options):
     with pytest.raises(ParameterError, match=f"leave {next(iter(options))} out"):
         sh.from_nir(sh.to_nir(fixed_network()), **options)
@@ -218,11 +255,21 @@ def test_without_the_integers_the_nodes_are_read():
 
 # Learning rules.
 
-FIXED_SSDP = sh.FixedSSDP(a_plus=3, a_baseline=1, lut=(255, 9), lut_baseline=(7,), gate=sh.FixedGate(
-    offset=-3, slope=4, shift=2, gate_bits=5), spike_time="last", commit_windows=4, lsb_shift=3)
+FIXED_SSDP = sh.FixedSSDP(
+    a_plus=3,
+    a_baseline=1,
+    lut=(255, 9),
+    lut_baseline=(7,),
+    gate=sh.FixedGate(offset=-3, slope=4, shift=2, gate_bits=5),
+    spike_time="last",
+    commit_windows=4,
+    lsb_shift=3,
+)
 RULES = [
     sh.SSDP(a_plus=1 / 3, kernel="exponential", gate=sh.Gate(k=0.1, mean=0.2, deviation=0.3), rounding="stochastic"),
-    sh.STDP(tau_plus=1 / 7, pairing="nearest"), sh.SADP(kappa_bits=5), FIXED_SSDP,
+    sh.STDP(tau_plus=1 / 7, pairing="nearest"),
+    sh.SADP(kappa_bits=5),
+    FIXED_SSDP,
     sh.FixedSTDP(a_plus=3, a_minus=4, decay_plus=5, decay_minus=6, lsb_shift=2),
     sh.FixedSADP(a_plus=3, a_minus=4, lsb_shift=1),
 ]
@@ -254,15 +301,25 @@ def test_rules_that_cannot_be_written():
         sh.to_nir(fixed_network(), rule={"nobody": sh.SADP()})
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("{", "damaged"), ("[]", "damaged"), ("{}", "damaged"), (3, "damaged"), ("[" * 100_000, "damaged"),
-    ('{"rule": 3}', "not by '3'"), ('{"rule": {"kind": "Own"}}', "kind 'Own' are unknown"),
-    ('{"rule": {"kind": "SADP", "a_plus": -1}}', "a_plus = -1"),
-    ('{"rule": {"kind": "SADP", "x": 1}}', "parameter 'x'"),
-    ('{"rule": {"kind": "FixedSADP"}}', "missing"), ('{"rule": {"kind": "SADP", "gate": {"kind": "SADP"}}}', "no Gate"),
-    ('{"rule": {"kind": "Gate", "k": 0, "mean": 0, "deviation": 1}}', "Gate is no learning rule"),
-    ('{"rules": {"late": {"kind": "SSDP", "sigma": NaN}}}', "NaN or infinite"), ('{"rules": 3}', "damaged"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ("{}", "damaged"),
+        (3, "damaged"),
+        ("[" * 100_000, "damaged"),
+        ('{"rule": 3}', "not by '3'"),
+        ('{"rule": {"kind": "Own"}}', "kind 'Own' are unknown"),
+        ('{"rule": {"kind": "SADP", "a_plus": -1}}', "a_plus = -1"),
+        ('{"rule": {"kind": "SADP", "x": 1}}', "parameter 'x'"),
+        ('{"rule": {"kind": "FixedSADP"}}', "missing"),
+        ('{"rule": {"kind": "SADP", "gate": {"kind": "SADP"}}}', "no Gate"),
+        ('{"rule": {"kind": "Gate", "k": 0, "mean": 0, "deviation": 1}}', "Gate is no learning rule"),
+        ('{"rules": {"late": {"kind": "SSDP", "sigma": NaN}}}', "NaN or infinite"),
+        ('{"rules": 3}', "damaged"),
+    ],
+)
 def test_wrong_rules(text, words):
     graph = sh.to_nir(fixed_network())
     graph.metadata[RULE_KEY] = text
@@ -273,7 +330,10 @@ def test_wrong_rules(text, words):
 # Hostile metadata.
 
 PLAIN = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([2**31, 2**63, 10**400, -1e308, 1e-320, 0.5]),
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([2**31, 2**63, 10**400, -1e308, 1e-320, 0.5]),
     st.text(max_size=3),
     st.sampled_from([[], {}, [1, 2], ["in"], {"kind": "SSDP"}, "in", "out", "loihi", "/etc/passwd", "w8/8-mixed"]),
 )
@@ -281,7 +341,8 @@ ARRAYS = st.one_of(
     st.sampled_from([(0,), (1,), (2,), (3,), (2, 3), (3, 2, 1)]).flatmap(
         lambda shape: st.sampled_from(["f8", "i8", "i2", "u1", "?", "S3", "c16"]).map(lambda kind: np.ones(shape, kind))
     ),
-    st.sampled_from([0, 2**62, float("nan"), "text", b"\xff", {}, {"0": 3}]), st.integers(-5, 5).map(np.int64),
+    st.sampled_from([0, 2**62, float("nan"), "text", b"\xff", {}, {"0": 3}]),
+    st.integers(-5, 5).map(np.int64),
 )
 
 
@@ -303,8 +364,14 @@ def put(tree, path, value, remove):
 
 
 @settings(max_examples=250, suppress_health_check=QUIET)
-@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1, exclude_max=True), PLAIN, ARRAYS, st.integers(0, 4)),
-                min_size=1, max_size=3), st.booleans())
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.floats(0, 1, exclude_max=True), PLAIN, ARRAYS, st.integers(0, 4)),
+        min_size=1,
+        max_size=3,
+    ),
+    st.booleans(),
+)
 def test_changed_metadata_are_read_or_refused(changes, with_report):
     network = fixed_network(dt=1e-3, report=report() if with_report else None)
     graph = sh.to_nir(network, rule={"late": RULES[0], "readout": RULES[3]})

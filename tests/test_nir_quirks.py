@@ -39,11 +39,16 @@ def refused(g, error, words, **arguments):
 
 def test_older_file_with_batch_axes_and_without_input_shape(tmp_path):
     nodes = {
-        "in": nir.Input({"input": np.array([1, 2, 6, 6])}), "c": conv(3, 2, 3, 3, shape=(6, 6)),
+        "in": nir.Input({"input": np.array([1, 2, 6, 6])}),
+        "c": conv(3, 2, 3, 3, shape=(6, 6)),
         "n": node_if(1, 3, 4, 4),
-        "p": nir.SumPool2d(*(np.array([k, k]) for k in (2, 2, 0))), "c2": conv(2, 3, 2, 2, shape=(2, 2)),
-        "n2": node_if(1, 2, 1, 1), "f": nir.Flatten({"input": np.zeros(4, int)}, 1, -1),
-        "fc": nir.Linear(np.ones((5, 2))), "n3": node_if(1, 5), "out": nir.Output({"output": np.array([1, 5])}),
+        "p": nir.SumPool2d(*(np.array([k, k]) for k in (2, 2, 0))),
+        "c2": conv(2, 3, 2, 2, shape=(2, 2)),
+        "n2": node_if(1, 2, 1, 1),
+        "f": nir.Flatten({"input": np.zeros(4, int)}, 1, -1),
+        "fc": nir.Linear(np.ones((5, 2))),
+        "n3": node_if(1, 5),
+        "out": nir.Output({"output": np.array([1, 5])}),
     }
     nir.write(tmp_path / "g.nir", graph(nodes, ">".join(nodes)))
     new = from_nir(tmp_path / "g.nir", 1.0)
@@ -60,8 +65,12 @@ def test_older_file_with_batch_axes_and_without_input_shape(tmp_path):
 
 def test_edges_to_a_graph_whose_nodes_were_renamed():
     nodes = ends([4], [3]) | {
-        "fc": nir.Linear(np.ones((3, 4))), "sub.input": nir.Input({"input": np.array([3])}), "sub.n": node_if(3),
-        "sub.rec": nir.Linear(np.eye(3)), "sub.output": nir.Output({"output": np.array([3])}), "last": node_if(3),
+        "fc": nir.Linear(np.ones((3, 4))),
+        "sub.input": nir.Input({"input": np.array([3])}),
+        "sub.n": node_if(3),
+        "sub.rec": nir.Linear(np.eye(3)),
+        "sub.output": nir.Output({"output": np.array([3])}),
+        "last": node_if(3),
     }
     edges = ["in>fc>sub", "sub.input>sub.n>sub.output", "sub.n>sub.rec>sub.n", "sub>last>out"]
     net = from_nir(graph(nodes, *edges), 1.0)
@@ -75,12 +84,16 @@ def test_edges_to_a_graph_whose_nodes_were_renamed():
 def test_nested_graphs_are_one_graph():
     """a > (b > (c, back to b)) is a > b > c > b, whatever shape the inner Input declares."""
     inner = graph(ends([9], [3]) | {"c": node_if(3)}, "in>c>out")
-    outer = graph(ends([3], [3]) | {"b": node_if(3), "inner": inner, "w": nir.Linear(np.eye(3))}, "in>b>inner>w>b",
-                  "inner>out")
+    outer = graph(
+        ends([3], [3]) | {"b": node_if(3), "inner": inner, "w": nir.Linear(np.eye(3))}, "in>b>inner>w>b", "inner>out"
+    )
     net = from_nir(graph(ends([3], [3]) | {"a": node_if(3), "s": outer}, "in>a>s>out"), 1.0)
     assert net.population_names == ("a", "s.b", "s.inner.c")
     assert {(p.source, p.target) for p in net.projections} == {
-        ("in", "a"), ("a", "s.b"), ("s.b", "s.inner.c"), ("s.inner.c", "s.b")
+        ("in", "a"),
+        ("a", "s.b"),
+        ("s.b", "s.inner.c"),
+        ("s.inner.c", "s.b"),
     }
     assert net.outputs == ("s.inner.c",)
     assert any("'s.inner.in' (Port) declares the shape (9,)" in note for note in net.notes)
@@ -88,8 +101,14 @@ def test_nested_graphs_are_one_graph():
 
 def test_nested_graphs_of_several_ends_are_named_by_edges():
     sub = graph(
-        {"x": nir.Input({"input": np.array([2])}), "y": nir.Input({"input": np.array([2])}), "n": node_if(2),
-         "out": nir.Output({"output": np.array([2])})}, "x>n>out", "y>n",
+        {
+            "x": nir.Input({"input": np.array([2])}),
+            "y": nir.Input({"input": np.array([2])}),
+            "n": node_if(2),
+            "out": nir.Output({"output": np.array([2])}),
+        },
+        "x>n>out",
+        "y>n",
     )
     two = {"in": nir.Input({"input": np.array([2])}), "in2": nir.Input({"input": np.array([2])})}
     nodes = ends([2], [2]) | two | {"s": sub}
@@ -117,7 +136,9 @@ def test_axis_of_time_of_an_input_and_output():
 
 def test_delays_are_rounded_to_steps_with_a_note():
     nodes = ends([3], [2]) | {
-        "d": nir.Delay(np.array([0.0, 0.0024, 0.004])), "w": nir.Linear(np.arange(6.0).reshape(2, 3)), "n": node_if(2),
+        "d": nir.Delay(np.array([0.0, 0.0024, 0.004])),
+        "w": nir.Linear(np.arange(6.0).reshape(2, 3)),
+        "n": node_if(2),
     }
     net = from_nir(graph(nodes, "in>d>w>n>out"), 1e-3)
     (p,) = net.projections
@@ -132,10 +153,15 @@ def test_delays_are_rounded_to_steps_with_a_note():
     assert not any("rounded" in note for note in net.notes)
 
 
-@pytest.mark.parametrize(("delay", "words"), [
-    (-1.0, "'d' \\(Delay\\): delay = -1 s is outside"), (1e9, "= 1e\\+09 s is outside 0 .. 100000 s"),
-    (np.nan, "'d' \\(Delay\\): delay has a NaN"), (np.ones(5), "gives 5 values.*takes 3"),
-])
+@pytest.mark.parametrize(
+    ("delay", "words"),
+    [
+        (-1.0, "'d' \\(Delay\\): delay = -1 s is outside"),
+        (1e9, "= 1e\\+09 s is outside 0 .. 100000 s"),
+        (np.nan, "'d' \\(Delay\\): delay has a NaN"),
+        (np.ones(5), "gives 5 values.*takes 3"),
+    ],
+)
 def test_delays_that_make_no_sense(delay, words):
     nodes = ends([3], [3]) | {"d": nir.Delay(np.array(delay)), "n": node_if(3)}
     refused(graph(nodes, "in>d>n>out"), ParameterError, words)
@@ -158,22 +184,27 @@ def test_threshold_fires_on_the_input_of_one_step_alone(discretization):
     assert any("'t' (Threshold) is a population of neurons without memory" in note for note in net.notes)
 
 
-@pytest.mark.parametrize(("node", "error", "words"), [
-    (conv(2, 3, 2, 2), ShapeError, "takes 3 channels"), (conv(2, 2, 9, 1), ShapeError, "smaller than a kernel"),
-    (conv(2, 2, 2, 2, shape=(7, 7)), ShapeError, "gives 72 values.*takes 98"),
-    (conv(2, 2, 2, 2, shape=(4, 9)), ShapeError, "gives the shape \\(2, 6, 6\\).*takes \\(2, 4, 9\\)"),
-    (conv(2, 2, 2, 2, stride=0), ParameterError, "stride = '\\(0, 0\\)'"),
-    (conv(2, 2, 2, 2, stride=(1, 2, 3)), ParameterError, "stride = "),
-    (conv(2, 2, 2, 2, padding=-1), ParameterError, "padding = "),
-    (conv(2, 2, 2, 2, stride=2, padding="same"), UnsupportedError, "'same' with stride"),
-    (conv(2, 2, 2, 2, dilation=0), ParameterError, "dilation"), (conv(3, 1, 2, 2, groups=2), ShapeError, "in 2 groups"),
-    (conv(2, 2, 2, 2, bias=np.ones(3)), ShapeError, "bias has 3 values"),
-    (conv(2, 2, 2, 2, bias=np.full(2, np.inf)), ParameterError, "bias has a NaN or infinite"),
-    (conv(2, 2, 2, 2, padding=1 << 30), ParameterError, "too large; check the padding"),
-    (nir.SumPool2d(np.array([1 << 20, 1 << 20]), np.array([1, 1]), np.array([0, 0])), ParameterError, "too large"),
-    (nir.SumPool2d(np.array([2.5, 2]), np.array([1, 1]), np.array([0, 0])), ParameterError, "kernel_size"),
-    (nir.AvgPool2d(np.array([9, 9]), np.array([1, 1]), np.array([0, 0])), ShapeError, "smaller than a kernel"),
-])
+@pytest.mark.parametrize(
+    ("node", "error", "words"),
+    [
+        (conv(2, 3, 2, 2), ShapeError, "takes 3 channels"),
+        (conv(2, 2, 9, 1), ShapeError, "smaller than a kernel"),
+        (conv(2, 2, 2, 2, shape=(7, 7)), ShapeError, "gives 72 values.*takes 98"),
+        (conv(2, 2, 2, 2, shape=(4, 9)), ShapeError, "gives the shape \\(2, 6, 6\\).*takes \\(2, 4, 9\\)"),
+        (conv(2, 2, 2, 2, stride=0), ParameterError, "stride = '\\(0, 0\\)'"),
+        (conv(2, 2, 2, 2, stride=(1, 2, 3)), ParameterError, "stride = "),
+        (conv(2, 2, 2, 2, padding=-1), ParameterError, "padding = "),
+        (conv(2, 2, 2, 2, stride=2, padding="same"), UnsupportedError, "'same' with stride"),
+        (conv(2, 2, 2, 2, dilation=0), ParameterError, "dilation"),
+        (conv(3, 1, 2, 2, groups=2), ShapeError, "in 2 groups"),
+        (conv(2, 2, 2, 2, bias=np.ones(3)), ShapeError, "bias has 3 values"),
+        (conv(2, 2, 2, 2, bias=np.full(2, np.inf)), ParameterError, "bias has a NaN or infinite"),
+        (conv(2, 2, 2, 2, padding=1 << 30), ParameterError, "too large; check the padding"),
+        (nir.SumPool2d(np.array([1 << 20, 1 << 20]), np.array([1, 1]), np.array([0, 0])), ParameterError, "too large"),
+        (nir.SumPool2d(np.array([2.5, 2]), np.array([1, 1]), np.array([0, 0])), ParameterError, "kernel_size"),
+        (nir.AvgPool2d(np.array([9, 9]), np.array([1, 1]), np.array([0, 0])), ShapeError, "smaller than a kernel"),
+    ],
+)
 def test_convolutions_that_make_no_sense_name_their_node(node, error, words):
     nodes = ends([2, 6, 6], [1]) | {"x": node, "n": nir.LIF(*(np.array(1.0),) * 3, np.array(2.0))}
     refused(graph(nodes, "in>x>n>out"), error, f"'x'.*{words}")
@@ -190,16 +221,23 @@ def test_budget_of_unrolled_synapses():
     assert from_nir(g, 1.0, max_synapses=400 + 216).projection("x->fc").shape == (3, 72)
     words = "'fc' \\(Linear\\): unrolled it needs 400 synapses.*raise max_synapses"
     refused(g, UnsupportedError, words, max_synapses=399)
-    kept = from_nir(graph(nodes | {"n": node_if(2, 5, 5), "out": nir.Output({"output": np.array([50])})}, "in>x>n>out"),
-                    1.0, max_synapses=0)
+    kept = from_nir(
+        graph(nodes | {"n": node_if(2, 5, 5), "out": nir.Output({"output": np.array([50])})}, "in>x>n>out"),
+        1.0,
+        max_synapses=0,
+    )
     assert kept.projection("x").is_convolution
 
 
 def test_transposed_weights_are_not_guessed():
     """Square weights of the same writer fit both ways, so nothing is certain."""
     nodes = ends([4], [2]) | {
-        "w": nir.Linear(np.ones((4, 3))), "a": node_if(3), "w2": nir.Linear(np.ones((3, 3))), "b": node_if(3),
-        "w3": nir.Linear(np.ones((3, 2))), "c": node_if(2),
+        "w": nir.Linear(np.ones((4, 3))),
+        "a": node_if(3),
+        "w2": nir.Linear(np.ones((3, 3))),
+        "b": node_if(3),
+        "w3": nir.Linear(np.ones((3, 2))),
+        "c": node_if(2),
     }
     refused(graph(nodes, "in>w>a>w2>b>w3>c>out"), ShapeError, "looks transposed.*square ones too")
 

@@ -25,7 +25,10 @@ def full(size, value):
 
 def lif(size=2, tau=0.02, r=1.5, leak=0.0, threshold=1.0, reset=0.0):
     return nir.LIF(
-        tau=full(size, tau), r=full(size, r), v_leak=full(size, leak), v_threshold=full(size, threshold),
+        tau=full(size, tau),
+        r=full(size, r),
+        v_leak=full(size, leak),
+        v_threshold=full(size, threshold),
         v_reset=full(size, reset),
     )
 
@@ -78,9 +81,7 @@ NEURONS = {
     "I": (I, {"r": "r"}),
     "LI": (LI, {"tau": "tau_mem", "r": "r", "v_leak": "v_leak"}),
     "CubaLI": (CubaLI, {k: k for k in ("tau_mem", "tau_syn", "r", "v_leak", "w_in")}),
-    "CubaLIF": (
-        CubaLIF, {k: k for k in ("tau_mem", "tau_syn", "r", "v_leak", "w_in", "v_threshold", "v_reset")}
-    ),
+    "CubaLIF": (CubaLIF, {k: k for k in ("tau_mem", "tau_syn", "r", "v_leak", "w_in", "v_threshold", "v_reset")}),
 }
 
 
@@ -100,7 +101,8 @@ def test_every_parameter_of_every_neuron_arrives(kind, tmp_path):
 def test_file_and_graph_give_the_same_network(tmp_path):
     g = graph(
         {"fc1": affine(4, 3), "a": lif(4), "rec": affine(4, 4, 1), "fc2": linear(2, 4), "b": lif(2)},
-        "in->fc1->a->fc2->b->out", "a->rec->a",
+        "in->fc1->a->fc2->b->out",
+        "a->rec->a",
     )
     nir.write(tmp_path / "g.nir", g)
     same_network(from_nir(tmp_path / "g.nir", DT), from_nir(graph(g.nodes, *(f"{a}->{b}" for a, b in g.edges)), DT))
@@ -109,11 +111,14 @@ def test_file_and_graph_give_the_same_network(tmp_path):
 
 def test_recurrence_bias_and_order():
     fc, rec, out = affine(4, 3), affine(4, 4, 1), affine(2, 4, 2)
-    net = from_nir(graph({"z": lif(4), "a": lif(2), "fc": fc, "rec": rec, "last": out},
-                         "in->fc->z->last->a->out", "z->rec->z"), DT)
+    net = from_nir(
+        graph({"z": lif(4), "a": lif(2), "fc": fc, "rec": rec, "last": out}, "in->fc->z->last->a->out", "z->rec->z"), DT
+    )
     assert [p.name for p in net.populations] == ["z", "a"]  # as spikes reach them
     assert {p.name: (p.source, p.target) for p in net.projections} == {
-        "fc": ("in", "z"), "rec": ("z", "z"), "last": ("z", "a")
+        "fc": ("in", "z"),
+        "rec": ("z", "z"),
+        "last": ("z", "a"),
     }
     np.testing.assert_array_equal(net.population("z").bias, fc.bias + rec.bias)
     np.testing.assert_array_equal(net.population("a").bias, out.bias)
@@ -123,20 +128,32 @@ def test_recurrence_bias_and_order():
 
 
 def test_options_arrive_and_are_noted():
-    net = from_nir(simple(), 2e-3, reset="subtract", threshold=">=", discretization="exponential",
-                   update_order="voltage_first")
-    assert net.semantics.to_dict() == {
-        "dt": 2e-3, "discretization": "exponential", "update_order": "voltage_first"
-    }
+    net = from_nir(
+        simple(), 2e-3, reset="subtract", threshold=">=", discretization="exponential", update_order="voltage_first"
+    )
+    assert net.semantics.to_dict() == {"dt": 2e-3, "discretization": "exponential", "update_order": "voltage_first"}
     assert (net.population("pop").reset, net.population("pop").threshold) == ("subtract", ">=")
     for word in ("0.002 s", "'subtract'", "'>='", "'exponential'", "'voltage_first'"):
         assert word in net.notes[1]
 
 
-@pytest.mark.parametrize("argument", [
-    {"dt": 0}, {"dt": -1}, {"dt": np.nan}, {"dt": "fast"}, {"dt": None}, {"reset": "soft"}, {"threshold": "<"},
-    {"discretization": "rk4"}, {"update_order": 1}, {"source": 3}, {"source": None}, {"max_synapses": 1.5},
-])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"dt": 0},
+        {"dt": -1},
+        {"dt": np.nan},
+        {"dt": "fast"},
+        {"dt": None},
+        {"reset": "soft"},
+        {"threshold": "<"},
+        {"discretization": "rk4"},
+        {"update_order": 1},
+        {"source": 3},
+        {"source": None},
+        {"max_synapses": 1.5},
+    ],
+)
 def test_bad_arguments(argument):
     with pytest.raises(ParameterError):
         from_nir(**({"source": simple(), "dt": DT} | argument))
@@ -172,8 +189,12 @@ def test_one_weight_between_several_populations():
 
 def test_several_inputs_and_outputs():
     nodes = {
-        "in2": nir.Input({"input": np.array([4])}), "out2": nir.Output({"output": np.array([5])}),
-        "w": linear(2, 3), "w2": linear(5, 4), "a": lif(), "b": lif(5),
+        "in2": nir.Input({"input": np.array([4])}),
+        "out2": nir.Output({"output": np.array([5])}),
+        "w": linear(2, 3),
+        "w2": linear(5, 4),
+        "a": lif(),
+        "b": lif(5),
     }
     net = from_nir(graph(nodes, "in->w->a->out", "in2->w2->b->out2"), DT)
     assert {i.name: i.size for i in net.inputs} == {"in": 3, "in2": 4}
@@ -182,16 +203,19 @@ def test_several_inputs_and_outputs():
 
 
 def test_two_outputs_of_one_population_are_one():
-    net = from_nir(graph({"o2": nir.Output({"output": np.array([3])}), "a": lif(3)}, "in->a->out", "a->o2",
-                         outputs=3), DT)
+    net = from_nir(
+        graph({"o2": nir.Output({"output": np.array([3])}), "a": lif(3)}, "in->a->out", "a->o2", outputs=3), DT
+    )
     assert net.outputs == ("a",)
 
 
 def test_flatten_keeps_c_order():
     nodes = {
-        "in": nir.Input({"input": np.array([2, 3, 4])}), "flat": nir.Flatten({"input": np.array([2, 3, 4])}, 0, -1),
+        "in": nir.Input({"input": np.array([2, 3, 4])}),
+        "flat": nir.Flatten({"input": np.array([2, 3, 4])}, 0, -1),
         "grid": nir.IF(r=np.arange(24.0).reshape(2, 3, 4), v_threshold=np.ones((2, 3, 4))),
-        "fc": linear(2, 24), "pop": lif(),
+        "fc": linear(2, 24),
+        "pop": lif(),
     }
     net = from_nir(graph(nodes, "in->grid->flat->fc->pop->out"), DT)
     assert net.input_names == ("in",)
@@ -219,9 +243,7 @@ def test_chains_of_linear_nodes_multiply(seed):
     assert (p.source, p.target) == ("in", "pop")
     both = b.weight + c.weight
     np.testing.assert_array_equal(p.weight, d.weight @ both @ a.weight)
-    np.testing.assert_array_equal(
-        net.population("pop").bias, d.weight @ (both @ a.bias + b.bias + c.bias) + d.bias
-    )
+    np.testing.assert_array_equal(net.population("pop").bias, d.weight @ (both @ a.bias + b.bias + c.bias) + d.bias)
     assert sum("are one matrix" in note for note in net.notes) == 1
 
 
@@ -272,12 +294,15 @@ def test_unsupported_nodes_are_all_listed(tmp_path):
         assert "(LIF)" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("edges", "words"), [
-    (["in->fc->out"], "'fc' \\(Linear\\) leads to output 'out' without a neuron.*nir.LI"),
-    (["in->out"], "'in' \\(Input\\) leads to output 'out' without a neuron"),
-    (["in->fc->pop"], "'out' \\(Output\\): exactly one population must feed it, found \\[\\]"),
-    (["in->fc->pop->out", "pop2->out"], "exactly one population must feed it"),
-])
+@pytest.mark.parametrize(
+    ("edges", "words"),
+    [
+        (["in->fc->out"], "'fc' \\(Linear\\) leads to output 'out' without a neuron.*nir.LI"),
+        (["in->out"], "'in' \\(Input\\) leads to output 'out' without a neuron"),
+        (["in->fc->pop"], "'out' \\(Output\\): exactly one population must feed it, found \\[\\]"),
+        (["in->fc->pop->out", "pop2->out"], "exactly one population must feed it"),
+    ],
+)
 def test_outputs_that_are_no_population(edges, words):
     size = 3 if "in->out" in edges else 2
     refused(graph({"fc": linear(2, 3), "pop": lif(), "pop2": lif()}, *edges, outputs=size), UnsupportedError, words)
@@ -295,16 +320,19 @@ def test_readout_that_drives_others():
     refused(graph(nodes, "in->li->fc->pop->out"), UnsupportedError, "'li' \\(LI\\) is a readout without spikes")
 
 
-@pytest.mark.parametrize(("edges", "error", "words"), [
-    ([("in", "fc"), ("fc", "nobody")], ParameterError, "no node 'nobody'"),
-    ([("in", "fc"), ("in", "fc")], ParameterError, "'in' -> 'fc' occurs twice"),
-    ([("fc", "in")], ParameterError, "nothing follows an Output or comes before an Input"),
-    ([("out", "pop")], ParameterError, "nothing follows an Output"),
-    ([("in", "fc", "pop")], ParameterError, "no edge"),
-    ([("in", 3)], ParameterError, "no edge"),
-    ([("in", "pop")], ShapeError, "'in' -> 'pop'.*gives 3 values.*takes 2"),
-    ([("in", "tr")], ShapeError, "gives 3 values.*takes 2; its weight of shape \\(3, 2\\) looks transposed"),
-])
+@pytest.mark.parametrize(
+    ("edges", "error", "words"),
+    [
+        ([("in", "fc"), ("fc", "nobody")], ParameterError, "no node 'nobody'"),
+        ([("in", "fc"), ("in", "fc")], ParameterError, "'in' -> 'fc' occurs twice"),
+        ([("fc", "in")], ParameterError, "nothing follows an Output or comes before an Input"),
+        ([("out", "pop")], ParameterError, "nothing follows an Output"),
+        ([("in", "fc", "pop")], ParameterError, "no edge"),
+        ([("in", 3)], ParameterError, "no edge"),
+        ([("in", "pop")], ShapeError, "'in' -> 'pop'.*gives 3 values.*takes 2"),
+        ([("in", "tr")], ShapeError, "gives 3 values.*takes 2; its weight of shape \\(3, 2\\) looks transposed"),
+    ],
+)
 def test_malformed_edges(edges, error, words):
     nodes = {"fc": linear(2, 3), "tr": linear(3, 2), "pop": lif()}
     refused(nir.NIRGraph({**ends(), **nodes}, edges, type_check=False), error, words)
@@ -316,25 +344,28 @@ def replaced(node, **values):
     return node
 
 
-@pytest.mark.parametrize(("g", "error", "words"), [
-    (simple(lif(tau=0)), ParameterError, "'pop': LIF: tau_mem = 0 s must be above 0"),
-    (simple(lif(tau=-1)), ParameterError, "'pop': LIF: tau_mem = -1 s must be above 0"),
-    (simple(lif(tau=np.nan)), ParameterError, "'pop' \\(LIF\\): tau has a NaN"),
-    (simple(lif(tau=1e-4)), ParameterError, "'pop': LIF: dt = 0.001 s is larger than tau_mem = 0.0001 s"),
-    (simple(lif(threshold=1, reset=1)), ParameterError, "'pop'.*v_threshold must be above v_reset"),
-    (simple(replaced(lif(), r=np.ones(3))), ShapeError, "'pop' \\(LIF\\): its parameters differ in size"),
-    (simple(replaced(lif(), r=np.ones(2) * 1j)), ParameterError, "'pop' \\(LIF\\): r is not numeric"),
-    (simple(replaced(lif(), r=None)), ParameterError, "'pop' \\(LIF\\): r is not numeric"),
-    (simple(weights=nir.Linear(np.full((2, 3), np.nan))), ParameterError, "'fc' \\(Linear\\): a weight is NaN"),
-    (simple(weights=nir.Linear(np.ones((2, 3)) * 1j)), ParameterError, "'fc' \\(Linear\\): weights are complex"),
-    (simple(weights=nir.Linear(np.ones((4, 2, 3)))), UnsupportedError, "'fc' \\(Linear\\): a weight of shape"),
-    (simple(weights=nir.Linear(np.ones((0, 3)))), ShapeError, "'fc' \\(Linear\\) has no values"),
-    (simple(weights=nir.Affine(np.ones((2, 3)), np.ones(4))), ShapeError, "'fc' \\(Affine\\): bias has 4 values"),
-    (simple(weights=nir.Affine(np.ones((2, 3)), full(2, np.inf))), ParameterError, "'fc' \\(Affine\\): bias has"),
-    (graph({"pop": lif()}, "pop->out", inputs=-3), ShapeError, "'in' \\(Input\\).*is no shape"),
-    (graph({"pop": lif()}, "pop->out", inputs=1.5), ShapeError, "'in' \\(Input\\).*is no shape"),
-    (graph({"pop": lif(())}, "in->pop->out", inputs=2**40, outputs=2**40), ParameterError, "above the limit"),
-])
+@pytest.mark.parametrize(
+    ("g", "error", "words"),
+    [
+        (simple(lif(tau=0)), ParameterError, "'pop': LIF: tau_mem = 0 s must be above 0"),
+        (simple(lif(tau=-1)), ParameterError, "'pop': LIF: tau_mem = -1 s must be above 0"),
+        (simple(lif(tau=np.nan)), ParameterError, "'pop' \\(LIF\\): tau has a NaN"),
+        (simple(lif(tau=1e-4)), ParameterError, "'pop': LIF: dt = 0.001 s is larger than tau_mem = 0.0001 s"),
+        (simple(lif(threshold=1, reset=1)), ParameterError, "'pop'.*v_threshold must be above v_reset"),
+        (simple(replaced(lif(), r=np.ones(3))), ShapeError, "'pop' \\(LIF\\): its parameters differ in size"),
+        (simple(replaced(lif(), r=np.ones(2) * 1j)), ParameterError, "'pop' \\(LIF\\): r is not numeric"),
+        (simple(replaced(lif(), r=None)), ParameterError, "'pop' \\(LIF\\): r is not numeric"),
+        (simple(weights=nir.Linear(np.full((2, 3), np.nan))), ParameterError, "'fc' \\(Linear\\): a weight is NaN"),
+        (simple(weights=nir.Linear(np.ones((2, 3)) * 1j)), ParameterError, "'fc' \\(Linear\\): weights are complex"),
+        (simple(weights=nir.Linear(np.ones((4, 2, 3)))), UnsupportedError, "'fc' \\(Linear\\): a weight of shape"),
+        (simple(weights=nir.Linear(np.ones((0, 3)))), ShapeError, "'fc' \\(Linear\\) has no values"),
+        (simple(weights=nir.Affine(np.ones((2, 3)), np.ones(4))), ShapeError, "'fc' \\(Affine\\): bias has 4 values"),
+        (simple(weights=nir.Affine(np.ones((2, 3)), full(2, np.inf))), ParameterError, "'fc' \\(Affine\\): bias has"),
+        (graph({"pop": lif()}, "pop->out", inputs=-3), ShapeError, "'in' \\(Input\\).*is no shape"),
+        (graph({"pop": lif()}, "pop->out", inputs=1.5), ShapeError, "'in' \\(Input\\).*is no shape"),
+        (graph({"pop": lif(())}, "in->pop->out", inputs=2**40, outputs=2**40), ParameterError, "above the limit"),
+    ],
+)
 def test_bad_values_name_their_node(g, error, words, tmp_path):
     refused(g, error, words)
 
@@ -347,7 +378,11 @@ def test_errors_of_a_file_name_the_file(tmp_path):
 
 def test_scalar_parameters_take_the_size_of_their_neighbours():
     nodes = {
-        "a": lif(()), "b": lif(1), "fc": nir.Affine(np.ones((5, 3)), np.array(2.0)), "c": lif(()), "d": lif(()),
+        "a": lif(()),
+        "b": lif(1),
+        "fc": nir.Affine(np.ones((5, 3)), np.array(2.0)),
+        "c": lif(()),
+        "d": lif(()),
     }
     net = from_nir(graph(nodes, "in->a->b->fc->c->d->out", outputs=5), DT)
     assert [(p.name, p.size) for p in net.populations] == [("a", 3), ("b", 3), ("c", 5), ("d", 5)]
@@ -410,20 +445,38 @@ def _instead(name, value):
     def change(f):
         del f[name]
         f[name] = value
+
     return change
 
 
-@pytest.mark.parametrize("change", [
-    _without("node"), _without("node/nodes"), _without("node/edges"), _without("node/type"),
-    _without("node/nodes/pop/tau"), _without("node/nodes/pop/type"), _without("node/nodes/in/shape"),
-    _without("node/nodes/fc/weight"), _instead("node", 3), _instead("node/nodes", 3), _instead("node/edges", 3),
-    _instead("node/edges", [b"in", b"fc"]), _instead("node/type", "Nothing"), _instead("node/type", 4),
-    _instead("node/type", "Input"), _instead("node/nodes/pop/tau", np.ones(3)), _instead("node/nodes/pop/tau", "x"),
-    _instead("node/nodes/fc/weight", 3.0), _instead("node/nodes/pop", 1), _instead("node/nodes/pop/type", "a\nb"),
-    lambda f: f["node"].create_dataset("type_check", data=True),
-    lambda f: f["node/nodes/pop"].create_dataset("surprise", data=1),
-    lambda f: f["node/nodes/pop"].create_group("r2"),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        _without("node"),
+        _without("node/nodes"),
+        _without("node/edges"),
+        _without("node/type"),
+        _without("node/nodes/pop/tau"),
+        _without("node/nodes/pop/type"),
+        _without("node/nodes/in/shape"),
+        _without("node/nodes/fc/weight"),
+        _instead("node", 3),
+        _instead("node/nodes", 3),
+        _instead("node/edges", 3),
+        _instead("node/edges", [b"in", b"fc"]),
+        _instead("node/type", "Nothing"),
+        _instead("node/type", 4),
+        _instead("node/type", "Input"),
+        _instead("node/nodes/pop/tau", np.ones(3)),
+        _instead("node/nodes/pop/tau", "x"),
+        _instead("node/nodes/fc/weight", 3.0),
+        _instead("node/nodes/pop", 1),
+        _instead("node/nodes/pop/type", "a\nb"),
+        lambda f: f["node"].create_dataset("type_check", data=True),
+        lambda f: f["node/nodes/pop"].create_dataset("surprise", data=1),
+        lambda f: f["node/nodes/pop"].create_group("r2"),
+    ],
+)
 def test_broken_files_give_one_line_that_names_the_file(change, tmp_path):
     path = break_file(tmp_path, change)
     with pytest.raises(FileFormatError, match=re.escape(str(path))) as caught:
@@ -450,7 +503,7 @@ def test_every_cut_or_flipped_file_is_read_or_refused(tmp_path):
     for k in range(150):
         damaged = bytearray(content)
         if k % 3 == 0:
-            del damaged[rng.integers(len(damaged)):]
+            del damaged[rng.integers(len(damaged)) :]
         else:
             damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)

@@ -102,10 +102,12 @@ class Builder:
         rest = {"r": self.values(shape, 0.5, 2), "v_leak": self.values(shape, -0.2, 0.3)}
         cuba = {"tau_mem": tau(), "tau_syn": tau(), "w_in": self.values(shape, 0.5, 2)}
         fields = {
-            "LIF": {"tau": tau(), **rest, **spike}, "LI": {"tau": tau(), **rest},
+            "LIF": {"tau": tau(), **rest, **spike},
+            "LI": {"tau": tau(), **rest},
             "I": {"r": self.values(shape, 0.3 / self.dt, 1 / self.dt)},
             "IF": {"r": self.values(shape, 0.3 / self.dt, 1 / self.dt), **spike},
-            "CubaLIF": {**cuba, **rest, **spike}, "CubaLI": {**cuba, **rest},
+            "CubaLIF": {**cuba, **rest, **spike},
+            "CubaLI": {**cuba, **rest},
             "Threshold": {"threshold": self.values(shape, -0.3, 0.8)},
         }[kind]
         cls = getattr(nir, kind)
@@ -167,11 +169,14 @@ def graphs(draw):
     return nir.NIRGraph(b.nodes, b.edges, type_check=False), b.dt, {n: s for n, s in b.shapes.items() if n[:2] == "in"}
 
 
-OPTIONS = st.fixed_dictionaries({
-    "reset": st.sampled_from(("zero", "subtract")), "threshold": st.sampled_from((">", ">=")),
-    "discretization": st.sampled_from(("euler", "exponential")),
-    "update_order": st.sampled_from(("current_first", "voltage_first")),
-})
+OPTIONS = st.fixed_dictionaries(
+    {
+        "reset": st.sampled_from(("zero", "subtract")),
+        "threshold": st.sampled_from((">", ">=")),
+        "discretization": st.sampled_from(("euler", "exponential")),
+        "update_order": st.sampled_from(("current_first", "voltage_first")),
+    }
+)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
@@ -181,9 +186,7 @@ def test_float_run_equals_nirs_equations(generated, options, seed):
     rng = np.random.default_rng(seed)
     spikes = {name: rng.random((STEPS, 2, *shape)) < 0.5 for name, shape in inputs.items()}
     network = from_nir(graph, dt, **options)
-    ours = run(
-        network, {n: s.reshape(STEPS, 2, -1) for n, s in spikes.items()}, "spec", record=("spikes", "v")
-    )
+    ours = run(network, {n: s.reshape(STEPS, 2, -1) for n, s in spikes.items()}, "spec", record=("spikes", "v"))
     for sample in range(2):
         expected = Evaluator(graph, dt, {n: s[:, sample] for n, s in spikes.items()}, **options)
         sent, v = expected.run(STEPS)
@@ -227,7 +230,9 @@ def test_convolution_against_direct_sums():
                 y[o, i, j] += w[o, c, k, m] * x[2 * (o // 2) + c, row, col]
     np.testing.assert_allclose(nir_evaluator.apply(node, x.astype(float)), y, atol=1e-12)
     nodes = {
-        "in": nir.Input({"input": np.array(x.shape)}), "c": node, "pop": nir.IF(np.ones(y.shape), np.ones(y.shape)),
+        "in": nir.Input({"input": np.array(x.shape)}),
+        "c": node,
+        "pop": nir.IF(np.ones(y.shape), np.ones(y.shape)),
         "out": nir.Output({"output": np.array(y.shape)}),
     }
     graph = nir.NIRGraph(nodes, [("in", "c"), ("c", "pop"), ("pop", "out")], type_check=False)
@@ -244,7 +249,8 @@ def test_pooling_by_hand(average):
     nodes = {
         "in": nir.Input({"input": np.array([1, 3, 3])}),
         "p": kind(np.array([2, 2]), np.array([2, 2]), np.array([1, 1])),
-        "n": nir.IF(np.ones(4), np.ones(4)), "out": nir.Output({"output": np.array([4])}),
+        "n": nir.IF(np.ones(4), np.ones(4)),
+        "out": nir.Output({"output": np.array([4])}),
     }
     network = from_nir(nir.NIRGraph(nodes, [("in", "p"), ("p", "n"), ("n", "out")], type_check=False), 1.0)
     expected = np.zeros((4, 9))

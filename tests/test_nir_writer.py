@@ -54,14 +54,18 @@ def network(**changes):
             sh.Projection(source="rec", target="rec", weight=rng.normal(size=(3, 3)), delay=rng.integers(0, 4, (3, 3))),
             sh.Projection(source="z", target="rec", weight=rng.normal(size=(3, 2)), delay=7, name="rec"),
             sh.Projection(
-                source="a/b", target="rec", weight=sp.csr_array(([0.0, 2, 3], ([0, 1, 2], [3, 0, 0])), shape=(3, 4)),
+                source="a/b",
+                target="rec",
+                weight=sp.csr_array(([0.0, 2, 3], ([0, 1, 2], [3, 0, 0])), shape=(3, 4)),
                 delay=np.array([1, 0, 5]),
             ),
             sh.Projection(source="rec", target="..", weight=np.ones((1, 3))),
             sh.Projection(source="rec", target="..", weight=np.ones((1, 3)), name="again", delay=1),
         ],
-        "outputs": ["..", "alone"], "semantics": sh.Semantics(1e-3, "exponential", "voltage_first"),
-        "notes": ["said before"], **changes,
+        "outputs": ["..", "alone"],
+        "semantics": sh.Semantics(1e-3, "exponential", "voltage_first"),
+        "notes": ["said before"],
+        **changes,
     }
     return sh.Network(**values)
 
@@ -94,9 +98,12 @@ def test_networks_read_from_nir_come_back(tmp_path_factory, generated, options):
 
 
 def test_nirs_own_reader_and_writer_keep_it(tmp_path):
-    net = network(inputs=[sh.Input("z", 2), sh.Input("ab", 4)], populations=network().populations[:1], outputs=["rec"],
-                  projections=[dataclasses.replace(p, source=p.source.replace("/", ""))
-                               for p in network().projections[:3]])
+    net = network(
+        inputs=[sh.Input("z", 2), sh.Input("ab", 4)],
+        populations=network().populations[:1],
+        outputs=["rec"],
+        projections=[dataclasses.replace(p, source=p.source.replace("/", "")) for p in network().projections[:3]],
+    )
     write_nir(net, tmp_path / "ours.nir")
     graph = nir.read(tmp_path / "ours.nir")  # with its type check
     nir.write(tmp_path / "theirs.nir", graph)
@@ -117,14 +124,20 @@ def test_other_tools_see_the_delay_the_bias_and_the_weights():
 def test_arguments_win_over_the_metadata_and_are_noted():
     net = from_nir(to_nir(network()), 2e-3, reset="zero", discretization="euler")
     assert (net.semantics.dt, net.semantics.discretization, net.semantics.update_order) == (
-        2e-3, "euler", "voltage_first"
+        2e-3,
+        "euler",
+        "voltage_first",
     )
     assert {p.reset for p in net.populations} == {"zero"}
     assert net.population("rec").threshold == ">="
     assert net.projection("rec").delay == 4  # 7 ms in steps of 2 ms, to the even number
     notes = "\n".join(net.notes)
-    for words in ("dt is 0.002, as the caller chose; the graph states 0.001", "reset is 'zero' in every population",
-                  "discretization is euler", "rounded to steps of 0.002 s"):
+    for words in (
+        "dt is 0.002, as the caller chose; the graph states 0.001",
+        "reset is 'zero' in every population",
+        "discretization is euler",
+        "rounded to steps of 0.002 s",
+    ):
         assert words in notes
 
 
@@ -137,10 +150,17 @@ def test_a_changed_graph_is_read_with_what_is_new():
     assert net.projections[-1].name == "rec->new"
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("{", "damaged"), ("[]", "damaged"), ("[" * 100_000, "damaged"), ("{}", "damaged"), ("3", "damaged"),
-    (3, "damaged"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("{}", "damaged"),
+        ("3", "damaged"),
+        (3, "damaged"),
+    ],
+)
 def test_damaged_header(text, words):
     graph = to_nir(network())
     graph.metadata[KEY] = text
@@ -148,11 +168,17 @@ def test_damaged_header(text, words):
         from_nir(graph)
 
 
-@pytest.mark.parametrize(("old", "new", "words"), [
-    ('"dt":0.001', '"dt":-1', "must be finite and above 0"), ('"dt":0.001', '"dt":"x"', "not a number of seconds"),
-    ('"version":1', '"version":2', "has version 2"), ('"exponential"', '"rk4"', "unknown"),
-    ('"outputs":["..","alone"]', '"outputs":"alone"', "damaged"), ('"notes":["said before"]', '"notes":[1]', "damaged"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"dt":0.001', '"dt":-1', "must be finite and above 0"),
+        ('"dt":0.001', '"dt":"x"', "not a number of seconds"),
+        ('"version":1', '"version":2', "has version 2"),
+        ('"exponential"', '"rk4"', "unknown"),
+        ('"outputs":["..","alone"]', '"outputs":"alone"', "damaged"),
+        ('"notes":["said before"]', '"notes":[1]', "damaged"),
+    ],
+)
 def test_wrong_header(old, new, words):
     graph = to_nir(network())
     assert old in graph.metadata[KEY]
@@ -161,15 +187,19 @@ def test_wrong_header(old, new, words):
         from_nir(graph)
 
 
-@pytest.mark.parametrize(("node", "metadata", "words"), [
-    ("a|b->rec", {"indices": np.array([9, 0, 0])}, "sparse pattern in its metadata is malformed|malformed"),
-    ("a|b->rec", {"indptr": np.array([0, 1, 2, 9])}, "malformed"),
-    ("a|b->rec", {"indices": "x"}, "malformed"),
-    ("a|b->rec", {"indices": np.array([3, 1, 0])}, "leaves out weights"),
-    ("a|b->rec", {"delay": np.array([0.0, 1.0])}, "delay in its metadata has 2 values"),
-    ("a|b->rec", {"delay": np.array([0.0, -1.0, 0])}, "delay in its metadata = -1 s is outside"),
-    ("rec", {"reset": "soft"}, "Reset 'soft' is unknown"), ("rec", {"v_init": np.ones(5)}, "v_init has 5 values"),
-])
+@pytest.mark.parametrize(
+    ("node", "metadata", "words"),
+    [
+        ("a|b->rec", {"indices": np.array([9, 0, 0])}, "sparse pattern in its metadata is malformed|malformed"),
+        ("a|b->rec", {"indptr": np.array([0, 1, 2, 9])}, "malformed"),
+        ("a|b->rec", {"indices": "x"}, "malformed"),
+        ("a|b->rec", {"indices": np.array([3, 1, 0])}, "leaves out weights"),
+        ("a|b->rec", {"delay": np.array([0.0, 1.0])}, "delay in its metadata has 2 values"),
+        ("a|b->rec", {"delay": np.array([0.0, -1.0, 0])}, "delay in its metadata = -1 s is outside"),
+        ("rec", {"reset": "soft"}, "Reset 'soft' is unknown"),
+        ("rec", {"v_init": np.ones(5)}, "v_init has 5 values"),
+    ],
+)
 def test_wrong_metadata_of_a_node(node, metadata, words):
     graph = to_nir(network())
     graph.nodes[node].metadata |= metadata
@@ -185,8 +215,13 @@ def test_what_cannot_be_written():
 def test_weights_that_are_too_large_as_dense_ones():
     size = 1 << 14
     weight = sp.csr_array((np.ones(1), ([0], [0])), shape=(size, size))
-    net = sh.Network([sh.Input("in", size)], [sh.Population(name="p", neuron=sh.IF(size=size))],
-                     [sh.Projection(source="in", target="p", weight=weight)], ["p"], sh.Semantics(1.0))
+    net = sh.Network(
+        [sh.Input("in", size)],
+        [sh.Population(name="p", neuron=sh.IF(size=size))],
+        [sh.Projection(source="in", target="p", weight=weight)],
+        ["p"],
+        sh.Semantics(1.0),
+    )
     with pytest.raises(UnsupportedError, match=f"would take {8 << 28} bytes"):
         to_nir(net)
 

@@ -10,8 +10,11 @@ ONES = 0xFFFFFFFF
 KNOWN = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((ONES,) * 4, (ONES,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0),
-     (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+        (0xA4093822, 0x299F31D0),
+        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    ),
 ]
 words = st.integers(0, ONES)
 
@@ -61,7 +64,9 @@ def test_synapses_draw_the_same_in_any_order():
 def test_every_part_of_the_key_matters():
     draws = {
         tuple(synapse_random(seed, layer, np.arange(8), commit, 32).tolist())
-        for seed in (0, 1, 2**32) for layer in (0, 1) for commit in (0, 1)
+        for seed in (0, 1, 2**32)
+        for layer in (0, 1)
+        for commit in (0, 1)
     }
     assert len(draws) == 12
 

@@ -60,14 +60,21 @@ def test_without_the_preset_the_network_is_another(name):
     there = frameworks.ours(case, case.graph)
     result = run(plain, case.spikes, "spec", steps=len(case.spikes) + 2)
     assert any(
-        not np.array_equal(result.spikes[n][k + 1:k + 1 + len(case.spikes)], there[n][0]) for k, n in enumerate(there)
+        not np.array_equal(result.spikes[n][k + 1 : k + 1 + len(case.spikes)], there[n][0]) for k, n in enumerate(there)
     )
 
 
 def test_explicit_arguments_override_the_preset():
     graph = CASES["snntorch-lif"].graph
-    net = from_nir(graph, 2e-4, preset="snntorch", reset="subtract", threshold=">=", discretization="exponential",
-                   timing="projections")
+    net = from_nir(
+        graph,
+        2e-4,
+        preset="snntorch",
+        reset="subtract",
+        threshold=">=",
+        discretization="exponential",
+        timing="projections",
+    )
     assert net.semantics.dt == 2e-4
     assert net.semantics.discretization == "exponential"
     assert {(p.reset, p.threshold) for p in net.populations} == {("subtract", ">=")}
@@ -86,9 +93,15 @@ def test_steps_are_turned_into_seconds():
     assert np.allclose(rate.gain_v, 1.0)
 
 
-@pytest.mark.parametrize(("argument", "value"), [
-    ("preset", "torch"), ("preset", 3), ("timing", "now"), ("tau_unit", "minutes"),
-])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("preset", "torch"),
+        ("preset", 3),
+        ("timing", "now"),
+        ("tau_unit", "minutes"),
+    ],
+)
 def test_unknown_names_are_refused(argument, value):
     with pytest.raises(ParameterError, match=r"there are: "):
         from_nir(CASES["norse-lif"].graph, 1e-3, **{argument: value})
@@ -116,17 +129,24 @@ def test_the_graph_that_was_given_stays_as_it_is():
 def network(projections, *, names=("a", "b", "c"), neuron=None, **population):
     neuron = neuron or LIF(size=3, tau_mem=5.0, r=5.0)
     return Network(
-        [Input("in", 3)], [Population(name=n, neuron=neuron, **population) for n in names],
-        [Projection(source=s, target=t, weight=np.eye(3)) for s, t in projections], [names[-1]], Semantics(1.0),
+        [Input("in", 3)],
+        [Population(name=n, neuron=neuron, **population) for n in names],
+        [Projection(source=s, target=t, weight=np.eye(3)) for s, t in projections],
+        [names[-1]],
+        Semantics(1.0),
     )
 
 
 def test_branches_get_equal_lengths():
-    net = aligned(network([("in", "a"), ("a", "b"), ("b", "c"), ("a", "c"), ("in", "c"), ("c", "c")]),
-                  Timing.SAME_STEP)
+    net = aligned(network([("in", "a"), ("a", "b"), ("b", "c"), ("a", "c"), ("in", "c"), ("c", "c")]), Timing.SAME_STEP)
     assert lags(net) == {"in": 0, "a": 1, "b": 2, "c": 3}
     assert {p.name: p.delay for p in net.projections} == {
-        "in->a": 0, "a->b": 0, "b->c": 0, "a->c": 1, "in->c": 2, "c->c": 0,
+        "in->a": 0,
+        "a->b": 0,
+        "b->c": 0,
+        "a->c": 1,
+        "in->c": 2,
+        "c->c": 0,
     }
 
 
@@ -138,7 +158,7 @@ def test_biases_begin_with_the_first_input(timing):
     for name, lag in lags(net, timing).items():
         if name != "in":
             assert not result.v[name][:lag].any()
-            assert np.allclose(result.v[name][lag:lag + 3, 0, 0], [0.3, 0.54, 0.732])
+            assert np.allclose(result.v[name][lag : lag + 3, 0, 0], [0.3, 0.54, 0.732])
 
 
 def test_a_leak_voltage_is_a_bias():

@@ -29,8 +29,11 @@ DT = 1.0
 def network(neuron, weight, *, bias=0.0, semantics=None, **population):
     """Input, one population of that neuron, named p; weight of shape (n, channels)."""
     return sh.Network(
-        [sh.Input("in", weight.shape[1])], [sh.Population(name="p", neuron=neuron, bias=bias, **population)],
-        [sh.Projection(source="in", target="p", weight=weight)], ["p"], semantics or Semantics(DT),
+        [sh.Input("in", weight.shape[1])],
+        [sh.Population(name="p", neuron=neuron, bias=bias, **population)],
+        [sh.Projection(source="in", target="p", weight=weight)],
+        ["p"],
+        semantics or Semantics(DT),
     )
 
 
@@ -224,8 +227,11 @@ def test_per_neuron_parameters_stay_per_neuron():
 @pytest.mark.parametrize(
     "neuron",
     [
-        sh.IF(size=6, v_threshold=3.0), sh.CubaLIF(size=6, tau_mem=8.0, tau_syn=3.0), lif(6),
-        sh.LI(size=6, tau_mem=8.0), sh.CubaLI(size=6, tau_mem=8.0, tau_syn=3.0),
+        sh.IF(size=6, v_threshold=3.0),
+        sh.CubaLIF(size=6, tau_mem=8.0, tau_syn=3.0),
+        lif(6),
+        sh.LI(size=6, tau_mem=8.0),
+        sh.CubaLI(size=6, tau_mem=8.0, tau_syn=3.0),
         lif(6, v_reset=-0.5, v_leak=0.2, v_init=0.4),
     ],
     ids=lambda n: n.kind,
@@ -292,9 +298,7 @@ def test_thresholds_too_unequal_for_one_scale_are_reported():
 # Options.
 
 
-@pytest.mark.parametrize(
-    ("sign", "found"), [(1, "w8/8-excitatory"), (-1, "w8/8-inhibitory"), (0, "w8/8-mixed")]
-)
+@pytest.mark.parametrize(("sign", "found"), [(1, "w8/8-excitatory"), (-1, "w8/8-inhibitory"), (0, "w8/8-mixed")])
 def test_signs_found_from_the_weights(sign, found):
     w = normal_weights(4, 6)
     w = sign * np.abs(w) if sign else w
@@ -315,12 +319,15 @@ def test_options_by_projection():
 def two_layers():
     rng = np.random.default_rng(2)
     return sh.Network(
-        [sh.Input("in", 10)], [sh.Population(name="hid", neuron=lif(8)), sh.Population(name="out", neuron=lif(3))],
+        [sh.Input("in", 10)],
+        [sh.Population(name="hid", neuron=lif(8)), sh.Population(name="out", neuron=lif(3))],
         [
             sh.Projection(source="in", target="hid", weight=rng.normal(0.8, 1.0, (8, 10)), delay=2),
             sh.Projection(source="hid", target="out", weight=rng.random((3, 8))),
         ],
-        ["out"], Semantics(DT), notes=["from somewhere"],
+        ["out"],
+        Semantics(DT),
+        notes=["from somewhere"],
     )
 
 
@@ -497,10 +504,15 @@ def test_the_report_survives_json(net):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda d: d.pop("chip"), lambda d: d.pop("notes"), lambda d: d["populations"][0].pop("scale"),
-        lambda d: d["populations"][0].update(colour="red"), lambda d: d["projections"].append(3),
-        lambda d: d["projections"][0].update(clipped="many"), lambda d: d["populations"][0].update(scale=True),
-        lambda d: d["projections"][0].update(clipped=1.5), lambda d: d.update(populations=None),
+        lambda d: d.pop("chip"),
+        lambda d: d.pop("notes"),
+        lambda d: d["populations"][0].pop("scale"),
+        lambda d: d["populations"][0].update(colour="red"),
+        lambda d: d["projections"].append(3),
+        lambda d: d["projections"][0].update(clipped="many"),
+        lambda d: d["populations"][0].update(scale=True),
+        lambda d: d["projections"][0].update(clipped=1.5),
+        lambda d: d.update(populations=None),
     ],
 )
 def test_a_damaged_report_is_refused(change):

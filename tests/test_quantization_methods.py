@@ -29,11 +29,16 @@ def case():
     rng = np.random.default_rng(0)
     net = sh.Network(
         [sh.Input("in", 40)],
-        [sh.Population(name="a", neuron=sh.LIF(size=50, tau_mem=1e-2, v_threshold=0.3)),
-         sh.Population(name="b", neuron=sh.LIF(size=10, tau_mem=1e-2, v_threshold=0.3))],
-        [sh.Projection(source="in", target="a", weight=rng.standard_t(3, (50, 40)) * 0.2 + 0.05),
-         sh.Projection(source="a", target="b", weight=rng.standard_t(3, (10, 50)) * 0.2 + 0.05)],
-        ["b"], sh.Semantics(1e-3),
+        [
+            sh.Population(name="a", neuron=sh.LIF(size=50, tau_mem=1e-2, v_threshold=0.3)),
+            sh.Population(name="b", neuron=sh.LIF(size=10, tau_mem=1e-2, v_threshold=0.3)),
+        ],
+        [
+            sh.Projection(source="in", target="a", weight=rng.standard_t(3, (50, 40)) * 0.2 + 0.05),
+            sh.Projection(source="a", target="b", weight=rng.standard_t(3, (10, 50)) * 0.2 + 0.05),
+        ],
+        ["b"],
+        sh.Semantics(1e-3),
     )
     return net, rng.random((40, 30, 40)) < 0.15
 
@@ -113,18 +118,23 @@ def test_options_of_single_projections(case):
         np.testing.assert_array_equal(q.weight, same.projection(q.name).weight)
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"method": "magic"}, "Method 'magic' is unknown"),
-    ({"granularity": "synapse"}, "Granularity 'synapse' is unknown"),
-    ({"granularity": "channel"}, "chip 'loihi' has no threshold a neuron"),
-    ({"method": "threshold_balance"}, "needs a calibration input"),
-    ({"method": {"in->a": "threshold_balance"}}, "choose it for every projection"),
-    ({"overrides": {"in->c": {}}}, "'in->c' is no projection"), ({"overrides": {"in->a": 4}}, "no dict of options"),
-    ({"overrides": {"in->a": {"bits": 4}}}, "option 'bits' is unknown; there are: weight_bits"),
-    ({"overrides": {"in->a": {"weight_bits": 9}}}, r"'in->a': weight_bits = 9 is outside 1 \.\. 8"),
-    ({"overrides": {"in->a": {"percentile": 0}}}, "percentile = 0 is outside"), ({"overrides": 3}, "is no dict"),
-    ({"overrides": {"in->a": {"percentile": "x"}}}, "percentile is not numeric"),
-])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": "magic"}, "Method 'magic' is unknown"),
+        ({"granularity": "synapse"}, "Granularity 'synapse' is unknown"),
+        ({"granularity": "channel"}, "chip 'loihi' has no threshold a neuron"),
+        ({"method": "threshold_balance"}, "needs a calibration input"),
+        ({"method": {"in->a": "threshold_balance"}}, "choose it for every projection"),
+        ({"overrides": {"in->c": {}}}, "'in->c' is no projection"),
+        ({"overrides": {"in->a": 4}}, "no dict of options"),
+        ({"overrides": {"in->a": {"bits": 4}}}, "option 'bits' is unknown; there are: weight_bits"),
+        ({"overrides": {"in->a": {"weight_bits": 9}}}, r"'in->a': weight_bits = 9 is outside 1 \.\. 8"),
+        ({"overrides": {"in->a": {"percentile": 0}}}, "percentile = 0 is outside"),
+        ({"overrides": 3}, "is no dict"),
+        ({"overrides": {"in->a": {"percentile": "x"}}}, "percentile is not numeric"),
+    ],
+)
 def test_bad_options_are_named(case, options, words):
     with pytest.raises(ParameterError, match=words):
         sh.quantize(case[0], **options)
@@ -162,8 +172,11 @@ def test_channel_scales_help_unequal_neurons(tmp_path):
     rng = np.random.default_rng(0)
     size = np.geomspace(0.1, 1, 30)[:, None]
     net = sh.Network(
-        [sh.Input("in", 40)], [sh.Population(name="p", neuron=sh.LIF(size=30, tau_mem=1e-2, v_threshold=size[:, 0]))],
-        [sh.Projection(source="in", target="p", weight=rng.normal(0.2, 1, (30, 40)) * size)], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", 40)],
+        [sh.Population(name="p", neuron=sh.LIF(size=30, tau_mem=1e-2, v_threshold=size[:, 0]))],
+        [sh.Projection(source="in", target="p", weight=rng.normal(0.2, 1, (30, 40)) * size)],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     spikes = rng.random((60, 10, 40)) < 0.2
     wanted = sh.run(net, spikes).spikes["p"]
@@ -185,8 +198,11 @@ def test_channels_of_a_convolution_stay_one():
     conv = ConvWeight(rng.normal(size=(3, 2, 3, 3)) * np.array([1, 0.2, 0.5])[:, None, None, None], (2, 6, 6))
     size = conv.shape[0]
     net = sh.Network(
-        [sh.Input("in", conv.shape[1])], [sh.Population(name="p", neuron=sh.LIF(size=size, tau_mem=5e-3))],
-        [sh.Projection(source="in", target="p", weight=conv)], ["p"], sh.Semantics(1e-3),
+        [sh.Input("in", conv.shape[1])],
+        [sh.Population(name="p", neuron=sh.LIF(size=size, tau_mem=5e-3))],
+        [sh.Projection(source="in", target="p", weight=conv)],
+        ["p"],
+        sh.Semantics(1e-3),
     )
     p = normal_form(net, "p")
     factors = channel_factors(p).reshape(3, -1)
@@ -214,8 +230,10 @@ def test_scales_are_above_zero(scale):
 def test_time_constants_are_off_by_the_smallest_factor(taus, chip):
     """No other register has a time constant that is closer by its ratio."""
     net = sh.Network(
-        [sh.Input("in", 1)], [sh.Population(name="p", neuron=sh.LIF(size=len(taus), tau_mem=taus))],
-        [sh.Projection(source="in", target="p", weight=np.ones((len(taus), 1)))], ["p"],
+        [sh.Input("in", 1)],
+        [sh.Population(name="p", neuron=sh.LIF(size=len(taus), tau_mem=taus))],
+        [sh.Projection(source="in", target="p", weight=np.ones((len(taus), 1)))],
+        ["p"],
         sh.Semantics(1.0, discretization="exponential"),
     )
     p = normal_form(net, "p")
@@ -237,8 +255,11 @@ def test_the_bias_keeps_its_steady_state():
     tau = (1 << LOIHI.decay_bits) / 1.5
     neuron = sh.LIF(size=1, tau_mem=tau, v_leak=0.8, v_threshold=1.0)
     net = sh.Network(
-        [sh.Input("in", 1)], [sh.Population(name="p", neuron=neuron)],
-        [sh.Projection(source="in", target="p", weight=np.ones((1, 1)))], ["p"], sh.Semantics(1.0),
+        [sh.Input("in", 1)],
+        [sh.Population(name="p", neuron=neuron)],
+        [sh.Projection(source="in", target="p", weight=np.ones((1, 1)))],
+        ["p"],
+        sh.Semantics(1.0),
     )
     p = normal_form(net, "p")
     _, dv = decay_registers(p, LOIHI)

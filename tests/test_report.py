@@ -29,8 +29,11 @@ def result():
     """The demo on a few samples, epochs and drifts, on two targets."""
     data = load_digits()
     few = replace(
-        data, train_values=data.train_values[:80], train_labels=data.train_labels[:80],
-        test_values=data.test_values[:50], test_labels=data.test_labels[:50],
+        data,
+        train_values=data.train_values[:80],
+        train_labels=data.train_labels[:80],
+        test_values=data.test_values[:50],
+        test_labels=data.test_labels[:50],
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "load_digits", lambda: few)
@@ -45,7 +48,10 @@ def result():
 
 def test_what_the_demo_finds(result):
     assert [(row.target, row.arithmetic) for row in result.comparison.rows] == [
-        ("spec", "float"), ("spec", "fixed"), ("engine", "float"), ("engine", "fixed")
+        ("spec", "float"),
+        ("spec", "fixed"),
+        ("engine", "float"),
+        ("engine", "fixed"),
     ]
     assert [(row.drift_seed, row.rule) for row in result.learning] == [
         (seed, rule) for seed in (0, 3) for rule in ("float", "carry", "stochastic", "nearest")
@@ -108,10 +114,17 @@ def report(result, tmp_path_factory):
     return write_demo_report(result, tmp_path_factory.mktemp("report")).parent
 
 
-@pytest.mark.parametrize(("name", "error"), [
-    ("plot_accuracy", OSError), ("plot_learning", OSError), ("plot_raster", OSError),
-    ("plot_ladder", OSError), ("plot_ladder", ValueError), ("plot_ladder", KeyboardInterrupt),
-])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("plot_accuracy", OSError),
+        ("plot_learning", OSError),
+        ("plot_raster", OSError),
+        ("plot_ladder", OSError),
+        ("plot_ladder", ValueError),
+        ("plot_ladder", KeyboardInterrupt),
+    ],
+)
 def test_a_failing_plot_leaves_the_old_report(result, report, tmp_path, monkeypatch, name, error):
     shutil.copytree(report, tmp_path, dirs_exist_ok=True)
     before = contents(tmp_path)

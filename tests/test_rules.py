@@ -58,7 +58,8 @@ def test_nearest_pairs_each_spike_with_the_last_one_before_it(seed, rate):
             before = np.flatnonzero(pre[:, 0, i])
             wanted = sum(
                 np.exp((before[before < t].max() - t) / 4.0)
-                for t in np.flatnonzero(post[:, 0, j]) if (before < t).any()
+                for t in np.flatnonzero(post[:, 0, j])
+                if (before < t).any()
             )
             assert found[j, i] == pytest.approx(wanted, abs=1e-12)
 
@@ -76,7 +77,13 @@ def test_integer_stdp_event_by_event(seed, rate, pairing, shift):
     """In Python integers, spike by spike, with saturating traces."""
     pre, post = rasters(seed, rate)
     rule = FixedSTDP(
-        a_plus=9, a_minus=6, decay_plus=511, decay_minus=1024, trace_impulse=50, pairing=pairing, lsb_shift=8,
+        a_plus=9,
+        a_minus=6,
+        decay_plus=511,
+        decay_minus=1024,
+        trace_impulse=50,
+        pairing=pairing,
+        lsb_shift=8,
         evidence_shift=shift,
     )
     found = step(rule, pre, post, 1)
@@ -102,7 +109,13 @@ def test_wider_traces_bring_integer_stdp_to_the_float_rule(bits):
     impulse = 2**bits // 4
     decay = round((1 - np.exp(-1 / 5)) * 4096)
     fixed = FixedSTDP(
-        a_plus=1, a_minus=1, decay_plus=decay, decay_minus=decay, trace_bits=bits, trace_impulse=impulse, lsb_shift=8,
+        a_plus=1,
+        a_minus=1,
+        decay_plus=decay,
+        decay_minus=decay,
+        trace_bits=bits,
+        trace_impulse=impulse,
+        lsb_shift=8,
         counter_bits=32,
     )
     error = np.abs(step(fixed, pre, post) / impulse - step(rule, pre, post)).max()
@@ -166,8 +179,13 @@ def test_a_gate_multiplies_and_rounds_half_up_in_size(e, g, bits):
 
 
 @given(
-    st.floats(-1, 1), st.floats(0, 1), st.floats(1e-3, 0.5), st.integers(1, 2000), st.integers(1, 2000),
-    st.integers(4, 15), st.data(),
+    st.floats(-1, 1),
+    st.floats(0, 1),
+    st.floats(1e-3, 0.5),
+    st.integers(1, 2000),
+    st.integers(1, 2000),
+    st.integers(4, 15),
+    st.data(),
 )
 def test_the_integer_gate_is_the_float_gate(k, mean, deviation, pre, post, bits, data):
     """To a unit for offset and shift, and to the rounding of a 15-bit slope."""
@@ -199,17 +217,27 @@ def test_gates_out_of_range():
 # Parameters.
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: STDP(tau_plus=0.0), "tau_plus = 0"), (lambda: STDP(a_minus=-1.0), "a_minus = -1"),
-    (lambda: STDP(pairing="some"), "unknown"), (lambda: STDP(trace_bits=1), "trace_bits = 1"),
-    (lambda: SADP(a_plus=float("nan")), "NaN"), (lambda: SADP(kappa_bits=16), "kappa_bits = 16"),
-    (lambda: SADP(counter_bits=3), "counter_bits = 3"), (lambda: SADP(commit_windows=0), "commit_windows = 0"),
-    (lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=4097, decay_minus=0, lsb_shift=3), "decay_plus = 4097"),
-    (lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3, trace_impulse=128), "1 .. 127"),
-    (lambda: FixedSTDP(a_plus=2**15, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3), "one step of evidence"),
-    (lambda: FixedSADP(a_plus=129, a_minus=0, lsb_shift=3), "one step of evidence is 33024"),
-    (lambda: FixedSADP(a_plus=1, a_minus=1, lsb_shift=3).check_window(2**20 + 1), "several windows"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: STDP(tau_plus=0.0), "tau_plus = 0"),
+        (lambda: STDP(a_minus=-1.0), "a_minus = -1"),
+        (lambda: STDP(pairing="some"), "unknown"),
+        (lambda: STDP(trace_bits=1), "trace_bits = 1"),
+        (lambda: SADP(a_plus=float("nan")), "NaN"),
+        (lambda: SADP(kappa_bits=16), "kappa_bits = 16"),
+        (lambda: SADP(counter_bits=3), "counter_bits = 3"),
+        (lambda: SADP(commit_windows=0), "commit_windows = 0"),
+        (lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=4097, decay_minus=0, lsb_shift=3), "decay_plus = 4097"),
+        (
+            lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3, trace_impulse=128),
+            "1 .. 127",
+        ),
+        (lambda: FixedSTDP(a_plus=2**15, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3), "one step of evidence"),
+        (lambda: FixedSADP(a_plus=129, a_minus=0, lsb_shift=3), "one step of evidence is 33024"),
+        (lambda: FixedSADP(a_plus=1, a_minus=1, lsb_shift=3).check_window(2**20 + 1), "several windows"),
+    ],
+)
 def test_values_out_of_range(make, message):
     with pytest.raises(ParameterError, match=message):
         make()

@@ -107,8 +107,13 @@ def test_v_init_decays_from_the_first_step():
 def test_float_trace():
     """tau = 4 dt: a quarter of the way to v_leak + r S in every step."""
     neuron = LIF(size=1, tau_mem=4.0, r=2.0, v_leak=1.0, v_threshold=100.0)
-    net = Network([Input("in", 1)], [Population(name="p", neuron=neuron, bias=0.5)],
-                  [Projection(source="in", target="p", weight=[[8.0]])], ["p"], Semantics(1.0))
+    net = Network(
+        [Input("in", 1)],
+        [Population(name="p", neuron=neuron, bias=0.5)],
+        [Projection(source="in", target="p", weight=[[8.0]])],
+        ["p"],
+        Semantics(1.0),
+    )
     # goal 2 without a spike, 18 with one: v <- v + (goal - v) / 4
     assert trace(net, raster(4, 1)) == [0.5, 0.875, 0.875 + 17.125 / 4, 5.15625 - 3.15625 / 4]
 
@@ -116,8 +121,13 @@ def test_float_trace():
 def test_float_current_based_trace():
     neuron = CubaLIF(size=1, tau_mem=2.0, tau_syn=4.0, w_in=4.0, r=2.0, v_threshold=100.0)
     for order, v in (("current_first", [0, 3.0, 3.75, 3.5625]), ("voltage_first", [0, 0, 3.0, 3.75])):
-        net = Network([Input("in", 1)], [Population(name="p", neuron=neuron)],
-                      [Projection(source="in", target="p", weight=[[3.0]])], ["p"], Semantics(1.0, update_order=order))
+        net = Network(
+            [Input("in", 1)],
+            [Population(name="p", neuron=neuron)],
+            [Projection(source="in", target="p", weight=[[3.0]])],
+            ["p"],
+            Semantics(1.0, update_order=order),
+        )
         assert trace(net, raster(4, 0), "u") == [0, 3.0, 2.25, 1.6875]
         assert trace(net, raster(4, 0)) == v
 
@@ -129,18 +139,36 @@ def relay(kind, delay, delays=(0, 0)):
     """in -> a -> b; every spike of a source makes its target fire in the step in which it arrives."""
     if kind == "fixed":
         neurons = [FixedPopulation(name=n, size=1, vth=1, dv=4095) for n in "ab"]
-        return FixedNetwork([Input("in", 1)], neurons, [
-            syn(target="a", delay=delays[0]), syn("a", "b", delay=delays[1]), syn("in", "b", ((0,),), delay=delay),
-        ], ["b"])
+        return FixedNetwork(
+            [Input("in", 1)],
+            neurons,
+            [
+                syn(target="a", delay=delays[0]),
+                syn("a", "b", delay=delays[1]),
+                syn("in", "b", ((0,),), delay=delay),
+            ],
+            ["b"],
+        )
     neurons = [Population(name=n, neuron=LIF(size=1, tau_mem=1.0, v_threshold=0.5)) for n in "ab"]
-    return Network([Input("in", 1)], neurons, [
-        Projection(source=s, target=t, weight=[[w]], delay=d)
-        for s, t, w, d in (("in", "a", 1.0, delays[0]), ("a", "b", 1.0, delays[1]), ("in", "b", 0.0, delay))
-    ], ["b"], Semantics(1.0))
+    return Network(
+        [Input("in", 1)],
+        neurons,
+        [
+            Projection(source=s, target=t, weight=[[w]], delay=d)
+            for s, t, w, d in (("in", "a", 1.0, delays[0]), ("a", "b", 1.0, delays[1]), ("in", "b", 0.0, delay))
+        ],
+        ["b"],
+        Semantics(1.0),
+    )
 
 
-@given(st.sampled_from(["fixed", "float"]), st.sets(st.integers(0, 15), max_size=8), st.integers(0, 9),
-       st.integers(0, 9), st.integers(0, 30))
+@given(
+    st.sampled_from(["fixed", "float"]),
+    st.sets(st.integers(0, 15), max_size=8),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.integers(0, 30),
+)
 def test_a_spike_sent_at_t_acts_at_t_plus_one_plus_delay(kind, when, first, second, unrelated):
     """Whatever longer delay exists elsewhere in the network (it lengthens the ring of input slots)."""
     net = relay(kind, unrelated, (first, second))
@@ -217,7 +245,9 @@ def test_the_order_of_populations_and_projections_has_no_meaning(data):
     net = data.draw(fixed_networks())
     spikes = data.draw(drives_for(net))
     shuffled = FixedNetwork(
-        net.inputs[::-1], data.draw(st.permutations(net.populations)), data.draw(st.permutations(net.projections)),
+        net.inputs[::-1],
+        data.draw(st.permutations(net.populations)),
+        data.draw(st.permutations(net.projections)),
         net.outputs,
     )
     a, b = (run(n, spikes, "spec", record=ALL, on_overflow="ignore") for n in (net, shuffled))
@@ -238,8 +268,17 @@ def test_a_sparse_weight_equals_its_dense_form(data):
         rows = np.repeat(np.arange(q.shape[0]), np.diff(q.weight.indptr))
         delay = np.zeros(q.shape, int)
         delay[rows, q.weight.indices] = q.synapse_delays
-        dense.append(FixedProjection(source=q.source, target=q.target, name=q.name, weight=q.weight.toarray(),
-                                     delay=delay, weight_exp=q.weight_exp, format=q.format))
+        dense.append(
+            FixedProjection(
+                source=q.source,
+                target=q.target,
+                name=q.name,
+                weight=q.weight.toarray(),
+                delay=delay,
+                weight_exp=q.weight_exp,
+                format=q.format,
+            )
+        )
     other = FixedNetwork(net.inputs, net.populations, dense, net.outputs)
     a, b = (run(n, spikes, "spec", record=ALL, on_overflow="ignore") for n in (net, other))
     for name in a.u:
@@ -253,8 +292,13 @@ def test_below_the_threshold_the_float_network_is_linear(seed, method):
     rng = np.random.default_rng(seed)
     neuron = CubaLIF(size=3, tau_mem=rng.uniform(2, 9, 3), tau_syn=rng.uniform(2, 9, 3), v_threshold=1e6)
     weight, delay = rng.normal(size=(3, 4)), rng.integers(0, 4, (3, 4))
-    net = Network([Input("in", 4)], [Population(name="p", neuron=neuron)],
-                  [Projection(source="in", target="p", weight=weight, delay=delay)], ["p"], Semantics(1.0, method))
+    net = Network(
+        [Input("in", 4)],
+        [Population(name="p", neuron=neuron)],
+        [Projection(source="in", target="p", weight=weight, delay=delay)],
+        ["p"],
+        Semantics(1.0, method),
+    )
     a = rng.random((20, 2, 4)) < 0.3
     b = (rng.random((20, 2, 4)) < 0.3) & ~a
     va, vb, both = (run(net, s, "spec", record=("v",)).v["p"] for s in (a, b, a | b))
@@ -337,7 +381,12 @@ def test_a_run_states_how_it_was_made(kind):
 def test_integrate_and_fire_relays_its_input_rate():
     """r = 1/dt and weight 0.25: every fourth input spike, plus one to exceed, makes a spike (subtractive reset)."""
     neuron = IF(size=1, r=1000.0, v_threshold=1.0)
-    net = Network([Input("in", 1)], [Population(name="p", neuron=neuron, reset="subtract", threshold=">=")],
-                  [Projection(source="in", target="p", weight=[[0.25]])], ["p"], Semantics(1e-3))
+    net = Network(
+        [Input("in", 1)],
+        [Population(name="p", neuron=neuron, reset="subtract", threshold=">=")],
+        [Projection(source="in", target="p", weight=[[0.25]])],
+        ["p"],
+        Semantics(1e-3),
+    )
     spikes = run(net, np.ones((41, 1, 1)), "spec").spikes["p"]
     assert np.flatnonzero(spikes).tolist() == list(range(4, 41, 4))

@@ -23,7 +23,9 @@ UNIT = 1 << CHIP.activation_shift
 
 @settings(deadline=None, max_examples=100)
 @given(
-    st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.integers(2, 8), st.integers(1, SPLIT_MAX),
+    st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20),
+    st.integers(2, 8),
+    st.integers(1, SPLIT_MAX),
     st.sampled_from((SignMode.MIXED, SignMode.EXCITATORY)),
 )
 def test_parts_add_up_to_half_a_step_of_the_finest(weights, bits, split, sign):
@@ -47,12 +49,17 @@ def case():
     neuron = sh.CubaLIF(size=20, tau_mem=10.0, tau_syn=3.0, v_threshold=0.5)
     net = sh.Network(
         [sh.Input("in", 12)],
-        [sh.Population(name="hidden", neuron=neuron, bias=rng.normal(0.0, 0.3, 20)),
-         sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5.0, v_threshold=0.2))],
-        [sh.Projection(source="in", target="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
-         sh.Projection(source="hidden", target="hidden", weight=rng.normal(-0.3, 0.8, (20, 20))),
-         sh.Projection(source="hidden", target="out", weight=rng.normal(0.2, 0.8, (4, 20)))],
-        ["out"], sh.Semantics(1.0),
+        [
+            sh.Population(name="hidden", neuron=neuron, bias=rng.normal(0.0, 0.3, 20)),
+            sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5.0, v_threshold=0.2)),
+        ],
+        [
+            sh.Projection(source="in", target="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
+            sh.Projection(source="hidden", target="hidden", weight=rng.normal(-0.3, 0.8, (20, 20))),
+            sh.Projection(source="hidden", target="out", weight=rng.normal(0.2, 0.8, (4, 20))),
+        ],
+        ["out"],
+        sh.Semantics(1.0),
     )
     return net, rng.random((25, 6, 12)) < 0.3
 
@@ -61,8 +68,14 @@ def test_each_projection_names_its_parts_and_their_error(case):
     net, spikes = case
     fixed = sh.quantize(net, calibration=spikes, split={"in->hidden": 2}, overrides={"hidden->out": {"split": 2}})
     names = [q.name for q in fixed.projections]
-    assert names == ["in->hidden", "in->hidden+2", "hidden->hidden", "hidden->out", "hidden->out+2",
-                     "hidden.bias->hidden"]
+    assert names == [
+        "in->hidden",
+        "in->hidden+2",
+        "hidden->hidden",
+        "hidden->out",
+        "hidden->out+2",
+        "hidden.bias->hidden",
+    ]
     assert any("'in->hidden' and 'in->hidden+2'" in note for note in fixed.notes)
     reports = {r.name: r for r in fixed.report.projections}
     assert list(reports) == [n for n in names if "+" not in n]
@@ -74,8 +87,9 @@ def test_each_projection_names_its_parts_and_their_error(case):
         assert reports[name].rms_error == pytest.approx(np.sqrt(np.mean(error**2) / np.mean(exact**2)))
         assert reports[name].rms_error < reports["hidden->hidden"].rms_error
         # What each part stands for in the float network adds up to its weights.
-        stands = sum(synapse_values(q.weight) / q.scale[:, None].repeat(q.shape[1], 1).ravel()
-                     for q in parts_of(fixed, name))
+        stands = sum(
+            synapse_values(q.weight) / q.scale[:, None].repeat(q.shape[1], 1).ravel() for q in parts_of(fixed, name)
+        )
         half = 0.5 * UNIT / target.scale / np.abs(p.incoming[0].gain).min()
         assert np.all(np.abs(stands - synapse_values(net.projection(name).weight)) <= half + 1e-12)
 

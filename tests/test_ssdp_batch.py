@@ -18,9 +18,16 @@ from ssdp_hw.rules.spike_times import spike_registers
 from ssdp_hw.rules.ssdp import pair_update
 
 constant_rules = st.builds(
-    BatchSSDP, a_plus=st.floats(0, 2), a_baseline=st.floats(0, 2), kernel=st.sampled_from(["gaussian", "exponential"]),
-    sigma=st.floats(0.2, 5), tau_plus=st.floats(0.2, 30), tau_minus=st.floats(0.2, 30), clip=st.floats(0.05, 3),
-    silent_pairs=st.sampled_from(["depress", "skip"]), spike_time=st.sampled_from(["first", "last"]),
+    BatchSSDP,
+    a_plus=st.floats(0, 2),
+    a_baseline=st.floats(0, 2),
+    kernel=st.sampled_from(["gaussian", "exponential"]),
+    sigma=st.floats(0.2, 5),
+    tau_plus=st.floats(0.2, 30),
+    tau_minus=st.floats(0.2, 30),
+    clip=st.floats(0.05, 3),
+    silent_pairs=st.sampled_from(["depress", "skip"]),
+    spike_time=st.sampled_from(["first", "last"]),
 )
 gates = st.none() | st.builds(Gate, k=st.floats(-1, 1), mean=st.floats(0, 1), deviation=st.floats(0.01, 1))
 
@@ -87,9 +94,12 @@ def test_equals_the_triple_loop(rule, rasters, gate):
 def test_one_sample_is_the_rule_for_one_window(rule, rasters, chosen):
     assume(chosen < rasters[0].shape[1])
     rule = dataclasses.replace(rule, kernel="gaussian")
-    single = SSDP(**{
-        name: getattr(rule, name) for name in ("a_plus", "a_baseline", "sigma", "clip", "spike_time", "silent_pairs")
-    })
+    single = SSDP(
+        **{
+            name: getattr(rule, name)
+            for name in ("a_plus", "a_baseline", "sigma", "clip", "spike_time", "silent_pairs")
+        }
+    )
     alone = [raster[:, chosen : chosen + 1] for raster in rasters]
     registers = [spike_registers(raster, rule.spike_time) for raster in rasters]
     close(batch_update(rule, *alone), pair_update(single, *registers, chosen))
@@ -187,28 +197,43 @@ def test_defaults_of_the_authors_code():
     assert (rule.a_plus, rule.a_baseline, rule.sigma, rule.clip) == (1.5e-4, 5e-5, 1.0, 1.0)
 
 
-@pytest.mark.parametrize(("name", "bad"), {
-    "a_plus": [-1, math.nan, math.inf, "1", None], "a_baseline": [-1], "sigma": [0, -1, math.nan],
-    "tau_plus": [0, -2], "tau_minus": [0], "clip": [0, -1, math.inf], "final": [-0.1, 1.5],
-    "start_epoch": [-1, 1.5, True], "kernel": ["box"], "schedule": ["step"], "spike_time": ["middle"],
-    "silent_pairs": ["keep"], "anneal_sigma": [1, None],
-}.items())
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    {
+        "a_plus": [-1, math.nan, math.inf, "1", None],
+        "a_baseline": [-1],
+        "sigma": [0, -1, math.nan],
+        "tau_plus": [0, -2],
+        "tau_minus": [0],
+        "clip": [0, -1, math.inf],
+        "final": [-0.1, 1.5],
+        "start_epoch": [-1, 1.5, True],
+        "kernel": ["box"],
+        "schedule": ["step"],
+        "spike_time": ["middle"],
+        "silent_pairs": ["keep"],
+        "anneal_sigma": [1, None],
+    }.items(),
+)
 def test_values_out_of_range(name, bad):
     for value in bad:
         with pytest.raises(ParameterError, match=f"BatchSSDP: {name}|is unknown"):
             BatchSSDP(**{name: value})
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"epochs": 5}, "need schedule = 'cosine'"),
-    ({"final": 0.5}, "need schedule = 'cosine'"),
-    ({"anneal_sigma": True}, "need schedule = 'cosine'"),
-    ({"schedule": "cosine"}, "needs epochs"),
-    ({"schedule": "cosine", "epochs": 5, "start_epoch": 5}, "must be above start_epoch = 5"),
-    ({"schedule": "cosine", "epochs": 0}, "must be above start_epoch"),
-    ({"schedule": "cosine", "epochs": 5, "anneal_sigma": True}, "final above 0"),
-    ({"schedule": "cosine", "epochs": 5, "final": 0.1, "anneal_sigma": True, "kernel": "exponential"}, "Gaussian"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 5}, "need schedule = 'cosine'"),
+        ({"final": 0.5}, "need schedule = 'cosine'"),
+        ({"anneal_sigma": True}, "need schedule = 'cosine'"),
+        ({"schedule": "cosine"}, "needs epochs"),
+        ({"schedule": "cosine", "epochs": 5, "start_epoch": 5}, "must be above start_epoch = 5"),
+        ({"schedule": "cosine", "epochs": 0}, "must be above start_epoch"),
+        ({"schedule": "cosine", "epochs": 5, "anneal_sigma": True}, "final above 0"),
+        ({"schedule": "cosine", "epochs": 5, "final": 0.1, "anneal_sigma": True, "kernel": "exponential"}, "Gaussian"),
+    ],
+)
 def test_options_that_exclude_each_other(options, message):
     with pytest.raises(ParameterError, match=message):
         BatchSSDP(**options)

@@ -110,9 +110,7 @@ def test_shifting_all_spikes_by_whole_ticks_changes_nothing_while_nobody_is_sile
     shifted = [np.concatenate([np.zeros((later, *r.shape[1:]), bool), r]) for r in rasters]
     plain, moved = registers(chosen, *rasters), registers(chosen, *shifted)
     rows, cols = pairs(*plain)
-    np.testing.assert_array_equal(
-        evidence(chosen, *plain, 0, rows, cols), evidence(chosen, *moved, 0, rows, cols)
-    )
+    np.testing.assert_array_equal(evidence(chosen, *plain, 0, rows, cols), evidence(chosen, *moved, 0, rows, cols))
 
 
 def test_table_is_the_evidence_of_each_distance_and_zero_beyond_the_kernel():
@@ -210,7 +208,9 @@ def test_stochastic_draws_differ_between_synapses_commits_layers_and_seeds():
     weight, counter = np.zeros(400, np.int64), np.full(400, 128)
     seen = {
         tuple(commit(chosen, weight, counter, -9, 9, seed=s, layer=layer, index=i)[0].tolist())
-        for s in (0, 1) for layer in (0, 1) for i in (0, 1)
+        for s in (0, 1)
+        for layer in (0, 1)
+        for i in (0, 1)
     }
     assert len(seen) == 8
     for moved in seen:
@@ -301,7 +301,10 @@ def plastic_network():
     populations = [FixedPopulation(name="out", size=3, vth=4, du=4095, dv=512)]
     weight = np.arange(12).reshape(3, 4) * 20 - 120
     return FixedNetwork(
-        [Input("in", 4)], populations, [FixedProjection(source="in", target="out", weight=weight, name="w")], ["out"],
+        [Input("in", 4)],
+        populations,
+        [FixedProjection(source="in", target="out", weight=weight, name="w")],
+        ["out"],
     )
 
 
@@ -347,17 +350,30 @@ def test_saturations_are_counted():
 # Parameters.
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    ({"a_plus": -1}, "a_plus = -1"), ({"a_plus": 1.0}, "a_plus = 1.0 is not"),
-    ({"a_baseline": 2**16}, "a_baseline = 65536"),
-    ({"evidence_shift": 25}, "evidence_shift = 25"), ({"time_bits": 0}, "time_bits = 0"),
-    ({"time_shift": True}, "time_shift = True"), ({"commit_windows": 0}, "commit_windows = 0"),
-    ({"lsb_shift": 31}, "lsb_shift = 31"), ({"counter_bits": 3}, "counter_bits = 3"), ({"rounding": "up"}, "unknown"),
-    ({"lsb_shift": 15}, "one weight LSB is 32768"), ({"counter_bits": 10}, "one step of evidence is 765"),
-    ({"lut": ()}, "found 0"), ({"lut": (1,) * 65}, "found 65"), ({"lut": (256,)}, "within 0 .. 255"),
-    ({"lut": (-1,)}, "within 0 .. 255"), ({"lut": (1.7,)}, "whole number"), ({"lut": "ab"}, "whole number"),
-    ({"lut": [[1]]}, "whole number"),
-])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"a_plus": -1}, "a_plus = -1"),
+        ({"a_plus": 1.0}, "a_plus = 1.0 is not"),
+        ({"a_baseline": 2**16}, "a_baseline = 65536"),
+        ({"evidence_shift": 25}, "evidence_shift = 25"),
+        ({"time_bits": 0}, "time_bits = 0"),
+        ({"time_shift": True}, "time_shift = True"),
+        ({"commit_windows": 0}, "commit_windows = 0"),
+        ({"lsb_shift": 31}, "lsb_shift = 31"),
+        ({"counter_bits": 3}, "counter_bits = 3"),
+        ({"rounding": "up"}, "unknown"),
+        ({"lsb_shift": 15}, "one weight LSB is 32768"),
+        ({"counter_bits": 10}, "one step of evidence is 765"),
+        ({"lut": ()}, "found 0"),
+        ({"lut": (1,) * 65}, "found 65"),
+        ({"lut": (256,)}, "within 0 .. 255"),
+        ({"lut": (-1,)}, "within 0 .. 255"),
+        ({"lut": (1.7,)}, "whole number"),
+        ({"lut": "ab"}, "whole number"),
+        ({"lut": [[1]]}, "whole number"),
+    ],
+)
 def test_values_out_of_range(more, words):
     with pytest.raises(ParameterError, match=words):
         rule(**more)

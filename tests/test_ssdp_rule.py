@@ -13,8 +13,13 @@ from ssdp_hw.rules.spike_times import silent_time, spike_registers
 from ssdp_hw.rules.ssdp import pair_update
 
 rules = st.builds(
-    SSDP, a_plus=st.floats(0, 2), a_baseline=st.floats(0, 2), sigma=st.floats(0.2, 5), clip=st.floats(0.1, 3),
-    silent_pairs=st.sampled_from(["depress", "skip"]), spike_time=st.sampled_from(["first", "last"]),
+    SSDP,
+    a_plus=st.floats(0, 2),
+    a_baseline=st.floats(0, 2),
+    sigma=st.floats(0.2, 5),
+    clip=st.floats(0.1, 3),
+    silent_pairs=st.sampled_from(["depress", "skip"]),
+    spike_time=st.sampled_from(["first", "last"]),
 )
 
 
@@ -112,11 +117,21 @@ def test_defaults_of_the_authors_code():
     assert (rule.a_plus, rule.a_baseline, rule.sigma, rule.clip) == (1.5e-4, 5e-5, 1.0, 1.0)
 
 
-@pytest.mark.parametrize(("name", "bad"), {
-    "a_plus": [-1, math.nan, math.inf, "1", None], "a_baseline": [-1, math.nan], "sigma": [0, -1, math.nan, "x"],
-    "clip": [0, -1, math.inf], "commit_windows": [0, 1.5, True, 2**20 + 1, "1"], "counter_bits": [3, 33, 8.0],
-    "time_shift": [-1, 17], "spike_time": ["middle", 3], "silent_pairs": ["keep"], "rounding": ["up", None],
-}.items())
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    {
+        "a_plus": [-1, math.nan, math.inf, "1", None],
+        "a_baseline": [-1, math.nan],
+        "sigma": [0, -1, math.nan, "x"],
+        "clip": [0, -1, math.inf],
+        "commit_windows": [0, 1.5, True, 2**20 + 1, "1"],
+        "counter_bits": [3, 33, 8.0],
+        "time_shift": [-1, 17],
+        "spike_time": ["middle", 3],
+        "silent_pairs": ["keep"],
+        "rounding": ["up", None],
+    }.items(),
+)
 def test_values_out_of_range(name, bad):
     for value in bad:
         with pytest.raises(ParameterError, match=f"SSDP: {name}|is unknown"):

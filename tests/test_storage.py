@@ -50,48 +50,85 @@ def path(tmp_path):
 
 def fixed_network(**more):
     populations = [
-        sh.FixedPopulation(name="hidden / ü", size=3, du=[1, 2, 3], dv=7, vth=9, bias_mant=[-1, 0, 4], bias_exp=2,
-                           v_init=[5, 0, -6], reset=Reset.SUBTRACT, threshold=Comparison.AT_LEAST, scale=1 / 3),
+        sh.FixedPopulation(
+            name="hidden / ü",
+            size=3,
+            du=[1, 2, 3],
+            dv=7,
+            vth=9,
+            bias_mant=[-1, 0, 4],
+            bias_exp=2,
+            v_init=[5, 0, -6],
+            reset=Reset.SUBTRACT,
+            threshold=Comparison.AT_LEAST,
+            scale=1 / 3,
+        ),
         sh.FixedPopulation(name="out", size=2, spiking=False),
     ]
     sparse = sp.csr_array((np.array([0, 4, -6]), np.array([1, 0, 2]), np.array([0, 1, 3])), shape=(2, 3))
     projections = [
-        sh.FixedProjection(source="in", target="hidden / ü", weight=np.arange(12).reshape(3, 4),
-                           format=sh.WeightFormat(8, SignMode.EXCITATORY), weight_exp=-2,
-                           delay=np.arange(12).reshape(3, 4), scale=[0.1, 0.2, 0.3]),
+        sh.FixedProjection(
+            source="in",
+            target="hidden / ü",
+            weight=np.arange(12).reshape(3, 4),
+            format=sh.WeightFormat(8, SignMode.EXCITATORY),
+            weight_exp=-2,
+            delay=np.arange(12).reshape(3, 4),
+            scale=[0.1, 0.2, 0.3],
+        ),
         sh.FixedProjection(source="hidden / ü", target="out", weight=sparse, delay=[1, 2, 3], name="readout"),
-        sh.FixedProjection(source="hidden / ü", target="out", weight=np.zeros((2, 3), int), delay=5, name="late",
-                           format=sh.WeightFormat(4, SignMode.INHIBITORY)),
+        sh.FixedProjection(
+            source="hidden / ü",
+            target="out",
+            weight=np.zeros((2, 3), int),
+            delay=5,
+            name="late",
+            format=sh.WeightFormat(4, SignMode.INHIBITORY),
+        ),
     ]
-    return sh.FixedNetwork([sh.Input("in", 4)], populations, projections, ["out", "hidden / ü"], notes=["a", "b\n"],
-                           **more)
+    return sh.FixedNetwork(
+        [sh.Input("in", 4)], populations, projections, ["out", "hidden / ü"], notes=["a", "b\n"], **more
+    )
 
 
 def report():
     return QuantizationReport(
         "loihi",
         (PopulationReport("out", 0.1, 0.2, 1 / 3, 0.4, 0.5, 6, 0.7, 0.8, 0.9, "calibration"),),
-        (ProjectionReport("late", "w8/8-mixed", "max_abs", -2, 6, 1, 2, 0.1, float("inf")),), ("note",),
+        (ProjectionReport("late", "w8/8-mixed", "max_abs", -2, 6, 1, 2, 0.1, float("inf")),),
+        ("note",),
     )
 
 
 def float_network():
     populations = [
-        sh.Population(name="a", neuron=sh.CubaLIF(size=2, tau_mem=[0.01, 0.02], tau_syn=0.1, w_in=3, v_init=0.5),
-                      bias=[0.1, 0.2], reset=Reset.SUBTRACT),
+        sh.Population(
+            name="a",
+            neuron=sh.CubaLIF(size=2, tau_mem=[0.01, 0.02], tau_syn=0.1, w_in=3, v_init=0.5),
+            bias=[0.1, 0.2],
+            reset=Reset.SUBTRACT,
+        ),
         sh.Population(name="b", neuron=sh.LI(size=1, tau_mem=1 / 300), threshold=Comparison.AT_LEAST),
     ]
     projections = [
         sh.Projection(source="x", target="a", weight=np.ones((2, 3), np.float32) / 3),
         sh.Projection(source="a", target="b", weight=sp.csr_array([[0.1, 0.0]])),
     ]
-    return sh.Network([sh.Input("x", 3)], populations, projections, ["b"],
-                      sh.Semantics(1e-3, "exponential", "voltage_first"), ["note"])
+    return sh.Network(
+        [sh.Input("x", 3)],
+        populations,
+        projections,
+        ["b"],
+        sh.Semantics(1e-3, "exponential", "voltage_first"),
+        ["note"],
+    )
 
 
-@pytest.mark.parametrize("network", [
-    fixed_network(), fixed_network(dt=1e-3, report=report()), float_network()
-], ids=["fixed", "report", "float"])
+@pytest.mark.parametrize(
+    "network",
+    [fixed_network(), fixed_network(dt=1e-3, report=report()), float_network()],
+    ids=["fixed", "report", "float"],
+)
 def test_everything_comes_back(network, path):
     sh.save(network, path)
     same(sh.load(path), network)
@@ -141,6 +178,7 @@ def test_failure_to_write_leaves_the_old_file(path, monkeypatch):
 
     def full(*args, **more):
         raise OSError("no space left on device")
+
     monkeypatch.setattr(h5py.Group, "create_dataset", full)
     with pytest.raises(FileFormatError, match=r"net\.h5: cannot be written .*no space left"):
         sh.save(float_network(), path)
@@ -228,19 +266,36 @@ def change_header(path, change):
 
 
 HEADERS = [
-    lambda h: h.pop("populations"), lambda h: h.pop("kind"), lambda h: h.update(kind="other"),
-    lambda h: h.update(kind="float"), lambda h: h.update(chip="none"), lambda h: h.update(dt="x"),
-    lambda h: h.update(dt=-1), lambda h: h.update(notes="abc"), lambda h: h.update(outputs=[1]),
-    lambda h: h.update(outputs=["hidden"]), lambda h: h.update(report={"chip": 1}), lambda h: h.update(report=[]),
-    lambda h: h["inputs"][0].update(size=5), lambda h: h["inputs"][0].update(more=5),
-    lambda h: h["populations"].pop(), lambda h: h["populations"].append(h["populations"][0]),
-    lambda h: h["populations"][0].update(size=10**12), lambda h: h["populations"][0].update(spiking="no"),
-    lambda h: h["populations"][0].update(reset="x"), lambda h: h["populations"][0].update(scale="x"),
-    lambda h: h["populations"][0].update(du=3), lambda h: h["populations"][0].update(name=None),
-    lambda h: h["projections"][0].update(weight_exp=2.5), lambda h: h["projections"][0].update(source="x"),
-    lambda h: h["projections"][0]["format"].update(bits=9), lambda h: h["projections"][0]["format"].update(bits="8"),
-    lambda h: h["projections"][1].update(shape=[2, 2]), lambda h: h["projections"][1].update(shape=[2, 10**12]),
-    lambda h: h["projections"][1].update(shape=3), lambda h: h["projections"][1].pop("shape"),
+    lambda h: h.pop("populations"),
+    lambda h: h.pop("kind"),
+    lambda h: h.update(kind="other"),
+    lambda h: h.update(kind="float"),
+    lambda h: h.update(chip="none"),
+    lambda h: h.update(dt="x"),
+    lambda h: h.update(dt=-1),
+    lambda h: h.update(notes="abc"),
+    lambda h: h.update(outputs=[1]),
+    lambda h: h.update(outputs=["hidden"]),
+    lambda h: h.update(report={"chip": 1}),
+    lambda h: h.update(report=[]),
+    lambda h: h["inputs"][0].update(size=5),
+    lambda h: h["inputs"][0].update(more=5),
+    lambda h: h["populations"].pop(),
+    lambda h: h["populations"].append(h["populations"][0]),
+    lambda h: h["populations"][0].update(size=10**12),
+    lambda h: h["populations"][0].update(spiking="no"),
+    lambda h: h["populations"][0].update(reset="x"),
+    lambda h: h["populations"][0].update(scale="x"),
+    lambda h: h["populations"][0].update(du=3),
+    lambda h: h["populations"][0].update(name=None),
+    lambda h: h["projections"][0].update(weight_exp=2.5),
+    lambda h: h["projections"][0].update(source="x"),
+    lambda h: h["projections"][0]["format"].update(bits=9),
+    lambda h: h["projections"][0]["format"].update(bits="8"),
+    lambda h: h["projections"][1].update(shape=[2, 2]),
+    lambda h: h["projections"][1].update(shape=[2, 10**12]),
+    lambda h: h["projections"][1].update(shape=3),
+    lambda h: h["projections"][1].pop("shape"),
 ]
 
 
@@ -315,7 +370,7 @@ def test_every_cut_or_flipped_file_is_read_or_refused(path):
     for k in range(200):
         damaged = bytearray(content)
         if k % 3 == 0:
-            del damaged[rng.integers(len(damaged)):]
+            del damaged[rng.integers(len(damaged)) :]
         else:
             damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)

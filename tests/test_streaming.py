@@ -37,7 +37,7 @@ def cut(inputs, lengths):
     total, start = len(next(iter(inputs.values()))), 0
     for length in [*lengths, total]:
         if start < total:
-            yield {name: s[start:start + length] for name, s in inputs.items()}
+            yield {name: s[start : start + length] for name, s in inputs.items()}
         start += length
 
 
@@ -49,7 +49,11 @@ def test_pieces_make_the_whole(data, lengths, threads):
     whole = sh.run(network, inputs, record=RECORDABLE, on_overflow="ignore")
     with tempfile.TemporaryDirectory() as folder:
         result = sh.stream(
-            network, cut(inputs, lengths), Path(folder) / "run.h5", record=RECORDABLE, on_overflow="ignore",
+            network,
+            cut(inputs, lengths),
+            Path(folder) / "run.h5",
+            record=RECORDABLE,
+            on_overflow="ignore",
             options={"threads": threads},
         )
         with h5py.File(result.path) as file:
@@ -65,7 +69,7 @@ def test_counts_alone_and_prediction():
     rng = np.random.default_rng(0)
     spikes = rng.random((40, 3, 3)) < 0.4
     whole = sh.run(small(), spikes)
-    result = sh.stream(small(), (spikes[t:t + 1] for t in range(40)))
+    result = sh.stream(small(), (spikes[t : t + 1] for t in range(40)))
     assert result.path is None
     np.testing.assert_array_equal(result.spike_counts["p"], whole.spikes["p"].sum(axis=0))
     np.testing.assert_array_equal(result.predict(), whole.predict())
@@ -76,8 +80,10 @@ def test_counts_alone_and_prediction():
 
 def test_direct_input_in_pieces():
     network = sh.FixedNetwork(
-        [sh.Input("in", 2)], [sh.FixedPopulation(name="p", size=3, dv=10, vth=100)],
-        [sh.FixedProjection(source="in", target="p", weight=np.full((3, 2), 8))], ["p"],
+        [sh.Input("in", 2)],
+        [sh.FixedPopulation(name="p", size=3, dv=10, vth=100)],
+        [sh.FixedProjection(source="in", target="p", weight=np.full((3, 2), 8))],
+        ["p"],
     )
     values = np.array([[0.5, 1.0], [3.0, 2.0]])
     whole = sh.run(network, sh.DirectInput(values, 30))
@@ -125,8 +131,10 @@ def test_a_failing_input_leaves_no_file(tmp_path):
 
 def test_overflow_is_that_of_all_pieces():
     network = sh.FixedNetwork(
-        [sh.Input("in", 8)], [sh.FixedPopulation(name="p", size=1, du=0, vth=131071)],
-        [sh.FixedProjection(source="in", target="p", weight=np.full((1, 8), 254), weight_exp=6)], ["p"],
+        [sh.Input("in", 8)],
+        [sh.FixedPopulation(name="p", size=1, du=0, vth=131071)],
+        [sh.FixedProjection(source="in", target="p", weight=np.full((1, 8), 254), weight_exp=6)],
+        ["p"],
     )
     spikes = np.ones((30, 1, 8), bool)
     whole = sh.run(network, spikes, on_overflow="ignore").overflow

@@ -104,8 +104,17 @@ def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
     features = cut.features(spikes)
     learned = studies.teaching.teach(cut.readout, features, labels, lesson, row, seed=3)
     whole = sh.learn(
-        network, spikes, labels, lesson.rule(row), teach="delta", teacher=sh.Teacher(inhibit=False), epochs=2,
-        refresh=20, seed=3, on_overflow="ignore", health=False,
+        network,
+        spikes,
+        labels,
+        lesson.rule(row),
+        teach="delta",
+        teacher=sh.Teacher(inhibit=False),
+        epochs=2,
+        refresh=20,
+        seed=3,
+        on_overflow="ignore",
+        health=False,
     ).network
     weights = whole.projections[-1].synapse_weights
     np.testing.assert_array_equal(learned.projections[0].synapse_weights, weights)
@@ -138,8 +147,9 @@ def test_a_new_class_is_learned_from_its_samples_and_as_many_of_each_old_one(stu
     for case, counts in (("5 with rehearsal", [5] * 10), ("25 alone", [0] * 9 + [25])):
         chosen = study.chosen(labels, case, 1)
         np.testing.assert_array_equal(np.bincount(labels[chosen], minlength=10), counts)
-    (run,) = study.run(replace(study.SETTINGS, lesson=replace(study.SETTINGS.lesson, epochs=5)), "25 alone",
-                       ["SSDP carry"], 0)
+    (run,) = study.run(
+        replace(study.SETTINGS, lesson=replace(study.SETTINGS.lesson, epochs=5)), "25 alone", ["SSDP carry"], 0
+    )
     assert run["new_before"] == 0 < run["new"]
     assert run["old_before"] > 0.95
 
@@ -157,8 +167,14 @@ def vowels(studies, monkeypatch):
 
 def test_vowels_are_learned_from_nothing(studies, vowels):
     study = studies.vowels
-    settings = replace(study.SETTINGS, hidden=100, fan_in=0.3, copies=1, epochs_alone=10,
-                       lesson=replace(study.SETTINGS.lesson, a_plus=3e-3, epochs=10))
+    settings = replace(
+        study.SETTINGS,
+        hidden=100,
+        fan_in=0.3,
+        copies=1,
+        epochs_alone=10,
+        lesson=replace(study.SETTINGS.lesson, a_plus=3e-3, epochs=10),
+    )
     for case in study.CASES:
         runs = study.run(settings, case, ["SSDP float", "SSDP carry"], 0)
         assert all(run["before"] == 0 for run in runs)  # a silent readout decides for no speaker
@@ -236,8 +252,10 @@ def test_every_step_is_below_half_a_weight_lsb(studies, vowels):
 def tiny(studies):
     settings = studies.drift.SETTINGS
     return replace(
-        studies.drift.STUDY, settings=replace(settings, digits=small(settings.digits)),
-        cases=("digits, dim",), rows=lambda _: ("SSDP float", "SSDP carry"),
+        studies.drift.STUDY,
+        settings=replace(settings, digits=small(settings.digits)),
+        cases=("digits, dim",),
+        rows=lambda _: ("SSDP float", "SSDP carry"),
     )
 
 
@@ -277,9 +295,14 @@ def test_a_case_without_its_data_is_skipped_with_a_message(studies, tiny, tmp_pa
     assert store.runs == []
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("[", "no results file"), ("{}", "no results file"), ('{"settings": {"a": 1}, "runs": []}', "other settings"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[", "no results file"),
+        ("{}", "no results file"),
+        ('{"settings": {"a": 1}, "runs": []}', "other settings"),
+    ],
+)
 def test_a_foreign_results_file_is_left_alone(studies, tmp_path, content, message):
     path = tmp_path / "study.json"
     path.write_text(content)
@@ -303,7 +326,9 @@ def test_the_float_rule_is_compared_seed_by_seed(studies):
     values = {"SSDP float": (0.80, 0.90, 0.5), "SSDP carry": (0.81, 0.91, 0.7)}
     runs = [
         {"case": case, "row": row, "seed": seed, "after": value}
-        for case in ("a", "b") for row, found in values.items() for seed, value in enumerate(found)
+        for case in ("a", "b")
+        for row, found in values.items()
+        for seed, value in enumerate(found)
     ]
     short = [run for run in runs if not (run["row"] == "SSDP float" and run["seed"] == 2)]  # not finished
     line = studies.study.against_float(short, ["after"], ["a", "b"], ["SSDP carry"]).splitlines()[-1]

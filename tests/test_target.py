@@ -141,15 +141,22 @@ def test_targets_is_callable_before_and_after_its_module_is_imported(before):
 
 
 @pytest.mark.parametrize("name", ["spec", "engine", "lava", "brian2"])
-@pytest.mark.parametrize(("windows", "commit_windows", "message"), [
-    (1, 1, "exceeds the 63"), (3, 3, "64 steps are no multiple of the 3"), (2, 1, "commit_windows = 1 is no multiple"),
-])
+@pytest.mark.parametrize(
+    ("windows", "commit_windows", "message"),
+    [
+        (1, 1, "exceeds the 63"),
+        (3, 3, "64 steps are no multiple of the 3"),
+        (2, 1, "commit_windows = 1 is no multiple"),
+    ],
+)
 def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windows, commit_windows, message):
     """Also without ``learn``, which checks them too: tables by distance end where the register does."""
     runner = get_target(name)
     net = FixedNetwork(
-        [Input("in", 2)], [FixedPopulation(name="out", size=2, vth=4)],
-        [FixedProjection(source="in", target="out", weight=np.full((2, 2), 8), name="w")], ["out"],
+        [Input("in", 2)],
+        [FixedPopulation(name="out", size=2, vth=4)],
+        [FixedProjection(source="in", target="out", weight=np.full((2, 2), 8), name="w")],
+        ["out"],
     )
     plan = LearningPlan(
         {"w": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, commit_windows=commit_windows)},

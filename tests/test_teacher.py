@@ -22,8 +22,11 @@ NEURONS = {
 def network(neuron):
     weight = np.random.default_rng(0).normal(0.3, 0.3, (4, 6))
     return sh.Network(
-        [sh.Input("in", 6)], [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=weight)], ["out"], sh.Semantics(DT),
+        [sh.Input("in", 6)],
+        [sh.Population(name="out", neuron=neuron)],
+        [sh.Projection(source="in", target="out", weight=weight)],
+        ["out"],
+        sh.Semantics(DT),
     )
 
 
@@ -89,8 +92,10 @@ def test_a_teacher_that_is_silent_changes_nothing(fixed):
 
 def chip_network(**population):
     return sh.FixedNetwork(
-        [sh.Input("in", 6)], [sh.FixedPopulation(name="out", size=4, **population)],
-        [sh.FixedProjection(source="in", target="out", weight=np.full((4, 6), 2))], ["out"],
+        [sh.Input("in", 6)],
+        [sh.FixedPopulation(name="out", size=4, **population)],
+        [sh.FixedProjection(source="in", target="out", weight=np.full((4, 6), 2))],
+        ["out"],
     )
 
 
@@ -104,7 +109,9 @@ def test_strength_is_in_thresholds():
 @pytest.mark.parametrize(
     "population",
     [
-        {"vth": 131071}, {"vth": [131071, 40000, 9000, 1]}, {"vth": 20000, "du": 800},
+        {"vth": 131071},
+        {"vth": [131071, 40000, 9000, 1]},
+        {"vth": 20000, "du": 800},
         {"vth": [100000, 500, 500, 500], "du": [4095, 0, 1, 2], "dv": 10},
     ],
 )
@@ -130,8 +137,15 @@ def test_several_channels_where_one_weight_is_too_small():
 @pytest.mark.parametrize(
     "options",
     [
-        {"first_step": -1}, {"first_step": 5, "last_step": 4}, {"first_step": 1.5}, {"last_step": "end"},
-        {"strength": 0.0}, {"strength": -1.0}, {"strength": np.nan}, {"strength": "strong"}, {"strength": None},
+        {"first_step": -1},
+        {"first_step": 5, "last_step": 4},
+        {"first_step": 1.5},
+        {"last_step": "end"},
+        {"strength": 0.0},
+        {"strength": -1.0},
+        {"strength": np.nan},
+        {"strength": "strong"},
+        {"strength": None},
     ],
 )
 def test_parameters_out_of_range(options):

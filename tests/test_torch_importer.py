@@ -30,8 +30,12 @@ def between(low, high, *shape):
 
 def normalisation(made, channels):
     made = made(channels)
-    for values, low, high in ((made.running_mean, -0.2, 0.2), (made.running_var, 0.5, 2.0),
-                              (made.weight.data, 0.5, 1.5), (made.bias.data, 0.0, 0.3)):
+    for values, low, high in (
+        (made.running_mean, -0.2, 0.2),
+        (made.running_var, 0.5, 2.0),
+        (made.weight.data, 0.5, 1.5),
+        (made.bias.data, 0.0, 0.3),
+    ):
         values.copy_(between(low, high, channels))
     return made
 
@@ -51,33 +55,72 @@ def leaky(beta=0.9, **kind):
 MODULES = {
     "leaky as it comes": lambda: (two(leaky(), leaky(0.7)), (12,)),
     "leaky, zero": lambda: (
-        two(leaky(reset_mechanism="zero"), leaky(reset_mechanism="zero", reset_delay=False)), (12,)),
+        two(leaky(reset_mechanism="zero"), leaky(reset_mechanism="zero", reset_delay=False)),
+        (12,),
+    ),
     "leaky, at once": lambda: (two(leaky(reset_delay=False), leaky(reset_delay=False), scale=0.25), (12,)),
     "leaky, a beta and threshold a neuron": lambda: (
-        two(leaky(between(0.2, 0.95, 20), threshold=between(0.5, 1.5, 20)), leaky(between(0.2, 0.95, 6))), (12,)),
+        two(leaky(between(0.2, 0.95, 20), threshold=between(0.5, 1.5, 20)), leaky(between(0.2, 0.95, 6))),
+        (12,),
+    ),
     "leaky without leak": lambda: (two(leaky(1.0), leaky(1.0, reset_mechanism="zero")), (12,)),
-    "synaptic": lambda: (two(snn.Synaptic(alpha=0.7, beta=0.8), snn.Synaptic(
-        alpha=0.5, beta=between(0.3, 0.9, 6), reset_mechanism="zero", reset_delay=False)), (12,)),
-    "recurrent": lambda: (two(snn.RLeaky(beta=0.9, linear_features=20), snn.RLeaky(
-        beta=0.8, V=torch.rand(6), all_to_all=False)), (12,)),
-    "recurrent, at once": lambda: (two(snn.RLeaky(
-        beta=0.9, linear_features=20, reset_mechanism="zero", reset_delay=False), leaky()), (12,)),
+    "synaptic": lambda: (
+        two(
+            snn.Synaptic(alpha=0.7, beta=0.8),
+            snn.Synaptic(alpha=0.5, beta=between(0.3, 0.9, 6), reset_mechanism="zero", reset_delay=False),
+        ),
+        (12,),
+    ),
+    "recurrent": lambda: (
+        two(snn.RLeaky(beta=0.9, linear_features=20), snn.RLeaky(beta=0.8, V=torch.rand(6), all_to_all=False)),
+        (12,),
+    ),
+    "recurrent, at once": lambda: (
+        two(snn.RLeaky(beta=0.9, linear_features=20, reset_mechanism="zero", reset_delay=False), leaky()),
+        (12,),
+    ),
     "recurrent synaptic": lambda: (two(snn.RSynaptic(alpha=0.6, beta=0.9, linear_features=20), leaky()), (12,)),
     "hidden state": lambda: (two(leaky(init_hidden=True), leaky(init_hidden=True, output=True)), (12,)),
-    "recurrent with hidden state": lambda: (two(snn.RLeaky(
-        beta=0.9, linear_features=20, init_hidden=True), leaky(init_hidden=True)), (12,)),
-    "convolution": lambda: (nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1, bias=False), normalisation(nn.BatchNorm2d, 4), leaky(), nn.AvgPool2d(2),
-        nn.Dropout(), nn.Conv2d(4, 6, 3, stride=2, groups=2), leaky(0.8, threshold=0.5), nn.Flatten(), nn.Linear(6, 10),
-        normalisation(nn.BatchNorm1d, 10), leaky(0.8, threshold=0.5)), (2, 8, 8)),
-    "one axis": lambda: (nn.Sequential(
-        nn.Conv1d(2, 4, 3, dilation=2, padding="same"), leaky(threshold=0.5), nn.Flatten(), nn.Linear(36, 5),
-        leaky(threshold=0.5)), (2, 9)),
-    "sums": lambda: (nn.Sequential(
-        nn.Conv2d(1, 3, 3), leaky(threshold=0.2), nn.LPPool2d(1, 2), nn.Flatten(), nn.Linear(27, 5), leaky()),
-        (1, 8, 8)),
+    "recurrent with hidden state": lambda: (
+        two(snn.RLeaky(beta=0.9, linear_features=20, init_hidden=True), leaky(init_hidden=True)),
+        (12,),
+    ),
+    "convolution": lambda: (
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3, padding=1, bias=False),
+            normalisation(nn.BatchNorm2d, 4),
+            leaky(),
+            nn.AvgPool2d(2),
+            nn.Dropout(),
+            nn.Conv2d(4, 6, 3, stride=2, groups=2),
+            leaky(0.8, threshold=0.5),
+            nn.Flatten(),
+            nn.Linear(6, 10),
+            normalisation(nn.BatchNorm1d, 10),
+            leaky(0.8, threshold=0.5),
+        ),
+        (2, 8, 8),
+    ),
+    "one axis": lambda: (
+        nn.Sequential(
+            nn.Conv1d(2, 4, 3, dilation=2, padding="same"),
+            leaky(threshold=0.5),
+            nn.Flatten(),
+            nn.Linear(36, 5),
+            leaky(threshold=0.5),
+        ),
+        (2, 9),
+    ),
+    "sums": lambda: (
+        nn.Sequential(
+            nn.Conv2d(1, 3, 3), leaky(threshold=0.2), nn.LPPool2d(1, 2), nn.Flatten(), nn.Linear(27, 5), leaky()
+        ),
+        (1, 8, 8),
+    ),
     "nested": lambda: (
-        nn.Sequential(two(leaky(), leaky()), nn.Sequential(nn.Linear(6, 4), nn.Identity()), leaky()), (12,)),
+        nn.Sequential(two(leaky(), leaky()), nn.Sequential(nn.Linear(6, 4), nn.Identity()), leaky()),
+        (12,),
+    ),
 }
 
 
@@ -95,7 +138,8 @@ def test_spikes_and_voltages_are_those_of_torch(name):
 def test_norse():
     norse = pytest.importorskip("norse.torch")
     cells = [
-        [norse.LIFCell(), norse.LIFBoxCell(), norse.LIBoxCell()], [norse.IAFCell(), norse.LIFCell(), norse.LICell()],
+        [norse.LIFCell(), norse.LIFBoxCell(), norse.LIBoxCell()],
+        [norse.IAFCell(), norse.LIFCell(), norse.LICell()],
     ]
     for first, second, last in cells:
         module = nn.Sequential(nn.Linear(12, 20), first, nn.Linear(20, 6), second, nn.Linear(6, 3), last).double()
@@ -193,9 +237,12 @@ class Extra(Net):
 
 
 REFUSED = {
-    "an operation": (Twice, "between 'hidden' and 'outer'"), "a branch": (Skip, "between 'outer' and 'readout'"),
-    "a layer twice": (Again, "no chain"), "a layer unused": (Unused, "does not use"),
-    "another value returned": (Other, "returns something else"), "a parameter of its own": (Extra, "extra"),
+    "an operation": (Twice, "between 'hidden' and 'outer'"),
+    "a branch": (Skip, "between 'outer' and 'readout'"),
+    "a layer twice": (Again, "no chain"),
+    "a layer unused": (Unused, "does not use"),
+    "another value returned": (Other, "returns something else"),
+    "a parameter of its own": (Extra, "extra"),
     "no layers": (lambda: nn.Linear(12, 3), "no layers"),
     "no neurons": (lambda: nn.Sequential(nn.Linear(12, 3)), "no neurons behind"),
     "an activation": (lambda: nn.Sequential(nn.Linear(12, 3), nn.ReLU(), leaky()), "ReLU"),

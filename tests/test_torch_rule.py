@@ -18,9 +18,16 @@ from ssdp_hw.rules.gate import WarmUp  # noqa: E402
 from ssdp_hw.rules.torch_ssdp import TorchSSDP  # noqa: E402
 
 rules = st.builds(
-    BatchSSDP, a_plus=st.floats(0, 2), a_baseline=st.floats(0, 2), kernel=st.sampled_from(["gaussian", "exponential"]),
-    sigma=st.floats(0.2, 5), tau_plus=st.floats(0.2, 30), tau_minus=st.floats(0.2, 30), clip=st.floats(0.05, 3),
-    silent_pairs=st.sampled_from(["depress", "skip"]), spike_time=st.sampled_from(["first", "last"]),
+    BatchSSDP,
+    a_plus=st.floats(0, 2),
+    a_baseline=st.floats(0, 2),
+    kernel=st.sampled_from(["gaussian", "exponential"]),
+    sigma=st.floats(0.2, 5),
+    tau_plus=st.floats(0.2, 30),
+    tau_minus=st.floats(0.2, 30),
+    clip=st.floats(0.05, 3),
+    silent_pairs=st.sampled_from(["depress", "skip"]),
+    spike_time=st.sampled_from(["first", "last"]),
 )
 # Type of the weight, and the rounding of the sum of up to 6 steps of up to 2 each.
 dtypes = st.sampled_from([("float64", 1e-14), ("float32", 1e-5), ("float16", 1e-2), ("bfloat16", 1e-1)])

@@ -127,7 +127,9 @@ def single(v_threshold=1.0, name="a"):
     return Network(
         [Input("in", 2)],
         [Population(name=name, neuron=LIF(size=2, tau_mem=5.0, r=5.0, v_threshold=v_threshold))],
-        [Projection(source="in", target=name, weight=np.eye(2))], [name], Semantics(1.0),
+        [Projection(source="in", target=name, weight=np.eye(2))],
+        [name],
+        Semantics(1.0),
     )
 
 
@@ -143,16 +145,19 @@ def test_the_miss_is_what_a_higher_threshold_asks_for():
     assert np.isclose(first.miss, 0.2)
 
 
-@pytest.mark.parametrize(("change", "error", "said"), [
-    (lambda r: {}, ParameterError, "no recording"),
-    (lambda r: 3, ParameterError, "no recording"),
-    (lambda r: {"n0": r["n0"][0]} | {"x": r["n1"][0], "y": r["n1"][0]}, None, ""),
-    (lambda r: {"x": r["n1"][0]}, ParameterError, "give names"),
-    (lambda r: {"n0": r["n0"][0][:-1]}, ShapeError, "shape"),
-    (lambda r: {"n0": r["n1"][0]}, ShapeError, "neurons"),
-    (lambda r: {"n0": r["n0"][0] * 2}, ParameterError, "0 or 1"),
-    (lambda r: {"n0": (r["n0"][0], r["n0"][1][:-1])}, ShapeError, "voltages"),
-])
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda r: {}, ParameterError, "no recording"),
+        (lambda r: 3, ParameterError, "no recording"),
+        (lambda r: {"n0": r["n0"][0]} | {"x": r["n1"][0], "y": r["n1"][0]}, None, ""),
+        (lambda r: {"x": r["n1"][0]}, ParameterError, "give names"),
+        (lambda r: {"n0": r["n0"][0][:-1]}, ShapeError, "shape"),
+        (lambda r: {"n0": r["n1"][0]}, ShapeError, "neurons"),
+        (lambda r: {"n0": r["n0"][0] * 2}, ParameterError, "0 or 1"),
+        (lambda r: {"n0": (r["n0"][0], r["n0"][1][:-1])}, ShapeError, "voltages"),
+    ],
+)
 def test_recordings_that_do_not_fit(net, recording, change, error, said):
     if error is None:
         assert [c.layer for c in verify(change(recording), net, CASE.spikes).layers] == ["n0"]

@@ -48,11 +48,11 @@ def network(weight_bits: int) -> AnyNetwork:
 def run(settings: drift.Part, case: str, rows: Sequence[str], seed: int) -> list[Run]:
     """Study 1's dead pixels with other widths."""
     data, (weight_bits, counter_bits) = TASK.load(), widths(case)
-    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[:settings.taught]
-    labels, test_labels = data.train_labels[chosen], data.test_labels[:settings.asked]
+    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[: settings.taught]
+    labels, test_labels = data.train_labels[chosen], data.test_labels[: settings.asked]
     cut = Cut.of(network(weight_bits))
     taught = cut.features(drifted(KIND, settings.drift, TASK, data.train_values[chosen], seed, 1000 + seed))
-    test_values = data.test_values[:settings.asked]
+    test_values = data.test_values[: settings.asked]
     asked = cut.features(drifted(KIND, settings.drift, TASK, test_values, seed, 2000 + seed))
     before = ask(cut.readout, asked, test_labels)
     lesson = Lesson(**{**vars(settings.lesson), "counter_bits": counter_bits})
@@ -60,10 +60,17 @@ def run(settings: drift.Part, case: str, rows: Sequence[str], seed: int) -> list
     for row in rows:
         learned = teach(cut.readout, taught, labels, lesson, row, seed)
         after = ask(learned, asked, test_labels)
-        found.append({
-            "case": case, "row": row, "seed": seed, "before": before.accuracy, "after": after.accuracy,
-            "rate_before": before.rate, "rate_after": after.rate,
-        })
+        found.append(
+            {
+                "case": case,
+                "row": row,
+                "seed": seed,
+                "before": before.accuracy,
+                "after": after.accuracy,
+                "rate_before": before.rate,
+                "rate_after": after.rate,
+            }
+        )
     return found
 
 
@@ -91,10 +98,14 @@ def report(settings: drift.Part, runs: list[Run]) -> str:
         for pair in pairs:
             found = done[pair]
             rates = " / ".join(f"{column(found, row, 'rate_after').mean():.3f}" for row in ROWS)
-            lines.append([
-                str(pair[axis]), mean(column(found, ROWS[0], "before")),
-                *(mean(column(found, row, "after")) for row in ROWS), rates,
-            ])
+            lines.append(
+                [
+                    str(pair[axis]),
+                    mean(column(found, ROWS[0], "before")),
+                    *(mean(column(found, row, "after")) for row in ROWS),
+                    rates,
+                ]
+            )
         names = [row.split()[1] for row in ROWS]
         parts.append(table([title, "before", *names, f"output spikes a neuron and step, {' / '.join(names)}"], lines))
     return "\n\n".join(parts)
@@ -109,7 +120,9 @@ def plot(runs: list[Run]) -> Figure | None:
     for axes, title, pairs, axis in zip(
         figure.subplots(1, 2, sharey=True),
         (f"weight bits, {USUAL[1]}-bit counters", f"counter bits, {USUAL[0]}-bit weights"),
-        ([(w, USUAL[1]) for w in WEIGHT_BITS], [(USUAL[0], c) for c in COUNTER_BITS]), (0, 1), strict=True,
+        ([(w, USUAL[1]) for w in WEIGHT_BITS], [(USUAL[0], c) for c in COUNTER_BITS]),
+        (0, 1),
+        strict=True,
     ):
         x = [pair[axis] for pair in pairs]
         for label, row, key in [("before", ROWS[0], "before"), *((row.split()[1], row, "after") for row in ROWS)]:
@@ -123,8 +136,15 @@ def plot(runs: list[Run]) -> Figure | None:
 
 
 STUDY = Study(
-    "bits", "How many bits learning needs",
+    "bits",
+    "How many bits learning needs",
     "The dead pixels of the first table, with other widths of the readout's weights and of the counters. A counter "
     "holds at least one weight LSB, so that with few bits a step is rounded to a coarse part of it, or to nothing.",
-    SETTINGS, CASES, lambda _: ROWS, check, run, report, plot,
+    SETTINGS,
+    CASES,
+    lambda _: ROWS,
+    check,
+    run,
+    report,
+    plot,
 )

@@ -48,11 +48,15 @@ class Settings:
 
 SETTINGS = Settings(
     digits=Part(
-        taught=600, asked=599, drift=Drift(dead=0.2, dim=0.4, bright=2.5, jitter=8.0, deleted=0.5, added=0.05),
+        taught=600,
+        asked=599,
+        drift=Drift(dead=0.2, dim=0.4, bright=2.5, jitter=8.0, deleted=0.5, added=0.05),
         lesson=Lesson(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=10, refresh=50, stdp=2e-5, sadp=1e-2),
     ),
     fashion=Part(
-        taught=2000, asked=2000, drift=Drift(dead=0.5, dim=0.4, bright=3.0, jitter=5.0, deleted=0.3, added=0.005),
+        taught=2000,
+        asked=2000,
+        drift=Drift(dead=0.5, dim=0.4, bright=3.0, jitter=5.0, deleted=0.3, added=0.005),
         lesson=Lesson(a_plus=2.5e-4, a_baseline=2.5e-5, sigma=30.0, epochs=10, refresh=200, stdp=3e-6, sadp=5e-4),
     ),
 )
@@ -75,9 +79,9 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
     name, kind = case.split(", ")
     task, part = TASKS[name], settings.part(name)
     data = task.load()
-    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[:part.taught]
+    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[: part.taught]
     values, labels = data.train_values[chosen], data.train_labels[chosen]
-    test_values, test_labels = data.test_values[:part.asked], data.test_labels[:part.asked]
+    test_values, test_labels = data.test_values[: part.asked], data.test_labels[: part.asked]
     # Seeds of the encoder differ between what is taught and what is asked, and from those of training.
     spikes = drifted(kind, part.drift, task, values, seed, 1000 + seed)
     test = drifted(kind, part.drift, task, test_values, seed, 2000 + seed)
@@ -95,11 +99,19 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
             learned = teach(cut.readout, taught, labels, part.lesson, row, seed)
             after = ask(learned, asked, test_labels)
             moved = learned.projections[0].synapse_weights != cut.readout.projections[0].synapse_weights
-            found.append({
-                "case": case, "row": row, "seed": seed, "undrifted": clean.accuracy, "before": before.accuracy,
-                "after": after.accuracy, "rate_before": before.rate, "rate_after": after.rate,
-                "moved": float(np.mean(moved)),
-            })
+            found.append(
+                {
+                    "case": case,
+                    "row": row,
+                    "seed": seed,
+                    "undrifted": clean.accuracy,
+                    "before": before.accuracy,
+                    "after": after.accuracy,
+                    "rate_before": before.rate,
+                    "rate_after": after.rate,
+                    "moved": float(np.mean(moved)),
+                }
+            )
     return found
 
 
@@ -129,14 +141,28 @@ def _table(runs: list[Run]) -> str:
         undrifted, before, after = (column(runs, row, key) for key in ("undrifted", "before", "after"))
         rates = [f"{column(runs, row, key).mean():.3f}" for key in ("rate_before", "rate_after")]
         reference = column(runs, f"{row.split()[0]} float", "after")
-        lines.append([
-            row, mean(before), mean(after), won_back(undrifted, before, after),
-            "" if row.endswith("float") else mean(after - reference, sign="+", digits=2),
-            f"{100 * column(runs, row, 'moved').mean():.0f}", " to ".join(rates),
-        ])
+        lines.append(
+            [
+                row,
+                mean(before),
+                mean(after),
+                won_back(undrifted, before, after),
+                "" if row.endswith("float") else mean(after - reference, sign="+", digits=2),
+                f"{100 * column(runs, row, 'moved').mean():.0f}",
+                " to ".join(rates),
+            ]
+        )
     return table(
-        ["rule", "before %", "after %", "of the loss won back", "minus its float form, points", "weights moved %",
-         "output spikes a neuron and step"], lines,
+        [
+            "rule",
+            "before %",
+            "after %",
+            "of the loss won back",
+            "minus its float form, points",
+            "weights moved %",
+            "output spikes a neuron and step",
+        ],
+        lines,
     )
 
 
@@ -150,10 +176,16 @@ def won_back(undrifted: np.ndarray, before: np.ndarray, after: np.ndarray) -> st
 
 
 STUDY = Study(
-    "drift", "Drift repair",
+    "drift",
+    "Drift repair",
     "The input of a trained network drifts, and its readout learns from new samples that drift likewise. Digits are "
     "rate-coded (32 steps; the network was trained on the samples that are taught), Fashion-MNIST by latency (20 "
     "steps, at most one spike a pixel; taught are samples that it was not trained on). A share in bold is at least "
     "half of the loss.",
-    SETTINGS, CASES, lambda _: ROWS, check, run, report,
+    SETTINGS,
+    CASES,
+    lambda _: ROWS,
+    check,
+    run,
+    report,
 )

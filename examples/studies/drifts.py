@@ -60,7 +60,7 @@ def drifted(kind: str, drift: Drift, task: Task, values: NDArray[np.float64], wo
     spikes = task.encode(np.minimum(gain * values, 1.0), seed=noise)
     if kind == "dead pixels":
         channels = spikes.shape[2]
-        dead = np.random.default_rng((world, 0)).permutation(channels)[:round(drift.dead * channels)]
+        dead = np.random.default_rng((world, 0)).permutation(channels)[: round(drift.dead * channels)]
         spikes = spikes.copy()
         spikes[:, :, dead] = False
     elif kind == "jitter":

@@ -96,6 +96,6 @@ class LevelCoder:
             frames = np.arange(len(values))[:, None]
             spikes[frames, sample, np.arange(CHANNELS), level] = True
             change = np.diff(level, axis=0)
-            spikes[1:len(values), sample, :, levels] = change > 0
-            spikes[1:len(values), sample, :, levels + 1] = change < 0
+            spikes[1 : len(values), sample, :, levels] = change > 0
+            spikes[1 : len(values), sample, :, levels + 1] = change < 0
         return spikes.reshape(FRAMES_MAX, len(series), self.lines)

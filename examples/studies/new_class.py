@@ -71,12 +71,20 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
         for row in wanted:
             learned = teach(cut.readout, taught, data.train_labels[samples], settings.lesson, row, seed)
             after = ask(learned, asked, data.test_labels)
-            found.append({
-                "case": case, "row": row, "seed": seed, "old_before": float(before.correct[~new].mean()),
-                "old": float(after.correct[~new].mean()), "new_before": float(before.correct[new].mean()),
-                "new": float(after.correct[new].mean()), "all": after.accuracy,
-                "rate_before": before.rate, "rate_after": after.rate,
-            })
+            found.append(
+                {
+                    "case": case,
+                    "row": row,
+                    "seed": seed,
+                    "old_before": float(before.correct[~new].mean()),
+                    "old": float(after.correct[~new].mean()),
+                    "new_before": float(before.correct[new].mean()),
+                    "new": float(after.correct[new].mean()),
+                    "all": after.accuracy,
+                    "rate_before": before.rate,
+                    "rate_after": after.rate,
+                }
+            )
     return found
 
 
@@ -98,9 +106,17 @@ def report(settings: Settings, runs: list[Run]) -> str:
             lines.append([row, *cells[:2], mean(lost, sign="+"), cells[2], " to ".join(rates)])
         parts.append(
             f"**{count} samples of the new class {taught}**, {settings.lesson.epochs} epochs, "
-            f"{seed_count(here)} seeds.\n\n" + table(
-                ["rule", "new class %", "old classes %", "old: change, points", "all %",
-                 "output spikes a neuron and step"], lines,
+            f"{seed_count(here)} seeds.\n\n"
+            + table(
+                [
+                    "rule",
+                    "new class %",
+                    "old classes %",
+                    "old: change, points",
+                    "all %",
+                    "output spikes a neuron and step",
+                ],
+                lines,
             )
         )
     if cases:
@@ -109,9 +125,15 @@ def report(settings: Settings, runs: list[Run]) -> str:
 
 
 STUDY = Study(
-    "new-class", "A new class from few samples",
+    "new-class",
+    "A new class from few samples",
     "A network trained on the digits 0 to 8, whose tenth output has no weights, learns the 9; with as many samples of "
     "each old class (rehearsal), and alone. Before: no test sample of the new class right. Asked: all 599 test "
     "samples.",
-    SETTINGS, CASES, lambda _: ROWS, check, run, report,
+    SETTINGS,
+    CASES,
+    lambda _: ROWS,
+    check,
+    run,
+    report,
 )

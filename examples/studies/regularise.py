@@ -92,7 +92,9 @@ class HiddenLayerNet(torch.nn.Module):
         super().__init__()
         self.fc1 = torch.nn.Linear(channels, settings.hidden, bias=False)
         self.neurons = snntorch.Leaky(
-            beta=settings.beta, threshold=1.0, reset_mechanism="subtract",
+            beta=settings.beta,
+            threshold=1.0,
+            reset_mechanism="subtract",
             spike_grad=surrogate.fast_sigmoid(slope=settings.surrogate_slope),
         )
         self.fc2 = torch.nn.Linear(settings.hidden, CLASSES)
@@ -136,8 +138,12 @@ def make_rule(name: str, settings: Settings, samples: int) -> TorchSSDP | None:
     if name == "none":
         return None
     rule = BatchSSDP(
-        a_plus=settings.a_plus, a_baseline=settings.a_baseline, sigma=settings.sigma, schedule="cosine",
-        start_epoch=settings.start_epoch, epochs=settings.epochs,
+        a_plus=settings.a_plus,
+        a_baseline=settings.a_baseline,
+        sigma=settings.sigma,
+        schedule="cosine",
+        start_epoch=settings.start_epoch,
+        epochs=settings.epochs,
     )
     if name.endswith("x10"):
         rule = replace(rule, a_plus=10 * rule.a_plus, a_baseline=10 * rule.a_baseline)
@@ -205,9 +211,15 @@ def run(data: Dataset, settings: Settings, rule_name: str, seed: int) -> dict[st
     jitter, _, _ = evaluate(net, *parts[1], settings, test_seed, jittered)
     events, _, _ = evaluate(net, *parts[1], settings, test_seed, deleted_and_added)
     return {
-        "rule": rule_name, "seed": seed, "accuracy": accuracy, "training_loss": training_loss, "spike_rate": rate,
-        "accuracy_jitter": jitter, "accuracy_events": events,
-        "gate": None if ssdp is None or ssdp.gate is None else asdict(ssdp.gate), "seconds": round(seconds, 1),
+        "rule": rule_name,
+        "seed": seed,
+        "accuracy": accuracy,
+        "training_loss": training_loss,
+        "spike_rate": rate,
+        "accuracy_jitter": jitter,
+        "accuracy_events": events,
+        "gate": None if ssdp is None or ssdp.gate is None else asdict(ssdp.gate),
+        "seconds": round(seconds, 1),
     }
 
 
@@ -230,8 +242,11 @@ def load(settings: Settings, folder: Path) -> Dataset:
     data = load_digits() if settings.dataset == "digits" else load_fashion_mnist(folder)
     train, test = settings.train_samples, settings.test_samples
     return replace(
-        data, train_values=data.train_values[:train], train_labels=data.train_labels[:train],
-        test_values=data.test_values[:test], test_labels=data.test_labels[:test],
+        data,
+        train_values=data.train_values[:train],
+        train_labels=data.train_labels[:train],
+        test_values=data.test_values[:test],
+        test_labels=data.test_labels[:test],
     )
 
 
@@ -248,8 +263,10 @@ def main() -> None:
     if arguments.epochs is not None:
         settings = replace(settings, epochs=arguments.epochs)
     if settings.epochs <= settings.start_epoch or arguments.seeds < 2:
-        sys.exit(f"at least 2 seeds and {settings.start_epoch + 1} epochs are needed: SSDP starts at epoch "
-                 f"{settings.start_epoch}")
+        sys.exit(
+            f"at least 2 seeds and {settings.start_epoch + 1} epochs are needed: SSDP starts at epoch "
+            f"{settings.start_epoch}"
+        )
     path = arguments.output or RESULTS / f"regularise-{arguments.dataset}.json"
     # One thread: the tensors are small, and the order of the sums is then fixed.
     torch.set_num_threads(1)
@@ -268,8 +285,10 @@ def main() -> None:
             versions = {"torch": torch.__version__.split("+")[0], "snntorch": snntorch.__version__}
             content = json.dumps({"settings": asdict(settings), "versions": versions, "runs": runs}, indent=1)
             write_atomically(path, lambda partial, text=content: partial.write_text(text + "\n", encoding="utf-8"))
-            print(f"seed {seed}, {name}: accuracy {100 * runs[-1]['accuracy']:.2f} %, "
-                  f"{runs[-1]['seconds']:.0f} s", flush=True)
+            print(
+                f"seed {seed}, {name}: accuracy {100 * runs[-1]['accuracy']:.2f} %, {runs[-1]['seconds']:.0f} s",
+                flush=True,
+            )
     except SsdpHwError as error:
         sys.exit(str(error))
     print(table(runs))

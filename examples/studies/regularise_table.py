@@ -15,8 +15,11 @@ RULES = ("none", "ssdp", "da-ssdp", "ssdp x10", "da-ssdp x10")
 
 # Measured quantity, its heading, factor and digits of the table.
 COLUMNS = (
-    ("accuracy", "accuracy %", 100, 2), ("training_loss", "training loss", 1, 4), ("spike_rate", "spike rate", 1, 4),
-    ("accuracy_jitter", "accuracy %, jitter", 100, 2), ("accuracy_events", "accuracy %, events", 100, 2),
+    ("accuracy", "accuracy %", 100, 2),
+    ("training_loss", "training loss", 1, 4),
+    ("spike_rate", "spike rate", 1, 4),
+    ("accuracy_jitter", "accuracy %, jitter", 100, 2),
+    ("accuracy_events", "accuracy %, events", 100, 2),
 )
 
 
@@ -26,8 +29,12 @@ def table(runs: list[dict[str, object]]) -> str:
     seeds = sorted(set.intersection(*(set(found) for found in by_rule.values())))
     if len(seeds) < 2:
         return f"{len(seeds)} seeds are complete; intervals need two"
-    lines = [f"{len(seeds)} seeds; mean ± half of the 95 % t-interval", "",
-             "| | " + " | ".join(heading for _, heading, _, _ in COLUMNS) + " |", "| --- " * (len(COLUMNS) + 1) + "|"]
+    lines = [
+        f"{len(seeds)} seeds; mean ± half of the 95 % t-interval",
+        "",
+        "| | " + " | ".join(heading for _, heading, _, _ in COLUMNS) + " |",
+        "| --- " * (len(COLUMNS) + 1) + "|",
+    ]
 
     def row(title: str, values: dict[str, list[float]], sign: str) -> str:
         cells = []
@@ -39,16 +46,15 @@ def table(runs: list[dict[str, object]]) -> str:
     for name, found in by_rule.items():
         lines.append(row(name, {key: [found[s][key] for s in seeds] for key, *_ in COLUMNS}, ""))
     for name in RULES[1:]:
-        change = {
-            key: [by_rule[name][s][key] - by_rule["none"][s][key] for s in seeds] for key, *_ in COLUMNS
-        }
+        change = {key: [by_rule[name][s][key] - by_rule["none"][s][key] for s in seeds] for key, *_ in COLUMNS}
         lines.append(row(f"{name} minus none", change, "+"))
     return "\n".join(lines)
 
 
 def setting(settings: dict[str, object]) -> str:
     """Size of the network and of the data, in words."""
-    sizes = [f"{settings[key] or 'all'} {what}" for key, what in (
-        ("train_samples", "training samples"), ("test_samples", "test samples")
-    )]
+    sizes = [
+        f"{settings[key] or 'all'} {what}"
+        for key, what in (("train_samples", "training samples"), ("test_samples", "test samples"))
+    ]
     return f"{settings['hidden']} hidden neurons, {settings['epochs']} epochs, {', '.join(sizes)}"

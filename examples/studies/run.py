@@ -90,7 +90,9 @@ def _work(name: str, settings: Any, job: Job) -> list[Run]:
 def run(study: Study, store: Store, seeds: int, processes: int) -> None:
     """Run what is missing."""
     jobs = [
-        (case, missing, seed) for seed in range(seeds) for case in available(study)
+        (case, missing, seed)
+        for seed in range(seeds)
+        for case in available(study)
         if (missing := store.missing(case, seed, study.rows(case)))
     ]
     for number, runs in enumerate(finished(study, jobs, processes), 1):
@@ -110,8 +112,9 @@ def page(stores: dict[str, Store]) -> str:
         path = RESULTS / f"regularise-{name}.json"
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            parts.append(f"**{title}:** {regularise_table.setting(found['settings'])}; "
-                         f"{regularise_table.table(found['runs'])}")
+            parts.append(
+                f"**{title}:** {regularise_table.setting(found['settings'])}; {regularise_table.table(found['runs'])}"
+            )
     return "\n\n".join(parts) + "\n"
 
 

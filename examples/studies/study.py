@@ -98,8 +98,10 @@ def against_float(runs: Sequence[Run], keys: Sequence[str], cases: Sequence[str]
             worst = max((float(values.mean()) for values in by_case), key=abs)
             within = sum(abs(100 * float(values.mean())) <= TOLERANCE for values in by_case)
             cells += [
-                mean(by_seed, sign="+", digits=2), "yes" if abs(100 * by_seed.mean()) <= TOLERANCE else "no",
-                f"{within} of {len(by_case)}", f"{100 * worst:+.2f}",
+                mean(by_seed, sign="+", digits=2),
+                "yes" if abs(100 * by_seed.mean()) <= TOLERANCE else "no",
+                f"{within} of {len(by_case)}",
+                f"{100 * worst:+.2f}",
             ]
         lines.append(cells)
     head = ["minus float, all cases"]

@@ -56,7 +56,8 @@ class Lesson:
         """The rule of a row of the table."""
         name, form = row.split()
         common: dict[str, Any] = {
-            "counter_bits": self.counter_bits, "commit_windows": self.windows,
+            "counter_bits": self.counter_bits,
+            "commit_windows": self.windows,
             "rounding": "carry" if form == "float" else form,
         }
         if name == "SSDP":
@@ -91,13 +92,13 @@ class Cut:
         (into,) = (p for p in network.projections if p.target == network.outputs[0])
         others = [p for p in network.populations if p.name != into.target]
         front = replace(
-            network, populations=others, projections=[p for p in network.projections if p is not into],
+            network,
+            populations=others,
+            projections=[p for p in network.projections if p is not into],
             outputs=[into.source],
         )
         source = sh.Input(into.source, network.size_of(into.source))
-        readout = replace(
-            network, inputs=[source], populations=[network.population(into.target)], projections=[into]
-        )
+        readout = replace(network, inputs=[source], populations=[network.population(into.target)], projections=[into])
         return cls(front, readout)
 
     def features(self, spikes: Bool) -> Bool:
@@ -131,12 +132,20 @@ def ask(readout: AnyNetwork, features: Bool, labels: Int) -> Answers:
     return Answers(result.predict() == labels, result.spike_rate())
 
 
-def teach(
-    readout: AnyNetwork, features: Bool, labels: Int, lesson: Lesson, row: str, seed: int
-) -> AnyNetwork:
+def teach(readout: AnyNetwork, features: Bool, labels: Int, lesson: Lesson, row: str, seed: int) -> AnyNetwork:
     """The readout after a lesson by the rule of ``row``."""
     return sh.learn(
-        readout, features, labels, lesson.rule(row), steps=len(features), windows=lesson.windows,
-        teach="delta", teacher=sh.Teacher(first_step=lesson.first_step, inhibit=False), epochs=lesson.epochs,
-        refresh=lesson.refresh, seed=seed, on_overflow="ignore", health=False,
+        readout,
+        features,
+        labels,
+        lesson.rule(row),
+        steps=len(features),
+        windows=lesson.windows,
+        teach="delta",
+        teacher=sh.Teacher(first_step=lesson.first_step, inhibit=False),
+        epochs=lesson.epochs,
+        refresh=lesson.refresh,
+        seed=seed,
+        on_overflow="ignore",
+        health=False,
     ).network

@@ -46,7 +46,14 @@ class Settings:
 
 
 SETTINGS = Settings(
-    levels=8, hidden=800, fan_in=0.05, tau_hidden=5.0, tau_readout=16.0, largest_weight=0.1, copies=5, deleted=0.2,
+    levels=8,
+    hidden=800,
+    fan_in=0.05,
+    tau_hidden=5.0,
+    tau_readout=16.0,
+    largest_weight=0.1,
+    copies=5,
+    deleted=0.2,
     epochs_alone=30,
     lesson=Lesson(a_plus=3e-4, a_baseline=3e-5, sigma=30.0, epochs=8, refresh=30, stdp=2e-6, sadp=1e-2),
 )
@@ -78,11 +85,13 @@ def random_network(settings: Settings, lines: int, seed: int) -> sh.Network:
         projections=[
             sh.Projection(source="lines", target="hidden", weight=weight),
             sh.Projection(
-                source="hidden", target="readout",
+                source="hidden",
+                target="readout",
                 weight=generator.uniform(-largest, largest, (SPEAKERS, settings.hidden)),
             ),
         ],
-        outputs=["readout"], semantics=sh.Semantics(dt=1.0),
+        outputs=["readout"],
+        semantics=sh.Semantics(dt=1.0),
     )
 
 
@@ -122,10 +131,17 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
         for row in wanted:
             learned = teach(start, taught, labels, lesson, row, seed)
             train, after = ask(learned, taught, labels), ask(learned, asked, data.test_labels)
-            found.append({
-                "case": case, "row": row, "seed": seed, "before": ask(start, asked, data.test_labels).accuracy,
-                "train": train.accuracy, "after": after.accuracy, "rate_after": after.rate,
-            })
+            found.append(
+                {
+                    "case": case,
+                    "row": row,
+                    "seed": seed,
+                    "before": ask(start, asked, data.test_labels).accuracy,
+                    "train": train.accuracy,
+                    "after": after.accuracy,
+                    "rate_after": after.rate,
+                }
+            )
     return found
 
 
@@ -142,16 +158,28 @@ def report(settings: Settings, runs: list[Run]) -> str:
         for row in ROWS:
             reference = column(here, f"{row.split()[0]} float", "after")
             after = column(here, row, "after")
-            lines.append([
-                row, mean(column(here, row, "before")), mean(column(here, row, "train")), mean(after),
-                "" if row.endswith("float") else mean(after - reference, sign="+", digits=2),
-                f"{column(here, row, 'rate_after').mean():.3f}",
-            ])
+            lines.append(
+                [
+                    row,
+                    mean(column(here, row, "before")),
+                    mean(column(here, row, "train")),
+                    mean(after),
+                    "" if row.endswith("float") else mean(after - reference, sign="+", digits=2),
+                    f"{column(here, row, 'rate_after').mean():.3f}",
+                ]
+            )
         parts.append(
             f"**270 samples taught{copies}**, 370 asked, {seed_count(here)} seeds (each another random network).\n\n"
             + table(
-                ["rule", "before %", "training %", "test %", "minus its float form, points",
-                 "output spikes a neuron and step"], lines,
+                [
+                    "rule",
+                    "before %",
+                    "training %",
+                    "test %",
+                    "minus its float form, points",
+                    "output spikes a neuron and step",
+                ],
+                lines,
             )
         )
     if cases:
@@ -160,10 +188,16 @@ def report(settings: Settings, runs: list[Run]) -> str:
 
 
 STUDY = Study(
-    "vowels", "A temporal task: JapaneseVowels",
+    "vowels",
+    "A temporal task: JapaneseVowels",
     "Nine speakers, 12 cepstral coefficients in 7 to 29 frames; a frame is a step. A coefficient has eight lines, "
     "one for each level that it can be at, and two for a rise and a fall. They drive 800 random LIF neurons; the "
     "readout's weights start at zero and are learned on the chip. A noisy copy lacks 20 % of the spikes. Chosen with "
     "180 training samples taught and 90 asked.",
-    SETTINGS, CASES, lambda _: ROWS, check, run, report,
+    SETTINGS,
+    CASES,
+    lambda _: ROWS,
+    check,
+    run,
+    report,
 )

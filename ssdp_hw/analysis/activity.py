@@ -64,13 +64,18 @@ class Activity:
         ]
         if self.energy_nj:
             terms = ", ".join(f"{name} {value:.1f}" for name, value in self.energy_nj.items())
-            out.append(f"energy at least {sum(self.energy_nj.values()):.1f} nJ ({terms}); not priced: "
-                       f"{', '.join(self.unpriced)}")
+            out.append(
+                f"energy at least {sum(self.energy_nj.values()):.1f} nJ ({terms}); not priced: "
+                f"{', '.join(self.unpriced)}"
+            )
         return out
 
 
 def measure_activity(
-    network: AnyNetwork, inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput, target: str = "engine", *,
+    network: AnyNetwork,
+    inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    target: str = "engine",
+    *,
     steps: int | None = None,
 ) -> Activity:
     """Run a network and count what it does.
@@ -97,9 +102,17 @@ def measure_activity(
     updates = neurons * length
     energy, unpriced = _energy(network, operations / drive.batch, updates, spikes / drive.batch)
     return Activity(
-        drive.batch, length, operations / drive.batch, synapses * length, updates, spikes / drive.batch,
-        incoming / drive.batch, 1 - spikes / (updates * drive.batch), 1 - used / possible if possible else 0.0,
-        energy, unpriced,
+        drive.batch,
+        length,
+        operations / drive.batch,
+        synapses * length,
+        updates,
+        spikes / drive.batch,
+        incoming / drive.batch,
+        1 - spikes / (updates * drive.batch),
+        1 - used / possible if possible else 0.0,
+        energy,
+        unpriced,
     )
 
 
@@ -115,12 +128,17 @@ def _energy(
     """Lower bound in nJ by term: every neuron update at the price of an inactive one."""
     figures = network.limits.figures("energy") if isinstance(network, FixedNetwork) else {}
     wanted = (
-        ("synaptic_operation", operations), ("neuron_update_inactive", float(updates)), ("spike_in_tile", spikes),
+        ("synaptic_operation", operations),
+        ("neuron_update_inactive", float(updates)),
+        ("spike_in_tile", spikes),
     )
     if not all(name in figures for name, _ in wanted):
         return {}, ()
     energy = {name: count * figures[name].value / 1000 for name, count in wanted}
     return energy, (
-        "hops between tiles", "the higher price of active neuron updates", "spikes that enter the chip",
-        "learning", "host, management cores and static power",
+        "hops between tiles",
+        "the higher price of active neuron updates",
+        "spikes that enter the chip",
+        "learning",
+        "host, management cores and static power",
     )

@@ -89,16 +89,28 @@ class Comparison:
     def header(self) -> tuple[str, ...]:
         """Column titles of :meth:`cells`."""
         return (
-            "target", "arithmetic", "accuracy (95 %)", "samples", "spike rate", "same as float",
-            "against reference", "seconds",
+            "target",
+            "arithmetic",
+            "accuracy (95 %)",
+            "samples",
+            "spike rate",
+            "same as float",
+            "against reference",
+            "seconds",
         )
 
     def cells(self) -> list[tuple[str, ...]]:
         """One tuple of texts a row, for tables."""
         return [
             (
-                row.target, row.arithmetic, row.accuracy.percent(), str(row.samples), f"{row.spike_rate:.4f}",
-                f"{row.same_as_float:.1%}", _against(row, self.reference), f"{row.seconds:.2f}",
+                row.target,
+                row.arithmetic,
+                row.accuracy.percent(),
+                str(row.samples),
+                f"{row.spike_rate:.4f}",
+                f"{row.same_as_float:.1%}",
+                _against(row, self.reference),
+                f"{row.seconds:.2f}",
             )
             for row in self.rows
         ]
@@ -182,8 +194,12 @@ def compare(
 
 
 def _row(
-    result: RunResult, prediction: NDArray[np.int64], classes: NDArray[Any], reference: RunResult,
-    same: NDArray[np.int64], float_prediction: NDArray[np.int64],
+    result: RunResult,
+    prediction: NDArray[np.int64],
+    classes: NDArray[Any],
+    reference: RunResult,
+    same: NDArray[np.int64],
+    float_prediction: NDArray[np.int64],
 ) -> Row:
     spiking = [name for name in result.spikes if name in result.info["threshold"]]
     cells = sum(result.spikes[name].size for name in spiking)
@@ -192,8 +208,15 @@ def _row(
     # Float voltages differ in their last bits between targets; what must agree are spikes.
     divergence = first_divergence(replace(result, u={}, v={}), replace(reference, u={}, v={}))
     return Row(
-        result.target, result.arithmetic, wilson(int(np.count_nonzero(prediction == classes)), len(classes)),
-        len(classes), int(np.count_nonzero(prediction == UNDECIDED)), spikes / cells if cells else 0.0,
-        float(np.mean(prediction == same)), float(np.mean(prediction == float_prediction)),
-        None if divergence is None else str(divergence), difference, result.seconds,
+        result.target,
+        result.arithmetic,
+        wilson(int(np.count_nonzero(prediction == classes)), len(classes)),
+        len(classes),
+        int(np.count_nonzero(prediction == UNDECIDED)),
+        spikes / cells if cells else 0.0,
+        float(np.mean(prediction == same)),
+        float(np.mean(prediction == float_prediction)),
+        None if divergence is None else str(divergence),
+        difference,
+        result.seconds,
     )

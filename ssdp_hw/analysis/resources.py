@@ -117,10 +117,17 @@ def resources(network: FixedNetwork) -> Resources:
             limit: share / limits[limit].value
             for limit, share in load.fullest(cores[name], _cores_reached(network, name, cores)).items()
         }
-        populations.append(PopulationResources(
-            name, load.neurons, load.synapses, math.ceil(int(load.bits(cores[name]).sum()) / 8), cores[name], used,
-            max(used, key=lambda k: used[k]),
-        ))
+        populations.append(
+            PopulationResources(
+                name,
+                load.neurons,
+                load.synapses,
+                math.ceil(int(load.bits(cores[name]).sum()) / 8),
+                cores[name],
+                used,
+                max(used, key=lambda k: used[k]),
+            )
+        )
     return Resources(network.limits.name, tuple(populations), sum(cores.values()), available, limits)
 
 
@@ -184,7 +191,7 @@ class _Load:
         if not p.is_sparse:
             return p.shape[1]
         w = self._matrices[p.name]
-        return max(int(np.unique(w.indices[w.indptr[a]:w.indptr[b]]).size) for a, b in pairwise(ends.tolist()))
+        return max(int(np.unique(w.indices[w.indptr[a] : w.indptr[b]]).size) for a, b in pairwise(ends.tolist()))
 
 
 def _stored_bits(p: FixedProjection) -> int:

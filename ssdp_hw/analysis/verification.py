@@ -106,8 +106,14 @@ class Verification:
 
 
 def verify(
-    model: Any, network: AnyNetwork, samples: Any, *, timing: Timing | str | None = None,
-    names: Mapping[str, str] | None = None, target: str = "engine", rounding: float = ROUNDING,
+    model: Any,
+    network: AnyNetwork,
+    samples: Any,
+    *,
+    timing: Timing | str | None = None,
+    names: Mapping[str, str] | None = None,
+    target: str = "engine",
+    rounding: float = ROUNDING,
 ) -> Verification:
     """Run a source and the network made of it on the same samples, and compare every layer.
 
@@ -221,8 +227,14 @@ def _pairs(network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None)
 
 
 def _check(
-    layer: str, name: str, network: AnyNetwork, ours: tuple[Bool, Real], theirs: tuple[Bool, Real | None],
-    begun: dict[str, NDArray[np.int64]], lag: int, rounding: float,
+    layer: str,
+    name: str,
+    network: AnyNetwork,
+    ours: tuple[Bool, Real],
+    theirs: tuple[Bool, Real | None],
+    begun: dict[str, NDArray[np.int64]],
+    lag: int,
+    rounding: float,
 ) -> LayerCheck:
     fired, v = ours
     source_fired, source_v = theirs
@@ -264,7 +276,7 @@ def _settled(check: LayerCheck, exact: Layers, spikes: Mapping[str, Bool], steps
     """The check with rounding decided by the source in float64."""
     if check.first is None:
         return check
-    same = np.array_equal(exact[check.layer][0], spikes[check.population][check.lag:check.lag + steps])
+    same = np.array_equal(exact[check.layer][0], spikes[check.population][check.lag : check.lag + steps])
     return replace(check, first=replace(check.first, rounding=same))
 
 
@@ -289,7 +301,12 @@ def _cells(check: LayerCheck) -> tuple[str, ...]:
     voltage = "-" if check.voltage is None else f"{check.voltage:.1e}"
     name = check.layer if check.layer == check.population else f"{check.layer} ({check.population})"
     return (
-        name, str(check.lag), str(check.source_spikes), str(check.our_spikes), str(check.different), voltage,
+        name,
+        str(check.lag),
+        str(check.source_spikes),
+        str(check.our_spikes),
+        str(check.different),
+        voltage,
         "none" if check.first is None else _sentence(check.first),
     )
 

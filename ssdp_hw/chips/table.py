@@ -17,21 +17,36 @@ from ssdp_hw.errors import FileFormatError, ParameterError
 
 # By entry: unit, smallest and largest value. The largest are those of 64-bit simulators, not of any chip.
 LIMITS: dict[str, tuple[str, int, int]] = {
-    "weight_bits": ("bit", 1, 16), "weight_scale_bits": ("bit", 1, 16),
-    "weight_exp_min": ("power of two", -31, 0), "weight_exp_max": ("power of two", 0, 15),
-    "decay_bits": ("bit", 1, 16), "current_decay_offset": ("decay LSB", 0, 1),
-    "voltage_decay_offset": ("decay LSB", 0, 1), "state_bits": ("bit", 8, 46), "activation_shift": ("bit", 0, 15),
-    "activation_bits": ("bit", 8, 64), "threshold_bits": ("bit", 1, 31), "bias_mant_bits": ("bit", 2, 32),
-    "bias_exp_max": ("power of two", 0, 15), "delay_max": ("step", 0, 100_000),
-    "window_ticks_max": ("tick", 1, 1 << 20), "channel_scales": ("flag", 0, 1),
+    "weight_bits": ("bit", 1, 16),
+    "weight_scale_bits": ("bit", 1, 16),
+    "weight_exp_min": ("power of two", -31, 0),
+    "weight_exp_max": ("power of two", 0, 15),
+    "decay_bits": ("bit", 1, 16),
+    "current_decay_offset": ("decay LSB", 0, 1),
+    "voltage_decay_offset": ("decay LSB", 0, 1),
+    "state_bits": ("bit", 8, 46),
+    "activation_shift": ("bit", 0, 15),
+    "activation_bits": ("bit", 8, 64),
+    "threshold_bits": ("bit", 1, 31),
+    "bias_mant_bits": ("bit", 2, 32),
+    "bias_exp_max": ("power of two", 0, 15),
+    "delay_max": ("step", 0, 100_000),
+    "window_ticks_max": ("tick", 1, 1 << 20),
+    "channel_scales": ("flag", 0, 1),
 }
 GROUPS: dict[str, dict[str, str]] = {
     "core": {
-        "count": "core", "compartments": "compartment", "synaptic_memory": "byte", "input_axons": "axon",
+        "count": "core",
+        "compartments": "compartment",
+        "synaptic_memory": "byte",
+        "input_axons": "axon",
         "output_axons": "axon",
     },
     "energy": {
-        "synaptic_operation": "pJ", "neuron_update_active": "pJ", "neuron_update_inactive": "pJ", "spike_in_tile": "pJ",
+        "synaptic_operation": "pJ",
+        "neuron_update_active": "pJ",
+        "neuron_update_inactive": "pJ",
+        "spike_in_tile": "pJ",
     },
 }
 
@@ -96,17 +111,25 @@ def chip_to_table(chip: Chip) -> dict[str, Any]:
 def contradictions(chip: Chip) -> list[str]:
     """What no arithmetic on 64 bits could hold, and registers that contradict each other, one sentence each."""
     rules = [
-        (chip.weight_bits <= chip.weight_scale_bits,
-         f"weight_bits = {chip.weight_bits} is more than weight_scale_bits = {chip.weight_scale_bits}"),
-        (chip.state_bits < chip.activation_bits,
-         f"activation_bits = {chip.activation_bits} must exceed state_bits = {chip.state_bits}: the register "
-         "holds the current before it wraps"),
-        (chip.threshold_bits + chip.activation_shift < chip.state_bits,
-         f"thresholds of threshold_bits + activation_shift = {chip.threshold_bits + chip.activation_shift} bits can "
-         f"never be reached by a voltage of state_bits = {chip.state_bits}, sign included"),
-        (chip.bias_mant_bits + chip.bias_exp_max < chip.activation_bits,
-         f"a bias of bias_mant_bits + bias_exp_max = {chip.bias_mant_bits + chip.bias_exp_max} bits exceeds "
-         f"activation_bits = {chip.activation_bits}"),
+        (
+            chip.weight_bits <= chip.weight_scale_bits,
+            f"weight_bits = {chip.weight_bits} is more than weight_scale_bits = {chip.weight_scale_bits}",
+        ),
+        (
+            chip.state_bits < chip.activation_bits,
+            f"activation_bits = {chip.activation_bits} must exceed state_bits = {chip.state_bits}: the register "
+            "holds the current before it wraps",
+        ),
+        (
+            chip.threshold_bits + chip.activation_shift < chip.state_bits,
+            f"thresholds of threshold_bits + activation_shift = {chip.threshold_bits + chip.activation_shift} bits can "
+            f"never be reached by a voltage of state_bits = {chip.state_bits}, sign included",
+        ),
+        (
+            chip.bias_mant_bits + chip.bias_exp_max < chip.activation_bits,
+            f"a bias of bias_mant_bits + bias_exp_max = {chip.bias_mant_bits + chip.bias_exp_max} bits exceeds "
+            f"activation_bits = {chip.activation_bits}",
+        ),
     ]
     return [sentence for holds, sentence in rules if not holds]
 

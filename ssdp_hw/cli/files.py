@@ -120,6 +120,7 @@ def read_predictions(path: Path) -> NDArray[Any]:
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write a compressed ``.npz`` file, whole or not at all."""
+
     def write(partial: Path) -> None:
         with partial.open("wb") as file:
             np.savez_compressed(file, **arrays)

@@ -18,7 +18,9 @@ from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.errors import ParameterError, SsdpHwError
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
 )
 # Into a file or a pipe tables need not fit a screen.
@@ -82,7 +84,9 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 @app.command()
 @with_nir_options
 def inspect(
-    *, network: NetworkFile, nir: NirOptions,
+    *,
+    network: NetworkFile,
+    nir: NirOptions,
     as_json: AsJson = False,
 ) -> None:
     """Say what a network consists of and what had to be assumed."""
@@ -94,12 +98,17 @@ def inspect(
     report = getattr(found, "report", None)
     held = resources(found) if isinstance(found, FixedNetwork) else None
     if as_json:
-        _print_json({
-            "kind": type(found).__name__, "summary": found.summary(), "latency": found.latency,
-            "semantics": semantics_of(found), "notes": list(found.notes),
-            "quantization": report.to_dict() if report is not None else None,
-            "resources": held.to_dict() if held is not None else None,
-        })
+        _print_json(
+            {
+                "kind": type(found).__name__,
+                "summary": found.summary(),
+                "latency": found.latency,
+                "semantics": semantics_of(found),
+                "notes": list(found.notes),
+                "quantization": report.to_dict() if report is not None else None,
+                "resources": held.to_dict() if held is not None else None,
+            }
+        )
         return
     notes = [f"note: {note}" for note in found.notes]
     for line in [*found.summary(), *notes, *(held.lines() if held is not None else [])]:
@@ -111,7 +120,8 @@ def inspect(
 @app.command()
 @with_nir_options
 def quantize(
-    *, network: NetworkFile,
+    *,
+    network: NetworkFile,
     out: Annotated[Path, typer.Option("--out", help="file for the fixed network")],
     nir: NirOptions,
     chip: Annotated[str, typer.Option(help="name of the chip, or path of its .toml file")] = "loihi",
@@ -133,8 +143,15 @@ def quantize(
     found = files.as_float(files.read_network(network, **nir), network)
     spikes = files.read_spikes(calibration) if calibration is not None else None
     fixed = convert(
-        found, chip, spikes, weight_bits=weight_bits, sign_mode=sign_mode, method=method, granularity=granularity,
-        split=split, headroom=headroom,
+        found,
+        chip,
+        spikes,
+        weight_bits=weight_bits,
+        sign_mode=sign_mode,
+        method=method,
+        granularity=granularity,
+        split=split,
+        headroom=headroom,
     )
     save(fixed, out)
     if as_json:
@@ -147,11 +164,15 @@ def quantize(
 @app.command()
 @with_nir_options
 def run(
-    *, network: NetworkFile, spikes: SpikeFile,
+    *,
+    network: NetworkFile,
+    spikes: SpikeFile,
     target: Annotated[str, typer.Option(help="where to run; see: ssdp-hw targets")] = "engine",
     nir: NirOptions,
     record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
-    readout: Readout = "spike_count", steps: Steps = None, option: Options = None,
+    readout: Readout = "spike_count",
+    steps: Steps = None,
+    option: Options = None,
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,11 +193,19 @@ def run(
     rates = {name: result.spike_rate(name) for name in result.spikes}
     if as_json:
         overflow = None if result.overflow is None else {name: vars(o) for name, o in result.overflow.items()}
-        _print_json({
-            "target": target, "steps": result.steps, "batch": result.batch, "seconds": result.seconds,
-            "readout": readout, "predictions": predictions, "spike_rate": rates, "overflow": overflow,
-            "info": dict(result.info),
-        })
+        _print_json(
+            {
+                "target": target,
+                "steps": result.steps,
+                "batch": result.batch,
+                "seconds": result.seconds,
+                "readout": readout,
+                "predictions": predictions,
+                "spike_rate": rates,
+                "overflow": overflow,
+                "info": dict(result.info),
+            }
+        )
         return
     console.print(f"{target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
     _table(("population", "spikes per neuron and step"), [(name, f"{rate:.4f}") for name, rate in rates.items()])
@@ -187,7 +216,9 @@ def run(
 @app.command()
 @with_nir_options
 def learn(
-    *, network: NetworkFile, spikes: SpikeFile,
+    *,
+    network: NetworkFile,
+    spikes: SpikeFile,
     out: Annotated[Path, typer.Option("--out", help="file for the network with its learned weights")],
     labels: LabelFile = None,
     target: Annotated[str, typer.Option(help="where to learn")] = "engine",
@@ -204,7 +235,10 @@ def learn(
     windows: Annotated[int, typer.Option(help="windows that a sample is cut into")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
-    readout: Readout = "spike_count", steps: Steps = None, option: Options = None, as_json: AsJson = False,
+    readout: Readout = "spike_count",
+    steps: Steps = None,
+    option: Options = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a network learn by a local rule, supervised by the labels, and save it with its counters."""
     from ssdp_hw.files.storage import load_learning, save_learning
@@ -213,17 +247,36 @@ def learn(
 
     found = files.read_network(network, **nir)
     result = teach_network(
-        found, files.read_spikes(spikes), files.read_labels(spikes, labels), _rule(rule, parameter), target,
-        plastic=plastic, teacher=Teacher(first_step=teacher_step, inhibit=teach != "delta"),
-        teach=teach, epochs=epochs, refresh=refresh, windows=windows, seed=seed,  # type: ignore[arg-type]
-        state=load_learning(network)[1] if resume else None, readout=readout, steps=steps, options=_options(option),
+        found,
+        files.read_spikes(spikes),
+        files.read_labels(spikes, labels),
+        _rule(rule, parameter),
+        target,
+        plastic=plastic,
+        teacher=Teacher(first_step=teacher_step, inhibit=teach != "delta"),
+        teach=teach,
+        epochs=epochs,
+        refresh=refresh,
+        windows=windows,
+        seed=seed,  # type: ignore[arg-type]
+        state=load_learning(network)[1] if resume else None,
+        readout=readout,
+        steps=steps,
+        options=_options(option),
     )
     save_learning(result.network, result.state, out)
     summary = {
-        "target": target, "windows": result.windows, "commits": result.commits, "changed": dict(result.changed),
-        "teacher_hits": result.teacher_hits, "weight_saturations": result.weight_saturations,
-        "counter_saturations": result.counter_saturations, "spikes_before": _rate(result.before),
-        "spikes_after": _rate(result.after), "seconds": result.seconds, "notes": list(result.notes),
+        "target": target,
+        "windows": result.windows,
+        "commits": result.commits,
+        "changed": dict(result.changed),
+        "teacher_hits": result.teacher_hits,
+        "weight_saturations": result.weight_saturations,
+        "counter_saturations": result.counter_saturations,
+        "spikes_before": _rate(result.before),
+        "spikes_after": _rate(result.after),
+        "seconds": result.seconds,
+        "notes": list(result.notes),
     }
     if as_json:
         _print_json({**summary, "info": dict(result.info)})
@@ -236,12 +289,16 @@ def learn(
 @app.command()
 @with_nir_options
 def compare(
-    *, network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    *,
+    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
     fixed: Annotated[Path, typer.Argument(help="the fixed network: ssdp-hw quantize wrote it")],
     spikes: SpikeFile,
-    labels: LabelFile = None, nir: NirOptions,
+    labels: LabelFile = None,
+    nir: NirOptions,
     target: Annotated[list[str] | None, typer.Option(help="may be repeated; the first is the reference")] = None,
-    readout: Readout = "spike_count", steps: Steps = None, as_json: AsJson = False,
+    readout: Readout = "spike_count",
+    steps: Steps = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run float and fixed on several targets and set the results side by side."""
     from ssdp_hw.analysis.comparison import compare as run_both
@@ -249,8 +306,13 @@ def compare(
     found = files.as_float(files.read_network(network, **nir), network)
     other = files.as_fixed(files.read_network(fixed), fixed)
     table = run_both(
-        found, other, files.read_spikes(spikes), files.read_labels(spikes, labels), target or ["spec", "engine"],
-        readout=readout, steps=steps,
+        found,
+        other,
+        files.read_spikes(spikes),
+        files.read_labels(spikes, labels),
+        target or ["spec", "engine"],
+        readout=readout,
+        steps=steps,
     )
     if as_json:
         _print_json(table.to_dict())
@@ -262,7 +324,8 @@ def compare(
 @app.command()
 @with_nir_options
 def ladder(
-    *, network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    *,
+    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
     spikes: SpikeFile,
     labels: LabelFile = None,
     fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
@@ -274,7 +337,8 @@ def ladder(
     method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
     target: Annotated[str, typer.Option(help="engine or spec")] = "engine",
     alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
-    readout: Readout = "spike_count", steps: Steps = None,
+    readout: Readout = "spike_count",
+    steps: Steps = None,
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -287,10 +351,16 @@ def ladder(
     if calibration is not None:
         options["calibration"] = files.read_spikes(calibration)
     result = loss_ladder(
-        found, files.read_spikes(spikes), files.read_labels(spikes, labels),
+        found,
+        files.read_spikes(spikes),
+        files.read_labels(spikes, labels),
         None if fixed is None else files.as_fixed(files.read_network(fixed), fixed),
-        source=None if source is None else files.read_predictions(source), target=target, alone=alone, readout=readout,
-        steps=steps, **options,
+        source=None if source is None else files.read_predictions(source),
+        target=target,
+        alone=alone,
+        readout=readout,
+        steps=steps,
+        **options,
     )
     if plot is not None:
         from ssdp_hw.files.atomic import write_atomically
@@ -324,7 +394,11 @@ def microcode(
     from ssdp_hw.microcode import compile_microcode
 
     code = compile_microcode(
-        _rule(rule, parameter), window=window, scale=scale, exponentials=exponentials, epoch=epoch,
+        _rule(rule, parameter),
+        window=window,
+        scale=scale,
+        exponentials=exponentials,
+        epoch=epoch,
         one_silent=one_silent,
     )
     if plot is not None:
@@ -374,10 +448,7 @@ def targets(as_json: AsJson = False) -> None:
         return
     _table(
         ("target", "what", "state", "options"),
-        [
-            (t.name, t.title, t.version if t.installed else f"missing: {t.install}", ", ".join(t.options))
-            for t in found
-        ],
+        [(t.name, t.title, t.version if t.installed else f"missing: {t.install}", ", ".join(t.options)) for t in found],
     )
 
 

@@ -18,8 +18,12 @@ UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_
 PresetName = Annotated[str | None, typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...")]
 
 _OPTIONS = {
-    "dt": Dt, "reset": ResetRule, "threshold": Threshold, "discretization": Discretization,
-    "update_order": UpdateOrder, "preset": PresetName,
+    "dt": Dt,
+    "reset": ResetRule,
+    "threshold": Threshold,
+    "discretization": Discretization,
+    "update_order": UpdateOrder,
+    "preset": PresetName,
 }
 NirOptions = dict[str, Any]
 

@@ -86,10 +86,15 @@ def aligned(network: Network, timing: Timing) -> Network:
         if not lag[p.name]:
             rest = p
         elif np.any(bias):
-            biases.append(Projection(
-                source=pacemaker, target=p.name, weight=bias[:, None], delay=lag[p.name] - 1,
-                name=f"{pacemaker}->{p.name}",
-            ))
+            biases.append(
+                Projection(
+                    source=pacemaker,
+                    target=p.name,
+                    weight=bias[:, None],
+                    delay=lag[p.name] - 1,
+                    name=f"{pacemaker}->{p.name}",
+                )
+            )
         if lag[p.name] and np.any(rest.neuron.parameter("v_leak")):
             notes.append(f"population '{p.name}': its v_leak acts from step 0 on, {lag[p.name]} steps before the input")
         populations.append(rest)
@@ -102,10 +107,13 @@ def aligned(network: Network, timing: Timing) -> Network:
             notes.append(f"projection '{q.name}' waits {extra} more steps, for the longer way to '{q.target}'")
         projections.append(replace(q, delay=q.delay + extra))
     if biases:
-        populations.append(Population(
-            name=pacemaker, neuron=without_memory(np.array([0.5]), network.semantics.dt,
-                                                  network.semantics.discretization), bias=1.0,
-        ))
+        populations.append(
+            Population(
+                name=pacemaker,
+                neuron=without_memory(np.array([0.5]), network.semantics.dt, network.semantics.discretization),
+                bias=1.0,
+            )
+        )
         names = ", ".join(f"'{b.target}'" for b in biases)
         notes.append(
             f"the biases of {names} come from neuron '{pacemaker}', which fires in every step, and so begin with the "

@@ -89,7 +89,7 @@ def _check_heaps(file: Any, path: str) -> None:
 
 
 def _check_heap(content: mmap.mmap, start: int, path: str) -> None:
-    header = content[start + 8:start + 16]
+    header = content[start + 8 : start + 16]
     size = int.from_bytes(header, "little")
     end = start + size
     if size < _HEAP_MIN or end > len(content):

@@ -122,9 +122,7 @@ def load(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> Ne
     return _read(path, max_bytes)[0]
 
 
-def _read(
-    path: str | os.PathLike[str], max_bytes: int
-) -> tuple[Network | FixedNetwork, LearningState | None]:
+def _read(path: str | os.PathLike[str], max_bytes: int) -> tuple[Network | FixedNetwork, LearningState | None]:
     with open_checked(path, max_bytes) as file:
         _check_version(file, path)
         try:
@@ -175,7 +173,8 @@ def encode(network: Network | FixedNetwork) -> tuple[Header, Arrays]:
     if not isinstance(network, Network | FixedNetwork):
         raise ParameterError(f"only networks can be saved, not {type(network).__name__}")
     header: Header = {
-        "inputs": [asdict(i) for i in network.inputs], "outputs": list(network.outputs),
+        "inputs": [asdict(i) for i in network.inputs],
+        "outputs": list(network.outputs),
         "notes": [str(n) for n in network.notes],
     }
     if isinstance(network, FixedNetwork):
@@ -272,14 +271,24 @@ def decode(header: Header, arrays: Any) -> Network | FixedNetwork:
     projections = list(_parts(header, arrays, "projections"))
     if header["kind"] == "fixed":
         return FixedNetwork(
-            inputs, [_fixed_population(*p) for p in populations], [_fixed_projection(*q) for q in projections],
-            outputs, _load_chip(header["chip"]), header["dt"], _decode_report(header["report"]), notes,
+            inputs,
+            [_fixed_population(*p) for p in populations],
+            [_fixed_projection(*q) for q in projections],
+            outputs,
+            _load_chip(header["chip"]),
+            header["dt"],
+            _decode_report(header["report"]),
+            notes,
         )
     if header["kind"] != "float":
         raise ParameterError(f"networks of kind {header['kind']!r} are unknown")
     return Network(
-        inputs, [_population(*p) for p in populations], [_projection(*q) for q in projections], outputs,
-        Semantics(**header["semantics"]), notes,
+        inputs,
+        [_population(*p) for p in populations],
+        [_projection(*q) for q in projections],
+        outputs,
+        Semantics(**header["semantics"]),
+        notes,
     )
 
 
@@ -323,7 +332,10 @@ def _population(values: Header, arrays: Arrays) -> Population:
     model = NEURON_MODELS[values["model"]]
     neuron = model(size=values["size"], **_vectors(values, arrays, _parameters(model)))
     return Population(
-        name=values["name"], neuron=neuron, bias=_vectors(values, arrays, ["bias"])["bias"], reset=values["reset"],
+        name=values["name"],
+        neuron=neuron,
+        bias=_vectors(values, arrays, ["bias"])["bias"],
+        reset=values["reset"],
         threshold=values["threshold"],
     )
 
@@ -346,7 +358,11 @@ def _projection(values: Header, arrays: Arrays) -> Projection:
 def _fixed_projection(values: Header, arrays: Arrays) -> FixedProjection:
     weight, number = _weight(values, arrays), WeightFormat(**values.pop("format"))
     return FixedProjection(
-        **values, weight=weight, delay=arrays["delay"], format=number, scale=arrays.get("scale"),
+        **values,
+        weight=weight,
+        delay=arrays["delay"],
+        format=number,
+        scale=arrays.get("scale"),
     )
 
 

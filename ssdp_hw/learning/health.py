@@ -59,8 +59,13 @@ class LearningHealth:
 
 
 def learning_health(
-    before: FixedProjection, after: FixedProjection, rule: CounterRule, seen: Seen[Any], gates: NDArray[Any] | None,
-    counters_before: NDArray[np.int64], counters_after: NDArray[np.int64],
+    before: FixedProjection,
+    after: FixedProjection,
+    rule: CounterRule,
+    seen: Seen[Any],
+    gates: NDArray[Any] | None,
+    counters_before: NDArray[np.int64],
+    counters_after: NDArray[np.int64],
     saturations: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
 ) -> LearningHealth:
     """Health of one projection.
@@ -93,12 +98,21 @@ def learning_health(
     codes = after.mantissa
     name = before.name
     return LearningHealth(
-        rows.size, windows, float(np.mean(fired_pre * fired_post)),
-        int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))), updates,
-        float(np.mean(moved != 0)), float(np.mean(codes == 0)), float(np.mean((codes == low) | (codes == high))),
-        float(np.log2(int(codes.max()) - int(codes.min()) + 1)), _of(saturations[0], name), _of(saturations[1], name),
-        float(np.mean(np.abs(total / lsb - kept))), float(np.mean(kept - exact)),
-        _histogram(before.mantissa, low, high), _histogram(codes, low, high),
+        rows.size,
+        windows,
+        float(np.mean(fired_pre * fired_post)),
+        int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))),
+        updates,
+        float(np.mean(moved != 0)),
+        float(np.mean(codes == 0)),
+        float(np.mean((codes == low) | (codes == high))),
+        float(np.log2(int(codes.max()) - int(codes.min()) + 1)),
+        _of(saturations[0], name),
+        _of(saturations[1], name),
+        float(np.mean(np.abs(total / lsb - kept))),
+        float(np.mean(kept - exact)),
+        _histogram(before.mantissa, low, high),
+        _histogram(codes, low, high),
     )
 
 

@@ -21,6 +21,7 @@ from ssdp_hw.running.readout import UNDECIDED
 
 Rule = CounterRule | FloatRule
 
+
 def teachable_output(network: AnyNetwork) -> str:
     """The only output population, which a teacher can act on.
 
@@ -202,8 +203,11 @@ def check_gates(
 
 
 def error_gates(
-    rules: Mapping[str, Rule], classes: NDArray[np.int64], samples: NDArray[np.int64],
-    predicted: NDArray[np.int64], size: int,
+    rules: Mapping[str, Rule],
+    classes: NDArray[np.int64],
+    samples: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    size: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Gates of the delta rule for some mistaken samples: 1 for the labelled neuron, -1 for the chosen one, if any."""
     gates = np.zeros((classes.size, size))

@@ -170,7 +170,9 @@ def learn(
     if on_overflow not in ("error", "warn", "ignore"):
         raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
     for what, value, low, high in (
-        ("epochs", epochs, 1, 2**31), ("seed", seed, 0, 2**64 - 1), ("windows", windows, 1, 2**20),
+        ("epochs", epochs, 1, 2**31),
+        ("seed", seed, 0, 2**64 - 1),
+        ("windows", windows, 1, 2**20),
         ("refresh", 1 if refresh is None else refresh, 1, 2**31),
     ):
         if not low <= as_int(value, what) <= high:
@@ -192,7 +194,7 @@ def learn(
     widest = with_widest_weights(network, names)
     if lesson is not None:
         taught = lesson.teacher.attach(network, lesson.output, widest)
-        notes += taught.notes[len(network.notes):]
+        notes += taught.notes[len(network.notes) :]
         with_widest_weights(taught, names)
     resolved = get_target(target).resolve(options or {})
     initial = check_state(network, rules, state, windows)
@@ -214,7 +216,12 @@ def learn(
                 continue
             drive, taught = _drive(progress.network, spikes, lesson, widest, chosen, length)
             plan = LearningPlan(
-                rules, seed, progress.counters, progress.commits, progress.pending, windows,
+                rules,
+                seed,
+                progress.counters,
+                progress.commits,
+                progress.pending,
+                windows,
                 plan_gates(rules, factors, chosen, windows),
             )
             runner = get_target(target, taught, learning=True)
@@ -224,28 +231,44 @@ def learn(
             progress.take(runner.learn(taught, drive, plan, resolved), chosen, plan)
     seconds = time.perf_counter() - start
     info = {
-        "options": resolved, "seed": seed, "epochs": epochs, "shuffle": shuffle, "teach": teach, "refresh": refresh,
-        "steps": length, "windows_per_sample": windows, "rules": {name: _described(r) for name, r in rules.items()},
+        "options": resolved,
+        "seed": seed,
+        "epochs": epochs,
+        "shuffle": shuffle,
+        "teach": teach,
+        "refresh": refresh,
+        "steps": length,
+        "windows_per_sample": windows,
+        "rules": {name: _described(r) for name, r in rules.items()},
     }
     presented = progress.presented.size * windows
     seen = {name: progress.held(name, r, length // windows) for name, r in rules.items()} if presented else {}
     report_overflow(_unintended(progress.overflow, lesson), length, progress.presented.size, on_overflow)
     return LearnResult(
-        progress.network, progress.state(initial.epochs + epochs), rules, presented, progress.presented,
+        progress.network,
+        progress.state(initial.epochs + epochs),
+        rules,
+        presented,
+        progress.presented,
         {name: _synchrony(held) for name, held in seen.items()},
         {name: _changed(network, progress.network, name) for name in names},
-        progress.weight_saturations, progress.counter_saturations, progress.overflow,
+        progress.weight_saturations,
+        progress.counter_saturations,
+        progress.overflow,
         None if lesson is None else _teacher_hits(network, progress, lesson, seen),
         _health(network, progress, rules, seen, initial) if health else {},
-        _activity(network, spikes) if health else None, _activity(progress.network, spikes) if health else None,
-        target, seconds,
-        tuple(notes), {**info, **semantics_of(network), **progress.info},
+        _activity(network, spikes) if health else None,
+        _activity(progress.network, spikes) if health else None,
+        target,
+        seconds,
+        tuple(notes),
+        {**info, **semantics_of(network), **progress.info},
     )
 
 
 def _chunks(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     for start in range(0, order.size, size):
-        yield order[start:start + size]
+        yield order[start : start + size]
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,7 +347,10 @@ def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: A
 
 
 def _health(
-    before: AnyNetwork, progress: _Progress, rules: Mapping[str, Rule], seen: Mapping[str, Seen[Any]],
+    before: AnyNetwork,
+    progress: _Progress,
+    rules: Mapping[str, Rule],
+    seen: Mapping[str, Seen[Any]],
     initial: LearningState,
 ) -> dict[str, LearningHealth]:
     """Health of every projection that learned in integers."""
@@ -335,7 +361,12 @@ def _health(
             continue
         gates = progress.gates.get(name)
         found[name] = learning_health(
-            p, q, rule, held, None if gates is None else np.concatenate(gates), initial.counters[name],
+            p,
+            q,
+            rule,
+            held,
+            None if gates is None else np.concatenate(gates),
+            initial.counters[name],
             progress.counters[name],
             (progress.weight_saturations, progress.counter_saturations),
         )
@@ -373,8 +404,12 @@ def _check_teaching(
 
 
 def _drive(
-    network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]], lesson: _Lesson | None,
-    widest: FixedNetwork | None, order: NDArray[np.int64], steps: int,
+    network: AnyNetwork,
+    spikes: Mapping[str, NDArray[np.bool_]],
+    lesson: _Lesson | None,
+    widest: FixedNetwork | None,
+    order: NDArray[np.int64],
+    steps: int,
 ) -> tuple[Drive, AnyNetwork]:
     """The samples of ``order``, and the network that runs them: with its teacher, if any."""
     chosen = {name: s[:, order] for name, s in spikes.items()}
@@ -386,13 +421,23 @@ def _drive(
 
 
 def _predicted(
-    network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]], samples: NDArray[np.int64], lesson: _Lesson,
-    readout: str, target: str, options: Mapping[str, Any] | None,
+    network: AnyNetwork,
+    spikes: Mapping[str, NDArray[np.bool_]],
+    samples: NDArray[np.int64],
+    lesson: _Lesson,
+    readout: str,
+    target: str,
+    options: Mapping[str, Any] | None,
 ) -> NDArray[np.int64]:
     """What the network by itself takes these samples for."""
     result = run(
-        network, {name: s[:, samples] for name, s in spikes.items()}, target, record=(required_record(readout),),
-        populations=(lesson.output,), on_overflow="ignore", options=options,
+        network,
+        {name: s[:, samples] for name, s in spikes.items()},
+        target,
+        record=(required_record(readout),),
+        populations=(lesson.output,),
+        on_overflow="ignore",
+        options=options,
     )
     return np.asarray(result.predict(readout, lesson.output), np.int64)
 

@@ -75,7 +75,9 @@ class Teacher:
         if isinstance(network, FixedNetwork):
             synapses, notes = self._fixed_projections(network if widest is None else widest, output)
             return replace(
-                network, inputs=[*network.inputs, *_inputs(synapses)], notes=(*network.notes, *notes),
+                network,
+                inputs=[*network.inputs, *_inputs(synapses)],
+                notes=(*network.notes, *notes),
                 projections=[*network.projections, *synapses],
             )
         projections = self._projections(network, output)
@@ -117,7 +119,10 @@ class Teacher:
         weight = sp.hstack([sp.csr_array(sp.diags_array(values, dtype=np.int64)) for values in channels], format="csr")
         return [
             FixedProjection(
-                source=name, target=output, weight=sign * weight, weight_exp=exponent,
+                source=name,
+                target=output,
+                weight=sign * weight,
+                weight_exp=exponent,
                 format=replace(on, sign_mode=mode),
             )
             for name, sign, mode in ((ON, 1, SignMode.EXCITATORY), (OFF, -1, SignMode.INHIBITORY))

@@ -85,18 +85,21 @@ class Microcode:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "t_epoch": self.t_epoch, "epoch": self.epoch.value,
+            "t_epoch": self.t_epoch,
+            "epoch": self.epoch.value,
             "dw": {kind.value: self.dw(kind) for kind in Arithmetic},
             "traces": {name: {"impulse": t.impulse, "tau": t.tau} for name, t in self.traces.items()},
             "branches": {
                 name: {
-                    "distance": b.distance.tolist(), "wanted": b.wanted.tolist(),
+                    "distance": b.distance.tolist(),
+                    "wanted": b.wanted.tolist(),
                     "obtained": {kind.value: b.obtained[kind].tolist() for kind in Arithmetic},
                     "largest_error": {kind.value: b.largest_error(kind) for kind in Arithmetic},
                 }
                 for name, b in self.branches.items()
             },
-            "carry_over": self.carry_over, "replaced": list(self.replaced),
+            "carry_over": self.carry_over,
+            "replaced": list(self.replaced),
         }
 
     def __str__(self) -> str:

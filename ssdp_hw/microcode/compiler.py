@@ -49,7 +49,12 @@ _NO_MEMORY = 1.0 / 64
 
 
 def compile_microcode(
-    rule: SSDP, *, window: int, scale: float, exponentials: int = 2, epoch: Epoch | str = Epoch.WINDOW,
+    rule: SSDP,
+    *,
+    window: int,
+    scale: float,
+    exponentials: int = 2,
+    epoch: Epoch | str = Epoch.WINDOW,
     one_silent: OneSilent | str | None = None,
 ) -> Microcode:
     """The sum of products that comes nearest to an SSDP rule.
@@ -82,7 +87,12 @@ def compile_microcode(
             "in its trace a window later; choose a longer window, a larger scale, epoch='step' or exponentials=0"
         )
     return Microcode(
-        products, traces, wanted.epoch, t_epoch, *_branches(wanted, products, traces), carry_over,
+        products,
+        traces,
+        wanted.epoch,
+        t_epoch,
+        *_branches(wanted, products, traces),
+        carry_over,
         (*_replaced_always(rule), *_replaced_here(wanted, kernel, carry_over)),
     )
 
@@ -107,7 +117,9 @@ def _products(wanted: Wanted, kernel: Kernel) -> tuple[Product, ...]:
         _add(grouped.setdefault(factors, []), coefficient)
     return tuple(
         Product(*mantissa_and_exponent(coefficient), factors)
-        for factors, coefficients in grouped.items() for coefficient in coefficients if coefficient != 0
+        for factors, coefficients in grouped.items()
+        for coefficient in coefficients
+        if coefficient != 0
     )
 
 
@@ -133,9 +145,7 @@ def _kernel_terms(wanted: Wanted, kernel: Kernel) -> list[Term]:
     return terms
 
 
-def _branches(
-    wanted: Wanted, products: tuple[Product, ...], traces: dict[str, Trace]
-) -> tuple[Branch, Branch, Branch]:
+def _branches(wanted: Wanted, products: tuple[Product, ...], traces: dict[str, Trace]) -> tuple[Branch, Branch, Branch]:
     window = wanted.window
     tables: dict[Arithmetic, dict[str, Real]] = {kind: {} for kind in Arithmetic}
     for name, trace in traces.items():

@@ -66,9 +66,7 @@ class Product:
     factors: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("mantissa", MANTISSA_MIN, MANTISSA_MAX), ("exponent", EXPONENT_MIN, EXPONENT_MAX)
-        ):
+        for name, low, high in (("mantissa", MANTISSA_MIN, MANTISSA_MAX), ("exponent", EXPONENT_MIN, EXPONENT_MAX)):
             value = as_int(getattr(self, name), f"product: {name}")
             if not low <= value <= high:
                 raise ParameterError(f"product {self.factors}: {name} = {value} is outside {low} .. {high}")
@@ -130,9 +128,7 @@ def float_traces(impulses: NDArray[np.int64], tau: float, steps: int) -> NDArray
     return np.asarray(impulses[:, None] * np.exp(-np.arange(steps + 1) / tau))
 
 
-def mean_integer_traces(
-    impulses: NDArray[np.int64], tau: float, steps: int, epoch: Epoch
-) -> NDArray[np.float64]:
+def mean_integer_traces(impulses: NDArray[np.int64], tau: float, steps: int, epoch: Epoch) -> NDArray[np.float64]:
     """Mean over the random rounding of the integer traces, shape as :func:`float_traces`.
 
     A step rounds ``v * exp(-1 / tau)`` down, or up if a random number r is below the fraction. With a
@@ -152,8 +148,12 @@ def mean_integer_traces(
 
 
 def pair_step(
-    products: Iterable[Product], traces: Mapping[str, NDArray[np.float64]], epoch: Epoch, window: int,
-    pre: int | None, post: int | None,
+    products: Iterable[Product],
+    traces: Mapping[str, NDArray[np.float64]],
+    epoch: Epoch,
+    window: int,
+    pre: int | None,
+    post: int | None,
 ) -> float:
     """What a window moves a weight whose neurons fire at these steps, or not at all (None).
 

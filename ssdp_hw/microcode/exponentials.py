@@ -40,7 +40,9 @@ def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, f
     starts = ([0.6], [1.2]) if count == 1 else ([0.4, 1.0], [0.9, 1.1], [0.6, 1.2])
     found = [
         minimize(
-            lambda x: _amplitudes(basis(x), target)[1], np.log(np.array(start) * sigma), method="Nelder-Mead",
+            lambda x: _amplitudes(basis(x), target)[1],
+            np.log(np.array(start) * sigma),
+            method="Nelder-Mead",
             options={"xatol": 1e-3, "fatol": 1e-6, "maxiter": 200},
         )
         for start in starts
@@ -56,7 +58,8 @@ def _amplitudes(basis: Real, target: Real) -> tuple[Real, float]:
     n, ones = basis.shape[1], np.ones((len(target), 1))
     result = linprog(
         np.r_[np.full(2 * n, _THRIFT), 1.0],  # positive parts, negative parts, error
-        A_ub=np.block([[basis, -basis, -ones], [-basis, basis, -ones]]), b_ub=np.r_[target, -target],
+        A_ub=np.block([[basis, -basis, -ones], [-basis, basis, -ones]]),
+        b_ub=np.r_[target, -target],
         bounds=[(0.0, AMPLITUDE_MAX)] * (2 * n) + [(0.0, None)],
     )
-    return result.x[:n] - result.x[n:2 * n], float(result.fun)
+    return result.x[:n] - result.x[n : 2 * n], float(result.fun)

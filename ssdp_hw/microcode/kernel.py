@@ -94,7 +94,8 @@ def choose_kernel(wanted: Wanted) -> Kernel:
     index = good[np.argmax(good.min(axis=1, initial=TRACE_MAX))]
     picked = [
         (Trace(int(_IMPULSES[i]), tau), float(c[i]), float(r[i]))
-        for i, (_, _, tau), (c, r) in zip(index, fitted, chosen, strict=True) if c[i] != 0 or r[i] != 0
+        for i, (_, _, tau), (c, r) in zip(index, fitted, chosen, strict=True)
+        if c[i] != 0 or r[i] != 0
     ]
     traces, c_k, r_k = zip(*picked, strict=True) if picked else ((), (), ())
     twice = 2 * sum(c * trace.impulse for trace, c in zip(traces, c_k, strict=True))

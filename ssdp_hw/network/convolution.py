@@ -90,7 +90,10 @@ class ConvWeight:
     def geometry(self) -> dict[str, Any]:
         """All but the kernel, as plain values: the other arguments of the constructor."""
         return {
-            "shape_in": self.shape_in, "stride": self.stride, "padding": self.padding, "dilation": self.dilation,
+            "shape_in": self.shape_in,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
             "groups": self.groups,
         }
 
@@ -186,14 +189,20 @@ class ConvWeight:
         space, size = pool.shape_in[2:], pool.kernel.shape[3:]
         tiled = tuple(taps * k for taps, k in zip(self.shape_in[1:], size, strict=False))
         if (
-            pool.kernel.shape[:3] != (1, 1, 1) or pool.shape_out[1:] != self.shape_in or space != tiled
-            or pool.stride[1:] != size or set(self.dilation) != {1}
+            pool.kernel.shape[:3] != (1, 1, 1)
+            or pool.shape_out[1:] != self.shape_in
+            or space != tiled
+            or pool.stride[1:] != size
+            or set(self.dilation) != {1}
         ):
             return None
         return ConvWeight(
-            np.kron(self.kernel, pool.kernel[0]), pool.shape_in[1:],
+            np.kron(self.kernel, pool.kernel[0]),
+            pool.shape_in[1:],
             [s * k for s, k in zip(self.stride, size, strict=True)],
-            [(before * k, after * k) for (before, after), k in zip(self.padding, size, strict=True)], 1, self.groups,
+            [(before * k, after * k) for (before, after), k in zip(self.padding, size, strict=True)],
+            1,
+            self.groups,
         )
 
     @property
@@ -220,9 +229,7 @@ class ConvWeight:
 
     def _starts(self) -> list[range]:
         """For every axis the input positions of the first tap, one an output position."""
-        lengths = zip(
-            self.shape_in[1:], self.kernel.shape[2:], self.stride, self.padding, self.dilation, strict=True
-        )
+        lengths = zip(self.shape_in[1:], self.kernel.shape[2:], self.stride, self.padding, self.dilation, strict=True)
         return [
             range(-before, size + after - dilation * (taps - 1), stride)
             for size, taps, stride, (before, after), dilation in lengths

@@ -112,8 +112,14 @@ def weight_format(network: FixedNetwork) -> Iterator[str]:
 Rule = Callable[["FixedNetwork"], Iterator[str]]
 
 RULES: tuple[Rule, ...] = (
-    decay_registers, threshold_register, bias_registers, initial_voltage, activation_register, weight_exponent,
-    synaptic_delay, weight_format,
+    decay_registers,
+    threshold_register,
+    bias_registers,
+    initial_voltage,
+    activation_register,
+    weight_exponent,
+    synaptic_delay,
+    weight_format,
 )
 
 

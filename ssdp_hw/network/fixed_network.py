@@ -210,9 +210,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """A copy with other stored weight integers for the named projections."""
         for name in mantissas:
             self.projection(name)
-        changed = [
-            p.with_mantissa(mantissas[p.name]) if p.name in mantissas else p for p in self.projections
-        ]
+        changed = [p.with_mantissa(mantissas[p.name]) if p.name in mantissas else p for p in self.projections]
         return replace(self, projections=changed)
 
     def save(self, path: str | os.PathLike[str]) -> None:

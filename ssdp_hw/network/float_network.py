@@ -86,7 +86,8 @@ class Semantics:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for reports and files."""
         return {
-            "dt": self.dt, "discretization": self.discretization.value,
+            "dt": self.dt,
+            "discretization": self.discretization.value,
             "update_order": self.update_order.value,
         }
 
@@ -137,9 +138,7 @@ class Network(Graph[Population, Projection]):
         """A copy with other weights for the named projections."""
         for name in weights:
             self.projection(name)
-        changed = [
-            replace(p, weight=weights[p.name]) if p.name in weights else p for p in self.projections
-        ]
+        changed = [replace(p, weight=weights[p.name]) if p.name in weights else p for p in self.projections]
         return replace(self, projections=changed)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -69,9 +69,7 @@ class WeightFormat:
         if not 1 <= self.scale_bits <= MAX_SCALE_BITS:
             raise ParameterError(f"weight scale of {self.scale_bits} bits: the limit is 1 to {MAX_SCALE_BITS}")
         if not 1 <= self.bits <= self.scale_bits:
-            raise ParameterError(
-                f"weights of {self.bits} bits: the limit is 1 to {self.scale_bits} on this scale"
-            )
+            raise ParameterError(f"weights of {self.bits} bits: the limit is 1 to {self.scale_bits} on this scale")
 
     @property
     def lsb_shift(self) -> int:

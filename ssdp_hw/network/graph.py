@@ -121,9 +121,7 @@ class BaseProjection:
         if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
             delay = delay[self.synapse_indices]
         elif delay.shape != (count,) and (self.is_sparse or delay.shape != shape):
-            raise ShapeError(
-                f"{owner}: delay of shape {delay.shape}; expected one integer or one a synapse, {shape}"
-            )
+            raise ShapeError(f"{owner}: delay of shape {delay.shape}; expected one integer or one a synapse, {shape}")
         values = int_vector(delay.reshape(-1), count, 0, MAX_DELAY, f"{owner}: delay")
         uniform = count == 0 or bool(np.all(values == values[0]))
         return int(values[0]) if uniform and count else (0 if uniform else values)
@@ -252,7 +250,8 @@ class Graph(Generic[P, J]):
             raise ParameterError("the network has no population of neurons")
         for what, names in (
             ("population", [i.name for i in self.inputs] + [p.name for p in self.populations]),
-            ("projection", [p.name for p in self.projections]), ("output", list(self.outputs)),
+            ("projection", [p.name for p in self.projections]),
+            ("output", list(self.outputs)),
         ):
             for name in names:
                 if names.count(name) > 1:

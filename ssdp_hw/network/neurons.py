@@ -116,8 +116,11 @@ class Neuron:
     def _voltage(self, decay_v: Real, decay_u: Real, gain_u: Real) -> StepCoefficients:
         open_gain = 1.0 - decay_v
         return StepCoefficients(
-            decay_u=decay_u, gain_u=gain_u, decay_v=decay_v,
-            gain_v=open_gain * self.parameter("r"), drift=open_gain * self.parameter("v_leak"),
+            decay_u=decay_u,
+            gain_u=gain_u,
+            decay_v=decay_v,
+            gain_v=open_gain * self.parameter("r"),
+            drift=open_gain * self.parameter("v_leak"),
         )
 
 
@@ -193,9 +196,7 @@ class I(Neuron):  # noqa: E742 - NIR's name
     def coefficients(self, dt: float, method: Discretization) -> StepCoefficients:
         """``v <- v + dt r S`` by either method."""
         ones, zeros = np.ones(self.size), np.zeros(self.size)
-        return StepCoefficients(
-            decay_u=zeros, gain_u=ones, decay_v=ones, gain_v=dt * self.parameter("r"), drift=zeros
-        )
+        return StepCoefficients(decay_u=zeros, gain_u=ones, decay_v=ones, gain_v=dt * self.parameter("r"), drift=zeros)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

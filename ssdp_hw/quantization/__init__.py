@@ -6,6 +6,12 @@ from ssdp_hw.quantization.to_fixed import quantize
 from ssdp_hw.quantization.to_float import dequantize
 
 __all__ = [
-    "Granularity", "Method", "PopulationReport", "ProjectionOptions", "ProjectionReport", "QuantizationReport",
-    "dequantize", "quantize",
+    "Granularity",
+    "Method",
+    "PopulationReport",
+    "ProjectionOptions",
+    "ProjectionReport",
+    "QuantizationReport",
+    "dequantize",
+    "quantize",
 ]

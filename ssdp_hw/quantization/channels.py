@@ -37,7 +37,10 @@ def channel_factors(p: NormalPopulation) -> Real:
 def in_own_units(p: NormalPopulation, factors: Real) -> NormalPopulation:
     """The population with every neuron's voltage multiplied by its factor, which changes no spike."""
     return replace(
-        p, bias=p.bias * factors, drift=p.drift * factors, v_init=p.v_init * factors,
+        p,
+        bias=p.bias * factors,
+        drift=p.drift * factors,
+        v_init=p.v_init * factors,
         threshold=None if p.threshold is None else p.threshold * factors,
         constant_current=p.constant_current * factors,
         incoming=tuple(Incoming(q.name, times_rows(q.weight, factors), q.gain * factors) for q in p.incoming),

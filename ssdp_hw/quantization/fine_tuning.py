@@ -201,10 +201,12 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
 
     def to_fixed(self) -> FixedNetwork:
         """The fixed network with the integers of the forward pass."""
-        return self.fixed.with_mantissas({
-            p.name: s.mantissas().detach().numpy().astype(np.int64)
-            for p, s in zip(self.fixed.projections, self.synapses, strict=True)
-        })
+        return self.fixed.with_mantissas(
+            {
+                p.name: s.mantissas().detach().numpy().astype(np.int64)
+                for p, s in zip(self.fixed.projections, self.synapses, strict=True)
+            }
+        )
 
     def keep_in_range(self) -> None:
         """Clip master values to half a step beyond the integers' range, from where they can still come back."""

@@ -15,9 +15,7 @@ from ssdp_hw.quantization.report import PopulationReport, ProjectionReport
 from ssdp_hw.quantization.split import parts_of, units_of
 
 
-def population_report(
-    exact: NormalPopulation, network: FixedNetwork, peaks: Peaks, scale: float
-) -> PopulationReport:
+def population_report(exact: NormalPopulation, network: FixedNetwork, peaks: Peaks, scale: float) -> PopulationReport:
     """How far a population of ``network`` is from its exact form at a scale, and how full its registers get."""
     fixed, chip = network.population(exact.name), network.limits
     unity = float(1 << chip.decay_bits)

@@ -67,10 +67,15 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
     through_u = gain * np.asarray(population.bias)
     has_current = neuron.has_current
     return NormalPopulation(
-        name=name, decay_u=c.decay_u, decay_v=c.decay_v, drift=drift, v_init=neuron.v_init - v_reset,
+        name=name,
+        decay_u=c.decay_u,
+        decay_v=c.decay_v,
+        drift=drift,
+        v_init=neuron.v_init - v_reset,
         bias=drift if has_current else drift + through_u,
         constant_current=through_u if has_current else np.zeros(population.size),
-        threshold=neuron.threshold_distance if neuron.spiking else None, reset=population.reset,
+        threshold=neuron.threshold_distance if neuron.spiking else None,
+        reset=population.reset,
         comparison=population.threshold,
         incoming=tuple(Incoming(p.name, scaled_rows(p, gain), gain) for p in network.incoming(name)),
     )

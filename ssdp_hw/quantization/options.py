@@ -114,9 +114,7 @@ def projection_options(
                     f"projection '{projection}': option '{name}' is unknown; there are: {', '.join(OPTION_NAMES)}"
                 )
             given[projection][name] = own
-    return {
-        name: ProjectionOptions(**options).checked(f"projection '{name}'", chip) for name, options in given.items()
-    }
+    return {name: ProjectionOptions(**options).checked(f"projection '{name}'", chip) for name, options in given.items()}
 
 
 def largest_kept(values: Any, options: ProjectionOptions) -> float:

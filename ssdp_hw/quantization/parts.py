@@ -28,9 +28,18 @@ def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopu
     while np.max(np.abs(bias)) / 2.0**exponent > chip.bias_mant_max and exponent < chip.bias_exp_max:
         exponent += 1
     return FixedPopulation(
-        name=p.name, size=len(du), du=du, dv=dv, vth=vth, bias_mant=round_to_int(bias / 2.0**exponent),
-        bias_exp=exponent, v_init=round_to_int(p.v_init * scale), reset=p.reset, threshold=p.comparison,
-        spiking=p.threshold is not None, scale=scale,
+        name=p.name,
+        size=len(du),
+        du=du,
+        dv=dv,
+        vth=vth,
+        bias_mant=round_to_int(bias / 2.0**exponent),
+        bias_exp=exponent,
+        v_init=round_to_int(p.v_init * scale),
+        reset=p.reset,
+        threshold=p.comparison,
+        spiking=p.threshold is not None,
+        scale=scale,
     )
 
 
@@ -45,8 +54,13 @@ def fixed_projections(
     parts = split_weights(synapse_values(q.weight) * per_volt, options, number, chip)
     return [
         FixedProjection(
-            source=p.source, target=p.target, name=part_name(p.name, k), delay=p.delay, weight_exp=part.exponent,
-            format=part.number, weight=with_synapse_values(q.weight, part.weight),
+            source=p.source,
+            target=p.target,
+            name=part_name(p.name, k),
+            delay=p.delay,
+            weight_exp=part.exponent,
+            format=part.number,
+            weight=with_synapse_values(q.weight, part.weight),
             scale=q.gain * (per_volt / 2.0**part.exponent),
         )
         for k, part in enumerate(parts)

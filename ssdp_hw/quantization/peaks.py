@@ -68,7 +68,8 @@ def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
 
 
 def calibrated_peaks(
-    network: Network, inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    network: Network,
+    inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
     factors: Mapping[str, Real] | None = None,
 ) -> dict[str, Peaks]:
     """Peaks of every population on the calibration input, from a float run.

@@ -90,8 +90,10 @@ class QuantizationReport:
         """
         try:
             return cls(
-                str(data["chip"]), tuple(_part(PopulationReport, d) for d in data["populations"]),
-                tuple(_part(ProjectionReport, d) for d in data["projections"]), tuple(map(str, data["notes"])),
+                str(data["chip"]),
+                tuple(_part(PopulationReport, d) for d in data["populations"]),
+                tuple(_part(ProjectionReport, d) for d in data["projections"]),
+                tuple(map(str, data["notes"])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"quantisation report: {error!r}") from None
@@ -126,7 +128,8 @@ class QuantizationReport:
         out += [
             f"  {p.name}: scale {p.scale:.6g}/V, threshold error {p.threshold_error:.2%}, decay errors "
             f"{p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u), bias error {p.bias_error:.2%}, "
-            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})" for p in self.populations
+            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})"
+            for p in self.populations
         ]
         out += [
             f"  {q.name}: {q.weight_format} by {q.method}, weight_exp {q.weight_exp}, {q.synapses} synapses, "

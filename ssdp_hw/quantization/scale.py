@@ -24,8 +24,12 @@ _SAMPLE = 20_000
 
 
 def choose_scale(
-    p: NormalPopulation, peaks: Peaks, chip: Chip, formats: Mapping[str, WeightFormat],
-    options: Mapping[str, ProjectionOptions], headroom: float,
+    p: NormalPopulation,
+    peaks: Peaks,
+    chip: Chip,
+    formats: Mapping[str, WeightFormat],
+    options: Mapping[str, ProjectionOptions],
+    headroom: float,
 ) -> float:
     """Chip voltage (on the scale of v) of one volt.
 
@@ -52,7 +56,8 @@ def _largest_scale(
 ) -> float:
     unit = float(1 << chip.activation_shift)
     pairs = [  # what the chip holds, in its units, and the value that must fit
-        (chip.state_max / headroom, peaks.v), (chip.state_max / max(headroom, 1.0), peaks.u),
+        (chip.state_max / headroom, peaks.v),
+        (chip.state_max / max(headroom, 1.0), peaks.u),
         (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),
         (float(chip.state_max), _largest(p.v_init)),
     ]

@@ -117,10 +117,15 @@ def quantize(
     notes += [
         f"projection '{name}': each weight is split over {len(own)} synapses, of "
         + " and ".join(f"'{q.name}'" for q in own)
-        for name, own in parts.items() if len(own) > 1
+        for name, own in parts.items()
+        if len(own) > 1
     ]
     fixed = FixedNetwork(
-        lowered.inputs, populations, [q for own in parts.values() for q in own], lowered.outputs, limits,
+        lowered.inputs,
+        populations,
+        [q for own in parts.values() for q in own],
+        lowered.outputs,
+        limits,
         network.semantics.dt,
     )
     if balanced:
@@ -128,10 +133,9 @@ def quantize(
         fixed, tuned = balance_thresholds(lowered, fixed, calibration)
         notes += [f"population '{n}': thresholds times {f:.3f}, for the float spike rate" for n, f in tuned.items()]
     report = QuantizationReport(
-        limits.name, tuple(population_report(p, fixed, peaks[name], scales[name]) for name, p in normal.items()),
-        tuple(
-            projection_report(*incoming[name], fixed, options[name]) for name in parts
-        ),
+        limits.name,
+        tuple(population_report(p, fixed, peaks[name], scales[name]) for name, p in normal.items()),
+        tuple(projection_report(*incoming[name], fixed, options[name]) for name in parts),
         tuple(notes),
     )
     return replace(fixed, report=report, notes=(*network.notes, *notes))

@@ -28,7 +28,10 @@ def render(template: str, **values: Any) -> str:
         ) from None
     source = (resources.files("ssdp_hw.report") / template).read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - the output is Markdown, not HTML
     )
     return environment.from_string(source).render(**values)

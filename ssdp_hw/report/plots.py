@@ -28,9 +28,7 @@ def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise UnsupportedError(
-            "plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'"
-        ) from None
+        raise UnsupportedError("plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'") from None
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)[:, 0]
@@ -40,7 +38,13 @@ def _bars(axes: Any, position: Any, intervals: Sequence[Interval], color: str, l
     values = 100 * np.array([i.value for i in intervals])
     low, high = 100 * np.array([i.low for i in intervals]), 100 * np.array([i.high for i in intervals])
     axes.bar(
-        position, values, width, yerr=[values - low, high - values], color=color, label=label, capsize=2,
+        position,
+        values,
+        width,
+        yerr=[values - low, high - values],
+        color=color,
+        label=label,
+        capsize=2,
         error_kw={"lw": 0.8},
     )
 

@@ -12,7 +12,25 @@ from ssdp_hw.rules.ssdp import SSDP, Kernel, SilentPairs
 from ssdp_hw.rules.stdp import STDP, FixedSTDP, Pairing
 
 __all__ = [
-    "SADP", "SSDP", "STDP", "BatchSSDP", "CounterRule", "FixedGate", "FixedSADP", "FixedSSDP", "FixedSTDP", "FloatRule",
-    "Gate", "Kernel", "LocalRule", "Pairing", "Schedule", "SilentPairs", "SpikeTime", "WarmUp", "WeightRounding",
-    "batch_synchrony", "batch_update",
+    "SADP",
+    "SSDP",
+    "STDP",
+    "BatchSSDP",
+    "CounterRule",
+    "FixedGate",
+    "FixedSADP",
+    "FixedSSDP",
+    "FixedSTDP",
+    "FloatRule",
+    "Gate",
+    "Kernel",
+    "LocalRule",
+    "Pairing",
+    "Schedule",
+    "SilentPairs",
+    "SpikeTime",
+    "WarmUp",
+    "WeightRounding",
+    "batch_synchrony",
+    "batch_update",
 ]

@@ -92,7 +92,10 @@ class BatchSSDP:
                 raise ParameterError(f"BatchSSDP: {name} = {value:g} must be positive")
             object.__setattr__(self, name, value)
         for name, choice in (
-            ("kernel", Kernel), ("spike_time", SpikeTime), ("silent_pairs", SilentPairs), ("schedule", Schedule)
+            ("kernel", Kernel),
+            ("spike_time", SpikeTime),
+            ("silent_pairs", SilentPairs),
+            ("schedule", Schedule),
         ):
             object.__setattr__(self, name, choice(getattr(self, name)))
         object.__setattr__(self, "start_epoch", _epoch(self.start_epoch, "start_epoch"))
@@ -170,9 +173,7 @@ def batch_synchrony(pre: ArrayLike, post: ArrayLike) -> Float:
     return np.asarray(pairs / (before.shape[2] * after.shape[2]))
 
 
-def batch_update(
-    rule: BatchSSDP, pre: ArrayLike, post: ArrayLike, gate: Gate | None = None, epoch: int = 0
-) -> Float:
+def batch_update(rule: BatchSSDP, pre: ArrayLike, post: ArrayLike, gate: Gate | None = None, epoch: int = 0) -> Float:
     """The step ``dw`` of one batch.
 
     Work is one addition a sample and synapse; memory is (post, pre) and (batch, neurons).

@@ -68,10 +68,15 @@ class CounterRule(LocalRule):
         """
         kind = type(self).__name__
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
-        check_integers(self, (
-            ("counter_bits", 4, 32), ("commit_windows", 1, COMMIT_WINDOWS_MAX), ("lsb_shift", 0, 30),
-            ("gate_bits", 1, 15),
-        ))
+        check_integers(
+            self,
+            (
+                ("counter_bits", 4, 32),
+                ("commit_windows", 1, COMMIT_WINDOWS_MAX),
+                ("lsb_shift", 0, 30),
+                ("gate_bits", 1, 15),
+            ),
+        )
         if self.gate is not None:
             if not isinstance(self.gate, FixedGate):
                 raise ParameterError(f"{kind}: gate = {self.gate!r} is no FixedGate")
@@ -128,7 +133,15 @@ def accumulate(rule: CounterRule, counter: Int, e: Int) -> tuple[Int, int]:
 
 
 def commit(
-    rule: CounterRule, mantissa: Int, counter: Int, low: int, high: int, *, seed: int, layer: int, index: int,
+    rule: CounterRule,
+    mantissa: Int,
+    counter: Int,
+    low: int,
+    high: int,
+    *,
+    seed: int,
+    layer: int,
+    index: int,
 ) -> tuple[Int, Int, int]:
     """Stored weight integers and counters after a commit, and how many weights were clipped.
 

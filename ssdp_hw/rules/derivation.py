@@ -78,16 +78,27 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
         found = _amplitudes(owner, rule, wanted, full, projection, notes)
         decays = [round((1.0 - math.exp(-1.0 / tau)) * (1 << DECAY_BITS)) for tau in (rule.tau_plus, rule.tau_minus)]
         fixed = FixedSTDP(
-            a_plus=found.first, a_minus=found.second, decay_plus=decays[0], decay_minus=decays[1],
-            trace_impulse=impulse, trace_bits=rule.trace_bits, pairing=rule.pairing,
-            evidence_shift=found.evidence_shift, lsb_shift=found.lsb_shift, **found.common,
+            a_plus=found.first,
+            a_minus=found.second,
+            decay_plus=decays[0],
+            decay_minus=decays[1],
+            trace_impulse=impulse,
+            trace_bits=rule.trace_bits,
+            pairing=rule.pairing,
+            evidence_shift=found.evidence_shift,
+            lsb_shift=found.lsb_shift,
+            **found.common,
         )
     elif isinstance(rule, SADP):
         names, wanted, full = ("a_plus", "a_minus"), (rule.a_plus, rule.a_minus), 1 << rule.kappa_bits
         found = _amplitudes(owner, rule, wanted, full, projection, notes)
         fixed = FixedSADP(
-            a_plus=found.first, a_minus=found.second, kappa_bits=rule.kappa_bits,
-            evidence_shift=found.evidence_shift, lsb_shift=found.lsb_shift, **found.common,
+            a_plus=found.first,
+            a_minus=found.second,
+            kappa_bits=rule.kappa_bits,
+            evidence_shift=found.evidence_shift,
+            lsb_shift=found.lsb_shift,
+            **found.common,
         )
     else:
         raise UnsupportedError(f"{owner}: {type(rule).__name__} has no integer form; give the projection a CounterRule")
@@ -101,7 +112,11 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
 
 
 def _amplitudes(
-    owner: str, rule: FloatRule, wanted: tuple[float, float], full: int, projection: FixedProjection,
+    owner: str,
+    rule: FloatRule,
+    wanted: tuple[float, float],
+    full: int,
+    projection: FixedProjection,
     notes: list[str],
 ) -> _Amplitudes:
     """Integers for two float amplitudes, each the step where table, trace or kappa is at ``full``."""
@@ -141,7 +156,9 @@ def _amplitudes(
     evidence_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
     first, second = (round(float(x) * 2.0**evidence_shift / full) for x in units)
     common: dict[str, Any] = {
-        "counter_bits": rule.counter_bits, "commit_windows": rule.commit_windows, "rounding": rule.rounding,
+        "counter_bits": rule.counter_bits,
+        "commit_windows": rule.commit_windows,
+        "rounding": rule.rounding,
     }
     if rule.gate is not None:
         post, pre = projection.shape
@@ -154,7 +171,15 @@ def _fixed_ssdp(rule: SSDP, found: _Amplitudes, chip: Chip) -> FixedSSDP:
     ticks = np.arange(2**time_bits) << rule.time_shift
     plus, baseline = (tuple(np.rint(_LUT_MAX * k).astype(int).tolist()) for k in rule.kernels(ticks))
     return FixedSSDP(
-        a_plus=found.first, a_baseline=found.second, lut=plus, lut_baseline=None if baseline == plus else baseline,
-        evidence_shift=found.evidence_shift, lsb_shift=found.lsb_shift, time_bits=time_bits,
-        time_shift=rule.time_shift, spike_time=rule.spike_time, silent_pairs=rule.silent_pairs, **found.common,
+        a_plus=found.first,
+        a_baseline=found.second,
+        lut=plus,
+        lut_baseline=None if baseline == plus else baseline,
+        evidence_shift=found.evidence_shift,
+        lsb_shift=found.lsb_shift,
+        time_bits=time_bits,
+        time_shift=rule.time_shift,
+        spike_time=rule.spike_time,
+        silent_pairs=rule.silent_pairs,
+        **found.common,
     )

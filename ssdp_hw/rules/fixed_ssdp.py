@@ -59,10 +59,16 @@ class FixedSSDP(CounterRule):
     def __post_init__(self) -> None:
         object.__setattr__(self, "spike_time", SpikeTime(self.spike_time))
         object.__setattr__(self, "silent_pairs", SilentPairs(self.silent_pairs))
-        check_integers(self, (
-            ("a_plus", 0, 2**16 - 1), ("a_baseline", 0, 2**16 - 1), ("evidence_shift", 0, 24), ("time_bits", 1, 16),
-            ("time_shift", 0, 16),
-        ))
+        check_integers(
+            self,
+            (
+                ("a_plus", 0, 2**16 - 1),
+                ("a_baseline", 0, 2**16 - 1),
+                ("evidence_shift", 0, 24),
+                ("time_bits", 1, 16),
+                ("time_shift", 0, 16),
+            ),
+        )
         for name in ("lut", "lut_baseline"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, self._kernel_table(name))
@@ -100,8 +106,8 @@ class FixedSSDP(CounterRule):
         """Both kernel tables, with zeros for the distances beyond their ends."""
         baseline = self.lut if self.lut_baseline is None else self.lut_baseline
         padded = np.zeros((2, 2**self.time_bits), np.int64)
-        padded[0, :len(self.lut)] = self.lut
-        padded[1, :len(baseline)] = baseline
+        padded[0, : len(self.lut)] = self.lut
+        padded[1, : len(baseline)] = baseline
         return padded[0], padded[1]
 
     def observe(self, pre: Bool, post: Bool) -> Seen[Registers]:

@@ -39,10 +39,15 @@ class FixedGate:
     gate_bits: int = 8
 
     def __post_init__(self) -> None:
-        check_integers(self, (
-            ("gate_bits", 1, 15), ("offset", -(2**31), 2**31 - 1), ("slope", -_SLOPE_MAX, _SLOPE_MAX),
-            ("shift", 0, _SHIFT_MAX),
-        ))
+        check_integers(
+            self,
+            (
+                ("gate_bits", 1, 15),
+                ("offset", -(2**31), 2**31 - 1),
+                ("slope", -_SLOPE_MAX, _SLOPE_MAX),
+                ("shift", 0, _SHIFT_MAX),
+            ),
+        )
 
     def check_sizes(self, pre: int, post: int) -> None:
         """Raise if the product does not fit 63 bits for populations of these sizes.

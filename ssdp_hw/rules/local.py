@@ -116,9 +116,7 @@ class LocalRule(ABC):
     def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> NDArray[Any]:
         """The step under a gate (a scalar, or one value a synapse), clipped."""
 
-    def update(
-        self, seen: Seen[Any], window: int, rows: Int, cols: Int, gates: NDArray[Any] | None
-    ) -> NDArray[Any]:
+    def update(self, seen: Seen[Any], window: int, rows: Int, cols: Int, gates: NDArray[Any] | None) -> NDArray[Any]:
         """What a window brings to the synapses (rows[s], cols[s]), shape (synapses,).
 
         Args:

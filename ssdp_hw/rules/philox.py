@@ -41,8 +41,6 @@ def synapse_random(seed: int, layer: int, synapse: ArrayLike, commit: int, bits:
     bits of the word are used; ``bits`` is 0 to 32.
     """
     index = np.asarray(synapse, np.int64)
-    words = philox4x32(
-        (index >> 2, np.int64(layer), np.int64(commit), np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32)
-    )
+    words = philox4x32((index >> 2, np.int64(layer), np.int64(commit), np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32))
     chosen = np.take_along_axis(words, (index & 3)[None], axis=0)[0] if index.ndim else words[int(index & 3)]
     return np.asarray(chosen >> np.uint64(32 - bits), np.int64)

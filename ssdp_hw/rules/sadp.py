@@ -93,9 +93,15 @@ class FixedSADP(RasterRule, CounterRule):
     evidence_shift: int = 0
 
     def __post_init__(self) -> None:
-        check_integers(self, (
-            ("a_plus", 0, 2**16 - 1), ("a_minus", 0, 2**16 - 1), ("kappa_bits", 1, 15), ("evidence_shift", 0, 24),
-        ))
+        check_integers(
+            self,
+            (
+                ("a_plus", 0, 2**16 - 1),
+                ("a_minus", 0, 2**16 - 1),
+                ("kappa_bits", 1, 15),
+                ("evidence_shift", 0, 24),
+            ),
+        )
         self.check_counter(self.largest_step)
 
     @property

@@ -38,9 +38,7 @@ class Pairing(Choice):
     NEAREST = "nearest"  # the last one: a spike sets the trace
 
 
-def _pair_sum(
-    pre: Bool, post: Bool, x: NDArray[Any], y: NDArray[Any], rows: Int, cols: Int
-) -> NDArray[Any]:
+def _pair_sum(pre: Bool, post: Bool, x: NDArray[Any], y: NDArray[Any], rows: Int, cols: Int) -> NDArray[Any]:
     """Sum over t of ``s_post(t) * x(t) - s_pre(t) * y(t)`` for each synapse; all of shape (time, n)."""
     both = post.T.astype(x.dtype) @ x - y.T @ pre.astype(x.dtype)
     return np.asarray(both[rows, cols])
@@ -116,10 +114,17 @@ class FixedSTDP(RasterRule, CounterRule):
     evidence_shift: int = 0
 
     def __post_init__(self) -> None:
-        check_integers(self, (
-            ("a_plus", 0, 2**16 - 1), ("a_minus", 0, 2**16 - 1), ("decay_plus", 0, 4096), ("decay_minus", 0, 4096),
-            ("trace_bits", 2, 16), ("evidence_shift", 0, 24),
-        ))
+        check_integers(
+            self,
+            (
+                ("a_plus", 0, 2**16 - 1),
+                ("a_minus", 0, 2**16 - 1),
+                ("decay_plus", 0, 4096),
+                ("decay_minus", 0, 4096),
+                ("trace_bits", 2, 16),
+                ("evidence_shift", 0, 24),
+            ),
+        )
         if not 1 <= self.trace_impulse <= self.trace_max:
             raise ParameterError(
                 f"FixedSTDP: trace_impulse = {self.trace_impulse} is outside 1 .. {self.trace_max} "

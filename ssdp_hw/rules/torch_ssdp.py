@@ -62,7 +62,10 @@ class TorchSSDP(torch.nn.Module):  # type: ignore[misc]  # torch is Any where it
         self.gate: Gate | None = None
 
     def step(
-        self, pre_spikes: torch.Tensor, post_spikes: torch.Tensor, weight: torch.Tensor,
+        self,
+        pre_spikes: torch.Tensor,
+        post_spikes: torch.Tensor,
+        weight: torch.Tensor,
         losses: torch.Tensor | None = None,
     ) -> None:
         """Move ``weight`` in place by the step of one batch, outside the gradient graph.
@@ -152,7 +155,8 @@ class TorchSSDP(torch.nn.Module):  # type: ignore[misc]  # torch is Any where it
     def get_extra_state(self) -> dict[str, Any]:
         """What ``state_dict`` holds."""
         return {
-            "epoch": self.epoch, "warm_up": asdict(self.warm_up),
+            "epoch": self.epoch,
+            "warm_up": asdict(self.warm_up),
             "gate": None if self.gate is None else asdict(self.gate),
         }
 

@@ -11,9 +11,19 @@ from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, F
 
 Rule = CounterRule | FloatRule
 
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
-    SSDP, STDP, SADP, FixedSSDP, FixedSTDP, FixedSADP, Gate, FixedGate,
-)}
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        SSDP,
+        STDP,
+        SADP,
+        FixedSSDP,
+        FixedSTDP,
+        FixedSADP,
+        Gate,
+        FixedGate,
+    )
+}
 
 
 def rule_to_dict(rule: Rule) -> dict[str, Any]:

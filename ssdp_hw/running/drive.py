@@ -69,13 +69,18 @@ class Drive:
     def select(self, start: int, stop: int) -> Drive:
         """The samples ``start .. stop - 1`` alone."""
         return Drive(
-            {k: s[:, start:stop] for k, s in self.spikes.items()}, self.steps,
-            min(stop, self.batch) - start, {k: b[start:stop] for k, b in self.bias.items()}, self.bias_exp,
+            {k: s[:, start:stop] for k, s in self.spikes.items()},
+            self.steps,
+            min(stop, self.batch) - start,
+            {k: b[start:stop] for k, b in self.bias.items()},
+            self.bias_exp,
         )
 
 
 def make_drive(
-    network: AnyNetwork, inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput, steps: int | None = None,
+    network: AnyNetwork,
+    inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    steps: int | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Drive:
     """Check the input of a run against a network.
@@ -98,9 +103,7 @@ def make_drive(
     arrays = dict(inputs) if isinstance(inputs, Mapping) else _single(network, inputs)
     missing = set(network.input_names) ^ set(arrays)
     if missing:
-        raise ParameterError(
-            f"spikes are given for {sorted(arrays)}, but the inputs are {sorted(network.input_names)}"
-        )
+        raise ParameterError(f"spikes are given for {sorted(arrays)}, but the inputs are {sorted(network.input_names)}")
     checked = {i.name: _spikes(i, arrays[i.name]) for i in network.inputs}
     lengths = {a.shape[:2] for a in checked.values()}
     if len(lengths) > 1:
@@ -129,9 +132,7 @@ def _single(network: AnyNetwork, inputs: ArrayLike) -> dict[str, ArrayLike]:
 def _spikes(source: Input, value: ArrayLike) -> NDArray[np.bool_]:
     array = as_array(value, f"input '{source.name}': spikes")
     if array.ndim != 3 or array.shape[2] != source.size:
-        raise ShapeError(
-            f"input '{source.name}': spikes of shape {array.shape}; expected (time, batch, {source.size})"
-        )
+        raise ShapeError(f"input '{source.name}': spikes of shape {array.shape}; expected (time, batch, {source.size})")
     if array.dtype == bool:
         return array
     if array.dtype.kind not in "iuf" or not np.all((array == 0) | (array == 1)):
@@ -169,9 +170,7 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, m
     return Drive(spikes, total, values.shape[0], bias, exponents)
 
 
-def _bias_mantissa(
-    network: FixedNetwork, name: str, current: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], int]:
+def _bias_mantissa(network: FixedNetwork, name: str, current: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
     population, chip = network.population(name), network.limits
     if np.any(population.du != chip.decay_max):
         raise UnsupportedError(

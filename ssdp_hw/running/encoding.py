@@ -19,16 +19,12 @@ def encode(
     values: ArrayLike, encoder: Literal["rate", "latency"], *, steps: int, seed: int | None = None
 ) -> NDArray[np.bool_]: ...
 @overload
-def encode(
-    values: ArrayLike, encoder: Literal["direct"], *, steps: int, seed: int | None = None
-) -> DirectInput: ...
+def encode(values: ArrayLike, encoder: Literal["direct"], *, steps: int, seed: int | None = None) -> DirectInput: ...
 @overload
 def encode(
     values: ArrayLike, encoder: str, *, steps: int, seed: int | None = None
 ) -> NDArray[np.bool_] | DirectInput: ...
-def encode(
-    values: ArrayLike, encoder: str, *, steps: int, seed: int | None = None
-) -> NDArray[np.bool_] | DirectInput:
+def encode(values: ArrayLike, encoder: str, *, steps: int, seed: int | None = None) -> NDArray[np.bool_] | DirectInput:
     """Encode values in 0 .. 1.
 
     * ``rate``: in each step each channel fires with probability ``value``, drawn from

@@ -57,7 +57,8 @@ class OverflowCount:
 
     def __add__(self, other: OverflowCount) -> OverflowCount:
         return OverflowCount(
-            self.u_wraps + other.u_wraps, self.u_out_of_range + other.u_out_of_range,
+            self.u_wraps + other.u_wraps,
+            self.u_out_of_range + other.u_out_of_range,
             self.v_saturations + other.v_saturations,
         )
 

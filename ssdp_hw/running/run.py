@@ -67,8 +67,16 @@ def run(
     seconds = time.perf_counter() - start
     fixed = isinstance(network, FixedNetwork)
     result = RunResult(
-        recording.spikes, recording.v, recording.u, tuple(network.outputs), target,
-        "fixed" if fixed else "float", drive.steps, drive.batch, seconds, recording.overflow,
+        recording.spikes,
+        recording.v,
+        recording.u,
+        tuple(network.outputs),
+        target,
+        "fixed" if fixed else "float",
+        drive.steps,
+        drive.batch,
+        seconds,
+        recording.overflow,
         {"options": resolved, **semantics_of(network), **recording.info},
     )
     report_overflow(result.overflow, result.steps, result.batch, on_overflow)
@@ -99,7 +107,8 @@ def check_recorded_memory(network: AnyNetwork, record: Record, drive: Drive, max
     """
     cells = sum(network.size_of(name) for name in record.populations) * drive.steps * drive.batch
     check_memory(
-        cells * sum(1 if variable == "spikes" else 8 for variable in record.variables), max_bytes,
+        cells * sum(1 if variable == "spikes" else 8 for variable in record.variables),
+        max_bytes,
         f"recording {', '.join(record.variables)} of {drive.steps} steps and {drive.batch} samples",
     )
 
@@ -113,9 +122,14 @@ def semantics_of(network: AnyNetwork) -> dict[str, Any]:
     }
     if isinstance(network, FixedNetwork):
         return {
-            "arithmetic": "fixed", "chip": network.limits.name, "dt": network.dt,
-            "update_order": "current_first", "u_overflow": "wrap_once", "v_overflow": "saturate",
-            "decay_rounding": "toward_zero", **common,
+            "arithmetic": "fixed",
+            "chip": network.limits.name,
+            "dt": network.dt,
+            "update_order": "current_first",
+            "u_overflow": "wrap_once",
+            "v_overflow": "saturate",
+            "decay_rounding": "toward_zero",
+            **common,
         }
     return {"arithmetic": "float64", **network.semantics.to_dict(), **common}
 

@@ -118,8 +118,15 @@ def stream(
     else:
         write_atomically(path, lambda partial: run.all(pieces, partial))
     result = StreamResult(
-        None if path is None else Path(path), run.counts, tuple(network.outputs), target, run.steps, run.batch,
-        run.seconds, run.overflow, {"options": resolved, **semantics_of(network), **run.info},
+        None if path is None else Path(path),
+        run.counts,
+        tuple(network.outputs),
+        target,
+        run.steps,
+        run.batch,
+        run.seconds,
+        run.overflow,
+        {"options": resolved, **semantics_of(network), **run.info},
     )
     report_overflow(result.overflow, result.steps, result.batch, on_overflow)
     return result
@@ -186,8 +193,14 @@ def _append(file: h5py.File, recording: Recording, start: int) -> None:
                 steps = max(1, _CHUNK_BYTES // (batch * n * trace.itemsize))
                 chunk = (steps, batch, n) if steps > 1 else (1, 1, min(n, _CHUNK_BYTES))
                 file.create_dataset(
-                    f"{variable}/{name}", (0, batch, n), trace.dtype, maxshape=(None, batch, n), chunks=chunk,
-                    compression="gzip", compression_opts=1, track_times=False,
+                    f"{variable}/{name}",
+                    (0, batch, n),
+                    trace.dtype,
+                    maxshape=(None, batch, n),
+                    chunks=chunk,
+                    compression="gzip",
+                    compression_opts=1,
+                    track_times=False,
                 )
             dataset = file[f"{variable}/{name}"]
             dataset.resize(start + len(trace), axis=0)

@@ -177,9 +177,7 @@ class Target(ABC):
         """
         raise UnsupportedError(f"target '{self.name}' cannot run in pieces; the target 'engine' can")
 
-    def learn(
-        self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]
-    ) -> Learned:
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Present the drive's samples one after the other as learning windows.
 
         Each sample starts from the initial state; weights change at commits only.
@@ -206,7 +204,8 @@ def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
     """The plastic convolutions of a plan, one sentence each: for targets that know no shared weights."""
     return [
         f"projection '{name}' is a convolution, whose synapses share their weights: here each would learn by itself"
-        for name in plan.rules if network.projection(name).is_convolution
+        for name in plan.rules
+        if network.projection(name).is_convolution
     ]
 
 

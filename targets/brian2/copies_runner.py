@@ -106,7 +106,8 @@ class Traces:
         def arrays(variable: str, kind: type[Any]) -> dict[str, Array]:
             return {
                 name: np.zeros((drive.steps, drive.batch, network.size_of(name)), kind)
-                for name in neurons if record.wants(variable, name)
+                for name in neurons
+                if record.wants(variable, name)
             }
 
         kind = state_type(network)
@@ -128,16 +129,20 @@ class Traces:
 def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
     """Run every sample of the drive from the initial state, all at the same time."""
     clock = Clock(dt=step_length(network) * second, name="step_clock")
-    neurons = add_neurons(network, {
-        name: Setup(str(k), clock, bias_of(network, drive, name), drive.batch)
-        for k, name in enumerate(network.population_names)
-    })
+    neurons = add_neurons(
+        network,
+        {
+            name: Setup(str(k), clock, bias_of(network, drive, name), drive.batch)
+            for k, name in enumerate(network.population_names)
+        },
+    )
     courier = Courier(network, neurons, drive)
     traces = Traces(network, neurons, drive, record, courier)
     simulation = Network(
         *{group for made in neurons.values() for group, _ in made.starts},
         NetworkOperation(courier.deliver, clock=clock, when="synapses", name="courier"),
-        NetworkOperation(traces.keep, clock=clock, when="end", name="traces"), name="simulation",
+        NetworkOperation(traces.keep, clock=clock, when="end", name="traces"),
+        name="simulation",
     )
     simulation.schedule = SCHEDULE
     simulation.run(0 * second)

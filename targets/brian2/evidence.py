@@ -70,7 +70,7 @@ def _ssdp(rule: SSDP | FixedSSDP, steps: int, label: str) -> Evidence:
     shift = rule.time_shift if fixed else 0
     silent = silent_time(steps, shift)
     if isinstance(rule, FixedSSDP):
-        plus, minus = (table[:silent + 1].astype(float) for table in rule.tables)  # a TimedArray is of floats
+        plus, minus = (table[: silent + 1].astype(float) for table in rule.tables)  # a TimedArray is of floats
     else:
         kernels = rule.kernels(np.arange(silent + 1))
         plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
@@ -106,8 +106,13 @@ def _stdp(rule: STDP | FixedSTDP, label: str) -> Evidence:
     minus = product.format(amplitude="A_MINUS", trace=f"{names[1]}_post")
     plus = product.format(amplitude="A_PLUS", trace=f"{names[0]}_pre")
     return Evidence(
-        traces[0], traces[1], "\nwanted = brought\nbrought = 0\n", variables={"brought": 0} if fixed else {},
-        reals=() if fixed else ("brought",), on_pre=f"brought -= {minus}\n", on_post=f"brought += {plus}\n",
+        traces[0],
+        traces[1],
+        "\nwanted = brought\nbrought = 0\n",
+        variables={"brought": 0} if fixed else {},
+        reals=() if fixed else ("brought",),
+        on_pre=f"brought -= {minus}\n",
+        on_post=f"brought += {plus}\n",
         namespace=_amplitudes(rule),
     )
 
@@ -142,8 +147,11 @@ def _sadp(rule: SADP | FixedSADP, steps: int) -> Evidence:
     """Spike counts of the neurons, and the steps in which both fired."""
     count = spike_count()
     return Evidence(
-        count, count, _KAPPA + (_FIXED_KAPPA if isinstance(rule, FixedSADP) else _FLOAT_KAPPA),
-        variables={"together": 0, "source_fired": -1}, on_pre="source_fired = t_in_timesteps\n",
+        count,
+        count,
+        _KAPPA + (_FIXED_KAPPA if isinstance(rule, FixedSADP) else _FLOAT_KAPPA),
+        variables={"together": 0, "source_fired": -1},
+        on_pre="source_fired = t_in_timesteps\n",
         on_post="together += int(source_fired == t_in_timesteps)\n",
         namespace={**_amplitudes(rule), "STEPS": steps, "KAPPA_ONE": 1 << rule.kappa_bits},
     )

@@ -43,7 +43,8 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
     constants = {
         "kept_u": (1 << chip.decay_bits) - (p.du + chip.current_decay_offset),
         "kept_v": (1 << chip.decay_bits) - (p.dv + chip.voltage_decay_offset),
-        "v_init": p.v_init, "limit": shift(p.vth, chip.activation_shift),
+        "v_init": p.v_init,
+        "limit": shift(p.vth, chip.activation_shift),
     }
     group = NeuronGroup(
         setup.copies * p.size,
@@ -51,11 +52,14 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
         + memory.equations(setup.memories),
         threshold=f"v {p.threshold.value} limit" if p.spiking else None,
         reset=RESETS[p.reset] + memory.keep(setup.memories) if p.spiking else None,
-        dtype={**dict.fromkeys((*variables, *constants), np.int64), **memory.types(setup.memories)}, clock=setup.clock,
+        dtype={**dict.fromkeys((*variables, *constants), np.int64), **memory.types(setup.memories)},
+        clock=setup.clock,
         name=f"population_{setup.label}",
         namespace={
-            "DECAY_UNIT": 1 << chip.decay_bits, "ACTIVATION_UNIT": 1 << chip.activation_shift,
-            "TURN": 1 << chip.state_bits, "HALF": 1 << (chip.state_bits - 1),
+            "DECAY_UNIT": 1 << chip.decay_bits,
+            "ACTIVATION_UNIT": 1 << chip.activation_shift,
+            "TURN": 1 << chip.state_bits,
+            "HALF": 1 << (chip.state_bits - 1),
             "COUNTED_STEPS": setup.counted_steps,
         },
     )

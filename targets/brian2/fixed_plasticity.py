@@ -56,8 +56,14 @@ weights_clipped += int(moved != w)
 
 
 def fixed_plasticity(
-    projection: FixedProjection, rule: CounterRule, evidence: Evidence, gating: Gating, counters: NDArray[np.int64],
-    plan: LearningPlan, steps: int, layer: int,
+    projection: FixedProjection,
+    rule: CounterRule,
+    evidence: Evidence,
+    gating: Gating,
+    counters: NDArray[np.int64],
+    plan: LearningPlan,
+    steps: int,
+    layer: int,
 ) -> SynapseModel:
     """Model of synapses that learn in integers.
 
@@ -76,22 +82,34 @@ def fixed_plasticity(
         + "number : integer (constant)\n",
         types=dict.fromkeys((*VARIABLES, *evidence.variables, "number"), np.int64),
         initial={
-            "c": counters, "number": np.arange(counters.size),
+            "c": counters,
+            "number": np.arange(counters.size),
             **{name: np.full(counters.size, value) for name, value in evidence.variables.items()},
         },
-        on_pre=evidence.on_pre, on_post=evidence.on_post,
+        on_pre=evidence.on_pre,
+        on_post=evidence.on_post,
         updates=(
             (ended + evidence.wanted + gate + GATHER, 1),
             (ended + ROUNDINGS[rule.rounding] + MOVE, commit_period(plan)),
         ),
         namespace={
-            **evidence.namespace, **gating.namespace,
-            "GATE_ONE": 1 << rule.gate_bits, "HALF_GATE": (1 << rule.gate_bits) >> 1,
-            "COUNTER_MIN": rule.counter_min, "COUNTER_MAX": rule.counter_max,
-            "LSB": 1 << rule.lsb_shift, "HALF_LSB": (1 << rule.lsb_shift) >> 1, "LSB_SHIFT": rule.lsb_shift,
-            "WEIGHT_MIN": projection.format.mantissa_min, "WEIGHT_MAX": projection.format.mantissa_max,
-            "FIRST_WINDOW": plan.first_window, "COMMIT_WINDOWS": plan.commit_windows,
-            "FIRST_COMMIT": plan.first_commit, "LAYER": layer, "KEY_LOW": plan.seed & 0xFFFFFFFF,
-            "KEY_HIGH": (plan.seed >> 32) & 0xFFFFFFFF, "synapse_bits": synapse_bits,
+            **evidence.namespace,
+            **gating.namespace,
+            "GATE_ONE": 1 << rule.gate_bits,
+            "HALF_GATE": (1 << rule.gate_bits) >> 1,
+            "COUNTER_MIN": rule.counter_min,
+            "COUNTER_MAX": rule.counter_max,
+            "LSB": 1 << rule.lsb_shift,
+            "HALF_LSB": (1 << rule.lsb_shift) >> 1,
+            "LSB_SHIFT": rule.lsb_shift,
+            "WEIGHT_MIN": projection.format.mantissa_min,
+            "WEIGHT_MAX": projection.format.mantissa_max,
+            "FIRST_WINDOW": plan.first_window,
+            "COMMIT_WINDOWS": plan.commit_windows,
+            "FIRST_COMMIT": plan.first_commit,
+            "LAYER": layer,
+            "KEY_LOW": plan.seed & 0xFFFFFFFF,
+            "KEY_HIGH": (plan.seed >> 32) & 0xFFFFFFFF,
+            "synapse_bits": synapse_bits,
         },
     )

@@ -78,11 +78,16 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         equations += THRESHOLD
         parameters += ["v_threshold", "v_reset"]
     membrane = NeuronGroup(
-        setup.copies * neuron.size, equations + memory.equations(setup.memories),
+        setup.copies * neuron.size,
+        equations + memory.equations(setup.memories),
         threshold=threshold,
         reset=RESETS[population.reset] + memory.keep(setup.memories) if population.spiking else None,
-        method=method if leaky else "euler", order=-1 if network.uses_old_current(population.name) else 1,
-        dtype=memory.types(setup.memories), clock=setup.clock, name=f"population_{setup.label}", namespace={},
+        method=method if leaky else "euler",
+        order=-1 if network.uses_old_current(population.name) else 1,
+        dtype=memory.types(setup.memories),
+        clock=setup.clock,
+        name=f"population_{setup.label}",
+        namespace={},
     )
     _set(membrane, neuron, parameters, setup)
     membrane.v = membrane.v_init
@@ -97,9 +102,13 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     current = NeuronGroup(
         setup.copies * neuron.size,
         CURRENT + INPUT + (SEEN if sees else "") + memory.equations(setup.memories, " (linked)"),
-        method=method, threshold=threshold if sees else None, reset="" if sees else None,
-        dtype=memory.types(setup.memories), clock=setup.clock,
-        name=f"current_{setup.label}", namespace={},
+        method=method,
+        threshold=threshold if sees else None,
+        reset="" if sees else None,
+        dtype=memory.types(setup.memories),
+        clock=setup.clock,
+        name=f"current_{setup.label}",
+        namespace={},
     )
     _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")

@@ -25,7 +25,12 @@ gathered = (1 - due)*gathered
 
 
 def float_plasticity(
-    rule: FloatRule, evidence: Evidence, gating: Gating, gathered: NDArray[np.float64], plan: LearningPlan, steps: int,
+    rule: FloatRule,
+    evidence: Evidence,
+    gating: Gating,
+    gathered: NDArray[np.float64],
+    plan: LearningPlan,
+    steps: int,
 ) -> SynapseModel:
     """Model of synapses that learn in float.
 
@@ -38,16 +43,23 @@ def float_plasticity(
     gate = gating.code + "scaled = wanted*gate\n" if gating.code else "scaled = wanted\n"
     ended = windows_ended(steps)
     return SynapseModel(
-        equations="gathered : amp\n" + "".join(f"{name} : 1\n" for name in evidence.reals)
+        equations="gathered : amp\n"
+        + "".join(f"{name} : 1\n" for name in evidence.reals)
         + "".join(f"{name} : integer\n" for name in evidence.variables),
         types=dict.fromkeys(evidence.variables, np.int64),
         initial={
-            "gathered": gathered, **{name: np.full(gathered.size, v) for name, v in evidence.variables.items()},
+            "gathered": gathered,
+            **{name: np.full(gathered.size, v) for name, v in evidence.variables.items()},
         },
-        on_pre=evidence.on_pre, on_post=evidence.on_post,
+        on_pre=evidence.on_pre,
+        on_post=evidence.on_post,
         updates=((ended + evidence.wanted + gate + GATHER, 1), (ended + COMMIT, commit_period(plan))),
         namespace={
-            **evidence.namespace, **gating.namespace, "CLIP": rule.clip, "amp": amp,
-            "FIRST_WINDOW": plan.first_window, "COMMIT_WINDOWS": plan.commit_windows,
+            **evidence.namespace,
+            **gating.namespace,
+            "CLIP": rule.clip,
+            "amp": amp,
+            "FIRST_WINDOW": plan.first_window,
+            "COMMIT_WINDOWS": plan.commit_windows,
         },
     )

@@ -66,8 +66,14 @@ gate = clip(raised, 0, GATE_MAX)
 
 
 def gate_neuron(
-    rule: CounterRule | FloatRule, gating: Gating, source: Any, target: Any, clock: Any, window_clock: Any,
-    restart: int, label: str,
+    rule: CounterRule | FloatRule,
+    gating: Gating,
+    source: Any,
+    target: Any,
+    clock: Any,
+    window_clock: Any,
+    restart: int,
+    label: str,
 ) -> list[Any]:
     """A neuron that counts who fired in a window, and makes the rule's own gate from it.
 
@@ -83,9 +89,12 @@ def gate_neuron(
         return []
     fixed = isinstance(rule.gate, FixedGate)
     neuron = NeuronGroup(
-        1, f"n_source : integer\nn_target : integer\ngate : {'integer' if fixed else '1'}\n",
-        dtype={**dict.fromkeys(_COUNTERS, np.int64), "gate": np.int64 if fixed else np.float64}, clock=clock,
-        name=f"gate_neuron_{label}", namespace=_numbers(rule, len(source) * len(target)),
+        1,
+        f"n_source : integer\nn_target : integer\ngate : {'integer' if fixed else '1'}\n",
+        dtype={**dict.fromkeys(_COUNTERS, np.int64), "gate": np.int64 if fixed else np.float64},
+        clock=clock,
+        name=f"gate_neuron_{label}",
+        namespace=_numbers(rule, len(source) * len(target)),
     )
     make = _FIXED_GATE if fixed else _FLOAT_GATE
     neuron.run_regularly(make, clock=window_clock, when="start", order=MAKE_GATE)
@@ -110,7 +119,10 @@ def _numbers(rule: CounterRule | FloatRule, pairs: int) -> dict[str, Any]:
         assert rule.gate is not None
         g = rule.gate
         return {
-            "OFFSET": g.offset, "SLOPE": g.slope, "UNIT": 1 << g.shift, "GATE_MAX": int(GATE_MAX) << g.gate_bits,
+            "OFFSET": g.offset,
+            "SLOPE": g.slope,
+            "UNIT": 1 << g.shift,
+            "GATE_MAX": int(GATE_MAX) << g.gate_bits,
         }
     assert rule.gate is not None
     k, mean, deviation = rule.gate.k, rule.gate.mean, rule.gate.deviation

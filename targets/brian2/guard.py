@@ -17,7 +17,8 @@ def uncompiled_blocks(network: Any) -> list[str]:
         code_object.name
         for owner in network.sorted_objects
         for code_object in owner.code_objects
-        if getattr(code_object.code, "run", None) and "EMPTY_CODE_BLOCK" not in code_object.code.run
+        if getattr(code_object.code, "run", None)
+        and "EMPTY_CODE_BLOCK" not in code_object.code.run
         and code_object.compiled_code.get("run") is None
     ]
 

@@ -59,8 +59,14 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
     )
     for p in plastic.values():
         sequence.objects += gate_neuron(
-            p.rule, p.gating, sequence.senders[p.source], sequence.senders[p.target], sequence.clock,
-            sequence.window_clock, RESTART, p.label,
+            p.rule,
+            p.gating,
+            sequence.senders[p.source],
+            sequence.senders[p.target],
+            sequence.clock,
+            sequence.window_clock,
+            RESTART,
+            p.label,
         )
     watched = _Watched(network, sequence, plastic)
     total = drive.steps * drive.batch
@@ -80,10 +86,13 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
     if not isinstance(network, FixedNetwork):
         return Learned(gather("w"), gather("gathered"), seen, info=info)
     return Learned(
-        gather("w"), gather("c"), seen,
+        gather("w"),
+        gather("c"),
+        seen,
         {name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
         {name: int(counts.sum()) for name, counts in gather("counters_full").items()},
-        {name: made.overflow() for name, made in sequence.neurons.items()}, info,
+        {name: made.overflow() for name, made in sequence.neurons.items()},
+        info,
     )
 
 
@@ -133,7 +142,12 @@ class _Watched:
         if (end, name) not in self._registers:
             s = self._sequence
             self._registers[end, name] = StateMonitor(
-                s.senders[end], name, record=True, when="start", order=READ_MEMORIES, clock=s.window_clock,
+                s.senders[end],
+                name,
+                record=True,
+                when="start",
+                order=READ_MEMORIES,
+                clock=s.window_clock,
                 name=f"register_{len(self._registers)}",
             )
 

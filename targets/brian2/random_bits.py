@@ -46,8 +46,12 @@ def _numpy_bits(synapse: Any, commit: Any, layer: Any, key_low: Any, key_high: A
 def _function() -> Function:
     arguments = ["synapse", "commit", "layer", "key_low", "key_high", "bits"]
     function = Function(
-        _numpy_bits, arg_names=arguments, arg_units=[1] * len(arguments), return_unit=1,
-        arg_types=["integer"] * len(arguments), return_type="integer",
+        _numpy_bits,
+        arg_names=arguments,
+        arg_units=[1] * len(arguments),
+        return_unit=1,
+        arg_types=["integer"] * len(arguments),
+        return_type="integer",
     )
     function.implementations.add_implementation("numpy", _numpy_bits)
     function.implementations.add_implementation("cpp", C_TEXT, name="synapse_bits")

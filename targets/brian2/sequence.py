@@ -52,8 +52,12 @@ class SampleSequence:
     """
 
     def __init__(
-        self, network: AnyNetwork, drive: Drive, models: Mapping[str, SynapseModel] | None = None,
-        memories: Mapping[str, Sequence[Memory]] | None = None, windows: int = 1,
+        self,
+        network: AnyNetwork,
+        drive: Drive,
+        models: Mapping[str, SynapseModel] | None = None,
+        memories: Mapping[str, Sequence[Memory]] | None = None,
+        windows: int = 1,
     ) -> None:
         self._network, self._drive = network, drive
         self._models, self._memories = models or {}, memories or {}
@@ -63,12 +67,12 @@ class SampleSequence:
         self.sample_clock = Clock(dt=drive.steps * self.clock.dt, name="sample_clock")
         incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
         self.objects: list[Any] = []
-        self.neurons = add_neurons(network, {
-            name: self._setup(k, name, incoming[name]) for k, name in enumerate(network.population_names)
-        })
-        self.senders = {
-            name: self._input(k, name) for k, name in enumerate(network.input_names)
-        } | {name: made.sender for name, made in self.neurons.items()}
+        self.neurons = add_neurons(
+            network, {name: self._setup(k, name, incoming[name]) for k, name in enumerate(network.population_names)}
+        )
+        self.senders = {name: self._input(k, name) for k, name in enumerate(network.input_names)} | {
+            name: made.sender for name, made in self.neurons.items()
+        }
         for made in self.neurons.values():
             for group, code in made.starts:
                 self._restart(group, code, self.sample_clock)
@@ -83,7 +87,11 @@ class SampleSequence:
             bias = TimedArray(bias * unit, dt=self.sample_clock.dt, name=f"bias_{index}")
         inboxes = {INBOX: 0, **{bundle.inbox: bundle.exponent for bundle in incoming}}
         return Setup(
-            str(index), self.clock, bias, inboxes=inboxes, memories=self._memories.get(name, ()),
+            str(index),
+            self.clock,
+            bias,
+            inboxes=inboxes,
+            memories=self._memories.get(name, ()),
             counted_steps=self._drive.steps * self._drive.batch,
         )
 
@@ -93,8 +101,13 @@ class SampleSequence:
         raster = TimedArray(by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}")
         kept = self._memories.get(name, ())
         group = NeuronGroup(
-            spikes.shape[2], memory.equations(kept), threshold=f"{raster.name}(t, i) > 0.5",
-            reset=memory.keep(kept), dtype=memory.types(kept), clock=self.clock, name=f"input_{index}",
+            spikes.shape[2],
+            memory.equations(kept),
+            threshold=f"{raster.name}(t, i) > 0.5",
+            reset=memory.keep(kept),
+            dtype=memory.types(kept),
+            clock=self.clock,
+            name=f"input_{index}",
             namespace={raster.name: raster},
         )
         if memory.fade(kept):
@@ -112,7 +125,12 @@ class SampleSequence:
         p = bundle.projection
         model = self._models.get(p.name, STATIC)
         group = connect(
-            bundle, self.senders[p.source], self.neurons[p.target].receiver, model, self.clock, self._drive.steps,
+            bundle,
+            self.senders[p.source],
+            self.neurons[p.target].receiver,
+            model,
+            self.clock,
+            self._drive.steps,
             f"synapses_{index}",
         )
         for order, (code, windows) in enumerate(model.updates):

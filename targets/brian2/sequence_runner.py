@@ -47,7 +47,8 @@ def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Ses
     }
     return Recording(
         {name: by_sample(raster(name), drive.steps) for name in sequence.neurons if record.wants("spikes", name)},
-        traces["v"], traces["u"],
+        traces["v"],
+        traces["u"],
         {n: made.overflow() for n, made in sequence.neurons.items()} if isinstance(network, FixedNetwork) else None,
         {"steps_seconds": seconds},
     )

@@ -76,8 +76,10 @@ def open_session(device: str, codegen: str) -> Iterator[Session]:
         devices: Any = import_module("brian2.devices.device")  # "import ... as" finds a proxy of that name
         standalone = device == "cpp_standalone"
         ours: dict[str, Any] = {
-            "codegen.target": codegen, "codegen.string_expression_target": "numpy",
-            "core.default_float_dtype": np.float64, "core.default_integer_dtype": np.int32,
+            "codegen.target": codegen,
+            "codegen.string_expression_target": "numpy",
+            "core.default_float_dtype": np.float64,
+            "core.default_integer_dtype": np.int32,
             "devices.cpp_standalone.openmp_threads": 0,
         }
         if prefs["devices.cpp_standalone.extra_make_args_unix"] == ["-j"]:

@@ -98,9 +98,7 @@ def bundles(projections: Sequence[BaseProjection]) -> list[Bundle]:
     return found
 
 
-def connect(
-    bundle: Bundle, source: Any, target: Any, model: SynapseModel, clock: Any, steps: int, name: str
-) -> Any:
+def connect(bundle: Bundle, source: Any, target: Any, model: SynapseModel, clock: Any, steps: int, name: str) -> Any:
     """Brian2 synapses between two groups.
 
     A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
@@ -120,10 +118,15 @@ def connect(
     if late.any():
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
     group = Synapses(
-        source, target, weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
+        source,
+        target,
+        weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
         on_pre={"deliver": deliver, **({"learn": model.on_pre} if model.on_pre else {})},
         on_post=model.on_post if model.on_post and target.events else None,
-        dtype={"late": np.int64, "w": kind, **model.types}, clock=clock, name=name, namespace=dict(model.namespace),
+        dtype={"late": np.int64, "w": kind, **model.types},
+        clock=clock,
+        name=name,
+        namespace=dict(model.namespace),
     )
     rows, cols = p.synapse_indices
     group.connect(i=cols[positions], j=rows[positions])

@@ -16,11 +16,13 @@ from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, 
 from .session import open_session
 
 # The values of each option; the first is the default.
-CHOICES = MappingProxyType({
-    "device": ("runtime", "cpp_standalone"),
-    "codegen": ("numpy", "cython"),
-    "batching": ("auto", "copies", "sequence"),
-})
+CHOICES = MappingProxyType(
+    {
+        "device": ("runtime", "cpp_standalone"),
+        "codegen": ("numpy", "cython"),
+        "batching": ("auto", "copies", "sequence"),
+    }
+)
 
 
 # Rules that are known here. One of a class derived from these may step otherwise.
@@ -69,7 +71,8 @@ class Brian2Target(Target):
         known = ", ".join(kind.__name__ for kind in RULES)
         unknown = [
             f"projection '{name}': its rule {type(rule).__name__} is none of {known}"
-            for name, rule in plan.rules.items() if type(rule) not in RULES
+            for name, rule in plan.rules.items()
+            if type(rule) not in RULES
         ]
         return [*unknown, *shared_weights(network, plan)]
 

@@ -71,11 +71,17 @@ def convolution_table(weight: ConvWeight, sources: Index, *, last: bool) -> tupl
     y, x = np.divmod(place, weight.shape_in[-1])
     rows_at = SITE * len(sources)
     runs_at = rows_at + rows.size
-    sites = np.stack([
-        rows_at + ROW * rows_of[y], rows_at + ROW * rows_of[y + 1],
-        runs_at + RUN * runs_of[x], runs_at + RUN * runs_of[x + 1],
-        channel * outputs * math.prod(taps), channel // c_in * outputs * per_channel,
-    ], axis=1)
+    sites = np.stack(
+        [
+            rows_at + ROW * rows_of[y],
+            rows_at + ROW * rows_of[y + 1],
+            runs_at + RUN * runs_of[x],
+            runs_at + RUN * runs_of[x + 1],
+            channel * outputs * math.prod(taps),
+            channel // c_in * outputs * per_channel,
+        ],
+        axis=1,
+    )
     table = np.concatenate([sites.reshape(-1), rows.T.reshape(-1), runs.T.reshape(-1)])
     return grouped.transpose(0, 2, 3, 4, 1).reshape(-1), table.astype(np.int32)
 
@@ -91,6 +97,6 @@ def _merged(x: Index, width: int, kernel: Index, out: Index, length: int) -> tup
     order = np.lexsort((kernel, x))
     x, kernel, out = x[order], kernel[order], out[order]
     follows = (np.diff(x) == 0) & (np.diff(kernel) == length) & (np.diff(out) == length)
-    first = np.flatnonzero(np.concatenate([[True], ~follows]))[:len(x)]
+    first = np.flatnonzero(np.concatenate([[True], ~follows]))[: len(x)]
     lengths = length * np.diff(np.append(first, len(x)))
     return _grouped(x[first], width, np.stack([kernel[first], out[first], lengths]))

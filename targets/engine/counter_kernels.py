@@ -27,8 +27,21 @@ _WHOLE_ROW = 10  # the random number of one synapse costs as much as those of so
 
 @kernel
 def touch(
-    value: Any, first: int, members: Any, begin: int, end: int, evidence: int, base: int, new_base: int, c: Any,
-    rows: Any, row: int, limit: int, due: Any, n_due: int, tally: Any,
+    value: Any,
+    first: int,
+    members: Any,
+    begin: int,
+    end: int,
+    evidence: int,
+    base: int,
+    new_base: int,
+    c: Any,
+    rows: Any,
+    row: int,
+    limit: int,
+    due: Any,
+    n_due: int,
+    tally: Any,
 ) -> int:
     """Add the same evidence to some synapses of a row, and list those that then reach ``limit``.
 
@@ -129,8 +142,19 @@ def list_due(value: Any, first: int, count: int, base: int, limit: int, due: Any
 
 @kernel
 def commit_listed(
-    value: Any, first: int, length: int, due: Any, count: int, c: Any, index: int, rows: Any, row: int, weights: Any,
-    kept: Any, words: Any, tally: Any,
+    value: Any,
+    first: int,
+    length: int,
+    due: Any,
+    count: int,
+    c: Any,
+    index: int,
+    rows: Any,
+    row: int,
+    weights: Any,
+    kept: Any,
+    words: Any,
+    tally: Any,
 ) -> None:
     """Move weights by some counters of a row; see :func:`ssdp_hw.rules.counter.commit`.
 

@@ -31,7 +31,7 @@ class State:
         n, dtype = len(program.neurons.v_init), program.layout.zero.dtype
         self.origin = 0
         every = aligned(rows * (2 + program.layout.slots) * n, dtype)
-        parts = every[:rows * n], every[rows * n:2 * rows * n], every[2 * rows * n:]
+        parts = every[: rows * n], every[rows * n : 2 * rows * n], every[2 * rows * n :]
         self.arrays = tuple(part.reshape(rows, -1) for part in parts)
 
 
@@ -53,7 +53,12 @@ class EngineSession(Session):
 
 
 def run_program(
-    program: Program, network: AnyNetwork, drive: Drive, record: Record, threads: object, info: Mapping[str, Any],
+    program: Program,
+    network: AnyNetwork,
+    drive: Drive,
+    record: Record,
+    threads: object,
+    info: Mapping[str, Any],
     state: State | None = None,
 ) -> Recording:
     """Run all samples of a drive, each thread its share.
@@ -82,8 +87,20 @@ def run_program(
 
     def run(team: Team, rows: State, counts: Array, taken: Array) -> None:
         simulate(
-            origin, rows.arrays, program.layout, program.wiring, program.neurons, raster, bias, keep, *traces, counts,
-            _NO_REGISTERS, _NO_REGISTERS, team, taken,
+            origin,
+            rows.arrays,
+            program.layout,
+            program.wiring,
+            program.neurons,
+            raster,
+            bias,
+            keep,
+            *traces,
+            counts,
+            _NO_REGISTERS,
+            _NO_REGISTERS,
+            team,
+            taken,
         )
 
     members, taken = team_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
@@ -98,8 +115,9 @@ def run_program(
     names = network.population_names
     spikes, v, u = (
         {
-            name: trace[:, :, column:column + network.size_of(name)]
-            for name, column in zip(names, row.tolist(), strict=True) if column >= 0
+            name: trace[:, :, column : column + network.size_of(name)]
+            for name, column in zip(names, row.tolist(), strict=True)
+            if column >= 0
         }
         for trace, row in zip(traces, keep, strict=True)
     )

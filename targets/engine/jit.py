@@ -65,7 +65,7 @@ def aligned_zeros(count: int, zero: Any) -> Any:
     """So many zeros of that type, from the begin of a line of the processor's memory on: vectors stay within one."""
     array = np.full(count + LINE, zero)
     first = -array.ctypes.data % LINE // array.itemsize
-    return array[first:first + count]
+    return array[first : first + count]
 
 
 @intrinsic

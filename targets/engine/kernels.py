@@ -16,8 +16,18 @@ from .team_kernels import meet, next_sample, part
 
 @kernel
 def _keep(
-    trace: Any, step: int, sample: int, column: int, values: Any, first: int, low: int, high: int, size: int,
-    number: Any, start: int, moved: bool,
+    trace: Any,
+    step: int,
+    sample: int,
+    column: int,
+    values: Any,
+    first: int,
+    low: int,
+    high: int,
+    size: int,
+    number: Any,
+    start: int,
+    moved: bool,
 ) -> None:
     """Write the values of neurons low .. high - 1 of a group to its columns of a trace, in the network's order."""
     if moved:
@@ -50,18 +60,39 @@ def make_scratch(layout: Any, neurons: Any, team: Any) -> Scratch:
         size = layout.source_start[g + 1] - layout.source_start[g]
         parts[g, 0], parts[g, 1] = part(size, team.member, team.members, BITS)
     return Scratch(
-        np.zeros(layout.source_start[groups] + groups * BITS, np.int32), np.zeros(groups, np.int64),
-        np.zeros((groups - inputs) * 3 * LANES, np.int32), np.full(len(neurons.v_init), layout.zero),
-        np.zeros(len(neurons.v_init), np.uint8), np.zeros((1, team.words.shape[1]), np.uint64), np.zeros(1, np.int64),
+        np.zeros(layout.source_start[groups] + groups * BITS, np.int32),
+        np.zeros(groups, np.int64),
+        np.zeros((groups - inputs) * 3 * LANES, np.int32),
+        np.full(len(neurons.v_init), layout.zero),
+        np.zeros(len(neurons.v_init), np.uint8),
+        np.zeros((1, team.words.shape[1]), np.uint64),
+        np.zeros(1, np.int64),
         parts,
     )
 
 
 @stored_driver
 def run_steps(
-    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
-    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, scratch: Any, sample: int,
-    row: int, begin: int, end: int,
+    origin: int,
+    state: Any,
+    layout: Any,
+    wiring: Any,
+    neurons: Any,
+    raster: Any,
+    bias: Any,
+    keep: Any,
+    spikes: Any,
+    v_trace: Any,
+    u_trace: Any,
+    overflow: Any,
+    first: Any,
+    last: Any,
+    team: Any,
+    scratch: Any,
+    sample: int,
+    row: int,
+    begin: int,
+    end: int,
 ) -> None:
     """Run one sample from step ``begin`` to ``end - 1`` of the raster; at step 0 it starts from the initial state.
 
@@ -108,12 +139,32 @@ def run_steps(
             read_words(words, now, source_start[g] // BITS + g + low // BITS, fired, start + low, high - low)
             if keep[1, p] >= 0:
                 _keep(
-                    v_trace, t, sample, keep[1, p], v, start, low, high, source_size[g], number, source_start[g],
+                    v_trace,
+                    t,
+                    sample,
+                    keep[1, p],
+                    v,
+                    start,
+                    low,
+                    high,
+                    source_size[g],
+                    number,
+                    source_start[g],
                     moved[g],
                 )
             if keep[2, p] >= 0:
                 _keep(
-                    u_trace, t, sample, keep[2, p], u, start, low, high, source_size[g], number, source_start[g],
+                    u_trace,
+                    t,
+                    sample,
+                    keep[2, p],
+                    u,
+                    start,
+                    low,
+                    high,
+                    source_size[g],
+                    number,
+                    source_start[g],
                     moved[g],
                 )
         meet(team.counter, members)
@@ -144,18 +195,53 @@ def run_steps(
                 listed = source_start[g] + g * BITS
                 if kind[s] == DENSE:
                     send_rows(
-                        ring, at, weights, weight_start[s], width, source_size[g], low, high, active, listed,
-                        n_active[g], shift[s], wiring.chunk,
+                        ring,
+                        at,
+                        weights,
+                        weight_start[s],
+                        width,
+                        source_size[g],
+                        low,
+                        high,
+                        active,
+                        listed,
+                        n_active[g],
+                        shift[s],
+                        wiring.chunk,
                     )
                 elif kind[s] == CONVOLUTION:
                     send_runs(
-                        ring, at, weights, weight_start[s], width, active, listed, n_active[g], shift[s], indices,
-                        index_start[s], whole,
+                        ring,
+                        at,
+                        weights,
+                        weight_start[s],
+                        width,
+                        active,
+                        listed,
+                        n_active[g],
+                        shift[s],
+                        indices,
+                        index_start[s],
+                        whole,
                     )
                 else:
                     send_synapses(
-                        ring, at, weights, weight_start[s], width, low, high, active, listed, n_active[g], shift[s],
-                        indptr, pointer_start[s], indices, index_start[s], whole,
+                        ring,
+                        at,
+                        weights,
+                        weight_start[s],
+                        width,
+                        low,
+                        high,
+                        active,
+                        listed,
+                        n_active[g],
+                        shift[s],
+                        indptr,
+                        pointer_start[s],
+                        indices,
+                        index_start[s],
+                        whole,
                     )
         # Counts of 32 bits: so many steps of any population that fits in memory cannot fill them.
         if t % 256 == 255 or t == end - 1:
@@ -173,8 +259,22 @@ def _restart(u: Any, v: Any, ring: Any, v_init: Any, zero: Any, n: int, low: int
 
 @entry_point
 def simulate_steps(
-    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
-    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, taken: Any,
+    origin: int,
+    state: Any,
+    layout: Any,
+    wiring: Any,
+    neurons: Any,
+    raster: Any,
+    bias: Any,
+    keep: Any,
+    spikes: Any,
+    v_trace: Any,
+    u_trace: Any,
+    overflow: Any,
+    first: Any,
+    last: Any,
+    team: Any,
+    taken: Any,
 ) -> None:
     """Run all steps of the raster of samples that are not taken yet; see :func:`run_steps`.
 
@@ -185,7 +285,25 @@ def simulate_steps(
     sample = next_sample(taken)
     while sample < raster.shape[1]:
         run_steps(
-            origin, state, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
-            team, scratch, sample, 0, 0, raster.shape[0],
+            origin,
+            state,
+            layout,
+            wiring,
+            neurons,
+            raster,
+            bias,
+            keep,
+            spikes,
+            v_trace,
+            u_trace,
+            overflow,
+            first,
+            last,
+            team,
+            scratch,
+            sample,
+            0,
+            0,
+            raster.shape[0],
         )
         sample = next_sample(taken)

@@ -40,10 +40,13 @@ def make_layer_scratch(layout: Any, team: Any) -> LayerScratch:
     """Room for one thread; ``team`` has as many rows of words as are kept."""
     rows, inputs, groups = team.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
     return LayerScratch(
-        np.zeros(team.words.shape, np.uint64), np.empty((rows + 1) * layout.source_start[groups] + BITS, np.int32),
-        np.zeros((groups, rows + 1), np.int64), aligned_zeros(rows * BITS, layout.zero),
+        np.zeros(team.words.shape, np.uint64),
+        np.empty((rows + 1) * layout.source_start[groups] + BITS, np.int32),
+        np.zeros((groups, rows + 1), np.int64),
+        aligned_zeros(rows * BITS, layout.zero),
         aligned_zeros(rows * BITS, np.uint8(0)),
-        np.zeros((groups - inputs) * 3 * LANES, np.int32), aligned_zeros(BITS, layout.zero),
+        np.zeros((groups - inputs) * 3 * LANES, np.int32),
+        aligned_zeros(BITS, layout.zero),
         aligned_zeros(4 * LANES, layout.zero),
     )
 
@@ -84,8 +87,19 @@ def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, siz
 
 @kernel
 def _send_steps(
-    sums: Any, weights: Any, start: int, wide: int, active: Any, starts: Any, group: int, skipped: int, first: int,
-    steps: int, shift: int, chunk: int, fresh: bool,
+    sums: Any,
+    weights: Any,
+    start: int,
+    wide: int,
+    active: Any,
+    starts: Any,
+    group: int,
+    skipped: int,
+    first: int,
+    steps: int,
+    shift: int,
+    chunk: int,
+    fresh: bool,
 ) -> None:
     """Add to ``sums[k]`` the rows of who fired in the step ``first + k`` of the list, before ``skipped`` none.
 
@@ -107,15 +121,47 @@ def _clear(values: Any, count: int) -> None:
 
 @driver
 def _advance_steps(
-    neurons: Any, start: int, stop: int, u: Any, v: Any, bias: Any, biased: int, scratch: Any, p: int, words: Any,
-    at: int, first: int, steps: int, v_trace: Any, u_trace: Any, keep: Any, sample: int, offset: int, size: int,
+    neurons: Any,
+    start: int,
+    stop: int,
+    u: Any,
+    v: Any,
+    bias: Any,
+    biased: int,
+    scratch: Any,
+    p: int,
+    words: Any,
+    at: int,
+    first: int,
+    steps: int,
+    v_trace: Any,
+    u_trace: Any,
+    keep: Any,
+    sample: int,
+    offset: int,
+    size: int,
 ) -> None:
     """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
     sums, fired, lanes, count = scratch.sums, scratch.fired, scratch.lanes, stop - start
     if keep[1, p] < 0 and keep[2, p] < 0:
         advance_quickly(
-            neurons, start, stop, u, v, sums, -start, bias, biased, fired, -start, lanes, p, steps, BITS,
-            scratch.before, scratch.extremes,
+            neurons,
+            start,
+            stop,
+            u,
+            v,
+            sums,
+            -start,
+            bias,
+            biased,
+            fired,
+            -start,
+            lanes,
+            p,
+            steps,
+            BITS,
+            scratch.before,
+            scratch.extremes,
         )
     else:
         kept = min(count, size - offset)
@@ -148,9 +194,26 @@ def _keep_block(trace: Any, step: int, sample: int, column: int, values: Any, st
 
 @stored_driver
 def run_layers(
-    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
-    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, scratch: Any, sample: int, row: int,
-    begin: int, end: int,
+    origin: int,
+    state: Any,
+    layout: Any,
+    wiring: Any,
+    neurons: Any,
+    raster: Any,
+    bias: Any,
+    keep: Any,
+    spikes: Any,
+    v_trace: Any,
+    u_trace: Any,
+    overflow: Any,
+    first: Any,
+    last: Any,
+    team: Any,
+    scratch: Any,
+    sample: int,
+    row: int,
+    begin: int,
+    end: int,
 ) -> None:
     """Run one sample from the initial state through the steps begin .. end - 1 of the raster.
 
@@ -192,16 +255,43 @@ def run_layers(
                         if wiring.target[s] == g:
                             source, back = wiring.source[s], before - 1 - wiring.delay[s]
                             _send_steps(
-                                sums, wiring.weights, wiring.weight_start[s] + column * source_size[source], wide,
-                                active, starts, source, max(0, -back), back, steps, wiring.shift[s], wiring.chunk,
+                                sums,
+                                wiring.weights,
+                                wiring.weight_start[s] + column * source_size[source],
+                                wide,
+                                active,
+                                starts,
+                                source,
+                                max(0, -back),
+                                back,
+                                steps,
+                                wiring.shift[s],
+                                wiring.chunk,
                                 fresh,
                             )
                             fresh = False
                     if fresh:
                         _clear(sums, steps * BITS)
                     _advance_steps(
-                        neurons, a, a + wide, u, v, bias, biased, scratch, p, words, word + column // BITS, t, steps,
-                        v_trace, u_trace, keep, sample, column, size,
+                        neurons,
+                        a,
+                        a + wide,
+                        u,
+                        v,
+                        bias,
+                        biased,
+                        scratch,
+                        p,
+                        words,
+                        word + column // BITS,
+                        t,
+                        steps,
+                        v_trace,
+                        u_trace,
+                        keep,
+                        sample,
+                        column,
+                        size,
                     )
                 meet(team.counter, members)
                 n = _list_steps(words, word, size, active, n, starts, g, t - before, before + steps)
@@ -218,8 +308,22 @@ def run_layers(
 
 @entry_point
 def simulate_layers(
-    origin: int, state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any,
-    v_trace: Any, u_trace: Any, overflow: Any, first: Any, last: Any, team: Any, taken: Any,
+    origin: int,
+    state: Any,
+    layout: Any,
+    wiring: Any,
+    neurons: Any,
+    raster: Any,
+    bias: Any,
+    keep: Any,
+    spikes: Any,
+    v_trace: Any,
+    u_trace: Any,
+    overflow: Any,
+    first: Any,
+    last: Any,
+    team: Any,
+    taken: Any,
 ) -> None:
     """Run all steps of the raster of samples that are not taken yet; see :func:`run_layers`.
 
@@ -230,7 +334,25 @@ def simulate_layers(
     sample = next_sample(taken)
     while sample < raster.shape[1]:
         run_layers(
-            origin, state, layout, wiring, neurons, raster, bias, keep, spikes, v_trace, u_trace, overflow, first, last,
-            team, scratch, sample, 0, 0, raster.shape[0],
+            origin,
+            state,
+            layout,
+            wiring,
+            neurons,
+            raster,
+            bias,
+            keep,
+            spikes,
+            v_trace,
+            u_trace,
+            overflow,
+            first,
+            last,
+            team,
+            scratch,
+            sample,
+            0,
+            0,
+            raster.shape[0],
         )
         sample = next_sample(taken)

@@ -69,12 +69,30 @@ def learn(
         by = team if way == BY_NEURONS else solo
         layered = windows == 1 and program.layered
         learn_groups(
-            own.arrays, program.layout, program.wiring, program.neurons, raster, bias, keep, spikes, no_trace,
-            overflow[team.member], first, last, plastics, windows, groups, plan.first_commit, team,
-            solo, way, make_layer_scratch(program.layout, by) if layered else None,
+            own.arrays,
+            program.layout,
+            program.wiring,
+            program.neurons,
+            raster,
+            bias,
+            keep,
+            spikes,
+            no_trace,
+            overflow[team.member],
+            first,
+            last,
+            plastics,
+            windows,
+            groups,
+            plan.first_commit,
+            team,
+            solo,
+            way,
+            make_layer_scratch(program.layout, by) if layered else None,
             None if layered else make_scratch(program.layout, program.neurons, by),
             time_scratch(plastics) if by_time else None,
-            train_scratch(plastics, length) if len(by_time) < len(plastics) else None, tallies[team.member],
+            train_scratch(plastics, length) if len(by_time) < len(plastics) else None,
+            tallies[team.member],
         )
 
     together(work, members, program.layout)
@@ -88,9 +106,13 @@ def learn(
     cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
     totals = dict(zip(network.population_names, overflow.sum(axis=(0, 1)).tolist(), strict=True))
     return Learned(
-        {name: w.astype(np.int64) for name, w in moved.items()}, counters, held,
-        {name: weights for name, (_, weights) in cut.items()}, {name: full for name, (full, _) in cut.items()},
-        {name: OverflowCount(*total) for name, total in totals.items()}, info,
+        {name: w.astype(np.int64) for name, w in moved.items()},
+        counters,
+        held,
+        {name: weights for name, (_, weights) in cut.items()},
+        {name: full for name, (full, _) in cut.items()},
+        {name: OverflowCount(*total) for name, total in totals.items()},
+        info,
     )
 
 
@@ -138,8 +160,13 @@ def _ends(network: AnyNetwork, program: Program, name: str, keep: NDArray[np.int
     pre, post = groups.index(p.source), groups.index(p.target)
     column = program.layout.channel_start[pre] if pre < inputs else keep[0, pre - inputs]
     return Ends(
-        program.start(pre), program.start(post), pre < inputs, int(column), int(keep[0, post - inputs]),
-        network.size_of(p.source), network.size_of(p.target),
+        program.start(pre),
+        program.start(post),
+        pre < inputs,
+        int(column),
+        int(keep[0, post - inputs]),
+        network.size_of(p.source),
+        network.size_of(p.target),
     )
 
 
@@ -151,8 +178,8 @@ def _held(
     if not plan.rules[name].keeps_raster:
         return p.pre, p.post
     source = network.projection(name).source
-    pre = drive.spikes[source] if ends.pre_input else spikes[:, :, ends.pre_column:ends.pre_column + ends.pre_size]
-    post = spikes[:, :, ends.post_column:ends.post_column + ends.post_size]
+    pre = drive.spikes[source] if ends.pre_input else spikes[:, :, ends.pre_column : ends.pre_column + ends.pre_size]
+    post = spikes[:, :, ends.post_column : ends.post_column + ends.post_size]
     return _windows(pre, per_sample), _windows(post, per_sample)
 
 

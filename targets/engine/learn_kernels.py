@@ -19,9 +19,30 @@ BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2  # how a team presents samples: each it
 
 @entry_point
 def learn_groups(
-    state: Any, layout: Any, wiring: Any, neurons: Any, raster: Any, bias: Any, keep: Any, spikes: Any, trace: Any,
-    overflow: Any, first: Any, last: Any, plastics: Any, windows: int, groups: Any, done: int, team: Any, solo: Any,
-    way: int, layers: Any, stepwise: Any, by_time: Any, by_trains: Any, tallies: Any,
+    state: Any,
+    layout: Any,
+    wiring: Any,
+    neurons: Any,
+    raster: Any,
+    bias: Any,
+    keep: Any,
+    spikes: Any,
+    trace: Any,
+    overflow: Any,
+    first: Any,
+    last: Any,
+    plastics: Any,
+    windows: int,
+    groups: Any,
+    done: int,
+    team: Any,
+    solo: Any,
+    way: int,
+    layers: Any,
+    stepwise: Any,
+    by_time: Any,
+    by_trains: Any,
+    tallies: Any,
 ) -> None:
     """Present the samples of some groups and learn from them, as one member of a team.
 
@@ -56,13 +77,49 @@ def learn_groups(
                 at, row = w * steps, (sample * windows + w) % kept
                 if layers is not None:
                     run_layers(
-                        0, state, layout, wiring, neurons, raster, bias, keep, spikes, trace, trace, overflow, first,
-                        last, team if way == BY_NEURONS else solo, layers, sample, row, at, at + steps,
+                        0,
+                        state,
+                        layout,
+                        wiring,
+                        neurons,
+                        raster,
+                        bias,
+                        keep,
+                        spikes,
+                        trace,
+                        trace,
+                        overflow,
+                        first,
+                        last,
+                        team if way == BY_NEURONS else solo,
+                        layers,
+                        sample,
+                        row,
+                        at,
+                        at + steps,
                     )
                 if stepwise is not None:
                     run_steps(
-                        0, state, layout, wiring, neurons, raster, bias, keep, spikes, trace, trace, overflow, first,
-                        last, team if way == BY_NEURONS else solo, stepwise, sample, row, at, at + steps,
+                        0,
+                        state,
+                        layout,
+                        wiring,
+                        neurons,
+                        raster,
+                        bias,
+                        keep,
+                        spikes,
+                        trace,
+                        trace,
+                        overflow,
+                        first,
+                        last,
+                        team if way == BY_NEURONS else solo,
+                        stepwise,
+                        sample,
+                        row,
+                        at,
+                        at + steps,
                     )
         meet(team.counter, members)
         for p in range(len(plastics)):
@@ -86,9 +143,22 @@ def learn_groups(
                     sample, at = window // windows, window % windows * steps
                     source, width = (raster, channels) if ends.pre_input else (spikes, columns)
                     train_window(
-                        plastic, window, source, (at * batch + sample) * width + ends.pre_column, batch * width, spikes,
-                        (at * batch + sample) * columns + ends.post_column, batch * columns, steps, closes, done,
-                        wiring.weights, tally, by_trains, member, members,
+                        plastic,
+                        window,
+                        source,
+                        (at * batch + sample) * width + ends.pre_column,
+                        batch * width,
+                        spikes,
+                        (at * batch + sample) * columns + ends.post_column,
+                        batch * columns,
+                        steps,
+                        closes,
+                        done,
+                        wiring.weights,
+                        tally,
+                        by_trains,
+                        member,
+                        members,
                     )
             if commits:
                 low, high = part(len(plastic.row_start) - 1, member, members, 1)

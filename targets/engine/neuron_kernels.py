@@ -24,8 +24,21 @@ _index = np.uint64
 
 
 def advance(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
+    neurons: Any,
+    start: Any,
+    stop: Any,
+    u: Any,
+    v: Any,
+    ring: Any,
+    slot: Any,
+    bias: Any,
+    sample: Any,
+    fired: Any,
+    offset: Any,
+    lanes: Any,
+    population: Any,
+    steps: Any,
+    stride: Any,
 ) -> Any:
     """Some steps of the neurons start .. stop - 1, both multiples of LANES.
 
@@ -42,16 +55,42 @@ def advance(
 
 @overload(advance)
 def _advance(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
+    neurons: Any,
+    start: Any,
+    stop: Any,
+    u: Any,
+    v: Any,
+    ring: Any,
+    slot: Any,
+    bias: Any,
+    sample: Any,
+    fired: Any,
+    offset: Any,
+    lanes: Any,
+    population: Any,
+    steps: Any,
+    stride: Any,
 ) -> Any:
     if neurons.instance_class is not FixedNeurons:
         return _advance_float_neurons
     general, simple = _FIXED_STEPS[u.dtype]
 
     def call(
-        neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-        offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
+        neurons: Any,
+        start: Any,
+        stop: Any,
+        u: Any,
+        v: Any,
+        ring: Any,
+        slot: Any,
+        bias: Any,
+        sample: Any,
+        fired: Any,
+        offset: Any,
+        lanes: Any,
+        population: Any,
+        steps: Any,
+        stride: Any,
     ) -> Any:
         if neurons.simple[population]:
             simple(
@@ -66,8 +105,23 @@ def _advance(
 
 
 def advance_quickly(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+    neurons: Any,
+    start: Any,
+    stop: Any,
+    u: Any,
+    v: Any,
+    ring: Any,
+    slot: Any,
+    bias: Any,
+    sample: Any,
+    fired: Any,
+    offset: Any,
+    lanes: Any,
+    population: Any,
+    steps: Any,
+    stride: Any,
+    before: Any,
+    extremes: Any,
 ) -> Any:
     """:func:`advance` where nobody looks at currents and synaptic input afterwards.
 
@@ -82,24 +136,67 @@ def advance_quickly(
 
 @overload(advance_quickly)
 def _advance_quickly(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+    neurons: Any,
+    start: Any,
+    stop: Any,
+    u: Any,
+    v: Any,
+    ring: Any,
+    slot: Any,
+    bias: Any,
+    sample: Any,
+    fired: Any,
+    offset: Any,
+    lanes: Any,
+    population: Any,
+    steps: Any,
+    stride: Any,
+    before: Any,
+    extremes: Any,
 ) -> Any:
     def real(
-        neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-        offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+        neurons: Any,
+        start: Any,
+        stop: Any,
+        u: Any,
+        v: Any,
+        ring: Any,
+        slot: Any,
+        bias: Any,
+        sample: Any,
+        fired: Any,
+        offset: Any,
+        lanes: Any,
+        population: Any,
+        steps: Any,
+        stride: Any,
+        before: Any,
+        extremes: Any,
     ) -> None:
-        advance(
-            neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
-        )
+        advance(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride)
 
     if neurons.instance_class is not FixedNeurons:
         return real
     quick = _QUICK_STEPS[u.dtype]
 
     def fixed(
-        neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-        offset: Any, lanes: Any, population: Any, steps: Any, stride: Any, before: Any, extremes: Any,
+        neurons: Any,
+        start: Any,
+        stop: Any,
+        u: Any,
+        v: Any,
+        ring: Any,
+        slot: Any,
+        bias: Any,
+        sample: Any,
+        fired: Any,
+        offset: Any,
+        lanes: Any,
+        population: Any,
+        steps: Any,
+        stride: Any,
+        before: Any,
+        extremes: Any,
     ) -> None:
         if neurons.simple[population]:
             _copy(before, 0, v, start, stop - start)
@@ -108,9 +205,7 @@ def _advance_quickly(
             if _within(extremes, neurons.state_half):
                 return
             _copy(v, start, before, 0, stop - start)
-        advance(
-            neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
-        )
+        advance(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride)
 
     return fixed
 
@@ -124,8 +219,21 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
-        neurons: Any, start: int, stop: int, u: Any, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
-        offset: int, lanes: Any, population: int, steps: int, stride: int,
+        neurons: Any,
+        start: int,
+        stop: int,
+        u: Any,
+        v: Any,
+        ring: Any,
+        slot: int,
+        bias: Any,
+        sample: int,
+        fired: Any,
+        offset: int,
+        lanes: Any,
+        population: int,
+        steps: int,
+        stride: int,
     ) -> None:
         bits, shift, half = neurons.decay_bits, neurons.activation_shift, neurons.state_half
         below = integer((1 << bits) - 1)
@@ -135,7 +243,11 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
         saturations = _index((3 * population + V_SATURATIONS) * LANES)
         k = _index(start)
         kept_u, kept_v, fire_above, down, keep = (
-            neurons.kept_u[k], neurons.kept_v[k], neurons.fire_above[k], neurons.down[k], neurons.keep[k]
+            neurons.kept_u[k],
+            neurons.kept_v[k],
+            neurons.fire_above[k],
+            neurons.down[k],
+            neurons.keep[k],
         )
         for _ in range(steps):
             for block in range(start // LANES, stop // LANES):
@@ -145,7 +257,10 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
                     j = first + i
                     if not simple:
                         kept_u, kept_v, fire_above, down, keep = (
-                            neurons.kept_u[j], neurons.kept_v[j], neurons.fire_above[j], neurons.down[j],
+                            neurons.kept_u[j],
+                            neurons.kept_v[j],
+                            neurons.fire_above[j],
+                            neurons.down[j],
                             neurons.keep[j],
                         )
                     # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
@@ -184,15 +299,24 @@ def _quick_step(integer: Any) -> Any:
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
-        neurons: Any, start: int, stop: int, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
-        offset: int, extremes: Any, steps: int, stride: int,
+        neurons: Any,
+        start: int,
+        stop: int,
+        v: Any,
+        ring: Any,
+        slot: int,
+        bias: Any,
+        sample: int,
+        fired: Any,
+        offset: int,
+        extremes: Any,
+        steps: int,
+        stride: int,
     ) -> None:
         bits, shift = neurons.decay_bits, neurons.activation_shift
         below = integer((1 << bits) - 1)
         k = _index(start)
-        kept_v, fire_above, down, keep = (
-            neurons.kept_v[k], neurons.fire_above[k], neurons.down[k], neurons.keep[k]
-        )
+        kept_v, fire_above, down, keep = (neurons.kept_v[k], neurons.fire_above[k], neurons.down[k], neurons.keep[k])
         for _ in range(steps):
             for block in range(start // LANES, stop // LANES):
                 first = _index(block * LANES)
@@ -243,16 +367,40 @@ _FIXED_STEPS = {
 
 
 def _advance_float_neurons(
-    neurons: Any, start: Any, stop: Any, u: Any, v: Any, ring: Any, slot: Any, bias: Any, sample: Any, fired: Any,
-    offset: Any, lanes: Any, population: Any, steps: Any, stride: Any,
+    neurons: Any,
+    start: Any,
+    stop: Any,
+    u: Any,
+    v: Any,
+    ring: Any,
+    slot: Any,
+    bias: Any,
+    sample: Any,
+    fired: Any,
+    offset: Any,
+    lanes: Any,
+    population: Any,
+    steps: Any,
+    stride: Any,
 ) -> Any:
     _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
 
 
 @kernel
 def _advance_float(
-    neurons: Any, start: int, stop: int, u: Any, v: Any, ring: Any, slot: int, bias: Any, sample: int, fired: Any,
-    offset: int, steps: int, stride: int,
+    neurons: Any,
+    start: int,
+    stop: int,
+    u: Any,
+    v: Any,
+    ring: Any,
+    slot: int,
+    bias: Any,
+    sample: int,
+    fired: Any,
+    offset: int,
+    steps: int,
+    stride: int,
 ) -> None:
     for _ in range(steps):
         for block in range(start // LANES, stop // LANES):

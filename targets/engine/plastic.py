@@ -43,7 +43,9 @@ BY_TIME, BY_TRACE, BY_AGREEMENT = 0, 1, 2  # SSDP, pair STDP, SADP
 CARRY, STOCHASTIC, NEAREST = 0, 1, 2
 
 _ROUNDINGS = {
-    WeightRounding.CARRY: CARRY, WeightRounding.STOCHASTIC: STOCHASTIC, WeightRounding.NEAREST: NEAREST,
+    WeightRounding.CARRY: CARRY,
+    WeightRounding.STOCHASTIC: STOCHASTIC,
+    WeightRounding.NEAREST: NEAREST,
 }
 # Counters of so many bits are kept in 32: a counter, its base and a step of evidence add up within them.
 _NARROW_BITS = 29
@@ -163,7 +165,14 @@ def counter_type(plan: LearningPlan) -> Any:
 
 
 def plastic(
-    network: AnyNetwork, program: Program, plan: LearningPlan, name: str, ends: Ends, batch: int, steps: int, *,
+    network: AnyNetwork,
+    program: Program,
+    plan: LearningPlan,
+    name: str,
+    ends: Ends,
+    batch: int,
+    steps: int,
+    *,
     lazy: bool,
 ) -> Plastic:
     """A projection of a plan for so many samples; ``steps`` is the length of a window."""
@@ -171,7 +180,7 @@ def plastic(
     trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
     row_start, cols = _rows(p)
     counter, number = counter_type(plan), np.float64 if isinstance(rule, FloatRule) else np.int64
-    value = np.zeros(p.stored_weights.size + BITS, counter)[:p.stored_weights.size]
+    value = np.zeros(p.stored_weights.size + BITS, counter)[: p.stored_weights.size]
     value[:] = plan.counters.get(name, 0)
     rows = np.zeros((1 if p.is_convolution else len(row_start) - 1, 3), np.int64)
     stored = p.stored_index if p.is_convolution else np.zeros(0, np.int64)
@@ -183,11 +192,25 @@ def plastic(
     limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
     kept = Kept(*program.places[name], *limits)
     return Plastic(
-        trains if rule.keeps_raster else BY_TIME, not p.is_sparse, p.is_convolution, row_start, cols, stored,
-        kept, value, rows, gates,
-        plus.astype(number), minus.astype(number), np.empty((windows, ends.pre_size), np.int64),
-        np.empty((windows, ends.post_size), np.int64), _counters(network, plan, name, counter, lazy=lazy),
-        _gating(rule), by_time, _by_trains(rule), ends,
+        trains if rule.keeps_raster else BY_TIME,
+        not p.is_sparse,
+        p.is_convolution,
+        row_start,
+        cols,
+        stored,
+        kept,
+        value,
+        rows,
+        gates,
+        plus.astype(number),
+        minus.astype(number),
+        np.empty((windows, ends.pre_size), np.int64),
+        np.empty((windows, ends.post_size), np.int64),
+        _counters(network, plan, name, counter, lazy=lazy),
+        _gating(rule),
+        by_time,
+        _by_trains(rule),
+        ends,
     )
 
 
@@ -256,15 +279,32 @@ def _by_trains(rule: Rule) -> ByTrains:
         return ByTrains(rule.a_plus, rule.a_minus, 0, *kept, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0, 0.0, 1)
     if isinstance(rule, FixedSTDP):
         return ByTrains(
-            rule.a_plus, rule.a_minus, rule.evidence_shift, one - rule.decay_plus, one - rule.decay_minus,
-            rule.trace_impulse, rule.trace_max, rule.pairing is Pairing.NEAREST, 0,
-            rule.largest_step, max(1, np.iinfo(np.int16).max // max(rule.largest_step, 1)),
+            rule.a_plus,
+            rule.a_minus,
+            rule.evidence_shift,
+            one - rule.decay_plus,
+            one - rule.decay_minus,
+            rule.trace_impulse,
+            rule.trace_max,
+            rule.pairing is Pairing.NEAREST,
+            0,
+            rule.largest_step,
+            max(1, np.iinfo(np.int16).max // max(rule.largest_step, 1)),
         )
     if isinstance(rule, SADP):
         return ByTrains(rule.a_plus, rule.a_minus, 0, 0.0, 0.0, 0.0, 0.0, False, 0, 0.0, 1)
     if isinstance(rule, FixedSADP):
         return ByTrains(
-            rule.a_plus, rule.a_minus, rule.evidence_shift, 0, 0, 0, 0, False, rule.kappa_bits, rule.largest_step,
+            rule.a_plus,
+            rule.a_minus,
+            rule.evidence_shift,
+            0,
+            0,
+            0,
+            0,
+            False,
+            rule.kappa_bits,
+            rule.largest_step,
             np.iinfo(np.int16).max,  # steps in which both fire are counted one by one
         )
     zero = 0.0 if isinstance(rule, FloatRule) else 0

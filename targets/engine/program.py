@@ -119,7 +119,7 @@ class Program:
         if not self.layout.moved.any():
             return values
         starts = np.repeat(self.layout.source_start[:-1], np.diff(self.layout.source_start))
-        return np.ascontiguousarray(values[..., (starts + self.layout.number)[self.channels:] - self.channels])
+        return np.ascontiguousarray(values[..., (starts + self.layout.number)[self.channels :] - self.channels])
 
     def ordered(self) -> Program:
         """The program with its neurons and biases, which are in the network's order, in its own."""
@@ -166,12 +166,16 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
     """
     names = [*network.input_names, *network.population_names]
     sizes = np.array([network.size_of(name) for name in names], np.int64)
-    channels = np.concatenate([[0], np.cumsum(sizes[:len(network.inputs)])])
+    channels = np.concatenate([[0], np.cumsum(sizes[: len(network.inputs)])])
     orders = {} if plastic else channels_last(network)
     numbers = [orders.get(name, np.arange(size)) for name, size in zip(names, sizes, strict=True)]
     layout = Layout(
-        channels, np.concatenate([[0], np.cumsum(padded(sizes))]), sizes, np.array([name in orders for name in names]),
-        np.concatenate([np.append(k, np.arange(len(k), padded(len(k)))) for k in numbers]), network.max_delay + 1,
+        channels,
+        np.concatenate([[0], np.cumsum(padded(sizes))]),
+        sizes,
+        np.array([name in orders for name in names]),
+        np.concatenate([np.append(k, np.arange(len(k), padded(len(k)))) for k in numbers]),
+        network.max_delay + 1,
         state_type(network.limits)(0) if isinstance(network, FixedNetwork) else real(0),
     )
     segments = Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
@@ -199,7 +203,7 @@ def _joined(parts: list[Array], dtype: Any, fill: Any = 0) -> Array:
     blocks = []
     for part in parts:
         block = np.full(padded(part.shape[-1]), fill, dtype)
-        block[:part.shape[-1]] = part
+        block[: part.shape[-1]] = part
         blocks.append(block)
     return np.concatenate(blocks)
 
@@ -215,8 +219,11 @@ def state_type(chip: Chip) -> Any:
     turn of it, threshold and bias, and the low bits of the state times a decay.
     """
     needed = max(
-        chip.activation_bits, chip.state_bits + 2, chip.threshold_bits + chip.activation_shift + 1,
-        chip.bias_mant_bits + chip.bias_exp_max, 2 * chip.decay_bits + 2,
+        chip.activation_bits,
+        chip.state_bits + 2,
+        chip.threshold_bits + chip.activation_shift + 1,
+        chip.bias_mant_bits + chip.bias_exp_max,
+        2 * chip.decay_bits + 2,
     )
     return np.int32 if needed <= 32 else np.int64
 
@@ -242,10 +249,13 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
     return FixedNeurons(
         kept_u=_joined([unity - chip.current_decay_offset - p.du for p in populations], integer),
         kept_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
-        fire_above=_joined(fire_above, integer, never), down=_joined(thresholds, integer),
-        keep=_joined(keep, integer), v_init=_joined([p.v_init for p in populations], integer),
+        fire_above=_joined(fire_above, integer, never),
+        down=_joined(thresholds, integer),
+        keep=_joined(keep, integer),
+        v_init=_joined([p.v_init for p in populations], integer),
         simple=np.array([_is_simple(chip, p) for p in populations]),
-        decay_bits=integer(chip.decay_bits), state_half=integer(1 << (chip.state_bits - 1)),
+        decay_bits=integer(chip.decay_bits),
+        state_half=integer(1 << (chip.state_bits - 1)),
         activation_shift=integer(chip.activation_shift),
     )
 
@@ -267,9 +277,14 @@ def _float_neurons(network: Network, real: Any) -> FloatNeurons:
         elif p.threshold is Comparison.AT_LEAST:  # v >= x is v > the number before x
             fire_above[k] = np.nextafter(fire_above[k], real(-np.inf))
     return FloatNeurons(
-        decay_u=step("decay_u"), gain_u=step("gain_u"), decay_v=step("decay_v"), gain_v=step("gain_v"),
-        drift=step("drift"), fire_above=_joined(fire_above, real, np.inf),
-        down=parameter("v_threshold") - parameter("v_reset"), v_reset=parameter("v_reset"),
+        decay_u=step("decay_u"),
+        gain_u=step("gain_u"),
+        decay_v=step("decay_v"),
+        gain_v=step("gain_v"),
+        drift=step("drift"),
+        fire_above=_joined(fire_above, real, np.inf),
+        down=parameter("v_threshold") - parameter("v_reset"),
+        v_reset=parameter("v_reset"),
         subtract=_joined(_flags(populations, [p.reset is Reset.SUBTRACT for p in populations]), np.bool_),
         old_current=_joined(_flags(populations, [network.uses_old_current(p.name) for p in populations]), np.bool_),
         v_init=parameter("v_init"),

@@ -120,8 +120,18 @@ def due_at(c: Any) -> Any:
 
 
 def close_row(
-    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
-    words: Any, tally: Any,
+    value: Any,
+    first: Any,
+    count: Any,
+    c: Any,
+    index: Any,
+    rows: Any,
+    row: Any,
+    due: Any,
+    weights: Any,
+    kept: Any,
+    words: Any,
+    tally: Any,
 ) -> None:
     """Commit what a row has left to commit; a float network commits all rows at once elsewhere.
 
@@ -133,12 +143,32 @@ def close_row(
 
 @overload(close_row)
 def _close_row(
-    value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
-    words: Any, tally: Any,
+    value: Any,
+    first: Any,
+    count: Any,
+    c: Any,
+    index: Any,
+    rows: Any,
+    row: Any,
+    due: Any,
+    weights: Any,
+    kept: Any,
+    words: Any,
+    tally: Any,
 ) -> Any:
     def fixed(
-        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
-        words: Any, tally: Any,
+        value: Any,
+        first: Any,
+        count: Any,
+        c: Any,
+        index: Any,
+        rows: Any,
+        row: Any,
+        due: Any,
+        weights: Any,
+        kept: Any,
+        words: Any,
+        tally: Any,
     ) -> None:
         limit = due_at(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
@@ -147,8 +177,18 @@ def _close_row(
             commit_listed(value, first, count, due, n, c, index, rows, row, weights, kept, words, tally)
 
     def real(
-        value: Any, first: Any, count: Any, c: Any, index: Any, rows: Any, row: Any, due: Any, weights: Any, kept: Any,
-        words: Any, tally: Any,
+        value: Any,
+        first: Any,
+        count: Any,
+        c: Any,
+        index: Any,
+        rows: Any,
+        row: Any,
+        due: Any,
+        weights: Any,
+        kept: Any,
+        words: Any,
+        tally: Any,
     ) -> None:
         pass
 

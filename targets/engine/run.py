@@ -126,7 +126,7 @@ def alone(layout: Layout) -> Team:
     """The team of a thread that has samples of its own."""
     rows = layout.slots + min(_STEPS, max(1, _ROOM // int(layout.source_start[-1])))
     words = np.zeros((rows, int(layout.source_start[-1]) // BITS + len(layout.source_start)), np.uint64)
-    return Team(words, np.zeros(_LINE, np.int64)[_LINE // 2:], 0, 1)
+    return Team(words, np.zeros(_LINE, np.int64)[_LINE // 2 :], 0, 1)
 
 
 def together(work: Callable[[Team], None], members: int, layout: Layout) -> None:

@@ -54,7 +54,7 @@ def aligned(count: int, dtype: Any) -> Array:
     size = np.dtype(dtype).itemsize
     raw = np.empty(count * size + LINE, np.uint8)
     first = -raw.__array_interface__["data"][0] % LINE
-    return raw[first:first + count * size].view(dtype)
+    return raw[first : first + count * size].view(dtype)
 
 
 def padded(count: Any) -> Any:
@@ -105,8 +105,8 @@ class Places(NamedTuple):
         found = np.empty(shape, weights.dtype)
         for row in range(0, post, BITS):
             start, width = int(self.starts[row]), int(self.strides[row])
-            block = weights[start:start + pre * width].reshape(pre, width)
-            found[row:row + BITS] = block[:, :post - row].T
+            block = weights[start : start + pre * width].reshape(pre, width)
+            found[row : row + BITS] = block[:, : post - row].T
         return found.reshape(-1)
 
 
@@ -125,9 +125,7 @@ class Segments:
         """Number of weights so far: where the next segment's begin."""
         return sum(w.size for w in self.weights)
 
-    def add(
-        self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False
-    ) -> Places:
+    def add(self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False) -> Places:
         """Append the segments of a projection; for a plastic one where each stored weight lies is returned.
 
         Args:
@@ -189,8 +187,8 @@ class Segments:
         rows[:] = 0
         for column in range(0, post, BITS):
             width = min(BITS, padded(post) - column)
-            block = rows[column * pre:(column + width) * pre].reshape(pre, width)
-            block[:, :post - column] = values[column:column + BITS].T
+            block = rows[column * pre : (column + width) * pre].reshape(pre, width)
+            block[:, : post - column] = values[column : column + BITS].T
         self.rows.append((DENSE, *head, self.length, 0, 0))
         self.weights.append(rows)
 
@@ -228,7 +226,7 @@ def _joined(parts: list[Array], dtype: Any) -> Array:
         return parts.pop()
     whole, end = aligned(sum(part.size for part in parts), dtype), 0
     for k, part in enumerate(parts):
-        whole[end:end + part.size] = part
+        whole[end : end + part.size] = part
         end, parts[k] = end + part.size, np.zeros(0, dtype)
     return whole
 

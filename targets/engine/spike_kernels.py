@@ -101,8 +101,21 @@ def _first_from(indices: Any, begin: int, end: int, column: int) -> int:
 
 @kernel
 def _scatter(
-    total: Any, at: int, weights: Any, weight_start: int, indptr: Any, pointer: int, indices: Any, index_start: int,
-    low: int, high: int, width: int, active: Any, begin: int, count: int, factor: Any,
+    total: Any,
+    at: int,
+    weights: Any,
+    weight_start: int,
+    indptr: Any,
+    pointer: int,
+    indices: Any,
+    index_start: int,
+    low: int,
+    high: int,
+    width: int,
+    active: Any,
+    begin: int,
+    count: int,
+    factor: Any,
 ) -> None:
     """Add the synapses of the active sources of a sparse segment, times ``factor``."""
     shift = weight_start - index_start
@@ -120,7 +133,15 @@ def _block_sender(*, fresh: bool) -> Any:
     add_64, add_32, add_16 = (column_adder(lanes, fresh=fresh) for lanes in (64, 32, 16))
 
     def send(
-        total: Any, at: int, weights: Any, start: int, wide: int, active: Any, begin: int, end: int, shift: int,
+        total: Any,
+        at: int,
+        weights: Any,
+        start: int,
+        wide: int,
+        active: Any,
+        begin: int,
+        end: int,
+        shift: int,
         chunk: int,
     ) -> None:
         left, right = max(shift, 0), max(-shift, 0)
@@ -143,8 +164,19 @@ send_block, send_block_afresh = _block_sender(fresh=False), _block_sender(fresh=
 
 @driver
 def send_rows(
-    ring: Any, at: int, weights: Any, start: int, width: int, pre: int, low: int, high: int, active: Any, begin: int,
-    count: int, shift: int, chunk: int,
+    ring: Any,
+    at: int,
+    weights: Any,
+    start: int,
+    width: int,
+    pre: int,
+    low: int,
+    high: int,
+    active: Any,
+    begin: int,
+    count: int,
+    shift: int,
+    chunk: int,
 ) -> None:
     """Add what a dense segment brings to the columns low .. high - 1 of its target.
 
@@ -159,14 +191,26 @@ def send_rows(
     """
     for column in range(low, high, BITS):
         wide = min(BITS, width - column)
-        send_block(
-            ring, at + column, weights, start + column * pre, wide, active, begin, begin + count, shift, chunk
-        )
+        send_block(ring, at + column, weights, start + column * pre, wide, active, begin, begin + count, shift, chunk)
 
 
 def send_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
-    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    low: Any,
+    high: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    indptr: Any,
+    pointer: Any,
+    indices: Any,
+    index_start: Any,
+    whole: Any,
 ) -> Any:
     """Add what a sparse segment brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
     raise NotImplementedError("compiled code only")
@@ -174,43 +218,132 @@ def send_synapses(
 
 @overload(send_synapses)
 def _send_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
-    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    low: Any,
+    high: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    indptr: Any,
+    pointer: Any,
+    indices: Any,
+    index_start: Any,
+    whole: Any,
 ) -> Any:
     return _send_integer_synapses if isinstance(ring.dtype, types.Integer) else _send_float_synapses
 
 
 def _send_integer_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
-    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    low: Any,
+    high: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    indptr: Any,
+    pointer: Any,
+    indices: Any,
+    index_start: Any,
+    whole: Any,
 ) -> None:
     if shift >= 0:
         _scatter(
-            ring, at, weights, weight_start, indptr, pointer, indices, index_start, low, high, width, active, begin,
-            count, 1 << shift,
+            ring,
+            at,
+            weights,
+            weight_start,
+            indptr,
+            pointer,
+            indices,
+            index_start,
+            low,
+            high,
+            width,
+            active,
+            begin,
+            count,
+            1 << shift,
         )
     else:
         _scatter(
-            whole, 0, weights, weight_start, indptr, pointer, indices, index_start, low, high, width, active, begin,
-            count, 1,
+            whole,
+            0,
+            weights,
+            weight_start,
+            indptr,
+            pointer,
+            indices,
+            index_start,
+            low,
+            high,
+            width,
+            active,
+            begin,
+            count,
+            1,
         )
         _flush(ring, at, whole, low, high, shift)
 
 
 def _send_float_synapses(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, low: Any, high: Any, active: Any, begin: Any,
-    count: Any, shift: Any, indptr: Any, pointer: Any, indices: Any, index_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    low: Any,
+    high: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    indptr: Any,
+    pointer: Any,
+    indices: Any,
+    index_start: Any,
+    whole: Any,
 ) -> None:
     _scatter(
-        ring, at, weights, weight_start, indptr, pointer, indices, index_start, low, high, width, active, begin, count,
+        ring,
+        at,
+        weights,
+        weight_start,
+        indptr,
+        pointer,
+        indices,
+        index_start,
+        low,
+        high,
+        width,
+        active,
+        begin,
+        count,
         1,
     )
 
 
 @kernel
 def _add_runs(
-    total: Any, at: int, weights: Any, weight_start: int, table: Any, table_start: int, active: Any, begin: int,
-    count: int, shift: int,
+    total: Any,
+    at: int,
+    weights: Any,
+    weight_start: int,
+    table: Any,
+    table_start: int,
+    active: Any,
+    begin: int,
+    count: int,
+    shift: int,
 ) -> None:
     """Add the runs of the active sources of a convolution, times 2**shift (shift >= 0); see its table."""
     left = as_in(total, shift)
@@ -227,8 +360,18 @@ def _add_runs(
 
 
 def send_runs(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    table: Any, table_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    table: Any,
+    table_start: Any,
+    whole: Any,
 ) -> Any:
     """Add what a convolution brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
     raise NotImplementedError("compiled code only")
@@ -236,15 +379,35 @@ def send_runs(
 
 @overload(send_runs)
 def _send_runs(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    table: Any, table_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    table: Any,
+    table_start: Any,
+    whole: Any,
 ) -> Any:
     return _send_integer_runs if isinstance(ring.dtype, types.Integer) else _send_float_runs
 
 
 def _send_integer_runs(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    table: Any, table_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    table: Any,
+    table_start: Any,
+    whole: Any,
 ) -> None:
     if shift >= 0:
         _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, shift)
@@ -254,7 +417,17 @@ def _send_integer_runs(
 
 
 def _send_float_runs(
-    ring: Any, at: Any, weights: Any, weight_start: Any, width: Any, active: Any, begin: Any, count: Any, shift: Any,
-    table: Any, table_start: Any, whole: Any,
+    ring: Any,
+    at: Any,
+    weights: Any,
+    weight_start: Any,
+    width: Any,
+    active: Any,
+    begin: Any,
+    count: Any,
+    shift: Any,
+    table: Any,
+    table_start: Any,
+    whole: Any,
 ) -> None:
     _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, 0)

@@ -130,8 +130,20 @@ def _plan(
 
 
 def touch_row(
-    value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any, order: Any,
-    start: Any, due: Any, limit: Any, tally: Any,
+    value: Any,
+    first: Any,
+    c: Any,
+    rows: Any,
+    row: Any,
+    table: Any,
+    runs: Any,
+    n_runs: Any,
+    others: Any,
+    order: Any,
+    start: Any,
+    due: Any,
+    limit: Any,
+    tally: Any,
 ) -> Any:
     """A window's evidence of a dense row by a plan, unless a synapse might be cut that is not touched.
 
@@ -148,12 +160,36 @@ def touch_row(
 
 @overload(touch_row)
 def _touch_row(
-    value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any, order: Any,
-    start: Any, due: Any, limit: Any, tally: Any,
+    value: Any,
+    first: Any,
+    c: Any,
+    rows: Any,
+    row: Any,
+    table: Any,
+    runs: Any,
+    n_runs: Any,
+    others: Any,
+    order: Any,
+    start: Any,
+    due: Any,
+    limit: Any,
+    tally: Any,
 ) -> Any:
     def fixed(
-        value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any,
-        order: Any, start: Any, due: Any, limit: Any, tally: Any,
+        value: Any,
+        first: Any,
+        c: Any,
+        rows: Any,
+        row: Any,
+        table: Any,
+        runs: Any,
+        n_runs: Any,
+        others: Any,
+        order: Any,
+        start: Any,
+        due: Any,
+        limit: Any,
+        tally: Any,
     ) -> Any:
         least, most, old_base = rows[row, 1] + others, rows[row, 2] + others, rows[row, 0]
         base = old_base + others
@@ -164,14 +200,39 @@ def _touch_row(
         for m in range(n_runs):
             i = runs[m]
             n_due = touch(
-                value, first, order, start[i], start[i + 1], table[i], old_base, base, c, rows, row, limit, due,
-                n_due, tally,
+                value,
+                first,
+                order,
+                start[i],
+                start[i + 1],
+                table[i],
+                old_base,
+                base,
+                c,
+                rows,
+                row,
+                limit,
+                due,
+                n_due,
+                tally,
             )
         return n_due
 
     def real(
-        value: Any, first: Any, c: Any, rows: Any, row: Any, table: Any, runs: Any, n_runs: Any, others: Any,
-        order: Any, start: Any, due: Any, limit: Any, tally: Any,
+        value: Any,
+        first: Any,
+        c: Any,
+        rows: Any,
+        row: Any,
+        table: Any,
+        runs: Any,
+        n_runs: Any,
+        others: Any,
+        order: Any,
+        start: Any,
+        due: Any,
+        limit: Any,
+        tally: Any,
     ) -> Any:
         return -1
 
@@ -205,10 +266,21 @@ def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
     pre, post, longest, shared = largest_sizes(plastics)
     ticks = silent + 2
     return Scratch(
-        np.empty(pre, np.int64), np.empty(ticks, np.int64), np.empty(post, np.int64), np.empty(ticks, np.int64),
-        np.empty(ticks, np.int64), np.empty(pre, np.int32), np.empty(ticks, rule), np.empty(ticks, counter),
-        np.empty(ticks, np.int64), np.empty(pre, counter), np.empty(pre, rule), np.empty(longest, counter),
-        np.empty(longest + BITS, np.int32), np.empty((4, longest // 4 + 2), np.uint32), np.empty(shared, rule),
+        np.empty(pre, np.int64),
+        np.empty(ticks, np.int64),
+        np.empty(post, np.int64),
+        np.empty(ticks, np.int64),
+        np.empty(ticks, np.int64),
+        np.empty(pre, np.int32),
+        np.empty(ticks, rule),
+        np.empty(ticks, counter),
+        np.empty(ticks, np.int64),
+        np.empty(pre, counter),
+        np.empty(pre, rule),
+        np.empty(longest, counter),
+        np.empty(longest + BITS, np.int32),
+        np.empty((4, longest // 4 + 2), np.uint32),
+        np.empty(shared, rule),
     )
 
 
@@ -228,7 +300,14 @@ def _count_fired(ticks: Any, silent: int) -> int:
 
 @stored_driver
 def ssdp_window(
-    plastic: Any, window: int, commits: bool, index: int, weights: Any, tally: Any, scratch: Any, member: int,
+    plastic: Any,
+    window: int,
+    commits: bool,
+    index: int,
+    weights: Any,
+    tally: Any,
+    scratch: Any,
+    member: int,
     members: int,
 ) -> None:
     """One window of SSDP on the rows of one member of a team; synapses that share weights are all the first one's.
@@ -249,7 +328,7 @@ def ssdp_window(
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
     n, largest, order, start = len(pre), c.high - c.low, scratch.pre_order, scratch.pre_start
     table, runs, evidence, step = scratch.table, scratch.runs, scratch.evidence, scratch.step
-    due, words, total = scratch.due, scratch.words, scratch.total[:len(value) if shared else 0]
+    due, words, total = scratch.due, scratch.words, scratch.total[: len(value) if shared else 0]
     begin, end = part(len(post), member, members, 1)
     if shared:
         begin, end = 0, len(post) if member == 0 else 0
@@ -282,8 +361,20 @@ def ssdp_window(
                     # A row at rest has nothing to commit but what this window brings.
                     at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
                     listed = touch_row(
-                        value, first, c, rows, row, table, runs, n_runs, others, order, start, due,
-                        limit if at_rest else NEVER, tally,
+                        value,
+                        first,
+                        c,
+                        rows,
+                        row,
+                        table,
+                        runs,
+                        n_runs,
+                        others,
+                        order,
+                        start,
+                        due,
+                        limit if at_rest else NEVER,
+                        tally,
                     )
                 if listed < 0:
                     if not filled:
@@ -302,9 +393,7 @@ def ssdp_window(
                         spread(evidence, False, cols, first, count, step, largest)
                         add(value, first, count, step, c, rows, row, tally)
                 elif listed > 0:
-                    commit_listed(
-                        value, first, count, due, listed, c, index, rows, row, weights, kept, words, tally
-                    )
+                    commit_listed(value, first, count, due, listed, c, index, rows, row, weights, kept, words, tally)
             if commits and not shared:
                 close_row(value, first, count, c, index, rows, row, due, weights, kept, words, tally)
     if shared and member == 0:

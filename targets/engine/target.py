@@ -60,7 +60,8 @@ class EngineTarget(Target):
         known = ", ".join(kind.__name__ for kind in RULES)
         return [
             f"projection '{name}': its rule {type(rule).__name__} is none of {known}; the target 'spec' runs any rule"
-            for name, rule in plan.rules.items() if type(rule) not in RULES
+            for name, rule in plan.rules.items()
+            if type(rule) not in RULES
         ]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:

@@ -67,13 +67,25 @@ def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
     trace, gain = _types(plastics, steps)
     width = -(-pre // BITS) * BITS
     return Scratch(
-        np.zeros((steps, width // BITS), np.uint64), np.zeros((steps, -(-post // BITS)), np.uint64),
-        np.empty(pre + BITS, np.int32), np.empty(post + BITS, np.int32), np.zeros(pre, np.int64),
+        np.zeros((steps, width // BITS), np.uint64),
+        np.zeros((steps, -(-post // BITS)), np.uint64),
+        np.empty(pre + BITS, np.int32),
+        np.empty(post + BITS, np.int32),
+        np.zeros(pre, np.int64),
         np.zeros(post, np.int64),
-        np.empty(steps * post, np.int32), np.zeros(post + 1, np.int64), np.zeros(post, np.int64),
-        np.zeros(width, trace), np.zeros((steps, width), gain), np.zeros(post, trace), np.zeros((steps, post), gain),
-        np.ones(steps, gain), np.empty(steps, np.int32), np.zeros(width, trace), np.empty(longest, counter),
-        np.empty(longest + BITS, np.int32), np.empty((4, longest // 4 + 2), np.uint32),
+        np.empty(steps * post, np.int32),
+        np.zeros(post + 1, np.int64),
+        np.zeros(post, np.int64),
+        np.zeros(width, trace),
+        np.zeros((steps, width), gain),
+        np.zeros(post, trace),
+        np.zeros((steps, post), gain),
+        np.ones(steps, gain),
+        np.empty(steps, np.int32),
+        np.zeros(width, trace),
+        np.empty(longest, counter),
+        np.empty(longest + BITS, np.int32),
+        np.empty((4, longest // 4 + 2), np.uint32),
         np.empty(shared, plastics[0].plus.dtype),
     )
 
@@ -84,7 +96,8 @@ def _types(plastics: Sequence[Plastic], steps: int) -> tuple[Any, Any]:
         return np.float64, np.float64
     narrow = all(
         max(r.a_plus, r.a_minus) * r.trace_max + (1 << r.evidence_shift) < 1 << 31
-        and r.chunk >= _FEW_ROWS and r.largest * steps * GATE_MAX < 1 << 31
+        and r.chunk >= _FEW_ROWS
+        and r.largest * steps * GATE_MAX < 1 << 31
         for r in (p.by_trains for p in plastics)
     )
     return (np.int32, np.int16) if narrow else (np.int64, np.int64)
@@ -235,15 +248,22 @@ def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, 
         n_pre = list_words(pre_words, t, 0, pre_size, listed, 0)
         events = list_words(post_words, t, 0, post_size, scratch.other, 0)
         step_trace(pre_trace, scratch.gains, t, r.a_plus, events > 0, listed, n_pre, r.kept_plus, r)
-        step_trace(
-            post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, scratch.other, events, r.kept_minus, r
-        )
+        step_trace(post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, scratch.other, events, r.kept_minus, r)
 
 
 @kernel
 def _pair_evidence(
-    evidence: Any, gains: Any, words: Any, losses: Any, row: int, amounts: Any, chosen: Any, steps: Any, begin: int,
-    end: int, chunk: int,
+    evidence: Any,
+    gains: Any,
+    words: Any,
+    losses: Any,
+    row: int,
+    amounts: Any,
+    chosen: Any,
+    steps: Any,
+    begin: int,
+    end: int,
+    chunk: int,
 ) -> None:
     """Steps by source of the target ``row``, which fires in ``steps[begin:end]``."""
     width = len(evidence)
@@ -268,9 +288,7 @@ def agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, 
 
 
 @overload(agreement_step)
-def _agreement_step(
-    numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any
-) -> Any:
+def _agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
     def fixed(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
         kappa = (abs(numerator) << kappa_bits) // denominator
         return product(a_plus, kappa, shift) if numerator > 0 else -product(a_minus, kappa, shift)
@@ -306,8 +324,22 @@ def _agreement_evidence(
 
 @stored_driver
 def train_window(
-    plastic: Any, window: int, pre: Any, pre_at: int, pre_stride: int, post: Any, post_at: int, post_stride: int,
-    length: int, commits: bool, index: int, weights: Any, tally: Any, scratch: Any, member: int, members: int,
+    plastic: Any,
+    window: int,
+    pre: Any,
+    pre_at: int,
+    pre_stride: int,
+    post: Any,
+    post_at: int,
+    post_stride: int,
+    length: int,
+    commits: bool,
+    index: int,
+    weights: Any,
+    tally: Any,
+    scratch: Any,
+    member: int,
+    members: int,
 ) -> None:
     """One window of pair STDP or SADP on the rows of one member of a team.
 
@@ -326,7 +358,7 @@ def train_window(
     pre_size, post_size = ends.pre_size, ends.post_size
     evidence, step, due, words = scratch.evidence, scratch.step, scratch.due, scratch.words
     amounts, steps, largest = scratch.amounts, scratch.post_steps, c.high - c.low
-    total = scratch.total[:len(value) if shared else 0]
+    total = scratch.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
     if shared:
         begin, end = 0, post_size if member == 0 else 0
@@ -337,7 +369,14 @@ def train_window(
     _count(scratch.pre_words, pre_size, scratch.listed, scratch.pre_count)
     _count(scratch.post_words, post_size, scratch.other, scratch.post_count)
     _list_steps(
-        scratch.post_words, post_size, begin, end, scratch.other, scratch.post_count, steps, scratch.post_first,
+        scratch.post_words,
+        post_size,
+        begin,
+        end,
+        scratch.other,
+        scratch.post_count,
+        steps,
+        scratch.post_first,
         scratch.at,
     )
     if paired:
@@ -347,7 +386,9 @@ def train_window(
     outside = len(gates) > 0
     applies = outside or g.own
     gate = own_gate(
-        g, _count_nonzero(scratch.pre_count, pre_size), _count_nonzero(scratch.post_count, post_size),
+        g,
+        _count_nonzero(scratch.pre_count, pre_size),
+        _count_nonzero(scratch.post_count, post_size),
         pre_size * post_size,
     )
     for row in range(begin, end):
@@ -359,8 +400,17 @@ def train_window(
             fired, fired_end = scratch.post_first[row], scratch.post_first[row + 1]
             if paired:
                 _pair_evidence(
-                    evidence, scratch.gains, scratch.pre_words, scratch.losses, row, amounts, scratch.chosen, steps,
-                    fired, fired_end, r.chunk,
+                    evidence,
+                    scratch.gains,
+                    scratch.pre_words,
+                    scratch.losses,
+                    row,
+                    amounts,
+                    scratch.chosen,
+                    steps,
+                    fired,
+                    fired_end,
+                    r.chunk,
                 )
             else:
                 _agreement_evidence(

@@ -63,7 +63,8 @@ def compress(typing: Any, active: Any, n: Any, word: Any, base: Any) -> Any:
         array, start, bits, first = args
         bytes_, mask, lanes = ir.VectorType(_I8, BITS), ir.VectorType(ir.IntType(1), BITS), 16
         function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(bytes_, [bytes_, mask, bytes_]),
+            builder.module,
+            ir.FunctionType(bytes_, [bytes_, mask, bytes_]),
             f"llvm.experimental.vector.compress.v{BITS}i8",
         )
         every = ir.Constant(bytes_, [_I8(k) for k in range(BITS)])
@@ -142,8 +143,18 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
 
     @intrinsic
     def add_columns(
-        typing: Any, total: Any, at: Any, weights: Any, start: Any, width: Any, active: Any, begin: Any, end: Any,
-        left: Any, right: Any, chunk: Any,
+        typing: Any,
+        total: Any,
+        at: Any,
+        weights: Any,
+        start: Any,
+        width: Any,
+        active: Any,
+        begin: Any,
+        end: Any,
+        left: Any,
+        right: Any,
+        chunk: Any,
     ) -> Any:
         """Add up the rows ``active[begin:end]`` in columns from ``start`` on, and that to ``total[at:at + lanes]``.
 
@@ -178,8 +189,17 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
 
 @intrinsic
 def add_where(
-    typing: Any, total: Any, at: Any, words: Any, first: Any, stride: Any, active: Any, begin: Any, end: Any,
-    amounts: Any, chunk: Any,
+    typing: Any,
+    total: Any,
+    at: Any,
+    words: Any,
+    first: Any,
+    stride: Any,
+    active: Any,
+    begin: Any,
+    end: Any,
+    amounts: Any,
+    chunk: Any,
 ) -> Any:
     """For each row of ``active[begin:end]`` add its amount to those of ``total[at:at + BITS]`` whose bits are set.
 

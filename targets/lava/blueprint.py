@@ -72,9 +72,7 @@ class Blueprint:
                     group[name] = joined
         parts = {id(names): names for names in group.values()}.values()
         return [
-            Blueprint(
-                self.tag, [n for n in self.nodes if n.name in names], [k for k in self.links if k[0] in names]
-            )
+            Blueprint(self.tag, [n for n in self.nodes if n.name in names], [k for k in self.links if k[0] in names])
             for names in parts
         ]
 
@@ -104,7 +102,8 @@ class Blueprint:
 
         nodes = [
             {
-                "name": n.name, "kind": n.kind,
+                "name": n.name,
+                "kind": n.kind,
                 "parameters": {k: plain(f"{number}.{k}", v) for k, v in n.parameters.items()},
             }
             for number, n in enumerate(self.nodes)

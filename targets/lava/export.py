@@ -26,8 +26,11 @@ from .inference import link
 PACKAGE = "ssdp_hw.targets.lava.worker"
 # Where the classes of each kind of node are imported from.
 MODULES = {
-    "LIF": "lava.proc.lif.process", "Dense": "lava.proc.dense.process", "DelayDense": "lava.proc.dense.process",
-    "SpikeSource": f"{PACKAGE}.processes.spike_source", "Neurons": f"{PACKAGE}.processes.neurons",
+    "LIF": "lava.proc.lif.process",
+    "Dense": "lava.proc.dense.process",
+    "DelayDense": "lava.proc.dense.process",
+    "SpikeSource": f"{PACKAGE}.processes.spike_source",
+    "Neurons": f"{PACKAGE}.processes.neurons",
     "Connection": f"{PACKAGE}.processes.connection",
 }
 
@@ -74,7 +77,8 @@ def export(network: FixedNetwork) -> LavaNetwork:
     made = build(plain["nodes"], plain["links"], arrays)
     projections = {q.name: made[projection_node(q.name)] for q in network.projections}
     return LavaNetwork(
-        {p.name: made[population_node(p.name)] for p in network.populations}, projections,
+        {p.name: made[population_node(p.name)] for p in network.populations},
+        projections,
         {
             name: [projections[q.name].s_in for q in network.projections if q.source == name]
             for name in network.input_names
@@ -156,7 +160,7 @@ def build():
 
 '''
 
-_MAIN = '''def main(spikes_file, out_file):
+_MAIN = """def main(spikes_file, out_file):
     processes = build()
     spikes = np.load(spikes_file, allow_pickle=False)
     steps = len(spikes[next(iter(INPUTS))])
@@ -182,7 +186,7 @@ _MAIN = '''def main(spikes_file, out_file):
 
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2])
-'''
+"""
 
 _COMPAT = """from ssdp_hw.targets.lava.worker.compat import enable
 
@@ -209,8 +213,7 @@ def _script(network: FixedNetwork) -> tuple[str, dict[str, Any]]:
         arguments = "".join(f"        {key}={_source(value)},\n" for key, value in node["parameters"].items())
         nodes.append(f"    p[{node['name']!r}] = {node['kind']}(\n{arguments}    )")
     targets = {
-        name: [projection_node(q.name) for q in network.projections if q.source == name]
-        for name in network.input_names
+        name: [projection_node(q.name) for q in network.projections if q.source == name] for name in network.input_names
     }
     head = _HEAD.format(
         compat=_COMPAT if ours else _OPTIONAL_COMPAT,

@@ -21,28 +21,36 @@ DELAY_DENSE_LIMIT = 1 << 16
 def widths(chip: Chip) -> dict[str, int]:
     """The chip's widths under the names of our Neurons."""
     return {
-        "decay_bits": chip.decay_bits, "current_offset": chip.current_decay_offset,
-        "voltage_offset": chip.voltage_decay_offset, "state_bits": chip.state_bits,
+        "decay_bits": chip.decay_bits,
+        "current_offset": chip.current_decay_offset,
+        "voltage_offset": chip.voltage_decay_offset,
+        "state_bits": chip.state_bits,
         "activation_shift": chip.activation_shift,
     }
 
 
 # Constants in lava/proc/lif/models.py, AbstractPyLifModelFixed.
-LIF_WIDTHS = {
-    "decay_bits": 12, "current_offset": 1, "voltage_offset": 0, "state_bits": 24, "activation_shift": 6
-}
+LIF_WIDTHS = {"decay_bits": 12, "current_offset": 1, "voltage_offset": 0, "state_bits": 24, "activation_shift": 6}
 
 
 def lif_expresses(chip: Chip, p: FixedPopulation) -> bool:
     """Whether Lava's LIF is this population: shared parameters, reset to 0, ``v > vth``."""
     return (
-        p.uniform and p.spiking and p.reset is Reset.ZERO and p.threshold is Comparison.ABOVE
+        p.uniform
+        and p.spiking
+        and p.reset is Reset.ZERO
+        and p.threshold is Comparison.ABOVE
         and widths(chip) == LIF_WIDTHS
     )
 
 
 def population(
-    network: FixedNetwork, p: FixedPopulation, drive: Drive, *, own: bool, restart: int = 0,
+    network: FixedNetwork,
+    p: FixedPopulation,
+    drive: Drive,
+    *,
+    own: bool,
+    restart: int = 0,
 ) -> Node:
     """The process of a population; ``drive`` says how many samples there are and their biases."""
     shape = port_shape(drive.batch, p.size)
@@ -52,18 +60,37 @@ def population(
         exponent = p.bias_exp
         if p.name in drive.bias:
             mantissa, exponent = per_sample(drive.bias[p.name], drive.batch), drive.bias_exp[p.name]
-        return Node(name, "LIF", {
-            "shape": shape, "du": int(p.du[0]), "dv": int(p.dv[0]), "vth": int(p.vth[0]),
-            "bias_mant": np.broadcast_to(mantissa, shape).copy(), "bias_exp": exponent,
-            "v": np.broadcast_to(p.v_init, shape).copy(),
-        })
+        return Node(
+            name,
+            "LIF",
+            {
+                "shape": shape,
+                "du": int(p.du[0]),
+                "dv": int(p.dv[0]),
+                "vth": int(p.vth[0]),
+                "bias_mant": np.broadcast_to(mantissa, shape).copy(),
+                "bias_exp": exponent,
+                "v": np.broadcast_to(p.v_init, shape).copy(),
+            },
+        )
     bias = per_sample(drive.fixed_bias(network, p.name), drive.batch)
-    return Node(name, "Neurons", {
-        "shape": shape, "du": p.du, "dv": p.dv, "vth": p.vth, "v": p.v_init,
-        "bias": bias, "spiking": p.spiking,
-        "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT, "restart": restart,
-        **widths(network.limits),
-    })
+    return Node(
+        name,
+        "Neurons",
+        {
+            "shape": shape,
+            "du": p.du,
+            "dv": p.dv,
+            "vth": p.vth,
+            "v": p.v_init,
+            "bias": bias,
+            "spiking": p.spiking,
+            "at_least": p.threshold is Comparison.AT_LEAST,
+            "subtract": p.reset is Reset.SUBTRACT,
+            "restart": restart,
+            **widths(network.limits),
+        },
+    )
 
 
 def projection(q: FixedProjection, *, batch: int, own: bool, restart: int = 0) -> Node:

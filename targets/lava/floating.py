@@ -40,17 +40,19 @@ def lif_expresses(network: Network, p: Population, bias: NDArray[np.float64]) ->
     c = network.coefficients(p.name)
     same = (c.decay_u, c.decay_v, p.neuron.parameter("v_threshold"))
     return (
-        p.spiking and p.reset is Reset.ZERO and p.threshold is Comparison.ABOVE
-        and not network.uses_old_current(p.name) and all(shared_value(x) is not None for x in same)
-        and not p.neuron.parameter("v_reset").any() and bool(np.all(c.gain_v != 0))
+        p.spiking
+        and p.reset is Reset.ZERO
+        and p.threshold is Comparison.ABOVE
+        and not network.uses_old_current(p.name)
+        and all(shared_value(x) is not None for x in same)
+        and not p.neuron.parameter("v_reset").any()
+        and bool(np.all(c.gain_v != 0))
         # A constant input decays into u, which LIF has no bias for; without memory it acts on v.
         and (not bias.any() or not c.decay_u.any())
     )
 
 
-def population(
-    network: Network, p: Population, drive: Drive, *, own: bool, restart: int = 0
-) -> tuple[Node, Scaling]:
+def population(network: Network, p: Population, drive: Drive, *, own: bool, restart: int = 0) -> tuple[Node, Scaling]:
     """The process of a population, and what its numbers mean."""
     shape = port_shape(drive.batch, p.size)
     name, c = population_node(p.name), network.coefficients(p.name)
@@ -58,18 +60,39 @@ def population(
     if not own and lif_expresses(network, p, bias):
         gain = c.gain_v * c.gain_u
         constant = per_sample(c.drift + gain * bias, drive.batch)
-        return Node(name, "LIF", {
-            "shape": shape, "du": float(1 - c.decay_u[0]), "dv": float(1 - c.decay_v[0]),
-            "vth": float(p.neuron.parameter("v_threshold")[0]), "bias_mant": np.broadcast_to(constant, shape).copy(),
-            "v": np.broadcast_to(p.neuron.v_init, shape).copy(),
-        }), Scaling(gain, 1 / c.gain_v, c.gain_u * bias)
-    return Node(name, "Neurons", {
-        "shape": shape, "du": 1 - c.decay_u, "dv": 1 - c.decay_v, "vth": p.neuron.parameter("v_threshold"),
-        "v": p.neuron.v_init, "bias": c.drift, "gain_in": c.gain_u, "bias_in": per_sample(bias, drive.batch),
-        "gain": c.gain_v, "v_reset": p.neuron.parameter("v_reset"), "spiking": p.spiking,
-        "at_least": p.threshold is Comparison.AT_LEAST, "subtract": p.reset is Reset.SUBTRACT,
-        "voltage_first": network.uses_old_current(p.name), "restart": restart,
-    }), Scaling()
+        return Node(
+            name,
+            "LIF",
+            {
+                "shape": shape,
+                "du": float(1 - c.decay_u[0]),
+                "dv": float(1 - c.decay_v[0]),
+                "vth": float(p.neuron.parameter("v_threshold")[0]),
+                "bias_mant": np.broadcast_to(constant, shape).copy(),
+                "v": np.broadcast_to(p.neuron.v_init, shape).copy(),
+            },
+        ), Scaling(gain, 1 / c.gain_v, c.gain_u * bias)
+    return Node(
+        name,
+        "Neurons",
+        {
+            "shape": shape,
+            "du": 1 - c.decay_u,
+            "dv": 1 - c.decay_v,
+            "vth": p.neuron.parameter("v_threshold"),
+            "v": p.neuron.v_init,
+            "bias": c.drift,
+            "gain_in": c.gain_u,
+            "bias_in": per_sample(bias, drive.batch),
+            "gain": c.gain_v,
+            "v_reset": p.neuron.parameter("v_reset"),
+            "spiking": p.spiking,
+            "at_least": p.threshold is Comparison.AT_LEAST,
+            "subtract": p.reset is Reset.SUBTRACT,
+            "voltage_first": network.uses_old_current(p.name),
+            "restart": restart,
+        },
+    ), Scaling()
 
 
 def projection(q: Projection, gain: Any, *, batch: int, own: bool, restart: int = 0) -> Node:
@@ -82,9 +105,9 @@ def projection(q: Projection, gain: Any, *, batch: int, own: bool, restart: int 
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {"weights": weights})
     if plain and q.synapse_count * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
-        return Node(name, "DelayDense", {
-            "weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)
-        })
-    return Node(name, "Connection", {
-        "weights": weights, "delays": synapse_delays(q), "batch": batch, "restart": restart
-    })
+        return Node(
+            name, "DelayDense", {"weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)}
+        )
+    return Node(
+        name, "Connection", {"weights": weights, "delays": synapse_delays(q), "batch": batch, "restart": restart}
+    )

@@ -31,7 +31,8 @@ def unsupported(plan: LearningPlan) -> list[str]:
     known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
     return [
         f"projection '{name}': its rule {type(rule).__name__} is none of {known}"
-        for name, rule in plan.rules.items() if type(rule) not in KNOWN
+        for name, rule in plan.rules.items()
+        if type(rule) not in KNOWN
     ]
 
 
@@ -70,7 +71,7 @@ class Rounds:
         """Values of shape (..., sample, n) as (round, ..., width, n), filled up with zeros."""
         out = np.zeros((len(self.first), *values.shape[:-2], self.width, values.shape[-1]), values.dtype)
         for number, (first, size) in enumerate(zip(self.first, self.sizes, strict=True)):
-            out[number, ..., :size, :] = values[..., first:first + size, :]
+            out[number, ..., :size, :] = values[..., first : first + size, :]
         return out
 
 
@@ -119,8 +120,12 @@ def _learned(task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]
     if not isinstance(task.network, FixedNetwork):
         return Learned(weights, counters, seen, info=info)
     return Learned(
-        weights, counters, seen, {name: int(a["clipped"]) for name, a in found.items()},
-        {name: int(a["full"]) for name, a in found.items()}, info=info,
+        weights,
+        counters,
+        seen,
+        {name: int(a["clipped"]) for name, a in found.items()},
+        {name: int(a["full"]) for name, a in found.items()},
+        info=info,
     )
 
 
@@ -168,9 +173,14 @@ def _with_bias(node: Node, network: AnyNetwork, drive: Drive, name: str, rounds:
 def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds) -> Node:
     q, rule = network.projection(name), plan.rules[name]
     parameters: dict[str, Any] = {
-        "weights": node.parameters["weights"], "delays": synapse_delays(q), "batch": rounds.width,
-        "restart": rounds.steps, "windows": plan.windows_per_sample, "sizes": np.array(rounds.sizes),
-        "commits": np.array(rounds.commits), "gates": plan.gates.get(name),
+        "weights": node.parameters["weights"],
+        "delays": synapse_delays(q),
+        "batch": rounds.width,
+        "restart": rounds.steps,
+        "windows": plan.windows_per_sample,
+        "sizes": np.array(rounds.sizes),
+        "commits": np.array(rounds.commits),
+        "gates": plan.gates.get(name),
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
         **rule_parameters(rule, rounds.steps // plan.windows_per_sample),
     }
@@ -183,9 +193,17 @@ def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rou
 
 def _counter(rule: CounterRule, q: FixedProjection, plan: LearningPlan, layer: int) -> dict[str, Any]:
     return {
-        "weight_exp": q.weight_exp, "gate_bits": rule.gate_bits, "counter_min": rule.counter_min,
-        "counter_max": rule.counter_max, "lsb_shift": rule.lsb_shift, "weight_shift": q.format.lsb_shift,
-        "stored_min": q.format.mantissa_min, "stored_max": q.format.mantissa_max, "rounding": rule.rounding.value,
+        "weight_exp": q.weight_exp,
+        "gate_bits": rule.gate_bits,
+        "counter_min": rule.counter_min,
+        "counter_max": rule.counter_max,
+        "lsb_shift": rule.lsb_shift,
+        "weight_shift": q.format.lsb_shift,
+        "stored_min": q.format.mantissa_min,
+        "stored_max": q.format.mantissa_max,
+        "rounding": rule.rounding.value,
         "random": Function(str(philox.__file__), philox.synapse_random.__name__),
-        "seed": plan.seed, "layer": layer, "first_commit": plan.first_commit,
+        "seed": plan.seed,
+        "layer": layer,
+        "first_commit": plan.first_commit,
     }

@@ -103,7 +103,9 @@ class MicrocodeRun:
         nodes = [source_node(name, getattr(self, name)[:, None]) for name in ("pre", "post")]
         rule = LearningRule(self.code.lava_arguments(self.arithmetic, self.rng_seed))
         parameters = {
-            "weights": np.asarray(self.weights).astype(dtype), "learning_rule": rule, "sign_mode": Choice("MIXED")
+            "weights": np.asarray(self.weights).astype(dtype),
+            "learning_rule": rule,
+            "sign_mode": Choice("MIXED"),
         }
         links = [(input_node("pre"), "s_out", _DENSE, "s_in"), (input_node("post"), "s_out", _DENSE, "s_in_bap")]
         blueprint = Blueprint(self.arithmetic.value, [*nodes, Node(_DENSE, "LearningDense", parameters)], links)
@@ -111,7 +113,7 @@ class MicrocodeRun:
 
     def checked(self, weights: NDArray[Any]) -> NDArray[np.float64]:
         """Weights at the beginning and after every epoch, from those of every step."""
-        kept = weights[::self.code.t_epoch].astype(np.float64)
+        kept = weights[:: self.code.t_epoch].astype(np.float64)
         if self.arithmetic is Arithmetic.FLOATING and np.any((kept < WEIGHT_MIN) | (kept > WEIGHT_MAX)):
             raise StateOverflowError(
                 f"microcode: a weight reached {kept.flat[np.argmax(np.abs(kept))]:.6g}; Lava's floating_pt does not "

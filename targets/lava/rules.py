@@ -55,8 +55,13 @@ def _ssdp(rule: Any, steps: int) -> dict[str, Any]:
         kernels = rule.kernels(np.arange(silent + 1))
         plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
     return {
-        "rule": "SSDP", "plus": plus, "minus": minus, "last": rule.spike_time is SpikeTime.LAST,
-        "skip_silent": rule.silent_pairs is SilentPairs.SKIP, "time_shift": shift, "silent": silent,
+        "rule": "SSDP",
+        "plus": plus,
+        "minus": minus,
+        "last": rule.spike_time is SpikeTime.LAST,
+        "skip_silent": rule.silent_pairs is SilentPairs.SKIP,
+        "time_shift": shift,
+        "silent": silent,
     }
 
 
@@ -64,15 +69,24 @@ def _stdp(rule: Any, _steps: int) -> dict[str, Any]:
     common = {"rule": "STDP", "nearest": rule.pairing is Pairing.NEAREST}
     if isinstance(rule, STDP):
         return {
-            **common, "plus": rule.a_plus, "minus": rule.a_minus, "impulse": 1.0, "trace_max": math.inf,
-            "keep_plus": math.exp(-1.0 / rule.tau_plus), "keep_minus": math.exp(-1.0 / rule.tau_minus),
+            **common,
+            "plus": rule.a_plus,
+            "minus": rule.a_minus,
+            "impulse": 1.0,
+            "trace_max": math.inf,
+            "keep_plus": math.exp(-1.0 / rule.tau_plus),
+            "keep_minus": math.exp(-1.0 / rule.tau_minus),
         }
     values = np.arange(rule.trace_max + 1)
     kept = [(values * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS for decay in (rule.decay_plus, rule.decay_minus)]
     return {
-        **common, "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
-        "minus": rounded_product(rule.a_minus, values, rule.evidence_shift), "impulse": rule.trace_impulse,
-        "trace_max": rule.trace_max, "keep_plus": kept[0], "keep_minus": kept[1],
+        **common,
+        "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
+        "minus": rounded_product(rule.a_minus, values, rule.evidence_shift),
+        "impulse": rule.trace_impulse,
+        "trace_max": rule.trace_max,
+        "keep_plus": kept[0],
+        "keep_minus": kept[1],
     }
 
 
@@ -81,7 +95,8 @@ def _sadp(rule: Any, _steps: int) -> dict[str, Any]:
         return {"rule": "SADP", "plus": rule.a_plus, "minus": rule.a_minus}
     values = np.arange((1 << rule.kappa_bits) + 1)
     return {
-        "rule": "SADP", "kappa_bits": rule.kappa_bits,
+        "rule": "SADP",
+        "kappa_bits": rule.kappa_bits,
         "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
         "minus": rounded_product(rule.a_minus, values, rule.evidence_shift),
     }
@@ -89,5 +104,10 @@ def _sadp(rule: Any, _steps: int) -> dict[str, Any]:
 
 # A rule of a class derived from these may step otherwise: it is not known.
 KNOWN: Mapping[type[LocalRule], Callable[[Any, int], dict[str, Any]]] = {
-    SSDP: _ssdp, FixedSSDP: _ssdp, STDP: _stdp, FixedSTDP: _stdp, SADP: _sadp, FixedSADP: _sadp,
+    SSDP: _ssdp,
+    FixedSSDP: _ssdp,
+    STDP: _stdp,
+    FixedSTDP: _stdp,
+    SADP: _sadp,
+    FixedSADP: _sadp,
 }

@@ -83,9 +83,7 @@ def interpreter(python: str | os.PathLike[str] | None) -> str:
 
 
 @contextmanager
-def run_jobs(
-    jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time_limit: float
-) -> Iterator[Results]:
+def run_jobs(jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time_limit: float) -> Iterator[Results]:
     """Run jobs one after the other in one worker; the results live as long as the context.
 
     Raises:
@@ -118,8 +116,12 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
     command = [python, "-m", "worker", str(os.getpid()), str(folder)]
     try:
         process = subprocess.Popen(  # noqa: S603  # the interpreter is the user's choice
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True, env={**os.environ, **single, "PYTHONPATH": path},
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, **single, "PYTHONPATH": path},
             cwd=folder,  # with -m Python looks for modules here first: nothing of the user's must match
         )
     except OSError as error:

@@ -95,8 +95,14 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
                 full[name] += saturated
             if commits_now:  # windows after the last full group stay in the counters
                 weights[name], counters[name], cut = commit(
-                    rule, weights[name], counters[name], p.format.mantissa_min, p.format.mantissa_max,
-                    seed=plan.seed, layer=network.layer(name), index=commits,
+                    rule,
+                    weights[name],
+                    counters[name],
+                    p.format.mantissa_min,
+                    p.format.mantissa_max,
+                    seed=plan.seed,
+                    layer=network.layer(name),
+                    index=commits,
                 )
                 clipped[name] += cut
         commits += commits_now

@@ -35,11 +35,21 @@ class FixedState:
         chip, p = self.chip, self.p
         half = 1 << (chip.state_bits - 1)
         self.u, raw_u = op.next_current(
-            self.u, activation, p.du, offset=chip.current_decay_offset, bits=chip.decay_bits,
-            state_bits=chip.state_bits, activation_shift=chip.activation_shift,
+            self.u,
+            activation,
+            p.du,
+            offset=chip.current_decay_offset,
+            bits=chip.decay_bits,
+            state_bits=chip.state_bits,
+            activation_shift=chip.activation_shift,
         )
         v, raw_v = op.next_voltage(
-            self.v, self.u, self.bias, p.dv, offset=chip.voltage_decay_offset, bits=chip.decay_bits,
+            self.v,
+            self.u,
+            self.bias,
+            p.dv,
+            offset=chip.voltage_decay_offset,
+            bits=chip.decay_bits,
             state_bits=chip.state_bits,
         )
         self.overflow += OverflowCount(

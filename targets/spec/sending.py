@@ -51,7 +51,9 @@ class Sending:
         return arrived
 
     def send(
-        self, step: int, spikes: Mapping[str, NDArray[np.bool_]],
+        self,
+        step: int,
+        spikes: Mapping[str, NDArray[np.bool_]],
         scale: Callable[[BaseProjection, Array], Array] | None = None,
     ) -> None:
         """Deliver the spikes of a step; ``scale`` acts on the sum of one projection and delay."""

@@ -19,7 +19,8 @@ class Traces:
         def arrays(variable: str, kind: type[Any]) -> dict[str, NDArray[Any]]:
             return {
                 p.name: np.zeros((drive.steps, drive.batch, p.size), kind)
-                for p in network.populations if record.wants(variable, p.name)
+                for p in network.populations
+                if record.wants(variable, p.name)
             }
 
         self.spikes, self.v, self.u = arrays("spikes", bool), arrays("v", dtype), arrays("u", dtype)

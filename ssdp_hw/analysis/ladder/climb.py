@@ -96,7 +96,7 @@ def loss_ladder(
     start, on_chip, last = climb.run(network), climb.run(timed), climb.run(fixed)
     cumulative = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
     cumulative += [
-        (step, climb.run(rungs.rounded(timed, fixed, *PARAMETERS[:k + 1]))) for k, step in enumerate(PARAMETERS)
+        (step, climb.run(rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]))) for k, step in enumerate(PARAMETERS)
     ]
     # Registers that never overflowed were as good as endless.
     endless = climb.run(rungs.without_overflow(fixed)) if last.overflow else last
@@ -113,7 +113,14 @@ def loss_ladder(
         lone.append(climb.rung(step, climb.run(make(timed, fixed, step)), start, on_chip, alone=True))
     report = None if fixed.report is None else fixed.report.to_dict()
     return LossLadder(
-        tuple(found), tuple(lone), readout, climb.steps, drive.batch, target, fixed.limits.name, report,
+        tuple(found),
+        tuple(lone),
+        readout,
+        climb.steps,
+        drive.batch,
+        target,
+        fixed.limits.name,
+        report,
     )
 
 
@@ -145,8 +152,13 @@ class _Climb:
         readouts = [p.name for p in self.network.populations if not p.spiking]
         wants_v = bool(readouts) or required_record(self.readout) == "v"
         result = run(
-            which, self.inputs, self.target, record=("spikes", "v") if wants_v else ("spikes",), populations=names,
-            steps=self.steps, on_overflow="ignore",
+            which,
+            self.inputs,
+            self.target,
+            record=("spikes", "v") if wants_v else ("spikes",),
+            populations=names,
+            steps=self.steps,
+            on_overflow="ignore",
         )
         spikes = {p.name: result.spikes[p.name] for p in self.network.populations if p.spiking}
         volts = {n: rungs.in_volts(self.network, which, self.fixed, n, result.v[n]) for n in readouts}
@@ -161,11 +173,17 @@ class _Climb:
         right_before = right if before is None else before.predictions == self.classes
         cells = sum(s.size for s in seen.spikes.values())
         return Rung(
-            step, alone, wilson(int(np.count_nonzero(right)), len(right)),
-            int(np.count_nonzero(seen.predictions == UNDECIDED)), int(np.count_nonzero(right_before & ~right)),
-            int(np.count_nonzero(right & ~right_before)), float(np.mean(seen.predictions == start.predictions)),
+            step,
+            alone,
+            wilson(int(np.count_nonzero(right)), len(right)),
+            int(np.count_nonzero(seen.predictions == UNDECIDED)),
+            int(np.count_nonzero(right_before & ~right)),
+            int(np.count_nonzero(right & ~right_before)),
+            float(np.mean(seen.predictions == start.predictions)),
             sum(int(np.count_nonzero(s)) for s in seen.spikes.values()) / cells if cells else None,
-            _agreements(seen, start), () if before is None else _agreements(seen, before), seen.overflow,
+            _agreements(seen, start),
+            () if before is None else _agreements(seen, before),
+            seen.overflow,
         )
 
 

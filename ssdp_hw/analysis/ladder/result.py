@@ -125,15 +125,25 @@ class LossLadder:
     def header(self) -> tuple[str, ...]:
         """Column titles of :meth:`cells`."""
         return (
-            "step", "accuracy (95 %)", "lost, won", "same as float", "spike rate", "spikes as in float", "overflows",
+            "step",
+            "accuracy (95 %)",
+            "lost, won",
+            "same as float",
+            "spike rate",
+            "spikes as in float",
+            "overflows",
         )
 
     def cells(self, *, alone: bool = False) -> list[tuple[str, ...]]:
         """One tuple of texts a cumulative rung (or a step alone), for tables."""
         return [
             (
-                r.step.label, r.accuracy.percent(), f"{r.lost}, {r.won}", f"{r.same_as_float:.1%}",
-                "-" if r.spike_rate is None else f"{r.spike_rate:.4f}", "; ".join(map(str, r.layers)) or "-",
+                r.step.label,
+                r.accuracy.percent(),
+                f"{r.lost}, {r.won}",
+                f"{r.same_as_float:.1%}",
+                "-" if r.spike_rate is None else f"{r.spike_rate:.4f}",
+                "; ".join(map(str, r.layers)) or "-",
                 "-" if r.overflow is None else str(r.overflow),
             )
             for r in (self.alone if alone else self.cumulative)

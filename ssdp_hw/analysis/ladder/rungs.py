@@ -130,8 +130,13 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
         bias = q.bias if Step.DECAYS in steps else q.bias / ratio
         v_init, threshold = q.v_init, q.vth << chip.activation_shift
     values: dict[str, Any] = {
-        "size": p.size, "v_init": v_init, "decay_u": decay_u, "gain_u": np.ones(p.size), "decay_v": decay_v,
-        "gain_v": np.ones(p.size), "drift": bias,
+        "size": p.size,
+        "v_init": v_init,
+        "decay_u": decay_u,
+        "gain_u": np.ones(p.size),
+        "decay_v": decay_v,
+        "gain_v": np.ones(p.size),
+        "drift": bias,
     }
     neuron = StepNeuron(**values, v_threshold=threshold, v_reset=0.0) if p.spiking else StepReadout(**values)
     return replace(p, neuron=neuron, bias=0.0)
@@ -140,9 +145,9 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
 def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Collection[Step]) -> Projection:
     if Step.WEIGHTS in steps:
         units = units_of(fixed, p.name)
-        return replace(p, weight=with_synapse_values(
-            units, synapse_values(units) * float(1 << fixed.limits.activation_shift)
-        ))
+        return replace(
+            p, weight=with_synapse_values(units, synapse_values(units) * float(1 << fixed.limits.activation_shift))
+        )
     scales = np.broadcast_to(_scale(fixed, p.target), (p.shape[0],))
     return replace(p, weight=times_rows(exact.weight, scales))
 
@@ -157,9 +162,15 @@ def _scale(fixed: FixedNetwork, name: str) -> Any:
 def without_overflow(fixed: FixedNetwork) -> FixedNetwork:
     """The same integers on a chip whose registers are so wide that nothing wraps or saturates."""
     chip = fixed.limits
-    return replace(fixed, chip=replace(
-        chip, name=f"{chip.name}-wide", state_bits=62 - chip.decay_bits, activation_bits=63,
-    ))
+    return replace(
+        fixed,
+        chip=replace(
+            chip,
+            name=f"{chip.name}-wide",
+            state_bits=62 - chip.decay_bits,
+            activation_bits=63,
+        ),
+    )
 
 
 def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> FixedNetwork:
@@ -171,10 +182,19 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
     chip = fixed.limits
     finer = 0 if step is Step.STATE else max(_FINE_STATE_BITS - chip.state_bits, 0)
     fine = replace(
-        chip, name=f"{chip.name}-fine", weight_bits=MAX_SCALE_BITS, weight_scale_bits=MAX_SCALE_BITS,
-        weight_exp_min=-31, weight_exp_max=31, decay_bits=_FINE_DECAY_BITS, activation_shift=0, activation_bits=63,
-        state_bits=_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer, threshold_bits=31,
-        bias_mant_bits=32, bias_exp_max=7,
+        chip,
+        name=f"{chip.name}-fine",
+        weight_bits=MAX_SCALE_BITS,
+        weight_scale_bits=MAX_SCALE_BITS,
+        weight_exp_min=-31,
+        weight_exp_max=31,
+        decay_bits=_FINE_DECAY_BITS,
+        activation_shift=0,
+        activation_bits=63,
+        state_bits=_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer,
+        threshold_bits=31,
+        bias_mant_bits=32,
+        bias_exp_max=7,
     )
     # In the units of the chip the scale is that of the finer state.
     normal = {
@@ -187,7 +207,8 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         replace(fixed_population(p, scale, fine), scale=_scale(fixed, name) * scale) for name, p in normal.items()
     ]
     projections = [
-        q for p in lowered.projections
+        q
+        for p in lowered.projections
         for q in fixed_projections(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
     ]
     return FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
@@ -207,5 +228,3 @@ def in_volts(network: Network, which: AnyNetwork, fixed: FixedNetwork, name: str
     else:
         return np.asarray(v)
     return np.asarray(v / scale + network.population(name).neuron.parameter("v_reset"))
-
-

@@ -215,9 +215,7 @@ def _population(name: str, layer: Layer, size: int, bias: Any) -> FixedPopulatio
         raise UnsupportedError(
             f"{neuron.title}: iDecay, vDecay = {decay}; expected 1 .. {chip.decay_max + 1} and 0 .. {chip.decay_max}"
         )
-    return FixedPopulation(
-        name=name, size=size, du=decay[0] - 1, dv=decay[1], vth=neuron.integer("vThMant"), **values
-    )
+    return FixedPopulation(name=name, size=size, du=decay[0] - 1, dv=decay[1], vth=neuron.integer("vThMant"), **values)
 
 
 def _matrix(layer: Layer, name: str, post: int, pre: int) -> Int:

@@ -21,8 +21,18 @@ MAX_LAYERS = 1000
 MAX_VALUES = 1 << 24
 
 _NEURON = {
-    "type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "messageBits", "wgtExp", "weight_exp",
-    "scaleRho", "tauRho", "theta",  # of training
+    "type",
+    "iDecay",
+    "vDecay",
+    "vThMant",
+    "refDelay",
+    "gradedSpike",
+    "messageBits",
+    "wgtExp",
+    "weight_exp",
+    "scaleRho",
+    "tauRho",
+    "theta",  # of training
 }
 _KERNEL = {"kernelSize", "stride", "padding", "dilation"}
 FIELDS = {

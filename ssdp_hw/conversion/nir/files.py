@@ -48,7 +48,8 @@ def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
         ParameterError: a name that is empty or not printable.
     """
     found = [
-        f"'{check_name(name, f'{where}node')}' ({kind})" for name, kind in types.items()
+        f"'{check_name(name, f'{where}node')}' ({kind})"
+        for name, kind in types.items()
         if kind not in SUPPORTED and kind != "Port"
     ]
     if found:

@@ -138,8 +138,10 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
 
 def _structure(network: AnyNetwork) -> list[Any]:
     return [
-        *((i.name, i.size) for i in network.inputs), *((p.name, p.size) for p in network.populations),
-        *((q.name, q.source, q.target, q.shape, q.synapse_count) for q in network.projections), tuple(network.outputs),
+        *((i.name, i.size) for i in network.inputs),
+        *((p.name, p.size) for p in network.populations),
+        *((q.name, q.source, q.target, q.shape, q.synapse_count) for q in network.projections),
+        tuple(network.outputs),
     ]
 
 

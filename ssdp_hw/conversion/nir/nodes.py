@@ -36,7 +36,9 @@ SUPPORTED = ("Input", "Output", *LINEAR, "Flatten", "Delay", *NEURONS, "Threshol
 # Nodes that act on each value by itself, and their parameters.
 _ELEMENTWISE = {
     **{kind: tuple(names) for kind, (_, names) in NEURONS.items()},
-    "Threshold": ("threshold",), "Scale": ("scale",), "Delay": ("delay",),
+    "Threshold": ("threshold",),
+    "Scale": ("scale",),
+    "Delay": ("delay",),
 }
 
 
@@ -122,7 +124,7 @@ def flattened(node: Any, shape: Shape) -> Shape:
     last = end + len(shape) if end < 0 else end
     if not 0 <= start <= last < len(shape):
         return (math.prod(shape),)
-    return *shape[:start], math.prod(shape[start:last + 1]), *shape[last + 1:]
+    return *shape[:start], math.prod(shape[start : last + 1]), *shape[last + 1 :]
 
 
 def _common_shape(owner: str, shapes: dict[str, Shape]) -> Shape | None:

@@ -35,8 +35,10 @@ class TauUnit(Choice):
 # Time constants by NIR type; and for each gain the time constant that NIR's equation divides it by.
 _TAUS = {"LI": ("tau",), "LIF": ("tau",), "CubaLI": ("tau_mem", "tau_syn"), "CubaLIF": ("tau_mem", "tau_syn")}
 _GAINS = {
-    "LI": {"r": "tau"}, "LIF": {"r": "tau"},
-    "CubaLI": {"r": "tau_mem", "w_in": "tau_syn"}, "CubaLIF": {"r": "tau_mem", "w_in": "tau_syn"},
+    "LI": {"r": "tau"},
+    "LIF": {"r": "tau"},
+    "CubaLI": {"r": "tau_mem", "w_in": "tau_syn"},
+    "CubaLIF": {"r": "tau_mem", "w_in": "tau_syn"},
 }
 
 
@@ -76,7 +78,12 @@ _NO_RESET_VALUE = {kind: {"v_reset": 0.0} for kind in ("LIF", "CubaLIF", "IF")}
 
 PRESETS: dict[str, Preset] = {
     "snntorch": Preset(
-        "snnTorch 1.0.0", "run", 1e-4, Reset.ZERO, whole_input=("IF",), ignored=_NO_RESET_VALUE,
+        "snnTorch 1.0.0",
+        "run",
+        1e-4,
+        Reset.ZERO,
+        whole_input=("IF",),
+        ignored=_NO_RESET_VALUE,
         remarks=(
             "snnTorch's own import takes IF as a neuron that leaks (beta 0.9); here it does not leak",
             "snnTorch's RSynaptic resets a step late, whatever the file says; here the reset is immediate, as in its "
@@ -84,7 +91,11 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "norse": Preset(
-        "Norse 1.1.0", "run", 1e-3, Reset.ZERO, whole_input=("IF",),
+        "Norse 1.1.0",
+        "run",
+        1e-3,
+        Reset.ZERO,
+        whole_input=("IF",),
         ignored={**_NO_RESET_VALUE, "LIF": {"v_reset": 0.0, "r": 1.0}},
         remarks=(
             "Norse's own export writes time constants multiplied by dt; divide those of such a file by dt first",
@@ -92,8 +103,15 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "sinabs": Preset(
-        "Sinabs 3.1.3", "run", 1e-3, Reset.SUBTRACT, Comparison.AT_LEAST, Discretization.EXPONENTIAL,
-        tau_unit=TauUnit.STEPS, whole_input=("LI", "LIF", "CubaLIF", "IF"), decayed_current=True,
+        "Sinabs 3.1.3",
+        "run",
+        1e-3,
+        Reset.SUBTRACT,
+        Comparison.AT_LEAST,
+        Discretization.EXPONENTIAL,
+        tau_unit=TauUnit.STEPS,
+        whole_input=("LI", "LIF", "CubaLIF", "IF"),
+        decayed_current=True,
         ignored=_NO_RESET_VALUE,
         remarks=(
             "Sinabs lets a neuron fire several times in a step (MultiSpike); here it fires once, so the two agree "
@@ -102,12 +120,26 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "spyx": Preset(
-        "Spyx 1.0.0", "run", 1e-3, Reset.SUBTRACT, tau_unit=TauUnit.STEPS, timing=Timing.LAYER_STEPS,
-        whole_input=("LIF", "CubaLIF", "IF"), ignored=_NO_RESET_VALUE, late_subtraction=("LIF",),
+        "Spyx 1.0.0",
+        "run",
+        1e-3,
+        Reset.SUBTRACT,
+        tau_unit=TauUnit.STEPS,
+        timing=Timing.LAYER_STEPS,
+        whole_input=("LIF", "CubaLIF", "IF"),
+        ignored=_NO_RESET_VALUE,
+        late_subtraction=("LIF",),
     ),
     "rockpool": Preset(
-        "Rockpool 3.1.0", "run", 1e-3, Reset.SUBTRACT, Comparison.AT_LEAST, Discretization.EXPONENTIAL,
-        whole_input=("LIF", "CubaLIF"), decayed_current=True, ignored=_NO_RESET_VALUE,
+        "Rockpool 3.1.0",
+        "run",
+        1e-3,
+        Reset.SUBTRACT,
+        Comparison.AT_LEAST,
+        Discretization.EXPONENTIAL,
+        whole_input=("LIF", "CubaLIF"),
+        decayed_current=True,
+        ignored=_NO_RESET_VALUE,
         remarks=(
             "Rockpool lets a neuron fire several times in a step; here it fires once, so the two agree while no "
             "voltage reaches twice the threshold",
@@ -115,8 +147,13 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "lava-dl": Preset(
-        "lava-dl 0.6.0 (SLAYER's CUBA neuron)", "run", 1e-3, Reset.ZERO, timing=Timing.LAYER_STEPS,
-        whole_input=("LIF", "CubaLIF"), ignored=_NO_RESET_VALUE,
+        "lava-dl 0.6.0 (SLAYER's CUBA neuron)",
+        "run",
+        1e-3,
+        Reset.ZERO,
+        timing=Timing.LAYER_STEPS,
+        whole_input=("LIF", "CubaLIF"),
+        ignored=_NO_RESET_VALUE,
         remarks=(
             "SLAYER rounds current and voltage to 1/4096 in every step, and here they are float: voltages agree within "
             "that rounding, and spikes but for ties; the .net file that it exports is read exactly",
@@ -162,10 +199,14 @@ def as_framework(flat: FlatGraph, preset: Preset, semantics: Semantics, reset: R
     nodes, edges = dict(flat.nodes), list(flat.edges)
     for name, node in flat.nodes.items():
         kind = kind_of(node)
-        changed = _changed(node, **{
-            p: np.full(np.shape(getattr(node, p)), value) for p, value in preset.ignored.get(kind, {}).items()
-            if np.any(getattr(node, p, value) != value)
-        })
+        changed = _changed(
+            node,
+            **{
+                p: np.full(np.shape(getattr(node, p)), value)
+                for p, value in preset.ignored.get(kind, {}).items()
+                if np.any(getattr(node, p, value) != value)
+            },
+        )
         if kind in preset.whole_input:
             changed = _with_whole_input(changed, preset, semantics)
         nodes[name] = changed

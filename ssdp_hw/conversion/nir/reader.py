@@ -58,17 +58,33 @@ class _Choices:
 
 @overload
 def from_nir(
-    source: _Source, dt: float, *, preset: str | None = ..., reset: Reset | str | None = ...,
-    threshold: Comparison | str | None = ..., discretization: Discretization | str | None = ...,
-    update_order: UpdateOrder | str | None = ..., tau_unit: TauUnit | str | None = ...,
-    timing: Timing | str | None = ..., max_synapses: int = ..., max_bytes: int = ...,
+    source: _Source,
+    dt: float,
+    *,
+    preset: str | None = ...,
+    reset: Reset | str | None = ...,
+    threshold: Comparison | str | None = ...,
+    discretization: Discretization | str | None = ...,
+    update_order: UpdateOrder | str | None = ...,
+    tau_unit: TauUnit | str | None = ...,
+    timing: Timing | str | None = ...,
+    max_synapses: int = ...,
+    max_bytes: int = ...,
 ) -> Network: ...
 @overload
 def from_nir(
-    source: _Source, dt: float | None = None, *, preset: str | None = ..., reset: Reset | str | None = ...,
-    threshold: Comparison | str | None = ..., discretization: Discretization | str | None = ...,
-    update_order: UpdateOrder | str | None = ..., tau_unit: TauUnit | str | None = ...,
-    timing: Timing | str | None = ..., max_synapses: int = ..., max_bytes: int = ...,
+    source: _Source,
+    dt: float | None = None,
+    *,
+    preset: str | None = ...,
+    reset: Reset | str | None = ...,
+    threshold: Comparison | str | None = ...,
+    discretization: Discretization | str | None = ...,
+    update_order: UpdateOrder | str | None = ...,
+    tau_unit: TauUnit | str | None = ...,
+    timing: Timing | str | None = ...,
+    max_synapses: int = ...,
+    max_bytes: int = ...,
 ) -> AnyNetwork: ...
 def from_nir(
     source: _Source,
@@ -127,10 +143,15 @@ def from_nir(
         return None if value is None else kind(value)
 
     choices = _Choices(
-        chosen, dt if dt is not None or chosen is None else chosen.dt, choice(Reset, reset, "reset"),
-        choice(Comparison, threshold, "threshold"), choice(Discretization, discretization, "discretization"),
-        choice(UpdateOrder, update_order, "update_order"), choice(TauUnit, tau_unit, "tau_unit") or TauUnit.SECONDS,
-        choice(Timing, timing, "timing") or Timing.PROJECTIONS, as_int(max_synapses, "max_synapses"),
+        chosen,
+        dt if dt is not None or chosen is None else chosen.dt,
+        choice(Reset, reset, "reset"),
+        choice(Comparison, threshold, "threshold"),
+        choice(Discretization, discretization, "discretization"),
+        choice(UpdateOrder, update_order, "update_order"),
+        choice(TauUnit, tau_unit, "tau_unit") or TauUnit.SECONDS,
+        choice(Timing, timing, "timing") or Timing.PROJECTIONS,
+        as_int(max_synapses, "max_synapses"),
     )
     return _read(source, max_bytes, lambda graph: _lower(graph, choices))
 
@@ -205,8 +226,12 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
     network = Network(inputs, populations, projections, read, semantics)
     found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring)]
     if header is None:
-        notes = [*_assumed(network, choices), *(f"output '{o}' is population '{p}'" for o, p in outputs.items()),
-                 *_remarks(wiring), *found]
+        notes = [
+            *_assumed(network, choices),
+            *(f"output '{o}' is population '{p}'" for o, p in outputs.items()),
+            *_remarks(wiring),
+            *found,
+        ]
     else:
         notes = [*header.notes, *_overridden(choices, header), *found]
     network = replace(network, notes=list(dict.fromkeys(notes)))
@@ -219,14 +244,13 @@ def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
         raise ParameterError("NIR does not state the length of a step: give dt, in seconds (--dt)")
     stated = stated or Semantics(1.0)
     return Semantics(
-        stated.dt if choices.dt is None else choices.dt, choices.discretization or stated.discretization,
+        stated.dt if choices.dt is None else choices.dt,
+        choices.discretization or stated.discretization,
         choices.update_order or stated.update_order,
     )
 
 
-def _population(
-    wiring: Wiring, name: str, signals: Signals, choices: _Choices, semantics: Semantics
-) -> Population:
+def _population(wiring: Wiring, name: str, signals: Signals, choices: _Choices, semantics: Semantics) -> Population:
     bias = None
     for before in wiring.before[name]:
         bias = add_constants(bias, signals.of[before].constant)
@@ -235,7 +259,9 @@ def _population(
     if "v_init" in metadata_of(node):
         neuron = replace(neuron, v_init=metadata_of(node)["v_init"])
     return Population(
-        name=_own_name(wiring, name), neuron=neuron, bias=0.0 if bias is None else bias,
+        name=_own_name(wiring, name),
+        neuron=neuron,
+        bias=0.0 if bias is None else bias,
         reset=choices.reset or Reset(text_of(node, "reset") or Reset.ZERO),
         threshold=choices.threshold or Comparison(text_of(node, "threshold") or Comparison.ABOVE),
     )
@@ -273,7 +299,8 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
             notes += [
                 f"{wiring.title(n)}: unrolled, without shared weights, since other linear nodes come before, behind or "
                 f"beside it without a neuron between: {synapse_values(matrix).size} synapses"
-                for n in via if n in wiring.convolutions
+                for n in via
+                if n in wiring.convolutions
             ]
         name = base if count[base] == 1 else f"{origin}->{base}->{target}" if via else base
         while name in used:

@@ -96,7 +96,8 @@ def _settle(wiring: Wiring, name: str, own: Shape | None, arriving: Shape | None
         if own is None and kind in CONVOLUTIONS:
             wiring.repairs.append(f"{owner} states no input_shape; it is {taken[1:]}, as what arrives there")
         made = (
-            pooling(owner, node, taken, average=kind == "AvgPool2d") if kind in POOLINGS
+            pooling(owner, node, taken, average=kind == "AvgPool2d")
+            if kind in POOLINGS
             else convolution(owner, node, taken, axes)
         )
         wiring.convolutions[name] = made

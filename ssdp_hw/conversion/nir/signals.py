@@ -177,7 +177,9 @@ def _folded(matrix: Any, before: Any) -> ConvWeight | None:
 def _is_diagonal(matrix: Any) -> bool:
     size = matrix.shape[0]
     return (
-        sp.issparse(matrix) and matrix.shape == (size, size) and np.array_equal(matrix.indptr, np.arange(size + 1))
+        sp.issparse(matrix)
+        and matrix.shape == (size, size)
+        and np.array_equal(matrix.indptr, np.arange(size + 1))
         and np.array_equal(matrix.indices, np.arange(size))
     )
 
@@ -208,9 +210,7 @@ def _put(signal: Signal, key: tuple[str, int], term: Term, size: int) -> None:
     signal.terms[key] = term
 
 
-def add_constants(
-    a: NDArray[np.float64] | None, b: NDArray[np.float64] | None
-) -> NDArray[np.float64] | None:
+def add_constants(a: NDArray[np.float64] | None, b: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
     """The sum of two constants, either of which may be missing."""
     return b if a is None else a if b is None else a + b
 

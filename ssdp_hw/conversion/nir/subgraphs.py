@@ -80,8 +80,9 @@ def _renamed(graph: nir.NIRGraph, edges: list[tuple[str, str]]) -> dict[str, tup
     """For each missing node that edges name, the Input and Output that stand for it, if that is certain."""
     found = {}
     for name in dict.fromkeys(end for edge in edges for end in edge if end not in graph.nodes):
-        starts, stops = ([n for n in _members(graph, name) if kind_of(graph.nodes[n]) == kind]
-                         for kind in ("Input", "Output"))
+        starts, stops = (
+            [n for n in _members(graph, name) if kind_of(graph.nodes[n]) == kind] for kind in ("Input", "Output")
+        )
         if len(starts) == 1 and len(stops) == 1:
             found[name] = starts[0], stops[0]
     return found
@@ -91,9 +92,7 @@ def _members(graph: nir.NIRGraph, name: str) -> Iterator[str]:
     return (n for n in graph.nodes if isinstance(n, str) and n.startswith(f"{name}."))
 
 
-def _resolved(
-    graph: nir.NIRGraph, edge: tuple[str, str], end: int, renamed: dict[str, tuple[str, str]]
-) -> str:
+def _resolved(graph: nir.NIRGraph, edge: tuple[str, str], end: int, renamed: dict[str, tuple[str, str]]) -> str:
     """The node of this graph, or of one nested in it, at one end of an edge (0: where it starts)."""
     name = edge[end]
     if name in renamed:
@@ -112,6 +111,6 @@ def _resolved(
     if node is not None:
         return name
     for outer, inner in graph.nodes.items():
-        if isinstance(inner, nir.NIRGraph) and name.startswith(f"{outer}.") and name[len(outer) + 1:] in inner.nodes:
+        if isinstance(inner, nir.NIRGraph) and name.startswith(f"{outer}.") and name[len(outer) + 1 :] in inner.nodes:
             return name
     raise ParameterError(f"{shown}: the graph has no node {name!r}")

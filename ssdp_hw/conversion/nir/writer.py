@@ -158,7 +158,6 @@ class _Graph:
             self.nodes[key] = nir.Affine(np.zeros((target.size, 1)), np.array(bias))
             self.edges.append((key, self._keys[target.name]))
 
-
     def _behind(self, before: str, name: str, node: Any) -> str:
         """Add a node behind another; returns its key."""
         key = self._free(name)
@@ -191,9 +190,7 @@ def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
         if isinstance(p.weight, ConvWeight):
             for name, shape in zip((p.source, p.target), _outer_shapes(p.weight), strict=True):
                 found[name].add(shape)
-    return {
-        name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()
-    }
+    return {name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()}
 
 
 def _outer_shapes(weight: ConvWeight) -> tuple[tuple[int, ...], tuple[int, ...]]:

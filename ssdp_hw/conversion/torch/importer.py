@@ -154,7 +154,8 @@ def _check_tensors(module: Any, stages: list[_Stage]) -> None:
     used = {id(t) for stage in stages for t in stage.neurons.tensors}
     used |= {id(t) for stage in stages for _, layer in stage.layers for t in (*layer.parameters(), *layer.buffers())}
     missing = [
-        name for name, tensor in (*module.named_parameters(), *module.named_buffers())
+        name
+        for name, tensor in (*module.named_parameters(), *module.named_buffers())
         if id(tensor) not in used and name.rpartition(".")[2] not in _STATE
     ]
     if missing:

@@ -50,8 +50,10 @@ def node_of(name: str, module: Any, norm: Any = None) -> Any:
         if module.padding_mode != "zeros":
             raise UnsupportedError(f"layer '{name}' ({kind}): padding_mode '{module.padding_mode}'; only zeros")
         made = nir.Conv1d if kind == "Conv1d" else nir.Conv2d
-        numbers = [k[0] if kind == "Conv1d" and isinstance(k, tuple) else k
-                   for k in (module.stride, module.padding, module.dilation)]
+        numbers = [
+            k[0] if kind == "Conv1d" and isinstance(k, tuple) else k
+            for k in (module.stride, module.padding, module.dilation)
+        ]
         return made(None, weight, *numbers, module.groups, np.zeros(len(weight)) if bias is None else bias)
     if kind == "Flatten":
         if module.start_dim < 1:

@@ -136,8 +136,11 @@ def _leaky(beta: Real, alpha: Real | None, threshold: Real, dt: float, metadata:
     if np.any(alpha == 1):
         raise UnsupportedError("a synaptic current that does not decay (alpha = 1) cannot be expressed")
     return nir.CubaLIF(
-        tau_mem=full(dt / (1 - beta)), tau_syn=full(dt / (1 - alpha)), r=full(1 / (1 - beta)),
-        w_in=full(1 / (1 - alpha)), **rest,
+        tau_mem=full(dt / (1 - beta)),
+        tau_syn=full(dt / (1 - alpha)),
+        r=full(1 / (1 - beta)),
+        w_in=full(1 / (1 - alpha)),
+        **rest,
     )
 
 

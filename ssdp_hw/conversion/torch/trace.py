@@ -35,7 +35,8 @@ def chain_of(module: Any, sample: Any) -> tuple[list[tuple[str, Any]], tuple[int
     hooks = [
         leaf.register_forward_hook(
             lambda _, given, made, name=name: calls.append((name, given[0] if given else None, _first(made)))
-        ) for name, leaf in leaves.items()
+        )
+        for name, leaf in leaves.items()
     ]
     try:
         with undisturbed(module), torch.no_grad():

@@ -55,7 +55,9 @@ def main(parent: int, folder: Path) -> None:
         jobs = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
         seconds = [run_job(folder, number, job) for number, job in enumerate(jobs)]
         versions = {
-            "python": sys.version.split()[0], "lava": metadata.version("lava-nc"), "numpy": metadata.version("numpy")
+            "python": sys.version.split()[0],
+            "lava": metadata.version("lava-nc"),
+            "numpy": metadata.version("numpy"),
         }
         for name, value in (("versions", versions), ("seconds", seconds)):
             (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")

@@ -19,8 +19,7 @@ from .processes.plastic_connection import PlasticConnection
 from .processes.spike_source import SpikeSource
 
 PROCESSES = {
-    c.__name__: c
-    for c in (LIF, Dense, DelayDense, LearningDense, SpikeSource, Neurons, Connection, PlasticConnection)
+    c.__name__: c for c in (LIF, Dense, DelayDense, LearningDense, SpikeSource, Neurons, Connection, PlasticConnection)
 }
 
 
@@ -54,7 +53,9 @@ def function_of(file: str, name: str) -> Any:
 
 
 def build(
-    nodes: list[dict[str, Any]], links: list[list[str]], arrays: Mapping[str, Any],
+    nodes: list[dict[str, Any]],
+    links: list[list[str]],
+    arrays: Mapping[str, Any],
     further: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Processes by node name, connected.
@@ -69,9 +70,7 @@ def build(
     made = {}
     for node in nodes:
         parameters = {key: parameter(value, arrays) for key, value in node["parameters"].items()}
-        made[node["name"]] = PROCESSES[node["kind"]](
-            name=node["name"], **parameters, **further.get(node["name"], {})
-        )
+        made[node["name"]] = PROCESSES[node["kind"]](name=node["name"], **parameters, **further.get(node["name"], {}))
     for source, out_port, target, in_port in links:
         getattr(made[source], out_port).connect(getattr(made[target], in_port))
     return made

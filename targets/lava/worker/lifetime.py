@@ -33,9 +33,7 @@ def follow(parent: int) -> None:
     """Die with the process ``parent``, which must be this one's, and let all forked processes do likewise."""
     die_with(parent)
     forking: list[int] = []
-    os.register_at_fork(
-        before=lambda: forking.append(os.getpid()), after_in_child=lambda: die_with(forking[-1])
-    )
+    os.register_at_fork(before=lambda: forking.append(os.getpid()), after_in_child=lambda: die_with(forking[-1]))
 
 
 def report(error_file: Path) -> None:

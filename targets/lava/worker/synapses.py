@@ -56,7 +56,7 @@ class Synapses:
     def activations(self, spikes: Any) -> list[tuple[int, Any]]:
         """For each delay the sum of the weights of what fired: spikes (batch, pre) to (batch, post)."""
         total = (self._matrix @ spikes.T.astype(self.dtype)).T
-        return [(d, total[:, k * self.post:(k + 1) * self.post]) for k, d in enumerate(self.delays)]
+        return [(d, total[:, k * self.post : (k + 1) * self.post]) for k, d in enumerate(self.delays)]
 
 
 class Slots:

@@ -35,9 +35,7 @@ class Connection(AbstractProcess):
     def __init__(
         self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, restart: int = 0, **kwargs: Any
     ) -> None:
-        super().__init__(
-            weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, restart=restart, **kwargs
-        )
+        super().__init__(weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, restart=restart, **kwargs)
         post, pre = weights.shape
         leading = () if batch == 1 else (batch,)
         self.s_in = InPort(shape=(*leading, pre))

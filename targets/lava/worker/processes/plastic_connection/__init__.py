@@ -38,12 +38,34 @@ class PlasticConnection(AbstractProcess):
     """
 
     def __init__(
-        self, *, weights: Any, delays: Any, batch: int, restart: int, windows: int, sizes: Any, commits: Any,
-        rule: str, weight_exp: int = 0, gates: Any = None, own_gate: Any = None, **further: Any,
+        self,
+        *,
+        weights: Any,
+        delays: Any,
+        batch: int,
+        restart: int,
+        windows: int,
+        sizes: Any,
+        commits: Any,
+        rule: str,
+        weight_exp: int = 0,
+        gates: Any = None,
+        own_gate: Any = None,
+        **further: Any,
     ) -> None:
         super().__init__(
-            weights=weights, delays=delays, batch=batch, restart=restart, windows=windows, sizes=sizes,
-            commits=commits, rule=rule, weight_exp=weight_exp, gates=gates, own_gate=own_gate, **further,
+            weights=weights,
+            delays=delays,
+            batch=batch,
+            restart=restart,
+            windows=windows,
+            sizes=sizes,
+            commits=commits,
+            rule=rule,
+            weight_exp=weight_exp,
+            gates=gates,
+            own_gate=own_gate,
+            **further,
         )
         post, pre = weights.shape
         leading = () if batch == 1 else (batch,)
@@ -200,7 +222,9 @@ class PyPlasticFixed(AbstractPlasticModel):
 
     def results(self) -> dict[str, Any]:
         return {
-            "weights": self.stored, "counters": self.counters, "full": np.int64(self.full),
+            "weights": self.stored,
+            "counters": self.counters,
+            "full": np.int64(self.full),
             "clipped": np.int64(self.clipped),
         }
 
