@@ -29,11 +29,9 @@ from inference import Runner, additions, emulators, fixed_contenders, float_cont
 from learning import learning_groups
 from measure import Timing, measure
 from peer_process import PeerProcess
-from profile_engine import lines as profile_lines
-from profile_engine import profile
+from profile_engine import lines as profile_lines, profile
 from roofline import roofline
-from scaling import lines as scaling_lines
-from scaling import scaling
+from scaling import lines as scaling_lines, scaling
 from workloads import inference_workloads
 
 import ssdp_hw as sh
@@ -44,7 +42,7 @@ COMPILED = bool(os.environ.get("SSDP_HW_BENCH_COMPILED"))
 
 def installed(target: str) -> bool:
     """Whether a target can run here."""
-    return any(t.name == target and t.installed for t in sh.targets())
+    return any(t.name == target and t.installed for t in sh.list_targets())
 
 
 def group(name: str, batch: int, timings: list[Timing], base: str, **more: Any) -> dict[str, Any]:

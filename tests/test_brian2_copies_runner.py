@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from brian2_helpers import assert_close, assert_equal, requires_brian2, run_both
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh

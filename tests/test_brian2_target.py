@@ -15,7 +15,9 @@ from ssdp_hw.running.target import get_target
 
 @requires_brian2
 def test_asking_whether_it_is_installed_does_not_import_it():
-    code = "import ssdp_hw, sys; print([t.name for t in ssdp_hw.targets() if t.installed], 'brian2' in sys.modules)"
+    code = (
+        "import ssdp_hw, sys; print([t.name for t in ssdp_hw.list_targets() if t.installed], 'brian2' in sys.modules)"
+    )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'brian2'" in printed
     assert printed.strip().endswith("False")

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ssdp_hw import checks
 from ssdp_hw.checks import Choice, check_name, int_vector, real_vector, weight_matrix, with_synapse_values

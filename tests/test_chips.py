@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip

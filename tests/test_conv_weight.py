@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 from conv_strategies import convolutions
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError

@@ -6,13 +6,11 @@ import nir
 import numpy as np
 import pytest
 from conv_strategies import fixed_conv_networks, float_conv_networks, unrolled
-from hypothesis import HealthCheck, Phase, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, event, given, settings, strategies as st
 from plan_strategies import learning_runs
 from strategies import drives_for
 from test_engine import assert_close, assert_equal, run
-from test_engine_learning import assert_bits_equal, learn
-from test_engine_learning import assert_close as assert_learned_close
+from test_engine_learning import assert_bits_equal, assert_close as assert_learned_close, learn
 from test_nir_writer import equal
 
 import ssdp_hw as sh

@@ -8,8 +8,7 @@ import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from ssdp_hw.targets.engine.program import compiled_program
 from ssdp_hw.targets.engine.run import available_threads, share, thread_count
 from ssdp_hw.targets.engine.team_kernels import next_sample

@@ -7,8 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from ssdp_hw.targets.engine.inference import run_program
 from ssdp_hw.targets.engine.program import compile_program
 from ssdp_hw.targets.engine.run import available_threads, together

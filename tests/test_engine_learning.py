@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import HealthCheck, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, event, given, settings, strategies as st
 from plan_strategies import learning_runs, lively_runs
 from ssdp_hw.targets.engine.run import available_threads
 from test_engine_kernels import network as any_network

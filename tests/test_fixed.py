@@ -3,12 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import fixed_networks
 
-from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input, WeightFormat
-from ssdp_hw import arithmetic as op
+from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input, WeightFormat, arithmetic as op
 from ssdp_hw.chips import chip_names, load_chip
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import design_rule_violations

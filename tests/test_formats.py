@@ -8,8 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.formats import Rounding, SignMode, WeightFormat, round_to_int, sign_mode_of

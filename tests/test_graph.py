@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ssdp_hw import LI, LIF, Input, Network, Population, Projection, Semantics
 from ssdp_hw.errors import ParameterError, ShapeError

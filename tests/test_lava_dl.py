@@ -5,8 +5,7 @@ import itertools
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from test_nir_hostile import BYTES, damaged
 from typer.testing import CliRunner
 

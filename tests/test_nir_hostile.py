@@ -6,8 +6,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from test_nir_writer import network
 from test_storage import fixed_network
 

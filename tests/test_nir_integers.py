@@ -8,8 +8,7 @@ import nir
 import numpy as np
 import pytest
 from conv_strategies import fixed_conv_networks
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from strategies import fixed_networks
 from test_nir_writer import network as float_network
 from test_storage import fixed_network, report, same

@@ -8,8 +8,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, I
 from ssdp_hw.conversion.nir import from_nir

@@ -6,8 +6,7 @@ import nir
 import nir_evaluator
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from nir_evaluator import Evaluator
 
 from ssdp_hw.conversion.nir import from_nir

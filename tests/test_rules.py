@@ -4,8 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, Pairing

@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from strategies import CHIP, float_networks
 
 import ssdp_hw as sh
@@ -96,7 +95,7 @@ def test_each_projection_names_its_parts_and_their_error(case):
 
 @pytest.mark.parametrize("target", ["spec", "lava", "brian2"])
 def test_targets_agree_on_split_weights(case, target):
-    if not next(t for t in sh.targets() if t.name == target).installed:
+    if not next(t for t in sh.list_targets() if t.name == target).installed:
         pytest.skip(f"{target} is not installed")
     net, spikes = case
     fixed = sh.quantize(net, calibration=spikes, split=2)

@@ -7,8 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.rules import SSDP

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import fixed_networks, fixed_rules
 
 from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.rules import SSDP, FixedSSDP, WeightRounding
-from ssdp_hw.rules import counter as counter_module
+from ssdp_hw.rules import SSDP, FixedSSDP, WeightRounding, counter as counter_module
 from ssdp_hw.rules.counter import accumulate, commit
 from ssdp_hw.rules.local import Seen
 from ssdp_hw.rules.philox import synapse_random

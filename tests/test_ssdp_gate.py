@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.rules.gate import Gate, WarmUp

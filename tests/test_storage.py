@@ -8,8 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import fixed_networks, float_networks
 
 import ssdp_hw as sh

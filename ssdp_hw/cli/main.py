@@ -254,11 +254,11 @@ def learn(
         target,
         plastic=plastic,
         teacher=Teacher(first_step=teacher_step, inhibit=teach != "delta"),
-        teach=teach,
+        teach=teach,  # type: ignore[arg-type]
         epochs=epochs,
         refresh=refresh,
         windows=windows,
-        seed=seed,  # type: ignore[arg-type]
+        seed=seed,
         state=load_learning(network)[1] if resume else None,
         readout=readout,
         steps=steps,

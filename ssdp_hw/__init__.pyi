@@ -1,0 +1,78 @@
+"""The public names of the toolkit: the one table of them, read by type checkers and by ``__init__.py``."""
+
+from ssdp_hw.analysis.activity import measure_activity as measure_activity
+from ssdp_hw.analysis.comparison import compare as compare
+from ssdp_hw.analysis.ladder import loss_ladder as loss_ladder
+from ssdp_hw.analysis.resources import resources as resources
+from ssdp_hw.analysis.verification import verify as verify
+from ssdp_hw.chips import load_chip as load_chip
+from ssdp_hw.conversion import (
+    from_lava_dl as from_lava_dl,
+    from_torch as from_torch,
+)
+from ssdp_hw.conversion.nir import (
+    from_nir as from_nir,
+    rule_from_nir as rule_from_nir,
+    to_nir as to_nir,
+    write_nir as write_nir,
+)
+from ssdp_hw.errors import SsdpHwError as SsdpHwError
+from ssdp_hw.files.storage import (
+    load as load,
+    load_learning as load_learning,
+    save as save,
+    save_learning as save_learning,
+)
+from ssdp_hw.learning.learn import learn as learn
+from ssdp_hw.learning.state import LearningState as LearningState
+from ssdp_hw.learning.teacher import Teacher as Teacher
+from ssdp_hw.learning.warm_up import fit_gate as fit_gate
+from ssdp_hw.microcode import compile_microcode as compile_microcode
+from ssdp_hw.network.convolution import ConvWeight as ConvWeight
+from ssdp_hw.network.fixed_network import (
+    FixedNetwork as FixedNetwork,
+    FixedPopulation as FixedPopulation,
+    FixedProjection as FixedProjection,
+)
+from ssdp_hw.network.float_network import (
+    Network as Network,
+    Population as Population,
+    Projection as Projection,
+    Semantics as Semantics,
+)
+from ssdp_hw.network.formats import WeightFormat as WeightFormat
+from ssdp_hw.network.graph import Input as Input
+from ssdp_hw.network.neurons import (
+    IF as IF,
+    LI as LI,
+    LIF as LIF,
+    CubaLI as CubaLI,
+    CubaLIF as CubaLIF,
+    I as I,
+)
+from ssdp_hw.quantization import (
+    dequantize as dequantize,
+    quantize as quantize,
+)
+from ssdp_hw.rules import (
+    SADP as SADP,
+    SSDP as SSDP,
+    STDP as STDP,
+    BatchSSDP as BatchSSDP,
+    FixedGate as FixedGate,
+    FixedSADP as FixedSADP,
+    FixedSSDP as FixedSSDP,
+    FixedSTDP as FixedSTDP,
+    Gate as Gate,
+    batch_update as batch_update,
+)
+from ssdp_hw.running.drive import DirectInput as DirectInput
+from ssdp_hw.running.encoding import encode as encode
+from ssdp_hw.running.run import run as run
+from ssdp_hw.running.stream import stream as stream
+from ssdp_hw.running.target import (
+    Target as Target,
+    list_targets as list_targets,
+)
+
+__version__: str

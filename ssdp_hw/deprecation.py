@@ -1,0 +1,149 @@
+"""Old names that stay accepted: each gives a DeprecationWarning that says the new one.
+
+``docs/renamed.md`` is the table for people; ``tests/test_deprecation.py`` holds it against what is registered here.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+# Qualified name of a function or class -> old name of an argument or field -> new name.
+RENAMED: dict[str, dict[str, str]] = {}
+
+# Modules that third parties may import, by the path they had in 0.1.0; below ``ssdp_hw``.
+MOVED_MODULES = {
+    "activity": "analysis.activity",
+    "alignment": "conversion.alignment",
+    "chip_resources": "analysis.resources",
+    "comparison": "analysis.comparison",
+    "conv_weight": "network.convolution",
+    "derived_rule": "rules.derivation",
+    "design_rules": "network.design_rules",
+    "drive": "running.drive",
+    "encoding": "running.encoding",
+    "fine_tuning": "quantization.fine_tuning",
+    "fixed": "network.fixed_network",
+    "formats": "network.formats",
+    "graph": "network.graph",
+    "hdf5_guard": "files.hdf5_guard",
+    "health": "learning.health",
+    "importers": "conversion",
+    "ladder": "analysis.ladder",
+    "learning_input": "learning.inputs",
+    "learning_state": "learning.state",
+    "neurons": "network.neurons",
+    "nir_io": "conversion.nir",
+    "readout": "running.readout",
+    "result": "running.result",
+    "rule_values": "rules.values",
+    "simulation": "running.run",
+    "ssdp": "rules",
+    "statistics": "analysis.statistics",
+    "storage": "files.storage",
+    "streaming": "running.stream",
+    "target": "running.target",
+    "teacher": "learning.teacher",
+    "torch_rule": "rules.torch_ssdp",
+    "verification": "analysis.verification",
+    "warm_up": "learning.warm_up",
+}
+
+
+def warn_renamed(old: str, new: str, level: int = 3) -> None:
+    """Say that ``old`` is now ``new``, at the line of the caller's caller."""
+    warnings.warn(f"{old} is now {new}; the old name will go with version 1.0", DeprecationWarning, stacklevel=level)
+
+
+def renamed(**names: str) -> Callable[[T], T]:
+    """Accept old names of arguments of a function, or of the fields of a dataclass.
+
+    Decorates the function or (above ``@dataclass``) the class: ``@renamed(old="new")``. An old field can be read,
+    too, and given to ``dataclasses.replace``; where both names are given the old one counts.
+    """
+
+    def decorate(decorated: T) -> T:
+        where = decorated.__qualname__
+        RENAMED.setdefault(where, {}).update(names)
+        if not isinstance(decorated, type):
+            function: T = _with_new_names(decorated, where, names)
+            return function
+        made: Any = decorated
+        made.__init__ = _with_new_names(made.__init__, where, names)
+        for old, new in names.items():
+            setattr(made, old, _old_field(where, old, new))
+        return decorated
+
+    return decorate
+
+
+def _with_new_names(function: Any, where: str, names: Mapping[str, str]) -> Any:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for old in names.keys() & kwargs.keys():
+            warn_renamed(f"{where}({old}=...)", f"{names[old]}=...")
+            kwargs[names[old]] = kwargs.pop(old)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _old_field(where: str, old: str, new: str) -> property:
+    def read(self: Any) -> Any:
+        warn_renamed(f"{where}.{old}", f"{where}.{new}")
+        return getattr(self, new)
+
+    return property(read, doc=f"Deprecated: ``{new}``.")
+
+
+def moved_names(package: str, names: Sequence[str], module: str) -> Callable[[str], Any]:
+    """A package's ``__getattr__`` for names of the module of the same name that it has replaced."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        warn_renamed(f"{package}.{name}", f"{module}.{name}")
+        return getattr(import_module(module), name)
+
+    return find
+
+
+class _Forwarding(Loader):
+    """Loads an old module as one that looks every name up in the new one."""
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+
+    def exec_module(self, module: ModuleType) -> None:
+        real = import_module(self.new)
+        module.__doc__ = f"Deprecated: {self.new}."
+        vars(module)["__getattr__"] = lambda name: getattr(real, name)
+        vars(module)["__path__"] = []  # so that an old package can have modules, which find_spec looks for
+
+
+class _MovedModules(MetaPathFinder):
+    """Finds modules by the paths they had."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        package, _, rest = name.partition(".")
+        first, _, below = rest.partition(".")
+        if package != "ssdp_hw" or first not in MOVED_MODULES:
+            return None
+        new = ".".join(filter(None, (package, MOVED_MODULES[first], below)))
+        warn_renamed(name, new, 2)
+        return ModuleSpec(name, _Forwarding(new))
+
+
+def accept_moved_modules() -> None:
+    """Let the old paths of modules be imported; done once, when ``ssdp_hw`` is imported."""
+    if not any(isinstance(finder, _MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(_MovedModules())
