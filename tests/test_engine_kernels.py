@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 from ssdp_hw.targets.engine.program import compiled_program
 from ssdp_hw.targets.engine.run import available_threads, share, thread_count
-from ssdp_hw.targets.engine.team_kernels import next_sample
+from ssdp_hw.targets.engine.thread_group_loops import next_sample
 from test_engine import ENGINE, SPEC, assert_equal, run
 
 import ssdp_hw as sh

@@ -11,8 +11,8 @@ from hypothesis import given, settings, strategies as st
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode import Arithmetic, Epoch, Product, Trace
-from ssdp_hw.microcode.engine import FACTOR_BITS, TRACE_MAX, float_traces, mean_integer_traces, pair_step
 from ssdp_hw.microcode.exponentials import AMPLITUDE_MAX, fit_gaussian
+from ssdp_hw.microcode.learning_engine import FACTOR_BITS, TRACE_MAX, float_traces, mean_integer_traces, pair_step
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.rules.spike_times import spike_registers
 from ssdp_hw.rules.ssdp import pair_update

@@ -2,7 +2,7 @@
 
 from ssdp_hw.microcode.code import Branch, Microcode
 from ssdp_hw.microcode.compiler import compile_microcode
-from ssdp_hw.microcode.engine import Arithmetic, Epoch, Product, Trace
+from ssdp_hw.microcode.learning_engine import Arithmetic, Epoch, Product, Trace
 from ssdp_hw.microcode.wanted import OneSilent
 
 __all__ = ["Arithmetic", "Branch", "Epoch", "Microcode", "OneSilent", "Product", "Trace", "compile_microcode"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.microcode.engine import TRACES, Arithmetic, Epoch, Product, Trace
+from ssdp_hw.microcode.learning_engine import TRACES, Arithmetic, Epoch, Product, Trace
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.microcode.code import Branch, Microcode
-from ssdp_hw.microcode.engine import (
+from ssdp_hw.microcode.kernel import Kernel, choose_kernel
+from ssdp_hw.microcode.learning_engine import (
     Arithmetic,
     Epoch,
     Product,
@@ -32,7 +33,6 @@ from ssdp_hw.microcode.engine import (
     mean_integer_traces,
     pair_step,
 )
-from ssdp_hw.microcode.kernel import Kernel, choose_kernel
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
 from ssdp_hw.rules import WeightRounding, ssdp

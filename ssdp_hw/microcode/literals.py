@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.microcode.engine import EXPONENT_MAX, EXPONENT_MIN, MANTISSA_MAX
+from ssdp_hw.microcode.learning_engine import EXPONENT_MAX, EXPONENT_MIN, MANTISSA_MAX
 
 Real = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ssdp_hw.checks import Choice, as_int, positive_or_none
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.microcode.engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
+from ssdp_hw.microcode.learning_engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
 from ssdp_hw.rules import FloatRule
 from ssdp_hw.rules.ssdp import SSDP, Kernel, SilentPairs
 

@@ -73,9 +73,9 @@ def run_program(
     # Not at the top: these load the compiled kernels.
     layered = state is None and program.layered
     if layered:
-        from .layer_kernels import simulate_layers as simulate
+        from .layer_loops import simulate_layers as simulate
     else:
-        from .kernels import simulate_steps as simulate
+        from .step_loops import simulate_steps as simulate
 
     keep, traces = _traces(network, drive, record)
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)

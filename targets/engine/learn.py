@@ -14,15 +14,15 @@ from ssdp_hw.running.result import OverflowCount
 from ssdp_hw.running.target import Learned, LearningPlan
 
 from .inference import State
-from .kernels import make_scratch
-from .layer_kernels import make_layer_scratch
-from .learn_kernels import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
+from .layer_loops import make_layer_scratch
+from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_TIME, Ends, Plastic, plastic
 from .program import Program, bias_table, compile_program, input_raster
 from .run import Team, alone, team_size, thread_count, together
 from .segments import Array
-from .ssdp_kernels import make_scratch as time_scratch
-from .train_kernels import make_scratch as train_scratch
+from .spike_train_loops import make_scratch as train_scratch
+from .ssdp_loops import make_scratch as time_scratch
+from .step_loops import make_scratch
 
 _SYNAPSES = 8  # whose step by a rule takes as long as one of a neuron
 _WORTH_WINDOW = 100_000  # of these, beside which to meet after a group is nothing

@@ -2,7 +2,7 @@
 
 What Lava 0.10.0 does otherwise than one would think, and where it is dealt with:
 
-* ``u12`` is read as u1 times 2, impulses with a fraction are biased: :mod:`ssdp_hw.microcode.engine`
+* ``u12`` is read as u1 times 2, impulses with a fraction are biased: :mod:`ssdp_hw.microcode.learning_engine`
   writes neither.
 * Products of two traces or of a trace and the weight are 8 and 32 times smaller in ``fixed_pt`` than in
   ``floating_pt``: the exponents written for ``fixed_pt`` make up for it.
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import as_array, as_int, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, StateOverflowError
 from ssdp_hw.microcode import Arithmetic, Microcode
-from ssdp_hw.microcode.engine import WEIGHT_MAX, WEIGHT_MIN
+from ssdp_hw.microcode.learning_engine import WEIGHT_MAX, WEIGHT_MIN
 
 from .blueprint import Blueprint, Choice, LearningRule, Node, input_node
 from .inference import source_node

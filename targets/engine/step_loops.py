@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import entry_point, kernel, stored_driver
-from .neuron_kernels import advance, count_overflows
-from .register_kernels import register, restart_registers
+from .neuron_loops import advance, count_overflows
+from .register_loops import register, restart_registers
 from .segments import BITS, CONVOLUTION, DENSE, LANES
-from .spike_kernels import fetch, list_words, read_words, send_rows, send_runs, send_synapses
-from .team_kernels import meet, next_sample, part
+from .spike_loops import fetch, list_words, read_words, send_rows, send_runs, send_synapses
+from .thread_group_loops import meet, next_sample, part
 
 
 @kernel
@@ -107,7 +107,7 @@ def run_steps(
         overflow: counts (batch, population, 3), added to.
         first, last: step within begin .. end - 1 of the first and last spike of every source, written to ``row``;
             of one that is silent NO_STEP and -1. Of shape (0, 0) if not wanted.
-        team: :class:`.team_kernels.Team`; a member computes its neurons, and the first one writes spikes and registers.
+        team: :class:`.run.Team`; a member computes its neurons, and the first one writes spikes and registers.
         scratch: of this thread.
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .counter_kernels import move_weights
+from .counter_loops import move_weights
 from .jit import entry_point
-from .kernels import run_steps
-from .layer_kernels import run_layers
+from .layer_loops import run_layers
 from .plastic import BY_TIME
-from .register_kernels import read_registers
-from .ssdp_kernels import ssdp_window
-from .team_kernels import meet, part
-from .train_kernels import train_window
+from .register_loops import read_registers
+from .spike_train_loops import train_window
+from .ssdp_loops import ssdp_window
+from .step_loops import run_steps
+from .thread_group_loops import meet, part
 
 BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2  # how a team presents samples: each its own, all the same, or its first member
 
@@ -47,8 +47,8 @@ def learn_groups(
     """Present the samples of some groups and learn from them, as one member of a team.
 
     Args:
-        state .. last: as :func:`.kernels.run_steps` has them, with a row of ``first`` and ``last`` for each window of
-            a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
+        state .. last: as :func:`.step_loops.run_steps` has them, with a row of ``first`` and ``last`` for each window
+            of a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
         plastics: the projections that learn; their counters are changed, as are the weights of ``wiring``.
         windows: of each sample.
         groups: for each the first sample, one past the last, and whether a commit follows.

@@ -1,6 +1,6 @@
 """Networks without loops: population after population, and of each a block of neurons for many steps in a row.
 
-What the time loop of :mod:`.kernels` does step by step is done here in another order, with the same result: the
+What the time loop of :mod:`.step_loops` does step by step is done here in another order, with the same result: the
 weights and the state of a block stay in the processor's nearest memory for all these steps, and threads that share
 a sample meet after a population instead of after a step.
 """
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import aligned_zeros, driver, entry_point, kernel, stored_driver
-from .neuron_kernels import advance, advance_quickly, count_overflows
-from .register_kernels import register, restart_registers
+from .neuron_loops import advance, advance_quickly, count_overflows
+from .register_loops import register, restart_registers
 from .segments import BITS, LANES
-from .spike_kernels import fetch, list_words, read_words, send_block, send_block_afresh
-from .team_kernels import meet, next_sample, part
+from .spike_loops import fetch, list_words, read_words, send_block, send_block_afresh
+from .thread_group_loops import meet, next_sample, part
 from .vectors import spike_word
 
 _AHEAD = 4  # steps whose input is asked for before it is read
@@ -217,7 +217,7 @@ def run_layers(
 ) -> None:
     """Run one sample from the initial state through the steps begin .. end - 1 of the raster.
 
-    Args: as :func:`.kernels.run_steps` has them, but for
+    Args: as :func:`.step_loops.run_steps` has them, but for
         origin: 0.
         state: current and voltage are changed, while the input that is still to arrive is not kept.
         team: with rows of words for some steps and those before that are still to arrive.

@@ -17,12 +17,12 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .counter_kernels import add, commit_listed, touch
+from .counter_loops import add, commit_listed, touch
 from .jit import as_in, kernel, stored_driver
 from .plastic import Plastic, largest_sizes
-from .row_kernels import NEVER, add_shared, close_row, due_at, gated, own_gate, spread
+from .row_loops import NEVER, add_shared, close_row, due_at, gated, own_gate, spread
 from .segments import BITS
-from .team_kernels import part
+from .thread_group_loops import part
 
 # To touch a synapse by itself costs as much as to change so many in vector operations.
 _TOUCH = 6

@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
-from .counter_kernels import commit_listed, list_due
+from .counter_loops import commit_listed, list_due
 from .jit import kernel
 from .plastic import CARRY
 
@@ -136,7 +136,7 @@ def close_row(
     """Commit what a row has left to commit; a float network commits all rows at once elsewhere.
 
     Args:
-        value .. tally: as :func:`.counter_kernels.commit_listed` has them; due: scratch.
+        value .. tally: as :func:`.counter_loops.commit_listed` has them; due: scratch.
     """
     raise NotImplementedError("compiled code only")
 

@@ -17,13 +17,13 @@ from numba.extending import overload
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.stdp import DECAY_BITS
 
-from .counter_kernels import add
+from .counter_loops import add
 from .jit import as_in, driver, kernel, shift_right, stored_driver
 from .plastic import BY_TRACE, Plastic, largest_sizes
-from .row_kernels import add_shared, close_row, gate_all, own_gate, spread
+from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
-from .spike_kernels import list_words, read_words
-from .team_kernels import part
+from .spike_loops import list_words, read_words
+from .thread_group_loops import part
 from .vectors import add_where, column_adder
 
 _DECAY_BITS = DECAY_BITS
@@ -348,7 +348,7 @@ def train_window(
         window: which of those seen.
         pre, post: spikes of both ends; those of step t begin at flat index ``at + t * stride``.
         length: steps of the window.
-        commits, index, weights, tally: as in :func:`.ssdp_kernels.ssdp_window`.
+        commits, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
         scratch: of this thread, made for windows of that length.
         member, members: who this is.
     """

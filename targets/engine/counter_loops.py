@@ -16,9 +16,9 @@ from numba.extending import overload
 
 from .jit import as_in, kernel
 from .plastic import CARRY, STOCHASTIC
-from .random_kernels import fill_words, philox_words
+from .random_loops import fill_words, philox_words
 from .segments import BITS
-from .spike_kernels import append_word
+from .spike_loops import append_word
 from .vectors import far_word
 
 _index = np.uint64
