@@ -4,9 +4,9 @@ The pipeline::
 
     net = from_nir("model.nir", dt=1e-3)
     fixed = quantize(net, chip="loihi", calibration=spikes)
-    result = run(fixed, spikes, target="engine")
-    learned = learn(fixed, spikes, labels, rule=SSDP(), target="engine")
-    table = compare(net, fixed, spikes, labels, targets=["spec", "engine"])
+    result = run(fixed, spikes)
+    learned = learn(fixed, spikes, labels, rule=SSDP())
+    table = compare(net, fixed, spikes, labels)
 
 The public names and their modules stand in ``__init__.pyi``, which type checkers read and from which this module
 imports each name when it is first used: nothing heavy is imported before.

@@ -28,7 +28,7 @@ from ssdp_hw.rules import SSDP, SilentPairs, WeightRounding
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.encoding import encode
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import get_target, target_names
+from ssdp_hw.running.target import get_target, reference_target, target_names, targets_by_speed
 
 # Encoder seeds of the two parts, and of everything random in the learning.
 TEST_SEED, TRAIN_SEED, LEARN_SEED = 0, 1, 0
@@ -122,14 +122,14 @@ def _silent(_: str) -> None:
 def installed_targets(say: Say | None = None) -> tuple[list[str], dict[str, str]]:
     """Names of the targets that run here, the reference first; and of the others what they lack."""
     found, skipped = [], {}
-    for name in sorted(target_names(), key=lambda n: (n != "spec", n != "engine", n)):
+    for name in target_names():
         try:
-            get_target(name)
-            found.append(name)
+            found.append(get_target(name))
         except SsdpHwError as error:
             skipped[name] = str(error)
             (say or _silent)(f"skipped: {error}")
-    return found, skipped
+    by_speed = [t for t in targets_by_speed() if t in found]
+    return [t.name for t in sorted(by_speed, key=lambda t: not t.is_reference)], skipped
 
 
 def run_demo(say: Say | None = None) -> DemoResult:
@@ -154,11 +154,11 @@ def run_demo(say: Say | None = None) -> DemoResult:
     say(f"running {test.shape[1]} test samples, float and fixed, on {', '.join(targets)}")
     comparison = compare(network, fixed, test, data.test_labels, targets)
     say("taking the loss apart, from float to the chip in single steps")
-    # On the specification: the engine would compile its wide integers for these few runs.
-    ladder = loss_ladder(network, test, data.test_labels, fixed, target="spec")
+    # On the reference: for these few runs a target that compiles would compile wide integers of its own.
+    ladder = loss_ladder(network, test, data.test_labels, fixed, target=reference_target().name)
     for cells in ladder.cells():
         say(f"  {cells[0]}: {cells[1]}, {cells[5]}")
-    example = run(fixed, test[:, :1], "engine", record=("spikes", "v"), steps=DIGITS_STEPS + fixed.latency)
+    example = run(fixed, test[:, :1], record=("spikes", "v"), steps=DIGITS_STEPS + fixed.latency)
     held, active = resources(fixed), measure_activity(fixed, test)
     for line in [*held.lines(), *active.lines()]:
         say(line)
@@ -223,7 +223,7 @@ def _drifted(spikes: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
 
 
 def _accuracy(network: AnyNetwork, spikes: NDArray[np.bool_], labels: NDArray[np.int64]) -> tuple[Interval, float]:
-    result = run(network, spikes, "engine", steps=len(spikes) + network.latency, on_overflow="ignore")
+    result = run(network, spikes, steps=len(spikes) + network.latency, on_overflow="ignore")
     correct = int(np.count_nonzero(result.predict() == labels))
     return wilson(correct, len(labels)), result.spike_rate(network.outputs[0])
 
@@ -249,7 +249,6 @@ def _drift(
             taught,
             data.train_labels,
             rule,
-            "engine",
             teacher=TEACHER,
             teach="delta",
             epochs=EPOCHS,

@@ -74,7 +74,7 @@ class Activity:
 def measure_activity(
     network: AnyNetwork,
     inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
-    target: str = "engine",
+    target: str | None = None,
     *,
     steps: int | None = None,
 ) -> Activity:

@@ -19,7 +19,7 @@ from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.running.readout import UNDECIDED, required_record
 from ssdp_hw.running.result import RunResult, first_divergence
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target import fastest_target, get_target, reference_target
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 
@@ -136,7 +136,7 @@ def compare(
     fixed: FixedNetwork,
     inputs: Inputs,
     labels: ArrayLike,
-    targets: str | Sequence[str] = ("spec", "engine"),
+    targets: str | Sequence[str] | None = None,
     *,
     readout: str = "spike_count",
     steps: int | None = None,
@@ -148,7 +148,7 @@ def compare(
         network, fixed: the two networks.
         inputs: as for :func:`ssdp_hw.run`.
         labels: class of every sample, shape (batch,).
-        targets: where to run; the first is the reference.
+        targets: where to run; the first is the reference. Default: the reference target and the fastest.
         readout: see :mod:`ssdp_hw.running.readout`.
         steps: length of the run; default that of the input plus ``network.latency``.
         options: options by target.
@@ -157,6 +157,8 @@ def compare(
         ParameterError, ShapeError: labels, targets or inputs that do not fit.
         SsdpHwError: whatever a target raises.
     """
+    if targets is None:
+        targets = list(dict.fromkeys([reference_target().name, fastest_target().name]))
     names = [targets] if isinstance(targets, str) else list(targets)
     if not names or len(set(names)) < len(names):
         raise ParameterError(f"compare needs different targets, at least one; found {names}")

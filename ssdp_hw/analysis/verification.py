@@ -112,7 +112,7 @@ def verify(
     *,
     timing: Timing | str | None = None,
     names: Mapping[str, str] | None = None,
-    target: str = "engine",
+    target: str | None = None,
     rounding: float = ROUNDING,
 ) -> Verification:
     """Run a source and the network made of it on the same samples, and compare every layer.
@@ -127,7 +127,7 @@ def verify(
         timing: when spikes act in the source, see :mod:`ssdp_hw.conversion.alignment`; default ``projections`` for a
             network, else ``same_step``.
         names: population by layer; default: the same names, else the same order.
-        target: where the network is run.
+        target: where the network is run; default as for :func:`ssdp_hw.run`.
         rounding: part of the way from reset to threshold below which a voltage that misses the threshold
             does so by rounding, for sources that cannot be run in float64.
 
@@ -161,7 +161,7 @@ Layers = dict[str, tuple[Bool, Real | None]]
 
 
 def _source(
-    model: Any, samples: NDArray[Any], flat: NDArray[Any], target: str
+    model: Any, samples: NDArray[Any], flat: NDArray[Any], target: str | None
 ) -> tuple[str, Layers, Callable[[], Layers] | None]:
     """What the source is, its recording, and how to run it in float64."""
     torch = sys.modules.get("torch")

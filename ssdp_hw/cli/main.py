@@ -167,7 +167,7 @@ def run(
     *,
     network: NetworkFile,
     spikes: SpikeFile,
-    target: Annotated[str, typer.Option(help="where to run; see: ssdp-hw targets")] = "engine",
+    target: Annotated[str | None, typer.Option(help="where to run, see: ssdp-hw targets [the fastest]")] = None,
     nir: NirOptions,
     record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
     readout: Readout = "spike_count",
@@ -195,7 +195,7 @@ def run(
         overflow = None if result.overflow is None else {name: vars(o) for name, o in result.overflow.items()}
         _print_json(
             {
-                "target": target,
+                "target": result.target,
                 "steps": result.steps,
                 "batch": result.batch,
                 "seconds": result.seconds,
@@ -207,7 +207,7 @@ def run(
             }
         )
         return
-    console.print(f"{target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
+    console.print(f"{result.target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
     _table(("population", "spikes per neuron and step"), [(name, f"{rate:.4f}") for name, rate in rates.items()])
     for name, classes in predictions.items():
         console.print(f"{readout} of {name}: {' '.join(map(str, classes))}", markup=False)
@@ -266,7 +266,7 @@ def learn(
     )
     save_learning(result.network, result.state, out)
     summary = {
-        "target": target,
+        "target": result.target,
         "windows": result.windows,
         "commits": result.commits,
         "changed": dict(result.changed),
@@ -295,7 +295,10 @@ def compare(
     spikes: SpikeFile,
     labels: LabelFile = None,
     nir: NirOptions,
-    target: Annotated[list[str] | None, typer.Option(help="may be repeated; the first is the reference")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="may be repeated; the first is the reference [the specification and the fastest]"),
+    ] = None,
     readout: Readout = "spike_count",
     steps: Steps = None,
     as_json: AsJson = False,
@@ -310,7 +313,7 @@ def compare(
         other,
         files.read_spikes(spikes),
         files.read_labels(spikes, labels),
-        target or ["spec", "engine"],
+        target,
         readout=readout,
         steps=steps,
     )
@@ -335,7 +338,7 @@ def ladder(
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
     method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
-    target: Annotated[str, typer.Option(help="engine or spec")] = "engine",
+    target: Annotated[str | None, typer.Option(help="one that runs registers of any width [the fastest]")] = None,
     alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
     readout: Readout = "spike_count",
     steps: Steps = None,

@@ -24,7 +24,7 @@ def fit_gate(
     *,
     labels: ArrayLike | None = None,
     losses: ArrayLike | None = None,
-    target: str = "engine",
+    target: str | None = None,
     steps: int | None = None,
 ) -> Gate:
     """Fit the gate of one projection on warm-up samples.
@@ -39,7 +39,7 @@ def fit_gate(
             in a fixed network.
         labels: class of every sample, for the cross-entropy.
         losses: loss of every sample, in place of labels.
-        target: where to run.
+        target: where to run; default as for :func:`ssdp_hw.run`.
         steps: length of a run; default ``len(inputs) + network.latency``.
 
     Raises:

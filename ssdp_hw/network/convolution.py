@@ -131,7 +131,7 @@ class ConvWeight:
         if self.synapses > MAX_UNROLLED:
             raise UnsupportedError(
                 f"a convolution of {self.synapses} synapses cannot be unrolled: the limit is {MAX_UNROLLED}; run it on "
-                "the target 'engine', which keeps the kernel"
+                "a target that keeps the kernel"
             )
         c_out, c_in = self.kernel.shape[:2]
         in_position, tap, out_position = self.pairs()

@@ -77,7 +77,7 @@ def calibrated_peaks(
     ``factors`` has for each population what its neurons' voltages are multiplied by, shape (n,).
     """
     drive = make_drive(network, inputs)
-    result = run(network, inputs, "engine", record=("v", "u"))
+    result = run(network, inputs, record=("v", "u"))
     peaks = {}
     for name in network.population_names:
         p, c, neuron = normal_form(network, name), network.coefficients(name), network.population(name).neuron

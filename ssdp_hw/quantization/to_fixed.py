@@ -55,7 +55,7 @@ def quantize(
     Args:
         network: the float network.
         chip: name of the chip, path of its .toml file, or the chip itself.
-        calibration: typical input; the float network is run on it (target ``engine``) and u, v and
+        calibration: typical input; the float network is run on it and u, v and
             bias may reach ``headroom`` times the peaks seen. Without it the peaks are bounded in
             closed form for any input, which is coarser; see :mod:`ssdp_hw.quantization.peaks`.
         weight_bits: width of the weights, one for all or by projection; default the chip's.

@@ -14,7 +14,7 @@ from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.running.result import OverflowCount, Record, RunResult
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target import choose_target
 
 OnOverflow = Literal["error", "warn", "ignore"]
 
@@ -26,7 +26,7 @@ class OverflowWarning(UserWarning):
 def run(
     network: AnyNetwork,
     inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
-    target: str = "engine",
+    target: str | None = None,
     *,
     record: Sequence[str] = ("spikes",),
     populations: Sequence[str] | None = None,
@@ -41,7 +41,8 @@ def run(
         network: :class:`~ssdp_hw.Network` or :class:`~ssdp_hw.FixedNetwork`.
         inputs: spikes of 0 and 1, shape (time, batch, channels); for several inputs a dict of such
             arrays by name; or a :class:`~ssdp_hw.running.drive.DirectInput`. Samples are independent.
-        target: name of the target; :func:`ssdp_hw.targets` lists them.
+        target: name of the target, see :func:`ssdp_hw.list_targets`; default the fastest that is installed and
+            can run the network.
         record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``.
         populations: populations to keep them of; default all.
         steps: length of the run; default that of the spikes. A spike needs ``network.latency``
@@ -59,7 +60,7 @@ def run(
     """
     kept = checked_record(network, record, populations, on_overflow)
     drive = make_drive(network, inputs, steps, max_bytes)
-    chosen = get_target(target, network)
+    chosen = choose_target(target, network)
     resolved = chosen.resolve(options or {})
     check_recorded_memory(network, kept, drive, max_bytes)
     start = time.perf_counter()
@@ -71,7 +72,7 @@ def run(
         recording.v,
         recording.u,
         tuple(network.outputs),
-        target,
+        chosen.name,
         "fixed" if fixed else "float",
         drive.steps,
         drive.batch,

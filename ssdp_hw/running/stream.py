@@ -20,7 +20,7 @@ from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Dr
 from ssdp_hw.running.readout import spike_count
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.run import OnOverflow, check_recorded_memory, checked_record, report_overflow, semantics_of
-from ssdp_hw.running.target import Session, get_target
+from ssdp_hw.running.target import Session, choose_target
 
 FORMAT = "ssdp-hw recording"
 VERSION = 1
@@ -71,7 +71,7 @@ def stream(
     network: AnyNetwork,
     pieces: Iterable[Piece],
     path: str | os.PathLike[str] | None = None,
-    target: str = "engine",
+    target: str | None = None,
     *,
     record: Sequence[str] = ("spikes",),
     populations: Sequence[str] | None = None,
@@ -90,7 +90,7 @@ def stream(
             batch; a generator keeps the input out of memory too.
         path: HDF5 file for the recording, complete or not there at all: a dataset
             ``<variable>/<population>`` each of shape (time, batch, n). Without it spikes are counted only.
-        target: name of a target that can run in pieces; the engine can.
+        target: name of a target that can run in pieces; default the fastest that can.
         record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``; without a path ``spikes`` only.
         populations: populations to keep them of; default all.
         on_overflow: see ``run``; reported at the end.
@@ -110,7 +110,7 @@ def stream(
     for name in kept.populations:
         if path is not None and ("/" in name or name in (".", "..")):
             raise ParameterError(f"population {name!r} cannot be the name of a dataset; leave it out or rename it")
-    chosen = get_target(target, network)
+    chosen = choose_target(target, network, in_pieces=True)
     resolved = chosen.resolve(options or {})
     run = _Run(network, chosen.start(network, resolved), kept, max_bytes)
     if path is None:
@@ -121,7 +121,7 @@ def stream(
         None if path is None else Path(path),
         run.counts,
         tuple(network.outputs),
-        target,
+        chosen.name,
         run.steps,
         run.batch,
         run.seconds,

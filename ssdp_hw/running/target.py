@@ -147,11 +147,28 @@ class Target(ABC):
         name: the name users write.
         title: one line for people.
         options: option names that ``run`` and ``learn`` understand, each with its default.
+        speed_rank: where no target is named, the target of the lowest rank runs that can run the network.
+            A target without a rank (None) comes after all that have one.
+        is_reference: whether its results define what is right; the other targets are compared with it.
+        any_register_width: whether it runs fixed networks whose registers are wider than any chip's, up to 64 bits.
     """
 
     name: str
     title: str
     options: Mapping[str, Any] = MappingProxyType({})
+    speed_rank: int | None = None
+    is_reference: bool = False
+    any_register_width: bool = False
+
+    @property
+    def runs_in_pieces(self) -> bool:
+        """Whether it has a :meth:`start` of its own."""
+        return type(self).start is not Target.start
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has a :meth:`learn` of its own."""
+        return type(self).learn is not Target.learn
 
     def availability(self) -> Availability:
         """Whether it can run here; must not import anything heavy."""
@@ -175,7 +192,10 @@ class Target(ABC):
         Raises:
             UnsupportedError: this target cannot run in pieces.
         """
-        raise UnsupportedError(f"target '{self.name}' cannot run in pieces; the target 'engine' can")
+        able = ", ".join(f"'{t.name}'" for t in targets_by_speed() if t.runs_in_pieces)
+        raise UnsupportedError(
+            f"target '{self.name}' cannot run in pieces; " + (f"the target {able} can" if able else "no target can")
+        )
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Present the drive's samples one after the other as learning windows.
@@ -229,6 +249,73 @@ def _load(name: str) -> Target:
 def target_names() -> list[str]:
     """Names of all registered targets, installed or not."""
     return sorted(_entry_points())
+
+
+def targets_by_speed() -> list[Target]:
+    """All registered targets that can be loaded, installed or not: by ``speed_rank``, then by name."""
+    found = []
+    for name in target_names():
+        try:
+            found.append(_load(name))
+        except TargetUnavailableError:
+            continue
+    return sorted(found, key=lambda t: (t.speed_rank is None, t.speed_rank or 0, t.name))
+
+
+def fastest_target(
+    network: AnyNetwork | None = None,
+    *,
+    learning: bool = False,
+    in_pieces: bool = False,
+    any_register_width: bool = False,
+) -> Target:
+    """The installed target of the best ``speed_rank`` that can do what is asked.
+
+    Args:
+        network: what it must be able to run; None for any network.
+        learning: whether it must be able to learn.
+        in_pieces: whether it must be able to run in pieces.
+        any_register_width: whether it must run registers wider than any chip's.
+
+    Raises:
+        TargetUnavailableError: no target with these abilities is installed.
+        UnsupportedError: those that are installed cannot run the network; every reason is listed.
+    """
+    refused = []
+    for target in targets_by_speed():
+        able = (target.learns or not learning) and (target.runs_in_pieces or not in_pieces)
+        if not able or (any_register_width and not target.any_register_width) or not target.availability().installed:
+            continue
+        reasons = [] if network is None else target.unsupported(network, learning=learning)
+        if not reasons:
+            return target
+        refused.append(f"target '{target.name}': {'; '.join(reasons)}")
+    if refused:
+        raise UnsupportedError(f"no installed target can run this network: {'; '.join(refused)}")
+    raise TargetUnavailableError(
+        f"none of the targets {', '.join(target_names())} is installed and able to do this; see ssdp_hw.list_targets()"
+    )
+
+
+def reference_target() -> Target:
+    """The installed target whose results define what is right; if there is none, the fastest.
+
+    Raises:
+        TargetUnavailableError: no target is installed.
+    """
+    found = [t for t in targets_by_speed() if t.is_reference and t.availability().installed]
+    return found[0] if found else fastest_target()
+
+
+def choose_target(name: str | None, network: AnyNetwork, *, learning: bool = False, in_pieces: bool = False) -> Target:
+    """The target of that name or, where none is named, the fastest, checked to be able to run the network.
+
+    Raises:
+        UnknownTargetError, TargetUnavailableError, UnsupportedError: see :func:`get_target` and :func:`fastest_target`.
+    """
+    if name is None:
+        return fastest_target(network, learning=learning, in_pieces=in_pieces)
+    return get_target(name, network, learning=learning)
 
 
 def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool = False) -> Target:

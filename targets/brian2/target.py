@@ -43,6 +43,7 @@ class Brian2Target(Target):
 
     name = "brian2"
     title = "Brian2: differential equations with units, integers in int64 state"
+    speed_rank = 2
     options: Mapping[str, Any] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 
     def availability(self) -> Availability:

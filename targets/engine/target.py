@@ -36,6 +36,8 @@ class EngineTarget(Target):
 
     name = "engine"
     title = "fast engine: event-driven, batched, in Numba"
+    speed_rank = 0
+    any_register_width = True
     # threads: None for all processors where that pays; precision: of float networks, in inference; counters: lazy
     # or dense, two ways to the same bits, the former with less work where few neurons fire.
     options: Mapping[str, Any] = MappingProxyType({"threads": None, "precision": "float64", "counters": "lazy"})

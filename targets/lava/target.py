@@ -44,6 +44,7 @@ class LavaTarget(Target):
 
     name = "lava"
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
+    speed_rank = 3
     options: Mapping[str, Any] = {"processes": "auto", "batch_size": 512, "time_limit": 600.0, "python": None}
 
     def availability(self) -> Availability:

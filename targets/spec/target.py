@@ -22,6 +22,9 @@ class SpecTarget(Target):
 
     name = "spec"
     title = "executable specification in NumPy"
+    speed_rank = 1  # ahead of the simulators, each of which takes a second or more to start
+    is_reference = True
+    any_register_width = True
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""

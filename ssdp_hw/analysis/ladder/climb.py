@@ -21,6 +21,7 @@ from ssdp_hw.quantization import quantize
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.readout import UNDECIDED, required_record
 from ssdp_hw.running.run import run
+from ssdp_hw.running.target import fastest_target, get_target, targets_by_speed
 
 Bools = NDArray[np.bool_]
 
@@ -42,7 +43,7 @@ def loss_ladder(
     fixed: FixedNetwork | None = None,
     *,
     source: ArrayLike | None = None,
-    target: str = "engine",
+    target: str | None = None,
     alone: bool = True,
     readout: str = "spike_count",
     steps: int | None = None,
@@ -65,7 +66,7 @@ def loss_ladder(
         inputs, labels: samples and their classes, as for :func:`ssdp_hw.compare`.
         fixed: the fixed network; default ``quantize(network, **quantization)``.
         source: predictions of the source framework for the same samples, shape (batch,); -1 for undecided.
-        target: where to run: ``engine`` or ``spec``.
+        target: where to run, a target that runs registers of any width; default the fastest of those.
         alone: whether to take each step alone, too.
         readout: see :mod:`ssdp_hw.running.readout`.
         steps: length of the runs; default that of the input plus ``network.latency``.
@@ -76,8 +77,10 @@ def loss_ladder(
     """
     if not isinstance(network, Network):
         raise ParameterError(f"loss_ladder takes a float Network, not {type(network).__name__}")
-    if target not in ("engine", "spec"):
-        raise ParameterError(f"target '{target}' cannot run every rung of the ladder; choose engine or spec")
+    runner = fastest_target(any_register_width=True) if target is None else get_target(target)
+    if not runner.any_register_width:
+        able = " or ".join(t.name for t in targets_by_speed() if t.any_register_width)
+        raise ParameterError(f"target '{target}' cannot run every rung of the ladder; choose {able}")
     if fixed is None:
         fixed = quantize(network, **quantization)
     elif quantization:
@@ -92,7 +95,7 @@ def loss_ladder(
     classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]))
     required_record(readout)
     length = drive.steps + network.latency if steps is None else steps
-    climb = _Climb(network, fixed, inputs, classes, target, readout, length)
+    climb = _Climb(network, fixed, inputs, classes, runner.name, readout, length)
     start, on_chip, last = climb.run(network), climb.run(timed), climb.run(fixed)
     cumulative = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
     cumulative += [
@@ -118,7 +121,7 @@ def loss_ladder(
         readout,
         climb.steps,
         drive.batch,
-        target,
+        runner.name,
         fixed.limits.name,
         report,
     )
