@@ -112,7 +112,7 @@ def sources(w: Workload) -> dict[str, NDArray[np.bool_]]:
 def additions(w: Workload) -> float:
     """Synaptic additions of one sample."""
     spikes = sources(w)
-    return sum(_synapses_used(p, spikes[p.source]) for p in w.fixed.projections) / w.spikes.shape[1]
+    return sum(_synapses_used(p, spikes[p.pre]) for p in w.fixed.projections) / w.spikes.shape[1]
 
 
 def _synapses_used(p: Any, spikes: NDArray[np.bool_]) -> int:

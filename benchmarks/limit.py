@@ -58,10 +58,10 @@ class Limit:
         self._neurons = neurons
         self._layers: list[tuple[NDArray[Any], ...]] = []
         for p in projections:
-            self._steps, self._batch, _ = spikes[p.source].shape
+            self._steps, self._batch, _ = spikes[p.pre].shape
             weight = p.mantissa.reshape(p.shape)
-            self._layers.append((packed(weight), *listed(spikes[p.source].swapaxes(0, 1), p.shape[0])))
-            self._check(weight, spikes[p.source][:, 0])
+            self._layers.append((packed(weight), *listed(spikes[p.pre].swapaxes(0, 1), p.shape[0])))
+            self._check(weight, spikes[p.pre][:, 0])
 
     def __call__(self, threads: int) -> None:
         """Do the work of all samples once."""

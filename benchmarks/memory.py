@@ -49,11 +49,11 @@ def measure(millions: int) -> dict[str, float]:
         [sh.Input("input", INPUTS)],
         [sh.FixedPopulation(name=n, size=k, dv=256, vth=150) for n, k in (("cells", NEURONS), ("output", 10))],
         [
-            sh.FixedProjection(source="input", target="cells", weight=sparse_weight(NEURONS, INPUTS, 4, 0)),
+            sh.FixedProjection(pre="input", post="cells", weight=sparse_weight(NEURONS, INPUTS, 4, 0)),
             sh.FixedProjection(
-                source="cells", target="cells", weight=sparse_weight(NEURONS, NEURONS, millions * 10**6 // NEURONS, 1)
+                pre="cells", post="cells", weight=sparse_weight(NEURONS, NEURONS, millions * 10**6 // NEURONS, 1)
             ),
-            sh.FixedProjection(source="cells", target="output", weight=sparse_weight(10, NEURONS, 1000, 2)),
+            sh.FixedProjection(pre="cells", post="output", weight=sparse_weight(10, NEURONS, 1000, 2)),
         ],
         ["output"],
     )
@@ -84,7 +84,7 @@ def measure_stream(steps: int) -> dict[str, float]:
         [sh.Input("input", 64)],
         [sh.FixedPopulation(name=n, size=sizes[n], dv=256, vth=1000) for n in ("hidden", "output")],
         [
-            sh.FixedProjection(source=a, target=b, weight=2 * rng.integers(-60, 68, (sizes[b], sizes[a])))
+            sh.FixedProjection(pre=a, post=b, weight=2 * rng.integers(-60, 68, (sizes[b], sizes[a])))
             for a, b in (("input", "hidden"), ("hidden", "output"))
         ],
         ["output"],

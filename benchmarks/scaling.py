@@ -27,7 +27,7 @@ def dense(inputs: int, neurons: int) -> sh.FixedNetwork:
     return sh.FixedNetwork(
         [sh.Input("input", inputs)],
         [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
-        [sh.FixedProjection(source="input", target="cells", weight=weight)],
+        [sh.FixedProjection(pre="input", post="cells", weight=weight)],
         ["cells"],
     )
 
@@ -39,9 +39,9 @@ def recurrent(neurons: int) -> sh.FixedNetwork:
         [sh.Input("input", 784)],
         [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
         [
-            sh.FixedProjection(source="input", target="cells", weight=2 * rng.integers(-60, 64, (neurons, 784))),
+            sh.FixedProjection(pre="input", post="cells", weight=2 * rng.integers(-60, 64, (neurons, 784))),
             sh.FixedProjection(
-                source="cells", target="cells", weight=2 * rng.integers(-64, 60, (neurons, neurons)), weight_exp=-4
+                pre="cells", post="cells", weight=2 * rng.integers(-64, 60, (neurons, neurons)), weight_exp=-4
             ),
         ],
         ["cells"],
@@ -53,7 +53,7 @@ def sparse(inputs: int, neurons: int, per_neuron: int) -> sh.FixedNetwork:
     return sh.FixedNetwork(
         [sh.Input("input", inputs)],
         [sh.FixedPopulation(name="cells", size=neurons, dv=LEAK, vth=THRESHOLD)],
-        [sh.FixedProjection(source="input", target="cells", weight=sparse_weight(neurons, inputs, per_neuron, 0))],
+        [sh.FixedProjection(pre="input", post="cells", weight=sparse_weight(neurons, inputs, per_neuron, 0))],
         ["cells"],
     )
 

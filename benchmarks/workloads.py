@@ -66,13 +66,13 @@ def wide(hidden: int, rate: float, batch: int) -> Workload:
     fixed = sh.FixedNetwork(
         [sh.Input("input", 784)],
         [sh.FixedPopulation(name=n, size=sizes[n], dv=LEAK, vth=THRESHOLD) for n in ("hidden", "output")],
-        [sh.FixedProjection(source=a, target=b, weight=w) for (a, b), w in weights.items()],
+        [sh.FixedProjection(pre=a, post=b, weight=w) for (a, b), w in weights.items()],
         ["output"],
     )
     real = Network(
         [sh.Input("input", 784)],
         [Population(name=n, neuron=LIF(size=sizes[n], **NEURON)) for n in ("hidden", "output")],
-        [Projection(source=a, target=b, weight=w.astype(float)) for (a, b), w in weights.items()],
+        [Projection(pre=a, post=b, weight=w.astype(float)) for (a, b), w in weights.items()],
         ["output"],
         Semantics(1e-3),
     )
@@ -161,13 +161,13 @@ def _layer(size: int) -> tuple[sh.FixedNetwork, Network, NDArray[np.bool_]]:
     fixed = sh.FixedNetwork(
         [sh.Input("input", 784)],
         [sh.FixedPopulation(name="output", size=size, dv=LEAK, vth=THRESHOLD)],
-        [sh.FixedProjection(source="input", target="output", weight=weight)],
+        [sh.FixedProjection(pre="input", post="output", weight=weight)],
         ["output"],
     )
     real = Network(
         [sh.Input("input", 784)],
         [Population(name="output", neuron=LIF(size=size, **NEURON))],
-        [Projection(source="input", target="output", weight=weight.astype(float))],
+        [Projection(pre="input", post="output", weight=weight.astype(float))],
         ["output"],
         Semantics(1e-3),
     )

@@ -141,7 +141,7 @@ def run_pilotnet(wheel: zipfile.ZipFile) -> bool:
         layer = sh.FixedNetwork(
             [sh.Input("before", before.shape[1])],
             [replace(population, v_init=rest)],
-            [replace(projection, source="before")],
+            [replace(projection, pre="before")],
             [population.name],
         )
         result = sh.run(layer, before[step - 1 :, None] != 0, record=("spikes", "u", "v"))

@@ -106,9 +106,9 @@ def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rou
         [sh.Input("in", 6), sh.Input("teacher", 3)],
         [sh.FixedPopulation(name="out", size=3, dv=400, vth=240, reset="subtract", threshold=">=")],
         [
-            sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-30, 60, (3, 6)), weight_exp=-1),
-            sh.FixedProjection(source="teacher", target="out", weight=sp.csr_array(200 * np.eye(3, dtype=int))),
-            sh.FixedProjection(source="out", target="out", weight=recurrent, delay=np.array([[0, 3, 1]] * 3)),
+            sh.FixedProjection(pre="in", post="out", weight=2 * rng.integers(-30, 60, (3, 6)), weight_exp=-1),
+            sh.FixedProjection(pre="teacher", post="out", weight=sp.csr_array(200 * np.eye(3, dtype=int))),
+            sh.FixedProjection(pre="out", post="out", weight=recurrent, delay=np.array([[0, 3, 1]] * 3)),
         ],
         ["out"],
     )

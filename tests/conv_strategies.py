@@ -92,7 +92,7 @@ def float_conv_networks(draw: Draw) -> sh.Network:
             if n != "in"
         ],
         [
-            sh.Projection(source=s, target=t, weight=w, delay=draw(st.sampled_from((0, 0, 1, 3))), name=f"w{k}")
+            sh.Projection(pre=s, post=t, weight=w, delay=draw(st.sampled_from((0, 0, 1, 3))), name=f"w{k}")
             for k, (s, t, w) in enumerate(found)
         ],
         ["c"],
@@ -125,8 +125,8 @@ def fixed_conv_networks(draw: Draw) -> sh.FixedNetwork:
         ],
         [
             sh.FixedProjection(
-                source=s,
-                target=t,
+                pre=s,
+                post=t,
                 weight=with_synapse_values(w, synapse_values(w).astype(np.int64) * factor),
                 delay=draw(st.sampled_from((0, 0, 1, 3))),
                 name=f"w{k}",

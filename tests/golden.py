@@ -61,7 +61,7 @@ def random_network(seed: int) -> tuple[sh.FixedNetwork, np.ndarray]:
         if rng.random() < 0.4:
             weight, delay = sp.csr_array(np.where(rng.random((post, pre)) < 0.5, weight, 0)), int(rng.integers(0, 3))
         return sh.FixedProjection(
-            source=source, target=target, weight=weight, weight_exp=int(rng.integers(-2, 5)), delay=delay
+            pre=source, post=target, weight=weight, weight_exp=int(rng.integers(-2, 5)), delay=delay
         )
 
     network = sh.FixedNetwork(

@@ -168,8 +168,8 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
             inputs,
             [sh.FixedPopulation(name="out", size=4, dv=900, vth=120)],
             [
-                sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-10, 50, (4, 6)), weight_exp=-1),
-                sh.FixedProjection(source="out", target="out", weight=2 * rng.integers(-30, 30, (4, 4)), delay=delay),
+                sh.FixedProjection(pre="in", post="out", weight=2 * rng.integers(-10, 50, (4, 6)), weight_exp=-1),
+                sh.FixedProjection(pre="out", post="out", weight=2 * rng.integers(-30, 30, (4, 4)), delay=delay),
             ],
             ["out"],
         )
@@ -179,8 +179,8 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
             inputs,
             [sh.Population(name="out", neuron=neuron)],
             [
-                sh.Projection(source="in", target="out", weight=rng.normal(0.4, 0.4, (4, 6))),
-                sh.Projection(source="out", target="out", weight=rng.normal(0.0, 0.3, (4, 4)), delay=delay),
+                sh.Projection(pre="in", post="out", weight=rng.normal(0.4, 0.4, (4, 6))),
+                sh.Projection(pre="out", post="out", weight=rng.normal(0.0, 0.3, (4, 4)), delay=delay),
             ],
             ["out"],
             sh.Semantics(1e-3),

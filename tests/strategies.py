@@ -88,8 +88,8 @@ def _fixed_projection(
     weight = _sparse(draw, rng, mantissa * form.step)
     count = weight.data.shape if sp.issparse(weight) else shape
     return FixedProjection(
-        source=source,
-        target=target,
+        pre=source,
+        post=target,
         name=name,
         weight=weight,
         format=form,
@@ -153,8 +153,8 @@ def _within_registers(
     for lower in range(CHIP.weight_exp_max - CHIP.weight_exp_min):
         lowered = [
             FixedProjection(
-                source=p.source,
-                target=p.target,
+                pre=p.pre,
+                post=p.post,
                 name=p.name,
                 weight=p.weight,
                 format=p.format,
@@ -183,7 +183,7 @@ def fixed_networks(draw: Draw, max_populations: int = 3) -> FixedNetwork:
         for k, (source, target) in enumerate(_wiring(draw, rng, spiking, len(inputs)))
     ]
     populations = [
-        _fixed_population(draw, rng, f"p{k}", sizes[f"p{k}"], fires, [p for p in projections if p.target == f"p{k}"])
+        _fixed_population(draw, rng, f"p{k}", sizes[f"p{k}"], fires, [p for p in projections if p.post == f"p{k}"])
         for k, fires in enumerate(spiking)
     ]
     return _within_registers(inputs, populations, projections, _outputs(draw, len(spiking)))
@@ -224,12 +224,12 @@ def float_networks(draw: Draw, max_populations: int = 3) -> Network:
         weight = _sparse(draw, rng, rng.normal(draw(st.sampled_from((0.0, 0.5))), 1.0, shape))
         count = weight.data.shape if sp.issparse(weight) else shape
         projections.append(
-            Projection(source=source, target=target, name=f"w{k}", weight=weight, delay=_delay(draw, rng, count))
+            Projection(pre=source, post=target, name=f"w{k}", weight=weight, delay=_delay(draw, rng, count))
         )
     populations = []
     for k, fires in enumerate(spiking):
         name, size = f"p{k}", sizes[f"p{k}"]
-        power = sum(np.square(p.weight).sum(axis=1) for p in projections if p.target == name)
+        power = sum(np.square(p.weight).sum(axis=1) for p in projections if p.post == name)
         bias = rng.normal(0.0, 0.3, size) if draw(st.booleans()) else 0.0
         typical = np.sqrt(TYPICAL_RATE * np.asarray(power)) + np.maximum(bias, 0.0) + 0.1
         populations.append(

@@ -21,7 +21,7 @@ def test_operations_are_those_of_a_count_synapse_by_synapse(data):
         for j, i, w in zip(post, pre, p.synapse_weights, strict=True):
             assert 0 <= j < p.shape[0]
             if w != 0:
-                operations += int(rasters[p.source][:, :, i].sum())
+                operations += int(rasters[p.pre][:, :, i].sum())
     assert found.effective_acs == pytest.approx(operations / drive.batch)
     assert found.effective_acs <= found.dense_operations
     neurons = sum(p.size for p in network.populations)
@@ -34,7 +34,7 @@ def test_a_float_network_has_no_energy():
     network = sh.Network(
         [sh.Input("in", 2)],
         [sh.Population(name="p", neuron=sh.LIF(size=2, tau_mem=0.01))],
-        [sh.Projection(source="in", target="p", weight=np.eye(2))],
+        [sh.Projection(pre="in", post="p", weight=np.eye(2))],
         ["p"],
         sh.Semantics(1e-3),
     )

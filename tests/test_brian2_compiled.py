@@ -55,17 +55,15 @@ def fixed_network():
             sh.FixedPopulation(name="out", size=3, du=0, dv=0, spiking=False),
         ],
         [
-            sh.FixedProjection(source="in", target="hidden layer", weight=weights(6, 5), weight_exp=1),
+            sh.FixedProjection(pre="in", post="hidden layer", weight=weights(6, 5), weight_exp=1),
             sh.FixedProjection(
-                source="hidden layer",
-                target="hidden layer",
+                pre="hidden layer",
+                post="hidden layer",
                 weight=weights(6, 6),
                 weight_exp=-3,
                 delay=rng.integers(0, 2, (6, 6)),
             ),
-            sh.FixedProjection(
-                source="hidden layer", target="out", weight=sp.csr_array(np.full((3, 6), 254)), weight_exp=7
-            ),
+            sh.FixedProjection(pre="hidden layer", post="out", weight=sp.csr_array(np.full((3, 6), 254)), weight_exp=7),
         ],
         ["out"],
     )
@@ -116,7 +114,7 @@ def test_a_float_network_on_standalone():
                 ),
             )
         ],
-        [sh.Projection(source="in", target="out", weight=rng.normal(0.5, 1.0, (3, 4)), delay=1)],
+        [sh.Projection(pre="in", post="out", weight=rng.normal(0.5, 1.0, (3, 4)), delay=1)],
         ["out"],
         sh.Semantics(1e-3, "exponential", "current_first"),
     )

@@ -34,7 +34,7 @@ def test_constant_input_takes_a_bias_of_each_sample():
     network = sh.FixedNetwork(
         [sh.Input("in", 5)],
         [sh.FixedPopulation(name="out", size=4, dv=300, vth=200)],
-        [sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-100, 100, (4, 5)))],
+        [sh.FixedProjection(pre="in", post="out", weight=2 * rng.integers(-100, 100, (4, 5)))],
         ["out"],
     )
     left, right = run_both(network, DirectInput(rng.random((3, 5)), 20))
@@ -53,8 +53,8 @@ def test_sums_of_single_precision_are_used_only_where_they_are_exact(sparse):
     assert exact_type(small.astype(float), rows) is np.float64
     weight = np.full((1, 2**17), 255, np.int16)
     projection = sh.FixedProjection(
-        source="in",
-        target="out",
+        pre="in",
+        post="out",
         weight=sp.csr_array(weight) if sparse else weight,
         format=sh.WeightFormat(sign_mode="excitatory"),
     )

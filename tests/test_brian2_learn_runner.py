@@ -61,7 +61,7 @@ def test_overflow_is_that_of_the_samples():
     network = sh.FixedNetwork(
         [sh.Input("in", 1)],
         [sh.FixedPopulation(name="out", size=2, vth=100, v_init=2**23 - 1, bias_mant=100, bias_exp=7)],
-        [sh.FixedProjection(source="in", target="out", weight=[[2], [4]])],
+        [sh.FixedProjection(pre="in", post="out", weight=[[2], [4]])],
         ["out"],
     )
     plan = LearningPlan({"in->out": FixedSSDP(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=0)})

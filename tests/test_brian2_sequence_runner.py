@@ -32,7 +32,7 @@ def test_float_networks_equal_the_specification_up_to_rounding(data):
 @pytest.mark.parametrize("weight_exp", [2, -1])
 def test_what_is_in_flight_at_the_end_of_a_sample_does_not_reach_the_next(delay, weight_exp):
     projection = sh.FixedProjection(
-        source="in", target="out", weight=[[100, 20], [50, 30]], delay=delay, weight_exp=weight_exp
+        pre="in", post="out", weight=[[100, 20], [50, 30]], delay=delay, weight_exp=weight_exp
     )
     out = sh.FixedPopulation(name="out", size=2, du=100, dv=100, vth=5000)
     network = sh.FixedNetwork([sh.Input("in", 2)], [out], [projection], ["out"])
@@ -49,7 +49,7 @@ def test_constant_input_takes_a_bias_of_each_sample():
     network = sh.FixedNetwork(
         [sh.Input("in", 5)],
         [sh.FixedPopulation(name="out", size=4, dv=300, vth=200)],
-        [sh.FixedProjection(source="in", target="out", weight=2 * rng.integers(-100, 100, (4, 5)))],
+        [sh.FixedProjection(pre="in", post="out", weight=2 * rng.integers(-100, 100, (4, 5)))],
         ["out"],
     )
     left, right = run_both(network, DirectInput(rng.random((3, 5)), 20), batching="sequence")
@@ -65,7 +65,7 @@ def test_constant_input_of_a_float_network(model):
     network = sh.Network(
         [sh.Input("in", 5)],
         [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=rng.normal(1, 1, (4, 5)))],
+        [sh.Projection(pre="in", post="out", weight=rng.normal(1, 1, (4, 5)))],
         ["out"],
         sh.Semantics(1e-3),
     )

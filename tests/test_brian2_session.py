@@ -19,7 +19,7 @@ def run_something():
     network = sh.FixedNetwork(
         [sh.Input("in", 2)],
         [sh.FixedPopulation(name="out", size=2, vth=10)],
-        [sh.FixedProjection(source="in", target="out", weight=[[20, 0], [0, 20]])],
+        [sh.FixedProjection(pre="in", post="out", weight=[[20, 0], [0, 20]])],
         ["out"],
     )
     return sh.run(network, np.ones((5, 1, 2), bool), "brian2").spikes["out"].sum()

@@ -16,7 +16,7 @@ def dense(pre, post, **projection):
     return sh.FixedNetwork(
         [sh.Input("in", pre)],
         [population],
-        [sh.FixedProjection(source="in", target="p", weight=weight, **projection)],
+        [sh.FixedProjection(pre="in", post="p", weight=weight, **projection)],
         ["p"],
     )
 
@@ -66,8 +66,8 @@ def test_output_axons_count_every_core_that_is_reached():
         [sh.Input("in", 1)],
         populations,
         [
-            sh.FixedProjection(source="in", target="a", weight=np.full((1000, 1), 2)),
-            sh.FixedProjection(source="a", target="b", weight=diagonal),
+            sh.FixedProjection(pre="in", post="a", weight=np.full((1000, 1), 2)),
+            sh.FixedProjection(pre="a", post="b", weight=diagonal),
         ],
         ["b"],
     )

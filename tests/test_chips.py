@@ -136,9 +136,9 @@ def trained(rng, dt=1e-3):
         [sh.Input("in", 20)],
         [sh.Population(name="hidden", neuron=hidden), sh.Population(name="out", neuron=sh.LI(size=5, tau_mem=1e-2))],
         [
-            sh.Projection(source="in", target="hidden", weight=rng.normal(0.05, 0.3, (30, 20))),
-            sh.Projection(source="hidden", target="hidden", weight=rng.normal(0, 0.1, (30, 30)), delay=3),
-            sh.Projection(source="hidden", target="out", weight=rng.normal(0, 0.3, (5, 30))),
+            sh.Projection(pre="in", post="hidden", weight=rng.normal(0.05, 0.3, (30, 20))),
+            sh.Projection(pre="hidden", post="hidden", weight=rng.normal(0, 0.1, (30, 30)), delay=3),
+            sh.Projection(pre="hidden", post="out", weight=rng.normal(0, 0.3, (5, 30))),
         ],
         ["out"],
         sh.Semantics(dt),
@@ -201,7 +201,7 @@ def test_learning_on_a_wide_chip_is_the_same_on_spec_and_engine():
     net = sh.Network(
         [sh.Input("in", 20)],
         [sh.Population(name="out", neuron=sh.LIF(size=5, tau_mem=1e-2, v_threshold=0.2))],
-        [sh.Projection(source="in", target="out", weight=rng.normal(0.1, 0.3, (5, 20)))],
+        [sh.Projection(pre="in", post="out", weight=rng.normal(0.1, 0.3, (5, 20)))],
         ["out"],
         sh.Semantics(1e-3),
     )

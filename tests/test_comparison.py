@@ -54,8 +54,8 @@ def case():
             sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5.0, v_threshold=0.3)),
         ],
         [
-            sh.Projection(source="in", target="hid", weight=rng.normal(0.4, 0.6, (8, 10))),
-            sh.Projection(source="hid", target="out", weight=rng.normal(0.4, 0.8, (4, 8))),
+            sh.Projection(pre="in", post="hid", weight=rng.normal(0.4, 0.6, (8, 10))),
+            sh.Projection(pre="hid", post="out", weight=rng.normal(0.4, 0.8, (4, 8))),
         ],
         ["out"],
         sh.Semantics(1.0),

@@ -104,7 +104,7 @@ def test_what_makes_no_sense(arguments, error, words):
 
 def projection(**changes):
     weight = ConvWeight(np.arange(4.0).reshape(2, 1, 2), (1, 5))
-    return sh.Projection(**{"source": "in", "target": "p", "weight": weight, **changes})
+    return sh.Projection(**{"pre": "in", "post": "p", "weight": weight, **changes})
 
 
 def test_projection_of_a_convolution():
@@ -146,7 +146,7 @@ def test_too_many_synapses_to_list_are_refused_by_name():
 
 
 def test_stored_integers():
-    fixed = sh.FixedProjection(source="in", target="p", weight=projection().weight.with_values(np.arange(4) * 2))
+    fixed = sh.FixedProjection(pre="in", post="p", weight=projection().weight.with_values(np.arange(4) * 2))
     assert fixed.with_mantissa(fixed.mantissa + 1).stored_weights.tolist() == [2, 4, 6, 8]
     with pytest.raises(ShapeError, match="'in->p': 16 weight integers; it stores 4"):
         fixed.with_mantissa(np.zeros(16, int))
@@ -154,7 +154,7 @@ def test_stored_integers():
 
 @given(convolutions())
 def test_values_of_synapses_are_added_up_by_stored_weight(weight):
-    p = sh.Projection(source="in", target="p", weight=weight)
+    p = sh.Projection(pre="in", post="p", weight=weight)
     np.testing.assert_array_equal(p.stored_weights[p.stored_index], p.synapse_weights)
     values = np.random.default_rng(0).integers(-9, 10, p.synapse_count)
     wanted = [values[p.stored_index == k].sum() for k in range(p.stored_weights.size)]

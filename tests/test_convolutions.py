@@ -100,7 +100,7 @@ def chain(*weights, bias=0.0, neuron=sh.IF):
         [sh.Input("in", weights[0].shape[1])],
         [sh.Population(name=n, neuron=neuron(size=size), bias=bias) for n, size in zip(names, sizes, strict=True)],
         [
-            sh.Projection(source=s, target=t, weight=w, name=f"w{t}")
+            sh.Projection(pre=s, post=t, weight=w, name=f"w{t}")
             for s, t, w in zip(["in", *names], names, weights, strict=False)
         ],
         names[-1:],
@@ -217,7 +217,7 @@ def test_a_core_holds_the_kernels_of_its_channels():
     network = sh.FixedNetwork(
         [sh.Input("in", weight.shape[1])],
         [sh.FixedPopulation(name="p", size=80_000, vth=10)],
-        [sh.FixedProjection(source="in", target="p", weight=weight)],
+        [sh.FixedProjection(pre="in", post="p", weight=weight)],
         ["p"],
     )
     (p,) = sh.resources(network).populations
@@ -252,7 +252,7 @@ def one_kernel():
         [sh.FixedPopulation(name="p", size=76, vth=20)],
         [
             sh.FixedProjection(
-                source="in", target="p", weight=ConvWeight(rng.integers(0, 40, (2, 1, 3)) * 2, (1, 40)), name="conv"
+                pre="in", post="p", weight=ConvWeight(rng.integers(0, 40, (2, 1, 3)) * 2, (1, 40)), name="conv"
             )
         ],
         ["p"],
@@ -322,7 +322,7 @@ def test_the_integrator_is_a_readout_on_every_target():
     network = sh.Network(
         [sh.Input("in", 5)],
         [sh.Population(name="p", neuron=sh.I(size=3, r=2.0))],
-        [sh.Projection(source="in", target="p", weight=weight)],
+        [sh.Projection(pre="in", post="p", weight=weight)],
         ["p"],
         sh.Semantics(0.5),
     )

@@ -17,7 +17,7 @@ CHIP = load_chip("loihi")
 
 def projection(scale=2000.0, bits=8):
     number = sh.WeightFormat(bits)
-    return sh.FixedProjection(source="a", target="b", weight=np.zeros((2, 3), int), format=number, scale=scale)
+    return sh.FixedProjection(pre="a", post="b", weight=np.zeros((2, 3), int), format=number, scale=scale)
 
 
 def lsbs(rule, amplitude, distance, scale=2000.0, step=2):

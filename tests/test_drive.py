@@ -24,13 +24,13 @@ from ssdp_hw.running.drive import make_drive
 def fixed(weight=None, **population):
     weight = np.array([[2, -4, 6], [8, 10, -12]]) if weight is None else weight
     p = FixedPopulation(**({"name": "p", "size": 2, "vth": 100} | population))
-    return FixedNetwork([Input("in", 3)], [p], [FixedProjection(source="in", target="p", weight=weight)], ["p"])
+    return FixedNetwork([Input("in", 3)], [p], [FixedProjection(pre="in", post="p", weight=weight)], ["p"])
 
 
 def two_inputs():
     projections = [
-        Projection(source="a", target="p", weight=np.ones((2, 3))),
-        Projection(source="b", target="p", weight=np.ones((2, 1))),
+        Projection(pre="a", post="p", weight=np.ones((2, 3))),
+        Projection(pre="b", post="p", weight=np.ones((2, 1))),
     ]
     population = Population(name="p", neuron=LIF(size=2, tau_mem=0.01), bias=[1.0, 2.0])
     return Network([Input("a", 3), Input("b", 1)], [population], projections, ["p"], Semantics(1e-3))
@@ -135,7 +135,7 @@ def test_direct_input_of_a_float_network(form):
     net = Network(
         [Input("in", 3)],
         [population],
-        [Projection(source="in", target="p", weight=form(weight))],
+        [Projection(pre="in", post="p", weight=form(weight))],
         ["p"],
         Semantics(1e-3),
     )
@@ -152,7 +152,7 @@ def test_direct_input_of_a_fixed_network(form, weight_exp):
     """bias_mant << bias_exp is (W x 2**weight_exp) << 6 plus the own bias, to half a unit of the exponent."""
     weight = np.array([[2, -4, 6], [8, 10, -12]])
     p = FixedPopulation(name="p", size=2, vth=100, bias_mant=[5, -7], bias_exp=3)
-    q = FixedProjection(source="in", target="p", weight=form(weight), weight_exp=weight_exp)
+    q = FixedProjection(pre="in", post="p", weight=form(weight), weight_exp=weight_exp)
     net = FixedNetwork([Input("in", 3)], [p], [q], ["p"])
     values = np.random.default_rng(1).uniform(0, 3, (40, 3))
     drive = make_drive(net, DirectInput(values, 2))
@@ -204,7 +204,7 @@ def test_direct_current_based_float_network_keeps_its_synapse():
     net = Network(
         [Input("in", 1)],
         [Population(name="p", neuron=CubaLIF(size=1, tau_mem=0.01, tau_syn=0.01))],
-        [Projection(source="in", target="p", weight=[[2.0]])],
+        [Projection(pre="in", post="p", weight=[[2.0]])],
         ["p"],
         Semantics(1e-3),
     )

@@ -87,7 +87,7 @@ def test_direct_input_of_each_sample():
     network = sh.Network(
         [sh.Input("in", 5)],
         [sh.Population(name="p", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.3), bias=0.1)],
-        [sh.Projection(source="in", target="p", weight=rng.normal(0.3, 0.5, (4, 5)))],
+        [sh.Projection(pre="in", post="p", weight=rng.normal(0.3, 0.5, (4, 5)))],
         ["p"],
         sh.Semantics(1e-3),
     )
@@ -108,7 +108,7 @@ def test_registers_at_their_ends():
     network = sh.FixedNetwork(
         [sh.Input("in", 24)],
         [sh.FixedPopulation(name="p", size=3, du=2000, dv=0, vth=131071, reset="subtract")],
-        [sh.FixedProjection(source="in", target="p", weight=weight, weight_exp=7)],
+        [sh.FixedProjection(pre="in", post="p", weight=weight, weight_exp=7)],
         ["p"],
     )
     spikes = rng.random((40, 4, 24)) < 0.6
@@ -123,7 +123,7 @@ def test_only_what_is_asked_for_is_recorded():
     network = sh.FixedNetwork(
         [sh.Input("in", 2)],
         [sh.FixedPopulation(name=n, size=k, vth=10) for n, k in (("a", 2), ("b", 3), ("c", 1))],
-        [sh.FixedProjection(source="in", target=n, weight=np.full((k, 2), 20)) for n, k in (("a", 2), ("b", 3))],
+        [sh.FixedProjection(pre="in", post=n, weight=np.full((k, 2), 20)) for n, k in (("a", 2), ("b", 3))],
         ["b"],
     )
     drive = make_drive(network, np.ones((4, 2, 2)))

@@ -47,16 +47,16 @@ def network(pre, post, sign, exponent, bits, rng, *, sparse=False, delays=0):
         ],
         [
             sh.FixedProjection(
-                source="in",
-                target="p",
+                pre="in",
+                post="p",
                 weight=sp.csr_array(weight) if sparse else weight,
                 weight_exp=exponent,
                 format=form,
                 delay=delays,
             ),
             sh.FixedProjection(
-                source="p",
-                target="p",
+                pre="p",
+                post="p",
                 weight=back << (chip.weight_scale_bits - 8),
                 format=WeightFormat(8, "mixed", chip.weight_scale_bits),
             ),
@@ -121,8 +121,8 @@ def test_populations_of_equal_neurons_without_memory_of_current(
         ],
         [
             sh.FixedProjection(
-                source="in",
-                target=f"p{k}",
+                pre="in",
+                post=f"p{k}",
                 weight=2 * rng.integers(-largest // 2, largest // 2, (n, 30)),
                 weight_exp=6 if largest > 4 else -1,
             )
@@ -152,7 +152,7 @@ def test_float32_is_close():
     net = sh.Network(
         [sh.Input("in", 90)],
         [sh.Population(name="p", neuron=sh.LI(size=20, tau_mem=5e-3))],
-        [sh.Projection(source="in", target="p", weight=rng.normal(size=(20, 90)))],
+        [sh.Projection(pre="in", post="p", weight=rng.normal(size=(20, 90)))],
         ["p"],
         sh.Semantics(1e-3),
     )
@@ -196,7 +196,7 @@ def test_a_network_cannot_change_behind_the_engine():
     real = sh.Network(
         [sh.Input("in", 2)],
         [sh.Population(name="p", neuron=sh.LI(size=2, tau_mem=5e-3))],
-        [sh.Projection(source="in", target="p", weight=np.eye(2))],
+        [sh.Projection(pre="in", post="p", weight=np.eye(2))],
         ["p"],
         sh.Semantics(1e-3),
     )
@@ -248,8 +248,8 @@ def test_sums_that_could_leave_32_bits_are_refused():
         [sh.FixedPopulation(name="p", size=1)],
         [
             sh.FixedProjection(
-                source="in",
-                target="p",
+                pre="in",
+                post="p",
                 weight=np.zeros((1, pre), int),
                 weight_exp=-31,
                 format=WeightFormat(16, "excitatory", 16),

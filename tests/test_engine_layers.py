@@ -42,7 +42,7 @@ def chains(draw, *, real=False):
             [sh.Input(names[0], sizes[0])],
             [sh.Population(name=n, neuron=sh.LIF(size=size[n], **neuron)) for n in names[1:]],
             [
-                sh.Projection(source=a, target=b, name=f"{a}{b}", weight=rng.normal(1, 9, w.shape), delay=delay[a, b])
+                sh.Projection(pre=a, post=b, name=f"{a}{b}", weight=rng.normal(1, 9, w.shape), delay=delay[a, b])
                 for (a, b), w in weight.items()
             ],
             [names[-1]],
@@ -63,7 +63,7 @@ def chains(draw, *, real=False):
         ],
         [
             sh.FixedProjection(
-                source=a, target=b, name=f"{a}{b}", weight=w, weight_exp=int(rng.integers(-3, 1)), delay=delay[a, b]
+                pre=a, post=b, name=f"{a}{b}", weight=w, weight_exp=int(rng.integers(-3, 1)), delay=delay[a, b]
             )
             for (a, b), w in weight.items()
         ],
@@ -107,7 +107,7 @@ def test_float_layers_give_the_same_bits_too(case, threads):
     if program.layered:
         assert_equal(found, stepped)
     else:  # only what comes by several ways may be added up in another order
-        assert len(set(program.wiring.target.tolist())) < len(network.projections)
+        assert len(set(program.wiring.post.tolist())) < len(network.projections)
     assert_close(run(SPEC, network, spikes), found)
 
 
@@ -121,7 +121,7 @@ def test_overflows_are_counted_where_nobody_looks_at_the_state(batch):
         [sh.FixedPopulation(name=n, size=sizes[n], dv=5, vth=120_000, reset="subtract") for n in "ab"],
         [
             sh.FixedProjection(
-                source=a, target=b, weight=2 * rng.integers(-60, 127, (sizes[b], sizes[a])), weight_exp=exponent
+                pre=a, post=b, weight=2 * rng.integers(-60, 127, (sizes[b], sizes[a])), weight_exp=exponent
             )
             for a, b, exponent in (("in", "a", 7), ("a", "b", 4))
         ],
@@ -147,10 +147,10 @@ def test_threads_share_the_neurons_of_one_sample_of_a_network_with_loops(seed):
         [sh.Input("in", 70)],
         [sh.FixedPopulation(name="p", size=size, du=1000, dv=300, vth=500)],
         [
-            sh.FixedProjection(source="in", target="p", weight=2 * rng.integers(-60, 80, (size, 70))),
+            sh.FixedProjection(pre="in", post="p", weight=2 * rng.integers(-60, 80, (size, 70))),
             sh.FixedProjection(
-                source="p",
-                target="p",
+                pre="p",
+                post="p",
                 weight_exp=-2,
                 delay=seed % 3,
                 weight=sh_sparse(back) if sparse else back,
@@ -207,7 +207,7 @@ def chain_of_one():
     return sh.FixedNetwork(
         [sh.Input("in", 3)],
         [sh.FixedPopulation(name="p", size=2)],
-        [sh.FixedProjection(source="in", target="p", weight=np.zeros((2, 3), int))],
+        [sh.FixedProjection(pre="in", post="p", weight=np.zeros((2, 3), int))],
         ["p"],
     )
 

@@ -182,7 +182,7 @@ def test_neither_the_network_nor_the_counters_of_the_caller_are_changed():
     network = sh.FixedNetwork(
         [sh.Input("in", 3)],
         [sh.FixedPopulation(name="p", size=2, vth=1)],
-        [sh.FixedProjection(source="in", target="p", weight=sp.csr_array(np.full((2, 3), 20)))],
+        [sh.FixedProjection(pre="in", post="p", weight=sp.csr_array(np.full((2, 3), 20)))],
         ["p"],
     )
     counters = np.full(6, 5)

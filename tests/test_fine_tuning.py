@@ -42,7 +42,7 @@ def task():
     net = sh.Network(
         [sh.Input("in", 24)],
         [sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.6))],
-        [sh.Projection(source="in", target="out", weight=weight + rng.normal(0, 1.2, weight.shape))],
+        [sh.Projection(pre="in", post="out", weight=weight + rng.normal(0, 1.2, weight.shape))],
         ["out"],
         sh.Semantics(1e-3),
     )
@@ -112,7 +112,7 @@ def test_what_is_refused(task):
     image = sh.Network(
         [sh.Input("in", 25)],
         [sh.Population(name="p", neuron=sh.IF(size=9))],
-        [sh.Projection(source="in", target="p", weight=conv)],
+        [sh.Projection(pre="in", post="p", weight=conv)],
         ["p"],
         sh.Semantics(1e-3),
     )

@@ -18,7 +18,7 @@ CHIP = load_chip("loihi")
 def network(population=None, projection=None, size=2, inputs=3, **more):
     p = FixedPopulation(**({"name": "pop", "size": size, "vth": 10} | (population or {})))
     weight = np.full((size, inputs), 2)
-    q = FixedProjection(**({"source": "in", "target": "pop", "weight": weight, "name": "syn"} | (projection or {})))
+    q = FixedProjection(**({"pre": "in", "post": "pop", "weight": weight, "name": "syn"} | (projection or {})))
     return FixedNetwork([Input("in", inputs)], [p], [q], ["pop"], **more)
 
 

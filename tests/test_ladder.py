@@ -31,9 +31,9 @@ def case():
         [sh.Input("in", 12)],
         [hidden, sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.4))],
         [
-            sh.Projection(source="in", target="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
-            sh.Projection(source="hidden", target="hidden", weight=rng.normal(0.0, 0.3, (20, 20))),
-            sh.Projection(source="hidden", target="out", weight=rng.normal(0.1, 0.8, (4, 20))),
+            sh.Projection(pre="in", post="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
+            sh.Projection(pre="hidden", post="hidden", weight=rng.normal(0.0, 0.3, (20, 20))),
+            sh.Projection(pre="hidden", post="out", weight=rng.normal(0.1, 0.8, (4, 20))),
         ],
         ["out"],
         sh.Semantics(1e-3, update_order="voltage_first"),
@@ -184,7 +184,7 @@ def test_readouts_are_compared_in_volts():
     net = sh.Network(
         [sh.Input("in", 6)],
         [sh.Population(name="out", neuron=sh.LI(size=3, tau_mem=1e-2, v_leak=0.2))],
-        [sh.Projection(source="in", target="out", weight=rng.normal(size=(3, 6)))],
+        [sh.Projection(pre="in", post="out", weight=rng.normal(size=(3, 6)))],
         ["out"],
         sh.Semantics(1e-3),
     )

@@ -34,8 +34,8 @@ def stock_network() -> sh.FixedNetwork:
             sh.FixedPopulation(name="out", size=3, vth=90),
         ],
         [
-            sh.FixedProjection(source="in", target="hid", weight=first),
-            sh.FixedProjection(source="hid", target="out", weight=second, delay=2, weight_exp=1),
+            sh.FixedProjection(pre="in", post="hid", weight=first),
+            sh.FixedProjection(pre="hid", post="out", weight=second, delay=2, weight_exp=1),
         ],
         ["out"],
     )
@@ -52,9 +52,9 @@ def own_network() -> sh.FixedNetwork:
             sh.FixedPopulation(name="alone", size=2, bias_mant=[900, 70], bias_exp=3, dv=400, vth=300, threshold=">="),
         ],
         [
-            sh.FixedProjection(source=ODD_NAME, target="p", weight=2 * rng.integers(-40, 90, (4, 5))),
-            sh.FixedProjection(source="b", target="p", weight=2 * rng.integers(-40, 90, (4, 2)), weight_exp=-1),
-            sh.FixedProjection(source="p", target="p", weight=sparse, delay=rng.integers(0, 4, sparse.nnz)),
+            sh.FixedProjection(pre=ODD_NAME, post="p", weight=2 * rng.integers(-40, 90, (4, 5))),
+            sh.FixedProjection(pre="b", post="p", weight=2 * rng.integers(-40, 90, (4, 2)), weight_exp=-1),
+            sh.FixedProjection(pre="p", post="p", weight=sparse, delay=rng.integers(0, 4, sparse.nnz)),
         ],
         ["p"],
     )

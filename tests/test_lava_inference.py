@@ -113,9 +113,9 @@ def chain(**hidden) -> sh.FixedNetwork:
             sh.FixedPopulation(name="out", size=4, vth=150, spiking=False),
         ],
         [
-            sh.FixedProjection(source="in", target="hid", weight=2 * rng.integers(-60, 120, (7, 9))),
+            sh.FixedProjection(pre="in", post="hid", weight=2 * rng.integers(-60, 120, (7, 9))),
             sh.FixedProjection(
-                source="hid", target="out", weight=2 * rng.integers(-60, 120, (4, 7)), delay=rng.integers(0, 4, (4, 7))
+                pre="hid", post="out", weight=2 * rng.integers(-60, 120, (4, 7)), delay=rng.integers(0, 4, (4, 7))
             ),
         ],
         ["out"],
@@ -157,7 +157,7 @@ def test_current_wraps_and_voltage_saturates():
             sh.FixedPopulation(name="ours", size=2, du=100, dv=0, vth=131071, reset="subtract"),
         ],
         [
-            sh.FixedProjection(source="in", target=name, weight=np.array([[254] * 8, [-256] * 8]), weight_exp=5)
+            sh.FixedProjection(pre="in", post=name, weight=np.array([[254] * 8, [-256] * 8]), weight_exp=5)
             for name in ("stock", "ours")
         ],
         ["ours"],
@@ -173,7 +173,7 @@ def float_layer(neuron: sh.LIF | sh.CubaLIF | sh.IF, **population) -> sh.Network
     return sh.Network(
         [sh.Input("in", 9)],
         [sh.Population(name="hid", neuron=neuron, **population)],
-        [sh.Projection(source="in", target="hid", weight=weight)],
+        [sh.Projection(pre="in", post="hid", weight=weight)],
         ["hid"],
         sh.Semantics(1e-3),
     )
@@ -224,7 +224,7 @@ def test_parts_that_are_not_connected():
             sh.FixedPopulation(name="fed", size=2, vth=20),
             sh.FixedPopulation(name="alone", size=2, bias_mant=[300, -300], vth=10),
         ],
-        [sh.FixedProjection(source="in", target="fed", weight=np.full((2, 3), 30))],
+        [sh.FixedProjection(pre="in", post="fed", weight=np.full((2, 3), 30))],
         ["fed"],
     )
     spikes = {"in": np.random.default_rng(6).random((8, 2, 3)) < 0.5, "unused": np.ones((8, 2, 2), bool)}
@@ -254,7 +254,7 @@ def test_current_at_the_very_ends_of_its_register():
         [sh.Input("in", 5)],
         [sh.FixedPopulation(name=name, size=2, vth=131071, reset=reset) for name, reset in RESETS.items()],
         [
-            sh.FixedProjection(source="in", target=name, weight=np.array([ENDS, np.negative(ENDS)]), weight_exp=7)
+            sh.FixedProjection(pre="in", post=name, weight=np.array([ENDS, np.negative(ENDS)]), weight_exp=7)
             for name in RESETS
         ],
         list(RESETS),
@@ -272,7 +272,7 @@ def test_sums_beyond_what_float32_holds_stay_exact(inputs):
     network = sh.FixedNetwork(
         [sh.Input("in", inputs)],
         [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
-        [sh.FixedProjection(source="in", target="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory"))],
+        [sh.FixedProjection(pre="in", post="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory"))],
         ["p"],
     )
     task, found = run_one(network, np.ones((3, 2, inputs), bool))

@@ -128,8 +128,8 @@ def test_readout_taught_by_a_second_input():
         [sh.Input("image", 20), sh.Input("teacher", 4)],
         [sh.FixedPopulation(name="out", size=4, vth=250)],
         [
-            sh.FixedProjection(source="image", target="out", weight=2 * rng.integers(0, 20, (4, 20))),
-            sh.FixedProjection(source="teacher", target="out", weight=sp.csr_array(254 * np.eye(4, dtype=int))),
+            sh.FixedProjection(pre="image", post="out", weight=2 * rng.integers(0, 20, (4, 20))),
+            sh.FixedProjection(pre="teacher", post="out", weight=sp.csr_array(254 * np.eye(4, dtype=int))),
         ],
         ["out"],
     )
@@ -151,8 +151,8 @@ def test_windows_with_a_bias_of_their_own():
         [sh.Input("in", 5)],
         [sh.FixedPopulation(name="hid", size=6, dv=400, vth=200), sh.FixedPopulation(name="out", size=3, vth=90)],
         [
-            sh.FixedProjection(source="in", target="hid", weight=2 * rng.integers(-20, 60, (6, 5))),
-            sh.FixedProjection(source="hid", target="out", weight=2 * rng.integers(-20, 60, (3, 6))),
+            sh.FixedProjection(pre="in", post="hid", weight=2 * rng.integers(-20, 60, (6, 5))),
+            sh.FixedProjection(pre="hid", post="out", weight=2 * rng.integers(-20, 60, (3, 6))),
         ],
         ["out"],
     )
@@ -163,8 +163,8 @@ def test_windows_with_a_bias_of_their_own():
             sh.Population(name="out", neuron=sh.LIF(size=3, tau_mem=5e-3, v_threshold=0.2)),
         ],
         [
-            sh.Projection(source="in", target="hid", weight=rng.normal(0.3, 0.4, (6, 5))),
-            sh.Projection(source="hid", target="out", weight=rng.normal(0.8, 0.4, (3, 6))),
+            sh.Projection(pre="in", post="hid", weight=rng.normal(0.3, 0.4, (6, 5))),
+            sh.Projection(pre="hid", post="out", weight=rng.normal(0.8, 0.4, (3, 6))),
         ],
         ["out"],
         sh.Semantics(1e-3),

@@ -196,7 +196,7 @@ def one_neuron() -> sh.FixedNetwork:
     return sh.FixedNetwork(
         [sh.Input("a", 1)],
         [sh.FixedPopulation(name="p", size=1, vth=1)],
-        [sh.FixedProjection(source="a", target="p", weight=np.array([[2]]))],
+        [sh.FixedProjection(pre="a", post="p", weight=np.array([[2]]))],
         ["p"],
     )
 

@@ -26,7 +26,7 @@ def float_network():
     return sh.Network(
         [sh.Input("in", CHANNELS)],
         [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=weight)],
+        [sh.Projection(pre="in", post="out", weight=weight)],
         ["out"],
         sh.Semantics(1.0),
     )
@@ -260,9 +260,9 @@ def deep(**options):
         [sh.Input("in", CHANNELS)],
         [sh.FixedPopulation(name=name, size=size, vth=60, dv=300) for name, size in (("hid", 5), ("out", 3))],
         [
-            sh.FixedProjection(source="in", target="hid", weight=some(5, CHANNELS)),
-            sh.FixedProjection(source="hid", target="out", weight=some(3, 5)),
-            sh.FixedProjection(source="out", target="out", weight=sp.csr_array(some(3, 3))),
+            sh.FixedProjection(pre="in", post="hid", weight=some(5, CHANNELS)),
+            sh.FixedProjection(pre="hid", post="out", weight=some(3, 5)),
+            sh.FixedProjection(pre="out", post="out", weight=sp.csr_array(some(3, 3))),
         ],
         ["out"],
         **options,
@@ -389,14 +389,14 @@ def test_networks_that_cannot_be_taught(fixed):
     two = replace(net, outputs=["hid", "out"])
     refuse(UnsupportedError, "one output population", two, plastic="in->hid")
     more = replace(
-        net, projections=[*net.projections, sh.FixedProjection(source="in", target="out", weight=np.full((3, 8), 2))]
+        net, projections=[*net.projections, sh.FixedProjection(pre="in", post="out", weight=np.full((3, 8), 2))]
     )
     refuse(ParameterError, r"which projection learns\? Name it in plastic", more)
     bare = replace(
         net,
         projections=[
             *net.projections[:1],
-            sh.FixedProjection(source="hid", target="out", weight=sp.csr_array((3, 5), dtype=np.int64)),
+            sh.FixedProjection(pre="hid", post="out", weight=sp.csr_array((3, 5), dtype=np.int64)),
         ],
     )
     refuse(ParameterError, "'hid->out' has no synapse that could learn", bare)

@@ -29,7 +29,7 @@ def float_network():
     return sh.Network(
         [sh.Input("in", CHANNELS)],
         [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=weight)],
+        [sh.Projection(pre="in", post="out", weight=weight)],
         ["out"],
         sh.Semantics(1.0),
     )

@@ -11,8 +11,8 @@ def network(tau=0.01, semantics=None):
         Population(name="b", neuron=LI(size=2, tau_mem=0.02)),
     ]
     projections = [
-        Projection(source="x", target="a", weight=np.ones((3, 4))),
-        Projection(source="a", target="b", weight=np.ones((2, 3))),
+        Projection(pre="x", post="a", weight=np.ones((3, 4))),
+        Projection(pre="a", post="b", weight=np.ones((2, 3))),
     ]
     return Network([Input("x", 4)], populations, projections, ["b"], semantics or Semantics(1e-3), ["a note"])
 

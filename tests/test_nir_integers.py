@@ -79,9 +79,9 @@ def quantisable():
             sh.Population(name="c", neuron=sh.IF(size=2, r=[300, 500]), bias=[0.1, -0.2]),
         ],
         [
-            sh.Projection(source="in", target="a", weight=conv),
-            sh.Projection(source="a", target="b", weight=rng.normal(size=(3, 8))),
-            sh.Projection(source="b", target="c", weight=rng.normal(size=(2, 3))),
+            sh.Projection(pre="in", post="a", weight=conv),
+            sh.Projection(pre="a", post="b", weight=rng.normal(size=(3, 8))),
+            sh.Projection(pre="b", post="c", weight=rng.normal(size=(2, 3))),
         ],
         ["c"],
         sh.Semantics(1e-3),
@@ -124,7 +124,7 @@ def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales
         for q in normal.incoming:
             integers = fixed.projection(q.name)
             meant = integers.synapse_weights * 2.0 ** (integers.weight_exp + chip.activation_shift)
-            weight = sh.Projection(source="x", target="y", weight=q.weight).synapse_weights
+            weight = sh.Projection(pre="x", post="y", weight=q.weight).synapse_weights
             np.testing.assert_allclose(weight * scale, meant, rtol=1e-11)
 
 
@@ -133,7 +133,7 @@ def test_what_a_float_neuron_cannot_state_is_noted():
         network = sh.FixedNetwork(
             [sh.Input("in", 1)],
             [sh.FixedPopulation(name="p", size=1, **values)],
-            [sh.FixedProjection(source="in", target="p", weight=[[2]])],
+            [sh.FixedProjection(pre="in", post="p", weight=[[2]])],
             ["p"],
             dt=1e-3,
         )

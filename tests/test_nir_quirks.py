@@ -74,7 +74,7 @@ def test_edges_to_a_graph_whose_nodes_were_renamed():
     }
     edges = ["in>fc>sub", "sub.input>sub.n>sub.output", "sub.n>sub.rec>sub.n", "sub>last>out"]
     net = from_nir(graph(nodes, *edges), 1.0)
-    assert {(p.source, p.target) for p in net.projections} == {("in", "sub.n"), ("sub.n", "sub.n"), ("sub.n", "last")}
+    assert {(p.pre, p.post) for p in net.projections} == {("in", "sub.n"), ("sub.n", "sub.n"), ("sub.n", "last")}
     assert (net.input_names, net.outputs) == (("in",), ("last",))
     assert any("led to 'sub.input' and from 'sub.output'" in note for note in net.notes)
     del nodes["sub.output"]
@@ -89,7 +89,7 @@ def test_nested_graphs_are_one_graph():
     )
     net = from_nir(graph(ends([3], [3]) | {"a": node_if(3), "s": outer}, "in>a>s>out"), 1.0)
     assert net.population_names == ("a", "s.b", "s.inner.c")
-    assert {(p.source, p.target) for p in net.projections} == {
+    assert {(p.pre, p.post) for p in net.projections} == {
         ("in", "a"),
         ("a", "s.b"),
         ("s.b", "s.inner.c"),
@@ -113,7 +113,7 @@ def test_nested_graphs_of_several_ends_are_named_by_edges():
     two = {"in": nir.Input({"input": np.array([2])}), "in2": nir.Input({"input": np.array([2])})}
     nodes = ends([2], [2]) | two | {"s": sub}
     net = from_nir(graph(nodes, "in>s.x", "in2>s.y", "s>out"), 1.0)
-    assert {p.source for p in net.incoming("s.n")} == {"in", "in2"}
+    assert {p.pre for p in net.incoming("s.n")} == {"in", "in2"}
     refused(graph(nodes, "in>s>out"), UnsupportedError, "'s' has 2 nodes of type Input, .*name the one")
 
 

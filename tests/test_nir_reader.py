@@ -114,7 +114,7 @@ def test_recurrence_bias_and_order():
         graph({"z": lif(4), "a": lif(2), "fc": fc, "rec": rec, "last": out}, "in->fc->z->last->a->out", "z->rec->z"), DT
     )
     assert [p.name for p in net.populations] == ["z", "a"]  # as spikes reach them
-    assert {p.name: (p.source, p.target) for p in net.projections} == {
+    assert {p.name: (p.pre, p.post) for p in net.projections} == {
         "fc": ("in", "z"),
         "rec": ("z", "z"),
         "last": ("z", "a"),
@@ -178,7 +178,7 @@ def test_one_weight_between_several_populations():
     shared = affine(2, 2)
     nodes = {"w": shared, "a": lif(), "b": lif(), "c": lif(), "d": lif()}
     net = from_nir(graph(nodes, "in->a->w->c->out", "in->b->w->d", inputs=2), DT)
-    names = {p.name: (p.source, p.target) for p in net.projections if p.target in "cd"}
+    names = {p.name: (p.pre, p.post) for p in net.projections if p.post in "cd"}
     assert names == {f"{s}->w->{t}": (s, t) for s in "ab" for t in "cd"}
     for target in "cd":  # W (a + b) + bias: the bias acts once
         np.testing.assert_array_equal(net.population(target).bias, shared.bias)
@@ -239,7 +239,7 @@ def test_chains_of_linear_nodes_multiply(seed):
     )
     net = from_nir(graph({"A": a, "B": b, "C": c, "D": d, "pop": lif()}, "in->A->B->D->pop->out", "A->C->D"), DT)
     (p,) = net.projections
-    assert (p.source, p.target) == ("in", "pop")
+    assert (p.pre, p.post) == ("in", "pop")
     both = b.weight + c.weight
     np.testing.assert_array_equal(p.weight, d.weight @ both @ a.weight)
     np.testing.assert_array_equal(net.population("pop").bias, d.weight @ (both @ a.bias + b.bias + c.bias) + d.bias)

@@ -51,16 +51,16 @@ def network(**changes):
             sh.Population(name="..", neuron=sh.CubaLI(size=1, tau_mem=0.01, tau_syn=0.002)),
         ],
         "projections": [
-            sh.Projection(source="rec", target="rec", weight=rng.normal(size=(3, 3)), delay=rng.integers(0, 4, (3, 3))),
-            sh.Projection(source="z", target="rec", weight=rng.normal(size=(3, 2)), delay=7, name="rec"),
+            sh.Projection(pre="rec", post="rec", weight=rng.normal(size=(3, 3)), delay=rng.integers(0, 4, (3, 3))),
+            sh.Projection(pre="z", post="rec", weight=rng.normal(size=(3, 2)), delay=7, name="rec"),
             sh.Projection(
-                source="a/b",
-                target="rec",
+                pre="a/b",
+                post="rec",
                 weight=sp.csr_array(([0.0, 2, 3], ([0, 1, 2], [3, 0, 0])), shape=(3, 4)),
                 delay=np.array([1, 0, 5]),
             ),
-            sh.Projection(source="rec", target="..", weight=np.ones((1, 3))),
-            sh.Projection(source="rec", target="..", weight=np.ones((1, 3)), name="again", delay=1),
+            sh.Projection(pre="rec", post="..", weight=np.ones((1, 3))),
+            sh.Projection(pre="rec", post="..", weight=np.ones((1, 3)), name="again", delay=1),
         ],
         "outputs": ["..", "alone"],
         "semantics": sh.Semantics(1e-3, "exponential", "voltage_first"),
@@ -102,7 +102,7 @@ def test_nirs_own_reader_and_writer_keep_it(tmp_path):
         inputs=[sh.Input("z", 2), sh.Input("ab", 4)],
         populations=network().populations[:1],
         outputs=["rec"],
-        projections=[dataclasses.replace(p, source=p.source.replace("/", "")) for p in network().projections[:3]],
+        projections=[dataclasses.replace(p, pre=p.pre.replace("/", "")) for p in network().projections[:3]],
     )
     write_nir(net, tmp_path / "ours.nir")
     graph = nir.read(tmp_path / "ours.nir")  # with its type check
@@ -218,7 +218,7 @@ def test_weights_that_are_too_large_as_dense_ones():
     net = sh.Network(
         [sh.Input("in", size)],
         [sh.Population(name="p", neuron=sh.IF(size=size))],
-        [sh.Projection(source="in", target="p", weight=weight)],
+        [sh.Projection(pre="in", post="p", weight=weight)],
         ["p"],
         sh.Semantics(1.0),
     )

@@ -131,7 +131,7 @@ def network(projections, *, names=("a", "b", "c"), neuron=None, **population):
     return Network(
         [Input("in", 3)],
         [Population(name=n, neuron=neuron, **population) for n in names],
-        [Projection(source=s, target=t, weight=np.eye(3)) for s, t in projections],
+        [Projection(pre=s, post=t, weight=np.eye(3)) for s, t in projections],
         [names[-1]],
         Semantics(1.0),
     )

@@ -30,7 +30,7 @@ def network(neuron, weight, *, bias=0.0, semantics=None, **population):
     return sh.Network(
         [sh.Input("in", weight.shape[1])],
         [sh.Population(name="p", neuron=neuron, bias=bias, **population)],
-        [sh.Projection(source="in", target="p", weight=weight)],
+        [sh.Projection(pre="in", post="p", weight=weight)],
         ["p"],
         semantics or Semantics(DT),
     )
@@ -63,7 +63,7 @@ def integers(fixed):
         values |= {(p.name, "rules"): [p.bias_exp, p.reset, p.threshold, p.spiking]}
     for q in fixed.projections:
         values |= {(q.name, "weight"): q.synapse_weights, (q.name, "delay"): q.synapse_delays}
-        values |= {(q.name, "rules"): [q.weight_exp, q.format.name, q.source, q.target]}
+        values |= {(q.name, "rules"): [q.weight_exp, q.format.name, q.pre, q.post]}
     return values
 
 
@@ -149,11 +149,11 @@ def test_rounding_is_to_the_nearest_and_the_report_tells_how_far_that_is(net, bi
         if about.name not in lowered:
             continue
         q, source = fixed.projection(about.name), net.projection(about.name)
-        c = net.coefficients(q.target)
+        c = net.coefficients(q.post)
         gain = (c.gain_u * c.gain_v)[:, None]
         dense = source.weight.toarray() if source.is_sparse else source.weight
         stored = (q.weight.toarray() if q.is_sparse else q.weight).astype(float)
-        exact = dense * gain * fixed.population(q.target).scale / UNIT / 2.0**q.weight_exp
+        exact = dense * gain * fixed.population(q.post).scale / UNIT / 2.0**q.weight_exp
         step = 2 ** (8 - bits + 1)
         np.testing.assert_allclose(q.scale[:, None] * dense, exact, rtol=1e-12)
         mantissa = np.rint(exact / step)
@@ -321,8 +321,8 @@ def two_layers():
         [sh.Input("in", 10)],
         [sh.Population(name="hid", neuron=lif(8)), sh.Population(name="out", neuron=lif(3))],
         [
-            sh.Projection(source="in", target="hid", weight=rng.normal(0.8, 1.0, (8, 10)), delay=2),
-            sh.Projection(source="hid", target="out", weight=rng.random((3, 8))),
+            sh.Projection(pre="in", post="hid", weight=rng.normal(0.8, 1.0, (8, 10)), delay=2),
+            sh.Projection(pre="hid", post="out", weight=rng.random((3, 8))),
         ],
         ["out"],
         Semantics(DT),

@@ -33,8 +33,8 @@ def case():
             sh.Population(name="b", neuron=sh.LIF(size=10, tau_mem=1e-2, v_threshold=0.3)),
         ],
         [
-            sh.Projection(source="in", target="a", weight=rng.standard_t(3, (50, 40)) * 0.2 + 0.05),
-            sh.Projection(source="a", target="b", weight=rng.standard_t(3, (10, 50)) * 0.2 + 0.05),
+            sh.Projection(pre="in", post="a", weight=rng.standard_t(3, (50, 40)) * 0.2 + 0.05),
+            sh.Projection(pre="a", post="b", weight=rng.standard_t(3, (10, 50)) * 0.2 + 0.05),
         ],
         ["b"],
         sh.Semantics(1e-3),
@@ -173,7 +173,7 @@ def test_channel_scales_help_unequal_neurons(tmp_path):
     net = sh.Network(
         [sh.Input("in", 40)],
         [sh.Population(name="p", neuron=sh.LIF(size=30, tau_mem=1e-2, v_threshold=size[:, 0]))],
-        [sh.Projection(source="in", target="p", weight=rng.normal(0.2, 1, (30, 40)) * size)],
+        [sh.Projection(pre="in", post="p", weight=rng.normal(0.2, 1, (30, 40)) * size)],
         ["p"],
         sh.Semantics(1e-3),
     )
@@ -199,7 +199,7 @@ def test_channels_of_a_convolution_stay_one():
     net = sh.Network(
         [sh.Input("in", conv.shape[1])],
         [sh.Population(name="p", neuron=sh.LIF(size=size, tau_mem=5e-3))],
-        [sh.Projection(source="in", target="p", weight=conv)],
+        [sh.Projection(pre="in", post="p", weight=conv)],
         ["p"],
         sh.Semantics(1e-3),
     )
@@ -231,7 +231,7 @@ def test_time_constants_are_off_by_the_smallest_factor(taus, chip):
     net = sh.Network(
         [sh.Input("in", 1)],
         [sh.Population(name="p", neuron=sh.LIF(size=len(taus), tau_mem=taus))],
-        [sh.Projection(source="in", target="p", weight=np.ones((len(taus), 1)))],
+        [sh.Projection(pre="in", post="p", weight=np.ones((len(taus), 1)))],
         ["p"],
         sh.Semantics(1.0, discretization="exponential"),
     )
@@ -256,7 +256,7 @@ def test_the_bias_keeps_its_steady_state():
     net = sh.Network(
         [sh.Input("in", 1)],
         [sh.Population(name="p", neuron=neuron)],
-        [sh.Projection(source="in", target="p", weight=np.ones((1, 1)))],
+        [sh.Projection(pre="in", post="p", weight=np.ones((1, 1)))],
         ["p"],
         sh.Semantics(1.0),
     )

@@ -36,7 +36,7 @@ def spikes(example):
 def test_the_file_is_read_as_it_was_trained(example):
     """Weights bit for bit, the recurrent ones a step late, and a step that is v <- beta v + input."""
     graph, network = nir.read(example.MODEL), example.read_network()
-    assert {(p.source, p.target) for p in network.projections} == {
+    assert {(p.pre, p.post) for p in network.projections} == {
         ("input", "hidden"),
         ("hidden", "hidden"),
         ("hidden", "readout"),

@@ -30,8 +30,8 @@ def fixed(projections, *populations, inputs=1):
     return FixedNetwork([Input("in", inputs)], populations, projections, [populations[-1].name])
 
 
-def syn(source="in", target="p", weight=((2,),), **more):
-    return FixedProjection(source=source, target=target, weight=np.array(weight), **more)
+def syn(pre="in", post="p", weight=((2,),), **more):
+    return FixedProjection(pre=pre, post=post, weight=np.array(weight), **more)
 
 
 def raster(steps, *when):
@@ -109,7 +109,7 @@ def test_float_trace():
     net = Network(
         [Input("in", 1)],
         [Population(name="p", neuron=neuron, bias=0.5)],
-        [Projection(source="in", target="p", weight=[[8.0]])],
+        [Projection(pre="in", post="p", weight=[[8.0]])],
         ["p"],
         Semantics(1.0),
     )
@@ -123,7 +123,7 @@ def test_float_current_based_trace():
         net = Network(
             [Input("in", 1)],
             [Population(name="p", neuron=neuron)],
-            [Projection(source="in", target="p", weight=[[3.0]])],
+            [Projection(pre="in", post="p", weight=[[3.0]])],
             ["p"],
             Semantics(1.0, update_order=order),
         )
@@ -142,7 +142,7 @@ def relay(kind, delay, delays=(0, 0)):
             [Input("in", 1)],
             neurons,
             [
-                syn(target="a", delay=delays[0]),
+                syn(post="a", delay=delays[0]),
                 syn("a", "b", delay=delays[1]),
                 syn("in", "b", ((0,),), delay=delay),
             ],
@@ -153,7 +153,7 @@ def relay(kind, delay, delays=(0, 0)):
         [Input("in", 1)],
         neurons,
         [
-            Projection(source=s, target=t, weight=[[w]], delay=d)
+            Projection(pre=s, post=t, weight=[[w]], delay=d)
             for s, t, w, d in (("in", "a", 1.0, delays[0]), ("a", "b", 1.0, delays[1]), ("in", "b", 0.0, delay))
         ],
         ["b"],
@@ -182,7 +182,7 @@ def test_delay_of_every_synapse_in_dense_and_sparse_form():
     weight, delay = np.array([[2, 4, 6], [8, 10, 12]]), np.array([[0, 3, 1], [2, 0, 5]])
     p = FixedPopulation(name="p", size=2, vth=1000)
     for form, d in ((np.asarray, delay), (sp.csr_array, delay), (sp.csr_array, delay.reshape(-1))):
-        q = FixedProjection(source="in", target="p", weight=form(weight), delay=d)
+        q = FixedProjection(pre="in", post="p", weight=form(weight), delay=d)
         spikes = np.zeros((8, 1, 3), bool)
         spikes[1] = True
         u = run(fixed([q], p, inputs=3), spikes, "spec", record=("u",)).u["p"][:, 0]
@@ -269,8 +269,8 @@ def test_a_sparse_weight_equals_its_dense_form(data):
         delay[rows, q.weight.indices] = q.synapse_delays
         dense.append(
             FixedProjection(
-                source=q.source,
-                target=q.target,
+                pre=q.pre,
+                post=q.post,
                 name=q.name,
                 weight=q.weight.toarray(),
                 delay=delay,
@@ -294,7 +294,7 @@ def test_below_the_threshold_the_float_network_is_linear(seed, method):
     net = Network(
         [Input("in", 4)],
         [Population(name="p", neuron=neuron)],
-        [Projection(source="in", target="p", weight=weight, delay=delay)],
+        [Projection(pre="in", post="p", weight=weight, delay=delay)],
         ["p"],
         Semantics(1.0, method),
     )
@@ -383,7 +383,7 @@ def test_integrate_and_fire_relays_its_input_rate():
     net = Network(
         [Input("in", 1)],
         [Population(name="p", neuron=neuron, reset="subtract", threshold=">=")],
-        [Projection(source="in", target="p", weight=[[0.25]])],
+        [Projection(pre="in", post="p", weight=[[0.25]])],
         ["p"],
         Semantics(1e-3),
     )

@@ -53,9 +53,9 @@ def case():
             sh.Population(name="out", neuron=sh.LIF(size=4, tau_mem=5.0, v_threshold=0.2)),
         ],
         [
-            sh.Projection(source="in", target="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
-            sh.Projection(source="hidden", target="hidden", weight=rng.normal(-0.3, 0.8, (20, 20))),
-            sh.Projection(source="hidden", target="out", weight=rng.normal(0.2, 0.8, (4, 20))),
+            sh.Projection(pre="in", post="hidden", weight=rng.normal(0.1, 0.8, (20, 12))),
+            sh.Projection(pre="hidden", post="hidden", weight=rng.normal(-0.3, 0.8, (20, 20))),
+            sh.Projection(pre="hidden", post="out", weight=rng.normal(0.2, 0.8, (4, 20))),
         ],
         ["out"],
         sh.Semantics(1.0),
@@ -79,7 +79,7 @@ def test_each_projection_names_its_parts_and_their_error(case):
     reports = {r.name: r for r in fixed.report.projections}
     assert list(reports) == [n for n in names if "+" not in n]
     for name in ("in->hidden", "hidden->out"):
-        target = fixed.population(fixed.projection(name).target)
+        target = fixed.population(fixed.projection(name).post)
         p = normal_form(net, target.name)
         exact = synapse_values(next(q for q in p.incoming if q.name == name).weight) * target.scale / UNIT
         error = synapse_values(units_of(fixed, name)) - exact

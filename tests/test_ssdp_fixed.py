@@ -268,7 +268,7 @@ def learn_by_hand(net, name, chosen, spikes, seed):
             return bool(when), pick(when) >> chosen.time_shift if when else last + 1
 
         for s, (j, i) in enumerate(synapses):
-            e = py_evidence(chosen, *time_of(rasters[q.source], i), *time_of(rasters[q.target], j))
+            e = py_evidence(chosen, *time_of(rasters[q.pre], i), *time_of(rasters[q.post], j))
             c[s] = max(chosen.counter_min, min(chosen.counter_max, c[s] + e))
         if (window + 1) % chosen.commit_windows == 0:
             index = window // chosen.commit_windows
@@ -282,7 +282,7 @@ def learn_by_hand(net, name, chosen, spikes, seed):
 def test_learning_is_the_rule_window_by_window(data, commit_windows, seed):
     net = data.draw(fixed_networks(max_populations=2))
     chosen = data.draw(fixed_rules(steps=STEPS, commit_windows=commit_windows))
-    candidates = [q for q in net.projections if net.population(q.target).spiking and q.weight_exp <= 0]
+    candidates = [q for q in net.projections if net.population(q.post).spiking and q.weight_exp <= 0]
     if not candidates:
         return
     q = data.draw(st.sampled_from(candidates))
@@ -301,7 +301,7 @@ def plastic_network():
     return FixedNetwork(
         [Input("in", 4)],
         populations,
-        [FixedProjection(source="in", target="out", weight=weight, name="w")],
+        [FixedProjection(pre="in", post="out", weight=weight, name="w")],
         ["out"],
     )
 

@@ -67,18 +67,18 @@ def fixed_network(**more):
     sparse = sp.csr_array((np.array([0, 4, -6]), np.array([1, 0, 2]), np.array([0, 1, 3])), shape=(2, 3))
     projections = [
         sh.FixedProjection(
-            source="in",
-            target="hidden / ü",
+            pre="in",
+            post="hidden / ü",
             weight=np.arange(12).reshape(3, 4),
             format=sh.WeightFormat(8, SignMode.EXCITATORY),
             weight_exp=-2,
             delay=np.arange(12).reshape(3, 4),
             scale=[0.1, 0.2, 0.3],
         ),
-        sh.FixedProjection(source="hidden / ü", target="out", weight=sparse, delay=[1, 2, 3], name="readout"),
+        sh.FixedProjection(pre="hidden / ü", post="out", weight=sparse, delay=[1, 2, 3], name="readout"),
         sh.FixedProjection(
-            source="hidden / ü",
-            target="out",
+            pre="hidden / ü",
+            post="out",
             weight=np.zeros((2, 3), int),
             delay=5,
             name="late",
@@ -110,8 +110,8 @@ def float_network():
         sh.Population(name="b", neuron=sh.LI(size=1, tau_mem=1 / 300), threshold=Comparison.AT_LEAST),
     ]
     projections = [
-        sh.Projection(source="x", target="a", weight=np.ones((2, 3), np.float32) / 3),
-        sh.Projection(source="a", target="b", weight=sp.csr_array([[0.1, 0.0]])),
+        sh.Projection(pre="x", post="a", weight=np.ones((2, 3), np.float32) / 3),
+        sh.Projection(pre="a", post="b", weight=sp.csr_array([[0.1, 0.0]])),
     ]
     return sh.Network(
         [sh.Input("x", 3)],

@@ -24,8 +24,8 @@ def small(bias=0, weight_exp=0):
             sh.FixedPopulation(name="q", size=2, vth=20),
         ],
         [
-            sh.FixedProjection(source="in", target="p", weight=np.full((4, 3), 20), weight_exp=weight_exp, delay=2),
-            sh.FixedProjection(source="p", target="q", weight=np.full((2, 4), 10)),
+            sh.FixedProjection(pre="in", post="p", weight=np.full((4, 3), 20), weight_exp=weight_exp, delay=2),
+            sh.FixedProjection(pre="p", post="q", weight=np.full((2, 4), 10)),
         ],
         ["q"],
     )
@@ -81,7 +81,7 @@ def test_direct_input_in_pieces():
     network = sh.FixedNetwork(
         [sh.Input("in", 2)],
         [sh.FixedPopulation(name="p", size=3, dv=10, vth=100)],
-        [sh.FixedProjection(source="in", target="p", weight=np.full((3, 2), 8))],
+        [sh.FixedProjection(pre="in", post="p", weight=np.full((3, 2), 8))],
         ["p"],
     )
     values = np.array([[0.5, 1.0], [3.0, 2.0]])
@@ -132,7 +132,7 @@ def test_overflow_is_that_of_all_pieces():
     network = sh.FixedNetwork(
         [sh.Input("in", 8)],
         [sh.FixedPopulation(name="p", size=1, du=0, vth=131071)],
-        [sh.FixedProjection(source="in", target="p", weight=np.full((1, 8), 254), weight_exp=6)],
+        [sh.FixedProjection(pre="in", post="p", weight=np.full((1, 8), 254), weight_exp=6)],
         ["p"],
     )
     spikes = np.ones((30, 1, 8), bool)

@@ -15,7 +15,7 @@ from ssdp_hw.running.target import Availability, LearningPlan, Target, get_targe
 
 
 def network(delay=0):
-    projection = FixedProjection(source="in", target="p", weight=[[2]], delay=delay)
+    projection = FixedProjection(pre="in", post="p", weight=[[2]], delay=delay)
     return FixedNetwork([Input("in", 1)], [FixedPopulation(name="p", size=1, vth=1)], [projection], ["p"])
 
 
@@ -154,7 +154,7 @@ def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windo
     net = FixedNetwork(
         [Input("in", 2)],
         [FixedPopulation(name="out", size=2, vth=4)],
-        [FixedProjection(source="in", target="out", weight=np.full((2, 2), 8), name="w")],
+        [FixedProjection(pre="in", post="out", weight=np.full((2, 2), 8), name="w")],
         ["out"],
     )
     plan = LearningPlan(

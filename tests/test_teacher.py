@@ -24,7 +24,7 @@ def network(neuron):
     return sh.Network(
         [sh.Input("in", 6)],
         [sh.Population(name="out", neuron=neuron)],
-        [sh.Projection(source="in", target="out", weight=weight)],
+        [sh.Projection(pre="in", post="out", weight=weight)],
         ["out"],
         sh.Semantics(DT),
     )
@@ -94,7 +94,7 @@ def chip_network(**population):
     return sh.FixedNetwork(
         [sh.Input("in", 6)],
         [sh.FixedPopulation(name="out", size=4, **population)],
-        [sh.FixedProjection(source="in", target="out", weight=np.full((4, 6), 2))],
+        [sh.FixedProjection(pre="in", post="out", weight=np.full((4, 6), 2))],
         ["out"],
     )
 

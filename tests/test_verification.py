@@ -127,7 +127,7 @@ def single(v_threshold=1.0, name="a"):
     return Network(
         [Input("in", 2)],
         [Population(name=name, neuron=LIF(size=2, tau_mem=5.0, r=5.0, v_threshold=v_threshold))],
-        [Projection(source="in", target=name, weight=np.eye(2))],
+        [Projection(pre="in", post=name, weight=np.eye(2))],
         [name],
         Semantics(1.0),
     )

@@ -89,16 +89,16 @@ class Cut:
     @classmethod
     def of(cls, network: AnyNetwork) -> Cut:
         """Cut a feed-forward network of which one projection leads to the only output."""
-        (into,) = (p for p in network.projections if p.target == network.outputs[0])
-        others = [p for p in network.populations if p.name != into.target]
+        (into,) = (p for p in network.projections if p.post == network.outputs[0])
+        others = [p for p in network.populations if p.name != into.post]
         front = replace(
             network,
             populations=others,
             projections=[p for p in network.projections if p is not into],
-            outputs=[into.source],
+            outputs=[into.pre],
         )
-        source = sh.Input(into.source, network.size_of(into.source))
-        readout = replace(network, inputs=[source], populations=[network.population(into.target)], projections=[into])
+        source = sh.Input(into.pre, network.size_of(into.pre))
+        readout = replace(network, inputs=[source], populations=[network.population(into.post)], projections=[into])
         return cls(front, readout)
 
     def features(self, spikes: Bool) -> Bool:

@@ -83,10 +83,10 @@ def random_network(settings: Settings, lines: int, seed: int) -> sh.Network:
             sh.Population(name="readout", neuron=lif(SPEAKERS, settings.tau_readout)),
         ],
         projections=[
-            sh.Projection(source="lines", target="hidden", weight=weight),
+            sh.Projection(pre="lines", post="hidden", weight=weight),
             sh.Projection(
-                source="hidden",
-                target="readout",
+                pre="hidden",
+                post="readout",
                 weight=generator.uniform(-largest, largest, (SPEAKERS, settings.hidden)),
             ),
         ],

@@ -92,7 +92,7 @@ def measure_activity(
     result = run(network, inputs, target, steps=length, on_overflow="ignore")
     rasters = {**drive.spikes, **result.spikes}
     counts = {name: np.asarray(raster.sum(axis=(0, 1), dtype=np.int64)) for name, raster in rasters.items()}
-    operations = sum(int(counts[p.source] @ _fan_out(p)) for p in network.projections)
+    operations = sum(int(counts[p.pre] @ _fan_out(p)) for p in network.projections)
     neurons = sum(p.size for p in network.populations)
     spikes = sum(int(counts[name].sum()) for name in network.population_names)
     incoming = sum(int(counts[name].sum()) for name in network.input_names)

@@ -213,7 +213,7 @@ def _pairs(network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None)
     else:
         common = [name for name in sizes if name in network.population_names]
         # What nothing feeds is no layer of the source: the neuron from which biases come.
-        fed = [n for n in network.population_names if any(p.target == n and p.source != n for p in network.projections)]
+        fed = [n for n in network.population_names if any(p.post == n and p.pre != n for p in network.projections)]
         found = {name: name for name in common} or dict(zip(sizes, fed, strict=len(sizes) == len(fed)))
         if not common and len(sizes) != len(fed):
             raise ParameterError(f"the source has layers {list(sizes)}, the network {fed}: give names")

@@ -47,8 +47,8 @@ def lags(network: Network | FixedNetwork, timing: Timing = Timing.SAME_STEP) -> 
     """
     before: dict[str, list[str]] = {p.name: [] for p in network.populations}
     for p in network.projections:
-        if p.source != p.target:
-            before[p.target].append(p.source)
+        if p.pre != p.post:
+            before[p.post].append(p.pre)
     found = dict.fromkeys(network.input_names, 0)
     if timing is not Timing.SAME_STEP:
         late = timing is Timing.LAYER_STEPS
@@ -88,8 +88,8 @@ def aligned(network: Network, timing: Timing) -> Network:
         elif np.any(bias):
             biases.append(
                 Projection(
-                    source=pacemaker,
-                    target=p.name,
+                    pre=pacemaker,
+                    post=p.name,
                     weight=bias[:, None],
                     delay=lag[p.name] - 1,
                     name=f"{pacemaker}->{p.name}",
@@ -100,11 +100,11 @@ def aligned(network: Network, timing: Timing) -> Network:
         populations.append(rest)
     projections = []
     for q in network.projections:
-        extra = 0 if q.source == q.target else lag[q.target] - lag[q.source]
-        if extra and (timing is Timing.SAME_STEP or q.source in network.input_names):
+        extra = 0 if q.pre == q.post else lag[q.post] - lag[q.pre]
+        if extra and (timing is Timing.SAME_STEP or q.pre in network.input_names):
             extra -= 1
         if extra:
-            notes.append(f"projection '{q.name}' waits {extra} more steps, for the longer way to '{q.target}'")
+            notes.append(f"projection '{q.name}' waits {extra} more steps, for the longer way to '{q.post}'")
         projections.append(replace(q, delay=q.delay + extra))
     if biases:
         populations.append(
@@ -114,7 +114,7 @@ def aligned(network: Network, timing: Timing) -> Network:
                 bias=1.0,
             )
         )
-        names = ", ".join(f"'{b.target}'" for b in biases)
+        names = ", ".join(f"'{b.post}'" for b in biases)
         notes.append(
             f"the biases of {names} come from neuron '{pacemaker}', which fires in every step, and so begin with the "
             "first input; timing='projections' keeps them in the populations, where they act from step 0 on"

@@ -235,7 +235,7 @@ def _parameters(model: type[Neuron]) -> list[str]:
 
 
 def _encode_projection(q: BaseProjection) -> tuple[Header, Arrays]:
-    values: Header = {"name": q.name, "source": q.source, "target": q.target}
+    values: Header = {"name": q.name, "source": q.pre, "target": q.post}
     arrays: Arrays = {"delay": np.asarray(q.delay, np.int64)}
     if isinstance(q.weight, ConvWeight):
         values["convolution"] = q.weight.geometry()
@@ -352,12 +352,16 @@ def _weight(values: Header, arrays: Arrays) -> Any:
 
 def _projection(values: Header, arrays: Arrays) -> Projection:
     weight = _weight(values, arrays)
-    return Projection(**values, weight=weight, delay=arrays["delay"])
+    return Projection(
+        pre=values.pop("source"), post=values.pop("target"), **values, weight=weight, delay=arrays["delay"]
+    )
 
 
 def _fixed_projection(values: Header, arrays: Arrays) -> FixedProjection:
     weight, number = _weight(values, arrays), WeightFormat(**values.pop("format"))
     return FixedProjection(
+        pre=values.pop("source"),
+        post=values.pop("target"),
         **values,
         weight=weight,
         delay=arrays["delay"],

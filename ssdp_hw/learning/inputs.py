@@ -46,7 +46,7 @@ def plastic_names(
     elif isinstance(rule, Mapping):
         names = list(rule)
     else:
-        into = [p.name for p in network.incoming(teachable_output(network)) if p.source != p.target]
+        into = [p.name for p in network.incoming(teachable_output(network)) if p.pre != p.post]
         if len(into) != 1:
             raise ParameterError(f"which projection learns? Name it in plastic; into the output lead: {into}")
         names = into
@@ -89,7 +89,7 @@ def resolve_rules(
                 r, found = fixed_rule(r, p, network.limits)
                 notes += found
             if r.gate is not None:
-                r.gate.check_sizes(network.size_of(p.source), network.size_of(p.target))
+                r.gate.check_sizes(network.size_of(p.pre), network.size_of(p.post))
         rules[name] = r
     return rules, notes
 
@@ -184,7 +184,7 @@ def check_gates(
         owner = f"gates of '{name}'"
         if name not in rules:
             raise ParameterError(f"{owner}: that projection does not learn; there are: {', '.join(rules)}")
-        rule, post = rules[name], network.size_of(network.projection(name).target)
+        rule, post = rules[name], network.size_of(network.projection(name).post)
         if rule.gate is not None:
             raise ParameterError(f"{owner}: its rule makes its gate itself; give one or the other")
         array = real_array(values, owner)

@@ -396,7 +396,7 @@ def _check_teaching(
     if lesson.teacher.inhibit:
         raise ParameterError("teach = 'delta' needs a teacher with inhibit=False: the wrong neuron has to fire")
     for name in names:
-        if network.projection(name).target != lesson.output:
+        if network.projection(name).post != lesson.output:
             raise ParameterError(
                 f"teach = 'delta' has an error for the neurons of '{lesson.output}' only; projection '{name}' leads "
                 "elsewhere"
@@ -476,7 +476,7 @@ def _teacher_hits(
     """Share of the windows in which the teacher had its way, as a plastic projection onto its output saw it."""
     labels = np.repeat(lesson.classes[progress.presented], progress.windows)
     for name, held in seen.items():
-        if network.projection(name).target != lesson.output:
+        if network.projection(name).post != lesson.output:
             continue
         fired = held.post.fired
         labelled = labels[:, None] == np.arange(fired.shape[1])

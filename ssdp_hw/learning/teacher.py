@@ -92,7 +92,7 @@ class Teacher:
             raise UnsupportedError(f"population '{output}': a neuron of gain 0 (r or w_in) cannot be taught")
         kick = self.strength * network.population(output).neuron.threshold_distance / gain
         return [
-            Projection(source=name, target=output, weight=sp.csr_array(sp.diags_array(sign * kick)))
+            Projection(pre=name, post=output, weight=sp.csr_array(sp.diags_array(sign * kick)))
             for name, sign in ((ON, 1.0), (OFF, -1.0))
         ]
 
@@ -119,8 +119,8 @@ class Teacher:
         weight = sp.hstack([sp.csr_array(sp.diags_array(values, dtype=np.int64)) for values in channels], format="csr")
         return [
             FixedProjection(
-                source=name,
-                target=output,
+                pre=name,
+                post=output,
                 weight=sign * weight,
                 weight_exp=exponent,
                 format=replace(on, sign_mode=mode),
@@ -152,4 +152,4 @@ class Teacher:
 
 
 def _inputs(projections: Sequence[BaseProjection]) -> list[Input]:
-    return [Input(p.source, p.shape[1]) for p in projections]
+    return [Input(p.pre, p.shape[1]) for p in projections]

@@ -53,7 +53,7 @@ def fit_gate(
     spiking = tuple(q.name for q in network.populations if q.spiking)
     result = run(network, inputs, target, populations=spiking, steps=length, on_overflow="ignore")
     rasters = {**drive.spikes, **result.spikes}
-    shares = [rasters[end].any(axis=0).mean(axis=1) for end in (p.source, p.target)]
+    shares = [rasters[end].any(axis=0).mean(axis=1) for end in (p.pre, p.post)]
     if losses is None:
         classes = class_labels(labels, drive.batch, network.size_of(result.output))
         found = _cross_entropy(result.spikes[result.output], classes)

@@ -24,6 +24,7 @@ from ssdp_hw.checks import (
     with_synapse_values,
 )
 from ssdp_hw.chips import Chip, load_chip
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.design_rules import design_rule_violations
 from ssdp_hw.network.formats import WeightFormat
@@ -107,6 +108,7 @@ def _scale(value: Any, size: int, owner: str) -> Any:
     return scales
 
 
+@renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedProjection(BaseProjection):
     """Synapses in chip integers.

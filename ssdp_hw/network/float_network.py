@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ssdp_hw.checks import check_name, real_vector
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.graph import BaseProjection, Comparison, Graph, Input, Reset
 from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
@@ -50,6 +51,7 @@ class Population:
         return self.neuron.spiking
 
 
+@renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(BaseProjection):
     """Synapses of a float network; see :class:`~ssdp_hw.network.graph.BaseProjection`."""

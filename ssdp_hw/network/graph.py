@@ -76,26 +76,26 @@ class BaseProjection:
     """Synapses from one population (or input) to another.
 
     Attributes:
-        source, target: names of the two populations.
+        pre, post: names of the presynaptic population (or input) and of the postsynaptic one.
         weight: shape (post, pre): a dense array; a ``scipy.sparse.csr_array``, in which each stored
             entry is a synapse, a stored zero included; or a :class:`~ssdp_hw.ConvWeight`, whose
             synapses share the weights of its kernel.
         delay: further steps beyond the one that every projection takes; one integer, or (not in a
             convolution) one a synapse: an array of shape (post, pre), or of shape (nnz,) in the
             stored order of a sparse weight.
-        name: unique in the network; default ``source->target``.
+        name: unique in the network; default ``pre->post``.
     """
 
-    source: str
-    target: str
+    pre: str
+    post: str
     weight: Any
     delay: Any = 0
     name: str = ""
 
     def __post_init__(self) -> None:
-        check_name(self.source, "projection source")
-        check_name(self.target, "projection target")
-        object.__setattr__(self, "name", check_name(self.name or f"{self.source}->{self.target}", "projection"))
+        check_name(self.pre, "projection: pre")
+        check_name(self.post, "projection: post")
+        object.__setattr__(self, "name", check_name(self.name or f"{self.pre}->{self.post}", "projection"))
         owner = f"projection '{self.name}'"
         kept = sp.issparse(self.weight) or isinstance(self.weight, ConvWeight)
         given: Any = self.weight if kept else as_array(self.weight, f"{owner}: weight")
@@ -262,14 +262,12 @@ class Graph(Generic[P, J]):
             self.population(name)
         for projection in self.projections:
             owner = f"projection '{projection.name}'"
-            if projection.target not in self._populations:
-                raise ParameterError(f"{owner}: target '{projection.target}' is no population of this network")
-            source = self._populations.get(projection.source)
-            if source is not None and not source.spiking:
-                raise ParameterError(
-                    f"{owner}: source '{projection.source}' is a readout without spikes and cannot project"
-                )
-            expected = (self.size_of(projection.target), self.size_of(projection.source))
+            if projection.post not in self._populations:
+                raise ParameterError(f"{owner}: post '{projection.post}' is no population of this network")
+            pre = self._populations.get(projection.pre)
+            if pre is not None and not pre.spiking:
+                raise ParameterError(f"{owner}: pre '{projection.pre}' is a readout without spikes and cannot project")
+            expected = (self.size_of(projection.post), self.size_of(projection.pre))
             if projection.shape != expected:
                 raise ShapeError(
                     f"{owner}: the weight has shape {projection.shape}, but the populations ask for "
@@ -327,7 +325,7 @@ class Graph(Generic[P, J]):
 
     def incoming(self, name: str) -> list[J]:
         """Projections that end at a population, in their order."""
-        return [p for p in self.projections if p.target == name]
+        return [p for p in self.projections if p.post == name]
 
     @property
     def max_delay(self) -> int:
@@ -343,9 +341,9 @@ class Graph(Generic[P, J]):
         distance: dict[str, int] = dict.fromkeys(self.input_names, 0)
         for _ in range(len(self.populations) + 1):
             for p in self.projections:
-                if p.source in distance:
-                    through = distance[p.source] + 1 + p.max_delay
-                    distance[p.target] = min(distance.get(p.target, through), through)
+                if p.pre in distance:
+                    through = distance[p.pre] + 1 + p.max_delay
+                    distance[p.post] = min(distance.get(p.post, through), through)
         return max((distance.get(name, 0) for name in self.outputs), default=0)
 
     def summary(self) -> list[str]:

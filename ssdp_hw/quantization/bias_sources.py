@@ -28,7 +28,7 @@ def bias_sources(network: Network) -> tuple[Network, list[str]]:
         exponential = network.semantics.discretization is Discretization.EXPONENTIAL
         steady = LIF(size=1, tau_mem=dt / 1000 if exponential else dt, v_leak=2.0)
         populations += [replace(p, bias=0.0), Population(name=name, neuron=steady)]
-        projections.append(Projection(source=name, target=p.name, weight=bias[:, None]))
+        projections.append(Projection(pre=name, post=p.name, weight=bias[:, None]))
         notes.append(
             f"population '{p.name}': its bias is a current, for which the chip has no register; the neuron '{name}' "
             "fires in every step instead, and the bias starts to act in step 1 instead of step 0"

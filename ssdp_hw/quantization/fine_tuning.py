@@ -68,7 +68,7 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self, projection: FixedProjection, start: NDArray[np.float64]) -> None:
         super().__init__()
-        self.source, self.target, number = projection.source, projection.target, projection.format
+        self.source, self.target, number = projection.pre, projection.post, projection.format
         self.low, self.high, self.step = number.mantissa_min, number.mantissa_max, number.step
         self.exponent = projection.weight_exp
         self.master = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))

@@ -54,8 +54,8 @@ def fixed_projections(
     parts = split_weights(synapse_values(q.weight) * per_volt, options, number, chip)
     return [
         FixedProjection(
-            source=p.source,
-            target=p.target,
+            pre=p.pre,
+            post=p.post,
             name=part_name(p.name, k),
             delay=p.delay,
             weight_exp=part.exponent,

@@ -45,7 +45,7 @@ def dequantize(network: FixedNetwork) -> Network:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is not finite is refused below
         gains = {p.name: _gain(network, p) for p in network.populations}
         populations = [_population(network, p, gains[p.name], notes) for p in network.populations]
-        projections = [_projection(network, p, gains[p.target]) for p in network.projections]
+        projections = [_projection(network, p, gains[p.post]) for p in network.projections]
     semantics = Semantics(1.0 if network.dt is None else network.dt)
     return Network(network.inputs, populations, projections, network.outputs, semantics, notes)
 
@@ -58,7 +58,7 @@ def _scale(p: FixedPopulation) -> Real:
 def _volts(network: FixedNetwork, p: FixedProjection) -> Real:
     """Volts that a weight of 1 brings, shape (post,)."""
     exponent = p.weight_exp + network.limits.activation_shift
-    return np.asarray(2.0**exponent / _scale(network.population(p.target)))
+    return np.asarray(2.0**exponent / _scale(network.population(p.post)))
 
 
 def _gain(network: FixedNetwork, population: FixedPopulation) -> Real:
@@ -71,7 +71,7 @@ def _gain(network: FixedNetwork, population: FixedPopulation) -> Real:
 
 def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projection:
     weight = times_rows(p.weight, _volts(network, p) / gain)
-    return Projection(source=p.source, target=p.target, name=p.name, weight=weight, delay=p.delay)
+    return Projection(pre=p.pre, post=p.post, name=p.name, weight=weight, delay=p.delay)
 
 
 def _population(network: FixedNetwork, p: FixedPopulation, gain: Real, notes: list[str]) -> Population:

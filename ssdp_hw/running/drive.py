@@ -157,10 +157,10 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, m
     spikes = {source.name: np.zeros((total, values.shape[0], source.size), bool)}
     bias: dict[str, NDArray[Any]] = {}
     exponents: dict[str, int] = {}
-    for target in dict.fromkeys(p.target for p in network.projections if p.source == source.name):
+    for target in dict.fromkeys(p.post for p in network.projections if p.pre == source.name):
         current = np.zeros((values.shape[0], network.size_of(target)))
         for p in network.incoming(target):
-            if p.source == source.name:
+            if p.pre == source.name:
                 gain = 2.0**p.weight_exp if isinstance(p, FixedProjection) else 1.0
                 current += np.asarray(p.matrix @ values.T, np.float64).T * gain
         if isinstance(network, Network):

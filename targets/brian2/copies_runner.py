@@ -47,7 +47,7 @@ class Segment:
     """The synapses of one projection and delay, as a matrix that is multiplied with spikes."""
 
     def __init__(self, projection: BaseProjection, delay: int, positions: NDArray[np.int64]) -> None:
-        self.source, self.target, self.delay = projection.source, projection.target, delay
+        self.source, self.target, self.delay = projection.pre, projection.post, delay
         self._exponent = weight_exponent(projection)
         rows, cols = (index[positions] for index in projection.synapse_indices)
         weights = projection.synapse_weights[positions]

@@ -107,7 +107,7 @@ def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str) -
         model = fixed_plasticity(q, rule, evidence, gating, counters.astype(np.int64), plan, steps, layer)
     else:
         model = float_plasticity(rule, evidence, gating, counters, plan, steps)
-    return Plastic(q.source, q.target, rule, evidence, gating, model, label)
+    return Plastic(q.pre, q.post, rule, evidence, gating, model, label)
 
 
 def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:

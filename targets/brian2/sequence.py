@@ -126,8 +126,8 @@ class SampleSequence:
         model = self._models.get(p.name, STATIC)
         group = connect(
             bundle,
-            self.senders[p.source],
-            self.neurons[p.target].receiver,
+            self.senders[p.pre],
+            self.neurons[p.post].receiver,
             model,
             self.clock,
             self._drive.steps,

@@ -145,7 +145,7 @@ def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64]
     Only the spikes of the ends of rules by trains are kept.
     """
     projections = [network.projection(name) for name, rule in plan.rules.items() if rule.keeps_raster]
-    ends = {end for p in projections for end in (p.source, p.target)}
+    ends = {end for p in projections for end in (p.pre, p.post)}
     keep, total = np.full((3, len(network.populations)), -1, np.int64), 0
     for k, name in enumerate(network.population_names):
         if name in ends:
@@ -157,7 +157,7 @@ def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64]
 def _ends(network: AnyNetwork, program: Program, name: str, keep: NDArray[np.int64]) -> Ends:
     p = network.projection(name)
     groups, inputs = [*network.input_names, *network.population_names], len(network.inputs)
-    pre, post = groups.index(p.source), groups.index(p.target)
+    pre, post = groups.index(p.pre), groups.index(p.post)
     column = program.layout.channel_start[pre] if pre < inputs else keep[0, pre - inputs]
     return Ends(
         program.start(pre),
@@ -165,8 +165,8 @@ def _ends(network: AnyNetwork, program: Program, name: str, keep: NDArray[np.int
         pre < inputs,
         int(column),
         int(keep[0, post - inputs]),
-        network.size_of(p.source),
-        network.size_of(p.target),
+        network.size_of(p.pre),
+        network.size_of(p.post),
     )
 
 
@@ -177,7 +177,7 @@ def _held(
     ends, per_sample = p.ends, plan.windows_per_sample
     if not plan.rules[name].keeps_raster:
         return p.pre, p.post
-    source = network.projection(name).source
+    source = network.projection(name).pre
     pre = drive.spikes[source] if ends.pre_input else spikes[:, :, ends.pre_column : ends.pre_column + ends.pre_size]
     post = spikes[:, :, ends.post_column : ends.post_column + ends.post_size]
     return _windows(pre, per_sample), _windows(post, per_sample)

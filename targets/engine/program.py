@@ -184,8 +184,8 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
         values, shift = p.stored_weights, 0
         if isinstance(p, FixedProjection):
             values, shift = p.mantissa, p.format.lsb_shift + p.weight_exp
-        source, target = names.index(p.source), names.index(p.target)
-        ends = Ends(source, target, orders.get(p.source), orders.get(p.target))
+        source, target = names.index(p.pre), names.index(p.post)
+        ends = Ends(source, target, orders.get(p.pre), orders.get(p.post))
         found = segments.add(p, values, ends, shift, plastic=p.name in plastic)
         if p.name in plastic:
             places[p.name] = found

@@ -80,7 +80,7 @@ def export(network: FixedNetwork) -> LavaNetwork:
         {p.name: made[population_node(p.name)] for p in network.populations},
         projections,
         {
-            name: [projections[q.name].s_in for q in network.projections if q.source == name]
+            name: [projections[q.name].s_in for q in network.projections if q.pre == name]
             for name in network.input_names
         },
     )
@@ -213,7 +213,7 @@ def _script(network: FixedNetwork) -> tuple[str, dict[str, Any]]:
         arguments = "".join(f"        {key}={_source(value)},\n" for key, value in node["parameters"].items())
         nodes.append(f"    p[{node['name']!r}] = {node['kind']}(\n{arguments}    )")
     targets = {
-        name: [projection_node(q.name) for q in network.projections if q.source == name] for name in network.input_names
+        name: [projection_node(q.name) for q in network.projections if q.pre == name] for name in network.input_names
     }
     head = _HEAD.format(
         compat=_COMPAT if ours else _OPTIONAL_COMPAT,

@@ -47,9 +47,9 @@ def link(blueprint: Blueprint, network: AnyNetwork) -> None:
     """Connect sources, projections and populations."""
     for q in network.projections:
         name = projection_node(q.name)
-        source = (input_node if q.source in network.input_names else population_node)(q.source)
+        source = (input_node if q.pre in network.input_names else population_node)(q.pre)
         blueprint.links.append((source, "s_out", name, "s_in"))
-        blueprint.links.append((name, "a_out", population_node(q.target), "a_in"))
+        blueprint.links.append((name, "a_out", population_node(q.post), "a_in"))
 
 
 def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
@@ -66,7 +66,7 @@ def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
             node, scaling[p.name] = floating.population(network, p, drive, own=own)
             blueprint.nodes.append(node)
         blueprint.nodes += [
-            floating.projection(q, scaling[q.target].gain, batch=drive.batch, own=own) for q in network.projections
+            floating.projection(q, scaling[q.post].gain, batch=drive.batch, own=own) for q in network.projections
         ]
     link(blueprint, network)
     return Plan(blueprint, scaling)

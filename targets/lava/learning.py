@@ -153,7 +153,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         blueprint.nodes.append(node)
     link(blueprint, network)
     blueprint.links += [
-        (population_node(network.projection(name).target), "s_out", node, "s_in_bap") for node, name in plastic.items()
+        (population_node(network.projection(name).post), "s_out", node, "s_in_bap") for node, name in plastic.items()
     ]
     return blueprint
 

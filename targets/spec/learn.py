@@ -33,7 +33,7 @@ class _Seen:
     def look(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
         """What a rule holds of these samples."""
         p = self.network.projection(name)
-        ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.source, p.target)]
+        ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
         seen = rule.observe(*ends)
         for kept, raster, group in zip(self.kept[name], ends, (seen.pre, seen.post), strict=True):
             kept.append(raster if rule.keeps_raster else group.time)
@@ -57,7 +57,7 @@ def windows(raster: Bool, per_sample: int) -> Bool:
 
 def _ends(network: AnyNetwork, plan: LearningPlan) -> set[str]:
     projections = [network.projection(name) for name in plan.rules]
-    return {end for p in projections for end in (p.source, p.target)}
+    return {end for p in projections for end in (p.pre, p.post)}
 
 
 def _record(network: AnyNetwork, names: set[str]) -> Record:

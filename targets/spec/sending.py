@@ -58,9 +58,9 @@ class Sending:
     ) -> None:
         """Deliver the spikes of a step; ``scale`` acts on the sum of one projection and delay."""
         for p in self._projections:
-            fired = spikes[p.source].astype(self._dtype)
+            fired = spikes[p.pre].astype(self._dtype)
             for delay, weight in self._parts[p.name].items():
                 total = np.asarray(weight @ fired.T).T  # (batch, post)
                 if scale is not None:
                     total = scale(p, total)
-                self._slots[p.target][(step + 1 + delay) % self.length] += total
+                self._slots[p.post][(step + 1 + delay) % self.length] += total

@@ -103,7 +103,7 @@ def check_match(lowered: Network, fixed: FixedNetwork) -> None:
 
 def _names_and_sizes(network: AnyNetwork, without: Collection[Any] = ()) -> tuple[dict[str, int], dict[str, Any]]:
     sizes = {name: network.size_of(name) for name in (*network.input_names, *network.population_names)}
-    return sizes, {p.name: (p.source, p.target, p.shape) for p in network.projections if p not in without}
+    return sizes, {p.name: (p.pre, p.post, p.shape) for p in network.projections if p not in without}
 
 
 def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
@@ -148,7 +148,7 @@ def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Coll
         return replace(
             p, weight=with_synapse_values(units, synapse_values(units) * float(1 << fixed.limits.activation_shift))
         )
-    scales = np.broadcast_to(_scale(fixed, p.target), (p.shape[0],))
+    scales = np.broadcast_to(_scale(fixed, p.post), (p.shape[0],))
     return replace(p, weight=times_rows(exact.weight, scales))
 
 

@@ -145,7 +145,7 @@ class _Chain:
         if layer.kind == "dense_rec":
             size = math.prod(shape)
             feedback = _matrix(layer, "weight_rec", size, size)
-            self.projections.append(FixedProjection(source=name, target=name, weight=feedback))
+            self.projections.append(FixedProjection(pre=name, post=name, weight=feedback))
         self.delay = _axonal_delay(layer, shape)
 
     def _dense(self, layer: Layer) -> tuple[Any, tuple[int, ...]]:
@@ -190,7 +190,7 @@ class _Chain:
             else:
                 delay = np.broadcast_to(delay, weight.shape)
         self.populations.append(_population(name, layer, math.prod(self.shape), bias))
-        self.projections.append(FixedProjection(source=self.source, target=name, weight=weight, delay=delay))
+        self.projections.append(FixedProjection(pre=self.source, post=name, weight=weight, delay=delay))
         if np.any(bias) and self.source == INPUT and layer.kind != "input":
             self.notes.append(
                 "the first weights take a step here, so that biases act once before the input does; in SLAYER they "

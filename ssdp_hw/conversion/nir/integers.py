@@ -140,7 +140,7 @@ def _structure(network: AnyNetwork) -> list[Any]:
     return [
         *((i.name, i.size) for i in network.inputs),
         *((p.name, p.size) for p in network.populations),
-        *((q.name, q.source, q.target, q.shape, q.synapse_count) for q in network.projections),
+        *((q.name, q.pre, q.post, q.shape, q.synapse_count) for q in network.projections),
         tuple(network.outputs),
     ]
 

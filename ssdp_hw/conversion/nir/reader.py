@@ -307,7 +307,7 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
             name += "'"
         used.add(name)
         source, end = _own_name(wiring, origin), _own_name(wiring, target)
-        projections.append(Projection(source=source, target=end, weight=matrix, delay=delay, name=name))
+        projections.append(Projection(pre=source, post=end, weight=matrix, delay=delay, name=name))
     return projections, notes
 
 

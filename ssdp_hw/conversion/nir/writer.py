@@ -140,7 +140,7 @@ class _Graph:
         """The nodes between a population and its sources; the first node that can carries the bias."""
         bias = target.bias if np.any(target.bias) else None
         for p in projections:
-            before, shape = self._keys[p.source], self._shapes[p.source]
+            before, shape = self._keys[p.pre], self._shapes[p.pre]
             if np.ndim(p.delay) == 0 and p.delay:
                 before = self._behind(before, f"{p.name}.delay", nir.Delay(np.full(shape, p.delay * self._dt)))
             node, carries = self._weight(p, bias)
@@ -188,7 +188,7 @@ def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
     found: dict[str, set[tuple[int, ...]]] = {name: set() for name in (*network.input_names, *network.population_names)}
     for p in network.projections:
         if isinstance(p.weight, ConvWeight):
-            for name, shape in zip((p.source, p.target), _outer_shapes(p.weight), strict=True):
+            for name, shape in zip((p.pre, p.post), _outer_shapes(p.weight), strict=True):
                 found[name].add(shape)
     return {name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()}
 

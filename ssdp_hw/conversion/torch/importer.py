@@ -181,8 +181,8 @@ def _check_stage(network: Network, stage: _Stage, before: str, shape: tuple[int,
         expected = expected + once + getattr(node, "bias", 0.0)
     found = np.zeros_like(expected) + network.population(stage.name).bias
     for p in network.incoming(stage.name):
-        x = values.reshape(4, -1) if p.source == before else spikes if p.source == stage.name else np.ones((4, 1))
-        if p.source != stage.name or p.max_delay == 0:
+        x = values.reshape(4, -1) if p.pre == before else spikes if p.pre == stage.name else np.ones((4, 1))
+        if p.pre != stage.name or p.max_delay == 0:
             found = found + np.asarray(p.matrix @ x.T.astype(np.float64)).T
     _refuse_difference(stage, "what its layers give", expected, found, 1.0 + float(np.abs(expected).max()))
     coefficients = network.coefficients(stage.name)
