@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 import ssdp_hw as sh
 from ssdp_hw.analysis.statistics import wilson
-from ssdp_hw.running.readout import spike_count
+from ssdp_hw.running.decoding import spike_count
 from ssdp_hw.running.result import first_divergence
 
 SHAPE = (2, 34, 34)  # polarity, y, x

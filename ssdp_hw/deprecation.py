@@ -43,7 +43,7 @@ MOVED_MODULES = {
     "learning_state": "learning.state",
     "neurons": "network.neurons",
     "nir_io": "conversion.nir",
-    "readout": "running.readout",
+    "readout": "running.decoding",
     "result": "running.result",
     "rule_values": "rules.values",
     "simulation": "running.run",

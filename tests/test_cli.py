@@ -169,6 +169,17 @@ def test_run_gives_what_the_api_gives(folder, target):
         np.testing.assert_array_equal(kept["spikes.out"], result.spikes["out"])
 
 
+def test_the_old_name_of_decode(folder):
+    arguments = ("run", folder / "net.h5", "--spikes", folder / "spikes.npy", "--json")
+    old, new = (call(*arguments, option, "max_membrane") for option in ("--readout", "--decode"))
+    assert "warning: --readout is now --decode" in old.stderr
+    assert new.stderr == ""
+    found = json.loads(old.stdout)
+    assert found["readout"] == "max_membrane"
+    assert found["predictions"] == json.loads(new.stdout)["predictions"]
+    assert "--readout" not in call("run", "--help").stdout
+
+
 def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
     found = call_json(
         "learn",
@@ -264,7 +275,7 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path, monkeypatch, capsy
         (("run", folder / "net.h5", "--spikes", tmp_path / "objects.npy"), "objects.npy"),
         (("run", folder / "net.h5", *spikes, "--target", "loihi9"), "unknown"),
         (("run", folder / "net.h5", *spikes, "-o", "wings=2"), "has no option 'wings'"),
-        (("run", folder / "net.h5", *spikes, "--readout", "tea"), "readout"),
+        (("run", folder / "net.h5", *spikes, "--decode", "tea"), "decode"),
         (("quantize", folder / "net.h5", "--out", tmp_path / "x.h5"), "a float network is needed"),
         (("quantize", folder / "net.nir", "--dt", "1e-3", "--chip", "potato", "--out", tmp_path / "x.h5"), "potato"),
         (("quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "no" / "x.h5"), "cannot be written"),

@@ -83,7 +83,7 @@ def test_what_it_counts(case):
         ("engine", "float"),
         ("engine", "fixed"),
     ]
-    assert (table.steps, table.reference, table.readout) == (STEPS + 2, "spec", "spike_count")
+    assert (table.steps, table.reference, table.decode) == (STEPS + 2, "spec", "spike_count")
     padded = np.concatenate([spikes, np.zeros((2, BATCH, 10), bool)])
     predicted = {}
     for row in table.rows:
@@ -155,13 +155,13 @@ def test_another_network_shows_as_disagreement(case, altered):
     assert (row.undecided, row.accuracy.value, row.same_as_reference, row.spike_rate) == (BATCH, 0.0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize("readout", ["first_spike", "max_membrane"])
-def test_other_readouts(case, readout):
+@pytest.mark.parametrize("decode", ["first_spike", "max_membrane"])
+def test_other_rules_of_decoding(case, decode):
     net, fixed, spikes, labels = case
-    table = sh.compare(net, fixed, spikes, labels, "engine", readout=readout, steps=STEPS + 5)
+    table = sh.compare(net, fixed, spikes, labels, "engine", decode=decode, steps=STEPS + 5)
     padded = np.concatenate([spikes, np.zeros((5, BATCH, 10), bool)])
     for row, which in zip(table.rows, (net, fixed), strict=True):
-        predicted = sh.run(which, padded, record=("spikes", "v")).predict(readout)
+        predicted = sh.run(which, padded, record=("spikes", "v")).predict(decode)
         assert row.accuracy.value == np.mean(predicted == labels)
 
 
@@ -199,7 +199,7 @@ def test_options_reach_their_target(case):
         ({"labels": np.zeros(BATCH)}, ParameterError, "labels are float64"),
         ({"labels": np.full(BATCH, 4)}, ParameterError, "labels from 4 to 4"),
         ({"labels": np.full(BATCH, -1)}, ParameterError, "labels from -1"),
-        ({"readout": "loudest"}, ParameterError, "readout 'loudest' is unknown"),
+        ({"decode": "loudest"}, ParameterError, "decode = 'loudest' is unknown"),
         ({"steps": STEPS - 1}, ParameterError, "below the 15 steps"),
         ({"inputs": np.zeros((STEPS, BATCH, 9))}, ShapeError, "expected \\(time, batch, 10\\)"),
     ],

@@ -190,7 +190,7 @@ def test_readouts_are_compared_in_volts():
     )
     spikes = rng.random((20, 5, 6)) < 0.4
     labels = sh.run(net, spikes, record=("v",), steps=21).predict("max_membrane")
-    ladder = sh.loss_ladder(net, spikes, labels, calibration=spikes, readout="max_membrane", weight_bits=3)
+    ladder = sh.loss_ladder(net, spikes, labels, calibration=spikes, decode="max_membrane", weight_bits=3)
     assert ladder.rung("float").accuracy.value == 1
     assert ladder.rung("float").layers[0].v_difference == 0
     assert ladder.rung("float").spike_rate is None
@@ -221,7 +221,7 @@ def test_what_does_not_fit_is_refused(case):
         (lambda: sh.loss_ladder(net, spikes, labels, net), "the fixed network is a Network"),
         (lambda: sh.loss_ladder(net, spikes, labels, fixed, weight_bits=3), "give one of both"),
         (lambda: sh.loss_ladder(net, spikes, labels, fixed, target="lava"), "choose engine or spec"),
-        (lambda: sh.loss_ladder(net, spikes, labels, fixed, readout="oracle"), "readout 'oracle' is unknown"),
+        (lambda: sh.loss_ladder(net, spikes, labels, fixed, decode="oracle"), "decode = 'oracle' is unknown"),
         (lambda: sh.loss_ladder(net, spikes, labels[:3], fixed), "one a sample"),
         (lambda: sh.loss_ladder(net, spikes, labels, unknown), "scale of its integers is unknown"),
         (lambda: sh.loss_ladder(net, spikes, labels, silent), "threshold of 0"),

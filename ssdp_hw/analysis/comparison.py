@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.checks import class_labels
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
+from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
-from ssdp_hw.running.readout import UNDECIDED, required_record
 from ssdp_hw.running.result import RunResult, first_divergence
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target import fastest_target, get_target, reference_target
@@ -31,7 +32,7 @@ class Row:
     Attributes:
         target, arithmetic: where it ran, ``float`` or ``fixed``.
         accuracy: share of samples classified right, with its 95 % Wilson interval.
-        samples, undecided: how many samples, and in how many the readout had nothing to decide on.
+        samples, undecided: how many samples, and in how many no output neuron fired, so that no class was decoded.
         spike_rate: spikes per neuron and step over all spiking populations.
         same_as_reference: share of samples with the prediction of the reference: the first
             target's run in the same arithmetic.
@@ -54,12 +55,20 @@ class Row:
     seconds: float
 
 
+@renamed(readout="decode")
 @dataclass(frozen=True)
 class Comparison:
-    """What :func:`compare` found."""
+    """What :func:`compare` found.
+
+    Attributes:
+        rows: for each target the float network's run and the fixed network's.
+        decode: rule by which outputs became classes; ``steps`` the length of the runs.
+        reference: name of the target that the others are compared with.
+        info: of the reference's run of the ``float`` and of the ``fixed`` network: semantics, versions and options.
+    """
 
     rows: tuple[Row, ...]
-    readout: str
+    decode: str
     steps: int
     reference: str
     info: Mapping[str, Any]
@@ -78,8 +87,9 @@ class Comparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**asdict(self), "loss": self.loss, "fixed_runs_equal": self.fixed_runs_equal}
+        """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
+        plain = asdict(self)
+        return {**plain, "readout": plain.pop("decode"), "loss": self.loss, "fixed_runs_equal": self.fixed_runs_equal}
 
     def to_json(self) -> str:
         """The whole comparison as JSON."""
@@ -131,6 +141,7 @@ def _against(row: Row, reference: str) -> str:
     return exact if row.largest_v_difference == 0 else f"all spikes equal, v within {row.largest_v_difference:.1e}"
 
 
+@renamed(readout="decode")
 def compare(
     network: Network,
     fixed: FixedNetwork,
@@ -138,7 +149,7 @@ def compare(
     labels: ArrayLike,
     targets: str | Sequence[str] | None = None,
     *,
-    readout: str = "spike_count",
+    decode: str = "spike_count",
     steps: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Comparison:
@@ -149,7 +160,7 @@ def compare(
         inputs: as for :func:`ssdp_hw.run`.
         labels: class of every sample, shape (batch,).
         targets: where to run; the first is the reference. Default: the reference target and the fastest.
-        readout: see :mod:`ssdp_hw.running.readout`.
+        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
         steps: length of the run; default that of the input plus ``network.latency``.
         options: options by target.
 
@@ -176,7 +187,7 @@ def compare(
     given = make_drive(network, inputs)
     classes = class_labels(labels, given.batch, network.size_of(network.outputs[0]))
     length = given.steps + network.latency if steps is None else steps
-    required_record(readout)
+    required_record(decode)
     for name in names:
         get_target(name)
     rows: list[Row] = []
@@ -187,12 +198,12 @@ def compare(
         for kind, which in networks:
             chosen = (options or {}).get(target)
             result = run(which, inputs, target, record=("spikes", "v"), steps=length, options=chosen)
-            prediction = result.predict(readout)
+            prediction = result.predict(decode)
             reference = references.setdefault(kind, result)
             same = predicted.setdefault(kind, prediction)
             rows.append(_row(result, prediction, classes, reference, same, predicted["float"]))
     info = {kind: dict(result.info) for kind, result in references.items()}
-    return Comparison(tuple(rows), readout, length, names[0], info)
+    return Comparison(tuple(rows), decode, length, names[0], info)
 
 
 def _row(

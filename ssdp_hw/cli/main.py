@@ -29,7 +29,7 @@ console, errors = Console(width=None if sys.stdout.isatty() else 140), Console(s
 NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network saved by ssdp-hw")]
 SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
 LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
-Readout = Annotated[str, typer.Option(help="spike_count, first_spike or max_membrane")]
+Decode = Annotated[str, typer.Option(help="how outputs become a class: spike_count, first_spike or max_membrane")]
 Steps = Annotated[int | None, typer.Option(help="length of the run; default: the spikes' and the way to the output")]
 Options = Annotated[list[str] | None, typer.Option("--option", "-o", help="option of the target: name=value")]
 Method = Annotated[str, typer.Option(help="max_abs, percentile, mse or threshold_balance")]
@@ -170,23 +170,23 @@ def run(
     target: Annotated[str | None, typer.Option(help="where to run, see: ssdp-hw targets [the fastest]")] = None,
     nir: NirOptions,
     record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
-    readout: Readout = "spike_count",
+    decode: Decode = "spike_count",
     steps: Steps = None,
     option: Options = None,
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a network on a target and read its output."""
+    from ssdp_hw.running.decoding import required_record
     from ssdp_hw.running.drive import make_drive
-    from ssdp_hw.running.readout import required_record
     from ssdp_hw.running.run import run as simulate
 
     found = files.read_network(network, **nir)
     inputs = files.read_spikes(spikes)
     length = make_drive(found, inputs).steps + found.latency if steps is None else steps
-    variables = tuple(dict.fromkeys(["spikes", *(record or []), required_record(readout)]))
+    variables = tuple(dict.fromkeys(["spikes", *(record or []), required_record(decode)]))
     result = simulate(found, inputs, target, record=variables, steps=length, options=_options(option))
-    predictions = {name: result.predict(readout, name).tolist() for name in result.outputs}
+    predictions = {name: result.predict(decode, name).tolist() for name in result.outputs}
     if out is not None:
         kept = {f"{kind}.{name}": array for kind in variables for name, array in getattr(result, kind).items()}
         files.write_arrays(out, kept)
@@ -199,7 +199,7 @@ def run(
                 "steps": result.steps,
                 "batch": result.batch,
                 "seconds": result.seconds,
-                "readout": readout,
+                "readout": decode,
                 "predictions": predictions,
                 "spike_rate": rates,
                 "overflow": overflow,
@@ -210,7 +210,7 @@ def run(
     console.print(f"{result.target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
     _table(("population", "spikes per neuron and step"), [(name, f"{rate:.4f}") for name, rate in rates.items()])
     for name, classes in predictions.items():
-        console.print(f"{readout} of {name}: {' '.join(map(str, classes))}", markup=False)
+        console.print(f"{decode} of {name}: {' '.join(map(str, classes))}", markup=False)
 
 
 @app.command()
@@ -235,7 +235,7 @@ def learn(
     windows: Annotated[int, typer.Option(help="windows that a sample is cut into")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
-    readout: Readout = "spike_count",
+    decode: Decode = "spike_count",
     steps: Steps = None,
     option: Options = None,
     as_json: AsJson = False,
@@ -260,7 +260,7 @@ def learn(
         windows=windows,
         seed=seed,
         state=load_learning(network)[1] if resume else None,
-        readout=readout,
+        readout=decode,
         steps=steps,
         options=_options(option),
     )
@@ -299,7 +299,7 @@ def compare(
         list[str] | None,
         typer.Option(help="may be repeated; the first is the reference [the specification and the fastest]"),
     ] = None,
-    readout: Readout = "spike_count",
+    decode: Decode = "spike_count",
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:
@@ -314,7 +314,7 @@ def compare(
         files.read_spikes(spikes),
         files.read_labels(spikes, labels),
         target,
-        readout=readout,
+        decode=decode,
         steps=steps,
     )
     if as_json:
@@ -340,7 +340,7 @@ def ladder(
     method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
     target: Annotated[str | None, typer.Option(help="one that runs registers of any width [the fastest]")] = None,
     alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
-    readout: Readout = "spike_count",
+    decode: Decode = "spike_count",
     steps: Steps = None,
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,
@@ -361,7 +361,7 @@ def ladder(
         source=None if source is None else files.read_predictions(source),
         target=target,
         alone=alone,
-        readout=readout,
+        decode=decode,
         steps=steps,
         **options,
     )
@@ -462,6 +462,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 def main() -> None:
     """Entry point: our own errors become exit code 2 and one line."""
     warnings.showwarning = _show_warning
+    warnings.filterwarnings("default", message="--", category=DeprecationWarning)  # old names of options
     try:
         app()
     except SsdpHwError as error:

@@ -1,4 +1,4 @@
-"""The options that say what a NIR file leaves open: the same for every command that reads a network."""
+"""Options that several commands share: what a NIR file leaves open, and an option's old name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from inspect import Parameter
 from typing import Annotated, Any
 
 import typer
+
+from ssdp_hw.deprecation import warn_renamed
 
 Dt = Annotated[float | None, typer.Option(help="length of a step in seconds (NIR does not state it)")]
 ResetRule = Annotated[str | None, typer.Option("--reset", help="zero or subtract [NIR: zero]")]
@@ -26,23 +28,31 @@ _OPTIONS = {
     "preset": PresetName,
 }
 NirOptions = dict[str, Any]
+# The name that --decode had in 0.1.0.
+OldDecode = Annotated[str | None, typer.Option("--readout", hidden=True)]
 
 
 def with_nir_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command as typer is to see it: in place of its parameter ``nir`` these options, one by one.
 
     The command, which is called by keywords, gets those that were given as ``nir``: arguments of
-    :func:`ssdp_hw.from_nir`.
+    :func:`ssdp_hw.from_nir`. If it has ``--decode``, it accepts that option's old name ``--readout``, too.
     """
     own = inspect.signature(command, eval_str=True)
     options = [Parameter(n, Parameter.KEYWORD_ONLY, default=None, annotation=kind) for n, kind in _OPTIONS.items()]
     seen = []
     for p in own.parameters.values():
         seen += options if p.name == "nir" else [p.replace(kind=Parameter.KEYWORD_ONLY)]
+    if "decode" in own.parameters:
+        seen.append(Parameter("readout", Parameter.KEYWORD_ONLY, default=None, annotation=OldDecode))
 
     @functools.wraps(command)
     def shown(**given: Any) -> None:
         nir = {name: given.pop(name) for name in _OPTIONS}
+        old = given.pop("readout", None)
+        if old is not None:
+            warn_renamed("--readout", "--decode")
+            given["decode"] = old
         command(**given, nir={name: value for name, value in nir.items() if value is not None})
 
     vars(shown)["__signature__"] = own.replace(parameters=seen)

@@ -16,8 +16,8 @@ from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.running.decoding import UNDECIDED
 from ssdp_hw.running.drive import AnyNetwork
-from ssdp_hw.running.readout import UNDECIDED
 
 Rule = CounterRule | FloatRule
 

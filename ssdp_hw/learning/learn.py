@@ -32,8 +32,8 @@ from ssdp_hw.learning.teacher import Teacher
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Seen
+from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, make_drive
-from ssdp_hw.running.readout import required_record
 from ssdp_hw.running.result import OverflowCount
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.running.target import Learned, LearningPlan, get_target
@@ -144,7 +144,7 @@ def learn(
             output neuron: 1 for the labelled, -1 for the wrongly chosen, 0 for the others.
         gates: third factor from outside for each sample, shape (batch,) or (batch, post), or a dict of
             such arrays by projection: every step of the rule is multiplied by it; -2 to 2.
-        readout: see :mod:`ssdp_hw.running.readout`; for ``errors`` and ``delta`` only.
+        readout: see :mod:`ssdp_hw.running.decoding`; for ``errors`` and ``delta`` only.
         epochs, shuffle, seed: how often and in which order samples come; the seed also keys the
             random rounding.
         refresh: for ``errors`` and ``delta``: after so many samples the network that has learned since

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.running import readout as _readout
+from ssdp_hw.running.decoding import decode as decoded, required_record
 
 RECORDABLE = ("spikes", "v", "u")
 
@@ -119,9 +120,23 @@ class RunResult:
             raise ParameterError(f"the network has several outputs, {list(self.outputs)}: name one")
         return self.outputs[0]
 
-    def predict(self, readout: str = "spike_count", population: str | None = None) -> NDArray[np.int64]:
-        """One class a sample by a readout rule; see :mod:`ssdp_hw.running.readout`."""
-        return _readout.predict(self, readout, population)
+    @renamed(readout="decode")
+    def predict(self, decode: str = "spike_count", population: str | None = None) -> NDArray[np.int64]:
+        """One class for each sample, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.
+
+        Args:
+            decode: rule by which the class is taken: ``spike_count``, ``first_spike`` or ``max_membrane``.
+            population: whose spikes or voltages; default the only output.
+
+        Raises:
+            ParameterError: no such rule or population, or the variable that the rule needs was not recorded.
+        """
+        variable = required_record(decode)
+        name = self.output if population is None else population
+        traces: Mapping[str, NDArray[Any]] = self.v if variable == "v" else self.spikes
+        if name not in traces:
+            raise ParameterError(f"decode = '{decode}' needs '{variable}' of population '{name}' recorded")
+        return decoded(decode, traces[name])
 
     def spike_rate(self, population: str | None = None) -> float:
         """Spikes per neuron and step, of one population or of all recorded ones together.

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.running.decoding import spike_count
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
-from ssdp_hw.running.readout import spike_count
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.run import OnOverflow, check_recorded_memory, checked_record, report_overflow, semantics_of
 from ssdp_hw.running.target import Session, choose_target
@@ -56,7 +56,7 @@ class StreamResult:
     info: Mapping[str, Any]
 
     def predict(self, population: str | None = None) -> NDArray[np.int64]:
-        """One class a sample, that of most spikes; see :func:`ssdp_hw.running.readout.spike_count`.
+        """The class whose neuron fired most often, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.
 
         Raises:
             ParameterError: the population was not recorded, or is not named although there are several outputs.

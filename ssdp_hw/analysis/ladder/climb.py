@@ -14,12 +14,13 @@ from ssdp_hw.analysis.ladder.result import LayerAgreement, LossLadder, Rung
 from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS, Step
 from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.checks import as_array, class_labels
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
+from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
-from ssdp_hw.running.readout import UNDECIDED, required_record
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target import fastest_target, get_target, targets_by_speed
 
@@ -28,7 +29,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What one rung did: predictions (batch,), and by population spikes and (readouts) volts (time, batch, n)."""
+    """What one rung did: predictions (batch,), and by population spikes or, of readouts, volts (time, batch, n)."""
 
     predictions: NDArray[np.int64]
     spikes: dict[str, Bools]
@@ -36,6 +37,7 @@ class _Seen:
     overflow: int | None = None
 
 
+@renamed(readout="decode")
 def loss_ladder(
     network: Network,
     inputs: Inputs,
@@ -45,7 +47,7 @@ def loss_ladder(
     source: ArrayLike | None = None,
     target: str | None = None,
     alone: bool = True,
-    readout: str = "spike_count",
+    decode: str = "spike_count",
     steps: int | None = None,
     **quantization: Any,
 ) -> LossLadder:
@@ -68,7 +70,7 @@ def loss_ladder(
         source: predictions of the source framework for the same samples, shape (batch,); -1 for undecided.
         target: where to run, a target that runs registers of any width; default the fastest of those.
         alone: whether to take each step alone, too.
-        readout: see :mod:`ssdp_hw.running.readout`.
+        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
         steps: length of the runs; default that of the input plus ``network.latency``.
         quantization: options of :func:`ssdp_hw.quantize`, ``chip`` among them.
 
@@ -93,9 +95,9 @@ def loss_ladder(
     rungs.check_match(timed, fixed)
     drive = make_drive(network, inputs)
     classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]))
-    required_record(readout)
+    required_record(decode)
     length = drive.steps + network.latency if steps is None else steps
-    climb = _Climb(network, fixed, inputs, classes, runner.name, readout, length)
+    climb = _Climb(network, fixed, inputs, classes, runner.name, decode, length)
     start, on_chip, last = climb.run(network), climb.run(timed), climb.run(fixed)
     cumulative = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
     cumulative += [
@@ -118,7 +120,7 @@ def loss_ladder(
     return LossLadder(
         tuple(found),
         tuple(lone),
-        readout,
+        decode,
         climb.steps,
         drive.batch,
         runner.name,
@@ -146,14 +148,14 @@ class _Climb:
     inputs: Inputs
     classes: NDArray[np.int64]
     target: str
-    readout: str
+    decode: str
     steps: int
 
     def run(self, which: AnyNetwork) -> _Seen:
         """Run one network; its own populations only, without the neurons that the chip's timing added."""
         names = self.network.population_names
         readouts = [p.name for p in self.network.populations if not p.spiking]
-        wants_v = bool(readouts) or required_record(self.readout) == "v"
+        wants_v = bool(readouts) or required_record(self.decode) == "v"
         result = run(
             which,
             self.inputs,
@@ -165,7 +167,7 @@ class _Climb:
         )
         spikes = {p.name: result.spikes[p.name] for p in self.network.populations if p.spiking}
         volts = {n: rungs.in_volts(self.network, which, self.fixed, n, result.v[n]) for n in readouts}
-        predictions = result.predict(self.readout)
+        predictions = result.predict(self.decode)
         if result.overflow is None:
             return _Seen(predictions, spikes, volts)
         return _Seen(predictions, spikes, volts, sum(count.total for count in result.overflow.values()))

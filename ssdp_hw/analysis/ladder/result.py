@@ -9,6 +9,7 @@ from typing import Any
 
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.analysis.statistics import Interval
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 
 
@@ -49,7 +50,7 @@ class Rung:
     Attributes:
         step: what changed; ``alone`` says whether on top of all earlier steps, or of the chip's timing only.
         accuracy: share of samples classified right, with its 95 % Wilson interval.
-        undecided: samples in which the readout had nothing to decide on.
+        undecided: samples in which no output neuron fired, so that no class was decoded.
         lost, won: samples that were right on the rung before and are wrong now, and the reverse. Before
             the first rung nothing was right or wrong: 0; before a step alone comes the chip's timing.
         same_as_float: share of samples with the prediction of the float network.
@@ -72,6 +73,7 @@ class Rung:
     overflow: int | None
 
 
+@renamed(readout="decode")
 @dataclass(frozen=True)
 class LossLadder:
     """The rungs from the source model to the chip, and each step alone.
@@ -79,13 +81,14 @@ class LossLadder:
     Attributes:
         cumulative: from the first rung to the chip; the last is the fixed network itself.
         alone: the steps one by one, each from the float network in the chip's timing.
-        readout, steps, samples, target, chip: how it was measured.
+        decode: rule by which outputs became classes.
+        steps, samples, target, chip: how it was measured.
         quantization: the report of the fixed network, as plain values; None where it has none.
     """
 
     cumulative: tuple[Rung, ...]
     alone: tuple[Rung, ...]
-    readout: str
+    decode: str
     steps: int
     samples: int
     target: str
@@ -114,8 +117,9 @@ class LossLadder:
         return 100 * (self.rung(Step.FLOAT).accuracy.value - self.rung(Step.OVERFLOW).accuracy.value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**asdict(self), "loss": self.loss}
+        """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
+        plain = asdict(self)
+        return {**plain, "readout": plain.pop("decode"), "loss": self.loss}
 
     def to_json(self) -> str:
         """The whole ladder as JSON."""

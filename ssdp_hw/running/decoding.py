@@ -1,0 +1,84 @@
+"""Decoding: from what an output population did to one class for each sample, by the name of a rule.
+
+The rules take recorded arrays; :meth:`ssdp_hw.running.result.RunResult.predict` looks them up in a result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.deprecation import warn_renamed
+from ssdp_hw.errors import ParameterError
+
+DECODERS = ("spike_count", "first_spike", "max_membrane")
+
+# The prediction of a sample in which no output neuron fired, so that a rule that goes by spikes finds no class.
+UNDECIDED = -1
+
+
+def spike_count(spikes: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """The class whose neuron fired most often, shape (batch,); see :func:`decode`.
+
+    Args:
+        spikes: shape (time, batch, n): spikes as truth values, or how often each neuron fired in each part of a run.
+    """
+    counts = spikes.sum(axis=0, dtype=np.int64)
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), UNDECIDED)
+
+
+def first_spike(spikes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The class whose neuron fired first, shape (batch,), from spikes of shape (time, batch, n); see :func:`decode`."""
+    when = np.where(spikes.any(axis=0), spikes.argmax(axis=0), len(spikes))
+    return np.where((when < len(spikes)).any(axis=1), when.argmin(axis=1), UNDECIDED)
+
+
+def max_membrane(v: NDArray[np.generic]) -> NDArray[np.int64]:
+    """The class whose neuron had the largest voltage in any step, shape (batch,); see :func:`decode`.
+
+    Args:
+        v: voltages after the reset, shape (time, batch, n).
+    """
+    return np.asarray(v.max(axis=0).argmax(axis=1), np.int64)
+
+
+def required_record(rule: str) -> str:
+    """The variable that a rule needs recorded: ``spikes`` or ``v``.
+
+    Raises:
+        ParameterError: there is no such rule.
+    """
+    if rule not in DECODERS:
+        raise ParameterError(f"decode = '{rule}' is unknown; there are: {', '.join(DECODERS)}")
+    return "v" if rule == "max_membrane" else "spikes"
+
+
+def decode(rule: str, trace: NDArray[Any]) -> NDArray[np.int64]:
+    """One class for each sample, shape (batch,).
+
+    Where several classes are tied, the lowest of them is taken. Where a rule goes by spikes and no neuron fired,
+    the class is ``UNDECIDED`` (-1).
+
+    Args:
+        rule: one of ``DECODERS``.
+        trace: what the output population did, shape (time, batch, n): the variable that :func:`required_record` names.
+
+    Raises:
+        ParameterError: there is no such rule.
+    """
+    if required_record(rule) == "v":
+        return max_membrane(trace)
+    return spike_count(trace) if rule == "spike_count" else first_spike(trace)
+
+
+def __getattr__(name: str) -> Any:
+    """Names of 0.1.0."""
+    if name == "READOUTS":
+        warn_renamed("READOUTS", "DECODERS")
+        return DECODERS
+    if name == "predict":
+        warn_renamed("predict(result, rule)", "result.predict(rule)")
+        return lambda result, rule, population=None: result.predict(rule, population)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
