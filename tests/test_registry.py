@@ -20,7 +20,7 @@ def network():
     return sh.FixedNetwork(
         [sh.Input("in", 2)],
         [sh.FixedPopulation(name="out", size=2, vth=1)],
-        [sh.FixedProjection(source="in", target="out", weight=[[2, 0], [0, 2]])],
+        [sh.FixedProjection(pre="in", post="out", weight=[[2, 0], [0, 2]])],
         ["out"],
     )
 
@@ -137,7 +137,7 @@ def test_a_network_that_the_fastest_refuses_runs_on_the_next():
     wide = sh.FixedNetwork(
         [sh.Input("in", 1)],
         [sh.FixedPopulation(name="out", size=1, vth=1)],
-        [sh.FixedProjection(source="in", target="out", weight=[[2]])],
+        [sh.FixedProjection(pre="in", post="out", weight=[[2]])],
         ["out"],
     )
     fast = fastest_target(wide)
@@ -152,7 +152,7 @@ def test_the_ladder_asks_for_registers_of_any_width():
     net = sh.Network(
         [sh.Input("in", 1)],
         [sh.Population(name="out", neuron=sh.LIF(size=1, tau_mem=0.01))],
-        [sh.Projection(source="in", target="out", weight=[[1.0]])],
+        [sh.Projection(pre="in", post="out", weight=[[1.0]])],
         ["out"],
         sh.Semantics(dt=1e-3),
     )
