@@ -22,7 +22,9 @@ _INFERENCE: list[tuple[str, str, str, Callable[[str], bool], float]] = [
     ("plain Numba event loop", _WIDE, _WIDE, lambda name: name.startswith("plain"), 2),
     ("plain Numba event loop", _DIGITS, _DIGITS, lambda name: name.startswith("plain"), 2),
 ]
-_LESSONS = [f"{rule}, 784-{size}" for size in (100, 1000) for rule in ("SSDP", "SSDP, silent pairs skipped", "STDP")]
+_LEARNING_TASKS = [
+    f"{rule}, 784-{size}" for size in (100, 1000) for rule in ("SSDP", "SSDP, silent pairs skipped", "STDP")
+]
 _LEARNING: list[tuple[str, Callable[[str], bool], float]] = [
     ("Lava's LearningDense", lambda name: name.startswith("Lava, LearningDense"), 2000),
     ("Brian2's best", lambda name: name.startswith("Brian2, "), 50),
@@ -39,9 +41,9 @@ def goals(report: dict[str, Any], batch: int = 64) -> list[str]:
     for rival, own, other, chosen, goal in _INFERENCE:
         lines.append(_ratio(rival, own, rows.get(own, {}), rows.get(other, {}), (ENGINE,), chosen, goal))
     for rival, chosen, goal in _LEARNING:
-        for name in _LESSONS:
-            lesson = rows.get(name, {})
-            lines.append(_ratio(rival, name, lesson, lesson, LEARNING_ENGINE, chosen, goal))
+        for name in _LEARNING_TASKS:
+            task = rows.get(name, {})
+            lines.append(_ratio(rival, name, task, task, LEARNING_ENGINE, chosen, goal))
     for limit, name in _SHARES:
         line = f"| this machine's {limit} | {name} | {_SHARE:.0%} | "
         if name in rows:

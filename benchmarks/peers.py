@@ -187,7 +187,7 @@ def checked(make: Callable[[Chain], Callable[[], Any]]) -> Callable[[Chain], tup
 # By kind: what reads the file, and by name the package and what makes of it a run and its check.
 KINDS: dict[str, tuple[Any, dict[str, tuple[str, Callable[[Any], tuple[Run, Run]]]]]] = {
     "inference": (Chain, {name: (package, checked(make)) for name, (package, make) in PEERS.items()}),
-    "learning": (peers_learning.Lesson, peers_learning.PEERS),
+    "learning": (peers_learning.LearningTask, peers_learning.PEERS),
     "emulators": (peers_emulators.Chip, peers_emulators.PEERS),
 }
 

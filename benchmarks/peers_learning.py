@@ -13,7 +13,7 @@ import torch
 Step = Callable[[Any, Any, Any], None]  # spikes before and after the synapses, weight that is moved
 
 
-class Lesson:
+class LearningTask:
     """A layer, its windows, and a rule.
 
     Neurons: ``v <- keep * v + input``, fire and are reset to 0 if v > threshold; input takes a step.
@@ -44,7 +44,7 @@ class Lesson:
         return out
 
 
-def dense(lesson: Lesson) -> Step:
+def dense(task: LearningTask) -> Step:
     """The equation of arXiv 2505.14841 for every sample and pair of neurons at once, as its authors compute it."""
 
     def times(spikes: Any) -> tuple[Any, Any]:
@@ -55,14 +55,14 @@ def dense(lesson: Lesson) -> Step:
         (fired_pre, t_pre), (fired_post, t_post) = times(pre), times(post)
         both = fired_post[:, :, None] & fired_pre[:, None, :]
         distance = (t_post[:, :, None] - t_pre[:, None, :]).to(weight.dtype)
-        near = torch.exp(-distance.square() / (2 * lesson.sigma**2))
-        moved = torch.where(both, lesson.a_plus * near, -lesson.a_baseline * near).mean(dim=0)
+        near = torch.exp(-distance.square() / (2 * task.sigma**2))
+        moved = torch.where(both, task.a_plus * near, -task.a_baseline * near).mean(dim=0)
         weight += moved.clamp(-1, 1)
 
     return step
 
 
-def ours(lesson: Lesson) -> Step:
+def ours(task: LearningTask) -> Step:
     """``ssdp_hw.rules.torch_ssdp``, which sorts pairs by their spike times."""
     root = str(Path(__file__).parent.parent)
     if root not in sys.path:
@@ -70,16 +70,18 @@ def ours(lesson: Lesson) -> Step:
     from ssdp_hw.rules.batch_ssdp import BatchSSDP
     from ssdp_hw.rules.torch_ssdp import TorchSSDP
 
-    rule = TorchSSDP(BatchSSDP(a_plus=lesson.a_plus, a_baseline=lesson.a_baseline, sigma=lesson.sigma))
+    rule = TorchSSDP(BatchSSDP(a_plus=task.a_plus, a_baseline=task.a_baseline, sigma=task.sigma))
     return rule.step
 
 
-def _peer(make: Callable[[Lesson], Step]) -> Callable[[Lesson], tuple[Callable[[], Any], Callable[[], Any]]]:
+def _peer(
+    make: Callable[[LearningTask], Step],
+) -> Callable[[LearningTask], tuple[Callable[[], Any], Callable[[], Any]]]:
     """Timed in float32, checked in float64, whose rounding cannot hide a mistake."""
 
-    def both(lesson: Lesson) -> tuple[Callable[[], Any], Callable[[], Any]]:
-        step = make(lesson)
-        return lambda: lesson.learn(step, torch.float32), lambda: lesson.learn(step, torch.float64).numpy()
+    def both(task: LearningTask) -> tuple[Callable[[], Any], Callable[[], Any]]:
+        step = make(task)
+        return lambda: task.learn(step, torch.float32), lambda: task.learn(step, torch.float64).numpy()
 
     return both
 

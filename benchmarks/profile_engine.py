@@ -15,7 +15,7 @@ import numpy as np
 from inference import sources
 from limit import Limit
 from numpy.typing import NDArray
-from workloads import WINDOW, Lesson, Workload, digits, lessons, wide
+from workloads import WINDOW, LearningTask, Workload, digits, learning_tasks, wide
 
 import ssdp_hw as sh
 from ssdp_hw.running.drive import make_drive
@@ -23,7 +23,8 @@ from ssdp_hw.running.target import LearningPlan, get_target
 
 ROUNDS = 15
 SHORTEST = 0.005  # seconds: shorter work is repeated
-WINDOWS = {"SSDP, 784-100": 200}  # else FEW: later STDP makes neurons fire more often, which would count as commits
+# Else FEW: later STDP makes neurons fire more often, which would count as weight updates.
+WINDOWS = {"SSDP, 784-100": 200}
 FEW = 20
 WORTH_COMPARING = 0.05  # of the time: less is noise
 Work = Callable[[], Any]
@@ -36,7 +37,7 @@ CALL, READING, UPDATING, LISTING, ADDING, REST = (
     "adding input rows",
     "hidden spikes",
 )
-PRESENTING, TRACING, EVIDENCE, COMMITS = "presenting", "traces", "evidence", "commits"
+PRESENTING, TRACING, CHANGES, UPDATES = "presenting", "traces", "weight changes", "weight updates"
 MEANINGS = {
     CALL: "Python around the kernels: what a call of one step (window) takes beyond that step's share of a long call",
     READING: "silent input, a single neuron: the input is copied and searched for spikes",
@@ -46,8 +47,8 @@ MEANINGS = {
     REST: "the network itself: hidden neurons fire, are reset and listed, and their rows are added",
     PRESENTING: "SSDP under gates of zero from outside: the network runs, its spikes are noted and sorted",
     TRACING: "STDP under gates of zero: what it does once a window for all neurons",
-    EVIDENCE: "the rule without gates, its weight LSB so large that no counter reaches it: counters take steps",
-    COMMITS: "the lesson itself: counters are searched for whole LSBs, and weights move",
+    CHANGES: "the rule without gates, its weight LSB so large that no counter reaches it: counters take steps",
+    UPDATES: "the whole learning task: counters are searched for whole LSBs, and weights move",
 }
 
 
@@ -93,32 +94,32 @@ def inference(w: Workload) -> dict[str, Any]:
     return _row(f"{w.name}, batch {batch}", t["full"], parts, steps * batch, t["limit"])
 
 
-def learning(lesson: Lesson) -> dict[str, Any]:
+def learning(task: LearningTask) -> dict[str, Any]:
     """Parts of a window."""
-    windows = WINDOWS.get(lesson.name, FEW)
-    target, name = get_target("engine"), lesson.projection
-    ssdp = next(other.rule for other in lessons(100) if other.name.startswith("SSDP"))
+    windows = WINDOWS.get(task.name, FEW)
+    target, name = get_target("engine"), task.projection
+    ssdp = next(other.rule for other in learning_tasks(100) if other.name.startswith("SSDP"))
 
     def work(rule: Any, count: int, gated: bool) -> Work:
-        gates = {name: np.zeros((count, lesson.network.projection(name).shape[0]), np.int64)} if gated else {}
-        plan, drive = LearningPlan({name: rule}, gates=gates), make_drive(lesson.network, lesson.spikes[:, :count])
-        return lambda: target.learn(lesson.network, drive, plan, target.resolve({"threads": 1}))
+        gates = {name: np.zeros((count, task.network.projection(name).shape[0]), np.int64)} if gated else {}
+        plan, drive = LearningPlan({name: rule}, gates=gates), make_drive(task.network, task.spikes[:, :count])
+        return lambda: target.learn(task.network, drive, plan, target.resolve({"threads": 1}))
 
     t = _rounds(
         {
             "one window": work(ssdp, 1, True),
             "presented": work(ssdp, windows, True),
-            "traced": work(lesson.rule, windows, True),
-            "gathered": work(replace(lesson.rule, lsb_shift=24, counter_bits=26), windows, False),
-            "full": work(lesson.rule, windows, False),
+            "traced": work(task.rule, windows, True),
+            "gathered": work(replace(task.rule, lsb_shift=24, counter_bits=26), windows, False),
+            "full": work(task.rule, windows, False),
         }
     )
     presenting = (t["presented"] - t["one window"]) * windows / (windows - 1)
     parts = {CALL: t["presented"] - presenting, PRESENTING: presenting}
-    if lesson.rule.keeps_raster:
+    if task.rule.keeps_raster:
         parts[TRACING] = t["traced"] - t["presented"]
-    parts |= {EVIDENCE: t["gathered"] - t["traced"], COMMITS: t["full"] - t["gathered"]}
-    return _row(f"{lesson.name}, {windows} windows", t["full"], parts, windows)
+    parts |= {CHANGES: t["gathered"] - t["traced"], UPDATES: t["full"] - t["gathered"]}
+    return _row(f"{task.name}, {windows} windows", t["full"], parts, windows)
 
 
 def _rounds(works: Mapping[str, Work]) -> dict[str, NDArray[np.float64]]:
@@ -159,7 +160,10 @@ def _row(
 
 def profile() -> dict[str, list[dict[str, Any]]]:
     """All rows, of inference and of learning."""
-    return {"inference": [inference(w) for w in _workloads()], "learning": [learning(lesson) for lesson in _lessons()]}
+    return {
+        "inference": [inference(w) for w in _workloads()],
+        "learning": [learning(task) for task in _learning_tasks()],
+    }
 
 
 def _workloads() -> Iterator[Workload]:
@@ -170,9 +174,9 @@ def _workloads() -> Iterator[Workload]:
     yield wide(1000, 0.2, 64)
 
 
-def _lessons() -> Iterator[Lesson]:
+def _learning_tasks() -> Iterator[LearningTask]:
     for size in (100, 1000):
-        yield from (lesson for lesson in lessons(size) if "skipped" not in lesson.name)
+        yield from (task for task in learning_tasks(size) if "skipped" not in task.name)
 
 
 def lines(found: Mapping[str, list[dict[str, Any]]]) -> list[str]:

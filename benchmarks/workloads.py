@@ -136,7 +136,7 @@ def inference_workloads() -> Iterator[Workload]:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class LearningTask:
     """A plastic layer, spikes of shape (time, window, channels) and its rule."""
 
     name: str
@@ -174,8 +174,8 @@ def _layer(size: int) -> tuple[sh.FixedNetwork, Network, NDArray[np.bool_]]:
     return fixed, real, rng.random((WINDOW, 200, 784)) < 0.05
 
 
-def lessons(size: int) -> list[Lesson]:
-    """784-size on the chip with a commit after each window, whose steps are about a seventh of a weight LSB."""
+def learning_tasks(size: int) -> list[LearningTask]:
+    """784-size on the chip with a weight update after each window; a weight change is about a seventh of an LSB."""
     fixed, _, spikes = _layer(size)
     lut = tuple(round(255 * float(np.exp(-d * d / 2))) for d in range(5))
     ssdp = {"a_plus": 9, "a_baseline": 3, "lut": lut, "lsb_shift": 14}
@@ -185,11 +185,11 @@ def lessons(size: int) -> list[Lesson]:
         "SSDP, silent pairs skipped": FixedSSDP(**ssdp, silent_pairs="skip"),
         "STDP": stdp,
     }
-    return [Lesson(f"{name}, 784-{size}", fixed, spikes, rule) for name, rule in rules.items()]
+    return [LearningTask(f"{name}, 784-{size}", fixed, spikes, rule) for name, rule in rules.items()]
 
 
-def float_lesson(size: int) -> Lesson:
+def float_learning_task(size: int) -> LearningTask:
     """784-size in float, with a step after a batch, as beside backpropagation; that of the mean over the batch."""
     _, real, spikes = _layer(size)
-    rule = SSDP(a_plus=0.6 / BATCH, a_baseline=0.2 / BATCH, commit_windows=BATCH)
-    return Lesson(f"SSDP in float, batches of {BATCH}, 784-{size}", real, spikes[:, : 2 * BATCH], rule)
+    rule = SSDP(a_plus=0.6 / BATCH, a_baseline=0.2 / BATCH, windows_per_update=BATCH)
+    return LearningTask(f"SSDP in float, batches of {BATCH}, 784-{size}", real, spikes[:, : 2 * BATCH], rule)

@@ -8,7 +8,7 @@ the post-synaptic neuron is silent. ``fixed_pt`` rounds at random, so its curve 
 
 Then the rounding errors of a matrix of synapses are correlated with one another: those of
 LearningDense, which draws one random number for all of them, and those of ssdp_hw, which draws
-one for each. All synapses get the same evidence in every window, at distance 0; or, mixed, at a
+one for each. All synapses get the same weight change in every window, at distance 0; or, mixed, at a
 distance of their own.
 
 Writes ``microcode.json`` (all numbers) and ``microcode.png`` into ``examples/results``.
@@ -30,7 +30,7 @@ from ssdp_hw.targets.lava.microcode import MicrocodeRun, run_microcode
 
 import ssdp_hw as sh
 from ssdp_hw.microcode import Arithmetic, Branch, Epoch, Microcode
-from ssdp_hw.rules.fixed_ssdp import commit
+from ssdp_hw.rules.fixed_ssdp import update_weights
 
 WINDOW = 31
 CENTRE = WINDOW // 2
@@ -165,7 +165,7 @@ def rounding_errors(updates: int, size: int = 8) -> dict[str, dict[str, dict[str
         counter = np.rint(exact * 2.0**12).astype(np.int64)
         ours = np.array(
             [
-                commit(fixed, np.zeros_like(counter), counter, -200, 200, seed=0, layer=0, index=k)[0]
+                update_weights(fixed, np.zeros_like(counter), counter, -200, 200, seed=0, layer=0, index=k)[0]
                 for k in range(updates)
             ]
         )

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=Callable[..., Any])
+V = TypeVar("V")
 
 # Qualified name of a function or class -> old name of an argument or field -> new name.
 RENAMED: dict[str, dict[str, str]] = {}
@@ -103,6 +104,24 @@ def _old_field(where: str, old: str, new: str) -> property:
         return getattr(self, new)
 
     return property(read, doc=f"Deprecated: ``{new}``.")
+
+
+def with_new_names(kind: type, values: Mapping[str, V]) -> dict[str, V]:
+    """Arguments of a class, as a file or a command line names them, by their names of today; without a warning."""
+    names = RENAMED.get(kind.__qualname__, {})
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def renamed_names(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's ``__getattr__`` for names (old to new) that it has under another name."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        warn_renamed(f"{package}.{name}", f"{package}.{names[name]}")
+        return getattr(import_module(package), names[name])
+
+    return find
 
 
 def moved_names(package: str, names: Sequence[str], module: str) -> Callable[[str], Any]:

@@ -66,31 +66,31 @@ def learn_on_brian2(network, inputs, plan, **options):
 
 
 def assert_learned_equal(left, right):
-    """Bit equality of weights, counters, what was seen, and of what saturated."""
+    """Bit equality of weights, counters, what was observed, and of what saturated."""
     for a, b in ((left.weights, right.weights), (left.counters, right.counters)):
         assert a.keys() == b.keys()
         for name in a:
             np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
-    assert_seen_equal(left, right)
+    assert_observed_equal(left, right)
     assert left.weight_saturations == right.weight_saturations
     assert left.counter_saturations == right.counter_saturations
     assert left.overflow == right.overflow
 
 
 def assert_learned_close(left, right):
-    """Bit equality of what was seen; weights and gathered steps within TOLERANCE."""
-    assert_seen_equal(left, right)
+    """Bit equality of what was observed; weights and gathered steps within TOLERANCE."""
+    assert_observed_equal(left, right)
     for a, b in ((left.weights, right.weights), (left.counters, right.counters)):
         assert a.keys() == b.keys()
         for name in a:
             np.testing.assert_allclose(b[name], a[name], rtol=0, atol=TOLERANCE, err_msg=name)
 
 
-def assert_seen_equal(left, right):
+def assert_observed_equal(left, right):
     """Bit equality of registers and rasters."""
-    assert left.seen.keys() == right.seen.keys()
-    for name, pair in left.seen.items():
-        for a, b in zip(pair, right.seen[name], strict=True):
+    assert left.observed.keys() == right.observed.keys()
+    for name, pair in left.observed.items():
+        for a, b in zip(pair, right.observed[name], strict=True):
             np.testing.assert_array_equal(a, b, err_msg=name, strict=True)
 
 
@@ -98,7 +98,7 @@ def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rou
     """Inputs, a teacher and a readout, all of whose projections are plastic: dense, sparse, with delays.
 
     SSDP under a gate of its own, STDP under one from outside, and SADP; three windows a sample, two
-    samples a commit, begun between two commits.
+    samples a weight update, begun between two weight updates.
     """
     rng = np.random.default_rng(5)
     recurrent = sp.csr_array(2 * rng.integers(-20, 20, (3, 3)))
@@ -114,7 +114,7 @@ def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rou
     )
     inputs = {"in": rng.random((15, 5, 6)) < 0.15, "teacher": np.zeros((15, 5, 3), bool)}
     inputs["teacher"][::3, np.arange(5), np.arange(5) % 3] = True
-    common = {"commit_windows": 6, "lsb_shift": 5, "counter_bits": 12}
+    common = {"windows_per_update": 6, "lsb_shift": 5, "counter_bits": 12}
     rules = {
         "in->out": FixedSSDP(
             a_plus=3,
@@ -135,11 +135,11 @@ def teaching_network(in_rounding="stochastic", teacher_rounding="carry", out_rou
             decay_plus=700,
             decay_minus=300,
             trace_impulse=90,
-            evidence_shift=2,
+            dw_shift=2,
             rounding=teacher_rounding,
             **common,
         ),
-        "out->out": FixedSADP(a_plus=40, a_minus=60, evidence_shift=5, rounding=out_rounding, **common),
+        "out->out": FixedSADP(a_plus=40, a_minus=60, dw_shift=5, rounding=out_rounding, **common),
     }
     gates = {"teacher->out": rng.integers(-512, 513, (15, 3))}
     return network, inputs, LearningPlan(rules, 2**63 + 12345, {}, 7, 3, 3, gates)

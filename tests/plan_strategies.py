@@ -11,7 +11,7 @@ from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, WeightRounding
-from ssdp_hw.rules.ssdp import Kernel
+from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
 from ssdp_hw.running.target import LearningPlan
 
@@ -19,27 +19,27 @@ Draw = st.DrawFn
 
 
 @st.composite
-def counter_rules(draw: Draw, steps: int, commit_windows: int, pairs: int) -> CounterRule:
+def counter_rules(draw: Draw, steps: int, windows_per_update: int, pairs: int) -> CounterRule:
     """Integer rules of every kind for windows of that many steps, some with a gate of their own."""
     kind = draw(st.sampled_from(("ssdp", "stdp", "sadp")))
     if kind == "ssdp":
-        rule: CounterRule = draw(fixed_rules(steps, commit_windows))
+        rule: CounterRule = draw(fixed_rules(steps, windows_per_update))
         if draw(st.booleans()):
             lut = draw(st.lists(st.integers(0, max(rule.lut)), min_size=1, max_size=len(rule.lut)))
             rule = replace(rule, lut_baseline=tuple(lut))
     else:
         counter_bits = draw(st.sampled_from((4, 12, 16, 24, 29, 30, 32)))
         bits = draw(st.integers(2, 9))  # of the trace, or of kappa
-        evidence_shift = draw(st.integers(0, 8))
-        largest = min((((1 << (counter_bits - 2)) - 1) << evidence_shift) >> bits, 2**16 - 1)
+        dw_shift = draw(st.integers(0, 8))
+        largest = min((((1 << (counter_bits - 2)) - 1) << dw_shift) >> bits, 2**16 - 1)
         amplitudes = st.sampled_from((largest, largest // 3, largest // 8, largest // 2, largest // 50, 0))
         common: dict[str, Any] = {
             "a_plus": draw(amplitudes),
             "a_minus": draw(amplitudes),
-            "evidence_shift": evidence_shift,
+            "dw_shift": dw_shift,
             "lsb_shift": draw(st.integers(0, counter_bits // 3)),
             "counter_bits": counter_bits,
-            "commit_windows": commit_windows,
+            "windows_per_update": windows_per_update,
             "rounding": draw(st.sampled_from(WeightRounding)),
         }
         if kind == "sadp":
@@ -70,10 +70,10 @@ def counter_rules(draw: Draw, steps: int, commit_windows: int, pairs: int) -> Co
 
 
 @st.composite
-def step_rules(draw: Draw, commit_windows: int) -> FloatRule:
+def step_rules(draw: Draw, windows_per_update: int) -> FloatRule:
     """Float rules of every kind."""
     amplitudes = st.floats(0, 0.5)
-    common: dict[str, Any] = {"clip": draw(st.floats(0.05, 1)), "commit_windows": commit_windows}
+    common: dict[str, Any] = {"clip": draw(st.floats(0.05, 1)), "windows_per_update": windows_per_update}
     if draw(st.integers(0, 2)) == 0:
         common["gate"] = sh.Gate(k=draw(st.floats(-1, 1)), mean=draw(st.floats(0, 1)), deviation=0.25)
     times = st.floats(0.3, 20)
@@ -82,7 +82,7 @@ def step_rules(draw: Draw, commit_windows: int) -> FloatRule:
         return sh.SSDP(
             a_plus=draw(amplitudes),
             a_baseline=draw(amplitudes),
-            kernel=draw(st.sampled_from(Kernel)),
+            learning_window=draw(st.sampled_from(LearningWindow)),
             sigma=draw(times),
             tau_plus=draw(times),
             tau_minus=draw(times),
@@ -124,7 +124,7 @@ def learning_runs(
     drive = make_drive(network, draw(drives_for(network, max_steps=max_steps, max_batch=max_batch)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     windows = draw(st.sampled_from([n for n in (1, 2, 3) if drive.steps % n == 0]))
-    samples = draw(st.integers(1, 3))  # of a commit
+    samples = draw(st.integers(1, 3))  # of a weight update
     names = [p.name for p in network.projections]
     rules: dict[str, CounterRule | FloatRule] = {}
     counters, gates = {}, {}
@@ -157,7 +157,7 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
     """Runs in which every rule moves weights: without a gate, with one from outside, with its own.
 
     Two projections learn in each, by different rules: a feedforward one and a recurrent one with delays.
-    Two windows a sample, two samples a commit, begun between two commits.
+    Two windows a sample, two samples a weight update, begun between two weight updates.
     """
     rng = np.random.default_rng(11)
     inputs = [sh.Input("in", 6)]
@@ -206,7 +206,7 @@ def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Dr
     return runs
 
 
-_COMMON: dict[str, Any] = {"lsb_shift": 6, "counter_bits": 12, "commit_windows": 4}
+_COMMON: dict[str, Any] = {"lsb_shift": 6, "counter_bits": 12, "windows_per_update": 4}
 LIVELY_FIXED = {
     "ssdp": sh.FixedSSDP(
         a_plus=2, a_baseline=1, lut=(255, 155, 35, 3), lut_baseline=(200, 90, 9), rounding="stochastic", **_COMMON
@@ -218,17 +218,19 @@ LIVELY_FIXED = {
         decay_plus=300,
         decay_minus=40,
         pairing="nearest",
-        evidence_shift=5,
+        dw_shift=5,
         rounding="nearest",
         **_COMMON,
     ),
-    "sadp": sh.FixedSADP(a_plus=40, a_minus=60, kappa_bits=7, evidence_shift=4, rounding="stochastic", **_COMMON),
+    "sadp": sh.FixedSADP(a_plus=40, a_minus=60, kappa_bits=7, dw_shift=4, rounding="stochastic", **_COMMON),
 }
 LIVELY_FLOAT = {
-    "ssdp": sh.SSDP(a_plus=0.05, a_baseline=0.02, kernel="exponential", tau_plus=3.0, tau_minus=8.0, commit_windows=4),
-    "stdp_all": sh.STDP(a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, commit_windows=4),
-    "stdp_nearest": sh.STDP(
-        a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, pairing="nearest", clip=0.06, commit_windows=4
+    "ssdp": sh.SSDP(
+        a_plus=0.05, a_baseline=0.02, learning_window="exponential", tau_plus=3.0, tau_minus=8.0, windows_per_update=4
     ),
-    "sadp": sh.SADP(a_plus=0.1, a_minus=0.2, commit_windows=4),
+    "stdp_all": sh.STDP(a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, windows_per_update=4),
+    "stdp_nearest": sh.STDP(
+        a_plus=0.02, a_minus=0.03, tau_plus=4.0, tau_minus=7.0, pairing="nearest", clip=0.06, windows_per_update=4
+    ),
+    "sadp": sh.SADP(a_plus=0.1, a_minus=0.2, windows_per_update=4),
 }

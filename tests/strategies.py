@@ -259,7 +259,7 @@ def drives_for(
 
 
 @st.composite
-def fixed_rules(draw: Draw, steps: int = 24, commit_windows: int = 1) -> FixedSSDP:
+def fixed_rules(draw: Draw, steps: int = 24, windows_per_update: int = 1) -> FixedSSDP:
     """Integer SSDP rules whose time register holds windows of that many steps."""
     time_shift = draw(st.integers(0, 2))
     fits = (((steps - 1) >> time_shift) + 1).bit_length()  # ticks 0 .. that of a silent neuron
@@ -267,20 +267,20 @@ def fixed_rules(draw: Draw, steps: int = 24, commit_windows: int = 1) -> FixedSS
     lut = tuple(draw(st.lists(st.integers(0, 255), min_size=1, max_size=min(2**time_bits, 12))))
     counter_bits = draw(st.sampled_from((4, 8, 12, 16, 24, 30, 32)))
     top = (1 << (counter_bits - 1)) - 1
-    evidence_shift = draw(st.integers(0, 8))
-    # The largest single step of evidence must fit the counter; most amplitudes are near that limit.
-    largest = min(2**16 - 1, max(((top - 1) << evidence_shift) // max(*lut, 1), 0))
+    dw_shift = draw(st.integers(0, 8))
+    # The largest single weight change must fit the counter; most amplitudes are near that limit.
+    largest = min(2**16 - 1, max(((top - 1) << dw_shift) // max(*lut, 1), 0))
     amplitudes = st.one_of(st.sampled_from((largest, largest // 4, largest // 32)), st.integers(0, largest))
     return FixedSSDP(
         a_plus=draw(amplitudes),
         a_baseline=draw(amplitudes),
         lut=lut,
-        evidence_shift=evidence_shift,
+        dw_shift=dw_shift,
         lsb_shift=draw(st.integers(0, min(counter_bits - 2, 12))),
         counter_bits=counter_bits,
         time_bits=time_bits,
         time_shift=time_shift,
-        commit_windows=commit_windows,
+        windows_per_update=windows_per_update,
         rounding=draw(st.sampled_from(WeightRounding)),
         spike_time=draw(st.sampled_from(SpikeTime)),
         silent_pairs=draw(st.sampled_from(SilentPairs)),

@@ -218,7 +218,7 @@ def test_learning_goes_on_from_the_file(folder, tmp_path):
         "--set",
         "a_plus=0.02",
         "--set",
-        "commit_windows=7",
+        "windows_per_update=7",
     )
     call_json("learn", folder / "net.h5", *rule, "--epochs", "2", "--out", tmp_path / "both.h5")
     call_json("learn", folder / "net.h5", *rule, "--out", tmp_path / "one.h5")

@@ -1,4 +1,4 @@
-"""From the float rule to the integer rule: same steps, to what counter and kernel table can hold."""
+"""From the float rule to the integer rule: same steps, to what counter and learning window table can hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def projection(scale=2000.0, bits=8):
 
 def lsbs(rule, amplitude, distance, scale=2000.0, step=2):
     """The float step in weight LSBs."""
-    return amplitude * rule.kernels(np.asarray(distance))[0] * scale / step
+    return amplitude * rule.learning_windows(np.asarray(distance))[0] * scale / step
 
 
 amplitudes = st.floats(1e-6, 0.05)
@@ -36,19 +36,19 @@ amplitudes = st.floats(1e-6, 0.05)
     st.sampled_from((1, 3, 50)),
     st.integers(0, 3),
 )
-def test_evidence_is_the_float_step(a_plus, a_baseline, sigma, counter_bits, commit_windows, time_shift):
+def test_evidence_is_the_float_step(a_plus, a_baseline, sigma, counter_bits, windows_per_update, time_shift):
     rule = SSDP(
         a_plus=a_plus,
         a_baseline=a_baseline,
         sigma=sigma,
         counter_bits=counter_bits,
-        commit_windows=commit_windows,
+        windows_per_update=windows_per_update,
         time_shift=time_shift,
     )
     scale = 400.0 if counter_bits > 8 else 10.0
-    gathered = commit_windows * max(a_plus, a_baseline) * scale / 2
+    gathered = windows_per_update * max(a_plus, a_baseline) * scale / 2
     if 1 + gathered > 2 ** (counter_bits - 1) - 1:
-        with pytest.raises(ParameterError, match="one commit can bring"):
+        with pytest.raises(ParameterError, match="one weight update can bring"):
             fixed_rule(rule, projection(scale), CHIP)
         return
     fixed, _ = fixed_rule(rule, projection(scale), CHIP)
@@ -57,12 +57,12 @@ def test_evidence_is_the_float_step(a_plus, a_baseline, sigma, counter_bits, com
     for amplitude, table in zip((a_plus, a_baseline), fixed.tables, strict=True):
         wanted = lsbs(rule, amplitude, ticks << time_shift, scale)
         found = table / lsb
-        # The kernel's table has 8 bits, the larger amplitude 16; the product is rounded to a unit.
-        kernel_error = amplitude * scale / 2 * 0.5 / 255
+        # The learning window's table has 8 bits, the larger amplitude 16; the product is rounded to a unit.
+        table_error = amplitude * scale / 2 * 0.5 / 255
         amplitude_error = max(a_plus, a_baseline) * scale / 2 * 2.0**-16
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=kernel_error + amplitude_error + 0.51 / lsb)
-    # The carried rest of a commit and the evidence of the next one fit the counter.
-    assert commit_windows * (fixed.largest_step - 0.5) + lsb - 1 <= fixed.counter_max
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=table_error + amplitude_error + 0.51 / lsb)
+    # The carried rest of a weight update and the weight changes of the next one fit the counter.
+    assert windows_per_update * (fixed.largest_step - 0.5) + lsb - 1 <= fixed.counter_max
 
 
 def test_more_counter_bits_give_a_finer_step():
@@ -90,7 +90,7 @@ def test_no_step_at_all():
 
 def test_options_are_handed_on():
     options = {
-        "commit_windows": 5,
+        "windows_per_update": 5,
         "rounding": WeightRounding.STOCHASTIC,
         "counter_bits": 20,
         "time_shift": 2,
@@ -123,8 +123,8 @@ def test_what_is_lost_is_said():
         (SSDP(), [0.0, 1.0], UnsupportedError, "a neuron has the gain 0"),
         (SSDP(), [-5.0, 1.0], UnsupportedError, "a neuron has the gain -5"),
         (SSDP(a_plus=0.5, clip=0.1), 2000.0, UnsupportedError, "clip = 0.1 is below an amplitude"),
-        (SSDP(a_plus=0.5, counter_bits=8), 2000.0, ParameterError, "one commit can bring 500 weight LSBs"),
-        (SSDP(a_plus=0.01, commit_windows=10**6), 2000.0, ParameterError, "fewer commit_windows"),
+        (SSDP(a_plus=0.5, counter_bits=8), 2000.0, ParameterError, "one weight update can bring 500 weight LSBs"),
+        (SSDP(a_plus=0.01, windows_per_update=10**6), 2000.0, ParameterError, "fewer windows_per_update"),
     ],
 )
 def test_refused(rule, scale, error, message):

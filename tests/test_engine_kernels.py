@@ -168,11 +168,11 @@ def test_float32_is_close():
 @pytest.mark.parametrize("windows", [1, 16, 40])
 @pytest.mark.parametrize("rounding", ["carry", "stochastic", "nearest"])
 def test_large_groups_of_windows_on_any_number_of_threads(windows, rounding):
-    """The windows of a commit are simulated in parallel if asked for."""
+    """The windows of a weight update are simulated in parallel if asked for."""
     rng = np.random.default_rng(windows)
     net = network(30, 20, "mixed", 0, 8, rng)
     rule = FixedSSDP(
-        a_plus=30, a_baseline=20, lut=(255, 200, 90, 20, 2), lsb_shift=13, commit_windows=windows, rounding=rounding
+        a_plus=30, a_baseline=20, lut=(255, 200, 90, 20, 2), lsb_shift=13, windows_per_update=windows, rounding=rounding
     )
     plan = LearningPlan({p.name: rule for p in net.projections}, seed=5)
     spikes = rng.random((12, 90, 30)) < 0.1

@@ -34,9 +34,9 @@ def learn(target, network, drive, plan, **options):
     return target.learn(network, drive, plan, target.resolve(options))
 
 
-def assert_seen_equal(wanted, found):
-    for name, ends in wanted.seen.items():
-        for mine, theirs in zip(found.seen[name], ends, strict=True):
+def assert_observed_equal(wanted, found):
+    for name, ends in wanted.observed.items():
+        for mine, theirs in zip(found.observed[name], ends, strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
 
 
@@ -44,7 +44,7 @@ def assert_bits_equal(wanted, found):
     for name in wanted.weights:
         np.testing.assert_array_equal(found.weights[name], wanted.weights[name], strict=True)
         np.testing.assert_array_equal(found.counters[name], wanted.counters[name], strict=True)
-    assert_seen_equal(wanted, found)
+    assert_observed_equal(wanted, found)
     assert found.weight_saturations == wanted.weight_saturations
     assert found.counter_saturations == wanted.counter_saturations
     assert found.overflow == wanted.overflow
@@ -55,7 +55,7 @@ def assert_close(wanted, found):
         bound = FLOAT_BOUND * max(1.0, np.abs(weights).max(initial=0.0))
         np.testing.assert_allclose(found.weights[name], weights, rtol=0, atol=bound)
         np.testing.assert_allclose(found.counters[name], wanted.counters[name], rtol=0, atol=bound)
-    assert_seen_equal(wanted, found)
+    assert_observed_equal(wanted, found)
 
 
 @settings(GENERATED, max_examples=200)
@@ -83,7 +83,7 @@ def test_every_rule_with_every_gate(fixed):
         (assert_bits_equal if fixed else assert_close)(wanted, found)
 
 
-def silent_case(rounding, counter_bits, *, rate, commit_windows, sparse, gates, seed):
+def silent_case(rounding, counter_bits, *, rate, windows_per_update, sparse, gates, seed):
     """Rows of 150 synapses of which few are touched, as both silent ends and both active ends occur."""
     rng = np.random.default_rng(seed)
     network = any_network(150, 20, "mixed", 0, 8, rng, sparse=sparse)
@@ -92,10 +92,10 @@ def silent_case(rounding, counter_bits, *, rate, commit_windows, sparse, gates, 
         a_plus=min(top // 3, 2**16 - 1),
         a_baseline=min(max(top // 9, 1), 2**16 - 1),
         lut=(255, 100, 3),
-        evidence_shift=8 if counter_bits < 17 else 0,
+        dw_shift=8 if counter_bits < 17 else 0,
         counter_bits=counter_bits,
         lsb_shift=counter_bits - 2,
-        commit_windows=commit_windows,
+        windows_per_update=windows_per_update,
         rounding=rounding,
     )
     samples = 25
@@ -114,7 +114,7 @@ def silent_case(rounding, counter_bits, *, rate, commit_windows, sparse, gates, 
     rounding=st.sampled_from(("carry", "stochastic", "nearest")),
     counter_bits=st.sampled_from((4, 6, 9, 16, 29, 30, 32)),
     rate=st.sampled_from((0.0, 0.05, 0.2, 1.0)),
-    commit_windows=st.sampled_from((1, 2, 9, 40)),
+    windows_per_update=st.sampled_from((1, 2, 9, 40)),
     sparse=st.booleans(),
     gates=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
@@ -134,7 +134,7 @@ def test_weights_of_any_width(bits, sparse):
     """Feedforward and recurrent projections at once, weights at the ends of their range among them."""
     rng = np.random.default_rng(bits)
     network = any_network(40, 20, "mixed", -8 if bits > 8 else 0, bits, rng, sparse=sparse)
-    rule = FixedSSDP(a_plus=90, a_baseline=60, lut=(255, 200, 90, 20, 2), evidence_shift=1, lsb_shift=11)
+    rule = FixedSSDP(a_plus=90, a_baseline=60, lut=(255, 200, 90, 20, 2), dw_shift=1, lsb_shift=11)
     plan = LearningPlan({"in->p": rule, "p->p": replace(rule, rounding="stochastic")})
     drive = make_drive(network, rng.random((12, 30, 40)) < 0.1)
     wanted = learn(SPEC, network, drive, plan)
@@ -151,11 +151,11 @@ def test_stopping_and_going_on_changes_no_bit(threads):
     for name, gates in plan.gates.items():
         half[name] = gates[: middle * plan.windows_per_sample]
     first = learn(ENGINE, network, drive.select(0, middle), replace(plan, gates=half), threads=threads)
-    commits, pending = divmod(plan.first_window + middle * plan.windows_per_sample, plan.commit_windows)
+    updates, pending = divmod(plan.first_window + middle * plan.windows_per_sample, plan.windows_per_update)
     rest = replace(
         plan,
         counters=first.counters,
-        first_commit=plan.first_commit + commits,
+        first_update=plan.first_update + updates,
         first_window=pending,
         gates={name: gates[middle * plan.windows_per_sample :] for name, gates in plan.gates.items()},
     )
@@ -168,7 +168,9 @@ def test_stopping_and_going_on_changes_no_bit(threads):
 
 def test_a_gate_of_zero_leaves_its_row_alone():
     """Even where a weight would be drawn at random, and whatever the spikes."""
-    network, drive, plan = silent_case("stochastic", 16, rate=1.0, commit_windows=1, sparse=False, gates=False, seed=1)
+    network, drive, plan = silent_case(
+        "stochastic", 16, rate=1.0, windows_per_update=1, sparse=False, gates=False, seed=1
+    )
     gates = np.full((drive.batch, 20), 256)
     gates[:, 5:] = 0
     plan = replace(plan, counters={}, gates={"in->p": gates})

@@ -43,7 +43,7 @@ def assert_equal(task: LearningTask, found: Learned) -> None:
     for name in task.plan.rules:
         np.testing.assert_array_equal(found.weights[name], wanted.weights[name], strict=True)
         np.testing.assert_array_equal(found.counters[name], wanted.counters[name], strict=True)
-        for mine, theirs in zip(found.seen[name], wanted.seen[name], strict=True):
+        for mine, theirs in zip(found.observed[name], wanted.observed[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
     assert found.weight_saturations == wanted.weight_saturations
     assert found.counter_saturations == wanted.counter_saturations
@@ -57,7 +57,7 @@ def assert_close(task: LearningTask, found: Learned) -> None:
     """
     wanted = SPEC.learn(task.network, task.drive, task.plan, {})
     for name in task.plan.rules:
-        for mine, theirs in zip(found.seen[name], wanted.seen[name], strict=True):
+        for mine, theirs in zip(found.observed[name], wanted.observed[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
         np.testing.assert_allclose(found.weights[name], wanted.weights[name], rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.counters[name], wanted.counters[name], rtol=0, atol=1e-12)
@@ -113,10 +113,10 @@ RULE = FixedSSDP(
     a_baseline=900,
     lut=(255, 200, 120, 50, 10),
     lsb_shift=14,
-    evidence_shift=5,
+    dw_shift=5,
     counter_bits=20,
     time_bits=4,
-    commit_windows=3,
+    windows_per_update=3,
     rounding="stochastic",
 )
 
@@ -172,7 +172,7 @@ def test_windows_with_a_bias_of_their_own():
     values = sh.DirectInput(rng.random((7, 5)), 10)
     tasks = [
         LearningTask(network, make_drive(network, values), LearningPlan({"hid->out": rule}))
-        for network, rule in ((fixed, RULE), (floating, sh.SSDP(a_plus=0.1, a_baseline=0.05, commit_windows=3)))
+        for network, rule in ((fixed, RULE), (floating, sh.SSDP(a_plus=0.1, a_baseline=0.05, windows_per_update=3)))
     ]
     found = learn_all(tasks, LAVA.resolve({"batch_size": 2}))
     assert np.any(found[0].weights["hid->out"] != fixed.projection("hid->out").mantissa)

@@ -106,8 +106,8 @@ CODES = {
     "two exponentials": code_of(),
     "small amplitudes": code_of(a_plus=0.0008, a_baseline=0.0002, exponentials=1, sigma=1.0),
     "long traces": code_of(sigma=5.0, exponentials=1, silent_pairs="skip"),
-    "no kernel": code_of(exponentials=0),
-    "exponential kernel": code_of(kernel="exponential", tau_plus=1.5, tau_minus=3.0),
+    "no learning window": code_of(exponentials=0),
+    "exponential learning window": code_of(learning_window="exponential", tau_plus=1.5, tau_minus=3.0),
     "every step": code_of(epoch="step"),
     "wide products": replace(
         code_of(exponentials=1),
@@ -256,7 +256,7 @@ def test_lava_reads_the_rule_as_it_was_meant(arithmetic):
 )
 def test_runs_that_lava_would_bend_are_refused(changes, error, message):
     good = {
-        "code": CODES["no kernel"],
+        "code": CODES["no learning window"],
         "arithmetic": "fixed_pt",
         "pre": np.zeros((7, 2), bool),
         "post": np.zeros((7, 1), bool),

@@ -59,8 +59,8 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize("spike_time", SpikeTime)
 @pytest.mark.parametrize("silent_pairs", SilentPairs)
-@pytest.mark.parametrize("commit_windows", [1, 4])
-def test_integer_weights_follow_the_float_weights(fixed, spike_time, silent_pairs, commit_windows):
+@pytest.mark.parametrize("windows_per_update", [1, 4])
+def test_integer_weights_follow_the_float_weights(fixed, spike_time, silent_pairs, windows_per_update):
     """With a wide counter: weight and counter together to what the 8-bit kernel allows, the weight to an LSB.
 
     The teacher makes the output fire in the same steps in both.
@@ -71,7 +71,7 @@ def test_integer_weights_follow_the_float_weights(fixed, spike_time, silent_pair
         sigma=2.0,
         spike_time=spike_time,
         silent_pairs=silent_pairs,
-        commit_windows=commit_windows,
+        windows_per_update=windows_per_update,
         counter_bits=32,
     )
     spikes, labels = samples()
@@ -112,21 +112,21 @@ def test_only_the_plastic_weights_change(fixed):
 
 
 @pytest.mark.parametrize("rounding", WeightRounding)
-@pytest.mark.parametrize("commit_windows", [1, 4])
-def test_a_run_can_be_resumed(fixed, rounding, commit_windows):
-    """Learning 24 windows is learning 12, then 12 more from the counters and commits so far."""
+@pytest.mark.parametrize("windows_per_update", [1, 4])
+def test_a_run_can_be_resumed(fixed, rounding, windows_per_update):
+    """Learning 24 windows is learning 12, then 12 more from the counters and weight updates so far."""
     spikes, labels = samples()
-    rule = replace(RULE, rounding=rounding, commit_windows=commit_windows, lsb_shift=8)
+    rule = replace(RULE, rounding=rounding, windows_per_update=windows_per_update, lsb_shift=8)
     options = {"rule": rule, "shuffle": False, "seed": 5}
     whole = sh.learn(fixed, spikes, labels, **options)
     half = sh.learn(fixed, spikes[:, :12], labels[:12], **options)
     rest = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, state=half.state)
     assert_same(whole, rest)
-    assert half.commits == 12 // commit_windows
-    assert whole.commits == rest.commits == 24 // commit_windows
+    assert half.updates == 12 // windows_per_update
+    assert whole.updates == rest.updates == 24 // windows_per_update
     assert np.any(weights(whole) != weights(half))
-    if rounding is WeightRounding.STOCHASTIC:  # whose random numbers are keyed by the commit
-        other = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, state=replace(half.state, commits=0))
+    if rounding is WeightRounding.STOCHASTIC:  # whose random numbers are keyed by the weight update
+        other = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, state=replace(half.state, updates=0))
         assert np.any(weights(other) != weights(whole))
 
 
@@ -138,15 +138,15 @@ def test_two_epochs_are_two_runs(fixed):
     second = sh.learn(first.network, spikes, labels, state=first.state, **options)
     assert_same(both, second)
     assert both.order.tolist() == 2 * list(range(24))
-    assert (both.windows, both.commits) == (48, 48)
+    assert (both.windows, both.updates) == (48, 48)
 
 
 def test_windows_after_the_last_full_group_stay_in_the_counters(fixed):
     spikes, labels = samples(7)
-    rule = replace(RULE, commit_windows=5)
+    rule = replace(RULE, windows_per_update=5)
     seven = sh.learn(fixed, spikes, labels, rule, shuffle=False)
     five = sh.learn(fixed, spikes[:, :5], labels[:5], rule, shuffle=False)
-    assert seven.commits == five.commits == 1
+    assert seven.updates == five.updates == 1
     assert np.array_equal(weights(seven), weights(five))
     assert np.any(seven.counters[PLASTIC] != five.counters[PLASTIC])
 
@@ -198,10 +198,10 @@ def test_where_nothing_is_wrong_nothing_is_taught(fixed):
     keep = labels >= 0
     counters = {PLASTIC: np.arange(CLASSES * CHANNELS) - 7}
     learned = sh.learn(
-        fixed, spikes[:, keep], labels[keep], RULE, teach="errors", epochs=3, state=State(counters, commits=11)
+        fixed, spikes[:, keep], labels[keep], RULE, teach="errors", epochs=3, state=State(counters, updates=11)
     )
     assert np.array_equal(weights(learned), weights(fixed))
-    assert (learned.windows, learned.commits, learned.order.size) == (0, 11, 0)
+    assert (learned.windows, learned.updates, learned.order.size) == (0, 11, 0)
     assert np.array_equal(learned.counters[PLASTIC], counters[PLASTIC])
     assert learned.teacher_hits is None
     assert learned.changed == {PLASTIC: 0.0}
@@ -329,7 +329,7 @@ def refuse(error, message, network=None, **changes):
         ({"seed": 2**64}, ParameterError, "seed = "),
         ({"seed": "lucky"}, ParameterError, "seed"),
         ({"state": {}}, ParameterError, "state of type dict"),
-        ({"state": State(pending=1)}, ParameterError, "1 windows since the last commit"),
+        ({"state": State(pending=1)}, ParameterError, "1 windows since the last weight update"),
         ({"windows": 2}, ParameterError, "no multiple of the 2 windows"),
         ({"gates": np.zeros(23)}, ShapeError, r"expected \(24,\) or \(24, 3\)"),
         ({"gates": np.full(24, 2.5)}, ParameterError, "reach 2.5 in size; the limit is 2"),
@@ -366,7 +366,7 @@ def test_refused(changes, error, message):
     ("values", "message"),
     [
         ({"counters": np.zeros(24, int)}, "counters of type ndarray; expected a dict"),
-        ({"commits": -1}, "commits = -1"),
+        ({"updates": -1}, "updates = -1"),
         ({"pending": 0.5}, "pending = 0.5 is not a whole"),
         ({"epochs": 2**32}, "epochs = 4294967296"),
     ],
@@ -379,8 +379,8 @@ def test_states_that_cannot_be(values, message):
 def test_rules_that_do_not_fit_the_network(fixed):
     refuse(UnsupportedError, "a float network learns by a float rule, not by FixedSSDP", float_network())
     refuse(UnsupportedError, "without a scale", deep(), rule=SSDP())
-    rules = {"in->hid": RULE, "hid->out": replace(RULE, commit_windows=2)}
-    refuse(ParameterError, r"one commit_windows in common, found \[1, 2\]", deep(), rule=rules)
+    rules = {"in->hid": RULE, "hid->out": replace(RULE, windows_per_update=2)}
+    refuse(ParameterError, r"one windows_per_update in common, found \[1, 2\]", deep(), rule=rules)
     refuse(ParameterError, "'hid->out' has a rule but is not plastic", deep(), rule=rules, plastic="in->hid")
 
 

@@ -63,16 +63,16 @@ def weights(result):
     st.integers(1, BATCH - 1),
     st.booleans(),
 )
-def test_stopping_after_any_window_changes_no_bit(tmp_path_factory, rule, rounding, commit_windows, stop, gated):
+def test_stopping_after_any_window_changes_no_bit(tmp_path_factory, rule, rounding, windows_per_update, stop, gated):
     """Also through a file, and in the middle of a group of windows."""
     spikes, labels = samples()
-    rule = replace(rule, rounding=rounding, commit_windows=commit_windows)
+    rule = replace(rule, rounding=rounding, windows_per_update=windows_per_update)
     gates = np.linspace(-2, 2, BATCH) if gated else None
     whole = learn(NETWORKS["fixed"], rule, spikes, labels, gates=gates, seed=5)
     first = learn(
         NETWORKS["fixed"], rule, spikes[:, :stop], labels[:stop], gates=None if gates is None else gates[:stop], seed=5
     )
-    assert (first.commits, first.state.pending) == divmod(stop, commit_windows)
+    assert (first.updates, first.state.pending) == divmod(stop, windows_per_update)
     path = tmp_path_factory.mktemp("state") / "half.h5"
     sh.save_learning(first.network, first.state, path)
     network, state = sh.load_learning(path)
@@ -87,13 +87,13 @@ def test_stopping_after_any_window_changes_no_bit(tmp_path_factory, rule, roundi
     )
     np.testing.assert_array_equal(weights(rest), weights(whole))
     np.testing.assert_array_equal(rest.counters[PLASTIC], whole.counters[PLASTIC])
-    assert rest.commits == whole.commits
+    assert rest.updates == whole.updates
 
 
 @pytest.mark.parametrize("rule", FLOAT)
 def test_float_rules_go_on_in_the_middle_of_a_group(rule):
     spikes, _ = samples()
-    rule = replace(rule, commit_windows=5)
+    rule = replace(rule, windows_per_update=5)
     whole = learn(NETWORKS["float"], rule, spikes)
     first = learn(NETWORKS["float"], rule, spikes[:, :7])
     assert first.state.pending == 2
@@ -124,10 +124,10 @@ def test_the_rule_may_change_between_two_windows():
 
 def test_files_of_a_learning_state(tmp_path):
     network, path = NETWORKS["fixed"], tmp_path / "net.h5"
-    state = sh.LearningState({PLASTIC: np.arange(18) - 9}, commits=3, pending=1, epochs=2)
+    state = sh.LearningState({PLASTIC: np.arange(18) - 9}, updates=3, pending=1, epochs=2)
     sh.save_learning(network, state, path)
     _, found = sh.load_learning(path)
-    assert (found.commits, found.pending, found.epochs) == (3, 1, 2)
+    assert (found.updates, found.pending, found.epochs) == (3, 1, 2)
     np.testing.assert_array_equal(found.counters[PLASTIC], state.counters[PLASTIC])
     assert isinstance(sh.load(path), sh.FixedNetwork)
     sh.save(network, path)
@@ -155,10 +155,10 @@ def test_a_gate_of_one_is_none_and_a_gate_of_zero_is_no_learning(network, rule):
 
 @pytest.mark.parametrize("rule", FIXED)
 def test_opposite_gates_cancel_in_the_counters(rule):
-    """Over one commit group, a window with gate 1 and the same window with gate -1 leave nothing."""
+    """Between two weight updates, a window with gate 1 and the same window with gate -1 leave nothing."""
     spikes, _ = samples(3)
     twice = np.concatenate([spikes, spikes], axis=1)
-    rule = replace(rule, commit_windows=6, counter_bits=24)
+    rule = replace(rule, windows_per_update=6, counter_bits=24)
     result = learn(NETWORKS["fixed"], rule, twice, gates=np.repeat([1.0, -1.0], 3))
     np.testing.assert_array_equal(weights(result), NETWORKS["fixed"].projection(PLASTIC).mantissa)
     assert not result.counters[PLASTIC].any()
@@ -178,7 +178,7 @@ def test_each_postsynaptic_neuron_has_its_own_gate(rule):
 
 def test_delta_teaches_the_labelled_neuron_up_and_the_chosen_one_down():
     spikes, labels = samples(rate=0.4)
-    rule = replace(FIXED[0], a_baseline=0, commit_windows=BATCH, counter_bits=32)
+    rule = replace(FIXED[0], a_baseline=0, windows_per_update=BATCH, counter_bits=32)
     network = NETWORKS["fixed"]
     predicted = sh.run(network, spikes, "spec", steps=STEPS + 1).predict("spike_count")
     wrong = np.flatnonzero(predicted != labels)
@@ -196,7 +196,7 @@ def test_delta_teaches_the_labelled_neuron_up_and_the_chosen_one_down():
 def test_delta_where_no_neuron_was_chosen_teaches_the_labelled_one_alone():
     silent = NETWORKS["fixed"].with_mantissas({PLASTIC: np.zeros((CLASSES, CHANNELS), int)})
     spikes, labels = np.ones((STEPS, CLASSES, CHANNELS), bool), np.arange(CLASSES)
-    rule = replace(FIXED[0], a_baseline=0, lut=(255,) * STEPS, commit_windows=CLASSES, counter_bits=24)
+    rule = replace(FIXED[0], a_baseline=0, lut=(255,) * STEPS, windows_per_update=CLASSES, counter_bits=24)
     counters = learn(silent, rule, spikes, labels, teach="delta").counters[PLASTIC]
     np.testing.assert_array_equal(counters, np.full(CLASSES * CHANNELS, 30 * 255) % (1 << rule.lsb_shift))
 
@@ -224,7 +224,7 @@ def test_delta_learns_what_can_be_learned():
 @pytest.mark.parametrize("spike_time", ["first", "last"])
 def test_windows_of_a_sample_have_registers_of_their_own(spike_time):
     spikes, _ = samples(4)
-    rule = replace(FIXED[0], commit_windows=8, spike_time=spike_time, counter_bits=24, lsb_shift=12)
+    rule = replace(FIXED[0], windows_per_update=8, spike_time=spike_time, counter_bits=24, lsb_shift=12)
     result = learn(NETWORKS["fixed"], rule, spikes, windows=2, steps=STEPS + 2)
     run = sh.run(NETWORKS["fixed"], spikes, "spec", steps=STEPS + 2)
     padded = np.concatenate([spikes, np.zeros((2, 4, CHANNELS), bool)])
@@ -234,9 +234,9 @@ def test_windows_of_a_sample_have_registers_of_their_own(spike_time):
     for sample in range(4):
         for window in range(2):
             part = slice(window * half, (window + 1) * half)
-            seen = rule.observe(padded[part, sample : sample + 1], run.spikes["out"][part, sample : sample + 1])
-            np.testing.assert_array_equal(result.synchrony[PLASTIC][2 * sample + window], seen.counts(0))
-            total += rule.update(seen, 0, rows, cols, None)
+            observed = rule.observe(padded[part, sample : sample + 1], run.spikes["out"][part, sample : sample + 1])
+            np.testing.assert_array_equal(result.synchrony[PLASTIC][2 * sample + window], observed.counts(0))
+            total += rule.weight_change(observed, 0, rows, cols, None)
     conserved = result.counters[PLASTIC] + ((weights(result) - NETWORKS["fixed"].projection(PLASTIC).mantissa) << 12)
     free = np.abs(weights(result)) < 127  # the others were clipped
     np.testing.assert_array_equal(conserved[free], total[free])
@@ -248,8 +248,8 @@ def test_a_sample_too_long_for_the_register_is_several_windows():
     spikes = np.random.default_rng(0).random((120, 3, CHANNELS)) < 0.1
     with pytest.raises(ParameterError, match=r"exceeds the 63 .*several windows a sample"):
         learn(NETWORKS["fixed"], FIXED[0], spikes)
-    result = learn(NETWORKS["fixed"], replace(FIXED[0], commit_windows=2), spikes, windows=2)
-    assert (result.windows, result.commits, result.info["steps"]) == (6, 3, 122)
+    result = learn(NETWORKS["fixed"], replace(FIXED[0], windows_per_update=2), spikes, windows=2)
+    assert (result.windows, result.updates, result.info["steps"]) == (6, 3, 122)
 
 
 # The gate of DA-SSDP.
@@ -279,7 +279,7 @@ def test_the_gate_of_the_rule_is_a_gate_from_outside_by_synchrony():
     spikes, labels = samples()
     gate = sh.fit_gate(NETWORKS["fixed"], spikes, PLASTIC, labels=labels)
     assert abs(gate.k) > 0.05
-    rule = replace(FIXED[0], gate=sh.rules.group_gate.fixed_gate(gate, CHANNELS, CLASSES), commit_windows=BATCH)
+    rule = replace(FIXED[0], gate=sh.rules.group_gate.fixed_gate(gate, CHANNELS, CLASSES), windows_per_update=BATCH)
     own = learn(NETWORKS["fixed"], rule, spikes)
     values = [rule.gate(int(a), int(b)) for a, b in own.synchrony[PLASTIC]]
     assert len(set(values)) > 2

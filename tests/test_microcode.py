@@ -142,7 +142,7 @@ RULES = st.builds(
     a_baseline=st.one_of(st.just(0.0), st.floats(0.003, 0.2)),
     sigma=st.floats(0.3, 6),
     silent_pairs=st.sampled_from(["depress", "skip"]),
-    kernel=st.sampled_from(["gaussian", "exponential"]),
+    learning_window=st.sampled_from(["gaussian", "exponential"]),
     tau_plus=st.floats(0.3, 6),
     tau_minus=st.floats(0.3, 6),
 )
@@ -199,20 +199,25 @@ def test_large_steps_on_large_windows_are_near():
         assert code.one_silent.largest_error() < allowed * 8.0
 
 
-def test_an_exponential_kernel_needs_no_fit():
+def test_an_exponential_learning_window_needs_no_fit():
     """What is left in floating_pt is the rounding of its literals, below 1/16 of the amplitude."""
-    rule = sh.SSDP(a_plus=0.04, a_baseline=0.02, kernel="exponential", tau_plus=3.0, tau_minus=5.0)
+    rule = sh.SSDP(a_plus=0.04, a_baseline=0.02, learning_window="exponential", tau_plus=3.0, tau_minus=5.0)
     code = sh.compile_microcode(rule, window=40, scale=100.0)
     assert {name: t.tau for name, t in code.traces.items() if name != "y3"} == {"x1": 3, "x2": 5, "y1": 3, "y2": 5}
-    for branch, kernel in ((code.both, np.exp(-np.arange(40) / 3)), (code.one_silent, np.exp(-np.arange(1, 41) / 5))):
+    for branch, learning_window in (
+        (code.both, np.exp(-np.arange(40) / 3)),
+        (code.one_silent, np.exp(-np.arange(1, 41) / 5)),
+    ):
         obtained = branch.obtained[Arithmetic.FLOATING]
-        np.testing.assert_allclose(obtained[1:] / obtained[1], kernel[1:] / kernel[1], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            obtained[1:] / obtained[1], learning_window[1:] / learning_window[1], rtol=1e-6, atol=1e-6
+        )
         assert branch.largest_error(Arithmetic.FLOATING) < np.abs(branch.wanted).max() / 16
-    assert not any("Gaussian" in note or "kernel is replaced" in note for note in code.replaced)
+    assert not any("Gaussian" in note or "learning window is replaced" in note for note in code.replaced)
 
 
 @pytest.mark.parametrize("silent_pairs", ["depress", "skip"])
-def test_without_a_time_kernel_every_pair_of_a_window_is_synchronous(silent_pairs):
+def test_without_a_learning_window_every_pair_of_a_window_is_synchronous(silent_pairs):
     rule = sh.SSDP(a_plus=0.5, a_baseline=0.25, sigma=1.0, silent_pairs=silent_pairs)
     code = sh.compile_microcode(rule, window=20, scale=4.0, exponentials=0)
     assert not code.traces
@@ -267,7 +272,7 @@ def test_what_is_replaced_depends_on_what_is_wanted():
     assert "not the first" not in notes(spike_time="last")
     assert "Rounding 'carry'" in notes()
     assert "Rounding" not in notes(rounding="stochastic")
-    assert "not after 3 windows" in notes(commit_windows=3)
+    assert "not after 3 windows" in notes(windows_per_update=3)
     assert "equally synchronous" in notes(exponentials=0)
     assert "There are no windows" in notes(epoch="step")
 
@@ -296,9 +301,9 @@ def test_what_is_replaced_depends_on_what_is_wanted():
         ({"sigma": 1e-200}, {}, ParameterError, "sigma = 1e-200"),
         ({"sigma": 1e200}, {}, ParameterError, r"sigma = 1e\+200"),
         ({"sigma": 40.0}, {}, ParameterError, "its trace a window later"),
-        ({"kernel": "exponential", "tau_minus": 1e9}, {}, ParameterError, r"tau_minus = 1e\+09"),
-        ({"kernel": "exponential", "tau_plus": 40.0}, {}, ParameterError, "tau_plus = 40"),
-        ({"kernel": "exponential", "tau_minus": 3.0}, {"exponentials": 1}, UnsupportedError, "two traces"),
+        ({"learning_window": "exponential", "tau_minus": 1e9}, {}, ParameterError, r"tau_minus = 1e\+09"),
+        ({"learning_window": "exponential", "tau_plus": 40.0}, {}, ParameterError, "tau_plus = 40"),
+        ({"learning_window": "exponential", "tau_minus": 3.0}, {"exponentials": 1}, UnsupportedError, "two traces"),
         ({"gate": sh.Gate(k=1.0, mean=0.5, deviation=0.1)}, {}, UnsupportedError, "gate of its own"),
         # 1.3 steps of 2**-7 for the amplitude: the fit's exponentials, 4 times as large, round to nothing like it.
         ({"a_plus": 1e-4, "sigma": 10.0, "a_baseline": 0.0}, {"window": 63}, ParameterError, "no impulses and lit"),

@@ -261,11 +261,13 @@ FIXED_SSDP = sh.FixedSSDP(
     lut_baseline=(7,),
     gate=sh.FixedGate(offset=-3, slope=4, shift=2, gate_bits=5),
     spike_time="last",
-    commit_windows=4,
+    windows_per_update=4,
     lsb_shift=3,
 )
 RULES = [
-    sh.SSDP(a_plus=1 / 3, kernel="exponential", gate=sh.Gate(k=0.1, mean=0.2, deviation=0.3), rounding="stochastic"),
+    sh.SSDP(
+        a_plus=1 / 3, learning_window="exponential", gate=sh.Gate(k=0.1, mean=0.2, deviation=0.3), rounding="stochastic"
+    ),
     sh.STDP(tau_plus=1 / 7, pairing="nearest"),
     sh.SADP(kappa_bits=5),
     FIXED_SSDP,

@@ -46,11 +46,11 @@ def test_arrays_are_the_single_answers():
 
 
 @given(st.integers(0, 2**64 - 1), words, st.integers(0, 2**34 - 1), words, st.integers(0, 32))
-def test_synapse_random_is_the_documented_word(seed, layer, synapse, commit, bits):
-    block = py_philox((synapse // 4, layer, commit, 0), (seed % 2**32, seed // 2**32))
+def test_synapse_random_is_the_documented_word(seed, layer, synapse, update, bits):
+    block = py_philox((synapse // 4, layer, update, 0), (seed % 2**32, seed // 2**32))
     expected = block[synapse % 4] >> (32 - bits)
-    assert int(synapse_random(seed, layer, synapse, commit, bits)) == expected
-    assert synapse_random(seed, layer, np.array([synapse]), commit, bits).tolist() == [expected]
+    assert int(synapse_random(seed, layer, synapse, update, bits)) == expected
+    assert synapse_random(seed, layer, np.array([synapse]), update, bits).tolist() == [expected]
 
 
 def test_synapses_draw_the_same_in_any_order():
@@ -62,10 +62,10 @@ def test_synapses_draw_the_same_in_any_order():
 
 def test_every_part_of_the_key_matters():
     draws = {
-        tuple(synapse_random(seed, layer, np.arange(8), commit, 32).tolist())
+        tuple(synapse_random(seed, layer, np.arange(8), update, 32).tolist())
         for seed in (0, 1, 2**32)
         for layer in (0, 1)
-        for commit in (0, 1)
+        for update in (0, 1)
     }
     assert len(draws) == 12
 

@@ -83,7 +83,7 @@ def test_integer_stdp_event_by_event(seed, rate, pairing, shift):
         trace_impulse=50,
         pairing=pairing,
         lsb_shift=8,
-        evidence_shift=shift,
+        dw_shift=shift,
     )
     found = step(rule, pre, post, 1)
     half = 2**shift // 2
@@ -139,15 +139,15 @@ def test_sadp_follows_cohens_kappa(seed, rate, other):
     _, post = rasters(seed + 1, other)
     found = step(SADP(a_plus=0.5, a_minus=0.25), pre, post)
     integer = FixedSADP(a_plus=4, a_minus=2, kappa_bits=10, lsb_shift=4)
-    seen = integer.observe(pre, post)
+    observed = integer.observe(pre, post)
     rows, cols = every_pair(pre, post)
-    cut = integer.kappa(seen, 0, rows, cols).reshape(found.shape)
+    cut = integer.kappa(observed, 0, rows, cols).reshape(found.shape)
     for j in range(post.shape[2]):
         for i in range(pre.shape[2]):
             k = kappa(pre[:, 0, i], post[:, 0, j])
             assert found[j, i] == pytest.approx(float(k) * (0.5 if k > 0 else 0.25), abs=1e-12)
             assert cut[j, i] == int(k * 1024)  # int() cuts toward zero
-    assert (integer.step(seen, 0, rows, cols).reshape(found.shape) == np.where(cut > 0, 4, 2) * cut).all()
+    assert (integer.step(observed, 0, rows, cols).reshape(found.shape) == np.where(cut > 0, 4, 2) * cut).all()
 
 
 @given(seeds, st.permutations(range(STEPS)))
@@ -207,7 +207,7 @@ def test_gates_out_of_range():
         FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, gate=Gate(k=0.1, mean=0.1, deviation=1.0))
     with pytest.raises(ParameterError, match="no Gate"):
         SSDP(gate=FixedGate(offset=0, slope=0, shift=0))
-    with pytest.raises(ParameterError, match="one step of evidence is 510"):  # a gate doubles it
+    with pytest.raises(ParameterError, match="one weight change is 510"):  # a gate doubles it
         FixedSSDP(
             a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, counter_bits=9, gate=FixedGate(offset=0, slope=0, shift=0)
         )
@@ -226,14 +226,14 @@ def test_gates_out_of_range():
         (lambda: SADP(a_plus=float("nan")), "NaN"),
         (lambda: SADP(kappa_bits=16), "kappa_bits = 16"),
         (lambda: SADP(counter_bits=3), "counter_bits = 3"),
-        (lambda: SADP(commit_windows=0), "commit_windows = 0"),
+        (lambda: SADP(windows_per_update=0), "windows_per_update = 0"),
         (lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=4097, decay_minus=0, lsb_shift=3), "decay_plus = 4097"),
         (
             lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3, trace_impulse=128),
             "1 .. 127",
         ),
-        (lambda: FixedSTDP(a_plus=2**15, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3), "one step of evidence"),
-        (lambda: FixedSADP(a_plus=129, a_minus=0, lsb_shift=3), "one step of evidence is 33024"),
+        (lambda: FixedSTDP(a_plus=2**15, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3), "one weight change"),
+        (lambda: FixedSADP(a_plus=129, a_minus=0, lsb_shift=3), "one weight change is 33024"),
         (lambda: FixedSADP(a_plus=1, a_minus=1, lsb_shift=3).check_window(2**20 + 1), "several windows"),
     ],
 )

@@ -20,7 +20,7 @@ constant_rules = st.builds(
     BatchSSDP,
     a_plus=st.floats(0, 2),
     a_baseline=st.floats(0, 2),
-    kernel=st.sampled_from(["gaussian", "exponential"]),
+    learning_window=st.sampled_from(["gaussian", "exponential"]),
     sigma=st.floats(0.2, 5),
     tau_plus=st.floats(0.2, 30),
     tau_minus=st.floats(0.2, 30),
@@ -55,8 +55,8 @@ def naive_update(rule, pre, post, gate=None):
         when = [t for t in range(steps) if raster[t, b, n]]
         return steps if not when else when[0] if rule.spike_time == "first" else when[-1]
 
-    def kernel(d, tau):
-        return math.exp(-(d**2) / (2 * rule.sigma**2)) if rule.kernel == "gaussian" else math.exp(-d / tau)
+    def learning_window(d, tau):
+        return math.exp(-(d**2) / (2 * rule.sigma**2)) if rule.learning_window == "gaussian" else math.exp(-d / tau)
 
     g = [1.0] * batch
     if gate is not None:
@@ -70,11 +70,11 @@ def naive_update(rule, pre, post, gate=None):
                 t_i, t_j = time(pre, b, i), time(post, b, j)
                 d = abs(t_j - t_i)
                 if t_i < steps and t_j < steps:
-                    step = rule.a_plus * kernel(d, rule.tau_plus)
+                    step = rule.a_plus * learning_window(d, rule.tau_plus)
                 elif t_i == t_j == steps and rule.silent_pairs == "skip":
                     step = 0.0
                 else:
-                    step = -rule.a_baseline * kernel(d, rule.tau_minus)
+                    step = -rule.a_baseline * learning_window(d, rule.tau_minus)
                 dw[j, i] += g[b] * step / batch
             dw[j, i] = max(-rule.clip, min(rule.clip, dw[j, i]))
     return dw
@@ -92,7 +92,7 @@ def test_equals_the_triple_loop(rule, rasters, gate):
 @given(constant_rules, batches(), st.integers(0, 4))
 def test_one_sample_is_the_rule_for_one_window(rule, rasters, chosen):
     assume(chosen < rasters[0].shape[1])
-    rule = dataclasses.replace(rule, kernel="gaussian")
+    rule = dataclasses.replace(rule, learning_window="gaussian")
     single = SSDP(
         **{
             name: getattr(rule, name)
@@ -153,8 +153,8 @@ def test_memory_does_not_grow_with_the_batch_times_the_synapses():
     assert peak < 64 * 128 * 256 * 8 / 8
 
 
-def test_an_extremely_narrow_kernel_is_the_indicator_of_equal_times():
-    for rule in (BatchSSDP(sigma=1e-300), BatchSSDP(kernel="exponential", tau_plus=1e-320, tau_minus=1e-320)):
+def test_an_extremely_narrow_learning_window_is_the_indicator_of_equal_times():
+    for rule in (BatchSSDP(sigma=1e-300), BatchSSDP(learning_window="exponential", tau_plus=1e-320, tau_minus=1e-320)):
         table = rule.table(3)
         assert np.array_equal(table != 0, np.eye(4, dtype=bool))
 
@@ -207,7 +207,7 @@ def test_defaults_of_the_authors_code():
         "clip": [0, -1, math.inf],
         "final": [-0.1, 1.5],
         "start_epoch": [-1, 1.5, True],
-        "kernel": ["box"],
+        "learning_window": ["box"],
         "schedule": ["step"],
         "spike_time": ["middle"],
         "silent_pairs": ["keep"],
@@ -230,7 +230,10 @@ def test_values_out_of_range(name, bad):
         ({"schedule": "cosine", "epochs": 5, "start_epoch": 5}, "must be above start_epoch = 5"),
         ({"schedule": "cosine", "epochs": 0}, "must be above start_epoch"),
         ({"schedule": "cosine", "epochs": 5, "anneal_sigma": True}, "final above 0"),
-        ({"schedule": "cosine", "epochs": 5, "final": 0.1, "anneal_sigma": True, "kernel": "exponential"}, "Gaussian"),
+        (
+            {"schedule": "cosine", "epochs": 5, "final": 0.1, "anneal_sigma": True, "learning_window": "exponential"},
+            "Gaussian",
+        ),
     ],
 )
 def test_options_that_exclude_each_other(options, message):

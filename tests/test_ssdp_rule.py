@@ -123,7 +123,7 @@ def test_defaults_of_the_authors_code():
         "a_baseline": [-1, math.nan],
         "sigma": [0, -1, math.nan, "x"],
         "clip": [0, -1, math.inf],
-        "commit_windows": [0, 1.5, True, 2**20 + 1, "1"],
+        "windows_per_update": [0, 1.5, True, 2**20 + 1, "1"],
         "counter_bits": [3, 33, 8.0],
         "time_shift": [-1, 17],
         "spike_time": ["middle", 3],

@@ -36,9 +36,9 @@ def studies():
 
 
 def small(part, **more):
-    lesson = replace(part.lesson, epochs=2, refresh=20, **more)
+    hyperparameters = replace(part.hyperparameters, epochs=2, refresh=20, **more)
     changes = {"taught": 40, "asked": 60} if hasattr(part, "taught") else {}
-    return replace(part, lesson=lesson, **changes)
+    return replace(part, hyperparameters=hyperparameters, **changes)
 
 
 # Drifts.
@@ -99,15 +99,15 @@ def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
     network = task.networks(data)[studies.teaching.arithmetic(row)]
     spikes, labels = task.encode(data.train_values[:60], seed=1), data.train_labels[:60]
     spikes[:, :, ::3] = False
-    lesson = replace(studies.drift.SETTINGS.digits.lesson, epochs=2, refresh=20)
+    hyperparameters = replace(studies.drift.SETTINGS.digits.hyperparameters, epochs=2, refresh=20)
     cut = studies.teaching.Cut.of(network)
     features = cut.features(spikes)
-    learned = studies.teaching.teach(cut.readout, features, labels, lesson, row, seed=3)
+    learned = studies.teaching.teach(cut.readout, features, labels, hyperparameters, row, seed=3)
     whole = sh.learn(
         network,
         spikes,
         labels,
-        lesson.rule(row),
+        hyperparameters.rule(row),
         teach="delta",
         teacher=sh.Teacher(inhibit=False),
         epochs=2,
@@ -148,7 +148,10 @@ def test_a_new_class_is_learned_from_its_samples_and_as_many_of_each_old_one(stu
         chosen = study.chosen(labels, case, 1)
         np.testing.assert_array_equal(np.bincount(labels[chosen], minlength=10), counts)
     (run,) = study.run(
-        replace(study.SETTINGS, lesson=replace(study.SETTINGS.lesson, epochs=5)), "25 alone", ["SSDP carry"], 0
+        replace(study.SETTINGS, hyperparameters=replace(study.SETTINGS.hyperparameters, epochs=5)),
+        "25 alone",
+        ["SSDP carry"],
+        0,
     )
     assert run["new_before"] == 0 < run["new"]
     assert run["old_before"] > 0.95
@@ -173,7 +176,7 @@ def test_vowels_are_learned_from_nothing(studies, vowels):
         fan_in=0.3,
         copies=1,
         epochs_alone=10,
-        lesson=replace(study.SETTINGS.lesson, a_plus=3e-3, epochs=10),
+        hyperparameters=replace(study.SETTINGS.hyperparameters, a_plus=3e-3, epochs=10),
     )
     for case in study.CASES:
         runs = study.run(settings, case, ["SSDP float", "SSDP carry"], 0)
@@ -236,13 +239,13 @@ def test_every_step_is_below_half_a_weight_lsb(studies, vowels):
     """What the page says of `nearest`; the widths of study 5 aside."""
     drift, new_class = studies.drift, studies.new_class
     random = studies.vowels.random_network(studies.vowels.SETTINGS, 120, 0)
-    for lesson, network in (
-        (drift.SETTINGS.digits.lesson, drift.networks("digits")["fixed"]),
-        (new_class.SETTINGS.lesson, new_class.networks()["fixed"]),
-        (studies.vowels.SETTINGS.lesson, sh.quantize(random)),
+    for hyperparameters, network in (
+        (drift.SETTINGS.digits.hyperparameters, drift.networks("digits")["fixed"]),
+        (new_class.SETTINGS.hyperparameters, new_class.networks()["fixed"]),
+        (studies.vowels.SETTINGS.hyperparameters, sh.quantize(random)),
     ):
         p = network.projections[-1]
-        assert lesson.a_plus * float(np.max(p.scale)) < 0.5 * p.format.step
+        assert hyperparameters.a_plus * float(np.max(p.scale)) < 0.5 * p.format.step
 
 
 # Stopping and going on.

@@ -125,10 +125,10 @@ def test_entry_point_that_is_no_target(monkeypatch):
 
 
 def test_plastic_projections_share_their_commit_windows():
-    assert LearningPlan({"a": SSDP(commit_windows=3), "b": SSDP(commit_windows=3)}).commit_windows == 3
-    for rules in ({}, {"a": SSDP(commit_windows=3), "b": SSDP()}):
-        with pytest.raises(ParameterError, match="one commit_windows in common"):
-            _ = LearningPlan(rules).commit_windows
+    assert LearningPlan({"a": SSDP(windows_per_update=3), "b": SSDP(windows_per_update=3)}).windows_per_update == 3
+    for rules in ({}, {"a": SSDP(windows_per_update=3), "b": SSDP()}):
+        with pytest.raises(ParameterError, match="one windows_per_update in common"):
+            _ = LearningPlan(rules).windows_per_update
 
 
 def test_the_package_of_targets_hides_no_public_name():
@@ -141,14 +141,14 @@ def test_the_package_of_targets_hides_no_public_name():
 
 @pytest.mark.parametrize("name", ["spec", "engine", "lava", "brian2"])
 @pytest.mark.parametrize(
-    ("windows", "commit_windows", "message"),
+    ("windows", "windows_per_update", "message"),
     [
         (1, 1, "exceeds the 63"),
         (3, 3, "64 steps are no multiple of the 3"),
-        (2, 1, "commit_windows = 1 is no multiple"),
+        (2, 1, "windows_per_update = 1 is no multiple"),
     ],
 )
-def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windows, commit_windows, message):
+def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windows, windows_per_update, message):
     """Also without ``learn``, which checks them too: tables by distance end where the register does."""
     runner = get_target(name)
     net = FixedNetwork(
@@ -158,7 +158,7 @@ def test_windows_that_a_rule_cannot_hold_are_refused_by_every_target(name, windo
         ["out"],
     )
     plan = LearningPlan(
-        {"w": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, commit_windows=commit_windows)},
+        {"w": FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, windows_per_update=windows_per_update)},
         windows_per_sample=windows,
     )
     with pytest.raises(ParameterError, match=message):

@@ -20,7 +20,7 @@ rules = st.builds(
     BatchSSDP,
     a_plus=st.floats(0, 2),
     a_baseline=st.floats(0, 2),
-    kernel=st.sampled_from(["gaussian", "exponential"]),
+    learning_window=st.sampled_from(["gaussian", "exponential"]),
     sigma=st.floats(0.2, 5),
     tau_plus=st.floats(0.2, 30),
     tau_minus=st.floats(0.2, 30),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from store import Run
 from study import Study, column, complete, mean, seed_count, table
 from tasks import TASKS
-from teaching import SSDP_ROWS, AnyNetwork, Cut, Lesson, ask, teach
+from teaching import SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, ask, teach
 
 from ssdp_hw.analysis.statistics import mean_interval
 
@@ -55,10 +55,10 @@ def run(settings: drift.Part, case: str, rows: Sequence[str], seed: int) -> list
     test_values = data.test_values[: settings.asked]
     asked = cut.features(drifted(KIND, settings.drift, TASK, test_values, seed, 2000 + seed))
     before = ask(cut.readout, asked, test_labels)
-    lesson = Lesson(**{**vars(settings.lesson), "counter_bits": counter_bits})
+    hyperparameters = Hyperparameters(**{**vars(settings.hyperparameters), "counter_bits": counter_bits})
     found: list[Run] = []
     for row in rows:
-        learned = teach(cut.readout, taught, labels, lesson, row, seed)
+        learned = teach(cut.readout, taught, labels, hyperparameters, row, seed)
         after = ask(learned, asked, test_labels)
         found.append(
             {

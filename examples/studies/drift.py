@@ -11,7 +11,7 @@ from drifts import KINDS, Drift, drifted
 from store import Run
 from study import Study, against_float, column, complete, mean, seed_count, table
 from tasks import TASKS
-from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Lesson, arithmetic, ask, teach
+from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
 ROWS = (*SSDP_ROWS, *BASELINE_ROWS)
 # With a smaller mean loss there is nothing to win back.
@@ -25,13 +25,13 @@ class Part:
     Attributes:
         taught: so many samples of the training part are taught, chosen by the seed.
         asked: so many samples of the test part are asked, its first.
-        drift, lesson: see there.
+        drift, hyperparameters: see there.
     """
 
     taught: int
     asked: int
     drift: Drift
-    lesson: Lesson
+    hyperparameters: Hyperparameters
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,17 @@ SETTINGS = Settings(
         taught=600,
         asked=599,
         drift=Drift(dead=0.2, dim=0.4, bright=2.5, jitter=8.0, deleted=0.5, added=0.05),
-        lesson=Lesson(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=10, refresh=50, stdp=2e-5, sadp=1e-2),
+        hyperparameters=Hyperparameters(
+            a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=10, refresh=50, stdp=2e-5, sadp=1e-2
+        ),
     ),
     fashion=Part(
         taught=2000,
         asked=2000,
         drift=Drift(dead=0.5, dim=0.4, bright=3.0, jitter=5.0, deleted=0.3, added=0.005),
-        lesson=Lesson(a_plus=2.5e-4, a_baseline=2.5e-5, sigma=30.0, epochs=10, refresh=200, stdp=3e-6, sadp=5e-4),
+        hyperparameters=Hyperparameters(
+            a_plus=2.5e-4, a_baseline=2.5e-5, sigma=30.0, epochs=10, refresh=200, stdp=3e-6, sadp=5e-4
+        ),
     ),
 )
 CASES = tuple(f"{task}, {kind}" for task in ("digits", "Fashion-MNIST") for kind in KINDS)
@@ -96,7 +100,7 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
         clean = ask(cut.readout, cut.features(undrifted), test_labels)
         before = ask(cut.readout, asked, test_labels)
         for row in wanted:
-            learned = teach(cut.readout, taught, labels, part.lesson, row, seed)
+            learned = teach(cut.readout, taught, labels, part.hyperparameters, row, seed)
             after = ask(learned, asked, test_labels)
             moved = learned.projections[0].synapse_weights != cut.readout.projections[0].synapse_weights
             found.append(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from store import Run
 from study import Study, against_float, column, complete, mean, seed_count, table
 from tasks import TASKS
-from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Lesson, arithmetic, ask, teach
+from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
 ROWS = (*SSDP_ROWS, *BASELINE_ROWS)
 TASK = TASKS["nine digits"]
@@ -24,11 +24,11 @@ CASES = tuple(f"{n} {how}" for how in ("with rehearsal", "alone") for n in COUNT
 class Settings:
     """How the class is taught."""
 
-    lesson: Lesson
+    hyperparameters: Hyperparameters
 
 
 SETTINGS = Settings(
-    Lesson(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=20, refresh=20, stdp=2e-5, sadp=1e-2),
+    Hyperparameters(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, epochs=20, refresh=20, stdp=2e-5, sadp=1e-2),
 )
 
 
@@ -69,7 +69,7 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
         taught, asked = cut.features(spikes), cut.features(test)
         before = ask(cut.readout, asked, data.test_labels)
         for row in wanted:
-            learned = teach(cut.readout, taught, data.train_labels[samples], settings.lesson, row, seed)
+            learned = teach(cut.readout, taught, data.train_labels[samples], settings.hyperparameters, row, seed)
             after = ask(learned, asked, data.test_labels)
             found.append(
                 {
@@ -105,7 +105,7 @@ def report(settings: Settings, runs: list[Run]) -> str:
             rates = [f"{column(here, row, key).mean():.3f}" for key in ("rate_before", "rate_after")]
             lines.append([row, *cells[:2], mean(lost, sign="+"), cells[2], " to ".join(rates)])
         parts.append(
-            f"**{count} samples of the new class {taught}**, {settings.lesson.epochs} epochs, "
+            f"**{count} samples of the new class {taught}**, {settings.hyperparameters.epochs} epochs, "
             f"{seed_count(here)} seeds.\n\n"
             + table(
                 [

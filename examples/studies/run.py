@@ -43,9 +43,9 @@ neuron fire in the samples that the network gets wrong, and the rule is what eac
 such a window, added for the labelled neuron and taken off for the one that was wrongly chosen. `float` is
 the float rule on the float network; the others are integers on the 8-bit network with 16-bit counters,
 by the rounding that they are named after. A step is below half a weight LSB, so `nearest` never moves a
-weight. STDP and SADP take the place of SSDP in the same lesson; they potentiate only.
+weight. STDP and SADP take the place of SSDP with the same hyperparameters; they potentiate only.
 
-Amplitudes, kernel width, epochs and the strengths of the drifts were chosen by hand on one more seed, with
+Amplitudes, widths of learning windows, epochs and strengths of drifts were chosen by hand on one more seed, with
 samples of the training parts that were not taught; the test parts played no role in it. Less care went into
 the baselines: their amplitudes are the best of two to five, or near them. Digits and Fashion-MNIST have one
 trained network each, and what varies with the seed is which samples are taught, their order and spikes, and

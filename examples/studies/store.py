@@ -16,6 +16,16 @@ RESULTS = Path(__file__).parent.parent / "results"
 Run = dict[str, Any]
 
 
+# Settings that files written earlier hold by another name.
+RENAMED = {"lesson": "hyperparameters"}
+
+
+def _with_new_names(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    return {RENAMED.get(name, name): _with_new_names(value) for name, value in values.items()}
+
+
 class Store:
     """The runs of one study in a JSON file.
 
@@ -34,7 +44,7 @@ class Store:
             return
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            same, self.runs = found["settings"] == self.settings, found["runs"]
+            same, self.runs = _with_new_names(found["settings"]) == self.settings, found["runs"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             sys.exit(f"{path}: this is no results file of a study ({error}); move it away")
         if not same:

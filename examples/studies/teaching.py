@@ -25,8 +25,8 @@ BASELINE_ROWS = ("STDP float", "STDP carry", "SADP float", "SADP carry")
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """How a readout is taught.
+class Hyperparameters:
+    """The hyperparameters by which a readout is taught.
 
     Every rule is used as the eligibility of the delta rule (``teach="delta"``): the synapses of the
     labelled neuron follow it, those of a neuron that was chosen wrongly its negative.
@@ -57,7 +57,7 @@ class Lesson:
         name, form = row.split()
         common: dict[str, Any] = {
             "counter_bits": self.counter_bits,
-            "commit_windows": self.windows,
+            "windows_per_update": self.windows,
             "rounding": "carry" if form == "float" else form,
         }
         if name == "SSDP":
@@ -132,19 +132,21 @@ def ask(readout: AnyNetwork, features: Bool, labels: Int) -> Answers:
     return Answers(result.predict() == labels, result.spike_rate())
 
 
-def teach(readout: AnyNetwork, features: Bool, labels: Int, lesson: Lesson, row: str, seed: int) -> AnyNetwork:
-    """The readout after a lesson by the rule of ``row``."""
+def teach(
+    readout: AnyNetwork, features: Bool, labels: Int, hyperparameters: Hyperparameters, row: str, seed: int
+) -> AnyNetwork:
+    """The readout after it was taught by the rule of ``row``."""
     return sh.learn(
         readout,
         features,
         labels,
-        lesson.rule(row),
+        hyperparameters.rule(row),
         steps=len(features),
-        windows=lesson.windows,
+        windows=hyperparameters.windows,
         teach="delta",
-        teacher=sh.Teacher(first_step=lesson.first_step, inhibit=False),
-        epochs=lesson.epochs,
-        refresh=lesson.refresh,
+        teacher=sh.Teacher(first_step=hyperparameters.first_step, inhibit=False),
+        epochs=hyperparameters.epochs,
+        refresh=hyperparameters.refresh,
         seed=seed,
         on_overflow="ignore",
         health=False,

@@ -10,7 +10,7 @@ from japanese_vowels import SPEAKERS, LevelCoder, load_japanese_vowels
 from numpy.typing import NDArray
 from store import Run
 from study import Study, against_float, column, complete, mean, seed_count, table
-from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Lesson, arithmetic, ask, teach
+from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
 import ssdp_hw as sh
 
@@ -20,7 +20,7 @@ CASES = ("each sample once", "with noisy copies")
 
 @dataclass(frozen=True)
 class Settings:
-    """The random network, the copies and the lesson.
+    """The random network, the copies and the hyperparameters of the learning.
 
     Attributes:
         levels: of the level coder.
@@ -30,7 +30,7 @@ class Settings:
         largest_weight: of the readout; the chip's weights reach as far in float units.
         copies: noisy copies of each training sample beside itself, with the share ``deleted`` of their
             spikes missing; ``epochs_alone`` is how often the samples come where there are none.
-        lesson: its epochs are those with copies.
+        hyperparameters: its epochs are those with copies.
     """
 
     levels: int
@@ -42,7 +42,7 @@ class Settings:
     copies: int
     deleted: float
     epochs_alone: int
-    lesson: Lesson
+    hyperparameters: Hyperparameters
 
 
 SETTINGS = Settings(
@@ -55,7 +55,9 @@ SETTINGS = Settings(
     copies=5,
     deleted=0.2,
     epochs_alone=30,
-    lesson=Lesson(a_plus=3e-4, a_baseline=3e-5, sigma=30.0, epochs=8, refresh=30, stdp=2e-6, sadp=1e-2),
+    hyperparameters=Hyperparameters(
+        a_plus=3e-4, a_baseline=3e-5, sigma=30.0, epochs=8, refresh=30, stdp=2e-6, sadp=1e-2
+    ),
 )
 
 
@@ -119,8 +121,8 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
     epochs = settings.epochs_alone
     if case == "with noisy copies":
         spikes, labels = with_copies(settings, spikes, seed), np.tile(labels, 1 + settings.copies)
-        epochs = settings.lesson.epochs
-    lesson = Lesson(**{**vars(settings.lesson), "epochs": epochs})
+        epochs = settings.hyperparameters.epochs
+    hyperparameters = Hyperparameters(**{**vars(settings.hyperparameters), "epochs": epochs})
     found: list[Run] = []
     for form in ("float", "fixed"):
         wanted = [row for row in rows if arithmetic(row) == form]
@@ -129,7 +131,7 @@ def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[R
         cut = Cut.of(networks[form])
         taught, asked, start = cut.features(spikes), cut.features(test), blank(cut.readout)
         for row in wanted:
-            learned = teach(start, taught, labels, lesson, row, seed)
+            learned = teach(start, taught, labels, hyperparameters, row, seed)
             train, after = ask(learned, taught, labels), ask(learned, asked, data.test_labels)
             found.append(
                 {

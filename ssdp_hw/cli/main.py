@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ssdp_hw.cli import files
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
+from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError, SsdpHwError
 
 app = typer.Typer(
@@ -58,7 +59,7 @@ def _rule(name: str, parameters: list[str] | None) -> Any:
     if name not in kinds:
         raise ParameterError(f"--rule {name}: choose {', '.join(kinds)}")
     known = {field.name for field in fields(kinds[name])} - {"gate"}
-    given = _options(parameters)
+    given = with_new_names(kinds[name], _options(parameters))
     for parameter in given:
         if parameter not in known:
             raise ParameterError(f"--set {parameter}: {name} has {', '.join(sorted(known))}")
@@ -268,7 +269,7 @@ def learn(
     summary = {
         "target": result.target,
         "windows": result.windows,
-        "commits": result.commits,
+        "commits": result.updates,
         "changed": dict(result.changed),
         "teacher_hits": result.teacher_hits,
         "weight_saturations": result.weight_saturations,
@@ -387,7 +388,7 @@ def microcode(
     parameter: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
     ] = None,
-    exponentials: Annotated[int, typer.Option(help="traces a side for the kernel, 0 to 2")] = 2,
+    exponentials: Annotated[int, typer.Option(help="traces a side for the learning window, 0 to 2")] = 2,
     epoch: Annotated[str, typer.Option(help="update at the end of a window, or in every step")] = "window",
     one_silent: Annotated[str | None, typer.Option(help="timed, flat or skip")] = None,
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,

@@ -22,6 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, shipped_chip
+from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line, open_checked
@@ -66,7 +67,7 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
     header, arrays = encode(network)
     if not isinstance(state, LearningState):
         raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
-    header["learning"] = {"commits": state.commits, "pending": state.pending, "epochs": state.epochs}
+    header["learning"] = {"updates": state.updates, "pending": state.pending, "epochs": state.epochs}
     arrays |= {f"counters/{network.layer(name)}": np.asarray(c) for name, c in state.counters.items()}
     _write(path, header, arrays)
 
@@ -298,7 +299,7 @@ def _learning_state(header: Header, network: Network | FixedNetwork, file: Any) 
         if not str(index).isdecimal() or int(index) >= len(network.projections):
             raise ParameterError(f"counters of a projection {index!r} that there is not")
         counters[network.projections[int(index)].name] = dataset[()]
-    return LearningState(counters, **header["learning"])
+    return LearningState(counters, **with_new_names(LearningState, header["learning"]))
 
 
 def _texts(values: Any) -> list[str]:

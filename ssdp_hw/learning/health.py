@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
-from ssdp_hw.rules.local import Seen
+from ssdp_hw.rules.local import Observation
 
 
+@renamed(updates="nonzero_changes")
 @dataclass(frozen=True)
 class LearningHealth:
     """One plastic projection of a fixed network after learning.
@@ -26,16 +28,16 @@ class LearningHealth:
         synapses, windows: how many; of a convolution the synapses count, which share its weights.
         synchrony: mean share of pairs in which both neurons fired, over the windows.
         silent_windows: windows in which no neuron of the source or none of the target fired.
-        updates: pairs and windows with evidence other than 0: the plasticity operations that a
+        nonzero_changes: pairs and windows with a weight change other than 0: the plasticity operations that a
             chip would do.
         changed, dead, at_limit: share of the weights that moved, that are 0 after, that lie at an
             end of their range after.
         effective_bits: base-2 logarithm of the number of weight steps from the smallest to the
             largest weight after, plus one step.
         weight_saturations, counter_saturations: as counted by the target; None where it cannot.
-        lost_lsb: mean over stored weights of |evidence that reached neither weight nor counter|, in
+        lost_lsb: mean over stored weights of |weight changes that reached neither weight nor counter|, in
             weight LSBs: 0 for ``carry`` without saturation, what rounding threw away otherwise.
-        rounding_bias_lsb: mean over stored weights of (weight change + counter) minus the evidence
+        rounding_bias_lsb: mean over stored weights of (weight change + counter) minus the weight changes
             before any rounding, in weight LSBs; near 0 if rounding is unbiased and nothing saturates.
         histogram_before, histogram_after: how many weights lie in each of 16 equal ranges of the
             weight format.
@@ -45,7 +47,7 @@ class LearningHealth:
     windows: int
     synchrony: float
     silent_windows: int
-    updates: int
+    nonzero_changes: int
     changed: float
     dead: float
     at_limit: float
@@ -62,7 +64,7 @@ def learning_health(
     before: FixedProjection,
     after: FixedProjection,
     rule: CounterRule,
-    seen: Seen[Any],
+    observed: Observation[Any],
     gates: NDArray[Any] | None,
     counters_before: NDArray[np.int64],
     counters_after: NDArray[np.int64],
@@ -73,7 +75,7 @@ def learning_health(
     Args:
         before, after: the projection.
         rule: the rule as it ran.
-        seen: what the rule held of every window.
+        observed: what the rule observed of every window.
         gates: gates from outside, shape (window, post), or None.
         counters_before, counters_after: one a stored weight.
         saturations: weight and counter saturations by projection, as the target counted them.
@@ -81,19 +83,19 @@ def learning_health(
     rows, cols = before.synapse_indices
     total = np.zeros(before.stored_weights.size, np.int64)
     exact = np.zeros(before.stored_weights.size)
-    updates = 0
-    windows = len(seen.pre.fired)
+    nonzero_changes = 0
+    windows = len(observed.pre.fired)
     for window in range(windows):
-        gate = rule.gate_at(seen, window, rows, gates)
-        e = rule.gated(rule.step(seen, window, rows, cols), gate)
+        gate = rule.gate_at(observed, window, rows, gates)
+        e = rule.gated(rule.step(observed, window, rows, cols), gate)
         total += before.sum_shared(e)
-        updates += int(np.count_nonzero(e))
-        wanted = rule.unrounded(seen, window, rows, cols)
+        nonzero_changes += int(np.count_nonzero(e))
+        wanted = rule.unrounded(observed, window, rows, cols)
         exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
     lsb = float(1 << rule.lsb_shift)
     moved = after.mantissa.astype(np.int64) - before.mantissa
     kept = moved + (counters_after - counters_before) / lsb
-    fired_pre, fired_post = seen.pre.fired.mean(axis=1), seen.post.fired.mean(axis=1)
+    fired_pre, fired_post = observed.pre.fired.mean(axis=1), observed.post.fired.mean(axis=1)
     low, high = after.format.mantissa_min, after.format.mantissa_max
     codes = after.mantissa
     name = before.name
@@ -102,7 +104,7 @@ def learning_health(
         windows,
         float(np.mean(fired_pre * fired_post)),
         int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))),
-        updates,
+        nonzero_changes,
         float(np.mean(moved != 0)),
         float(np.mean(codes == 0)),
         float(np.mean((codes == low) | (codes == high))),

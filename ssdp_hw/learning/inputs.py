@@ -135,17 +135,17 @@ def check_state(
     given = LearningState() if state is None else state
     if not isinstance(given, LearningState):
         raise ParameterError(f"state of type {type(given).__name__}; give the state of an earlier learning run")
-    size = next(iter(rules.values())).commit_windows
+    size = next(iter(rules.values())).windows_per_update
     if given.pending >= size or given.pending % windows:
         raise ParameterError(
-            f"learning state: {given.pending} windows since the last commit do not fit commit_windows = {size} and "
-            f"{windows} windows a sample"
+            f"learning state: {given.pending} windows since the last weight update do not fit windows_per_update = "
+            f"{size} and {windows} windows a sample"
         )
     for name in given.counters:
         if name not in rules:
             raise ParameterError(f"counters are given for '{name}', which does not learn")
     checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
-    return LearningState(checked, given.commits, given.pending, given.epochs)
+    return LearningState(checked, given.updates, given.pending, given.epochs)
 
 
 def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.activity import Activity, measure_activity
 from ssdp_hw.checks import as_int, class_labels, with_synapse_values
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.health import LearningHealth, learning_health
 from ssdp_hw.learning.inputs import (
@@ -31,7 +32,7 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.teacher import Teacher
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule
-from ssdp_hw.rules.local import Seen
+from ssdp_hw.rules.local import Observation
 from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.running.result import OverflowCount
@@ -43,6 +44,7 @@ _ACTIVITY_SAMPLES = 256
 Teach = Literal["all", "errors", "delta"]
 
 
+@renamed(commits="updates")
 @dataclass(frozen=True, eq=False)
 class LearnResult:
     """A learning run.
@@ -92,9 +94,9 @@ class LearnResult:
         return self.state.counters
 
     @property
-    def commits(self) -> int:
-        """Commits since the counters were zero."""
-        return self.state.commits
+    def updates(self) -> int:
+        """Weight updates since the counters were zero."""
+        return self.state.updates
 
 
 def learn(
@@ -125,8 +127,9 @@ def learn(
     Every sample is one window, or several, and starts from the initial state. With labels the learning
     is supervised: a :class:`~ssdp_hw.learning.teacher.Teacher` makes the labelled output neuron fire.
 
-    A rule with ``commit_windows`` above 1 commits full groups only. What the windows after the last
-    full group brought stays in the counters and counts when a later run goes on from ``state``.
+    A rule with ``windows_per_update`` above 1 moves the weights after full groups of windows only. The weight
+    changes of the windows after the last full group stay in the counters, from which a later run goes on
+    by ``state``.
 
     Args:
         network: a float network learns in float, a fixed network in integers.
@@ -188,12 +191,12 @@ def learn(
     LearningPlan(rules, windows_per_sample=windows).check_windows(length)
     if teach == "delta" and teacher is None:
         teacher = Teacher(inhibit=False)
-    lesson = _lesson(network, labels, teacher, given.batch)
-    _check_teaching(network, teach, lesson, gates, names)
+    supervision = _supervision(network, labels, teacher, given.batch)
+    _check_teaching(network, teach, supervision, gates, names)
     outside = check_gates(network, rules, gates, given.batch)
     widest = with_widest_weights(network, names)
-    if lesson is not None:
-        taught = lesson.teacher.attach(network, lesson.output, widest)
+    if supervision is not None:
+        taught = supervision.teacher.attach(network, supervision.output, widest)
         notes += taught.notes[len(network.notes) :]
         with_widest_weights(taught, names)
     resolved = get_target(target).resolve(options or {})
@@ -205,21 +208,21 @@ def learn(
         order = generator.permutation(given.batch) if shuffle else np.arange(given.batch)
         for chosen in _chunks(order, given.batch if teach == "all" or refresh is None else refresh):
             factors = outside
-            if lesson is not None and teach != "all":
-                predicted = _predicted(progress.network, spikes, chosen, lesson, readout, target, options)
-                wrong = predicted != lesson.classes[chosen]
+            if supervision is not None and teach != "all":
+                predicted = _predicted(progress.network, spikes, chosen, supervision, readout, target, options)
+                wrong = predicted != supervision.classes[chosen]
                 chosen, predicted = chosen[wrong], predicted[wrong]
                 if teach == "delta":
-                    size = network.size_of(lesson.output)
-                    factors = error_gates(rules, lesson.classes, chosen, predicted, size)
+                    size = network.size_of(supervision.output)
+                    factors = error_gates(rules, supervision.classes, chosen, predicted, size)
             if not chosen.size:
                 continue
-            drive, taught = _drive(progress.network, spikes, lesson, widest, chosen, length)
+            drive, taught = _drive(progress.network, spikes, supervision, widest, chosen, length)
             plan = LearningPlan(
                 rules,
                 seed,
                 progress.counters,
-                progress.commits,
+                progress.updates,
                 progress.pending,
                 windows,
                 plan_gates(rules, factors, chosen, windows),
@@ -242,21 +245,23 @@ def learn(
         "rules": {name: _described(r) for name, r in rules.items()},
     }
     presented = progress.presented.size * windows
-    seen = {name: progress.held(name, r, length // windows) for name, r in rules.items()} if presented else {}
-    report_overflow(_unintended(progress.overflow, lesson), length, progress.presented.size, on_overflow)
+    observed = (
+        {name: progress.observation(name, r, length // windows) for name, r in rules.items()} if presented else {}
+    )
+    report_overflow(_unintended(progress.overflow, supervision), length, progress.presented.size, on_overflow)
     return LearnResult(
         progress.network,
         progress.state(initial.epochs + epochs),
         rules,
         presented,
         progress.presented,
-        {name: _synchrony(held) for name, held in seen.items()},
+        {name: _synchrony(observation) for name, observation in observed.items()},
         {name: _changed(network, progress.network, name) for name in names},
         progress.weight_saturations,
         progress.counter_saturations,
         progress.overflow,
-        None if lesson is None else _teacher_hits(network, progress, lesson, seen),
-        _health(network, progress, rules, seen, initial) if health else {},
+        None if supervision is None else _teacher_hits(network, progress, supervision, observed),
+        _health(network, progress, rules, observed, initial) if health else {},
         _activity(network, spikes) if health else None,
         _activity(progress.network, spikes) if health else None,
         target,
@@ -272,7 +277,7 @@ def _chunks(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Lesson:
+class _Supervision:
     """What is taught: the class of every sample, by which teacher, to which population."""
 
     classes: NDArray[np.int64]
@@ -285,10 +290,10 @@ class _Progress:
 
     def __init__(self, network: AnyNetwork, state: LearningState, windows: int) -> None:
         self.network, self.windows = network, windows
-        self.counters, self.commits, self.pending = state.counters, state.commits, state.pending
+        self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.gates: dict[str, list[NDArray[Any]]] = {}
-        self.seen: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+        self.observed: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
@@ -298,11 +303,11 @@ class _Progress:
         """Go on from what a target has learned."""
         self.network = _with_weights(self.network, learned.weights)
         self.counters, self.info = learned.counters, learned.info
-        commits, self.pending = divmod(plan.first_window + order.size * self.windows, plan.commit_windows)
-        self.commits += commits
+        updates, self.pending = divmod(plan.first_window + order.size * self.windows, plan.windows_per_update)
+        self.updates += updates
         self.order.append(order)
-        for name, seen in learned.seen.items():
-            self.seen.setdefault(name, []).append(seen)
+        for name, observed in learned.observed.items():
+            self.observed.setdefault(name, []).append(observed)
         for name, gates in plan.gates.items():
             self.gates.setdefault(name, []).append(gates)
         self.weight_saturations = _added(self.weight_saturations, learned.weight_saturations, 0)
@@ -311,33 +316,33 @@ class _Progress:
 
     def state(self, epochs: int) -> LearningState:
         """For a later run, after so many epochs in all."""
-        return LearningState(self.counters, self.commits, self.pending, epochs)
+        return LearningState(self.counters, self.updates, self.pending, epochs)
 
     @property
     def presented(self) -> NDArray[np.int64]:
         """Sample of every presentation so far."""
         return np.concatenate(self.order).astype(np.int64)
 
-    def held(self, name: str, rule: Rule, steps: int) -> Seen[Any]:
+    def observation(self, name: str, rule: Rule, steps: int) -> Observation[Any]:
         """What the rule of a projection held of every window so far; ``steps`` is the length of a window."""
         axis = 1 if rule.keeps_raster else 0
-        pre, post = zip(*self.seen[name], strict=True)
-        return rule.recall(np.concatenate(pre, axis), np.concatenate(post, axis), steps)
+        pre, post = zip(*self.observed[name], strict=True)
+        return rule.from_recorded(np.concatenate(pre, axis), np.concatenate(post, axis), steps)
 
 
-def _synchrony(seen: Seen[Any]) -> NDArray[np.int64]:
+def _synchrony(observed: Observation[Any]) -> NDArray[np.int64]:
     """Group synchrony counters of every window, shape (window, 2)."""
-    counts = [seen.pre.fired.sum(axis=1), seen.post.fired.sum(axis=1)]
+    counts = [observed.pre.fired.sum(axis=1), observed.post.fired.sum(axis=1)]
     return np.asarray(np.stack(counts, axis=1), np.int64)
 
 
 def _unintended(
-    overflow: Mapping[str, OverflowCount] | None, lesson: _Lesson | None
+    overflow: Mapping[str, OverflowCount] | None, supervision: _Supervision | None
 ) -> Mapping[str, OverflowCount] | None:
     """Overflows without the saturations of the taught neurons, which the teacher holds at the ends on purpose."""
-    if overflow is None or lesson is None:
+    if overflow is None or supervision is None:
         return overflow
-    return {**overflow, lesson.output: replace(overflow[lesson.output], v_saturations=0)}
+    return {**overflow, supervision.output: replace(overflow[supervision.output], v_saturations=0)}
 
 
 def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: Any) -> dict[str, Any] | None:
@@ -350,12 +355,12 @@ def _health(
     before: AnyNetwork,
     progress: _Progress,
     rules: Mapping[str, Rule],
-    seen: Mapping[str, Seen[Any]],
+    observed: Mapping[str, Observation[Any]],
     initial: LearningState,
 ) -> dict[str, LearningHealth]:
     """Health of every projection that learned in integers."""
     found = {}
-    for name, held in seen.items():
+    for name, observation in observed.items():
         rule, p, q = rules[name], before.projection(name), progress.network.projection(name)
         if not (isinstance(rule, CounterRule) and isinstance(p, FixedProjection) and isinstance(q, FixedProjection)):
             continue
@@ -364,7 +369,7 @@ def _health(
             p,
             q,
             rule,
-            held,
+            observation,
             None if gates is None else np.concatenate(gates),
             initial.counters[name],
             progress.counters[name],
@@ -373,40 +378,42 @@ def _health(
     return found
 
 
-def _lesson(network: AnyNetwork, labels: ArrayLike | None, teacher: Teacher | None, batch: int) -> _Lesson | None:
+def _supervision(
+    network: AnyNetwork, labels: ArrayLike | None, teacher: Teacher | None, batch: int
+) -> _Supervision | None:
     if labels is None:
         if teacher is not None:
             raise ParameterError("a teacher needs labels")
         return None
     output = teachable_output(network)
-    return _Lesson(class_labels(labels, batch, network.size_of(output)), teacher or Teacher(), output)
+    return _Supervision(class_labels(labels, batch, network.size_of(output)), teacher or Teacher(), output)
 
 
 def _check_teaching(
-    network: AnyNetwork, teach: Teach, lesson: _Lesson | None, gates: Any, names: Sequence[str]
+    network: AnyNetwork, teach: Teach, supervision: _Supervision | None, gates: Any, names: Sequence[str]
 ) -> None:
     if teach == "all":
         return
-    if lesson is None:
+    if supervision is None:
         raise ParameterError(f"teach = '{teach}' needs labels")
     if teach == "errors":
         return
     if gates is not None:
         raise ParameterError("teach = 'delta' makes the gates itself; give none")
-    if lesson.teacher.inhibit:
+    if supervision.teacher.inhibit:
         raise ParameterError("teach = 'delta' needs a teacher with inhibit=False: the wrong neuron has to fire")
     for name in names:
-        if network.projection(name).post != lesson.output:
+        if network.projection(name).post != supervision.output:
             raise ParameterError(
-                f"teach = 'delta' has an error for the neurons of '{lesson.output}' only; projection '{name}' leads "
-                "elsewhere"
+                f"teach = 'delta' has an error for the neurons of '{supervision.output}' only; projection '{name}' "
+                "leads elsewhere"
             )
 
 
 def _drive(
     network: AnyNetwork,
     spikes: Mapping[str, NDArray[np.bool_]],
-    lesson: _Lesson | None,
+    supervision: _Supervision | None,
     widest: FixedNetwork | None,
     order: NDArray[np.int64],
     steps: int,
@@ -414,9 +421,9 @@ def _drive(
     """The samples of ``order``, and the network that runs them: with its teacher, if any."""
     chosen = {name: s[:, order] for name, s in spikes.items()}
     taught = network
-    if lesson is not None:
-        taught = lesson.teacher.attach(network, lesson.output, widest)
-        chosen |= lesson.teacher.spikes(taught, lesson.output, lesson.classes[order], steps)
+    if supervision is not None:
+        taught = supervision.teacher.attach(network, supervision.output, widest)
+        chosen |= supervision.teacher.spikes(taught, supervision.output, supervision.classes[order], steps)
     return make_drive(taught, chosen), taught
 
 
@@ -424,7 +431,7 @@ def _predicted(
     network: AnyNetwork,
     spikes: Mapping[str, NDArray[np.bool_]],
     samples: NDArray[np.int64],
-    lesson: _Lesson,
+    supervision: _Supervision,
     readout: str,
     target: str,
     options: Mapping[str, Any] | None,
@@ -435,11 +442,11 @@ def _predicted(
         {name: s[:, samples] for name, s in spikes.items()},
         target,
         record=(required_record(readout),),
-        populations=(lesson.output,),
+        populations=(supervision.output,),
         on_overflow="ignore",
         options=options,
     )
-    return np.asarray(result.predict(readout, lesson.output), np.int64)
+    return np.asarray(result.predict(readout, supervision.output), np.int64)
 
 
 def _activity(network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]]) -> Activity:
@@ -471,15 +478,15 @@ def _changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
 
 
 def _teacher_hits(
-    network: AnyNetwork, progress: _Progress, lesson: _Lesson, seen: Mapping[str, Seen[Any]]
+    network: AnyNetwork, progress: _Progress, supervision: _Supervision, observed: Mapping[str, Observation[Any]]
 ) -> float | None:
     """Share of the windows in which the teacher had its way, as a plastic projection onto its output saw it."""
-    labels = np.repeat(lesson.classes[progress.presented], progress.windows)
-    for name, held in seen.items():
-        if network.projection(name).post != lesson.output:
+    labels = np.repeat(supervision.classes[progress.presented], progress.windows)
+    for name, observation in observed.items():
+        if network.projection(name).post != supervision.output:
             continue
-        fired = held.post.fired
+        fired = observation.post.fired
         labelled = labels[:, None] == np.arange(fired.shape[1])
-        wrong = fired != labelled if lesson.teacher.inhibit else labelled & ~fired
+        wrong = fired != labelled if supervision.teacher.inhibit else labelled & ~fired
         return float(np.mean(~wrong.any(axis=1)))
     return None

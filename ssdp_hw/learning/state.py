@@ -9,34 +9,36 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 
 
+@renamed(commits="updates")
 @dataclass(frozen=True, eq=False)
 class LearningState:
     """Where a learning run stopped, beside the network that it returned.
 
-    The random numbers have no state but this: they are keyed by seed, projection, synapse and commit,
+    The random numbers have no state but this: they are keyed by seed, projection, synapse and weight update,
     and the order of the samples by seed and epoch.
 
     Attributes:
         counters: by plastic projection, one a synapse in row-major order or one a value of a convolution's
             kernel: synchrony counters in a fixed network, in a float network the steps gathered since the
-            last commit.
-        commits: commits so far.
-        pending: windows gathered since the last commit.
+            last weight update.
+        updates: weight updates so far.
+        pending: windows gathered since the last weight update.
         epochs: epochs so far.
     """
 
     counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    commits: int = 0
+    updates: int = 0
     pending: int = 0
     epochs: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.counters, Mapping):
             raise ParameterError(f"counters of type {type(self.counters).__name__}; expected a dict by projection")
-        for name in ("commits", "pending", "epochs"):
+        for name in ("updates", "pending", "epochs"):
             value = as_int(getattr(self, name), f"learning state: {name}")
             if not 0 <= value < 2**32:
                 raise ParameterError(f"learning state: {name} = {value} is outside 0 .. {2**32 - 1}")

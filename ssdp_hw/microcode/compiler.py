@@ -6,13 +6,13 @@ With one update a window (``t_epoch`` = window) SSDP reads, x0 and y0 saying who
     one silent   -b G(T - t)         sum of r_k u0 (x0 - x0 y0) x_k, and with x and y exchanged
     none fired   -b                  b (x0 + y0 - x0 y0 - u0)
 
-The traces k are the exponentials of the kernel: its own, or those fitted to a Gaussian. Two spikes of
+The traces k are the exponentials of the learning window: its own, or those fitted to a Gaussian. Two spikes of
 the same step find each other's impulses, so that distance 0 counts twice. The trace y3 has no memory:
 x0 y3 is its impulse at distance 0 and else nothing, and c_0 brings the sum there to a. A silent
 neuron's time T has no register, but T is the window's end, where the dependency u0 reads the traces:
 distance is their age.
 
-With an update in every step there are no windows in which a neuron could be silent: the kernel
+With an update in every step there are no windows in which a neuron could be silent: the learning window
 stays, and -b goes to each spike without a partner in the same step.
 """
 
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.microcode.code import Branch, Microcode
-from ssdp_hw.microcode.kernel import Kernel, choose_kernel
 from ssdp_hw.microcode.learning_engine import (
     Arithmetic,
     Epoch,
@@ -33,6 +32,7 @@ from ssdp_hw.microcode.learning_engine import (
     mean_integer_traces,
     pair_step,
 )
+from ssdp_hw.microcode.learning_window import FittedWindow, fit_learning_window
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
 from ssdp_hw.rules import WeightRounding, ssdp
@@ -64,23 +64,23 @@ def compile_microcode(
         window: its length in steps.
         scale: weight LSBs (weights are integers from -256 to 255) of a float weight of 1; for a
             quantised projection its ``scale``.
-        exponentials: for the kernel, 1 or 2 (traces per side), or 0: any two spikes of a window are
+        exponentials: for the learning window, 1 or 2 (traces per side), or 0: any two spikes of a window are
             synchronous, whatever their distance.
         epoch: ``window``, or ``step`` to learn without windows.
         one_silent: default ``timed``; ``flat`` where that cannot be had (no traces, or no windows).
 
     Raises:
-        ParameterError: a window that an epoch does not hold, or amplitudes or a kernel that no
+        ParameterError: a window that an epoch does not hold, or amplitudes or a learning window that no
             impulses and literals express.
         UnsupportedError: another rule, a gate of the rule's own, options that exclude each other, or a
             clip below an amplitude.
     """
     wanted = check_wanted(rule, window, scale, exponentials, Epoch(epoch), one_silent)
-    kernel = choose_kernel(wanted)
-    products = _products(wanted, kernel)
-    traces = _named(kernel)
+    fit = fit_learning_window(wanted)
+    products = _products(wanted, fit)
+    traces = _named(fit)
     t_epoch = wanted.window if wanted.epoch is Epoch.WINDOW else 1
-    carry_over = max((_left(trace, wanted) for trace in kernel.traces), default=0.0)
+    carry_over = max((_left(trace, wanted) for trace in fit.traces), default=0.0)
     if carry_over > CARRY_OVER_MAX and wanted.epoch is Epoch.WINDOW:
         raise ParameterError(
             f"microcode: with {wanted.widths} and window = {window} steps {carry_over:.0%} of a spike is still "
@@ -93,20 +93,20 @@ def compile_microcode(
         t_epoch,
         *_branches(wanted, products, traces),
         carry_over,
-        (*_replaced_always(rule), *_replaced_here(wanted, kernel, carry_over)),
+        (*_replaced_always(rule), *_replaced_here(wanted, fit, carry_over)),
     )
 
 
-def _named(kernel: Kernel) -> dict[str, Trace]:
-    named = {f"{side}{k}": trace for side in "xy" for k, trace in enumerate(kernel.traces, start=1)}
-    if kernel.coincidence[0] != 0:
-        named["y3"] = Trace(kernel.coincidence[1], _NO_MEMORY)
+def _named(fit: FittedWindow) -> dict[str, Trace]:
+    named = {f"{side}{k}": trace for side in "xy" for k, trace in enumerate(fit.traces, start=1)}
+    if fit.coincidence[0] != 0:
+        named["y3"] = Trace(fit.coincidence[1], _NO_MEMORY)
     return named
 
 
-def _products(wanted: Wanted, kernel: Kernel) -> tuple[Product, ...]:
+def _products(wanted: Wanted, fit: FittedWindow) -> tuple[Product, ...]:
     """The terms as products, as few as their sums allow."""
-    terms = _kernel_terms(wanted, kernel)
+    terms = _window_terms(wanted, fit)
     b = float(nearest_literal(np.array([wanted.b]))[0])
     if wanted.depress_none:
         terms += [(-b, ("u0",)), (b, ("x0",)), (b, ("y0",)), (-b, ("x0", "y0"))]
@@ -132,14 +132,14 @@ def _add(coefficients: list[float], another: float) -> None:
     coefficients.append(another)
 
 
-def _kernel_terms(wanted: Wanted, kernel: Kernel) -> list[Term]:
+def _window_terms(wanted: Wanted, fit: FittedWindow) -> list[Term]:
     if wanted.exponentials == 0:
         return [(float(nearest_literal(np.array([wanted.a]))[0]), ("x0", "y0"))]
     # The engine saturates after each product: in this order the sum strays least on its way.
-    terms: list[Term] = [(c, ("x0", f"y{k}")) for k, c in enumerate(kernel.both, start=1)]
-    terms.append((kernel.coincidence[0], ("x0", "y3")))
-    terms += [(c, ("y0", f"x{k}")) for k, c in enumerate(kernel.both, start=1)]
-    for k, r in enumerate(kernel.alone, start=1):
+    terms: list[Term] = [(c, ("x0", f"y{k}")) for k, c in enumerate(fit.both, start=1)]
+    terms.append((fit.coincidence[0], ("x0", "y3")))
+    terms += [(c, ("y0", f"x{k}")) for k, c in enumerate(fit.both, start=1)]
+    for k, r in enumerate(fit.alone, start=1):
         for side in "xy":
             terms += [(r, ("u0", f"{side}0", f"{side}{k}")), (-r, ("u0", "x0", "y0", f"{side}{k}"))]
     return terms
@@ -162,8 +162,8 @@ def _branches(wanted: Wanted, products: tuple[Product, ...], traces: dict[str, T
 
     near, far, zero = np.arange(window), np.arange(1, window + 1), np.zeros(1, np.int64)
     return (
-        branch(near, wanted.a * wanted.rule.kernels(near)[0], [(0, d) for d in near.tolist()]),
-        branch(far, -wanted.b * wanted.rule.kernels(far)[1], [(window - d, None) for d in far.tolist()]),
+        branch(near, wanted.a * wanted.rule.learning_windows(near)[0], [(0, d) for d in near.tolist()]),
+        branch(far, -wanted.b * wanted.rule.learning_windows(far)[1], [(window - d, None) for d in far.tolist()]),
         branch(zero, np.full(1, -wanted.b if wanted.depress_none else 0.0), [(None, None)]),
     )
 
@@ -182,12 +182,12 @@ def _replaced_always(rule: SSDP) -> list[str]:
     ]
     if rule.rounding is not WeightRounding.STOCHASTIC:
         notes.append(f"Rounding '{rule.rounding}' is not to be had: the engine's is stochastic.")
-    if rule.commit_windows > 1:
-        notes.append(f"Weights move at every update, not after {rule.commit_windows} windows.")
+    if rule.windows_per_update > 1:
+        notes.append(f"Weights move at every update, not after {rule.windows_per_update} windows.")
     return notes
 
 
-def _replaced_here(wanted: Wanted, kernel: Kernel, carry_over: float) -> list[str]:
+def _replaced_here(wanted: Wanted, fit: FittedWindow, carry_over: float) -> list[str]:
     notes = []
     if wanted.epoch is Epoch.STEP:
         notes.append(
@@ -198,20 +198,20 @@ def _replaced_here(wanted: Wanted, kernel: Kernel, carry_over: float) -> list[st
             notes.append("A pair in which no neuron fired keeps its weight, since it is silent in no window.")
     elif wanted.rule.spike_time is SpikeTime.FIRST:
         notes.append("The last spike of a window stands for a neuron, not the first: the engine keeps no other.")
-    if wanted.epoch is Epoch.WINDOW and kernel.traces:
+    if wanted.epoch is Epoch.WINDOW and fit.traces:
         notes.append(
             "Of several spikes of a neuron in one window each but the last raises its traces as if it had come "
             "just before the window."
         )
     if wanted.exponentials == 0:
-        notes.append("The kernel is replaced by 1: all spikes of a window are equally synchronous.")
-    elif wanted.rule.kernel is ssdp.Kernel.GAUSSIAN:
-        count = len(kernel.traces)
+        notes.append("The learning window is replaced by 1: all spikes of a window are equally synchronous.")
+    elif wanted.rule.learning_window is ssdp.LearningWindow.GAUSSIAN:
+        count = len(fit.traces)
         notes.append(
             f"The Gaussian is replaced by {count} exponential{'s' * (count != 1)} and a value of its own at distance 0."
         )
-    if kernel.traces:
-        sums = kernel.partial_sums()
+    if fit.traces:
+        sums = fit.partial_sums()
         strays = max(max(sums) - sums[-1], -min(sums))
         if strays > 0:
             notes.append(
@@ -227,6 +227,6 @@ def _replaced_here(wanted: Wanted, kernel: Kernel, carry_over: float) -> list[st
         what = "nothing" if wanted.one_silent is OneSilent.SKIP else "the full baseline"
         per = "each spike without a partner in its step" if wanted.epoch is Epoch.STEP else "it, whenever it fired"
         notes.append(f"If one neuron was silent, the time to the end of the window is ignored: {what} for {per}.")
-    if wanted.one_silent is OneSilent.TIMED and wanted.b > 0 and not any(kernel.alone):
+    if wanted.one_silent is OneSilent.TIMED and wanted.b > 0 and not any(fit.alone):
         notes.append("If one neuron was silent, nothing happens: that step is below what the impulses can express.")
     return notes

@@ -10,9 +10,9 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
 from ssdp_hw.microcode.learning_engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
 from ssdp_hw.rules import FloatRule
-from ssdp_hw.rules.ssdp import SSDP, Kernel, SilentPairs
+from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
 
-# With updates in every step nothing bounds a window; this is how far the kernel is fitted.
+# With updates in every step nothing bounds a window; this is how far the learning window is fitted.
 LONGEST_FIT = 255
 # Beyond these a Gaussian is 0 at every distance but 0, or 1 at all of them, and squares overflow.
 SIGMA_MIN, SIGMA_MAX = 2.0**-10, 2.0**20
@@ -41,7 +41,7 @@ class Wanted:
     @property
     def widths(self) -> str:
         """Sigma or the taus, for messages."""
-        if self.rule.kernel is Kernel.GAUSSIAN:
+        if self.rule.learning_window is LearningWindow.GAUSSIAN:
             return f"sigma = {self.rule.sigma:g}"
         return f"tau_plus = {self.rule.tau_plus:g} and tau_minus = {self.rule.tau_minus:g}"
 
@@ -86,7 +86,7 @@ def check_wanted(
             "microcode: one_silent='timed' reads traces at the end of a window: it needs 1 or 2 exponentials and "
             "epoch='window'; choose 'flat' or 'skip'"
         )
-    gaussian = rule.kernel is Kernel.GAUSSIAN
+    gaussian = rule.learning_window is LearningWindow.GAUSSIAN
     low, high = (SIGMA_MIN, SIGMA_MAX) if gaussian else (TAU_MIN, TAU_MAX)
     for name in ("sigma",) if gaussian else ("tau_plus", "tau_minus"):
         if not low <= getattr(rule, name) <= high:

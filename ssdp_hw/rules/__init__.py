@@ -1,5 +1,6 @@
 """Local learning rules in float and in integers: SSDP (arXiv 2505.14841), and pair STDP and SADP to compare it with."""
 
+from ssdp_hw.deprecation import renamed_names
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch_update
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
@@ -8,7 +9,7 @@ from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
 from ssdp_hw.rules.sadp import SADP, FixedSADP
 from ssdp_hw.rules.spike_times import SpikeTime
-from ssdp_hw.rules.ssdp import SSDP, Kernel, SilentPairs
+from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
 from ssdp_hw.rules.stdp import STDP, FixedSTDP, Pairing
 
 __all__ = [
@@ -23,7 +24,7 @@ __all__ = [
     "FixedSTDP",
     "FloatRule",
     "Gate",
-    "Kernel",
+    "LearningWindow",
     "LocalRule",
     "Pairing",
     "Schedule",
@@ -34,3 +35,5 @@ __all__ = [
     "batch_synchrony",
     "batch_update",
 ]
+
+__getattr__ = renamed_names(__name__, {"Kernel": "LearningWindow"})

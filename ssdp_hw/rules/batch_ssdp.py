@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_int, check_memory, real_vector
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.spike_times import SpikeTime, spike_registers
-from ssdp_hw.rules.ssdp import Kernel, SilentPairs
+from ssdp_hw.rules.ssdp import LearningWindow, SilentPairs
 
 Float = NDArray[np.float64]
 _EPOCH_MAX = 2**31
@@ -39,6 +40,7 @@ class Schedule(Choice):
     COSINE = "cosine"  # half a period of a cosine from start_epoch to epochs
 
 
+@renamed(kernel="learning_window")
 @dataclass(frozen=True, kw_only=True)
 class BatchSSDP:
     """Parameters of SSDP over batches.
@@ -51,7 +53,7 @@ class BatchSSDP:
     Attributes:
         a_plus: potentiation of a synchronous pair with d = 0, in units of the weight.
         a_baseline: depression of a pair with d = 0 of which at most one neuron fired, same unit.
-        kernel: ``gaussian`` or ``exponential``.
+        learning_window: ``gaussian`` or ``exponential``.
         sigma: width of the Gaussian in steps.
         tau_plus, tau_minus: decay of the exponentials in steps.
         spike_time: which spike of a window counts.
@@ -72,7 +74,7 @@ class BatchSSDP:
 
     a_plus: float = 1.5e-4
     a_baseline: float = 5e-5
-    kernel: Kernel = Kernel.GAUSSIAN
+    learning_window: LearningWindow = LearningWindow.GAUSSIAN
     sigma: float = 1.0
     tau_plus: float = 20.0
     tau_minus: float = 20.0
@@ -92,7 +94,7 @@ class BatchSSDP:
                 raise ParameterError(f"BatchSSDP: {name} = {value:g} must be positive")
             object.__setattr__(self, name, value)
         for name, choice in (
-            ("kernel", Kernel),
+            ("learning_window", LearningWindow),
             ("spike_time", SpikeTime),
             ("silent_pairs", SilentPairs),
             ("schedule", Schedule),
@@ -115,9 +117,10 @@ class BatchSSDP:
         object.__setattr__(self, "epochs", _epoch(self.epochs, "epochs"))
         if self.epochs <= self.start_epoch:
             raise ParameterError(f"BatchSSDP: epochs = {self.epochs} must be above start_epoch = {self.start_epoch}")
-        if self.anneal_sigma and (self.kernel is not Kernel.GAUSSIAN or self.final == 0):
+        if self.anneal_sigma and (self.learning_window is not LearningWindow.GAUSSIAN or self.final == 0):
             raise ParameterError(
-                "BatchSSDP: anneal_sigma needs the Gaussian kernel, and final above 0, since sigma must stay positive"
+                "BatchSSDP: anneal_sigma needs the Gaussian learning window, and final above 0, since sigma must stay "
+                "positive"
             )
 
     def factor(self, epoch: int) -> float:
@@ -146,8 +149,8 @@ class BatchSSDP:
             return np.zeros((steps + 1, steps + 1))
         times = np.arange(steps + 1, dtype=np.float64)
         distance = np.abs(times[:, None] - times[None, :])
-        with np.errstate(over="ignore"):  # a narrow kernel: exp(-inf) is the 0 that is meant
-            if self.kernel is Kernel.GAUSSIAN:
+        with np.errstate(over="ignore"):  # a narrow learning window: exp(-inf) is the 0 that is meant
+            if self.learning_window is LearningWindow.GAUSSIAN:
                 sigma = self.sigma * factor if self.anneal_sigma else self.sigma
                 plus = minus = np.exp(-0.5 * (distance / sigma) ** 2)
             else:

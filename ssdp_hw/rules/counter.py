@@ -1,13 +1,14 @@
 """Synchrony counters: how integer rules learn below one weight LSB.
 
-Evidence smaller than one weight LSB gathers in a counter of each synapse until a whole LSB is due.
+Weight changes smaller than one weight LSB gather in a counter of each synapse until they make a whole LSB.
 At the end of a window the step e of the rule passes its gate, if there is one, and is added:
 
     e = sign(e * g) * ((|e| * |g| + half) >> gate_bits)      with a gate g
     c = saturate(c + e)
 
 Synapses that share a stored weight, as those of a convolution do, share its counter: the sum of their
-steps of a window is e. Every ``commit_windows`` windows the counter moves the stored weight integer w, k = lsb_shift:
+steps of a window is e. Every ``windows_per_update`` windows the counter moves the
+stored weight integer w, with k = lsb_shift:
 
     carry        q = c / 2**k toward zero; w += q; c -= q * 2**k
     stochastic   w += (c + r) >> k with r uniform in [0, 2**k), own to the synapse; c = 0
@@ -25,21 +26,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import (
-    COMMIT_WINDOWS_MAX,
     GATE_MAX,
+    WINDOWS_PER_UPDATE_MAX,
     Float,
     Int,
     LocalRule,
-    Seen,
+    Observation,
     WeightRounding,
     check_integers,
 )
 from ssdp_hw.rules.philox import synapse_random
 
 
+@renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class CounterRule(LocalRule):
     """What every integer rule has.
@@ -47,7 +50,7 @@ class CounterRule(LocalRule):
     Attributes:
         lsb_shift: one weight LSB is 2**lsb_shift counter units.
         counter_bits: width of the signed, saturating counter.
-        commit_windows: windows between two commits.
+        windows_per_update: windows between two weight updates.
         rounding: how the counter moves the weight.
         gate: third factor that the rule makes itself from the group synchrony counters.
         gate_bits: fraction bits of a gate from outside; ``gate`` has its own.
@@ -55,13 +58,13 @@ class CounterRule(LocalRule):
 
     lsb_shift: int
     counter_bits: int = 16
-    commit_windows: int = 1
+    windows_per_update: int = 1
     rounding: WeightRounding = WeightRounding.CARRY
     gate: FixedGate | None = None
     gate_bits: int = 8
 
     def check_counter(self, largest: int) -> None:
-        """Raise unless the counter's values are in range and hold ``largest`` units of evidence.
+        """Raise unless the counter's values are in range and hold ``largest`` units of one weight change.
 
         Raises:
             ParameterError: they are not.
@@ -72,7 +75,7 @@ class CounterRule(LocalRule):
             self,
             (
                 ("counter_bits", 4, 32),
-                ("commit_windows", 1, COMMIT_WINDOWS_MAX),
+                ("windows_per_update", 1, WINDOWS_PER_UPDATE_MAX),
                 ("lsb_shift", 0, 30),
                 ("gate_bits", 1, 15),
             ),
@@ -82,7 +85,7 @@ class CounterRule(LocalRule):
                 raise ParameterError(f"{kind}: gate = {self.gate!r} is no FixedGate")
             object.__setattr__(self, "gate_bits", self.gate.gate_bits)
             largest *= int(GATE_MAX)
-        for what, value in (("one step of evidence", largest), ("one weight LSB", 1 << self.lsb_shift)):
+        for what, value in (("one weight change", largest), ("one weight LSB", 1 << self.lsb_shift)):
             if value > self.counter_max:
                 raise ParameterError(
                     f"{kind}: {what} is {value} counter units, above the {self.counter_max} of a "
@@ -102,14 +105,14 @@ class CounterRule(LocalRule):
     @property
     @abstractmethod
     def largest_step(self) -> int:
-        """Largest evidence that one event can bring, before the gate, in counter units."""
+        """Largest weight change that one event can bring, before the gate, in counter units."""
 
     @abstractmethod
-    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
+    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
         """The step before it was rounded to counter units, in weight LSBs; otherwise as ``step``."""
 
-    def gate_of(self, seen: Seen[Any], window: int) -> int | None:
-        return None if self.gate is None else self.gate(*seen.counts(window))
+    def gate_of(self, observed: Observation[Any], window: int) -> int | None:
+        return None if self.gate is None else self.gate(*observed.counts(window))
 
     def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> Int:
         if gate is None:
@@ -119,10 +122,10 @@ class CounterRule(LocalRule):
         return np.asarray(np.sign(step) * np.sign(gate) * size, np.int64)
 
 
-def rounded_product(amplitude: int, values: NDArray[Any], evidence_shift: int) -> Int:
+def rounded_product(amplitude: int, values: NDArray[Any], dw_shift: int) -> Int:
     """``amplitude * values``, none negative, in counter units: shifted right and rounded half up."""
-    half = (1 << evidence_shift) >> 1
-    return (amplitude * np.asarray(values, np.int64) + half) >> evidence_shift
+    half = (1 << dw_shift) >> 1
+    return (amplitude * np.asarray(values, np.int64) + half) >> dw_shift
 
 
 def accumulate(rule: CounterRule, counter: Int, e: Int) -> tuple[Int, int]:
@@ -132,7 +135,7 @@ def accumulate(rule: CounterRule, counter: Int, e: Int) -> tuple[Int, int]:
     return kept, int(np.count_nonzero(kept != total))
 
 
-def commit(
+def update_weights(
     rule: CounterRule,
     mantissa: Int,
     counter: Int,
@@ -143,14 +146,14 @@ def commit(
     layer: int,
     index: int,
 ) -> tuple[Int, Int, int]:
-    """Stored weight integers and counters after a commit, and how many weights were clipped.
+    """Stored weight integers and counters after a weight update, and how many weights were clipped.
 
     Args:
         rule: whose ``rounding`` and ``lsb_shift`` hold.
         mantissa, counter: one a stored weight, in row-major order.
         low, high: range of the stored weight integer.
         seed, layer, index: key of the random numbers: the run's seed, the position of the
-            projection in the network, the number of commits before this one.
+            projection in the network, the number of weight updates before this one.
     """
     k = rule.lsb_shift
     if rule.rounding is WeightRounding.CARRY:

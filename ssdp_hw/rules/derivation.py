@@ -31,26 +31,26 @@ class _Amplitudes:
     """Two amplitudes in integers, and the shifts that give them their meaning.
 
     Attributes:
-        first, second: they bring ``(amplitude * full) >> evidence_shift`` counter units each.
-        evidence_shift, lsb_shift: of the integer rule.
+        first, second: they bring ``(amplitude * full) >> dw_shift`` counter units each.
+        dw_shift, lsb_shift: of the integer rule.
         common: what the integer rule takes over from the float rule.
     """
 
     first: int
     second: int
-    evidence_shift: int
+    dw_shift: int
     lsb_shift: int
     common: dict[str, Any]
 
 
 def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tuple[CounterRule, list[str]]:
-    """The integer rule whose evidence equals the float step of ``rule`` as nearly as its integers can.
+    """The integer rule whose weight changes equal the float steps of ``rule`` as nearly as its integers can.
 
-    That is to half a counter unit, to the bits of the kernel's table, of the trace or of kappa, and to the
+    That is to half a counter unit, to the bits of the learning window's table, of the trace or of kappa, and to the
     16 bits of the larger amplitude, whose unit both share.
 
     A float step of ``a`` is ``a * scale / step`` weight LSBs; one LSB is as many counter units as
-    the counter can hold beside the evidence of one commit, and as the amplitudes can express.
+    the counter can hold beside the weight changes of one weight update, and as the amplitudes can express.
 
     Returns:
         The integer rule, and what was lost, one sentence each.
@@ -58,7 +58,7 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
     Raises:
         UnsupportedError: the projection does not know how its integers relate to float weights, a
             gain is not positive, or the rule clips below its own amplitude.
-        ParameterError: one commit can bring more evidence than the counter holds.
+        ParameterError: the weight changes of one weight update can exceed the counter.
     """
     owner = f"projection '{projection.name}'"
     notes: list[str] = []
@@ -85,7 +85,7 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
             trace_impulse=impulse,
             trace_bits=rule.trace_bits,
             pairing=rule.pairing,
-            evidence_shift=found.evidence_shift,
+            dw_shift=found.dw_shift,
             lsb_shift=found.lsb_shift,
             **found.common,
         )
@@ -96,14 +96,14 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
             a_plus=found.first,
             a_minus=found.second,
             kappa_bits=rule.kappa_bits,
-            evidence_shift=found.evidence_shift,
+            dw_shift=found.dw_shift,
             lsb_shift=found.lsb_shift,
             **found.common,
         )
     else:
         raise UnsupportedError(f"{owner}: {type(rule).__name__} has no integer form; give the projection a CounterRule")
     for name, amount, amplitude in zip(names, wanted, (found.first, found.second), strict=True):
-        if amount > 0 and (amplitude * full + ((1 << found.evidence_shift) >> 1)) >> found.evidence_shift == 0:
+        if amount > 0 and (amplitude * full + ((1 << found.dw_shift) >> 1)) >> found.dw_shift == 0:
             notes.append(
                 f"{owner}: {name} is below half a unit of a {rule.counter_bits}-bit counter and has no effect; "
                 "use more counter_bits"
@@ -142,40 +142,40 @@ def _amplitudes(
         notes.append(f"{owner}: its neurons differ in gain, so the integer step is off by up to {spread:.1%}")
     lsb = np.array(wanted) * scale / projection.format.step
     counter_max = (1 << (rule.counter_bits - 1)) - 1
-    gathered = rule.commit_windows * largest_gate * float(lsb.max())
+    gathered = rule.windows_per_update * largest_gate * float(lsb.max())
     shift = math.floor(math.log2(counter_max / (1.0 + gathered)))
     if lsb.max() > 0:  # an amplitude is what one window brings at most, divided by ``full``
         shift = min(shift, math.floor(math.log2(_AMPLITUDE_MAX * full / float(lsb.max()))))
     if shift < 0:
         raise ParameterError(
-            f"{owner}: one commit can bring {gathered:.3g} weight LSBs, more than a counter of "
-            f"{rule.counter_bits} bits holds; use more counter_bits, fewer commit_windows or smaller amplitudes"
+            f"{owner}: one weight update can bring {gathered:.3g} weight LSBs, more than a counter of "
+            f"{rule.counter_bits} bits holds; use more counter_bits, fewer windows_per_update or smaller amplitudes"
         )
     units = lsb * 2.0**shift
     room = _AMPLITUDE_MAX * full / float(units.max()) if units.max() > 0 else 1.0
-    evidence_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
-    first, second = (round(float(x) * 2.0**evidence_shift / full) for x in units)
+    dw_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
+    first, second = (round(float(x) * 2.0**dw_shift / full) for x in units)
     common: dict[str, Any] = {
         "counter_bits": rule.counter_bits,
-        "commit_windows": rule.commit_windows,
+        "windows_per_update": rule.windows_per_update,
         "rounding": rule.rounding,
     }
     if rule.gate is not None:
         post, pre = projection.shape
         common["gate"] = fixed_gate(rule.gate, pre, post)
-    return _Amplitudes(first, second, evidence_shift, shift, common)
+    return _Amplitudes(first, second, dw_shift, shift, common)
 
 
 def _fixed_ssdp(rule: SSDP, found: _Amplitudes, chip: Chip) -> FixedSSDP:
     time_bits = max(1, chip.window_ticks_max.bit_length())
     ticks = np.arange(2**time_bits) << rule.time_shift
-    plus, baseline = (tuple(np.rint(_LUT_MAX * k).astype(int).tolist()) for k in rule.kernels(ticks))
+    plus, baseline = (tuple(np.rint(_LUT_MAX * k).astype(int).tolist()) for k in rule.learning_windows(ticks))
     return FixedSSDP(
         a_plus=found.first,
         a_baseline=found.second,
         lut=plus,
         lut_baseline=None if baseline == plus else baseline,
-        evidence_shift=found.evidence_shift,
+        dw_shift=found.dw_shift,
         lsb_shift=found.lsb_shift,
         time_bits=time_bits,
         time_shift=rule.time_shift,

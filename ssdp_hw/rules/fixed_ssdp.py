@@ -2,10 +2,10 @@
 
 At the end of a window, for each synapse, with d in ticks:
 
-    e = (a_plus * lut[d] + half) >> evidence_shift                      both fired
-      = -((a_baseline * lut_baseline[d] + half) >> evidence_shift)      otherwise (0: silent pair, skip)
+    e = (a_plus * lut[d] + half) >> dw_shift                      both fired
+      = -((a_baseline * lut_baseline[d] + half) >> dw_shift)      otherwise (0: silent pair, skip)
 
-The evidence passes the gate, gathers in a synchrony counter and moves the weight as
+The weight change passes the gate, gathers in a synchrony counter and moves the weight as
 :mod:`ssdp_hw.rules.counter` says. All is integers.
 """
 
@@ -18,28 +18,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_array, as_int
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, Int, Seen, check_integers
+from ssdp_hw.rules.local import Bool, Float, Int, Observation, check_integers
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
 from ssdp_hw.rules.ssdp import SilentPairs
 
 N = TypeVar("N", np.int64, np.float64)
 
 
+@renamed(evidence_shift="dw_shift", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FixedSSDP(CounterRule):
     """Integer SSDP of one projection.
 
     Attributes:
         a_plus, a_baseline: amplitudes, 0 to 2**16 - 1.
-        lut: kernel by distance in ticks, 8-bit; beyond its end the kernel is 0.
+        lut: the learning window as an 8-bit table by distance in ticks; 0 beyond its end.
         lut_baseline: that of pairs in which at most one neuron fired; default ``lut``.
-        evidence_shift: right shift of amplitude times kernel, rounded half up; 0 is the plain
-            product, more gives amplitudes that are no multiple of the kernel's 255.
+        dw_shift: right shift of amplitude times ``lut``, rounded half up; 0 is the plain
+            product, more gives amplitudes that are no multiple of the table's 255.
         time_bits, time_shift: width of the time register; a tick is 2**time_shift steps.
         spike_time, silent_pairs: see :class:`ssdp_hw.SSDP`.
-        lsb_shift, counter_bits, commit_windows, rounding, gate, gate_bits: see
+        lsb_shift, counter_bits, windows_per_update, rounding, gate, gate_bits: see
             :class:`ssdp_hw.rules.CounterRule`.
 
     Raises:
@@ -50,7 +52,7 @@ class FixedSSDP(CounterRule):
     a_baseline: int
     lut: tuple[int, ...]
     lut_baseline: tuple[int, ...] | None = None
-    evidence_shift: int = 0
+    dw_shift: int = 0
     time_bits: int = 6
     time_shift: int = 0
     spike_time: SpikeTime = SpikeTime.FIRST
@@ -64,22 +66,22 @@ class FixedSSDP(CounterRule):
             (
                 ("a_plus", 0, 2**16 - 1),
                 ("a_baseline", 0, 2**16 - 1),
-                ("evidence_shift", 0, 24),
+                ("dw_shift", 0, 24),
                 ("time_bits", 1, 16),
                 ("time_shift", 0, 16),
             ),
         )
         for name in ("lut", "lut_baseline"):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, self._kernel_table(name))
+                object.__setattr__(self, name, self._checked_table(name))
         self.check_counter(self.largest_step)
 
-    def _kernel_table(self, name: str) -> tuple[int, ...]:
+    def _checked_table(self, name: str) -> tuple[int, ...]:
         given = np.atleast_1d(as_array(getattr(self, name), f"FixedSSDP: {name}")).tolist()
         table = tuple(as_int(x, f"FixedSSDP: {name} entry") for x in given)
         if not 1 <= len(table) <= 2**self.time_bits or not all(0 <= x <= 255 for x in table):
             raise ParameterError(
-                f"FixedSSDP: the kernel table {name} needs 1 to {2**self.time_bits} entries (time_bits = "
+                f"FixedSSDP: the learning window's table {name} needs 1 to {2**self.time_bits} entries (time_bits = "
                 f"{self.time_bits}) within 0 .. 255, found {len(table)}"
             )
         return table
@@ -95,42 +97,42 @@ class FixedSSDP(CounterRule):
 
     @property
     def tables(self) -> tuple[Int, Int]:
-        """Evidence for every distance that the time register can give: synchronous pairs, and what others lose."""
+        """Weight change for every distance that the time register can give: synchronous pairs, and what others lose."""
         plus, baseline = self._padded()
         return (
-            rounded_product(self.a_plus, plus, self.evidence_shift),
-            rounded_product(self.a_baseline, baseline, self.evidence_shift),
+            rounded_product(self.a_plus, plus, self.dw_shift),
+            rounded_product(self.a_baseline, baseline, self.dw_shift),
         )
 
     def _padded(self) -> tuple[Int, Int]:
-        """Both kernel tables, with zeros for the distances beyond their ends."""
+        """Both tables of the learning window, with zeros for the distances beyond their ends."""
         baseline = self.lut if self.lut_baseline is None else self.lut_baseline
         padded = np.zeros((2, 2**self.time_bits), np.int64)
         padded[0, : len(self.lut)] = self.lut
         padded[1, : len(baseline)] = baseline
         return padded[0], padded[1]
 
-    def observe(self, pre: Bool, post: Bool) -> Seen[Registers]:
-        return Seen(*(spike_registers(spikes, self.spike_time, self.time_shift) for spikes in (pre, post)))
+    def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
+        return Observation(*(spike_registers(spikes, self.spike_time, self.time_shift) for spikes in (pre, post)))
 
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Registers]:
+    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Registers]:
         never = silent_time(steps, self.time_shift)
-        return Seen(*(Registers(t != never, t, never) for t in (pre, post)))
+        return Observation(*(Registers(t != never, t, never) for t in (pre, post)))
 
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
-        return self._by_pair(seen, window, rows, cols, *self.tables)
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+        return self._by_pair(observed, window, rows, cols, *self.tables)
 
-    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        unit = 2.0 ** -(self.evidence_shift + self.lsb_shift)
+    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        unit = 2.0 ** -(self.dw_shift + self.lsb_shift)
         plus, baseline = self._padded()
-        return self._by_pair(seen, window, rows, cols, self.a_plus * unit * plus, self.a_baseline * unit * baseline)
+        return self._by_pair(observed, window, rows, cols, self.a_plus * unit * plus, self.a_baseline * unit * baseline)
 
     def _by_pair(
-        self, seen: Seen[Any], window: int, rows: Int, cols: Int, plus: NDArray[N], minus: NDArray[N]
+        self, observed: Observation[Any], window: int, rows: Int, cols: Int, plus: NDArray[N], minus: NDArray[N]
     ) -> NDArray[N]:
         """``plus[d]`` for a synchronous pair, ``-minus[d]`` for another, 0 for a silent pair that is skipped."""
-        fired_pre, fired_post = seen.pre.fired[window][cols], seen.post.fired[window][rows]
-        distance = np.abs(seen.post.time[window][rows] - seen.pre.time[window][cols])
+        fired_pre, fired_post = observed.pre.fired[window][cols], observed.post.fired[window][rows]
+        distance = np.abs(observed.post.time[window][rows] - observed.pre.time[window][cols])
         step = np.where(fired_pre & fired_post, plus[distance], -minus[distance])
         if self.silent_pairs is SilentPairs.SKIP:
             step[~fired_pre & ~fired_post] = 0

@@ -1,8 +1,8 @@
-"""A local learning rule: what it sees of a window, and the step that each synapse takes from it.
+"""A local learning rule: what it observes of a window, and the step that each synapse takes from it.
 
 A window is the steps of one sample, or a part of them. A rule sees nothing but the spikes of the two
 neurons of a synapse in this window, and a gate: a third factor that the whole projection, or each
-postsynaptic neuron, has in common. Weights do not move before a commit.
+postsynaptic neuron, has in common. Weights move at weight updates only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_int, real_vector
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
 
@@ -25,11 +26,11 @@ Float = NDArray[np.float64]
 # A gate from outside lies within -GATE_MAX .. GATE_MAX, as that of DA-SSDP lies within 0 .. 2.
 GATE_MAX = 2.0
 
-COMMIT_WINDOWS_MAX = 2**20
+WINDOWS_PER_UPDATE_MAX = 2**20
 
 
 class WeightRounding(Choice):
-    """How the synchrony counter moves the integer weight at a commit."""
+    """How the synchrony counter moves the integer weight at a weight update."""
 
     CARRY = "carry"  # whole LSBs toward zero, the rest stays in the counter: nothing is lost
     STOCHASTIC = "stochastic"  # one random number a synapse, counter cleared: unbiased
@@ -37,7 +38,7 @@ class WeightRounding(Choice):
 
 
 class Group(Protocol):
-    """What a rule holds of the neurons of one population."""
+    """What a rule observes of the neurons of one population."""
 
     @property
     def fired(self) -> Bool:
@@ -61,8 +62,8 @@ G = TypeVar("G", bound=Group)
 
 
 @dataclass(frozen=True, eq=False)
-class Seen(Generic[G]):
-    """What a rule holds of both ends of a projection."""
+class Observation(Generic[G]):
+    """What a rule observes of both ends of a projection."""
 
     pre: G
     post: G
@@ -80,24 +81,25 @@ class Seen(Generic[G]):
         return self.pre.fired.shape[1], self.post.fired.shape[1]
 
 
+@renamed(update="weight_change", recall="from_recorded")
 class LocalRule(ABC):
     """A rule in float or in integers.
 
     Attributes:
-        commit_windows: windows whose steps are gathered before the weight moves.
+        windows_per_update: windows whose steps are gathered before the weight moves.
         keeps_raster: whether the rule needs all spikes of a window; otherwise a spike-time register
             a neuron is enough.
     """
 
     keeps_raster: ClassVar[bool] = False
-    commit_windows: int
+    windows_per_update: int
 
     @abstractmethod
-    def observe(self, pre: Bool, post: Bool) -> Seen[Any]:
-        """What the rule holds of these spikes, both of shape (time, window, n)."""
+    def observe(self, pre: Bool, post: Bool) -> Observation[Any]:
+        """What the rule observes of these spikes, both of shape (time, window, n)."""
 
     @abstractmethod
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Any]:
+    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Any]:
         """The same from what a target hands back of windows of that many steps.
 
         That is registers of shape (window, n), or spikes of shape (time, window, n) if
@@ -105,33 +107,35 @@ class LocalRule(ABC):
         """
 
     @abstractmethod
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> NDArray[Any]:
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> NDArray[Any]:
         """The step of the synapses (rows[s], cols[s]) before gate and clip, shape (synapses,)."""
 
     @abstractmethod
-    def gate_of(self, seen: Seen[Any], window: int) -> int | float | None:
+    def gate_of(self, observed: Observation[Any], window: int) -> int | float | None:
         """The gate that the rule makes itself from the window's synchrony, if it does."""
 
     @abstractmethod
     def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> NDArray[Any]:
         """The step under a gate (a scalar, or one value a synapse), clipped."""
 
-    def update(self, seen: Seen[Any], window: int, rows: Int, cols: Int, gates: NDArray[Any] | None) -> NDArray[Any]:
-        """What a window brings to the synapses (rows[s], cols[s]), shape (synapses,).
+    def weight_change(
+        self, observed: Observation[Any], window: int, rows: Int, cols: Int, gates: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """The weight change of a window for the synapses (rows[s], cols[s]), shape (synapses,).
 
         Args:
-            seen: see :meth:`observe`.
+            observed: see :meth:`observe`.
             window: which of its windows.
             rows, cols: post- and presynaptic neuron of each synapse.
             gates: gates from outside, shape (window, post), or None.
         """
-        return self.gated(self.step(seen, window, rows, cols), self.gate_at(seen, window, rows, gates))
+        return self.gated(self.step(observed, window, rows, cols), self.gate_at(observed, window, rows, gates))
 
     def gate_at(
-        self, seen: Seen[Any], window: int, rows: Int, gates: NDArray[Any] | None
+        self, observed: Observation[Any], window: int, rows: Int, gates: NDArray[Any] | None
     ) -> NDArray[Any] | int | float | None:
-        """The gate of some synapses, the rule's own or that from outside, if any; arguments as for ``update``."""
-        own = self.gate_of(seen, window)
+        """The gate of some synapses, the rule's own or that from outside; arguments as for ``weight_change``."""
+        own = self.gate_of(observed, window)
         if own is not None:
             return own
         return None if gates is None else np.asarray(gates[window][rows])
@@ -151,20 +155,21 @@ class RasterRule(LocalRule):
 
     keeps_raster = True
 
-    def observe(self, pre: Bool, post: Bool) -> Seen[Train]:
-        return Seen(Train(pre), Train(post))
+    def observe(self, pre: Bool, post: Bool) -> Observation[Train]:
+        return Observation(Train(pre), Train(post))
 
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Train]:
+    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Train]:
         return self.observe(pre, post)
 
 
+@renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FloatRule(LocalRule):
     """What every float rule has, and the counters of the integer rule derived from it.
 
     Attributes:
         clip: largest step of one window, in units of the float weight.
-        commit_windows: windows whose steps are gathered before the weight moves.
+        windows_per_update: windows whose steps are gathered before the weight moves.
         gate: third factor that the rule makes itself from the synchrony of the window (DA-SSDP), as
             :func:`ssdp_hw.fit_gate` fits it.
         rounding: integer form only: how the counter moves the weight.
@@ -172,15 +177,15 @@ class FloatRule(LocalRule):
     """
 
     clip: float = 1.0
-    commit_windows: int = 1
+    windows_per_update: int = 1
     gate: Gate | None = None
     rounding: WeightRounding = WeightRounding.CARRY
     counter_bits: int = 16
 
-    def gate_of(self, seen: Seen[Any], window: int) -> float | None:
+    def gate_of(self, observed: Observation[Any], window: int) -> float | None:
         if self.gate is None:
             return None
-        counts, sizes = seen.counts(window), seen.sizes
+        counts, sizes = observed.counts(window), observed.sizes
         return float(self.gate(counts[0] * counts[1] / (sizes[0] * sizes[1])))
 
     def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> Float:
@@ -194,7 +199,7 @@ class FloatRule(LocalRule):
         """
         self.check_numbers(("clip",), ())
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
-        check_integers(self, (("commit_windows", 1, COMMIT_WINDOWS_MAX), ("counter_bits", 4, 32)))
+        check_integers(self, (("windows_per_update", 1, WINDOWS_PER_UPDATE_MAX), ("counter_bits", 4, 32)))
         if self.gate is not None and not isinstance(self.gate, Gate):
             raise ParameterError(f"{type(self).__name__}: gate = {self.gate!r} is no Gate")
 

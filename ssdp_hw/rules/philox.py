@@ -1,6 +1,6 @@
 """Philox4x32-10: a random number that is a pure function of a key and a counter.
 
-Every synapse of every commit has its own counter, so any engine, in any order and on any number of
+Every synapse of every update has its own counter, so any engine, in any order and on any number of
 threads, draws the same bits. Source: J. Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
 SC'11; tested against the known answers of the authors' Random123 library.
 """
@@ -33,14 +33,14 @@ def philox4x32(counter: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike], key: 
     return np.stack([c0, c1, c2, c3])
 
 
-def synapse_random(seed: int, layer: int, synapse: ArrayLike, commit: int, bits: int) -> NDArray[np.int64]:
-    """Uniform integers in [0, 2**bits), one a synapse, keyed by (seed, layer, synapse, commit).
+def synapse_random(seed: int, layer: int, synapse: ArrayLike, update: int, bits: int) -> NDArray[np.int64]:
+    """Uniform integers in [0, 2**bits), one a synapse, keyed by (seed, layer, synapse, update).
 
     Four neighbouring synapses share a block: synapse s reads word ``s mod 4`` of counter
-    ``(s div 4, layer, commit, 0)``; the key is the seed's low and high 32 bits. The top ``bits``
+    ``(s div 4, layer, update, 0)``; the key is the seed's low and high 32 bits. The top ``bits``
     bits of the word are used; ``bits`` is 0 to 32.
     """
     index = np.asarray(synapse, np.int64)
-    words = philox4x32((index >> 2, np.int64(layer), np.int64(commit), np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32))
+    words = philox4x32((index >> 2, np.int64(layer), np.int64(update), np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32))
     chosen = np.take_along_axis(words, (index & 3)[None], axis=0)[0] if index.ndim else words[int(index & 3)]
     return np.asarray(chosen >> np.uint64(32 - bits), np.int64)

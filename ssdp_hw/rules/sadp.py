@@ -19,17 +19,18 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Float, FloatRule, Int, RasterRule, Seen, Train, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule, Train, check_integers
 
 # Beyond this length the products of kappa could exceed 63 bits.
 STEPS_MAX = 2**20
 
 
-def agreement(seen: Seen[Train], window: int, rows: Int, cols: Int) -> tuple[Int, Int]:
+def agreement(observed: Observation[Train], window: int, rows: Int, cols: Int) -> tuple[Int, Int]:
     """Numerator and denominator of kappa for each synapse; the denominator is 1 where kappa is 0 by definition."""
-    pre, post = (g.spikes[:, window].astype(np.int64) for g in (seen.pre, seen.post))
+    pre, post = (g.spikes[:, window].astype(np.int64) for g in (observed.pre, observed.post))
     steps = len(pre)
     a, b = pre.sum(axis=0)[cols], post.sum(axis=0)[rows]
     together = (post.T @ pre)[rows, cols]
@@ -42,6 +43,7 @@ def _check_window(steps: int) -> None:
         raise ParameterError(f"a window of {steps} steps exceeds the {STEPS_MAX} of SADP; use several windows a sample")
 
 
+@renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class SADP(RasterRule, FloatRule):
     """Parameters of SADP.
@@ -50,7 +52,7 @@ class SADP(RasterRule, FloatRule):
         a_plus: potentiation at kappa = 1, in units of the float weight.
         a_minus: depression at kappa = -1, same unit.
         kappa_bits: integer form only: fraction bits of kappa.
-        clip, commit_windows, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+        clip, windows_per_update, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
 
     Raises:
         ParameterError: a value out of range.
@@ -69,11 +71,12 @@ class SADP(RasterRule, FloatRule):
         super().check_window(steps)
         _check_window(steps)
 
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        numerator, denominator = agreement(seen, window, rows, cols)
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        numerator, denominator = agreement(observed, window, rows, cols)
         return np.where(numerator > 0, self.a_plus, self.a_minus) * numerator / denominator
 
 
+@renamed(evidence_shift="dw_shift", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FixedSADP(RasterRule, CounterRule):
     """Integer SADP of one projection.
@@ -81,7 +84,7 @@ class FixedSADP(RasterRule, CounterRule):
     Attributes:
         a_plus, a_minus: amplitudes, 0 to 2**16 - 1; a window brings ``amplitude * |kappa|``.
         kappa_bits: fraction bits of kappa.
-        evidence_shift: right shift of amplitude times kappa, rounded half up.
+        dw_shift: right shift of amplitude times kappa, rounded half up.
 
     Raises:
         ParameterError: a value out of range, or a window that overflows the counter.
@@ -90,7 +93,7 @@ class FixedSADP(RasterRule, CounterRule):
     a_plus: int
     a_minus: int
     kappa_bits: int = 8
-    evidence_shift: int = 0
+    dw_shift: int = 0
 
     def __post_init__(self) -> None:
         check_integers(
@@ -99,30 +102,30 @@ class FixedSADP(RasterRule, CounterRule):
                 ("a_plus", 0, 2**16 - 1),
                 ("a_minus", 0, 2**16 - 1),
                 ("kappa_bits", 1, 15),
-                ("evidence_shift", 0, 24),
+                ("dw_shift", 0, 24),
             ),
         )
         self.check_counter(self.largest_step)
 
     @property
     def largest_step(self) -> int:
-        return int(rounded_product(max(self.a_plus, self.a_minus), np.array(1 << self.kappa_bits), self.evidence_shift))
+        return int(rounded_product(max(self.a_plus, self.a_minus), np.array(1 << self.kappa_bits), self.dw_shift))
 
     def check_window(self, steps: int) -> None:
         super().check_window(steps)
         _check_window(steps)
 
-    def kappa(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
+    def kappa(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
         """Kappa of each synapse in units of ``2**-kappa_bits``, cut toward zero."""
-        numerator, denominator = agreement(seen, window, rows, cols)
+        numerator, denominator = agreement(observed, window, rows, cols)
         return np.asarray(np.sign(numerator) * ((np.abs(numerator) << self.kappa_bits) // denominator), np.int64)
 
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
-        kappa = self.kappa(seen, window, rows, cols)
-        plus = rounded_product(self.a_plus, np.maximum(kappa, 0), self.evidence_shift)
-        return plus - rounded_product(self.a_minus, np.maximum(-kappa, 0), self.evidence_shift)
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+        kappa = self.kappa(observed, window, rows, cols)
+        plus = rounded_product(self.a_plus, np.maximum(kappa, 0), self.dw_shift)
+        return plus - rounded_product(self.a_minus, np.maximum(-kappa, 0), self.dw_shift)
 
-    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        kappa = self.kappa(seen, window, rows, cols)
-        unit = 2.0 ** -(self.evidence_shift + self.lsb_shift)
+    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        kappa = self.kappa(observed, window, rows, cols)
+        unit = 2.0 ** -(self.dw_shift + self.lsb_shift)
         return np.where(kappa > 0, self.a_plus, self.a_minus) * kappa * unit

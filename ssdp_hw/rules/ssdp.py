@@ -6,14 +6,14 @@ Source: arXiv 2505.14841. One window is the steps of one sample; for a synapse f
     d    = |t_j - t_i|, where a silent neuron has the time "end of the window"
     G    = exp(-d**2 / (2 sigma**2))
     dw   = clip(g * (a_plus * S * G - a_baseline * (1 - S) * G), -clip, +clip)
-    w   += sum of dw over the windows of a commit
+    w   += sum of dw over the windows between two weight updates
 
 with the gate g = 1 in SSDP; DA-SSDP (arXiv 2512.07194) makes it from the window's synchrony, see
-:mod:`ssdp_hw.rules.gate`. With the exponential kernel G is exp(-d/tau_plus) where S = 1 and
+:mod:`ssdp_hw.rules.gate`. With the exponential learning window G is exp(-d/tau_plus) where S = 1 and
 exp(-d/tau_minus) elsewhere.
 
 On chip a batch is one sample. The paper's mean over a batch of B samples is this rule with
-``commit_windows=B`` and amplitudes divided by B.
+``windows_per_update=B`` and amplitudes divided by B.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Seen, check_integers
+from ssdp_hw.deprecation import renamed
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, check_integers
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
 
 
@@ -36,13 +37,14 @@ class SilentPairs(Choice):
     SKIP = "skip"  # nothing
 
 
-class Kernel(Choice):
+class LearningWindow(Choice):
     """How a pair's step falls with the distance d of its spike times."""
 
     GAUSSIAN = "gaussian"  # exp(-d**2 / (2 sigma**2)), the papers' equation
     EXPONENTIAL = "exponential"  # exp(-d / tau_plus) if both fired, else exp(-d / tau_minus)
 
 
+@renamed(kernel="learning_window", kernels="learning_windows", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class SSDP(FloatRule):
     """Parameters of SSDP, and of the integer form that :func:`ssdp_hw.learn` derives from them.
@@ -50,13 +52,13 @@ class SSDP(FloatRule):
     Attributes:
         a_plus: potentiation of a synchronous pair with d = 0, in units of the float weight.
         a_baseline: depression of a pair in which at most one neuron fired, same unit.
-        kernel: ``gaussian`` or ``exponential``.
+        learning_window: ``gaussian`` or ``exponential``.
         sigma: width of the Gaussian in steps.
         tau_plus, tau_minus: decay of the exponentials in steps.
         spike_time: which spike of a window counts.
         silent_pairs: what a pair does in which no neuron fired.
         time_shift: integer form only: a tick of the time register is 2**time_shift steps.
-        clip, commit_windows, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+        clip, windows_per_update, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
 
     The defaults of a_plus, a_baseline, sigma and the taus are those of the authors' code.
 
@@ -66,7 +68,7 @@ class SSDP(FloatRule):
 
     a_plus: float = 1.5e-4
     a_baseline: float = 5e-5
-    kernel: Kernel = Kernel.GAUSSIAN
+    learning_window: LearningWindow = LearningWindow.GAUSSIAN
     sigma: float = 1.0
     tau_plus: float = 20.0
     tau_minus: float = 20.0
@@ -78,27 +80,31 @@ class SSDP(FloatRule):
         self.check_common()
         self.check_numbers(("sigma", "tau_plus", "tau_minus"), ("a_plus", "a_baseline"))
         check_integers(self, (("time_shift", 0, 16),))
-        for name, choice in (("kernel", Kernel), ("spike_time", SpikeTime), ("silent_pairs", SilentPairs)):
+        for name, choice in (
+            ("learning_window", LearningWindow),
+            ("spike_time", SpikeTime),
+            ("silent_pairs", SilentPairs),
+        ):
             object.__setattr__(self, name, choice(getattr(self, name)))
 
-    def kernels(self, distance: NDArray[np.int64]) -> tuple[Float, Float]:
+    def learning_windows(self, distance: NDArray[np.int64]) -> tuple[Float, Float]:
         """G of a distance in steps: of synchronous pairs, and of the others."""
         d = np.asarray(distance, np.float64)
-        if self.kernel is Kernel.EXPONENTIAL:
+        if self.learning_window is LearningWindow.EXPONENTIAL:
             return np.asarray(np.exp(-d / self.tau_plus)), np.asarray(np.exp(-d / self.tau_minus))
         gaussian = np.asarray(np.exp(-np.square(d) / (2.0 * self.sigma**2)))
         return gaussian, gaussian
 
-    def observe(self, pre: Bool, post: Bool) -> Seen[Registers]:
-        return Seen(spike_registers(pre, self.spike_time), spike_registers(post, self.spike_time))
+    def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
+        return Observation(spike_registers(pre, self.spike_time), spike_registers(post, self.spike_time))
 
-    def recall(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Seen[Registers]:
+    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Registers]:
         never = silent_time(steps)
-        return Seen(*(Registers(t != never, t, never) for t in (pre, post)))
+        return Observation(*(Registers(t != never, t, never) for t in (pre, post)))
 
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        fired_pre, fired_post = seen.pre.fired[window][cols], seen.post.fired[window][rows]
-        plus, minus = self.kernels(np.abs(seen.post.time[window][rows] - seen.pre.time[window][cols]))
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        fired_pre, fired_post = observed.pre.fired[window][cols], observed.post.fired[window][rows]
+        plus, minus = self.learning_windows(np.abs(observed.post.time[window][rows] - observed.pre.time[window][cols]))
         step = np.where(fired_pre & fired_post, self.a_plus * plus, -self.a_baseline * minus)
         if self.silent_pairs is SilentPairs.SKIP:
             step[~fired_pre & ~fired_post] = 0.0
@@ -109,4 +115,4 @@ def pair_update(rule: SSDP, pre: Registers, post: Registers, window: int) -> Flo
     """The step ``dw`` of every pair in one window without a gate, shape (post, pre); times in steps."""
     shape = post.time.shape[1], pre.time.shape[1]
     rows, cols = np.indices(shape).reshape(2, -1)
-    return rule.gated(rule.step(Seen(pre, post), window, rows, cols), None).reshape(shape)
+    return rule.gated(rule.step(Observation(pre, post), window, rows, cols), None).reshape(shape)

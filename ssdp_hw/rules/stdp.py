@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, RasterRule, Seen, check_integers
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, RasterRule, check_integers
 
 DECAY_BITS = 12
 
@@ -44,6 +45,7 @@ def _pair_sum(pre: Bool, post: Bool, x: NDArray[Any], y: NDArray[Any], rows: Int
     return np.asarray(both[rows, cols])
 
 
+@renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class STDP(RasterRule, FloatRule):
     """Parameters of pair STDP.
@@ -54,7 +56,7 @@ class STDP(RasterRule, FloatRule):
         tau_plus, tau_minus: decay of the traces of source and target, in steps.
         pairing: which earlier spikes count.
         trace_bits: integer form only: width of the traces.
-        clip, commit_windows, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+        clip, windows_per_update, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
 
     Raises:
         ParameterError: a value out of range.
@@ -82,12 +84,13 @@ class STDP(RasterRule, FloatRule):
             trace[t] = decay * (np.where(spikes[t - 1], 1.0, raised) if self.pairing is Pairing.NEAREST else raised)
         return trace
 
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        pre, post = seen.pre.spikes[:, window], seen.post.spikes[:, window]
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         x, y = self.a_plus * self.trace(pre, self.tau_plus), self.a_minus * self.trace(post, self.tau_minus)
         return _pair_sum(pre, post, x, y, rows, cols)
 
 
+@renamed(evidence_shift="dw_shift", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FixedSTDP(RasterRule, CounterRule):
     """Integer pair STDP of one projection.
@@ -98,7 +101,7 @@ class FixedSTDP(RasterRule, CounterRule):
         decay_plus, decay_minus: a trace keeps ``4096 - decay`` of 4096 in each step.
         trace_bits: width of the unsigned, saturating traces.
         pairing: which earlier spikes count.
-        evidence_shift: right shift of amplitude times trace, rounded half up.
+        dw_shift: right shift of amplitude times trace, rounded half up.
 
     Raises:
         ParameterError: a value out of range, or a single event that overflows the counter.
@@ -111,7 +114,7 @@ class FixedSTDP(RasterRule, CounterRule):
     trace_impulse: int = 127
     trace_bits: int = 7
     pairing: Pairing = Pairing.ALL
-    evidence_shift: int = 0
+    dw_shift: int = 0
 
     def __post_init__(self) -> None:
         check_integers(
@@ -122,7 +125,7 @@ class FixedSTDP(RasterRule, CounterRule):
                 ("decay_plus", 0, 4096),
                 ("decay_minus", 0, 4096),
                 ("trace_bits", 2, 16),
-                ("evidence_shift", 0, 24),
+                ("dw_shift", 0, 24),
             ),
         )
         if not 1 <= self.trace_impulse <= self.trace_max:
@@ -140,7 +143,7 @@ class FixedSTDP(RasterRule, CounterRule):
 
     @property
     def largest_step(self) -> int:
-        return int(rounded_product(max(self.a_plus, self.a_minus), np.array(self.trace_max), self.evidence_shift))
+        return int(rounded_product(max(self.a_plus, self.a_minus), np.array(self.trace_max), self.dw_shift))
 
     def trace(self, spikes: Bool, decay: int) -> Int:
         """Trace in every step, of the shape of the spikes, whose first axis is time."""
@@ -154,15 +157,15 @@ class FixedSTDP(RasterRule, CounterRule):
             trace[t] = (raised * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS
         return trace
 
-    def step(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Int:
-        pre, post = seen.pre.spikes[:, window], seen.post.spikes[:, window]
-        x = rounded_product(self.a_plus, self.trace(pre, self.decay_plus), self.evidence_shift)
-        y = rounded_product(self.a_minus, self.trace(post, self.decay_minus), self.evidence_shift)
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+        pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
+        x = rounded_product(self.a_plus, self.trace(pre, self.decay_plus), self.dw_shift)
+        y = rounded_product(self.a_minus, self.trace(post, self.decay_minus), self.dw_shift)
         return _pair_sum(pre, post, x, y, rows, cols)
 
-    def unrounded(self, seen: Seen[Any], window: int, rows: Int, cols: Int) -> Float:
-        pre, post = seen.pre.spikes[:, window], seen.post.spikes[:, window]
-        unit = 2.0 ** -(self.evidence_shift + self.lsb_shift)
+    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
+        unit = 2.0 ** -(self.dw_shift + self.lsb_shift)
         x = self.a_plus * unit * self.trace(pre, self.decay_plus)
         y = self.a_minus * unit * self.trace(post, self.decay_minus)
         return _pair_sum(pre, post, x, y, rows, cols)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
 
@@ -66,6 +67,7 @@ def _object(values: Any) -> Any:
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ParameterError(f"learning rules of kind {str(name)[:40]!r} are unknown; there are: {', '.join(_KINDS)}")
+    given = with_new_names(kind, given)
     unknown = set(given) - {f.name for f in fields(kind)}
     if unknown:
         raise ParameterError(f"{name} has no parameter {sorted(map(str, unknown))[0][:40]!r}")

@@ -16,6 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -39,21 +40,22 @@ class Availability:
     install: str = ""
 
 
+@renamed(first_commit="first_update", commit_windows="windows_per_update")
 @dataclass(frozen=True, eq=False)
 class LearningPlan:
     """One learning run: which projections learn by which rule, from which state.
 
     Attributes:
         rules: by projection; all integer rules in a fixed network, all float rules in a float
-            network, and all with the same ``commit_windows``.
+            network, and all with the same ``windows_per_update``.
         seed: seed of the random rounding.
         counters: before the first window, one a stored weight, zeros where a projection is missing:
             synchrony counters in a fixed network, in a float network the steps gathered since the
-            last commit. Synapses that share a weight have one counter, which takes the sum of their steps.
-        first_commit: number of commits before this run, for the random rounding.
-        first_window: windows gathered since the last commit, fewer than ``commit_windows``.
+            last weight update. Synapses that share a weight have one counter, which takes the sum of their steps.
+        first_update: number of weight updates before this run, for the random rounding.
+        first_window: windows gathered since the last weight update, fewer than ``windows_per_update``.
         windows_per_sample: each sample of the drive is so many windows of equal length. The state of
-            the neurons goes on from one to the next; commits come at the ends of samples.
+            the neurons goes on from one to the next; weight updates come at the ends of samples.
         gates: gates from outside by projection, shape (window, post): integers of the rule's
             ``gate_bits`` in a fixed network, floats in a float network.
     """
@@ -61,33 +63,33 @@ class LearningPlan:
     rules: Mapping[str, CounterRule | FloatRule]
     seed: int = 0
     counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    first_commit: int = 0
+    first_update: int = 0
     first_window: int = 0
     windows_per_sample: int = 1
     gates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
-    def commit_windows(self) -> int:
-        """Windows between two commits.
+    def windows_per_update(self) -> int:
+        """Windows between two weight updates.
 
         Raises:
             ParameterError: no rule, or rules that differ in it.
         """
-        found = {rule.commit_windows for rule in self.rules.values()}
+        found = {rule.windows_per_update for rule in self.rules.values()}
         if len(found) != 1:
-            raise ParameterError(f"plastic projections need one commit_windows in common, found {sorted(found)}")
+            raise ParameterError(f"plastic projections need one windows_per_update in common, found {sorted(found)}")
         return found.pop()
 
     def check_windows(self, steps: int) -> None:
         """Raise if a rule cannot learn from the windows of samples of that many steps.
 
         Raises:
-            ParameterError: it cannot, or the steps or ``commit_windows`` are no multiple of ``windows_per_sample``.
+            ParameterError: it cannot, or the steps or ``windows_per_update`` are no multiple of ``windows_per_sample``.
         """
-        if self.commit_windows % self.windows_per_sample:
+        if self.windows_per_update % self.windows_per_sample:
             raise ParameterError(
-                f"commit_windows = {self.commit_windows} is no multiple of the {self.windows_per_sample} windows of a "
-                "sample: weights move between samples only"
+                f"windows_per_update = {self.windows_per_update} is no multiple of the {self.windows_per_sample} "
+                "windows of a sample: weights move between samples only"
             )
         if steps % self.windows_per_sample:
             raise ParameterError(f"{steps} steps are no multiple of the {self.windows_per_sample} windows of a sample")
@@ -95,8 +97,8 @@ class LearningPlan:
             rule.check_window(steps // self.windows_per_sample)
 
     def groups(self, samples: int) -> list[tuple[int, int, bool]]:
-        """The samples of each commit: first, one past the last, and whether a commit follows."""
-        size = self.commit_windows // self.windows_per_sample
+        """The samples between weight updates: first, one past the last, and whether an update follows."""
+        size = self.windows_per_update // self.windows_per_sample
         stop = size - self.first_window // self.windows_per_sample
         found, start = [], 0
         while start < samples:
@@ -105,6 +107,7 @@ class LearningPlan:
         return found
 
 
+@renamed(seen="observed")
 @dataclass(frozen=True, eq=False)
 class Learned:
     """What a target hands back from learning.
@@ -113,7 +116,7 @@ class Learned:
         weights: by plastic projection, one a synapse in row-major order, or the values of a
             convolution's kernel: stored weight integers in a fixed network, float weights in a float network.
         counters: likewise, as in the plan.
-        seen: by plastic projection what the rule holds of its source and of its target. A rule that
+        observed: by plastic projection what the rule observed of its source and of its target. A rule that
             keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),
             the tick (float network: step) of the representative spike, ``silent_time`` of
             :mod:`ssdp_hw.rules.spike_times` if there was none.
@@ -125,7 +128,7 @@ class Learned:
 
     weights: Mapping[str, NDArray[Any]]
     counters: Mapping[str, NDArray[Any]]
-    seen: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+    observed: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
     weight_saturations: Mapping[str, int] | None = None
     counter_saturations: Mapping[str, int] | None = None
     overflow: Mapping[str, OverflowCount] | None = None
@@ -198,9 +201,9 @@ class Target(ABC):
         )
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
-        """Present the drive's samples one after the other as learning windows.
+        """Present the drive's samples one after the other as windows to learn from.
 
-        Each sample starts from the initial state; weights change at commits only.
+        Each sample starts from the initial state; weights change at weight updates only.
 
         Raises:
             UnsupportedError: this target cannot learn.

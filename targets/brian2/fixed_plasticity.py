@@ -1,7 +1,7 @@
 """Integer learning as state of Brian2 synapses: the stored weight integer and the synchrony counter.
 
-What a window brings (:mod:`.evidence`) passes the gate and gathers in the counter, which moves the
-weight at a commit; see :mod:`ssdp_hw.rules.counter`. Every variable is int64, and ``clip`` takes plain
+The weight change of a window (:mod:`.weight_change`) passes the gate and gathers in the counter, which moves the
+weight at an update; see :mod:`ssdp_hw.rules.counter`. Every variable is int64, and ``clip`` takes plain
 names; see :mod:`.fixed_neurons`.
 """
 
@@ -14,10 +14,10 @@ from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule, WeightRounding
 from ssdp_hw.running.target import LearningPlan
 
-from .evidence import Evidence
 from .gates import Gating
 from .random_bits import synapse_bits
-from .synapses import SynapseModel, commit_period, windows_ended
+from .synapses import SynapseModel, update_period, windows_ended
+from .weight_change import WeightChange
 
 VARIABLES = ("c", "weights_clipped", "counters_full")
 
@@ -34,18 +34,18 @@ counters_full += int(total != c)
 # How far the weight moves, and what stays in the counter.
 ROUNDINGS = {
     WeightRounding.CARRY: """
-move = due*sign(c)*(abs(c)//LSB)
+move = updating*sign(c)*(abs(c)//LSB)
 c -= move*LSB
 """,
     WeightRounding.STOCHASTIC: """
-commits = FIRST_COMMIT + (FIRST_WINDOW + windows)//COMMIT_WINDOWS - 1
-raised = c + synapse_bits(number, commits, LAYER, KEY_LOW, KEY_HIGH, LSB_SHIFT)
-move = due*(raised//LSB)
-c = c*(1 - due)
+updates = FIRST_UPDATE + (FIRST_WINDOW + windows)//WINDOWS_PER_UPDATE - 1
+raised = c + synapse_bits(number, updates, LAYER, KEY_LOW, KEY_HIGH, LSB_SHIFT)
+move = updating*(raised//LSB)
+c = c*(1 - updating)
 """,
     WeightRounding.NEAREST: """
-move = due*sign(c)*((abs(c) + HALF_LSB)//LSB)
-c = c*(1 - due)
+move = updating*sign(c)*((abs(c) + HALF_LSB)//LSB)
+c = c*(1 - updating)
 """,
 }
 MOVE = """
@@ -58,7 +58,7 @@ weights_clipped += int(moved != w)
 def fixed_plasticity(
     projection: FixedProjection,
     rule: CounterRule,
-    evidence: Evidence,
+    weight_change: WeightChange,
     gating: Gating,
     counters: NDArray[np.int64],
     plan: LearningPlan,
@@ -69,7 +69,7 @@ def fixed_plasticity(
 
     Args:
         projection: the projection, with its weights before learning.
-        rule, evidence, gating: how it learns.
+        rule, weight_change, gating: how it learns.
         counters: synchrony counters before learning, one a synapse.
         plan: the learning run.
         steps: length of a window.
@@ -78,22 +78,22 @@ def fixed_plasticity(
     gate = gating.code + THROUGH_GATE if gating.code else "gated = wanted\n"
     ended = windows_ended(steps)
     return SynapseModel(
-        equations="".join(f"{name} : integer\n" for name in (*VARIABLES, *evidence.variables))
+        equations="".join(f"{name} : integer\n" for name in (*VARIABLES, *weight_change.variables))
         + "number : integer (constant)\n",
-        types=dict.fromkeys((*VARIABLES, *evidence.variables, "number"), np.int64),
+        types=dict.fromkeys((*VARIABLES, *weight_change.variables, "number"), np.int64),
         initial={
             "c": counters,
             "number": np.arange(counters.size),
-            **{name: np.full(counters.size, value) for name, value in evidence.variables.items()},
+            **{name: np.full(counters.size, value) for name, value in weight_change.variables.items()},
         },
-        on_pre=evidence.on_pre,
-        on_post=evidence.on_post,
+        on_pre=weight_change.on_pre,
+        on_post=weight_change.on_post,
         updates=(
-            (ended + evidence.wanted + gate + GATHER, 1),
-            (ended + ROUNDINGS[rule.rounding] + MOVE, commit_period(plan)),
+            (ended + weight_change.wanted + gate + GATHER, 1),
+            (ended + ROUNDINGS[rule.rounding] + MOVE, update_period(plan)),
         ),
         namespace={
-            **evidence.namespace,
+            **weight_change.namespace,
             **gating.namespace,
             "GATE_ONE": 1 << rule.gate_bits,
             "HALF_GATE": (1 << rule.gate_bits) >> 1,
@@ -105,8 +105,8 @@ def fixed_plasticity(
             "WEIGHT_MIN": projection.format.mantissa_min,
             "WEIGHT_MAX": projection.format.mantissa_max,
             "FIRST_WINDOW": plan.first_window,
-            "COMMIT_WINDOWS": plan.commit_windows,
-            "FIRST_COMMIT": plan.first_commit,
+            "WINDOWS_PER_UPDATE": plan.windows_per_update,
+            "FIRST_UPDATE": plan.first_update,
             "LAYER": layer,
             "KEY_LOW": plan.seed & 0xFFFFFFFF,
             "KEY_HIGH": (plan.seed >> 32) & 0xFFFFFFFF,

@@ -1,4 +1,4 @@
-"""Float learning as state of Brian2 synapses; see :mod:`ssdp_hw.rules.local` for gate, clip and commit."""
+"""Float learning as state of Brian2 synapses; see :mod:`ssdp_hw.rules.local` for gate, clip and update."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from ssdp_hw.rules import FloatRule
 from ssdp_hw.running.target import LearningPlan
 
-from .evidence import Evidence
 from .gates import Gating
-from .synapses import SynapseModel, commit_period, windows_ended
+from .synapses import SynapseModel, update_period, windows_ended
+from .weight_change import WeightChange
 
-# ``gathered`` is what the windows since the last commit ask for.
+# ``gathered`` is what the windows since the last update ask for.
 GATHER = """
 gated = clip(scaled, -CLIP, CLIP)
 gathered += ended*gated*amp
 """
-COMMIT = """
-w += due*gathered
-gathered = (1 - due)*gathered
+UPDATE = """
+w += updating*gathered
+gathered = (1 - updating)*gathered
 """
 
 
 def float_plasticity(
     rule: FloatRule,
-    evidence: Evidence,
+    weight_change: WeightChange,
     gating: Gating,
     gathered: NDArray[np.float64],
     plan: LearningPlan,
@@ -35,7 +35,7 @@ def float_plasticity(
     """Model of synapses that learn in float.
 
     Args:
-        rule, evidence, gating: how they learn.
+        rule, weight_change, gating: how they learn.
         gathered: steps gathered before, one a synapse.
         plan: the learning run.
         steps: length of a window.
@@ -44,22 +44,22 @@ def float_plasticity(
     ended = windows_ended(steps)
     return SynapseModel(
         equations="gathered : amp\n"
-        + "".join(f"{name} : 1\n" for name in evidence.reals)
-        + "".join(f"{name} : integer\n" for name in evidence.variables),
-        types=dict.fromkeys(evidence.variables, np.int64),
+        + "".join(f"{name} : 1\n" for name in weight_change.reals)
+        + "".join(f"{name} : integer\n" for name in weight_change.variables),
+        types=dict.fromkeys(weight_change.variables, np.int64),
         initial={
             "gathered": gathered,
-            **{name: np.full(gathered.size, v) for name, v in evidence.variables.items()},
+            **{name: np.full(gathered.size, v) for name, v in weight_change.variables.items()},
         },
-        on_pre=evidence.on_pre,
-        on_post=evidence.on_post,
-        updates=((ended + evidence.wanted + gate + GATHER, 1), (ended + COMMIT, commit_period(plan))),
+        on_pre=weight_change.on_pre,
+        on_post=weight_change.on_post,
+        updates=((ended + weight_change.wanted + gate + GATHER, 1), (ended + UPDATE, update_period(plan))),
         namespace={
-            **evidence.namespace,
+            **weight_change.namespace,
             **gating.namespace,
             "CLIP": rule.clip,
             "amp": amp,
             "FIRST_WINDOW": plan.first_window,
-            "COMMIT_WINDOWS": plan.commit_windows,
+            "WINDOWS_PER_UPDATE": plan.windows_per_update,
         },
     )

@@ -14,8 +14,8 @@ from ssdp_hw.rules import CounterRule, FixedGate, FloatRule
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.spike_times import SpikeTime
 
-from .evidence import TICK
 from .memory import Memory, time_register
+from .weight_change import TICK
 
 # At the end of a window the gate is made and told to the neurons, before synapses learn (order 0).
 MAKE_GATE, TELL_GATE = -2, -1

@@ -15,7 +15,6 @@ from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.target import Learned, LearningPlan
 
-from .evidence import Evidence, evidence_of
 from .fixed_plasticity import fixed_plasticity
 from .float_plasticity import float_plasticity
 from .gates import Gating, gate_neuron, gating_of
@@ -23,8 +22,9 @@ from .memory import Memory
 from .sequence import READ_MEMORIES, RESTART, SampleSequence, by_sample
 from .session import Session
 from .synapses import SynapseModel
+from .weight_change import WeightChange, weight_change_of
 
-Seen = tuple[NDArray[Any], NDArray[Any]]
+Observed = tuple[NDArray[Any], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Plastic:
     Attributes:
         source, target: its ends.
         rule: its rule.
-        evidence, gating: that rule in Brian2's terms.
+        weight_change, gating: that rule in Brian2's terms.
         model: of its synapses.
         label: its own suffix of names.
     """
@@ -42,7 +42,7 @@ class Plastic:
     source: str
     target: str
     rule: CounterRule | FloatRule
-    evidence: Evidence
+    weight_change: WeightChange
     gating: Gating
     model: SynapseModel
     label: str
@@ -82,13 +82,13 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
                 values[bundle.projection.name][bundle.positions] = group.state(variable, use_units=False)[:]
         return values
 
-    seen = {name: watched.seen(p, total) for name, p in plastic.items()}
+    observed = {name: watched.observed(p, total) for name, p in plastic.items()}
     if not isinstance(network, FixedNetwork):
-        return Learned(gather("w"), gather("gathered"), seen, info=info)
+        return Learned(gather("w"), gather("gathered"), observed, info=info)
     return Learned(
         gather("w"),
         gather("c"),
-        seen,
+        observed,
         {name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
         {name: int(counts.sum()) for name, counts in gather("counters_full").items()},
         {name: made.overflow() for name, made in sequence.neurons.items()},
@@ -99,22 +99,22 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
 def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str) -> Plastic:
     q, rule, layer = network.projection(name), plan.rules[name], network.layer(name)
     steps, label = drive.steps // plan.windows_per_sample, str(layer)
-    evidence = evidence_of(rule, steps, label)
+    weight_change = weight_change_of(rule, steps, label)
     gating = gating_of(rule, plan.gates.get(name), steps, label)
     counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
     if isinstance(rule, CounterRule):
         assert isinstance(q, FixedProjection)
-        model = fixed_plasticity(q, rule, evidence, gating, counters.astype(np.int64), plan, steps, layer)
+        model = fixed_plasticity(q, rule, weight_change, gating, counters.astype(np.int64), plan, steps, layer)
     else:
-        model = float_plasticity(rule, evidence, gating, counters, plan, steps)
-    return Plastic(q.pre, q.post, rule, evidence, gating, model, label)
+        model = float_plasticity(rule, weight_change, gating, counters, plan, steps)
+    return Plastic(q.pre, q.post, rule, weight_change, gating, model, label)
 
 
 def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:
     """What the rules need of each input and population, each once."""
     needed: dict[str, dict[Memory, None]] = {}
     for p in plastic.values():
-        for end, memory in ((p.source, p.evidence.pre), (p.target, p.evidence.post)):
+        for end, memory in ((p.source, p.weight_change.pre), (p.target, p.weight_change.post)):
             needed.setdefault(end, {})[memory] = None
             if p.gating.counted is not None:
                 needed[end][p.gating.counted] = None
@@ -131,11 +131,11 @@ class _Watched:
         self._spikes: dict[str, Any] = {}
         self._registers: dict[tuple[str, str], Any] = {}
         for p in plastic.values():
-            for end, memory in ((p.source, p.evidence.pre), (p.target, p.evidence.post)):
+            for end, memory in ((p.source, p.weight_change.pre), (p.target, p.weight_change.post)):
                 if not p.rule.keeps_raster:
                     self._watch_register(end, memory.name)
                 elif end not in self._spikes and (end in network.input_names or network.population(end).spiking):
-                    self._spikes[end] = SpikeMonitor(sequence.senders[end], name=f"seen_{len(self._spikes)}")
+                    self._spikes[end] = SpikeMonitor(sequence.senders[end], name=f"observed_{len(self._spikes)}")
         sequence.objects += [*self._spikes.values(), *self._registers.values()]
 
     def _watch_register(self, end: str, name: str) -> None:
@@ -151,11 +151,11 @@ class _Watched:
                 name=f"register_{len(self._registers)}",
             )
 
-    def seen(self, p: Plastic, steps: int) -> Seen:
-        """What a rule held of both ends in all windows; see :class:`ssdp_hw.running.target.Learned`."""
+    def observed(self, p: Plastic, steps: int) -> Observed:
+        """What a rule observed of both ends in all windows; see :class:`ssdp_hw.running.target.Learned`."""
         if p.rule.keeps_raster:
             return self._raster(p.source, steps), self._raster(p.target, steps)
-        return self._times(p.source, p.evidence.pre.name), self._times(p.target, p.evidence.post.name)
+        return self._times(p.source, p.weight_change.pre.name), self._times(p.target, p.weight_change.post.name)
 
     def _times(self, end: str, name: str) -> NDArray[np.int64]:
         return np.asarray(getattr(self._registers[end, name], name)).T[1:].astype(np.int64)

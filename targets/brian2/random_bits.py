@@ -1,4 +1,4 @@
-"""The toolkit's random number of a synapse and commit, as a function in Brian2's code.
+"""The toolkit's random number of a synapse and update, as a function in Brian2's code.
 
 Brian2's language has no bit operators and its own random numbers depend on the order of drawing.
 One C text serves C++ standalone and Cython; the NumPy code calls the toolkit.
@@ -16,10 +16,10 @@ from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS, synapse_random
 
 # Philox4x32; see ssdp_hw.rules.philox for the counters and the key.
 C_TEXT = f"""
-static inline int64_t synapse_bits(int64_t synapse, int64_t commit, int64_t layer,
+static inline int64_t synapse_bits(int64_t synapse, int64_t update, int64_t layer,
                                    int64_t key_low, int64_t key_high, int64_t bits)
 {{
-    uint32_t c[4] = {{(uint32_t)(synapse >> 2), (uint32_t)layer, (uint32_t)commit, 0u}};
+    uint32_t c[4] = {{(uint32_t)(synapse >> 2), (uint32_t)layer, (uint32_t)update, 0u}};
     uint32_t k0 = (uint32_t)key_low, k1 = (uint32_t)key_high;
     for (int round = 0; round < {ROUNDS}; round++) {{
         const uint64_t p0 = (uint64_t){MULTIPLIERS[0]}u * c[0], p1 = (uint64_t){MULTIPLIERS[1]}u * c[2];
@@ -39,12 +39,12 @@ cdef extern from *:
 '''
 
 
-def _numpy_bits(synapse: Any, commit: Any, layer: Any, key_low: Any, key_high: Any, bits: Any) -> NDArray[np.int64]:
-    return synapse_random(int(key_low) | int(key_high) << 32, int(layer), synapse, int(commit), int(bits))
+def _numpy_bits(synapse: Any, update: Any, layer: Any, key_low: Any, key_high: Any, bits: Any) -> NDArray[np.int64]:
+    return synapse_random(int(key_low) | int(key_high) << 32, int(layer), synapse, int(update), int(bits))
 
 
 def _function() -> Function:
-    arguments = ["synapse", "commit", "layer", "key_low", "key_high", "bits"]
+    arguments = ["synapse", "update", "layer", "key_low", "key_high", "bits"]
     function = Function(
         _numpy_bits,
         arg_names=arguments,

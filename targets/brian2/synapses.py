@@ -48,20 +48,20 @@ STATIC = SynapseModel()
 
 
 def windows_ended(steps: int) -> str:
-    """Code for the start of a window of that many steps: what of the run is over, and whether a commit is due.
+    """Code for the start of a window of that many steps: what of the run is over, and whether the weights are updated.
 
     At the start of the first window nothing has ended.
     """
     return f"""
 windows = t_in_timesteps//{steps}
 ended = int(windows > 0)
-due = ended*int((FIRST_WINDOW + windows) % COMMIT_WINDOWS == 0)
+updating = ended*int((FIRST_WINDOW + windows) % WINDOWS_PER_UPDATE == 0)
 """
 
 
-def commit_period(plan: LearningPlan) -> int:
-    """Windows between two times at which a commit may be due, counted from the start of the run."""
-    return math.gcd(plan.commit_windows, plan.first_window)
+def update_period(plan: LearningPlan) -> int:
+    """Windows between two times at which the weights may be updated, counted from the start of the run."""
+    return math.gcd(plan.windows_per_update, plan.first_window)
 
 
 @dataclass(frozen=True, eq=False)

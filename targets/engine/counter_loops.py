@@ -1,4 +1,4 @@
-"""Synchrony counters in the engine: what adds evidence to them, and what moves weights by them.
+"""Synchrony counters in the engine: what adds weight changes to them, and what moves weights by them.
 
 See :mod:`ssdp_hw.rules.counter` for what they compute and :class:`.plastic.Plastic` for how they are
 kept. Three ways lead to the same bits: :func:`touch` changes some synapses of a row and through its base
@@ -32,18 +32,18 @@ def touch(
     members: Any,
     begin: int,
     end: int,
-    evidence: int,
+    dw: int,
     base: int,
     new_base: int,
     c: Any,
     rows: Any,
     row: int,
     limit: int,
-    due: Any,
-    n_due: int,
+    reached: Any,
+    n_reached: int,
     tally: Any,
 ) -> int:
-    """Add the same evidence to some synapses of a row, and list those that then reach ``limit``.
+    """Add the same weight change to some synapses of a row, and list those that then reach ``limit``.
 
     Args:
         value: counters less their base, changed; first: where the row begins.
@@ -51,8 +51,8 @@ def touch(
         base, new_base: of the row, before and after.
         c: :class:`.plastic.Counters`.
         rows, row: the bounds of the row, which are widened to what is not listed.
-        limit: see :func:`list_due`.
-        due: synapses by their place in the row, appended to; n_due: how many there are.
+        limit: see :func:`list_reached`.
+        reached: synapses by their place in the row, appended to; n_reached: how many there are.
         tally: how many counters were cut, added to.
 
     Returns:
@@ -63,18 +63,18 @@ def touch(
     for m in range(begin, end):
         place = members[np.uint64(m)]
         s = np.uint64(first + place)
-        total = np.int64(value[s]) + base + evidence
+        total = np.int64(value[s]) + base + dw
         kept: Any = min(max(total, low), high)
         full += kept != total
         value[s] = kept - new_base
         if kept >= limit or kept <= -limit:
-            due[n_due] = place
-            n_due += 1
+            reached[n_reached] = place
+            n_reached += 1
         else:
             least, most = min(least, kept), max(most, kept)
     rows[row, 1], rows[row, 2] = least, most
     tally[0] += full
-    return n_due
+    return n_reached
 
 
 def add(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: Any, tally: Any) -> None:
@@ -122,30 +122,30 @@ def _add_row(
 
 
 @kernel
-def list_due(value: Any, first: int, count: int, base: int, limit: int, due: Any) -> int:
+def list_reached(value: Any, first: int, count: int, base: int, limit: int, reached: Any) -> int:
     """List the synapses of a row whose counters are at least ``limit`` in size; returns how many.
 
     Args:
         value: counters less their base, with BITS entries more behind the last row.
         first, count, base: the row's.
         limit: see above.
-        due: their places in the row, written; BITS entries longer than the row.
+        reached: their places in the row, written; BITS entries longer than the row.
     """
     low, high, n = as_in(value, -limit - base), as_in(value, limit - base), 0
     for k in range(0, count, BITS):
         word = far_word(value, first + k, low, high)
         if count - k < BITS:
             word &= (np.uint64(1) << np.uint64(count - k)) - np.uint64(1)
-        n = append_word(due, n, word, np.int32(k))
+        n = append_word(reached, n, word, np.int32(k))
     return n
 
 
 @kernel
-def commit_listed(
+def update_listed(
     value: Any,
     first: int,
     length: int,
-    due: Any,
+    reached: Any,
     count: int,
     c: Any,
     index: int,
@@ -156,12 +156,12 @@ def commit_listed(
     words: Any,
     tally: Any,
 ) -> None:
-    """Move weights by some counters of a row; see :func:`ssdp_hw.rules.counter.commit`.
+    """Move weights by some counters of a row; see :func:`ssdp_hw.rules.counter.update_weights`.
 
     Args:
         value: counters less their base, changed; first, length: the row's.
-        due: the synapses, by their place in the row; count: how many.
-        c: :class:`.plastic.Counters`; index: number of commits before this one.
+        reached: the synapses, by their place in the row; count: how many.
+        c: :class:`.plastic.Counters`; index: number of weight updates before this one.
         rows, row: base and bounds of the row; the bounds are widened.
         weights: the program's, changed.
         kept: :class:`.plastic.Kept`, where the weights of the projection lie among them.
@@ -177,7 +177,7 @@ def commit_listed(
     matrix = len(kept.starts) > 0
     start, stride = (kept.starts[row], kept.strides[row]) if matrix else (0, 0)
     for m in range(count):
-        place = due[_index(m)]
+        place = reached[_index(m)]
         s = first + place
         at = _index(s)
         gathered = np.int64(value[at]) + base

@@ -33,7 +33,7 @@ def learn(
 ) -> Learned:
     """Present the drive's samples and let the plan's projections learn; see :meth:`.Target.learn`.
 
-    The samples of one commit run on several threads if they are enough to be worth it.
+    The samples of one weight update run on several threads if they are enough to be worth it.
 
     Args:
         network, drive, plan: as the target has them.
@@ -84,7 +84,7 @@ def learn(
             plastics,
             windows,
             groups,
-            plan.first_commit,
+            plan.first_update,
             team,
             solo,
             way,
@@ -99,16 +99,18 @@ def learn(
     moved = {
         name: program.places[name].read(program.wiring.weights, network.projection(name).shape) for name in plan.rules
     }
-    held = {name: _held(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)}
+    observed = {
+        name: _observed(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)
+    }
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     if not fixed:
-        return Learned(moved, counters, held, info=info)
+        return Learned(moved, counters, observed, info=info)
     cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
     totals = dict(zip(network.population_names, overflow.sum(axis=(0, 1)).tolist(), strict=True))
     return Learned(
         {name: w.astype(np.int64) for name, w in moved.items()},
         counters,
-        held,
+        observed,
         {name: weights for name, (_, weights) in cut.items()},
         {name: full for name, (full, _) in cut.items()},
         {name: OverflowCount(*total) for name, total in totals.items()},
@@ -170,7 +172,7 @@ def _ends(network: AnyNetwork, program: Program, name: str, keep: NDArray[np.int
     )
 
 
-def _held(
+def _observed(
     network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, p: Plastic, spikes: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """What the rule of a projection holds of its ends: registers, or the spikes of all windows."""

@@ -51,8 +51,8 @@ def learn_groups(
             of a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
         plastics: the projections that learn; their counters are changed, as are the weights of ``wiring``.
         windows: of each sample.
-        groups: for each the first sample, one past the last, and whether a commit follows.
-        done: number of commits before them.
+        groups: for each the first sample, one past the last, and whether a weight update follows.
+        done: number of weight updates before them.
         team, solo: :class:`.run.Team` of all members, and of this thread alone.
         way: how samples are presented.
         layers, stepwise: scratch of this thread for the way in which a sample runs; the other is None.
@@ -65,7 +65,7 @@ def learn_groups(
     kept = max(len(first), len(last), 1)
     batch, channels, columns = raster.shape[1], raster.shape[2], spikes.shape[2]
     for g in range(len(groups)):
-        begin, end, commits = groups[g, 0], groups[g, 1], groups[g, 2] != 0
+        begin, end, updates = groups[g, 0], groups[g, 1], groups[g, 2] != 0
         low, high = begin, end
         if way == BY_SAMPLES:
             low, high = part(end - begin, member, members, 1)
@@ -135,7 +135,7 @@ def learn_groups(
             plastic, tally = plastics[p], tallies[p]
             ends = plastic.ends
             for window in range(begin * windows, end * windows):
-                closes = commits and window == end * windows - 1
+                closes = updates and window == end * windows - 1
                 if plastic.kind == BY_TIME:
                     if by_time is not None:
                         ssdp_window(plastic, window, closes, done, wiring.weights, tally, by_time, member, members)
@@ -160,11 +160,11 @@ def learn_groups(
                         member,
                         members,
                     )
-            if commits:
+            if updates:
                 low, high = part(len(plastic.row_start) - 1, member, members, 1)
                 if member == 0 or not plastic.shared:
                     move_weights(
                         wiring.weights, plastic.kept, plastic.value, plastic.shared, plastic.row_start, low, high
                     )
         meet(team.counter, members)
-        done += commits
+        done += updates

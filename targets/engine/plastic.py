@@ -47,12 +47,12 @@ _ROUNDINGS = {
     WeightRounding.STOCHASTIC: STOCHASTIC,
     WeightRounding.NEAREST: NEAREST,
 }
-# Counters of so many bits are kept in 32: a counter, its base and a step of evidence add up within them.
+# Counters of so many bits are kept in 32: a counter, its base and a weight change add up within them.
 _NARROW_BITS = 29
 
 
 class Counters(NamedTuple):
-    """Range and commit of the synchrony counters."""
+    """Range of the synchrony counters, and how they update weights."""
 
     low: int
     high: int
@@ -91,7 +91,7 @@ class ByTrains(NamedTuple):
 
     a_plus: Any
     a_minus: Any
-    evidence_shift: int
+    dw_shift: int
     kept_plus: Any  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
     kept_minus: Any
     impulse: Any
@@ -131,8 +131,8 @@ class Plastic(NamedTuple):
     A synchrony counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it
     does not touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
     counters of the row, so that most windows need not look at them to know that none is cut, and most
-    commits not to know that none moves its weight. Synapses that share stored weights have one row for all.
-    In a float network ``value`` holds the steps gathered since the last commit.
+    weight updates not to know that none moves its weight. Synapses that share stored weights have one row for all.
+    In a float network ``value`` holds the steps gathered since the last weight update.
     """
 
     kind: int
@@ -261,7 +261,7 @@ def _by_time(rule: Rule, steps: int) -> tuple[ByTime, Array, Array]:
     plus: Array
     minus: Array
     if isinstance(rule, SSDP):
-        shift, kernels = 0, rule.kernels(np.arange(silent_time(steps) + 1))
+        shift, kernels = 0, rule.learning_windows(np.arange(silent_time(steps) + 1))
         plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
     elif isinstance(rule, FixedSSDP):
         shift, (plus, minus) = rule.time_shift, rule.tables
@@ -281,7 +281,7 @@ def _by_trains(rule: Rule) -> ByTrains:
         return ByTrains(
             rule.a_plus,
             rule.a_minus,
-            rule.evidence_shift,
+            rule.dw_shift,
             one - rule.decay_plus,
             one - rule.decay_minus,
             rule.trace_impulse,
@@ -297,7 +297,7 @@ def _by_trains(rule: Rule) -> ByTrains:
         return ByTrains(
             rule.a_plus,
             rule.a_minus,
-            rule.evidence_shift,
+            rule.dw_shift,
             0,
             0,
             0,

@@ -1,4 +1,4 @@
-"""What the learning kernels of all rules share: gates, evidence that enters a row, commits of a row."""
+"""What the learning kernels of all rules share: gates, weight changes that enter a row, weight updates of a row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
-from .counter_loops import commit_listed, list_due
+from .counter_loops import list_reached, update_listed
 from .jit import kernel
 from .plastic import CARRY
 
@@ -70,11 +70,11 @@ def gate_all(steps: Any, count: int, gate: Any, applies: bool, bits: int, clip: 
         steps[i] = gated(steps[i], gate, applies, bits, clip)
 
 
-def spread(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
-    """Evidence by presynaptic neuron as that of the synapses of a row.
+def spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+    """Weight changes by presynaptic neuron as those of the synapses of a row.
 
     Args:
-        evidence: of every presynaptic neuron.
+        dw: of every presynaptic neuron.
         dense: whether the row has all of them; otherwise ``cols`` gives that of each synapse.
         cols: see ``dense``.
         first, count: the row's synapses.
@@ -85,37 +85,37 @@ def spread(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: A
 
 
 @overload(spread)
-def _spread(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> Any:
-    def fixed(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
-        _spread_fixed(evidence, dense, cols, first, count, step, largest)
+def _spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> Any:
+    def fixed(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+        _spread_fixed(dw, dense, cols, first, count, step, largest)
 
-    def real(evidence: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+    def real(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
         for m in range(count):
-            step[m] = evidence[m] if dense else evidence[cols[first + m]]
+            step[m] = dw[m] if dense else dw[cols[first + m]]
 
     return fixed if isinstance(step.dtype, types.Integer) else real
 
 
 @kernel
-def _spread_fixed(evidence: Any, dense: bool, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
+def _spread_fixed(dw: Any, dense: bool, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
     if dense:
         for m in range(count):
-            step[m] = min(max(evidence[m], -largest), largest)
+            step[m] = min(max(dw[m], -largest), largest)
     else:
         for m in range(count):
-            step[m] = min(max(evidence[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
+            step[m] = min(max(dw[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
 
 
 @kernel
-def add_shared(total: Any, stored: Any, cols: Any, first: int, count: int, evidence: Any) -> None:
-    """Evidence by presynaptic neuron, added up by the stored weights of the synapses of a row."""
+def add_shared(total: Any, stored: Any, cols: Any, first: int, count: int, dw: Any) -> None:
+    """Weight changes by presynaptic neuron, added up by the stored weights of the synapses of a row."""
     for s in range(first, first + count):
-        total[stored[s]] += evidence[cols[s]]
+        total[stored[s]] += dw[cols[s]]
 
 
 @nb.njit(nogil=True)
 def due_at(c: Any) -> Any:
-    """The size of a counter that a commit has to look at."""
+    """The size of a counter that a weight update has to look at."""
     return np.int64(1) << c.lsb_shift if c.rounding == CARRY else np.int64(1)
 
 
@@ -127,16 +127,16 @@ def close_row(
     index: Any,
     rows: Any,
     row: Any,
-    due: Any,
+    reached: Any,
     weights: Any,
     kept: Any,
     words: Any,
     tally: Any,
 ) -> None:
-    """Commit what a row has left to commit; a float network commits all rows at once elsewhere.
+    """Update the weights of a row by counters that hold whole LSBs; a float network updates all rows elsewhere.
 
     Args:
-        value .. tally: as :func:`.counter_loops.commit_listed` has them; due: scratch.
+        value .. tally: as :func:`.counter_loops.update_listed` has them; reached: scratch.
     """
     raise NotImplementedError("compiled code only")
 
@@ -150,7 +150,7 @@ def _close_row(
     index: Any,
     rows: Any,
     row: Any,
-    due: Any,
+    reached: Any,
     weights: Any,
     kept: Any,
     words: Any,
@@ -164,7 +164,7 @@ def _close_row(
         index: Any,
         rows: Any,
         row: Any,
-        due: Any,
+        reached: Any,
         weights: Any,
         kept: Any,
         words: Any,
@@ -172,9 +172,9 @@ def _close_row(
     ) -> None:
         limit = due_at(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
-            n = list_due(value, first, count, rows[row, 0], limit, due)
+            n = list_reached(value, first, count, rows[row, 0], limit, reached)
             rows[row, 1], rows[row, 2] = max(rows[row, 1], 1 - limit), min(rows[row, 2], limit - 1)
-            commit_listed(value, first, count, due, n, c, index, rows, row, weights, kept, words, tally)
+            update_listed(value, first, count, reached, n, c, index, rows, row, weights, kept, words, tally)
 
     def real(
         value: Any,
@@ -184,7 +184,7 @@ def _close_row(
         index: Any,
         rows: Any,
         row: Any,
-        due: Any,
+        reached: Any,
         weights: Any,
         kept: Any,
         words: Any,

@@ -53,9 +53,9 @@ class Scratch(NamedTuple):
     losses: Any  # (step, target) what a spike of a source adds, which is not positive
     amounts: Any  # those of one target, by step
     chosen: Any  # steps in which there is one
-    evidence: Any  # steps by source
+    dw: Any  # steps by source
     step: Any  # by synapse of a row
-    due: Any  # synapses of a row
+    reached: Any  # synapses of a row
     words: Any  # random numbers of a row
     total: Any  # steps by stored weight, where synapses share it
 
@@ -95,7 +95,7 @@ def _types(plastics: Sequence[Plastic], steps: int) -> tuple[Any, Any]:
     if plastics[0].plus.dtype == np.float64:
         return np.float64, np.float64
     narrow = all(
-        max(r.a_plus, r.a_minus) * r.trace_max + (1 << r.evidence_shift) < 1 << 31
+        max(r.a_plus, r.a_minus) * r.trace_max + (1 << r.dw_shift) < 1 << 31
         and r.chunk >= _FEW_ROWS
         and r.largest * steps * GATE_MAX < 1 << 31
         for r in (p.by_trains for p in plastics)
@@ -186,7 +186,7 @@ def _step_trace(
         trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
     ) -> None:
         if wanted:
-            _fixed_gains(trace, gains[t], amplitude, r.evidence_shift)
+            _fixed_gains(trace, gains[t], amplitude, r.dw_shift)
         for k in range(count):
             i = np.uint64(listed[k])
             trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
@@ -206,10 +206,10 @@ def _step_trace(
 
 
 @kernel
-def _fixed_gains(trace: Any, gains: Any, amplitude: int, evidence_shift: int) -> None:
+def _fixed_gains(trace: Any, gains: Any, amplitude: int, dw_shift: int) -> None:
     """Amplitude times trace, shifted right and rounded half up; negative for a negative amplitude."""
-    factor, shift = as_in(trace, abs(amplitude)), as_in(trace, evidence_shift)
-    half = as_in(trace, (np.int64(1) << evidence_shift) >> 1)
+    factor, shift = as_in(trace, abs(amplitude)), as_in(trace, dw_shift)
+    half = as_in(trace, (np.int64(1) << dw_shift) >> 1)
     if amplitude < 0:
         for i in range(len(trace)):
             gains[i] = -shift_right(as_in(trace, as_in(trace, factor * trace[i]) + half), shift)
@@ -252,8 +252,8 @@ def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, 
 
 
 @kernel
-def _pair_evidence(
-    evidence: Any,
+def _pair_dw(
+    dw: Any,
     gains: Any,
     words: Any,
     losses: Any,
@@ -266,20 +266,20 @@ def _pair_evidence(
     chunk: int,
 ) -> None:
     """Steps by source of the target ``row``, which fires in ``steps[begin:end]``."""
-    width = len(evidence)
+    width = len(dw)
     for i in range(width):
-        evidence[i] = 0
+        dw[i] = 0
     for i in range(0, width // 128 * 128, 128):
-        _add_128(evidence, i, gains, i, width, steps, begin, end, 0, 0, chunk)
+        _add_128(dw, i, gains, i, width, steps, begin, end, 0, 0, chunk)
     if width % 128:
-        _add_64(evidence, width - BITS, gains, width - BITS, width, steps, begin, end, 0, 0, chunk)
+        _add_64(dw, width - BITS, gains, width - BITS, width, steps, begin, end, 0, 0, chunk)
     n = 0
     for t in range(steps[begin] + 1, len(amounts)):
         amounts[t] = losses[t, row]
         chosen[n] = t
         n += losses[t, row] != 0
     for i in range(0, width, BITS):
-        add_where(evidence, i, words, i // BITS, width // BITS, chosen, 0, n, amounts, chunk)
+        add_where(dw, i, words, i // BITS, width // BITS, chosen, 0, n, amounts, chunk)
 
 
 def agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
@@ -300,25 +300,25 @@ def _agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any,
 
 
 @kernel
-def _agreement_evidence(
-    evidence: Any, words: Any, amounts: Any, steps: Any, begin: int, end: int, count: Any, n: int, r: Any
+def _agreement_dw(
+    dw: Any, words: Any, amounts: Any, steps: Any, begin: int, end: int, count: Any, n: int, r: Any
 ) -> None:
     """Steps of SADP by source, of a target that fires in ``steps[begin:end]``; ``amounts`` are ones."""
-    width = len(evidence)
+    width = len(dw)
     for i in range(width):
-        evidence[i] = 0
+        dw[i] = 0
     for i in range(0, width, BITS):
-        add_where(evidence, i, words, i // BITS, width // BITS, steps, begin, end, amounts, r.chunk)
+        add_where(dw, i, words, i // BITS, width // BITS, steps, begin, end, amounts, r.chunk)
     b, length = end - begin, len(amounts)
     for i in range(n):
         a = count[i]
         denominator = length * (a + b) - 2 * a * b
         # A silent source, or both in every step, has a numerator of 0.
         if a == 0 or denominator == 0:
-            evidence[i] = 0
+            dw[i] = 0
         else:
-            evidence[i] = agreement_step(
-                2 * (length * evidence[i] - a * b), denominator, r.a_plus, r.a_minus, r.kappa_bits, r.evidence_shift
+            dw[i] = agreement_step(
+                2 * (length * dw[i] - a * b), denominator, r.a_plus, r.a_minus, r.kappa_bits, r.dw_shift
             )
 
 
@@ -333,7 +333,7 @@ def train_window(
     post_at: int,
     post_stride: int,
     length: int,
-    commits: bool,
+    updates: bool,
     index: int,
     weights: Any,
     tally: Any,
@@ -345,10 +345,10 @@ def train_window(
 
     Args:
         plastic: the projection; its counters are changed.
-        window: which of those seen.
+        window: which of those observed.
         pre, post: spikes of both ends; those of step t begin at flat index ``at + t * stride``.
         length: steps of the window.
-        commits, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
+        updates, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
         scratch: of this thread, made for windows of that length.
         member, members: who this is.
     """
@@ -356,7 +356,7 @@ def train_window(
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     stored, dense, shared, paired = plastic.stored, plastic.dense, plastic.shared, plastic.kind == BY_TRACE
     pre_size, post_size = ends.pre_size, ends.post_size
-    evidence, step, due, words = scratch.evidence, scratch.step, scratch.due, scratch.words
+    dw, step, reached, words = scratch.dw, scratch.step, scratch.reached, scratch.words
     amounts, steps, largest = scratch.amounts, scratch.post_steps, c.high - c.low
     total = scratch.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
@@ -399,8 +399,8 @@ def train_window(
         if gate != 0 and scratch.post_count[row]:
             fired, fired_end = scratch.post_first[row], scratch.post_first[row + 1]
             if paired:
-                _pair_evidence(
-                    evidence,
+                _pair_dw(
+                    dw,
                     scratch.gains,
                     scratch.pre_words,
                     scratch.losses,
@@ -413,19 +413,17 @@ def train_window(
                     r.chunk,
                 )
             else:
-                _agreement_evidence(
-                    evidence, scratch.pre_words, amounts, steps, fired, fired_end, scratch.pre_count, pre_size, r
-                )
-            gate_all(evidence, pre_size, gate, applies, g.bits, g.clip)
+                _agreement_dw(dw, scratch.pre_words, amounts, steps, fired, fired_end, scratch.pre_count, pre_size, r)
+            gate_all(dw, pre_size, gate, applies, g.bits, g.clip)
             if shared:
-                add_shared(total, stored, cols, first, count, evidence)
+                add_shared(total, stored, cols, first, count, dw)
             else:
-                spread(evidence, dense, cols, first, count, step, largest)
+                spread(dw, dense, cols, first, count, step, largest)
                 add(value, first, count, step, c, rows, row, tally)
-        if commits and not shared:
-            close_row(value, first, count, c, index, rows, row, due, weights, kept, words, tally)
+        if updates and not shared:
+            close_row(value, first, count, c, index, rows, row, reached, weights, kept, words, tally)
     if shared and member == 0:
         spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
-        if commits:
-            close_row(value, 0, len(total), c, index, rows, 0, due, weights, kept, words, tally)
+        if updates:
+            close_row(value, 0, len(total), c, index, rows, 0, reached, weights, kept, words, tally)

@@ -17,7 +17,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .counter_loops import add, commit_listed, touch
+from .counter_loops import add, touch, update_listed
 from .jit import as_in, kernel, stored_driver
 from .plastic import Plastic, largest_sizes
 from .row_loops import NEVER, add_shared, close_row, due_at, gated, own_gate, spread
@@ -87,10 +87,10 @@ def _limit(small: Any, table: Any, entries: int, largest: int) -> None:
 
 
 @kernel
-def _look_up(evidence: Any, table: Any, ticks: Any, count: int) -> None:
+def _look_up(dw: Any, table: Any, ticks: Any, count: int) -> None:
     """Steps of ``count`` neurons by their ticks."""
     for i in range(count):
-        evidence[i] = table[np.uint64(ticks[i])]
+        dw[i] = table[np.uint64(ticks[i])]
 
 
 @kernel
@@ -141,19 +141,19 @@ def touch_row(
     others: Any,
     order: Any,
     start: Any,
-    due: Any,
+    reached: Any,
     limit: Any,
     tally: Any,
 ) -> Any:
-    """A window's evidence of a dense row by a plan, unless a synapse might be cut that is not touched.
+    """A window's weight changes of a dense row by a plan, unless a synapse might be cut that is not touched.
 
     Args:
-        value, first, c, rows, row, due, limit, tally: as the kernels of counters have them.
+        value, first, c, rows, row, reached, limit, tally: as the kernels of counters have them.
         table, runs, n_runs, others: the plan.
         order, start: the presynaptic neurons by tick.
 
     Returns:
-        How many synapses it has listed in ``due``, or -1 if nothing has happened.
+        How many synapses it has listed in ``reached``, or -1 if nothing has happened.
     """
     raise NotImplementedError("compiled code only")
 
@@ -171,7 +171,7 @@ def _touch_row(
     others: Any,
     order: Any,
     start: Any,
-    due: Any,
+    reached: Any,
     limit: Any,
     tally: Any,
 ) -> Any:
@@ -187,7 +187,7 @@ def _touch_row(
         others: Any,
         order: Any,
         start: Any,
-        due: Any,
+        reached: Any,
         limit: Any,
         tally: Any,
     ) -> Any:
@@ -196,10 +196,10 @@ def _touch_row(
         if least < c.low or most > c.high or abs(base) > c.base_max:
             return -1
         rows[row, 0], rows[row, 1], rows[row, 2] = base, least, most
-        n_due = 0
+        n_reached = 0
         for m in range(n_runs):
             i = runs[m]
-            n_due = touch(
+            n_reached = touch(
                 value,
                 first,
                 order,
@@ -212,11 +212,11 @@ def _touch_row(
                 rows,
                 row,
                 limit,
-                due,
-                n_due,
+                reached,
+                n_reached,
                 tally,
             )
-        return n_due
+        return n_reached
 
     def real(
         value: Any,
@@ -230,7 +230,7 @@ def _touch_row(
         others: Any,
         order: Any,
         start: Any,
-        due: Any,
+        reached: Any,
         limit: Any,
         tally: Any,
     ) -> Any:
@@ -251,10 +251,10 @@ class Scratch(NamedTuple):
     table: Any  # steps by presynaptic tick, in the type of the rule
     small: Any  # in that of the counters
     runs: Any  # ticks
-    evidence: Any  # steps by presynaptic neuron, in the type of the counters
+    dw: Any  # steps by presynaptic neuron, in the type of the counters
     whole: Any  # in that of the rule
     step: Any  # steps by synapse of a row
-    due: Any  # synapses of a row
+    reached: Any  # synapses of a row
     words: Any  # random numbers of a row
     total: Any  # steps by stored weight, where synapses share it
 
@@ -302,7 +302,7 @@ def _count_fired(ticks: Any, silent: int) -> int:
 def ssdp_window(
     plastic: Any,
     window: int,
-    commits: bool,
+    updates: bool,
     index: int,
     weights: Any,
     tally: Any,
@@ -314,10 +314,10 @@ def ssdp_window(
 
     Args:
         plastic: the projection; its counters are changed.
-        window: which of those seen.
-        commits: whether a commit follows.
-        index: number of commits before it.
-        weights: the program's, changed by the commit.
+        window: which of those observed.
+        updates: whether a weight update follows.
+        index: number of weight updates before it.
+        weights: the program's, changed by the weight update.
         tally: counters that were cut, weights that were cut; added to.
         scratch: of this thread.
         member, members: who this is.
@@ -327,8 +327,8 @@ def ssdp_window(
     plus, minus, stored, dense, shared = plastic.plus, plastic.minus, plastic.stored, plastic.dense, plastic.shared
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
     n, largest, order, start = len(pre), c.high - c.low, scratch.pre_order, scratch.pre_start
-    table, runs, evidence, step = scratch.table, scratch.runs, scratch.evidence, scratch.step
-    due, words, total = scratch.due, scratch.words, scratch.total[: len(value) if shared else 0]
+    table, runs, dw, step = scratch.table, scratch.runs, scratch.dw, scratch.step
+    reached, words, total = scratch.reached, scratch.words, scratch.total[: len(value) if shared else 0]
     begin, end = part(len(post), member, members, 1)
     if shared:
         begin, end = 0, len(post) if member == 0 else 0
@@ -342,7 +342,7 @@ def ssdp_window(
     for j in range(silent + 1):
         # What is made for one neuron serves all with the same tick and gate.
         planned = filled = False
-        held, others, n_runs, touched = gate, plus[0], 0, 0
+        table_gate, others, n_runs, touched = gate, plus[0], 0, 0
         for m in range(scratch.post_start[j], scratch.post_start[j + 1]):
             row = scratch.post_order[m]
             first = row_start[row]
@@ -350,16 +350,16 @@ def ssdp_window(
             if outside:
                 gate = gates[window, row]
             if gate != 0:
-                if gate != held:
+                if gate != table_gate:
                     planned = filled = False
-                    held = gate
+                    table_gate = gate
                 if lazy and not planned:
                     others, n_runs, touched = _plan(table, runs, j, start, plus, minus, r, gate, applies, g)
                     planned = True
                 listed = -1
                 if lazy and touched * _TOUCH <= count:
-                    # A row at rest has nothing to commit but what this window brings.
-                    at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
+                    # In a row at rest only the weight changes of this window can lead to a weight update.
+                    at_rest = updates and rows[row, 1] > -limit and rows[row, 2] < limit
                     listed = touch_row(
                         value,
                         first,
@@ -372,7 +372,7 @@ def ssdp_window(
                         others,
                         order,
                         start,
-                        due,
+                        reached,
                         limit if at_rest else NEVER,
                         tally,
                     )
@@ -383,21 +383,23 @@ def ssdp_window(
                             _look_up(scratch.whole, table, scratch.ticks, n)
                         else:
                             _limit(scratch.small, table, silent + 1, largest)
-                            _look_up(evidence, scratch.small, scratch.ticks, n)
+                            _look_up(dw, scratch.small, scratch.ticks, n)
                         filled = True
                     if shared:
                         add_shared(total, stored, cols, first, count, scratch.whole)
                     elif dense:
-                        add(value, first, count, evidence, c, rows, row, tally)
+                        add(value, first, count, dw, c, rows, row, tally)
                     else:
-                        spread(evidence, False, cols, first, count, step, largest)
+                        spread(dw, False, cols, first, count, step, largest)
                         add(value, first, count, step, c, rows, row, tally)
                 elif listed > 0:
-                    commit_listed(value, first, count, due, listed, c, index, rows, row, weights, kept, words, tally)
-            if commits and not shared:
-                close_row(value, first, count, c, index, rows, row, due, weights, kept, words, tally)
+                    update_listed(
+                        value, first, count, reached, listed, c, index, rows, row, weights, kept, words, tally
+                    )
+            if updates and not shared:
+                close_row(value, first, count, c, index, rows, row, reached, weights, kept, words, tally)
     if shared and member == 0:
         spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
-        if commits:
-            close_row(value, 0, len(total), c, index, rows, 0, due, weights, kept, words, tally)
+        if updates:
+            close_row(value, 0, len(total), c, index, rows, 0, reached, weights, kept, words, tally)

@@ -2,7 +2,7 @@
 
 Lava's own learning rules cannot express SSDP (they see spikes, not windows), and its Dense and LIF
 cannot be set back to the start between samples: learning runs on our Processes throughout. Samples
-of one commit see the same weights and lie side by side; those of the next commit follow.
+of one weight update see the same weights and lie side by side; those of the next weight update follow.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ class Rounds:
         width: samples side by side.
         first: number of the first sample of each round.
         sizes: number of samples of each round.
-        commits: whether a commit ends the round.
+        updates: whether a weight update ends the round.
     """
 
     steps: int
     width: int
     first: list[int]
     sizes: list[int]
-    commits: list[bool]
+    updates: list[bool]
 
     @staticmethod
     def of(drive: Drive, plan: LearningPlan, widest: int) -> Rounds:
-        """The samples of each commit, in rounds of at most ``widest``."""
+        """The samples of each weight update, in rounds of at most ``widest``."""
         groups = plan.groups(drive.batch)
         width = min(widest, max(stop - start for start, stop, _ in groups))
         rounds = Rounds(drive.steps, width, [], [], [])
-        for start, stop, commits in groups:
+        for start, stop, updates in groups:
             for first in range(start, stop, width):
                 rounds.first.append(first)
                 rounds.sizes.append(min(first + width, stop) - first)
-                rounds.commits.append(commits and first + width >= stop)
+                rounds.updates.append(updates and first + width >= stop)
         return rounds
 
     def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -85,7 +85,7 @@ class LearningTask:
 
 
 def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list[Learned]:
-    """Run several learning tasks in one worker; in each, weights move at commits only."""
+    """Run several learning tasks in one worker; in each, the weights are updated between rounds only."""
     jobs: list[Job] = []
     owners: list[int] = []  # of each job, the number of its task
     for number, task in enumerate(tasks):
@@ -116,13 +116,13 @@ def _jobs(task: LearningTask, widest: int) -> list[Job]:
 def _learned(task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]], info: Mapping[str, Any]) -> Learned:
     found = {name: arrays[projection_node(name)] for name in task.plan.rules}
     weights, counters = ({name: a[key] for name, a in found.items()} for key in ("weights", "counters"))
-    seen = {name: (a["pre"], a["post"]) for name, a in found.items()}
+    observed = {name: (a["pre"], a["post"]) for name, a in found.items()}
     if not isinstance(task.network, FixedNetwork):
-        return Learned(weights, counters, seen, info=info)
+        return Learned(weights, counters, observed, info=info)
     return Learned(
         weights,
         counters,
-        seen,
+        observed,
         {name: int(a["clipped"]) for name, a in found.items()},
         {name: int(a["full"]) for name, a in found.items()},
         info=info,
@@ -179,7 +179,7 @@ def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rou
         "restart": rounds.steps,
         "windows": plan.windows_per_sample,
         "sizes": np.array(rounds.sizes),
-        "commits": np.array(rounds.commits),
+        "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
         **rule_parameters(rule, rounds.steps // plan.windows_per_sample),
@@ -205,5 +205,5 @@ def _counter(rule: CounterRule, q: FixedProjection, plan: LearningPlan, layer: i
         "random": Function(str(philox.__file__), philox.synapse_random.__name__),
         "seed": plan.seed,
         "layer": layer,
-        "first_commit": plan.first_commit,
+        "first_update": plan.first_update,
     }

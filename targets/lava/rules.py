@@ -1,4 +1,4 @@
-"""Learning rules as parameters of our PlasticConnection; see :mod:`.worker.evidence` for their names.
+"""Learning rules as parameters of our PlasticConnection; see :mod:`.worker.weight_changes` for their names.
 
 Integer products and decays go as tables over every value that can come, made by the toolkit's own
 arithmetic: the worker, which may lack the toolkit, only looks them up.
@@ -52,8 +52,8 @@ def _ssdp(rule: Any, steps: int) -> dict[str, Any]:
     if isinstance(rule, FixedSSDP):
         plus, minus = rule.tables
     else:
-        kernels = rule.kernels(np.arange(silent + 1))
-        plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
+        learning_windows = rule.learning_windows(np.arange(silent + 1))
+        plus, minus = rule.a_plus * learning_windows[0], rule.a_baseline * learning_windows[1]
     return {
         "rule": "SSDP",
         "plus": plus,
@@ -81,8 +81,8 @@ def _stdp(rule: Any, _steps: int) -> dict[str, Any]:
     kept = [(values * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS for decay in (rule.decay_plus, rule.decay_minus)]
     return {
         **common,
-        "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
-        "minus": rounded_product(rule.a_minus, values, rule.evidence_shift),
+        "plus": rounded_product(rule.a_plus, values, rule.dw_shift),
+        "minus": rounded_product(rule.a_minus, values, rule.dw_shift),
         "impulse": rule.trace_impulse,
         "trace_max": rule.trace_max,
         "keep_plus": kept[0],
@@ -97,8 +97,8 @@ def _sadp(rule: Any, _steps: int) -> dict[str, Any]:
     return {
         "rule": "SADP",
         "kappa_bits": rule.kappa_bits,
-        "plus": rounded_product(rule.a_plus, values, rule.evidence_shift),
-        "minus": rounded_product(rule.a_minus, values, rule.evidence_shift),
+        "plus": rounded_product(rule.a_plus, values, rule.dw_shift),
+        "minus": rounded_product(rule.a_minus, values, rule.dw_shift),
     }
 
 

@@ -94,7 +94,7 @@ class LavaTarget(Target):
         return run_all([Task(network, drive, record)], options)[0]
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
-        """Learn window by window, the samples of a commit side by side."""
+        """Learn window by window, the samples between two weight updates side by side."""
         plan.check_windows(drive.steps)
         return learn_all([LearningTask(network, drive, plan)], options)[0]
 

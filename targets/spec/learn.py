@@ -11,7 +11,7 @@ from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
-from ssdp_hw.rules.counter import accumulate, commit
+from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record
 from ssdp_hw.running.target import Learned, LearningPlan
@@ -23,21 +23,21 @@ Bool = NDArray[np.bool_]
 Overflow = dict[str, OverflowCount]
 
 
-class _Seen:
-    """What the rules hold of every window so far, by projection."""
+class _Observer:
+    """What the rules have observed of every window so far, by projection."""
 
     def __init__(self, network: AnyNetwork, plan: LearningPlan) -> None:
         self.network, self.plan = network, plan
         self.kept: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {name: ([], []) for name in plan.rules}
 
-    def look(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
-        """What a rule holds of these samples."""
+    def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
+        """What a rule observes of these samples."""
         p = self.network.projection(name)
         ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
-        seen = rule.observe(*ends)
-        for kept, raster, group in zip(self.kept[name], ends, (seen.pre, seen.post), strict=True):
+        observed = rule.observe(*ends)
+        for kept, raster, group in zip(self.kept[name], ends, (observed.pre, observed.post), strict=True):
             kept.append(raster if rule.keeps_raster else group.time)
-        return seen
+        return observed
 
     def joined(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         """All windows together."""
@@ -75,9 +75,9 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
     }
     clipped, full = dict.fromkeys(rules, 0), dict.fromkeys(rules, 0)
     overflow: Overflow = {}
-    seen = _Seen(network, plan)
-    commits = plan.first_commit
-    for start, stop, commits_now in plan.groups(drive.batch):
+    observer = _Observer(network, plan)
+    updates = plan.first_update
+    for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
         run = run_fixed(network.with_mantissas(weights), part, _record(network, ends))
         for name, count in (run.overflow or {}).items():
@@ -86,15 +86,15 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
             p, gates = projections[name], plan.gates.get(name)
-            held = seen.look(name, rule, rasters)
+            observed = observer.observe(name, rule, rasters)
             outside = None if gates is None else gates[first:]
             rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
-                e = rule.update(held, window, rows, cols, outside)
+                e = rule.weight_change(observed, window, rows, cols, outside)
                 counters[name], saturated = accumulate(rule, counters[name], p.sum_shared(e))
                 full[name] += saturated
-            if commits_now:  # windows after the last full group stay in the counters
-                weights[name], counters[name], cut = commit(
+            if updates_now:  # windows after the last full group stay in the counters
+                weights[name], counters[name], cut = update_weights(
                     rule,
                     weights[name],
                     counters[name],
@@ -102,11 +102,11 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
                     p.format.mantissa_max,
                     seed=plan.seed,
                     layer=network.layer(name),
-                    index=commits,
+                    index=updates,
                 )
                 clipped[name] += cut
-        commits += commits_now
-    return Learned(weights, counters, seen.joined(), clipped, full, overflow)
+        updates += updates_now
+    return Learned(weights, counters, observer.joined(), clipped, full, overflow)
 
 
 def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
@@ -118,21 +118,23 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     gathered: dict[str, NDArray[Any]] = {
         name: np.array(plan.counters.get(name, np.zeros(w.size)), np.float64) for name, w in weights.items()
     }
-    seen = _Seen(network, plan)
-    for start, stop, commits_now in plan.groups(drive.batch):
+    observer = _Observer(network, plan)
+    for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
         current = {n: with_synapse_values(p.weight, weights[n]) for n, p in projections.items()}
         run = run_float(network.with_weights(current), part, _record(network, ends))
         rasters = {**part.spikes, **run.spikes}
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
-            held = seen.look(name, rule, rasters)
+            observed = observer.observe(name, rule, rasters)
             outside = None if name not in plan.gates else plan.gates[name][first:]
             p = projections[name]
             rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
-                gathered[name] = gathered[name] + p.sum_shared(rule.update(held, window, rows, cols, outside))
-            if commits_now:
+                gathered[name] = gathered[name] + p.sum_shared(
+                    rule.weight_change(observed, window, rows, cols, outside)
+                )
+            if updates_now:
                 weights[name] = weights[name] + gathered[name]
                 gathered[name] = np.zeros_like(gathered[name])
-    return Learned(weights, gathered, seen.joined())
+    return Learned(weights, gathered, observer.joined())

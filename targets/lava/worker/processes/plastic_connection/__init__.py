@@ -14,7 +14,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from scipy.sparse import csr_matrix, issparse
 
-from ...evidence import RULES
+from ...weight_changes import RULES
 from ..connection import AbstractConnectionModel
 
 
@@ -29,12 +29,12 @@ class PlasticConnection(AbstractProcess):
         weights, delays, weight_exp, batch, restart: see Connection.
         windows: windows of equal length in a sample.
         sizes: number of samples in each round.
-        commits: whether the weights move at the end of each round.
-        rule: name of the rule; what it needs beside: see :mod:`worker.evidence`.
+        updates: whether the weights move at the end of each round.
+        rule: name of the rule; what it needs beside: see :mod:`worker.weight_changes`.
         gates: gates from outside, shape (window, post).
         own_gate: parameters of the gate that the rule makes itself.
         further: what else the model needs, see there.
-        record: where the last step writes weights, counters and what was seen: ``file`` and ``steps``.
+        record: where the last step writes weights, counters and what was observed: ``file`` and ``steps``.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PlasticConnection(AbstractProcess):
         restart: int,
         windows: int,
         sizes: Any,
-        commits: Any,
+        updates: Any,
         rule: str,
         weight_exp: int = 0,
         gates: Any = None,
@@ -60,7 +60,7 @@ class PlasticConnection(AbstractProcess):
             restart=restart,
             windows=windows,
             sizes=sizes,
-            commits=commits,
+            updates=updates,
             rule=rule,
             weight_exp=weight_exp,
             gates=gates,
@@ -90,7 +90,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.rows, self.cols = (index.reshape(-1) for index in np.indices((post, pre)))
         self.rule = RULES[p["rule"]](p)
         self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
-        self.seen: tuple[list[Any], list[Any]] = ([], [])  # of every window so far
+        self.observed: tuple[list[Any], list[Any]] = ([], [])  # of every window so far
 
     def run_spk(self) -> None:
         super().run_spk()
@@ -103,11 +103,11 @@ class AbstractPlasticModel(AbstractConnectionModel):
                 ends = [np.split(raster[:, sample], p["windows"]) for raster in self.rasters]
                 for pre, post in zip(*ends, strict=True):
                     self.learn(pre, post)
-            if p["commits"][number]:
-                self.commit()
+            if p["updates"][number]:
+                self.update_weights()
         if self.time_step == p["record"]["steps"]:
-            seen = [np.stack(held, self.rule.axis) for held in self.seen]
-            np.savez(p["record"]["file"], pre=seen[0], post=seen[1], **self.results())
+            observed = [np.stack(observation, self.rule.axis) for observation in self.observed]
+            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results())
 
     def learn(self, pre: Any, post: Any) -> None:
         """Learn from the spikes of one window, shapes (time, n)."""
@@ -116,10 +116,10 @@ class AbstractPlasticModel(AbstractConnectionModel):
         if p["own_gate"] is not None:
             gate = self.own_gate(int(pre.any(axis=0).sum()), int(post.any(axis=0).sum()))
         elif p["gates"] is not None:
-            gate = p["gates"][len(self.seen[0])][self.rows]
-        for seen, spikes in zip(self.seen, (pre, post), strict=True):
-            seen.append(self.rule.hold(spikes))
-        self.gather(self.gated(self.rule.step(self.seen[0][-1], self.seen[1][-1], self.rows, self.cols), gate))
+            gate = p["gates"][len(self.observed[0])][self.rows]
+        for observed, spikes in zip(self.observed, (pre, post), strict=True):
+            observed.append(self.rule.observe(spikes))
+        self.gather(self.gated(self.rule.step(self.observed[0][-1], self.observed[1][-1], self.rows, self.cols), gate))
 
     def act(self, values: Any) -> None:
         """Let these weights, one a synapse in row-major order, act from the next step on."""
@@ -146,7 +146,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
         """Add the step of a window to the counters."""
         raise NotImplementedError
 
-    def commit(self) -> None:
+    def update_weights(self) -> None:
         """Move the weights."""
         raise NotImplementedError
 
@@ -159,12 +159,12 @@ class AbstractPlasticModel(AbstractConnectionModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyPlasticFixed(AbstractPlasticModel):
-    """Integers: evidence gathers in a saturating counter of each synapse.
+    """Integers: weight changes gather in a saturating counter of each synapse.
 
     Needs ``counter_min``, ``counter_max``, ``counters`` (first values), ``gate_bits``, ``lsb_shift``
     (counter units of one weight LSB), ``weight_shift`` (from stored integer to weight), ``stored_min``,
     ``stored_max``, ``rounding``, and for stochastic rounding ``random``, ``seed``, ``layer`` and
-    ``first_commit``. ``own_gate`` is (offset, slope, shift).
+    ``first_update``. ``own_gate`` is (offset, slope, shift).
     """
 
     a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
@@ -174,7 +174,7 @@ class PyPlasticFixed(AbstractPlasticModel):
         super().__init__(proc_params)
         self.stored = self.initial().astype(np.int64) >> proc_params["weight_shift"]
         self.counters = np.array(proc_params["counters"], np.int64)
-        self.full = self.clipped = self.commits = 0
+        self.full = self.clipped = self.updates = 0
 
     def scaled(self, total: Any) -> Any:
         exponent = self.proc_params["weight_exp"]
@@ -199,7 +199,7 @@ class PyPlasticFixed(AbstractPlasticModel):
         self.full += int(out.sum())
         np.clip(self.counters, p["counter_min"], p["counter_max"], out=self.counters)
 
-    def commit(self) -> None:
+    def update_weights(self) -> None:
         p, k = self.proc_params, self.proc_params["lsb_shift"]
         sign, magnitude = np.sign(self.counters), np.abs(self.counters)
         if p["rounding"] == "carry":
@@ -210,10 +210,10 @@ class PyPlasticFixed(AbstractPlasticModel):
             self.counters[:] = 0
         else:
             index = np.arange(self.counters.size)
-            drawn = p["random"](p["seed"], p["layer"], index, p["first_commit"] + self.commits, k)
+            drawn = p["random"](p["seed"], p["layer"], index, p["first_update"] + self.updates, k)
             move = (self.counters + drawn) >> k
             self.counters[:] = 0
-        self.commits += 1
+        self.updates += 1
         self.stored += move
         out = (self.stored < p["stored_min"]) | (self.stored > p["stored_max"])
         self.clipped += int(out.sum())
@@ -233,7 +233,7 @@ class PyPlasticFixed(AbstractPlasticModel):
 @requires(CPU)
 @tag("floating_pt")
 class PyPlasticFloat(AbstractPlasticModel):
-    """float64: steps are clipped and gathered until a commit adds them.
+    """float64: steps are clipped and gathered until a weight update adds them.
 
     Needs ``counters`` (steps gathered before) and ``clip``. ``own_gate`` is (k, mean, deviation).
     """
@@ -258,7 +258,7 @@ class PyPlasticFloat(AbstractPlasticModel):
     def gather(self, step: Any) -> None:
         self.counters = self.counters + step
 
-    def commit(self) -> None:
+    def update_weights(self) -> None:
         self.weights = self.weights + self.counters
         self.counters = np.zeros_like(self.weights)
         self.act(self.weights)

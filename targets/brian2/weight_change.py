@@ -1,4 +1,4 @@
-"""What a window brings to each synapse, by rule, as Brian2 code: one function a rule.
+"""The weight change of each synapse in a window, by rule, as Brian2 code: one function for each rule.
 
 In integers every variable is int64, ``//`` stands for a right shift and ``clip`` takes plain names; see
 :mod:`.fixed_neurons`. Integer and float rules have the same shape, and here as far as possible the
@@ -26,8 +26,8 @@ TICK = 1 * second
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """How synapses find what a window brings them.
+class WeightChange:
+    """How synapses compute their weight change in a window.
 
     Attributes:
         pre, post: what the neurons of source and target remember.
@@ -48,8 +48,8 @@ class Evidence:
     namespace: Mapping[str, Any] = field(default_factory=dict)
 
 
-def evidence_of(rule: LocalRule, steps: int, label: str) -> Evidence:
-    """Evidence of a rule that the target knows.
+def weight_change_of(rule: LocalRule, steps: int, label: str) -> WeightChange:
+    """The weight change by a rule that the target knows.
 
     Args:
         rule: the rule.
@@ -64,7 +64,7 @@ def evidence_of(rule: LocalRule, steps: int, label: str) -> Evidence:
     return _sadp(rule, steps)
 
 
-def _ssdp(rule: SSDP | FixedSSDP, steps: int, label: str) -> Evidence:
+def _ssdp(rule: SSDP | FixedSSDP, steps: int, label: str) -> WeightChange:
     """A table by distance in ticks (rows) and number of neurons that fired (0, 1, 2)."""
     fixed = isinstance(rule, FixedSSDP)
     shift = rule.time_shift if fixed else 0
@@ -72,7 +72,7 @@ def _ssdp(rule: SSDP | FixedSSDP, steps: int, label: str) -> Evidence:
     if isinstance(rule, FixedSSDP):
         plus, minus = (table[: silent + 1].astype(float) for table in rule.tables)  # a TimedArray is of floats
     else:
-        kernels = rule.kernels(np.arange(silent + 1))
+        kernels = rule.learning_windows(np.arange(silent + 1))
         plus, minus = rule.a_plus * kernels[0], rule.a_baseline * kernels[1]
     neither = np.zeros_like(minus) if rule.silent_pairs is SilentPairs.SKIP else -minus
     table = TimedArray(np.stack([neither, -minus, plus], axis=1), dt=TICK, name=f"evidence_{label}")
@@ -83,10 +83,10 @@ distance = abs({register.name}_post - {register.name}_pre)
 fired = int({register.name}_post < SILENT) + int({register.name}_pre < SILENT)
 wanted = {f"int({found})" if fixed else found}
 """
-    return Evidence(register, register, wanted, namespace={table.name: table, "TICK": TICK, "SILENT": silent})
+    return WeightChange(register, register, wanted, namespace={table.name: table, "TICK": TICK, "SILENT": silent})
 
 
-def _stdp(rule: STDP | FixedSTDP, label: str) -> Evidence:
+def _stdp(rule: STDP | FixedSTDP, label: str) -> WeightChange:
     """Each spike meets the trace of the other neuron; its own raises its trace after that."""
     fixed = isinstance(rule, FixedSTDP)
     names = f"source_trace_{label}", f"target_trace_{label}"
@@ -105,7 +105,7 @@ def _stdp(rule: STDP | FixedSTDP, label: str) -> Evidence:
     product = "(({amplitude}*{trace} + HALF_UNIT)//UNIT)" if fixed else "{amplitude}*{trace}"
     minus = product.format(amplitude="A_MINUS", trace=f"{names[1]}_post")
     plus = product.format(amplitude="A_PLUS", trace=f"{names[0]}_pre")
-    return Evidence(
+    return WeightChange(
         traces[0],
         traces[1],
         "\nwanted = brought\nbrought = 0\n",
@@ -143,10 +143,10 @@ wanted = (A_PLUS*above + A_MINUS*(1 - above))*(1.0*excess)/divisor
 """
 
 
-def _sadp(rule: SADP | FixedSADP, steps: int) -> Evidence:
+def _sadp(rule: SADP | FixedSADP, steps: int) -> WeightChange:
     """Spike counts of the neurons, and the steps in which both fired."""
     count = spike_count()
-    return Evidence(
+    return WeightChange(
         count,
         count,
         _KAPPA + (_FIXED_KAPPA if isinstance(rule, FixedSADP) else _FLOAT_KAPPA),
@@ -160,5 +160,5 @@ def _sadp(rule: SADP | FixedSADP, steps: int) -> Evidence:
 def _amplitudes(rule: STDP | SADP | FixedSTDP | FixedSADP) -> dict[str, Any]:
     found: dict[str, Any] = {"A_PLUS": rule.a_plus, "A_MINUS": rule.a_minus}
     if isinstance(rule, FixedSTDP | FixedSADP):
-        found |= {"UNIT": 1 << rule.evidence_shift, "HALF_UNIT": (1 << rule.evidence_shift) >> 1}
+        found |= {"UNIT": 1 << rule.dw_shift, "HALF_UNIT": (1 << rule.dw_shift) >> 1}
     return found

@@ -1,7 +1,7 @@
-"""What one window brings to every synapse, by rule, before any gate.
+"""The weight change of every synapse in one window, by rule, before any gate.
 
-A rule holds something of each population in a window (``hold``, from its spikes of shape (time, n)), and
-the step of the synapses (rows[s], cols[s]) follows from what it holds of both (``step``). Both
+A rule observes each population in a window (``observe``, from its spikes of shape (time, n)), and the step of
+the synapses (rows[s], cols[s]) follows from both observations (``step``). Both
 arithmetics share this: a factor is a number in float; in integers it is a table, which holds the
 rounded product for every value that can come.
 """
@@ -26,12 +26,12 @@ class SSDP:
     ``last``, ``skip_silent``, ``time_shift`` (a tick is ``2**time_shift`` steps) and ``silent``.
     """
 
-    axis = 0  # of the windows, where what is held of them is put together
+    axis = 0  # of the windows, along which the observations of a run are stacked
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.p = parameters
 
-    def hold(self, spikes: Any) -> Any:
+    def observe(self, spikes: Any) -> Any:
         step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
         return np.where(spikes.any(axis=0), step >> self.p["time_shift"], self.p["silent"])
 
@@ -46,14 +46,14 @@ class SSDP:
 
 
 class Trains:
-    """A rule that holds all spikes of a window."""
+    """A rule that observes all spikes of a window."""
 
     axis = 1
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.p = parameters
 
-    def hold(self, spikes: Any) -> Any:
+    def observe(self, spikes: Any) -> Any:
         return spikes.copy()
 
 

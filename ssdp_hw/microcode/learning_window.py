@@ -1,4 +1,4 @@
-"""Impulses and literals for a kernel: the choice with the smallest largest error in ``fixed_pt``."""
+"""Impulses and literals for a learning window: the choice with the smallest largest error in ``fixed_pt``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IMPULSES = np.arange(1, TRACE_MAX + 1)
 
 
 @dataclass(frozen=True)
-class Kernel:
+class FittedWindow:
     """Traces, and for each its coefficient if both fired and if one was silent.
 
     ``coincidence`` is the coefficient and the impulse of the term that acts at distance 0 only.
@@ -42,10 +42,10 @@ def _exponentials(wanted: Wanted) -> list[tuple[float, float, float]]:
     """Amplitude if both fired, amplitude if one was silent, and tau of each exponential.
 
     Raises:
-        UnsupportedError: two exponential kernels for one trace a side.
+        UnsupportedError: two exponential learning windows for one trace a side.
     """
     rule = wanted.rule
-    if rule.kernel is ssdp_rule.Kernel.GAUSSIAN:
+    if rule.learning_window is ssdp_rule.LearningWindow.GAUSSIAN:
         return [(q, q, tau) for q, tau in fit_gaussian(rule.sigma, wanted.exponentials, wanted.window)]
     timed = wanted.one_silent is OneSilent.TIMED and wanted.b > 0
     if not timed or rule.tau_minus == rule.tau_plus:
@@ -58,10 +58,10 @@ def _exponentials(wanted: Wanted) -> list[tuple[float, float, float]]:
     return [(1.0, 0.0, rule.tau_plus), (0.0, 1.0, rule.tau_minus)]
 
 
-def choose_kernel(wanted: Wanted) -> Kernel:
+def fit_learning_window(wanted: Wanted) -> FittedWindow:
     """Impulses and literals with the smallest largest error, in ``fixed_pt``, of what uses traces."""
     if wanted.exponentials == 0:
-        return Kernel((), (), (), (0.0, 1))
+        return FittedWindow((), (), (), (0.0, 1))
     fitted = _exponentials(wanted)
     timed = wanted.b if wanted.one_silent is OneSilent.TIMED else 0.0
     distance = np.arange(1, wanted.window + 1)
@@ -79,14 +79,14 @@ def choose_kernel(wanted: Wanted) -> Kernel:
         chosen.append((c, r))
     # The last distance of `both` is one that two spikes of a window cannot have.
     error = np.maximum(
-        np.max(np.abs(both - wanted.a * wanted.rule.kernels(distance)[0])[..., :-1], axis=-1, initial=0.0),
-        np.max(np.abs(alone + timed * wanted.rule.kernels(distance)[1]), axis=-1),
+        np.max(np.abs(both - wanted.a * wanted.rule.learning_windows(distance)[0])[..., :-1], axis=-1, initial=0.0),
+        np.max(np.abs(alone + timed * wanted.rule.learning_windows(distance)[1]), axis=-1),
     )
     best = float(error.min())
     if best > max(wanted.a, timed) / 2:
         raise ParameterError(
             f"microcode: for a_plus of {wanted.a:.3g} weight LSBs and {wanted.widths} no impulses and "
-            f"literals come nearer to the kernel than {best:.3g} LSBs; raise scale, or choose epoch='step' or "
+            f"literals come nearer to the learning window than {best:.3g} LSBs; raise scale, or choose epoch='step' or "
             "exponentials=0"
         )
     # Among choices as good as the best the largest impulses: their traces are rounded least.
@@ -102,11 +102,11 @@ def choose_kernel(wanted: Wanted) -> Kernel:
     missing = nearest_literal((wanted.a - twice) / _IMPULSES)
     off = np.abs(wanted.a - twice - missing * _IMPULSES)
     i = int(np.flatnonzero(off <= off.min() + 1e-9)[-1])
-    kernel = Kernel(traces, c_k, r_k, (float(missing[i]), int(_IMPULSES[i])))
-    largest = max(abs(s) for s in kernel.partial_sums())
+    fit = FittedWindow(traces, c_k, r_k, (float(missing[i]), int(_IMPULSES[i])))
+    largest = max(abs(s) for s in fit.partial_sums())
     if largest > WEIGHT_MAX:
         raise ParameterError(
             f"microcode: a_plus of {wanted.a:.3g} weight LSBs needs a partial sum of {largest:.3g} LSBs, and the "
             f"engine's holds {WEIGHT_MAX}; lower a_plus or scale"
         )
-    return kernel
+    return fit
