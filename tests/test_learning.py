@@ -214,7 +214,7 @@ def test_errors_are_judged_by_the_readout(fixed):
     for readout in ("first_spike", "max_membrane"):
         variable = "v" if readout == "max_membrane" else "spikes"
         wrong = sh.run(fixed, spikes, steps=STEPS + 1, record=(variable,)).predict(readout) != labels
-        learned = sh.learn(fixed, spikes, labels, RULE, teach="errors", readout=readout, shuffle=False)
+        learned = sh.learn(fixed, spikes, labels, RULE, teach="errors", decode=readout, shuffle=False)
         assert learned.order.tolist() == np.flatnonzero(wrong).tolist()
 
 

@@ -261,7 +261,7 @@ def learn(
         windows=windows,
         seed=seed,
         state=load_learning(network)[1] if resume else None,
-        readout=decode,
+        decode=decode,
         steps=steps,
         options=_options(option),
     )

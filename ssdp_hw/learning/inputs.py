@@ -16,7 +16,6 @@ from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.running.decoding import UNDECIDED
 from ssdp_hw.running.drive import AnyNetwork
 
 Rule = CounterRule | FloatRule
@@ -200,21 +199,6 @@ def check_gates(
             )
         checked[name] = np.ascontiguousarray(np.broadcast_to(array.reshape(batch, -1), (batch, post)))
     return checked
-
-
-def error_gates(
-    rules: Mapping[str, Rule],
-    classes: NDArray[np.int64],
-    samples: NDArray[np.int64],
-    predicted: NDArray[np.int64],
-    size: int,
-) -> dict[str, NDArray[np.float64]]:
-    """Gates of the delta rule for some mistaken samples: 1 for the labelled neuron, -1 for the chosen one, if any."""
-    gates = np.zeros((classes.size, size))
-    gates[samples, classes[samples]] = 1.0
-    decided = predicted != UNDECIDED
-    gates[samples[decided], predicted[decided]] = -1.0
-    return dict.fromkeys(rules, gates)
 
 
 def plan_gates(

@@ -1,0 +1,77 @@
+"""The state of a learning run between two presentations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import with_synapse_values
+from ssdp_hw.learning.inputs import Rule
+from ssdp_hw.learning.state import LearningState
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.local import Observation
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.result import OverflowCount
+from ssdp_hw.running.target import Learned, LearningPlan
+
+
+class Progress:
+    """The network, its counters and what has been observed so far."""
+
+    def __init__(self, network: AnyNetwork, state: LearningState, windows: int) -> None:
+        self.network, self.windows = network, windows
+        self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
+        self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        self.gates: dict[str, list[NDArray[Any]]] = {}
+        self.observed: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+        self.weight_saturations: dict[str, int] | None = None
+        self.counter_saturations: dict[str, int] | None = None
+        self.overflow: dict[str, OverflowCount] | None = None
+        self.info: Mapping[str, Any] = {}
+
+    def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan) -> None:
+        """Take over the weights, counters and counts that a target handed back from presenting ``order``."""
+        self.network = _with_weights(self.network, learned.weights)
+        self.counters, self.info = learned.counters, learned.info
+        updates, self.pending = divmod(plan.first_window + order.size * self.windows, plan.windows_per_update)
+        self.updates += updates
+        self.order.append(order)
+        for name, observed in learned.observed.items():
+            self.observed.setdefault(name, []).append(observed)
+        for name, gates in plan.gates.items():
+            self.gates.setdefault(name, []).append(gates)
+        self.weight_saturations = _added(self.weight_saturations, learned.weight_saturations, 0)
+        self.counter_saturations = _added(self.counter_saturations, learned.counter_saturations, 0)
+        self.overflow = _added(self.overflow, learned.overflow, OverflowCount())
+
+    def state(self, epochs: int) -> LearningState:
+        """The state for a later run; ``epochs`` is the number of epochs of all runs so far."""
+        return LearningState(self.counters, self.updates, self.pending, epochs)
+
+    @property
+    def presented(self) -> NDArray[np.int64]:
+        """Sample of every presentation so far."""
+        return np.concatenate(self.order).astype(np.int64)
+
+    def observation(self, name: str, rule: Rule, steps: int) -> Observation[Any]:
+        """What the rule of a projection observed in every window so far; ``steps`` is the length of a window."""
+        axis = 1 if rule.keeps_raster else 0
+        pre, post = zip(*self.observed[name], strict=True)
+        return rule.from_recorded(np.concatenate(pre, axis), np.concatenate(post, axis), steps)
+
+
+def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: Any) -> dict[str, Any] | None:
+    if more is None:
+        return total
+    return {name: (total or {}).get(name, zero) + count for name, count in more.items()}
+
+
+def _with_weights(network: AnyNetwork, weights: Mapping[str, NDArray[Any]]) -> AnyNetwork:
+    if isinstance(network, FixedNetwork):
+        return network.with_mantissas(weights)
+    return network.with_weights(
+        {name: with_synapse_values(network.projection(name).weight, w) for name, w in weights.items()}
+    )

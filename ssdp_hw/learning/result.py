@@ -1,0 +1,73 @@
+"""The result of a learning run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.analysis.activity import Activity
+from ssdp_hw.deprecation import renamed
+from ssdp_hw.learning.health import LearningHealth
+from ssdp_hw.learning.inputs import Rule
+from ssdp_hw.learning.state import LearningState
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.result import OverflowCount
+
+
+@renamed(commits="updates")
+@dataclass(frozen=True, eq=False)
+class LearnResult:
+    """A learning run.
+
+    Attributes:
+        network: the network with its learned weights.
+        state: what a later run needs to go on where this one stopped, beside the network.
+        rules: the rule of each plastic projection as it ran, integers in a fixed network.
+        windows: windows presented in this run.
+        order: index of the sample of each presentation.
+        synchrony: group synchrony counters by plastic projection, shape (window, 2): how many neurons of
+            the source and of the target fired in each window.
+        changed: share of the weights that moved, by plastic projection.
+        weight_saturations, counter_saturations: by plastic projection; None where the target
+            cannot count them, or nothing was presented.
+        overflow: of the neurons' registers; None where the target cannot see it.
+        teacher_hits: share of the windows in which the labelled neuron fired and, where the teacher
+            inhibits, no other neuron did; None where no plastic projection could see it.
+        health: of each plastic projection of a fixed network; see :mod:`ssdp_hw.learning.health`.
+        before, after: spikes and synaptic operations of the network without a teacher, before and after
+            learning, on the first samples (at most 256), counted on the engine; None without ``health``.
+        target, seconds, notes, info: how it ran, for the report.
+    """
+
+    network: AnyNetwork
+    state: LearningState
+    rules: Mapping[str, Rule]
+    windows: int
+    order: NDArray[np.int64]
+    synchrony: Mapping[str, NDArray[np.int64]]
+    changed: Mapping[str, float]
+    weight_saturations: Mapping[str, int] | None
+    counter_saturations: Mapping[str, int] | None
+    overflow: Mapping[str, OverflowCount] | None
+    teacher_hits: float | None
+    health: Mapping[str, LearningHealth]
+    before: Activity | None
+    after: Activity | None
+    target: str
+    seconds: float
+    notes: Sequence[str] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counters(self) -> Mapping[str, NDArray[Any]]:
+        """Synchrony counters by plastic projection, one a stored weight."""
+        return self.state.counters
+
+    @property
+    def updates(self) -> int:
+        """Weight updates since the counters were zero."""
+        return self.state.updates

@@ -1,0 +1,149 @@
+"""Supervised learning: which samples are taught, by which teacher, and the gates of the delta rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssdp_hw.checks import class_labels
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.learning.inputs import teachable_output
+from ssdp_hw.learning.presentation import check_range
+from ssdp_hw.learning.teacher import Teacher
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.decoding import UNDECIDED, required_record
+from ssdp_hw.running.drive import AnyNetwork, Drive, make_drive
+from ssdp_hw.running.result import RunResult
+
+Teach = Literal["all", "errors", "delta"]
+Spikes = Mapping[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Which samples the teacher presents; see :func:`ssdp_hw.learn` for the meaning of each value.
+
+    Raises:
+        ParameterError: an unknown ``teach``, or ``refresh`` out of range.
+    """
+
+    teacher: Teacher | None
+    teach: Teach
+    decode: str
+    refresh: int | None
+
+    def __post_init__(self) -> None:
+        if self.teach not in ("all", "errors", "delta"):
+            raise ParameterError(f"teach = {self.teach!r}; choose all, errors or delta")
+        if self.refresh is not None:
+            check_range("refresh", self.refresh, 1, 2**31)
+
+    def supervise(
+        self, network: AnyNetwork, labels: ArrayLike | None, batch: int, plastic: Sequence[str], *, gated: bool
+    ) -> Supervision | None:
+        """The supervision by these labels, or None without labels.
+
+        Args:
+            network: the network that learns.
+            labels: class of every sample, shape (batch,), or None.
+            batch: number of samples.
+            plastic: names of the plastic projections.
+            gated: whether there are gates from outside.
+
+        Raises:
+            ParameterError, ShapeError: labels that do not fit, or that are missing; a ``delta`` whose gates, teacher
+                or plastic projections contradict it.
+            UnsupportedError: several output populations.
+        """
+        if labels is None:
+            if self.teacher is not None:
+                raise ParameterError("a teacher needs labels")
+            if self.teach != "all":
+                raise ParameterError(f"teach = '{self.teach}' needs labels")
+            return None
+        output = teachable_output(network)
+        classes = class_labels(labels, batch, network.size_of(output))
+        teacher = Teacher(inhibit=self.teach != "delta") if self.teacher is None else self.teacher
+        if self.teach == "delta":
+            _check_delta(network, teacher, output, plastic, gated)
+        return Supervision(classes, teacher, output, self.teach, self.decode)
+
+    def group_size(self, batch: int) -> int:
+        """Number of samples that are presented between two predictions of their classes."""
+        return batch if self.teach == "all" or self.refresh is None else self.refresh
+
+
+def _check_delta(network: AnyNetwork, teacher: Teacher, output: str, plastic: Sequence[str], gated: bool) -> None:
+    if gated:
+        raise ParameterError("teach = 'delta' makes the gates itself; give none")
+    if teacher.inhibit:
+        raise ParameterError("teach = 'delta' needs a teacher with inhibit=False: the wrong neuron has to fire")
+    for name in plastic:
+        if network.projection(name).post != output:
+            raise ParameterError(
+                f"teach = 'delta' has an error for the neurons of '{output}' only; projection '{name}' leads elsewhere"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Supervision:
+    """The labels of the samples, and the teacher of one output population.
+
+    Attributes:
+        classes: class of every sample, shape (batch,).
+        teacher: when and how strongly it acts.
+        output: population that it teaches.
+        teach, decode: see :func:`ssdp_hw.learn`.
+    """
+
+    classes: NDArray[np.int64]
+    teacher: Teacher
+    output: str
+    teach: Teach
+    decode: str
+
+    @property
+    def record(self) -> str:
+        """What a run has to record so that :meth:`mistaken` can predict the classes."""
+        return required_record(self.decode)
+
+    def mistaken(self, result: RunResult, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The samples whose predicted class is not the labelled one, and their predicted classes.
+
+        Args:
+            result: a run of these samples without a teacher.
+            samples: their indices.
+        """
+        predicted = np.asarray(result.predict(self.decode, self.output), np.int64)
+        wrong = predicted != self.classes[samples]
+        return samples[wrong], predicted[wrong]
+
+    def error_gates(self, samples: NDArray[np.int64], predicted: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+        """Gates of the delta rule: 1 for the labelled neuron of a mistaken sample, -1 for the predicted one.
+
+        Args:
+            samples: indices of the mistaken samples.
+            predicted: their predicted classes; no gate is -1 where the output did not decide.
+            size: number of output neurons.
+
+        Returns:
+            Shape (batch, size), 0 elsewhere.
+        """
+        gates = np.zeros((self.classes.size, size))
+        gates[samples, self.classes[samples]] = 1.0
+        decided = predicted != UNDECIDED
+        gates[samples[decided], predicted[decided]] = -1.0
+        return gates
+
+    def attach(self, network: AnyNetwork, widest: FixedNetwork | None) -> AnyNetwork:
+        """The network with the teacher's inputs and projections; see :meth:`Teacher.attach`."""
+        return self.teacher.attach(network, self.output, widest)
+
+    def drive(self, taught: AnyNetwork, spikes: Spikes, samples: NDArray[np.int64], steps: int) -> Drive:
+        """The spikes of some samples and of their teacher, for the network that :meth:`attach` returned."""
+        teacher = self.teacher.spikes(taught, self.output, self.classes[samples], steps)
+        return make_drive(taught, {**spikes, **teacher})
