@@ -1,7 +1,7 @@
 """Learning health: what a learning run did to the synapses, and what rounding cost on the way.
 
-Everything is recomputed from the registers or spikes that the target handed back, so it is the same
-on every target and a check of it.
+All values are recomputed from the registers or spikes that the target recorded. They are therefore equal on
+every target, and check the target.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class LearningHealth:
     """One plastic projection of a fixed network after learning.
 
     Attributes:
-        synapses, windows: how many; of a convolution the synapses count, which share its weights.
+        synapses, windows: their numbers; the synapses of a convolution count one by one, though they share weights.
         synchrony: mean share of pairs in which both neurons fired, over the windows.
         silent_windows: windows in which no neuron of the source or none of the target fired.
         nonzero_changes: pairs and windows with a weight change other than 0: the plasticity operations that a
             chip would do.
-        changed, dead, at_limit: share of the weights that moved, that are 0 after, that lie at an
-            end of their range after.
+        changed, dead, at_limit: shares of the weights that moved, that are 0 after learning, and that lie at
+            an end of their range after learning.
         effective_bits: base-2 logarithm of the number of weight steps from the smallest to the
             largest weight after, plus one step.
         weight_saturations, counter_saturations: as counted by the target; None where it cannot.
@@ -73,11 +73,11 @@ def learning_health(
     """Health of one projection.
 
     Args:
-        before, after: the projection.
+        before, after: the projection before and after learning.
         rule: the rule as it ran.
         observed: what the rule observed of every window.
         gates: gates from outside, shape (window, post), or None.
-        counters_before, counters_after: one a stored weight.
+        counters_before, counters_after: one value for each stored weight.
         saturations: weight and counter saturations by projection, as the target counted them.
     """
     rows, cols = before.synapse_indices

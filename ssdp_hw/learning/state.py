@@ -18,12 +18,12 @@ from ssdp_hw.errors import ParameterError
 class LearningState:
     """Where a learning run stopped, beside the network that it returned.
 
-    The random numbers have no state but this: they are keyed by seed, projection, synapse and weight update,
+    Random numbers need no further state: they are keyed by seed, projection, synapse and weight update,
     and the order of the samples by seed and epoch.
 
     Attributes:
-        counters: by plastic projection, one a synapse in row-major order or one a value of a convolution's
-            kernel: synchrony counters in a fixed network, in a float network the steps gathered since the
+        counters: by plastic projection, one value for each synapse in row-major order or for each value of a
+            convolution's kernel: synchrony counters in a fixed network, in a float network the steps gathered since the
             last weight update.
         updates: weight updates so far.
         pending: windows gathered since the last weight update.

@@ -57,12 +57,12 @@ class BatchSSDP:
         sigma: width of the Gaussian in steps.
         tau_plus, tau_minus: decay of the exponentials in steps.
         spike_time: which spike of a window counts.
-        silent_pairs: what a pair does in which no neuron fired.
+        silent_pairs: the weight change of a pair in which neither neuron fired.
         clip: largest step of a batch, in units of the weight.
         schedule: ``constant`` or ``cosine``.
         start_epoch: the first epoch, counted from 0, in which weights move.
         epochs: ``cosine`` only: the epoch from which on the amplitudes stay at their least.
-        final: ``cosine`` only: that least, as a share of the amplitudes, 0 to 1.
+        final: ``cosine`` only: the least amplitudes as a share of the full ones, 0 to 1.
         anneal_sigma: ``cosine`` only: sigma shrinks with the amplitudes; needs ``final`` above 0.
 
     The defaults of the amplitudes and of sigma are those of the authors' code (which takes ten times

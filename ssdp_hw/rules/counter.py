@@ -33,9 +33,11 @@ from ssdp_hw.rules.local import (
     GATE_MAX,
     WINDOWS_PER_UPDATE_MAX,
     Float,
+    Gates,
     Int,
     LocalRule,
     Observation,
+    Values,
     WeightRounding,
     check_integers,
 )
@@ -45,15 +47,15 @@ from ssdp_hw.rules.philox import synapse_random
 @renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class CounterRule(LocalRule):
-    """What every integer rule has.
+    """The parameters that all integer rules have: those of the synchrony counter and of the gate.
 
     Attributes:
         lsb_shift: one weight LSB is 2**lsb_shift counter units.
         counter_bits: width of the signed, saturating counter.
         windows_per_update: windows between two weight updates.
-        rounding: how the counter moves the weight.
-        gate: third factor that the rule makes itself from the group synchrony counters.
-        gate_bits: fraction bits of a gate from outside; ``gate`` has its own.
+        rounding: how a weight update rounds the counter to whole weight LSBs.
+        gate: third factor, computed by the rule from the group synchrony counters of each window.
+        gate_bits: fraction bits of a gate that the caller gives; a rule with ``gate`` takes those of the gate.
     """
 
     lsb_shift: int
@@ -114,9 +116,9 @@ class CounterRule(LocalRule):
     def gate_of(self, observed: Observation[Any], window: int) -> int | None:
         return None if self.gate is None else self.gate(*observed.counts(window))
 
-    def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> Int:
+    def gated(self, step: Values, gate: Gates | None) -> Int:
         if gate is None:
-            return step
+            return np.asarray(step, np.int64)
         half = (1 << self.gate_bits) >> 1
         size = (np.abs(step) * np.abs(gate) + half) >> self.gate_bits
         return np.asarray(np.sign(step) * np.sign(gate) * size, np.int64)
@@ -149,8 +151,8 @@ def update_weights(
     """Stored weight integers and counters after a weight update, and how many weights were clipped.
 
     Args:
-        rule: whose ``rounding`` and ``lsb_shift`` hold.
-        mantissa, counter: one a stored weight, in row-major order.
+        rule: the rule, for its ``rounding`` and ``lsb_shift``.
+        mantissa, counter: one value for each stored weight, in row-major order.
         low, high: range of the stored weight integer.
         seed, layer, index: key of the random numbers: the run's seed, the position of the
             projection in the network, the number of weight updates before this one.

@@ -22,7 +22,7 @@ _LUT_MAX = 255
 _AMPLITUDE_MAX = 2**16 - 1
 _SHIFT_MAX = 24
 
-# So many spikes of one neuron fit its trace before it saturates, if all pair.
+# Number of spikes in quick succession that a trace adds up before it saturates, with ``Pairing.ALL``.
 _TRACE_SPIKES = 4
 
 
@@ -31,9 +31,10 @@ class _Amplitudes:
     """Two amplitudes in integers, and the shifts that give them their meaning.
 
     Attributes:
-        first, second: they bring ``(amplitude * full) >> dw_shift`` counter units each.
+        first, second: integer amplitudes; the largest weight change by each is ``(amplitude * full) >> dw_shift``
+            counter units.
         dw_shift, lsb_shift: of the integer rule.
-        common: what the integer rule takes over from the float rule.
+        common: arguments of the integer rule that equal those of the float rule, and its integer gate.
     """
 
     first: int
@@ -46,14 +47,14 @@ class _Amplitudes:
 def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tuple[CounterRule, list[str]]:
     """The integer rule whose weight changes equal the float steps of ``rule`` as nearly as its integers can.
 
-    That is to half a counter unit, to the bits of the learning window's table, of the trace or of kappa, and to the
-    16 bits of the larger amplitude, whose unit both share.
+    The weight changes are equal to half a counter unit, to the bits of the learning window's table, of the trace or
+    of kappa, and to the 16 bits of the larger amplitude, whose unit both share.
 
     A float step of ``a`` is ``a * scale / step`` weight LSBs; one LSB is as many counter units as
     the counter can hold beside the weight changes of one weight update, and as the amplitudes can express.
 
     Returns:
-        The integer rule, and what was lost, one sentence each.
+        The integer rule, and notes on what the conversion lost, one sentence for each loss.
 
     Raises:
         UnsupportedError: the projection does not know how its integers relate to float weights, a
@@ -119,7 +120,7 @@ def _amplitudes(
     projection: FixedProjection,
     notes: list[str],
 ) -> _Amplitudes:
-    """Integers for two float amplitudes, each the step where table, trace or kappa is at ``full``."""
+    """Integers for two float amplitudes. A float amplitude is the step where table, trace or kappa equals ``full``."""
     if projection.scale is None:
         raise UnsupportedError(
             f"{owner}: written in chip integers without a scale, so float amplitudes have no meaning here; "

@@ -21,7 +21,7 @@ from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, Int, Observation, check_integers
+from ssdp_hw.rules.local import Bool, Float, Int, Observation, Recorded, check_integers
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
 from ssdp_hw.rules.ssdp import SilentPairs
 
@@ -36,7 +36,7 @@ class FixedSSDP(CounterRule):
     Attributes:
         a_plus, a_baseline: amplitudes, 0 to 2**16 - 1.
         lut: the learning window as an 8-bit table by distance in ticks; 0 beyond its end.
-        lut_baseline: that of pairs in which at most one neuron fired; default ``lut``.
+        lut_baseline: the table for pairs in which at most one neuron fired; default ``lut``.
         dw_shift: right shift of amplitude times ``lut``, rounded half up; 0 is the plain
             product, more gives amplitudes that are no multiple of the table's 255.
         time_bits, time_shift: width of the time register; a tick is 2**time_shift steps.
@@ -88,7 +88,7 @@ class FixedSSDP(CounterRule):
 
     @property
     def max_window(self) -> int:
-        """Longest window in steps whose ticks, and the silent neuron's, fit the time register."""
+        """Longest window in steps: its last tick and the tick of a silent neuron fit the time register."""
         return ((1 << self.time_bits) - 1) << self.time_shift
 
     @property
@@ -97,7 +97,7 @@ class FixedSSDP(CounterRule):
 
     @property
     def tables(self) -> tuple[Int, Int]:
-        """Weight change for every distance that the time register can give: synchronous pairs, and what others lose."""
+        """Weight changes by distance in ticks: of synchronous pairs, and the decrease of all other pairs."""
         plus, baseline = self._padded()
         return (
             rounded_product(self.a_plus, plus, self.dw_shift),
@@ -115,9 +115,9 @@ class FixedSSDP(CounterRule):
     def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
         return Observation(*(spike_registers(spikes, self.spike_time, self.time_shift) for spikes in (pre, post)))
 
-    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Registers]:
+    def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Registers]:
         never = silent_time(steps, self.time_shift)
-        return Observation(*(Registers(t != never, t, never) for t in (pre, post)))
+        return Observation(*(Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post)))
 
     def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
         return self._by_pair(observed, window, rows, cols, *self.tables)

@@ -23,6 +23,13 @@ Bool = NDArray[np.bool_]
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
+# Weight changes or gates, in the integers of a fixed network or in float.
+Values = Int | Float
+# One gate for all synapses, or one for each.
+Gates = Values | int | float
+# Spike-time registers or spikes, as a target records them.
+Recorded = Int | Bool
+
 # A gate from outside lies within -GATE_MAX .. GATE_MAX, as that of DA-SSDP lies within 0 .. 2.
 GATE_MAX = 2.0
 
@@ -32,9 +39,9 @@ WINDOWS_PER_UPDATE_MAX = 2**20
 class WeightRounding(Choice):
     """How the synchrony counter moves the integer weight at a weight update."""
 
-    CARRY = "carry"  # whole LSBs toward zero, the rest stays in the counter: nothing is lost
-    STOCHASTIC = "stochastic"  # one random number a synapse, counter cleared: unbiased
-    NEAREST = "nearest"  # nearest LSB, counter cleared: small steps are lost
+    CARRY = "carry"  # toward zero; the remainder stays in the counter, so that nothing is lost
+    STOCHASTIC = "stochastic"  # up or down at random, by one number for each synapse: unbiased; counter cleared
+    NEAREST = "nearest"  # to the nearest LSB; the counter is cleared, so that small weight changes are lost
 
 
 class Group(Protocol):
@@ -87,8 +94,8 @@ class LocalRule(ABC):
 
     Attributes:
         windows_per_update: windows whose steps are gathered before the weight moves.
-        keeps_raster: whether the rule needs all spikes of a window; otherwise a spike-time register
-            a neuron is enough.
+        keeps_raster: whether the rule needs all spikes of a window; otherwise one spike-time
+            register for each neuron is enough.
     """
 
     keeps_raster: ClassVar[bool] = False
@@ -99,41 +106,40 @@ class LocalRule(ABC):
         """What the rule observes of these spikes, both of shape (time, window, n)."""
 
     @abstractmethod
-    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Any]:
-        """The same from what a target hands back of windows of that many steps.
+    def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Any]:
+        """The observation of windows whose registers or spikes a target has recorded.
 
-        That is registers of shape (window, n), or spikes of shape (time, window, n) if
-        ``keeps_raster``.
+        Args:
+            pre, post: registers of shape (window, n), or spikes of shape (time, window, n) if ``keeps_raster``.
+            steps: number of steps of a window.
         """
 
     @abstractmethod
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> NDArray[Any]:
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Values:
         """The step of the synapses (rows[s], cols[s]) before gate and clip, shape (synapses,)."""
 
     @abstractmethod
     def gate_of(self, observed: Observation[Any], window: int) -> int | float | None:
-        """The gate that the rule makes itself from the window's synchrony, if it does."""
+        """The gate that the rule computes from the window's synchrony; None for a rule without a gate."""
 
     @abstractmethod
-    def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> NDArray[Any]:
+    def gated(self, step: Values, gate: Gates | None) -> Values:
         """The step under a gate (a scalar, or one value a synapse), clipped."""
 
     def weight_change(
-        self, observed: Observation[Any], window: int, rows: Int, cols: Int, gates: NDArray[Any] | None
-    ) -> NDArray[Any]:
+        self, observed: Observation[Any], window: int, rows: Int, cols: Int, gates: Values | None
+    ) -> Values:
         """The weight change of a window for the synapses (rows[s], cols[s]), shape (synapses,).
 
         Args:
             observed: see :meth:`observe`.
-            window: which of its windows.
+            window: index of the window.
             rows, cols: post- and presynaptic neuron of each synapse.
             gates: gates from outside, shape (window, post), or None.
         """
         return self.gated(self.step(observed, window, rows, cols), self.gate_at(observed, window, rows, gates))
 
-    def gate_at(
-        self, observed: Observation[Any], window: int, rows: Int, gates: NDArray[Any] | None
-    ) -> NDArray[Any] | int | float | None:
+    def gate_at(self, observed: Observation[Any], window: int, rows: Int, gates: Values | None) -> Gates | None:
         """The gate of some synapses, the rule's own or that from outside; arguments as for ``weight_change``."""
         own = self.gate_of(observed, window)
         if own is not None:
@@ -158,19 +164,19 @@ class RasterRule(LocalRule):
     def observe(self, pre: Bool, post: Bool) -> Observation[Train]:
         return Observation(Train(pre), Train(post))
 
-    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Train]:
-        return self.observe(pre, post)
+    def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Train]:
+        return self.observe(np.asarray(pre, np.bool_), np.asarray(post, np.bool_))
 
 
 @renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FloatRule(LocalRule):
-    """What every float rule has, and the counters of the integer rule derived from it.
+    """The parameters that all float rules have, and those of the counters of the integer rule derived from them.
 
     Attributes:
         clip: largest step of one window, in units of the float weight.
         windows_per_update: windows whose steps are gathered before the weight moves.
-        gate: third factor that the rule makes itself from the synchrony of the window (DA-SSDP), as
+        gate: third factor, computed by the rule from the synchrony of the window (DA-SSDP), as
             :func:`ssdp_hw.fit_gate` fits it.
         rounding: integer form only: how the counter moves the weight.
         counter_bits: integer form only: width of the signed synchrony counter.
@@ -188,7 +194,7 @@ class FloatRule(LocalRule):
         counts, sizes = observed.counts(window), observed.sizes
         return float(self.gate(counts[0] * counts[1] / (sizes[0] * sizes[1])))
 
-    def gated(self, step: NDArray[Any], gate: NDArray[Any] | int | float | None) -> Float:
+    def gated(self, step: Values, gate: Gates | None) -> Float:
         return np.clip(step if gate is None else step * gate, -self.clip, self.clip)
 
     def check_common(self) -> None:

@@ -26,15 +26,15 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, check_integers
+from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, Recorded, check_integers
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
 
 
 class SilentPairs(Choice):
-    """What a pair does in which no neuron fired."""
+    """The weight change of a pair in which neither neuron fired."""
 
-    DEPRESS = "depress"  # d = 0, so the full -a_baseline (the authors' code)
-    SKIP = "skip"  # nothing
+    DEPRESS = "depress"  # by -a_baseline, since d = 0 (the authors' code)
+    SKIP = "skip"  # the weight does not change
 
 
 class LearningWindow(Choice):
@@ -56,7 +56,7 @@ class SSDP(FloatRule):
         sigma: width of the Gaussian in steps.
         tau_plus, tau_minus: decay of the exponentials in steps.
         spike_time: which spike of a window counts.
-        silent_pairs: what a pair does in which no neuron fired.
+        silent_pairs: the weight change of a pair in which neither neuron fired.
         time_shift: integer form only: a tick of the time register is 2**time_shift steps.
         clip, windows_per_update, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
 
@@ -88,7 +88,7 @@ class SSDP(FloatRule):
             object.__setattr__(self, name, choice(getattr(self, name)))
 
     def learning_windows(self, distance: NDArray[np.int64]) -> tuple[Float, Float]:
-        """G of a distance in steps: of synchronous pairs, and of the others."""
+        """The learning window G at distances in steps: for synchronous pairs, and for all other pairs."""
         d = np.asarray(distance, np.float64)
         if self.learning_window is LearningWindow.EXPONENTIAL:
             return np.asarray(np.exp(-d / self.tau_plus)), np.asarray(np.exp(-d / self.tau_minus))
@@ -98,9 +98,9 @@ class SSDP(FloatRule):
     def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
         return Observation(spike_registers(pre, self.spike_time), spike_registers(post, self.spike_time))
 
-    def from_recorded(self, pre: NDArray[Any], post: NDArray[Any], steps: int) -> Observation[Registers]:
+    def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Registers]:
         never = silent_time(steps)
-        return Observation(*(Registers(t != never, t, never) for t in (pre, post)))
+        return Observation(*(Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post)))
 
     def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
         fired_pre, fired_post = observed.pre.fired[window][cols], observed.post.fired[window][rows]

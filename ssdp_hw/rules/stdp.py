@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +31,17 @@ from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, Raster
 
 DECAY_BITS = 12
 
+N = TypeVar("N", np.int64, np.float64)
+
 
 class Pairing(Choice):
     """Which earlier spikes of the other neuron a spike is paired with."""
 
-    ALL = "all"  # every one: a spike adds to the trace
-    NEAREST = "nearest"  # the last one: a spike sets the trace
+    ALL = "all"  # with all earlier spikes: a spike adds to the trace
+    NEAREST = "nearest"  # with the last earlier spike: a spike sets the trace
 
 
-def _pair_sum(pre: Bool, post: Bool, x: NDArray[Any], y: NDArray[Any], rows: Int, cols: Int) -> NDArray[Any]:
+def _pair_sum(pre: Bool, post: Bool, x: NDArray[N], y: NDArray[N], rows: Int, cols: Int) -> NDArray[N]:
     """Sum over t of ``s_post(t) * x(t) - s_pre(t) * y(t)`` for each synapse; all of shape (time, n)."""
     both = post.T.astype(x.dtype) @ x - y.T @ pre.astype(x.dtype)
     return np.asarray(both[rows, cols])

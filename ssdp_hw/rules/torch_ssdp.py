@@ -40,7 +40,7 @@ class TorchSSDP(torch.nn.Module):  # type: ignore[misc]  # torch is Any where it
     Attributes:
         rule: its parameters.
         warmup_samples: 0 is SSDP. Above 0 it is DA-SSDP: no weight moves until at least that many samples
-            were seen, in whole batches; then the gate is fitted, once.
+            have been presented, in whole batches; then the gate is fitted, once.
         epoch: epochs ended so far, for the schedule.
         warm_up: moments of the warm-up samples.
         gate: the fitted gate; None before, and in SSDP.
