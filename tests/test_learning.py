@@ -320,7 +320,7 @@ def refuse(error, message, network=None, **changes):
         ({"labels": None, "teacher": sh.Teacher()}, ParameterError, "a teacher needs labels"),
         ({"labels": None, "teach": "errors"}, ParameterError, "needs labels"),
         ({"teach": "some"}, ParameterError, "choose all, errors or delta"),
-        ({"teach": "errors", "readout": "loudest"}, ParameterError, "decode = 'loudest' is unknown"),
+        ({"teach": "errors", "decode": "loudest"}, ParameterError, "decode = 'loudest' is unknown"),
         ({"inputs": np.zeros((STEPS, 24, 3))}, ShapeError, "expected \\(time, batch, 8\\)"),
         ({"inputs": sh.DirectInput(np.zeros((24, CHANNELS)), STEPS)}, UnsupportedError, "learning is by spikes"),
         ({"epochs": 0}, ParameterError, "epochs = 0"),
