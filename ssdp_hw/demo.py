@@ -18,6 +18,7 @@ from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
 from ssdp_hw.errors import SsdpHwError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.learn import LearnResult, learn
 from ssdp_hw.learning.teacher import Teacher
@@ -92,7 +93,7 @@ class DemoResult:
     """All that the demo found; ``to_dict`` holds the raw numbers."""
 
     network: Sequence[str]
-    quantization: dict[str, Any]
+    quantization: dict[str, JSON]
     quantization_lines: Sequence[str]
     comparison: Comparison
     ladder: LossLadder
@@ -102,10 +103,10 @@ class DemoResult:
     learning: Sequence[LearnRow]
     same_bits: Sequence[SameBits]
     skipped: dict[str, str]
-    settings: dict[str, Any]
+    settings: dict[str, JSON]
     traces: dict[str, NDArray[Any]] = field(repr=False, default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         plain = {key: value for key, value in vars(self).items() if key not in ("traces", "comparison", "ladder")}
         plain["learning"] = [asdict(row) for row in self.learning]
@@ -189,7 +190,7 @@ def run_demo(say: Say | None = None) -> DemoResult:
     )
 
 
-def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, Any]:
+def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, JSON]:
     from importlib import metadata
 
     versions = {name: metadata.version(name) for name in ("ssdp-hw", "numpy", "scipy", "numba", "nir")}

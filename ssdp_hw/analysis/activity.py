@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import with_synapse_values
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
@@ -50,7 +50,7 @@ class Activity:
     energy_nj: Mapping[str, float]
     unpriced: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         return asdict(self)
 

@@ -14,6 +14,7 @@ from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.checks import class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.decoding import UNDECIDED, required_record
@@ -86,7 +87,7 @@ class Comparison:
             row.divergence is None and row.largest_v_difference == 0 for row in self.rows if row.arithmetic == "fixed"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
         plain = asdict(self)
         return {**plain, "readout": plain.pop("decode"), "loss": self.loss, "fixed_runs_equal": self.fixed_runs_equal}
@@ -209,7 +210,7 @@ def compare(
 def _row(
     result: RunResult,
     prediction: NDArray[np.int64],
-    classes: NDArray[Any],
+    classes: NDArray[np.int64],
     reference: RunResult,
     same: NDArray[np.int64],
     float_prediction: NDArray[np.int64],

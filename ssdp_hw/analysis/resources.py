@@ -14,7 +14,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import unrolled
 from ssdp_hw.chips import Figure
 from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 
@@ -77,7 +77,7 @@ class Resources:
         """Whether the network fits one chip."""
         return self.cores <= self.cores_available and all(p.fits for p in self.populations)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         return {**asdict(self), "fits": self.fits}
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_array
 from ssdp_hw.conversion.alignment import Timing, lags
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.drive import AnyNetwork
@@ -20,6 +21,13 @@ from ssdp_hw.running.run import run
 
 Bool = NDArray[np.bool_]
 Real = NDArray[np.float64]
+
+# What a source recorded of a layer, shape (time, batch, n): its spikes, or a pair of spikes and voltages.
+LayerRecording: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike]
+# A network, a recording by layer, a callable that takes samples and returns one, or a torch module (also callable).
+Source: TypeAlias = (
+    AnyNetwork | Mapping[str, LayerRecording] | Callable[[NDArray[np.generic]], Mapping[str, LayerRecording]]
+)
 
 # Voltages nearer to the threshold than this part of the way to it are a matter of rounding in float32.
 ROUNDING = 1e-5
@@ -94,7 +102,7 @@ class Verification:
         """Whether every layer is equal, or its first difference is one of float rounding or follows from one."""
         return all(layer.first is None or layer.first.rounding for layer in self.layers)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         return {**asdict(self), "equal": self.equal, "agrees": self.agrees}
 
@@ -106,9 +114,9 @@ class Verification:
 
 
 def verify(
-    model: Any,
+    model: Source,
     network: AnyNetwork,
-    samples: Any,
+    samples: ArrayLike,
     *,
     timing: Timing | str | None = None,
     names: Mapping[str, str] | None = None,
@@ -161,7 +169,7 @@ Layers = dict[str, tuple[Bool, Real | None]]
 
 
 def _source(
-    model: Any, samples: NDArray[Any], flat: NDArray[Any], target: str | None
+    model: Source, samples: NDArray[np.generic], flat: NDArray[np.generic], target: str | None
 ) -> tuple[str, Layers, Callable[[], Layers] | None]:
     """What the source is, its recording, and how to run it in float64."""
     torch = sys.modules.get("torch")
@@ -179,7 +187,9 @@ def _source(
     if isinstance(model, Network | FixedNetwork):
         result = run(model, flat, target, record=("spikes", "v"), on_overflow="ignore")
         comparable = isinstance(model, Network)
-        found: Layers = {n: (s, result.v[n] if comparable else None) for n, s in result.spikes.items()}
+        found: Layers = {
+            n: (s, np.asarray(result.v[n], np.float64) if comparable else None) for n, s in result.spikes.items()
+        }
         return type(model).__name__, found, None
     recorded = model(samples) if callable(model) else model
     if not isinstance(recorded, Mapping) or not recorded:
@@ -187,7 +197,7 @@ def _source(
     return "recording", {str(n): _layer(str(n), value, flat.shape[:2]) for n, value in recorded.items()}, None
 
 
-def _layer(name: str, value: Any, expected: tuple[int, ...]) -> tuple[Bool, Real | None]:
+def _layer(name: str, value: LayerRecording, expected: tuple[int, ...]) -> tuple[Bool, Real | None]:
     spikes, voltages = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
     fired = as_array(spikes, f"layer '{name}': spikes")
     if fired.ndim < 3 or fired.shape[:2] != tuple(expected):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +19,7 @@ def decay_registers(p: NormalPopulation, chip: Chip) -> tuple[NDArray[np.int64],
     return du, dv
 
 
-def leak_ratio(p: NormalPopulation, dv: Any, chip: Chip) -> Real:
+def leak_ratio(p: NormalPopulation, dv: NDArray[np.int64], chip: Chip) -> Real:
     """How much larger the rounded leak is than the exact one, shape (n,); 1 where either is none.
 
     The voltage that a bias b leads to in the end is ``b / leak``: a bias times this ratio leads to the same

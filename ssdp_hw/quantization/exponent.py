@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ _CLIPPING = 4
 _ACTIVE = 0.1
 
 
-def weight_exponent(values: NDArray[Any], options: ProjectionOptions, number: WeightFormat, chip: Chip) -> int:
+def weight_exponent(values: NDArray[np.float64], options: ProjectionOptions, number: WeightFormat, chip: Chip) -> int:
     """The exponent of a projection.
 
     Args:
@@ -35,7 +34,7 @@ def weight_exponent(values: NDArray[Any], options: ProjectionOptions, number: We
     return min(candidates, key=lambda exponent: rounding_error(values, exponent, number))
 
 
-def rounding_error(values: NDArray[Any], exponent: int, number: WeightFormat) -> float:
+def rounding_error(values: NDArray[np.float64], exponent: int, number: WeightFormat) -> float:
     """Mean squared error of weights rounded at an exponent, with their share of what flooring their sums costs.
 
     A right shift by k bits floors the sum of a step: what it takes off is spread over 0 .. 1 - 2**-k units of

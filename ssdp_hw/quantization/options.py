@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_int, real_vector
 from ssdp_hw.chips import Chip
@@ -83,7 +84,7 @@ OPTION_NAMES = tuple(field.name for field in fields(ProjectionOptions))
 
 
 def projection_options(
-    network: Network, chip: Chip, common: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]] | None
+    network: Network, chip: Chip, common: Mapping[str, object], overrides: Mapping[str, Mapping[str, object]] | None
 ) -> dict[str, ProjectionOptions]:
     """The options of every projection.
 
@@ -117,7 +118,7 @@ def projection_options(
     return {name: ProjectionOptions(**options).checked(f"projection '{name}'", chip) for name, options in given.items()}
 
 
-def largest_kept(values: Any, options: ProjectionOptions) -> float:
+def largest_kept(values: NDArray[np.float64], options: ProjectionOptions) -> float:
     """The largest |weight| that must fit by the methods that ask for one."""
     magnitudes = np.abs(values)
     if options.method is Method.PERCENTILE and magnitudes.size:

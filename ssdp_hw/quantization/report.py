@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ssdp_hw.errors import FileFormatError
+from ssdp_hw.files.json_values import JSON
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class QuantizationReport:
     projections: tuple[ProjectionReport, ...]
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         return asdict(self)
 

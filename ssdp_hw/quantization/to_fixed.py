@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,7 +40,7 @@ def quantize(
     method: str | Mapping[str, str] = "max_abs",
     granularity: str = "projection",
     split: int | Mapping[str, int] = 1,
-    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    overrides: Mapping[str, Mapping[str, object]] | None = None,
     headroom: float = 2.0,
 ) -> FixedNetwork:
     """Round a float network to a chip's integers.
@@ -165,6 +164,6 @@ def _factors(normal: Mapping[str, NormalPopulation], chip: Chip, granularity: st
     return {name: channel_factors(p) for name, p in normal.items()}
 
 
-def _own_scale(scale: float, factors: Real) -> Any:
+def _own_scale(scale: float, factors: Real) -> float | Real:
     """One number where all neurons share it."""
     return scale if np.all(factors == 1) else scale * factors

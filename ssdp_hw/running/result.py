@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.decoding import decode as decoded, required_record
 
 RECORDABLE = ("spikes", "v", "u")
+
+
+# Integers of a fixed network, floats of a float network.
+Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class Recording:
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
-    v: Mapping[str, NDArray[Any]]
-    u: Mapping[str, NDArray[Any]]
+    v: Mapping[str, Numbers]
+    u: Mapping[str, Numbers]
     overflow: Mapping[str, OverflowCount] | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
 
@@ -98,8 +102,8 @@ class RunResult:
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
-    v: Mapping[str, NDArray[Any]]
-    u: Mapping[str, NDArray[Any]]
+    v: Mapping[str, Numbers]
+    u: Mapping[str, Numbers]
     outputs: Sequence[str]
     target: str
     arithmetic: str
@@ -133,7 +137,7 @@ class RunResult:
         """
         variable = required_record(decode)
         name = self.output if population is None else population
-        traces: Mapping[str, NDArray[Any]] = self.v if variable == "v" else self.spikes
+        traces: Mapping[str, Numbers | NDArray[np.bool_]] = self.v if variable == "v" else self.spikes
         if name not in traces:
             raise ParameterError(f"decode = '{decode}' needs '{variable}' of population '{name}' recorded")
         return decoded(decode, traces[name])
@@ -160,8 +164,8 @@ class Divergence:
     step: int
     sample: int
     neuron: int
-    left: Any
-    right: Any
+    left: float | bool
+    right: float | bool
 
     def __str__(self) -> str:
         return (

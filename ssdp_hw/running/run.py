@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ssdp_hw.checks import check_memory
 from ssdp_hw.errors import ParameterError, StateOverflowError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.running.result import OverflowCount, Record, RunResult
@@ -114,9 +115,9 @@ def check_recorded_memory(network: AnyNetwork, record: Record, drive: Drive, max
     )
 
 
-def semantics_of(network: AnyNetwork) -> dict[str, Any]:
+def semantics_of(network: AnyNetwork) -> dict[str, JSON]:
     """What a step means in this network, as plain values for reports."""
-    common = {
+    common: dict[str, JSON] = {
         "timing": "a spike sent in step t acts in step t + 1 + delay",
         "reset": {p.name: p.reset.value for p in network.populations if p.spiking},
         "threshold": {p.name: p.threshold.value for p in network.populations if p.spiking},

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.analysis.statistics import Interval
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.files.json_values import JSON
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class LossLadder:
     samples: int
     target: str
     chip: str
-    quantization: Mapping[str, Any] | None = None
+    quantization: Mapping[str, JSON] | None = None
 
     @property
     def rows(self) -> tuple[Rung, ...]:
@@ -116,7 +116,7 @@ class LossLadder:
         """Accuracy of the float network minus that of the chip, in points of percent."""
         return 100 * (self.rung(Step.FLOAT).accuracy.value - self.rung(Step.OVERFLOW).accuracy.value)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
         plain = asdict(self)
         return {**plain, "readout": plain.pop("decode"), "loss": self.loss}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.checks import synapse_values, with_synapse_values
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
 from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
@@ -46,11 +46,11 @@ _FINE_STATE_BITS = 30
 class StepReadout(Neuron):
     """A readout that is given by its step: any decay, 0 and 1 included, whatever the time constants."""
 
-    decay_u: Any
-    gain_u: Any
-    decay_v: Any
-    gain_v: Any
-    drift: Any
+    decay_u: Real
+    gain_u: Real
+    decay_v: Real
+    gain_v: Real
+    drift: Real
 
     spiking: ClassVar[bool] = False
     has_current: ClassVar[bool] = True
@@ -64,8 +64,8 @@ class StepReadout(Neuron):
 class StepNeuron(StepReadout):
     """A spiking neuron that is given by its step."""
 
-    v_threshold: Any
-    v_reset: Any
+    v_threshold: Real
+    v_reset: Real
 
     spiking: ClassVar[bool] = True
 
@@ -101,7 +101,9 @@ def check_match(lowered: Network, fixed: FixedNetwork) -> None:
             )
 
 
-def _names_and_sizes(network: AnyNetwork, without: Collection[Any] = ()) -> tuple[dict[str, int], dict[str, Any]]:
+def _names_and_sizes(
+    network: AnyNetwork, without: Collection[FixedProjection] = ()
+) -> tuple[dict[str, int], dict[str, tuple[str, str, tuple[int, int]]]]:
     sizes = {name: network.size_of(name) for name in (*network.input_names, *network.population_names)}
     return sizes, {p.name: (p.pre, p.post, p.shape) for p in network.projections if p not in without}
 
@@ -138,7 +140,9 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
         "gain_v": np.ones(p.size),
         "drift": bias,
     }
-    neuron = StepNeuron(**values, v_threshold=threshold, v_reset=0.0) if p.spiking else StepReadout(**values)
+    neuron = (
+        StepNeuron(**values, v_threshold=threshold, v_reset=np.zeros(p.size)) if p.spiking else StepReadout(**values)
+    )
     return replace(p, neuron=neuron, bias=0.0)
 
 
@@ -219,7 +223,7 @@ def _fine_format(fan_in: int) -> WeightFormat:
     return WeightFormat(min(24, 30 - fan_in.bit_length()), SignMode.MIXED, MAX_SCALE_BITS)
 
 
-def in_volts(network: Network, which: AnyNetwork, fixed: FixedNetwork, name: str, v: NDArray[Any]) -> Real:
+def in_volts(network: Network, which: AnyNetwork, fixed: FixedNetwork, name: str, v: NDArray[np.int64] | Real) -> Real:
     """Voltages of a population of any rung as volts of the float network."""
     if isinstance(which, FixedNetwork):
         scale = _scale(which, name)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import nir
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import real_array, real_vector
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.network.convolution import MAX_REACH, ConvWeight, Shape, whole_numbers
 
 Padding = tuple[tuple[int, int], ...]
+ConvolutionNode: TypeAlias = nir.Conv1d | nir.Conv2d
+PoolingNode: TypeAlias = nir.SumPool2d | nir.AvgPool2d
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Convolution:
         return None if self.bias is None else np.repeat(self.bias, math.prod(self.shape_out[1:]))
 
 
-def convolution(owner: str, node: Any, shape_in: Shape, axes: int) -> Convolution:
+def convolution(owner: str, node: nir.NIRNode, shape_in: Shape, axes: int) -> Convolution:
     """The convolution of a NIR Conv1d or Conv2d, its values checked.
 
     Raises:
@@ -66,7 +68,7 @@ def convolution(owner: str, node: Any, shape_in: Shape, axes: int) -> Convolutio
     return Convolution(made, made.shape_out, bias)
 
 
-def pooling(owner: str, node: Any, shape_in: Shape, *, average: bool) -> Convolution:
+def pooling(owner: str, node: nir.NIRNode, shape_in: Shape, *, average: bool) -> Convolution:
     """The convolution that a NIR SumPool2d or AvgPool2d is: every channel by itself, all weights equal.
 
     Raises:
@@ -86,7 +88,7 @@ def pooling(owner: str, node: Any, shape_in: Shape, *, average: bool) -> Convolu
     return Convolution(made, made.shape_out[1:])
 
 
-def _padding(owner: str, value: Any, kernel: Shape, stride: Shape, dilation: Shape) -> Padding:
+def _padding(owner: str, value: str | ArrayLike, kernel: Shape, stride: Shape, dilation: Shape) -> Padding:
     if isinstance(value, str):
         if value == "valid":
             return ((0, 0),) * len(kernel)
@@ -107,7 +109,7 @@ def _same(kernel: Shape, dilation: Shape) -> Padding:
     return tuple((t // 2, t - t // 2) for t in total)
 
 
-def node_of(weight: ConvWeight, bias: NDArray[np.float64] | None) -> Any:
+def node_of(weight: ConvWeight, bias: NDArray[np.float64] | None) -> ConvolutionNode | PoolingNode | None:
     """The node of a weight and its bias, shape (C_out,) or None; None where NIR has none for it."""
     if bias is None and (pool := _pooling_node(weight)) is not None:
         return pool
@@ -119,7 +121,7 @@ def node_of(weight: ConvWeight, bias: NDArray[np.float64] | None) -> Any:
     # NIR's constructors cannot compute the shape behind all of these, so input_shape is set afterwards.
     if axes == 1:
         before = padding if isinstance(padding, str) else padding[0]
-        node: Any = nir.Conv1d(None, kernel, weight.stride[0], before, weight.dilation[0], *rest)
+        node: ConvolutionNode = nir.Conv1d(None, kernel, weight.stride[0], before, weight.dilation[0], *rest)
         node.input_shape = weight.shape_in[1]
     else:
         node = nir.Conv2d(None, kernel, weight.stride, padding, weight.dilation, *rest)
@@ -127,7 +129,7 @@ def node_of(weight: ConvWeight, bias: NDArray[np.float64] | None) -> Any:
     return node
 
 
-def _pooling_node(weight: ConvWeight) -> Any:
+def _pooling_node(weight: ConvWeight) -> PoolingNode | None:
     """The SumPool2d or AvgPool2d that a weight is, or None; its metadata have its shape, for which NIR has no field."""
     ones, size, stride = weight.kernel.shape[:3], weight.kernel.shape[3:], weight.stride[1:]
     padding = _stated_padding(weight)

@@ -56,7 +56,7 @@ def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
         raise UnsupportedError(f"{where}unsupported nodes: {', '.join(found)}; supported are {', '.join(SUPPORTED)}")
 
 
-def _graph(values: dict[str, Any]) -> Any:
+def _graph(values: dict[str, Any]) -> nir.NIRNode:
     """The graph that NIR makes of a file's values, without its type check.
 
     NIR's own check refuses files whose scalar parameters stand for a whole population, and adds

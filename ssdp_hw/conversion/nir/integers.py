@@ -16,10 +16,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
 from ssdp_hw.checks import synapse_values
+from ssdp_hw.conversion.nir.metadata import MetadataValue
 from ssdp_hw.errors import ParameterError, SsdpHwError
 from ssdp_hw.files.hdf5_guard import first_line
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
@@ -33,7 +36,7 @@ RULE_KEY = "ssdp_hw_rule"
 _TOLERANCE = 1e-9
 
 
-def fixed_to_metadata(network: FixedNetwork) -> dict[str, Any]:
+def fixed_to_metadata(network: FixedNetwork) -> dict[str, MetadataValue]:
     """Metadata that hold every integer of the network.
 
     Raises:
@@ -52,7 +55,7 @@ def fixed_to_metadata(network: FixedNetwork) -> dict[str, Any]:
     return {FIXED_KEY: tree}
 
 
-def fixed_from_metadata(metadata: Any) -> FixedNetwork | None:
+def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
     """The network of :func:`fixed_to_metadata`, or None if the metadata hold none.
 
     Raises:
@@ -88,7 +91,7 @@ def rule_to_metadata(network: AnyNetwork, rule: Rule | Mapping[str, Rule]) -> di
     return {RULE_KEY: _text({"rules": {name: rule_to_dict(r) for name, r in rule.items()}})}
 
 
-def rule_from_metadata(metadata: Any) -> Rule | dict[str, Rule] | None:
+def rule_from_metadata(metadata: object) -> Rule | dict[str, Rule] | None:
     """The rule of :func:`rule_to_metadata`, or None if the metadata hold none.
 
     Raises:
@@ -136,7 +139,7 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
         _compare(synapse_values(a.weight), synapse_values(b.weight), owner, "weights")
 
 
-def _structure(network: AnyNetwork) -> list[Any]:
+def _structure(network: AnyNetwork) -> list[tuple[object, ...]]:
     return [
         *((i.name, i.size) for i in network.inputs),
         *((p.name, p.size) for p in network.populations),
@@ -152,7 +155,7 @@ def _pattern(weight: Any) -> Any:
     return (weight.indices.tobytes(), weight.indptr.tobytes()) if sp.issparse(weight) else weight.shape
 
 
-def _compare(found: Any, meant: Any, owner: str, name: str) -> None:
+def _compare(found: ArrayLike, meant: ArrayLike, owner: str, name: str) -> None:
     if not np.allclose(found, meant, rtol=_TOLERANCE, atol=0.0):
         _refuse(owner, name)
 
@@ -164,5 +167,5 @@ def _refuse(owner: str, what: str) -> None:
     )
 
 
-def _text(values: Any) -> str:
+def _text(values: JSON) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import nir
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import real_array, real_vector, synapse_indices, weight_matrix
 from ssdp_hw.conversion.nir.metadata import CONVOLUTION, metadata_of
@@ -70,13 +72,13 @@ def linear_map(wiring: Wiring, name: str) -> LinearMap:
     return _with_synapses(LinearMap(weight, bias), node, owner)
 
 
-def diagonal(values: Real) -> Any:
+def diagonal(values: Real) -> sp.csr_array:
     """The sparse matrix with these values on its diagonal; a zero is stored."""
     size = len(values)
     return sp.csr_array((values, np.arange(size), np.arange(size + 1)), shape=(size, size))
 
 
-def _with_synapses(found: LinearMap, node: Any, owner: str) -> LinearMap:
+def _with_synapses(found: LinearMap, node: nir.NIRNode, owner: str) -> LinearMap:
     """The map with the synapses and delays that the metadata of its node states."""
     stated = metadata_of(node)
     if "kernel" in stated:
@@ -99,7 +101,7 @@ def _with_synapses(found: LinearMap, node: Any, owner: str) -> LinearMap:
     return found
 
 
-def _convolution(stated: Any, matrix: Real, owner: str) -> ConvWeight:
+def _convolution(stated: Mapping[str, ArrayLike], matrix: Real, owner: str) -> ConvWeight:
     """The convolution that the metadata of a matrix state."""
     what = f"{owner}: the convolution in its metadata"
     try:
@@ -114,7 +116,7 @@ def _convolution(stated: Any, matrix: Real, owner: str) -> ConvWeight:
     return weight
 
 
-def delay_steps(seconds: Any, size: int, dt: float, owner: str) -> tuple[NDArray[np.int64], float]:
+def delay_steps(seconds: ArrayLike, size: int, dt: float, owner: str) -> tuple[NDArray[np.int64], float]:
     """Delays in steps, rounded to the nearest, and the largest rounding in seconds.
 
     Raises:

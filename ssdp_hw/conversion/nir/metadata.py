@@ -13,10 +13,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.float_network import Network, Semantics
+
+# What NIR writes as metadata: texts, arrays and groups of them.
+MetadataValue: TypeAlias = "str | NDArray[np.generic] | np.generic | Mapping[str, MetadataValue]"
 
 KEY = "ssdp_hw"
 VERSION = 1
@@ -51,7 +59,7 @@ class GraphHeader:
         return {KEY: json.dumps(values, sort_keys=True, separators=(",", ":"))}
 
     @classmethod
-    def from_metadata(cls, metadata: Any) -> GraphHeader | None:
+    def from_metadata(cls, metadata: object) -> GraphHeader | None:
         """That of a NIR graph, or None if this toolkit did not write it.
 
         Raises:
@@ -82,19 +90,19 @@ class GraphHeader:
         return sorted(names, key=lambda name: place.get(name, len(place)))
 
 
-def _texts(values: Any) -> tuple[str, ...]:
+def _texts(values: JSON) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         raise TypeError
     return tuple(values)
 
 
-def metadata_of(node: Any) -> Mapping[str, Any]:
+def metadata_of(node: nir.NIRNode) -> Mapping[str, Any]:
     """The metadata of a node, empty if it has none."""
     found = getattr(node, "metadata", None)
     return found if isinstance(found, Mapping) else {}
 
 
-def text_of(node: Any, key: str) -> str | None:
+def text_of(node: nir.NIRNode, key: str) -> str | None:
     """A text in the metadata of a node, or None."""
     value = metadata_of(node).get(key)
     return value if isinstance(value, str) else None

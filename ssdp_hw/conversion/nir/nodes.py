@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+import nir
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ssdp_hw.checks import as_array, real_vector
 from ssdp_hw.conversion.nir.metadata import metadata_of
@@ -46,35 +47,35 @@ _ELEMENTWISE = {
 class Port:
     """The Input or Output of a nested graph: it hands on what it gets, whatever shape it declares."""
 
-    declared: Any
+    declared: ArrayLike | None
 
 
-def kind_of(node: Any) -> str:
+def kind_of(node: nir.NIRNode) -> str:
     """NIR's name of a node's type."""
     return type(node).__name__
 
 
-def is_neuron(node: Any) -> bool:
+def is_neuron(node: nir.NIRNode) -> bool:
     """Whether a node becomes a population."""
     return kind_of(node) in NEURONS or kind_of(node) == "Threshold"
 
 
-def is_linear(node: Any) -> bool:
+def is_linear(node: nir.NIRNode) -> bool:
     """Whether a node multiplies by a matrix."""
     return kind_of(node) in LINEAR
 
 
-def is_passing(node: Any) -> bool:
+def is_passing(node: nir.NIRNode) -> bool:
     """Whether a node hands on its values as they are, at once or later."""
     return kind_of(node) in ("Flatten", "Port", "Delay")
 
 
-def spatial_axes(node: Any) -> int:
+def spatial_axes(node: nir.NIRNode) -> int:
     """Number of axes that a convolution or pooling slides over; 0 for any other node."""
     return CONVOLUTIONS.get(kind_of(node), 2 if kind_of(node) in POOLINGS else 0)
 
 
-def own_shape(name: str, node: Any) -> Shape | None:
+def own_shape(name: str, node: nir.NIRNode) -> Shape | None:
     """Shape of what a node takes, as far as the node itself says it; None where it fits any.
 
     Raises:
@@ -118,7 +119,7 @@ def declared_shape(name: str, port: Port) -> Shape | None:
     return _positive(f"node '{name}'", port.declared)
 
 
-def flattened(node: Any, shape: Shape) -> Shape:
+def flattened(node: nir.NIRNode, shape: Shape) -> Shape:
     """Shape behind a Flatten; one axis if its own numbers do not fit."""
     start, end = (int(np.reshape(k, -1)[0]) for k in (node.start_dim, node.end_dim))
     last = end + len(shape) if end < 0 else end
@@ -138,14 +139,14 @@ def _common_shape(owner: str, shapes: dict[str, Shape]) -> Shape | None:
     return None if sizes[largest] == 1 else tuple(int(k) for k in shapes[largest])
 
 
-def _positive(owner: str, declared: Any) -> Shape:
+def _positive(owner: str, declared: ArrayLike) -> Shape:
     shape = as_array(declared, owner)
     if shape.dtype.kind not in "iu" or shape.ndim > 1 or np.any(shape < 1):
         raise ShapeError(f"{owner}: {str(declared)[:60]!r} is no shape")
     return tuple(int(k) for k in shape.reshape(-1))
 
 
-def neuron_of(name: str, node: Any, size: int, semantics: Semantics) -> Neuron:
+def neuron_of(name: str, node: nir.NIRNode, size: int, semantics: Semantics) -> Neuron:
     """The neurons of a node; a scalar parameter holds for all of them.
 
     Raises:

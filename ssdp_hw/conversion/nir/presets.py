@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import nir
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.conversion.alignment import Timing
@@ -178,7 +178,7 @@ def in_seconds(flat: FlatGraph, dt: float) -> FlatGraph:
     return FlatGraph({name: _in_seconds(node, dt) for name, node in flat.nodes.items()}, flat.edges, flat.repairs)
 
 
-def _in_seconds(node: Any, dt: float) -> Any:
+def _in_seconds(node: nir.NIRNode, dt: float) -> nir.NIRNode:
     kind = kind_of(node)
     if kind in ("I", "IF"):
         return _changed(node, r=_numbers(node, "r") / dt)
@@ -218,7 +218,7 @@ def as_framework(flat: FlatGraph, preset: Preset, semantics: Semantics, reset: R
     return FlatGraph(nodes, edges, flat.repairs)
 
 
-def _with_whole_input(node: Any, preset: Preset, semantics: Semantics) -> Any:
+def _with_whole_input(node: nir.NIRNode, preset: Preset, semantics: Semantics) -> nir.NIRNode:
     """The node with gains that cancel those of NIR's equations."""
     kind, dt = kind_of(node), semantics.dt
     if kind == "IF":
@@ -232,14 +232,15 @@ def _with_whole_input(node: Any, preset: Preset, semantics: Semantics) -> Any:
     return _changed(node, **gains)
 
 
-def _numbers(node: Any, name: str) -> Any:
+def _numbers(node: nir.NIRNode, name: str) -> NDArray[np.float64]:
     value = np.asarray(getattr(node, name))
     if value.dtype.kind not in "fiu":
         raise ParameterError(f"a node of type {kind_of(node)}: {name} has values of type {value.dtype}, not numbers")
-    return value.astype(np.float64)
+    numbers: NDArray[np.float64] = value.astype(np.float64)
+    return numbers
 
 
-def _changed(node: Any, **values: Any) -> Any:
+def _changed(node: nir.NIRNode, **values: NDArray[np.float64]) -> nir.NIRNode:
     """A copy of a node; its own checks, which refuse scalars in some places, do not run again."""
     if not values:
         return node
@@ -249,7 +250,7 @@ def _changed(node: Any, **values: Any) -> Any:
     return found
 
 
-def _free(name: str, nodes: Mapping[str, Any]) -> str:
+def _free(name: str, nodes: Mapping[str, nir.NIRNode]) -> str:
     while name in nodes:
         name += "'"
     return name

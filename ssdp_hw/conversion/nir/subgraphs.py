@@ -7,9 +7,8 @@ repaired where exactly one Input and Output of that graph are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import nir
 
@@ -25,7 +24,7 @@ MAX_DEPTH = 64
 class FlatGraph:
     """Nodes by name, edges between these names, and what was repaired, one sentence each."""
 
-    nodes: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, nir.NIRNode] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
     repairs: list[str] = field(default_factory=list)
 
@@ -70,7 +69,7 @@ def _collect(graph: nir.NIRGraph, prefix: str, outer: tuple[int, ...], flat: Fla
         )
 
 
-def _edge(edge: Any) -> tuple[str, str]:
+def _edge(edge: Sequence[str]) -> tuple[str, str]:
     if len(edge) != 2 or not all(isinstance(name, str) for name in edge):
         raise ParameterError(f"{edge!r} is no edge: a pair of node names is expected")
     return edge[0], edge[1]

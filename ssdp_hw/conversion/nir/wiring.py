@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+
+import nir
 
 from ssdp_hw.conversion.nir.convolution import Convolution
 from ssdp_hw.conversion.nir.nodes import is_linear, is_neuron, is_passing, kind_of
@@ -25,7 +26,7 @@ class Wiring:
         repairs: what was repaired, one sentence each.
     """
 
-    nodes: dict[str, Any]
+    nodes: dict[str, nir.NIRNode]
     before: dict[str, list[str]]
     after: dict[str, list[str]]
     shape_in: dict[str, tuple[int, ...]] = field(default_factory=dict)

@@ -14,15 +14,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import nir
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.conversion.nir.convolution import node_of
 from ssdp_hw.conversion.nir.integers import fixed_to_metadata, rule_to_metadata
-from ssdp_hw.conversion.nir.metadata import CONVOLUTION, GraphHeader
+from ssdp_hw.conversion.nir.metadata import CONVOLUTION, GraphHeader, MetadataValue
 from ssdp_hw.conversion.nir.nodes import NEURONS
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.atomic import write_atomically
@@ -31,6 +32,9 @@ from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.rules.values import Rule
+
+# The constant input of a population, shape (n,), where it has one.
+Bias: TypeAlias = NDArray[np.float64] | None
 
 # Smaller datasets are stored as they are: compression would make them larger.
 _COMPRESSED_FROM = 1024
@@ -55,7 +59,9 @@ def to_nir(network: Network | FixedNetwork, *, rule: Rule | Mapping[str, Rule] |
         ParameterError: no network, or no rule, or one for a projection that there is not.
         UnsupportedError: dense weights above 1 GiB, or a rule of a user's own.
     """
-    metadata: dict[str, Any] = {} if rule is None else rule_to_metadata(network, rule)
+    metadata: dict[str, MetadataValue] = {}
+    if rule is not None:
+        metadata |= rule_to_metadata(network, rule)
     if isinstance(network, FixedNetwork):
         from ssdp_hw.quantization import dequantize
 
@@ -86,7 +92,7 @@ def write_nir(
     write_atomically(path, write)
 
 
-def _write(group: Any, values: dict[str, Any]) -> None:
+def _write(group: h5py.Group, values: Mapping[str, Any]) -> None:
     """NIR's own layout, without time stamps."""
     for name, value in values.items():
         if isinstance(value, dict):
@@ -105,7 +111,7 @@ class _Graph:
     """Nodes and edges of a network."""
 
     def __init__(self, network: Network) -> None:
-        self.nodes: dict[str, Any] = {}
+        self.nodes: dict[str, nir.NIRNode] = {}
         self.edges: list[tuple[str, str]] = []
         self._dt = network.semantics.dt
         self._shapes = _shapes(network)
@@ -129,7 +135,7 @@ class _Graph:
             key += "'"
         return key
 
-    def _add(self, name: str, node: Any) -> str:
+    def _add(self, name: str, node: nir.NIRNode) -> str:
         key = self._free(name)
         if key != name:
             node.metadata["name"] = name
@@ -158,14 +164,14 @@ class _Graph:
             self.nodes[key] = nir.Affine(np.zeros((target.size, 1)), np.array(bias))
             self.edges.append((key, self._keys[target.name]))
 
-    def _behind(self, before: str, name: str, node: Any) -> str:
+    def _behind(self, before: str, name: str, node: nir.NIRNode) -> str:
         """Add a node behind another; returns its key."""
         key = self._free(name)
         self.nodes[key] = node
         self.edges.append((before, key))
         return key
 
-    def _weight(self, p: Projection, bias: Any) -> tuple[Any, bool]:
+    def _weight(self, p: Projection, bias: Bias) -> tuple[nir.NIRNode, bool]:
         """The node of a projection, and whether it has the bias."""
         if isinstance(p.weight, ConvWeight):
             by_channel = np.reshape(np.zeros(p.shape[0]) if bias is None else bias, (len(p.weight.kernel), -1))
@@ -199,21 +205,21 @@ def _outer_shapes(weight: ConvWeight) -> tuple[tuple[int, ...], tuple[int, ...]]
     return weight.shape_in[first:], weight.shape_out[first:]
 
 
-def _flatten(shape: tuple[int, ...]) -> Any:
+def _flatten(shape: tuple[int, ...]) -> nir.Flatten:
     return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
 
 
-def _neuron(p: Population, shape: tuple[int, ...]) -> Any:
+def _neuron(p: Population, shape: tuple[int, ...]) -> nir.NIRNode:
     names = NEURONS[p.neuron.kind][1]
-    metadata: dict[str, Any] = {"reset": p.reset.value, "threshold": p.threshold.value}
+    metadata: dict[str, MetadataValue] = {"reset": p.reset.value, "threshold": p.threshold.value}
     if np.any(p.neuron.v_init):
         metadata["v_init"] = np.array(p.neuron.v_init)
     values = {theirs: np.reshape(getattr(p.neuron, ours), shape).copy() for theirs, ours in names.items()}
     return getattr(nir, p.neuron.kind)(**values, metadata=metadata)
 
 
-def _linear(p: Projection, bias: Any, dt: float) -> Any:
-    metadata: dict[str, Any] = {}
+def _linear(p: Projection, bias: Bias, dt: float) -> nir.NIRNode:
+    metadata: dict[str, MetadataValue] = {}
     weight = np.array(p.matrix.toarray() if p.is_sparse else p.matrix, np.float64)
     if isinstance(p.weight, ConvWeight):
         values = {"kernel": np.array(p.weight.kernel, np.float64), **p.weight.geometry()}
