@@ -1,4 +1,4 @@
-"""What a fixed network takes of its chip: cores, memory, axons.
+"""Resources of the chip that a fixed network needs: cores, memory, axons.
 
 Limits come from the chip's file, each with its source. Every core holds neighbouring neurons of one
 population and all synapses that end at them. The synaptic memory is a lower bound: weight bits,
@@ -25,7 +25,7 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 
-# What a core may run out of, as named in the chip's file.
+# The limits of a core, by their names in the chip's file.
 LIMITS = ("compartments", "synaptic_memory", "input_axons", "output_axons")
 
 
@@ -62,7 +62,7 @@ class Resources:
     Attributes:
         chip: name of the chip.
         populations: one entry each.
-        cores, cores_available: taken and there.
+        cores, cores_available: cores that the network needs, and cores of the chip.
         limits: the figures used, with their sources.
     """
 
@@ -106,7 +106,7 @@ def resources(network: FixedNetwork) -> Resources:
     available = int(limits["count"].value)
     loads = {p.name: _Load(network, p.name) for p in network.populations}
     cores = {name: load.fewest_cores(limits, available) for name, load in loads.items()}
-    # Every neuron needs one output axon for each core that it reaches, so this comes second.
+    # Every neuron needs one output axon for each core that it reaches, so the cores must be counted before.
     reached = {name: _cores_reached(network, name, cores) for name in cores}
     for name, load in loads.items():
         per_core = max(1, int(limits["output_axons"].value) // max(1, reached[name]))
@@ -137,7 +137,7 @@ def _cores_reached(network: FixedNetwork, name: str, cores: Mapping[str, int]) -
 
 
 class _Load:
-    """What the neurons of one population bring with them."""
+    """The synapses, axons and memory that the neurons of one population need."""
 
     def __init__(self, network: FixedNetwork, name: str) -> None:
         self.neurons = network.size_of(name)
@@ -161,7 +161,7 @@ class _Load:
         return min(self.neurons, available)
 
     def _ends(self, parts: int) -> NDArray[np.int64]:
-        """Where so many equal parts begin, and the last ends."""
+        """First neuron of each of ``parts`` equal parts of the population, and one past the last neuron."""
         return np.linspace(0, self.neurons, parts + 1).astype(np.int64)
 
     def bits(self, parts: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Confidence intervals, so that no accuracy stands alone."""
+"""Confidence intervals of accuracies and means."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     p = successes / trials
     centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    # At 0 and 1 the ends are exact, but their rounding is not.
+    # At proportions of 0 and 1 an end of the interval is exactly 0 or 1, which float rounding would miss.
     return Interval(p, min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half)), level)
 
 

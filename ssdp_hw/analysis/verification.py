@@ -29,7 +29,8 @@ Source: TypeAlias = (
     AnyNetwork | Mapping[str, LayerRecording] | Callable[[NDArray[np.generic]], Mapping[str, LayerRecording]]
 )
 
-# Voltages nearer to the threshold than this part of the way to it are a matter of rounding in float32.
+# If a voltage misses the threshold by less than this share of the distance from reset to threshold, rounding in
+# float32 can be the cause.
 ROUNDING = 1e-5
 
 
@@ -43,7 +44,7 @@ class FirstDifference:
         source_fired: whether the source fired there; the network did the opposite.
         miss: by how much the voltage of the silent side missed the threshold, in its own units; None if
             the source is silent and gives no voltages.
-        follows: an earlier layer that differs in this sample already, and so is the cause; else None.
+        follows: name of an earlier layer that differs in this sample no later, which is then the cause; else None.
         rounding: whether float rounding explains it: the source agrees once it is run in float64, or (where
             that is not possible) the miss is below a part of the threshold.
     """
@@ -171,7 +172,7 @@ Layers = dict[str, tuple[Bool, Real | None]]
 def _source(
     model: Source, samples: NDArray[np.generic], flat: NDArray[np.generic], target: str | None
 ) -> tuple[str, Layers, Callable[[], Layers] | None]:
-    """What the source is, its recording, and how to run it in float64."""
+    """The source's kind, its recording by layer and, for a torch module, a function that runs it in float64."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         from ssdp_hw.conversion.torch.run import run_torch
@@ -222,7 +223,7 @@ def _pairs(network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None)
         found = dict(names)
     else:
         common = [name for name in sizes if name in network.population_names]
-        # What nothing feeds is no layer of the source: the neuron from which biases come.
+        # A population that nothing feeds stands for no layer of the source: it is a neuron that brings a bias.
         fed = [n for n in network.population_names if any(p.post == n and p.pre != n for p in network.projections)]
         found = {name: name for name in common} or dict(zip(sizes, fed, strict=len(sizes) == len(fed)))
         if not common and len(sizes) != len(fed):

@@ -14,7 +14,7 @@ from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.running.drive import DirectInput
 from ssdp_hw.running.run import run
 
-# Factors that are tried on a population's threshold: steps of 3 % up to half as much again, and down.
+# Candidates for the factor of a population's threshold: powers of 1.03 from 0.66 to 1.51.
 _FACTORS = tuple(1.03**k for k in range(-14, 15))
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
@@ -23,10 +23,11 @@ Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 def balance_thresholds(
     network: Network, fixed: FixedNetwork, calibration: Inputs
 ) -> tuple[FixedNetwork, dict[str, float]]:
-    """Tune one factor a population, in the order of the populations, on the calibration input.
+    """Multiply the thresholds of each population by a factor, tuned on the calibration input.
 
-    The factor is that whose spike rate comes closest to the float network's, and of equals the one closest to
-    1; populations that are silent in float keep their thresholds.
+    Populations are tuned one after the other. Of the candidate factors, the one is taken under which the
+    population's spike rate comes closest to that of the float network; if several come equally close, the factor
+    closest to 1. Populations that do not fire in the float network keep their thresholds.
 
     Returns:
         The network and the factors, by population, that are not 1.

@@ -1,4 +1,4 @@
-"""Constant currents as the chip can have them."""
+"""Constant currents: the chip has no register for them, so a neuron that fires in every step brings them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def bias_sources(network: Network) -> tuple[Network, list[str]]:
             continue
         name = f"{p.name}.bias"
         dt = network.semantics.dt
-        # tau_mem = dt under Euler keeps nothing, so v is 2 in every step: above its threshold of 1.
-        # The same under exponential integration: exp(-1000) is 0.
+        # With tau_mem = dt, Euler integration forgets the voltage of the step before, so v = v_leak = 2 in every step,
+        # above the threshold of 1. Exponential integration forgets it with dt / 1000, since exp(-1000) is 0.
         exponential = network.semantics.discretization is Discretization.EXPONENTIAL
         steady = LIF(size=1, tau_mem=dt / 1000 if exponential else dt, v_leak=2.0)
         populations += [replace(p, bias=0.0), Population(name=name, neuron=steady)]

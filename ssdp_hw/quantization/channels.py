@@ -1,4 +1,4 @@
-"""A scale of its own for every neuron, where the chip has one threshold a neuron."""
+"""One scale for each neuron, on chips that have a threshold register for each neuron."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ LARGEST_FACTOR = 16.0
 
 
 def channel_factors(p: NormalPopulation) -> Real:
-    """By how much each neuron's weights, threshold and bias may grow until a weight is as large as the largest.
+    """Factors, shape (n,) and at least 1, by which each neuron's weights, threshold and bias can be multiplied.
 
-    Shape (n,), at least 1. The neurons of a channel of a convolution share theirs; those of a readout all do,
-    since their voltages are compared with each other.
+    The factor of a neuron makes its largest weight as large as the largest weight of the population. The neurons of
+    a channel of a convolution have one factor in common. Those of a population without spikes have factor 1, since
+    their voltages are compared with each other.
     """
     size = len(p.bias)
     if p.threshold is None:
@@ -30,7 +31,7 @@ def channel_factors(p: NormalPopulation) -> Real:
         if largest.any():
             room = np.max(largest) / np.where(largest > 0, largest, np.inf)
             factors = np.where(largest > 0, np.minimum(factors, room), factors)
-    # Thresholds have a register in common, too.
+    # The thresholds must fit their register, too.
     return np.maximum(1.0, np.minimum(factors, np.max(p.threshold) / p.threshold * LARGEST_FACTOR))
 
 
@@ -58,7 +59,7 @@ def times_rows(weight: Any, factors: Real) -> Any:
 
 
 def _row_maxima(weight: Any) -> Real:
-    """Largest |weight| of every row; of a convolution, of every output's channel."""
+    """Largest |weight| of every row, shape (post,); of a convolution that of the output's channel."""
     if isinstance(weight, ConvWeight):
         by_channel = np.abs(weight.kernel).reshape(weight.kernel.shape[0], -1).max(axis=1)
         return np.repeat(by_channel, weight.shape[0] // len(by_channel)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Decay registers, and the bias that goes with a rounded leak."""
+"""Decay registers, and how much a bias must change when the leak is rounded."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def decay_registers(p: NormalPopulation, chip: Chip) -> tuple[NDArray[np.int64],
 
 
 def leak_ratio(p: NormalPopulation, dv: NDArray[np.int64], chip: Chip) -> Real:
-    """How much larger the rounded leak is than the exact one, shape (n,); 1 where either is none.
+    """The rounded leak divided by the exact leak, shape (n,); 1 where either of them is 0.
 
-    The voltage that a bias b leads to in the end is ``b / leak``: a bias times this ratio leads to the same
-    voltage under the rounded leak.
+    Under a constant bias b the voltage converges to ``b / leak``. So the bias times this ratio makes it converge to
+    the same voltage under the rounded leak.
     """
     leak, rounded = 1.0 - p.decay_v, (np.asarray(dv) + chip.voltage_decay_offset) / float(1 << chip.decay_bits)
     both = (leak > 0) & (rounded > 0)
@@ -33,8 +33,8 @@ def leak_ratio(p: NormalPopulation, dv: NDArray[np.int64], chip: Chip) -> Real:
 def _closest_rate(decay: Real, bits: int) -> NDArray[np.int64]:
     """``1 - decay`` in units of ``2**-bits``, rounded so that the time constant is off by the smallest factor.
 
-    A decay d a step is a time constant of ``-1 / ln d`` steps. No leak at all has none; where the leak is
-    below one unit it is taken at less than half a unit.
+    A voltage that is multiplied by d in each step has a time constant of ``-1 / ln d`` steps. A leak of 0 has no
+    time constant, so a leak is rounded to 0 only if it is at most half a unit.
     """
     unity = float(1 << bits)
     exact = (1.0 - decay) * unity

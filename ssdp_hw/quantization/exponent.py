@@ -1,4 +1,4 @@
-"""The exponent of a projection: how far its integers reach, and what that costs."""
+"""The exponent of a projection's weights: a larger one clips fewer weights and rounds all of them more coarsely."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.options import Method, ProjectionOptions, largest_kept
 
-# Exponents below that of the largest weight that are tried: each clips twice as much.
+# How many exponents are tried below the one at which the largest weight fits. Each step down halves the range.
 _CLIPPING = 4
-# Share of presynaptic neurons that fire in a step, where the floor of a sum is set against the sum.
+# Assumed share of presynaptic neurons that fire in a step, by which the error of flooring a sum is weighed.
 _ACTIVE = 0.1
 
 
@@ -29,17 +29,18 @@ def weight_exponent(values: NDArray[np.float64], options: ProjectionOptions, num
     fitting = _fitting_exponent(largest_kept(values, options), number, chip)
     if options.method not in (Method.MSE, Method.THRESHOLD_BALANCE) or not np.any(values):
         return fitting
-    # Below the fitting one weights are clipped; above it, up to 0, sums are floored less.
+    # Exponents below the fitting one clip weights. At those above it, up to 0, sums lose less by flooring.
     candidates = range(max(fitting - _CLIPPING, chip.weight_exp_min), max(fitting, min(0, chip.weight_exp_max)) + 1)
     return min(candidates, key=lambda exponent: rounding_error(values, exponent, number))
 
 
 def rounding_error(values: NDArray[np.float64], exponent: int, number: WeightFormat) -> float:
-    """Mean squared error of weights rounded at an exponent, with their share of what flooring their sums costs.
+    """Mean squared error of weights rounded at an exponent, including each weight's share of the floored sum.
 
-    A right shift by k bits floors the sum of a step: what it takes off is spread over 0 .. 1 - 2**-k units of
-    the activation, with a mean square of about 1/3. With ``_ACTIVE * n`` active synapses to a sum, that is as
-    much as an error of ``1/3 / (_ACTIVE * n)`` in the square of each weight; n is taken as 100.
+    At a negative exponent -k the chip shifts the sum of a step right by k bits, which floors it. The part that is
+    lost lies between 0 and 1 - 2**-k units of the activation, with a mean square of about 1/3. If ``_ACTIVE * n``
+    synapses contribute to a sum, this equals a squared error of ``1/3 / (_ACTIVE * n)`` in each weight; n is
+    taken as 100.
     """
     lsb = 2.0**exponent
     error = float(np.mean(np.square(number.nearest(values / lsb)[0] * lsb - values)))
@@ -51,11 +52,11 @@ def _fitting_exponent(largest: float, number: WeightFormat, chip: Chip) -> int:
     """Smallest exponent at which ``largest`` rounds into the range."""
     if largest <= 0.0:
         return 0
-    # Everything less than half a step beyond the end of the range rounds to its end.
+    # Values beyond the end of the range by less than half a step still round to the end, so they are not clipped.
     exponent = math.floor(math.log2(largest / (largest_magnitude(number) + number.step / 2))) + 1
     return max(chip.weight_exp_min, min(chip.weight_exp_max, exponent))
 
 
 def largest_magnitude(number: WeightFormat) -> int:
-    """The end of the range that all signs of the format reach."""
+    """The largest magnitude that the format holds; with mixed signs the positive end of its range, the smaller one."""
     return number.max or -number.min

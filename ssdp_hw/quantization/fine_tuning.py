@@ -33,33 +33,33 @@ except ImportError:
 
 Tensor = Any  # torch is Any where it is not installed
 
-# Steepness of the surrogate, for voltages in units of the threshold.
+# Steepness of the surrogate gradient, for voltages in units of the threshold.
 _STEEPNESS = 5.0
-# Output spikes that separate two classes by one unit of the softmax.
+# Two output neurons whose spike counts differ by this many have logits that differ by 1.
 _SPIKES_A_LOGIT = 4.0
 # float64 holds integers of this width exactly.
 _EXACT_BITS = 53
 
 
 class _Fire(torch.autograd.Function):  # type: ignore[misc]
-    """A spike where the distance to the threshold says so; backwards a fast sigmoid."""
+    """The spike condition of the forward pass, with the slope of a fast sigmoid as its gradient."""
 
     @staticmethod
     def forward(ctx: Any, distance: Tensor, unit: Tensor, inclusive: bool) -> Tensor:
-        """1 where ``distance > 0``, or ``>= 0`` where inclusive."""
+        """1 where ``distance > 0`` (if inclusive: ``distance >= 0``), else 0."""
         ctx.save_for_backward(distance / unit)
         ctx.unit = unit
         return (distance >= 0 if inclusive else distance > 0).to(distance.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """The slope of ``x / (1 + k |x|)``."""
+        """The gradient times the slope of the fast sigmoid ``x / (1 + k |x|)``."""
         (x,) = ctx.saved_tensors
         return gradient / (1.0 + _STEEPNESS * x.abs()).square() / ctx.unit, None, None
 
 
 def _through(x: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
-    """``exact(x)`` with the gradient of x: what is added is 0, to the bit."""
+    """``exact(x)`` in the forward pass, with the gradient of x; the term that carries the gradient is exactly 0."""
     return exact(x.detach()) + (x - x.detach())
 
 
@@ -85,7 +85,7 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
         return _through(self.master, lambda m: torch.clamp(torch.round(m), self.low, self.high))
 
     def matrices(self) -> dict[int, Tensor]:
-        """By delay the weights of its synapses, shape (pre, post)."""
+        """For each delay the matrix of the weights that have it, shape (pre, post)."""
         weights = self.mantissas() * self.step
         found = {}
         for delay in self.delays:
@@ -95,7 +95,7 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
         return found
 
     def activation(self, spikes: Tensor, matrix: Tensor) -> Tensor:
-        """What the spikes of one step bring: the sum of weights, shifted."""
+        """The activation that the spikes of one step cause: the sum of their weights, shifted by the exponent."""
         total = spikes @ matrix * 2.0**self.exponent
         return _through(total, torch.floor) if self.exponent < 0 else total
 
@@ -288,7 +288,7 @@ def fine_tune(
 
 
 def _logits(output: FixedPopulation, spikes: Tensor, volts: Tensor) -> Tensor:
-    """What the softmax sees, shape (batch, n)."""
+    """The logits, shape (batch, n): scaled spike counts, or mean voltages of a population without spikes."""
     if output.spiking:
         return spikes.sum(dim=0) / _SPIKES_A_LOGIT
     return volts.mean(dim=0) / torch.tensor(output.scale or 1.0, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What rounding did: the integers of a fixed network against the exact values they stand for."""
+"""Errors of rounding: the integers of a fixed network compared with the exact values that they stand for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def population_report(exact: NormalPopulation, network: FixedNetwork, peaks: Pea
     vth = (fixed.vth << chip.activation_shift) / scale
     wanted = exact.bias * leak_ratio(exact, fixed.dv, chip)
     bias_error = np.max(np.abs(fixed.bias / scale - wanted))
-    # All synapses at once in every step: the geometric sum of what one step brings.
+    # The limit of u if every synapse is active in every step: the activation of one step, summed over its decay.
     worst_u = (network.activation_bound(exact.name) << chip.activation_shift) * unity / np.maximum(rate_u, 1)
     return PopulationReport(
         name=exact.name,
@@ -45,7 +45,8 @@ def projection_report(
 ) -> ProjectionReport:
     """How far the weights of a projection of ``network`` are from their exact values at the scale of its target.
 
-    Of weights that are split, their sum is meant; format, exponent and LSB are those of the finest part.
+    For weights that are split over several synapses, the error is that of the sum of the parts; format, exponent and
+    LSB are those of the finest part.
     """
     *before, last = parts_of(network, exact.name)
     wanted = synapse_values(exact.weight) * (scale / (1 << network.limits.activation_shift))

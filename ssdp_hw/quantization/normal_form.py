@@ -23,7 +23,7 @@ Real = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Incoming:
-    """One projection with the gain of its target folded in, in volts a spike."""
+    """One projection with the gain of its postsynaptic neurons folded in: volts that one spike adds to U."""
 
     name: str
     weight: Any  # (post, pre), dense, sparse or a convolution

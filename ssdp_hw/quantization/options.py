@@ -15,7 +15,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.formats import SignMode, WeightFormat, sign_mode_of
 
-# The most synapses that a weight may be split over; two of 8 bits reach the resolution of the chip's sums already.
+# The most synapses that a weight may be split over. Two of 8 bits already reach the resolution of the chip's sums.
 SPLIT_MAX = 4
 
 
@@ -23,9 +23,11 @@ class Method(Choice):
     """How the weights of a projection meet the range of its integers."""
 
     MAX_ABS = "max_abs"  # the largest weight fits
-    PERCENTILE = "percentile"  # that share of the weights fits, the rest is clipped
+    PERCENTILE = "percentile"  # the given percentage of the weights fits, the others are clipped
     MSE = "mse"  # the exponent of least mean squared error, clipped weights included
-    THRESHOLD_BALANCE = "threshold_balance"  # as mse; then thresholds are tuned to the float network's spike rates
+    THRESHOLD_BALANCE = (
+        "threshold_balance"  # exponents as by mse; then thresholds are tuned to the float network's spike rates
+    )
 
 
 class Granularity(Choice):

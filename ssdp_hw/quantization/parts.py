@@ -18,7 +18,7 @@ from ssdp_hw.quantization.split import part_name, split_weights
 
 
 def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopulation:
-    """A population in chip integers, ``scale`` of the state's to a volt."""
+    """A population in chip integers; ``scale`` is how many units of the chip's voltage a volt is."""
     du, dv = decay_registers(p, chip)
     vth: Any = 0
     if p.threshold is not None:

@@ -16,19 +16,21 @@ from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.running.drive import DirectInput, make_drive
 from ssdp_hw.running.run import run
 
-# For how many steps on end all inhibitory (in a readout: any) synapses may be active at once before
-# the closed form lets v saturate. Time constants up to this many steps are bounded for ever.
+# The closed form assumes the worst input: every inhibitory synapse (of a population without spikes: every synapse)
+# is active in every step. For a leak with a time constant of up to this many steps, v has a bound under that input
+# however long it lasts. A slower leak, or none, has no useful bound: there the input is assumed to last this many
+# steps, and v may saturate if it lasts longer.
 LONGEST_BURST = 64
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """What is to be expected of a population, in volts.
+    """The largest values that the registers of a population are expected to reach, in volts.
 
     Attributes:
         v, u: largest |V| before the reset, and largest |U|.
         bias: largest |bias|, with what a direct input adds to it.
-        bound: where they come from: ``calibration`` or ``closed form``.
+        bound: how the values were found: ``calibration`` or ``closed form``.
     """
 
     v: float
@@ -38,14 +40,15 @@ class Peaks:
 
 
 def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
-    """Bounds for any input, with the decays that the chip holds.
+    """Peaks of one population that no input can exceed, computed with the decays as the chip rounds them.
 
     With A+ and A- the sums of all excitatory and of all inhibitory weights,
     ``-A- / (1 - d_u) <= U <= A+ / (1 - d_u)``, and V moves by at most ``step = U + bias`` in a step.
     A leak bounds V by ``step / (1 - d_v)``; a neuron that fires returns to 0, so that V is at most
     threshold + step; subtracting the threshold bounds it likewise if the step is no larger.
 
-    Where the leak is slower than ``LONGEST_BURST`` steps, V is bounded for that many steps.
+    If the time constant of the leak is longer than ``LONGEST_BURST`` steps, the bound of V holds for an input that
+    drives it in one direction for at most ``LONGEST_BURST`` steps.
     """
     unity = 1 << chip.decay_bits
     du, dv = decay_registers(p, chip)
@@ -72,20 +75,24 @@ def calibrated_peaks(
     inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
     factors: Mapping[str, Real] | None = None,
 ) -> dict[str, Peaks]:
-    """Peaks of every population on the calibration input, from a float run.
+    """Peaks of every population, measured in a run of the float network on the calibration input.
 
-    ``factors`` has for each population what its neurons' voltages are multiplied by, shape (n,).
+    Args:
+        network: the float network.
+        inputs: the calibration input, as for :func:`ssdp_hw.run`.
+        factors: by population the factors, shape (n,), that multiply the voltages of its neurons; None for 1.
     """
     drive = make_drive(network, inputs)
     result = run(network, inputs, record=("v", "u"))
     peaks = {}
     for name in network.population_names:
         p, c, neuron = normal_form(network, name), network.coefficients(name), network.population(name).neuron
-        # The chip adds what is constant to v; the float current holds it, except in a current-based neuron.
+        # The chip adds a constant input to v. In the float network it is part of the current u, except in
+        # current-based neurons, whose constant input reaches u through a synapse on the chip, too.
         constant = 0.0 if neuron.has_current else c.gain_u * c.gain_v * drive.float_bias(network, name)
         bias = _largest_each(p.drift + constant)
         u = _largest_each(result.u[name] * c.gain_v - constant)
-        # v is recorded after the reset: before it, it was at most one step higher.
+        # The run records v after the reset. Before the reset v was higher by at most the u and bias of one step.
         v = _largest_each(result.v[name] - neuron.parameter("v_reset"))
         if p.threshold is not None:
             v = np.maximum(v, p.threshold)

@@ -16,7 +16,7 @@ class PopulationReport:
 
     Attributes:
         name: the population.
-        scale: chip voltage of one float volt.
+        scale: units of the chip's voltage in one volt of the float network.
         threshold_error: worst relative error of ``v_threshold - v_reset``.
         tau_mem_error, tau_syn_error: worst relative error of ``1 - decay``, which for a time
             constant well above dt is that of the time constant.
@@ -101,7 +101,7 @@ class QuantizationReport:
 
     @property
     def warnings(self) -> list[str]:
-        """What deserves attention, one sentence each."""
+        """Losses that a user should look at, one sentence each."""
         found = []
         for q in self.projections:
             if q.clipped:
@@ -143,7 +143,7 @@ class QuantizationReport:
         return "\n".join(self.lines())
 
 
-# By the annotation of a field: what JSON may hold there.
+# For each annotation of a report's field the Python types that its JSON value may have.
 _PLAIN: dict[object, tuple[type[Any], ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
 
 

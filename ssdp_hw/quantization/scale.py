@@ -17,9 +17,10 @@ from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.split import split_weights
 
-# Scales tried within one octave below the largest: all exponents and thresholds recur beyond it.
+# How many scales are tried between the largest one and half of it. At half the scale every exponent is one lower,
+# which gives the same integers again, so smaller scales are not tried.
 _CANDIDATES = 128
-# Projections of more synapses are sampled evenly: their error statistics need no more.
+# Of projections with more synapses than this, only so many weights at even distances are looked at.
 _SAMPLE = 20_000
 
 
@@ -31,11 +32,12 @@ def choose_scale(
     options: Mapping[str, ProjectionOptions],
     headroom: float,
 ) -> float:
-    """Chip voltage (on the scale of v) of one volt.
+    """The scale of a population: units of the chip's voltage in one volt.
 
-    The largest scale that keeps threshold, bias, weights and ``headroom`` times the peaks of u and v
-    inside their registers bounds it (below 1, ``headroom`` is that of v alone, which saturates; u would
-    wrap); within one octave below, that with the smallest rounding error of weights and threshold is taken.
+    First the largest scale is found at which the threshold, the bias, the weights and ``headroom`` times the peaks
+    of u and v fit their registers. A ``headroom`` below 1 counts for v alone, which saturates beyond its register,
+    whereas u would wrap around. Between that scale and half of it, the scale with the smallest rounding error of
+    weights and threshold is taken.
 
     Raises:
         ParameterError: the population has neither weight, threshold nor bias to scale.
@@ -45,7 +47,7 @@ def choose_scale(
     for q in p.incoming:
         values = synapse_values(q.weight)
         some = values[:: 1 + values.size // _SAMPLE]
-        # The largest weight is always among them.
+        # The sample always includes the largest weight.
         weights.append((np.append(some, largest_weight(q.weight)), formats[q.name], options[q.name]))
     candidates = [top * math.exp2(-k / _CANDIDATES) for k in range(_CANDIDATES)]
     return min(candidates, key=lambda scale: _rounding_error(p.threshold, weights, scale, chip))
@@ -55,7 +57,7 @@ def _largest_scale(
     p: NormalPopulation, peaks: Peaks, chip: Chip, formats: Mapping[str, WeightFormat], headroom: float
 ) -> float:
     unit = float(1 << chip.activation_shift)
-    pairs = [  # what the chip holds, in its units, and the value that must fit
+    pairs = [  # pairs: largest value of a register in chip units, and the value in volts that must fit it
         (chip.state_max / headroom, peaks.v),
         (chip.state_max / max(headroom, 1.0), peaks.u),
         (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),

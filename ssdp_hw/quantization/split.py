@@ -1,4 +1,4 @@
-"""Weights split over several synapses: each next one holds what rounding left of those before it.
+"""Weights split over several synapses: each further synapse holds the rounding error of those before it.
 
 A chip may join two neurons by several synapses, whose weights add. The first has the exponent at which the
 weights fit; the second that at which the rounding errors of the first fit, about ``bits`` powers of two below.
@@ -32,16 +32,17 @@ class Part:
 
     @property
     def units(self) -> NDArray[np.float64]:
-        """What it adds, in units of the activation."""
+        """The weights of this part in units of the activation."""
         return self.weight * 2.0**self.exponent
 
 
 def split_weights(
     values: NDArray[np.float64], options: ProjectionOptions, number: WeightFormat, chip: Chip
 ) -> Iterator[Part]:
-    """The parts of weights in units of the activation: as many as the options ask for, or as are of any use.
+    """Split weights, given in units of the activation, into at most as many parts as the options ask for.
 
-    A part after the first has mixed signs, and no exponent at which the chip would floor its sums.
+    No further part is made once all that is left rounds to 0. Parts after the first have mixed signs, since rounding
+    errors have both, and an exponent at which the chip floors none of their sums.
     """
     left, part_number = values, number
     for k in range(options.split):
@@ -69,6 +70,9 @@ def parts_of(fixed: FixedNetwork, name: str) -> list[FixedProjection]:
 
 
 def units_of(fixed: FixedNetwork, name: str) -> Any:
-    """The sum of these weights in units of the activation, in the form of the first: dense, sparse, a kernel."""
+    """The weights of projection ``name``, summed over its parts, in units of the activation.
+
+    The sum is dense, sparse or a convolution as the first part is.
+    """
     parts = parts_of(fixed, name)
     return with_synapse_values(parts[0].weight, np.sum([q.stored_weights * 2.0**q.weight_exp for q in parts], axis=0))

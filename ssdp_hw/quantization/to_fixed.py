@@ -26,7 +26,7 @@ from ssdp_hw.quantization.report import QuantizationReport
 from ssdp_hw.quantization.scale import choose_scale
 from ssdp_hw.running.drive import DirectInput
 
-# What bounds in closed form are multiplied by, since rounding up can add to the exact weights.
+# Factor on peaks in closed form: they hold for exact weights, some of which are rounded up.
 _ROUNDING_ROOM = 1.125
 
 
@@ -141,7 +141,7 @@ def quantize(
 
 
 def _balances(options: Mapping[str, ProjectionOptions], calibration: object) -> bool:
-    """Whether thresholds are to be balanced, which concerns the whole network."""
+    """Whether the method is ``threshold_balance``, which must then be that of all projections."""
     wanted = {o.method is Method.THRESHOLD_BALANCE for o in options.values()}
     if wanted == {False} or not wanted:
         return False
@@ -153,7 +153,7 @@ def _balances(options: Mapping[str, ProjectionOptions], calibration: object) -> 
 
 
 def _factors(normal: Mapping[str, NormalPopulation], chip: Chip, granularity: str) -> dict[str, Real]:
-    """What each neuron's voltage is multiplied by before its population gets one scale."""
+    """Factors on the voltages of each population's neurons, applied before the population gets one scale."""
     if Granularity(granularity) is Granularity.PROJECTION:
         return {name: np.ones(len(p.bias)) for name, p in normal.items()}
     if not chip.channel_scales:
@@ -165,5 +165,5 @@ def _factors(normal: Mapping[str, NormalPopulation], chip: Chip, granularity: st
 
 
 def _own_scale(scale: float, factors: Real) -> float | Real:
-    """One number where all neurons share it."""
+    """The scale of each neuron, shape (n,), or one number if it is the same for all of them."""
     return scale if np.all(factors == 1) else scale * factors

@@ -20,7 +20,8 @@ from ssdp_hw.network.neurons import NEURON_MODELS
 from ssdp_hw.quantization.channels import times_rows
 from ssdp_hw.quantization.normal_form import Real
 
-# NIR has no neuron with a current and no leak: it leaks so little that 24 bits lose nothing in 65,536 steps.
+# NIR has no current-based neuron without a leak of the voltage. This leak is so small that a voltage of 24 bits does
+# not change by one unit in 65,536 steps.
 _NO_LEAK = 2.0**-40
 
 
@@ -42,7 +43,7 @@ def dequantize(network: FixedNetwork) -> Network:
     notes = [*network.notes, f"rounding and overflow of the integers of chip '{network.limits.name}' are left out"]
     if network.dt is None:
         notes.append("the length of a step is unknown: it is taken for 1 s, so that time constants count steps")
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what is not finite is refused below
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # values that are not finite are refused below
         gains = {p.name: _gain(network, p) for p in network.populations}
         populations = [_population(network, p, gains[p.name], notes) for p in network.populations]
         projections = [_projection(network, p, gains[p.post]) for p in network.projections]
@@ -56,7 +57,7 @@ def _scale(p: FixedPopulation) -> Real:
 
 
 def _volts(network: FixedNetwork, p: FixedProjection) -> Real:
-    """Volts that a weight of 1 brings, shape (post,)."""
+    """Volts that a spike through a stored weight of 1 adds, shape (post,)."""
     exponent = p.weight_exp + network.limits.activation_shift
     return np.asarray(2.0**exponent / _scale(network.population(p.post)))
 

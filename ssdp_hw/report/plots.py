@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssdp_hw.demo import DemoResult
     from ssdp_hw.microcode import Microcode
 
-# One colour a meaning, distinguishable without colour vision (Okabe and Ito).
+# Each colour has one meaning; they can be told apart without colour vision (Okabe and Ito).
 _FLOAT, _FIXED, _BEFORE, _AFTER = "#56B4E9", "#0072B2", "#BBBBBB", "#009E73"
 _ALONE = "#E69F00"
 _LAYERS = ("#D55E00", "#009E73", "#CC79A7", "#0072B2")
@@ -83,7 +83,7 @@ def plot_learning(result: DemoResult, path: Path) -> None:
         axes.set_xticks(at, [row.rule for row in rows])
         axes.set_ylim(low, 100)
         axes.set_ylabel(f"%, drift {seed}")
-    # Above the panels, since bars may reach anywhere within them.
+    # The legend stands above the panels, since bars may reach anywhere within them.
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=150)
 

@@ -19,7 +19,7 @@ from ssdp_hw.network.graph import Input
 
 AnyNetwork = Network | FixedNetwork
 
-# What the spikes of a run, and its recordings, may occupy in memory, in bytes.
+# Default limit of the memory for a run's input, and of that for its recordings, in bytes.
 DEFAULT_MAX_BYTES = 8 << 30
 
 
@@ -56,7 +56,7 @@ class Drive:
     bias_exp: Mapping[str, int] = field(default_factory=dict)
 
     def fixed_bias(self, network: FixedNetwork, name: str) -> NDArray[np.int64]:
-        """What is added to v in every step: shape (batch, n), or (1, n) if all samples share it."""
+        """The bias that is added to v in every step: shape (batch, n), or (1, n) if all samples share it."""
         if name in self.bias:
             return shift(self.bias[name], self.bias_exp[name])
         return network.population(name).bias[None, :]
@@ -143,7 +143,7 @@ def _spikes(source: Input, value: ArrayLike) -> NDArray[np.bool_]:
 
 
 def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, max_bytes: int) -> Drive:
-    """Constant input through the bias path: the first weights act on the host, once a sample."""
+    """Constant input through the bias path: the host multiplies each sample by the first weights once."""
     if len(network.inputs) != 1:
         raise UnsupportedError("direct input needs a network with exactly one input")
     source = network.inputs[0]

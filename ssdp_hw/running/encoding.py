@@ -29,7 +29,7 @@ def encode(values: ArrayLike, encoder: str, *, steps: int, seed: int | None = No
 
     * ``rate``: in each step each channel fires with probability ``value``, drawn from
       ``numpy.random.default_rng(seed)``; the seed is required.
-    * ``latency``: one spike a channel, at step ``round((1 - value) * (steps - 1))``: the largest
+    * ``latency``: each channel fires once, at step ``round((1 - value) * (steps - 1))``: the largest
       values first; channels of value 0 stay silent.
     * ``direct``: a constant current ``value`` through the bias path; any finite values.
 

@@ -27,12 +27,12 @@ VERSION = 1
 
 Piece = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 
-_CHUNK_BYTES = 1 << 20  # of the file, each compressed by itself
+_CHUNK_BYTES = 1 << 20  # size of a chunk of the HDF5 file; each is compressed by itself
 
 
 @dataclass(frozen=True, eq=False)
 class StreamResult:
-    """A run in pieces: what is left of it in memory.
+    """A run in pieces: the results that are kept in memory.
 
     Attributes:
         path: the file with the recording, or None.
@@ -133,7 +133,7 @@ def stream(
 
 
 class _Run:
-    """A run in pieces on its way."""
+    """A run in pieces while it goes on: the counts so far."""
 
     def __init__(self, network: AnyNetwork, session: Session, record: Record, max_bytes: int) -> None:
         self.network, self.session, self.record, self.max_bytes = network, session, record, max_bytes
@@ -166,7 +166,7 @@ class _Run:
                 piece = next(iterator)
             except StopIteration:
                 return
-            except OSError as error:  # else it would look as if the recording could not be written
+            except OSError as error:  # without this the caller would take it for an error in writing the recording
                 raise ParameterError(f"the input from step {self.steps} on cannot be read ({error})") from error
             drive = make_drive(self.network, piece, max_bytes=self.max_bytes)
             if self.steps and drive.batch != self.batch:

@@ -29,7 +29,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What one rung did: predictions (batch,), and by population spikes or, of readouts, volts (time, batch, n)."""
+    """One rung's run: predictions (batch,) and, by population, spikes (of readouts: volts) (time, batch, n)."""
 
     predictions: NDArray[np.int64]
     spikes: dict[str, Bools]
@@ -103,7 +103,7 @@ def loss_ladder(
     cumulative += [
         (step, climb.run(rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]))) for k, step in enumerate(PARAMETERS)
     ]
-    # Registers that never overflowed were as good as endless.
+    # If no register of the last run overflowed, a run with wider registers would give the same result.
     endless = climb.run(rungs.without_overflow(fixed)) if last.overflow else last
     cumulative += [(Step.STATE, endless), (Step.OVERFLOW, last)]
     if source is not None:
@@ -141,7 +141,7 @@ def _source_predictions(source: ArrayLike, batch: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class _Climb:
-    """What all rungs have in common."""
+    """Networks, samples and options that all rungs of a ladder have in common."""
 
     network: Network
     fixed: FixedNetwork
@@ -193,7 +193,7 @@ class _Climb:
 
 
 def _agreements(left: _Seen, right: _Seen) -> tuple[LayerAgreement, ...]:
-    """Every population that both runs know."""
+    """The agreement of every population that both runs recorded."""
     names = left.spikes.keys() | left.volts.keys()
     order = [n for n in (*left.spikes, *left.volts) if n in names and (n in right.spikes or n in right.volts)]
     return tuple(_agreement(name, left, right) for name in order)

@@ -79,7 +79,7 @@ def pooling(owner: str, node: nir.NIRNode, shape_in: Shape, *, average: bool) ->
     padding = _padding(owner, node.padding, kernel, stride, (1, 1))
     if len(shape_in) != 3:
         raise ShapeError(f"{owner}: its input has shape {shape_in}; expected (channels, height, width)")
-    if math.prod(kernel) > MAX_REACH:  # before the kernel is made
+    if math.prod(kernel) > MAX_REACH:  # checked before an array of that size is made
         raise ParameterError(f"{owner}: a kernel of {kernel} is too large")
     try:
         made = ConvWeight.pooling(1.0 / math.prod(kernel) if average else 1.0, kernel, shape_in, stride, padding)
@@ -104,7 +104,7 @@ def _padding(owner: str, value: str | ArrayLike, kernel: Shape, stride: Shape, d
 
 
 def _same(kernel: Shape, dilation: Shape) -> Padding:
-    """The padding under which a convolution of stride 1 keeps the shape; the odd one goes behind, as in PyTorch."""
+    """The padding under which a convolution of stride 1 keeps the shape; if odd, one more comes behind, as in PyTorch."""
     total = [d * (taps - 1) for taps, d in zip(kernel, dilation, strict=True)]
     return tuple((t // 2, t - t // 2) for t in total)
 

@@ -1,4 +1,4 @@
-"""From a file to a graph of NIR nodes, or one line that says why not."""
+"""Reads a file into a graph of NIR nodes, or refuses it in one line that says why."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
         try:
             values = hdf2dict(file["node"])
             types = {name: _type(node) for name, node in _nodes(values)}
-        except Exception as error:  # whatever a damaged file leads to
+        except Exception as error:  # any type: a damaged file can lead to any error
             raise FileFormatError(f"{path}: is HDF5 but no NIR graph ({first_line(error)})") from None
     refuse_unsupported(types, f"{path}: ")
     try:

@@ -32,7 +32,7 @@ from ssdp_hw.running.drive import AnyNetwork
 FIXED_KEY = "ssdp_hw_fixed"
 RULE_KEY = "ssdp_hw_rule"
 
-# Far below one unit of any register, far above float rounding.
+# Relative tolerance of values of nodes: far below one unit of any register, far above float rounding.
 _TOLERANCE = 1e-9
 
 
@@ -70,7 +70,7 @@ def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
         network = decode(json.loads(tree["header"]), tree)
     except SsdpHwError as error:
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph: {error}") from None
-    except Exception as error:  # whatever damaged metadata lead to
+    except Exception as error:  # any type: damaged metadata can lead to any error
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph are damaged ({first_line(error)})") from None
     if not isinstance(network, FixedNetwork):
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph hold a float network")
@@ -78,7 +78,7 @@ def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
 
 
 def rule_to_metadata(network: AnyNetwork, rule: Rule | Mapping[str, Rule]) -> dict[str, str]:
-    """Metadata that hold a rule, or one a projection.
+    """Metadata that hold a rule, or a rule for each projection.
 
     Raises:
         UnsupportedError: a rule of a user's own.
@@ -119,7 +119,7 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
     """
     from ssdp_hw.quantization import dequantize
 
-    # Sizes first: they bound what the integers can be unrolled to.
+    # Sizes are compared first: they limit how many synapses the integers can be unrolled to.
     if _structure(nodes) != _structure(fixed):
         _refuse("the graph", "inputs, populations, projections, outputs, or their sizes")
     meant = dequantize(fixed)
@@ -149,7 +149,7 @@ def _structure(network: AnyNetwork) -> list[tuple[object, ...]]:
 
 
 def _pattern(weight: Any) -> Any:
-    """Where the synapses of a weight are, as something to compare."""
+    """The positions of the synapses of a weight, as a value that can be compared."""
     if isinstance(weight, ConvWeight):
         return weight.geometry(), weight.kernel.shape
     return (weight.indices.tobytes(), weight.indptr.tobytes()) if sp.issparse(weight) else weight.shape

@@ -23,13 +23,13 @@ Real = NDArray[np.float64]
 
 
 class Budget:
-    """Synapses that unrolling and multiplying may still make."""
+    """How many synapses unrolling convolutions and multiplying matrices may still create."""
 
     def __init__(self, limit: int) -> None:
         self.limit = self._left = limit
 
     def spend(self, count: int, owner: str, how: str) -> None:
-        """Take ``count`` synapses away.
+        """Take ``count`` synapses from the budget.
 
         Raises:
             UnsupportedError: more than are left.
@@ -55,7 +55,7 @@ class LinearMap:
 
 
 def linear_map(wiring: Wiring, name: str) -> LinearMap:
-    """What a linear node does to its values.
+    """The matrix and bias that a linear node applies to its values.
 
     Raises:
         ParameterError, ShapeError: a weight or bias that is not numeric, not finite or does not fit.
@@ -102,7 +102,7 @@ def _with_synapses(found: LinearMap, node: nir.NIRNode, owner: str) -> LinearMap
 
 
 def _convolution(stated: Mapping[str, ArrayLike], matrix: Real, owner: str) -> ConvWeight:
-    """The convolution that the metadata of a matrix state."""
+    """The convolution that the metadata of a matrix node describe."""
     what = f"{owner}: the convolution in its metadata"
     try:
         values: dict[str, Any] = {name: np.asarray(stated[name]) for name in CONVOLUTION}
@@ -123,7 +123,7 @@ def delay_steps(seconds: ArrayLike, size: int, dt: float, owner: str) -> tuple[N
         ParameterError: a delay below 0, not finite, or of too many steps.
     """
     delay = real_vector(seconds, size, owner)
-    with np.errstate(over="ignore"):  # an infinite number of steps is refused as any other
+    with np.errstate(over="ignore"):  # an infinite number of steps is refused below, like any other that is too large
         steps = np.rint(delay / dt)
     if np.any(delay < 0) or np.any(steps > MAX_DELAY):
         worst = float(delay.min() if np.any(delay < 0) else delay.max())

@@ -39,7 +39,7 @@ class GraphHeader:
     Attributes:
         semantics: dt and what else a step means.
         order: names, for each of inputs, populations, projections and outputs.
-        notes: those of the network that was written.
+        notes: ``notes`` of the network that was written.
     """
 
     semantics: Semantics
@@ -48,19 +48,19 @@ class GraphHeader:
 
     @classmethod
     def of(cls, network: Network) -> GraphHeader:
-        """That of a network."""
+        """The header of a network."""
         parts = (network.input_names, network.population_names, [p.name for p in network.projections], network.outputs)
         order = {what: tuple(names) for what, names in zip(_ORDERS, parts, strict=True)}
         return cls(network.semantics, order, tuple(network.notes))
 
     def to_metadata(self) -> dict[str, str]:
-        """As metadata of a NIR graph."""
+        """The header as metadata of a NIR graph."""
         values = {"version": VERSION, **self.semantics.to_dict(), **self.order, "notes": self.notes}
         return {KEY: json.dumps(values, sort_keys=True, separators=(",", ":"))}
 
     @classmethod
     def from_metadata(cls, metadata: object) -> GraphHeader | None:
-        """That of a NIR graph, or None if this toolkit did not write it.
+        """The header in the metadata of a NIR graph, or None if this toolkit did not write the graph.
 
         Raises:
             ParameterError: it is damaged, or of a newer version.
@@ -85,7 +85,7 @@ class GraphHeader:
         return cls(semantics, order, notes)
 
     def sorted(self, what: str, names: list[str]) -> list[str]:
-        """Names in the order that is stated; those that it does not have come last."""
+        """Names in the order that the header states; names that it does not contain come last."""
         place = {name: k for k, name in enumerate(self.order[what])}
         return sorted(names, key=lambda name: place.get(name, len(place)))
 

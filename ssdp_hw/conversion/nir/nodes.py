@@ -45,7 +45,7 @@ _ELEMENTWISE = {
 
 @dataclass(frozen=True)
 class Port:
-    """The Input or Output of a nested graph: it hands on what it gets, whatever shape it declares."""
+    """The Input or Output of a nested graph: it passes values on unchanged, also if it declares another shape."""
 
     declared: ArrayLike | None
 
@@ -76,7 +76,7 @@ def spatial_axes(node: nir.NIRNode) -> int:
 
 
 def own_shape(name: str, node: nir.NIRNode) -> Shape | None:
-    """Shape of what a node takes, as far as the node itself says it; None where it fits any.
+    """Shape of the values that a node takes, if its own parameters determine it; None if it takes any shape.
 
     Raises:
         ShapeError: a shape that makes no sense.
@@ -113,14 +113,14 @@ def own_shape(name: str, node: nir.NIRNode) -> Shape | None:
 
 
 def declared_shape(name: str, port: Port) -> Shape | None:
-    """The shape that a Port declares, which holds where nothing else tells."""
+    """The shape that a Port declares, which counts only if no other node determines the shape."""
     if port.declared is None or np.size(port.declared) == 0:
         return None
     return _positive(f"node '{name}'", port.declared)
 
 
 def flattened(node: nir.NIRNode, shape: Shape) -> Shape:
-    """Shape behind a Flatten; one axis if its own numbers do not fit."""
+    """Shape of the values after a Flatten; one axis if its start_dim and end_dim do not fit the shape."""
     start, end = (int(np.reshape(k, -1)[0]) for k in (node.start_dim, node.end_dim))
     last = end + len(shape) if end < 0 else end
     if not 0 <= start <= last < len(shape):

@@ -174,7 +174,7 @@ def find_preset(name: str) -> Preset:
 
 
 def in_seconds(flat: FlatGraph, dt: float) -> FlatGraph:
-    """The graph with time constants (and the gain of I and IF, which is a rate) that counted in steps of dt."""
+    """The graph converted to seconds: its time constants, and the gain r of I and IF, count steps of dt seconds."""
     return FlatGraph({name: _in_seconds(node, dt) for name, node in flat.nodes.items()}, flat.edges, flat.repairs)
 
 
@@ -224,7 +224,7 @@ def _with_whole_input(node: nir.NIRNode, preset: Preset, semantics: Semantics) -
     if kind == "IF":
         return _changed(node, r=np.full(np.shape(node.r), 1.0 / dt))
     gains = {}
-    with np.errstate(all="ignore"):  # time constants that are none are refused with the neurons
+    with np.errstate(all="ignore"):  # invalid time constants are refused when the neurons are made
         for gain, tau in _GAINS[kind].items():
             ratio = dt / _numbers(node, tau)
             decay = np.exp(-ratio) if semantics.discretization is Discretization.EXPONENTIAL else 1.0 - ratio

@@ -31,10 +31,10 @@ from ssdp_hw.network.neurons import Discretization, UpdateOrder
 from ssdp_hw.rules.values import Rule
 from ssdp_hw.running.drive import AnyNetwork
 
-# Synapses that unrolled convolutions and chains of linear nodes may make: 12 bytes each.
+# Limit of the synapses that unrolling convolutions and multiplying linear nodes may create, of 12 bytes each.
 DEFAULT_MAX_SYNAPSES = 1 << 26
 
-# Time constants of at least this many seconds in all neurons are taken for a mistake of units.
+# If no time constant of a graph is below this many seconds, a note asks whether the file counts steps instead.
 _ODD_TAU = 1.0
 
 _C = TypeVar("_C")
@@ -43,7 +43,7 @@ _Source: TypeAlias = str | os.PathLike[str] | nir.NIRGraph
 
 @dataclass(frozen=True)
 class _Choices:
-    """The arguments of from_nir, a preset's among them; None is what the file states, or else the default."""
+    """The arguments of from_nir, with those of its preset. None: the file decides, or else the default."""
 
     preset: Preset | None
     dt: float | None
@@ -170,7 +170,7 @@ def rule_from_nir(source: _Source, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Rul
 
 
 def _read(source: _Source, max_bytes: int, use: Callable[[nir.NIRGraph], _C]) -> _C:
-    """Use a graph, or that of a file, whose name stands before what is wrong with it."""
+    """Apply ``use`` to a graph or to the graph of a file; errors about a file begin with its path."""
     if isinstance(source, nir.NIRGraph):
         return use(source)
     if not isinstance(source, str | os.PathLike):
@@ -268,7 +268,7 @@ def _population(wiring: Wiring, name: str, signals: Signals, choices: _Choices, 
 
 
 def _own_name(wiring: Wiring, name: str) -> str:
-    """The name that the metadata of a node state, else that of the node."""
+    """The name of a population or projection: from the metadata of its node, else the node's own name."""
     return text_of(wiring.nodes[name], "name") or name
 
 
@@ -312,7 +312,7 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
 
 
 def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, object, object, tuple[str, ...]]]:
-    """(source, matrix, delay, linear nodes on the way) of what a signal brings to a population."""
+    """The projections that a signal becomes: (presynaptic node, matrix, delay, linear nodes on the way)."""
     for origin in dict.fromkeys(source for source, _ in signal.terms):
         terms = {delay: term for (source, delay), term in signal.terms.items() if source == origin}
         for part in joined(terms, wiring.takes(target)):
@@ -320,7 +320,7 @@ def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, o
 
 
 def _outputs(wiring: Wiring) -> dict[str, str]:
-    """For each Output the population behind it."""
+    """For each Output node the name of the population that feeds it."""
     for what in ("Input", "Output"):
         if not wiring.named(what):
             raise UnsupportedError(f"the graph has no {what} node; add one where the network begins or ends")
@@ -345,7 +345,7 @@ def _behind(wiring: Wiring, output: str) -> str:
 
 
 def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
-    """What NIR leaves open, as the caller or the defaults have it."""
+    """Notes on what NIR does not define and the arguments or defaults of from_nir decided."""
     s = network.semantics
     yield (
         "every projection takes one step, which NIR's edges do not: a spike sent in step t acts in step t + 1, "
@@ -366,7 +366,7 @@ def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
 
 
 def _in_odd_units(network: Network) -> Iterator[str]:
-    """Time constants that nobody means in seconds."""
+    """A note if all time constants are so long that the file probably counts steps, not seconds."""
     taus = [
         p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
     ]
@@ -378,7 +378,7 @@ def _in_odd_units(network: Network) -> Iterator[str]:
 
 
 def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
-    """Arguments that stand against what the file states of the whole graph."""
+    """Notes on arguments of from_nir that differ from what the metadata of the graph state."""
     for name, stated in header.semantics.to_dict().items():
         chosen = getattr(choices, name)
         if chosen is not None and chosen != stated:
@@ -389,7 +389,7 @@ def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
 
 
 def _scalars(wiring: Wiring) -> Iterator[str]:
-    """Nodes whose one value was taken for all."""
+    """Notes on nodes with a scalar parameter, which was taken for all their neurons or values."""
     for name, node in wiring.nodes.items():
         size, kind = wiring.gives(name), kind_of(node)
         if size > 1 and (is_neuron(node) or kind in ("Scale", "Delay")) and own_shape(name, node) is None:
@@ -400,7 +400,7 @@ def _scalars(wiring: Wiring) -> Iterator[str]:
 
 
 def _remarks(wiring: Wiring) -> Iterator[str]:
-    """What was left out, or has another meaning here."""
+    """Notes on nodes that are left out, and on values that mean something else here than in NIR."""
     for name, node in wiring.nodes.items():
         if is_neuron(node) and any(np.any(getattr(node, p, 0)) for p in ("v_leak", "v_reset")):
             yield f"{wiring.title(name)}: the voltage starts at 0, not at v_leak or v_reset"

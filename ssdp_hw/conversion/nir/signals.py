@@ -41,7 +41,7 @@ class Term:
 
 @dataclass
 class Signal:
-    """What a node hands on: terms by source and delay in steps, and a constant (values,), or None."""
+    """The output of a node: a sum of terms, by source and delay in steps, and a constant of shape (values,) or None."""
 
     terms: dict[tuple[str, int], Term] = field(default_factory=dict)
     constant: NDArray[np.float64] | None = None
@@ -49,14 +49,14 @@ class Signal:
 
 @dataclass
 class Signals:
-    """The signal of every node but the outputs, and what is to be said about them, one sentence each."""
+    """The signal of every node that is not an output, and notes on roundings and losses, one sentence each."""
 
     of: dict[str, Signal]
     notes: list[str]
 
 
 def signals_of(wiring: Wiring, dt: float, max_synapses: int) -> Signals:
-    """Follow the values of every source through the linear nodes, in steps of dt seconds.
+    """The signal of every node, computed by following each source through the linear nodes, in steps of dt seconds.
 
     Raises:
         UnsupportedError: a loop without a neuron, or more synapses than ``max_synapses``.
