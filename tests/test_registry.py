@@ -162,7 +162,7 @@ def test_the_ladder_asks_for_registers_of_any_width():
 
 
 # Help texts of the command line and the demo's texts are for people and may name a target.
-FOR_PEOPLE = ("cli/", "demo.py", "learning/learn.py")
+FOR_PEOPLE = ("cli/", "demo.py")
 NAMES = ("engine", "spec", "lava", "brian2")
 
 

@@ -222,7 +222,7 @@ def learn(
     spikes: SpikeFile,
     out: Annotated[Path, typer.Option("--out", help="file for the network with its learned weights")],
     labels: LabelFile = None,
-    target: Annotated[str, typer.Option(help="where to learn")] = "engine",
+    target: Annotated[str | None, typer.Option(help="where to learn [the fastest]")] = None,
     nir: NirOptions,
     rule: Annotated[str, typer.Option(help="ssdp, stdp or sadp")] = "ssdp",
     parameter: Annotated[

@@ -37,7 +37,7 @@ from ssdp_hw.rules.local import Observation
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.running.result import OverflowCount, RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.target import LearningPlan, fastest_target, get_target
 
 __all__ = ["LearnResult", "Teach", "learn"]
 
@@ -50,7 +50,7 @@ def learn(
     inputs: ArrayLike | Mapping[str, ArrayLike],
     labels: ArrayLike | None,
     rule: Rule | Mapping[str, Rule],
-    target: str = "engine",
+    target: str | None = None,
     *,
     plastic: str | Sequence[str] | None = None,
     teacher: Teacher | None = None,
@@ -84,7 +84,7 @@ def learn(
         rule: one for all plastic projections, or one by projection: :class:`~ssdp_hw.SSDP`,
             :class:`~ssdp_hw.STDP` or :class:`~ssdp_hw.SADP` (for a fixed network turned into integers
             through each projection's scale), or their integer forms.
-        target: where to learn.
+        target: where to learn; default the fastest installed target that can learn with this network.
         plastic: names of the projections that learn; default those of ``rule`` if it is by
             projection, else the only projection into the output from a spiking source.
         teacher: default ``Teacher()`` if there are labels, for ``delta`` one that does not inhibit.
@@ -117,6 +117,8 @@ def learn(
     """
     teaching = Teaching(teacher, teach, decode, refresh)
     presentation = Presentation(epochs, shuffle, seed, steps, windows)
+    if target is None:
+        target = fastest_target(network, learning=True).name
     execution = _Execution(target, dict(options or {}), on_overflow)
     spikes, batch = _spikes(network, inputs, presentation)
     names = plastic_names(network, rule, plastic)
@@ -358,7 +360,7 @@ def _health(
 
 
 def _activity(network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]]) -> Activity:
-    """Activity of the network without a teacher, on the first samples; the engine's bits are those of every target."""
+    """Activity of the network without a teacher, on the first samples, run on the fastest target."""
     first = {name: s[:, :_ACTIVITY_SAMPLES] for name, s in spikes.items()}
     return measure_activity(network, first, steps=len(next(iter(first.values()))))
 

@@ -39,7 +39,7 @@ class LearnResult:
             inhibits, no other neuron did; None where no plastic projection could see it.
         health: of each plastic projection of a fixed network; see :mod:`ssdp_hw.learning.health`.
         before, after: spikes and synaptic operations of the network without a teacher, before and after
-            learning, on the first samples (at most 256), counted on the engine; None without ``health``.
+            learning, on the first samples (at most 256), counted on the fastest target; None without ``health``.
         target, seconds, notes, info: how it ran, for the report.
     """
 

@@ -104,7 +104,7 @@ def _padding(owner: str, value: str | ArrayLike, kernel: Shape, stride: Shape, d
 
 
 def _same(kernel: Shape, dilation: Shape) -> Padding:
-    """The padding under which a convolution of stride 1 keeps the shape; if odd, one more comes behind, as in PyTorch."""
+    """The padding under which a convolution of stride 1 keeps the shape; an odd one is larger behind, as in PyTorch."""
     total = [d * (taps - 1) for taps, d in zip(kernel, dilation, strict=True)]
     return tuple((t // 2, t - t // 2) for t in total)
 
