@@ -1,0 +1,104 @@
+"""Commands that set runs side by side: targets, and the steps from float to the chip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssdp_hw.cli import files
+from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
+from ssdp_hw.cli.options import AsJson, Decode, LabelFile, SpikeFile, Steps
+from ssdp_hw.cli.output import console, print_json, print_table
+
+
+@with_nir_options
+def compare(
+    *,
+    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    fixed: Annotated[Path, typer.Argument(help="the fixed network: ssdp-hw quantize wrote it")],
+    spikes: SpikeFile,
+    labels: LabelFile = None,
+    nir: NirOptions,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="may be repeated; the first is the reference [the specification and the fastest]"),
+    ] = None,
+    decode: Decode = "spike_count",
+    steps: Steps = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run float and fixed on several targets and set the results side by side."""
+    from ssdp_hw.analysis.comparison import compare as run_both
+
+    found = files.as_float(files.read_network(network, **nir), network)
+    other = files.as_fixed(files.read_network(fixed), fixed)
+    table = run_both(
+        found,
+        other,
+        files.read_spikes(spikes),
+        files.read_labels(spikes, labels),
+        target,
+        decode=decode,
+        steps=steps,
+    )
+    if as_json:
+        print_json(table.to_dict())
+        return
+    print_table(table.header, table.cells())
+    console.print(f"fixed point costs {table.loss:.2f} points on {table.reference}")
+
+
+@with_nir_options
+def ladder(
+    *,
+    network: Annotated[Path, typer.Argument(help="the float network: NIR or saved")],
+    spikes: SpikeFile,
+    labels: LabelFile = None,
+    fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
+    source: Annotated[Path | None, typer.Option(help=".npy of the source framework's predictions (batch,)")] = None,
+    nir: NirOptions,
+    chip: Annotated[str | None, typer.Option(help="name of the chip, or path of its .toml file [loihi]")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
+    method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
+    target: Annotated[str | None, typer.Option(help="one that runs registers of any width [the fastest]")] = None,
+    alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
+    decode: Decode = "spike_count",
+    steps: Steps = None,
+    plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the loss from float to the chip apart, step by step."""
+    from ssdp_hw.analysis.ladder import loss_ladder
+
+    found = files.as_float(files.read_network(network, **nir), network)
+    given = {"chip": chip, "weight_bits": weight_bits, "method": method}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if calibration is not None:
+        options["calibration"] = files.read_spikes(calibration)
+    result = loss_ladder(
+        found,
+        files.read_spikes(spikes),
+        files.read_labels(spikes, labels),
+        None if fixed is None else files.as_fixed(files.read_network(fixed), fixed),
+        source=None if source is None else files.read_predictions(source),
+        target=target,
+        alone=alone,
+        decode=decode,
+        steps=steps,
+        **options,
+    )
+    if plot is not None:
+        from ssdp_hw.files.atomic import write_atomically
+        from ssdp_hw.report.plots import plot_ladder
+
+        write_atomically(plot, lambda path: plot_ladder(result, path))
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print_table(result.header, result.cells())
+    if result.alone:
+        print_table(("step alone", *result.header[1:]), result.cells(alone=True))
+    console.print(f"fixed point costs {result.loss:.2f} points")

@@ -1,0 +1,51 @@
+"""Options that several commands share, and what their ``name=value`` texts mean."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssdp_hw.deprecation import with_new_names
+from ssdp_hw.errors import ParameterError
+
+NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network saved by ssdp-hw")]
+SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
+LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
+Decode = Annotated[str, typer.Option(help="how outputs become a class: spike_count, first_spike or max_membrane")]
+Steps = Annotated[int | None, typer.Option(help="length of the run; default: the spikes' and the way to the output")]
+Options = Annotated[list[str] | None, typer.Option("--option", "-o", help="option of the target: name=value")]
+Method = Annotated[str, typer.Option(help="max_abs, percentile, mse or threshold_balance")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+
+
+def name_values(pairs: list[str] | None) -> dict[str, Any]:
+    """``name=value`` pairs; values are read as JSON where they are JSON, else as text."""
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise ParameterError(f"{pair}: expected name=value")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+def rule_of(name: str, parameters: list[str] | None) -> Any:
+    """A float rule of that name with these ``name=value`` parameters."""
+    from ssdp_hw.rules import SADP, SSDP, STDP
+
+    kinds: dict[str, Any] = {"ssdp": SSDP, "stdp": STDP, "sadp": SADP}
+    if name not in kinds:
+        raise ParameterError(f"--rule {name}: choose {', '.join(kinds)}")
+    known = {field.name for field in fields(kinds[name])} - {"gate"}
+    given = with_new_names(kinds[name], name_values(parameters))
+    for parameter in given:
+        if parameter not in known:
+            raise ParameterError(f"--set {parameter}: {name} has {', '.join(sorted(known))}")
+    return kinds[name](**given)

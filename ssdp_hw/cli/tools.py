@@ -1,0 +1,84 @@
+"""Commands that take no network: microcode, the demo and the list of targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssdp_hw.cli.options import AsJson, rule_of
+from ssdp_hw.cli.output import console, print_json, print_table
+
+
+def microcode(
+    window: Annotated[int, typer.Option(help="steps of a window")],
+    scale: Annotated[float, typer.Option(help="weight LSBs of a float weight of 1")],
+    rule: Annotated[str, typer.Option(help="ssdp; no other has a form here")] = "ssdp",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
+    ] = None,
+    exponentials: Annotated[int, typer.Option(help="traces a side for the learning window, 0 to 2")] = 2,
+    epoch: Annotated[str, typer.Option(help="update at the end of a window, or in every step")] = "window",
+    one_silent: Annotated[str | None, typer.Option(help="timed, flat or skip")] = None,
+    plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compile SSDP to a sum of products for Loihi's learning engine; say what had to be replaced."""
+    from ssdp_hw.microcode import compile_microcode
+
+    code = compile_microcode(
+        rule_of(rule, parameter),
+        window=window,
+        scale=scale,
+        exponentials=exponentials,
+        epoch=epoch,
+        one_silent=one_silent,
+    )
+    if plot is not None:
+        from ssdp_hw.files.atomic import write_atomically
+        from ssdp_hw.report.plots import plot_microcode
+
+        write_atomically(plot, lambda path: plot_microcode(code, path))
+    if as_json:
+        print_json(code.to_dict())
+    else:
+        console.print(str(code), markup=False, soft_wrap=True)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="directory for the report")] = Path("demo-report"),
+    as_json: AsJson = False,
+) -> None:
+    """Run the main job on real data, end to end, and write a report."""
+    from ssdp_hw.demo import run_demo
+    from ssdp_hw.report import write_demo_report
+
+    result = run_demo(None if as_json else lambda text: console.print(text, markup=False))
+    path = write_demo_report(result, out)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print_table(result.comparison.header, result.comparison.cells())
+    print_table(
+        ("drift", "rule", "before", "after", "windows", "weights moved"),
+        [
+            (str(r.drift_seed), r.rule, r.before.percent(), r.after.percent(), str(r.windows), f"{r.changed:.1%}")
+            for r in result.learning
+        ],
+    )
+    console.print(f"report: {path}", markup=False)
+
+
+def targets(as_json: AsJson = False) -> None:
+    """List the targets, and how to install those that are missing."""
+    from ssdp_hw.running.target import list_targets
+
+    found = list_targets()
+    if as_json:
+        print_json([vars(t) for t in found])
+        return
+    print_table(
+        ("target", "what", "state", "options"),
+        [(t.name, t.title, t.version if t.installed else f"missing: {t.install}", ", ".join(t.options)) for t in found],
+    )
