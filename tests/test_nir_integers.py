@@ -382,7 +382,8 @@ def test_changed_metadata_are_read_or_refused(changes, with_report):
     for in_text, where, plain, array, kind in changes:
         chosen = texts if in_text else tree
         paths = list(places(chosen))
-        put(chosen, paths[int(where * len(paths))], plain if in_text else array, kind == 0)
+        # A copy: a dict that is drawn twice is the same object, and put into itself would have no end.
+        put(chosen, paths[int(where * len(paths))], copy.deepcopy(plain if in_text else array), kind == 0)
         if not texts or not tree:
             break
     tree |= {"header": json.dumps(texts.pop("header", None))}
