@@ -1,4 +1,4 @@
-"""The main job on real data, end to end: digits, float and fixed, on every target, learning on chip."""
+"""The demo: a digit classifier in float and fixed on every target, and its learning on chip, on real data."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from ssdp_hw.running.encoding import encode
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target import get_target, reference_target, target_names, targets_by_speed
 
-# Encoder seeds of the two parts, and of everything random in the learning.
+# Seeds of the encoder for test and training samples, and of the order of samples and the rounding in learning.
 TEST_SEED, TRAIN_SEED, LEARN_SEED = 0, 1, 0
 CALIBRATION_SAMPLES = 256
 # A fifth of the 64 pixels.
 DEAD_PIXELS = 13
 DRIFT_SEEDS = (0, 1, 2)
 EPOCHS = 10
-# Samples after which the network that has learned since is asked anew which samples it gets wrong.
+# After so many samples the network is run again, to find which of the next samples it gets wrong.
 REFRESH = 50
-# Less than a third of a weight LSB a window: rounding to the nearest weight loses all of it.
+# A window changes a weight by less than a third of its LSB, which rounding to the nearest weight loses altogether.
 RULE = SSDP(a_plus=1e-3, a_baseline=1e-4, sigma=30.0, silent_pairs=SilentPairs.SKIP)
 TEACHER = Teacher(inhibit=False)
-# Windows of which every target must learn the same bits.
+# Windows that every target learns for the comparison of weights and counters.
 SAME_BITS_WINDOWS = 24
 
 Say = Callable[[str], None]
@@ -60,7 +60,7 @@ class LearnRow:
         rate_before, rate_after: spikes of an output neuron per step on them.
         windows: windows taught.
         changed: share of the readout's weights that moved.
-        teacher_hits: share of the windows in which the teacher had its way.
+        teacher_hits: as in :class:`~ssdp_hw.learning.learn.LearnResult`.
         health: what learning did to the synapses; None for the float rule.
     """
 

@@ -1,10 +1,10 @@
-"""The timing of training frameworks, which differs from this toolkit's where something tells the absolute time.
+"""The timing of training frameworks, and what must change in a network so that it has the same effect here.
 
 Here every projection takes a step, that from an input too. Most frameworks (snnTorch, Norse, Sinabs)
 compute layer after layer within a step, and give recurrent spikes back one step later; some (Spyx,
 lava-dl) let each layer act on the spikes of the step before, but on the input at once. A population
-therefore does in step t + lag what it does in step t there. That is the same network, shifted, but for
-three things, which :func:`aligned` mends:
+therefore does in step t + lag what it does in step t there. That is the same network, only later, except in
+three cases, which :func:`aligned` corrects:
 
 * branches of different length within a step: the shorter gets delays;
 * a bias, which would act ``lag`` steps before the first input does: it comes from a neuron that fires
@@ -40,7 +40,7 @@ class Timing(Choice):
 def lags(network: Network | FixedNetwork, timing: Timing = Timing.SAME_STEP) -> dict[str, int]:
     """For each input and population, how many steps it is behind a framework of that timing.
 
-    What nothing feeds is not behind: it begins in step 0.
+    A population that nothing feeds has a lag of 0.
 
     Raises:
         UnsupportedError: ``same_step``, and a loop through several populations, of which none is the first.

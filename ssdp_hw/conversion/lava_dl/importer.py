@@ -33,7 +33,7 @@ from ssdp_hw.network.graph import Input
 INPUT = "input"
 BIAS_EXP = 6
 
-# What a neuron must be, where its file says it.
+# Fields of a neuron that must have these values if the file has them.
 _ONLY = {"refDelay": 1, "gradedSpike": 0, "messageBits": 0, "wgtExp": 0, "weight_exp": 0}
 
 
@@ -67,13 +67,13 @@ def from_lava_dl(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
 
 
 def _placed(error: SsdpHwError, where: str) -> SsdpHwError:
-    """The error with the place in front, where it does not say it already."""
+    """The error with the place in front of its message, unless the message begins with it."""
     return error if str(error).startswith(where) else type(error)(f"{where}: {error}")
 
 
 @dataclass
 class _Chain:
-    """What has been read so far, and the shape, name and axonal delays of its last layer."""
+    """The layers read so far, and the shape, name and axonal delays of the last of them."""
 
     inputs: list[Input] = field(default_factory=list)
     populations: list[FixedPopulation] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The shape of what every node takes and gives, walked from the inputs through the graph.
+"""The input and output shape of every node, found by a walk from the inputs through the graph.
 
 A node whose parameters are scalars, a pooling, and a convolution without ``input_shape`` (older files)
 take the shape that arrives. Where nothing arrives yet, as in loops, a node's own shape starts the walk;
@@ -27,7 +27,7 @@ from ssdp_hw.conversion.nir.wiring import Wiring
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.convolution import Shape
 
-# More values than this on all nodes together are a mistake of a shape, not a network.
+# Limit of the values of all nodes together. A graph with more has a wrong shape somewhere.
 MAX_VALUES = 1 << 24
 
 
@@ -71,7 +71,7 @@ def find_shapes(wiring: Wiring) -> None:
 
 
 def _walk(wiring: Wiring, own: dict[str, Shape | None], start: list[str]) -> None:
-    """Settle these nodes by their own shapes, and all that can be settled behind them."""
+    """Set the shapes of these nodes by their own parameters, then of every node behind them that they determine."""
     for first in start:
         queue: deque[tuple[str, Shape | None]] = deque([(first, None)])
         while queue:

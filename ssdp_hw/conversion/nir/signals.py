@@ -1,10 +1,9 @@
-"""What arrives at a neuron through the linear nodes before it.
+"""Signals: the input that reaches a neuron through the linear nodes before it.
 
-Between neurons a NIR graph is linear: all that a node hands on in a step is a sum over sources (inputs
-and spiking neurons) and delays of a matrix times the source's spikes of so many steps before, plus a
-constant. Chains of linear nodes are thereby multiplied into one matrix, which is exact up to float64
-rounding. A convolution stays one where nothing but neurons, poolings that it tiles and scales of whole
-channels are beside it; else it is unrolled.
+Between neurons a NIR graph is linear: the output of a node in step t is a constant plus, for each source (an input or
+a spiking population) and each delay, a matrix times the source's spikes of step t - delay. Chains of linear nodes are
+thereby multiplied into one matrix, which is exact up to float64 rounding. A convolution keeps its kernel if all its
+neighbours are neurons, poolings that it tiles or scales of whole channels; else it is unrolled.
 """
 
 from __future__ import annotations

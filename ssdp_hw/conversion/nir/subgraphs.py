@@ -1,8 +1,8 @@
 """A graph without nested graphs: their nodes get qualified names, ``graph.node``.
 
-Edges that name a nested graph are led to its only Input or Output. Some older files hold the nodes of
-nested graphs under qualified names already, but kept the edges to the graph itself: these edges are
-repaired where exactly one Input and Output of that graph are there.
+An edge that names a nested graph is replaced by one to its Input, or from its Output, of which it must have one
+each. Some older files already list the nodes of nested graphs under qualified names, but their edges still name the
+nested graph. Such an edge is replaced likewise if the file has exactly one Input and one Output under that name.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _edge(edge: Sequence[str]) -> tuple[str, str]:
 
 
 def _renamed(graph: nir.NIRGraph, edges: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """For each missing node that edges name, the Input and Output that stand for it, if that is certain."""
+    """For each name in the edges that is no node: the only Input and Output of the nested graph of that name."""
     found = {}
     for name in dict.fromkeys(end for edge in edges for end in edge if end not in graph.nodes):
         starts, stops = (

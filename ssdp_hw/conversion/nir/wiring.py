@@ -16,13 +16,13 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 
 @dataclass
 class Wiring:
-    """Nodes, who feeds whom, and the shape of what each node takes and gives; values are in C order.
+    """The nodes of a graph, the edges between them, and their input and output shapes; values are in C order.
 
     Attributes:
         nodes: nodes by name.
-        before, after: for each node those that feed it and those that it feeds, in edge order.
+        before, after: for each node the names of the nodes that feed it, and of those that it feeds, in edge order.
         shape_in, shape_out: by node.
-        convolutions: convolutions and poolings at their shapes.
+        convolutions: by node, convolutions and poolings with their input shapes.
         repairs: what was repaired, one sentence each.
     """
 

@@ -129,7 +129,7 @@ class _Graph:
             self.edges.append((self._keys[name], key))
 
     def _free(self, name: str) -> str:
-        """A key for a node: the name, changed where HDF5 or another node has it otherwise."""
+        """A key for a node: the name, changed if HDF5 does not allow it or another node has it already."""
         key = name.replace("/", "|") if name.strip(".") else f"'{name}'"
         while key in self.nodes:
             key += "'"
@@ -143,7 +143,7 @@ class _Graph:
         return key
 
     def _incoming(self, target: Population, projections: list[Projection]) -> None:
-        """The nodes between a population and its sources; the first node that can carries the bias."""
+        """Add the nodes that feed a population; the first of them that can have a bias gets its bias."""
         bias = target.bias if np.any(target.bias) else None
         for p in projections:
             before, shape = self._keys[p.pre], self._shapes[p.pre]
@@ -159,7 +159,7 @@ class _Graph:
                 after = self._behind(after, f"{p.name}.flatten", _flatten(_outer_shapes(p.weight)[1]))
             self.edges.append((after, self._keys[target.name]))
             bias = None if carries else bias
-        if bias is not None:  # nothing arrives: an Affine that nothing feeds
+        if bias is not None:  # no projection could take the bias, so an Affine node without input brings it
             key = self._free(f"{target.name}.bias")
             self.nodes[key] = nir.Affine(np.zeros((target.size, 1)), np.array(bias))
             self.edges.append((key, self._keys[target.name]))
@@ -190,7 +190,7 @@ class _Graph:
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
-    """The shape of every input and population: that which all convolutions beside it have, or else flat."""
+    """The shape of every input and population: the one that its convolutions agree on, or else (size,)."""
     found: dict[str, set[tuple[int, ...]]] = {name: set() for name in (*network.input_names, *network.population_names)}
     for p in network.projections:
         if isinstance(p.weight, ConvWeight):
