@@ -175,14 +175,14 @@ def test_a_member_that_fails_keeps_nobody_waiting():
     """Its error reaches the caller, and the next team works."""
     program = compile_program(chain_of_one())
 
-    def fails(team):
-        if team.member == 1:
+    def fails(thread_group):
+        if thread_group.member == 1:
             raise RuntimeError("no memory")
 
     with pytest.raises(RuntimeError, match="no memory"):
         together(fails, 2, program.layout)
     seen = []
-    together(lambda team: seen.append((team.member, team.members)), 2, program.layout)
+    together(lambda thread_group: seen.append((thread_group.member, thread_group.members)), 2, program.layout)
     assert sorted(seen) == [(0, 2), (1, 2)]
 
 
@@ -192,11 +192,11 @@ def test_a_second_team_works_alone():
     program, inner = compile_program(chain_of_one()), []
     started, done = threading.Barrier(2, timeout=60), []
 
-    def outer(team):
+    def outer(thread_group):
         started.wait()
-        if team.member == 0:
+        if thread_group.member == 0:
             together(lambda other: inner.append(other.members), 2, program.layout)
-        done.append(team.member)
+        done.append(thread_group.member)
 
     together(outer, 2, program.layout)
     assert inner == [1]

@@ -14,7 +14,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .jit import as_in, kernel
+from .jit import as_in, compiled_loop
 from .plastic import CARRY, STOCHASTIC
 from .random_loops import fill_words, philox_words
 from .segments import BITS
@@ -25,8 +25,8 @@ _index = np.uint64
 _WHOLE_ROW = 10  # the random number of one synapse costs as much as those of so many of a whole row
 
 
-@kernel
-def touch(
+@compiled_loop
+def add_to_some(
     value: Any,
     first: int,
     members: Any,
@@ -39,8 +39,8 @@ def touch(
     rows: Any,
     row: int,
     limit: int,
-    reached: Any,
-    n_reached: int,
+    pending: Any,
+    n_pending: int,
     tally: Any,
 ) -> int:
     """Add the same weight change to some synapses of a row, and list those that then reach ``limit``.
@@ -63,18 +63,18 @@ def touch(
     for m in range(begin, end):
         place = members[np.uint64(m)]
         s = np.uint64(first + place)
-        total = np.int64(value[s]) + base + dw
-        kept: Any = min(max(total, low), high)
-        full += kept != total
-        value[s] = kept - new_base
-        if kept >= limit or kept <= -limit:
-            reached[n_reached] = place
-            n_reached += 1
+        total = np.int64(value[s]) + base + evidence
+        clipped: Any = min(max(total, low), high)
+        full += clipped != total
+        value[s] = clipped - new_base
+        if clipped >= limit or clipped <= -limit:
+            pending[n_pending] = place
+            n_pending += 1
         else:
-            least, most = min(least, kept), max(most, kept)
+            least, most = min(least, clipped), max(most, clipped)
     rows[row, 1], rows[row, 2] = least, most
     tally[0] += full
-    return n_reached
+    return n_pending
 
 
 def add(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: Any, tally: Any) -> None:
@@ -104,7 +104,7 @@ def _add_float(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any,
         value[first + m] += step[m]
 
 
-@kernel
+@compiled_loop
 def _add_row(
     value: Any, first: int, count: int, step: Any, low: int, high: int, rows: Any, row: int, tally: Any
 ) -> None:
@@ -113,16 +113,16 @@ def _add_row(
     for m in range(count):
         s = np.uint64(first + m)
         total = as_in(value, value[s] + base + step[m])
-        kept = min(max(total, bottom), top)
-        full = as_in(value, full + (kept != total))
-        least, most = min(least, kept), max(most, kept)
-        value[s] = kept
+        clipped = min(max(total, bottom), top)
+        full = as_in(value, full + (clipped != total))
+        least, most = min(least, clipped), max(most, clipped)
+        value[s] = clipped
     rows[row, 0], rows[row, 1], rows[row, 2] = 0, least, most
     tally[0] += full
 
 
-@kernel
-def list_reached(value: Any, first: int, count: int, base: int, limit: int, reached: Any) -> int:
+@compiled_loop
+def list_pending(value: Any, first: int, count: int, base: int, limit: int, pending: Any) -> int:
     """List the synapses of a row whose counters are at least ``limit`` in size; returns how many.
 
     Args:
@@ -136,23 +136,23 @@ def list_reached(value: Any, first: int, count: int, base: int, limit: int, reac
         word = far_word(value, first + k, low, high)
         if count - k < BITS:
             word &= (np.uint64(1) << np.uint64(count - k)) - np.uint64(1)
-        n = append_word(reached, n, word, np.int32(k))
+        n = append_word(pending, n, word, np.int32(k))
     return n
 
 
-@kernel
-def update_listed(
+@compiled_loop
+def commit_listed(
     value: Any,
     first: int,
     length: int,
-    reached: Any,
+    pending: Any,
     count: int,
     c: Any,
     index: int,
     rows: Any,
     row: int,
     weights: Any,
-    kept: Any,
+    places: Any,
     words: Any,
     tally: Any,
 ) -> None:
@@ -164,7 +164,7 @@ def update_listed(
         c: :class:`.plastic.Counters`; index: number of weight updates before this one.
         rows, row: base and bounds of the row; the bounds are widened.
         weights: the program's, changed.
-        kept: :class:`.plastic.Kept`, where the weights of the projection lie among them.
+        places: :class:`.plastic.Kept`, where the weights of the projection lie among them.
         words: scratch for random numbers, uint32 (4, n) with n > length / 4 + 1.
         tally: its second entry counts weights that were cut.
     """
@@ -174,10 +174,10 @@ def update_listed(
     whole, block = rounding == STOCHASTIC and count * _WHOLE_ROW > length, first >> 2
     if whole:
         fill_words(words, (length >> 2) + 2, block, c.layer, index, c.key_low, c.key_high)
-    matrix = len(kept.starts) > 0
-    start, stride = (kept.starts[row], kept.strides[row]) if matrix else (0, 0)
+    matrix = len(places.starts) > 0
+    start, stride = (places.starts[row], places.strides[row]) if matrix else (0, 0)
     for m in range(count):
-        place = reached[_index(m)]
+        place = pending[_index(m)]
         s = first + place
         at = _index(s)
         gathered = np.int64(value[at]) + base
@@ -199,16 +199,16 @@ def update_listed(
         if matrix:
             stored = _index(start + place * stride)
             wanted = weights[stored] + move
-            weight = min(max(wanted, kept.low), kept.high)
+            weight = min(max(wanted, places.low), places.high)
             weights[stored] = weight
             cut += weight != wanted
         elif move != 0:
-            cut += _move_copies(weights, kept.at, kept.first, s, move, kept.low, kept.high)
+            cut += _move_copies(weights, places.at, places.first, s, move, places.low, places.high)
     rows[row, 1], rows[row, 2] = least, most
     tally[1] += cut
 
 
-@kernel
+@compiled_loop
 def _move_copies(weights: Any, at: Any, first: Any, stored: int, move: int, low: int, high: int) -> Any:
     """Move a stored weight wherever it lies; returns whether it was cut."""
     begin, end = (first[stored], first[stored + 1]) if len(first) else (stored, stored + 1)
@@ -219,12 +219,12 @@ def _move_copies(weights: Any, at: Any, first: Any, stored: int, move: int, low:
     return weight != wanted
 
 
-def move_weights(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+def move_weights(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
     """In a float network move the weights of the rows low .. high - 1 by what was gathered, and set that to zero.
 
     Args:
         weights: the program's, changed.
-        kept: :class:`.plastic.Kept`; steps: by stored weight.
+        places: :class:`.plastic.Kept`; steps: by stored weight.
         shared: whether synapses share them, so that the rows do not matter: all are moved.
         row_start: first synapse of each row.
         low, high: rows.
@@ -233,23 +233,23 @@ def move_weights(weights: Any, kept: Any, steps: Any, shared: Any, row_start: An
 
 
 @overload(move_weights)
-def _move_weights(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> Any:
-    def fixed(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+def _move_weights(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> Any:
+    def fixed(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
         pass  # done with each row
 
-    def real(weights: Any, kept: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+    def real(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
         if shared:
-            _move_stored(weights, kept.at, kept.first, steps, 0, len(steps))
-        elif len(kept.starts):
+            _move_stored(weights, places.at, places.first, steps, 0, len(steps))
+        elif len(places.starts):
             for row in range(low, high):
-                _move_row(weights, kept.starts[row], kept.strides[row], steps, row_start[row], row_start[row + 1])
+                _move_row(weights, places.starts[row], places.strides[row], steps, row_start[row], row_start[row + 1])
         else:
-            _move_stored(weights, kept.at, kept.first, steps, row_start[low], row_start[high])
+            _move_stored(weights, places.at, places.first, steps, row_start[low], row_start[high])
 
     return fixed if isinstance(weights.dtype, types.Integer) else real
 
 
-@kernel
+@compiled_loop
 def _move_row(weights: Any, start: int, stride: int, steps: Any, begin: int, end: int) -> None:
     for s in range(begin, end):
         weights[np.uint64(start)] += steps[s]
@@ -257,7 +257,7 @@ def _move_row(weights: Any, start: int, stride: int, steps: Any, begin: int, end
         start += stride
 
 
-@kernel
+@compiled_loop
 def _move_stored(weights: Any, at: Any, first: Any, steps: Any, begin: int, end: int) -> None:
     for s in range(begin, end):
         copies, copies_end = (first[s], first[s + 1]) if len(first) else (s, s + 1)

@@ -13,7 +13,7 @@ from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.target import Session
 
 from .program import Program, bias_table, input_raster
-from .run import Team, alone, share, team_size, thread_count, together
+from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
 
 _NO_REGISTERS = np.zeros((0, 0), np.int64)
@@ -77,7 +77,7 @@ def run_program(
     else:
         from .step_loops import simulate_steps as simulate
 
-    keep, traces = _traces(network, drive, record)
+    trace_columns, traces = _traces(network, drive, record)
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
     raster = input_raster(network, drive)
     bias = program.bias
@@ -85,7 +85,7 @@ def run_program(
         bias = program.in_order(bias_table(network, drive, program.layout.zero.dtype))
     origin = 0 if state is None else state.origin
 
-    def run(team: Team, rows: State, counts: Array, taken: Array) -> None:
+    def run(thread_group: ThreadGroup, rows: State, counts: Array, taken: Array) -> None:
         simulate(
             origin,
             rows.arrays,
@@ -94,19 +94,23 @@ def run_program(
             program.neurons,
             raster,
             bias,
-            keep,
+            trace_columns,
             *traces,
             counts,
             _NO_REGISTERS,
             _NO_REGISTERS,
-            team,
+            thread_group,
             taken,
         )
 
-    members, taken = team_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
+    members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:
         rows, parts = state or State(program, 1), np.zeros((members, *overflow.shape), np.int64)
-        together(lambda team: run(team, rows, parts[team.member], taken.copy()), members, program.layout)
+        together(
+            lambda thread_group: run(thread_group, rows, parts[thread_group.member], taken.copy()),
+            members,
+            program.layout,
+        )
         overflow = parts.sum(axis=0)
     else:
         count = min(thread_count(threads, drive.batch * drive.steps * program.start(-1)), drive.batch)
@@ -119,7 +123,7 @@ def run_program(
             for name, column in zip(names, row.tolist(), strict=True)
             if column >= 0
         }
-        for trace, row in zip(traces, keep, strict=True)
+        for trace, row in zip(traces, trace_columns, strict=True)
     )
     counts = None
     if isinstance(network, FixedNetwork):
@@ -131,7 +135,7 @@ def run_program(
 def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Array, list[Array]]:
     """For spikes, v, u the first trace column of each population (-1: not kept), and the traces."""
     number = np.int64 if isinstance(network, FixedNetwork) else np.float64
-    keep, traces = [], []
+    trace_columns, traces = [], []
     for variable, kind in (("spikes", np.bool_), ("v", number), ("u", number)):
         columns, width = [], 0
         for name in network.population_names:
@@ -140,8 +144,8 @@ def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Array, l
                 width += network.size_of(name)
             else:
                 columns.append(-1)
-        keep.append(columns)
+        trace_columns.append(columns)
         # Spikes are set where there is one; the others are written as a whole.
         make = np.zeros if variable == "spikes" else np.empty
         traces.append(make((drive.steps, drive.batch, width), kind))
-    return np.array(keep, np.int64), traces
+    return np.array(trace_columns, np.int64), traces

@@ -14,13 +14,13 @@ from numba.extending import intrinsic
 from .segments import LINE
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def compiled_loop(function: Callable[..., Any]) -> Any:
     """Compile a function whose array arguments never overlap, and that makes no array.
 
     LLVM vectorises a loop over several arrays only if it knows that they are apart: it gives up beyond a few
     checks at run time. Numba sets the same flag on the loops of its prange, but has no option for it.
     """
-    dispatcher = driver(function)
+    dispatcher = compiled_driver(function)
 
     def without_aliases(flags: Any) -> Any:
         flags.noalias = True
@@ -30,7 +30,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     return dispatcher
 
 
-def driver(function: Callable[..., Any]) -> Any:
+def compiled_driver(function: Callable[..., Any]) -> Any:
     """Compile a function that makes no array, whose arguments may overlap or be changed by other threads.
 
     Without counts of references, which Numba would keep of every array that it passes on.
@@ -40,15 +40,15 @@ def driver(function: Callable[..., Any]) -> Any:
 
 def entry_point(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, and keep it on disk."""
-    return _kept(nb.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-def stored_driver(function: Callable[..., Any]) -> Any:
-    """A :func:`driver` that is kept on disk, since it takes long to compile and several functions have it."""
-    return _kept(nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+def cached_driver(function: Callable[..., Any]) -> Any:
+    """A :func:`compiled_driver` that is kept on disk, since it takes long to compile and several functions have it."""
+    return _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
 
 
-def _kept(dispatcher: Any) -> Any:
+def _invalidated_by_sources(dispatcher: Any) -> Any:
     """Keep what is compiled until any file of this package changes.
 
     Numba itself looks at the file of the function only, not at those of the functions that it calls.

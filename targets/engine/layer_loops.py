@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import aligned_zeros, driver, entry_point, kernel, stored_driver
+from .jit import aligned_zeros, cached_driver, compiled_driver, compiled_loop, entry_point
 from .neuron_loops import advance, advance_quickly, count_overflows
 from .register_loops import register, restart_registers
 from .segments import BITS, LANES
 from .spike_loops import fetch, list_words, read_words, send_block, send_block_afresh
-from .thread_group_loops import meet, next_sample, part
+from .thread_group_loops import barrier, next_sample, part
 from .vectors import spike_word
 
 _AHEAD = 4  # steps whose input is asked for before it is read
@@ -36,11 +36,11 @@ class LayerScratch(NamedTuple):
 
 
 @entry_point
-def make_layer_scratch(layout: Any, team: Any) -> LayerScratch:
+def make_layer_scratch(layout: Any, thread_group: Any) -> LayerScratch:
     """Room for one thread; ``team`` has as many rows of words as are kept."""
-    rows, inputs, groups = team.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
+    rows, inputs, groups = thread_group.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
     return LayerScratch(
-        np.zeros(team.words.shape, np.uint64),
+        np.zeros(thread_group.words.shape, np.uint64),
         np.empty((rows + 1) * layout.source_start[groups] + BITS, np.int32),
         np.zeros((groups, rows + 1), np.int64),
         aligned_zeros(rows * BITS, layout.zero),
@@ -51,7 +51,7 @@ def make_layer_scratch(layout: Any, team: Any) -> LayerScratch:
     )
 
 
-@kernel
+@compiled_loop
 def _list_steps(
     words: Any, at: int, size: int, active: Any, begin: int, starts: Any, group: int, first: int, steps: int
 ) -> int:
@@ -73,7 +73,7 @@ def _list_steps(
     return n
 
 
-@kernel
+@compiled_loop
 def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, size: int, first: int, last: int) -> None:
     """Spikes of an input in steps first .. last - 1 of the raster."""
     stride = raster.shape[1] * raster.shape[2]
@@ -85,7 +85,7 @@ def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, siz
         place += stride
 
 
-@kernel
+@compiled_loop
 def _send_steps(
     sums: Any,
     weights: Any,
@@ -113,13 +113,13 @@ def _send_steps(
             send_block(sums, k * BITS, weights, start, wide, active, begin, end, shift, chunk)
 
 
-@kernel
+@compiled_loop
 def _clear(values: Any, count: int) -> None:
     for k in range(count):
         values[k] = 0
 
 
-@driver
+@compiled_driver
 def _advance_steps(
     neurons: Any,
     start: int,
@@ -136,14 +136,14 @@ def _advance_steps(
     steps: int,
     v_trace: Any,
     u_trace: Any,
-    keep: Any,
+    trace_columns: Any,
     sample: int,
     offset: int,
     size: int,
 ) -> None:
     """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
     sums, fired, lanes, count = scratch.sums, scratch.fired, scratch.lanes, stop - start
-    if keep[1, p] < 0 and keep[2, p] < 0:
+    if trace_columns[1, p] < 0 and trace_columns[2, p] < 0:
         advance_quickly(
             neurons,
             start,
@@ -164,18 +164,18 @@ def _advance_steps(
             scratch.extremes,
         )
     else:
-        kept = min(count, size - offset)
+        recorded = min(count, size - offset)
         for k in range(steps):
             at_step = k * BITS - start
             advance(neurons, start, stop, u, v, sums, at_step, bias, biased, fired, at_step, lanes, p, 1, 0)
-            if keep[1, p] >= 0:
-                _keep_block(v_trace, first + k, sample, keep[1, p] + offset, v, start, kept)
-            if keep[2, p] >= 0:
-                _keep_block(u_trace, first + k, sample, keep[2, p] + offset, u, start, kept)
+            if trace_columns[1, p] >= 0:
+                _record_block(v_trace, first + k, sample, trace_columns[1, p] + offset, v, start, recorded)
+            if trace_columns[2, p] >= 0:
+                _record_block(u_trace, first + k, sample, trace_columns[2, p] + offset, u, start, recorded)
     _pack_steps(words, at, fired, first, steps, count)
 
 
-@kernel
+@compiled_loop
 def _pack_steps(words: Any, at: int, fired: Any, first: int, steps: int, count: int) -> None:
     """Spikes of a block of so many neurons in all steps as words."""
     rows = words.shape[0]
@@ -186,13 +186,13 @@ def _pack_steps(words: Any, at: int, fired: Any, first: int, steps: int, count: 
         row = row + 1 if row + 1 < rows else 0
 
 
-@kernel
-def _keep_block(trace: Any, step: int, sample: int, column: int, values: Any, start: int, count: int) -> None:
+@compiled_loop
+def _record_block(trace: Any, step: int, sample: int, column: int, values: Any, start: int, count: int) -> None:
     for i in range(count):
         trace[step, sample, np.uint64(column + i)] = values[np.uint64(start + i)]
 
 
-@stored_driver
+@cached_driver
 def run_layers(
     origin: int,
     state: Any,
@@ -201,14 +201,14 @@ def run_layers(
     neurons: Any,
     raster: Any,
     bias: Any,
-    keep: Any,
+    trace_columns: Any,
     spikes: Any,
     v_trace: Any,
     u_trace: Any,
     overflow: Any,
     first: Any,
     last: Any,
-    team: Any,
+    thread_group: Any,
     scratch: Any,
     sample: int,
     row: int,
@@ -225,7 +225,7 @@ def run_layers(
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     active, starts, sums, lanes = scratch.active, scratch.starts, scratch.sums, scratch.lanes
-    words, member, members, slots = team.words, team.member, team.members, layout.slots
+    words, member, members, slots = thread_group.words, thread_group.member, thread_group.members, layout.slots
     groups, inputs = len(source_size), len(channel_start) - 1
     channels, here, at_once = source_start[inputs], sample % len(state[0]), len(words) - slots
     u, v = state[0][here], state[1][here]
@@ -234,7 +234,7 @@ def run_layers(
     for t in range(begin, end, at_once):
         steps = min(at_once, end - t)
         before = min(slots, t - begin)
-        meet(team.counter, members)
+        barrier(thread_group.counter, members)
         n = 0
         for g in range(groups):
             size, word, p = source_size[g], source_start[g] // BITS + g, g - inputs
@@ -288,17 +288,17 @@ def run_layers(
                         steps,
                         v_trace,
                         u_trace,
-                        keep,
+                        trace_columns,
                         sample,
                         column,
                         size,
                     )
-                meet(team.counter, members)
+                barrier(thread_group.counter, members)
                 n = _list_steps(words, word, size, active, n, starts, g, t - before, before + steps)
-                if keep[0, p] >= 0 and member == 0:
+                if trace_columns[0, p] >= 0 and member == 0:
                     for k in range(steps):
                         for m in range(starts[g, before + k], starts[g, before + k + 1]):
-                            spikes[t + k, sample, np.uint64(keep[0, p] + active[m])] = True
+                            spikes[t + k, sample, np.uint64(trace_columns[0, p] + active[m])] = True
             if member == 0:
                 for k in range(steps):
                     begins, ends = starts[g, before + k], starts[g, before + k + 1]
@@ -315,14 +315,14 @@ def simulate_layers(
     neurons: Any,
     raster: Any,
     bias: Any,
-    keep: Any,
+    trace_columns: Any,
     spikes: Any,
     v_trace: Any,
     u_trace: Any,
     overflow: Any,
     first: Any,
     last: Any,
-    team: Any,
+    thread_group: Any,
     taken: Any,
 ) -> None:
     """Run all steps of the raster of samples that are not taken yet; see :func:`run_layers`.
@@ -330,7 +330,7 @@ def simulate_layers(
     Args:
         taken: how many there are; of this thread alone if a team shares each sample.
     """
-    scratch = make_layer_scratch(layout, team)
+    scratch = make_layer_scratch(layout, thread_group)
     sample = next_sample(taken)
     while sample < raster.shape[1]:
         run_layers(
@@ -341,14 +341,14 @@ def simulate_layers(
             neurons,
             raster,
             bias,
-            keep,
+            trace_columns,
             spikes,
             v_trace,
             u_trace,
             overflow,
             first,
             last,
-            team,
+            thread_group,
             scratch,
             sample,
             0,

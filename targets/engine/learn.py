@@ -18,7 +18,7 @@ from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_TIME, Ends, Plastic, plastic
 from .program import Program, bias_table, compile_program, input_raster
-from .run import Team, alone, team_size, thread_count, together
+from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
 from .spike_train_loops import make_scratch as train_scratch
 from .ssdp_loops import make_scratch as time_scratch
@@ -44,12 +44,14 @@ def learn(
     program = compile_program(network, plastic=tuple(plan.rules))
     groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
     largest = int((groups[:, 1] - groups[:, 0]).max(initial=0))
-    keep, columns = _columns(network, plan)
+    trace_columns, columns = _columns(network, plan)
     spikes = np.zeros((drive.steps, drive.batch, columns), bool)
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
     plastics = tuple(
-        plastic(network, program, plan, name, _ends(network, program, name, keep), drive.batch, length, lazy=lazy)
+        plastic(
+            network, program, plan, name, _ends(network, program, name, trace_columns), drive.batch, length, lazy=lazy
+        )
         for name in plan.rules
     )
     fixed = isinstance(network, FixedNetwork)
@@ -59,14 +61,14 @@ def learn(
     by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
     first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
     last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
-    way, members = _team(threads, program, raster, plastics, largest, windows)
+    way, members = _thread_group(threads, program, raster, plastics, largest, windows)
     overflow = np.zeros((members, drive.batch, len(network.populations), 3), np.int64)
     tallies = np.zeros((members, len(plastics), 2), np.int64)
     state = State(program, 1)
 
-    def work(team: Team) -> None:
+    def work(thread_group: ThreadGroup) -> None:
         own, solo = state if way == BY_NEURONS else State(program, 1), alone(program.layout)
-        by = team if way == BY_NEURONS else solo
+        by = thread_group if way == BY_NEURONS else solo
         layered = windows == 1 and program.layered
         learn_groups(
             own.arrays,
@@ -75,24 +77,24 @@ def learn(
             program.neurons,
             raster,
             bias,
-            keep,
+            trace_columns,
             spikes,
             no_trace,
-            overflow[team.member],
+            overflow[thread_group.member],
             first,
             last,
             plastics,
             windows,
             groups,
-            plan.first_update,
-            team,
+            plan.first_commit,
+            thread_group,
             solo,
             way,
             make_layer_scratch(program.layout, by) if layered else None,
             None if layered else make_scratch(program.layout, program.neurons, by),
             time_scratch(plastics) if by_time else None,
             train_scratch(plastics, length) if len(by_time) < len(plastics) else None,
-            tallies[team.member],
+            tallies[thread_group.member],
         )
 
     together(work, members, program.layout)
@@ -118,7 +120,7 @@ def learn(
     )
 
 
-def _team(
+def _thread_group(
     threads: object, program: Program, raster: Array, plastics: Sequence[Plastic], largest: int, windows: int
 ) -> tuple[int, int]:
     """How the members of a team present samples, and how many they are.
@@ -136,7 +138,7 @@ def _team(
     if largest >= 2 * members:
         return BY_SAMPLES, members
     layered = windows == 1 and program.layered
-    if members > 1 and (layered or team_size(threads, program, raster[:, :1], layered=layered) > 1):
+    if members > 1 and (layered or thread_group_size(threads, program, raster[:, :1], layered=layered) > 1):
         return BY_NEURONS, members
     return BY_ONE, members
 
@@ -148,25 +150,25 @@ def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64]
     """
     projections = [network.projection(name) for name, rule in plan.rules.items() if rule.keeps_raster]
     ends = {end for p in projections for end in (p.pre, p.post)}
-    keep, total = np.full((3, len(network.populations)), -1, np.int64), 0
+    trace_columns, total = np.full((3, len(network.populations)), -1, np.int64), 0
     for k, name in enumerate(network.population_names):
         if name in ends:
-            keep[0, k] = total
+            trace_columns[0, k] = total
             total += network.size_of(name)
-    return keep, total
+    return trace_columns, total
 
 
-def _ends(network: AnyNetwork, program: Program, name: str, keep: NDArray[np.int64]) -> Ends:
+def _ends(network: AnyNetwork, program: Program, name: str, trace_columns: NDArray[np.int64]) -> Ends:
     p = network.projection(name)
     groups, inputs = [*network.input_names, *network.population_names], len(network.inputs)
     pre, post = groups.index(p.pre), groups.index(p.post)
-    column = program.layout.channel_start[pre] if pre < inputs else keep[0, pre - inputs]
+    column = program.layout.channel_start[pre] if pre < inputs else trace_columns[0, pre - inputs]
     return Ends(
         program.start(pre),
         program.start(post),
         pre < inputs,
         int(column),
-        int(keep[0, post - inputs]),
+        int(trace_columns[0, post - inputs]),
         network.size_of(p.pre),
         network.size_of(p.post),
     )

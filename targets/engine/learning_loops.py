@@ -12,7 +12,7 @@ from .register_loops import read_registers
 from .spike_train_loops import train_window
 from .ssdp_loops import ssdp_window
 from .step_loops import run_steps
-from .thread_group_loops import meet, part
+from .thread_group_loops import barrier, part
 
 BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2  # how a team presents samples: each its own, all the same, or its first member
 
@@ -25,7 +25,7 @@ def learn_groups(
     neurons: Any,
     raster: Any,
     bias: Any,
-    keep: Any,
+    trace_columns: Any,
     spikes: Any,
     trace: Any,
     overflow: Any,
@@ -35,7 +35,7 @@ def learn_groups(
     windows: int,
     groups: Any,
     done: int,
-    team: Any,
+    thread_group: Any,
     solo: Any,
     way: int,
     layers: Any,
@@ -51,18 +51,18 @@ def learn_groups(
             of a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
         plastics: the projections that learn; their counters are changed, as are the weights of ``wiring``.
         windows: of each sample.
-        groups: for each the first sample, one past the last, and whether a weight update follows.
-        done: number of weight updates before them.
-        team, solo: :class:`.run.Team` of all members, and of this thread alone.
+        groups: for each the first sample, one past the last, and whether a commit follows.
+        done: number of commits before them.
+        team, solo: :class:`.run.ThreadGroup` of all members, and of this thread alone.
         way: how samples are presented.
         layers, stepwise: scratch of this thread for the way in which a sample runs; the other is None.
         by_time, by_trains: scratch of this thread for rules of either kind; None if there are none. What an argument
             that is None has no use for is not compiled.
         tallies: for each projection counters and weights that were cut, added to.
     """
-    member, members = team.member, team.members
+    member, members = thread_group.member, thread_group.members
     steps = raster.shape[0] // windows
-    kept = max(len(first), len(last), 1)
+    register_rows = max(len(first), len(last), 1)
     batch, channels, columns = raster.shape[1], raster.shape[2], spikes.shape[2]
     for g in range(len(groups)):
         begin, end, updates = groups[g, 0], groups[g, 1], groups[g, 2] != 0
@@ -74,7 +74,7 @@ def learn_groups(
             high = begin
         for sample in range(low, high):
             for w in range(windows):
-                at, row = w * steps, (sample * windows + w) % kept
+                at, row = w * steps, (sample * windows + w) % register_rows
                 if layers is not None:
                     run_layers(
                         0,
@@ -84,14 +84,14 @@ def learn_groups(
                         neurons,
                         raster,
                         bias,
-                        keep,
+                        trace_columns,
                         spikes,
                         trace,
                         trace,
                         overflow,
                         first,
                         last,
-                        team if way == BY_NEURONS else solo,
+                        thread_group if way == BY_NEURONS else solo,
                         layers,
                         sample,
                         row,
@@ -107,30 +107,30 @@ def learn_groups(
                         neurons,
                         raster,
                         bias,
-                        keep,
+                        trace_columns,
                         spikes,
                         trace,
                         trace,
                         overflow,
                         first,
                         last,
-                        team if way == BY_NEURONS else solo,
+                        thread_group if way == BY_NEURONS else solo,
                         stepwise,
                         sample,
                         row,
                         at,
                         at + steps,
                     )
-        meet(team.counter, members)
+        barrier(thread_group.counter, members)
         for p in range(len(plastics)):
             plastic, tally = plastics[p], tallies[p]
             ends, rule = plastic.ends, plastic.by_time
             if plastic.kind == BY_TIME and member == 0:
                 for window in range(begin * windows, end * windows):
-                    row, by_last, silent, shift = window % kept, rule.last_spike, rule.silent, rule.time_shift
+                    row, by_last, silent, shift = window % register_rows, rule.last_spike, rule.silent, rule.time_shift
                     read_registers(plastic.pre, window, ends.pre_start, first, last, row, by_last, silent, shift)
                     read_registers(plastic.post, window, ends.post_start, first, last, row, by_last, silent, shift)
-        meet(team.counter, members)
+        barrier(thread_group.counter, members)
         for p in range(len(plastics)):
             plastic, tally = plastics[p], tallies[p]
             ends = plastic.ends
@@ -164,7 +164,7 @@ def learn_groups(
                 low, high = part(len(plastic.row_start) - 1, member, members, 1)
                 if member == 0 or not plastic.shared:
                     move_weights(
-                        wiring.weights, plastic.kept, plastic.value, plastic.shared, plastic.row_start, low, high
+                        wiring.weights, plastic.places, plastic.value, plastic.shared, plastic.row_start, low, high
                     )
-        meet(team.counter, members)
-        done += updates
+        barrier(thread_group.counter, members)
+        done += commits

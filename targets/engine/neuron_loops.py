@@ -13,7 +13,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .jit import kernel, shift_left, shift_right
+from .jit import compiled_loop, shift_left, shift_right
 from .program import FixedNeurons
 from .segments import LANES
 
@@ -242,12 +242,12 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
         outside = _index((3 * population + U_OUT_OF_RANGE) * LANES)
         saturations = _index((3 * population + V_SATURATIONS) * LANES)
         k = _index(start)
-        kept_u, kept_v, fire_above, down, keep = (
-            neurons.kept_u[k],
-            neurons.kept_v[k],
+        decay_factor_u, decay_factor_v, fire_above, down, reset_mask = (
+            neurons.decay_factor_u[k],
+            neurons.decay_factor_v[k],
             neurons.fire_above[k],
             neurons.down[k],
-            neurons.keep[k],
+            neurons.reset_mask[k],
         )
         for _ in range(steps):
             for block in range(start // LANES, stop // LANES):
@@ -256,12 +256,12 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
                     i = _index(lane)
                     j = first + i
                     if not simple:
-                        kept_u, kept_v, fire_above, down, keep = (
-                            neurons.kept_u[j],
-                            neurons.kept_v[j],
+                        decay_factor_u, decay_factor_v, fire_above, down, reset_mask = (
+                            neurons.decay_factor_u[j],
+                            neurons.decay_factor_v[j],
                             neurons.fire_above[j],
                             neurons.down[j],
-                            neurons.keep[j],
+                            neurons.reset_mask[j],
                         )
                     # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
                     # is high * kept + ((low * kept + (2**bits - 1 if x < 0)) >> bits), which fits the type.
@@ -269,29 +269,31 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
                     if not simple:
                         old = u[j]
                         low = integer(
-                            integer(integer(old & below) * kept_u) + integer(shift_right(old, sign_bit) & below)
+                            integer(integer(old & below) * decay_factor_u) + integer(shift_right(old, sign_bit) & below)
                         )
-                        decayed = integer(integer(shift_right(old, bits) * kept_u) + shift_right(low, bits))
+                        decayed = integer(integer(shift_right(old, bits) * decay_factor_u) + shift_right(low, bits))
                         raw_u = integer(decayed + raw_u)
                     x = integer(raw_u - turn) if raw_u > half else raw_u
                     x = integer(x + turn) if raw_u <= integer(-half) else x
                     lanes[wraps + i] += integer(x != raw_u)
                     lanes[outside + i] += integer((x > half) | (x < integer(-half)))
                     y = v[j]
-                    low = integer(integer(integer(y & below) * kept_v) + integer(shift_right(y, sign_bit) & below))
-                    decayed = integer(integer(shift_right(y, bits) * kept_v) + shift_right(low, bits))
+                    low = integer(
+                        integer(integer(y & below) * decay_factor_v) + integer(shift_right(y, sign_bit) & below)
+                    )
+                    decayed = integer(integer(shift_right(y, bits) * decay_factor_v) + shift_right(low, bits))
                     raw_v = integer(integer(decayed + x) + bias[sample, j])
                     y = min(max(raw_v, integer(-top)), top)
                     fires = y > fire_above
                     lanes[saturations + i] += integer(y != raw_v)
                     u[j] = x
                     ring[_index(slot) + j] = 0
-                    v[j] = integer(integer(y - down) & keep) if fires else y
+                    v[j] = integer(integer(y - down) & reset_mask) if fires else y
                     fired[_index(offset) + j] = fires
             slot += stride
             offset += stride
 
-    return kernel(step)
+    return compiled_loop(step)
 
 
 def _quick_step(integer: Any) -> Any:
@@ -316,7 +318,12 @@ def _quick_step(integer: Any) -> Any:
         bits, shift = neurons.decay_bits, neurons.activation_shift
         below = integer((1 << bits) - 1)
         k = _index(start)
-        kept_v, fire_above, down, keep = (neurons.kept_v[k], neurons.fire_above[k], neurons.down[k], neurons.keep[k])
+        decay_factor_v, fire_above, down, reset_mask = (
+            neurons.decay_factor_v[k],
+            neurons.fire_above[k],
+            neurons.down[k],
+            neurons.reset_mask[k],
+        )
         for _ in range(steps):
             for block in range(start // LANES, stop // LANES):
                 first = _index(block * LANES)
@@ -325,32 +332,34 @@ def _quick_step(integer: Any) -> Any:
                     j = first + i
                     x = shift_left(ring[_index(slot) + j], shift)
                     y = v[j]
-                    low = integer(integer(integer(y & below) * kept_v) + integer(shift_right(y, sign_bit) & below))
-                    decayed = integer(integer(shift_right(y, bits) * kept_v) + shift_right(low, bits))
+                    low = integer(
+                        integer(integer(y & below) * decay_factor_v) + integer(shift_right(y, sign_bit) & below)
+                    )
+                    decayed = integer(integer(shift_right(y, bits) * decay_factor_v) + shift_right(low, bits))
                     y = integer(integer(decayed + x) + bias[sample, j])
                     extremes[i] = min(extremes[i], x)
                     extremes[_index(LANES) + i] = max(extremes[_index(LANES) + i], x)
                     extremes[_index(2 * LANES) + i] = min(extremes[_index(2 * LANES) + i], y)
                     extremes[_index(3 * LANES) + i] = max(extremes[_index(3 * LANES) + i], y)
                     fires = y > fire_above
-                    v[j] = integer(integer(y - down) & keep) if fires else y
+                    v[j] = integer(integer(y - down) & reset_mask) if fires else y
                     fired[_index(offset) + j] = fires
             slot += stride
             offset += stride
 
-    return kernel(step)
+    return compiled_loop(step)
 
 
 _QUICK_STEPS = {types.int32: _quick_step(np.int32), types.int64: _quick_step(np.int64)}
 
 
-@kernel
+@compiled_loop
 def _copy(target: Any, at: int, source: Any, first: int, count: int) -> None:
     for i in range(count):
         target[at + i] = source[first + i]
 
 
-@kernel
+@compiled_loop
 def _within(extremes: Any, half: Any) -> bool:
     """Whether no current lies outside -half + 1 .. half, and no voltage outside -(half - 1) .. half - 1."""
     within = True
@@ -386,7 +395,7 @@ def _advance_float_neurons(
     _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
 
 
-@kernel
+@compiled_loop
 def _advance_float(
     neurons: Any,
     start: int,
@@ -421,7 +430,7 @@ def _advance_float(
         offset += stride
 
 
-@kernel
+@compiled_loop
 def count_overflows(overflow: Any, sample: int, lanes: Any) -> None:
     """Move what the lanes have counted to ``overflow`` (batch, population, kind)."""
     for k in range(len(lanes)):

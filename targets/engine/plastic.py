@@ -91,9 +91,9 @@ class ByTrains(NamedTuple):
 
     a_plus: Any
     a_minus: Any
-    dw_shift: int
-    kept_plus: Any  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
-    kept_minus: Any
+    evidence_shift: int
+    decay_factor_plus: Any  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
+    decay_factor_minus: Any
     impulse: Any
     trace_max: Any
     nearest: bool
@@ -102,7 +102,7 @@ class ByTrains(NamedTuple):
     chunk: int  # how many of what is added up 16 bits can hold
 
 
-class Kept(NamedTuple):
+class WeightPlaces(NamedTuple):
     """Where the stored weights lie among the program's, see :class:`.segments.Places`, and their range."""
 
     at: Any
@@ -141,7 +141,7 @@ class Plastic(NamedTuple):
     row_start: Any  # first synapse of each postsynaptic neuron, with the total at the end
     cols: Any  # presynaptic neuron of each synapse
     stored: Any  # stored weight of each synapse, if they share
-    kept: Kept
+    places: WeightPlaces
     value: Any  # with BITS entries behind it
     rows: Any  # int64 (rows, 3): see above
     gates: Any  # from outside (window, post); empty if there are none
@@ -190,7 +190,7 @@ def plastic(
     windows = 0 if rule.keeps_raster else batch * plan.windows_per_sample
     by_time, plus, minus = _by_time(rule, steps)
     limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
-    kept = Kept(*program.places[name], *limits)
+    places = WeightPlaces(*program.places[name], *limits)
     return Plastic(
         trains if rule.keeps_raster else BY_TIME,
         not p.is_sparse,
@@ -198,7 +198,7 @@ def plastic(
         row_start,
         cols,
         stored,
-        kept,
+        places,
         value,
         rows,
         gates,
@@ -275,8 +275,8 @@ def _by_time(rule: Rule, steps: int) -> tuple[ByTime, Array, Array]:
 def _by_trains(rule: Rule) -> ByTrains:
     one = 1 << DECAY_BITS
     if isinstance(rule, STDP):
-        kept = math.exp(-1.0 / rule.tau_plus), math.exp(-1.0 / rule.tau_minus)
-        return ByTrains(rule.a_plus, rule.a_minus, 0, *kept, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0, 0.0, 1)
+        factors = math.exp(-1.0 / rule.tau_plus), math.exp(-1.0 / rule.tau_minus)
+        return ByTrains(rule.a_plus, rule.a_minus, 0, *factors, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0, 0.0, 1)
     if isinstance(rule, FixedSTDP):
         return ByTrains(
             rule.a_plus,

@@ -43,11 +43,11 @@ class Layout(NamedTuple):
 class FixedNeurons(NamedTuple):
     """Parameters of every neuron of a fixed network, and the chip's widths, all of the state's type."""
 
-    kept_u: Array  # 2**bits - du - offset
-    kept_v: Array
+    decay_factor_u: Array  # 2**bits - du - offset
+    decay_factor_v: Array
     fire_above: Array  # fires if v > this
     down: Array  # a spike makes v (v - down) & keep
-    keep: Array
+    reset_mask: Array
     v_init: Array
     simple: Array  # of each population: see _is_simple
     decay_bits: Any
@@ -245,13 +245,13 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
         t - at_least if p.spiking else np.full(p.size, never)
         for p, t, at_least in zip(populations, thresholds, inclusive, strict=True)
     ]
-    keep = [np.full(p.size, -1 if p.reset is Reset.SUBTRACT else 0) for p in populations]
+    reset_mask = [np.full(p.size, -1 if p.reset is Reset.SUBTRACT else 0) for p in populations]
     return FixedNeurons(
-        kept_u=_joined([unity - chip.current_decay_offset - p.du for p in populations], integer),
-        kept_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
+        decay_factor_u=_joined([unity - chip.current_decay_offset - p.du for p in populations], integer),
+        decay_factor_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
         fire_above=_joined(fire_above, integer, never),
         down=_joined(thresholds, integer),
-        keep=_joined(keep, integer),
+        reset_mask=_joined(reset_mask, integer),
         v_init=_joined([p.v_init for p in populations], integer),
         simple=np.array([_is_simple(chip, p) for p in populations]),
         decay_bits=integer(chip.decay_bits),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
-from .jit import kernel
+from .jit import compiled_loop
 
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
 _W0, _W1 = (np.uint64(w) for w in KEY_STEPS)
@@ -29,7 +29,7 @@ def philox_words(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
     return x0, x1, x2, x3
 
 
-@kernel
+@compiled_loop
 def _round(words: Any, count: int, a: Any, b: Any) -> None:
     for i in range(count):
         p0, p1 = _M0 * np.uint64(words[0, i]), _M1 * np.uint64(words[2, i])
@@ -38,7 +38,7 @@ def _round(words: Any, count: int, a: Any, b: Any) -> None:
         words[2, i], words[3, i] = (p0 >> _32) ^ x3 ^ b, p0 & _LOW
 
 
-@kernel
+@compiled_loop
 def fill_words(words: Any, count: int, c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> None:
     """The words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... as ``count`` columns of uint32.
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .jit import kernel
+from .jit import compiled_loop
 
 NO_STEP = np.iinfo(np.int64).max
 
 
-@kernel
+@compiled_loop
 def restart_registers(first: Any, last: Any, row: int, member: int) -> None:
     """Nobody has fired; the first member of a team has the registers."""
     if member == 0:
@@ -23,7 +23,7 @@ def restart_registers(first: Any, last: Any, row: int, member: int) -> None:
                 last[row, i] = -1
 
 
-@kernel
+@compiled_loop
 def register(first: Any, last: Any, row: int, source: int, active: Any, begin: int, end: int, step: int) -> None:
     """Who fires in a step, later than those before.
 
@@ -41,7 +41,7 @@ def register(first: Any, last: Any, row: int, source: int, active: Any, begin: i
             last[row, np.uint64(source + active[k])] = step
 
 
-@kernel
+@compiled_loop
 def read_registers(
     ticks: Any, window: int, start: int, first: Any, last: Any, row: int, by_last: bool, silent: int, time_shift: int
 ) -> None:

@@ -11,8 +11,8 @@ from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
-from .counter_loops import list_reached, update_listed
-from .jit import kernel
+from .counter_loops import commit_listed, list_pending
+from .jit import compiled_loop
 from .plastic import CARRY
 
 _GATE_MAX = GATE_MAX
@@ -63,7 +63,7 @@ def _gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
     return fixed if isinstance(step, types.Integer) else real
 
 
-@kernel
+@compiled_loop
 def gate_all(steps: Any, count: int, gate: Any, applies: bool, bits: int, clip: float) -> None:
     """Every step under the gate of its row."""
     for i in range(count):
@@ -96,8 +96,8 @@ def _spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, l
     return fixed if isinstance(step.dtype, types.Integer) else real
 
 
-@kernel
-def _spread_fixed(dw: Any, dense: bool, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
+@compiled_loop
+def _spread_fixed(evidence: Any, dense: bool, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
     if dense:
         for m in range(count):
             step[m] = min(max(dw[m], -largest), largest)
@@ -106,16 +106,16 @@ def _spread_fixed(dw: Any, dense: bool, cols: Any, first: int, count: int, step:
             step[m] = min(max(dw[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
 
 
-@kernel
-def add_shared(total: Any, stored: Any, cols: Any, first: int, count: int, dw: Any) -> None:
-    """Weight changes by presynaptic neuron, added up by the stored weights of the synapses of a row."""
+@compiled_loop
+def add_shared(total: Any, stored: Any, cols: Any, first: int, count: int, evidence: Any) -> None:
+    """Evidence by presynaptic neuron, added up by the stored weights of the synapses of a row."""
     for s in range(first, first + count):
         total[stored[s]] += dw[cols[s]]
 
 
 @nb.njit(nogil=True)
-def due_at(c: Any) -> Any:
-    """The size of a counter that a weight update has to look at."""
+def pending_threshold(c: Any) -> Any:
+    """The size of a counter that a commit has to look at."""
     return np.int64(1) << c.lsb_shift if c.rounding == CARRY else np.int64(1)
 
 
@@ -127,9 +127,9 @@ def close_row(
     index: Any,
     rows: Any,
     row: Any,
-    reached: Any,
+    pending: Any,
     weights: Any,
-    kept: Any,
+    places: Any,
     words: Any,
     tally: Any,
 ) -> None:
@@ -150,9 +150,9 @@ def _close_row(
     index: Any,
     rows: Any,
     row: Any,
-    reached: Any,
+    pending: Any,
     weights: Any,
-    kept: Any,
+    places: Any,
     words: Any,
     tally: Any,
 ) -> Any:
@@ -164,17 +164,17 @@ def _close_row(
         index: Any,
         rows: Any,
         row: Any,
-        reached: Any,
+        pending: Any,
         weights: Any,
-        kept: Any,
+        places: Any,
         words: Any,
         tally: Any,
     ) -> None:
-        limit = due_at(c)
+        limit = pending_threshold(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
-            n = list_reached(value, first, count, rows[row, 0], limit, reached)
+            n = list_pending(value, first, count, rows[row, 0], limit, pending)
             rows[row, 1], rows[row, 2] = max(rows[row, 1], 1 - limit), min(rows[row, 2], limit - 1)
-            update_listed(value, first, count, reached, n, c, index, rows, row, weights, kept, words, tally)
+            commit_listed(value, first, count, pending, n, c, index, rows, row, weights, places, words, tally)
 
     def real(
         value: Any,
@@ -184,9 +184,9 @@ def _close_row(
         index: Any,
         rows: Any,
         row: Any,
-        reached: Any,
+        pending: Any,
         weights: Any,
-        kept: Any,
+        places: Any,
         words: Any,
         tally: Any,
     ) -> None:

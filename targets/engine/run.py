@@ -20,7 +20,7 @@ _LINE = 32  # numbers around one of int64 that keep others off its line of the c
 _STEPS = 64  # of a block of neurons in a row, as long as
 _ROOM = 1 << 22  # sources times steps are no more: so many spikes are listed at most
 _WORTH_THREADS = 1_000_000  # updates that take longer than to wake threads
-_WORTH_TEAM = 8000  # neurons whose step takes longer than to meet
+_WORTH_SHARING = 8000  # neurons whose step takes longer than to meet
 _ADDITIONS = 20  # that take as long as the step of a neuron
 
 
@@ -48,7 +48,7 @@ def thread_count(option: object, updates: int) -> int:
     return option
 
 
-def team_size(option: object, program: Program, raster: Array, *, layered: bool) -> int:
+def thread_group_size(option: object, program: Program, raster: Array, *, layered: bool) -> int:
     """How many threads share the neurons of a sample; 1 if each has samples of its own.
 
     Args:
@@ -63,11 +63,11 @@ def team_size(option: object, program: Program, raster: Array, *, layered: bool)
     neurons, synapses = len(program.neurons.v_init), program.wiring.weights.size
     if option is None:
         most = neurons + synapses / _ADDITIONS  # if every source fired in every step
-        if most < _WORTH_TEAM and most * steps < _WORTH_THREADS:
+        if most < _WORTH_SHARING and most * steps < _WORTH_THREADS:
             return 1
         additions = np.count_nonzero(raster) / max(steps, 1) * synapses / max(program.start(-1), 1)
         updates = neurons + additions / _ADDITIONS
-        if updates < _WORTH_TEAM and not (layered and updates * steps >= _WORTH_THREADS):
+        if updates < _WORTH_SHARING and not (layered and updates * steps >= _WORTH_THREADS):
             return 1
         return available_threads()
     return thread_count(option, neurons * steps)
@@ -79,15 +79,15 @@ def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_threads(), "ssdp-hw-engine")
 
 
-# Teams wait for all their members, so two that each have some of the helpers would wait for ever.
-_one_team = Lock()
+# Thread groups wait for all their members, so two that each have some of the helpers would wait for ever.
+_one_thread_group = Lock()
 
 
 def _after_fork() -> None:
     """A child has the pool, but not its threads."""
-    global _one_team
+    global _one_thread_group
     _helpers.cache_clear()
-    _one_team = Lock()
+    _one_thread_group = Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -109,7 +109,7 @@ def share(work: Callable[[], None], threads: int) -> None:
                 helper.result()
 
 
-class Team(NamedTuple):
+class ThreadGroup(NamedTuple):
     """A thread's place among those that share each step of a sample.
 
     ``words`` has rows for at least two steps in turn, so that one meeting a step is enough: nobody can be two steps
@@ -122,20 +122,20 @@ class Team(NamedTuple):
     members: int
 
 
-def alone(layout: Layout) -> Team:
+def alone(layout: Layout) -> ThreadGroup:
     """The team of a thread that has samples of its own."""
     rows = layout.slots + min(_STEPS, max(1, _ROOM // int(layout.source_start[-1])))
     words = np.zeros((rows, int(layout.source_start[-1]) // BITS + len(layout.source_start)), np.uint64)
-    return Team(words, np.zeros(_LINE, np.int64)[_LINE // 2 :], 0, 1)
+    return ThreadGroup(words, np.zeros(_LINE, np.int64)[_LINE // 2 :], 0, 1)
 
 
-def together(work: Callable[[Team], None], members: int, layout: Layout) -> None:
+def together(work: Callable[[ThreadGroup], None], members: int, layout: Layout) -> None:
     """Call ``work(team)`` for every member of a team, all at the same time; on one thread if there is a team already.
 
     The work must release the global interpreter lock and, whatever the number of members, do the same.
     """
     first = alone(layout)
-    if members <= 1 or not _one_team.acquire(blocking=False):
+    if members <= 1 or not _one_thread_group.acquire(blocking=False):
         work(first)
         return
 
@@ -154,4 +154,4 @@ def together(work: Callable[[Team], None], members: int, layout: Layout) -> None
             for helper in helpers:
                 helper.result()
     finally:
-        _one_team.release()
+        _one_thread_group.release()

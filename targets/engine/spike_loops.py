@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import overload
 
 from .convolution import ROW, RUN, SITE
-from .jit import as_in, driver, kernel, shift_left, shift_right, shifted
+from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, shifted
 from .segments import BITS, LINE
 from .vectors import column_adder, compress, entry, lowest_bit, prefetch, spike_word
 
@@ -20,7 +20,7 @@ _index = np.uint64
 _HAS_COMPRESS = bool(get_host_cpu_features().get("avx512vbmi2"))
 
 
-@kernel
+@compiled_loop
 def append_bits(active: Any, n: int, word: Any, base: Any) -> int:
     """What :func:`.vectors.compress` does, on any processor."""
     while word:
@@ -33,14 +33,14 @@ def append_bits(active: Any, n: int, word: Any, base: Any) -> int:
 append_word = compress if _HAS_COMPRESS else append_bits
 
 
-@kernel
+@compiled_loop
 def fetch(array: Any, first: int, count: int) -> None:
     """Ask for so many entries of an array from a flat index on, which are far away in memory."""
     for k in range(0, count, LINE // array.itemsize):
         prefetch(array, first + k)
 
 
-@kernel
+@compiled_loop
 def read_words(words: Any, row: int, at: int, flags: Any, first: int, size: int) -> None:
     """Flags of so many sources as bits of words.
 
@@ -63,7 +63,7 @@ def read_words(words: Any, row: int, at: int, flags: Any, first: int, size: int)
         words[row, at + whole // BITS] = word
 
 
-@kernel
+@compiled_loop
 def list_words(words: Any, row: int, at: int, size: int, active: Any, begin: int) -> int:
     """List who fired of so many sources; returns how many.
 
@@ -77,7 +77,7 @@ def list_words(words: Any, row: int, at: int, size: int, active: Any, begin: int
     return n - begin
 
 
-@kernel
+@compiled_loop
 def _flush(total: Any, at: int, whole: Any, low: int, high: int, shift: int) -> None:
     """Add sums times 2**shift (floor) to ``total[at + low:at + high]`` and set them to zero."""
     left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
@@ -87,7 +87,7 @@ def _flush(total: Any, at: int, whole: Any, low: int, high: int, shift: int) -> 
         whole[j] = 0
 
 
-@kernel
+@compiled_loop
 def _first_from(indices: Any, begin: int, end: int, column: int) -> int:
     """The first of some ascending entries that is at least ``column``."""
     while begin < end:
@@ -99,7 +99,7 @@ def _first_from(indices: Any, begin: int, end: int, column: int) -> int:
     return begin
 
 
-@kernel
+@compiled_loop
 def _scatter(
     total: Any,
     at: int,
@@ -154,7 +154,7 @@ def _block_sender(*, fresh: bool) -> Any:
             if wide & 16:
                 add_16(total, at + done, weights, start + done, wide, active, begin, end, left, right, chunk)
 
-    return kernel(send)
+    return compiled_loop(send)
 
 
 # Both take the rows ``active[begin:end]`` of a block of ``wide`` columns, up to BITS, of a dense segment, to add them
@@ -162,7 +162,7 @@ def _block_sender(*, fresh: bool) -> Any:
 send_block, send_block_afresh = _block_sender(fresh=False), _block_sender(fresh=True)
 
 
-@driver
+@compiled_driver
 def send_rows(
     ring: Any,
     at: int,
@@ -332,7 +332,7 @@ def _send_float_synapses(
     )
 
 
-@kernel
+@compiled_loop
 def _add_runs(
     total: Any,
     at: int,

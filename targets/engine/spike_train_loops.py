@@ -18,7 +18,7 @@ from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_loops import add
-from .jit import as_in, driver, kernel, shift_right, stored_driver
+from .jit import as_in, cached_driver, compiled_driver, compiled_loop, shift_right
 from .plastic import BY_TRACE, Plastic, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
@@ -34,7 +34,7 @@ _add_128, _add_64 = column_adder(128), column_adder(64)
 class Scratch(NamedTuple):
     """What a thread needs for itself in a window of any of its projections.
 
-    Integers are kept in as few bits as the rules allow. Rows by step have as many entries as the words of a step
+    Integers are stored in as few bits as the rules allow. Rows by step have as many entries as the words of a step
     have bits.
     """
 
@@ -55,7 +55,7 @@ class Scratch(NamedTuple):
     chosen: Any  # steps in which there is one
     dw: Any  # steps by source
     step: Any  # by synapse of a row
-    reached: Any  # synapses of a row
+    pending: Any  # synapses of a row
     words: Any  # random numbers of a row
     total: Any  # steps by stored weight, where synapses share it
 
@@ -103,7 +103,7 @@ def _types(plastics: Sequence[Plastic], steps: int) -> tuple[Any, Any]:
     return (np.int32, np.int16) if narrow else (np.int64, np.int64)
 
 
-@kernel
+@compiled_loop
 def _count(words: Any, size: int, listed: Any, count: Any) -> None:
     """How often each of so many neurons fires; ``words`` has a row a step, ``listed`` is scratch."""
     for j in range(size):
@@ -113,7 +113,7 @@ def _count(words: Any, size: int, listed: Any, count: Any) -> None:
             count[listed[k]] += 1
 
 
-@kernel
+@compiled_loop
 def _count_nonzero(count: Any, size: int) -> int:
     n = 0
     for j in range(size):
@@ -121,7 +121,7 @@ def _count_nonzero(count: Any, size: int) -> int:
     return n
 
 
-@kernel
+@compiled_loop
 def _list_steps(
     words: Any, size: int, low: int, high: int, listed: Any, count: Any, steps: Any, first: Any, at: Any
 ) -> None:
@@ -163,7 +163,7 @@ def _product(amplitude: Any, value: Any, shift: Any) -> Any:
 
 
 def step_trace(
-    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
 ) -> None:
     """One step of the traces of a group.
 
@@ -172,7 +172,7 @@ def step_trace(
         gains: what an event in step t brings, ``amplitude`` times the trace before that step's spikes; written if
             ``wanted``.
         listed: who fires in step t, ``count`` neurons.
-        kept: what a trace keeps in a step.
+        decay_factor: what a trace keeps in a step.
         r: :class:`.plastic.ByTrains`.
     """
     raise NotImplementedError("compiled code only")
@@ -180,33 +180,33 @@ def step_trace(
 
 @overload(step_trace)
 def _step_trace(
-    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
 ) -> Any:
     def fixed(
-        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
     ) -> None:
         if wanted:
             _fixed_gains(trace, gains[t], amplitude, r.dw_shift)
         for k in range(count):
             i = np.uint64(listed[k])
             trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
-        _fixed_decay(trace, kept)
+        _fixed_decay(trace, decay_factor)
 
     def real(
-        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, kept: Any, r: Any
+        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
     ) -> None:
         if wanted:
             _real_gains(trace, gains[t], amplitude)
         for k in range(count):
             i = np.uint64(listed[k])
             trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
-        _real_decay(trace, kept)
+        _real_decay(trace, decay_factor)
 
     return fixed if isinstance(trace.dtype, types.Integer) else real
 
 
-@kernel
-def _fixed_gains(trace: Any, gains: Any, amplitude: int, dw_shift: int) -> None:
+@compiled_loop
+def _fixed_gains(trace: Any, gains: Any, amplitude: int, evidence_shift: int) -> None:
     """Amplitude times trace, shifted right and rounded half up; negative for a negative amplitude."""
     factor, shift = as_in(trace, abs(amplitude)), as_in(trace, dw_shift)
     half = as_in(trace, (np.int64(1) << dw_shift) >> 1)
@@ -218,26 +218,26 @@ def _fixed_gains(trace: Any, gains: Any, amplitude: int, dw_shift: int) -> None:
             gains[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + half), shift)
 
 
-@kernel
-def _fixed_decay(trace: Any, kept: int) -> None:
-    factor, bits = as_in(trace, kept), as_in(trace, _DECAY_BITS)
+@compiled_loop
+def _fixed_decay(trace: Any, decay_factor: int) -> None:
+    factor, bits = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS)
     for i in range(len(trace)):
         trace[i] = shift_right(as_in(trace, factor * trace[i]), bits)
 
 
-@kernel
+@compiled_loop
 def _real_gains(trace: Any, gains: Any, amplitude: float) -> None:
     for i in range(len(trace)):
         gains[i] = amplitude * trace[i]
 
 
-@kernel
-def _real_decay(trace: Any, kept: float) -> None:
+@compiled_loop
+def _real_decay(trace: Any, decay_factor: float) -> None:
     for i in range(len(trace)):
-        trace[i] *= kept
+        trace[i] *= decay_factor
 
 
-@driver
+@compiled_driver
 def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, r: Any) -> None:
     """What pairs bring in a window: of each step and source to a spike of a target, and the other way round."""
     pre_words, post_words, listed = scratch.pre_words, scratch.post_words, scratch.listed
@@ -247,13 +247,13 @@ def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, 
     for t in range(len(amounts)):
         n_pre = list_words(pre_words, t, 0, pre_size, listed, 0)
         events = list_words(post_words, t, 0, post_size, scratch.other, 0)
-        step_trace(pre_trace, scratch.gains, t, r.a_plus, events > 0, listed, n_pre, r.kept_plus, r)
-        step_trace(post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, scratch.other, events, r.kept_minus, r)
+        step_trace(pre_trace, scratch.gains, t, r.a_plus, events > 0, listed, n_pre, r.decay_factor_plus, r)
+        step_trace(post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, scratch.other, events, r.decay_factor_minus, r)
 
 
-@kernel
-def _pair_dw(
-    dw: Any,
+@compiled_loop
+def _pair_evidence(
+    evidence: Any,
     gains: Any,
     words: Any,
     losses: Any,
@@ -299,9 +299,9 @@ def _agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any,
     return fixed if isinstance(a_plus, types.Integer) else real
 
 
-@kernel
-def _agreement_dw(
-    dw: Any, words: Any, amounts: Any, steps: Any, begin: int, end: int, count: Any, n: int, r: Any
+@compiled_loop
+def _agreement_evidence(
+    evidence: Any, words: Any, amounts: Any, steps: Any, begin: int, end: int, count: Any, n: int, r: Any
 ) -> None:
     """Steps of SADP by source, of a target that fires in ``steps[begin:end]``; ``amounts`` are ones."""
     width = len(dw)
@@ -322,7 +322,7 @@ def _agreement_dw(
             )
 
 
-@stored_driver
+@cached_driver
 def train_window(
     plastic: Any,
     window: int,
@@ -352,11 +352,11 @@ def train_window(
         scratch: of this thread, made for windows of that length.
         member, members: who this is.
     """
-    g, r, c, kept, ends = plastic.gating, plastic.by_trains, plastic.counters, plastic.kept, plastic.ends
+    g, r, c, places, ends = plastic.gating, plastic.by_trains, plastic.counters, plastic.places, plastic.ends
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     stored, dense, shared, paired = plastic.stored, plastic.dense, plastic.shared, plastic.kind == BY_TRACE
     pre_size, post_size = ends.pre_size, ends.post_size
-    dw, step, reached, words = scratch.dw, scratch.step, scratch.reached, scratch.words
+    evidence, step, pending, words = scratch.evidence, scratch.step, scratch.pending, scratch.words
     amounts, steps, largest = scratch.amounts, scratch.post_steps, c.high - c.low
     total = scratch.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
@@ -420,10 +420,10 @@ def train_window(
             else:
                 spread(dw, dense, cols, first, count, step, largest)
                 add(value, first, count, step, c, rows, row, tally)
-        if updates and not shared:
-            close_row(value, first, count, c, index, rows, row, reached, weights, kept, words, tally)
+        if commits and not shared:
+            close_row(value, first, count, c, index, rows, row, pending, weights, places, words, tally)
     if shared and member == 0:
         spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
-        if updates:
-            close_row(value, 0, len(total), c, index, rows, 0, reached, weights, kept, words, tally)
+        if commits:
+            close_row(value, 0, len(total), c, index, rows, 0, pending, weights, places, words, tally)

@@ -17,18 +17,18 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from .counter_loops import add, touch, update_listed
-from .jit import as_in, kernel, stored_driver
+from .counter_loops import add, add_to_some, commit_listed
+from .jit import as_in, cached_driver, compiled_loop
 from .plastic import Plastic, largest_sizes
-from .row_loops import NEVER, add_shared, close_row, due_at, gated, own_gate, spread
+from .row_loops import NEVER, add_shared, close_row, gated, own_gate, pending_threshold, spread
 from .segments import BITS
 from .thread_group_loops import part
 
 # To touch a synapse by itself costs as much as to change so many in vector operations.
-_TOUCH = 6
+_SINGLE_ADDITION = 6
 
 
-@kernel
+@compiled_loop
 def _sort_by_tick(ticks: Any, first: int, end: int, silent: int, order: Any, start: Any, at: Any) -> None:
     """Neurons first .. end - 1 by their ticks; those with tick t are entries start[t] .. start[t + 1] - 1 of order."""
     for t in range(silent + 2):
@@ -44,7 +44,7 @@ def _sort_by_tick(ticks: Any, first: int, end: int, silent: int, order: Any, sta
         at[t] += 1
 
 
-@kernel
+@compiled_loop
 def _step(i: int, j: int, plus: Any, minus: Any, skip_silent: bool, silent: int) -> Any:
     """Step of a synapse whose ends have ticks i and j, before the gate."""
     if i != silent and j != silent:
@@ -54,7 +54,7 @@ def _step(i: int, j: int, plus: Any, minus: Any, skip_silent: bool, silent: int)
     return -minus[abs(j - i)]
 
 
-@kernel
+@compiled_loop
 def _tabulate(
     table: Any, begin: int, end: int, j: int, plus: Any, minus: Any, r: Any, gate: Any, applies: bool, g: Any
 ) -> None:
@@ -79,21 +79,21 @@ def _within(value: Any, x: Any, largest: Any) -> Any:
     return fixed if isinstance(value.dtype, types.Integer) else real
 
 
-@kernel
+@compiled_loop
 def _limit(small: Any, table: Any, entries: int, largest: int) -> None:
     """So many entries of a table in the type of the counters."""
     for t in range(entries):
         small[t] = within(small, table[t], largest)
 
 
-@kernel
-def _look_up(dw: Any, table: Any, ticks: Any, count: int) -> None:
+@compiled_loop
+def _look_up(evidence: Any, table: Any, ticks: Any, count: int) -> None:
     """Steps of ``count`` neurons by their ticks."""
     for i in range(count):
         dw[i] = table[np.uint64(ticks[i])]
 
 
-@kernel
+@compiled_loop
 def _plan(
     table: Any, runs: Any, j: int, start: Any, plus: Any, minus: Any, r: Any, gate: Any, applies: bool, g: Any
 ) -> Any:
@@ -129,7 +129,7 @@ def _plan(
     return others, n_runs, min(stepping, differing)
 
 
-def touch_row(
+def add_by_plan(
     value: Any,
     first: Any,
     c: Any,
@@ -141,7 +141,7 @@ def touch_row(
     others: Any,
     order: Any,
     start: Any,
-    reached: Any,
+    pending: Any,
     limit: Any,
     tally: Any,
 ) -> Any:
@@ -158,8 +158,8 @@ def touch_row(
     raise NotImplementedError("compiled code only")
 
 
-@overload(touch_row)
-def _touch_row(
+@overload(add_by_plan)
+def _add_by_plan(
     value: Any,
     first: Any,
     c: Any,
@@ -171,7 +171,7 @@ def _touch_row(
     others: Any,
     order: Any,
     start: Any,
-    reached: Any,
+    pending: Any,
     limit: Any,
     tally: Any,
 ) -> Any:
@@ -187,7 +187,7 @@ def _touch_row(
         others: Any,
         order: Any,
         start: Any,
-        reached: Any,
+        pending: Any,
         limit: Any,
         tally: Any,
     ) -> Any:
@@ -196,10 +196,10 @@ def _touch_row(
         if least < c.low or most > c.high or abs(base) > c.base_max:
             return -1
         rows[row, 0], rows[row, 1], rows[row, 2] = base, least, most
-        n_reached = 0
+        n_pending = 0
         for m in range(n_runs):
             i = runs[m]
-            n_reached = touch(
+            n_pending = add_to_some(
                 value,
                 first,
                 order,
@@ -212,11 +212,11 @@ def _touch_row(
                 rows,
                 row,
                 limit,
-                reached,
-                n_reached,
+                pending,
+                n_pending,
                 tally,
             )
-        return n_reached
+        return n_pending
 
     def real(
         value: Any,
@@ -230,7 +230,7 @@ def _touch_row(
         others: Any,
         order: Any,
         start: Any,
-        reached: Any,
+        pending: Any,
         limit: Any,
         tally: Any,
     ) -> Any:
@@ -254,7 +254,7 @@ class Scratch(NamedTuple):
     dw: Any  # steps by presynaptic neuron, in the type of the counters
     whole: Any  # in that of the rule
     step: Any  # steps by synapse of a row
-    reached: Any  # synapses of a row
+    pending: Any  # synapses of a row
     words: Any  # random numbers of a row
     total: Any  # steps by stored weight, where synapses share it
 
@@ -284,7 +284,7 @@ def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
     )
 
 
-@kernel
+@compiled_loop
 def _copy(target: Any, source: Any) -> None:
     for i in range(len(source)):
         target[i] = source[i]
@@ -298,7 +298,7 @@ def _count_fired(ticks: Any, silent: int) -> int:
     return count
 
 
-@stored_driver
+@cached_driver
 def ssdp_window(
     plastic: Any,
     window: int,
@@ -322,13 +322,13 @@ def ssdp_window(
         scratch: of this thread.
         member, members: who this is.
     """
-    g, r, c, kept = plastic.gating, plastic.by_time, plastic.counters, plastic.kept
+    g, r, c, places = plastic.gating, plastic.by_time, plastic.counters, plastic.places
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     plus, minus, stored, dense, shared = plastic.plus, plastic.minus, plastic.stored, plastic.dense, plastic.shared
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
     n, largest, order, start = len(pre), c.high - c.low, scratch.pre_order, scratch.pre_start
-    table, runs, dw, step = scratch.table, scratch.runs, scratch.dw, scratch.step
-    reached, words, total = scratch.reached, scratch.words, scratch.total[: len(value) if shared else 0]
+    table, runs, evidence, step = scratch.table, scratch.runs, scratch.evidence, scratch.step
+    pending, words, total = scratch.pending, scratch.words, scratch.total[: len(value) if shared else 0]
     begin, end = part(len(post), member, members, 1)
     if shared:
         begin, end = 0, len(post) if member == 0 else 0
@@ -336,13 +336,13 @@ def ssdp_window(
     _sort_by_tick(pre, 0, n, silent, order, start, scratch.at)
     _sort_by_tick(post, begin, end, silent, scratch.post_order, scratch.post_start, scratch.at)
     _copy(scratch.ticks, pre)
-    limit, outside, lazy = due_at(c), len(gates) > 0, dense and c.base_max >= 0
+    limit, outside, lazy = pending_threshold(c), len(gates) > 0, dense and c.base_max >= 0
     applies = outside or g.own
     gate = own_gate(g, start[silent], _count_fired(post, silent), n * len(post))
     for j in range(silent + 1):
         # What is made for one neuron serves all with the same tick and gate.
         planned = filled = False
-        table_gate, others, n_runs, touched = gate, plus[0], 0, 0
+        planned_gate, others, n_runs, changing = gate, plus[0], 0, 0
         for m in range(scratch.post_start[j], scratch.post_start[j + 1]):
             row = scratch.post_order[m]
             first = row_start[row]
@@ -350,17 +350,17 @@ def ssdp_window(
             if outside:
                 gate = gates[window, row]
             if gate != 0:
-                if gate != table_gate:
+                if gate != planned_gate:
                     planned = filled = False
-                    table_gate = gate
+                    planned_gate = gate
                 if lazy and not planned:
-                    others, n_runs, touched = _plan(table, runs, j, start, plus, minus, r, gate, applies, g)
+                    others, n_runs, changing = _plan(table, runs, j, start, plus, minus, r, gate, applies, g)
                     planned = True
                 listed = -1
-                if lazy and touched * _TOUCH <= count:
-                    # In a row at rest only the weight changes of this window can lead to a weight update.
-                    at_rest = updates and rows[row, 1] > -limit and rows[row, 2] < limit
-                    listed = touch_row(
+                if lazy and changing * _SINGLE_ADDITION <= count:
+                    # A row at rest has nothing to commit but what this window brings.
+                    at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
+                    listed = add_by_plan(
                         value,
                         first,
                         c,
@@ -372,7 +372,7 @@ def ssdp_window(
                         others,
                         order,
                         start,
-                        reached,
+                        pending,
                         limit if at_rest else NEVER,
                         tally,
                     )
@@ -393,13 +393,13 @@ def ssdp_window(
                         spread(dw, False, cols, first, count, step, largest)
                         add(value, first, count, step, c, rows, row, tally)
                 elif listed > 0:
-                    update_listed(
-                        value, first, count, reached, listed, c, index, rows, row, weights, kept, words, tally
+                    commit_listed(
+                        value, first, count, pending, listed, c, index, rows, row, weights, places, words, tally
                     )
-            if updates and not shared:
-                close_row(value, first, count, c, index, rows, row, reached, weights, kept, words, tally)
+            if commits and not shared:
+                close_row(value, first, count, c, index, rows, row, pending, weights, places, words, tally)
     if shared and member == 0:
         spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
-        if updates:
-            close_row(value, 0, len(total), c, index, rows, 0, reached, weights, kept, words, tally)
+        if commits:
+            close_row(value, 0, len(total), c, index, rows, 0, pending, weights, places, words, tally)

@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import entry_point, kernel, stored_driver
+from .jit import cached_driver, compiled_loop, entry_point
 from .neuron_loops import advance, count_overflows
 from .register_loops import register, restart_registers
 from .segments import BITS, CONVOLUTION, DENSE, LANES
 from .spike_loops import fetch, list_words, read_words, send_rows, send_runs, send_synapses
-from .thread_group_loops import meet, next_sample, part
+from .thread_group_loops import barrier, next_sample, part
 
 
-@kernel
-def _keep(
+@compiled_loop
+def _record(
     trace: Any,
     step: int,
     sample: int,
@@ -52,26 +52,26 @@ class Scratch(NamedTuple):
 
 
 @entry_point
-def make_scratch(layout: Any, neurons: Any, team: Any) -> Scratch:
+def make_scratch(layout: Any, neurons: Any, thread_group: Any) -> Scratch:
     """Room for the time loop of one thread."""
     groups, inputs = len(layout.source_size), len(layout.channel_start) - 1
     parts = np.empty((groups, 2), np.int64)
     for g in range(groups):
         size = layout.source_start[g + 1] - layout.source_start[g]
-        parts[g, 0], parts[g, 1] = part(size, team.member, team.members, BITS)
+        parts[g, 0], parts[g, 1] = part(size, thread_group.member, thread_group.members, BITS)
     return Scratch(
         np.zeros(layout.source_start[groups] + groups * BITS, np.int32),
         np.zeros(groups, np.int64),
         np.zeros((groups - inputs) * 3 * LANES, np.int32),
         np.full(len(neurons.v_init), layout.zero),
         np.zeros(len(neurons.v_init), np.uint8),
-        np.zeros((1, team.words.shape[1]), np.uint64),
+        np.zeros((1, thread_group.words.shape[1]), np.uint64),
         np.zeros(1, np.int64),
         parts,
     )
 
 
-@stored_driver
+@cached_driver
 def run_steps(
     origin: int,
     state: Any,
@@ -80,14 +80,14 @@ def run_steps(
     neurons: Any,
     raster: Any,
     bias: Any,
-    keep: Any,
+    trace_columns: Any,
     spikes: Any,
     v_trace: Any,
     u_trace: Any,
     overflow: Any,
     first: Any,
     last: Any,
-    team: Any,
+    thread_group: Any,
     scratch: Any,
     sample: int,
     row: int,
@@ -107,7 +107,7 @@ def run_steps(
         overflow: counts (batch, population, 3), added to.
         first, last: step within begin .. end - 1 of the first and last spike of every source, written to ``row``;
             of one that is silent NO_STEP and -1. Of shape (0, 0) if not wanted.
-        team: :class:`.run.Team`; a member computes its neurons, and the first one writes spikes and registers.
+        team: :class:`.run.ThreadGroup`; a member computes its neurons, and the first one writes spikes and registers.
         scratch: of this thread.
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
@@ -116,7 +116,7 @@ def run_steps(
     weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
     weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
     active, n_active, lanes, whole, fired, input_words, turn, parts = scratch
-    words, member, members = team.words, team.member, team.members
+    words, member, members = thread_group.words, thread_group.member, thread_group.members
     slots, groups, inputs = layout.slots, len(source_size), len(channel_start) - 1
     channels = source_start[inputs]
     n = source_start[groups] - channels
@@ -137,12 +137,12 @@ def run_steps(
                 _restart(u, v, ring, neurons.v_init, layout.zero, n, start + low, start + high)
             advance(neurons, start + low, start + high, u, v, ring, slot * n, bias, biased, fired, 0, lanes, p, 1, 0)
             read_words(words, now, source_start[g] // BITS + g + low // BITS, fired, start + low, high - low)
-            if keep[1, p] >= 0:
-                _keep(
+            if trace_columns[1, p] >= 0:
+                _record(
                     v_trace,
                     t,
                     sample,
-                    keep[1, p],
+                    trace_columns[1, p],
                     v,
                     start,
                     low,
@@ -152,12 +152,12 @@ def run_steps(
                     source_start[g],
                     moved[g],
                 )
-            if keep[2, p] >= 0:
-                _keep(
+            if trace_columns[2, p] >= 0:
+                _record(
                     u_trace,
                     t,
                     sample,
-                    keep[2, p],
+                    trace_columns[2, p],
                     u,
                     start,
                     low,
@@ -167,7 +167,7 @@ def run_steps(
                     source_start[g],
                     moved[g],
                 )
-        meet(team.counter, members)
+        barrier(thread_group.counter, members)
         if members > 1:
             fetch(words, now * words.shape[1], words.shape[1])
         for g in range(groups):
@@ -178,7 +178,7 @@ def run_steps(
                 n_active[g] = list_words(input_words, 0, start // BITS + g, source_size[g], active, listed)
             else:
                 n_active[g] = list_words(words, now, start // BITS + g, source_size[g], active, listed)
-                column = keep[0, g - inputs]
+                column = trace_columns[0, g - inputs]
                 if column >= 0 and member == 0:
                     for k in range(listed, listed + n_active[g]):
                         spikes[t, sample, np.uint64(column + number[start + active[k]])] = True
@@ -248,7 +248,7 @@ def run_steps(
             count_overflows(overflow, sample, lanes)
 
 
-@kernel
+@compiled_loop
 def _restart(u: Any, v: Any, ring: Any, v_init: Any, zero: Any, n: int, low: int, high: int) -> None:
     """The initial state of neurons low .. high - 1."""
     for i in range(low, high):
@@ -266,14 +266,14 @@ def simulate_steps(
     neurons: Any,
     raster: Any,
     bias: Any,
-    keep: Any,
+    trace_columns: Any,
     spikes: Any,
     v_trace: Any,
     u_trace: Any,
     overflow: Any,
     first: Any,
     last: Any,
-    team: Any,
+    thread_group: Any,
     taken: Any,
 ) -> None:
     """Run all steps of the raster of samples that are not taken yet; see :func:`run_steps`.
@@ -281,7 +281,7 @@ def simulate_steps(
     Args:
         taken: how many there are; of this thread alone if a team shares each sample.
     """
-    scratch = make_scratch(layout, neurons, team)
+    scratch = make_scratch(layout, neurons, thread_group)
     sample = next_sample(taken)
     while sample < raster.shape[1]:
         run_steps(
@@ -292,14 +292,14 @@ def simulate_steps(
             neurons,
             raster,
             bias,
-            keep,
+            trace_columns,
             spikes,
             v_trace,
             u_trace,
             overflow,
             first,
             last,
-            team,
+            thread_group,
             scratch,
             sample,
             0,

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .jit import driver
+from .jit import compiled_driver
 
 _TURNS = 1000  # of waiting before the processor is given away, some ten microseconds
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
@@ -68,15 +68,15 @@ def _give_way(typing: Any) -> Any:
     return types.none(), codegen
 
 
-@driver
+@compiled_driver
 def next_sample(taken: Any) -> int:
     """The next sample that no thread has taken; ``taken`` is how many have been."""
     sample: int = _arrive(taken) - 1
     return sample
 
 
-@driver
-def meet(counter: Any, members: int) -> None:
+@compiled_driver
+def barrier(counter: Any, members: int) -> None:
     """Wait until all members of a team have come here as often.
 
     Args:
@@ -95,7 +95,7 @@ def meet(counter: Any, members: int) -> None:
                 _give_way()
 
 
-@driver
+@compiled_driver
 def part(count: int, member: int, members: int, unit: int) -> Any:
     """Which of ``count`` things, in whole units, belong to a member: the first, and one past the last."""
     units = -(-count // unit)
