@@ -8,17 +8,20 @@ synapse is cut that it does not touch, which the bounds of the row tell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.types.containers import NamedTuple as NamedTupleType
 from numba.extending import overload
 
 from .jit import as_in, compiled_loop
-from .plastic import CARRY, STOCHASTIC
+from .plastic import CARRY, STOCHASTIC, Counters, WeightPlaces
 from .random_loops import fill_words, philox_words
 from .segments import BITS
 from .spike_loops import append_word
+from .types import CounterArray, Int32Array, Int64Array, UInt32Array, WeightArray
 from .vectors import far_word
 
 _index = np.uint64
@@ -27,21 +30,21 @@ _WHOLE_ROW = 10  # the random number of one synapse costs as much as those of so
 
 @compiled_loop
 def add_to_some(
-    value: Any,
+    value: CounterArray,
     first: int,
-    members: Any,
+    members: Int64Array,
     begin: int,
     end: int,
     dw: int,
     base: int,
     new_base: int,
-    c: Any,
-    rows: Any,
+    c: Counters,
+    rows: Int64Array,
     row: int,
     limit: int,
-    pending: Any,
+    pending: Int32Array,
     n_pending: int,
-    tally: Any,
+    tally: Int64Array,
 ) -> int:
     """Add the same weight change to some synapses of a row, and list those that then reach ``limit``.
 
@@ -77,7 +80,16 @@ def add_to_some(
     return n_pending
 
 
-def add(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: Any, tally: Any) -> None:
+def add(
+    value: CounterArray,
+    first: int,
+    count: int,
+    step: CounterArray,
+    c: Counters,
+    rows: Int64Array,
+    row: int,
+    tally: Int64Array,
+) -> None:
     """Add one step to every synapse of a row; the base is 0 and the bounds are exact afterwards.
 
     Args:
@@ -91,22 +103,57 @@ def add(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: A
 
 
 @overload(add)
-def _add(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: Any, tally: Any) -> Any:
+def _add(
+    value: types.Array,
+    first: types.Integer,
+    count: types.Integer,
+    step: types.Array,
+    c: NamedTupleType,
+    rows: types.Array,
+    row: types.Integer,
+    tally: types.Array,
+) -> Callable[..., object]:
     return _add_fixed if isinstance(value.dtype, types.Integer) else _add_float
 
 
-def _add_fixed(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: Any, tally: Any) -> None:
+def _add_fixed(
+    value: CounterArray,
+    first: int,
+    count: int,
+    step: CounterArray,
+    c: Counters,
+    rows: Int64Array,
+    row: int,
+    tally: Int64Array,
+) -> None:
     _add_row(value, first, count, step, c.low, c.high, rows, row, tally)
 
 
-def _add_float(value: Any, first: Any, count: Any, step: Any, c: Any, rows: Any, row: Any, tally: Any) -> None:
+def _add_float(
+    value: CounterArray,
+    first: int,
+    count: int,
+    step: CounterArray,
+    c: Counters,
+    rows: Int64Array,
+    row: int,
+    tally: Int64Array,
+) -> None:
     for m in range(count):
         value[first + m] += step[m]
 
 
 @compiled_loop
 def _add_row(
-    value: Any, first: int, count: int, step: Any, low: int, high: int, rows: Any, row: int, tally: Any
+    value: CounterArray,
+    first: int,
+    count: int,
+    step: CounterArray,
+    low: int,
+    high: int,
+    rows: Int64Array,
+    row: int,
+    tally: Int64Array,
 ) -> None:
     base, bottom, top = as_in(value, rows[row, 0]), as_in(value, low), as_in(value, high)
     least, most, full = top, bottom, as_in(value, 0)
@@ -122,7 +169,7 @@ def _add_row(
 
 
 @compiled_loop
-def list_pending(value: Any, first: int, count: int, base: int, limit: int, pending: Any) -> int:
+def list_pending(value: CounterArray, first: int, count: int, base: int, limit: int, pending: Int32Array) -> int:
     """List the synapses of a row whose counters are at least ``limit`` in size; returns how many.
 
     Args:
@@ -142,19 +189,19 @@ def list_pending(value: Any, first: int, count: int, base: int, limit: int, pend
 
 @compiled_loop
 def commit_listed(
-    value: Any,
+    value: CounterArray,
     first: int,
     length: int,
-    pending: Any,
+    pending: Int32Array,
     count: int,
-    c: Any,
+    c: Counters,
     index: int,
-    rows: Any,
+    rows: Int64Array,
     row: int,
-    weights: Any,
-    places: Any,
-    words: Any,
-    tally: Any,
+    weights: WeightArray,
+    places: WeightPlaces,
+    words: UInt32Array,
+    tally: Int64Array,
 ) -> None:
     """Move weights by some counters of a row; see :func:`ssdp_hw.rules.counter.update_weights`.
 
@@ -209,17 +256,28 @@ def commit_listed(
 
 
 @compiled_loop
-def _move_copies(weights: Any, at: Any, first: Any, stored: int, move: int, low: int, high: int) -> Any:
+def _move_copies(
+    weights: WeightArray, at: Int64Array, first: Int64Array, stored: int, move: int, low: int, high: int
+) -> bool:
     """Move a stored weight wherever it lies; returns whether it was cut."""
     begin, end = (first[stored], first[stored + 1]) if len(first) else (stored, stored + 1)
     wanted = weights[at[begin]] + move
     weight = min(max(wanted, low), high)
     for copy in range(begin, end):
         weights[at[copy]] = weight
-    return weight != wanted
+    cut: bool = weight != wanted
+    return cut
 
 
-def move_weights(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+def move_weights(
+    weights: WeightArray,
+    places: WeightPlaces,
+    steps: CounterArray,
+    shared: bool,
+    row_start: Int64Array,
+    low: int,
+    high: int,
+) -> None:
     """In a float network move the weights of the rows low .. high - 1 by what was gathered, and set that to zero.
 
     Args:
@@ -233,11 +291,35 @@ def move_weights(weights: Any, places: Any, steps: Any, shared: Any, row_start: 
 
 
 @overload(move_weights)
-def _move_weights(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> Any:
-    def fixed(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+def _move_weights(
+    weights: types.Array,
+    places: NamedTupleType,
+    steps: types.Array,
+    shared: types.Boolean,
+    row_start: types.Array,
+    low: types.Integer,
+    high: types.Integer,
+) -> Callable[..., object]:
+    def fixed(
+        weights: WeightArray,
+        places: WeightPlaces,
+        steps: CounterArray,
+        shared: bool,
+        row_start: Int64Array,
+        low: int,
+        high: int,
+    ) -> None:
         pass  # done with each row
 
-    def real(weights: Any, places: Any, steps: Any, shared: Any, row_start: Any, low: Any, high: Any) -> None:
+    def real(
+        weights: WeightArray,
+        places: WeightPlaces,
+        steps: CounterArray,
+        shared: bool,
+        row_start: Int64Array,
+        low: int,
+        high: int,
+    ) -> None:
         if shared:
             _move_stored(weights, places.at, places.first, steps, 0, len(steps))
         elif len(places.starts):
@@ -250,7 +332,7 @@ def _move_weights(weights: Any, places: Any, steps: Any, shared: Any, row_start:
 
 
 @compiled_loop
-def _move_row(weights: Any, start: int, stride: int, steps: Any, begin: int, end: int) -> None:
+def _move_row(weights: WeightArray, start: int, stride: int, steps: CounterArray, begin: int, end: int) -> None:
     for s in range(begin, end):
         weights[np.uint64(start)] += steps[s]
         steps[s] = 0.0
@@ -258,7 +340,9 @@ def _move_row(weights: Any, start: int, stride: int, steps: Any, begin: int, end
 
 
 @compiled_loop
-def _move_stored(weights: Any, at: Any, first: Any, steps: Any, begin: int, end: int) -> None:
+def _move_stored(
+    weights: WeightArray, at: Int64Array, first: Int64Array, steps: CounterArray, begin: int, end: int
+) -> None:
     for s in range(begin, end):
         copies, copies_end = (first[s], first[s + 1]) if len(first) else (s, s + 1)
         for copy in range(copies, copies_end):

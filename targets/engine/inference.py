@@ -15,6 +15,7 @@ from ssdp_hw.running.target import Session
 from .program import Program, bias_table, input_raster
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
+from .types import Int64Array
 
 _NO_REGISTERS = np.zeros((0, 0), np.int64)
 
@@ -78,6 +79,7 @@ def run_program(
         from .step_loops import simulate_steps as simulate
 
     trace_columns, traces = _traces(network, drive, record)
+    spike_trace, v_trace, u_trace = traces
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
     raster = input_raster(network, drive)
     bias = program.bias
@@ -95,7 +97,9 @@ def run_program(
             raster,
             bias,
             trace_columns,
-            *traces,
+            spike_trace,
+            v_trace,
+            u_trace,
             counts,
             _NO_REGISTERS,
             _NO_REGISTERS,
@@ -132,7 +136,7 @@ def run_program(
     return Recording(spikes, v, u, counts, info)
 
 
-def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Array, list[Array]]:
+def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Int64Array, list[Array]]:
     """For spikes, v, u the first trace column of each population (-1: not kept), and the traces."""
     number = np.int64 if isinstance(network, FixedNetwork) else np.float64
     trace_columns, traces = [], []

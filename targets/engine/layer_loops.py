@@ -7,16 +7,19 @@ a sample meet after a population instead of after a step.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .jit import aligned_zeros, cached_driver, compiled_driver, compiled_loop, entry_point
 from .neuron_loops import advance, advance_quickly, count_overflows
+from .program import FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
-from .segments import BITS, LANES
+from .run import ThreadGroup
+from .segments import BITS, LANES, Wiring
 from .spike_loops import fetch, list_words, read_words, send_block, send_block_afresh
 from .thread_group_loops import barrier, next_sample, part
+from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, WeightArray, WordArray
 from .vectors import spike_word
 
 _AHEAD = 4  # steps whose input is asked for before it is read
@@ -25,18 +28,18 @@ _AHEAD = 4  # steps whose input is asked for before it is read
 class LayerScratch(NamedTuple):
     """What a thread needs for itself in :func:`run_layers`."""
 
-    input_words: Any  # spikes of the inputs as those of neurons are in ``words`` of a team
-    active: Any  # who fired, source after source and step after step
-    starts: Any  # (group, step) where those of each step begin
-    sums: Any  # (step, neuron of a block) synaptic input
-    fired: Any  # likewise, a byte for each spike
-    lanes: Any  # overflows of each population, kind and lane in turn
-    before: Any  # voltages of a block before its steps
-    extremes: Any  # smallest and largest values of each lane in its steps
+    input_words: WordArray  # spikes of the inputs as those of neurons are in ``words`` of a team
+    active: Int32Array  # who fired, source after source and step after step
+    starts: Int64Array  # (group, step) where those of each step begin
+    sums: StateArray  # (step, neuron of a block) synaptic input
+    fired: ByteArray  # likewise, a byte for each spike
+    lanes: Int32Array  # overflows of each population, kind and lane in turn
+    before: StateArray  # voltages of a block before its steps
+    extremes: StateArray  # smallest and largest values of each lane in its steps
 
 
 @entry_point
-def make_layer_scratch(layout: Any, thread_group: Any) -> LayerScratch:
+def make_layer_scratch(layout: Layout, thread_group: ThreadGroup) -> LayerScratch:
     """Room for one thread; ``team`` has as many rows of words as are kept."""
     rows, inputs, groups = thread_group.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
     return LayerScratch(
@@ -53,7 +56,15 @@ def make_layer_scratch(layout: Any, thread_group: Any) -> LayerScratch:
 
 @compiled_loop
 def _list_steps(
-    words: Any, at: int, size: int, active: Any, begin: int, starts: Any, group: int, first: int, steps: int
+    words: WordArray,
+    at: int,
+    size: int,
+    active: Int32Array,
+    begin: int,
+    starts: Int64Array,
+    group: int,
+    first: int,
+    steps: int,
 ) -> int:
     """List who fired in ``steps`` steps from ``first`` on; returns where the list ends.
 
@@ -74,7 +85,9 @@ def _list_steps(
 
 
 @compiled_loop
-def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, size: int, first: int, last: int) -> None:
+def _read_steps(
+    words: WordArray, at: int, raster: BoolArray, sample: int, channel: int, size: int, first: int, last: int
+) -> None:
     """Spikes of an input in steps first .. last - 1 of the raster."""
     stride = raster.shape[1] * raster.shape[2]
     place = first * stride + sample * raster.shape[2] + channel
@@ -87,12 +100,12 @@ def _read_steps(words: Any, at: int, raster: Any, sample: int, channel: int, siz
 
 @compiled_loop
 def _send_steps(
-    sums: Any,
-    weights: Any,
+    sums: StateArray,
+    weights: WeightArray,
     start: int,
     wide: int,
-    active: Any,
-    starts: Any,
+    active: Int32Array,
+    starts: Int64Array,
     group: int,
     skipped: int,
     first: int,
@@ -114,29 +127,29 @@ def _send_steps(
 
 
 @compiled_loop
-def _clear(values: Any, count: int) -> None:
+def _clear(values: StateArray, count: int) -> None:
     for k in range(count):
         values[k] = 0
 
 
 @compiled_driver
 def _advance_steps(
-    neurons: Any,
+    neurons: FixedNeurons | FloatNeurons,
     start: int,
     stop: int,
-    u: Any,
-    v: Any,
-    bias: Any,
+    u: StateArray,
+    v: StateArray,
+    bias: StateArray,
     biased: int,
-    scratch: Any,
+    scratch: LayerScratch,
     p: int,
-    words: Any,
+    words: WordArray,
     at: int,
     first: int,
     steps: int,
-    v_trace: Any,
-    u_trace: Any,
-    trace_columns: Any,
+    v_trace: NumberArray,
+    u_trace: NumberArray,
+    trace_columns: Int64Array,
     sample: int,
     offset: int,
     size: int,
@@ -176,7 +189,7 @@ def _advance_steps(
 
 
 @compiled_loop
-def _pack_steps(words: Any, at: int, fired: Any, first: int, steps: int, count: int) -> None:
+def _pack_steps(words: WordArray, at: int, fired: ByteArray, first: int, steps: int, count: int) -> None:
     """Spikes of a block of so many neurons in all steps as words."""
     rows = words.shape[0]
     row = first % rows
@@ -187,7 +200,9 @@ def _pack_steps(words: Any, at: int, fired: Any, first: int, steps: int, count: 
 
 
 @compiled_loop
-def _record_block(trace: Any, step: int, sample: int, column: int, values: Any, start: int, count: int) -> None:
+def _record_block(
+    trace: NumberArray, step: int, sample: int, column: int, values: StateArray, start: int, count: int
+) -> None:
     for i in range(count):
         trace[step, sample, np.uint64(column + i)] = values[np.uint64(start + i)]
 
@@ -195,21 +210,21 @@ def _record_block(trace: Any, step: int, sample: int, column: int, values: Any, 
 @cached_driver
 def run_layers(
     origin: int,
-    state: Any,
-    layout: Any,
-    wiring: Any,
-    neurons: Any,
-    raster: Any,
-    bias: Any,
-    trace_columns: Any,
-    spikes: Any,
-    v_trace: Any,
-    u_trace: Any,
-    overflow: Any,
-    first: Any,
-    last: Any,
-    thread_group: Any,
-    scratch: Any,
+    state: tuple[StateArray, ...],
+    layout: Layout,
+    wiring: Wiring,
+    neurons: FixedNeurons | FloatNeurons,
+    raster: BoolArray,
+    bias: StateArray,
+    trace_columns: Int64Array,
+    spikes: BoolArray,
+    v_trace: NumberArray,
+    u_trace: NumberArray,
+    overflow: Int64Array,
+    first: Int64Array,
+    last: Int64Array,
+    thread_group: ThreadGroup,
+    scratch: LayerScratch,
     sample: int,
     row: int,
     begin: int,
@@ -309,21 +324,21 @@ def run_layers(
 @entry_point
 def simulate_layers(
     origin: int,
-    state: Any,
-    layout: Any,
-    wiring: Any,
-    neurons: Any,
-    raster: Any,
-    bias: Any,
-    trace_columns: Any,
-    spikes: Any,
-    v_trace: Any,
-    u_trace: Any,
-    overflow: Any,
-    first: Any,
-    last: Any,
-    thread_group: Any,
-    taken: Any,
+    state: tuple[StateArray, ...],
+    layout: Layout,
+    wiring: Wiring,
+    neurons: FixedNeurons | FloatNeurons,
+    raster: BoolArray,
+    bias: StateArray,
+    trace_columns: Int64Array,
+    spikes: BoolArray,
+    v_trace: NumberArray,
+    u_trace: NumberArray,
+    overflow: Int64Array,
+    first: Int64Array,
+    last: Int64Array,
+    thread_group: ThreadGroup,
+    taken: Int64Array,
 ) -> None:
     """Run all steps of the raster of samples that are not taken yet; see :func:`run_layers`.
 

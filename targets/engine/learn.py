@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -56,7 +56,8 @@ def learn(
     )
     fixed = isinstance(network, FixedNetwork)
     bias = bias_table(network, drive, program.layout.zero.dtype)
-    no_trace = np.zeros((0, 0, 0), np.int64 if fixed else np.float64)
+    number: DTypeLike = np.int64 if fixed else np.float64
+    no_trace = np.zeros((0, 0, 0), number)
     registers = (largest * windows, program.start(-1))
     by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
     first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .counter_loops import move_weights
 from .jit import entry_point
-from .layer_loops import run_layers
-from .plastic import BY_TIME
+from .layer_loops import LayerScratch, run_layers
+from .plastic import BY_TIME, Plastic
+from .program import FixedNeurons, FloatNeurons, Layout
 from .register_loops import read_registers
-from .spike_train_loops import train_window
-from .ssdp_loops import ssdp_window
-from .step_loops import run_steps
+from .run import ThreadGroup
+from .segments import Wiring
+from .spike_train_loops import Scratch as TrainScratch, train_window
+from .ssdp_loops import Scratch as TimeScratch, ssdp_window
+from .step_loops import Scratch as StepScratch, run_steps
 from .thread_group_loops import barrier, part
+from .types import BoolArray, Int64Array, NumberArray, StateArray
 
 BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2  # how a team presents samples: each its own, all the same, or its first member
 
 
 @entry_point
 def learn_groups(
-    state: Any,
-    layout: Any,
-    wiring: Any,
-    neurons: Any,
-    raster: Any,
-    bias: Any,
-    trace_columns: Any,
-    spikes: Any,
-    trace: Any,
-    overflow: Any,
-    first: Any,
-    last: Any,
-    plastics: Any,
+    state: tuple[StateArray, ...],
+    layout: Layout,
+    wiring: Wiring,
+    neurons: FixedNeurons | FloatNeurons,
+    raster: BoolArray,
+    bias: StateArray,
+    trace_columns: Int64Array,
+    spikes: BoolArray,
+    trace: NumberArray,
+    overflow: Int64Array,
+    first: Int64Array,
+    last: Int64Array,
+    plastics: tuple[Plastic, ...],
     windows: int,
-    groups: Any,
+    groups: Int64Array,
     done: int,
-    thread_group: Any,
-    solo: Any,
+    thread_group: ThreadGroup,
+    solo: ThreadGroup,
     way: int,
-    layers: Any,
-    stepwise: Any,
-    by_time: Any,
-    by_trains: Any,
-    tallies: Any,
+    layers: LayerScratch | None,
+    stepwise: StepScratch | None,
+    by_time: TimeScratch | None,
+    by_trains: TrainScratch | None,
+    tallies: Int64Array,
 ) -> None:
     """Present the samples of some groups and learn from them, as one member of a team.
 

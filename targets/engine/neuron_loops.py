@@ -7,15 +7,17 @@ of a fixed network fits int32 by the rules of :mod:`ssdp_hw.network.fixed_networ
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numba.core import types
+from numba.core.types.containers import NamedTuple as NamedTupleType
 from numba.extending import overload
 
 from .jit import compiled_loop, shift_left, shift_right
-from .program import FixedNeurons
+from .program import FixedNeurons, FloatNeurons
 from .segments import LANES
+from .types import ByteArray, Int32Array, Int64Array, IntegerNumber, IntegerType, StateArray
 
 # Order of the overflow counts.
 U_WRAPS, U_OUT_OF_RANGE, V_SATURATIONS = 0, 1, 2
@@ -24,22 +26,22 @@ _index = np.uint64
 
 
 def advance(
-    neurons: Any,
-    start: Any,
-    stop: Any,
-    u: Any,
-    v: Any,
-    ring: Any,
-    slot: Any,
-    bias: Any,
-    sample: Any,
-    fired: Any,
-    offset: Any,
-    lanes: Any,
-    population: Any,
-    steps: Any,
-    stride: Any,
-) -> Any:
+    neurons: FixedNeurons | FloatNeurons,
+    start: int,
+    stop: int,
+    u: StateArray,
+    v: StateArray,
+    ring: StateArray,
+    slot: int,
+    bias: StateArray,
+    sample: int,
+    fired: ByteArray,
+    offset: int,
+    lanes: Int32Array,
+    population: int,
+    steps: int,
+    stride: int,
+) -> None:
     """Some steps of the neurons start .. stop - 1, both multiples of LANES.
 
     Args:
@@ -55,43 +57,43 @@ def advance(
 
 @overload(advance)
 def _advance(
-    neurons: Any,
-    start: Any,
-    stop: Any,
-    u: Any,
-    v: Any,
-    ring: Any,
-    slot: Any,
-    bias: Any,
-    sample: Any,
-    fired: Any,
-    offset: Any,
-    lanes: Any,
-    population: Any,
-    steps: Any,
-    stride: Any,
-) -> Any:
+    neurons: NamedTupleType,
+    start: types.Integer,
+    stop: types.Integer,
+    u: types.Array,
+    v: types.Array,
+    ring: types.Array,
+    slot: types.Integer,
+    bias: types.Array,
+    sample: types.Integer,
+    fired: types.Array,
+    offset: types.Integer,
+    lanes: types.Array,
+    population: types.Integer,
+    steps: types.Integer,
+    stride: types.Integer,
+) -> Callable[..., object]:
     if neurons.instance_class is not FixedNeurons:
         return _advance_float_neurons
     general, simple = _FIXED_STEPS[u.dtype]
 
     def call(
-        neurons: Any,
-        start: Any,
-        stop: Any,
-        u: Any,
-        v: Any,
-        ring: Any,
-        slot: Any,
-        bias: Any,
-        sample: Any,
-        fired: Any,
-        offset: Any,
-        lanes: Any,
-        population: Any,
-        steps: Any,
-        stride: Any,
-    ) -> Any:
+        neurons: FixedNeurons,
+        start: int,
+        stop: int,
+        u: StateArray,
+        v: StateArray,
+        ring: StateArray,
+        slot: int,
+        bias: StateArray,
+        sample: int,
+        fired: ByteArray,
+        offset: int,
+        lanes: Int32Array,
+        population: int,
+        steps: int,
+        stride: int,
+    ) -> None:
         if neurons.simple[population]:
             simple(
                 neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
@@ -105,24 +107,24 @@ def _advance(
 
 
 def advance_quickly(
-    neurons: Any,
-    start: Any,
-    stop: Any,
-    u: Any,
-    v: Any,
-    ring: Any,
-    slot: Any,
-    bias: Any,
-    sample: Any,
-    fired: Any,
-    offset: Any,
-    lanes: Any,
-    population: Any,
-    steps: Any,
-    stride: Any,
-    before: Any,
-    extremes: Any,
-) -> Any:
+    neurons: FixedNeurons | FloatNeurons,
+    start: int,
+    stop: int,
+    u: StateArray,
+    v: StateArray,
+    ring: StateArray,
+    slot: int,
+    bias: StateArray,
+    sample: int,
+    fired: ByteArray,
+    offset: int,
+    lanes: Int32Array,
+    population: int,
+    steps: int,
+    stride: int,
+    before: StateArray,
+    extremes: StateArray,
+) -> None:
     """:func:`advance` where nobody looks at currents and synaptic input afterwards.
 
     Simple neurons take their steps without a look at overflows first; where one occurred, which is rare, these steps
@@ -136,42 +138,42 @@ def advance_quickly(
 
 @overload(advance_quickly)
 def _advance_quickly(
-    neurons: Any,
-    start: Any,
-    stop: Any,
-    u: Any,
-    v: Any,
-    ring: Any,
-    slot: Any,
-    bias: Any,
-    sample: Any,
-    fired: Any,
-    offset: Any,
-    lanes: Any,
-    population: Any,
-    steps: Any,
-    stride: Any,
-    before: Any,
-    extremes: Any,
-) -> Any:
+    neurons: NamedTupleType,
+    start: types.Integer,
+    stop: types.Integer,
+    u: types.Array,
+    v: types.Array,
+    ring: types.Array,
+    slot: types.Integer,
+    bias: types.Array,
+    sample: types.Integer,
+    fired: types.Array,
+    offset: types.Integer,
+    lanes: types.Array,
+    population: types.Integer,
+    steps: types.Integer,
+    stride: types.Integer,
+    before: types.Array,
+    extremes: types.Array,
+) -> Callable[..., object]:
     def real(
-        neurons: Any,
-        start: Any,
-        stop: Any,
-        u: Any,
-        v: Any,
-        ring: Any,
-        slot: Any,
-        bias: Any,
-        sample: Any,
-        fired: Any,
-        offset: Any,
-        lanes: Any,
-        population: Any,
-        steps: Any,
-        stride: Any,
-        before: Any,
-        extremes: Any,
+        neurons: FloatNeurons,
+        start: int,
+        stop: int,
+        u: StateArray,
+        v: StateArray,
+        ring: StateArray,
+        slot: int,
+        bias: StateArray,
+        sample: int,
+        fired: ByteArray,
+        offset: int,
+        lanes: Int32Array,
+        population: int,
+        steps: int,
+        stride: int,
+        before: StateArray,
+        extremes: StateArray,
     ) -> None:
         advance(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride)
 
@@ -180,23 +182,23 @@ def _advance_quickly(
     quick = _QUICK_STEPS[u.dtype]
 
     def fixed(
-        neurons: Any,
-        start: Any,
-        stop: Any,
-        u: Any,
-        v: Any,
-        ring: Any,
-        slot: Any,
-        bias: Any,
-        sample: Any,
-        fired: Any,
-        offset: Any,
-        lanes: Any,
-        population: Any,
-        steps: Any,
-        stride: Any,
-        before: Any,
-        extremes: Any,
+        neurons: FixedNeurons,
+        start: int,
+        stop: int,
+        u: StateArray,
+        v: StateArray,
+        ring: StateArray,
+        slot: int,
+        bias: StateArray,
+        sample: int,
+        fired: ByteArray,
+        offset: int,
+        lanes: Int32Array,
+        population: int,
+        steps: int,
+        stride: int,
+        before: StateArray,
+        extremes: StateArray,
     ) -> None:
         if neurons.simple[population]:
             _copy(before, 0, v, start, stop - start)
@@ -210,7 +212,7 @@ def _advance_quickly(
     return fixed
 
 
-def _fixed_step(integer: Any, simple: bool) -> Any:
+def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
     """The step of a population whose state is held in that type.
 
     A simple one, see :class:`.program.FixedNeurons`, needs half of the work, and the parameters of one neuron
@@ -219,18 +221,18 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
-        neurons: Any,
+        neurons: FixedNeurons,
         start: int,
         stop: int,
-        u: Any,
-        v: Any,
-        ring: Any,
+        u: StateArray,
+        v: StateArray,
+        ring: StateArray,
         slot: int,
-        bias: Any,
+        bias: StateArray,
         sample: int,
-        fired: Any,
+        fired: ByteArray,
         offset: int,
-        lanes: Any,
+        lanes: Int32Array,
         population: int,
         steps: int,
         stride: int,
@@ -296,22 +298,22 @@ def _fixed_step(integer: Any, simple: bool) -> Any:
     return compiled_loop(step)
 
 
-def _quick_step(integer: Any) -> Any:
+def _quick_step(integer: IntegerType) -> Callable[..., None]:
     """A step of simple neurons as long as no register overflows: nothing is counted or put right, no current kept."""
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
-        neurons: Any,
+        neurons: FixedNeurons,
         start: int,
         stop: int,
-        v: Any,
-        ring: Any,
+        v: StateArray,
+        ring: StateArray,
         slot: int,
-        bias: Any,
+        bias: StateArray,
         sample: int,
-        fired: Any,
+        fired: ByteArray,
         offset: int,
-        extremes: Any,
+        extremes: StateArray,
         steps: int,
         stride: int,
     ) -> None:
@@ -354,13 +356,13 @@ _QUICK_STEPS = {types.int32: _quick_step(np.int32), types.int64: _quick_step(np.
 
 
 @compiled_loop
-def _copy(target: Any, at: int, source: Any, first: int, count: int) -> None:
+def _copy(target: StateArray, at: int, source: StateArray, first: int, count: int) -> None:
     for i in range(count):
         target[at + i] = source[first + i]
 
 
 @compiled_loop
-def _within(extremes: Any, half: Any) -> bool:
+def _within(extremes: StateArray, half: IntegerNumber) -> bool:
     """Whether no current lies outside -half + 1 .. half, and no voltage outside -(half - 1) .. half - 1."""
     within = True
     for i in range(LANES):
@@ -376,37 +378,37 @@ _FIXED_STEPS = {
 
 
 def _advance_float_neurons(
-    neurons: Any,
-    start: Any,
-    stop: Any,
-    u: Any,
-    v: Any,
-    ring: Any,
-    slot: Any,
-    bias: Any,
-    sample: Any,
-    fired: Any,
-    offset: Any,
-    lanes: Any,
-    population: Any,
-    steps: Any,
-    stride: Any,
-) -> Any:
+    neurons: FloatNeurons,
+    start: int,
+    stop: int,
+    u: StateArray,
+    v: StateArray,
+    ring: StateArray,
+    slot: int,
+    bias: StateArray,
+    sample: int,
+    fired: ByteArray,
+    offset: int,
+    lanes: Int32Array,
+    population: int,
+    steps: int,
+    stride: int,
+) -> None:
     _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
 
 
 @compiled_loop
 def _advance_float(
-    neurons: Any,
+    neurons: FloatNeurons,
     start: int,
     stop: int,
-    u: Any,
-    v: Any,
-    ring: Any,
+    u: StateArray,
+    v: StateArray,
+    ring: StateArray,
     slot: int,
-    bias: Any,
+    bias: StateArray,
     sample: int,
-    fired: Any,
+    fired: ByteArray,
     offset: int,
     steps: int,
     stride: int,
@@ -431,7 +433,7 @@ def _advance_float(
 
 
 @compiled_loop
-def count_overflows(overflow: Any, sample: int, lanes: Any) -> None:
+def count_overflows(overflow: Int64Array, sample: int, lanes: Int32Array) -> None:
     """Move what the lanes have counted to ``overflow`` (batch, population, kind)."""
     for k in range(len(lanes)):
         overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.network.graph import BaseProjection
@@ -35,6 +35,7 @@ from ssdp_hw.running.target import LearningPlan
 
 from .program import Program
 from .segments import BITS
+from .types import CounterArray, CounterType, Int64Array, Number, NumberArray
 
 Rule = CounterRule | FloatRule
 Array = NDArray[Any]
@@ -68,9 +69,9 @@ class Gating(NamedTuple):
     """The third factor, and the clip of a float rule."""
 
     own: bool  # the rule makes its gate itself, from
-    origin: Any  # the offset, or the mean of a float gate
-    gain: Any  # the slope, or k
-    scale: Any  # the shift, or the deviation
+    origin: Number  # the offset, or the mean of a float gate
+    gain: Number  # the slope, or k
+    scale: Number  # the shift, or the deviation
     bits: int
     clip: float
 
@@ -89,26 +90,26 @@ class ByTime(NamedTuple):
 class ByTrains(NamedTuple):
     """STDP and SADP."""
 
-    a_plus: Any
-    a_minus: Any
+    a_plus: Number
+    a_minus: Number
     evidence_shift: int
-    decay_factor_plus: Any  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
-    decay_factor_minus: Any
-    impulse: Any
-    trace_max: Any
+    decay_factor_plus: Number  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
+    decay_factor_minus: Number
+    impulse: Number
+    trace_max: Number
     nearest: bool
     kappa_bits: int
-    largest: Any  # step of one event; of SADP that of a window
+    largest: Number  # step of one event; of SADP that of a window
     chunk: int  # how many of what is added up 16 bits can hold
 
 
 class WeightPlaces(NamedTuple):
     """Where the stored weights lie among the program's, see :class:`.segments.Places`, and their range."""
 
-    at: Any
-    first: Any
-    starts: Any
-    strides: Any
+    at: Int64Array
+    first: Int64Array
+    starts: Int64Array
+    strides: Int64Array
     low: int
     high: int
 
@@ -138,17 +139,17 @@ class Plastic(NamedTuple):
     kind: int
     dense: bool  # every row has all presynaptic neurons, so that ``cols`` is empty
     shared: bool  # synapses share stored weights
-    row_start: Any  # first synapse of each postsynaptic neuron, with the total at the end
-    cols: Any  # presynaptic neuron of each synapse
-    stored: Any  # stored weight of each synapse, if they share
+    row_start: Int64Array  # first synapse of each postsynaptic neuron, with the total at the end
+    cols: Int64Array  # presynaptic neuron of each synapse
+    stored: Int64Array  # stored weight of each synapse, if they share
     places: WeightPlaces
-    value: Any  # with BITS entries behind it
-    rows: Any  # int64 (rows, 3): see above
-    gates: Any  # from outside (window, post); empty if there are none
-    plus: Any  # SSDP's step by distance in ticks if both ends fired
-    minus: Any  # what SSDP takes off otherwise
-    pre: Any  # SSDP's registers: ticks (window, n), written
-    post: Any
+    value: CounterArray  # with BITS entries behind it
+    rows: Int64Array  # int64 (rows, 3): see above
+    gates: NumberArray  # from outside (window, post); empty if there are none
+    plus: NumberArray  # SSDP's step by distance in ticks if both ends fired
+    minus: NumberArray  # what SSDP takes off otherwise
+    pre: Int64Array  # SSDP's registers: ticks (window, n), written
+    post: Int64Array
     counters: Counters
     gating: Gating
     by_time: ByTime
@@ -156,7 +157,7 @@ class Plastic(NamedTuple):
     ends: Ends
 
 
-def counter_type(plan: LearningPlan) -> Any:
+def counter_type(plan: LearningPlan) -> CounterType:
     """The type of the counters of all projections of a plan."""
     rules = list(plan.rules.values())
     if isinstance(rules[0], FloatRule):
@@ -179,7 +180,8 @@ def plastic(
     p, rule = network.projection(name), plan.rules[name]
     trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
     row_start, cols = _rows(p)
-    counter, number = counter_type(plan), np.float64 if isinstance(rule, FloatRule) else np.int64
+    counter: DTypeLike = counter_type(plan)
+    number: DTypeLike = np.float64 if isinstance(rule, FloatRule) else np.int64
     value = np.zeros(p.stored_weights.size + BITS, counter)[: p.stored_weights.size]
     value[:] = plan.counters.get(name, 0)
     rows = np.zeros((1 if p.is_convolution else len(row_start) - 1, 3), np.int64)
@@ -230,7 +232,7 @@ def _rows(p: BaseProjection) -> tuple[Array, Array]:
     return np.arange(post + 1) * pre, np.zeros(0, np.int64)
 
 
-def _counters(network: AnyNetwork, plan: LearningPlan, name: str, counter: Any, *, lazy: bool) -> Counters:
+def _counters(network: AnyNetwork, plan: LearningPlan, name: str, counter: DTypeLike, *, lazy: bool) -> Counters:
     rule = plan.rules[name]
     key = network.layer(name), plan.seed & 0xFFFFFFFF, plan.seed >> 32
     if isinstance(rule, FloatRule):

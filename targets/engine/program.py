@@ -10,65 +10,76 @@ Rasters and traces have the network's order everywhere.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
 from .segments import CONVOLUTION, DENSE, Array, Ends, Places, Segments, Wiring, padded
+from .types import (
+    BoolArray,
+    Int64Array,
+    IntegerNumber,
+    IntegerStateArray,
+    IntegerType,
+    Number,
+    RealStateArray,
+    RealType,
+    StateNumber,
+)
 
 
 class Layout(NamedTuple):
     """Where groups lie: inputs first, then populations."""
 
-    channel_start: Array  # of each input in the raster, with the total at the end
-    source_start: Array  # of each group in the source space, with the total at the end
-    source_size: Array  # of each group, without padding
-    moved: Array  # of each group, whether its sources lie in another order than the network's
-    number: Array  # of each source its number in the network's order of its group
+    channel_start: Int64Array  # of each input in the raster, with the total at the end
+    source_start: Int64Array  # of each group in the source space, with the total at the end
+    source_size: Int64Array  # of each group, without padding
+    moved: BoolArray  # of each group, whether its sources lie in another order than the network's
+    number: Int64Array  # of each source its number in the network's order of its group
     slots: int  # steps ahead that synaptic input is kept for
-    zero: Any  # a scalar of the state's type
+    zero: StateNumber  # a scalar of the state's type
 
 
 class FixedNeurons(NamedTuple):
     """Parameters of every neuron of a fixed network, and the chip's widths, all of the state's type."""
 
-    decay_factor_u: Array  # 2**bits - du - offset
-    decay_factor_v: Array
-    fire_above: Array  # fires if v > this
-    down: Array  # a spike makes v (v - down) & keep
-    reset_mask: Array
-    v_init: Array
-    simple: Array  # of each population: see _is_simple
-    decay_bits: Any
-    state_half: Any
-    activation_shift: Any
+    decay_factor_u: IntegerStateArray  # 2**bits - du - offset
+    decay_factor_v: IntegerStateArray
+    fire_above: IntegerStateArray  # fires if v > this
+    down: IntegerStateArray  # a spike makes v (v - down) & keep
+    reset_mask: IntegerStateArray
+    v_init: IntegerStateArray
+    simple: BoolArray  # of each population: see _is_simple
+    decay_bits: IntegerNumber
+    state_half: IntegerNumber
+    activation_shift: IntegerNumber
 
 
 class FloatNeurons(NamedTuple):
     """Step coefficients of every neuron of a float network."""
 
-    decay_u: Array
-    gain_u: Array
-    decay_v: Array
-    gain_v: Array
-    drift: Array
-    fire_above: Array
-    down: Array  # what a subtracting reset takes off
-    v_reset: Array
-    subtract: Array
-    old_current: Array
-    v_init: Array
+    decay_u: RealStateArray
+    gain_u: RealStateArray
+    decay_v: RealStateArray
+    gain_v: RealStateArray
+    drift: RealStateArray
+    fire_above: RealStateArray
+    down: RealStateArray  # what a subtracting reset takes off
+    v_reset: RealStateArray
+    subtract: BoolArray
+    old_current: BoolArray
+    v_init: RealStateArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +146,7 @@ _FEW_ROWS = 8  # with fewer 16 bits bring nothing
 _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
 
 
-def compiled_program(network: AnyNetwork, real: Any = np.float64) -> Program:
+def compiled_program(network: AnyNetwork, real: RealType = np.float64) -> Program:
     """The program of a network, made once: the arrays of a network are read-only."""
     programs = _compiled.setdefault(network, {})
     if real not in programs:
@@ -149,7 +160,7 @@ def _largest_weight(network: FixedNetwork) -> int:
     return max((max(-f.mantissa_min, f.mantissa_max) for f in formats), default=1)
 
 
-def _weight_type(network: FixedNetwork) -> Any:
+def _weight_type(network: FixedNetwork) -> type[np.int8] | type[np.int16] | type[np.int32]:
     """The narrowest type whose rows can be added up in 16 bits a few at a time, else int32."""
     lowest = min((q.format.mantissa_min for q in network.projections), default=0)
     highest = max((q.format.mantissa_max for q in network.projections), default=0)
@@ -158,7 +169,7 @@ def _weight_type(network: FixedNetwork) -> Any:
     return np.int16 if _largest_weight(network) * _FEW_ROWS <= np.iinfo(np.int16).max else np.int32
 
 
-def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collection[str] = ()) -> Program:
+def compile_program(network: AnyNetwork, real: RealType = np.float64, plastic: Collection[str] = ()) -> Program:
     """Flatten a network; a float network computes in the type ``real``.
 
     Where projections are plastic all neurons keep the network's order, in which learning reads them;
@@ -198,7 +209,7 @@ def compile_program(network: AnyNetwork, real: Any = np.float64, plastic: Collec
     return program.ordered()
 
 
-def _joined(parts: list[Array], dtype: Any, fill: Any = 0) -> Array:
+def _joined(parts: list[Array], dtype: DTypeLike, fill: Number = 0) -> Array:
     """Arrays (n,) of the populations in the space of neurons."""
     blocks = []
     for part in parts:
@@ -208,11 +219,11 @@ def _joined(parts: list[Array], dtype: Any, fill: Any = 0) -> Array:
     return np.concatenate(blocks)
 
 
-def _flags(populations: Any, flags: list[bool]) -> list[Array]:
+def _flags(populations: Sequence[FixedPopulation | Population], flags: list[bool]) -> list[Array]:
     return [np.full(p.size, flag) for p, flag in zip(populations, flags, strict=True)]
 
 
-def state_type(chip: Chip) -> Any:
+def state_type(chip: Chip) -> IntegerType:
     """The integer type in which no step of this chip's neurons can turn around.
 
     It must hold u before its wrap (by the design rule of the activation register), a register and one
@@ -260,7 +271,7 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
     )
 
 
-def _float_neurons(network: Network, real: Any) -> FloatNeurons:
+def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
     populations = network.populations
     steps = [network.coefficients(p.name) for p in populations]
 
@@ -291,7 +302,7 @@ def _float_neurons(network: Network, real: Any) -> FloatNeurons:
     )
 
 
-def bias_table(network: AnyNetwork, drive: Drive, dtype: Any) -> Array:
+def bias_table(network: AnyNetwork, drive: Drive, dtype: DTypeLike) -> Array:
     """What is added in every step, shape (batch, neurons), or (1, neurons) if all samples share it."""
     parts: list[Array]
     if isinstance(network, FixedNetwork):

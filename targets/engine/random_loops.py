@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba as nb
 import numpy as np
 
 from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 from .jit import compiled_loop
+from .types import UInt32Array
 
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
 _W0, _W1 = (np.uint64(w) for w in KEY_STEPS)
@@ -18,7 +17,7 @@ _32 = np.uint64(32)
 
 
 @nb.njit(nogil=True)
-def philox_words(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
+def philox_words(c0: int, c1: int, c2: int, k0: int, k1: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     """The four words of Philox4x32-10 at counter (c0, c1, c2, 0)."""
     x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(0)
     a, b = np.uint64(k0), np.uint64(k1)
@@ -30,7 +29,7 @@ def philox_words(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
 
 
 @compiled_loop
-def _round(words: Any, count: int, a: Any, b: Any) -> None:
+def _round(words: UInt32Array, count: int, a: np.uint64, b: np.uint64) -> None:
     for i in range(count):
         p0, p1 = _M0 * np.uint64(words[0, i]), _M1 * np.uint64(words[2, i])
         x1, x3 = np.uint64(words[1, i]), np.uint64(words[3, i])
@@ -39,7 +38,7 @@ def _round(words: Any, count: int, a: Any, b: Any) -> None:
 
 
 @compiled_loop
-def fill_words(words: Any, count: int, c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> None:
+def fill_words(words: UInt32Array, count: int, c0: int, c1: int, c2: int, k0: int, k1: int) -> None:
     """The words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... as ``count`` columns of uint32.
 
     Round by round, so that every round is made of vector operations.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .jit import compiled_loop
+from .types import Int32Array, Int64Array
 
 NO_STEP = np.iinfo(np.int64).max
 
 
 @compiled_loop
-def restart_registers(first: Any, last: Any, row: int, member: int) -> None:
+def restart_registers(first: Int64Array, last: Int64Array, row: int, member: int) -> None:
     """Nobody has fired; the first member of a team has the registers."""
     if member == 0:
         if len(first):
@@ -24,7 +23,9 @@ def restart_registers(first: Any, last: Any, row: int, member: int) -> None:
 
 
 @compiled_loop
-def register(first: Any, last: Any, row: int, source: int, active: Any, begin: int, end: int, step: int) -> None:
+def register(
+    first: Int64Array, last: Int64Array, row: int, source: int, active: Int32Array, begin: int, end: int, step: int
+) -> None:
     """Who fires in a step, later than those before.
 
     Args:
@@ -43,7 +44,15 @@ def register(first: Any, last: Any, row: int, source: int, active: Any, begin: i
 
 @compiled_loop
 def read_registers(
-    ticks: Any, window: int, start: int, first: Any, last: Any, row: int, by_last: bool, silent: int, time_shift: int
+    ticks: Int64Array,
+    window: int,
+    start: int,
+    first: Int64Array,
+    last: Int64Array,
+    row: int,
+    by_last: bool,
+    silent: int,
+    time_shift: int,
 ) -> None:
     """Ticks of a group in a window: its spike times, and ``silent`` for those without one."""
     if by_last:

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol
 
 import numba as nb
 import numpy as np
 from numba.core import types
+from numba.core.types.containers import NamedTuple as NamedTupleType
 from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
 from .counter_loops import commit_listed, list_pending
 from .jit import compiled_loop
-from .plastic import CARRY
+from .plastic import CARRY, Counters, Gating, WeightPlaces
+from .types import CounterArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
 _GATE_MAX = GATE_MAX
 NEVER = 1 << 62  # no counter is that large
 
 
-def own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+class _FixedGating(Protocol):
+    """A :class:`.plastic.Gating` of a fixed network: all its numbers are integers."""
+
+    own: bool
+    origin: int
+    gain: int
+    scale: int
+    bits: int
+
+
+class _FloatGating(Protocol):
+    """A :class:`.plastic.Gating` of a float network."""
+
+    own: bool
+    origin: float
+    gain: float
+    scale: float
+
+
+def own_gate(gating: Gating, fired_pre: int, fired_post: int, pairs: int) -> Number:
     """The gate that a rule makes itself from how many neurons fired, of so many pairs; 1 if it makes none.
 
     See :mod:`ssdp_hw.rules.gate` and :mod:`ssdp_hw.rules.group_gate`.
@@ -28,14 +50,16 @@ def own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
 
 
 @overload(own_gate)
-def _own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
-    def fixed(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+def _own_gate(
+    gating: NamedTupleType, fired_pre: types.Integer, fired_post: types.Integer, pairs: types.Integer
+) -> Callable[..., object]:
+    def fixed(gating: _FixedGating, fired_pre: int, fired_post: int, pairs: int) -> Number:
         if not gating.own:
             return np.int64(1)
         gate = gating.origin + ((fired_pre * fired_post * gating.gain) >> gating.scale)
-        return min(max(gate, 0), np.int64(_GATE_MAX) << gating.bits)
+        return min(np.int64(max(gate, 0)), np.int64(_GATE_MAX) << gating.bits)
 
-    def real(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
+    def real(gating: _FloatGating, fired_pre: int, fired_post: int, pairs: int) -> Number:
         if not gating.own:
             return 1.0
         gate = 1.0 + gating.gain * ((fired_pre * fired_post / pairs - gating.origin) / gating.scale)
@@ -44,34 +68,38 @@ def _own_gate(gating: Any, fired_pre: Any, fired_post: Any, pairs: Any) -> Any:
     return fixed if isinstance(gating[gating.fields.index("gain")], types.Integer) else real
 
 
-def gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+def gated(step: Number, gate: Number, applies: bool, bits: int, clip: float) -> Number:
     """One step under a gate if one ``applies``: an integer rounded half up in size, a float clipped."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(gated)
-def _gated(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
-    def fixed(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+def _gated(
+    step: types.Number, gate: types.Number, applies: types.Boolean, bits: types.Integer, clip: types.Float
+) -> Callable[..., object]:
+    def fixed(step: int, gate: int, applies: bool, bits: int, clip: float) -> Number:
         if not applies:
             return np.int64(step)
         size = (abs(step) * abs(gate) + ((np.int64(1) << bits) >> 1)) >> bits
         return size if (step < 0) == (gate < 0) else -size
 
-    def real(step: Any, gate: Any, applies: Any, bits: Any, clip: Any) -> Any:
+    def real(step: float, gate: float, applies: bool, bits: int, clip: float) -> float:
         return min(max(step * gate if applies else step, -clip), clip)
 
     return fixed if isinstance(step, types.Integer) else real
 
 
 @compiled_loop
-def gate_all(steps: Any, count: int, gate: Any, applies: bool, bits: int, clip: float) -> None:
+def gate_all(steps: CounterArray, count: int, gate: Number, applies: bool, bits: int, clip: float) -> None:
     """Every step under the gate of its row."""
     for i in range(count):
         steps[i] = gated(steps[i], gate, applies, bits, clip)
 
 
-def spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
-    """Weight changes by presynaptic neuron as those of the synapses of a row.
+def spread(
+    evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+) -> None:
+    """Evidence by presynaptic neuron as that of the synapses of a row.
 
     Args:
         dw: of every presynaptic neuron.
@@ -85,11 +113,23 @@ def spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, la
 
 
 @overload(spread)
-def _spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> Any:
-    def fixed(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
-        _spread_fixed(dw, dense, cols, first, count, step, largest)
+def _spread(
+    evidence: types.Array,
+    dense: types.Boolean,
+    cols: types.Array,
+    first: types.Integer,
+    count: types.Integer,
+    step: types.Array,
+    largest: types.Integer,
+) -> Callable[..., object]:
+    def fixed(
+        evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+    ) -> None:
+        _spread_fixed(evidence, dense, cols, first, count, step, largest)
 
-    def real(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, largest: Any) -> None:
+    def real(
+        evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+    ) -> None:
         for m in range(count):
             step[m] = dw[m] if dense else dw[cols[first + m]]
 
@@ -97,7 +137,9 @@ def _spread(dw: Any, dense: Any, cols: Any, first: Any, count: Any, step: Any, l
 
 
 @compiled_loop
-def _spread_fixed(evidence: Any, dense: bool, cols: Any, first: int, count: int, step: Any, largest: int) -> None:
+def _spread_fixed(
+    evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+) -> None:
     if dense:
         for m in range(count):
             step[m] = min(max(dw[m], -largest), largest)
@@ -107,31 +149,33 @@ def _spread_fixed(evidence: Any, dense: bool, cols: Any, first: int, count: int,
 
 
 @compiled_loop
-def add_shared(total: Any, stored: Any, cols: Any, first: int, count: int, evidence: Any) -> None:
+def add_shared(
+    total: NumberArray, stored: Int64Array, cols: Int64Array, first: int, count: int, evidence: CounterArray
+) -> None:
     """Evidence by presynaptic neuron, added up by the stored weights of the synapses of a row."""
     for s in range(first, first + count):
         total[stored[s]] += dw[cols[s]]
 
 
 @nb.njit(nogil=True)
-def pending_threshold(c: Any) -> Any:
+def pending_threshold(c: Counters) -> np.int64:
     """The size of a counter that a commit has to look at."""
     return np.int64(1) << c.lsb_shift if c.rounding == CARRY else np.int64(1)
 
 
 def close_row(
-    value: Any,
-    first: Any,
-    count: Any,
-    c: Any,
-    index: Any,
-    rows: Any,
-    row: Any,
-    pending: Any,
-    weights: Any,
-    places: Any,
-    words: Any,
-    tally: Any,
+    value: CounterArray,
+    first: int,
+    count: int,
+    c: Counters,
+    index: int,
+    rows: Int64Array,
+    row: int,
+    pending: Int32Array,
+    weights: WeightArray,
+    places: WeightPlaces,
+    words: UInt32Array,
+    tally: Int64Array,
 ) -> None:
     """Update the weights of a row by counters that hold whole LSBs; a float network updates all rows elsewhere.
 
@@ -143,32 +187,32 @@ def close_row(
 
 @overload(close_row)
 def _close_row(
-    value: Any,
-    first: Any,
-    count: Any,
-    c: Any,
-    index: Any,
-    rows: Any,
-    row: Any,
-    pending: Any,
-    weights: Any,
-    places: Any,
-    words: Any,
-    tally: Any,
-) -> Any:
+    value: types.Array,
+    first: types.Integer,
+    count: types.Integer,
+    c: NamedTupleType,
+    index: types.Integer,
+    rows: types.Array,
+    row: types.Integer,
+    pending: types.Array,
+    weights: types.Array,
+    places: NamedTupleType,
+    words: types.Array,
+    tally: types.Array,
+) -> Callable[..., object]:
     def fixed(
-        value: Any,
-        first: Any,
-        count: Any,
-        c: Any,
-        index: Any,
-        rows: Any,
-        row: Any,
-        pending: Any,
-        weights: Any,
-        places: Any,
-        words: Any,
-        tally: Any,
+        value: CounterArray,
+        first: int,
+        count: int,
+        c: Counters,
+        index: int,
+        rows: Int64Array,
+        row: int,
+        pending: Int32Array,
+        weights: WeightArray,
+        places: WeightPlaces,
+        words: UInt32Array,
+        tally: Int64Array,
     ) -> None:
         limit = pending_threshold(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
@@ -177,18 +221,18 @@ def _close_row(
             commit_listed(value, first, count, pending, n, c, index, rows, row, weights, places, words, tally)
 
     def real(
-        value: Any,
-        first: Any,
-        count: Any,
-        c: Any,
-        index: Any,
-        rows: Any,
-        row: Any,
-        pending: Any,
-        weights: Any,
-        places: Any,
-        words: Any,
-        tally: Any,
+        value: CounterArray,
+        first: int,
+        count: int,
+        c: Counters,
+        index: int,
+        rows: Int64Array,
+        row: int,
+        pending: Int32Array,
+        weights: WeightArray,
+        places: WeightPlaces,
+        words: UInt32Array,
+        tally: Int64Array,
     ) -> None:
         pass
 

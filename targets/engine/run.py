@@ -15,6 +15,7 @@ from ssdp_hw.errors import ParameterError
 
 from .program import Layout, Program
 from .segments import BITS, Array
+from .types import Int64Array, WordArray
 
 _LINE = 32  # numbers around one of int64 that keep others off its line of the cache
 _STEPS = 64  # of a block of neurons in a row, as long as
@@ -116,8 +117,8 @@ class ThreadGroup(NamedTuple):
     ahead of anybody.
     """
 
-    words: Array  # uint64 (step, n): who fires, a bit each; those of group g begin at its start // BITS + g
-    counter: Array  # int64, what they meet by, with a line of the cache for itself
+    words: WordArray  # uint64 (step, n): who fires, a bit each; those of group g begin at its start // BITS + g
+    counter: Int64Array  # int64, what they meet by, with a line of the cache for itself
     member: int
     members: int
 

@@ -6,18 +6,22 @@ a spike adds one contiguous row, of a sparse one a list, of a convolution runs o
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import BaseProjection
 
 from .convolution import convolution_table, has_table
+from .types import Int32Array, Int64Array, WeightArray
 
 Array = NDArray[Any]
+N = TypeVar("N", int, Int64Array)
+# A dense array or a sparse one of SciPy, shape (post, pre).
+Matrix = TypeVar("Matrix", Array, sp.csr_array)
 
 LANES = 16  # neurons a block
 BITS = 64  # sources whose spikes make one word
@@ -35,21 +39,21 @@ class Wiring(NamedTuple):
     ``indices`` a table of :mod:`.convolution`.
     """
 
-    kind: Array
-    source: Array  # index of the source group
-    target: Array  # index of the target group
-    delay: Array
-    shift: Array  # the sum of one step acts as sum * 2**shift
-    weight_start: Array
-    pointer_start: Array
-    index_start: Array
-    weights: Array
-    indptr: Array
-    indices: Array
+    kind: Int64Array
+    source: Int64Array  # index of the source group
+    target: Int64Array  # index of the target group
+    delay: Int64Array
+    shift: Int64Array  # the sum of one step acts as sum * 2**shift
+    weight_start: Int64Array
+    pointer_start: Int64Array
+    index_start: Int64Array
+    weights: WeightArray
+    indptr: Int64Array
+    indices: Int32Array
     chunk: int  # how many rows can be added up in 16 bits, or in 32 if the weights have that many
 
 
-def aligned(count: int, dtype: Any) -> Array:
+def aligned(count: int, dtype: DTypeLike) -> Array:
     """An array of so many entries from the begin of a line of the processor's memory on: vectors stay within one."""
     size = np.dtype(dtype).itemsize
     raw = np.empty(count * size + LINE, np.uint8)
@@ -57,7 +61,7 @@ def aligned(count: int, dtype: Any) -> Array:
     return raw[first : first + count * size].view(dtype)
 
 
-def padded(count: Any) -> Any:
+def padded(count: N) -> N:
     """The next multiple of LANES."""
     return -(-count // LANES) * LANES
 
@@ -113,7 +117,7 @@ class Places(NamedTuple):
 class Segments:
     """Segments that are added one by one."""
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: DTypeLike) -> None:
         self.dtype = dtype
         self.rows: list[tuple[int, ...]] = []
         self.weights: list[Array] = []
@@ -192,7 +196,7 @@ class Segments:
         self.rows.append((DENSE, *head, self.length, 0, 0))
         self.weights.append(rows)
 
-    def _add_sparse(self, head: tuple[int, int, int, int], columns: Any) -> None:
+    def _add_sparse(self, head: tuple[int, int, int, int], columns: sp.csc_array) -> None:
         """A matrix of shape (post, pre), by columns."""
         starts = (sum(a.size for a in arrays) for arrays in (self.indptr, self.indices))
         self.rows.append((SPARSE, *head, self.length, *starts))
@@ -220,7 +224,7 @@ class Segments:
         return Wiring._make([*columns, weights, indptr, indices, chunk])
 
 
-def _joined(parts: list[Array], dtype: Any) -> Array:
+def _joined(parts: list[Array], dtype: DTypeLike) -> Array:
     """The parts one after the other; each is let go of once it is copied, and a single one is not copied."""
     if len(parts) == 1:
         return parts.pop()
@@ -231,7 +235,7 @@ def _joined(parts: list[Array], dtype: Any) -> Array:
     return whole
 
 
-def _by_row(p: BaseProjection, chosen: Any, values: Array) -> Any:
+def _by_row(p: BaseProjection, chosen: slice | Int64Array, values: Array) -> sp.csr_array:
     """Some synapses of a projection as a sparse matrix (post, pre)."""
     if p.is_sparse and isinstance(chosen, slice):
         return sp.csr_array((values, p.weight.indices, p.weight.indptr), shape=p.shape)
@@ -239,7 +243,7 @@ def _by_row(p: BaseProjection, chosen: Any, values: Array) -> Any:
     return sp.coo_array((values, (rows[chosen], cols[chosen])), shape=p.shape).tocsr()
 
 
-def _moved(matrix: Any, ends: Ends) -> Any:
+def _moved(matrix: Matrix, ends: Ends) -> Matrix:
     """A matrix (post, pre) in the order of its ends."""
     if ends.target_order is not None:
         matrix = matrix[ends.target_order]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 from numba.core import types
 from numba.extending import overload
+from numpy.typing import NDArray
 
 from .convolution import ROW, RUN, SITE
 from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, shifted
 from .segments import BITS, LINE
+from .types import FlagArray, Int32Array, Int64Array, StateArray, WeightArray, WordArray
 from .vectors import column_adder, compress, entry, lowest_bit, prefetch, spike_word
 
 _index = np.uint64
@@ -21,7 +23,7 @@ _HAS_COMPRESS = bool(get_host_cpu_features().get("avx512vbmi2"))
 
 
 @compiled_loop
-def append_bits(active: Any, n: int, word: Any, base: Any) -> int:
+def append_bits(active: Int32Array, n: int, word: np.uint64, base: np.int32) -> int:
     """What :func:`.vectors.compress` does, on any processor."""
     while word:
         active[_index(n)] = base + lowest_bit(word)
@@ -34,14 +36,14 @@ append_word = compress if _HAS_COMPRESS else append_bits
 
 
 @compiled_loop
-def fetch(array: Any, first: int, count: int) -> None:
+def fetch(array: NDArray[np.generic], first: int, count: int) -> None:
     """Ask for so many entries of an array from a flat index on, which are far away in memory."""
     for k in range(0, count, LINE // array.itemsize):
         prefetch(array, first + k)
 
 
 @compiled_loop
-def read_words(words: Any, row: int, at: int, flags: Any, first: int, size: int) -> None:
+def read_words(words: WordArray, row: int, at: int, flags: FlagArray, first: int, size: int) -> None:
     """Flags of so many sources as bits of words.
 
     Args:
@@ -64,7 +66,7 @@ def read_words(words: Any, row: int, at: int, flags: Any, first: int, size: int)
 
 
 @compiled_loop
-def list_words(words: Any, row: int, at: int, size: int, active: Any, begin: int) -> int:
+def list_words(words: WordArray, row: int, at: int, size: int, active: Int32Array, begin: int) -> int:
     """List who fired of so many sources; returns how many.
 
     Args:
@@ -78,7 +80,7 @@ def list_words(words: Any, row: int, at: int, size: int, active: Any, begin: int
 
 
 @compiled_loop
-def _flush(total: Any, at: int, whole: Any, low: int, high: int, shift: int) -> None:
+def _flush(total: StateArray, at: int, whole: StateArray, low: int, high: int, shift: int) -> None:
     """Add sums times 2**shift (floor) to ``total[at + low:at + high]`` and set them to zero."""
     left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
     for i in range(low, high):
@@ -88,7 +90,7 @@ def _flush(total: Any, at: int, whole: Any, low: int, high: int, shift: int) -> 
 
 
 @compiled_loop
-def _first_from(indices: Any, begin: int, end: int, column: int) -> int:
+def _first_from(indices: Int32Array, begin: int, end: int, column: int) -> int:
     """The first of some ascending entries that is at least ``column``."""
     while begin < end:
         middle = (begin + end) >> 1
@@ -101,21 +103,21 @@ def _first_from(indices: Any, begin: int, end: int, column: int) -> int:
 
 @compiled_loop
 def _scatter(
-    total: Any,
+    total: StateArray,
     at: int,
-    weights: Any,
+    weights: WeightArray,
     weight_start: int,
-    indptr: Any,
+    indptr: Int64Array,
     pointer: int,
-    indices: Any,
+    indices: Int32Array,
     index_start: int,
     low: int,
     high: int,
     width: int,
-    active: Any,
+    active: Int32Array,
     begin: int,
     count: int,
-    factor: Any,
+    factor: int,
 ) -> None:
     """Add the synapses of the active sources of a sparse segment, times ``factor``."""
     shift = weight_start - index_start
@@ -129,16 +131,16 @@ def _scatter(
             total[_index(at + indices[_index(e)])] += weights[_index(shift + e)] * factor
 
 
-def _block_sender(*, fresh: bool) -> Any:
+def _block_sender(*, fresh: bool) -> Callable[..., None]:
     add_64, add_32, add_16 = (column_adder(lanes, fresh=fresh) for lanes in (64, 32, 16))
 
     def send(
-        total: Any,
+        total: StateArray,
         at: int,
-        weights: Any,
+        weights: WeightArray,
         start: int,
         wide: int,
-        active: Any,
+        active: Int32Array,
         begin: int,
         end: int,
         shift: int,
@@ -164,15 +166,15 @@ send_block, send_block_afresh = _block_sender(fresh=False), _block_sender(fresh=
 
 @compiled_driver
 def send_rows(
-    ring: Any,
+    ring: StateArray,
     at: int,
-    weights: Any,
+    weights: WeightArray,
     start: int,
     width: int,
     pre: int,
     low: int,
     high: int,
-    active: Any,
+    active: Int32Array,
     begin: int,
     count: int,
     shift: int,
@@ -195,66 +197,66 @@ def send_rows(
 
 
 def send_synapses(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    low: Any,
-    high: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    indptr: Any,
-    pointer: Any,
-    indices: Any,
-    index_start: Any,
-    whole: Any,
-) -> Any:
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    width: int,
+    low: int,
+    high: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    indptr: Int64Array,
+    pointer: int,
+    indices: Int32Array,
+    index_start: int,
+    whole: StateArray,
+) -> None:
     """Add what a sparse segment brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(send_synapses)
 def _send_synapses(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    low: Any,
-    high: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    indptr: Any,
-    pointer: Any,
-    indices: Any,
-    index_start: Any,
-    whole: Any,
-) -> Any:
+    ring: types.Array,
+    at: types.Integer,
+    weights: types.Array,
+    weight_start: types.Integer,
+    width: types.Integer,
+    low: types.Integer,
+    high: types.Integer,
+    active: types.Array,
+    begin: types.Integer,
+    count: types.Integer,
+    shift: types.Integer,
+    indptr: types.Array,
+    pointer: types.Integer,
+    indices: types.Array,
+    index_start: types.Integer,
+    whole: types.Array,
+) -> Callable[..., object]:
     return _send_integer_synapses if isinstance(ring.dtype, types.Integer) else _send_float_synapses
 
 
 def _send_integer_synapses(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    low: Any,
-    high: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    indptr: Any,
-    pointer: Any,
-    indices: Any,
-    index_start: Any,
-    whole: Any,
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    width: int,
+    low: int,
+    high: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    indptr: Int64Array,
+    pointer: int,
+    indices: Int32Array,
+    index_start: int,
+    whole: StateArray,
 ) -> None:
     if shift >= 0:
         _scatter(
@@ -296,22 +298,22 @@ def _send_integer_synapses(
 
 
 def _send_float_synapses(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    low: Any,
-    high: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    indptr: Any,
-    pointer: Any,
-    indices: Any,
-    index_start: Any,
-    whole: Any,
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    width: int,
+    low: int,
+    high: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    indptr: Int64Array,
+    pointer: int,
+    indices: Int32Array,
+    index_start: int,
+    whole: StateArray,
 ) -> None:
     _scatter(
         ring,
@@ -334,13 +336,13 @@ def _send_float_synapses(
 
 @compiled_loop
 def _add_runs(
-    total: Any,
+    total: StateArray,
     at: int,
-    weights: Any,
+    weights: WeightArray,
     weight_start: int,
-    table: Any,
+    table: Int32Array,
     table_start: int,
-    active: Any,
+    active: Int32Array,
     begin: int,
     count: int,
     shift: int,
@@ -360,54 +362,54 @@ def _add_runs(
 
 
 def send_runs(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    table: Any,
-    table_start: Any,
-    whole: Any,
-) -> Any:
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    width: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    table: Int32Array,
+    table_start: int,
+    whole: StateArray,
+) -> None:
     """Add what a convolution brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(send_runs)
 def _send_runs(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    table: Any,
-    table_start: Any,
-    whole: Any,
-) -> Any:
+    ring: types.Array,
+    at: types.Integer,
+    weights: types.Array,
+    weight_start: types.Integer,
+    width: types.Integer,
+    active: types.Array,
+    begin: types.Integer,
+    count: types.Integer,
+    shift: types.Integer,
+    table: types.Array,
+    table_start: types.Integer,
+    whole: types.Array,
+) -> Callable[..., object]:
     return _send_integer_runs if isinstance(ring.dtype, types.Integer) else _send_float_runs
 
 
 def _send_integer_runs(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    table: Any,
-    table_start: Any,
-    whole: Any,
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    width: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    table: Int32Array,
+    table_start: int,
+    whole: StateArray,
 ) -> None:
     if shift >= 0:
         _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, shift)
@@ -417,17 +419,17 @@ def _send_integer_runs(
 
 
 def _send_float_runs(
-    ring: Any,
-    at: Any,
-    weights: Any,
-    weight_start: Any,
-    width: Any,
-    active: Any,
-    begin: Any,
-    count: Any,
-    shift: Any,
-    table: Any,
-    table_start: Any,
-    whole: Any,
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    width: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    table: Int32Array,
+    table_start: int,
+    whole: StateArray,
 ) -> None:
     _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, 0)

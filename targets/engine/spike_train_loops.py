@@ -7,23 +7,37 @@ what presynaptic spikes take off is added to all that fire in a step at once, by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numba.core import types
+from numba.core.types.containers import NamedTuple as NamedTupleType
 from numba.extending import overload
+from numpy.typing import DTypeLike
 
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_loops import add
 from .jit import as_in, cached_driver, compiled_driver, compiled_loop, shift_right
-from .plastic import BY_TRACE, Plastic, largest_sizes
+from .plastic import BY_TRACE, ByTrains, Plastic, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .spike_loops import list_words, read_words
 from .thread_group_loops import part
+from .types import (
+    BoolArray,
+    CounterArray,
+    Int32Array,
+    Int64Array,
+    Number,
+    NumberArray,
+    TrainArray,
+    UInt32Array,
+    WeightArray,
+    WordArray,
+)
 from .vectors import add_where, column_adder
 
 _DECAY_BITS = DECAY_BITS
@@ -38,31 +52,32 @@ class Scratch(NamedTuple):
     have bits.
     """
 
-    pre_words: Any  # spikes of the sources, a row a step
-    post_words: Any
-    listed: Any  # sources that fire in a step
-    other: Any  # targets that do
-    pre_count: Any  # spikes of each source
-    post_count: Any
-    post_steps: Any  # steps in which each target fires, one target after the other
-    post_first: Any  # where those of each begin
-    at: Any
-    trace: Any  # of each source
-    gains: Any  # (step, source) what a spike of a target gains
-    post_trace: Any
-    losses: Any  # (step, target) what a spike of a source adds, which is not positive
-    amounts: Any  # those of one target, by step
-    chosen: Any  # steps in which there is one
-    dw: Any  # steps by source
-    step: Any  # by synapse of a row
-    pending: Any  # synapses of a row
-    words: Any  # random numbers of a row
-    total: Any  # steps by stored weight, where synapses share it
+    pre_words: WordArray  # spikes of the sources, a row a step
+    post_words: WordArray
+    listed: Int32Array  # sources that fire in a step
+    other: Int32Array  # targets that do
+    pre_count: Int64Array  # spikes of each source
+    post_count: Int64Array
+    post_steps: Int32Array  # steps in which each target fires, one target after the other
+    post_first: Int64Array  # where those of each begin
+    at: Int64Array
+    trace: TrainArray  # of each source
+    gains: TrainArray  # (step, source) what a spike of a target gains
+    post_trace: TrainArray
+    losses: TrainArray  # (step, target) what a spike of a source adds, which is not positive
+    amounts: TrainArray  # those of one target, by step
+    chosen: Int32Array  # steps in which there is one
+    evidence: CounterArray  # steps by source
+    step: CounterArray  # by synapse of a row
+    pending: Int32Array  # synapses of a row
+    words: UInt32Array  # random numbers of a row
+    total: NumberArray  # steps by stored weight, where synapses share it
 
 
 def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
     """Room for one thread and windows of so many steps."""
-    counter = plastics[0].value.dtype
+    counter: DTypeLike = plastics[0].value.dtype
+    rule: DTypeLike = plastics[0].plus.dtype
     pre, post, longest, shared = largest_sizes(plastics)
     trace, gain = _types(plastics, steps)
     width = -(-pre // BITS) * BITS
@@ -86,11 +101,11 @@ def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
         np.empty(longest, counter),
         np.empty(longest + BITS, np.int32),
         np.empty((4, longest // 4 + 2), np.uint32),
-        np.empty(shared, plastics[0].plus.dtype),
+        np.empty(shared, rule),
     )
 
 
-def _types(plastics: Sequence[Plastic], steps: int) -> tuple[Any, Any]:
+def _types(plastics: Sequence[Plastic], steps: int) -> tuple[DTypeLike, DTypeLike]:
     """Of traces and sums of a window, and of what one spike brings."""
     if plastics[0].plus.dtype == np.float64:
         return np.float64, np.float64
@@ -104,7 +119,7 @@ def _types(plastics: Sequence[Plastic], steps: int) -> tuple[Any, Any]:
 
 
 @compiled_loop
-def _count(words: Any, size: int, listed: Any, count: Any) -> None:
+def _count(words: WordArray, size: int, listed: Int32Array, count: Int64Array) -> None:
     """How often each of so many neurons fires; ``words`` has a row a step, ``listed`` is scratch."""
     for j in range(size):
         count[j] = 0
@@ -114,7 +129,7 @@ def _count(words: Any, size: int, listed: Any, count: Any) -> None:
 
 
 @compiled_loop
-def _count_nonzero(count: Any, size: int) -> int:
+def _count_nonzero(count: Int64Array, size: int) -> int:
     n = 0
     for j in range(size):
         n += count[j] != 0
@@ -123,7 +138,15 @@ def _count_nonzero(count: Any, size: int) -> int:
 
 @compiled_loop
 def _list_steps(
-    words: Any, size: int, low: int, high: int, listed: Any, count: Any, steps: Any, first: Any, at: Any
+    words: WordArray,
+    size: int,
+    low: int,
+    high: int,
+    listed: Int32Array,
+    count: Int64Array,
+    steps: Int32Array,
+    first: Int64Array,
+    at: Int64Array,
 ) -> None:
     """The steps in which each of the neurons low .. high - 1 fires, one neuron after the other.
 
@@ -146,24 +169,32 @@ def _list_steps(
                 at[j] += 1
 
 
-def product(amplitude: Any, value: Any, shift: Any) -> Any:
+def product(amplitude: Number, value: Number, shift: int) -> Number:
     """Amplitude times a value that is not negative, an integer shifted right and rounded half up."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(product)
-def _product(amplitude: Any, value: Any, shift: Any) -> Any:
-    def fixed(amplitude: Any, value: Any, shift: Any) -> Any:
+def _product(amplitude: types.Number, value: types.Number, shift: types.Integer) -> Callable[..., object]:
+    def fixed(amplitude: int, value: int, shift: int) -> Number:
         return (amplitude * value + ((np.int64(1) << shift) >> 1)) >> shift
 
-    def real(amplitude: Any, value: Any, shift: Any) -> Any:
+    def real(amplitude: float, value: float, shift: int) -> float:
         return amplitude * value
 
     return fixed if isinstance(amplitude, types.Integer) else real
 
 
 def step_trace(
-    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
+    trace: TrainArray,
+    gains: TrainArray,
+    t: int,
+    amplitude: Number,
+    wanted: bool,
+    listed: Int32Array,
+    count: int,
+    decay_factor: Number,
+    r: ByTrains,
 ) -> None:
     """One step of the traces of a group.
 
@@ -180,10 +211,26 @@ def step_trace(
 
 @overload(step_trace)
 def _step_trace(
-    trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
-) -> Any:
+    trace: types.Array,
+    gains: types.Array,
+    t: types.Integer,
+    amplitude: types.Number,
+    wanted: types.Boolean,
+    listed: types.Array,
+    count: types.Integer,
+    decay_factor: types.Number,
+    r: NamedTupleType,
+) -> Callable[..., object]:
     def fixed(
-        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
+        trace: TrainArray,
+        gains: TrainArray,
+        t: int,
+        amplitude: int,
+        wanted: bool,
+        listed: Int32Array,
+        count: int,
+        decay_factor: int,
+        r: ByTrains,
     ) -> None:
         if wanted:
             _fixed_gains(trace, gains[t], amplitude, r.dw_shift)
@@ -193,7 +240,15 @@ def _step_trace(
         _fixed_decay(trace, decay_factor)
 
     def real(
-        trace: Any, gains: Any, t: Any, amplitude: Any, wanted: Any, listed: Any, count: Any, decay_factor: Any, r: Any
+        trace: TrainArray,
+        gains: TrainArray,
+        t: int,
+        amplitude: float,
+        wanted: bool,
+        listed: Int32Array,
+        count: int,
+        decay_factor: float,
+        r: ByTrains,
     ) -> None:
         if wanted:
             _real_gains(trace, gains[t], amplitude)
@@ -206,7 +261,7 @@ def _step_trace(
 
 
 @compiled_loop
-def _fixed_gains(trace: Any, gains: Any, amplitude: int, evidence_shift: int) -> None:
+def _fixed_gains(trace: TrainArray, gains: TrainArray, amplitude: int, evidence_shift: int) -> None:
     """Amplitude times trace, shifted right and rounded half up; negative for a negative amplitude."""
     factor, shift = as_in(trace, abs(amplitude)), as_in(trace, dw_shift)
     half = as_in(trace, (np.int64(1) << dw_shift) >> 1)
@@ -219,26 +274,26 @@ def _fixed_gains(trace: Any, gains: Any, amplitude: int, evidence_shift: int) ->
 
 
 @compiled_loop
-def _fixed_decay(trace: Any, decay_factor: int) -> None:
+def _fixed_decay(trace: TrainArray, decay_factor: int) -> None:
     factor, bits = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS)
     for i in range(len(trace)):
         trace[i] = shift_right(as_in(trace, factor * trace[i]), bits)
 
 
 @compiled_loop
-def _real_gains(trace: Any, gains: Any, amplitude: float) -> None:
+def _real_gains(trace: TrainArray, gains: TrainArray, amplitude: float) -> None:
     for i in range(len(trace)):
         gains[i] = amplitude * trace[i]
 
 
 @compiled_loop
-def _real_decay(trace: Any, decay_factor: float) -> None:
+def _real_decay(trace: TrainArray, decay_factor: float) -> None:
     for i in range(len(trace)):
         trace[i] *= decay_factor
 
 
 @compiled_driver
-def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, r: Any) -> None:
+def _pair_tables(scratch: Scratch, amounts: TrainArray, pre_size: int, post_size: int, r: ByTrains) -> None:
     """What pairs bring in a window: of each step and source to a spike of a target, and the other way round."""
     pre_words, post_words, listed = scratch.pre_words, scratch.post_words, scratch.listed
     pre_trace, post_trace = scratch.trace, scratch.post_trace
@@ -253,14 +308,14 @@ def _pair_tables(scratch: Scratch, amounts: Any, pre_size: int, post_size: int, 
 
 @compiled_loop
 def _pair_evidence(
-    evidence: Any,
-    gains: Any,
-    words: Any,
-    losses: Any,
+    evidence: CounterArray,
+    gains: TrainArray,
+    words: WordArray,
+    losses: TrainArray,
     row: int,
-    amounts: Any,
-    chosen: Any,
-    steps: Any,
+    amounts: TrainArray,
+    chosen: Int32Array,
+    steps: Int32Array,
     begin: int,
     end: int,
     chunk: int,
@@ -282,18 +337,27 @@ def _pair_evidence(
         add_where(dw, i, words, i // BITS, width // BITS, chosen, 0, n, amounts, chunk)
 
 
-def agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
+def agreement_step(
+    numerator: int, denominator: int, a_plus: Number, a_minus: Number, kappa_bits: int, shift: int
+) -> Number:
     """The step of SADP for ``kappa = numerator / denominator``."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(agreement_step)
-def _agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
-    def fixed(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
+def _agreement_step(
+    numerator: types.Integer,
+    denominator: types.Integer,
+    a_plus: types.Number,
+    a_minus: types.Number,
+    kappa_bits: types.Integer,
+    shift: types.Integer,
+) -> Callable[..., object]:
+    def fixed(numerator: int, denominator: int, a_plus: int, a_minus: int, kappa_bits: int, shift: int) -> Number:
         kappa = (abs(numerator) << kappa_bits) // denominator
         return product(a_plus, kappa, shift) if numerator > 0 else -product(a_minus, kappa, shift)
 
-    def real(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any, kappa_bits: Any, shift: Any) -> Any:
+    def real(numerator: int, denominator: int, a_plus: float, a_minus: float, kappa_bits: int, shift: int) -> float:
         return (a_plus if numerator > 0 else a_minus) * numerator / denominator
 
     return fixed if isinstance(a_plus, types.Integer) else real
@@ -301,7 +365,15 @@ def _agreement_step(numerator: Any, denominator: Any, a_plus: Any, a_minus: Any,
 
 @compiled_loop
 def _agreement_evidence(
-    evidence: Any, words: Any, amounts: Any, steps: Any, begin: int, end: int, count: Any, n: int, r: Any
+    evidence: CounterArray,
+    words: WordArray,
+    amounts: TrainArray,
+    steps: Int32Array,
+    begin: int,
+    end: int,
+    count: Int64Array,
+    n: int,
+    r: ByTrains,
 ) -> None:
     """Steps of SADP by source, of a target that fires in ``steps[begin:end]``; ``amounts`` are ones."""
     width = len(dw)
@@ -324,20 +396,20 @@ def _agreement_evidence(
 
 @cached_driver
 def train_window(
-    plastic: Any,
+    plastic: Plastic,
     window: int,
-    pre: Any,
+    pre: BoolArray,
     pre_at: int,
     pre_stride: int,
-    post: Any,
+    post: BoolArray,
     post_at: int,
     post_stride: int,
     length: int,
     updates: bool,
     index: int,
-    weights: Any,
-    tally: Any,
-    scratch: Any,
+    weights: WeightArray,
+    tally: Int64Array,
+    scratch: Scratch,
     member: int,
     members: int,
 ) -> None:

@@ -9,27 +9,32 @@ others goes to the base of the row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 from numba.core import types
+from numba.core.types.containers import NamedTuple as NamedTupleType
 from numba.extending import overload
+from numpy.typing import DTypeLike
 
 from .counter_loops import add, add_to_some, commit_listed
 from .jit import as_in, cached_driver, compiled_loop
-from .plastic import Plastic, largest_sizes
+from .plastic import ByTime, Counters, Gating, Plastic, largest_sizes
 from .row_loops import NEVER, add_shared, close_row, gated, own_gate, pending_threshold, spread
 from .segments import BITS
 from .thread_group_loops import part
+from .types import CounterArray, IndexArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
 # To touch a synapse by itself costs as much as to change so many in vector operations.
 _SINGLE_ADDITION = 6
 
 
 @compiled_loop
-def _sort_by_tick(ticks: Any, first: int, end: int, silent: int, order: Any, start: Any, at: Any) -> None:
+def _sort_by_tick(
+    ticks: IndexArray, first: int, end: int, silent: int, order: Int64Array, start: Int64Array, at: Int64Array
+) -> None:
     """Neurons first .. end - 1 by their ticks; those with tick t are entries start[t] .. start[t + 1] - 1 of order."""
     for t in range(silent + 2):
         start[t] = 0
@@ -45,49 +50,62 @@ def _sort_by_tick(ticks: Any, first: int, end: int, silent: int, order: Any, sta
 
 
 @compiled_loop
-def _step(i: int, j: int, plus: Any, minus: Any, skip_silent: bool, silent: int) -> Any:
+def _step(i: int, j: int, plus: NumberArray, minus: NumberArray, skip_silent: bool, silent: int) -> Number:
     """Step of a synapse whose ends have ticks i and j, before the gate."""
     if i != silent and j != silent:
-        return plus[abs(j - i)]
+        step: Number = plus[abs(j - i)]
+        return step
     if skip_silent and i == j:
-        return plus[0] - plus[0]  # a zero of the right type
-    return -minus[abs(j - i)]
+        nothing: Number = plus[0] - plus[0]  # a zero of the right type
+        return nothing
+    loss: Number = -minus[abs(j - i)]
+    return loss
 
 
 @compiled_loop
 def _tabulate(
-    table: Any, begin: int, end: int, j: int, plus: Any, minus: Any, r: Any, gate: Any, applies: bool, g: Any
+    table: NumberArray,
+    begin: int,
+    end: int,
+    j: int,
+    plus: NumberArray,
+    minus: NumberArray,
+    r: ByTime,
+    gate: Number,
+    applies: bool,
+    g: Gating,
 ) -> None:
     """Gated steps by presynaptic tick begin .. end - 1, for a postsynaptic neuron with tick j."""
     for i in range(begin, end):
         table[i] = gated(_step(i, j, plus, minus, r.skip_silent, r.silent), gate, applies, g.bits, g.clip)
 
 
-def within(value: Any, x: Any, largest: Any) -> Any:
+def within(value: CounterArray, x: Number, largest: int) -> Number:
     """A step in the type of the counters, no more than ``largest`` in size, which fills any; floats as they are."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(within)
-def _within(value: Any, x: Any, largest: Any) -> Any:
-    def fixed(value: Any, x: Any, largest: Any) -> Any:
-        return as_in(value, min(max(x, -largest), largest))
+def _within(value: types.Array, x: types.Number, largest: types.Integer) -> Callable[..., object]:
+    def fixed(value: CounterArray, x: Number, largest: int) -> Number:
+        limited: Number = as_in(value, min(max(x, -largest), largest))
+        return limited
 
-    def real(value: Any, x: Any, largest: Any) -> Any:
+    def real(value: CounterArray, x: Number, largest: int) -> Number:
         return x
 
     return fixed if isinstance(value.dtype, types.Integer) else real
 
 
 @compiled_loop
-def _limit(small: Any, table: Any, entries: int, largest: int) -> None:
+def _limit(small: CounterArray, table: NumberArray, entries: int, largest: int) -> None:
     """So many entries of a table in the type of the counters."""
     for t in range(entries):
         small[t] = within(small, table[t], largest)
 
 
 @compiled_loop
-def _look_up(evidence: Any, table: Any, ticks: Any, count: int) -> None:
+def _look_up(evidence: CounterArray, table: CounterArray, ticks: IndexArray, count: int) -> None:
     """Steps of ``count`` neurons by their ticks."""
     for i in range(count):
         dw[i] = table[np.uint64(ticks[i])]
@@ -95,8 +113,17 @@ def _look_up(evidence: Any, table: Any, ticks: Any, count: int) -> None:
 
 @compiled_loop
 def _plan(
-    table: Any, runs: Any, j: int, start: Any, plus: Any, minus: Any, r: Any, gate: Any, applies: bool, g: Any
-) -> Any:
+    table: NumberArray,
+    runs: Int64Array,
+    j: int,
+    start: Int64Array,
+    plus: NumberArray,
+    minus: NumberArray,
+    r: ByTime,
+    gate: Number,
+    applies: bool,
+    g: Gating,
+) -> tuple[Number, int, int]:
     """Which synapses of a dense row to touch, if its postsynaptic neuron has tick j.
 
     Args:
@@ -130,22 +157,22 @@ def _plan(
 
 
 def add_by_plan(
-    value: Any,
-    first: Any,
-    c: Any,
-    rows: Any,
-    row: Any,
-    table: Any,
-    runs: Any,
-    n_runs: Any,
-    others: Any,
-    order: Any,
-    start: Any,
-    pending: Any,
-    limit: Any,
-    tally: Any,
-) -> Any:
-    """A window's weight changes of a dense row by a plan, unless a synapse might be cut that is not touched.
+    value: CounterArray,
+    first: int,
+    c: Counters,
+    rows: Int64Array,
+    row: int,
+    table: NumberArray,
+    runs: Int64Array,
+    n_runs: int,
+    others: Number,
+    order: Int64Array,
+    start: Int64Array,
+    pending: Int32Array,
+    limit: int,
+    tally: Int64Array,
+) -> int:
+    """A window's evidence of a dense row by a plan, unless a synapse might be cut that is not touched.
 
     Args:
         value, first, c, rows, row, reached, limit, tally: as the kernels of counters have them.
@@ -160,37 +187,37 @@ def add_by_plan(
 
 @overload(add_by_plan)
 def _add_by_plan(
-    value: Any,
-    first: Any,
-    c: Any,
-    rows: Any,
-    row: Any,
-    table: Any,
-    runs: Any,
-    n_runs: Any,
-    others: Any,
-    order: Any,
-    start: Any,
-    pending: Any,
-    limit: Any,
-    tally: Any,
-) -> Any:
+    value: types.Array,
+    first: types.Integer,
+    c: NamedTupleType,
+    rows: types.Array,
+    row: types.Integer,
+    table: types.Array,
+    runs: types.Array,
+    n_runs: types.Integer,
+    others: types.Number,
+    order: types.Array,
+    start: types.Array,
+    pending: types.Array,
+    limit: types.Integer,
+    tally: types.Array,
+) -> Callable[..., object]:
     def fixed(
-        value: Any,
-        first: Any,
-        c: Any,
-        rows: Any,
-        row: Any,
-        table: Any,
-        runs: Any,
-        n_runs: Any,
-        others: Any,
-        order: Any,
-        start: Any,
-        pending: Any,
-        limit: Any,
-        tally: Any,
-    ) -> Any:
+        value: CounterArray,
+        first: int,
+        c: Counters,
+        rows: Int64Array,
+        row: int,
+        table: NumberArray,
+        runs: Int64Array,
+        n_runs: int,
+        others: Number,
+        order: Int64Array,
+        start: Int64Array,
+        pending: Int32Array,
+        limit: int,
+        tally: Int64Array,
+    ) -> int:
         least, most, old_base = rows[row, 1] + others, rows[row, 2] + others, rows[row, 0]
         base = old_base + others
         if least < c.low or most > c.high or abs(base) > c.base_max:
@@ -219,21 +246,21 @@ def _add_by_plan(
         return n_pending
 
     def real(
-        value: Any,
-        first: Any,
-        c: Any,
-        rows: Any,
-        row: Any,
-        table: Any,
-        runs: Any,
-        n_runs: Any,
-        others: Any,
-        order: Any,
-        start: Any,
-        pending: Any,
-        limit: Any,
-        tally: Any,
-    ) -> Any:
+        value: CounterArray,
+        first: int,
+        c: Counters,
+        rows: Int64Array,
+        row: int,
+        table: NumberArray,
+        runs: Int64Array,
+        n_runs: int,
+        others: Number,
+        order: Int64Array,
+        start: Int64Array,
+        pending: Int32Array,
+        limit: int,
+        tally: Int64Array,
+    ) -> int:
         return -1
 
     return fixed if isinstance(value.dtype, types.Integer) else real
@@ -242,26 +269,27 @@ def _add_by_plan(
 class Scratch(NamedTuple):
     """What a thread needs for itself in a window of any of its projections."""
 
-    pre_order: Any  # presynaptic neurons by tick, int64, and
-    pre_start: Any  # where each tick begins
-    post_order: Any  # likewise
-    post_start: Any
-    at: Any
-    ticks: Any  # of the presynaptic neurons, in few bytes
-    table: Any  # steps by presynaptic tick, in the type of the rule
-    small: Any  # in that of the counters
-    runs: Any  # ticks
-    dw: Any  # steps by presynaptic neuron, in the type of the counters
-    whole: Any  # in that of the rule
-    step: Any  # steps by synapse of a row
-    pending: Any  # synapses of a row
-    words: Any  # random numbers of a row
-    total: Any  # steps by stored weight, where synapses share it
+    pre_order: Int64Array  # presynaptic neurons by tick, int64, and
+    pre_start: Int64Array  # where each tick begins
+    post_order: Int64Array  # likewise
+    post_start: Int64Array
+    at: Int64Array
+    ticks: Int32Array  # of the presynaptic neurons, in few bytes
+    table: NumberArray  # steps by presynaptic tick, in the type of the rule
+    small: CounterArray  # in that of the counters
+    runs: Int64Array  # ticks
+    evidence: CounterArray  # steps by presynaptic neuron, in the type of the counters
+    whole: NumberArray  # in that of the rule
+    step: CounterArray  # steps by synapse of a row
+    pending: Int32Array  # synapses of a row
+    words: UInt32Array  # random numbers of a row
+    total: NumberArray  # steps by stored weight, where synapses share it
 
 
 def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
     """Room for one thread."""
-    rule, counter = plastics[0].plus.dtype, plastics[0].value.dtype
+    rule: DTypeLike = plastics[0].plus.dtype
+    counter: DTypeLike = plastics[0].value.dtype
     silent = max(p.by_time.silent for p in plastics)
     pre, post, longest, shared = largest_sizes(plastics)
     ticks = silent + 2
@@ -285,13 +313,13 @@ def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
 
 
 @compiled_loop
-def _copy(target: Any, source: Any) -> None:
+def _copy(target: IndexArray, source: IndexArray) -> None:
     for i in range(len(source)):
         target[i] = source[i]
 
 
 @nb.njit(nogil=True, _nrt=False)
-def _count_fired(ticks: Any, silent: int) -> int:
+def _count_fired(ticks: IndexArray, silent: int) -> int:
     count = 0
     for i in range(len(ticks)):
         count += ticks[i] != silent
@@ -300,13 +328,13 @@ def _count_fired(ticks: Any, silent: int) -> int:
 
 @cached_driver
 def ssdp_window(
-    plastic: Any,
+    plastic: Plastic,
     window: int,
     updates: bool,
     index: int,
-    weights: Any,
-    tally: Any,
-    scratch: Any,
+    weights: WeightArray,
+    tally: Int64Array,
+    scratch: Scratch,
     member: int,
     members: int,
 ) -> None:

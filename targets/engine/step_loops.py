@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .jit import cached_driver, compiled_loop, entry_point
 from .neuron_loops import advance, count_overflows
+from .program import FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
-from .segments import BITS, CONVOLUTION, DENSE, LANES
+from .run import ThreadGroup
+from .segments import BITS, CONVOLUTION, DENSE, LANES, Wiring
 from .spike_loops import fetch, list_words, read_words, send_rows, send_runs, send_synapses
 from .thread_group_loops import barrier, next_sample, part
+from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
 
 
 @compiled_loop
 def _record(
-    trace: Any,
+    trace: NumberArray,
     step: int,
     sample: int,
     column: int,
-    values: Any,
+    values: StateArray,
     first: int,
     low: int,
     high: int,
     size: int,
-    number: Any,
+    number: Int64Array,
     start: int,
     moved: bool,
 ) -> None:
@@ -41,18 +44,18 @@ def _record(
 class Scratch(NamedTuple):
     """What a thread needs for itself in the time loop."""
 
-    active: Any  # for each group the list of who fired, with room for a word of them behind it
-    n_active: Any
-    lanes: Any  # overflows of each population, kind and lane in turn
-    whole: Any  # zeros, for sums that are rounded when they are complete
-    fired: Any  # a byte for each neuron
-    input_words: Any  # spikes of the inputs as those of neurons are in ``words`` of a team
-    turn: Any  # number of steps so far, of which a team keeps the spikes of two
-    parts: Any  # of each group the first neuron that this thread computes, and one past the last
+    active: Int32Array  # for each group the list of who fired, with room for a word of them behind it
+    n_active: Int64Array
+    lanes: Int32Array  # overflows of each population, kind and lane in turn
+    whole: StateArray  # zeros, for sums that are rounded when they are complete
+    fired: ByteArray  # a byte for each neuron
+    input_words: WordArray  # spikes of the inputs as those of neurons are in ``words`` of a team
+    turn: Int64Array  # number of steps so far, of which a team keeps the spikes of two
+    parts: Int64Array  # of each group the first neuron that this thread computes, and one past the last
 
 
 @entry_point
-def make_scratch(layout: Any, neurons: Any, thread_group: Any) -> Scratch:
+def make_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_group: ThreadGroup) -> Scratch:
     """Room for the time loop of one thread."""
     groups, inputs = len(layout.source_size), len(layout.channel_start) - 1
     parts = np.empty((groups, 2), np.int64)
@@ -74,21 +77,21 @@ def make_scratch(layout: Any, neurons: Any, thread_group: Any) -> Scratch:
 @cached_driver
 def run_steps(
     origin: int,
-    state: Any,
-    layout: Any,
-    wiring: Any,
-    neurons: Any,
-    raster: Any,
-    bias: Any,
-    trace_columns: Any,
-    spikes: Any,
-    v_trace: Any,
-    u_trace: Any,
-    overflow: Any,
-    first: Any,
-    last: Any,
-    thread_group: Any,
-    scratch: Any,
+    state: tuple[StateArray, ...],
+    layout: Layout,
+    wiring: Wiring,
+    neurons: FixedNeurons | FloatNeurons,
+    raster: BoolArray,
+    bias: StateArray,
+    trace_columns: Int64Array,
+    spikes: BoolArray,
+    v_trace: NumberArray,
+    u_trace: NumberArray,
+    overflow: Int64Array,
+    first: Int64Array,
+    last: Int64Array,
+    thread_group: ThreadGroup,
+    scratch: Scratch,
     sample: int,
     row: int,
     begin: int,
@@ -249,7 +252,9 @@ def run_steps(
 
 
 @compiled_loop
-def _restart(u: Any, v: Any, ring: Any, v_init: Any, zero: Any, n: int, low: int, high: int) -> None:
+def _restart(
+    u: StateArray, v: StateArray, ring: StateArray, v_init: StateArray, zero: StateNumber, n: int, low: int, high: int
+) -> None:
     """The initial state of neurons low .. high - 1."""
     for i in range(low, high):
         u[i], v[i] = zero, v_init[i]
@@ -260,21 +265,21 @@ def _restart(u: Any, v: Any, ring: Any, v_init: Any, zero: Any, n: int, low: int
 @entry_point
 def simulate_steps(
     origin: int,
-    state: Any,
-    layout: Any,
-    wiring: Any,
-    neurons: Any,
-    raster: Any,
-    bias: Any,
-    trace_columns: Any,
-    spikes: Any,
-    v_trace: Any,
-    u_trace: Any,
-    overflow: Any,
-    first: Any,
-    last: Any,
-    thread_group: Any,
-    taken: Any,
+    state: tuple[StateArray, ...],
+    layout: Layout,
+    wiring: Wiring,
+    neurons: FixedNeurons | FloatNeurons,
+    raster: BoolArray,
+    bias: StateArray,
+    trace_columns: Int64Array,
+    spikes: BoolArray,
+    v_trace: NumberArray,
+    u_trace: NumberArray,
+    overflow: Int64Array,
+    first: Int64Array,
+    last: Int64Array,
+    thread_group: ThreadGroup,
+    taken: Int64Array,
 ) -> None:
     """Run all steps of the raster of samples that are not taken yet; see :func:`run_steps`.
 

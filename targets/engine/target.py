@@ -19,6 +19,7 @@ from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session,
 
 from .inference import EngineSession, run_program
 from .program import compiled_program
+from .types import RealType
 
 
 @cache
@@ -28,7 +29,7 @@ def _numba_version() -> str:  # reading a package's metadata takes longer than a
 
 RULES = (SSDP, STDP, SADP, FixedSSDP, FixedSTDP, FixedSADP)
 
-_PRECISIONS = {"float64": np.float64, "float32": np.float32}
+_PRECISIONS: Mapping[str, RealType] = {"float64": np.float64, "float32": np.float32}
 
 
 class EngineTarget(Target):
@@ -91,7 +92,7 @@ class EngineTarget(Target):
         return {"numba": _numba_version()}
 
 
-def _precision(options: Mapping[str, Any]) -> Any:
+def _precision(options: Mapping[str, Any]) -> RealType:
     name = options["precision"]
     if name not in _PRECISIONS:
         raise ParameterError(f"engine: precision = {name!r} is unknown; there are: {', '.join(_PRECISIONS)}")

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import platform
 import sys
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.base import BaseContext
+from numba.core.typing import BaseContext as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from .jit import compiled_driver
+from .types import Int64Array
 
 _TURNS = 1000  # of waiting before the processor is given away, some ten microseconds
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 
 
 @intrinsic
-def _arrive(typing: Any, counter: Any) -> Any:
+def _arrive(typing: TypingContext, counter: types.Array) -> tuple[Signature, Callable[..., ir.Value]]:
     """Add 1 to the first entry for all threads to see; returns what it is then."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
         one = ir.IntType(64)(1)
         return builder.add(builder.atomic_rmw("add", data, one, "seq_cst"), one)
@@ -33,10 +39,12 @@ def _arrive(typing: Any, counter: Any) -> Any:
 
 
 @intrinsic
-def _seen(typing: Any, counter: Any) -> Any:
+def _seen(typing: TypingContext, counter: types.Array) -> tuple[Signature, Callable[..., ir.Value]]:
     """The first entry as the other threads left it."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
         return builder.load_atomic(data, "acquire", 8)
 
@@ -44,10 +52,12 @@ def _seen(typing: Any, counter: Any) -> Any:
 
 
 @intrinsic
-def _pause(typing: Any) -> Any:
+def _pause(typing: TypingContext) -> tuple[Signature, Callable[..., ir.Value]]:
     """Leave the units of the processor to a thread that shares them."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         if platform.machine().lower() in ("x86_64", "amd64"):
             kind = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
@@ -57,10 +67,12 @@ def _pause(typing: Any) -> Any:
 
 
 @intrinsic
-def _give_way(typing: Any) -> Any:
+def _give_way(typing: TypingContext) -> tuple[Signature, Callable[..., ir.Value]]:
     """Let another thread have the processor."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), _YIELD)
         builder.call(function, [])
         return context.get_dummy_value()
@@ -69,14 +81,14 @@ def _give_way(typing: Any) -> Any:
 
 
 @compiled_driver
-def next_sample(taken: Any) -> int:
+def next_sample(taken: Int64Array) -> int:
     """The next sample that no thread has taken; ``taken`` is how many have been."""
     sample: int = _arrive(taken) - 1
     return sample
 
 
 @compiled_driver
-def barrier(counter: Any, members: int) -> None:
+def barrier(counter: Int64Array, members: int) -> None:
     """Wait until all members of a team have come here as often.
 
     Args:
@@ -96,7 +108,7 @@ def barrier(counter: Any, members: int) -> None:
 
 
 @compiled_driver
-def part(count: int, member: int, members: int, unit: int) -> Any:
+def part(count: int, member: int, members: int, unit: int) -> tuple[int, int]:
     """Which of ``count`` things, in whole units, belong to a member: the first, and one past the last."""
     units = -(-count // unit)
     first, last = units * member // members * unit, units * (member + 1) // members * unit

@@ -6,12 +6,15 @@ their types are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.base import BaseContext
 from numba.core.errors import TypingError
+from numba.core.typing import BaseContext as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
 from .segments import BITS
@@ -19,32 +22,34 @@ from .segments import BITS
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+def _address(context: BaseContext, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, at: ir.Value) -> ir.Value:
     if kind.layout != "C":
         raise TypingError(f"{kind} is not contiguous")
     return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
 
 
-def _load(builder: Any, address: Any, kind: Any) -> Any:
+def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
     """A vector from an address of its entries' type."""
     return builder.load(builder.bitcast(address, kind.as_pointer()), align=1)
 
 
-def _store(builder: Any, value: Any, address: Any) -> None:
+def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
     builder.store(value, builder.bitcast(address, value.type.as_pointer()), align=1)
 
 
-def _splat(builder: Any, value: Any, lanes: int) -> Any:
+def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
     kind = ir.VectorType(value.type, lanes)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
     return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, lanes), None))
 
 
 @intrinsic
-def spike_word(typing: Any, flags: Any, at: Any) -> Any:
+def spike_word(typing: TypingContext, flags: types.Array, at: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
     """The BITS bytes from flat index ``at`` on as bits of one word: 1 where they are not 0."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         bytes_ = ir.VectorType(_I8, BITS)
         found = _load(builder, _address(context, builder, signature.args[0], *args), bytes_)
         return builder.bitcast(builder.icmp_unsigned("!=", found, ir.Constant(bytes_, None)), _I64)
@@ -53,13 +58,17 @@ def spike_word(typing: Any, flags: Any, at: Any) -> Any:
 
 
 @intrinsic
-def compress(typing: Any, active: Any, n: Any, word: Any, base: Any) -> Any:
+def compress(
+    typing: TypingContext, active: types.Array, n: types.Type, word: types.Type, base: types.Type
+) -> tuple[Signature, Callable[..., ir.Value]]:
     """Write the positions of the bits of a word plus ``base`` to ``active[n:]``; returns where they end.
 
     Up to BITS entries are written. Quick where the processor has an instruction for it (AVX-512 VBMI2).
     """
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         array, start, bits, first = args
         bytes_, mask, lanes = ir.VectorType(_I8, BITS), ir.VectorType(ir.IntType(1), BITS), 16
         function = cgutils.get_or_insert_function(
@@ -87,10 +96,14 @@ def compress(typing: Any, active: Any, n: Any, word: Any, base: Any) -> Any:
 
 
 @intrinsic
-def far_word(typing: Any, values: Any, at: Any, low: Any, high: Any) -> Any:
+def far_word(
+    typing: TypingContext, values: types.Array, at: types.Type, low: types.Type, high: types.Type
+) -> tuple[Signature, Callable[..., ir.Value]]:
     """For the BITS entries from ``at`` on a word: 1 where one is at most ``low`` or at least ``high``."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         array, first, least, most = args
         found = _load(
             builder, _address(context, builder, signature.args[0], array, first), ir.VectorType(least.type, BITS)
@@ -102,10 +115,12 @@ def far_word(typing: Any, values: Any, at: Any, low: Any, high: Any) -> Any:
 
 
 @intrinsic
-def entry(typing: Any, array: Any, at: Any) -> Any:
+def entry(typing: TypingContext, array: types.Array, at: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
     """The entry of an array at a flat index."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         kind = signature.args[0]
         found = builder.load(_address(context, builder, kind, *args))
         return context.data_model_manager[kind.dtype].from_data(builder, found)
@@ -114,20 +129,24 @@ def entry(typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic
-def lowest_bit(typing: Any, word: Any) -> Any:
+def lowest_bit(typing: TypingContext, word: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
     """The position of the lowest bit of a word that is not 0."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.cttz(args[0], ir.IntType(1)(1))
 
     return types.int64(types.uint64), codegen
 
 
 @intrinsic
-def prefetch(typing: Any, array: Any, at: Any) -> Any:
+def prefetch(typing: TypingContext, array: types.Array, at: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
     """Ask for the cache line of an entry that is soon read."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         address = builder.bitcast(_address(context, builder, signature.args[0], *args), _I8.as_pointer())
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32]), "llvm.prefetch.p0"
@@ -143,19 +162,19 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
 
     @intrinsic
     def add_columns(
-        typing: Any,
-        total: Any,
-        at: Any,
-        weights: Any,
-        start: Any,
-        width: Any,
-        active: Any,
-        begin: Any,
-        end: Any,
-        left: Any,
-        right: Any,
-        chunk: Any,
-    ) -> Any:
+        typing: TypingContext,
+        total: types.Array,
+        at: types.Type,
+        weights: types.Array,
+        start: types.Type,
+        width: types.Type,
+        active: types.Array,
+        begin: types.Type,
+        end: types.Type,
+        left: types.Type,
+        right: types.Type,
+        chunk: types.Type,
+    ) -> tuple[Signature, Callable[..., ir.Value]]:
         """Add up the rows ``active[begin:end]`` in columns from ``start`` on, and that to ``total[at:at + lanes]``.
 
         Args:
@@ -165,11 +184,13 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
             chunk: how many rows 16 bits can hold, if those of the weights are at most that; the sum of all must fit 32.
         """
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def codegen(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+        ) -> ir.Value:
             total, at, weights, start, width, active, begin, end, left, right, chunk = args
             kind = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
 
-            def add_row(k: Any, sum_: Any) -> Any:
+            def add_row(k: ir.Value, sum_: ir.Value) -> ir.Value:
                 row = builder.sext(builder.load(_address(context, builder, signature.args[5], active, k)), _I64)
                 first = builder.add(start, builder.mul(row, width))
                 values = _load(builder, _address(context, builder, signature.args[2], weights, first), kind)
@@ -189,18 +210,18 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
 
 @intrinsic
 def add_where(
-    typing: Any,
-    total: Any,
-    at: Any,
-    words: Any,
-    first: Any,
-    stride: Any,
-    active: Any,
-    begin: Any,
-    end: Any,
-    amounts: Any,
-    chunk: Any,
-) -> Any:
+    typing: TypingContext,
+    total: types.Array,
+    at: types.Type,
+    words: types.Array,
+    first: types.Type,
+    stride: types.Type,
+    active: types.Array,
+    begin: types.Type,
+    end: types.Type,
+    amounts: types.Array,
+    chunk: types.Type,
+) -> tuple[Signature, Callable[..., ir.Value]]:
     """For each row of ``active[begin:end]`` add its amount to those of ``total[at:at + BITS]`` whose bits are set.
 
     Args:
@@ -210,11 +231,13 @@ def add_where(
         chunk: how many amounts 16 bits can hold, if they have at most that; the sum of all must fit 32.
     """
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
         total, at, words, first, stride, active, begin, end, amounts, chunk = args
         kind = ir.VectorType(context.get_value_type(signature.args[8].dtype), BITS)
 
-        def add_row(k: Any, sum_: Any) -> Any:
+        def add_row(k: ir.Value, sum_: ir.Value) -> ir.Value:
             row = builder.sext(builder.load(_address(context, builder, signature.args[5], active, k)), _I64)
             place = builder.add(first, builder.mul(row, stride))
             word = builder.load(_address(context, builder, signature.args[2], words, place))
@@ -231,7 +254,7 @@ def add_where(
     return types.none(total, flat, words, flat, flat, active, flat, flat, amounts, flat), codegen
 
 
-def _plus(builder: Any, sum_: Any, values: Any) -> Any:
+def _plus(builder: ir.IRBuilder, sum_: ir.Value, values: ir.Value) -> ir.Value:
     """A sum with more added, which may be narrower integers."""
     if not isinstance(sum_.type.element, ir.IntType):
         return builder.fadd(sum_, values)
@@ -239,7 +262,15 @@ def _plus(builder: Any, sum_: Any, values: Any) -> Any:
 
 
 def _add_up(
-    builder: Any, address: Any, entry: Any, kind: Any, add_row: Any, rows: Any, shifts: Any, *, fresh: bool = False
+    builder: ir.IRBuilder,
+    address: ir.Value,
+    entry: ir.Type,
+    kind: ir.Type,
+    add_row: Callable[[ir.Value, ir.Value], ir.Value],
+    rows: tuple[ir.Value, ir.Value, ir.Value],
+    shifts: tuple[ir.Value, ir.Value],
+    *,
+    fresh: bool = False,
 ) -> None:
     """Add rows to the entries at an address: floats one row after the other, integers as a sum that is then shifted.
 
