@@ -1,4 +1,4 @@
-"""A compiled learning rule, with what it does beside what was wanted."""
+"""A compiled learning rule, and how far its weight changes are from those of the float rule."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from ssdp_hw.microcode.learning_engine import TRACES, Arithmetic, Epoch, Product
 class Branch:
     """One branch of SSDP: the step of a weight by distance, in weight LSBs.
 
+    Both steps are those of neurons that fire once per window and whose traces were 0 before.
+
     Attributes:
-        distance: in steps, shape (n,).
-        wanted: the step of the float rule.
-        obtained: the step of the compiled rule, by arithmetic; in ``fixed_pt`` its mean over the
-            random rounding. Both for neurons that fire once a window, after traces at rest.
+        distance: distances in steps, shape (n,).
+        wanted: the step of the float rule at each distance.
+        obtained: for each arithmetic the step of the compiled rule at each distance; in ``fixed_pt`` its mean
+            over the random rounding.
     """
 
     distance: NDArray[np.int64]
@@ -41,15 +43,15 @@ class Microcode:
     ``ssdp_hw.targets.lava.microcode.learning_rule(code, arithmetic)``.
 
     Attributes:
-        products: the sum.
-        traces: those that it uses, by name (x1, x2, y1, y2, y3).
-        epoch: when the engine updates; ``t_epoch`` is the time between in steps.
+        products: the terms of the sum.
+        traces: the traces that the products use, by name (x1, x2, y1, y2, y3).
+        epoch: when the learning engine updates; ``t_epoch`` is the number of steps between two updates.
         both: the step if both neurons fired, by the distance of their spikes, 0 .. window - 1.
         one_silent: the step if one fired, by its distance from the window's end, 1 .. window.
         none: the step if none fired; one entry, distance 0.
-        carry_over: mean share of a spike's trace that is still there a window later, in
-            ``fixed_pt``; of all traces the largest.
-        replaced: what the engine does in place of what SSDP wants, one sentence each.
+        carry_over: mean share of a trace's impulse that is left one window after the spike, in
+            ``fixed_pt``; the largest share among all traces.
+        replaced: sentences, each of which says where the learning engine deviates from SSDP.
     """
 
     products: tuple[Product, ...]
@@ -63,9 +65,9 @@ class Microcode:
     replaced: tuple[str, ...]
 
     def dw(self, arithmetic: Arithmetic | str = Arithmetic.FIXED) -> str:
-        """The rule as Lava reads it."""
+        """The sum of products as the text that Lava's parser reads."""
         kind = Arithmetic(arithmetic)
-        # Two signs in a row would be read as a product of nothing.
+        # Lava's parser would read two signs in a row as a product without factors.
         return " + ".join(product.text(kind) for product in self.products).replace("+ -", "- ")
 
     def lava_arguments(self, arithmetic: Arithmetic | str = Arithmetic.FIXED, rng_seed: int = 1) -> dict[str, Any]:
@@ -74,12 +76,12 @@ class Microcode:
         for name in TRACES:
             trace = self.traces.get(name)
             arguments[f"{name}_impulse"] = trace.impulse if trace else 0
-            arguments[f"{name}_tau"] = trace.tau if trace else 1.0  # with 0 Lava's floating_pt makes NaN
+            arguments[f"{name}_tau"] = trace.tau if trace else 1.0  # a tau of 0 makes NaN in Lava's floating_pt
         return arguments
 
     @property
     def branches(self) -> dict[str, Branch]:
-        """The branches by what they are of."""
+        """The three branches, by the neurons that fired."""
         return {"both fired": self.both, "one silent": self.one_silent, "none fired": self.none}
 
     def to_dict(self) -> dict[str, Any]:

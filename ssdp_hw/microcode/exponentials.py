@@ -1,9 +1,9 @@
 """The nearest sum of a few exponentials to a Gaussian, at whole distances from 1 on.
 
-Distance 0 is left out: the engine's symmetric rule counts it twice, and the term that mends this
-can take it to any value. So the fit need not have the Gaussian's zero slope at 0, and comes
-much nearer than a sum that must pass through 1 there: for sigma = 1 to 0.013 with one exponential,
-against 0.111 for the best ``exp(-d / tau)`` and 0.064 for ``2 exp(-d / tau) - exp(-2 d / tau)``.
+The fit leaves distance 0 out: the compiled rule counts it twice, and the coincidence term that corrects
+this can take it to any value. The fit therefore need not have the Gaussian's zero slope at 0, and its
+largest error is much smaller than that of a sum that must be 1 at distance 0: for sigma = 1 it is 0.013 with
+one exponential, against 0.111 for the best ``exp(-d / tau)`` and 0.064 for ``2 exp(-d / tau) - exp(-2 d / tau)``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog, minimize
 
-# Two exponentials of opposite sign can come ever nearer with ever larger amplitudes, whose rounding
-# the difference then shows: beyond this there is little to gain.
+# Two exponentials of opposite sign fit ever better with ever larger amplitudes, but their difference then
+# shows the rounding of both. Amplitudes above this limit improve the fit by little.
 AMPLITUDE_MAX = 4.0
 TAU_MIN, TAU_MAX = 1.0 / 64, 4096.0
-# Of two fits that are equally near, the one of smaller amplitudes.
+# Weight of the amplitudes in the objective: of two fits with the same error the smaller amplitudes win.
 _THRIFT = 1e-5
 
 Real = NDArray[np.float64]
@@ -26,9 +26,9 @@ Real = NDArray[np.float64]
 
 @lru_cache(maxsize=64)
 def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, float], ...]:
-    """Pairs (amplitude, tau) of at most ``count`` exponentials.
+    """Pairs (amplitude, tau) of at most ``count`` exponentials that fit a Gaussian.
 
-    Their sum has the smallest largest error to ``exp(-d**2 / (2 sigma**2))`` over d = 1 .. longest;
+    Their sum minimises the largest error to ``exp(-d**2 / (2 sigma**2))`` over d = 1 .. longest;
     an exponential that would not help is left out.
     """
     distance = np.arange(1, longest + 1, dtype=np.float64)
@@ -54,7 +54,7 @@ def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, f
 
 
 def _amplitudes(basis: Real, target: Real) -> tuple[Real, float]:
-    """Bounded amplitudes of the smallest largest error, by a linear programme, and that error."""
+    """The bounded amplitudes that minimise the largest error, by a linear programme, and that error."""
     n, ones = basis.shape[1], np.ones((len(target), 1))
     result = linprog(
         np.r_[np.full(2 * n, _THRIFT), 1.0],  # positive parts, negative parts, error

@@ -28,14 +28,14 @@ EXPONENT_MIN, EXPONENT_MAX = -7, 8
 MANTISSA_BITS = 4
 PRODUCT_BITS = 15
 TRACE_MAX = 127
-# A weight moves on the scale of 8 bits and a sign; sub-LSB steps are kept for one update only.
+# A weight has 8 bits and a sign. The engine rounds the fraction of an LSB away at every update.
 WEIGHT_MIN, WEIGHT_MAX = -256, 255
 SMALLEST_STEP = 2.0**EXPONENT_MIN
 
 TRACES = ("x1", "x2", "y1", "y2", "y3")
 FACTOR_BITS = {"x0": 1, "y0": 1, **dict.fromkeys(TRACES, 7), "w": 9, "d": 9, "t": 9}
 
-# Points at which the mean over the engine's random number is taken.
+# Number of equally spaced values of the engine's random number over which a mean is taken.
 _RANDOM_GRID = 1024
 
 
@@ -47,10 +47,10 @@ class Arithmetic(Choice):
 
 
 class Epoch(Choice):
-    """How often the engine updates."""
+    """How often the learning engine updates the weights."""
 
-    WINDOW = "window"  # once a window: the last spikes of each window count, windows are apart
-    STEP = "step"  # in every step: every pair of spikes counts, there are no windows
+    WINDOW = "window"  # once per window: the last spikes of each window count, spikes of two windows never pair
+    STEP = "step"  # in every step: every pair of spikes counts, and there are no windows
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,15 @@ class Product:
 
     @property
     def shift(self) -> int:
-        """Right shift of this product in ``fixed_pt``: what exceeds 15 bits is shifted out.
+        """Right shift that Lava applies to this product in ``fixed_pt``: the bits beyond 15 are shifted out.
 
-        Lava does not make up for it (two traces: a shift by 3, a trace and the weight: by 5).
+        Lava does not compensate it. A product of two traces is shifted by 3, that of a trace and the weight by 5.
         """
         bits = sum(FACTOR_BITS[f] for f in self.factors[1:]) + MANTISSA_BITS
         return max(0, bits - PRODUCT_BITS)
 
     def text(self, arithmetic: Arithmetic) -> str:
-        """As Lava reads it; in ``fixed_pt`` the exponent makes up for the shift."""
+        """The product as Lava's parser reads it; in ``fixed_pt`` the exponent compensates the right shift."""
         exponent = self.exponent + (self.shift if arithmetic is Arithmetic.FIXED else 0)
         return "*".join((f"{self.mantissa}", f"2^{exponent}", *self.factors))
 
@@ -106,8 +106,8 @@ class Product:
 class Trace:
     """A trace: each spike adds ``impulse``, each step multiplies by ``exp(-1 / tau)``.
 
-    The impulse is an integer from 1 to 127: Lava compares the fraction of a fractional one, 8 bits,
-    with a random number of 7 bits, so that .5 and .75 both add 1.
+    The impulse is an integer from 1 to 127. Lava compares the 8-bit fraction of a fractional impulse
+    with a random number of 7 bits, so that the fractions .5 and .75 both add 1.
 
     Raises:
         ParameterError: an impulse out of range, a tau that is not positive.
@@ -124,15 +124,15 @@ class Trace:
 
 
 def float_traces(impulses: NDArray[np.int64], tau: float, steps: int) -> NDArray[np.float64]:
-    """Values of traces 0 .. steps after the spike, shape (len(impulses), steps + 1)."""
+    """Values of the traces at 0 .. steps steps after a spike, shape (len(impulses), steps + 1)."""
     return np.asarray(impulses[:, None] * np.exp(-np.arange(steps + 1) / tau))
 
 
 def mean_integer_traces(impulses: NDArray[np.int64], tau: float, steps: int, epoch: Epoch) -> NDArray[np.float64]:
     """Mean over the random rounding of the integer traces, shape as :func:`float_traces`.
 
-    A step rounds ``v * exp(-1 / tau)`` down, or up if a random number r is below the fraction. With a
-    number for each step the mean is the exponential. But Lava draws one r an epoch: in an epoch
+    A step rounds ``v * exp(-1 / tau)`` down, or up if a random number r is below the fraction. If r were
+    drawn in each step, the mean would be the exponential. But Lava draws r once per epoch: in an epoch
     that is a window, a trace no longer falls once ``r < 1 - v * (1 - exp(-1 / tau))``.
     """
     if epoch is Epoch.STEP:
@@ -155,15 +155,15 @@ def pair_step(
     pre: int | None,
     post: int | None,
 ) -> float:
-    """What a window moves a weight whose neurons fire at these steps, or not at all (None).
+    """The weight change of a window in which the neurons fire at the steps ``pre`` and ``post``.
 
     Args:
-        products: the rule; at most one trace in each, since the mean of a product of two that are
-            rounded at random is not the product of their means.
-        traces: by name, the values 0 .. window steps after a spike.
-        epoch: when the engine updates.
-        window: in steps.
-        pre, post: steps, 0 .. window - 1.
+        products: the rule. Each product has at most one trace, since the mean of a product of two traces that
+            are rounded at random is not the product of their means.
+        traces: for each name of a trace its values at 0 .. window steps after a spike.
+        epoch: when the learning engine updates.
+        window: length of the window in steps.
+        pre, post: step of each neuron's spike, 0 .. window - 1; None for a neuron that does not fire.
     """
     spike = {"x": pre, "y": post}
     fired_at = sorted({t for t in (pre, post) if t is not None})

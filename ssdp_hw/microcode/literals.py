@@ -11,7 +11,7 @@ from ssdp_hw.microcode.learning_engine import EXPONENT_MAX, EXPONENT_MIN, MANTIS
 Real = NDArray[np.float64]
 
 _EXPONENTS = range(EXPONENT_MIN, EXPONENT_MAX + 1)
-# All that are not negative, ascending. (The mantissa -8 adds nothing: it is -4 * 2.)
+# All values of literals that are not negative, ascending. (The mantissa -8 adds no value: -8 is -4 * 2.)
 _MAGNITUDES = np.unique(np.outer(np.arange(MANTISSA_MAX + 1), 2.0 ** np.array(_EXPONENTS)))
 
 
@@ -21,7 +21,7 @@ def is_literal(value: float) -> bool:
 
 
 def nearest_literal(values: Real) -> Real:
-    """The nearest mantissa * 2**exponent."""
+    """For each value the nearest literal; of two that are equally near the smaller one."""
     magnitude = np.abs(values)
     above = np.clip(np.searchsorted(_MAGNITUDES, magnitude), 1, len(_MAGNITUDES) - 1)
     low, high = _MAGNITUDES[above - 1], _MAGNITUDES[above]
@@ -29,7 +29,11 @@ def nearest_literal(values: Real) -> Real:
 
 
 def mantissa_and_exponent(coefficient: float) -> tuple[int, int]:
-    """Mantissa and exponent, the smallest exponent that has one."""
+    """Mantissa and exponent of a literal, with the smallest exponent for which the mantissa is an integer.
+
+    Raises:
+        ParameterError: the coefficient is no literal.
+    """
     for exponent in _EXPONENTS:
         mantissa = coefficient / 2.0**exponent
         if abs(mantissa) <= MANTISSA_MAX and mantissa == int(mantissa):

@@ -1,13 +1,14 @@
-"""Convolutions as the kernels walk them: which runs of stored weights a spike adds to which runs of neurons.
+"""Tables of convolutions: the runs of kernel weights that a spike adds, and the runs of neurons that receive them.
 
-A spike at (channel, y, x) reaches, for each kernel row that meets y, neighbouring x of the output. The
-neurons of a population that convolutions reach are therefore kept channels last, and the kernel so that
-the taps that meet neighbouring outputs are neighbours, each with its output channels: one kernel row is one
-run, or a few where it is dilated or grouped.
+A spike at (channel, y, x) reaches neighbouring x of the output for each kernel row that overlaps y. Neurons of a
+population that convolutions reach are therefore stored with channels last, and kernels are stored so that taps for
+neighbouring outputs are neighbours, each with its output channels. One kernel row is then one run, or a few runs if
+the convolution is dilated or grouped.
 
-A table is an int32 array. It begins with ``SITE`` numbers for each source: where its rows begin and end in
-the table, where its runs begin and end, and where it begins in the kernel and in the target. A row is two
-numbers, offsets in kernel and target; a run is three, these offsets and a length. All are added up.
+A table is an int32 array. It begins with ``SITE`` numbers for each source: begin and end of its rows in the table,
+begin and end of its runs in the table, and its offsets in the kernel and in the target. A row has two numbers, an
+offset in the kernel and one in the target. A run has three numbers, two such offsets and a length. The place of a
+run is the sum of the offsets of source, row and run.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SITE, ROW, RUN = 6, 2, 3
 
 
 def channels_last(network: AnyNetwork) -> dict[str, Index]:
-    """For each population that convolutions reach, its neurons with the channels of these last."""
+    """For each population that convolutions reach the order of its neurons with channels as the last axis."""
     orders = {}
     for name in network.population_names:
         weights = [p.weight for p in network.incoming(name) if isinstance(p.weight, ConvWeight)]
@@ -39,17 +40,17 @@ def channels_last(network: AnyNetwork) -> dict[str, Index]:
 
 
 def has_table(weight: ConvWeight, *, last: bool) -> bool:
-    """Whether there are runs worth a table; the target's neurons are kept channels last or not."""
+    """Whether runs have more than one neuron, so that a table pays; ``last`` as in :func:`convolution_table`."""
     return last or weight.kernel.shape[0] == weight.groups
 
 
 def convolution_table(weight: ConvWeight, sources: Index, *, last: bool) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """The stored weights in the order of the runs, and the table.
+    """The kernel weights in the order of the runs, and the table.
 
     Args:
-        weight: the convolution, which :func:`has_table`.
-        sources: the sources in the order in which they are listed.
-        last: whether the target's neurons are kept channels last.
+        weight: a convolution for which :func:`has_table`.
+        sources: the presynaptic neurons in the order of their group.
+        last: whether the neurons of the target are stored with channels as the last axis.
     """
     c_out, c_in, *taps = weight.kernel.shape
     outputs, area = c_out // weight.groups, math.prod(weight.shape_out[1:])
@@ -87,13 +88,13 @@ def convolution_table(weight: ConvWeight, sources: Index, *, last: bool) -> tupl
 
 
 def _grouped(keys: Index, count: int, columns: Index) -> tuple[Index, Index]:
-    """Where the entries of each key begin (and the last end), and the columns sorted by key."""
+    """The first entry of each key, with the total at the end, and the columns sorted by key."""
     order = np.argsort(keys, kind="stable")
     return np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))]), columns[:, order]
 
 
 def _merged(x: Index, width: int, kernel: Index, out: Index, length: int) -> tuple[Index, Index]:
-    """Runs (kernel, out, length) by x, those joined that follow each other in kernel and target."""
+    """Runs (kernel, out, length) sorted by x; runs that are adjacent in both kernel and target are merged."""
     order = np.lexsort((kernel, x))
     x, kernel, out = x[order], kernel[order], out[order]
     follows = (np.diff(x) == 0) & (np.diff(kernel) == length) & (np.diff(out) == length)

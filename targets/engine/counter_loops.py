@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
-from numba.extending import overload
 
-from .jit import as_in, compiled_loop
+from .jit import as_in, compiled_loop, typed_overload
 from .plastic import CARRY, STOCHASTIC, Counters, WeightPlaces
 from .random_loops import fill_words, philox_words
 from .segments import BITS
@@ -102,7 +101,7 @@ def add(
     raise NotImplementedError("compiled code only")
 
 
-@overload(add)
+@typed_overload(add)
 def _add(
     value: types.Array,
     first: types.Integer,
@@ -290,7 +289,7 @@ def move_weights(
     raise NotImplementedError("compiled code only")
 
 
-@overload(move_weights)
+@typed_overload(move_weights)
 def _move_weights(
     weights: types.Array,
     places: NamedTupleType,

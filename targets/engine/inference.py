@@ -1,4 +1,4 @@
-"""Inference in the engine: from a drive to the arrays of the kernels and from these to a recording."""
+"""Inference in the engine: from a drive to the arrays of the compiled loops, and from these to a recording."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NO_REGISTERS = np.zeros((0, 0), np.int64)
 
 
 class State:
-    """What samples carry from step to step.
+    """The state of samples from one step to the next.
 
     Attributes:
-        origin: number of steps so far.
-        arrays: current, voltage and arriving input, one row a sample.
+        origin: number of steps that were run so far.
+        arrays: currents, voltages and the ring of arriving input, each with one row per sample.
     """
 
     def __init__(self, program: Program, rows: int) -> None:
@@ -37,7 +37,7 @@ class State:
 
 
 class EngineSession(Session):
-    """A run in pieces."""
+    """A run whose steps are given piece by piece; its state is carried from one piece to the next."""
 
     def __init__(self, program: Program, network: AnyNetwork, threads: object, info: Mapping[str, Any]) -> None:
         self._arguments = program, network, threads, info
@@ -62,16 +62,16 @@ def run_program(
     info: Mapping[str, Any],
     state: State | None = None,
 ) -> Recording:
-    """Run all samples of a drive, each thread its share.
+    """Run all samples of a drive on one or several threads.
 
     Args:
         program: the program of ``network``.
         network, drive, record: see :meth:`ssdp_hw.running.target.Target.run`.
-        threads: the option.
-        info: for the recording.
-        state: of all samples, to go on from and changed; otherwise each starts from the initial state.
+        threads: value of the option ``threads``.
+        info: the recording's ``info``.
+        state: the state of all samples before the first step, changed; None starts each sample from the initial state.
     """
-    # Not at the top: these load the compiled kernels.
+    # These imports are not at the top, since they load the compiled functions.
     layered = state is None and program.layered
     if layered:
         from .layer_loops import simulate_layers as simulate
@@ -118,7 +118,7 @@ def run_program(
         overflow = parts.sum(axis=0)
     else:
         count = min(thread_count(threads, drive.batch * drive.steps * program.start(-1)), drive.batch)
-        # Without a state to go on from one sample after the other has the same row.
+        # Without a given state each thread has a state of one row, which its samples use one after the other.
         share(lambda: run(alone(program.layout), state or State(program, 1), overflow, taken), max(count, 1))
     names = network.population_names
     spikes, v, u = (
@@ -137,7 +137,7 @@ def run_program(
 
 
 def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Int64Array, list[Array]]:
-    """For spikes, v, u the first trace column of each population (-1: not kept), and the traces."""
+    """The first column of each population in the traces of spikes, v and u (-1: not recorded), and the traces."""
     number = np.int64 if isinstance(network, FixedNetwork) else np.float64
     trace_columns, traces = [], []
     for variable, kind in (("spikes", np.bool_), ("v", number), ("u", number)):
@@ -149,7 +149,7 @@ def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Int64Arr
             else:
                 columns.append(-1)
         trace_columns.append(columns)
-        # Spikes are set where there is one; the others are written as a whole.
+        # The loops set the entries of spikes only, but write every entry of v and u.
         make = np.zeros if variable == "spikes" else np.empty
         traces.append(make((drive.steps, drive.batch, width), kind))
     return np.array(trace_columns, np.int64), traces

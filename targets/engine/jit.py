@@ -1,4 +1,8 @@
-"""How the kernels are compiled."""
+"""Decorators and small intrinsics of all compiled functions.
+
+A compiled loop runs over arrays that never overlap. A compiled driver calls loops, and may be called by several
+threads. An entry point is called from Python.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from numba.core.base import BaseContext
 from numba.core.compiler import Flags
 from numba.core.typing import BaseContext as TypingContext
 from numba.core.typing.templates import Signature
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from .segments import LINE
@@ -26,8 +30,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 def compiled_loop(function: F) -> F:
     """Compile a function whose array arguments never overlap, and that makes no array.
 
-    LLVM vectorises a loop over several arrays only if it knows that they are apart: it gives up beyond a few
-    checks at run time. Numba sets the same flag on the loops of its prange, but has no option for it.
+    LLVM vectorises a loop over several arrays only if it knows that they do not overlap, and it checks few pairs
+    at run time. Numba sets the flag ``noalias`` for its own prange loops, but has no option that sets it.
     """
     dispatcher: Any = compiled_driver(function)  # a Dispatcher, of which Numba declares no private attribute
 
@@ -42,38 +46,48 @@ def compiled_loop(function: F) -> F:
 def compiled_driver(function: F) -> F:
     """Compile a function that makes no array, whose arguments may overlap or be changed by other threads.
 
-    Without counts of references, which Numba would keep of every array that it passes on.
+    The flag ``_nrt=False`` omits the reference counts that Numba would update for every array it passes on.
     """
     return cast("F", nb.njit(nogil=True, error_model="numpy", _nrt=False)(function))
 
 
 def entry_point(function: F) -> F:
-    """Compile a function that Python calls, and keep it on disk."""
+    """Compile a function that Python calls, and cache it on disk."""
     return cast("F", _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy")(function)))
 
 
 def cached_driver(function: F) -> F:
-    """A :func:`compiled_driver` that is kept on disk, since it takes long to compile and several functions have it."""
+    """A :func:`compiled_driver` that is cached on disk, since it takes long to compile and several functions call it."""
     return cast(
         "F", _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
     )
 
 
 def _invalidated_by_sources(dispatcher: Any) -> Any:
-    """Keep what is compiled until any file of this package changes.
+    """Invalidate the cache on disk of a compiled function as soon as any file of this package changes.
 
-    Numba itself looks at the file of the function only, not at those of the functions that it calls.
+    Numba itself compares the file of the function only, not the files of the functions that it calls.
     """
     newest = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
-    # As part of the version: Numba checks that first, and cannot read the rest once a type in it is gone.
+    # The date is a part of the version, which Numba checks before it unpickles the types of the cached signatures;
+    # these may no longer exist.
     file = dispatcher._cache._cache_file
     file._version = f"{file._version}, sources of {newest}"
     return dispatcher
 
 
+def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
+    """Numba's ``overload``, whose functions may have other annotations than their implementations.
+
+    The functions that choose an implementation take Numba types, the implementations take values. Numba would
+    compare their annotations together with the names of their arguments, and refuse any difference.
+    """
+    return cast("Callable[[F], F]", overload(function, strict=False))
+
+
 @nb.njit(nogil=True)
 def aligned_zeros(count: int, zero: Scalar) -> NDArray[Scalar]:
-    """So many zeros of that type, from the begin of a line of the processor's memory on: vectors stay within one."""
+    """``count`` zeros of the type of ``zero``, aligned to a cache line so that no vector crosses one."""
     array = np.full(count + LINE, zero)
     first = -array.ctypes.data % LINE // array.itemsize
     return array[first : first + count]
@@ -93,7 +107,7 @@ def shift_left(typing: TypingContext, x: types.Type, n: types.Type) -> tuple[Sig
 
 @intrinsic
 def shifted(typing: TypingContext, x: types.Type, n: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
-    """``x << n`` of an integer; a float as it is, since the weights of float networks have no exponent."""
+    """``x << n`` of an integer; a float is returned unchanged, since weights of float networks have no exponent."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]

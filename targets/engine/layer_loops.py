@@ -1,8 +1,8 @@
-"""Networks without loops: population after population, and of each a block of neurons for many steps in a row.
+"""Networks without recurrent loops, run one population after the other, each block of neurons for many steps.
 
-What the time loop of :mod:`.step_loops` does step by step is done here in another order, with the same result: the
-weights and the state of a block stay in the processor's nearest memory for all these steps, and threads that share
-a sample meet after a population instead of after a step.
+These loops give the same result as :mod:`.step_loops` in another order. The weights and states of a block stay in the
+first-level cache for all these steps, and threads that share a sample wait at a barrier after each population instead
+of after each step.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from .thread_group_loops import barrier, next_sample, part
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, WeightArray, WordArray
 from .vectors import spike_word
 
-_AHEAD = 4  # steps whose input is asked for before it is read
+_AHEAD = 4  # number of steps by which the input raster is prefetched
 
 
 class LayerScratch(NamedTuple):
-    """What a thread needs for itself in :func:`run_layers`."""
+    """Memory of one thread for :func:`run_layers`."""
 
-    input_words: WordArray  # spikes of the inputs as those of neurons are in ``words`` of a team
-    active: Int32Array  # who fired, source after source and step after step
-    starts: Int64Array  # (group, step) where those of each step begin
-    sums: StateArray  # (step, neuron of a block) synaptic input
-    fired: ByteArray  # likewise, a byte for each spike
-    lanes: Int32Array  # overflows of each population, kind and lane in turn
+    input_words: WordArray  # spikes of the inputs, in the layout of ``ThreadGroup.words``
+    active: Int32Array  # lists of the sources that fired, by group and step
+    starts: Int64Array  # first entry of ``active`` of each (group, step)
+    sums: StateArray  # synaptic input (step, neuron of a block)
+    fired: ByteArray  # flags (step, neuron of a block)
+    lanes: Int32Array  # overflow counts by population, kind and lane
     before: StateArray  # voltages of a block before its steps
-    extremes: StateArray  # smallest and largest values of each lane in its steps
+    extremes: StateArray  # smallest and largest currents and voltages of each lane
 
 
 @entry_point
 def make_layer_scratch(layout: Layout, thread_group: ThreadGroup) -> LayerScratch:
-    """Room for one thread; ``team`` has as many rows of words as are kept."""
+    """Allocate the memory of one thread for :func:`run_layers`, for the steps in the rows of ``thread_group.words``."""
     rows, inputs, groups = thread_group.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
     return LayerScratch(
         np.zeros(thread_group.words.shape, np.uint64),
@@ -66,13 +66,13 @@ def _list_steps(
     first: int,
     steps: int,
 ) -> int:
-    """List who fired in ``steps`` steps from ``first`` on; returns where the list ends.
+    """List the sources of a group that fired in ``steps`` steps from ``first`` on; returns the end of the list.
 
     Args:
-        words: the row of a step is the step modulo their number; those of the group begin at ``at``.
-        size: of the group.
-        active: from ``begin`` on, written.
-        starts: in the row ``group`` where each step begins, and where the last ends, written.
+        words: spikes; the row of a step is the step modulo the number of rows, the group begins at ``at``.
+        size: number of sources of the group.
+        active: the list is written from ``begin`` on.
+        starts: row ``group`` is written: the first entry of each step, and the end of the last.
     """
     n, rows = begin, words.shape[0]
     row = first % rows
@@ -88,11 +88,11 @@ def _list_steps(
 def _read_steps(
     words: WordArray, at: int, raster: BoolArray, sample: int, channel: int, size: int, first: int, last: int
 ) -> None:
-    """Spikes of an input in steps first .. last - 1 of the raster."""
+    """Pack the spikes of an input in steps first .. last - 1 of the raster into words."""
     stride = raster.shape[1] * raster.shape[2]
     place = first * stride + sample * raster.shape[2] + channel
     for t in range(first, last):
-        if t + _AHEAD < last:  # from one step to the next they lie far apart
+        if t + _AHEAD < last:  # the channels of the next step are far away in memory
             fetch(raster, place + _AHEAD * stride, size)
         read_words(words, t % words.shape[0], at, raster, place, size)
         place += stride
@@ -114,9 +114,10 @@ def _send_steps(
     chunk: int,
     fresh: bool,
 ) -> None:
-    """Add to ``sums[k]`` the rows of who fired in the step ``first + k`` of the list, before ``skipped`` none.
+    """Add the weight rows of the sources that fired in step ``first + k`` of the lists to ``sums[k]``.
 
-    If ``fresh`` that replaces what was there.
+    Steps k below ``skipped`` have no spikes. If ``fresh`` the rows replace the sums. Other arguments are those of
+    :func:`.spike_loops.send_rows`.
     """
     for k in range(steps):
         begin, end = (starts[group, first + k], starts[group, first + k + 1]) if k >= skipped else (0, 0)
@@ -154,7 +155,10 @@ def _advance_steps(
     offset: int,
     size: int,
 ) -> None:
-    """Steps of the neurons start .. stop - 1, the first of which is the ``offset``-th of its population."""
+    """Advance the neurons start .. stop - 1 by ``steps`` steps, record them and pack their spikes into words.
+
+    The first of these neurons has the number ``offset`` in its population ``p``, which has ``size`` neurons.
+    """
     sums, fired, lanes, count = scratch.sums, scratch.fired, scratch.lanes, stop - start
     if trace_columns[1, p] < 0 and trace_columns[2, p] < 0:
         advance_quickly(
@@ -190,7 +194,7 @@ def _advance_steps(
 
 @compiled_loop
 def _pack_steps(words: WordArray, at: int, fired: ByteArray, first: int, steps: int, count: int) -> None:
-    """Spikes of a block of so many neurons in all steps as words."""
+    """Pack the flags of a block of ``count`` neurons in all steps into words."""
     rows = words.shape[0]
     row = first % rows
     wanted = ~np.uint64(0) if count == BITS else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
@@ -232,11 +236,13 @@ def run_layers(
 ) -> None:
     """Run one sample from the initial state through the steps begin .. end - 1 of the raster.
 
-    Args: as :func:`.step_loops.run_steps` has them, but for
-        origin: 0.
-        state: current and voltage are changed, while the input that is still to arrive is not kept.
-        team: with rows of words for some steps and those before that are still to arrive.
-        scratch: of this thread.
+    The arguments are those of :func:`.step_loops.run_steps` with these exceptions.
+
+    Args:
+        origin: must be 0.
+        state: currents and voltages are changed; input that has not arrived after the last step is lost.
+        thread_group: its words have rows for the steps of a block and for earlier steps whose spikes still arrive.
+        scratch: memory of this thread.
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     active, starts, sums, lanes = scratch.active, scratch.starts, scratch.sums, scratch.lanes
@@ -340,10 +346,11 @@ def simulate_layers(
     thread_group: ThreadGroup,
     taken: Int64Array,
 ) -> None:
-    """Run all steps of the raster of samples that are not taken yet; see :func:`run_layers`.
+    """Run all steps of the raster, one sample after the other, until all samples are taken.
 
     Args:
-        taken: how many there are; of this thread alone if a team shares each sample.
+        origin .. thread_group: as in :func:`run_layers`.
+        taken: as in :func:`.step_loops.simulate_steps`.
     """
     scratch = make_layer_scratch(layout, thread_group)
     sample = next_sample(taken)

@@ -1,8 +1,8 @@
 """One step of a block of neurons, in integers and in floats.
 
 The loops run over whole vectors of LANES neurons without a branch. Numba widens every integer
-operation to 64 bits; the int32 around each lets LLVM narrow it again, which is exact where the state
-of a fixed network fits int32 by the rules of :mod:`ssdp_hw.network.fixed_network`. Wider chips take int64 instead.
+operation to 64 bits; the conversion to int32 around each operation lets LLVM narrow it again. This is exact where the
+state of a fixed network fits int32 (see :func:`.program.state_type`). Wider chips use int64 instead.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
-from numba.extending import overload
 
-from .jit import compiled_loop, shift_left, shift_right
+from .jit import compiled_loop, shift_left, shift_right, typed_overload
 from .program import FixedNeurons, FloatNeurons
 from .segments import LANES
 from .types import ByteArray, Int32Array, Int64Array, IntegerNumber, IntegerType, StateArray
@@ -42,20 +41,22 @@ def advance(
     steps: int,
     stride: int,
 ) -> None:
-    """Some steps of the neurons start .. stop - 1, both multiples of LANES.
+    """Advance the neurons start .. stop - 1, both multiples of LANES, by some steps.
 
     Args:
-        neurons: their parameters; u, v: their state, changed.
-        ring: synaptic input; that of this step begins at ``slot`` and is set to zero.
-        bias: what is added to each neuron, in the row ``sample``.
-        fired: 1 for each neuron that fires, else 0, written; that of neuron j at ``offset + j``.
-        lanes: overflows of each population, kind and lane in turn, added to.
-        steps: how many; what lies at ``slot`` and ``offset`` for one lies ``stride`` further on for the next.
+        neurons: parameters of all neurons.
+        u, v: state of all neurons, changed.
+        ring: synaptic input; the input of neuron j in the first step is at ``slot + j``, and is set to zero.
+        bias: biases, of which the row ``sample`` is added.
+        fired: flags, written: 1 at ``offset + j`` if neuron j fires in the first step, else 0.
+        lanes: overflow counts by population, kind and lane, added to.
+        population: the population of these neurons.
+        steps: number of steps; from one step to the next ``slot`` and ``offset`` grow by ``stride``.
     """
     raise NotImplementedError("compiled code only")
 
 
-@overload(advance)
+@typed_overload(advance)
 def _advance(
     neurons: NamedTupleType,
     start: types.Integer,
@@ -125,18 +126,19 @@ def advance_quickly(
     before: StateArray,
     extremes: StateArray,
 ) -> None:
-    """:func:`advance` where nobody looks at currents and synaptic input afterwards.
+    """:func:`advance` for callers that read neither currents nor synaptic input afterwards.
 
-    Simple neurons take their steps without a look at overflows first; where one occurred, which is rare, these steps
-    are taken back.
+    Simple neurons take all steps without counting overflows. If the extremes of their state then show an overflow,
+    which is rare, their voltages are restored and :func:`advance` repeats the steps.
 
     Args:
-        before: scratch, as long as there are neurons; extremes: scratch, four times LANES.
+        before: scratch with an entry for each neuron.
+        extremes: scratch of four times LANES entries.
     """
     raise NotImplementedError("compiled code only")
 
 
-@overload(advance_quickly)
+@typed_overload(advance_quickly)
 def _advance_quickly(
     neurons: NamedTupleType,
     start: types.Integer,
@@ -213,10 +215,10 @@ def _advance_quickly(
 
 
 def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
-    """The step of a population whose state is held in that type.
+    """Make the compiled step of a population whose state has the type ``integer``.
 
-    A simple one, see :class:`.program.FixedNeurons`, needs half of the work, and the parameters of one neuron
-    instead of those of all, which fill a first-level cache: it is twice as fast.
+    The step of a simple population (``FixedNeurons.simple``) does half of the work and reads the parameters of one
+    neuron instead of all, which would fill a first-level cache. It is twice as fast.
     """
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
@@ -265,8 +267,8 @@ def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
                             neurons.down[j],
                             neurons.reset_mask[j],
                         )
-                    # ssdp_hw.arithmetic.decay: (x * kept) >> bits toward zero. With x = high * 2**bits + low it
-                    # is high * kept + ((low * kept + (2**bits - 1 if x < 0)) >> bits), which fits the type.
+                    # ssdp_hw.arithmetic.decay: (x * factor) >> bits toward zero. With x = high * 2**bits + low it is
+                    # high * factor + ((low * factor + (2**bits - 1 if x < 0)) >> bits), which fits the type.
                     raw_u = shift_left(ring[_index(slot) + j], shift)
                     if not simple:
                         old = u[j]
@@ -299,7 +301,10 @@ def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
 
 
 def _quick_step(integer: IntegerType) -> Callable[..., None]:
-    """A step of simple neurons as long as no register overflows: nothing is counted or put right, no current kept."""
+    """Make the compiled step of simple neurons that neither detects overflows nor stores currents.
+
+    It stores the extremes of currents and voltages instead, from which :func:`_within` tells whether one overflowed.
+    """
     sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
 
     def step(
@@ -420,8 +425,8 @@ def _advance_float(
                 j = first + _index(lane)
                 before = u[j]
                 x = neurons.decay_u[j] * before + neurons.gain_u[j] * (ring[_index(slot) + j] + bias[sample, j])
-                seen = before if neurons.old_current[j] else x
-                y = neurons.decay_v[j] * v[j] + neurons.gain_v[j] * seen + neurons.drift[j]
+                current = before if neurons.old_current[j] else x
+                y = neurons.decay_v[j] * v[j] + neurons.gain_v[j] * current + neurons.drift[j]
                 fires = y > neurons.fire_above[j]
                 after = y - neurons.down[j] if neurons.subtract[j] else neurons.v_reset[j]
                 u[j] = x
@@ -434,7 +439,7 @@ def _advance_float(
 
 @compiled_loop
 def count_overflows(overflow: Int64Array, sample: int, lanes: Int32Array) -> None:
-    """Move what the lanes have counted to ``overflow`` (batch, population, kind)."""
+    """Add the counts of all lanes to ``overflow`` (batch, population, kind), and set them to zero."""
     for k in range(len(lanes)):
         overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
         lanes[k] = 0

@@ -1,10 +1,10 @@
-"""A network flattened into the arrays that the kernels walk.
+"""A network flattened into the arrays that the compiled loops read.
 
-All inputs and populations share one index space of *sources* (who may fire); the populations' part
-of it is the space of *neurons* (who has state). Each begins at a multiple of ``LANES`` and is padded
-to one, so that the kernels work in whole vectors: a padding neuron has no input and never fires.
-Within a group sources lie in the network's order, but those that convolutions reach channels last.
-Rasters and traces have the network's order everywhere.
+A group is an input or a population. All groups share one index space of *sources*, which may fire; its second part,
+the populations, is the index space of *neurons*, which have state. Each group begins at a multiple of ``LANES`` and is
+padded to one, so that the loops work on whole vectors: a padding neuron has no input and never fires.
+The sources of a group are in the network's order, except in populations that convolutions reach: their channels are
+the last axis. Rasters and traces are always in the network's order.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ from .types import (
 
 
 class Layout(NamedTuple):
-    """Where groups lie: inputs first, then populations."""
+    """The places of all groups in the arrays: inputs first, then populations."""
 
-    channel_start: Int64Array  # of each input in the raster, with the total at the end
-    source_start: Int64Array  # of each group in the source space, with the total at the end
-    source_size: Int64Array  # of each group, without padding
-    moved: BoolArray  # of each group, whether its sources lie in another order than the network's
-    number: Int64Array  # of each source its number in the network's order of its group
-    slots: int  # steps ahead that synaptic input is kept for
-    zero: StateNumber  # a scalar of the state's type
+    channel_start: Int64Array  # first channel of each input in the raster, with the total at the end
+    source_start: Int64Array  # first source of each group, with the total at the end
+    source_size: Int64Array  # number of sources of each group, without padding
+    moved: BoolArray  # for each group whether its sources are in another order than the network's
+    number: Int64Array  # for each source its number in the network's order of its group
+    slots: int  # length of the ring of synaptic input: the longest delay + 1
+    zero: StateNumber  # 0 in the type of the state
 
 
 class FixedNeurons(NamedTuple):
-    """Parameters of every neuron of a fixed network, and the chip's widths, all of the state's type."""
+    """Parameters of every neuron of a fixed network, and widths of the chip, all in the type of the state."""
 
     decay_factor_u: IntegerStateArray  # 2**bits - du - offset
     decay_factor_v: IntegerStateArray
-    fire_above: IntegerStateArray  # fires if v > this
+    fire_above: IntegerStateArray  # a neuron fires if v exceeds this
     down: IntegerStateArray  # a spike makes v (v - down) & keep
     reset_mask: IntegerStateArray
     v_init: IntegerStateArray
-    simple: BoolArray  # of each population: see _is_simple
+    simple: BoolArray  # for each population whether it _is_simple
     decay_bits: IntegerNumber
     state_half: IntegerNumber
     activation_shift: IntegerNumber
@@ -75,7 +75,7 @@ class FloatNeurons(NamedTuple):
     gain_v: RealStateArray
     drift: RealStateArray
     fire_above: RealStateArray
-    down: RealStateArray  # what a subtracting reset takes off
+    down: RealStateArray  # amount that a subtracting reset subtracts from v
     v_reset: RealStateArray
     subtract: BoolArray
     old_current: BoolArray
@@ -84,11 +84,10 @@ class FloatNeurons(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Everything that a kernel needs to know of a network.
+    """All arrays of a network that the compiled loops need.
 
-    ``bias`` is what is added to each neuron in every step where the drive says nothing else, shape
-    (1, neurons). ``places`` gives for each plastic projection where its stored weights lie in
-    ``wiring.weights``.
+    ``bias`` of shape (1, neurons) is added in every step unless the drive has biases of its own. ``places`` has for
+    each plastic projection the places of its stored weights in ``wiring.weights``.
     """
 
     layout: Layout
@@ -98,25 +97,25 @@ class Program:
     places: dict[str, Places]
 
     def start(self, group: int) -> int:
-        """Where a group begins in the source space."""
+        """The first source of a group."""
         return int(self.layout.source_start[group])
 
     @property
     def channels(self) -> int:
-        """Where the neurons begin in the source space."""
+        """The number of sources before the first neuron, padding included."""
         return self.start(len(self.layout.channel_start) - 1)
 
     @cached_property
     def divisible(self) -> bool:
-        """Whether several threads can share the neurons: they cannot share the runs of a convolution."""
+        """Whether several threads can share the neurons of a sample; they cannot share the runs of a convolution."""
         return not (self.wiring.kind == CONVOLUTION).any()
 
     @cached_property
     def layered(self) -> bool:
-        """Whether population after population can be run, each for many steps: there are no loops and few delays.
+        """Whether :mod:`.layer_loops` can run one population after the other, each for many steps.
 
-        What arrives at a population of a float network must do so from all projections with the same delay, or
-        it would be added up in another order.
+        The network must have no loops and no long delays. In a float network all projections to a population must
+        have the same delay, since otherwise their inputs would be added in another order than step by step.
         """
         w = self.wiring
         if (w.kind != DENSE).any() or (w.source >= w.target).any() or self.layout.slots > _FEW_SLOTS:
@@ -126,28 +125,28 @@ class Program:
         )
 
     def in_order(self, values: Array) -> Array:
-        """Values of all neurons (last axis) from the network's order to that of the program."""
+        """Values of all neurons (last axis), given in the network's order, in the order of the program."""
         if not self.layout.moved.any():
             return values
         starts = np.repeat(self.layout.source_start[:-1], np.diff(self.layout.source_start))
         return np.ascontiguousarray(values[..., (starts + self.layout.number)[self.channels :] - self.channels])
 
     def ordered(self) -> Program:
-        """The program with its neurons and biases, which are in the network's order, in its own."""
+        """The program with neurons and biases permuted from the network's order to that of the program."""
         neurons: Any = self.neurons
-        each = len(neurons.v_init)  # other arrays have one value a population
+        each = len(neurons.v_init)  # the other arrays have one value for each population, or none
         moved = neurons._make(self.in_order(x) if np.size(x) == each else x for x in neurons)
         return replace(self, neurons=moved, bias=self.in_order(self.bias))
 
 
-_FEW_SLOTS = 16  # steps that are listed again and again
-_FEW_ROWS = 8  # with fewer 16 bits bring nothing
+_FEW_SLOTS = 16  # longest ring for layer_loops.py, which lists the spikes of all its steps again for each block
+_FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 bits to be faster
 
 _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
 
 
 def compiled_program(network: AnyNetwork, real: RealType = np.float64) -> Program:
-    """The program of a network, made once: the arrays of a network are read-only."""
+    """The program of a network, which is made once, since the arrays of a network are read-only."""
     programs = _compiled.setdefault(network, {})
     if real not in programs:
         programs[real] = compile_program(network, real)
@@ -161,7 +160,7 @@ def _largest_weight(network: FixedNetwork) -> int:
 
 
 def _weight_type(network: FixedNetwork) -> type[np.int8] | type[np.int16] | type[np.int32]:
-    """The narrowest type whose rows can be added up in 16 bits a few at a time, else int32."""
+    """The narrowest type of which _FEW_ROWS weights add up within 16 bits, else int32."""
     lowest = min((q.format.mantissa_min for q in network.projections), default=0)
     highest = max((q.format.mantissa_max for q in network.projections), default=0)
     if lowest >= -128 and highest <= 127:
@@ -172,8 +171,8 @@ def _weight_type(network: FixedNetwork) -> type[np.int8] | type[np.int16] | type
 def compile_program(network: AnyNetwork, real: RealType = np.float64, plastic: Collection[str] = ()) -> Program:
     """Flatten a network; a float network computes in the type ``real``.
 
-    Where projections are plastic all neurons keep the network's order, in which learning reads them;
-    convolutions that have several output channels are unrolled there, with copies of their weights.
+    If there are ``plastic`` projections, all neurons stay in the network's order, in which the learning loops read
+    them, and convolutions with several output channels are unrolled, with copies of their weights.
     """
     names = [*network.input_names, *network.population_names]
     sizes = np.array([network.size_of(name) for name in names], np.int64)
@@ -210,7 +209,7 @@ def compile_program(network: AnyNetwork, real: RealType = np.float64, plastic: C
 
 
 def _joined(parts: list[Array], dtype: DTypeLike, fill: Number = 0) -> Array:
-    """Arrays (n,) of the populations in the space of neurons."""
+    """Arrays (n,), one for each population, as one array over the index space of neurons, padded with ``fill``."""
     blocks = []
     for part in parts:
         block = np.full(padded(part.shape[-1]), fill, dtype)
@@ -224,10 +223,10 @@ def _flags(populations: Sequence[FixedPopulation | Population], flags: list[bool
 
 
 def state_type(chip: Chip) -> IntegerType:
-    """The integer type in which no step of this chip's neurons can turn around.
+    """The integer type in which no step of this chip's neurons can overflow.
 
-    It must hold u before its wrap (by the design rule of the activation register), a register and one
-    turn of it, threshold and bias, and the low bits of the state times a decay.
+    The type must hold u before its wrap (by the design rule of the activation register), a state plus or minus the
+    range of its register, threshold and bias, and the low bits of the state times a decay factor.
     """
     needed = max(
         chip.activation_bits,
@@ -240,7 +239,7 @@ def state_type(chip: Chip) -> IntegerType:
 
 
 def _is_simple(chip: Chip, p: FixedPopulation) -> bool:
-    """Whether all neurons are alike and no current outlives its step."""
+    """Whether all neurons have the same parameters, and their currents decay to 0 within a step."""
     if not p.uniform or p.du[0] + chip.current_decay_offset != 1 << chip.decay_bits:
         return False
     return not (p.spiking and p.vth[0] == 0)  # the padding's neurons, whose voltage is 0, would fire at 0 >= 0
@@ -285,7 +284,7 @@ def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
     for k, p in enumerate(populations):
         if not p.spiking:
             fire_above[k] = np.full(p.size, np.inf, real)
-        elif p.threshold is Comparison.AT_LEAST:  # v >= x is v > the number before x
+        elif p.threshold is Comparison.AT_LEAST:  # v >= x is the same as v > the largest float below x
             fire_above[k] = np.nextafter(fire_above[k], real(-np.inf))
     return FloatNeurons(
         decay_u=step("decay_u"),
@@ -303,7 +302,7 @@ def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
 
 
 def bias_table(network: AnyNetwork, drive: Drive, dtype: DTypeLike) -> Array:
-    """What is added in every step, shape (batch, neurons), or (1, neurons) if all samples share it."""
+    """Biases of every step, shape (batch, neurons), or (1, neurons) if all samples have the same."""
     parts: list[Array]
     if isinstance(network, FixedNetwork):
         parts = [drive.fixed_bias(network, p.name) for p in network.populations]

@@ -1,4 +1,4 @@
-"""The generator of :mod:`ssdp_hw.rules.philox`, compiled."""
+"""Compiled form of the random numbers of :mod:`ssdp_hw.rules.philox`."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def _round(words: UInt32Array, count: int, a: np.uint64, b: np.uint64) -> None:
 
 @compiled_loop
 def fill_words(words: UInt32Array, count: int, c0: int, c1: int, c2: int, k0: int, k1: int) -> None:
-    """The words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... as ``count`` columns of uint32.
+    """Write the words of the counters (c0, c1, c2, 0), (c0 + 1, c1, c2, 0), ... to ``count`` columns of ``words``.
 
-    Round by round, so that every round is made of vector operations.
+    Each round runs over all columns, so that LLVM vectorises it.
     """
     for i in range(count):
         words[0, i], words[1, i], words[2, i], words[3, i] = c0 + i, c1, c2, 0

@@ -1,4 +1,4 @@
-"""Registers of the first and the last spike of every source in a window."""
+"""Registers that hold the steps of the first and the last spike of every source in a window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_STEP = np.iinfo(np.int64).max
 
 @compiled_loop
 def restart_registers(first: Int64Array, last: Int64Array, row: int, member: int) -> None:
-    """Nobody has fired; the first member of a team has the registers."""
+    """Reset the registers of a row; the first member of a thread group does so for all."""
     if member == 0:
         if len(first):
             for i in range(first.shape[1]):
@@ -26,12 +26,12 @@ def restart_registers(first: Int64Array, last: Int64Array, row: int, member: int
 def register(
     first: Int64Array, last: Int64Array, row: int, source: int, active: Int32Array, begin: int, end: int, step: int
 ) -> None:
-    """Who fires in a step, later than those before.
+    """Write the spikes of a step to the registers; steps must come in ascending order.
 
     Args:
-        first, last: registers (row, source), changed; of shape (0, 0) if not wanted.
-        source: where the group begins.
-        active: from ``begin`` to ``end - 1`` who fires, by their place in the group.
+        first, last: registers (row, source), changed; a register of shape (0, 0) is not written.
+        source: first source of the group.
+        active: entries begin .. end - 1 are the sources that fire, numbered within the group.
     """
     if len(first):
         for k in range(begin, end):
@@ -54,7 +54,7 @@ def read_registers(
     silent: int,
     time_shift: int,
 ) -> None:
-    """Ticks of a group in a window: its spike times, and ``silent`` for those without one."""
+    """Write the tick of each neuron of a group in a window, ``silent`` for neurons that did not fire."""
     if by_last:
         for i in range(ticks.shape[1]):
             step = last[row, start + i]

@@ -9,12 +9,11 @@ import numba as nb
 import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
-from numba.extending import overload
 
 from ssdp_hw.rules.local import GATE_MAX
 
 from .counter_loops import commit_listed, list_pending
-from .jit import compiled_loop
+from .jit import compiled_loop, typed_overload
 from .plastic import CARRY, Counters, Gating, WeightPlaces
 from .types import CounterArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
@@ -49,7 +48,7 @@ def own_gate(gating: Gating, fired_pre: int, fired_post: int, pairs: int) -> Num
     raise NotImplementedError("compiled code only")
 
 
-@overload(own_gate)
+@typed_overload(own_gate)
 def _own_gate(
     gating: NamedTupleType, fired_pre: types.Integer, fired_post: types.Integer, pairs: types.Integer
 ) -> Callable[..., object]:
@@ -73,7 +72,7 @@ def gated(step: Number, gate: Number, applies: bool, bits: int, clip: float) -> 
     raise NotImplementedError("compiled code only")
 
 
-@overload(gated)
+@typed_overload(gated)
 def _gated(
     step: types.Number, gate: types.Number, applies: types.Boolean, bits: types.Integer, clip: types.Float
 ) -> Callable[..., object]:
@@ -112,7 +111,7 @@ def spread(
     raise NotImplementedError("compiled code only")
 
 
-@overload(spread)
+@typed_overload(spread)
 def _spread(
     evidence: types.Array,
     dense: types.Boolean,
@@ -185,7 +184,7 @@ def close_row(
     raise NotImplementedError("compiled code only")
 
 
-@overload(close_row)
+@typed_overload(close_row)
 def _close_row(
     value: types.Array,
     first: types.Integer,

@@ -1,4 +1,4 @@
-"""Running a program on several threads: each has samples of its own, or all share the neurons of one."""
+"""Run a program on several threads: each thread runs samples of its own, or all share the neurons of one sample."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from .program import Layout, Program
 from .segments import BITS, Array
 from .types import Int64Array, WordArray
 
-_LINE = 32  # numbers around one of int64 that keep others off its line of the cache
-_STEPS = 64  # of a block of neurons in a row, as long as
-_ROOM = 1 << 22  # sources times steps are no more: so many spikes are listed at most
-_WORTH_THREADS = 1_000_000  # updates that take longer than to wake threads
-_WORTH_SHARING = 8000  # neurons whose step takes longer than to meet
-_ADDITIONS = 20  # that take as long as the step of a neuron
+# Length of the int64 array around the barrier's counter: padding against false sharing of its cache line.
+_PADDING = 32
+# layer_loops.py runs a block of neurons for this many steps before the next block.
+_STEPS = 64
+# Upper limit of sources times steps, which bounds the length of a list of spikes; it may shorten _STEPS.
+_LISTED_SPIKES_MAX = 1 << 22
+# With fewer neuron updates than this a run takes less time than waking the threads.
+_WORTH_THREADS = 1_000_000
+# With fewer neurons than this one step takes less time than a barrier.
+_WORTH_SHARING = 8000
+# Number of additions of a weight that take as long as the update of one neuron.
+_ADDITIONS = 20
 
 
 @cache
@@ -35,11 +41,11 @@ def thread_count(option: object, updates: int) -> int:
     """The option ``threads`` as a number; None stands for all processors, or for one if that is faster.
 
     Args:
-        option: as the user gave it.
-        updates: sources times steps times samples; each takes a good part of a nanosecond.
+        option: value of the option.
+        updates: number of sources times steps times samples; an update takes about half a nanosecond.
 
     Raises:
-        ParameterError: no whole number, or more than there are processors.
+        ParameterError: the option is no whole number, or larger than the number of processors.
     """
     limit = available_threads()
     if option is None:
@@ -50,20 +56,20 @@ def thread_count(option: object, updates: int) -> int:
 
 
 def thread_group_size(option: object, program: Program, raster: Array, *, layered: bool) -> int:
-    """How many threads share the neurons of a sample; 1 if each has samples of its own.
+    """The number of threads that share the neurons of a sample; 1 if each thread runs samples of its own.
 
     Args:
-        option: ``threads`` as the user gave it.
-        program: whose neurons they are.
+        option: value of the option ``threads``.
+        program: the program of the network.
         raster: input spikes (time, batch, channels).
-        layered: whether they meet after a population, and not in each step.
+        layered: whether the threads wait at a barrier after each population, and not in each step.
     """
     steps, samples, _ = raster.shape
     if samples != 1 or not program.divisible:
         return 1
     neurons, synapses = len(program.neurons.v_init), program.wiring.weights.size
     if option is None:
-        most = neurons + synapses / _ADDITIONS  # if every source fired in every step
+        most = neurons + synapses / _ADDITIONS  # updates per step if every source fires in it
         if most < _WORTH_SHARING and most * steps < _WORTH_THREADS:
             return 1
         additions = np.count_nonzero(raster) / max(steps, 1) * synapses / max(program.start(-1), 1)
@@ -76,16 +82,17 @@ def thread_group_size(option: object, program: Program, raster: Array, *, layere
 
 @cache
 def _helpers() -> ThreadPoolExecutor:
-    """Threads beside the caller's, kept for the next run: to start one takes as long as a small run."""
+    """The pool of threads beside the caller's. All runs share it, since starting a thread takes as long as a small run."""
     return ThreadPoolExecutor(available_threads(), "ssdp-hw-engine")
 
 
-# Thread groups wait for all their members, so two that each have some of the helpers would wait for ever.
+# At most one thread group exists at a time: two groups that each had a part of the pool's threads would wait for
+# the missing members for ever.
 _one_thread_group = Lock()
 
 
 def _after_fork() -> None:
-    """A child has the pool, but not its threads."""
+    """Make a new pool and lock in a forked process, which inherits the pool's object but not its threads."""
     global _one_thread_group
     _helpers.cache_clear()
     _one_thread_group = Lock()
@@ -96,44 +103,45 @@ if hasattr(os, "register_at_fork"):
 
 
 def share(work: Callable[[], None], threads: int) -> None:
-    """Call ``work()`` on so many threads at once, each of which takes sample after sample as long as there are any.
+    """Call ``work()`` on ``threads`` threads at once; each call takes one sample after the other until none is left.
 
-    The work must release the global interpreter lock. What a sample gives does not depend on what
-    runs beside it, so neither does the result depend on the number of threads.
+    The work must release the global interpreter lock. Samples do not depend on each other, so the result does not
+    depend on the number of threads.
     """
     helpers = [_helpers().submit(work) for _ in range(threads - 1)]
     try:
         work()
     finally:
         for helper in helpers:
-            if not helper.cancel():  # one that has not begun finds nothing left to do
+            if not helper.cancel():  # a call that has not begun would find no sample left
                 helper.result()
 
 
 class ThreadGroup(NamedTuple):
-    """A thread's place among those that share each step of a sample.
+    """A thread's place in the group of threads that share each step of a sample.
 
-    ``words`` has rows for at least two steps in turn, so that one meeting a step is enough: nobody can be two steps
-    ahead of anybody.
+    ``words`` has rows for at least two steps, which are reused in turn. One barrier per step is therefore enough: no
+    thread can be two steps ahead of another, and overwrite words that the other still reads.
     """
 
-    words: WordArray  # uint64 (step, n): who fires, a bit each; those of group g begin at its start // BITS + g
-    counter: Int64Array  # int64, what they meet by, with a line of the cache for itself
+    words: WordArray  # spikes (row, word), a bit for each source; the words of group g begin at its start // BITS + g
+    counter: Int64Array  # the barrier's counter of arrivals, alone on its cache line
     member: int
     members: int
 
 
 def alone(layout: Layout) -> ThreadGroup:
-    """The team of a thread that has samples of its own."""
-    rows = layout.slots + min(_STEPS, max(1, _ROOM // int(layout.source_start[-1])))
+    """The thread group of a thread that runs samples of its own."""
+    rows = layout.slots + min(_STEPS, max(1, _LISTED_SPIKES_MAX // int(layout.source_start[-1])))
     words = np.zeros((rows, int(layout.source_start[-1]) // BITS + len(layout.source_start)), np.uint64)
-    return ThreadGroup(words, np.zeros(_LINE, np.int64)[_LINE // 2 :], 0, 1)
+    return ThreadGroup(words, np.zeros(_PADDING, np.int64)[_PADDING // 2 :], 0, 1)
 
 
 def together(work: Callable[[ThreadGroup], None], members: int, layout: Layout) -> None:
-    """Call ``work(team)`` for every member of a team, all at the same time; on one thread if there is a team already.
+    """Call ``work(thread_group)`` for every member of a thread group at the same time.
 
-    The work must release the global interpreter lock and, whatever the number of members, do the same.
+    If another thread group exists, one thread does all the work. The work must release the global interpreter lock,
+    and its result must not depend on the number of members.
     """
     first = alone(layout)
     if members <= 1 or not _one_thread_group.acquire(blocking=False):
@@ -144,7 +152,7 @@ def together(work: Callable[[ThreadGroup], None], members: int, layout: Layout) 
         try:
             work(first._replace(member=member, members=members))
         except BaseException:
-            first.counter[0] = np.iinfo(np.int64).max // 2  # nobody waits any more
+            first.counter[0] = np.iinfo(np.int64).max // 2  # releases the members that wait at a barrier
             raise
 
     try:

@@ -1,7 +1,7 @@
-"""Synapses as the kernels walk them, in segments.
+"""Synapses as the compiled loops read them, in segments.
 
-A segment has the synapses of one projection with one delay, stored by presynaptic neuron: of a dense one
-a spike adds one contiguous row, of a sparse one a list, of a convolution runs of its kernel.
+A segment has the synapses of one projection with one delay, stored by presynaptic neuron. A spike adds one
+contiguous row of a dense segment, one list of synapses of a sparse segment, or runs of the kernel of a convolution.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ N = TypeVar("N", int, Int64Array)
 # A dense array or a sparse one of SciPy, shape (post, pre).
 Matrix = TypeVar("Matrix", Array, sp.csr_array)
 
-LANES = 16  # neurons a block
-BITS = 64  # sources whose spikes make one word
-LINE = 64  # bytes that the processor fetches together
+LANES = 16  # neurons in a block, which the loops update as one vector
+BITS = 64  # sources in one word of spikes, a bit for each
+LINE = 64  # bytes in a cache line
 
 DENSE, SPARSE, CONVOLUTION = 0, 1, 2
 
 
 class Wiring(NamedTuple):
-    """Segments, one entry each in the int64 arrays; ``weights`` holds them one after the other.
+    """All segments: ``kind`` .. ``index_start`` have one entry per segment, ``weights`` has one segment after the other.
 
-    A dense segment is at ``weight_start`` a matrix (pre, post) in blocks of columns, see :func:`column_places`.
-    A sparse one has the row pointers ``indptr[pointer_start:]``, which count from ``weight_start``
-    and, in ``indices``, from ``index_start``. A convolution has its kernel at ``weight_start`` and in
-    ``indices`` a table of :mod:`.convolution`.
+    A dense segment is a matrix (pre, post) in blocks of columns at ``weights[weight_start]``; see
+    :func:`column_places`. A sparse segment has row pointers at ``indptr[pointer_start]``, which count from
+    ``weight_start`` in ``weights`` and from ``index_start`` in ``indices``. A convolution has its kernel at
+    ``weights[weight_start]`` and a table of :mod:`.convolution` at ``indices[index_start]``.
     """
 
     kind: Int64Array
@@ -50,11 +50,11 @@ class Wiring(NamedTuple):
     weights: WeightArray
     indptr: Int64Array
     indices: Int32Array
-    chunk: int  # how many rows can be added up in 16 bits, or in 32 if the weights have that many
+    chunk: int  # number of rows whose sum fits 16 bits, or 32 bits if the weights have 32
 
 
 def aligned(count: int, dtype: DTypeLike) -> Array:
-    """An array of so many entries from the begin of a line of the processor's memory on: vectors stay within one."""
+    """An uninitialised array of ``count`` entries, aligned to a cache line so that no vector crosses one."""
     size = np.dtype(dtype).itemsize
     raw = np.empty(count * size + LINE, np.uint8)
     first = -raw.__array_interface__["data"][0] % LINE
@@ -67,10 +67,10 @@ def padded(count: N) -> N:
 
 
 def column_places(pre: int, post: int) -> tuple[Array, Array]:
-    """Where a dense segment keeps the weights of each column: the first, and how far one row is from the next.
+    """For each column of a dense segment the place of its first weight, and the distance from one row to the next.
 
-    Its columns come in blocks of BITS, one after the other, each with all rows: what a block needs fits the
-    processor's nearest memory. The last block has the columns that are left, up to a multiple of LANES.
+    A segment is stored as blocks of BITS columns, each with all rows, so that the weights and states of a block fit
+    the first-level cache. The last block has the remaining columns, padded to a multiple of LANES.
     """
     column = np.arange(post)
     width = np.minimum(BITS, padded(post) - column // BITS * BITS)
@@ -78,7 +78,7 @@ def column_places(pre: int, post: int) -> tuple[Array, Array]:
 
 
 class Ends(NamedTuple):
-    """The groups that a projection joins, and the order of their sources where it is not the network's."""
+    """The source and target group of a projection, and the order of their neurons where it is not the network's."""
 
     source: int
     target: int
@@ -90,10 +90,10 @@ _NOWHERE = np.zeros(0, np.int64)
 
 
 class Places(NamedTuple):
-    """Where the stored weights of a plastic projection lie among the weights.
+    """The places of the stored weights of a plastic projection in ``Wiring.weights``.
 
-    In a matrix that of synapse (i, j) lies at ``starts[i] + j * strides[i]``. Otherwise weight k lies at ``at[k]``,
-    or if there is a ``first`` all of ``at[first[k]:first[k + 1]]`` are copies of it.
+    The weight of synapse (i, j) of a matrix is at ``starts[i] + j * strides[i]``. Otherwise stored weight k is at
+    ``at[k]``, or, if ``first`` is not empty, there are copies of it at all places ``at[first[k]:first[k + 1]]``.
     """
 
     at: NDArray[np.int64] = _NOWHERE
@@ -102,7 +102,7 @@ class Places(NamedTuple):
     strides: NDArray[np.int64] = _NOWHERE
 
     def read(self, weights: Array, shape: tuple[int, int]) -> Array:
-        """The stored weights of a projection of that shape (post, pre)."""
+        """The stored weights of a projection, in its order; ``shape`` is its (post, pre)."""
         if not len(self.starts):
             return weights[self.at[self.first[:-1]] if len(self.first) else self.at]
         post, pre = shape
@@ -115,7 +115,7 @@ class Places(NamedTuple):
 
 
 class Segments:
-    """Segments that are added one by one."""
+    """A list of segments to which projections are added one by one."""
 
     def __init__(self, dtype: DTypeLike) -> None:
         self.dtype = dtype
@@ -126,18 +126,21 @@ class Segments:
 
     @property
     def length(self) -> int:
-        """Number of weights so far: where the next segment's begin."""
+        """Number of weights so far, which is the place of the next segment's weights."""
         return sum(w.size for w in self.weights)
 
     def add(self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False) -> Places:
-        """Append the segments of a projection; for a plastic one where each stored weight lies is returned.
+        """Append the segments of a projection.
 
         Args:
             p: the projection.
             values: its stored weights; they act as value * 2**shift.
-            ends: what it joins.
-            shift: see ``values``.
-            plastic: whether it learns; it then joins groups in the network's order.
+            ends: its source and target group.
+            shift: exponent of its weights.
+            plastic: whether it learns; both groups must then be in the network's order.
+
+        Returns:
+            The places of the stored weights, empty unless ``plastic``.
         """
         if isinstance(p.weight, ConvWeight):
             return self._add_shared(p.weight, values, ends, (*ends[:2], int(p.delay), shift), plastic=plastic)
@@ -155,7 +158,7 @@ class Segments:
             chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
             self._add_sparse(head, _moved(_by_row(p, chosen, values[chosen]), ends).tocsc())
             if plastic:
-                # Counted from 1, so that no number looks like an entry that is not there.
+                # Numbers from 1 on, since sparse matrices may drop an entry 0.
                 numbers = np.arange(values.size)[chosen]
                 ordered = _by_row(p, chosen, numbers + 1).tocsc().data - 1
                 positions[ordered] = start + np.arange(ordered.size)
@@ -164,7 +167,7 @@ class Segments:
     def _add_shared(
         self, weight: ConvWeight, values: Array, ends: Ends, head: tuple[int, int, int, int], *, plastic: bool
     ) -> Places:
-        """A convolution, from its kernel or, where runs would be of single neurons, from a list of its synapses."""
+        """Append a convolution: as kernel and table, or as a sparse segment where runs would have a single neuron."""
         start = self.length
         numbered = weight.with_values(np.arange(weight.kernel.size))
         weight = weight.with_values(values)
@@ -173,19 +176,21 @@ class Segments:
             entries = self._kernel(numbered, ends) if plastic else None
         else:
             self._add_sparse(head, _moved(weight.unrolled(), ends).tocsc())
-            # Counted from 1, so that no number looks like an entry that is not there.
+            # Numbers from 1 on, since sparse matrices may drop an entry 0.
             counted = numbered.with_values(numbered.values + 1)
             entries = _moved(counted.unrolled(), ends).tocsc().data - 1 if plastic else None
         if entries is None:
             return Places(np.zeros(0, np.int64))
-        unused = np.flatnonzero(np.bincount(entries, minlength=values.size) == 0)  # taps that lie outside everywhere
+        unused = np.flatnonzero(
+            np.bincount(entries, minlength=values.size) == 0
+        )  # taps that no output reads, since they always lie in the padding
         self.weights.append(values[unused].astype(self.dtype))
         entries = np.concatenate([entries, unused])
         first = np.concatenate([[0], np.cumsum(np.bincount(entries, minlength=values.size))])
         return Places(start + np.argsort(entries, kind="stable"), first)
 
     def _add_dense(self, head: tuple[int, int, int, int], values: Array) -> None:
-        """A matrix of shape (post, pre)."""
+        """Append a matrix of shape (post, pre) as a dense segment."""
         post, pre = values.shape
         rows = aligned(pre * padded(post), self.dtype)
         rows[:] = 0
@@ -197,7 +202,7 @@ class Segments:
         self.weights.append(rows)
 
     def _add_sparse(self, head: tuple[int, int, int, int], columns: sp.csc_array) -> None:
-        """A matrix of shape (post, pre), by columns."""
+        """Append a sparse matrix (post, pre), given by columns, as a sparse segment."""
         starts = (sum(a.size for a in arrays) for arrays in (self.indptr, self.indices))
         self.rows.append((SPARSE, *head, self.length, *starts))
         self.weights.append(columns.data)
@@ -205,7 +210,7 @@ class Segments:
         self.indices.append(columns.indices.astype(np.int32, copy=False))
 
     def _kernel(self, weight: ConvWeight, ends: Ends) -> Array:
-        """The stored weights in the order in which they are added."""
+        """The kernel of a convolution in the order in which its table reads it."""
         return convolution_table(weight, np.zeros(0, np.int64), last=ends.target_order is not None)[0]
 
     def _add_convolution(self, head: tuple[int, int, int, int], weight: ConvWeight, ends: Ends) -> None:
@@ -216,7 +221,7 @@ class Segments:
         self.indices.append(table)
 
     def wiring(self, largest: int) -> Wiring:
-        """All segments; ``largest`` is the largest magnitude of an integer weight."""
+        """All segments as arrays; ``largest`` is the largest magnitude of an integer weight."""
         columns = np.array(self.rows, np.int64).reshape(len(self.rows), 8).T.copy()
         weights = _joined(self.weights, self.dtype)
         indptr, indices = _joined(self.indptr, np.int64), _joined(self.indices, np.int32)
@@ -225,7 +230,7 @@ class Segments:
 
 
 def _joined(parts: list[Array], dtype: DTypeLike) -> Array:
-    """The parts one after the other; each is let go of once it is copied, and a single one is not copied."""
+    """Concatenate arrays; a single array is returned itself. ``parts`` drops each array once it is copied."""
     if len(parts) == 1:
         return parts.pop()
     whole, end = aligned(sum(part.size for part in parts), dtype), 0
@@ -236,7 +241,7 @@ def _joined(parts: list[Array], dtype: DTypeLike) -> Array:
 
 
 def _by_row(p: BaseProjection, chosen: slice | Int64Array, values: Array) -> sp.csr_array:
-    """Some synapses of a projection as a sparse matrix (post, pre)."""
+    """The synapses ``chosen`` of a projection as a sparse matrix (post, pre)."""
     if p.is_sparse and isinstance(chosen, slice):
         return sp.csr_array((values, p.weight.indices, p.weight.indptr), shape=p.shape)
     rows, cols = p.synapse_indices
@@ -244,7 +249,7 @@ def _by_row(p: BaseProjection, chosen: slice | Int64Array, values: Array) -> sp.
 
 
 def _moved(matrix: Matrix, ends: Ends) -> Matrix:
-    """A matrix (post, pre) in the order of its ends."""
+    """A matrix (post, pre) with its rows and columns in the order of the groups of ``ends``."""
     if ends.target_order is not None:
         matrix = matrix[ends.target_order]
     return matrix if ends.source_order is None else matrix[:, ends.source_order]

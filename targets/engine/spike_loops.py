@@ -1,4 +1,4 @@
-"""Spikes: who fired as a list, and what that adds to the synaptic input."""
+"""Lists of the sources that fired, and the synaptic input that their spikes bring."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 from numba.core import types
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from .convolution import ROW, RUN, SITE
-from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, shifted
+from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, shifted, typed_overload
 from .segments import BITS, LINE
 from .types import FlagArray, Int32Array, Int64Array, StateArray, WeightArray, WordArray
 from .vectors import column_adder, compress, entry, lowest_bit, prefetch, spike_word
 
 _index = np.uint64
 
-# Without such an instruction LLVM would store entry by entry.
+# On processors without VBMI2 LLVM would store the entries of compress one by one.
 _HAS_COMPRESS = bool(get_host_cpu_features().get("avx512vbmi2"))
 
 
 @compiled_loop
 def append_bits(active: Int32Array, n: int, word: np.uint64, base: np.int32) -> int:
-    """What :func:`.vectors.compress` does, on any processor."""
+    """The operation of :func:`.vectors.compress` for processors without its instruction."""
     while word:
         active[_index(n)] = base + lowest_bit(word)
         word &= word - np.uint64(1)
@@ -37,19 +36,18 @@ append_word = compress if _HAS_COMPRESS else append_bits
 
 @compiled_loop
 def fetch(array: NDArray[np.generic], first: int, count: int) -> None:
-    """Ask for so many entries of an array from a flat index on, which are far away in memory."""
+    """Prefetch ``count`` entries of an array from the flat index ``first`` on."""
     for k in range(0, count, LINE // array.itemsize):
         prefetch(array, first + k)
 
 
 @compiled_loop
 def read_words(words: WordArray, row: int, at: int, flags: FlagArray, first: int, size: int) -> None:
-    """Flags of so many sources as bits of words.
+    """Pack the flags of ``size`` sources into words.
 
     Args:
-        words: in ``row`` those of the group begin at ``at``; written.
-        flags: a byte for each source, from flat index ``first`` on; not 0 where it fired.
-        size: how many.
+        words: the words of these sources begin at ``words[row, at]``; written.
+        flags: a byte for each source, from flat index ``first`` on; it is not 0 if the source fired.
     """
     whole = size // BITS * BITS
     for k in range(0, whole, BITS):
@@ -57,7 +55,7 @@ def read_words(words: WordArray, row: int, at: int, flags: FlagArray, first: int
     rest = size - whole
     if rest:
         word = np.uint64(0)
-        if whole:  # the last BITS, without those that the words before have
+        if whole:  # the last BITS flags, shifted by the flags that earlier words have
             word = spike_word(flags, first + size - BITS) >> np.uint64(BITS - rest)
         else:
             for k in range(rest):
@@ -67,11 +65,12 @@ def read_words(words: WordArray, row: int, at: int, flags: FlagArray, first: int
 
 @compiled_loop
 def list_words(words: WordArray, row: int, at: int, size: int, active: Int32Array, begin: int) -> int:
-    """List who fired of so many sources; returns how many.
+    """List the sources that fired among ``size`` sources; returns their number.
 
     Args:
-        words: in ``row`` those of the group begin at ``at``.
-        active: from ``begin`` on their indices, in order, written; up to BITS entries behind them are overwritten.
+        words: the words of these sources begin at ``words[row, at]``.
+        active: the indices of these sources are written from ``begin`` on, in ascending order; up to BITS entries
+            behind them are overwritten.
     """
     n = begin
     for k in range(0, size, BITS):
@@ -91,7 +90,7 @@ def _flush(total: StateArray, at: int, whole: StateArray, low: int, high: int, s
 
 @compiled_loop
 def _first_from(indices: Int32Array, begin: int, end: int, column: int) -> int:
-    """The first of some ascending entries that is at least ``column``."""
+    """The position of the first entry that is at least ``column`` among the ascending entries begin .. end - 1."""
     while begin < end:
         middle = (begin + end) >> 1
         if indices[_index(middle)] < column:
@@ -119,7 +118,7 @@ def _scatter(
     count: int,
     factor: int,
 ) -> None:
-    """Add the synapses of the active sources of a sparse segment, times ``factor``."""
+    """Add the weights of a sparse segment's active sources, times ``factor``, to ``total``."""
     shift = weight_start - index_start
     for k in range(begin, begin + count):
         i = pointer + active[_index(k)]
@@ -159,8 +158,8 @@ def _block_sender(*, fresh: bool) -> Callable[..., None]:
     return compiled_loop(send)
 
 
-# Both take the rows ``active[begin:end]`` of a block of ``wide`` columns, up to BITS, of a dense segment, to add them
-# to ``total[at:at + wide]`` or to replace that; the rest as in send_rows.
+# Both sum the rows ``active[begin:end]`` of a block of ``wide`` columns, at most BITS, of a dense segment. The first adds
+# the sums to ``total[at:at + wide]``, the second replaces these entries. Other arguments are those of send_rows.
 send_block, send_block_afresh = _block_sender(fresh=False), _block_sender(fresh=True)
 
 
@@ -180,16 +179,16 @@ def send_rows(
     shift: int,
     chunk: int,
 ) -> None:
-    """Add what a dense segment brings to the columns low .. high - 1 of its target.
+    """Add the spikes that a dense segment transmits to the neurons low .. high - 1 of its target.
 
     Args:
-        ring: synaptic input; the target's begins at ``at``.
-        weights: of all segments, of this one from ``start`` on; see :func:`.segments.column_places`.
-        width, pre: numbers of columns, with padding, and of rows.
-        low, high: the former a multiple of BITS, the latter too or ``width``.
-        active: list of the active sources, ``count`` of them from ``begin`` on.
+        ring: synaptic input; the input of the target begins at ``at``.
+        weights: weights of all segments; this segment begins at ``start``. See :func:`.segments.column_places`.
+        width, pre: number of columns, padding included, and number of rows.
+        low, high: columns; ``low`` is a multiple of BITS, ``high`` is one too or equals ``width``.
+        active: the sources that fired are the ``count`` entries from ``begin`` on.
         shift: the sum of an integer segment acts as sum * 2**shift.
-        chunk: how many rows 16 bits can hold.
+        chunk: number of rows whose sum fits 16 bits.
     """
     for column in range(low, high, BITS):
         wide = min(BITS, width - column)
@@ -214,11 +213,11 @@ def send_synapses(
     index_start: int,
     whole: StateArray,
 ) -> None:
-    """Add what a sparse segment brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
+    """Add the spikes that a sparse segment transmits to ``ring[at:at + width]``; see :func:`send_rows`, ``Wiring``."""
     raise NotImplementedError("compiled code only")
 
 
-@overload(send_synapses)
+@typed_overload(send_synapses)
 def _send_synapses(
     ring: types.Array,
     at: types.Integer,
@@ -347,7 +346,7 @@ def _add_runs(
     count: int,
     shift: int,
 ) -> None:
-    """Add the runs of the active sources of a convolution, times 2**shift (shift >= 0); see its table."""
+    """Add the runs of a convolution's active sources, times 2**shift (shift >= 0); see :mod:`.convolution`."""
     left = as_in(total, shift)
     for k in range(begin, begin + count):
         site = _index(table_start + SITE * active[_index(k)])
@@ -375,11 +374,11 @@ def send_runs(
     table_start: int,
     whole: StateArray,
 ) -> None:
-    """Add what a convolution brings to ``ring[at:at + width]``; see :func:`send_rows` and Wiring."""
+    """Add the spikes that a convolution transmits to ``ring[at:at + width]``; see :func:`send_rows` and ``Wiring``."""
     raise NotImplementedError("compiled code only")
 
 
-@overload(send_runs)
+@typed_overload(send_runs)
 def _send_runs(
     ring: types.Array,
     at: types.Integer,

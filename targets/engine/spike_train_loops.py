@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
-from numba.extending import overload
 from numpy.typing import DTypeLike
 
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_loops import add
-from .jit import as_in, cached_driver, compiled_driver, compiled_loop, shift_right
+from .jit import as_in, cached_driver, compiled_driver, compiled_loop, shift_right, typed_overload
 from .plastic import BY_TRACE, ByTrains, Plastic, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
@@ -174,7 +173,7 @@ def product(amplitude: Number, value: Number, shift: int) -> Number:
     raise NotImplementedError("compiled code only")
 
 
-@overload(product)
+@typed_overload(product)
 def _product(amplitude: types.Number, value: types.Number, shift: types.Integer) -> Callable[..., object]:
     def fixed(amplitude: int, value: int, shift: int) -> Number:
         return (amplitude * value + ((np.int64(1) << shift) >> 1)) >> shift
@@ -209,7 +208,7 @@ def step_trace(
     raise NotImplementedError("compiled code only")
 
 
-@overload(step_trace)
+@typed_overload(step_trace)
 def _step_trace(
     trace: types.Array,
     gains: types.Array,
@@ -344,7 +343,7 @@ def agreement_step(
     raise NotImplementedError("compiled code only")
 
 
-@overload(agreement_step)
+@typed_overload(agreement_step)
 def _agreement_step(
     numerator: types.Integer,
     denominator: types.Integer,

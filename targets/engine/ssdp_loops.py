@@ -16,11 +16,10 @@ import numba as nb
 import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
-from numba.extending import overload
 from numpy.typing import DTypeLike
 
 from .counter_loops import add, add_to_some, commit_listed
-from .jit import as_in, cached_driver, compiled_loop
+from .jit import as_in, cached_driver, compiled_loop, typed_overload
 from .plastic import ByTime, Counters, Gating, Plastic, largest_sizes
 from .row_loops import NEVER, add_shared, close_row, gated, own_gate, pending_threshold, spread
 from .segments import BITS
@@ -85,7 +84,7 @@ def within(value: CounterArray, x: Number, largest: int) -> Number:
     raise NotImplementedError("compiled code only")
 
 
-@overload(within)
+@typed_overload(within)
 def _within(value: types.Array, x: types.Number, largest: types.Integer) -> Callable[..., object]:
     def fixed(value: CounterArray, x: Number, largest: int) -> Number:
         limited: Number = as_in(value, min(max(x, -largest), largest))
@@ -185,7 +184,7 @@ def add_by_plan(
     raise NotImplementedError("compiled code only")
 
 
-@overload(add_by_plan)
+@typed_overload(add_by_plan)
 def _add_by_plan(
     value: types.Array,
     first: types.Integer,

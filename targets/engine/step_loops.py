@@ -1,4 +1,4 @@
-"""The time loop, once for integers and floats."""
+"""The loop over time steps, for networks of integers and of floats, with or without recurrent loops."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ def _record(
     start: int,
     moved: bool,
 ) -> None:
-    """Write the values of neurons low .. high - 1 of a group to its columns of a trace, in the network's order."""
+    """Write the values of neurons low .. high - 1 of a group to its columns of a trace, in the network's order.
+
+    Args:
+        trace: trace (time, batch, columns), written.
+        step, sample: row of the trace.
+        column: first column of the group.
+        values: values of all neurons; the group begins at ``first``.
+        size: number of neurons of the group, without padding.
+        number: ``Layout.number``; the group begins at ``start``. It is read if the neurons are ``moved``.
+    """
     if moved:
         for i in range(low, min(high, size)):
             trace[step, sample, np.uint64(column + number[np.uint64(start + i)])] = values[np.uint64(first + i)]
@@ -42,21 +51,21 @@ def _record(
 
 
 class Scratch(NamedTuple):
-    """What a thread needs for itself in the time loop."""
+    """Memory of one thread for the loop over steps."""
 
-    active: Int32Array  # for each group the list of who fired, with room for a word of them behind it
-    n_active: Int64Array
-    lanes: Int32Array  # overflows of each population, kind and lane in turn
-    whole: StateArray  # zeros, for sums that are rounded when they are complete
-    fired: ByteArray  # a byte for each neuron
-    input_words: WordArray  # spikes of the inputs as those of neurons are in ``words`` of a team
-    turn: Int64Array  # number of steps so far, of which a team keeps the spikes of two
-    parts: Int64Array  # of each group the first neuron that this thread computes, and one past the last
+    active: Int32Array  # for each group the list of sources that fired, with BITS more entries at its end
+    n_active: Int64Array  # for each group the number of sources that fired
+    lanes: Int32Array  # overflow counts by population, kind and lane
+    whole: StateArray  # sums of one segment before they are shifted; zeros between two calls
+    fired: ByteArray  # for each neuron whether it fired in this step
+    input_words: WordArray  # spikes of the inputs, in the layout of ``ThreadGroup.words``
+    turn: Int64Array  # number of steps so far; its parity selects the row of ``ThreadGroup.words``
+    parts: Int64Array  # for each group the first neuron that this thread computes, and one past the last
 
 
 @entry_point
 def make_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_group: ThreadGroup) -> Scratch:
-    """Room for the time loop of one thread."""
+    """Allocate the memory of one thread for :func:`run_steps`."""
     groups, inputs = len(layout.source_size), len(layout.channel_start) - 1
     parts = np.empty((groups, 2), np.int64)
     for g in range(groups):
@@ -100,18 +109,22 @@ def run_steps(
     """Run one sample from step ``begin`` to ``end - 1`` of the raster; at step 0 it starts from the initial state.
 
     Args:
-        origin: number of steps before those of the raster.
-        state: current, voltage and synaptic input still to arrive (one slot a step after the other), changed.
-            Sample k has the row ``k`` modulo the number of rows.
-        layout, wiring, neurons: the program.
-        raster: input spikes (time, batch, channels); bias: (1 or batch, neurons).
-        keep: for spikes, v, u (rows) and each population the first column of its trace, or -1.
-        spikes, v_trace, u_trace: traces (time, batch, columns), written; spikes are False before.
-        overflow: counts (batch, population, 3), added to.
-        first, last: step within begin .. end - 1 of the first and last spike of every source, written to ``row``;
-            of one that is silent NO_STEP and -1. Of shape (0, 0) if not wanted.
-        team: :class:`.run.ThreadGroup`; a member computes its neurons, and the first one writes spikes and registers.
-        scratch: of this thread.
+        origin: number of steps that were run before the first step of the raster.
+        state: currents, voltages and the ring of synaptic input that has not arrived yet (one slot for each step),
+            changed. Sample k has the row ``k`` modulo the number of rows.
+        layout, wiring, neurons: arrays of the program.
+        raster: input spikes (time, batch, channels).
+        bias: biases (1 or batch, neurons).
+        trace_columns: for spikes, v, u (rows) and each population the first column of its trace, or -1.
+        spikes, v_trace, u_trace: traces (time, batch, columns), written; all spikes must be False before.
+        overflow: overflow counts (batch, population, 3), added to.
+        first, last: registers, whose ``row`` is written: for every source the step, counted from ``begin``, of its
+            first and last spike; NO_STEP and -1 for a silent source. Shape (0, 0) if they are not read.
+        thread_group: each member computes its share of the neurons; the first member writes spikes and registers.
+        scratch: memory of this thread.
+        sample: number of the sample.
+        row: row of the registers.
+        begin, end: steps of the raster.
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     moved, number = layout.moved, layout.number
@@ -246,7 +259,7 @@ def run_steps(
                         index_start[s],
                         whole,
                     )
-        # Counts of 32 bits: so many steps of any population that fits in memory cannot fill them.
+        # 256 steps of any population that fits in memory cannot overflow the lanes' counts of 32 bits.
         if t % 256 == 255 or t == end - 1:
             count_overflows(overflow, sample, lanes)
 
@@ -255,7 +268,7 @@ def run_steps(
 def _restart(
     u: StateArray, v: StateArray, ring: StateArray, v_init: StateArray, zero: StateNumber, n: int, low: int, high: int
 ) -> None:
-    """The initial state of neurons low .. high - 1."""
+    """Set the neurons low .. high - 1 to their initial state."""
     for i in range(low, high):
         u[i], v[i] = zero, v_init[i]
         for at in range(i, len(ring), n):
@@ -281,10 +294,12 @@ def simulate_steps(
     thread_group: ThreadGroup,
     taken: Int64Array,
 ) -> None:
-    """Run all steps of the raster of samples that are not taken yet; see :func:`run_steps`.
+    """Run all steps of the raster, one sample after the other, until all samples are taken.
 
     Args:
-        taken: how many there are; of this thread alone if a team shares each sample.
+        origin .. thread_group: as in :func:`run_steps`.
+        taken: number of samples that are taken; a thread group that shares each sample has one such number per
+            member, otherwise all threads share it.
     """
     scratch = make_scratch(layout, neurons, thread_group)
     sample = next_sample(taken)

@@ -33,7 +33,7 @@ _PRECISIONS: Mapping[str, RealType] = {"float64": np.float64, "float32": np.floa
 
 
 class EngineTarget(Target):
-    """Numba kernels; compiled once and cached on disk."""
+    """Event-driven simulation in functions that Numba compiles once and caches on disk."""
 
     name = "engine"
     title = "fast engine: event-driven, batched, in Numba"
@@ -59,7 +59,7 @@ class EngineTarget(Target):
         ]
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """Rules that have no kernel."""
+        """Plastic projections whose rule has no compiled form."""
         known = ", ".join(kind.__name__ for kind in RULES)
         return [
             f"projection '{name}': its rule {type(rule).__name__} is none of {known}; the target 'spec' runs any rule"
@@ -68,7 +68,7 @@ class EngineTarget(Target):
         ]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
-        """Run all samples, each thread its share."""
+        """Run all samples, on one or several threads."""
         program = compiled_program(network, _precision(options))
         return run_program(program, network, drive, record, options["threads"], self._info())
 

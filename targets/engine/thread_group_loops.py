@@ -1,7 +1,7 @@
-"""Threads that share each step of one sample: they meet after the spikes of a step are known.
+"""The barrier of a thread group, whose threads share each step of one sample.
 
-To sleep and wake takes longer than a step, so they wait in a loop, and give the processor away only if that
-takes long, as where it has other work.
+Sleeping and waking take longer than a step. The threads therefore spin at the barrier, and yield the processor only
+after many turns, as they need where other processes use it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from numba.extending import intrinsic
 from .jit import compiled_driver
 from .types import Int64Array
 
-_TURNS = 1000  # of waiting before the processor is given away, some ten microseconds
+_TURNS = 1000  # turns of the waiting loop before a thread yields the processor, about ten microseconds
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 
 
 @intrinsic
 def _arrive(typing: TypingContext, counter: types.Array) -> tuple[Signature, Callable[..., ir.Value]]:
-    """Add 1 to the first entry for all threads to see; returns what it is then."""
+    """Add 1 to the first entry atomically; returns the sum."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -40,7 +40,7 @@ def _arrive(typing: TypingContext, counter: types.Array) -> tuple[Signature, Cal
 
 @intrinsic
 def _seen(typing: TypingContext, counter: types.Array) -> tuple[Signature, Callable[..., ir.Value]]:
-    """The first entry as the other threads left it."""
+    """Load the first entry atomically."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -53,7 +53,7 @@ def _seen(typing: TypingContext, counter: types.Array) -> tuple[Signature, Calla
 
 @intrinsic
 def _pause(typing: TypingContext) -> tuple[Signature, Callable[..., ir.Value]]:
-    """Leave the units of the processor to a thread that shares them."""
+    """Execute the pause instruction, which leaves the core to its other hardware thread."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -68,7 +68,7 @@ def _pause(typing: TypingContext) -> tuple[Signature, Callable[..., ir.Value]]:
 
 @intrinsic
 def _give_way(typing: TypingContext) -> tuple[Signature, Callable[..., ir.Value]]:
-    """Let another thread have the processor."""
+    """Yield the processor to another thread of the operating system."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -82,21 +82,21 @@ def _give_way(typing: TypingContext) -> tuple[Signature, Callable[..., ir.Value]
 
 @compiled_driver
 def next_sample(taken: Int64Array) -> int:
-    """The next sample that no thread has taken; ``taken`` is how many have been."""
+    """The next sample that no thread has taken; ``taken[0]`` counts the samples that are taken."""
     sample: int = _arrive(taken) - 1
     return sample
 
 
 @compiled_driver
 def barrier(counter: Int64Array, members: int) -> None:
-    """Wait until all members of a team have come here as often.
+    """Wait until all members of the thread group have called this function equally often.
 
     Args:
-        counter: int64, of the team, 0 before the first time.
-        members: how many; alone nothing is to be waited for.
+        counter: number of arrivals of all members, which they share, 0 before the first.
+        members: number of threads of the group; a single thread does not wait.
     """
     if members > 1:
-        # The n-th meeting is over when n * members have arrived; who comes counts itself, so n is known.
+        # The n-th barrier opens after n * members arrivals, and the number of this arrival gives n.
         arrived = _arrive(counter)
         wanted = (arrived + members - 1) // members * members
         turns = 0
@@ -109,7 +109,7 @@ def barrier(counter: Int64Array, members: int) -> None:
 
 @compiled_driver
 def part(count: int, member: int, members: int, unit: int) -> tuple[int, int]:
-    """Which of ``count`` things, in whole units, belong to a member: the first, and one past the last."""
+    """A member's share of ``count`` items, in whole units: the first item, and one past the last."""
     units = -(-count // unit)
     first, last = units * member // members * unit, units * (member + 1) // members * unit
     return min(first, count), min(last, count)

@@ -1,7 +1,7 @@
-"""Vector operations in LLVM's own language, where Numba's loops become slower ones or none.
+"""Vector operations written in LLVM's intermediate language, where LLVM does not vectorise Numba's loops well.
 
-LLVM splits these vectors into what the processor has. Addresses are flat: arrays must be contiguous, which
-their types are asked for.
+LLVM splits these vectors into registers of the processor. Indices are flat, so that arrays must be contiguous, which
+:func:`_address` checks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _address(context: BaseContext, builder: ir.IRBuilder, kind: types.Array, arr
 
 
 def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
-    """A vector from an address of its entries' type."""
+    """Load a vector of type ``kind`` from an address that points to its first entry."""
     return builder.load(builder.bitcast(address, kind.as_pointer()), align=1)
 
 
@@ -45,7 +45,7 @@ def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
 
 @intrinsic
 def spike_word(typing: TypingContext, flags: types.Array, at: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
-    """The BITS bytes from flat index ``at`` on as bits of one word: 1 where they are not 0."""
+    """A word whose bit k is 1 where byte ``at + k`` of the flags is not 0."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -63,7 +63,7 @@ def compress(
 ) -> tuple[Signature, Callable[..., ir.Value]]:
     """Write the positions of the bits of a word plus ``base`` to ``active[n:]``; returns where they end.
 
-    Up to BITS entries are written. Quick where the processor has an instruction for it (AVX-512 VBMI2).
+    Up to BITS entries are written. This is fast on processors that have an instruction for it (AVX-512 VBMI2).
     """
 
     def codegen(
@@ -99,7 +99,7 @@ def compress(
 def far_word(
     typing: TypingContext, values: types.Array, at: types.Type, low: types.Type, high: types.Type
 ) -> tuple[Signature, Callable[..., ir.Value]]:
-    """For the BITS entries from ``at`` on a word: 1 where one is at most ``low`` or at least ``high``."""
+    """A word whose bit k is 1 where entry ``at + k`` is at most ``low`` or at least ``high``."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -130,7 +130,7 @@ def entry(typing: TypingContext, array: types.Array, at: types.Type) -> tuple[Si
 
 @intrinsic
 def lowest_bit(typing: TypingContext, word: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
-    """The position of the lowest bit of a word that is not 0."""
+    """The position of the lowest set bit of a word; the word must not be 0."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -142,7 +142,7 @@ def lowest_bit(typing: TypingContext, word: types.Type) -> tuple[Signature, Call
 
 @intrinsic
 def prefetch(typing: TypingContext, array: types.Array, at: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
-    """Ask for the cache line of an entry that is soon read."""
+    """Prefetch the cache line of an entry that is read soon."""
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -158,7 +158,10 @@ def prefetch(typing: TypingContext, array: types.Array, at: types.Type) -> tuple
 
 
 def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
-    """An intrinsic that adds rows in so many columns, whose sums stay in registers; fresh ones replace what was."""
+    """An intrinsic that adds rows of weights in ``lanes`` columns, with the sums in registers.
+
+    If ``fresh`` the sums replace the entries of ``total`` instead of being added to them.
+    """
 
     @intrinsic
     def add_columns(
@@ -175,13 +178,13 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
         right: types.Type,
         chunk: types.Type,
     ) -> tuple[Signature, Callable[..., ir.Value]]:
-        """Add up the rows ``active[begin:end]`` in columns from ``start`` on, and that to ``total[at:at + lanes]``.
+        """Add the sum of the rows ``active[begin:end]`` in the columns from ``start`` on to ``total[at:at + lanes]``.
 
         Args:
             total: integers or floats, changed.
-            weights: rows of ``width`` entries, integers of at most the width of ``total`` or floats of its type.
-            left, right: what an integer sum is shifted by before it is added.
-            chunk: how many rows 16 bits can hold, if those of the weights are at most that; the sum of all must fit 32.
+            weights: rows of ``width`` entries, integers no wider than those of ``total`` or floats of its type.
+            left, right: left and right shift of an integer sum before it is added.
+            chunk: number of rows whose sum fits 16 bits (32 for weights of 32 bits); the whole sum must fit 32.
         """
 
         def codegen(
@@ -222,13 +225,13 @@ def add_where(
     amounts: types.Array,
     chunk: types.Type,
 ) -> tuple[Signature, Callable[..., ir.Value]]:
-    """For each row of ``active[begin:end]`` add its amount to those of ``total[at:at + BITS]`` whose bits are set.
+    """For each row of ``active[begin:end]`` add its amount to the entries of ``total[at:at + BITS]`` whose bits are set.
 
     Args:
         total: integers or floats, changed.
-        words: of row r the bits of these entries are ``words[first + r * stride]``.
-        amounts: of each row; integers of at most the width of ``total`` or floats of its type.
-        chunk: how many amounts 16 bits can hold, if they have at most that; the sum of all must fit 32.
+        words: the bits of row r are the word ``words[first + r * stride]``.
+        amounts: the amount of each row, integers no wider than those of ``total`` or floats of its type.
+        chunk: number of amounts whose sum fits 16 bits, if amounts have at most 16; the whole sum must fit 32.
     """
 
     def codegen(
@@ -255,7 +258,7 @@ def add_where(
 
 
 def _plus(builder: ir.IRBuilder, sum_: ir.Value, values: ir.Value) -> ir.Value:
-    """A sum with more added, which may be narrower integers."""
+    """A vector of sums plus a vector of values, whose integers may be narrower."""
     if not isinstance(sum_.type.element, ir.IntType):
         return builder.fadd(sum_, values)
     return builder.add(sum_, values if values.type == sum_.type else builder.sext(values, sum_.type))
@@ -272,15 +275,16 @@ def _add_up(
     *,
     fresh: bool = False,
 ) -> None:
-    """Add rows to the entries at an address: floats one row after the other, integers as a sum that is then shifted.
+    """Add rows to the entries at an address: floats row by row, integers as one sum that is then shifted.
 
     Args:
-        address: of entries of the type ``entry``.
-        kind: of a row.
-        add_row: makes of the number of a row and a sum the next sum.
-        rows: first, end, and how many at most in 16 bits.
-        shifts: of integers, left and right.
-        fresh: whether the entries are taken for zero.
+        address: address of the first entry.
+        entry: type of an entry.
+        kind: vector type of a row.
+        add_row: function from the number of a row and a sum to the next sum.
+        rows: first row, one past the last row, and number of rows whose sum fits 16 bits.
+        shifts: left and right shift of integers.
+        fresh: whether the sum replaces the entries.
     """
     begin, end, chunk = rows
     if not isinstance(entry, ir.IntType):

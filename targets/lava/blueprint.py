@@ -1,6 +1,7 @@
-"""A Lava network as data: which process, which parameters, what is connected to what.
+"""A Lava network as data: its processes, their parameters and their connections.
 
-The toolkit decides everything here; the worker, which may not have the toolkit, only builds.
+The toolkit makes this description in its own process. The worker, in which the toolkit need not be installed,
+builds the processes from it.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from numpy.typing import NDArray
 
 from ssdp_hw.network.graph import BaseProjection
 
-# Process classes of Lava itself; the others are ours.
+# Process classes that Lava itself has; all other kinds of node are in worker/processes.
 LAVA_KINDS = ("LIF", "Dense", "DelayDense", "LearningDense")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A member of Lava's ``SignMode``, which only the worker can name."""
+    """A member of Lava's enumeration ``SignMode``, by name, since only the worker can import Lava."""
 
     sign_mode: str
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function in the file of a module that needs nothing but NumPy."""
+    """A function of a module that imports NumPy alone, by the module's file and the function's name."""
 
     file: str
     name: str
@@ -52,10 +53,10 @@ class Node:
 
 @dataclass
 class Blueprint:
-    """Nodes and links (source node, its port, target node, its port) of one Lava runtime.
+    """The nodes of one Lava runtime, and its links (source node, source port, target node, target port).
 
     Attributes:
-        tag: tag of the ProcessModels, ``fixed_pt`` or ``floating_pt``.
+        tag: tag by which Lava selects ProcessModels, ``fixed_pt`` or ``floating_pt``.
     """
 
     tag: str
@@ -63,7 +64,7 @@ class Blueprint:
     links: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def components(self) -> list[Blueprint]:
-        """The connected parts: a Lava runtime holds only what is connected."""
+        """The connected components, since a Lava runtime holds one connected component alone."""
         group = {node.name: {node.name} for node in self.nodes}
         for source, _, target, _ in self.links:
             if group[source] is not group[target]:
@@ -81,7 +82,7 @@ class Blueprint:
         return [n.name for n in self.nodes if n.kind in LAVA_KINDS]
 
     def described(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Plain values for JSON, and the arrays that they refer to by key."""
+        """The blueprint as values for JSON, and the arrays to which these values refer by key."""
         arrays: dict[str, NDArray[Any]] = {}
 
         def plain(key: str, value: Any) -> Any:
@@ -132,18 +133,18 @@ def port_shape(batch: int, size: int) -> tuple[int, ...]:
 
 
 def shared_value(values: Iterable[Any]) -> Any | None:
-    """The one value that all have, as a plain number, or None."""
+    """The value that all entries have, as a Python number; None if they differ."""
     found = np.unique(np.asarray(values))
     return found[0].item() if found.size == 1 else None
 
 
 def per_sample(values: NDArray[Any], batch: int) -> NDArray[Any]:
-    """Values of shape (batch, n) or (1, n) for ports of :func:`port_shape`."""
+    """Values (batch, n) or (1, n) in a shape that broadcasts to :func:`port_shape`."""
     return values[0] if batch == 1 else values
 
 
 def synapse_delays(projection: BaseProjection) -> Any:
-    """Delays for our connections: one integer, or one a synapse in the layout of the weights."""
+    """Delays for a Connection node: one integer, or for each synapse its delay in the layout of the weights."""
     if isinstance(projection.delay, int) or projection.is_sparse:
         return projection.delay
     return projection.delay.reshape(projection.shape)

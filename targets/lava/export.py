@@ -1,7 +1,7 @@
 """A fixed network as Lava processes in the user's own program, or as a script that builds them.
 
-In the user's own process Lava's usual warnings hold: call ``stop()`` in any case, since without it
-the interpreter hangs at exit, and do not set a multiprocessing start method.
+A program that runs these processes itself has to call ``stop()`` even after an error, since otherwise the
+interpreter hangs at exit, and must not set a multiprocessing start method.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class LavaNetwork:
     step t acts in step t + 1 + delay.
 
     Attributes:
-        populations: by name; LIF or our Neurons: ports ``a_in``, ``s_out``, variables ``u``, ``v``.
-        projections: by name; Dense, DelayDense or our Connection: ports ``s_in``, ``a_out``.
+        populations: for each name a LIF or Neurons process, with ports ``a_in``, ``s_out`` and variables ``u``, ``v``.
+        projections: for each name a Dense, DelayDense or Connection process, with ports ``s_in``, ``a_out``.
         inputs: by input name, the ``s_in`` ports to which the user's source of spikes (shape
             (channels,)) has to be connected: ``for port in inputs[name]: source.s_out.connect(port)``.
     """
@@ -55,7 +55,7 @@ class LavaNetwork:
 
 
 def _blueprint(network: FixedNetwork) -> Blueprint:
-    """Populations and projections for one sample, without sources."""
+    """The populations and projections of a network for one sample, without sources of spikes."""
     one = Drive({}, 1, 1)
     blueprint = Blueprint("fixed_pt")
     blueprint.nodes += [fixed.population(network, p, one, own=False) for p in network.populations]
@@ -67,7 +67,7 @@ def _blueprint(network: FixedNetwork) -> Blueprint:
 
 
 def export(network: FixedNetwork) -> LavaNetwork:
-    """The network's Lava processes, connected, in this program; Lava's own wherever they are exact."""
+    """Make the network's connected Lava processes in this program, Lava's own wherever they are exact."""
     from .worker.compat import enable
 
     enable()
@@ -109,7 +109,7 @@ def export_script(network: FixedNetwork, path: str | os.PathLike[str]) -> tuple[
 
 
 def _write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under another name and then give it its own: nobody ever sees half of it."""
+    """Write a file under a temporary name and then rename it, so that no reader sees a part of it."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         try:
             write(file)
@@ -204,7 +204,7 @@ else:
 
 
 def _script(network: FixedNetwork) -> tuple[str, dict[str, Any]]:
-    """The script and its arrays; names go into it as Python literals only, since a file may have brought them."""
+    """The script and its arrays. Names go into the script as Python literals, since they may come from a file."""
     plain, arrays = _blueprint(network).described()
     kinds = sorted({node["kind"] for node in plain["nodes"]})
     ours = [kind for kind in kinds if MODULES[kind].startswith(PACKAGE)]
@@ -227,7 +227,7 @@ def _script(network: FixedNetwork) -> tuple[str, dict[str, Any]]:
 
 
 def _source(value: Any) -> str:
-    """The Python expression of a described parameter."""
+    """The Python expression of a parameter that :meth:`.Blueprint.described` made plain."""
     if not isinstance(value, dict):
         return repr(value)
     if "array" in value:

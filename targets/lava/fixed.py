@@ -1,4 +1,4 @@
-"""Nodes of a fixed network: Lava's own process where it says exactly the same, else ours."""
+"""Nodes of a fixed network: Lava's own process where it computes the same bits, else one of worker/processes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ssdp_hw.running.drive import Drive
 
 from .blueprint import Choice, Node, per_sample, population_node, port_shape, projection_node, synapse_delays
 
-# DelayDense builds a (delays * post, pre) matrix anew in every step, in int32 with a reduction:
-# beyond this many entries (about a millisecond) our Connection takes its place.
+# DelayDense rebuilds a (delays * post, pre) matrix of int32 in every step. For matrices with more entries than
+# this limit (about a millisecond per step) a Connection node takes its place.
 DELAY_DENSE_LIMIT = 1 << 16
 
 
 def widths(chip: Chip) -> dict[str, int]:
-    """The chip's widths under the names of our Neurons."""
+    """The chip's widths under the names of the parameters of the Neurons process."""
     return {
         "decay_bits": chip.decay_bits,
         "current_offset": chip.current_decay_offset,
@@ -34,7 +34,7 @@ LIF_WIDTHS = {"decay_bits": 12, "current_offset": 1, "voltage_offset": 0, "state
 
 
 def lif_expresses(chip: Chip, p: FixedPopulation) -> bool:
-    """Whether Lava's LIF is this population: shared parameters, reset to 0, ``v > vth``."""
+    """Whether Lava's LIF computes this population: shared parameters, reset to 0, ``v > vth``, LIF_WIDTHS."""
     return (
         p.uniform
         and p.spiking
@@ -52,7 +52,11 @@ def population(
     own: bool,
     restart: int = 0,
 ) -> Node:
-    """The process of a population; ``drive`` says how many samples there are and their biases."""
+    """The node of a population; ``drive`` gives the number of samples and their biases.
+
+    With ``own`` it is a Neurons node even where LIF would do. After every ``restart`` steps (never if 0) it
+    returns to the initial state.
+    """
     shape = port_shape(drive.batch, p.size)
     name = population_node(p.name)
     if not own and lif_expresses(network.limits, p):
@@ -94,11 +98,11 @@ def population(
 
 
 def projection(q: FixedProjection, *, batch: int, own: bool, restart: int = 0) -> Node:
-    """The process of a projection."""
+    """The node of a projection; ``own`` and ``restart`` as in :func:`population`."""
     name = projection_node(q.name)
     common = {"weights": q.matrix.astype(np.int32), "weight_exp": q.weight_exp}
     plain = batch == 1 and not own and not q.is_sparse and q.format.scale_bits == 8
-    # With its sign mode and bits stated, Dense leaves weights of that format as they are.
+    # Given sign mode and number of bits, Dense leaves weights of that format unchanged.
     stated = {"num_weight_bits": q.format.bits, "sign_mode": Choice(q.format.sign_mode.name)}
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {**common, **stated})

@@ -1,7 +1,8 @@
-"""Nodes of a float network: Lava's own process where it says the same up to rounding, else ours.
+"""Nodes of a float network: Lava's own process where it agrees up to rounding, else one of worker/processes.
 
-Lava's LIF has no gains: where it stands for a population, the gain of the synaptic input goes into
-the weights, its constant part into the bias, and u is scaled back when it is read.
+Lava's LIF has no gains. Where a LIF node stands for a population, the gain of the synaptic input goes into
+the weights of its incoming projections, the constant part of the input into the bias, and recordings of u are
+scaled back (:class:`Scaling`).
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from .fixed import DELAY_DENSE_LIMIT
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """What Lava's numbers of a population mean.
+    """How the variables of a LIF node relate to those of its population.
 
     Attributes:
-        gain: factor on its incoming weights, shape (n,).
-        u_scale, u_offset: the network's u is ``u_scale * u + u_offset`` of Lava's.
+        gain: factor on the incoming weights, shape (n,).
+        u_scale, u_offset: the network's u is ``u_scale * u + u_offset`` of Lava's u.
     """
 
     gain: Any = 1.0
@@ -36,7 +37,7 @@ class Scaling:
 
 
 def lif_expresses(network: Network, p: Population, bias: NDArray[np.float64]) -> bool:
-    """Whether Lava's LIF is this population once its gains are folded into the weights."""
+    """Whether Lava's LIF computes this population once its gains are folded into the weights."""
     c = network.coefficients(p.name)
     same = (c.decay_u, c.decay_v, p.neuron.parameter("v_threshold"))
     return (
@@ -47,13 +48,13 @@ def lif_expresses(network: Network, p: Population, bias: NDArray[np.float64]) ->
         and all(shared_value(x) is not None for x in same)
         and not p.neuron.parameter("v_reset").any()
         and bool(np.all(c.gain_v != 0))
-        # A constant input decays into u, which LIF has no bias for; without memory it acts on v.
+        # LIF has no bias for u, on which a constant input acts; without memory in u the bias of v stands for it.
         and (not bias.any() or not c.decay_u.any())
     )
 
 
 def population(network: Network, p: Population, drive: Drive, *, own: bool, restart: int = 0) -> tuple[Node, Scaling]:
-    """The process of a population, and what its numbers mean."""
+    """The node of a population, and the scaling of its variables."""
     shape = port_shape(drive.batch, p.size)
     name, c = population_node(p.name), network.coefficients(p.name)
     bias = drive.float_bias(network, p.name)
@@ -96,7 +97,7 @@ def population(network: Network, p: Population, drive: Drive, *, own: bool, rest
 
 
 def projection(q: Projection, gain: Any, *, batch: int, own: bool, restart: int = 0) -> Node:
-    """The process of a projection whose target wants its weights times ``gain``."""
+    """The node of a projection; ``gain`` is the :class:`Scaling` gain of its target, shape (n,) or a number."""
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
     per_row = np.diff(q.matrix.indptr) if q.is_sparse else q.shape[1]

@@ -1,4 +1,4 @@
-"""A run: jobs for the parts and batches of a network, and their recordings put together."""
+"""A run: one job for each component of a network and each batch, and their recordings joined."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .blueprint import Blueprint, Node, input_node, population_node, port_shape,
 from .floating import Scaling
 from .session import Job, run_jobs
 
-# By variable and population, the recordings of one batch after the other.
+# For each variable and population the recordings of all batches, in order.
 Pieces = dict[str, dict[str, list[NDArray[Any]]]]
 
 
 @dataclass
 class Plan:
-    """A network as a blueprint, and what the numbers of its populations mean.
+    """A network as a blueprint, and the scaling of its variables.
 
     Attributes:
-        blueprint: everything, connected or not.
-        scaling: by population, in a float network.
+        blueprint: all nodes, of one or several connected components.
+        scaling: for each population of a float network its scaling; empty for a fixed network.
     """
 
     blueprint: Blueprint
@@ -37,7 +37,7 @@ class Plan:
 
 
 def source_node(name: str, spikes: NDArray[np.bool_]) -> Node:
-    """Spikes of shape (time, batch, channels) as a source."""
+    """The node that sends spikes of shape (time, batch, channels)."""
     steps, batch, size = spikes.shape
     packed = np.packbits(spikes.reshape(steps, -1), axis=1)
     return Node(input_node(name), "SpikeSource", {"shape": port_shape(batch, size), "packed": packed})
@@ -82,9 +82,9 @@ class Task:
 
 
 def run_all(tasks: Sequence[Task], options: Mapping[str, Any]) -> list[Recording]:
-    """Run several tasks in one worker, each ``batch_size`` samples side by side at a time."""
+    """Run several tasks in one worker, each in batches of ``batch_size`` samples side by side."""
     jobs: list[Job] = []
-    origins: list[tuple[int, Plan]] = []  # of each job: number of its task, and its plan
+    origins: list[tuple[int, Plan]] = []  # for each job the number of its task, and its plan
     on_lava: list[list[str]] = []
     for number, task in enumerate(tasks):
         plans = _plans(task, options)
@@ -102,8 +102,8 @@ def run_all(tasks: Sequence[Task], options: Mapping[str, Any]) -> list[Recording
                 infos[number]["steps_seconds"] += results.seconds[index]
                 _collect(pieces[number], tasks[number], jobs[index], plan, partial(results.arrays, index))
     return [
-        Recording(_joined(kept["spikes"]), _joined(kept["v"]), _joined(kept["u"]), info=info)
-        for kept, info in zip(pieces, infos, strict=True)
+        Recording(_joined(piece["spikes"]), _joined(piece["v"]), _joined(piece["u"]), info=info)
+        for piece, info in zip(pieces, infos, strict=True)
     ]
 
 
@@ -122,9 +122,9 @@ def _jobs(task: Task, plan: Plan) -> list[Job]:
     }
     jobs = []
     for part in plan.blueprint.components():
-        kept = {node.name: wanted[node.name] for node in part.nodes if wanted.get(node.name)}
-        if kept:  # a part of which nothing is kept need not run
-            jobs.append(Job(part, task.drive.steps, kept))
+        recorded = {node.name: wanted[node.name] for node in part.nodes if wanted.get(node.name)}
+        if recorded:  # a component of which nothing is recorded need not run
+            jobs.append(Job(part, task.drive.steps, recorded))
     return jobs
 
 
@@ -144,7 +144,7 @@ def _joined(pieces: dict[str, list[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
 
 
 def _meant(values: NDArray[Any], variable: str, scaling: Scaling | None) -> NDArray[Any]:
-    """The network's numbers for Lava's, shape (time, batch, n); no scaling in a fixed network."""
+    """A variable of the network from Lava's, shape (time, batch, n); ``scaling`` is None in a fixed network."""
     if variable == "spikes":
         return values.astype(bool)
     if scaling is None:

@@ -1,12 +1,12 @@
 """Compiled learning rules on Lava's LearningDense: its own object, and runs in the worker.
 
-What Lava 0.10.0 does otherwise than one would think, and where it is dealt with:
+Lava 0.10.0 deviates from its documentation in five points, which this package deals with as follows:
 
 * ``u12`` is read as u1 times 2, impulses with a fraction are biased: :mod:`ssdp_hw.microcode.learning_engine`
   writes neither.
 * Products of two traces or of a trace and the weight are 8 and 32 times smaller in ``fixed_pt`` than in
-  ``floating_pt``: the exponents written for ``fixed_pt`` make up for it.
-* ``floating_pt`` refuses x0*y0: :mod:`.worker.learning_rule` lets it.
+  ``floating_pt``: the exponents that are written for ``fixed_pt`` compensate it.
+* ``floating_pt`` refuses x0*y0: :mod:`.worker.learning_rule` patches Lava to accept it.
 * ``floating_pt`` lets weights leave their range, ``fixed_pt`` makes weights even before the first step:
   :func:`run_microcode` raises instead.
 * Time constants below 1 work as long as no Var of the connection is set at run time: Lava then reads
@@ -36,7 +36,7 @@ _SEED_MAX = 2**31 - 1
 
 
 def learning_rule(code: Microcode, arithmetic: Arithmetic | str = Arithmetic.FIXED, rng_seed: int = 1) -> Any:
-    """Lava's ``Loihi2FLearningRule`` in this program, for a ``LearningDense`` of the user's own::
+    """Make Lava's ``Loihi2FLearningRule`` in this program, for a ``LearningDense`` of the user's own::
 
         code = ssdp_hw.compile_microcode(rule, window=32, scale=256)
         dense = LearningDense(weights=weights, learning_rule=learning_rule(code), name="plastic")
@@ -58,11 +58,16 @@ class MicrocodeRun:
     """Spikes for one LearningDense.
 
     Attributes:
-        code: its rule.
+        code: the rule of the LearningDense.
         arithmetic: ``fixed_pt`` or ``floating_pt``.
         pre, post: spikes, bool, shapes (time, pre) and (time, post).
-        weights: at the start, shape (post, pre); in ``fixed_pt`` even integers, as Lava makes them.
-        rng_seed: of the traces' random rounding. (That of the weights has a fixed seed in Lava.)
+        weights: weights before the first step, shape (post, pre); in ``fixed_pt`` even integers, since Lava
+            rounds the first weights to even.
+        rng_seed: seed of the random rounding of traces. (Lava fixes the seed of the rounding of weights.)
+
+    Raises:
+        ShapeError: spikes or weights of another shape, or no whole number of epochs.
+        ParameterError: a weight or seed out of range, or odd weights in ``fixed_pt``.
     """
 
     code: Microcode
@@ -98,7 +103,7 @@ class MicrocodeRun:
             raise ParameterError(f"microcode: rng_seed = {self.rng_seed} is outside 0 .. {_SEED_MAX}")
 
     def job(self) -> Job:
-        """One step more than the spikes have, whose beginning shows the last weights."""
+        """The job. It runs one step more than the spikes have, since a step records the weights that it began with."""
         dtype = np.int32 if self.arithmetic is Arithmetic.FIXED else np.float64
         nodes = [source_node(name, getattr(self, name)[:, None]) for name in ("pre", "post")]
         rule = LearningRule(self.code.lava_arguments(self.arithmetic, self.rng_seed))
@@ -112,7 +117,11 @@ class MicrocodeRun:
         return Job(blueprint, len(self.pre) + 1, {_DENSE: ["weights"]})
 
     def checked(self, weights: NDArray[Any]) -> NDArray[np.float64]:
-        """Weights at the beginning and after every epoch, from those of every step."""
+        """Weights before the first epoch and after every epoch, selected from the weights of every step.
+
+        Raises:
+            StateOverflowError: in ``floating_pt`` a weight left its range.
+        """
         kept = weights[:: self.code.t_epoch].astype(np.float64)
         if self.arithmetic is Arithmetic.FLOATING and np.any((kept < WEIGHT_MIN) | (kept > WEIGHT_MAX)):
             raise StateOverflowError(
@@ -125,10 +134,10 @@ class MicrocodeRun:
 def run_microcode(
     runs: Sequence[MicrocodeRun], *, python: str | None = None, time_limit: float = 600.0
 ) -> list[NDArray[np.float64]]:
-    """Run each on a LearningDense of its own; the weights of each: shape (epochs + 1, post, pre).
+    """Run each entry of ``runs`` on a LearningDense of its own; returns its weights, shape (epochs + 1, post, pre).
 
     Args:
-        runs: what to run, in one worker.
+        runs: spikes, rules and first weights; one worker runs them all.
         python, time_limit: see :class:`ssdp_hw.targets.lava.target.LavaTarget`.
 
     Raises:

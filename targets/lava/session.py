@@ -1,10 +1,10 @@
-"""The worker subprocess: started, watched and ended from here.
+"""Start, watch and end the worker subprocess.
 
-Lava's runtime does not fail cleanly: an exception in a model leaves its peers waiting for ever, and
+Lava's runtime does not fail cleanly: after an exception in a model the other processes wait for ever, and
 a killed parent leaves orphans. The worker is therefore a process of its own, in a session of its
-own, and dies whole (see :mod:`.worker.lifetime`): ending its first process ends all of them. Only
-Python's resource tracker stays a moment longer and unlinks the shared memory. All of them hold the
-worker's stderr, so the end of that stream is the proof that nothing is left.
+own, and the end of its first process ends all its processes (see :mod:`.worker.lifetime`). Only
+Python's resource tracker runs a moment longer and unlinks the shared memory. All these processes hold the
+worker's stderr open, so the end of that stream proves that all of them have ended.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ PYTHON_VARIABLE = "SSDP_HW_LAVA_PYTHON"
 # lava-nc declares Python < 3.11 and numpy < 2, which pip would obey.
 INSTALL = "pip install 'ssdp-hw[lava]' && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
 
-# Seconds that the processes of an ended worker may take to disappear.
+# Seconds to wait for the processes of an ended worker before a stronger signal is sent.
 GRACE = 10.0
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One Lava runtime: what to build, for how many steps, what to record.
+    """One Lava runtime: its network, its number of steps and its recordings.
 
     Attributes:
         blueprint: a connected network.
         steps: number of steps.
-        record: by population node, the variables to keep.
+        record: for each node that is recorded the names of its variables.
     """
 
     blueprint: Blueprint
@@ -53,11 +53,11 @@ class Job:
 
 
 class Results:
-    """What the jobs of a worker wrote.
+    """The files that the jobs of a worker wrote.
 
     Attributes:
-        versions: of Lava and what it ran on.
-        seconds: of the steps of each job, without compiling and starting its processes.
+        versions: versions of Lava, NumPy and Python in the worker.
+        seconds: for each job the seconds of its steps, without compiling and starting its processes.
     """
 
     def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
@@ -66,7 +66,7 @@ class Results:
         self.seconds: list[float] = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
 
     def arrays(self, number: int, node: str) -> dict[str, NDArray[Any]]:
-        """The arrays that a node of the job of that number wrote."""
+        """The arrays that a node of job ``number`` wrote, by name."""
         with np.load(self._folder / _file(number, self._jobs[number], node), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
 
@@ -84,10 +84,10 @@ def interpreter(python: str | os.PathLike[str] | None) -> str:
 
 @contextmanager
 def run_jobs(jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time_limit: float) -> Iterator[Results]:
-    """Run jobs one after the other in one worker; the results live as long as the context.
+    """Run jobs one after the other in one worker; the result files are deleted when the context ends.
 
     Raises:
-        TargetUnavailableError: the interpreter cannot be started.
+        TargetUnavailableError: the interpreter cannot be started, or it lacks a package.
         TargetRunError: a job failed, or all together took longer than ``time_limit`` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="ssdp-hw-lava-") as name:
@@ -111,7 +111,7 @@ def _write(jobs: Sequence[Job], folder: Path) -> None:
 
 def _work(python: str, folder: Path, time_limit: float) -> None:
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-    # Every Lava process would start a thread for each core of its own.
+    # Without these variables every Lava process would start one BLAS thread per core.
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [python, "-m", "worker", str(os.getpid()), str(folder)]
     try:
@@ -122,7 +122,7 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
             stderr=subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, **single, "PYTHONPATH": path},
-            cwd=folder,  # with -m Python looks for modules here first: nothing of the user's must match
+            cwd=folder,  # with -m Python searches this folder first, and no module of the user's may shadow the worker
         )
     except OSError as error:
         raise TargetUnavailableError(f"target 'lava': cannot start '{python}': {error}") from None
@@ -151,8 +151,8 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the worker and wait until all its processes are gone and its shared memory is unlinked."""
     process.kill()
-    # By the parent-death signal that is enough. Should it ever not be: Python's resource tracker
-    # ignores SIGTERM, and so still gets to unlink the shared memory.
+    # The parent-death signal ends the other processes. If one survives, SIGTERM comes first: Python's resource
+    # tracker ignores it and can still unlink the shared memory.
     for stronger in (signal.SIGTERM, signal.SIGKILL):
         try:
             process.communicate(timeout=GRACE)

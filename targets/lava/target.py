@@ -25,8 +25,8 @@ class LavaTarget(Target):
     """Intel's Lava on the CPU, in a worker subprocess.
 
     Fixed networks equal the specification bit for bit; float networks up to rounding, since Lava
-    multiplies by 1 - du and adds its inputs in an order of its own. Register overflows cannot be
-    seen. A call costs about a second for the worker, and each step some tenths of a millisecond for
+    multiplies by 1 - du and adds its inputs in an order of its own. Recordings have no overflow counts.
+    A call takes about a second to start the worker, and each step some tenths of a millisecond for
     every process of the network, hardly more for a large batch: give it many samples at once.
 
     ``info`` of a run names the populations and projections that ran on Lava's own processes, and the
