@@ -57,7 +57,7 @@ def entry_point(function: F) -> F:
 
 
 def cached_driver(function: F) -> F:
-    """A :func:`compiled_driver` that is cached on disk, since it takes long to compile and several functions call it."""
+    """Compile a driver and cache it on disk, since it takes long to compile and several functions call it."""
     return cast(
         "F", _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
     )

@@ -57,7 +57,7 @@ class FixedNeurons(NamedTuple):
     decay_factor_u: IntegerStateArray  # 2**bits - du - offset
     decay_factor_v: IntegerStateArray
     fire_above: IntegerStateArray  # a neuron fires if v exceeds this
-    down: IntegerStateArray  # a spike makes v (v - down) & keep
+    down: IntegerStateArray  # a spike sets v to (v - down) & reset_mask
     reset_mask: IntegerStateArray
     v_init: IntegerStateArray
     simple: BoolArray  # for each population whether it _is_simple

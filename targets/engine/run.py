@@ -82,7 +82,7 @@ def thread_group_size(option: object, program: Program, raster: Array, *, layere
 
 @cache
 def _helpers() -> ThreadPoolExecutor:
-    """The pool of threads beside the caller's. All runs share it, since starting a thread takes as long as a small run."""
+    """The pool of threads beside the caller's. All runs share it: starting a thread takes as long as a small run."""
     return ThreadPoolExecutor(available_threads(), "ssdp-hw-engine")
 
 

@@ -31,7 +31,7 @@ DENSE, SPARSE, CONVOLUTION = 0, 1, 2
 
 
 class Wiring(NamedTuple):
-    """All segments: ``kind`` .. ``index_start`` have one entry per segment, ``weights`` has one segment after the other.
+    """All segments: ``kind`` .. ``index_start`` have an entry for each segment, ``weights`` has all in a row.
 
     A dense segment is a matrix (pre, post) in blocks of columns at ``weights[weight_start]``; see
     :func:`column_places`. A sparse segment has row pointers at ``indptr[pointer_start]``, which count from

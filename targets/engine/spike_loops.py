@@ -158,8 +158,8 @@ def _block_sender(*, fresh: bool) -> Callable[..., None]:
     return compiled_loop(send)
 
 
-# Both sum the rows ``active[begin:end]`` of a block of ``wide`` columns, at most BITS, of a dense segment. The first adds
-# the sums to ``total[at:at + wide]``, the second replaces these entries. Other arguments are those of send_rows.
+# Both sum the rows ``active[begin:end]`` of a block of ``wide`` columns, at most BITS, of a dense segment. The first
+# adds the sums to ``total[at:at + wide]``, the second replaces these entries. Other arguments are those of send_rows.
 send_block, send_block_afresh = _block_sender(fresh=False), _block_sender(fresh=True)
 
 

@@ -225,7 +225,7 @@ def add_where(
     amounts: types.Array,
     chunk: types.Type,
 ) -> tuple[Signature, Callable[..., ir.Value]]:
-    """For each row of ``active[begin:end]`` add its amount to the entries of ``total[at:at + BITS]`` whose bits are set.
+    """Add the amount of each row ``active[begin:end]`` to the entries of ``total[at:at + BITS]`` whose bits are set.
 
     Args:
         total: integers or floats, changed.
