@@ -1,8 +1,7 @@
-"""Runtime device: all samples at once, as copies of every population side by side.
+"""The runner of the runtime device, which runs all samples at once as copies of every population side by side.
 
-Brian2 updates the neurons. Spikes are carried by a network operation, since Synapses would need
-the weights once a sample: the product of one weight matrix and the spikes of all samples delivers
-a projection.
+Brian2 updates the neurons. A network operation delivers the spikes of a projection by the product of one weight matrix
+and the spikes of all samples, since Brian2's Synapses would need a copy of the weights for each sample.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def exact_type(weights: Array, rows: NDArray[np.int64]) -> type[Any]:
 
     All partial sums are integers of at most the row's sum of magnitudes: float32 holds every
     integer up to 2**24, float64 up to 2**53 (beyond any chip's 32-bit activation). Weights that
-    are no integers stay float64.
+    are not integers stay float64.
     """
     if not np.issubdtype(weights.dtype, np.integer):
         return np.float64
@@ -57,14 +56,14 @@ class Segment:
         self._matrix = matrix.T.tocsr() if projection.is_sparse else matrix.toarray()
 
     def total(self, fired: NDArray[np.bool_]) -> Array:
-        """What arrives for spikes of shape (batch, pre): shape (batch, post)."""
+        """The input (batch, post) that spikes of shape (batch, pre) cause."""
         spikes = fired.astype(self._type)
         total = (self._matrix @ spikes.T).T if sp.issparse(self._matrix) else spikes @ self._matrix
         return shift(total.astype(np.int64), self._exponent) if self._integer else np.asarray(total)
 
 
 class Courier:
-    """Carries spikes, step by step: those of step t act in step t + 1 + delay."""
+    """Delivers spikes step by step: a spike of step t acts in step t + 1 + delay."""
 
     def __init__(self, network: AnyNetwork, neurons: Mapping[str, Neurons], drive: Drive) -> None:
         self._neurons, self._drive, self._step = neurons, drive, 0
@@ -81,7 +80,7 @@ class Courier:
         }
 
     def deliver(self) -> None:
-        """After the thresholds of a step: gather what was fired and hand out what acts next."""
+        """Collect the spikes of a step after its thresholds, and write the input of the next step."""
         for name, spiking in self._spiking.items():
             if spiking:
                 self.fired[name][:] = False

@@ -1,4 +1,4 @@
-"""A fixed population in Brian2: int64 state, and the chip's step as code that runs regularly.
+"""A fixed population in Brian2: int64 state, and the chip's step as code that Brian2 runs in every step.
 
 The code is that of :mod:`ssdp_hw.arithmetic` in Brian2's language, which has no shifts: ``//``
 rounds down, so the decay takes sign and magnitude apart. Every value is int64, since int32 state

@@ -56,7 +56,8 @@ THRESHOLD = """
 v_threshold : volt (constant)
 v_reset : volt (constant)
 """
-# What the group of the current sees of the membrane, where learning synapses need the spikes of their target.
+# Variables of the membrane that are linked to the group of the current, where learning synapses need the spikes of
+# their postsynaptic neurons.
 SEEN = """
 v : volt (linked)
 v_threshold : volt (linked)
@@ -120,6 +121,6 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
 
 
 def _set(group: Any, neuron: Neuron, names: list[str], setup: Setup) -> None:
-    """Set parameters, in SI units, which are Brian2's."""
+    """Set parameters, whose values are in SI units as Brian2's."""
     for name in names:
         setattr(group, f"{name}_", setup.repeated(neuron.parameter(name)))

@@ -26,8 +26,8 @@ class Gating:
     """How synapses find the gate of a window.
 
     Attributes:
-        code: sets ``gate``; empty if there is none. ``windows`` is the number of windows that ended.
-        namespace: what it needs.
+        code: code that sets ``gate``; empty if there is none. ``windows`` is the number of windows that ended.
+        namespace: constants and functions of that code.
         copy: variable of the target's neurons that holds the rule's own gate.
         counted: variable of both ends that shows whether a neuron has fired, for the own gate.
     """
@@ -75,7 +75,7 @@ def gate_neuron(
     restart: int,
     label: str,
 ) -> list[Any]:
-    """A neuron that counts who fired in a window, and makes the rule's own gate from it.
+    """A neuron that counts the neurons that fired in a window, and makes the rule's own gate from these counts.
 
     Args:
         rule, gating: see :func:`gating_of`.

@@ -1,4 +1,4 @@
-"""What learning rules need to know of the neurons: variables that spikes write, one a neuron."""
+"""Variables of neurons that spikes write and learning rules read, with one value for each neuron."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Memory:
     """A variable of every neuron of a population.
 
     Attributes:
-        name: of the variable.
+        name: name of the variable.
         start: its value at the start of a window.
-        keep: code for a neuron that fires; it runs after the synapses have seen the spike.
+        keep: code for a neuron that fires; it runs after the synapses' code for that spike.
         fade: code for the end of every step.
-        real: a float number, no integer.
+        real: whether the variable is a float instead of an integer.
     """
 
     name: str
@@ -45,17 +45,17 @@ def time_register(spike_time: SpikeTime, time_shift: int, steps: int) -> Memory:
 
 
 def spike_count() -> Memory:
-    """Spikes in the window."""
+    """A counter of a neuron's spikes in a window."""
     return Memory("spike_count", 0, "spike_count += 1\n")
 
 
 def equations(memories: Sequence[Memory], flag: str = "") -> str:
-    """The variables."""
+    """Brian2 equations that declare the variables."""
     return "".join(f"{m.name} : {'1' if m.real else 'integer'}{flag}\n" for m in memories)
 
 
 def types(memories: Sequence[Memory]) -> dict[str, Any]:
-    """Types of the variables."""
+    """The type of each variable."""
     return {m.name: np.float64 if m.real else np.int64 for m in memories}
 
 

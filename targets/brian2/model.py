@@ -1,4 +1,4 @@
-"""The groups of a whole network, fixed or float, and the few facts that differ between the two."""
+"""The groups of a whole network, fixed or float, and the properties in which the two differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .neurons import Neurons, Setup
 # delivered to the next step, v is reset, and recordings see the end of the step.
 SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
 
-# The step of a fixed network has no length that acts; Brian2 needs one.
+# Brian2 needs a length of the step; that of a fixed network has no effect.
 FIXED_STEP = 1e-3
 
 
@@ -29,7 +29,7 @@ def step_length(network: AnyNetwork) -> float:
 
 
 def state_type(network: AnyNetwork) -> type[Any]:
-    """Type of u and v."""
+    """The type of u and v."""
     return np.int64 if isinstance(network, FixedNetwork) else np.float64
 
 

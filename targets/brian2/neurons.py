@@ -1,4 +1,4 @@
-"""What the runners and the makers of Brian2 groups know of one population."""
+"""Settings from which the groups of one population are made, and the groups themselves."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Setup:
         clock: the clock of the steps.
         bias: constant input, shape (n,) or (copies, n), or by time and neuron.
         copies: how often the population is repeated side by side.
-        inboxes: for each variable that gathers input the power of two, at most 0, that scales its
-            sum. Only fixed networks have others than ``INBOX`` with 0.
-        memories: what learning rules need of its neurons.
-        counted_steps: overflows are counted in that many steps.
+        inboxes: for each variable that gathers input the exponent, at most 0, of the power of two by which its
+            sum is scaled. Float networks have ``INBOX`` with exponent 0 alone.
+        memories: variables of its neurons that learning rules read.
+        counted_steps: number of steps in which overflows are counted.
     """
 
     label: str
@@ -61,12 +61,12 @@ class Setup:
 
 @dataclass(frozen=True)
 class Neurons:
-    """The groups of one population.
+    """The Brian2 groups of one population.
 
     Attributes:
         receiver: the group with the inboxes and the bias.
         sender: the group with v and the registers, whose threshold makes the spikes.
-        current: group and variable that are the population's u.
+        current: the group and the name of the variable that has the population's u.
         starts: for each group the code that brings it to its initial state.
         window_start: code for the sender at the start of a window.
     """
@@ -78,5 +78,5 @@ class Neurons:
     window_start: str = ""
 
     def overflow(self) -> OverflowCount:
-        """What overflowed so far in a fixed population."""
+        """The overflow counts of a fixed population so far."""
         return OverflowCount(*(int(np.sum(self.sender.state(name)[:])) for name in OVERFLOW_COUNTS))

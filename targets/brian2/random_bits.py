@@ -59,5 +59,5 @@ def _function() -> Function:
     return function
 
 
-# Uniform integers of ``bits`` bits, one a synapse; see :func:`ssdp_hw.rules.philox.synapse_random`.
+# Uniform integers of ``bits`` bits, a number for each synapse; see :func:`ssdp_hw.rules.philox.synapse_random`.
 synapse_bits = _function()

@@ -1,8 +1,8 @@
-"""A network that is given one sample after the other, with Brian2's own Synapses.
+"""A network that runs one sample after the other, with Brian2's own Synapses.
 
-This is the form of C++ standalone, and of learning on every device. Everything returns to its
-initial state at the start of each sample, by code that runs on a clock of samples; what learning
-rules remember, at the start of each window, which is a sample or a part of it. Spikes from outside
+The C++ standalone device runs all networks in this form, and every device learns in it. Neurons return to their
+initial state at the start of each sample, by code that runs on a clock of samples. The memories of learning
+rules are reset at the start of each window, which is a sample or a part of it. Spikes of inputs
 are a TimedArray.
 """
 
@@ -28,8 +28,8 @@ from .neurons import INBOX, Setup
 from .session import Session
 from .synapses import STATIC, Bundle, SynapseModel, bundles, connect
 
-# Where two windows meet, in the slot "start": updates of synapses come first (order 0, 1, ..), then
-# what reads the memories of the old window, then the start of the new one.
+# Order of code in the slot "start" between two windows: updates of synapses come first (0, 1, ..), then the
+# recorders of the old window's memories, then the start of the new window.
 READ_MEMORIES, RESTART = 100, 101
 
 
@@ -42,12 +42,12 @@ class SampleSequence:
         senders: by input and population the group that fires.
         neurons: the groups of every population.
         synapses: (bundle, Brian2 synapses) of every projection that has synapses.
-        objects: all that belongs to the simulation; recorders may be added.
+        objects: all Brian2 objects of the simulation; recorders may be added.
 
     Args:
         network, drive: what to run.
         models: of the projections that are plastic.
-        memories: what the rules need of the neurons, by input and population.
+        memories: for each input and population the variables that learning rules read.
         windows: windows of a sample.
     """
 
@@ -96,7 +96,7 @@ class SampleSequence:
         )
 
     def _input(self, index: int, name: str) -> Any:
-        """A group that fires as the TimedArray says."""
+        """A group that fires at the spikes of an input, which are a TimedArray."""
         spikes = self._drive.spikes[name]
         raster = TimedArray(by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}")
         kept = self._memories.get(name, ())
@@ -117,7 +117,7 @@ class SampleSequence:
         return group
 
     def _restart(self, group: Any, code: str, clock: Any) -> None:
-        """Let a group begin anew by this code at every tick of a clock."""
+        """Let a group run this code, which resets it, at every tick of a clock."""
         if code:
             group.run_regularly(code, clock=clock, when="start", order=RESTART)
 
@@ -140,7 +140,7 @@ class SampleSequence:
         return bundle, group
 
     def raster(self, spikes: Any, steps: int) -> NDArray[np.bool_]:
-        """What a SpikeMonitor of a group saw in the first steps, shape (time, n)."""
+        """The spikes that a SpikeMonitor recorded in the first ``steps`` steps, shape (time, n)."""
         times, neurons = np.rint(np.asarray(spikes.t_) / self.clock.dt_).astype(np.int64), np.asarray(spikes.i)
         fired = np.zeros((steps, len(spikes.source)), bool)
         fired[times[times < steps], neurons[times < steps]] = True
@@ -150,8 +150,7 @@ class SampleSequence:
         """Run for that many steps.
 
         Returns:
-            The seconds that it took, without what can be done once for many runs: building the network, and
-            compiling it.
+            The seconds of the steps, without building and compiling the network.
 
         Raises:
             TargetRunError: code did not compile, or the compiled program failed.
@@ -168,12 +167,12 @@ class SampleSequence:
                 session.device.build(directory=str(session.directory / "project"), with_output=False)
             except RuntimeError as error:
                 raise TargetRunError(f"brian2: {error} C++ standalone needs a C++ compiler and make") from error
-            return float(session.device._last_run_time)  # as the program itself measured it
+            return float(session.device._last_run_time)  # seconds that the compiled program measured
         return time.perf_counter() - start
 
 
 def by_time(samples: NDArray[Any]) -> NDArray[Any]:
-    """Samples of shape (time, batch, n) one after the other: shape (batch * time, n)."""
+    """Concatenate samples (time, batch, n) in time: shape (batch * time, n)."""
     return np.ascontiguousarray(samples.transpose(1, 0, 2)).reshape(-1, samples.shape[2])
 
 

@@ -1,9 +1,9 @@
 """Synchrony counters in the engine: what adds weight changes to them, and what moves weights by them.
 
-See :mod:`ssdp_hw.rules.counter` for what they compute and :class:`.plastic.Plastic` for how they are
-kept. Three ways lead to the same bits: :func:`touch` changes some synapses of a row and through its base
-all others, :func:`add` changes every synapse of a row in vector operations; the former is exact as long as no
-synapse is cut that it does not touch, which the bounds of the row tell.
+See :mod:`ssdp_hw.rules.counter` for the arithmetic and :class:`.plastic.Plastic` for the layout of counters. Two
+functions lead to the same bits: :func:`add` changes every synapse of a row in vector operations;
+:func:`add_to_some` changes some synapses one by one, and all others through the base of the row. The latter is exact
+as long as no counter of the other synapses saturates, which the bounds of the row tell.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .types import CounterArray, Int32Array, Int64Array, UInt32Array, WeightArra
 from .vectors import far_word
 
 _index = np.uint64
-_WHOLE_ROW = 10  # the random number of one synapse costs as much as those of so many of a whole row
+# Drawing the random number of one synapse takes as long as drawing those of this many synapses of a whole row.
+_WHOLE_ROW = 10
 
 
 @compiled_loop
@@ -48,17 +49,19 @@ def add_to_some(
     """Add the same weight change to some synapses of a row, and list those that then reach ``limit``.
 
     Args:
-        value: counters less their base, changed; first: where the row begins.
-        members: entries begin .. end - 1 are the synapses, by their place in the row.
-        base, new_base: of the row, before and after.
-        c: :class:`.plastic.Counters`.
-        rows, row: the bounds of the row, which are widened to what is not listed.
-        limit: see :func:`list_reached`.
-        reached: synapses by their place in the row, appended to; n_reached: how many there are.
-        tally: how many counters were cut, added to.
+        value: counters minus the base of their row, changed.
+        first: first synapse of the row.
+        members: entries begin .. end - 1 are the synapses, as positions in the row.
+        base, new_base: base of the row before and after.
+        c: range of the counters.
+        rows, row: the bounds of the row, which are widened to the synapses that are not listed.
+        limit: see :func:`list_pending`.
+        pending: positions in the row of pending synapses, appended to.
+        n_pending: number of pending synapses so far.
+        tally: its first entry counts saturated counters, added to.
 
     Returns:
-        How many synapses are listed now.
+        The number of pending synapses.
     """
     least, most, full = rows[row, 1], rows[row, 2], 0
     low, high = c.low, c.high
@@ -92,11 +95,12 @@ def add(
     """Add one step to every synapse of a row; the base is 0 and the bounds are exact afterwards.
 
     Args:
-        value: counters less their base, changed; first, count: the row's.
-        step: of each synapse of the row.
-        c: :class:`.plastic.Counters`; a float network has no limits.
+        value: counters minus the base of their row, changed.
+        first, count: first synapse of the row, and number of its synapses.
+        step: step of each synapse of the row.
+        c: range of the counters; counters of a float network are unbounded.
         rows, row: base and bounds of the row, changed.
-        tally: how many counters were cut, added to.
+        tally: its first entry counts saturated counters, added to.
     """
     raise NotImplementedError("compiled code only")
 
@@ -169,13 +173,13 @@ def _add_row(
 
 @compiled_loop
 def list_pending(value: CounterArray, first: int, count: int, base: int, limit: int, pending: Int32Array) -> int:
-    """List the synapses of a row whose counters are at least ``limit`` in size; returns how many.
+    """List the synapses of a row whose counters have a magnitude of at least ``limit``; returns their number.
 
     Args:
-        value: counters less their base, with BITS entries more behind the last row.
-        first, count, base: the row's.
-        limit: see above.
-        reached: their places in the row, written; BITS entries longer than the row.
+        value: counters minus the base of their row, with BITS more entries after the last row.
+        first, count, base: first synapse, number of synapses and base of the row.
+        limit: smallest magnitude of a pending counter.
+        pending: their positions in the row, written; BITS entries longer than the row.
     """
     low, high, n = as_in(value, -limit - base), as_in(value, limit - base), 0
     for k in range(0, count, BITS):
@@ -205,14 +209,16 @@ def commit_listed(
     """Move weights by some counters of a row; see :func:`ssdp_hw.rules.counter.update_weights`.
 
     Args:
-        value: counters less their base, changed; first, length: the row's.
-        reached: the synapses, by their place in the row; count: how many.
-        c: :class:`.plastic.Counters`; index: number of weight updates before this one.
+        value: counters minus the base of their row, changed.
+        first, length: first synapse of the row, and number of its synapses.
+        pending: positions in the row of the ``count`` synapses to update.
+        c: range and rounding of the counters.
+        index: number of weight updates before this one.
         rows, row: base and bounds of the row; the bounds are widened.
-        weights: the program's, changed.
-        places: :class:`.plastic.Kept`, where the weights of the projection lie among them.
+        weights: ``Wiring.weights``, changed.
+        places: places of the projection's weights.
         words: scratch for random numbers, uint32 (4, n) with n > length / 4 + 1.
-        tally: its second entry counts weights that were cut.
+        tally: its second entry counts clipped weights, added to.
     """
     base, least, most, cut = rows[row, 0], rows[row, 1], rows[row, 2], 0
     k, rounding = c.lsb_shift, c.rounding
@@ -258,7 +264,7 @@ def commit_listed(
 def _move_copies(
     weights: WeightArray, at: Int64Array, first: Int64Array, stored: int, move: int, low: int, high: int
 ) -> bool:
-    """Move a stored weight wherever it lies; returns whether it was cut."""
+    """Move all copies of a stored weight; returns whether it was clipped."""
     begin, end = (first[stored], first[stored + 1]) if len(first) else (stored, stored + 1)
     wanted = weights[at[begin]] + move
     weight = min(max(wanted, low), high)
@@ -277,12 +283,13 @@ def move_weights(
     low: int,
     high: int,
 ) -> None:
-    """In a float network move the weights of the rows low .. high - 1 by what was gathered, and set that to zero.
+    """In a float network add the gathered steps of the rows low .. high - 1 to their weights, and set them to zero.
 
     Args:
-        weights: the program's, changed.
-        places: :class:`.plastic.Kept`; steps: by stored weight.
-        shared: whether synapses share them, so that the rows do not matter: all are moved.
+        weights: ``Wiring.weights``, changed.
+        places: places of the projection's weights.
+        steps: gathered step of each stored weight.
+        shared: whether synapses share stored weights; then all weights are updated, whatever the rows.
         row_start: first synapse of each row.
         low, high: rows.
     """
@@ -308,7 +315,7 @@ def _move_weights(
         low: int,
         high: int,
     ) -> None:
-        pass  # done with each row
+        pass  # weights of fixed networks are updated with each row
 
     def real(
         weights: WeightArray,

@@ -1,4 +1,4 @@
-"""Learning in the engine: from a plan to the arrays of the kernels and back."""
+"""Learning in the engine: from a plan to the arrays of the compiled loops and back."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .spike_train_loops import make_scratch as train_scratch
 from .ssdp_loops import make_scratch as time_scratch
 from .step_loops import make_scratch
 
-_SYNAPSES = 8  # whose step by a rule takes as long as one of a neuron
-_WORTH_WINDOW = 100_000  # of these, beside which to meet after a group is nothing
+_SYNAPSES = 8  # number of synapses whose weight changes take as long as the update of one neuron
+_WORTH_WINDOW = 100_000  # fewest neuron updates in a group of samples for which several threads pay
 
 
 def learn(
@@ -33,13 +33,13 @@ def learn(
 ) -> Learned:
     """Present the drive's samples and let the plan's projections learn; see :meth:`.Target.learn`.
 
-    The samples of one weight update run on several threads if they are enough to be worth it.
+    The samples between two weight updates run on several threads if there is enough work.
 
     Args:
-        network, drive, plan: as the target has them.
-        threads: the option.
-        info: for the result.
-        lazy: whether synapses that a window does not touch are changed through the base of their row.
+        network, drive, plan: as in :meth:`ssdp_hw.running.target.Target.learn`.
+        threads: value of the option ``threads``.
+        info: ``info`` of the result.
+        lazy: whether synapses that share a step may be changed through the base of their row.
     """
     program = compile_program(network, plastic=tuple(plan.rules))
     groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
@@ -124,12 +124,13 @@ def learn(
 def _thread_group(
     threads: object, program: Program, raster: Array, plastics: Sequence[Plastic], largest: int, windows: int
 ) -> tuple[int, int]:
-    """How the members of a team present samples, and how many they are.
+    """The presentation of samples (BY_SAMPLES, BY_NEURONS or BY_ONE), and the number of members.
 
     Args:
-        threads: the option.
-        program, raster, plastics: what there is to do.
-        largest: number of samples of the largest group; windows: of each sample.
+        threads: value of the option ``threads``.
+        program, raster, plastics: network, input spikes and projections that learn.
+        largest: number of samples of the largest group.
+        windows: number of windows of a sample.
     """
     steps, samples, _ = raster.shape
     learning = sum(p.value.size for p in plastics) * windows // _SYNAPSES
@@ -145,9 +146,9 @@ def _thread_group(
 
 
 def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64], int]:
-    """For spikes, v, u and each population the first column of its trace, or -1; and how many columns there are.
+    """For spikes, v, u and each population the first column of its trace, or -1; and the number of columns.
 
-    Only the spikes of the ends of rules by trains are kept.
+    Traces have the spikes of populations alone whose projections learn by STDP or SADP.
     """
     projections = [network.projection(name) for name, rule in plan.rules.items() if rule.keeps_raster]
     ends = {end for p in projections for end in (p.pre, p.post)}
@@ -178,7 +179,7 @@ def _ends(network: AnyNetwork, program: Program, name: str, trace_columns: NDArr
 def _observed(
     network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, p: Plastic, spikes: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """What the rule of a projection holds of its ends: registers, or the spikes of all windows."""
+    """The observations of a rule of its pre- and postsynaptic neurons: registers, or the spikes of all windows."""
     ends, per_sample = p.ends, plan.windows_per_sample
     if not plan.rules[name].keeps_raster:
         return p.pre, p.post
@@ -189,14 +190,14 @@ def _observed(
 
 
 def _windows(raster: NDArray[np.bool_], per_sample: int) -> NDArray[np.bool_]:
-    """Spikes of samples (time, sample, n) as windows (time, window, n)."""
+    """Cut the spikes (time, sample, n) of samples into windows (time, window, n)."""
     time, samples, n = raster.shape
     cut = raster.reshape(per_sample, time // per_sample, samples, n)
     return cut.transpose(1, 2, 0, 3).reshape(time // per_sample, samples * per_sample, n)
 
 
 def _counters(p: Plastic) -> NDArray[Any]:
-    """Counters with the bases of their rows."""
+    """The counters of all synapses, with the bases of their rows added."""
     value: NDArray[Any] = p.value
     if np.issubdtype(value.dtype, np.floating):
         return value

@@ -1,4 +1,4 @@
-"""Learning in the engine without a return to Python: windows are presented, then every rule takes its steps."""
+"""Learning in the engine without a return to Python: samples are presented, then every rule learns their windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from .step_loops import Scratch as StepScratch, run_steps
 from .thread_group_loops import barrier, part
 from .types import BoolArray, Int64Array, NumberArray, StateArray
 
-BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2  # how a team presents samples: each its own, all the same, or its first member
+# Presentation of samples by a thread group: each member runs samples of its own, all members share the neurons of each
+# sample, or the first member runs all samples.
+BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2
 
 
 @entry_point
@@ -46,21 +48,21 @@ def learn_groups(
     by_trains: TrainScratch | None,
     tallies: Int64Array,
 ) -> None:
-    """Present the samples of some groups and learn from them, as one member of a team.
+    """Present groups of samples and learn from them, as one member of a thread group. A weight update ends a group.
 
     Args:
         state .. last: as :func:`.step_loops.run_steps` has them, with a row of ``first`` and ``last`` for each window
             of a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
         plastics: the projections that learn; their counters are changed, as are the weights of ``wiring``.
-        windows: of each sample.
-        groups: for each the first sample, one past the last, and whether a commit follows.
-        done: number of commits before them.
-        team, solo: :class:`.run.ThreadGroup` of all members, and of this thread alone.
-        way: how samples are presented.
-        layers, stepwise: scratch of this thread for the way in which a sample runs; the other is None.
-        by_time, by_trains: scratch of this thread for rules of either kind; None if there are none. What an argument
-            that is None has no use for is not compiled.
-        tallies: for each projection counters and weights that were cut, added to.
+        windows: number of windows of a sample.
+        groups: for each group the first sample, one past the last, and whether a weight update follows.
+        done: number of weight updates before the first group.
+        thread_group, solo: the group of all members, and a group of this thread alone.
+        way: BY_SAMPLES, BY_NEURONS or BY_ONE.
+        layers, stepwise: memory of this thread for run_layers or run_steps; the other is None.
+        by_time, by_trains: memory of this thread for SSDP, and for STDP and SADP; None without such rules. Numba omits
+            the branches of arguments that are None.
+        tallies: for each projection the numbers of saturated counters and of clipped weights, added to.
     """
     member, members = thread_group.member, thread_group.members
     steps = raster.shape[0] // windows

@@ -1,6 +1,6 @@
-"""A plastic projection and its rule as the learning kernels take them: arrays and numbers only.
+"""A plastic projection and its rule as tuples of arrays and numbers, which the compiled loops take.
 
-All plastic projections of a run have the same types, so that the kernels can loop over them.
+All plastic projections of a run have the same types, so that compiled functions can loop over them.
 """
 
 from __future__ import annotations
@@ -48,63 +48,63 @@ _ROUNDINGS = {
     WeightRounding.STOCHASTIC: STOCHASTIC,
     WeightRounding.NEAREST: NEAREST,
 }
-# Counters of so many bits are kept in 32: a counter, its base and a weight change add up within them.
+# Counters of at most 29 bits are stored in 32 bits, in which a counter, the base of its row and a step add up.
 _NARROW_BITS = 29
 
 
 class Counters(NamedTuple):
-    """Range of the synchrony counters, and how they update weights."""
+    """Range of the synchrony counters, and rounding of the weight update."""
 
     low: int
     high: int
-    base_max: int  # how far the base of a row may lie from 0; -1 if every synapse is to be changed by itself
+    base_max: int  # largest magnitude of the base of a row; -1 if rows must have no base
     lsb_shift: int
     rounding: int
-    layer: int  # key of the random numbers
+    layer: int  # layer, key_low and key_high are the key of the random numbers
     key_low: int
     key_high: int
 
 
 class Gating(NamedTuple):
-    """The third factor, and the clip of a float rule."""
+    """The gate (third factor) of a rule, and the clip of a float rule."""
 
-    own: bool  # the rule makes its gate itself, from
-    origin: Number  # the offset, or the mean of a float gate
-    gain: Number  # the slope, or k
-    scale: Number  # the shift, or the deviation
-    bits: int
+    own: bool  # whether the rule makes the gate itself, from the next four numbers
+    origin: Number  # offset of an integer gate, mean of a float gate
+    gain: Number  # slope of an integer gate, k of a float gate
+    scale: Number  # shift of an integer gate, deviation of a float gate
+    bits: int  # fraction bits of an integer gate
     clip: float
 
 
 class ByTime(NamedTuple):
-    """SSDP."""
+    """Numbers of SSDP."""
 
-    plus_reach: int  # no step beyond so many ticks
-    minus_reach: int
-    skip_silent: bool
+    plus_reach: int  # distance in ticks from which on potentiation is 0
+    minus_reach: int  # distance in ticks from which on depression is 0
+    skip_silent: bool  # whether pairs in which no neuron fired keep their weight
     silent: int  # tick of a silent neuron
-    time_shift: int
-    last_spike: bool  # the last spike of a window counts, not the first
+    time_shift: int  # a tick has 2**time_shift steps
+    last_spike: bool  # whether the last spike of a window counts instead of the first
 
 
 class ByTrains(NamedTuple):
-    """STDP and SADP."""
+    """Numbers of STDP and SADP."""
 
     a_plus: Number
     a_minus: Number
     evidence_shift: int
-    decay_factor_plus: Number  # what a trace keeps in a step: of 2**DECAY_BITS, or a share
+    decay_factor_plus: Number  # factor of a trace in a step; an integer counts 2**-DECAY_BITS
     decay_factor_minus: Number
     impulse: Number
     trace_max: Number
     nearest: bool
     kappa_bits: int
-    largest: Number  # step of one event; of SADP that of a window
-    chunk: int  # how many of what is added up 16 bits can hold
+    largest: Number  # largest step of one spike (STDP) or of one window (SADP)
+    chunk: int  # number of gains, or of coincidences, whose sum fits 16 bits
 
 
 class WeightPlaces(NamedTuple):
-    """Where the stored weights lie among the program's, see :class:`.segments.Places`, and their range."""
+    """The places of the stored weights in ``Wiring.weights``, see :class:`.segments.Places`, and their range."""
 
     at: Int64Array
     first: Int64Array
@@ -115,11 +115,11 @@ class WeightPlaces(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """Where source and target lie: in the source space, and as columns of the rasters."""
+    """The places of the presynaptic and postsynaptic groups: their first source, and their columns in rasters."""
 
     pre_start: int
     post_start: int
-    pre_input: bool  # whether the source is an input, so that its spikes lie in the input raster
+    pre_input: bool  # whether the presynaptic group is an input, whose spikes are in the input raster
     pre_column: int
     post_column: int
     pre_size: int
@@ -129,27 +129,27 @@ class Ends(NamedTuple):
 class Plastic(NamedTuple):
     """One plastic projection, its synapses in row-major order.
 
-    A synchrony counter is ``value + rows[row, 0]``: what a window does to all synapses of a row that it
-    does not touch is added to the base of the row alone. ``rows[row, 1]`` and ``rows[row, 2]`` bound the
-    counters of the row, so that most windows need not look at them to know that none is cut, and most
-    weight updates not to know that none moves its weight. Synapses that share stored weights have one row for all.
+    A synchrony counter is ``value + rows[row, 0]``. The second term is the base of the row, to which a window adds the
+    step that most synapses of the row have in common. ``rows[row, 1]`` and ``rows[row, 2]`` are bounds of the
+    counters of the row. From these bounds most windows know without reading the counters that none saturates, and most
+    weight updates that no weight moves. Synapses that share stored weights have one row for all.
     In a float network ``value`` holds the steps gathered since the last weight update.
     """
 
-    kind: int
-    dense: bool  # every row has all presynaptic neurons, so that ``cols`` is empty
-    shared: bool  # synapses share stored weights
+    kind: int  # BY_TIME, BY_TRACE or BY_AGREEMENT
+    dense: bool  # whether every row has all presynaptic neurons; ``cols`` is then empty
+    shared: bool  # whether synapses share stored weights
     row_start: Int64Array  # first synapse of each postsynaptic neuron, with the total at the end
     cols: Int64Array  # presynaptic neuron of each synapse
     stored: Int64Array  # stored weight of each synapse, if they share
     places: WeightPlaces
-    value: CounterArray  # with BITS entries behind it
-    rows: Int64Array  # int64 (rows, 3): see above
-    gates: NumberArray  # from outside (window, post); empty if there are none
-    plus: NumberArray  # SSDP's step by distance in ticks if both ends fired
-    minus: NumberArray  # what SSDP takes off otherwise
-    pre: Int64Array  # SSDP's registers: ticks (window, n), written
-    post: Int64Array
+    value: CounterArray  # counter of each stored weight; its buffer has BITS more entries, which list_pending reads
+    rows: Int64Array  # base, lower and upper bound of each row, shape (rows, 3)
+    gates: NumberArray  # gates from outside, shape (window, post); empty if there are none
+    plus: NumberArray  # SSDP's step by distance in ticks if both neurons fired
+    minus: NumberArray  # SSDP's depression by distance in ticks if a neuron was silent
+    pre: Int64Array  # SSDP's registers of the presynaptic neurons: ticks (window, n), written
+    post: Int64Array  # SSDP's registers of the postsynaptic neurons
     counters: Counters
     gating: Gating
     by_time: ByTime
@@ -176,7 +176,7 @@ def plastic(
     *,
     lazy: bool,
 ) -> Plastic:
-    """A projection of a plan for so many samples; ``steps`` is the length of a window."""
+    """A plastic projection of a plan for ``batch`` samples, whose windows have ``steps`` steps."""
     p, rule = network.projection(name), plan.rules[name]
     trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
     row_start, cols = _rows(p)
@@ -217,7 +217,7 @@ def plastic(
 
 
 def largest_sizes(plastics: Sequence[Plastic]) -> tuple[int, int, int, int]:
-    """Most neurons of either end, most counters of a row, and most of those that share stored weights, in one row."""
+    """The largest numbers of pre- and postsynaptic neurons, of counters in a row, and of shared stored weights."""
     pre, post = max(p.ends.pre_size for p in plastics), max(p.ends.post_size for p in plastics)
     shared = max((p.value.size for p in plastics if p.shared), default=0)
     longest = max(int(np.diff(p.row_start).max(initial=0)) for p in plastics)
@@ -254,12 +254,12 @@ def _gating(rule: Rule) -> Gating:
 
 
 def _reach(table: Array) -> int:
-    """One past the last entry that is not zero."""
+    """One past the last entry of a table that is not zero."""
     return int(np.flatnonzero(table).max(initial=-1)) + 1
 
 
 def _by_time(rule: Rule, steps: int) -> tuple[ByTime, Array, Array]:
-    """SSDP's numbers and its tables of steps by distance."""
+    """SSDP's numbers, and its tables of potentiation and depression by distance in ticks."""
     plus: Array
     minus: Array
     if isinstance(rule, SSDP):

@@ -1,4 +1,4 @@
-"""What the learning kernels of all rules share: gates, weight changes that enter a row, weight updates of a row."""
+"""Compiled functions that all rules share: gates, weight changes that enter a row, weight updates of a row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .plastic import CARRY, Counters, Gating, WeightPlaces
 from .types import CounterArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
 _GATE_MAX = GATE_MAX
-NEVER = 1 << 62  # no counter is that large
+NEVER = 1 << 62  # a limit that no counter reaches
 
 
 class _FixedGating(Protocol):
@@ -41,7 +41,9 @@ class _FloatGating(Protocol):
 
 
 def own_gate(gating: Gating, fired_pre: int, fired_post: int, pairs: int) -> Number:
-    """The gate that a rule makes itself from how many neurons fired, of so many pairs; 1 if it makes none.
+    """The rule's own gate from the numbers of pre- and postsynaptic neurons that fired; 1 if the rule has none.
+
+    ``pairs`` is the number of all pairs of a pre- and a postsynaptic neuron.
 
     See :mod:`ssdp_hw.rules.gate` and :mod:`ssdp_hw.rules.group_gate`.
     """
@@ -68,7 +70,7 @@ def _own_gate(
 
 
 def gated(step: Number, gate: Number, applies: bool, bits: int, clip: float) -> Number:
-    """One step under a gate if one ``applies``: an integer rounded half up in size, a float clipped."""
+    """A step times the gate if a gate ``applies``; integers are rounded half away from zero, floats are clipped."""
     raise NotImplementedError("compiled code only")
 
 
@@ -90,7 +92,7 @@ def _gated(
 
 @compiled_loop
 def gate_all(steps: CounterArray, count: int, gate: Number, applies: bool, bits: int, clip: float) -> None:
-    """Every step under the gate of its row."""
+    """Replace every step by :func:`gated`, with the same gate."""
     for i in range(count):
         steps[i] = gated(steps[i], gate, applies, bits, clip)
 
@@ -98,15 +100,15 @@ def gate_all(steps: CounterArray, count: int, gate: Number, applies: bool, bits:
 def spread(
     evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
 ) -> None:
-    """Evidence by presynaptic neuron as that of the synapses of a row.
+    """Copy weight changes of presynaptic neurons to the synapses of a row.
 
     Args:
-        dw: of every presynaptic neuron.
-        dense: whether the row has all of them; otherwise ``cols`` gives that of each synapse.
-        cols: see ``dense``.
-        first, count: the row's synapses.
-        step: of each synapse of the row, written.
-        largest: no more than this in size counts: it fills any counter.
+        evidence: weight change for every presynaptic neuron.
+        dense: whether the row has a synapse from every presynaptic neuron.
+        cols: presynaptic neuron of each synapse; not read if ``dense``.
+        first, count: first synapse of the row, and number of its synapses.
+        step: weight change of each synapse of the row, written.
+        largest: limit of their magnitude, which is the whole range of a counter.
     """
     raise NotImplementedError("compiled code only")
 
@@ -151,14 +153,14 @@ def _spread_fixed(
 def add_shared(
     total: NumberArray, stored: Int64Array, cols: Int64Array, first: int, count: int, evidence: CounterArray
 ) -> None:
-    """Evidence by presynaptic neuron, added up by the stored weights of the synapses of a row."""
+    """Add the weight changes of presynaptic neurons to the totals of the stored weights of a row's synapses."""
     for s in range(first, first + count):
         total[stored[s]] += dw[cols[s]]
 
 
 @nb.njit(nogil=True)
 def pending_threshold(c: Counters) -> np.int64:
-    """The size of a counter that a commit has to look at."""
+    """The smallest magnitude of a counter that the next weight update must process."""
     return np.int64(1) << c.lsb_shift if c.rounding == CARRY else np.int64(1)
 
 
@@ -176,10 +178,11 @@ def close_row(
     words: UInt32Array,
     tally: Int64Array,
 ) -> None:
-    """Update the weights of a row by counters that hold whole LSBs; a float network updates all rows elsewhere.
+    """Update the weights of all pending synapses of a row of a fixed network; see move_weights for float networks.
 
     Args:
-        value .. tally: as :func:`.counter_loops.update_listed` has them; reached: scratch.
+        value .. tally: as in :func:`.counter_loops.commit_listed`.
+        pending: scratch.
     """
     raise NotImplementedError("compiled code only")
 

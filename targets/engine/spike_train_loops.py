@@ -1,8 +1,9 @@
-"""Rules by whole spike trains in the engine: pair STDP and SADP, driven by the spikes of a window.
+"""Rules that read whole spike trains in the engine: pair STDP and SADP.
 
-A postsynaptic neuron that is silent takes no step by either rule, so its row is not visited. What its spikes
-gain is the same for all neurons that fire in that step, so it is made once a window and its rows are added up;
-what presynaptic spikes take off is added to all that fire in a step at once, by the bits of their words.
+The synapses of a silent postsynaptic neuron take no step by either rule, so its row is skipped. The potentiation by a
+postsynaptic spike depends on its time step alone: a table (step, presynaptic neuron) is made once per window, and the
+rows of a neuron's spikes are added up. The depression by presynaptic spikes of a step is added to all of them at once,
+by the bits of their words.
 """
 
 from __future__ import annotations
@@ -40,41 +41,41 @@ from .types import (
 from .vectors import add_where, column_adder
 
 _DECAY_BITS = DECAY_BITS
-_FEW_ROWS = 8  # with fewer at a time 16 bits bring nothing
+_FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 bits to be faster
 _add_128, _add_64 = column_adder(128), column_adder(64)
 
 
 class Scratch(NamedTuple):
-    """What a thread needs for itself in a window of any of its projections.
+    """Memory of one thread for windows of all projections that learn by STDP or SADP.
 
-    Integers are stored in as few bits as the rules allow. Rows by step have as many entries as the words of a step
-    have bits.
+    Integers are stored in as few bits as the rules allow. A row of ``gains`` has an entry for each bit of a row of
+    ``pre_words``.
     """
 
-    pre_words: WordArray  # spikes of the sources, a row a step
-    post_words: WordArray
-    listed: Int32Array  # sources that fire in a step
-    other: Int32Array  # targets that do
-    pre_count: Int64Array  # spikes of each source
-    post_count: Int64Array
-    post_steps: Int32Array  # steps in which each target fires, one target after the other
-    post_first: Int64Array  # where those of each begin
-    at: Int64Array
-    trace: TrainArray  # of each source
-    gains: TrainArray  # (step, source) what a spike of a target gains
-    post_trace: TrainArray
-    losses: TrainArray  # (step, target) what a spike of a source adds, which is not positive
-    amounts: TrainArray  # those of one target, by step
-    chosen: Int32Array  # steps in which there is one
-    evidence: CounterArray  # steps by source
-    step: CounterArray  # by synapse of a row
-    pending: Int32Array  # synapses of a row
-    words: UInt32Array  # random numbers of a row
+    pre_words: WordArray  # spikes of the presynaptic neurons, a row for each step
+    post_words: WordArray  # spikes of the postsynaptic neurons, a row for each step
+    listed: Int32Array  # presynaptic neurons that fire in a step
+    other: Int32Array  # postsynaptic neurons that fire in a step
+    pre_count: Int64Array  # number of spikes of each presynaptic neuron
+    post_count: Int64Array  # number of spikes of each postsynaptic neuron
+    post_steps: Int32Array  # steps of the spikes of each postsynaptic neuron, one neuron after the other
+    post_first: Int64Array  # first entry of each postsynaptic neuron in post_steps
+    at: Int64Array  # next free entry of each neuron while post_steps is written
+    trace: TrainArray  # trace of each presynaptic neuron
+    gains: TrainArray  # (step, presynaptic neuron) potentiation by a postsynaptic spike
+    post_trace: TrainArray  # trace of each postsynaptic neuron
+    losses: TrainArray  # (step, postsynaptic neuron) depression by a presynaptic spike, at most 0
+    amounts: TrainArray  # losses of one postsynaptic neuron by step; for SADP ones
+    chosen: Int32Array  # steps in which that loss is not 0
+    evidence: CounterArray  # weight changes by presynaptic neuron
+    step: CounterArray  # weight changes by position in a row
+    pending: Int32Array  # positions in a row
+    words: UInt32Array  # random numbers of a row's synapses
     total: NumberArray  # steps by stored weight, where synapses share it
 
 
 def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
-    """Room for one thread and windows of so many steps."""
+    """Allocate the memory of one thread for windows of ``steps`` steps."""
     counter: DTypeLike = plastics[0].value.dtype
     rule: DTypeLike = plastics[0].plus.dtype
     pre, post, longest, shared = largest_sizes(plastics)
@@ -105,7 +106,7 @@ def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
 
 
 def _types(plastics: Sequence[Plastic], steps: int) -> tuple[DTypeLike, DTypeLike]:
-    """Of traces and sums of a window, and of what one spike brings."""
+    """The type of traces and of sums over a window, and the type of gains and losses."""
     if plastics[0].plus.dtype == np.float64:
         return np.float64, np.float64
     narrow = all(
@@ -119,7 +120,7 @@ def _types(plastics: Sequence[Plastic], steps: int) -> tuple[DTypeLike, DTypeLik
 
 @compiled_loop
 def _count(words: WordArray, size: int, listed: Int32Array, count: Int64Array) -> None:
-    """How often each of so many neurons fires; ``words`` has a row a step, ``listed`` is scratch."""
+    """Count the spikes of each of ``size`` neurons; ``words`` has a row for each step, ``listed`` is scratch."""
     for j in range(size):
         count[j] = 0
     for t in range(len(words)):
@@ -147,13 +148,14 @@ def _list_steps(
     first: Int64Array,
     at: Int64Array,
 ) -> None:
-    """The steps in which each of the neurons low .. high - 1 fires, one neuron after the other.
+    """List the steps in which each of the neurons low .. high - 1 fires, one neuron after the other.
 
     Args:
-        words: spikes, a row a step; size: of how many neurons.
+        words: spikes, a row for each step.
+        size: number of neurons.
         listed, at: scratch.
-        count: how often each fires.
-        steps, first: as :class:`Scratch` has them, written.
+        count: number of spikes of each neuron.
+        steps, first: ``post_steps`` and ``post_first`` of :class:`Scratch`, written.
     """
     n = 0
     for j in range(low, high):
@@ -169,7 +171,7 @@ def _list_steps(
 
 
 def product(amplitude: Number, value: Number, shift: int) -> Number:
-    """Amplitude times a value that is not negative, an integer shifted right and rounded half up."""
+    """Amplitude times a value that is not negative; integers are shifted right and rounded half up."""
     raise NotImplementedError("compiled code only")
 
 
@@ -198,12 +200,11 @@ def step_trace(
     """One step of the traces of a group.
 
     Args:
-        trace: of every neuron, changed.
-        gains: what an event in step t brings, ``amplitude`` times the trace before that step's spikes; written if
-            ``wanted``.
-        listed: who fires in step t, ``count`` neurons.
-        decay_factor: what a trace keeps in a step.
-        r: :class:`.plastic.ByTrains`.
+        trace: trace of every neuron, changed.
+        gains: row t is written if ``wanted``: ``amplitude`` times the trace before the spikes of step t.
+        listed: the ``count`` neurons that fire in step t.
+        decay_factor: factor by which a trace decays in a step.
+        r: numbers of the rule.
     """
     raise NotImplementedError("compiled code only")
 
@@ -293,7 +294,7 @@ def _real_decay(trace: TrainArray, decay_factor: float) -> None:
 
 @compiled_driver
 def _pair_tables(scratch: Scratch, amounts: TrainArray, pre_size: int, post_size: int, r: ByTrains) -> None:
-    """What pairs bring in a window: of each step and source to a spike of a target, and the other way round."""
+    """Fill the tables ``gains`` and ``losses`` of a window for pair STDP."""
     pre_words, post_words, listed = scratch.pre_words, scratch.post_words, scratch.listed
     pre_trace, post_trace = scratch.trace, scratch.post_trace
     pre_trace[:] = 0
@@ -319,8 +320,8 @@ def _pair_evidence(
     end: int,
     chunk: int,
 ) -> None:
-    """Steps by source of the target ``row``, which fires in ``steps[begin:end]``."""
-    width = len(dw)
+    """Write the weight changes by pair STDP of postsynaptic neuron ``row``, which fires in ``steps[begin:end]``."""
+    width = len(evidence)
     for i in range(width):
         dw[i] = 0
     for i in range(0, width // 128 * 128, 128):
@@ -374,8 +375,11 @@ def _agreement_evidence(
     n: int,
     r: ByTrains,
 ) -> None:
-    """Steps of SADP by source, of a target that fires in ``steps[begin:end]``; ``amounts`` are ones."""
-    width = len(dw)
+    """Write the weight changes by SADP of a postsynaptic neuron that fires in ``steps[begin:end]``.
+
+    ``amounts`` are ones, ``count`` the numbers of spikes of the ``n`` presynaptic neurons, and ``r`` the rule.
+    """
+    width = len(evidence)
     for i in range(width):
         dw[i] = 0
     for i in range(0, width, BITS):
@@ -384,7 +388,7 @@ def _agreement_evidence(
     for i in range(n):
         a = count[i]
         denominator = length * (a + b) - 2 * a * b
-        # A silent source, or both in every step, has a numerator of 0.
+        # The numerator is 0 if the presynaptic neuron is silent, or if both neurons fire in every step.
         if a == 0 or denominator == 0:
             dw[i] = 0
         else:
@@ -412,16 +416,16 @@ def train_window(
     member: int,
     members: int,
 ) -> None:
-    """One window of pair STDP or SADP on the rows of one member of a team.
+    """Learn one window by pair STDP or SADP, on the rows of one member of the thread group.
 
     Args:
         plastic: the projection; its counters are changed.
-        window: which of those observed.
-        pre, post: spikes of both ends; those of step t begin at flat index ``at + t * stride``.
-        length: steps of the window.
-        updates, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
-        scratch: of this thread, made for windows of that length.
-        member, members: who this is.
+        window: number of the window in ``plastic.gates``.
+        pre, post: spikes of both populations; step t begins at flat index ``at + t * stride``.
+        length: number of steps of the window.
+        commits, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
+        scratch: memory of this thread, made for windows of ``length`` steps.
+        member, members: number of this member, and of all members.
     """
     g, r, c, places, ends = plastic.gating, plastic.by_trains, plastic.counters, plastic.places, plastic.ends
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates

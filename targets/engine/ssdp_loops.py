@@ -1,10 +1,10 @@
 """SSDP in the engine.
 
-The step of a synapse depends on the ticks of its two ends alone. For one postsynaptic neuron that is a
-table over the presynaptic tick, so the presynaptic neurons are sorted by tick once a window. Three ways
-lead to the same counters, and a row takes the one with the least work: every synapse in vector operations; only
-those with a step, tick by tick within the reach of the kernel; or those whose source fired, while the step of all
-others goes to the base of the row.
+The step of a synapse depends on the ticks of its pre- and postsynaptic neuron alone. For one postsynaptic neuron it
+is a table over the presynaptic tick, so the presynaptic neurons are sorted by tick once per window. Three ways
+lead to the same counters, and each row takes the one with the least work: change every synapse in vector operations;
+change the synapses with a step other than 0, tick by tick; or change the synapses whose presynaptic neuron fired, and
+add the step of all other synapses to the base of the row.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .segments import BITS
 from .thread_group_loops import part
 from .types import CounterArray, IndexArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
-# To touch a synapse by itself costs as much as to change so many in vector operations.
+# Changing one synapse by itself takes as long as changing this many synapses in vector operations.
 _SINGLE_ADDITION = 6
 
 
@@ -34,7 +34,7 @@ _SINGLE_ADDITION = 6
 def _sort_by_tick(
     ticks: IndexArray, first: int, end: int, silent: int, order: Int64Array, start: Int64Array, at: Int64Array
 ) -> None:
-    """Neurons first .. end - 1 by their ticks; those with tick t are entries start[t] .. start[t + 1] - 1 of order."""
+    """Sort the neurons first .. end - 1 by tick; neurons with tick t are order[start[t]] .. order[start[t + 1] - 1]."""
     for t in range(silent + 2):
         start[t] = 0
     for i in range(first, end):
@@ -50,7 +50,7 @@ def _sort_by_tick(
 
 @compiled_loop
 def _step(i: int, j: int, plus: NumberArray, minus: NumberArray, skip_silent: bool, silent: int) -> Number:
-    """Step of a synapse whose ends have ticks i and j, before the gate."""
+    """Step of a synapse, before the gate; its presynaptic neuron has tick i, its postsynaptic neuron tick j."""
     if i != silent and j != silent:
         step: Number = plus[abs(j - i)]
         return step
@@ -74,13 +74,13 @@ def _tabulate(
     applies: bool,
     g: Gating,
 ) -> None:
-    """Gated steps by presynaptic tick begin .. end - 1, for a postsynaptic neuron with tick j."""
+    """Write the gated steps for presynaptic ticks begin .. end - 1 and a postsynaptic neuron with tick j."""
     for i in range(begin, end):
         table[i] = gated(_step(i, j, plus, minus, r.skip_silent, r.silent), gate, applies, g.bits, g.clip)
 
 
 def within(value: CounterArray, x: Number, largest: int) -> Number:
-    """A step in the type of the counters, no more than ``largest`` in size, which fills any; floats as they are."""
+    """A step in the type of the counters, limited to a magnitude of ``largest``; a float step is returned unchanged."""
     raise NotImplementedError("compiled code only")
 
 
@@ -98,14 +98,14 @@ def _within(value: types.Array, x: types.Number, largest: types.Integer) -> Call
 
 @compiled_loop
 def _limit(small: CounterArray, table: NumberArray, entries: int, largest: int) -> None:
-    """So many entries of a table in the type of the counters."""
+    """Copy the first ``entries`` entries of a table to ``small``, by :func:`within`."""
     for t in range(entries):
         small[t] = within(small, table[t], largest)
 
 
 @compiled_loop
 def _look_up(evidence: CounterArray, table: CounterArray, ticks: IndexArray, count: int) -> None:
-    """Steps of ``count`` neurons by their ticks."""
+    """Look up the steps of ``count`` presynaptic neurons by their ticks."""
     for i in range(count):
         dw[i] = table[np.uint64(ticks[i])]
 
@@ -123,16 +123,17 @@ def _plan(
     applies: bool,
     g: Gating,
 ) -> tuple[Number, int, int]:
-    """Which synapses of a dense row to touch, if its postsynaptic neuron has tick j.
+    """Choose the synapses of a dense row that are changed one by one, if its postsynaptic neuron has tick j.
 
     Args:
-        table: gated steps by presynaptic tick, written where they are wanted.
-        runs: presynaptic ticks whose synapses are to be touched, written.
-        start: where each tick begins among the presynaptic neurons.
-        plus .. g: of the rule.
+        table: gated steps by presynaptic tick; the chosen entries are written.
+        runs: the presynaptic ticks whose synapses are changed one by one, written.
+        start: first presynaptic neuron of each tick in the sorted order.
+        plus .. g: tables, numbers and gate of the rule.
 
     Returns:
-        The step that goes to the base of the row, how many ticks, and how many synapses.
+        The step that is added to the base of the row, the number of ticks in ``runs``, and the number of their
+        synapses.
     """
     silent = r.silent
     _tabulate(table, silent, silent + 1, j, plus, minus, r, gate, applies, g)
@@ -171,15 +172,17 @@ def add_by_plan(
     limit: int,
     tally: Int64Array,
 ) -> int:
-    """A window's evidence of a dense row by a plan, unless a synapse might be cut that is not touched.
+    """Add the steps of a window to a dense row by the plan of :func:`_plan`, if it is exact.
+
+    It is not exact where a counter that is changed through the base of the row might saturate.
 
     Args:
-        value, first, c, rows, row, reached, limit, tally: as the kernels of counters have them.
+        value, first, c, rows, row, pending, limit, tally: as in :func:`.counter_loops.add_to_some`.
         table, runs, n_runs, others: the plan.
-        order, start: the presynaptic neurons by tick.
+        order, start: the presynaptic neurons sorted by tick.
 
     Returns:
-        How many synapses it has listed in ``reached``, or -1 if nothing has happened.
+        The number of synapses that it has listed in ``pending``, or -1 if it has changed nothing.
     """
     raise NotImplementedError("compiled code only")
 
@@ -266,27 +269,27 @@ def _add_by_plan(
 
 
 class Scratch(NamedTuple):
-    """What a thread needs for itself in a window of any of its projections."""
+    """Memory of one thread for windows of all projections that learn by SSDP."""
 
-    pre_order: Int64Array  # presynaptic neurons by tick, int64, and
-    pre_start: Int64Array  # where each tick begins
-    post_order: Int64Array  # likewise
-    post_start: Int64Array
-    at: Int64Array
-    ticks: Int32Array  # of the presynaptic neurons, in few bytes
+    pre_order: Int64Array  # presynaptic neurons sorted by tick
+    pre_start: Int64Array  # first entry of each tick in pre_order
+    post_order: Int64Array  # postsynaptic neurons sorted by tick
+    post_start: Int64Array  # first entry of each tick in post_order
+    at: Int64Array  # next free entry of each tick while neurons are sorted
+    ticks: Int32Array  # ticks of the presynaptic neurons, in 4 bytes each
     table: NumberArray  # steps by presynaptic tick, in the type of the rule
-    small: CounterArray  # in that of the counters
-    runs: Int64Array  # ticks
+    small: CounterArray  # steps by presynaptic tick, in the type of the counters
+    runs: Int64Array  # presynaptic ticks of a plan
     evidence: CounterArray  # steps by presynaptic neuron, in the type of the counters
-    whole: NumberArray  # in that of the rule
-    step: CounterArray  # steps by synapse of a row
-    pending: Int32Array  # synapses of a row
-    words: UInt32Array  # random numbers of a row
+    whole: NumberArray  # steps by presynaptic neuron, in the type of the rule
+    step: CounterArray  # steps by position in a row
+    pending: Int32Array  # positions in a row
+    words: UInt32Array  # random numbers of a row's synapses
     total: NumberArray  # steps by stored weight, where synapses share it
 
 
 def make_scratch(plastics: Sequence[Plastic]) -> Scratch:
-    """Room for one thread."""
+    """Allocate the memory of one thread."""
     rule: DTypeLike = plastics[0].plus.dtype
     counter: DTypeLike = plastics[0].value.dtype
     silent = max(p.by_time.silent for p in plastics)
@@ -337,17 +340,19 @@ def ssdp_window(
     member: int,
     members: int,
 ) -> None:
-    """One window of SSDP on the rows of one member of a team; synapses that share weights are all the first one's.
+    """Learn one window by SSDP, on the rows of one member of the thread group.
+
+    The first member learns all rows of a projection whose synapses share weights.
 
     Args:
         plastic: the projection; its counters are changed.
-        window: which of those observed.
-        updates: whether a weight update follows.
-        index: number of weight updates before it.
-        weights: the program's, changed by the weight update.
-        tally: counters that were cut, weights that were cut; added to.
-        scratch: of this thread.
-        member, members: who this is.
+        window: number of the window in ``plastic.pre`` and ``plastic.post``.
+        commits: whether a weight update follows.
+        index: number of weight updates before this window.
+        weights: ``Wiring.weights``, changed by the weight update.
+        tally: numbers of saturated counters and of clipped weights, added to.
+        scratch: memory of this thread.
+        member, members: number of this member, and of all members.
     """
     g, r, c, places = plastic.gating, plastic.by_time, plastic.counters, plastic.places
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
@@ -367,7 +372,7 @@ def ssdp_window(
     applies = outside or g.own
     gate = own_gate(g, start[silent], _count_fired(post, silent), n * len(post))
     for j in range(silent + 1):
-        # What is made for one neuron serves all with the same tick and gate.
+        # Plan and table of one postsynaptic neuron serve all neurons with the same tick and gate.
         planned = filled = False
         planned_gate, others, n_runs, changing = gate, plus[0], 0, 0
         for m in range(scratch.post_start[j], scratch.post_start[j + 1]):
@@ -385,7 +390,7 @@ def ssdp_window(
                     planned = True
                 listed = -1
                 if lazy and changing * _SINGLE_ADDITION <= count:
-                    # A row at rest has nothing to commit but what this window brings.
+                    # If no counter of the row was pending before, this window's list has all pending ones.
                     at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
                     listed = add_by_plan(
                         value,

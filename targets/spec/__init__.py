@@ -1,4 +1,4 @@
-"""The executable specification: slow, plain, and the definition that every engine is held to."""
+"""The executable specification: slow, plain, and the definition that every other target must reproduce."""
 
 from .target import TARGET
 

@@ -20,7 +20,7 @@ Int = NDArray[np.int64]
 
 
 class FixedState:
-    """u and v of one population for a batch, and the counts of what overflowed."""
+    """State u and v of one population for a batch, and its overflow counts."""
 
     def __init__(self, network: FixedNetwork, population: FixedPopulation, drive: Drive) -> None:
         self.chip, self.p = network.limits, population
@@ -31,7 +31,7 @@ class FixedState:
         self.overflow = OverflowCount()
 
     def step(self, activation: Int) -> NDArray[np.bool_]:
-        """Advance one step and return who fired, shape (batch, n)."""
+        """Advance one step and return the spikes, shape (batch, n)."""
         chip, p = self.chip, self.p
         half = 1 << (chip.state_bits - 1)
         self.u, raw_u = op.next_current(

@@ -17,7 +17,7 @@ Real = NDArray[np.float64]
 
 
 class FloatState:
-    """u and v of one population for a batch."""
+    """State u and v of one population for a batch."""
 
     def __init__(self, network: Network, population: Population, drive: Drive) -> None:
         neuron = population.neuron

@@ -1,6 +1,6 @@
 """The timing rule: a spike sent in step t acts in step t + 1 + delay.
 
-Each population has a ring of input slots, one for each step ahead; what is sent is added to the
+Each population has a ring of input slots, one for each step up to the longest delay. Input is added to the
 slot of the step in which it acts.
 """
 
@@ -44,7 +44,7 @@ class Sending:
         self._dtype = dtype
 
     def arriving(self, step: int, population: str) -> Array:
-        """What acts on the population in this step, shape (batch, n); its slot is cleared."""
+        """The input of the population in this step, shape (batch, n); its slot is cleared."""
         slot = self._slots[population][step % self.length]
         arrived: Array = slot.copy()
         slot[:] = 0

@@ -13,7 +13,7 @@ from ssdp_hw.running.result import OverflowCount, Record, Recording
 
 
 class Traces:
-    """Arrays (time, batch, n) for all that a record asks for."""
+    """Arrays (time, batch, n) for every population and variable that a record names."""
 
     def __init__(self, network: AnyNetwork, drive: Drive, record: Record, dtype: type[Any]) -> None:
         def arrays(variable: str, kind: type[Any]) -> dict[str, NDArray[Any]]:
@@ -26,11 +26,11 @@ class Traces:
         self.spikes, self.v, self.u = arrays("spikes", bool), arrays("v", dtype), arrays("u", dtype)
 
     def keep(self, step: int, name: str, fired: NDArray[np.bool_], v: NDArray[Any], u: NDArray[Any]) -> None:
-        """Store the end of a step of one population."""
+        """Store the spikes, v and u of one population at the end of a step."""
         for store, value in ((self.spikes, fired), (self.v, v), (self.u, u)):
             if name in store:
                 store[name][step] = value
 
     def recording(self, overflow: Mapping[str, OverflowCount] | None = None) -> Recording:
-        """All that was kept."""
+        """The recording of all stored steps."""
         return Recording(self.spikes, self.v, self.u, overflow)

@@ -24,7 +24,7 @@ PROCESSES = {
 
 
 def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
-    """A plain value as it is; ``{"array": key}`` and the like as the object that it stands for."""
+    """The object that a described value stands for, such as ``{"array": key}``; other values are returned unchanged."""
     if not isinstance(value, dict):
         return tuple(value) if isinstance(value, list) else value
     if "array" in value:
@@ -40,9 +40,9 @@ def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
 
 
 def function_of(file: str, name: str) -> Any:
-    """A function of a module that stands alone, by the module's file.
+    """Load a function of a module that imports no other module of the project, by the module's file.
 
-    So the toolkit's random numbers are shared with an interpreter that lacks the toolkit.
+    An interpreter that lacks the toolkit thus uses the toolkit's own random numbers.
     """
     spec = importlib.util.spec_from_file_location(Path(file).stem, file)
     if spec is None or spec.loader is None:
@@ -63,7 +63,7 @@ def build(
     Args:
         nodes: each with ``name``, ``kind`` (a class of ``PROCESSES``) and ``parameters``.
         links: (source node, its port, target node, its port) each.
-        arrays: what parameters refer to.
+        arrays: the arrays to which parameters refer by key.
         further: more proc_params by node name.
     """
     further = further or {}

@@ -2,7 +2,7 @@
 
 The one break is in ``lava.magma.compiler.var_model``: dataclass fields whose default is an instance
 of the dataclass ``ByteEncoder``, which is unhashable, and so refused since Python 3.11. While that
-one module is imported, ``ByteEncoder`` is made hashable. No installed file is touched.
+one module is imported, ``ByteEncoder`` is made hashable. No installed file is changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lava's object for a learning rule, and what its float model needs to run one with spikes as factors."""
+"""Lava's object for a learning rule, and a patch by which its float model accepts spikes as factors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lava.magma.core.learning.string_symbols import SPIKE_DEPENDENCIES
 
 
 def learning_rule(**arguments: Any) -> Loihi2FLearningRule:
-    """The rule, which then also runs in ``floating_pt``."""
+    """Make the rule; its products may have spikes as factors in ``floating_pt`` too."""
     allow_spike_factors()
     return Loihi2FLearningRule(**arguments)
 
@@ -18,8 +18,8 @@ def learning_rule(**arguments: Any) -> Loihi2FLearningRule:
 def allow_spike_factors() -> None:
     """Let ``floating_pt`` take x0 and y0 as factors, as in ``x0*y0``.
 
-    Lava's grammar and its ``fixed_pt`` model do. Its float model writes the rule as an expression of
-    Python in which x0 and y0 are variables too, but raises "Unknown Factor" where they are no dependency.
+    Lava's grammar and its ``fixed_pt`` model accept them. Its float model translates the rule to a Python expression
+    in which x0 and y0 are variables too, but raises "Unknown Factor" where they are not the dependency of a product.
     """
     original = LearningRuleApplierFloat._extract_factor_str
     if getattr(original, "allows_spike_factors", False):

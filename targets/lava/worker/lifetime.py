@@ -1,8 +1,8 @@
-"""Ties the life of every process of the worker to its parent's, so that none is ever left behind.
+"""Ties the life of every process of the worker to its parent's, so that no process is left behind.
 
-Lava starts a process for each Lava Process and some more. Left alone they outlive a killed parent,
-and one that fails leaves the others waiting for ever. With the parent-death signal of Linux
-(``prctl(2)``) the death of one process ends all below it. Python's resource tracker alone has no
+Lava starts an OS process for each Lava Process and some more. Without further measures they outlive a killed parent,
+and after the failure of one process the others wait for ever. With the parent-death signal of Linux
+(``prctl(2)``) the death of one process ends all its descendants. Python's resource tracker alone has no
 such signal: it sees its pipe close, unlinks the shared memory, and exits.
 """
 
@@ -21,11 +21,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends (the thread of it that made this one)."""
+    """Let Linux kill this process when its parent ends, or more exactly the thread that forked this process."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:  # it ended before the call above
+    if os.getppid() != parent:  # the parent ended before the call above
         os._exit(1)
 
 
@@ -39,7 +39,7 @@ def follow(parent: int) -> None:
 def report(error_file: Path) -> None:
     """Write the traceback of the exception being handled, unless another process did before.
 
-    Whole or not at all: whoever comes second may kill the first at once.
+    The file appears whole or not at all, since a second failing process may kill the first at any time.
     """
     draft = error_file.with_suffix(f".{os.getpid()}")
     draft.write_text(traceback.format_exc(), encoding="utf-8")
@@ -50,8 +50,8 @@ def report(error_file: Path) -> None:
 def end_worker_on_failure(error_file: Path) -> None:
     """Let a process in which a ProcessModel or a Lava service fails report it and end the worker.
 
-    Without this Lava keeps the exception to itself, and whoever waits for a message of the failed
-    process waits for ever.
+    Lava itself does not report the exception, and processes that wait for a message of the failed
+    process would wait for ever.
     """
     from lava.magma.runtime.message_infrastructure import multiprocessing as lava_processes
 

@@ -1,8 +1,7 @@
-"""Recording of spikes, u, v and weights by the process that has them.
+"""Recording of spikes, u, v and weights in the OS process that computes them.
 
-Reading a Lava Var from outside sends one element a message. Instead the model of a recorded
-population, Lava's own or ours, runs unchanged, keeps what it held at the end of each step in its own
-memory, and writes one file in the last step.
+Reading a Lava Var from another process takes one message for each element. Instead the ProcessModel of a recorded
+node stores its variables at the end of each step in its own memory, and writes one file in the last step.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 from lava.magma.core.run_configs import Loihi2SimCfg
 
-# Attribute of a ProcessModel that holds each variable at the end of a step's spiking phase. The
-# learning phase follows: weights are those with which the step began.
+# For each variable the attribute of a ProcessModel that has its value at the end of a step's spiking phase. The
+# learning phase follows, so that recorded weights are those at the begin of the step.
 ATTRIBUTES = {"spikes": "s_out_buff", "v": "v", "u": "u", "weights": "weights"}
 
 
@@ -42,7 +41,7 @@ def recording(model: Any) -> Any:
 
 
 class RecordingConfig(Loihi2SimCfg):
-    """Lava's choice of models, made to record where a process is asked for variables."""
+    """Lava's choice of ProcessModels, which :func:`recording` wraps for every process with variables to record."""
 
     def select(self, process: Any, proc_models: Any) -> Any:
         model = super().select(process, proc_models)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-# Every integer up to this magnitude is a float32, and so is every partial sum of a matrix product
-# whose rows have no larger sum of magnitudes.
+# A float32 represents every integer up to this magnitude. A matrix product is exact in float32 if in no row the
+# sum of the magnitudes is larger.
 FLOAT32_EXACT = 2**24
 
 
 def product_dtype(weights: Any, fixed: bool) -> Any:
-    """The fastest type in which a product of ``weights`` with spikes is exact (float64 is, up to 2**53).
+    """The fastest type in which a product of ``weights`` with spikes is exact; float64 is exact up to 2**53.
 
     Sparse integer products are taken in int64, which SciPy does as fast as floats.
     """
@@ -26,11 +26,11 @@ def product_dtype(weights: Any, fixed: bool) -> Any:
 
 
 class Synapses:
-    """Weights of one projection, one matrix of all delays: rows (delay, post), columns pre.
+    """The weights of one projection as one matrix with rows (delay, post) and columns pre.
 
     Args:
         weights: shape (post, pre), dense or ``csr_matrix``.
-        delays: one integer, or one a synapse: shape (post, pre), or (nnz,) beside a sparse matrix.
+        delays: one integer, or a delay for each synapse: shape (post, pre), or (nnz,) for a sparse matrix.
         dtype: type of the product.
     """
 
@@ -54,29 +54,29 @@ class Synapses:
             self._matrix = np.concatenate(blocks).astype(self.dtype)
 
     def activations(self, spikes: Any) -> list[tuple[int, Any]]:
-        """For each delay the sum of the weights of what fired: spikes (batch, pre) to (batch, post)."""
+        """For each delay the summed weights (batch, post) of the neurons that fired, from spikes (batch, pre)."""
         total = (self._matrix @ spikes.T.astype(self.dtype)).T
         return [(d, total[:, k * self.post : (k + 1) * self.post]) for k, d in enumerate(self.delays)]
 
 
 class Slots:
-    """Input of the steps ahead: what is sent with delay d leaves d + 1 steps later."""
+    """A ring of slots for input that has not arrived: input sent with delay d leaves d + 1 steps later."""
 
     def __init__(self, longest: int, shape: tuple[int, ...], dtype: Any) -> None:
         self._slots = np.zeros((longest + 1, *shape), dtype)
         self._now = 0
 
     def clear(self) -> None:
-        """Drop all that is under way."""
+        """Drop all input that has not arrived."""
         self._slots[...] = 0
 
     def leave(self) -> Any:
-        """What acts in this step; the slot is cleared and the next step's comes to the front."""
+        """The input that arrives in this step; its slot is cleared, and the next slot becomes the current one."""
         leaving = self._slots[self._now].copy()
         self._slots[self._now] = 0
         self._now = (self._now + 1) % len(self._slots)
         return leaving
 
     def add(self, delay: int, activation: Any) -> None:
-        """To be called after :meth:`leave` of the same step."""
+        """Add input to the slot of its delay; to be called after :meth:`leave` of the same step."""
         self._slots[(self._now + delay) % len(self._slots)] += activation

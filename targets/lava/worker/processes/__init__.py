@@ -1,4 +1,4 @@
-"""Our own Lava Processes with their ProcessModels, for what Lava's LIF and Dense cannot express.
+"""The toolkit's Lava Processes with their ProcessModels, for networks that Lava's LIF and Dense cannot express.
 
 To find ProcessModels, Lava's compiler executes every module that lies beside the one that defines a
 Process, under another name and outside its package. Each Process here is therefore a package of its

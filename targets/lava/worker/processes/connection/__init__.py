@@ -1,4 +1,4 @@
-"""A projection of a whole batch, with delays, dense or sparse."""
+"""The Lava Process of a projection for a whole batch, with delays, dense or sparse."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Connection(AbstractProcess):
 
     Args:
         weights: shape (post, pre), dense or ``scipy.sparse.csr_matrix``.
-        delays: one integer, or one a synapse: shape (post, pre), or (nnz,) beside a sparse matrix.
-        weight_exp: ``fixed_pt`` only.
+        delays: one integer, or a delay for each synapse: shape (post, pre), or (nnz,) for a sparse matrix.
+        weight_exp: exponent of the weights, read in ``fixed_pt`` only.
         batch: number of samples; ports have shape (pre,) and (post,) for 1, else (batch, ...).
-        restart: steps after which what is under way is dropped; 0: never.
+        restart: number of steps after which input that has not arrived is dropped; 0: never.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Connection(AbstractProcess):
 
 
 class AbstractConnectionModel(PyLoihiProcessModel):
-    """Sends what is due, then takes in the spikes of the step: so loops of processes cannot block."""
+    """Sends the arriving input before it receives the spikes of the step, so that loops of processes cannot block."""
 
     s_in: Any = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
     fixed = True
-    exact_product: Any = None  # type of the product, where it does not follow from the weights
+    exact_product: Any = None  # type of the matrix product; None: product_dtype chooses it from the weights
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
@@ -61,14 +61,14 @@ class AbstractConnectionModel(PyLoihiProcessModel):
         p = self.proc_params
         if p["restart"] and (self.time_step - 1) % p["restart"] == 0:
             self.slots.clear()
-        due = self.slots.leave()
-        self.a_out.send(due[0] if p["batch"] == 1 else due)
+        arriving = self.slots.leave()
+        self.a_out.send(arriving[0] if p["batch"] == 1 else arriving)
         self.spikes = self.s_in.recv().astype(bool).reshape(p["batch"], -1)
         for delay, total in self.synapses.activations(self.spikes):
             self.slots.add(delay, self.scaled(total))
 
     def scaled(self, total: Any) -> Any:
-        """Activation of a sum of weights."""
+        """The activation that a sum of weights causes."""
         return total
 
 
@@ -76,7 +76,7 @@ class AbstractConnectionModel(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyConnectionFixed(AbstractConnectionModel):
-    """Integers; the product runs in the fastest type in which it is exact."""
+    """The connection in integers; the matrix product has the fastest type in which it is exact."""
 
     a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
 
@@ -90,7 +90,7 @@ class PyConnectionFixed(AbstractConnectionModel):
 @requires(CPU)
 @tag("floating_pt")
 class PyConnectionFloat(AbstractConnectionModel):
-    """float64."""
+    """The connection in float64."""
 
     a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
     fixed = False

@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neurons and readouts with parameters of their own."""
+"""The Lava Process of leaky integrate-and-fire neurons and readouts with parameters for each neuron."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class Neurons(AbstractProcess):
-    """Neurons as in Lava's LIF, with decays, thresholds and biases of each neuron's own.
+    """Neurons as in Lava's LIF, with decay, threshold and bias of each neuron.
 
-    Arrays of shape (n,) or of the whole ``shape``, the population's (n,) or (batch, n). In
+    Arrays have shape (n,) or ``shape``, which is the population's (n,) or (batch, n). In
     ``fixed_pt`` the numbers are integers and mean what they mean in LIF (the bias is mantissa and
     exponent together); ``floating_pt`` computes
     ``u <- (1 - du) u + gain_in (a_in + bias_in)``, ``v <- (1 - dv) v + gain u + bias``.
@@ -33,9 +33,9 @@ class Neurons(AbstractProcess):
         spiking: whether there is a threshold at all.
         at_least: fire at ``v >= vth`` instead of ``v > vth``.
         subtract: a spike subtracts the threshold's height above the reset instead of resetting v.
-        restart: steps after which all starts again from the initial state; 0: never.
-        varying: the one of ``bias`` and ``bias_in`` that has a further first axis, the number of
-            the sample; empty if there is none.
+        restart: number of steps after which u and v return to the initial state; 0: never.
+        varying: ``bias`` or ``bias_in`` if that array has a further first axis, the number of the
+            sample; empty if none has.
         gain_in, bias_in, gain, v_reset: ``floating_pt`` only, see above.
         voltage_first: ``floating_pt`` only: v sees the current before the step.
         decay_bits, current_offset, voltage_offset, state_bits, activation_shift: ``fixed_pt`` only:
@@ -100,7 +100,7 @@ class Neurons(AbstractProcess):
 
 
 class AbstractNeuronsModel(PyLoihiProcessModel):
-    """What both arithmetics share: samples, threshold and reset."""
+    """The parts that both arithmetics share: samples, threshold and reset."""
 
     s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
 
@@ -118,12 +118,12 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
         self.s_out.send(self.s_out_buff)
 
     def constant(self, name: str) -> Any:
-        """``bias`` or ``bias_in``, that of the current sample where it varies."""
+        """The array ``bias`` or ``bias_in``; its entry of the current sample if it is ``varying``."""
         p = self.proc_params
         return p[name][(self.time_step - 1) // p["restart"]] if name == p["varying"] else p[name]
 
     def update(self, activation: Any) -> None:
-        """Advance u and v by one step, without threshold."""
+        """Advance u and v by one step, before threshold and reset."""
         raise NotImplementedError
 
     def levels(self) -> tuple[Any, Any]:
@@ -135,7 +135,7 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyNeuronsFixed(AbstractNeuronsModel):
-    """The chip's integers, bit by bit."""
+    """The neurons in the chip's integers, bit by bit."""
 
     a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=16)
     u: Any = LavaPyType(np.ndarray, np.int64, precision=24)
@@ -152,7 +152,7 @@ class PyNeuronsFixed(AbstractNeuronsModel):
         half = 1 << (p["state_bits"] - 1)
         u = self._decayed(self.u, p["du"] + p["current_offset"])
         u += activation.astype(np.int64) << p["activation_shift"]
-        # One turn at most, also for what is further out; +half itself stays.
+        # The chip wraps a value once, even if it is farther out of range; +half itself is not wrapped.
         self.u[...] = u - 2 * half * (u > half) + 2 * half * (u <= -half)
         v = self._decayed(self.v, p["dv"] + p["voltage_offset"]) + self.u + self.constant("bias")
         self.v[...] = np.minimum(np.maximum(v, 1 - half), half - 1)
@@ -165,7 +165,7 @@ class PyNeuronsFixed(AbstractNeuronsModel):
 @requires(CPU)
 @tag("floating_pt")
 class PyNeuronsFloat(AbstractNeuronsModel):
-    """The same in float64."""
+    """The neurons in float64."""
 
     a_in: Any = LavaPyType(PyInPort.VEC_DENSE, float)
     u: Any = LavaPyType(np.ndarray, float)

@@ -1,4 +1,4 @@
-"""Recorded spikes as a Process."""
+"""The Lava Process that sends recorded spikes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 
 class SpikeSource(AbstractProcess):
-    """Sends one row of recorded spikes a step, then nothing.
+    """Sends one row of recorded spikes in each step, and no spikes after the last row.
 
-    The data are proc_params, which the model's OS process inherits: a Var would be sent element by
+    The rows are proc_params, which the model's OS process inherits; Lava would send a Var element by
     element.
 
     Args:
         shape: shape of the port ``s_out``.
-        packed: spikes by step, each row packed by ``numpy.packbits``; uint8, shape (steps, bytes).
+        packed: spikes of each step, a row packed by ``numpy.packbits``; uint8, shape (steps, bytes).
     """
 
     def __init__(self, *, shape: tuple[int, ...], packed: Any, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class SpikeSource(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt", "floating_pt")
 class PySpikeSource(PyLoihiProcessModel):
-    """Unpacks the row of the step."""
+    """Unpacks and sends the row of the current step."""
 
     s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
 
