@@ -99,20 +99,20 @@ class SampleSequence:
         """A group that fires at the spikes of an input, which are a TimedArray."""
         spikes = self._drive.spikes[name]
         raster = TimedArray(by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}")
-        kept = self._memories.get(name, ())
+        memories = self._memories.get(name, ())
         group = NeuronGroup(
             spikes.shape[2],
-            memory.equations(kept),
+            memory.equations(memories),
             threshold=f"{raster.name}(t, i) > 0.5",
-            reset=memory.keep(kept),
-            dtype=memory.types(kept),
+            reset=memory.keep(memories),
+            dtype=memory.types(memories),
             clock=self.clock,
             name=f"input_{index}",
             namespace={raster.name: raster},
         )
-        if memory.fade(kept):
-            group.run_regularly(memory.fade(kept), when="end")
-        self._restart(group, memory.start(kept), self.window_clock)
+        if memory.fade(memories):
+            group.run_regularly(memory.fade(memories), when="end")
+        self._restart(group, memory.start(memories), self.window_clock)
         self.objects.append(group)
         return group
 

@@ -122,13 +122,14 @@ class MicrocodeRun:
         Raises:
             StateOverflowError: in ``floating_pt`` a weight left its range.
         """
-        kept = weights[:: self.code.t_epoch].astype(np.float64)
-        if self.arithmetic is Arithmetic.FLOATING and np.any((kept < WEIGHT_MIN) | (kept > WEIGHT_MAX)):
+        after_epochs = weights[:: self.code.t_epoch].astype(np.float64)
+        if self.arithmetic is Arithmetic.FLOATING and np.any((after_epochs < WEIGHT_MIN) | (after_epochs > WEIGHT_MAX)):
+            largest = after_epochs.flat[np.argmax(np.abs(after_epochs))]
             raise StateOverflowError(
-                f"microcode: a weight reached {kept.flat[np.argmax(np.abs(kept))]:.6g}; Lava's floating_pt does not "
+                f"microcode: a weight reached {largest:.6g}; Lava's floating_pt does not "
                 f"saturate at {WEIGHT_MIN} .. {WEIGHT_MAX}: use fewer windows or a smaller a_plus"
             )
-        return kept
+        return after_epochs
 
 
 def run_microcode(

@@ -48,7 +48,7 @@ class LavaTarget(Target):
     options: Mapping[str, Any] = {"processes": "auto", "batch_size": 512, "time_limit": 600.0, "python": None}
 
     def availability(self) -> Availability:
-        """Whether lava-nc and what it needs are installed here, or another interpreter is named."""
+        """Whether lava-nc and its requirements are installed here, or the environment names another interpreter."""
         elsewhere = os.environ.get(PYTHON_VARIABLE)
         if elsewhere:
             found = shutil.which(elsewhere) is not None
