@@ -68,7 +68,7 @@ def add_to_some(
     for m in range(begin, end):
         place = members[np.uint64(m)]
         s = np.uint64(first + place)
-        total = np.int64(value[s]) + base + evidence
+        total = np.int64(value[s]) + base + dw
         clipped: Any = min(max(total, low), high)
         full += clipped != total
         value[s] = clipped - new_base
@@ -191,7 +191,7 @@ def list_pending(value: CounterArray, first: int, count: int, base: int, limit: 
 
 
 @compiled_loop
-def commit_listed(
+def update_listed(
     value: CounterArray,
     first: int,
     length: int,

@@ -87,7 +87,7 @@ def learn(
             plastics,
             windows,
             groups,
-            plan.first_commit,
+            plan.first_update,
             thread_group,
             solo,
             way,

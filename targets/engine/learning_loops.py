@@ -171,4 +171,4 @@ def learn_groups(
                         wiring.weights, plastic.places, plastic.value, plastic.shared, plastic.row_start, low, high
                     )
         barrier(thread_group.counter, members)
-        done += commits
+        done += updates

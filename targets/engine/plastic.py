@@ -92,7 +92,7 @@ class ByTrains(NamedTuple):
 
     a_plus: Number
     a_minus: Number
-    evidence_shift: int
+    dw_shift: int
     decay_factor_plus: Number  # factor of a trace in a step; an integer counts 2**-DECAY_BITS
     decay_factor_minus: Number
     impulse: Number

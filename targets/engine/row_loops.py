@@ -12,7 +12,7 @@ from numba.core.types.containers import NamedTuple as NamedTupleType
 
 from ssdp_hw.rules.local import GATE_MAX
 
-from .counter_loops import commit_listed, list_pending
+from .counter_loops import list_pending, update_listed
 from .jit import compiled_loop, typed_overload
 from .plastic import CARRY, Counters, Gating, WeightPlaces
 from .types import CounterArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
@@ -98,12 +98,12 @@ def gate_all(steps: CounterArray, count: int, gate: Number, applies: bool, bits:
 
 
 def spread(
-    evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+    dw: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
 ) -> None:
     """Copy weight changes of presynaptic neurons to the synapses of a row.
 
     Args:
-        evidence: weight change for every presynaptic neuron.
+        dw: weight change for every presynaptic neuron.
         dense: whether the row has a synapse from every presynaptic neuron.
         cols: presynaptic neuron of each synapse; not read if ``dense``.
         first, count: first synapse of the row, and number of its synapses.
@@ -115,7 +115,7 @@ def spread(
 
 @typed_overload(spread)
 def _spread(
-    evidence: types.Array,
+    dw: types.Array,
     dense: types.Boolean,
     cols: types.Array,
     first: types.Integer,
@@ -124,12 +124,12 @@ def _spread(
     largest: types.Integer,
 ) -> Callable[..., object]:
     def fixed(
-        evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+        dw: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
     ) -> None:
-        _spread_fixed(evidence, dense, cols, first, count, step, largest)
+        _spread_fixed(dw, dense, cols, first, count, step, largest)
 
     def real(
-        evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+        dw: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
     ) -> None:
         for m in range(count):
             step[m] = dw[m] if dense else dw[cols[first + m]]
@@ -139,7 +139,7 @@ def _spread(
 
 @compiled_loop
 def _spread_fixed(
-    evidence: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
+    dw: CounterArray, dense: bool, cols: Int64Array, first: int, count: int, step: CounterArray, largest: int
 ) -> None:
     if dense:
         for m in range(count):
@@ -151,7 +151,7 @@ def _spread_fixed(
 
 @compiled_loop
 def add_shared(
-    total: NumberArray, stored: Int64Array, cols: Int64Array, first: int, count: int, evidence: CounterArray
+    total: NumberArray, stored: Int64Array, cols: Int64Array, first: int, count: int, dw: CounterArray
 ) -> None:
     """Add the weight changes of presynaptic neurons to the totals of the stored weights of a row's synapses."""
     for s in range(first, first + count):
@@ -181,7 +181,7 @@ def close_row(
     """Update the weights of all pending synapses of a row of a fixed network; see move_weights for float networks.
 
     Args:
-        value .. tally: as in :func:`.counter_loops.commit_listed`.
+        value .. tally: as in :func:`.counter_loops.update_listed`.
         pending: scratch.
     """
     raise NotImplementedError("compiled code only")
@@ -220,7 +220,7 @@ def _close_row(
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
             n = list_pending(value, first, count, rows[row, 0], limit, pending)
             rows[row, 1], rows[row, 2] = max(rows[row, 1], 1 - limit), min(rows[row, 2], limit - 1)
-            commit_listed(value, first, count, pending, n, c, index, rows, row, weights, places, words, tally)
+            update_listed(value, first, count, pending, n, c, index, rows, row, weights, places, words, tally)
 
     def real(
         value: CounterArray,

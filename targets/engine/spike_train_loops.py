@@ -67,7 +67,7 @@ class Scratch(NamedTuple):
     losses: TrainArray  # (step, postsynaptic neuron) depression by a presynaptic spike, at most 0
     amounts: TrainArray  # losses of one postsynaptic neuron by step; for SADP ones
     chosen: Int32Array  # steps in which that loss is not 0
-    evidence: CounterArray  # weight changes by presynaptic neuron
+    dw: CounterArray  # weight changes by presynaptic neuron
     step: CounterArray  # weight changes by position in a row
     pending: Int32Array  # positions in a row
     words: UInt32Array  # random numbers of a row's synapses
@@ -261,7 +261,7 @@ def _step_trace(
 
 
 @compiled_loop
-def _fixed_gains(trace: TrainArray, gains: TrainArray, amplitude: int, evidence_shift: int) -> None:
+def _fixed_gains(trace: TrainArray, gains: TrainArray, amplitude: int, dw_shift: int) -> None:
     """Amplitude times trace, shifted right and rounded half up; negative for a negative amplitude."""
     factor, shift = as_in(trace, abs(amplitude)), as_in(trace, dw_shift)
     half = as_in(trace, (np.int64(1) << dw_shift) >> 1)
@@ -307,8 +307,8 @@ def _pair_tables(scratch: Scratch, amounts: TrainArray, pre_size: int, post_size
 
 
 @compiled_loop
-def _pair_evidence(
-    evidence: CounterArray,
+def _pair_dw(
+    dw: CounterArray,
     gains: TrainArray,
     words: WordArray,
     losses: TrainArray,
@@ -321,7 +321,7 @@ def _pair_evidence(
     chunk: int,
 ) -> None:
     """Write the weight changes by pair STDP of postsynaptic neuron ``row``, which fires in ``steps[begin:end]``."""
-    width = len(evidence)
+    width = len(dw)
     for i in range(width):
         dw[i] = 0
     for i in range(0, width // 128 * 128, 128):
@@ -364,8 +364,8 @@ def _agreement_step(
 
 
 @compiled_loop
-def _agreement_evidence(
-    evidence: CounterArray,
+def _agreement_dw(
+    dw: CounterArray,
     words: WordArray,
     amounts: TrainArray,
     steps: Int32Array,
@@ -379,7 +379,7 @@ def _agreement_evidence(
 
     ``amounts`` are ones, ``count`` the numbers of spikes of the ``n`` presynaptic neurons, and ``r`` the rule.
     """
-    width = len(evidence)
+    width = len(dw)
     for i in range(width):
         dw[i] = 0
     for i in range(0, width, BITS):
@@ -423,7 +423,7 @@ def train_window(
         window: number of the window in ``plastic.gates``.
         pre, post: spikes of both populations; step t begins at flat index ``at + t * stride``.
         length: number of steps of the window.
-        commits, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
+        updates, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
         scratch: memory of this thread, made for windows of ``length`` steps.
         member, members: number of this member, and of all members.
     """
@@ -431,7 +431,7 @@ def train_window(
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     stored, dense, shared, paired = plastic.stored, plastic.dense, plastic.shared, plastic.kind == BY_TRACE
     pre_size, post_size = ends.pre_size, ends.post_size
-    evidence, step, pending, words = scratch.evidence, scratch.step, scratch.pending, scratch.words
+    dw, step, pending, words = scratch.dw, scratch.step, scratch.pending, scratch.words
     amounts, steps, largest = scratch.amounts, scratch.post_steps, c.high - c.low
     total = scratch.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
@@ -495,10 +495,10 @@ def train_window(
             else:
                 spread(dw, dense, cols, first, count, step, largest)
                 add(value, first, count, step, c, rows, row, tally)
-        if commits and not shared:
+        if updates and not shared:
             close_row(value, first, count, c, index, rows, row, pending, weights, places, words, tally)
     if shared and member == 0:
         spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
-        if commits:
+        if updates:
             close_row(value, 0, len(total), c, index, rows, 0, pending, weights, places, words, tally)

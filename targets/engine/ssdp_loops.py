@@ -18,7 +18,7 @@ from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 from numpy.typing import DTypeLike
 
-from .counter_loops import add, add_to_some, commit_listed
+from .counter_loops import add, add_to_some, update_listed
 from .jit import as_in, cached_driver, compiled_loop, typed_overload
 from .plastic import ByTime, Counters, Gating, Plastic, largest_sizes
 from .row_loops import NEVER, add_shared, close_row, gated, own_gate, pending_threshold, spread
@@ -104,7 +104,7 @@ def _limit(small: CounterArray, table: NumberArray, entries: int, largest: int) 
 
 
 @compiled_loop
-def _look_up(evidence: CounterArray, table: CounterArray, ticks: IndexArray, count: int) -> None:
+def _look_up(dw: CounterArray, table: CounterArray, ticks: IndexArray, count: int) -> None:
     """Look up the steps of ``count`` presynaptic neurons by their ticks."""
     for i in range(count):
         dw[i] = table[np.uint64(ticks[i])]
@@ -280,7 +280,7 @@ class Scratch(NamedTuple):
     table: NumberArray  # steps by presynaptic tick, in the type of the rule
     small: CounterArray  # steps by presynaptic tick, in the type of the counters
     runs: Int64Array  # presynaptic ticks of a plan
-    evidence: CounterArray  # steps by presynaptic neuron, in the type of the counters
+    dw: CounterArray  # steps by presynaptic neuron, in the type of the counters
     whole: NumberArray  # steps by presynaptic neuron, in the type of the rule
     step: CounterArray  # steps by position in a row
     pending: Int32Array  # positions in a row
@@ -347,7 +347,7 @@ def ssdp_window(
     Args:
         plastic: the projection; its counters are changed.
         window: number of the window in ``plastic.pre`` and ``plastic.post``.
-        commits: whether a weight update follows.
+        updates: whether a weight update follows.
         index: number of weight updates before this window.
         weights: ``Wiring.weights``, changed by the weight update.
         tally: numbers of saturated counters and of clipped weights, added to.
@@ -359,7 +359,7 @@ def ssdp_window(
     plus, minus, stored, dense, shared = plastic.plus, plastic.minus, plastic.stored, plastic.dense, plastic.shared
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
     n, largest, order, start = len(pre), c.high - c.low, scratch.pre_order, scratch.pre_start
-    table, runs, evidence, step = scratch.table, scratch.runs, scratch.evidence, scratch.step
+    table, runs, dw, step = scratch.table, scratch.runs, scratch.dw, scratch.step
     pending, words, total = scratch.pending, scratch.words, scratch.total[: len(value) if shared else 0]
     begin, end = part(len(post), member, members, 1)
     if shared:
@@ -391,7 +391,7 @@ def ssdp_window(
                 listed = -1
                 if lazy and changing * _SINGLE_ADDITION <= count:
                     # If no counter of the row was pending before, this window's list has all pending ones.
-                    at_rest = commits and rows[row, 1] > -limit and rows[row, 2] < limit
+                    at_rest = updates and rows[row, 1] > -limit and rows[row, 2] < limit
                     listed = add_by_plan(
                         value,
                         first,
@@ -425,13 +425,13 @@ def ssdp_window(
                         spread(dw, False, cols, first, count, step, largest)
                         add(value, first, count, step, c, rows, row, tally)
                 elif listed > 0:
-                    commit_listed(
+                    update_listed(
                         value, first, count, pending, listed, c, index, rows, row, weights, places, words, tally
                     )
-            if commits and not shared:
+            if updates and not shared:
                 close_row(value, first, count, c, index, rows, row, pending, weights, places, words, tally)
     if shared and member == 0:
         spread(total, True, cols, 0, len(total), step, largest)
         add(value, 0, len(total), step, c, rows, 0, tally)
-        if commits:
+        if updates:
             close_row(value, 0, len(total), c, index, rows, 0, pending, weights, places, words, tally)
