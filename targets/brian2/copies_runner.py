@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from brian2 import Clock, Network, NetworkOperation, second
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -29,7 +29,7 @@ from .wiring import by_delay, weight_exponent
 Array = NDArray[Any]
 
 
-def exact_type(weights: Array, rows: NDArray[np.int64]) -> type[Any]:
+def exact_type(weights: Array, rows: NDArray[np.int64]) -> type[np.floating[Any]]:
     """A type in which any sum of these weights over a row is exact, in every order.
 
     All partial sums are integers of at most the row's sum of magnitudes: float32 holds every
@@ -102,7 +102,7 @@ class Traces:
     def __init__(
         self, network: AnyNetwork, neurons: Mapping[str, Neurons], drive: Drive, record: Record, courier: Courier
     ) -> None:
-        def arrays(variable: str, kind: type[Any]) -> dict[str, Array]:
+        def arrays(variable: str, kind: DTypeLike) -> dict[str, Array]:
             return {
                 name: np.zeros((drive.steps, drive.batch, network.size_of(name)), kind)
                 for name in neurons

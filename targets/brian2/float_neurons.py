@@ -12,8 +12,6 @@ first in a step is the update order of the network.
 
 from __future__ import annotations
 
-from typing import Any
-
 from brian2 import NeuronGroup, linked_var
 
 from ssdp_hw.network.float_network import Network, Population
@@ -120,7 +118,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)], window_start)
 
 
-def _set(group: Any, neuron: Neuron, names: list[str], setup: Setup) -> None:
+def _set(group: NeuronGroup, neuron: Neuron, names: list[str], setup: Setup) -> None:
     """Set parameters, whose values are in SI units as Brian2's."""
     for name in names:
         setattr(group, f"{name}_", setup.repeated(neuron.parameter(name)))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from brian2 import NeuronGroup, Synapses, TimedArray
+from brian2 import BrianObject, Clock, NeuronGroup, Synapses, TimedArray
 from numpy.typing import NDArray
 
 from ssdp_hw.rules import CounterRule, FixedGate, FloatRule
@@ -33,12 +32,14 @@ class Gating:
     """
 
     code: str = ""
-    namespace: Mapping[str, Any] = field(default_factory=dict)
+    namespace: Mapping[str, object] = field(default_factory=dict)
     copy: Memory | None = None
     counted: Memory | None = None
 
 
-def gating_of(rule: CounterRule | FloatRule, gates: NDArray[Any] | None, steps: int, label: str) -> Gating:
+def gating_of(
+    rule: CounterRule | FloatRule, gates: NDArray[np.int64] | NDArray[np.float64] | None, steps: int, label: str
+) -> Gating:
     """The gate of a rule in windows of that many steps; gates from outside have shape (window, post)."""
     fixed = isinstance(rule, CounterRule)
     if rule.gate is not None:
@@ -68,13 +69,13 @@ gate = clip(raised, 0, GATE_MAX)
 def gate_neuron(
     rule: CounterRule | FloatRule,
     gating: Gating,
-    source: Any,
-    target: Any,
-    clock: Any,
-    window_clock: Any,
+    source: NeuronGroup,
+    target: NeuronGroup,
+    clock: Clock,
+    window_clock: Clock,
     restart: int,
     label: str,
-) -> list[Any]:
+) -> list[BrianObject]:
     """A neuron that counts the neurons that fired in a window, and makes the rule's own gate from these counts.
 
     Args:
@@ -114,7 +115,7 @@ def gate_neuron(
     return [*objects, telling]
 
 
-def _numbers(rule: CounterRule | FloatRule, pairs: int) -> dict[str, Any]:
+def _numbers(rule: CounterRule | FloatRule, pairs: int) -> dict[str, int | float]:
     if isinstance(rule, CounterRule):
         assert rule.gate is not None
         g = rule.gate

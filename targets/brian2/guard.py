@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from brian2 import Network
 
 from ssdp_hw.errors import TargetRunError
 
 
-def uncompiled_blocks(network: Any) -> list[str]:
+def uncompiled_blocks(network: Network) -> list[str]:
     """Names of code objects that have a source but nothing to run."""
     return [
         code_object.name
@@ -23,7 +23,7 @@ def uncompiled_blocks(network: Any) -> list[str]:
     ]
 
 
-def check_compiled(network: Any) -> None:
+def check_compiled(network: Network) -> None:
     """Raise if a block of this network, prepared by ``network.run(0)``, did not compile.
 
     Raises:

@@ -128,8 +128,8 @@ class _Watched:
 
     def __init__(self, network: AnyNetwork, sequence: SampleSequence, plastic: Mapping[str, Plastic]) -> None:
         self._sequence = sequence
-        self._spikes: dict[str, Any] = {}
-        self._registers: dict[tuple[str, str], Any] = {}
+        self._spikes: dict[str, SpikeMonitor] = {}
+        self._registers: dict[tuple[str, str], StateMonitor] = {}
         for p in plastic.values():
             for end, memory in ((p.source, p.weight_change.pre), (p.target, p.weight_change.post)):
                 if not p.rule.keeps_raster:

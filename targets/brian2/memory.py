@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def equations(memories: Sequence[Memory], flag: str = "") -> str:
     return "".join(f"{m.name} : {'1' if m.real else 'integer'}{flag}\n" for m in memories)
 
 
-def types(memories: Sequence[Memory]) -> dict[str, Any]:
+def types(memories: Sequence[Memory]) -> dict[str, type[np.int64] | type[np.float64]]:
     """The type of each variable."""
     return {m.name: np.float64 if m.real else np.int64 for m in memories}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +27,12 @@ def step_length(network: AnyNetwork) -> float:
     return FIXED_STEP if isinstance(network, FixedNetwork) else network.semantics.dt
 
 
-def state_type(network: AnyNetwork) -> type[Any]:
+def state_type(network: AnyNetwork) -> type[np.int64] | type[np.float64]:
     """The type of u and v."""
     return np.int64 if isinstance(network, FixedNetwork) else np.float64
 
 
-def bias_of(network: AnyNetwork, drive: Drive, name: str) -> NDArray[Any]:
+def bias_of(network: AnyNetwork, drive: Drive, name: str) -> NDArray[np.int64] | NDArray[np.float64]:
     """Constant input of a population, shape (batch, n), or (1, n) if all samples share it."""
     if isinstance(network, FixedNetwork):
         return drive.fixed_bias(network, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import TimedArray
+from brian2 import Clock, NeuronGroup, TimedArray
 from numpy.typing import NDArray
 
 from ssdp_hw.running.result import OverflowCount
@@ -35,8 +35,8 @@ class Setup:
     """
 
     label: str
-    clock: Any
-    bias: NDArray[Any] | TimedArray
+    clock: Clock
+    bias: NDArray[np.int64] | NDArray[np.float64] | TimedArray
     copies: int = 1
     inboxes: Mapping[str, int] = field(default_factory=lambda: {INBOX: 0})
     memories: Sequence[Memory] = ()
@@ -46,7 +46,7 @@ class Setup:
         """Values of shape (n,) or (copies, n) for the neurons of all copies, one copy after the other."""
         return np.ascontiguousarray(np.broadcast_to(values, (self.copies, values.shape[-1])).reshape(-1))
 
-    def place_bias(self, receiver: Any, convert: str = "") -> str:
+    def place_bias(self, receiver: NeuronGroup, convert: str = "") -> str:
         """Set the bias, or return the code that sets it at the start of a window.
 
         ``convert`` is the function that turns the numbers of a TimedArray, which are real, into
@@ -71,10 +71,10 @@ class Neurons:
         window_start: code for the sender at the start of a window.
     """
 
-    receiver: Any
-    sender: Any
-    current: tuple[Any, str]
-    starts: Sequence[tuple[Any, str]]
+    receiver: NeuronGroup
+    sender: NeuronGroup
+    current: tuple[NeuronGroup, str]
+    starts: Sequence[tuple[NeuronGroup, str]]
     window_start: str = ""
 
     def overflow(self) -> OverflowCount:

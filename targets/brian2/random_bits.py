@@ -6,8 +6,6 @@ One C text serves C++ standalone and Cython; the NumPy code calls the toolkit.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from brian2 import Function
 from numpy.typing import NDArray
@@ -39,7 +37,9 @@ cdef extern from *:
 '''
 
 
-def _numpy_bits(synapse: Any, update: Any, layer: Any, key_low: Any, key_high: Any, bits: Any) -> NDArray[np.int64]:
+def _numpy_bits(
+    synapse: NDArray[np.int64], update: int, layer: int, key_low: int, key_high: int, bits: int
+) -> NDArray[np.int64]:
     return synapse_random(int(key_low) | int(key_high) << 32, int(layer), synapse, int(update), int(bits))
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-from brian2 import Clock, Network, NeuronGroup, TimedArray, amp, second
+from brian2 import BrianObject, Clock, Network, NeuronGroup, SpikeMonitor, Synapses, TimedArray, amp, second
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import TargetRunError
@@ -31,6 +31,8 @@ from .synapses import STATIC, Bundle, SynapseModel, bundles, connect
 # Order of code in the slot "start" between two windows: updates of synapses come first (0, 1, ..), then the
 # recorders of the old window's memories, then the start of the new window.
 READ_MEMORIES, RESTART = 100, 101
+
+T = TypeVar("T", bound=np.generic)
 
 
 class SampleSequence:
@@ -66,7 +68,7 @@ class SampleSequence:
         self.window_clock = Clock(dt=self.window_steps * self.clock.dt, name="window_clock")
         self.sample_clock = Clock(dt=drive.steps * self.clock.dt, name="sample_clock")
         incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
-        self.objects: list[Any] = []
+        self.objects: list[BrianObject] = []
         self.neurons = add_neurons(
             network, {name: self._setup(k, name, incoming[name]) for k, name in enumerate(network.population_names)}
         )
@@ -81,7 +83,7 @@ class SampleSequence:
         self.synapses = [self._connect(k, b) for k, b in enumerate(b for found in incoming.values() for b in found)]
 
     def _setup(self, index: int, name: str, incoming: Sequence[Bundle]) -> Setup:
-        bias: Any = bias_of(self._network, self._drive, name)
+        bias: NDArray[np.int64] | NDArray[np.float64] | TimedArray = bias_of(self._network, self._drive, name)
         if len(bias) > 1:  # one for each sample
             unit = 1 if isinstance(self._network, FixedNetwork) else amp
             bias = TimedArray(bias * unit, dt=self.sample_clock.dt, name=f"bias_{index}")
@@ -95,7 +97,7 @@ class SampleSequence:
             counted_steps=self._drive.steps * self._drive.batch,
         )
 
-    def _input(self, index: int, name: str) -> Any:
+    def _input(self, index: int, name: str) -> NeuronGroup:
         """A group that fires at the spikes of an input, which are a TimedArray."""
         spikes = self._drive.spikes[name]
         raster = TimedArray(by_time(spikes).astype(np.float64), dt=self.clock.dt, name=f"raster_{index}")
@@ -116,12 +118,12 @@ class SampleSequence:
         self.objects.append(group)
         return group
 
-    def _restart(self, group: Any, code: str, clock: Any) -> None:
+    def _restart(self, group: NeuronGroup, code: str, clock: Clock) -> None:
         """Let a group run this code, which resets it, at every tick of a clock."""
         if code:
             group.run_regularly(code, clock=clock, when="start", order=RESTART)
 
-    def _connect(self, index: int, bundle: Bundle) -> tuple[Bundle, Any]:
+    def _connect(self, index: int, bundle: Bundle) -> tuple[Bundle, Synapses]:
         p = bundle.projection
         model = self._models.get(p.name, STATIC)
         group = connect(
@@ -139,7 +141,7 @@ class SampleSequence:
         self.objects.append(group)
         return bundle, group
 
-    def raster(self, spikes: Any, steps: int) -> NDArray[np.bool_]:
+    def raster(self, spikes: SpikeMonitor, steps: int) -> NDArray[np.bool_]:
         """The spikes that a SpikeMonitor recorded in the first ``steps`` steps, shape (time, n)."""
         times, neurons = np.rint(np.asarray(spikes.t_) / self.clock.dt_).astype(np.int64), np.asarray(spikes.i)
         fired = np.zeros((steps, len(spikes.source)), bool)
@@ -171,11 +173,11 @@ class SampleSequence:
         return time.perf_counter() - start
 
 
-def by_time(samples: NDArray[Any]) -> NDArray[Any]:
+def by_time(samples: NDArray[T]) -> NDArray[T]:
     """Concatenate samples (time, batch, n) in time: shape (batch * time, n)."""
     return np.ascontiguousarray(samples.transpose(1, 0, 2)).reshape(-1, samples.shape[2])
 
 
-def by_sample(trace: NDArray[Any], steps: int) -> NDArray[Any]:
+def by_sample(trace: NDArray[T], steps: int) -> NDArray[T]:
     """The inverse of :func:`by_time`, for samples of that many steps."""
     return np.ascontiguousarray(trace.reshape(-1, steps, trace.shape[1]).transpose(1, 0, 2))

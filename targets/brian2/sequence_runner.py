@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from brian2 import SpikeMonitor, StateMonitor
 from numpy.typing import NDArray
@@ -19,8 +17,8 @@ from .session import Session
 def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Session) -> Recording:
     """Run every sample of the drive from the initial state, one after the other."""
     sequence = SampleSequence(network, drive)
-    spikes: dict[str, Any] = {}
-    states: dict[str, dict[str, tuple[Any, str]]] = {"v": {}, "u": {}}
+    spikes: dict[str, SpikeMonitor] = {}
+    states: dict[str, dict[str, tuple[StateMonitor, str]]] = {"v": {}, "u": {}}
     for index, (name, made) in enumerate(sequence.neurons.items()):
         if record.wants("spikes", name) and network.population(name).spiking:
             spikes[name] = SpikeMonitor(made.sender, name=f"spikes_{index}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from brian2 import TimedArray, second
@@ -45,7 +44,7 @@ class WeightChange:
     reals: Sequence[str] = ()
     on_pre: str = ""
     on_post: str = ""
-    namespace: Mapping[str, Any] = field(default_factory=dict)
+    namespace: Mapping[str, object] = field(default_factory=dict)
 
 
 def weight_change_of(rule: LocalRule, steps: int, label: str) -> WeightChange:
@@ -157,8 +156,8 @@ def _sadp(rule: SADP | FixedSADP, steps: int) -> WeightChange:
     )
 
 
-def _amplitudes(rule: STDP | SADP | FixedSTDP | FixedSADP) -> dict[str, Any]:
-    found: dict[str, Any] = {"A_PLUS": rule.a_plus, "A_MINUS": rule.a_minus}
+def _amplitudes(rule: STDP | SADP | FixedSTDP | FixedSADP) -> dict[str, int | float]:
+    found: dict[str, int | float] = {"A_PLUS": rule.a_plus, "A_MINUS": rule.a_minus}
     if isinstance(rule, FixedSTDP | FixedSADP):
         found |= {"UNIT": 1 << rule.dw_shift, "HALF_UNIT": (1 << rule.dw_shift) >> 1}
     return found

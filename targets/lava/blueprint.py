@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.network.graph import BaseProjection
+
+T = TypeVar("T", bound=np.generic)
 
 # Process classes that Lava itself has; all other kinds of node are in worker/processes.
 LAVA_KINDS = ("LIF", "Dense", "DelayDense", "LearningDense")
@@ -39,7 +41,7 @@ class Function:
 class LearningRule:
     """Arguments of Lava's ``Loihi2FLearningRule``."""
 
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, str | int | float]
 
 
 @dataclass(frozen=True)
@@ -132,19 +134,18 @@ def port_shape(batch: int, size: int) -> tuple[int, ...]:
     return (size,) if batch == 1 else (batch, size)
 
 
-def shared_value(values: Iterable[Any]) -> Any | None:
+def shared_value(values: Iterable[float]) -> float | None:
     """The value that all entries have, as a Python number; None if they differ."""
     found = np.unique(np.asarray(values))
     return found[0].item() if found.size == 1 else None
 
 
-def per_sample(values: NDArray[Any], batch: int) -> NDArray[Any]:
+def per_sample(values: NDArray[T], batch: int) -> NDArray[T]:
     """Values (batch, n) or (1, n) in a shape that broadcasts to :func:`port_shape`."""
     return values[0] if batch == 1 else values
 
 
-def synapse_delays(projection: BaseProjection) -> Any:
+def synapse_delays(projection: BaseProjection) -> int | NDArray[np.integer[Any]]:
     """Delays for a Connection node: one integer, or for each synapse its delay in the layout of the weights."""
-    if isinstance(projection.delay, int) or projection.is_sparse:
-        return projection.delay
-    return projection.delay.reshape(projection.shape)
+    delay: int | NDArray[np.integer[Any]] = projection.delay
+    return delay if isinstance(delay, int) or projection.is_sparse else delay.reshape(projection.shape)

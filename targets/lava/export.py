@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -22,6 +23,10 @@ from ssdp_hw.running.drive import Drive
 from . import fixed
 from .blueprint import Blueprint, input_node, population_node, projection_node
 from .inference import link
+
+if TYPE_CHECKING:
+    from lava.magma.core.process.ports.ports import InPort
+    from lava.magma.core.process.process import AbstractProcess
 
 PACKAGE = "ssdp_hw.targets.lava.worker"
 # Where the classes of each kind of node are imported from.
@@ -49,9 +54,9 @@ class LavaNetwork:
             (channels,)) has to be connected: ``for port in inputs[name]: source.s_out.connect(port)``.
     """
 
-    populations: Mapping[str, Any]
-    projections: Mapping[str, Any]
-    inputs: Mapping[str, list[Any]]
+    populations: Mapping[str, AbstractProcess]
+    projections: Mapping[str, AbstractProcess]
+    inputs: Mapping[str, list[InPort]]
 
 
 def _blueprint(network: FixedNetwork) -> Blueprint:
@@ -108,7 +113,7 @@ def export_script(network: FixedNetwork, path: str | os.PathLike[str]) -> tuple[
     return script, script.with_suffix(".npz")
 
 
-def _write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file under a temporary name and then rename it, so that no reader sees a part of it."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
         try:
@@ -203,7 +208,7 @@ else:
 """
 
 
-def _script(network: FixedNetwork) -> tuple[str, dict[str, Any]]:
+def _script(network: FixedNetwork) -> tuple[str, dict[str, NDArray[Any]]]:
     """The script and its arrays. Names go into the script as Python literals, since they may come from a file."""
     plain, arrays = _blueprint(network).described()
     kinds = sorted({node["kind"] for node in plain["nodes"]})
@@ -226,7 +231,7 @@ def _script(network: FixedNetwork) -> tuple[str, dict[str, Any]]:
     return head + _MAIN, arrays
 
 
-def _source(value: Any) -> str:
+def _source(value: object) -> str:
     """The Python expression of a parameter that :meth:`.Blueprint.described` made plain."""
     if not isinstance(value, dict):
         return repr(value)

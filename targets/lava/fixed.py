@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
@@ -60,7 +61,7 @@ def population(
     shape = port_shape(drive.batch, p.size)
     name = population_node(p.name)
     if not own and lif_expresses(network.limits, p):
-        mantissa: Any = p.bias_mant
+        mantissa: NDArray[np.integer[Any]] = p.bias_mant
         exponent = p.bias_exp
         if p.name in drive.bias:
             mantissa, exponent = per_sample(drive.bias[p.name], drive.batch), drive.bias_exp[p.name]

@@ -8,7 +8,6 @@ scaled back (:class:`Scaling`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +30,9 @@ class Scaling:
         u_scale, u_offset: the network's u is ``u_scale * u + u_offset`` of Lava's u.
     """
 
-    gain: Any = 1.0
-    u_scale: Any = 1.0
-    u_offset: Any = 0.0
+    gain: NDArray[np.float64] | float = 1.0
+    u_scale: NDArray[np.float64] | float = 1.0
+    u_offset: NDArray[np.float64] | float = 0.0
 
 
 def lif_expresses(network: Network, p: Population, bias: NDArray[np.float64]) -> bool:
@@ -96,7 +95,7 @@ def population(network: Network, p: Population, drive: Drive, *, own: bool, rest
     ), Scaling()
 
 
-def projection(q: Projection, gain: Any, *, batch: int, own: bool, restart: int = 0) -> Node:
+def projection(q: Projection, gain: NDArray[np.float64] | float, *, batch: int, own: bool, restart: int = 0) -> Node:
     """The node of a projection; ``gain`` is the :class:`Scaling` gain of its target, shape (n,) or a number."""
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from .blueprint import Blueprint, Function, Node, population_node, port_shape, p
 from .inference import link, source_node
 from .rules import KNOWN, rule_parameters
 from .session import Job, run_jobs
+
+T = TypeVar("T", bound=np.generic)
 
 
 def unsupported(plan: LearningPlan) -> list[str]:
@@ -67,7 +69,7 @@ class Rounds:
                 rounds.updates.append(updates and first + width >= stop)
         return rounds
 
-    def arranged(self, values: NDArray[Any]) -> NDArray[Any]:
+    def arranged(self, values: NDArray[T]) -> NDArray[T]:
         """Values of shape (..., sample, n) as (round, ..., width, n), filled up with zeros."""
         out = np.zeros((len(self.first), *values.shape[:-2], self.width, values.shape[-1]), values.dtype)
         for number, (first, size) in enumerate(zip(self.first, self.sizes, strict=True)):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.rules import (
     SADP,
@@ -46,9 +47,11 @@ def own_gate(rule: CounterRule | FloatRule) -> list[int] | list[float] | None:
     return [rule.gate.k, rule.gate.mean, rule.gate.deviation]
 
 
-def _ssdp(rule: Any, steps: int) -> dict[str, Any]:
+def _ssdp(rule: SSDP | FixedSSDP, steps: int) -> dict[str, Any]:
     shift = rule.time_shift if isinstance(rule, FixedSSDP) else 0
     silent = silent_time(steps, shift)
+    plus: NDArray[np.int64] | NDArray[np.float64]
+    minus: NDArray[np.int64] | NDArray[np.float64]
     if isinstance(rule, FixedSSDP):
         plus, minus = rule.tables
     else:
@@ -65,7 +68,7 @@ def _ssdp(rule: Any, steps: int) -> dict[str, Any]:
     }
 
 
-def _stdp(rule: Any, _steps: int) -> dict[str, Any]:
+def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
     common = {"rule": "STDP", "nearest": rule.pairing is Pairing.NEAREST}
     if isinstance(rule, STDP):
         return {
@@ -90,7 +93,7 @@ def _stdp(rule: Any, _steps: int) -> dict[str, Any]:
     }
 
 
-def _sadp(rule: Any, _steps: int) -> dict[str, Any]:
+def _sadp(rule: SADP | FixedSADP, _steps: int) -> dict[str, Any]:
     if isinstance(rule, SADP):
         return {"rule": "SADP", "plus": rule.a_plus, "minus": rule.a_minus}
     values = np.arange((1 << rule.kappa_bits) + 1)

@@ -7,7 +7,7 @@ slot of the step in which it acts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,12 +17,13 @@ from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork
 
 Array = NDArray[Any]
+Matrix: TypeAlias = "Array | sp.csr_array"  # weights (post, pre)
 
 
-def weights_by_delay(projection: BaseProjection, dtype: type[Any]) -> dict[int, Any]:
+def weights_by_delay(projection: BaseProjection, dtype: type[np.int64] | type[np.float64]) -> dict[int, Matrix]:
     """The weight matrix split by delay: for each delay a matrix (post, pre) of its synapses."""
     delays = projection.synapse_delays
-    parts: dict[int, Any] = {}
+    parts: dict[int, Matrix] = {}
     for d in np.unique(delays).tolist():
         values = np.where(delays == d, projection.synapse_weights, 0).astype(dtype)
         if projection.is_sparse:
@@ -36,7 +37,7 @@ def weights_by_delay(projection: BaseProjection, dtype: type[Any]) -> dict[int, 
 class Sending:
     """Input slots of all populations for a batch."""
 
-    def __init__(self, network: AnyNetwork, batch: int, dtype: type[Any]) -> None:
+    def __init__(self, network: AnyNetwork, batch: int, dtype: type[np.int64] | type[np.float64]) -> None:
         self.length = network.max_delay + 1
         self._slots = {p.name: np.zeros((self.length, batch, p.size), dtype) for p in network.populations}
         self._parts = {p.name: weights_by_delay(p, dtype) for p in network.projections}

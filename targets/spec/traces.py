@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
@@ -15,8 +15,8 @@ from ssdp_hw.running.result import OverflowCount, Record, Recording
 class Traces:
     """Arrays (time, batch, n) for every population and variable that a record names."""
 
-    def __init__(self, network: AnyNetwork, drive: Drive, record: Record, dtype: type[Any]) -> None:
-        def arrays(variable: str, kind: type[Any]) -> dict[str, NDArray[Any]]:
+    def __init__(self, network: AnyNetwork, drive: Drive, record: Record, dtype: DTypeLike) -> None:
+        def arrays(variable: str, kind: DTypeLike) -> dict[str, NDArray[Any]]:
             return {
                 p.name: np.zeros((drive.steps, drive.batch, p.size), kind)
                 for p in network.populations

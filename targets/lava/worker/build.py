@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import DelayDense, Dense, LearningDense
 from lava.proc.lif.process import LIF
 from lava.utils.weightutils import SignMode
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .learning_rule import learning_rule
@@ -23,7 +25,7 @@ PROCESSES = {
 }
 
 
-def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
+def parameter(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     """The object that a described value stands for, such as ``{"array": key}``; other values are returned unchanged."""
     if not isinstance(value, dict):
         return tuple(value) if isinstance(value, list) else value
@@ -39,7 +41,7 @@ def parameter(value: Any, arrays: Mapping[str, Any]) -> Any:
     return SignMode[value["sign_mode"]]
 
 
-def function_of(file: str, name: str) -> Any:
+def function_of(file: str, name: str) -> Callable[..., NDArray[Any]]:
     """Load a function of a module that imports no other module of the project, by the module's file.
 
     An interpreter that lacks the toolkit thus uses the toolkit's own random numbers.
@@ -49,15 +51,16 @@ def function_of(file: str, name: str) -> Any:
         raise ImportError(f"{file} is no Python module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, name)
+    function: Callable[..., NDArray[Any]] = getattr(module, name)
+    return function
 
 
 def build(
     nodes: list[dict[str, Any]],
     links: list[list[str]],
-    arrays: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
     further: Mapping[str, dict[str, Any]] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, AbstractProcess]:
     """Processes by node name, connected.
 
     Args:

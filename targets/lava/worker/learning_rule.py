@@ -9,7 +9,7 @@ from lava.magma.core.learning.learning_rule_applier import LearningRuleApplierFl
 from lava.magma.core.learning.string_symbols import SPIKE_DEPENDENCIES
 
 
-def learning_rule(**arguments: Any) -> Loihi2FLearningRule:
+def learning_rule(**arguments: str | int | float) -> Loihi2FLearningRule:
     """Make the rule; its products may have spikes as factors in ``floating_pt`` too."""
     allow_spike_factors()
     return Loihi2FLearningRule(**arguments)

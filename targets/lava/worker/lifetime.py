@@ -15,7 +15,6 @@ import os
 import signal
 import traceback
 from pathlib import Path
-from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
@@ -57,7 +56,7 @@ def end_worker_on_failure(error_file: Path) -> None:
 
     worker = os.getpid()
 
-    def run(self: Any) -> None:
+    def run(self: lava_processes.SystemProcess) -> None:
         try:
             multiprocessing.Process.run(self)
             self._cconn.send(None)

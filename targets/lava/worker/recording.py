@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
+from numpy.typing import NDArray
 
 # For each variable the attribute of a ProcessModel that has its value at the end of a step's spiking phase. The
 # learning phase follows, so that recorded weights are those at the begin of the step.
 ATTRIBUTES = {"spikes": "s_out_buff", "v": "v", "u": "u", "weights": "weights"}
 
 
-def recording(model: Any) -> Any:
+def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
     """A ProcessModel that runs ``model`` and writes what its proc_param ``record`` asks for.
 
     ``record`` holds ``variables``, ``steps`` and the ``file`` to write in step number ``steps``:
@@ -28,7 +31,7 @@ def recording(model: Any) -> Any:
             super().run_spk()
             wanted = self.proc_params["record"]
             if self.time_step == 1:
-                self.traces: dict[str, Any] = {}
+                self.traces: dict[str, NDArray[Any]] = {}
             for name in wanted["variables"]:
                 value = np.asarray(getattr(self, ATTRIBUTES[name]))
                 if name not in self.traces:
@@ -43,6 +46,8 @@ def recording(model: Any) -> Any:
 class RecordingConfig(Loihi2SimCfg):
     """Lava's choice of ProcessModels, which :func:`recording` wraps for every process with variables to record."""
 
-    def select(self, process: Any, proc_models: Any) -> Any:
+    def select(
+        self, process: AbstractProcess, proc_models: list[type[PyLoihiProcessModel]]
+    ) -> type[PyLoihiProcessModel]:
         model = super().select(process, proc_models)
         return recording(model) if process.proc_params.get("record", {}).get("variables") else model

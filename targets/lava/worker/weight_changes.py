@@ -12,11 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[Any]  # integers in fixed_pt, floats in floating_pt
+Indices = NDArray[np.integer[Any]]
 
 
-def times(factor: Any, values: Any) -> Any:
+def times(factor: Values | int | float, values: Values) -> Values:
     """The product of a factor and values, none negative."""
-    return factor[values] if np.ndim(factor) else factor * values
+    product: Values = np.asarray(factor)[values] if np.ndim(factor) else factor * values
+    return product
 
 
 class SSDP:
@@ -31,11 +36,11 @@ class SSDP:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.p = parameters
 
-    def observe(self, spikes: Any) -> Any:
+    def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
         step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
         return np.where(spikes.any(axis=0), step >> self.p["time_shift"], self.p["silent"])
 
-    def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
         p = self.p
         fired_pre, fired_post = (pre != p["silent"])[cols], (post != p["silent"])[rows]
         distance = np.abs(post[rows] - pre[cols])
@@ -53,7 +58,7 @@ class Trains:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.p = parameters
 
-    def observe(self, spikes: Any) -> Any:
+    def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
         return spikes.copy()
 
 
@@ -65,14 +70,15 @@ class STDP(Trains):
     trace instead of adding to it).
     """
 
-    def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
         p = self.p
         plus = times(p["plus"], self.trace(pre, p["keep_plus"]))
         minus = times(p["minus"], self.trace(post, p["keep_minus"]))
         total = post.T.astype(plus.dtype) @ plus - minus.T @ pre.astype(minus.dtype)
-        return total[rows, cols]
+        changes: Values = total[rows, cols]
+        return changes
 
-    def trace(self, spikes: Any, keep: Any) -> Any:
+    def trace(self, spikes: NDArray[np.bool_], keep: Values | float) -> Values:
         """Trace in every step, before its spikes."""
         p = self.p
         trace = np.zeros(spikes.shape, np.asarray(keep).dtype)
@@ -89,7 +95,7 @@ class SADP(Trains):
     its fraction bits.
     """
 
-    def step(self, pre: Any, post: Any, rows: Any, cols: Any) -> Any:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
         steps = len(pre)
         product = np.outer(post.sum(axis=0), pre.sum(axis=0))
         total = np.add.outer(post.sum(axis=0), pre.sum(axis=0))
@@ -99,10 +105,10 @@ class SADP(Trains):
         step = np.where(excess > 0, times(self.p["plus"], kappa), -times(self.p["minus"], kappa))
         return step[rows, cols]
 
-    def kappa(self, excess: Any, most: Any) -> Any:
+    def kappa(self, excess: NDArray[np.int64], most: NDArray[np.int64]) -> Values:
         """The size of kappa."""
         bits = self.p.get("kappa_bits")
         return excess / most if bits is None else (excess << bits) // most
 
 
-RULES: dict[str, Any] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP}
+RULES: dict[str, type[SSDP] | type[STDP] | type[SADP]] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP}

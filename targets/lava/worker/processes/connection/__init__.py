@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import DTypeLike, NDArray
 
-from ...synapses import Slots, Synapses, product_dtype
+from ...synapses import Matrix, Slots, Synapses, Values, product_dtype
 
 
 class Connection(AbstractProcess):
@@ -33,7 +35,14 @@ class Connection(AbstractProcess):
     """
 
     def __init__(
-        self, *, weights: Any, delays: Any = 0, weight_exp: int = 0, batch: int = 1, restart: int = 0, **kwargs: Any
+        self,
+        *,
+        weights: Matrix,
+        delays: int | NDArray[np.int64] = 0,
+        weight_exp: int = 0,
+        batch: int = 1,
+        restart: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, restart=restart, **kwargs)
         post, pre = weights.shape
@@ -45,11 +54,11 @@ class Connection(AbstractProcess):
 class AbstractConnectionModel(PyLoihiProcessModel):
     """Sends the arriving input before it receives the spikes of the step, so that loops of processes cannot block."""
 
-    s_in: Any = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
     fixed = True
-    exact_product: Any = None  # type of the matrix product; None: product_dtype chooses it from the weights
+    exact_product: DTypeLike = None  # type of the matrix product; None: product_dtype chooses it from the weights
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
         super().__init__(proc_params)
         p = proc_params
         dtype = self.exact_product or product_dtype(p["weights"], self.fixed)
@@ -67,7 +76,7 @@ class AbstractConnectionModel(PyLoihiProcessModel):
         for delay, total in self.synapses.activations(self.spikes):
             self.slots.add(delay, self.scaled(total))
 
-    def scaled(self, total: Any) -> Any:
+    def scaled(self, total: Values) -> Values:
         """The activation that a sum of weights causes."""
         return total
 
@@ -78,12 +87,13 @@ class AbstractConnectionModel(PyLoihiProcessModel):
 class PyConnectionFixed(AbstractConnectionModel):
     """The connection in integers; the matrix product has the fastest type in which it is exact."""
 
-    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
 
-    def scaled(self, total: Any) -> Any:
+    def scaled(self, total: Values) -> Values:
         exponent = self.proc_params["weight_exp"]
         total = total.astype(np.int64)
-        return total << exponent if exponent > 0 else total >> -exponent
+        activation: Values = total << exponent if exponent > 0 else total >> -exponent
+        return activation
 
 
 @implements(proc=Connection, protocol=LoihiProtocol)
@@ -92,5 +102,5 @@ class PyConnectionFixed(AbstractConnectionModel):
 class PyConnectionFloat(AbstractConnectionModel):
     """The connection in float64."""
 
-    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
     fixed = False

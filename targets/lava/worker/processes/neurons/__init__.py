@@ -14,6 +14,9 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
+
+Values = NDArray[Any] | int | float  # integers in fixed_pt, floats in floating_pt
 
 
 class Neurons(AbstractProcess):
@@ -47,20 +50,20 @@ class Neurons(AbstractProcess):
         self,
         *,
         shape: tuple[int, ...],
-        du: Any,
-        dv: Any,
-        vth: Any,
-        v: Any = 0,
-        bias: Any = 0,
+        du: Values,
+        dv: Values,
+        vth: Values,
+        v: Values = 0,
+        bias: Values = 0,
         spiking: bool = True,
         at_least: bool = False,
         subtract: bool = False,
         restart: int = 0,
         varying: str = "",
-        gain_in: Any = 1.0,
-        bias_in: Any = 0.0,
-        gain: Any = 1.0,
-        v_reset: Any = 0.0,
+        gain_in: Values = 1.0,
+        bias_in: Values = 0.0,
+        gain: Values = 1.0,
+        v_reset: Values = 0.0,
         voltage_first: bool = False,
         decay_bits: int = 12,
         current_offset: int = 1,
@@ -102,7 +105,7 @@ class Neurons(AbstractProcess):
 class AbstractNeuronsModel(PyLoihiProcessModel):
     """The parts that both arithmetics share: samples, threshold and reset."""
 
-    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
 
     def run_spk(self) -> None:
         p = self.proc_params
@@ -117,16 +120,17 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
             self.v[...] = np.where(self.s_out_buff, after, self.v)
         self.s_out.send(self.s_out_buff)
 
-    def constant(self, name: str) -> Any:
+    def constant(self, name: str) -> Values:
         """The array ``bias`` or ``bias_in``; its entry of the current sample if it is ``varying``."""
         p = self.proc_params
-        return p[name][(self.time_step - 1) // p["restart"]] if name == p["varying"] else p[name]
+        value: Values = p[name][(self.time_step - 1) // p["restart"]] if name == p["varying"] else p[name]
+        return value
 
-    def update(self, activation: Any) -> None:
+    def update(self, activation: NDArray[Any]) -> None:
         """Advance u and v by one step, before threshold and reset."""
         raise NotImplementedError
 
-    def levels(self) -> tuple[Any, Any]:
+    def levels(self) -> tuple[Values, Values]:
         """Threshold and reset voltage on the scale of v."""
         raise NotImplementedError
 
@@ -137,17 +141,18 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
 class PyNeuronsFixed(AbstractNeuronsModel):
     """The neurons in the chip's integers, bit by bit."""
 
-    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=16)
-    u: Any = LavaPyType(np.ndarray, np.int64, precision=24)
-    v: Any = LavaPyType(np.ndarray, np.int64, precision=24)
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=16)
+    u: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64, precision=24)
+    v: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64, precision=24)
 
-    def _decayed(self, state: Any, rate: Any) -> Any:
+    def _decayed(self, state: NDArray[np.int64], rate: Values) -> NDArray[np.int64]:
         bits = self.proc_params["decay_bits"]
         product = state * ((1 << bits) - np.asarray(rate, np.int64))
         # A right shift rounds down; lifting negative numbers first makes it round toward zero.
-        return (product + np.where(product < 0, (1 << bits) - 1, 0)) >> bits
+        decayed: NDArray[np.int64] = (product + np.where(product < 0, (1 << bits) - 1, 0)) >> bits
+        return decayed
 
-    def update(self, activation: Any) -> None:
+    def update(self, activation: NDArray[Any]) -> None:
         p = self.proc_params
         half = 1 << (p["state_bits"] - 1)
         u = self._decayed(self.u, p["du"] + p["current_offset"])
@@ -157,7 +162,7 @@ class PyNeuronsFixed(AbstractNeuronsModel):
         v = self._decayed(self.v, p["dv"] + p["voltage_offset"]) + self.u + self.constant("bias")
         self.v[...] = np.minimum(np.maximum(v, 1 - half), half - 1)
 
-    def levels(self) -> tuple[Any, Any]:
+    def levels(self) -> tuple[Values, Values]:
         return self.proc_params["vth"] << self.proc_params["activation_shift"], 0
 
 
@@ -167,16 +172,16 @@ class PyNeuronsFixed(AbstractNeuronsModel):
 class PyNeuronsFloat(AbstractNeuronsModel):
     """The neurons in float64."""
 
-    a_in: Any = LavaPyType(PyInPort.VEC_DENSE, float)
-    u: Any = LavaPyType(np.ndarray, float)
-    v: Any = LavaPyType(np.ndarray, float)
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    u: NDArray[np.float64] = LavaPyType(np.ndarray, float)
+    v: NDArray[np.float64] = LavaPyType(np.ndarray, float)
 
-    def update(self, activation: Any) -> None:
+    def update(self, activation: NDArray[Any]) -> None:
         p = self.proc_params
         before = self.u.copy()
         self.u[...] = (1 - p["du"]) * self.u + p["gain_in"] * (activation + self.constant("bias_in"))
         current = before if p["voltage_first"] else self.u
         self.v[...] = (1 - p["dv"]) * self.v + p["gain"] * current + self.constant("bias")
 
-    def levels(self) -> tuple[Any, Any]:
+    def levels(self) -> tuple[Values, Values]:
         return self.proc_params["vth"], self.proc_params["v_reset"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
+from ...synapses import Matrix, Values
 from ...weight_changes import RULES
 from ..connection import AbstractConnectionModel
 
@@ -40,17 +43,17 @@ class PlasticConnection(AbstractProcess):
     def __init__(
         self,
         *,
-        weights: Any,
-        delays: Any,
+        weights: Matrix,
+        delays: int | NDArray[np.int64],
         batch: int,
         restart: int,
         windows: int,
-        sizes: Any,
-        updates: Any,
+        sizes: NDArray[np.int64],
+        updates: NDArray[np.bool_],
         rule: str,
         weight_exp: int = 0,
-        gates: Any = None,
-        own_gate: Any = None,
+        gates: Values | None = None,
+        own_gate: Sequence[float] | None = None,
         **further: Any,
     ) -> None:
         super().__init__(
@@ -77,9 +80,9 @@ class PlasticConnection(AbstractProcess):
 class AbstractPlasticModel(AbstractConnectionModel):
     """Windows, gates and results, which both arithmetics share."""
 
-    s_in_bap: Any = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
+    s_in_bap: PyInPort = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
         super().__init__(proc_params)
         p = proc_params
         post, pre = p["weights"].shape
@@ -90,7 +93,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.rows, self.cols = (index.reshape(-1) for index in np.indices((post, pre)))
         self.rule = RULES[p["rule"]](p)
         self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
-        self.observed: tuple[list[Any], list[Any]] = ([], [])  # of every window so far
+        self.observed: tuple[list[NDArray[Any]], list[NDArray[Any]]] = ([], [])  # of every window so far
 
     def run_spk(self) -> None:
         super().run_spk()
@@ -109,7 +112,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
             observed = [np.stack(observation, self.rule.axis) for observation in self.observed]
             np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results())
 
-    def learn(self, pre: Any, post: Any) -> None:
+    def learn(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> None:
         """Learn from the spikes of one window, shapes (time, n)."""
         p = self.proc_params
         gate = None
@@ -121,7 +124,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
             observed.append(self.rule.observe(spikes))
         self.gather(self.gated(self.rule.step(self.observed[0][-1], self.observed[1][-1], self.rows, self.cols), gate))
 
-    def act(self, values: Any) -> None:
+    def act(self, values: Values) -> None:
         """Let these weights, one a synapse in row-major order, act from the next step on."""
         like = self.proc_params["weights"]
         if issparse(like):
@@ -129,20 +132,21 @@ class AbstractPlasticModel(AbstractConnectionModel):
         else:
             self.synapses.set_weights(values.reshape(like.shape))
 
-    def initial(self) -> Any:
+    def initial(self) -> Values:
         """The first weights, one a synapse in row-major order."""
         weights = self.proc_params["weights"]
-        return weights.data.copy() if issparse(weights) else weights.reshape(-1).copy()
+        first: Values = weights.data.copy() if issparse(weights) else weights.reshape(-1).copy()
+        return first
 
-    def own_gate(self, pre: int, post: int) -> Any:
+    def own_gate(self, pre: int, post: int) -> int | float:
         """The rule's own gate, from how many neurons of source and target fired."""
         raise NotImplementedError
 
-    def gated(self, step: Any, gate: Any) -> Any:
+    def gated(self, step: Values, gate: Values | int | float | None) -> Values:
         """The step under a gate (or None), clipped."""
         raise NotImplementedError
 
-    def gather(self, step: Any) -> None:
+    def gather(self, step: Values) -> None:
         """Add the step of a window to the counters."""
         raise NotImplementedError
 
@@ -150,7 +154,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
         """Move the weights."""
         raise NotImplementedError
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Values | np.int64]:
         """Arrays to be written at the end."""
         raise NotImplementedError
 
@@ -167,32 +171,35 @@ class PyPlasticFixed(AbstractPlasticModel):
     ``first_update``. ``own_gate`` is (offset, slope, shift).
     """
 
-    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
     exact_product = np.float64  # weights move, so the bound of a narrower type would too
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
         super().__init__(proc_params)
         self.stored = self.initial().astype(np.int64) >> proc_params["weight_shift"]
         self.counters = np.array(proc_params["counters"], np.int64)
         self.full = self.clipped = self.updates = 0
 
-    def scaled(self, total: Any) -> Any:
+    def scaled(self, total: Values) -> Values:
         exponent = self.proc_params["weight_exp"]
         total = total.astype(np.int64)
-        return total << exponent if exponent > 0 else total >> -exponent
+        activation: Values = total << exponent if exponent > 0 else total >> -exponent
+        return activation
 
-    def own_gate(self, pre: int, post: int) -> Any:
+    def own_gate(self, pre: int, post: int) -> int | float:
         offset, slope, shift = self.proc_params["own_gate"]
-        return np.clip(offset + ((pre * post * slope) >> shift), 0, 2 << self.proc_params["gate_bits"])
+        gate: int = np.clip(offset + ((pre * post * slope) >> shift), 0, 2 << self.proc_params["gate_bits"])
+        return gate
 
-    def gated(self, step: Any, gate: Any) -> Any:
+    def gated(self, step: Values, gate: Values | int | float | None) -> Values:
         if gate is None:
             return step
         bits = self.proc_params["gate_bits"]
         product = step * gate
-        return np.sign(product) * ((np.abs(product) + (1 << (bits - 1))) >> bits)
+        rounded: Values = np.sign(product) * ((np.abs(product) + (1 << (bits - 1))) >> bits)
+        return rounded
 
-    def gather(self, step: Any) -> None:
+    def gather(self, step: Values) -> None:
         p = self.proc_params
         self.counters += step
         out = (self.counters < p["counter_min"]) | (self.counters > p["counter_max"])
@@ -220,7 +227,7 @@ class PyPlasticFixed(AbstractPlasticModel):
         np.clip(self.stored, p["stored_min"], p["stored_max"], out=self.stored)
         self.act(self.stored << p["weight_shift"])
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Values | np.int64]:
         return {
             "weights": self.stored,
             "counters": self.counters,
@@ -238,24 +245,25 @@ class PyPlasticFloat(AbstractPlasticModel):
     Needs ``counters`` (steps gathered before) and ``clip``. ``own_gate`` is (k, mean, deviation).
     """
 
-    a_out: Any = LavaPyType(PyOutPort.VEC_DENSE, float)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
     fixed = False
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
         super().__init__(proc_params)
         self.weights = self.initial()
         self.counters = np.array(proc_params["counters"], np.float64)
 
-    def own_gate(self, pre: int, post: int) -> Any:
+    def own_gate(self, pre: int, post: int) -> int | float:
         k, mean, deviation = self.proc_params["own_gate"]
         synchrony = pre * post / (self.rasters[0].shape[2] * self.rasters[1].shape[2])
-        return np.clip(1 + k * (synchrony - mean) / deviation, 0, 2)
+        gate: float = np.clip(1 + k * (synchrony - mean) / deviation, 0, 2)
+        return gate
 
-    def gated(self, step: Any, gate: Any) -> Any:
+    def gated(self, step: Values, gate: Values | int | float | None) -> Values:
         clip = self.proc_params["clip"]
         return np.clip(step if gate is None else step * gate, -clip, clip)
 
-    def gather(self, step: Any) -> None:
+    def gather(self, step: Values) -> None:
         self.counters = self.counters + step
 
     def update_weights(self) -> None:
@@ -263,5 +271,5 @@ class PyPlasticFloat(AbstractPlasticModel):
         self.counters = np.zeros_like(self.weights)
         self.act(self.weights)
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Values | np.int64]:
         return {"weights": self.weights, "counters": self.counters}

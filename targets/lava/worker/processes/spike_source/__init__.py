@@ -13,6 +13,7 @@ from lava.magma.core.process.ports.ports import OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
 
 
 class SpikeSource(AbstractProcess):
@@ -26,7 +27,7 @@ class SpikeSource(AbstractProcess):
         packed: spikes of each step, a row packed by ``numpy.packbits``; uint8, shape (steps, bytes).
     """
 
-    def __init__(self, *, shape: tuple[int, ...], packed: Any, **kwargs: Any) -> None:
+    def __init__(self, *, shape: tuple[int, ...], packed: NDArray[np.uint8], **kwargs: Any) -> None:
         super().__init__(shape=tuple(shape), packed=packed, **kwargs)
         self.s_out = OutPort(shape=tuple(shape))
 
@@ -37,7 +38,7 @@ class SpikeSource(AbstractProcess):
 class PySpikeSource(PyLoihiProcessModel):
     """Unpacks and sends the row of the current step."""
 
-    s_out: Any = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
 
     def run_spk(self) -> None:
         shape, packed = self.proc_params["shape"], self.proc_params["packed"]
