@@ -1,6 +1,6 @@
 """From the parameters of SSDP to a sum of products for Loihi's learning engine.
 
-With one update a window (``t_epoch`` = window) SSDP reads, x0 and y0 saying who fired,
+With one update per window (``t_epoch`` = window) SSDP has this form, where x0 and y0 are 1 if the neuron fired:
 
     both fired    a G(|t_x - t_y|)   sum of c_k (x0 y_k + y0 x_k), and c_0 x0 y3
     one silent   -b G(T - t)         sum of r_k u0 (x0 - x0 y0) x_k, and with x and y exchanged
@@ -42,9 +42,10 @@ from ssdp_hw.rules.ssdp import SSDP, SilentPairs
 Real = NDArray[np.float64]
 Term = tuple[float, tuple[str, ...]]  # coefficient and factors
 
-# The stated errors are those of traces at rest: where most of a spike is left they mean nothing.
+# Branches are computed with traces that begin at 0; their errors mean nothing if half of a trace is left from the
+# window before.
 CARRY_OVER_MAX = 0.5
-# A trace of this tau has no memory: exp(-64) is less than any width can show.
+# A trace with this tau has no memory: exp(-64) is below the resolution of a trace.
 _NO_MEMORY = 1.0 / 64
 
 
@@ -60,8 +61,8 @@ def compile_microcode(
     """The sum of products that comes nearest to an SSDP rule.
 
     Args:
-        rule: what is wanted.
-        window: its length in steps.
+        rule: the rule to compile.
+        window: length of a window in steps.
         scale: weight LSBs (weights are integers from -256 to 255) of a float weight of 1; for a
             quantised projection its ``scale``.
         exponentials: for the learning window, 1 or 2 (traces per side), or 0: any two spikes of a window are
@@ -105,7 +106,7 @@ def _named(fit: FittedWindow) -> dict[str, Trace]:
 
 
 def _products(wanted: Wanted, fit: FittedWindow) -> tuple[Product, ...]:
-    """The terms as products, as few as their sums allow."""
+    """The terms of the rule as products; terms with equal factors are added where their sum is a literal."""
     terms = _window_terms(wanted, fit)
     b = float(nearest_literal(np.array([wanted.b]))[0])
     if wanted.depress_none:
@@ -124,7 +125,7 @@ def _products(wanted: Wanted, fit: FittedWindow) -> tuple[Product, ...]:
 
 
 def _add(coefficients: list[float], another: float) -> None:
-    """Add one to the sum, which stays a list of literals."""
+    """Add a coefficient to a sum that is stored as a list of literals."""
     for index, coefficient in enumerate(coefficients):
         if is_literal(coefficient + another):
             coefficients[index] = coefficient + another
@@ -135,7 +136,7 @@ def _add(coefficients: list[float], another: float) -> None:
 def _window_terms(wanted: Wanted, fit: FittedWindow) -> list[Term]:
     if wanted.exponentials == 0:
         return [(float(nearest_literal(np.array([wanted.a]))[0]), ("x0", "y0"))]
-    # The engine saturates after each product: in this order the sum strays least on its way.
+    # The learning engine saturates after each product. In this order the partial sums stay closest to the sum.
     terms: list[Term] = [(c, ("x0", f"y{k}")) for k, c in enumerate(fit.both, start=1)]
     terms.append((fit.coincidence[0], ("x0", "y3")))
     terms += [(c, ("y0", f"x{k}")) for k, c in enumerate(fit.both, start=1)]
@@ -169,19 +170,19 @@ def _branches(wanted: Wanted, products: tuple[Product, ...], traces: dict[str, T
 
 
 def _left(trace: Trace, wanted: Wanted) -> float:
-    """Mean share of an impulse that is there a window later."""
+    """Mean share of a trace's impulse that is left one window after the spike."""
     after = mean_integer_traces(np.array([trace.impulse]), trace.tau, wanted.window, wanted.epoch)[0, -1]
     return float(after) / trace.impulse
 
 
 def _replaced_always(rule: SSDP) -> list[str]:
-    """What does not depend on the form."""
+    """Deviations of the learning engine from SSDP that every form has."""
     notes = [
         "The sum is rounded to a whole weight LSB at every update, with one random number for all synapses of a "
         "projection: there is no synchrony counter, and their rounding errors are correlated."
     ]
     if rule.rounding is not WeightRounding.STOCHASTIC:
-        notes.append(f"Rounding '{rule.rounding}' is not to be had: the engine's is stochastic.")
+        notes.append(f"Rounding '{rule.rounding}' is not available: the learning engine rounds stochastically.")
     if rule.windows_per_update > 1:
         notes.append(f"Weights move at every update, not after {rule.windows_per_update} windows.")
     return notes
@@ -197,7 +198,9 @@ def _replaced_here(wanted: Wanted, fit: FittedWindow, carry_over: float) -> list
         if wanted.rule.silent_pairs is SilentPairs.DEPRESS:
             notes.append("A pair in which no neuron fired keeps its weight, since it is silent in no window.")
     elif wanted.rule.spike_time is SpikeTime.FIRST:
-        notes.append("The last spike of a window stands for a neuron, not the first: the engine keeps no other.")
+        notes.append(
+            "The last spike of a window stands for a neuron, not the first: the learning engine keeps no other."
+        )
     if wanted.epoch is Epoch.WINDOW and fit.traces:
         notes.append(
             "Of several spikes of a neuron in one window each but the last raises its traces as if it had come "
@@ -215,8 +218,8 @@ def _replaced_here(wanted: Wanted, fit: FittedWindow, carry_over: float) -> list
         strays = max(max(sums) - sums[-1], -min(sums))
         if strays > 0:
             notes.append(
-                f"Within {strays:.3g} LSBs of the ends of the weight range a step can be wrong: the engine saturates "
-                "after every product, not after their sum."
+                f"Within {strays:.3g} LSBs of the ends of the weight range a step can be wrong: the learning engine "
+                "saturates after every product, not after their sum."
             )
     if carry_over > 0.005 and wanted.epoch is Epoch.WINDOW:
         notes.append(

@@ -65,19 +65,19 @@ def fit_learning_window(wanted: Wanted) -> FittedWindow:
     fitted = _exponentials(wanted)
     timed = wanted.b if wanted.one_silent is OneSilent.TIMED else 0.0
     distance = np.arange(1, wanted.window + 1)
-    # For every choice of impulses (one axis a trace) the sums over traces, by distance.
+    # Sums over traces for every choice of impulses: one axis for each trace, the last axis is distance.
     both: Real = np.zeros(wanted.window)
     alone: Real = np.zeros(wanted.window)
-    chosen: list[tuple[Real, Real]] = []  # by trace: coefficients for every impulse
+    chosen: list[tuple[Real, Real]] = []  # for each trace its two coefficients for every impulse
     for near, far, tau in fitted:
         c = nearest_literal(wanted.a * near / _IMPULSES)
-        # Read at the end of the window's last step, the age of a spike is its distance less 1.
+        # The trace is read at the end of the window's last step, when a spike's age is its distance minus 1.
         r = nearest_literal(-timed * far * np.exp(-1.0 / tau) / _IMPULSES)
         values = mean_integer_traces(_IMPULSES, tau, wanted.window, wanted.epoch)
         both = both[..., None, :] + c[:, None] * values[:, 1:]
         alone = alone[..., None, :] + r[:, None] * values[:, :-1]
         chosen.append((c, r))
-    # The last distance of `both` is one that two spikes of a window cannot have.
+    # Two spikes of a window cannot have the last distance of `both`.
     error = np.maximum(
         np.max(np.abs(both - wanted.a * wanted.rule.learning_windows(distance)[0])[..., :-1], axis=-1, initial=0.0),
         np.max(np.abs(alone + timed * wanted.rule.learning_windows(distance)[1]), axis=-1),
@@ -89,7 +89,7 @@ def fit_learning_window(wanted: Wanted) -> FittedWindow:
             f"literals come nearer to the learning window than {best:.3g} LSBs; raise scale, or choose epoch='step' or "
             "exponentials=0"
         )
-    # Among choices as good as the best the largest impulses: their traces are rounded least.
+    # Among choices as good as the best one, the largest impulses are chosen, since their traces are rounded least.
     good = np.argwhere(error <= 1.02 * best + 1e-9)
     index = good[np.argmax(good.min(axis=1, initial=TRACE_MAX))]
     picked = [
@@ -107,6 +107,6 @@ def fit_learning_window(wanted: Wanted) -> FittedWindow:
     if largest > WEIGHT_MAX:
         raise ParameterError(
             f"microcode: a_plus of {wanted.a:.3g} weight LSBs needs a partial sum of {largest:.3g} LSBs, and the "
-            f"engine's holds {WEIGHT_MAX}; lower a_plus or scale"
+            f"learning engine's holds {WEIGHT_MAX}; lower a_plus or scale"
         )
     return fit

@@ -1,4 +1,4 @@
-"""What is asked of the compiler: SSDP in weight LSBs and a form, checked against the engine."""
+"""The arguments of the compiler of microcode, checked against the limits of Loihi's learning engine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ssdp_hw.microcode.learning_engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
 from ssdp_hw.rules import FloatRule
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
 
-# With updates in every step nothing bounds a window; this is how far the learning window is fitted.
+# With updates in every step nothing bounds a window: the learning window is fitted up to this distance in steps.
 LONGEST_FIT = 255
-# Beyond these a Gaussian is 0 at every distance but 0, or 1 at all of them, and squares overflow.
+# With sigma beyond these limits a Gaussian is 0 at all distances but 0, or 1 at all of them, and squares overflow.
 SIGMA_MIN, SIGMA_MAX = 2.0**-10, 2.0**20
 
 
 class OneSilent(Choice):
-    """What a pair does in which exactly one neuron fired."""
+    """The weight change of a pair in which exactly one neuron fired."""
 
     TIMED = "timed"  # -b G(T - t), T the window's end
     FLAT = "flat"  # -b whenever it fired
@@ -28,7 +28,7 @@ class OneSilent(Choice):
 
 @dataclass(frozen=True)
 class Wanted:
-    """SSDP and the form that was asked for; ``a`` and ``b`` are its amplitudes in weight LSBs."""
+    """An SSDP rule and the form of its microcode; ``a`` and ``b`` are its amplitudes in weight LSBs."""
 
     rule: SSDP
     a: float
@@ -40,14 +40,14 @@ class Wanted:
 
     @property
     def widths(self) -> str:
-        """Sigma or the taus, for messages."""
+        """Sigma or the two time constants, as text for error messages."""
         if self.rule.learning_window is LearningWindow.GAUSSIAN:
             return f"sigma = {self.rule.sigma:g}"
         return f"tau_plus = {self.rule.tau_plus:g} and tau_minus = {self.rule.tau_minus:g}"
 
     @property
     def depress_none(self) -> bool:
-        """Whether pairs in which no neuron fired move; without windows there is no such thing."""
+        """Whether pairs in which no neuron fired change their weight; without windows no pair is silent."""
         return self.rule.silent_pairs is SilentPairs.DEPRESS and self.epoch is Epoch.WINDOW
 
 
@@ -61,8 +61,8 @@ def check_wanted(
         raise ParameterError(f"microcode: the rule is a {type(rule).__name__}; give the float rule, an SSDP")
     if rule.gate is not None:
         raise UnsupportedError(
-            "microcode: the rule makes a gate of its own, and the engine has no group synchrony counters; compile "
-            "the rule without its gate"
+            "microcode: the rule makes a gate of its own, and the learning engine has no group synchrony counters; "
+            "compile the rule without its gate"
         )
     steps = as_int(window, "microcode: window")
     longest = load_chip("loihi").window_ticks_max if epoch is Epoch.WINDOW else LONGEST_FIT
@@ -73,7 +73,9 @@ def check_wanted(
         )
     count = as_int(exponentials, "microcode: exponentials")
     if not 0 <= count <= 2:
-        raise ParameterError(f"microcode: exponentials = {count} is outside 0 .. 2: the engine has 2 traces a side")
+        raise ParameterError(
+            f"microcode: exponentials = {count} is outside 0 .. 2: the learning engine has 2 traces a side"
+        )
     if count == 0 and epoch is Epoch.STEP:
         raise UnsupportedError(
             "microcode: exponentials=0 asks who fired in the same window, and with epoch='step' there are no "
@@ -93,7 +95,7 @@ def check_wanted(
             raise ParameterError(f"microcode: {name} = {getattr(rule, name):g} steps is outside {low:g} .. {high:g}")
     if max(rule.a_plus, rule.a_baseline) > rule.clip:
         raise UnsupportedError(
-            f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the engine has no such clip; "
+            f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the learning engine has no such clip; "
             "lower the amplitudes"
         )
     per_unit = positive_or_none(scale, "microcode: scale")
@@ -104,14 +106,18 @@ def check_wanted(
 
 
 def _amplitude(rule: SSDP, name: str, scale: float) -> float:
-    """In weight LSBs."""
+    """An amplitude of the rule in weight LSBs.
+
+    Raises:
+        ParameterError: it is smaller or larger than any step of the learning engine.
+    """
     value = float(getattr(rule, name))
     amplitude = value * scale
     smallest = 2.0**EXPONENT_MIN
-    # Below two thirds of the smallest step that step is off by more than half.
+    # For amplitudes below two thirds of the smallest step, that step is wrong by more than half of the amplitude.
     if (value > 0 or name == "a_plus") and not 2 / 3 * smallest <= amplitude <= WEIGHT_MAX:
         raise ParameterError(
-            f"microcode: {name} = {value:g} is {amplitude:.3g} weight LSBs, but a step of the engine is from "
+            f"microcode: {name} = {value:g} is {amplitude:.3g} weight LSBs, but a step of the learning engine is from "
             f"2**{EXPONENT_MIN} to {WEIGHT_MAX}; change {name} or scale"
         )
     return amplitude

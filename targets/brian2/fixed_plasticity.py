@@ -70,7 +70,7 @@ def fixed_plasticity(
     Args:
         projection: the projection, with its weights before learning.
         rule, weight_change, gating: how it learns.
-        counters: synchrony counters before learning, one a synapse.
+        counters: synchrony counters before learning, one for each synapse.
         plan: the learning run.
         steps: length of a window.
         layer: position of the projection in the network, a part of the key of the random numbers.

@@ -36,7 +36,7 @@ def float_plasticity(
 
     Args:
         rule, weight_change, gating: how they learn.
-        gathered: steps gathered before, one a synapse.
+        gathered: steps that were gathered before, one for each synapse.
         plan: the learning run.
         steps: length of a window.
     """

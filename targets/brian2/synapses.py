@@ -23,16 +23,16 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SynapseModel:
-    """State of the synapses of a projection, and what changes it.
+    """State of the synapses of a projection, and the code that changes it.
 
     Attributes:
-        equations: beside the weight ``w``.
-        types: of integer variables.
-        initial: values of variables, one a synapse in row-major order.
+        equations: equations of all variables but the weight ``w``.
+        types: types of integer variables.
+        initial: initial values of variables, one for each synapse in row-major order.
         on_pre, on_post: code for a spike of the source, whatever its delay, or of the target.
         updates: (code, number of windows between two executions), in the order of execution at
             the end of a window.
-        namespace: what that code needs.
+        namespace: constants and functions of that code.
     """
 
     equations: str = ""
@@ -70,9 +70,9 @@ class Bundle:
 
     Attributes:
         projection: the projection.
-        inbox: variable of the target that they add to.
+        inbox: variable of the postsynaptic neurons to which the synapses add.
         exponent: power of two, at most 0, that scales the sum in the inbox.
-        positions: of its synapses in the row-major order of the projection.
+        positions: positions of its synapses in the row-major order of the projection.
     """
 
     projection: BaseProjection
@@ -102,9 +102,9 @@ def connect(bundle: Bundle, source: Any, target: Any, model: SynapseModel, clock
     """Brian2 synapses between two groups.
 
     A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
-    the slot ``synapses``, after the neurons of that step. One that would arrive in the next sample
-    comes too early there: in the first ``delay`` of its ``steps`` nothing can have been sent, and
-    nothing is added. What a rule does at a spike of the source has no delay.
+    the slot ``synapses``, after the neurons of that step. A spike that would arrive in the next
+    sample is dropped: in the first ``delay`` of a sample's ``steps`` nothing is added, since no spike can arrive.
+    The rule's own code for a presynaptic spike has no delay.
     """
     p, positions = bundle.projection, bundle.positions
     late = p.synapse_delays[positions]

@@ -86,7 +86,7 @@ wanted = {f"int({found})" if fixed else found}
 
 
 def _stdp(rule: STDP | FixedSTDP, label: str) -> WeightChange:
-    """Each spike meets the trace of the other neuron; its own raises its trace after that."""
+    """A spike reads the trace of the other neuron first, and then raises the trace of its own neuron."""
     fixed = isinstance(rule, FixedSTDP)
     names = f"source_trace_{label}", f"target_trace_{label}"
     if isinstance(rule, FixedSTDP):

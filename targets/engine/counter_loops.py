@@ -1,4 +1,4 @@
-"""Synchrony counters in the engine: what adds weight changes to them, and what moves weights by them.
+"""Synchrony counters in the engine: functions that add weight changes to them, and that update weights by them.
 
 See :mod:`ssdp_hw.rules.counter` for the arithmetic and :class:`.plastic.Plastic` for the layout of counters. Two
 functions lead to the same bits: :func:`add` changes every synapse of a row in vector operations;

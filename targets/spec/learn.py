@@ -49,7 +49,7 @@ class _Observer:
 
 
 def windows(raster: Bool, per_sample: int) -> Bool:
-    """Spikes of samples (time, sample, n) as windows (time, window, n), those of a sample one after the other."""
+    """Cut the spikes (time, sample, n) of samples into windows (time, window, n), in order."""
     time, samples, n = raster.shape
     cut = raster.reshape(per_sample, time // per_sample, samples, n)
     return cut.transpose(1, 2, 0, 3).reshape(time // per_sample, samples * per_sample, n)

@@ -2,8 +2,8 @@
 
 A rule observes each population in a window (``observe``, from its spikes of shape (time, n)), and the step of
 the synapses (rows[s], cols[s]) follows from both observations (``step``). Both
-arithmetics share this: a factor is a number in float; in integers it is a table, which holds the
-rounded product for every value that can come.
+arithmetics share this code: a factor is a number in float; in integers it is a table, which has the
+rounded product for every value of the other factor.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Indices = NDArray[np.integer[Any]]
 
 
 def times(factor: Values | int | float, values: Values) -> Values:
-    """The product of a factor and values, none negative."""
+    """The product of a factor and values; no value may be negative."""
     product: Values = np.asarray(factor)[values] if np.ndim(factor) else factor * values
     return product
 
@@ -27,7 +27,7 @@ def times(factor: Values | int | float, values: Values) -> Values:
 class SSDP:
     """Spike-timing registers: the tick of each neuron's first or last spike, ``silent`` if it did not fire.
 
-    Needs ``plus`` and ``minus`` (step of a synchronous pair, and what others lose, by distance in ticks),
+    Needs ``plus`` and ``minus`` (potentiation and depression, by distance in ticks),
     ``last``, ``skip_silent``, ``time_shift`` (a tick is ``2**time_shift`` steps) and ``silent``.
     """
 

@@ -24,8 +24,8 @@ from ..connection import AbstractConnectionModel
 class PlasticConnection(AbstractProcess):
     """Synapses as in Connection, whose weights change at the end of samples.
 
-    Besides the spikes of its source it receives those of its target (``s_in_bap``, as in Lava's
-    LearningDense). Time is cut into rounds of ``restart`` steps. A round presents up to ``batch``
+    It receives the spikes of its presynaptic neurons (``s_in``) and of its postsynaptic neurons (``s_in_bap``, as in
+    Lava's LearningDense). Time is cut into rounds of ``restart`` steps. A round presents up to ``batch``
     samples side by side; they are learned from one after the other, each window by window.
 
     Args:
@@ -33,7 +33,7 @@ class PlasticConnection(AbstractProcess):
         windows: windows of equal length in a sample.
         sizes: number of samples in each round.
         updates: whether the weights move at the end of each round.
-        rule: name of the rule; what it needs beside: see :mod:`worker.weight_changes`.
+        rule: name of the rule; for the rule's own parameters see :mod:`worker.weight_changes`.
         gates: gates from outside, shape (window, post).
         own_gate: parameters of the gate that the rule makes itself.
         further: what else the model needs, see there.
@@ -125,7 +125,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
         self.gather(self.gated(self.rule.step(self.observed[0][-1], self.observed[1][-1], self.rows, self.cols), gate))
 
     def act(self, values: Values) -> None:
-        """Let these weights, one a synapse in row-major order, act from the next step on."""
+        """Replace the weights, one for each synapse in row-major order, from the next step on."""
         like = self.proc_params["weights"]
         if issparse(like):
             self.synapses.set_weights(csr_matrix((values, like.indices, like.indptr), shape=like.shape))
@@ -133,7 +133,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.synapses.set_weights(values.reshape(like.shape))
 
     def initial(self) -> Values:
-        """The first weights, one a synapse in row-major order."""
+        """The initial weights, one for each synapse in row-major order."""
         weights = self.proc_params["weights"]
         first: Values = weights.data.copy() if issparse(weights) else weights.reshape(-1).copy()
         return first
