@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Synapses
+from brian2 import Clock, NeuronGroup, Synapses
 from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedProjection
@@ -36,12 +36,12 @@ class SynapseModel:
     """
 
     equations: str = ""
-    types: Mapping[str, Any] = field(default_factory=dict)
+    types: Mapping[str, type[np.int64]] = field(default_factory=dict)
     initial: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     on_pre: str = ""
     on_post: str = ""
     updates: Sequence[tuple[str, int]] = ()
-    namespace: Mapping[str, Any] = field(default_factory=dict)
+    namespace: Mapping[str, object] = field(default_factory=dict)
 
 
 STATIC = SynapseModel()
@@ -98,7 +98,9 @@ def bundles(projections: Sequence[BaseProjection]) -> list[Bundle]:
     return found
 
 
-def connect(bundle: Bundle, source: Any, target: Any, model: SynapseModel, clock: Any, steps: int, name: str) -> Any:
+def connect(
+    bundle: Bundle, source: NeuronGroup, target: NeuronGroup, model: SynapseModel, clock: Clock, steps: int, name: str
+) -> Synapses:
     """Brian2 synapses between two groups.
 
     A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
@@ -108,7 +110,7 @@ def connect(bundle: Bundle, source: Any, target: Any, model: SynapseModel, clock
     """
     p, positions = bundle.projection, bundle.positions
     late = p.synapse_delays[positions]
-    kind: type[Any]
+    kind: type[np.int64] | type[np.float64]
     if isinstance(p, FixedProjection):
         weight, kind, values = "w : integer\n", np.int64, p.synapse_weights >> p.format.lsb_shift
         deliver = f"{bundle.inbox}_post += {p.format.step << max(p.weight_exp, 0)}*w"

@@ -109,9 +109,9 @@ def _jobs(task: LearningTask, widest: int) -> list[Job]:
     plastic = {projection_node(name) for name in task.plan.rules}
     jobs = []
     for part in _blueprint(task.network, task.drive, task.plan, rounds).components():
-        kept: dict[str, list[str]] = {node.name: [] for node in part.nodes if node.name in plastic}
-        if kept:  # a part that does not learn need not run
-            jobs.append(Job(part, rounds.steps * len(rounds.first), kept))
+        recorded: dict[str, list[str]] = {node.name: [] for node in part.nodes if node.name in plastic}
+        if recorded:  # a component that does not learn need not run
+            jobs.append(Job(part, rounds.steps * len(rounds.first), recorded))
     return jobs
 
 

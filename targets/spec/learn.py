@@ -28,15 +28,19 @@ class _Observer:
 
     def __init__(self, network: AnyNetwork, plan: LearningPlan) -> None:
         self.network, self.plan = network, plan
-        self.kept: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {name: ([], []) for name in plan.rules}
+        self.observations: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {
+            name: ([], []) for name in plan.rules
+        }
 
     def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
         """What a rule observes of these samples."""
         p = self.network.projection(name)
         ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
         observed = rule.observe(*ends)
-        for kept, raster, group in zip(self.kept[name], ends, (observed.pre, observed.post), strict=True):
-            kept.append(raster if rule.keeps_raster else group.time)
+        for observations, raster, group in zip(
+            self.observations[name], ends, (observed.pre, observed.post), strict=True
+        ):
+            observations.append(raster if rule.keeps_raster else group.time)
         return observed
 
     def joined(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
@@ -44,7 +48,7 @@ class _Observer:
         axis = {name: 1 if rule.keeps_raster else 0 for name, rule in self.plan.rules.items()}
         return {
             name: (np.concatenate(pre, axis[name]), np.concatenate(post, axis[name]))
-            for name, (pre, post) in self.kept.items()
+            for name, (pre, post) in self.observations.items()
         }
 
 

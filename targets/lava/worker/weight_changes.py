@@ -63,11 +63,11 @@ class Trains:
 
 
 class STDP(Trains):
-    """Traces: a spike raises that of its neuron, and meets those that earlier spikes of the others left.
+    """Pair STDP: a spike reads the traces of the other neurons, and raises the trace of its own neuron.
 
-    Needs the factors ``plus`` and ``minus`` (of a trace, when the other neuron fires), ``keep_plus`` and
-    ``keep_minus`` (of a trace, in every step), ``impulse``, ``trace_max`` and ``nearest`` (a spike sets the
-    trace instead of adding to it).
+    Needs the factors ``plus`` and ``minus`` (of a trace that a spike reads), the decay factors ``keep_plus`` and
+    ``keep_minus`` (of a trace in every step), ``impulse``, ``trace_max`` and ``nearest`` (whether a spike sets
+    the trace instead of adding to it).
     """
 
     def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
@@ -79,7 +79,7 @@ class STDP(Trains):
         return changes
 
     def trace(self, spikes: NDArray[np.bool_], keep: Values | float) -> Values:
-        """Trace in every step, before its spikes."""
+        """The trace of each neuron in every step, before the spikes of that step."""
         p = self.p
         trace = np.zeros(spikes.shape, np.asarray(keep).dtype)
         for t, fired in enumerate(spikes[:-1]):
@@ -106,7 +106,7 @@ class SADP(Trains):
         return step[rows, cols]
 
     def kappa(self, excess: NDArray[np.int64], most: NDArray[np.int64]) -> Values:
-        """The size of kappa."""
+        """The magnitude of Cohen's kappa."""
         bits = self.p.get("kappa_bits")
         return excess / most if bits is None else (excess << bits) // most
 
