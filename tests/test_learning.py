@@ -424,4 +424,6 @@ def test_readouts_learn_without_a_teacher():
 
 def test_a_target_that_cannot_learn(fixed, monkeypatch):
     monkeypatch.setattr(type(get_target("engine")), "learn", Target.learn)
-    refuse(UnsupportedError, "target 'engine' cannot learn", fixed)
+    refuse(UnsupportedError, "target 'engine' cannot learn", fixed, target="engine")
+    spikes, labels = samples()
+    assert sh.learn(fixed, spikes, labels, RULE).target == "spec"  # the next by speed that can
