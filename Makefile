@@ -1,12 +1,15 @@
 # make demo            install into .venv, then run the demo
-# make test            install, then the tests, on up to four cores
+# make test            install, then the tests but the slow ones, on up to four cores
+# make test-slow       install, then the slow tests, and all examples of those tests that `make test` cuts short
+# make test-random     install, then the generated tests with new examples; SEED=7 repeats those of that seed
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
 # make studies         install, then the studies of learning on the chip; it goes on where it stopped
 # make train           install torch and snnTorch too, then train the demo's network anew
-# make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks and hold the presets to them
+# make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks, hold the presets to them, and
+#                      run the tests that need torch or aeon's data
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
 # make clean           remove these environments and everything else that these commands made
 #
@@ -26,6 +29,9 @@ VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version(
 
 FRAMEWORKS := .venv-frameworks
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
+# What needs a framework or aeon's data, and so is skipped by `make test`.
+FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_rule.py torch_missing.py \
+	fine_tuning.py example_regularise.py recurrent_vowels.py studies.py)
 
 # Stamps: which Python made .venv, and what was installed there from which files.
 MADE := $(VENV)/.python-$(VERSION)
@@ -33,13 +39,22 @@ INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 
-.PHONY: demo test test-frameworks lint bench bench-peers microcode studies train lava-dl install clean
+.PHONY: demo test test-slow test-random test-frameworks lint bench bench-peers microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
 
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 40
+
 test: install
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-slow: install
+	$(PYTEST) -m "slow or more_examples" --hypothesis-profile all
+
+SEED ?= $(shell date +%s)
+test-random: install
+	$(PYTEST) -m "hypothesis and not slow" --hypothesis-profile random --hypothesis-seed $(SEED)
 
 lint: install
 	$(BIN)/ruff check .
@@ -66,11 +81,12 @@ train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
 
 # Norse and Sinabs are installed without what they ask for, torchvision among it: what is used here does not need it.
+# Of aeon only the data are used, as in `make studies`.
 test-frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr
-	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs
-	$(FRAMEWORKS)/bin/python -m pytest tests/test_frameworks.py tests/test_presets.py tests/test_torch_importer.py
+	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs aeon
+	$(FRAMEWORKS)/bin/python -m pytest $(FRAMEWORKS_TESTS)
 
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py

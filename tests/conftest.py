@@ -1,12 +1,11 @@
-"""What all tests share: generated cases are the same in every run and have no time limit each."""
+"""What all tests share: the profiles of Hypothesis, and less work for the garbage collection."""
 
 import gc
 
 import pytest
-from hypothesis import settings
+from example_counts import register_profiles
 
-settings.register_profile("ssdp-hw", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("ssdp-hw")
+register_profiles()
 
 
 @pytest.fixture(scope="module", autouse=True)

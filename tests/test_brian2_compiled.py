@@ -24,7 +24,7 @@ from brian2_helpers import (
 import ssdp_hw as sh
 from ssdp_hw.errors import TargetRunError
 
-pytestmark = [requires_brian2, requires_compiler]
+pytestmark = [requires_brian2, requires_compiler, pytest.mark.slow]
 
 STANDALONE, CYTHON = {"device": "cpp_standalone"}, {"codegen": "cython"}
 COMPILED = pytest.mark.parametrize("options", [STANDALONE, CYTHON], ids=["standalone", "cython"])

@@ -6,6 +6,7 @@ import nir
 import numpy as np
 import pytest
 from conv_strategies import fixed_conv_networks, float_conv_networks, unrolled
+from example_counts import examples
 from hypothesis import HealthCheck, Phase, event, given, settings, strategies as st
 from plan_strategies import learning_runs
 from strategies import drives_for
@@ -23,7 +24,7 @@ SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None)
 
 
-@settings(GENERATED, max_examples=100)
+@examples(100, default=40, base=GENERATED)
 @given(st.data())
 def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
     network = data.draw(fixed_conv_networks())
@@ -55,7 +56,7 @@ def test_float_convolutions_equal_their_matrices(data):
         ("lava", {}),
     ],
 )
-@settings(GENERATED, max_examples=4, derandomize=True, phases=(Phase.generate,))
+@settings(GENERATED, max_examples=4, phases=(Phase.generate,))
 @given(data=st.data())
 def test_other_targets_are_bit_equal(data, target, options):
     other = get_target(target)
@@ -228,7 +229,7 @@ def test_a_core_holds_the_kernels_of_its_channels():
     assert p.cores == 79  # as many as its neurons need
 
 
-@settings(GENERATED, max_examples=60)
+@examples(60, default=10, base=GENERATED)
 @given(learning_runs(fixed=True, max_steps=8, max_batch=4, networks=fixed_conv_networks()))
 def test_fixed_kernels_learn_the_same_bits(case):
     network, _, plan = case
@@ -238,7 +239,7 @@ def test_fixed_kernels_learn_the_same_bits(case):
     assert_bits_equal(wanted, learn(ENGINE, *case))
 
 
-@settings(GENERATED, max_examples=25)
+@examples(25, default=6, base=GENERATED)
 @given(learning_runs(fixed=False, max_steps=8, max_batch=4, networks=float_conv_networks()))
 def test_float_kernels_learn_the_same_up_to_rounding(case):
     assert_learned_close(learn(SPEC, *case), learn(ENGINE, *case))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import HealthCheck, event, given, settings, strategies as st
 from ssdp_hw.targets.engine.run import available_threads
 from strategies import drives_for, fixed_networks, float_networks
@@ -46,7 +47,7 @@ def assert_close(a, b):
             np.testing.assert_allclose(getattr(b, variable)[name], trace, rtol=0, atol=bound, err_msg=name)
 
 
-@settings(GENERATED, max_examples=300)
+@examples(300, default=100, base=GENERATED)
 @given(st.data(), THREADS)
 def test_fixed_networks_are_bit_equal(data, threads):
     network = data.draw(fixed_networks())

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from example_counts import examples
 from hypothesis import HealthCheck, event, given, settings, strategies as st
 from plan_strategies import learning_runs, lively_runs
 from ssdp_hw.targets.engine.run import available_threads
@@ -58,7 +59,7 @@ def assert_close(wanted, found):
     assert_observed_equal(wanted, found)
 
 
-@settings(GENERATED, max_examples=200)
+@examples(200, default=50, base=GENERATED)
 @given(learning_runs(fixed=True), OPTIONS)
 def test_any_plan_is_bit_equal(case, options):
     wanted = learn(SPEC, *case)
@@ -67,7 +68,7 @@ def test_any_plan_is_bit_equal(case, options):
     assert_bits_equal(wanted, learn(ENGINE, *case, **options))
 
 
-@settings(GENERATED, max_examples=60)
+@examples(60, default=20, base=GENERATED)
 @given(learning_runs(fixed=False), OPTIONS)
 def test_any_float_plan_is_equal_up_to_rounding(case, options):
     assert_close(learn(SPEC, *case), learn(ENGINE, *case, **options))

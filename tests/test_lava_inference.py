@@ -45,7 +45,6 @@ GENERATED = settings(
     max_examples=3,
     deadline=None,
     phases=[Phase.generate],
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 

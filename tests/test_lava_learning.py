@@ -27,7 +27,6 @@ GENERATED = settings(
     max_examples=4,
     deadline=None,
     phases=[Phase.generate],
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 

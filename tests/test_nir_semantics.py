@@ -6,6 +6,7 @@ import nir
 import nir_evaluator
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import HealthCheck, given, settings, strategies as st
 from nir_evaluator import Evaluator
 
@@ -178,7 +179,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(400, default=150, base=settings(suppress_health_check=list(HealthCheck)))
 @given(graphs(), OPTIONS, st.integers(0, 2**32 - 1))
 def test_float_run_equals_nirs_equations(generated, options, seed):
     graph, dt, inputs = generated

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 from strategies import drives_for, float_networks
 
@@ -142,7 +143,7 @@ def test_bad_options_are_named(case, options, words):
 # One scale a neuron.
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40, default=12)
 @given(st.data(), float_networks())
 def test_own_units_change_no_spike(data, network):
     """On a chip with fine registers the integers of both granularities do the same."""

@@ -1,0 +1,47 @@
+"""How many examples Hypothesis generates: a share of them by default, all of them in ``make test-slow``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from hypothesis import settings
+
+SHARE, ALL, RANDOM = "share", "all", "random"
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+def register_profiles() -> None:
+    """Register the profiles of Hypothesis, of which ``--hypothesis-profile`` chooses one, and load SHARE.
+
+    No example has a time limit of its own. SHARE and ALL generate the same examples in every run. RANDOM draws them
+    from the seed that ``--hypothesis-seed`` gives, and keeps no database, so that the seed alone decides.
+    """
+    settings.register_profile(SHARE, deadline=None, derandomize=True, print_blob=True)
+    settings.register_profile(ALL, settings.get_profile(SHARE))
+    settings.register_profile(RANDOM, deadline=None, derandomize=False, database=None, print_blob=True)
+    settings.load_profile(SHARE)
+
+
+def examples(count: int, default: int, base: settings | None = None) -> Callable[[Test], Test]:
+    """Decorate a test of which only the slow run generates all examples; it stands in the place of ``@settings``.
+
+    Args:
+        count: number of examples in every profile but SHARE, and so in ``make test-slow`` and ``make test-random``.
+        default: number of examples in the profile SHARE, which is that of ``make test``; less than ``count``.
+        base: further settings.
+
+    Raises:
+        ValueError: if ``default`` is not between 1 and ``count - 1``, since then no run would be shorter.
+    """
+    if not 0 < default < count:
+        raise ValueError(f"examples: default = {default} is outside 1 .. {count - 1}; use @settings(max_examples=...)")
+    # The profile is loaded before the test modules are imported; options like --hypothesis-explain add to its name.
+    chosen = default if settings.get_current_profile_name().startswith(SHARE) else count
+    limited = settings(base, max_examples=chosen)
+
+    def decorate(test: Test) -> Test:
+        return pytest.mark.more_examples(limited(test))
+
+    return decorate
