@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from brian2_helpers import assert_close, assert_equal, requires_brian2, run_both
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
@@ -15,14 +16,14 @@ from ssdp_hw.running.drive import DirectInput
 pytestmark = requires_brian2
 
 
-@settings(max_examples=20)
+@examples(20, default=8)
 @given(st.data())
 def test_fixed_networks_equal_the_specification(data):
     network = data.draw(fixed_networks())
     assert_equal(*run_both(network, data.draw(drives_for(network))))
 
 
-@settings(max_examples=15)
+@examples(15, default=6)
 @given(st.data())
 def test_float_networks_equal_the_specification_up_to_rounding(data):
     network = data.draw(float_networks())

@@ -13,7 +13,8 @@ from brian2_helpers import (
     requires_brian2,
     teaching_network,
 )
-from hypothesis import given, settings
+from example_counts import examples
+from hypothesis import given
 from plan_strategies import learning_runs, lively_runs
 
 import ssdp_hw as sh
@@ -26,13 +27,13 @@ pytestmark = requires_brian2
 FIXED, FLOAT = lively_runs(fixed=True), lively_runs(fixed=False)
 
 
-@settings(max_examples=12)
+@examples(12, default=6)
 @given(learning_runs(fixed=True))
 def test_fixed_learning_equals_the_specification(run):
     assert_learned_equal(*learn_plan(*run))
 
 
-@settings(max_examples=10)
+@examples(10, default=5)
 @given(learning_runs(fixed=False))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
     assert_learned_close(*learn_plan(*run))

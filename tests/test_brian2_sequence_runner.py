@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brian2_helpers import assert_close, assert_equal, requires_brian2, run_both
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
@@ -14,14 +15,14 @@ from ssdp_hw.running.drive import DirectInput
 pytestmark = requires_brian2
 
 
-@settings(max_examples=15)
+@examples(15, default=6)
 @given(st.data())
 def test_fixed_networks_equal_the_specification(data):
     network = data.draw(fixed_networks())
     assert_equal(*run_both(network, data.draw(drives_for(network)), batching="sequence"))
 
 
-@settings(max_examples=10)
+@examples(10, default=5)
 @given(st.data())
 def test_float_networks_equal_the_specification_up_to_rounding(data):
     network = data.draw(float_networks())

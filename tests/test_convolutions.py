@@ -229,7 +229,7 @@ def test_a_core_holds_the_kernels_of_its_channels():
     assert p.cores == 79  # as many as its neurons need
 
 
-@examples(60, default=10, base=GENERATED)
+@examples(60, default=8, base=GENERATED)
 @given(learning_runs(fixed=True, max_steps=8, max_batch=4, networks=fixed_conv_networks()))
 def test_fixed_kernels_learn_the_same_bits(case):
     network, _, plan = case
@@ -239,7 +239,7 @@ def test_fixed_kernels_learn_the_same_bits(case):
     assert_bits_equal(wanted, learn(ENGINE, *case))
 
 
-@examples(25, default=6, base=GENERATED)
+@examples(25, default=5, base=GENERATED)
 @given(learning_runs(fixed=False, max_steps=8, max_batch=4, networks=float_conv_networks()))
 def test_float_kernels_learn_the_same_up_to_rounding(case):
     assert_learned_close(learn(SPEC, *case), learn(ENGINE, *case))

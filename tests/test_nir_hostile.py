@@ -6,6 +6,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import HealthCheck, given, settings, strategies as st
 from test_nir_writer import network
 from test_storage import fixed_network
@@ -101,7 +102,7 @@ def damaged(content, changes):
     return bytes(data)
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@examples(200, default=80, base=settings(suppress_health_check=list(HealthCheck)))
 @given(which=st.sampled_from("abcc"), changes=st.lists(BYTES, min_size=1, max_size=4))
 def test_changed_bytes(valid, tmp_path_factory, which, changes):
     path = tmp_path_factory.getbasetemp() / "bytes.nir"
@@ -175,7 +176,7 @@ def restructure(file, kind, where, other, value):
         pass  # not every change is possible
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@examples(200, default=60, base=settings(suppress_health_check=list(HealthCheck)))
 @given(which=st.sampled_from("abcc"), changes=st.lists(STRUCTURE, min_size=1, max_size=3))
 def test_changed_structure(valid, tmp_path_factory, which, changes):
     path = tmp_path_factory.getbasetemp() / "structure.nir"

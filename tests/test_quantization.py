@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 from strategies import CHIP, drives_for, float_networks
 
@@ -413,7 +414,7 @@ def test_voltage_first_is_noted_where_it_matters():
 # Registers.
 
 
-@settings(max_examples=60)
+@examples(60, default=20)
 @given(st.data())
 def test_calibrated_networks_do_not_overflow_on_their_calibration_input(data):
     net = data.draw(float_networks())
@@ -423,7 +424,7 @@ def test_calibrated_networks_do_not_overflow_on_their_calibration_input(data):
     sh.run(fixed, drive, "spec", on_overflow="error")
 
 
-@settings(max_examples=60)
+@examples(60, default=20)
 @given(st.data())
 def test_closed_form_bounds_hold_for_any_input(data):
     """In the integers, whatever arrives, for as long as the burst that the bound of v allows for."""
@@ -440,7 +441,7 @@ def test_closed_form_bounds_hold_for_any_input(data):
         assert np.abs(result.v[about.name]).max() / CHIP.state_max <= about.v_peak * 1.125 + 1e-6
 
 
-@settings(max_examples=60)
+@examples(60, default=20)
 @given(st.data())
 def test_closed_form_bounds_hold_for_the_float_network(data):
     """Up to the rounding of its decays, which the bound takes from the chip."""
