@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from brian2_helpers import assert_close, assert_equal, requires_brian2, run_both
 from example_counts import examples
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
