@@ -393,7 +393,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--longest", type=float, default=5.0, help="CPU seconds of the longest test that takes part")
-    parser.add_argument("--budget", type=float, default=15.0, help="CPU seconds of all tests against one mutant")
+    parser.add_argument("--budget", type=float, default=8.0, help="CPU seconds of all tests against one mutant")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", default="", help="mutate only files whose path holds this, e.g. rules/stdp")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
