@@ -18,6 +18,7 @@ import hashlib
 import importlib.abc
 import importlib.util
 import json
+import math
 import os
 import resource
 import sys
@@ -34,9 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BASELINE = ROOT / ".cache" / "mutants.json"
 EXCEPT = {"ssdp_hw/rules/torch_ssdp.py", "ssdp_hw/quantization/fine_tuning.py"}
 TESTS = (
-    "arithmetic register_bounds rules derived_rule derived_rule_parameters rule_formulas rule_limits philox ssdp_batch "
-    "ssdp_fixed ssdp_gate ssdp_rule learning_gates rounding_bias quantization quantization_methods quantization_bounds "
-    "quantization_formulas split storage formats"
+    "arithmetic register_bounds rules derived_rule rule_formulas rounding_bias philox ssdp_batch ssdp_fixed ssdp_gate "
+    "ssdp_rule learning_gates quantization quantization_methods quantization_bounds split formats"
 ).split()
 
 # Seconds of CPU after which a mutant counts as caught: it never ends.
@@ -331,19 +331,22 @@ def _run(mutant: Mutant, tests: list[str]) -> int:
     return int(pytest.main(["-x", *_OPTIONS, *tests]))
 
 
-def verdicts(chosen: list[Mutant], known: Baseline, longest: float, budget: float, processes: int) -> dict[Mutant, str]:
-    """Which mutants the tests see, some at a time."""
+def verdicts(
+    chosen: list[Mutant], known: Baseline, longest: float, budget: float, processes: int, seconds: float
+) -> dict[Mutant, str]:
+    """Which mutants the tests see, some at a time; after so many seconds no further ones begin."""
     # What all children share; the mutated package itself must not be loaded here.
     import h5py  # noqa: F401
-    import hypothesis.strategies  # noqa: F401
     import nir  # noqa: F401
     import numba  # noqa: F401
     import scipy.sparse  # noqa: F401
 
     found: dict[Mutant, str] = {}
     running: dict[int, Mutant] = {}
-    waiting = list(chosen)
+    waiting, end = list(chosen), time.monotonic() + seconds
     while waiting or running:
+        if time.monotonic() > end:
+            waiting.clear()
         while waiting and len(running) < processes:
             mutant = waiting.pop(0)
             tests = tests_for(mutant, known, longest, budget)
@@ -353,12 +356,11 @@ def verdicts(chosen: list[Mutant], known: Baseline, longest: float, budget: floa
                 continue
             pid = os.fork()
             if not pid:
-                code = 3
+                code = 3  # what pytest itself says of an internal error
                 try:
                     code = _run(mutant, tests)
-                except BaseException:  # noqa: BLE001, S110
-                    pass
-                os._exit(code)
+                finally:
+                    os._exit(code)
             running[pid] = mutant
         if not running:
             continue
@@ -366,8 +368,9 @@ def verdicts(chosen: list[Mutant], known: Baseline, longest: float, budget: floa
         mutant = running.pop(pid)
         if os.WIFSIGNALED(status):
             found[mutant] = _TIMEOUT
-        else:
-            found[mutant] = _SURVIVED if os.WEXITSTATUS(status) == 0 else _KILLED
+        else:  # 1: a test failed; 2: the changed module cannot be imported
+            code = os.WEXITSTATUS(status)
+            found[mutant] = _SURVIVED if code == 0 else _KILLED if code in (1, 2) else f"pytest ended with {code}"
         if found[mutant] != _KILLED:
             print(f"{found[mutant]:9} {mutant.file}:{mutant.line}  {mutant.text}", flush=True)
     return found
@@ -395,6 +398,7 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=5.0, help="CPU seconds of the longest test that takes part")
     parser.add_argument("--budget", type=float, default=8.0, help="CPU seconds of all tests against one mutant")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no further mutant after that")
     parser.add_argument("--only", default="", help="mutate only files whose path holds this, e.g. rules/stdp")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     options = parser.parse_args()
@@ -406,7 +410,7 @@ def main() -> None:
         return
     known = baseline()
     start = time.perf_counter()
-    found = verdicts(chosen, known, options.longest, options.budget, options.processes)
+    found = verdicts(chosen, known, options.longest, options.budget, options.processes, options.seconds)
     caught = sum(v in (_KILLED, _TIMEOUT) for v in found.values())
     print(f"{caught} of {len(found)} mutants caught (seed {options.seed}) in {time.perf_counter() - start:.0f} s")
 
