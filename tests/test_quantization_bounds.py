@@ -23,7 +23,7 @@ def network(weight, *, bias=0.0, reset="zero", neuron=sh.IF, **parameters):
     return sh.Network(
         [sh.Input("in", weight.shape[1])],
         [sh.Population(name="p", neuron=neuron(size=len(weight), **parameters), bias=bias, reset=reset)],
-        [sh.Projection(source="in", target="p", weight=weight)],
+        [sh.Projection(pre="in", post="p", weight=weight)],
         ["p"],
         sh.Semantics(1.0),
     )

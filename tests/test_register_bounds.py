@@ -45,13 +45,13 @@ def network(size, path, projections=(), **neurons):
     made = []
     for source, weight, exponent in projections:
         weight = np.vstack([weight, np.zeros((size - len(weight), weight.shape[1]), int)])
-        made.append(sh.FixedProjection(source=source, target="p", weight=weight, weight_exp=exponent))
+        made.append(sh.FixedProjection(pre=source, post="p", weight=weight, weight_exp=exponent))
     if path == "loop":
         spiking = sh.FixedPopulation(name="other", size=1, vth=1000)
         back = np.zeros((size, 1), int)
         made += [
-            sh.FixedProjection(source="other", target="p", weight=back),
-            sh.FixedProjection(source="other", target="other", weight=[[0]]),
+            sh.FixedProjection(pre="other", post="p", weight=back),
+            sh.FixedProjection(pre="other", post="other", weight=[[0]]),
         ]
         return sh.FixedNetwork(inputs, [spiking, sh.FixedPopulation(name="p", size=size, **values)], made, ["p"])
     return sh.FixedNetwork(inputs, [sh.FixedPopulation(name="p", size=size, **values)], made, ["p"])
@@ -223,11 +223,11 @@ def test_a_spike_acts_one_step_and_its_delay_later(target, path, delay):
     steps = 68
     each = np.array([[0], [1], [7], [63]]) if delay == "each" else np.full((4, 1), delay)
     projection = sh.FixedProjection(
-        source="in", target="p", weight=np.full((4, 1), 2), delay=each if delay == "each" else delay
+        pre="in", post="p", weight=np.full((4, 1), 2), delay=each if delay == "each" else delay
     )
     projections = [projection]
     if path == "loop":
-        projections.append(sh.FixedProjection(source="p", target="p", weight=np.zeros((4, 4), int), delay=3))
+        projections.append(sh.FixedProjection(pre="p", post="p", weight=np.zeros((4, 4), int), delay=3))
     net = sh.FixedNetwork(
         [sh.Input("in", 1)], [sh.FixedPopulation(name="p", size=4, vth=1000)], projections, ["p"]
     )

@@ -16,8 +16,8 @@ def learned(rule, windows, side, target="spec", **options):
         [sh.Input("pre", CHANNELS), sh.Input("force", 2)],
         [sh.FixedPopulation(name="out", size=2, vth=100)],
         [
-            sh.FixedProjection(source="pre", target="out", weight=np.zeros((2, CHANNELS), int)),
-            sh.FixedProjection(source="force", target="out", weight=200 * np.eye(2, dtype=int)),
+            sh.FixedProjection(pre="pre", post="out", weight=np.zeros((2, CHANNELS), int)),
+            sh.FixedProjection(pre="force", post="out", weight=200 * np.eye(2, dtype=int)),
         ],
         ["out"],
     )
@@ -54,7 +54,7 @@ def test_nearest_loses_small_steps_and_enlarges_large_ones(target, side, lsb_shi
 @pytest.mark.parametrize("rounding", ["carry", "nearest", "stochastic"])
 def test_half_a_unit_rounds_away_from_zero_on_both_sides(side, rounding):
     """255 shifted right by one is 127.5, rounded to 128 units: half a unit of 2**-7 LSB too much a window."""
-    result = learned(rule(1, 7, evidence_shift=1, rounding=rounding), 4, side)
+    result = learned(rule(1, 7, dw_shift=1, rounding=rounding), 4, side)
     health = result.health[PLASTIC]
     assert moved(result).tolist() == [side * 4] * (2 * CHANNELS)  # 128 units are one LSB: nothing to be rounded
     assert health.rounding_bias_lsb == pytest.approx(side * 4 * 0.5 / 128, rel=1e-12)
@@ -163,8 +163,8 @@ def test_synapses_commits_and_projections_draw_random_numbers_of_their_own(targe
         [sh.Input("a", CHANNELS), sh.Input("b", CHANNELS), sh.Input("force", 2)],
         [sh.FixedPopulation(name="out", size=2, vth=100)],
         [
-            *(sh.FixedProjection(source=n, target="out", weight=np.zeros((2, CHANNELS), int)) for n in "ab"),
-            sh.FixedProjection(source="force", target="out", weight=200 * np.eye(2, dtype=int)),
+            *(sh.FixedProjection(pre=n, post="out", weight=np.zeros((2, CHANNELS), int)) for n in "ab"),
+            sh.FixedProjection(pre="force", post="out", weight=200 * np.eye(2, dtype=int)),
         ],
         ["out"],
     )

@@ -15,7 +15,7 @@ def fixed(weight, scale):
     return sh.FixedNetwork(
         [sh.Input("in", 1)],
         [sh.FixedPopulation(name="p", size=1, vth=1000, scale=scale)],
-        [sh.FixedProjection(source="in", target="p", weight=[[weight]], weight_exp=2)],
+        [sh.FixedProjection(pre="in", post="p", weight=[[weight]], weight_exp=2)],
         ["p"],
     )
 
@@ -24,7 +24,7 @@ def real(weight, threshold):
     return sh.Network(
         [sh.Input("in", 1)],
         [sh.Population(name="p", neuron=sh.IF(size=1, v_threshold=threshold))],
-        [sh.Projection(source="in", target="p", weight=[[weight]])],
+        [sh.Projection(pre="in", post="p", weight=[[weight]])],
         ["p"],
         sh.Semantics(1.0),
     )

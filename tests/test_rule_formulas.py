@@ -8,6 +8,7 @@ what is antisymmetric must turn its sign.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -16,7 +17,9 @@ import numpy as np
 import pytest
 
 import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 
 PLASTIC = "pre->out"
 T = 12  # steps of a window
@@ -41,8 +44,8 @@ def learned(rule, pre, post, **options):
             inputs,
             [sh.FixedPopulation(name="out", size=m, vth=100)],
             [
-                sh.FixedProjection(source="pre", target="out", weight=np.zeros((m, n), int), scale=1000.0),
-                sh.FixedProjection(source="force", target="out", weight=200 * np.eye(m, dtype=int)),
+                sh.FixedProjection(pre="pre", post="out", weight=np.zeros((m, n), int), scale=1000.0),
+                sh.FixedProjection(pre="force", post="out", weight=200 * np.eye(m, dtype=int)),
             ],
             ["out"],
         )
@@ -51,8 +54,8 @@ def learned(rule, pre, post, **options):
             inputs,
             [sh.Population(name="out", neuron=sh.IF(size=m, v_threshold=0.5))],
             [
-                sh.Projection(source="pre", target="out", weight=np.zeros((m, n))),
-                sh.Projection(source="force", target="out", weight=np.eye(m)),
+                sh.Projection(pre="pre", post="out", weight=np.zeros((m, n))),
+                sh.Projection(pre="force", post="out", weight=np.eye(m)),
             ],
             ["out"],
             sh.Semantics(1.0),
@@ -91,7 +94,7 @@ def test_synchronous_pairs_gain_by_their_distance_in_ticks(time_shift, evidence_
         lsb_shift=9,
         counter_bits=24,
         time_shift=time_shift,
-        evidence_shift=evidence_shift,
+        dw_shift=evidence_shift,
     )
     times = list(range(T))
     pre, post = raster(*[[t] for t in times]), raster(*[[t] for t in times[1:]])
@@ -143,7 +146,7 @@ def test_the_first_or_the_last_spike_of_a_window_counts(time_shift):
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
 def test_the_two_time_constants_belong_to_synchronous_and_to_other_pairs(kernel):
-    rule = sh.SSDP(a_plus=0.5, a_baseline=0.25, kernel=kernel, sigma=3.0, tau_plus=2.0, tau_minus=7.0)
+    rule = sh.SSDP(a_plus=0.5, a_baseline=0.25, learning_window=kernel, sigma=3.0, tau_plus=2.0, tau_minus=7.0)
     found = step(rule, raster([3], []), raster([5]))[0]
 
     def g(d, tau):
@@ -151,7 +154,7 @@ def test_the_two_time_constants_belong_to_synchronous_and_to_other_pairs(kernel)
 
     assert found == pytest.approx([0.5 * g(2, 2.0), -0.25 * g(T - 5, 7.0)], rel=1e-12)
     # Over batches, and as integers: the same two constants.
-    batch = sh.BatchSSDP(a_plus=0.5, a_baseline=0.25, kernel=kernel, sigma=3.0, tau_plus=2.0, tau_minus=7.0)
+    batch = sh.BatchSSDP(a_plus=0.5, a_baseline=0.25, learning_window=kernel, sigma=3.0, tau_plus=2.0, tau_minus=7.0)
     update = sh.batch_update(batch, raster([3], [])[:, None], raster([5])[:, None])
     assert update[0] == pytest.approx(found, rel=1e-12)
     fixed = learned(rule, raster([3]), raster([5]), fixed=True).rules[PLASTIC]
@@ -189,7 +192,7 @@ def test_the_windows_of_stdp_in_integers(evidence_shift):
         decay_minus=500,
         lsb_shift=9,
         counter_bits=24,
-        evidence_shift=evidence_shift,
+        dw_shift=evidence_shift,
     )
     times = list(range(1, T))
     found = step(rule, raster(*[[t] for t in times]), raster(*[[t] for t in times]))
@@ -262,7 +265,7 @@ def test_agreement_is_cohens_kappa(bits, evidence_shift):
     pre[:, :2], post[0] = [False, True], False
     post[:, 0] = pre[:, 2] & (np.arange(T) > 0)
     rule = sh.FixedSADP(
-        a_plus=60, a_minus=25, kappa_bits=bits, lsb_shift=9, counter_bits=24, evidence_shift=evidence_shift
+        a_plus=60, a_minus=25, kappa_bits=bits, lsb_shift=9, counter_bits=24, dw_shift=evidence_shift
     )
     float_rule = sh.SADP(a_plus=0.5, a_minus=0.125)
     found, exact = step(rule, pre, post), step(float_rule, pre, post)
@@ -356,3 +359,64 @@ def test_the_gate_of_the_window_counts_neurons_that_fired_at_both_ends():
     g = 10 + 3 * 3 * 2
     units = (200 * g + 128) >> 8
     assert found.tolist() == [[units if i in (0, 1, 3) and j != 1 else -units for i in range(5)] for j in range(3)]
+
+
+# Before rounding, and in files.
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("gate", [None, 1.5, -0.5])
+def test_the_bias_of_each_rule_is_measured_against_its_step_before_rounding(side, gate):
+    """lsb_shift 3 and evidence_shift 4: a rounded step is off by half a unit of 1/8 LSB at most."""
+    pre, post = (raster([2], [2]), raster([3], [3])) if side > 0 else (raster([3], [3]), raster([2], [2]))
+    common = {"lsb_shift": 3, "counter_bits": 24, "dw_shift": 4}
+    gates = None if gate is None else [gate]
+    g = 1.0 if gate is None else gate
+    stdp = sh.FixedSTDP(a_plus=5, a_minus=3, decay_plus=1700, decay_minus=500, **common)
+    exact = (5 * trace(1, 1700) if side > 0 else -3 * trace(1, 500)) * g / 2**7
+    for rule, wanted in ((stdp, exact), (sh.FixedSADP(a_plus=5, a_minus=3, kappa_bits=6, **common), None)):
+        if wanted is None:
+            cut = -int(-kappa(pre[:, 0], post[:, 0]) * 2**6)
+            wanted = (5 if cut > 0 else 3) * cut * g / 2**7
+        result = learned(rule, pre, post, gates=gates, health=True)
+        p = result.network.projection(PLASTIC)
+        found = p.mantissa.reshape(-1) + result.counters[PLASTIC] / 8
+        health = result.health[PLASTIC]
+        assert health.rounding_bias_lsb == pytest.approx(np.mean(found) - wanted, rel=1e-9)
+        assert abs(health.rounding_bias_lsb) <= (0.5 if gate is None else 0.5 * abs(g) + 0.5) / 8
+        assert health.lost_lsb == 0
+
+
+RULES = [rule for rule, _ in ENDS] + [
+    sh.SSDP(gate=sh.Gate(k=0.5, mean=0.25, deviation=0.125), learning_window="exponential", rounding="nearest"),
+    replace(ENDS[0][0], gate=sh.FixedGate(offset=3, slope=-2, shift=1), lut_baseline=(9, 8), silent_pairs="skip"),
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_are_kept_as_plain_values(rule):
+    values = json.loads(json.dumps(rule_to_dict(rule)))
+    assert values["kind"] == type(rule).__name__
+    assert rule_from_dict(values) == rule
+
+
+def test_what_is_no_rule_is_refused():
+    values = rule_to_dict(sh.STDP())
+    for wrong, said in (
+        (3, "described by its parameters"),
+        ({**values, "kind": "Hebb"}, "unknown"),
+        ({**values, "kind": 3}, "unknown"),
+        ({**values, "tau": 1.0}, "no parameter 'tau'"),
+        ({"kind": "FixedSTDP"}, "FixedSTDP"),
+        ({"kind": "Gate", "k": 0.5, "mean": 0.5, "deviation": 1.0}, "Gate is no learning rule"),
+    ):
+        with pytest.raises(ParameterError, match=said):
+            rule_from_dict(wrong)
+    with pytest.raises(ParameterError, match="no learning rule"):
+        rule_to_dict(sh.Gate(k=0.5, mean=0.5, deviation=1.0))
+
+    class Own(sh.STDP):
+        pass
+
+    with pytest.raises(UnsupportedError, match="Own has no form in a file"):
+        rule_to_dict(Own())
