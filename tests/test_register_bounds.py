@@ -228,9 +228,7 @@ def test_a_spike_acts_one_step_and_its_delay_later(target, path, delay):
     projections = [projection]
     if path == "loop":
         projections.append(sh.FixedProjection(pre="p", post="p", weight=np.zeros((4, 4), int), delay=3))
-    net = sh.FixedNetwork(
-        [sh.Input("in", 1)], [sh.FixedPopulation(name="p", size=4, vth=1000)], projections, ["p"]
-    )
+    net = sh.FixedNetwork([sh.Input("in", 1)], [sh.FixedPopulation(name="p", size=4, vth=1000)], projections, ["p"])
     spikes = np.zeros((steps, 1, 1), bool)
     spikes[[0, 3]] = True
     u = sh.run(net, spikes, target, record=("u",)).u["p"][:, 0]

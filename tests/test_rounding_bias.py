@@ -1,4 +1,4 @@
-"""The sign and size of what rounding adds to learning, for every rounding, from evidence that is known exactly."""
+"""The sign and size of what each rounding adds to learning, from weight changes that are known exactly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def learned(rule, windows, side, target="spec", **options):
 
 
 def rule(amplitude, lsb_shift, **more):
-    """The step is ``amplitude * 255 >> evidence_shift`` units, of the same size on both sides."""
+    """The step is ``amplitude * 255 >> dw_shift`` units, of the same size on both sides."""
     return sh.FixedSSDP(
         a_plus=amplitude, a_baseline=amplitude, lut=(255,) * 8, lsb_shift=lsb_shift, counter_bits=24, **more
     )
@@ -72,7 +72,7 @@ def test_carry_loses_nothing(side):
 
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_bias_of_random_rounding_is_what_it_moved_beyond_the_evidence(side, seed):
+def test_the_bias_of_random_rounding_is_what_it_moved_beyond_the_weight_change(side, seed):
     """5 * 255 units of 1024 are 1.245 LSBs: some weights move by one, some by two, none by another number."""
     result = learned(rule(5, 10, rounding="stochastic"), 1, side, seed=seed)
     health, w = result.health[PLASTIC], moved(result)
@@ -156,8 +156,8 @@ def test_epochs_and_seeds_have_orders_of_their_own(net):
 
 
 @pytest.mark.parametrize("target", ["spec", "engine"])
-def test_synapses_commits_and_projections_draw_random_numbers_of_their_own(target):
-    """All have the same evidence, half an LSB a commit: what each draws shows in its weight."""
+def test_synapses_updates_and_projections_draw_random_numbers_of_their_own(target):
+    """All have the same weight change, half an LSB an update: what each draws shows in its weight."""
     plastic = ("a->out", "b->out")
     net = sh.FixedNetwork(
         [sh.Input("a", CHANNELS), sh.Input("b", CHANNELS), sh.Input("force", 2)],
@@ -171,7 +171,6 @@ def test_synapses_commits_and_projections_draw_random_numbers_of_their_own(targe
     spikes = np.zeros((STEPS, 1, CHANNELS), bool)
     spikes[3] = True
     inputs = {"a": spikes, "b": spikes, "force": np.roll(spikes, -1, axis=0)[:, :, :2]}
-    half = rule(1, 0, rounding="stochastic")
     half = sh.FixedSSDP(a_plus=1, a_baseline=1, lut=(128,), lsb_shift=8, counter_bits=24, rounding="stochastic")
 
     def draws(state=None, seed=0):

@@ -84,8 +84,8 @@ LUT, BASELINE = (255, 200, 100, 50, 20, 10, 3), (250, 190, 90, 40, 15, 9, 1)
 
 
 @pytest.mark.parametrize("time_shift", [0, 1, 2])
-@pytest.mark.parametrize("evidence_shift", [0, 3])
-def test_synchronous_pairs_gain_by_their_distance_in_ticks(time_shift, evidence_shift):
+@pytest.mark.parametrize("dw_shift", [0, 3])
+def test_synchronous_pairs_gain_by_their_distance_in_ticks(time_shift, dw_shift):
     rule = sh.FixedSSDP(
         a_plus=77,
         a_baseline=31,
@@ -94,7 +94,7 @@ def test_synchronous_pairs_gain_by_their_distance_in_ticks(time_shift, evidence_
         lsb_shift=9,
         counter_bits=24,
         time_shift=time_shift,
-        dw_shift=evidence_shift,
+        dw_shift=dw_shift,
     )
     times = list(range(T))
     pre, post = raster(*[[t] for t in times]), raster(*[[t] for t in times[1:]])
@@ -102,7 +102,7 @@ def test_synchronous_pairs_gain_by_their_distance_in_ticks(time_shift, evidence_
     for (i, before), (j, after) in itertools.product(enumerate(times), enumerate(times[1:])):
         ticks = abs((after >> time_shift) - (before >> time_shift))
         kernel = LUT[ticks] if ticks < len(LUT) else 0
-        assert found[j, i] == half_up(77 * kernel, evidence_shift)
+        assert found[j, i] == half_up(77 * kernel, dw_shift)
 
 
 @pytest.mark.parametrize("time_shift", [0, 1, 2])
@@ -183,8 +183,8 @@ def trace(distance, decay, impulse=127):
     return impulse
 
 
-@pytest.mark.parametrize("evidence_shift", [0, 4])
-def test_the_windows_of_stdp_in_integers(evidence_shift):
+@pytest.mark.parametrize("dw_shift", [0, 4])
+def test_the_windows_of_stdp_in_integers(dw_shift):
     rule = sh.FixedSTDP(
         a_plus=50,
         a_minus=20,
@@ -192,14 +192,14 @@ def test_the_windows_of_stdp_in_integers(evidence_shift):
         decay_minus=500,
         lsb_shift=9,
         counter_bits=24,
-        dw_shift=evidence_shift,
+        dw_shift=dw_shift,
     )
     times = list(range(1, T))
     found = step(rule, raster(*[[t] for t in times]), raster(*[[t] for t in times]))
     for (i, before), (j, after) in itertools.product(enumerate(times), enumerate(times)):
         d = after - before
-        gain = half_up(50 * trace(d, 1700), evidence_shift) if d > 0 else 0
-        loss = half_up(20 * trace(-d, 500), evidence_shift) if d < 0 else 0
+        gain = half_up(50 * trace(d, 1700), dw_shift) if d > 0 else 0
+        loss = half_up(20 * trace(-d, 500), dw_shift) if d < 0 else 0
         assert found[j, i] == gain - loss
 
 
@@ -258,21 +258,19 @@ def kappa(pre, post):
     return Fraction(2 * (steps * n - a * b), below) if below else Fraction(0)
 
 
-@pytest.mark.parametrize(("bits", "evidence_shift"), [(8, 0), (3, 2), (1, 0), (15, 9)])
-def test_agreement_is_cohens_kappa(bits, evidence_shift):
+@pytest.mark.parametrize(("bits", "dw_shift"), [(8, 0), (3, 2), (1, 0), (15, 9)])
+def test_agreement_is_cohens_kappa(bits, dw_shift):
     rng = np.random.default_rng(bits)
     pre, post = rng.random((T, 9)) < rng.random(9), rng.random((T, 7)) < rng.random(7)
     pre[:, :2], post[0] = [False, True], False
     post[:, 0] = pre[:, 2] & (np.arange(T) > 0)
-    rule = sh.FixedSADP(
-        a_plus=60, a_minus=25, kappa_bits=bits, lsb_shift=9, counter_bits=24, dw_shift=evidence_shift
-    )
+    rule = sh.FixedSADP(a_plus=60, a_minus=25, kappa_bits=bits, lsb_shift=9, counter_bits=24, dw_shift=dw_shift)
     float_rule = sh.SADP(a_plus=0.5, a_minus=0.125)
     found, exact = step(rule, pre, post), step(float_rule, pre, post)
     for i, j in itertools.product(range(9), range(7)):
         k = kappa(pre[:, i], post[:, j])
         cut = int(abs(k) * 2**bits)  # toward zero
-        gain, loss = half_up(60 * cut, evidence_shift), half_up(25 * cut, evidence_shift)
+        gain, loss = half_up(60 * cut, dw_shift), half_up(25 * cut, dw_shift)
         assert found[j, i] == (gain if k > 0 else -loss)
         assert exact[j, i] == pytest.approx(float(k) * (0.5 if k > 0 else 0.125), rel=1e-12)
 
@@ -318,7 +316,9 @@ def test_slopes_of_derived_gates_are_rounded_to_the_nearest(gate_bits):
     rng = np.random.default_rng(gate_bits)
     for _ in range(200):
         pre, post = (int(x) for x in rng.integers(1, 3000, 2))
-        gate = sh.Gate(k=float(rng.uniform(-1, 1)), mean=float(rng.uniform(0, 1)), deviation=float(rng.uniform(0.05, 1)))
+        gate = sh.Gate(
+            k=float(rng.uniform(-1, 1)), mean=float(rng.uniform(0, 1)), deviation=float(rng.uniform(0.05, 1))
+        )
         fixed = fixed_gate(gate, pre, post, gate_bits)
         one = 2**gate_bits
         # In units of the gate: k / deviation for all pre * post pairs, 1 - k mean / deviation for none.
@@ -367,7 +367,7 @@ def test_the_gate_of_the_window_counts_neurons_that_fired_at_both_ends():
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("gate", [None, 1.5, -0.5])
 def test_the_bias_of_each_rule_is_measured_against_its_step_before_rounding(side, gate):
-    """lsb_shift 3 and evidence_shift 4: a rounded step is off by half a unit of 1/8 LSB at most."""
+    """lsb_shift 3 and dw_shift 4: a rounded step is off by half a unit of 1/8 LSB at most."""
     pre, post = (raster([2], [2]), raster([3], [3])) if side > 0 else (raster([3], [3]), raster([2], [2]))
     common = {"lsb_shift": 3, "counter_bits": 24, "dw_shift": 4}
     gates = None if gate is None else [gate]
