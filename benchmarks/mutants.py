@@ -1,4 +1,4 @@
-"""Mutation test: small faults put into the operations, the rules and quantisation, one at a time; do the tests see them?
+"""Mutation test: which small faults in the operations, the rules and quantisation do the tests let live?
 
     python benchmarks/mutants.py --seed 0 --count 300
 

@@ -40,7 +40,7 @@ def first_difference(network, source_fires, source_v, **options):
     return found, found.layers[0].first
 
 
-@pytest.mark.parametrize("scale", [64000.0, 500.0, None])
+@pytest.mark.parametrize("scale", [64000.0, 500.0, 1.0, None])
 @pytest.mark.parametrize("target", ["spec", "engine"])
 def test_integers_at_their_threshold_are_not_explained(scale, target):
     """v is exactly at the threshold and does not fire: the miss is 0 units, yet no rounding of floats."""
@@ -50,7 +50,7 @@ def test_integers_at_their_threshold_are_not_explained(scale, target):
     assert not found.agrees
 
 
-@pytest.mark.parametrize("scale", [64000.0, 500.0])
+@pytest.mark.parametrize("scale", [64000.0, 500.0, 1.0])
 def test_a_source_just_below_the_threshold_is_measured_in_its_own_volts(scale):
     """The network fires at 252 * 4; the source stays a billionth below its threshold of 64000 / scale volts."""
     threshold = 64000 / scale
@@ -81,3 +81,30 @@ def test_floats_are_explained_within_a_part_of_the_threshold(relative, explained
     assert first.miss == pytest.approx(relative * threshold, rel=1e-6)
     assert first.rounding is explained
     assert found.agrees is explained
+
+
+def test_neurons_of_own_scales_are_measured_each_by_its_own():
+    net = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="p", size=2, vth=1000, scale=[500.0, 2000.0])],
+        [sh.FixedProjection(pre="in", post="p", weight=[[100], [252]], weight_exp=2)],
+        ["p"],
+    )
+    samples, fired = np.zeros((STEPS, 1, 1), bool), np.zeros((STEPS, 1, 2), bool)
+    samples[0] = True
+    v = np.full((STEPS, 1, 2), 25600 / 500)
+    v[0, 0, 1] = 31.5
+    layer = sh.verify({"p": (fired, v)}, net, samples).layers[0]
+    assert (layer.first.neuron, layer.first.miss, layer.first.rounding) == (1, 64000 / 2000 - 31.5, False)
+    v[0, 0, 1] = 33.0
+    fired[0, 0, 1] = True
+    v[:, 0, 0] += 0.25
+    layer = sh.verify({"p": (fired, v)}, net, samples, timing="same_step").layers[0]
+    assert layer.first is None
+    v[1:, 0, 1] = 0.0  # reset
+    assert sh.verify({"p": (fired, v)}, net, samples).layers[0].voltage == pytest.approx(0.25)
+
+
+def test_without_a_scale_volts_and_units_are_not_compared():
+    _, first = first_difference(fixed(252, None), False, 0.5)
+    assert (first.source_fired, first.miss, first.rounding) == (False, None, False)
