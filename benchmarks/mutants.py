@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import hashlib
 import importlib.abc
 import importlib.util
@@ -204,7 +203,7 @@ def _variants(node: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None
     """For each change of a node: what makes it and what takes it back."""
 
     def put(field: str, value: Any, owner: Any = node) -> tuple[Callable[[], None], Callable[[], None]]:
-        old = copy.copy(getattr(owner, field))
+        old = getattr(owner, field)
         return (lambda: setattr(owner, field, value)), (lambda: setattr(owner, field, old))
 
     if isinstance(node, ast.Compare):

@@ -230,6 +230,11 @@ def test_neurons_of_own_scales_have_their_largest_weight_in_common(granularity, 
     scale = np.broadcast_to(fixed.population("p").scale, 3)
     wanted = [1.0, 4.0, 16.0] if granularity == "channel" else [1.0, 1.0, 1.0]
     assert (scale / scale[0]).tolist() == pytest.approx(wanted)
+    q = fixed.projections[0]  # whose scale is weights a float weight, with the gain of 1 of an IF in steps of 1 s
+    assert np.broadcast_to(q.scale, 3) == pytest.approx(scale / 64 / 2.0**q.weight_exp)
+    assert q.weight[1] * 2.0**q.weight_exp == pytest.approx(
+        np.array([0.25, 0.125]) * scale[1] / 64, abs=2.0**q.weight_exp
+    )
     if granularity == "channel":
         assert (
             np.abs(fixed.projections[0].weight[:2]).max(axis=1).tolist()

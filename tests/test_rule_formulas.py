@@ -361,6 +361,22 @@ def test_the_gate_of_the_window_counts_neurons_that_fired_at_both_ends():
     assert found.tolist() == [[units if i in (0, 1, 3) and j != 1 else -units for i in range(5)] for j in range(3)]
 
 
+@pytest.mark.parametrize("mean", [0.0, 0.25, 0.9])
+def test_the_float_gate_takes_the_share_of_synchronous_pairs(mean):
+    """3 of 5 and 2 of 3 neurons fired: 6 of 15 pairs."""
+    gate = sh.Gate(k=0.5, mean=mean, deviation=0.5)
+    rule = sh.SSDP(a_plus=0.5, a_baseline=0.5, sigma=1e6)
+    pre, post = raster([3], [4, 5], [], [7], []), raster([3], [], [6, 8])
+    g = 1 + 0.5 * (6 / 15 - mean) / 0.5
+    np.testing.assert_allclose(step(replace(rule, gate=gate), pre, post), g * step(rule, pre, post), rtol=1e-12)
+
+
+@pytest.mark.parametrize("clip", [0.1, 0.3])
+def test_the_clip_bounds_each_window_on_both_sides(clip):
+    rule = sh.SSDP(a_plus=0.5, a_baseline=0.2, sigma=1e6, clip=clip)
+    assert step(rule, raster([3], []), raster([3])).tolist() == [[min(0.5, clip), -min(0.2, clip)]]
+
+
 # Before rounding, and in files.
 
 
