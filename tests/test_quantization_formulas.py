@@ -163,22 +163,24 @@ def test_time_constants_meet_the_nearest_factor():
         assert dv == min((k for k in (math.floor(exact), math.floor(exact) + 1)), key=off)
 
 
-@pytest.mark.parametrize("vth", [1, 131071])
-def test_balanced_thresholds_stay_in_their_register(vth):
-    """Only factors that do nothing (below 1: no threshold of 0) or that are cut (above: 17 bits) are left."""
-    net = network([[1.0]], v_threshold=1e9 if vth == 1 else 1e-3)
-    given = np.ones((5, 1, 1), bool)
+@pytest.mark.parametrize(("vth", "weight", "least"), [(2, 2, 1), (131071, 254, 131071)])
+def test_balanced_thresholds_stay_in_their_register(vth, weight, least):
+    """An activation of 2 is above a threshold of 1 only, which factors up to 0.75 round to; 17 bits end at 131071."""
     fixed = sh.FixedNetwork(
         [sh.Input("in", 1)],
-        [sh.FixedPopulation(name="p", size=1, vth=vth)],
-        [sh.FixedProjection(pre="in", post="p", weight=[[2]], weight_exp=-1)],
+        [sh.FixedPopulation(name="p", size=1, vth=vth, reset="subtract")],
+        [sh.FixedProjection(pre="in", post="p", weight=[[weight]], weight_exp=0 if vth == 2 else 7)],
         ["p"],
     )
-    float_rate = replace(net, populations=[replace(net.populations[0], neuron=sh.IF(size=1, v_threshold=0.5))])
-    balanced, factors = balance_thresholds(float_rate, fixed, given)
-    assert 1 <= balanced.population("p").vth[0] <= 131071
-    if vth == 1:  # fires in every second step whatever factor rounds to 1; an activation of 1 is above no other
-        assert (balanced.population("p").vth[0], factors) == (1, {})
+    given = np.ones((12, 1, 1), bool)
+    always = network([[1.0]], v_threshold=0.5 if vth == 2 else 5.0)
+    balanced, factors = balance_thresholds(always, fixed, given)
+    found = balanced.population("p").vth[0]
+    if vth == 2:
+        k = max(k for k in range(-14, 0) if np.rint(2 * 1.03**k) == least)
+        assert (found, factors["p"]) == (1, pytest.approx(1.03**k))
+    else:  # needs more than 17 bits: no factor above 1 changes anything, and the factor nearest to 1 is 1
+        assert (found, factors) == (least, {})
 
 
 @pytest.mark.parametrize(
