@@ -4,6 +4,7 @@
 # make test-random     install, then the generated tests with new examples; SEED=7 repeats those of that seed
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
+# make mutants         install, then put small faults into the integers' code one by one: which do the tests miss? SEED, COUNT
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
 # make studies         install, then the studies of learning on the chip; it goes on where it stopped
@@ -39,7 +40,7 @@ INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 
-.PHONY: demo test test-slow test-random test-frameworks lint bench bench-peers microcode studies train lava-dl install clean
+.PHONY: demo test test-slow test-random test-frameworks lint bench mutants bench-peers microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -63,6 +64,11 @@ lint: install
 
 bench: install
 	$(BIN)/python benchmarks/run.py "$(ONLY)"
+
+SEED := 0
+COUNT := 300
+mutants: install
+	$(BIN)/python benchmarks/mutants.py --seed $(SEED) --count $(COUNT)
 
 # The peers declare other versions of NumPy and torch than run them, so only torch brings its dependencies.
 bench-peers:

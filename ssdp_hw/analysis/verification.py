@@ -14,7 +14,7 @@ from ssdp_hw.checks import as_array
 from ssdp_hw.conversion.alignment import Timing, lags
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.json_values import JSON
-from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.run import run
@@ -43,7 +43,7 @@ class FirstDifference:
         sample, neuron: where.
         source_fired: whether the source fired there; the network did the opposite.
         miss: by how much the voltage of the silent side missed the threshold, in its own units; None if
-            the source is silent and gives no voltages.
+            the source is silent and gives no voltages, or the scale of the fixed population is unknown.
         follows: name of an earlier layer that differs in this sample no later, which is then the cause; else None.
         rounding: whether float rounding explains it: the source agrees once it is run in float64, or (where
             that is not possible) the miss is below a part of the threshold.
@@ -269,15 +269,12 @@ def _check(
         miss = None
         if there:
             miss = threshold - float(v[step, sample, neuron])
-        elif source_v is not None:
-            ratio = 1.0 if scale is None else scale
-            miss = threshold / ratio - float(source_v[step, sample, neuron])
-            distance = distance / ratio
+        elif source_v is not None and scale is not None:
+            miss = threshold / float(scale[neuron]) - float(source_v[step, sample, neuron])
         follows = next((other for other, at in earlier.items() if at[sample] <= step), None)
-        near = miss is not None and abs(miss) <= rounding * distance
-        first = FirstDifference(
-            step, step + lag, sample, neuron, there, miss, follows, follows is None and near and scale == 1.0
-        )
+        # Float rounding explains nothing in the integers of a fixed network.
+        near = isinstance(network, Network) and miss is not None and abs(miss) <= rounding * distance
+        first = FirstDifference(step, step + lag, sample, neuron, there, miss, follows, follows is None and near)
     return LayerCheck(
         layer, name, lag, int(source_fired.sum()), int(fired.sum()), int(np.count_nonzero(different)), first, voltage
     )
@@ -291,12 +288,11 @@ def _settled(check: LayerCheck, exact: Layers, spikes: Mapping[str, Bool], steps
     return replace(check, first=replace(check.first, rounding=same))
 
 
-def _scale(network: AnyNetwork, name: str) -> float | None:
-    """Units of the network's voltage in one volt of the source; None if unknown."""
-    if isinstance(network, Network):
-        return 1.0
-    scale: float | None = network.population(name).scale
-    return scale
+def _scale(network: AnyNetwork, name: str) -> Real | None:
+    """Units of the network's voltage in one volt of the source, shape (n,); None if unknown."""
+    population = network.population(name)
+    scale = population.scale if isinstance(population, FixedPopulation) else 1.0
+    return None if scale is None else np.broadcast_to(np.asarray(scale, np.float64), (population.size,))
 
 
 def _threshold(network: AnyNetwork, name: str, neuron: int) -> tuple[float, float]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
+from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.group_gate import fixed_gate
 from ssdp_hw.rules.local import GATE_MAX
@@ -76,7 +78,7 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
                 f"{owner}: a {rule.trace_bits}-bit trace saturates above {_TRACE_SPIKES} spikes in quick succession"
             )
         names, wanted, full = ("a_plus", "a_minus"), (rule.a_plus, rule.a_minus), impulse
-        found = _amplitudes(owner, rule, wanted, full, projection, notes)
+        found = _amplitudes(owner, rule, wanted, full, projection, notes, largest=(1 << rule.trace_bits) - 1)
         decays = [round((1.0 - math.exp(-1.0 / tau)) * (1 << DECAY_BITS)) for tau in (rule.tau_plus, rule.tau_minus)]
         fixed = FixedSTDP(
             a_plus=found.first,
@@ -119,8 +121,12 @@ def _amplitudes(
     full: int,
     projection: FixedProjection,
     notes: list[str],
+    largest: int | None = None,
 ) -> _Amplitudes:
-    """Integers for two float amplitudes. A float amplitude is the step where table, trace or kappa equals ``full``."""
+    """Integers for two float amplitudes. A float amplitude is the step where table, trace or kappa equals ``full``.
+
+    The counter holds the step at ``largest`` too, which a trace reaches after several spikes; by default ``full``.
+    """
     if projection.scale is None:
         raise UnsupportedError(
             f"{owner}: written in chip integers without a scale, so float amplitudes have no meaning here; "
@@ -147,15 +153,17 @@ def _amplitudes(
     shift = math.floor(math.log2(counter_max / (1.0 + gathered)))
     if lsb.max() > 0:  # an amplitude is what one window brings at most, divided by ``full``
         shift = min(shift, math.floor(math.log2(_AMPLITUDE_MAX * full / float(lsb.max()))))
-    if shift < 0:
+    while shift >= 0:
+        first, second, dw_shift = _in_counter_units(lsb, shift, full)
+        step = rounded_product(max(first, second), np.array(full if largest is None else largest), dw_shift)
+        if step * int(largest_gate) <= counter_max:
+            break
+        shift -= 1
+    else:
         raise ParameterError(
             f"{owner}: one weight update can bring {gathered:.3g} weight LSBs, more than a counter of "
             f"{rule.counter_bits} bits holds; use more counter_bits, fewer windows_per_update or smaller amplitudes"
         )
-    units = lsb * 2.0**shift
-    room = _AMPLITUDE_MAX * full / float(units.max()) if units.max() > 0 else 1.0
-    dw_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
-    first, second = (round(float(x) * 2.0**dw_shift / full) for x in units)
     common: dict[str, Any] = {
         "counter_bits": rule.counter_bits,
         "windows_per_update": rule.windows_per_update,
@@ -165,6 +173,15 @@ def _amplitudes(
         post, pre = projection.shape
         common["gate"] = fixed_gate(rule.gate, pre, post)
     return _Amplitudes(first, second, dw_shift, shift, common)
+
+
+def _in_counter_units(lsb: NDArray[np.float64], shift: int, full: int) -> tuple[int, int, int]:
+    """Both amplitudes and their ``dw_shift``, where one weight LSB is ``2**shift`` counter units."""
+    units = lsb * 2.0**shift
+    room = _AMPLITUDE_MAX * full / float(units.max()) if units.max() > 0 else 1.0
+    dw_shift = min(_SHIFT_MAX, math.floor(math.log2(room)))
+    first, second = (round(float(x) * 2.0**dw_shift / full) for x in units)
+    return first, second, dw_shift
 
 
 def _fixed_ssdp(rule: SSDP, found: _Amplitudes, chip: Chip) -> FixedSSDP:
