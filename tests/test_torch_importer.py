@@ -205,7 +205,7 @@ def test_float32_differs_by_rounding_alone():
     assert found.agrees, found.to_markdown()
 
 
-class Twice(Net):
+class Double(Net):
     def forward(self, x):
         return self.readout(self.outer(self.hidden(self.inner(x)) * 2))
 
@@ -213,6 +213,26 @@ class Twice(Net):
 class Skip(Net):
     def forward(self, x):
         return self.readout(self.outer(self.hidden(self.inner(x))) + x[:, :4])
+
+
+CONVERTED = {
+    "a factor": (Double, (12,)),
+    "a branch": (Skip, (12,)),
+    "normalisation alone": (lambda: nn.Sequential(normalisation(nn.BatchNorm1d, 12), leaky()), (12,)),
+    "reflection": (
+        lambda: nn.Sequential(nn.Conv1d(2, 3, 3, padding=1, padding_mode="reflect"), leaky(threshold=0.3)),
+        (2, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_what_lies_beside_the_layers_is_converted(name):
+    made, shape = CONVERTED[name]
+    module = made()
+    found = verify(module, from_torch(module, shape), spikes(*shape))
+    assert found.agrees, found.to_markdown()
+    assert found.layers[0].source_spikes > 10
 
 
 class Again(Net):
@@ -237,14 +257,12 @@ class Extra(Net):
 
 
 REFUSED = {
-    "an operation": (Twice, "between 'hidden' and 'outer'"),
-    "a branch": (Skip, "between 'outer' and 'readout'"),
-    "a layer twice": (Again, "no chain"),
+    "a layer twice": (Again, "a state of its own"),
     "a layer unused": (Unused, "does not use"),
     "another value returned": (Other, "returns something else"),
     "a parameter of its own": (Extra, "extra"),
-    "no layers": (lambda: nn.Linear(12, 3), "no layers"),
-    "no neurons": (lambda: nn.Sequential(nn.Linear(12, 3)), "no neurons behind"),
+    "no layers": (lambda: nn.Linear(12, 3), "no neurons"),
+    "no neurons": (lambda: nn.Sequential(nn.Linear(12, 3)), "no neurons"),
     "an activation": (lambda: nn.Sequential(nn.Linear(12, 3), nn.ReLU(), leaky()), "ReLU"),
     "max": (lambda: nn.Sequential(nn.MaxPool1d(2), leaky()), "MaxPool1d"),
     "alpha": (lambda: nn.Sequential(nn.Linear(12, 3), snn.Alpha(alpha=0.9, beta=0.8)), "Alpha"),
@@ -252,8 +270,6 @@ REFUSED = {
     "no reset": (lambda: nn.Sequential(leaky(reset_mechanism="none")), "reset_mechanism 'none'"),
     "inhibition": (lambda: nn.Sequential(leaky(inhibition=True)), "inhibition"),
     "graded": (lambda: nn.Sequential(leaky(graded_spikes_factor=2.0)), "graded_spikes_factor"),
-    "normalisation alone": (lambda: nn.Sequential(nn.BatchNorm1d(12), leaky()), "right behind"),
-    "reflection": (lambda: nn.Sequential(nn.Conv1d(12, 3, 3, padding=1, padding_mode="reflect"), leaky()), "reflect"),
     "nan": (lambda: nn.Sequential(leaky(float("nan"))), "not finite"),
 }
 
@@ -277,16 +293,11 @@ def test_samples_and_modules_that_are_none():
 
 def test_the_guard_sees_a_bias_that_was_lost(monkeypatch):
     """As released nirtorch loses it."""
-    import ssdp_hw.conversion.torch.importer as importer
+    from ssdp_hw.conversion.torch import operations
 
-    real = importer.node_of
+    def without_bias(op):
+        return operations.LinearStep(operations.array(op.args[1])) if op.name == "linear" else None
 
-    def without_bias(name, module, norm=None):
-        import nir
-
-        node = real(name, module, norm)
-        return nir.Linear(node.weight) if hasattr(node, "bias") else node
-
-    monkeypatch.setattr(importer, "node_of", without_bias)
-    with pytest.raises(UnsupportedError, match="differs by up to"):
+    monkeypatch.setattr(operations, "_linear", without_bias)
+    with pytest.raises(UnsupportedError, match="the network differs from the module"):
         from_torch(two(leaky(), leaky()), (12,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.run import run
+
+if TYPE_CHECKING:
+    from ssdp_hw.conversion.torch.recording import Recorded
 
 Bool = NDArray[np.bool_]
 Real = NDArray[np.float64]
@@ -85,23 +88,45 @@ class LayerCheck:
 
 
 @dataclass(frozen=True)
+class Stepwise:
+    """Every step of a torch module, from the state and spikes that it had, against that of a float network.
+
+    Attributes:
+        compared: how many (step, sample, neuron).
+        ties: those in which one side alone fires, and the voltage lies within rounding of the threshold.
+        worst: largest difference of a voltage or current, as a part of what rounding explains.
+        wrong: the first step that differs by more, in words; empty if none does.
+    """
+
+    compared: int
+    ties: int
+    worst: float
+    wrong: str
+
+
+@dataclass(frozen=True)
 class Verification:
-    """What :func:`verify` found."""
+    """What :func:`verify` found; ``stepwise`` is None unless the source is a torch module and the network float."""
 
     layers: tuple[LayerCheck, ...]
     source: str
     steps: int
     samples: int
+    stepwise: Stepwise | None = None
 
     @property
     def equal(self) -> bool:
-        """Whether every spike is the same."""
-        return not any(layer.different for layer in self.layers)
+        """Whether every spike is the same, and every step by itself (see :class:`Stepwise`)."""
+        return not any(layer.different for layer in self.layers) and self._steps_equal
 
     @property
     def agrees(self) -> bool:
         """Whether every layer is equal, or its first difference is one of float rounding or follows from one."""
-        return all(layer.first is None or layer.first.rounding for layer in self.layers)
+        return all(layer.first is None or layer.first.rounding for layer in self.layers) and self._steps_equal
+
+    @property
+    def _steps_equal(self) -> bool:
+        return self.stepwise is None or not self.stepwise.wrong
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
@@ -111,13 +136,19 @@ class Verification:
         """A Markdown table, one row a layer."""
         header = ("layer", "lag", "spikes, source", "spikes, here", "different", "voltage within", "first difference")
         rows = [header, tuple("---" for _ in header), *(_cells(layer) for layer in self.layers)]
-        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        if self.stepwise is not None:
+            said = self.stepwise.wrong or (
+                f"equal within {self.stepwise.worst:.2g} of what rounding explains, {self.stepwise.ties} ties"
+            )
+            lines += ["", f"Step by step, {self.stepwise.compared} steps of neurons: {said}."]
+        return "\n".join(lines)
 
 
 def verify(
     model: Source,
     network: AnyNetwork,
-    samples: ArrayLike,
+    samples: ArrayLike | Mapping[str, ArrayLike],
     *,
     timing: Timing | str | None = None,
     names: Mapping[str, str] | None = None,
@@ -127,12 +158,12 @@ def verify(
     """Run a source and the network made of it on the same samples, and compare every layer.
 
     Args:
-        model: the source: a torch module (see :func:`ssdp_hw.from_torch`; each layer is run from rest, in
-            the module's own precision), another Network or FixedNetwork, a callable that takes the samples
-            and returns a recording, or a recording: for each layer its spikes, shape (time, batch, n), or a
-            pair of spikes and voltages.
+        model: the source: a torch module (see :func:`ssdp_hw.from_torch`; its own forward is run, from rest and
+            in its own precision, and a float network is held to every step of it besides), another Network
+            or FixedNetwork, a callable that takes the samples and returns a recording, or a recording: for
+            each layer its spikes, shape (time, batch, n), or a pair of spikes and voltages.
         network: float or fixed.
-        samples: input spikes of 0 and 1, shape (time, batch, *shape).
+        samples: input spikes of 0 and 1, shape (time, batch, *shape); for several inputs a dict by name.
         timing: when spikes act in the source, see :mod:`ssdp_hw.conversion.alignment`; default ``projections`` for a
             network, else ``same_step``.
         names: population by layer; default: the same names, else the same order.
@@ -142,60 +173,85 @@ def verify(
 
     Raises:
         ParameterError, ShapeError: layers, names or shapes that do not fit.
-        UnsupportedError: a torch module that is no chain of layers.
+        UnsupportedError: a torch module that cannot be read, see :func:`ssdp_hw.from_torch`.
     """
-    spikes = as_array(samples, "samples")
-    if spikes.ndim < 3:
-        raise ShapeError(f"samples of shape {spikes.shape}; expected (time, batch, *shape)")
-    default = Timing.PROJECTIONS if isinstance(model, Network | FixedNetwork) else Timing.SAME_STEP
-    lag = lags(network, default if timing is None else Timing(timing))
-    flat = spikes.reshape(*spikes.shape[:2], -1)
-    title, theirs, again = _source(model, spikes, flat, target)
-    pairs = _pairs(network, theirs, names)
-    result = run(
-        network, flat, target, record=("spikes", "v"), steps=len(flat) + max(lag.values()), on_overflow="ignore"
-    )
+    several = isinstance(samples, Mapping)
+    given = {str(k): _spikes(v) for k, v in samples.items()} if isinstance(samples, Mapping) else _spikes(samples)
+    shaped = list(given.values()) if isinstance(given, dict) else [given]
+    length, batch = shaped[0].shape[:2]
+    flats = [x.reshape(*x.shape[:2], -1) for x in shaped]
+    flat = dict(zip(given, flats, strict=True)) if several else flats[0]
+    recorded = _recorded(model, given, network)
+    if recorded is None:
+        title, theirs = _source(model, given, flat, (length, batch), target)
+    else:
+        title, theirs = f"torch module {type(model).__name__}", recorded.layers()
+    pairs = _pairs(network, theirs, names, whole=recorded is not None)
+    if recorded is not None and timing is None and all(layer == own for layer, own in pairs.items()):
+        lag = dict.fromkeys(network.population_names, 0) | recorded.lags
+    else:
+        default = Timing.PROJECTIONS if isinstance(model, Network | FixedNetwork) else Timing.SAME_STEP
+        lag = lags(network, default if timing is None else Timing(timing))
+    steps = length + max(lag.values())
+    result = run(network, flat, target, record=("spikes", "v"), steps=steps, on_overflow="ignore")
     checks: list[LayerCheck] = []
     begun: dict[str, NDArray[np.int64]] = {}
     for layer, population in pairs.items():
-        part = slice(lag[population], lag[population] + len(flat))
+        part = slice(lag[population], lag[population] + length)
         ours = result.spikes[population][part], result.v[population][part].astype(np.float64)
         checks.append(_check(layer, population, network, ours, theirs[layer], begun, lag[population], rounding))
-    if again is not None and any(check.different for check in checks):
-        checks = [_settled(check, again(), result.spikes, len(flat)) for check in checks]
-    return Verification(tuple(checks), title, len(flat), flat.shape[1])
+    stepwise = None
+    if recorded is not None:
+        if any(check.different for check in checks):
+            exact = recorded.exact_layers()
+            checks = [_settled(check, exact, result.spikes, length) for check in checks]
+        if isinstance(network, Network):
+            found = recorded.check(network, lag, pairs)
+            stepwise = Stepwise(found.steps, found.ties, found.worst, found.wrong)
+    return Verification(tuple(checks), title, length, batch, stepwise)
+
+
+def _spikes(samples: ArrayLike) -> NDArray[np.generic]:
+    spikes = as_array(samples, "samples")
+    if spikes.ndim < 3:
+        raise ShapeError(f"samples of shape {spikes.shape}; expected (time, batch, *shape)")
+    return spikes
+
+
+def _recorded(
+    model: Source, samples: NDArray[np.generic] | dict[str, NDArray[np.generic]], network: AnyNetwork
+) -> Recorded | None:
+    """The run of a torch module by its own forward; None if the source is none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(model, torch.nn.Module):
+        return None
+    from ssdp_hw.conversion.torch.recording import record
+
+    return record(model, samples, network.semantics.dt if isinstance(network, Network) else None)
 
 
 Layers = dict[str, tuple[Bool, Real | None]]
 
 
 def _source(
-    model: Source, samples: NDArray[np.generic], flat: NDArray[np.generic], target: str | None
-) -> tuple[str, Layers, Callable[[], Layers] | None]:
-    """The source's kind, its recording by layer and, for a torch module, a function that runs it in float64."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(model, torch.nn.Module):
-        from ssdp_hw.conversion.torch.run import run_torch
-
-        exact: list[Layers] = []
-
-        def again() -> Layers:
-            if not exact:
-                exact.append(dict(run_torch(model, samples, exact=True)))
-            return exact[0]
-
-        return f"torch module {type(model).__name__}", dict(run_torch(model, samples)), again
+    model: Source,
+    samples: NDArray[np.generic] | dict[str, NDArray[np.generic]],
+    flat: NDArray[np.generic] | dict[str, NDArray[np.generic]],
+    expected: tuple[int, int],
+    target: str | None,
+) -> tuple[str, Layers]:
+    """The source's kind, and its recording by layer."""
     if isinstance(model, Network | FixedNetwork):
         result = run(model, flat, target, record=("spikes", "v"), on_overflow="ignore")
         comparable = isinstance(model, Network)
         found: Layers = {
             n: (s, np.asarray(result.v[n], np.float64) if comparable else None) for n, s in result.spikes.items()
         }
-        return type(model).__name__, found, None
-    recorded = model(samples) if callable(model) else model
+        return type(model).__name__, found
+    recorded = model(samples) if callable(model) else model  # type: ignore[arg-type]
     if not isinstance(recorded, Mapping) or not recorded:
         raise ParameterError("the source gives no recording: a dict with spikes, or (spikes, voltages), by layer")
-    return "recording", {str(n): _layer(str(n), value, flat.shape[:2]) for n, value in recorded.items()}, None
+    return "recording", {str(n): _layer(str(n), value, expected) for n, value in recorded.items()}
 
 
 def _layer(name: str, value: LayerRecording, expected: tuple[int, ...]) -> tuple[Bool, Real | None]:
@@ -214,7 +270,10 @@ def _layer(name: str, value: LayerRecording, expected: tuple[int, ...]) -> tuple
     return fired, v.reshape(fired.shape)
 
 
-def _pairs(network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None) -> dict[str, str]:
+def _pairs(
+    network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None, *, whole: bool = False
+) -> dict[str, str]:
+    """Population by layer; ``whole`` asks for one for every layer of the source, unless names are given."""
     sizes = {layer: spikes.shape[2] for layer, (spikes, _) in theirs.items()}
     if names is not None:
         for layer in names:
@@ -228,6 +287,10 @@ def _pairs(network: AnyNetwork, theirs: Layers, names: Mapping[str, str] | None)
         found = {name: name for name in common} or dict(zip(sizes, fed, strict=len(sizes) == len(fed)))
         if not common and len(sizes) != len(fed):
             raise ParameterError(f"the source has layers {list(sizes)}, the network {fed}: give names")
+        if whole and len(found) < len(sizes):
+            raise ParameterError(
+                f"the network has no population for layers {sorted(set(sizes) - set(found))}: give names"
+            )
     for layer, population in found.items():
         if network.population(population).size != sizes[layer]:
             raise ShapeError(
@@ -281,8 +344,8 @@ def _check(
 
 
 def _settled(check: LayerCheck, exact: Layers, spikes: Mapping[str, Bool], steps: int) -> LayerCheck:
-    """The check with rounding decided by the source in float64."""
-    if check.first is None:
+    """The check with rounding decided by the source in float64, which is empty if it cannot be run so."""
+    if check.first is None or not exact:
         return check
     same = np.array_equal(exact[check.layer][0], spikes[check.population][check.lag : check.lag + steps])
     return replace(check, first=replace(check.first, rounding=same))

@@ -84,8 +84,8 @@ def _through(wiring: Wiring, name: str, arriving: Signal, dt: float, budget: Bud
     signal = Signal()
     for delay, matrix in _by_delay(linear, dt, owner, notes):
         for (source, before), term in arriving.terms.items():
-            product = _product(matrix, term.matrix, owner, budget)
-            part = Term(product, (*term.via, name), isinstance(linear.matrix, np.ndarray))
+            made = product(matrix, term.matrix, owner, budget)
+            part = Term(made, (*term.via, name), isinstance(linear.matrix, np.ndarray))
             _put(signal, (source, before + delay), part, wiring.gives(name))
     if arriving.constant is not None:
         signal.constant = _synapses(linear.matrix, owner, budget) @ arriving.constant
@@ -140,8 +140,12 @@ def _note_rounding(owner: str, error: float, dt: float, notes: list[str]) -> Non
         notes.append(f"{owner}: delays are rounded to steps of {dt:g} s, by up to {error:.3g} s")
 
 
-def _product(matrix: Any, before: Any, owner: str, budget: Budget) -> Any:
-    """``matrix @ before``, where None is the identity."""
+def product(matrix: Any, before: Any, owner: str, budget: Budget) -> Any:
+    """``matrix @ before``, weights of any kind, where ``before`` = None is the identity.
+
+    Raises:
+        UnsupportedError: more synapses than the budget has left.
+    """
     if before is None:
         return matrix
     folded = _folded(matrix, before)
@@ -204,7 +208,7 @@ def _put(signal: Signal, key: tuple[str, int], term: Term, size: int) -> None:
     old = signal.terms.get(key)
     if old is not None:
         via = tuple(dict.fromkeys(old.via + term.via))
-        both = _add(_or_identity(old.matrix, size), _or_identity(term.matrix, size))
+        both = add_matrices(_or_identity(old.matrix, size), _or_identity(term.matrix, size))
         term = Term(both, via, old.dense or term.dense)
     signal.terms[key] = term
 
@@ -243,7 +247,8 @@ def _or_identity(matrix: Any, size: int) -> Any:
     return diagonal(np.ones(size)) if matrix is None else matrix
 
 
-def _add(a: Any, b: Any) -> Any:
+def add_matrices(a: Any, b: Any) -> Any:
+    """The sum of two weights of any kind, dense or sparse; a convolution is unrolled."""
     a, b = unrolled(a), unrolled(b)
     if sp.issparse(a) and sp.issparse(b):
         return a + b

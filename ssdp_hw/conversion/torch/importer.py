@@ -1,55 +1,62 @@
-"""``from_torch``: a module of torch layers and snnTorch or Norse neurons as a network, checked on the way."""
+"""``from_torch``: a torch module with layers of neurons as a network, held to its own runs on the way."""
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import nir
 import numpy as np
-from numpy.typing import NDArray
 
-from ssdp_hw.checks import as_size
+from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing
-from ssdp_hw.conversion.nir import from_nir
-from ssdp_hw.conversion.torch.layers import IGNORED, LAYERS, NORMALISATIONS, WEIGHTED, kind_of_layer, node_of
-from ssdp_hw.conversion.torch.neurons import Neurons, neurons_of
-from ssdp_hw.conversion.torch.trace import chain_of, is_neuron
+from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
 
-# Largest difference, relative to the largest value, between torch's layers and what became of them.
-TOLERANCE = 1e-9
-_STATE = {"mem", "syn", "spk", "reset_mechanism_val", "num_batches_tracked"}
+if TYPE_CHECKING:
+    from ssdp_hw.conversion.torch.reading import Reading
+
+# Steps of the runs that a network is held to, beside the caller's sample.
+_STEPS = 16
+# Largest difference between a decay of the module and that of the network.
+_DECAY = 1e-9
 
 
 def from_torch(
-    module: Any, sample: Any, dt: float = 1e-3, *, timing: Timing | str = Timing.SAME_STEP, **options: Any
+    module: Any,
+    sample: Any,
+    dt: float = 1e-3,
+    *,
+    timing: Timing | str = Timing.SAME_STEP,
+    max_synapses: int = DEFAULT_MAX_SYNAPSES,
 ) -> Network:
-    """Import a torch module whose forward passes its input from layer to layer.
+    """Import a torch module with layers of neurons, whatever its forward does between them, if synapses can do it.
 
-    Read are ``nn.Sequential`` and modules whose forward is a chain of their layers, one step or a loop over
-    time: Linear, Conv1d, Conv2d, batch normalisation behind these (folded, as in evaluation), AvgPool2d,
-    LPPool2d of norm 1 (a sum), Flatten, Dropout (left out); snnTorch's Leaky, Synaptic, RLeaky and RSynaptic;
-    Norse's LIFBoxCell, LIFCell, IAFCell, LIBoxCell and LICell. Everything else is refused by name. What a
-    neuron does with a spike (reset, its delay, comparison) is its own setting and needs no preset.
+    The module's own forward is run and every operation of torch is recorded. What lies between neurons must be
+    affine: linear layers and convolutions, average poolings, batch normalisation in evaluation, views,
+    constant factors and offsets, sums (branches, residual connections), parts of tensors, and spikes of this
+    step or of steps before (recurrence, lateral inhibition). A layer may be used several times, each with a
+    state of its own. Layers of neurons: snnTorch's Leaky, Synaptic, RLeaky and RSynaptic; Norse's LIFBoxCell,
+    LIFCell, LIFRecurrentCell, IAFCell, LIBoxCell, LICell and LILinearCell. Anything else is refused with its
+    source line. The forward may take one step a call, all of them, (time, batch, *shape) or (batch, time,
+    *shape), or one input for all steps of a loop of its own.
 
-    Nothing is trusted on the way: every parameter of the module must have been used, the layers between two
-    populations must give what the projections made of them give, and decays must be those of the module.
+    Nothing is trusted. The steps of the run must repeat, every parameter must be used, and the network is held
+    to the module: from the state and spikes that the module had, each step must give its voltages within what
+    rounding explains and its spikes, and a run in float64 must be equal. That is so on the sample, silence,
+    ones, spikes of two densities, another batch size and a step more.
 
     Args:
-        module: the module; it is left as it was.
+        module: the module; it is left as it was, and run in evaluation mode, every run from rest.
         sample: an input with its batch (and, where the forward loops over it, time), or the shape of one
-            sample of one step.
+            sample of one step; for a forward of several inputs a tuple of these.
         dt: length of a step in seconds. snnTorch counts in steps, so it acts on nothing but reports.
         timing: as for :func:`ssdp_hw.from_nir`; the default is that of torch.
-        options: further arguments of :func:`ssdp_hw.from_nir`, for example ``max_synapses``.
+        max_synapses: limit of what multiplying linear operations may make.
 
     Raises:
-        UnsupportedError: torch is missing; a layer, a setting or a forward that cannot be expressed.
+        UnsupportedError: torch is missing; an operation, a setting or a forward that cannot be expressed; a
+            module that answers twice differently.
         ParameterError, ShapeError: a parameter or a sample that makes no sense.
     """
     try:
@@ -58,144 +65,146 @@ def from_torch(
         raise UnsupportedError("from_torch needs torch: pip install 'ssdp-hw[train]'") from None
     if not isinstance(module, torch.nn.Module):
         raise ParameterError(f"from_torch reads a torch.nn.Module, not {type(module).__name__}")
-    given = sample if isinstance(sample, torch.Tensor) else torch.rand(1, *_sizes(sample))
-    layers, shape = chain_of(module, given)
-    stages = _stages(layers, dt)
-    graph = _graph(stages, shape)
-    network: Network = from_nir(graph, dt, timing=timing, **options)
-    _check_tensors(module, stages)
-    for index, stage in enumerate(stages):
-        before = stages[index - 1].name if index else network.input_names[0]
-        _check_stage(network, stage, before, shape)
-        shape = stage.shape
-    first = f"read from the torch module {type(module).__name__}; all its tensors were compared with this network"
-    return replace(network, notes=[first, *network.notes, *(n for stage in stages for n in stage.notes)])
+    from ssdp_hw.conversion.torch.network import network_of
+    from ssdp_hw.conversion.torch.reading import read_module
+
+    reading = read_module(module, sample, float(dt), as_int(max_synapses, "max_synapses"))
+    network = network_of(reading.folded, reading.layout)
+    notes = [*_decays(network, reading), *hold(network, reading)]
+    chosen = Timing(timing)
+    if chosen is not Timing.SAME_STEP:
+        network = network_of(reading.folded, reading.layout, chosen)
+    style = {"step": "one step a call", "loop": "all steps in a call", "static": "one input for all steps"}
+    how = f"run by its own forward ({style[reading.runner.style.kind]})"
+    if reading.runner.style.chained:
+        how = "its layers run in order with their states"
+    first = f"read from the torch module {type(module).__name__}, {how}"
+    return replace(network, notes=[first, *notes, *reading.notes, *network.notes])
 
 
-@dataclass
-class _Stage:
-    """Layers without memory, and the neurons behind them."""
-
-    name: str
-    layers: list[tuple[str, Any]] = field(default_factory=list)
-    nodes: dict[str, Any] = field(default_factory=dict)
-    neurons: Neurons = field(default_factory=lambda: Neurons(None))
-    notes: list[str] = field(default_factory=list)
-    shape: tuple[int, ...] = ()
-
-
-def _sizes(shape: Any) -> tuple[int, ...]:
-    if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
-        raise ParameterError(f"sample = {shape!r}: give a tensor, or the shape of one sample as a tuple")
-    return tuple(as_size(k, "sample: shape") for k in shape)
+def _decays(network: Network, reading: Reading) -> list[str]:
+    """Decays are those of the module."""
+    for name, p in reading.folded.items():
+        coefficients = network.coefficients(name)
+        for what, decay in p.neurons.decays.items():
+            far = np.max(np.abs(np.ravel(decay) - getattr(coefficients, what)), initial=0.0)
+            if not far <= _DECAY:
+                raise UnsupportedError(f"layer '{p.layer}': {what} differs by {far:.3g} from the module's")
+    return []
 
 
-def _stages(layers: list[tuple[str, Any]], dt: float) -> list[_Stage]:
-    stages, current = [], _Stage("")
-    for index, (name, module) in enumerate(layers):
-        kind = kind_of_layer(module)
-        if is_neuron(module):
-            current.name, current.neurons = name, neurons_of(name, module, dt)
-            current.notes += current.neurons.notes
-            stages.append(current)
-            current = _Stage("")
+def hold(network: Network, reading: Reading) -> list[str]:
+    """Hold a network to runs of its module.
+
+    Returns:
+        What to know, one sentence each.
+
+    Raises:
+        UnsupportedError: they differ, or the module answers twice differently.
+    """
+    from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
+    from ssdp_hw.conversion.torch.folding import folded
+    from ssdp_hw.conversion.torch.network import lags_of, network_of
+
+    stepper = Stepper(network, lags_of(reading.folded, reading.layout.inputs))
+    notes: list[str] = []
+    ties = outside = steps = 0
+    for what, inputs, needed in _trials(reading):
+        try:
+            run, other = reading.run(inputs)
+        except UnsupportedError as error:
+            if needed:
+                raise
+            notes.append(f"the module cannot be run on {what}, so the network was not held to it there: {error}")
             continue
-        if kind is None:
-            raise UnsupportedError(f"layer '{name}' is {type(module).__name__}; layers: {', '.join(LAYERS)}")
-        current.layers.append((name, module))
-        if kind in NORMALISATIONS:
-            if index == 0 or kind_of_layer(layers[index - 1][1]) not in WEIGHTED:
-                raise UnsupportedError(f"layer '{name}' ({kind}) must come right behind one of {', '.join(WEIGHTED)}")
-            current.notes.append(f"layer '{name}' ({kind}) is folded into '{layers[index - 1][0]}', as in evaluation")
-        elif kind in IGNORED:
-            current.notes.append(f"layer '{name}' ({kind}) is left out, as in evaluation")
-        else:
-            behind = layers[index + 1][1] if index + 1 < len(layers) else None
-            norm = behind if kind in WEIGHTED and kind_of_layer(behind) in NORMALISATIONS else None
-            current.nodes[name] = node_of(name, module, norm)
-    if current.layers:
-        raise UnsupportedError(
-            f"the last layer '{current.layers[-1][0]}' has no neurons behind it; add some, for example Norse's "
-            "LIBoxCell as a readout"
+        if other:
+            raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}")
+        if what == "the sample":
+            _answers_alike(reading, inputs, run)
+        sent = _sent(reading, inputs, run)
+        found = check_steps(stepper, reading.folded, run.chains, sent, exact=_is_double(inputs))
+        if found.wrong:
+            raise UnsupportedError(f"on {what} the network differs from the module: {found.wrong}")
+        ties, outside, steps = ties + found.ties, outside + found.outside, steps + found.steps
+        if reading.exact is None:
+            continue
+        run, other = reading.run(inputs, exact=True)
+        if other:
+            raise UnsupportedError(f"in float64 the module does something else than in its own type: {other}")
+        model = folded(run.chains)
+        twin = Stepper(network_of(model, reading.layout), stepper.lag)
+        again = check_steps(twin, model, run.chains, sent, exact=True)
+        _, wrong = check_free_run(twin, run.chains, sent)
+        if again.wrong or wrong:
+            raise UnsupportedError(f"on {what} the network differs from the module: {again.wrong or wrong}")
+    notes.insert(
+        0,
+        f"held to the module in {steps} steps of neurons: equal but for rounding; in {ties} of them the voltage lies "
+        "so near to the threshold that rounding decides",
+    )
+    if outside:
+        notes.append(
+            f"{outside / steps:.3%} of the steps compared were left out: a voltage stayed above its threshold after "
+            "the reset, where snnTorch with reset_delay=False subtracts twice"
         )
-    if not stages:
-        raise UnsupportedError("the module has no neurons of snnTorch or Norse")
-    return stages
+    if reading.exact is None:
+        notes.append("the module cannot be run in float64, so whole runs were not compared")
+    return notes
 
 
-def _graph(stages: list[_Stage], shape: tuple[int, ...]) -> Any:
-    nodes: dict[str, Any] = {}
-    edges: list[tuple[str, str]] = []
-
-    def add(name: str, node: Any, before: str | None) -> str:
-        while name in nodes:
-            name += "'"
-        nodes[name] = node
-        if before is not None:
-            edges.append((before, name))
-        return name
-
-    last = add("input", nir.Input({"input": np.array(shape)}), None)
-    for stage in stages:
-        for name, node in stage.nodes.items():
-            last = add(name, node, last)
-        stage.name = last = add(stage.name, stage.neurons.node, last)
-        for chain in stage.neurons.feedback:
-            end = last
-            for node in chain:
-                end = add(f"{last}.feedback", node, end)
-            edges.append((end, last))
-    add("output", nir.Output({"output": None}), last)
-    return nir.NIRGraph(nodes, edges, type_check=False)
+def _is_double(inputs: tuple[Any, ...]) -> bool:
+    return "float64" in str(inputs[0].dtype)
 
 
-def _check_tensors(module: Any, stages: list[_Stage]) -> None:
-    """Every parameter and buffer of the module is one that was used, or the state of a run."""
-    used = {id(t) for stage in stages for t in stage.neurons.tensors}
-    used |= {id(t) for stage in stages for _, layer in stage.layers for t in (*layer.parameters(), *layer.buffers())}
-    missing = [
-        name
-        for name, tensor in (*module.named_parameters(), *module.named_buffers())
-        if id(tensor) not in used and name.rpartition(".")[2] not in _STATE
-    ]
-    if missing:
-        raise UnsupportedError(
-            f"the tensors {', '.join(missing[:8])} of {type(module).__name__} are used by no layer that was read"
-        )
-
-
-def _check_stage(network: Network, stage: _Stage, before: str, shape: tuple[int, ...]) -> None:
-    """What the layers of a stage make of random values is what its projections and biases make of them."""
+def _trials(reading: Reading) -> list[tuple[str, tuple[Any, ...], bool]]:
+    """Inputs to hold a network to: what they are, the tensors, and whether the module must run on them."""
     import torch
 
-    values = np.random.default_rng(0).uniform(-1.0, 1.0, (4, *shape))
-    out = torch.tensor(values)
-    with torch.no_grad():
-        for _, layer in stage.layers:
-            out = copy.deepcopy(layer).double().eval()(out)
-    stage.shape = tuple(out.shape[1:])
-    expected = out.numpy().reshape(4, -1)
-    spikes = np.random.default_rng(1).random((4, expected.shape[1])) < 0.5
-    for node in (chain[0] for chain in stage.neurons.feedback if len(chain) == 1):  # the others come later
-        once = spikes * np.ravel(node.scale) if isinstance(node, nir.Scale) else spikes @ node.weight.T
-        expected = expected + once + getattr(node, "bias", 0.0)
-    found = np.zeros_like(expected) + network.population(stage.name).bias
-    for p in network.incoming(stage.name):
-        x = values.reshape(4, -1) if p.pre == before else spikes if p.pre == stage.name else np.ones((4, 1))
-        if p.pre != stage.name or p.max_delay == 0:
-            found = found + np.asarray(p.matrix @ x.T.astype(np.float64)).T
-    _refuse_difference(stage, "what its layers give", expected, found, 1.0 + float(np.abs(expected).max()))
-    coefficients = network.coefficients(stage.name)
-    for name, decay in stage.neurons.decays.items():
-        _refuse_difference(stage, name, np.ravel(decay), getattr(coefficients, name), 1.0)
+    static = reading.runner.style.kind == "static"
+    generator = torch.Generator().manual_seed(2)
+
+    def made(density: float, steps: int = 0, batch: int = 0) -> tuple[Any, ...]:
+        found = []
+        for x in reading.sample:
+            shape = list(x.shape)
+            if not static:
+                shape[0] += steps
+            at = 0 if static else 1
+            shape[at] += batch
+            found.append((torch.rand(*shape, generator=generator) < density).to(x.dtype))
+        return tuple(found)
+
+    trials = [
+        ("the sample", reading.sample, True),
+        ("silence", made(0.0), True),
+        ("ones", made(1.1), True),
+        ("sparse spikes", made(0.1), True),
+        ("dense spikes", made(0.5), True),
+        ("another batch size", made(0.3, batch=2), False),
+    ]
+    return trials if static else [*trials, ("a step more", made(0.3, steps=1), False)]
 
 
-def _refuse_difference(
-    stage: _Stage, what: str, expected: NDArray[np.float64], found: NDArray[np.float64], scale: float
-) -> None:
-    worst = float(np.max(np.abs(expected - found))) if math.prod(np.shape(found)) else 0.0
-    if not worst <= TOLERANCE * scale:
-        raise UnsupportedError(
-            f"layer '{stage.name}': {what} differs by up to {worst:.3g} between torch and the network that was made of "
-            "it; this is a defect of the importer, please report the module"
-        )
+def _sent(reading: Reading, inputs: tuple[Any, ...], run: Any) -> dict[str, Any]:
+    """What every input sends, shape (time, batch, n)."""
+    steps = len(next(iter(run.chains.values())).calls)
+    found = {}
+    for name, x in zip(reading.runner.names, inputs, strict=True):
+        values = x.double().numpy()
+        if reading.runner.style.kind == "static":
+            values = np.broadcast_to(values, (steps, *values.shape))
+        found[name] = values.reshape(*values.shape[:2], -1)[:steps]
+    return found
+
+
+def _answers_alike(reading: Reading, inputs: tuple[Any, ...], run: Any) -> None:
+    again = reading.runner.run(inputs, second=True)
+    for name, chain in run.chains.items():
+        for step, (a, b) in enumerate(zip(chain.calls, again.chains[name].calls, strict=True)):
+            states = all(np.array_equal(a.states[k], b.states[k]) for k in a.states)
+            if not states or not np.array_equal(a.spikes, b.spikes):
+                raise UnsupportedError(
+                    f"the module answers twice differently on the same input (layer '{name}', step {step}): dropout "
+                    "that is left on in evaluation, another source of randomness, or something that it keeps of the "
+                    "call before; turn it off, or set it back in forward"
+                )

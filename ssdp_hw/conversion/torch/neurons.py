@@ -1,56 +1,141 @@
-"""Neurons of snnTorch and Norse as NIR nodes whose forward Euler step is their own step."""
+"""Neurons of snnTorch and Norse as populations whose forward Euler step is their own step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.torch.layers import array
+from ssdp_hw.conversion.nir.linear import diagonal
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, Neuron
 
 Real = NDArray[np.float64]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Feedback:
+    """What a layer of neurons gives back to itself: ``matrix @ spikes`` of ``delay`` steps before, plus ``bias``."""
+
+    matrix: Any
+    delay: int = 1
+    via: tuple[str, ...] = ()
+    bias: Real | None = None
 
 
 @dataclass
 class Neurons:
-    """A neuron module in NIR's terms.
+    """A module of neurons as a population of this toolkit.
 
     Attributes:
-        node: its node; reset and threshold stand in the metadata.
-        feedback: chains of nodes from its spikes back to its input.
+        neuron, reset: the model; it fires above its threshold.
+        shape: of one sample.
+        feedback: from its spikes back to its input.
         decays: the factors by which its voltage and current decay in a step, to be compared with the outcome.
         tensors: the tensors of the module that were used.
         notes: what to know, one sentence each.
+        input_weight: matrix (n, inputs) that the module applies to its input by itself, or None.
+        equivalents: from the states that the module left and its spikes, each of shape (time, batch, n), the
+            current that this toolkit's neuron would carry over (its decay applied) and its voltage.
+        double: whether a voltage that stays above the threshold after its reset is reset otherwise.
     """
 
-    node: Any
-    feedback: list[list[Any]] = field(default_factory=list)
+    neuron: Neuron
+    reset: Reset
+    shape: Shape
+    feedback: list[Feedback] = field(default_factory=list)
     decays: dict[str, Real] = field(default_factory=dict)
     tensors: list[Any] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    input_weight: Any = None
+    equivalents: Callable[[Mapping[str, Real], Real], tuple[Real, Real]] = field(default=lambda _, v: (v, v))
+    double: bool = False
+
+    @property
+    def bias(self) -> Real:
+        """The constant part of what it gives back to itself."""
+        return sum((f.bias for f in self.feedback if f.bias is not None), np.zeros(self.neuron.size))
 
 
-def neurons_of(name: str, module: Any, dt: float) -> Neurons:
-    """A neuron module of snnTorch or Norse.
+def array(tensor: Any, owner: str) -> Real:
+    """A tensor as float64.
+
+    Raises:
+        UnsupportedError: it is not real.
+        ParameterError: it is not finite.
+    """
+    import torch
+
+    values = torch.as_tensor(tensor).detach().cpu()
+    if values.is_complex():
+        raise UnsupportedError(f"{owner} is complex")
+    found = np.array(values.double().numpy(), np.float64)
+    if not np.all(np.isfinite(found)):
+        raise ParameterError(f"{owner} is not finite")
+    return found
+
+
+def framework_of(module: Any) -> str:
+    """The package that a module's class comes from."""
+    return type(module).__module__.split(".")[0]
+
+
+def is_neuron(module: Any) -> bool:
+    """Whether a module is a layer of neurons of a framework, and is not looked into."""
+    place, kind = type(module).__module__, type(module).__name__
+    if (framework_of(module), kind) in _MODELS:
+        return True
+    if place.startswith("snntorch._neurons"):
+        return not kind.startswith("Recurrent")
+    if place.startswith("norse.torch.module"):
+        return kind.endswith("Cell") or any(c.__name__ in ("SNN", "SNNRecurrent") for c in type(module).__mro__)
+    if place.startswith("sinabs.layers"):
+        return any(c.__name__ == "StatefulLayer" for c in type(module).__mro__)
+    return place.startswith("spikingjelly.activation_based.neuron")
+
+
+def known_or_refused(name: str, module: Any) -> None:
+    """Nothing, if the neurons of a module are known.
+
+    Raises:
+        UnsupportedError: they are not, by their name.
+    """
+    kind, framework = type(module).__name__, framework_of(module)
+    if (framework, kind) not in _MODELS:
+        known = ", ".join(f"{f}.{k}" for f, k in _MODELS)
+        raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
+
+
+def neurons_of(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+    """A module of neurons, given the shape of one sample of its input.
 
     Raises:
         UnsupportedError: another type, or a setting that cannot be expressed, by its name.
         ParameterError: a parameter out of range.
     """
-    kind, framework = type(module).__name__, type(module).__module__.split(".")[0]
-    made = _MODELS.get((framework, kind))
-    if made is None:
-        known = ", ".join(f"{f}.{k}" for f, k in _MODELS)
-        raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
-    return made(name, module, dt)
+    known_or_refused(name, module)
+    made = _MODELS[framework_of(module), type(module).__name__]
+    try:
+        return made(name, module, shape, dt)
+    except ParameterError as error:
+        raise type(error)(str(error) if str(error).startswith("layer") else f"layer '{name}': {error}") from None
 
 
-def _snntorch(name: str, module: Any, dt: float) -> Neurons:
+def _full(values: Real, shape: Shape, owner: str) -> Real:
+    """A parameter for every neuron: one for all, one a neuron, or one a channel as (C, 1, 1)."""
+    try:
+        return np.array(np.broadcast_to(values, shape), np.float64).reshape(-1)
+    except ValueError:
+        raise UnsupportedError(f"{owner} has shape {values.shape}, which does not fit neurons of {shape}") from None
+
+
+def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     kind = type(module).__name__
     owner = f"layer '{name}' ({kind})"
     for setting in ("inhibition", "state_quant"):
@@ -59,149 +144,158 @@ def _snntorch(name: str, module: Any, dt: float) -> Neurons:
     graded = array(module.graded_spikes_factor, owner)
     if np.any(graded != 1):
         raise UnsupportedError(f"{owner}: graded_spikes_factor = {graded}; spikes are 0 or 1: scale the next layer")
-    beta, threshold = _decay(module.beta, f"{owner}: beta"), array(module.threshold, f"{owner}: threshold")
+    beta = _full(_decay(module.beta, f"{owner}: beta"), shape, f"{owner}: beta")
+    threshold = _full(array(module.threshold, f"{owner}: threshold"), shape, f"{owner}: threshold")
     used = [module.beta, module.threshold, module.graded_spikes_factor]
-    found = Neurons(None, decays={"decay_v": beta}, tensors=used)
-    reset = str(module._reset_mechanism)
-    if reset not in ("zero", "subtract"):
-        raise UnsupportedError(f"{owner}: reset_mechanism '{reset}'; only zero and subtract")
-    alpha = None
+    mechanism = str(module._reset_mechanism)
+    if mechanism not in ("zero", "subtract"):
+        raise UnsupportedError(f"{owner}: reset_mechanism '{mechanism}'; only zero and subtract")
+    reset, late, alpha = Reset(mechanism), bool(module.reset_delay), None
+    decays = {"decay_v": beta}
     if kind in ("Synaptic", "RSynaptic"):
-        alpha = _decay(module.alpha, f"{owner}: alpha")
-        found.decays["decay_u"] = alpha
-        found.tensors.append(module.alpha)
-    if module.reset_delay and reset == "zero" and kind != "Leaky":
+        alpha = _full(_decay(module.alpha, f"{owner}: alpha"), shape, f"{owner}: alpha")
+        decays["decay_u"] = alpha
+        used.append(module.alpha)
+    if late and reset is Reset.ZERO and kind != "Leaky":
         raise UnsupportedError(
             f"{owner}: with reset_mechanism 'zero' and reset_delay=True it loses the input of the step after a spike, "
             "which cannot be expressed; train with reset_delay=False"
         )
-    found.node = _leaky(beta, alpha, threshold, dt, {"reset": reset, "threshold": ">"})
-    if module.reset_delay and reset == "subtract":
-        found.feedback += _late_subtraction(beta, alpha, threshold, dt)
+    # RSynaptic of snnTorch 1.0.0 ignores reset_delay=False.
+    found = Neurons(_leaky(beta, alpha, threshold, dt), reset, shape, decays=decays, tensors=used)
+    missing = np.zeros_like(beta)
+    if late and reset is Reset.SUBTRACT:
+        # A subtraction at once, of which the leak takes a part; in snnTorch it comes after the leak.
+        missing = (1.0 - beta) * threshold
+        if missing.any():
+            found.feedback.append(Feedback(diagonal(-missing), 1))
+            if alpha is not None and alpha.any():  # through a current it would go on acting
+                found.feedback.append(Feedback(diagonal(alpha * missing), 2))
         found.notes.append(
             f"{owner} subtracts its threshold a step late, and after the leak: what is missing by then comes from a "
             "projection to itself"
         )
-    elif reset == "subtract":
-        found.notes.append(f"{owner}: agrees with snnTorch while no voltage reaches twice the threshold")
-    if kind == "RSynaptic" and not module.reset_delay:
-        found.notes.append(f"{owner}: snnTorch 1.0.0 ignores reset_delay=False there; here the reset is immediate")
+    found.double = not late
+
+    def equivalents(states: Mapping[str, Real], spikes: Real) -> tuple[Real, Real]:
+        v = states["mem"]
+        if late:
+            v = v - threshold * spikes if reset is Reset.SUBTRACT else np.where(spikes != 0, 0.0, v)
+        if alpha is None:
+            return np.zeros_like(v), v
+        before = np.concatenate([np.zeros_like(spikes[:1]), spikes[:-1]])
+        return alpha * (states["syn"] - missing * before), v
+
+    found.equivalents = equivalents
     if kind.startswith("R"):
-        found.feedback.append([_recurrent(owner, module, found)])
+        found.feedback.append(_recurrent(name, owner, module, shape, found))
     return found
 
 
-def _recurrent(owner: str, module: Any, found: Neurons) -> Any:
+def _recurrent(name: str, owner: str, module: Any, shape: Shape, found: Neurons) -> Feedback:
     inner = module.recurrent
-    kind = type(inner).__name__
-    if kind == "Linear":
-        found.tensors += [inner.weight] + ([] if inner.bias is None else [inner.bias])
-        weight = array(inner.weight, owner)
-        return nir.Linear(weight) if inner.bias is None else nir.Affine(weight, array(inner.bias, owner))
+    kind, via = type(inner).__name__, (f"{name}.recurrent",)
     if kind == "RecurrentOneToOne":
         found.tensors += [inner.V, module.V]
-        return nir.Scale(array(inner.V, owner))
-    raise UnsupportedError(f"{owner}: recurrent weights of type {kind}; only all-to-all linear or one-to-one")
+        return Feedback(diagonal(_full(array(inner.V, owner), shape, f"{owner}: V")), 1, via)
+    if kind not in ("Linear", "Conv2d"):
+        raise UnsupportedError(f"{owner}: recurrent weights of type {kind}; only linear, convolution or one-to-one")
+    found.tensors += [inner.weight] + ([] if inner.bias is None else [inner.bias])
+    weight = array(inner.weight, owner)
+    bias = None if inner.bias is None else array(inner.bias, owner)
+    if kind == "Linear":
+        return Feedback(weight, 1, via, bias)
+    made = ConvWeight(weight, shape, padding=inner.padding)
+    return Feedback(made, 1, via, None if bias is None else np.repeat(bias, np.prod(shape[1:])))
 
 
-def _late_subtraction(beta: Real, alpha: Real | None, threshold: Real, dt: float) -> list[list[Any]]:
-    """What turns a subtraction at once into one in the next step, after the leak: -(1 - beta) threshold on v then.
-
-    Through a synaptic current it would go on acting, so a step later the rest is taken back.
-    """
-    if np.all(beta == 1):
-        return []
-    missing = -(1.0 - beta) * threshold
-    chains = [[nir.Scale(np.asarray(missing))]]
-    if alpha is not None and np.any(alpha):
-        chains.append([nir.Delay(np.asarray(dt)), nir.Scale(np.asarray(-alpha * missing))])
-    return chains
-
-
-def _leaky(beta: Real, alpha: Real | None, threshold: Real, dt: float, metadata: dict[str, str]) -> Any:
-    """The node of ``u <- alpha u + S``, ``v <- beta v + u``."""
-    shape = np.broadcast_shapes(beta.shape, threshold.shape, () if alpha is None else alpha.shape)
-
-    def full(value: Any) -> Real:
-        return np.array(np.broadcast_to(value, shape), np.float64)
-
-    rest = {"v_threshold": full(threshold), "v_reset": full(0.0), "metadata": metadata}
+def _leaky(beta: Real, alpha: Real | None, threshold: Real, dt: float) -> Neuron:
+    """The model of ``u <- alpha u + S``, ``v <- beta v + u``."""
+    n = len(beta)
     if np.all(beta == 1) and alpha is None:
-        return nir.IF(r=full(1.0 / dt), **rest)
+        return IF(size=n, r=1.0 / dt, v_threshold=threshold)
     if np.any(beta == 1):
         raise UnsupportedError("a voltage that does not decay (beta = 1) is expressed for whole layers of Leaky only")
-    rest["v_leak"] = full(0.0)
+    gain = 1 / (1 - beta)
     if alpha is None:
-        return nir.LIF(tau=full(dt / (1 - beta)), r=full(1 / (1 - beta)), **rest)
+        return LIF(size=n, tau_mem=dt * gain, r=gain, v_threshold=threshold)
     if np.any(alpha == 1):
         raise UnsupportedError("a synaptic current that does not decay (alpha = 1) cannot be expressed")
-    return nir.CubaLIF(
-        tau_mem=full(dt / (1 - beta)),
-        tau_syn=full(dt / (1 - alpha)),
-        r=full(1 / (1 - beta)),
-        w_in=full(1 / (1 - alpha)),
-        **rest,
-    )
+    w_in = 1 / (1 - alpha)
+    return CubaLIF(size=n, tau_mem=dt * gain, tau_syn=dt * w_in, r=gain, w_in=w_in, v_threshold=threshold)
 
 
-def _norse(name: str, module: Any, dt: float) -> Neurons:
+def _norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     kind, p = type(module).__name__, module.p
     owner = f"layer '{name}' ({kind})"
     if float(module.dt) != dt:
         raise ParameterError(f"{owner} was made for dt = {module.dt:g} s, not {dt:g} s: give that dt")
+    weight, feedback, tensors = None, [], []
+    if kind in ("LIFRecurrentCell", "LILinearCell"):
+        weight = array(module.input_weights, owner)
+        tensors.append(module.input_weights)
+        shape = (len(weight),)
+    if kind == "LIFRecurrentCell":
+        feedback = [Feedback(array(module.recurrent_weights, owner), 1, (f"{name}.recurrent_weights",))]
+        tensors.append(module.recurrent_weights)
 
     def value(field_name: str) -> Real:
-        return array(_as_tensor(getattr(p, field_name)), f"{owner}: {field_name}")
+        return _full(array(getattr(p, field_name), f"{owner}: {field_name}"), shape, f"{owner}: {field_name}")
 
-    metadata = {"reset": _norse_reset(owner, p), "threshold": ">"}
-    spiking = kind != "LICell" and not kind.startswith("LIBox")
-    parts = {"v_threshold": value("v_th"), "v_reset": value("v_reset")} if spiking else {}
+    def rate(field_name: str) -> Real:
+        """The part that decays in a step, rounded as Norse rounds it."""
+        return _full(array(module.dt * getattr(p, field_name), owner), shape, f"{owner}: {field_name}")
+
+    n = int(np.prod(shape))
+    spiking = kind not in ("LICell", "LILinearCell", "LIBoxCell")
+    limits: dict[str, Any] = {"v_threshold": value("v_th"), "v_reset": value("v_reset")} if spiking else {}
+    decays: dict[str, Real] = {}
     if kind == "IAFCell":
-        return Neurons(nir.IF(**_full(r=np.asarray(1.0 / dt), **parts), metadata=metadata))
-    tau = 1.0 / value("tau_mem_inv")
-    parts |= {"v_leak": value("v_leak"), "r": np.asarray(1.0)}
-    decays = {"decay_v": 1.0 - dt / tau}
-    if kind in ("LIFBoxCell", "LIBoxCell"):
-        made = nir.LIF if spiking else nir.LI
-        return Neurons(made(**_full(tau=tau, **parts), metadata=metadata), decays=decays)
-    # It adds the input to the current, lets it act, and then decays it.
-    tau_syn = 1.0 / value("tau_syn_inv")
-    made = nir.CubaLIF if spiking else nir.CubaLI
-    decays["decay_u"] = 1.0 - dt / tau_syn
-    parts |= {"tau_mem": tau, "tau_syn": tau_syn, "w_in": tau_syn / dt}
-    return Neurons(made(**_full(**parts), metadata=metadata), decays=decays)
+        neuron: Neuron = IF(size=n, r=1.0 / dt, **limits)
+    else:
+        tau = dt / rate("tau_mem_inv")
+        decays["decay_v"] = 1.0 - rate("tau_mem_inv")
+        leak: dict[str, Any] = {"v_leak": value("v_leak"), "v_init": value("v_leak")}
+        if kind in ("LIFBoxCell", "LIBoxCell"):
+            neuron = (LIF if spiking else LI)(size=n, tau_mem=tau, **leak, **limits)
+        else:
+            # It adds the input to the current, lets it act, and then decays it.
+            tau_syn = dt / rate("tau_syn_inv")
+            decays["decay_u"] = 1.0 - rate("tau_syn_inv")
+            made = CubaLIF if spiking else CubaLI
+            neuron = made(size=n, tau_mem=tau, tau_syn=tau_syn, w_in=tau_syn / dt, **leak, **limits)
+
+    def equivalents(states: Mapping[str, Real], _: Real) -> tuple[Real, Real]:
+        return states.get("i", np.zeros_like(states["v"])), states["v"]
+
+    return Neurons(
+        neuron,
+        _norse_reset(owner, p),
+        shape,
+        feedback,
+        decays,
+        tensors,
+        input_weight=weight,
+        equivalents=equivalents,
+    )
 
 
-def _norse_reset(owner: str, p: Any) -> str:
+def _norse_reset(owner: str, p: Any) -> Reset:
     method = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
     if method not in ("reset_value", "reset_subtract"):
         raise UnsupportedError(f"{owner}: reset_method {method}; only reset_value and reset_subtract")
     if method == "reset_subtract" and np.any(np.asarray(p.v_reset)):
         raise UnsupportedError(f"{owner}: reset_subtract subtracts v_th whatever v_reset is; set v_reset to 0")
-    return "zero" if method == "reset_value" else "subtract"
-
-
-def _full(**values: Real) -> dict[str, Real]:
-    """Values of one common shape."""
-    arrays = np.broadcast_arrays(*values.values())
-    return {name: np.array(value, np.float64) for name, value in zip(values, arrays, strict=True)}
-
-
-def _as_tensor(value: Any) -> Any:
-    import torch
-
-    return torch.as_tensor(value)
+    return Reset.ZERO if method == "reset_value" else Reset.SUBTRACT
 
 
 def _decay(tensor: Any, owner: str) -> Real:
     """A decay, clipped to 0 .. 1 as snnTorch does in each step."""
-    values = array(tensor, owner)
-    if not np.all(np.isfinite(values)):
-        raise ParameterError(f"{owner} is not finite")
-    return np.clip(values, 0.0, 1.0)
+    return np.clip(array(tensor, owner), 0.0, 1.0)
 
 
-_MODELS: dict[tuple[str, str], Callable[[str, Any, float], Neurons]] = {
+_NORSE = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell", "LILinearCell")
+_MODELS: dict[tuple[str, str], Callable[[str, Any, Shape, float], Neurons]] = {
     **{("snntorch", kind): _snntorch for kind in ("Leaky", "RLeaky", "Synaptic", "RSynaptic")},
-    **{("norse", kind): _norse for kind in ("LIFBoxCell", "LIFCell", "IAFCell", "LIBoxCell", "LICell")},
+    **{("norse", kind): _norse for kind in _NORSE},
 }

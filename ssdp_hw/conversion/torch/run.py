@@ -1,106 +1,278 @@
-"""A torch module step by step, every layer of neurons recorded."""
+"""A torch module driven step by step by its own forward, and what the run was found to be."""
 
 from __future__ import annotations
 
-import copy
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from ssdp_hw.conversion.torch.layers import array
-from ssdp_hw.conversion.torch.trace import chain_of, is_neuron, undisturbed
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.conversion.nir.linear import Budget
+from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
+from ssdp_hw.conversion.torch.folding import ALWAYS
+from ssdp_hw.conversion.torch.neurons import framework_of, is_neuron
+from ssdp_hw.conversion.torch.operations import interpret
+from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.values import Sequence
+from ssdp_hw.errors import SsdpHwError, UnsupportedError
 
-Recorded = dict[str, tuple[NDArray[np.bool_], NDArray[np.float64]]]
+
+@dataclass(frozen=True)
+class Style:
+    """How a module takes its input.
+
+    Attributes:
+        kind: ``step`` (one step a call), ``loop`` (all steps in a call) or ``static`` (the same input in every
+            step of a loop of its own).
+        axis: that of time, for a loop.
+        chained: whether the module is a Sequential whose own forward hands no states on, so its children are
+            called in order instead.
+        state: name of the argument by which a forward of one step takes the state that it returned.
+    """
+
+    kind: str
+    axis: int = 0
+    chained: bool = False
+    state: str | None = None
 
 
-def run_torch(module: Any, samples: NDArray[Any], *, exact: bool = False) -> Recorded:
-    """Run the layers of a module (see :func:`ssdp_hw.conversion.from_torch`) on samples, each from rest.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One recorded run.
+
+    Attributes:
+        chains: the populations, with every step of them.
+        returned: what the module returned, call by call.
+        tape: the recording.
+    """
+
+    chains: dict[str, Chain]
+    returned: list[Any]
+    tape: Tape
+
+
+class Runner:
+    """Runs a module on inputs of shape (time, batch, *shape), each from rest, and leaves it as it was.
 
     Args:
-        module: the module; it is left as it was.
-        samples: input of shape (time, batch, *shape).
-        exact: compute in float64, on a copy, whatever type the module has.
-
-    Returns:
-        For every layer of neurons its spikes and voltages, shape (time, batch, n). Those of snnTorch with a late
-        reset are the voltages before it. A readout has no spikes.
+        module: the module.
+        sample: inputs as its forward takes them, with their batch and, where it loops over time, their steps.
+        dt: length of a step in seconds.
+        max_synapses: limit of what multiplying matrices may make.
 
     Raises:
-        UnsupportedError: the module is no chain, or cannot be copied.
+        UnsupportedError: it cannot be run on the sample.
     """
-    import torch
 
-    if exact:
+    def __init__(self, module: Any, sample: tuple[Any, ...], dt: float, max_synapses: int) -> None:
+        self.module, self.dt = module, dt
+        self.budget = Budget(max_synapses)
+        self.cache: dict[Any, Any] = {}
+        self.algebra: Any = None
+        self.names = _input_names(module, len(sample))
+        self.style = self._found(sample)
+
+    def run(self, inputs: tuple[Any, ...], *, second: bool = False) -> Run:
+        """Record a run.
+
+        Args:
+            inputs: tensors of shape (time, batch, *shape), for a static module (batch, *shape).
+            second: record the second of two runs, with what the module kept of the first but its neurons' states;
+                a module of one step a call may keep states of its own, and is run once.
+
+        Raises:
+            UnsupportedError: the module cannot be run on them, or does something that cannot be followed.
+        """
+        with undisturbed(self.module), torch.no_grad():
+            if second and self.style.kind != "step":
+                given = tuple(x.transpose(0, 1).contiguous() if self.style.axis else x for x in inputs)
+                self._rest()
+                self._called(None, given)
+            self._rest()
+            tape = Tape(self.module, self.budget, interpret)
+            tape.cache = self.cache
+            self.algebra = tape.algebra = self.algebra or tape.algebra
+            chains = Chains(tape, self.module, self.dt)
+            with chains.watched():
+                returned = self._driven(tape, inputs)
+        return Run(chains.populations, returned, tape)
+
+    def _driven(self, tape: Tape, inputs: tuple[Any, ...]) -> list[Any]:
+        kind, returned = self.style.kind, []
+        if kind == "static":
+            for name, x in zip(self.names, inputs, strict=True):
+                tape.note(x, Affine.source(name, ALWAYS, tuple(x.shape[1:]), spikes=False))
+            return [self._called(tape, inputs)]
+        if kind == "loop":
+            given = []
+            for name, x in zip(self.names, inputs, strict=True):
+                steps = [Affine.source(name, t, tuple(x.shape[2:]), spikes=False) for t in range(len(x))]
+                given.append(x.transpose(0, 1).contiguous() if self.style.axis else x)
+                tape.note(given[-1], Sequence(tuple(steps), self.style.axis, "the input"))
+            return [self._called(tape, tuple(given))]
+        states: dict[Any, Any] = {}
+        for t in range(len(inputs[0])):
+            given = [x[t].clone() for x in inputs]
+            for name, x in zip(self.names, given, strict=True):
+                tape.note(x, Affine.source(name, t, tuple(x.shape[1:]), spikes=False))
+            returned.append(self._called(tape, tuple(given), states))
+        return returned
+
+    def _called(self, tape: Any, given: tuple[Any, ...], states: dict[Any, Any] | None = None) -> Any:
+        states = {} if states is None else states
         try:
-            module = copy.deepcopy(module).double()
-        except RuntimeError as error:
-            raise UnsupportedError(f"the module cannot be copied to float64: {str(error).splitlines()[0]}") from None
-    kinds = [p.dtype for p in module.parameters() if p.is_floating_point()]
-    values = torch.as_tensor(np.asarray(samples)).to(torch.float64 if exact else (kinds or [torch.float32])[0])
-    layers, _ = chain_of(module, values if _loops(module, values) else values[0])
-    recorded: dict[str, tuple[list[Any], list[Any]]] = {name: ([], []) for name, layer in layers if is_neuron(layer)}
-    states: dict[str, Any] = {}
-    with undisturbed(module), torch.no_grad():
-        for _, layer in layers:
-            if hasattr(layer, "reset_mem"):
+            with tape or torch.no_grad():
+                if self.style.chained:
+                    return _in_order(self.module, given[0], states, "")
+                if self.style.state is None:
+                    return self.module(*given)
+                made = self.module(*given, **states)
+                states[self.style.state] = made[1]
+                return made[0]
+        except SsdpHwError:
+            raise
+        except Exception as error:
+            first = str(error).splitlines()[0][:160] if str(error) else ""
+            raise UnsupportedError(
+                f"{type(self.module).__name__} cannot be run on a sample of shape "
+                f"{', '.join(str(tuple(x.shape)) for x in given)} ({type(error).__name__}: {first}); give a sample"
+            ) from None
+
+    def _rest(self) -> None:
+        for layer in self.module.modules():
+            if is_neuron(layer) and framework_of(layer) == "snntorch" and hasattr(layer, "reset_mem"):
                 layer.reset_mem()
-        for x in values:
-            for name, layer in layers:
-                if name not in recorded:
-                    x = layer(x)
-                    continue
-                x, v, states[name] = _step(layer, x, states.get(name))
-                recorded[name][0].append(array(x, name).reshape(len(x), -1) != 0)
-                recorded[name][1].append(array(v, name).reshape(len(x), -1))
-    return {
-        name: (np.stack(s) if _fires(dict(layers)[name]) else np.zeros_like(s, bool), np.stack(v))
-        for name, (s, v) in recorded.items()
-    }
+
+    def _found(self, sample: tuple[Any, ...]) -> Style:
+        """How the module takes its input: which of its axes makes it call its neurons more often."""
+        layers = [m for m in self.module.modules() if is_neuron(m)]
+        plain = type(self.module).forward is torch.nn.Sequential.forward
+        if plain and not all(getattr(m, "init_hidden", False) for m in layers):
+            self.style = Style("step", chained=True)
+            return self.style
+        self.style = Style("step")
+        count = self._calls(sample)
+        if count <= 1:
+            self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
+            return self.style
+        if not plain:
+            for axis in (0, 1):
+                if all(x.ndim > axis for x in sample):
+                    longer = tuple(torch.cat([x, x.narrow(axis, 0, 1)], axis) for x in sample)
+                    with_more = self._calls(longer, none=count)
+                    per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
+                    if with_more > count and per_step and with_more - count == per_step:
+                        return Style("loop", axis)
+            for axis in (0, 1):  # a loop of a fixed length runs out of steps
+                fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
+                if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
+                    return Style("loop", axis)
+        return Style("static")
+
+    def _calls(self, sample: tuple[Any, ...], none: int | None = None, short: int | None = None) -> int:
+        """How often the neurons that are called most are.
+
+        It is ``none`` if the module cannot be run, ``short`` if that is so since an index is out of range.
+        """
+        counts: dict[str, int] = {}
+
+        def counted(name: str, layer: Any, forward: Any) -> Any:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                counts[name] = counts.get(name, 0) + 1
+                given = args[0] if args else next(iter(kwargs.values()))
+                return as_given(layer, given, forward(*args, **kwargs))
+
+            return call
+
+        with undisturbed(self.module), torch.no_grad():
+            self._rest()
+            for name, layer in self.module.named_modules():
+                if is_neuron(layer):
+                    vars(layer)["forward"] = counted(name, layer, layer.forward)
+            try:
+                self._called(None, sample)
+            except UnsupportedError as error:
+                if none is None:
+                    raise
+                return short if short is not None and "(IndexError" in str(error) else none
+        return max(counts.values(), default=0)
 
 
-def _loops(module: Any, values: Any) -> bool:
-    """Whether the forward takes all steps at once: it then calls a layer several times."""
-    calls: list[int] = []
-    leaves = [m for m in module.modules() if is_neuron(m)]
-    if not leaves or type(module).forward is _sequential():
-        return False
-    hook = leaves[0].register_forward_hook(lambda *_: calls.append(1))
+def with_float64(runner: Runner, sample: tuple[Any, ...]) -> Runner | None:
+    """The same for a copy of the module in float64; None if it cannot be copied or run so."""
+    import copy
+
     try:
-        import torch
-
-        with undisturbed(module), torch.no_grad():
-            module(values[:2])
-    except Exception:  # whatever a forward for single steps says to two of them
-        return False
-    finally:
-        hook.remove()
-    return len(calls) > 1
-
-
-def _sequential() -> Any:
-    import torch
-
-    return torch.nn.Sequential.forward
+        module = copy.deepcopy(runner.module).double()
+        found = object.__new__(Runner)
+        found.__dict__.update(runner.__dict__)
+        found.module, found.cache, found.algebra = module, {}, None
+        found.budget = Budget(runner.budget.limit)
+        found.run(tuple(x.double() for x in sample))
+    except (RuntimeError, TypeError, UnsupportedError):
+        return None
+    return found
 
 
-def _fires(layer: Any) -> bool:
-    return not type(layer).__name__.startswith(("LIBox", "LICell"))
+def _input_names(module: Any, count: int) -> tuple[str, ...]:
+    if count == 1:
+        return ("input",)
+    names = [p.name for p in inspect.signature(module.forward).parameters.values()]
+    return tuple(names[k] if k < len(names) else f"input.{k + 1}" for k in range(count))
 
 
-def _step(layer: Any, x: Any, state: Any) -> tuple[Any, Any, Any]:
-    """What a layer sends on, its voltage, and its state for the next step."""
-    if type(layer).__module__.startswith("norse"):
+def _state_argument(module: Any, inputs: int) -> str | None:
+    """The argument by which a forward of one step takes a state, if it has one."""
+    rest = list(inspect.signature(module.forward).parameters.values())[inputs:]
+    optional = [p for p in rest if p.default is None and p.kind is p.POSITIONAL_OR_KEYWORD]
+    known = ("state", "states", "hidden", "hx", "s", "mem", "hidden_state")
+    return optional[0].name if len(optional) == 1 and optional[0].name in known else None
+
+
+def _in_order(module: Any, x: Any, states: dict[Any, Any], prefix: str) -> Any:
+    """A Sequential whose neurons return their state, which goes to their next step."""
+    for name, child in module.named_children():
+        key = prefix + name
+        if is_neuron(child):
+            x, states[key] = _one_step(child, x, states.get(key))
+        elif type(child).forward is torch.nn.Sequential.forward:
+            x = _in_order(child, x, states, f"{key}.")
+        else:
+            x = child(x)
+    return x
+
+
+def _one_step(layer: Any, x: Any, state: Any) -> tuple[Any, Any]:
+    if framework_of(layer) != "snntorch":
         sent, state = layer(x, state)
-        return sent, state.v, state
-    kept = () if layer.init_hidden or state is None else state
-    made = layer(x, *kept)
-    spikes = made[0] if isinstance(made, tuple) else made
-    spikes = spikes.to(x.dtype)  # snnTorch's are float32 whatever the voltage is
-    if layer.init_hidden and hasattr(layer, "spk"):
-        layer.spk = spikes
-    if layer.init_hidden or not isinstance(made, tuple):
-        return spikes, layer.mem, None
-    recurrent = type(layer).__name__.startswith("R")
-    return spikes, made[-1], (spikes, *made[1:]) if recurrent else made[1:]
+        return sent, state
+    made = layer(x) if layer.init_hidden or state is None else layer(x, *state)
+    if not isinstance(made, tuple):
+        return made, None
+    return made[0], None if layer.init_hidden else made if type(layer).__name__.startswith("R") else made[1:]
+
+
+@contextmanager
+def undisturbed(module: Any) -> Iterator[None]:
+    """Evaluation mode, and afterwards every attribute and buffer as it was."""
+    kept = [(m, dict(vars(m)), dict(m._buffers), m.training) for m in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, attributes, buffers, training in kept:
+            for added in set(vars(m)) - set(attributes):
+                del vars(m)[added]
+            vars(m).update(attributes)
+            m._buffers.clear()
+            m._buffers.update(buffers)
+            m.training = training
+
+
+def returned_tensors(run: Run) -> list[Any]:
+    """All tensors that the module returned."""
+    return [t for out in run.returned for t in tensors_in(out)]

@@ -1,0 +1,256 @@
+"""Layers of neurons in a recorded run: every call is a step of a population, which its state leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.conversion.torch.affine import Affine, LinearStep
+from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of, is_neuron, known_or_refused, neurons_of
+from ssdp_hw.conversion.torch.tape import Tape
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Voltage
+from ssdp_hw.errors import UnsupportedError
+
+Real = NDArray[np.float64]
+
+_SNNTORCH = {
+    "Leaky": ("mem",), "RLeaky": ("spk", "mem"), "Synaptic": ("syn", "mem"), "RSynaptic": ("spk", "syn", "mem"),
+}  # fmt: skip
+_SPIKES, _VOLTAGE = ("spk", "z"), ("mem", "v")
+
+
+@dataclass
+class Call:
+    """One step of a population: what drove it, and what it left, of shape (batch, n)."""
+
+    current: Affine
+    spikes: Real
+    states: dict[str, Real]
+    where: str
+
+
+@dataclass
+class Chain:
+    """A population: the calls of a layer that hand its state on, from rest to the end of the run.
+
+    Attributes:
+        name: the layer's, with a number from the second chain of the layer on.
+        layer: name of the module.
+        neurons: what its parameters say.
+        calls: one a step.
+        v_init: voltage before the first step, shape (n,).
+    """
+
+    name: str
+    layer: str
+    neurons: Neurons
+    v_init: Real
+    calls: list[Call] = field(default_factory=list)
+
+
+class Chains:
+    """The populations of a run, filled as the layers are called.
+
+    Args:
+        tape: the recording.
+        module: whose layers of neurons are followed.
+        dt: length of a step in seconds.
+    """
+
+    def __init__(self, tape: Tape, module: Any, dt: float) -> None:
+        self.tape, self.dt = tape, dt
+        self.layers = {name: m for name, m in module.named_modules() if is_neuron(m)}
+        self.populations: dict[str, Chain] = {}
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Take over the forward of every layer of neurons, however it is called."""
+        try:
+            for name, layer in self.layers.items():
+                vars(layer)["forward"] = self._wrapped(name, layer, layer.forward)
+            yield
+        finally:
+            for layer in self.layers.values():
+                vars(layer).pop("forward", None)
+
+    def _wrapped(self, name: str, layer: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            where = self.tape.where()
+            with self.tape.paused():
+                known_or_refused(name, layer)
+                given = args[0] if args else next(iter(kwargs.values()))
+                current = self._current(name, given, where)
+                taken = _taken(name, layer, args, kwargs)
+                out = forward(*_of_one_type(layer, given, args), **kwargs)
+                spikes, left, out = _left(layer, as_given(layer, given, out))
+                self.tape.used |= {id(t) for t in layer.parameters()} | {id(t) for t in layer.buffers()}
+                self._record(name, layer, current, taken, spikes, left, given, where)
+            return out
+
+        return call
+
+    def _current(self, name: str, given: Any, where: str) -> Affine:
+        value = self.tape.value(given)
+        used = f"layer '{name}' is driven by it"
+        if isinstance(value, Opaque):
+            raise value.error(used)
+        if value is None:
+            shape = tuple(given.shape[1:])
+            rows = array(given, f"the input of layer '{name}'").reshape(len(given), -1)
+            if np.any(rows != rows[:1]):
+                raise UnsupportedError(f"{where}: layer '{name}' is driven by constants that differ between samples")
+            return Affine(shape, {}, rows[0], np.abs(rows[0]), where=where)
+        if isinstance(value, Voltage) and value.field in _VOLTAGE:
+            raise UnsupportedError(
+                f"{where}: layer '{name}' is driven by the voltage of '{value.population}', and only spikes pass "
+                "between neurons; give it the spikes"
+            )
+        if isinstance(value, Sequence):
+            raise UnsupportedError(f"{where}: layer '{name}' is given all steps at once; call it in a loop over time")
+        if isinstance(value, Voltage | Readout) or given.ndim < 2:
+            raise UnsupportedError(f"{where}: layer '{name}' is driven by a state or a sum over time; give it spikes")
+        return value
+
+    def _record(
+        self, name: str, layer: Any, current: Affine, taken: Any, spikes: Any, left: Any, given: Any, where: str
+    ) -> None:
+        chain = self._chain(name, layer, current, taken, len(given), where)
+        step, size = len(chain.calls), chain.neurons.neuron.size
+        if chain.neurons.input_weight is not None:
+            weight = chain.neurons.input_weight
+            key = ("input weight", name)
+            made = self.tape.cache.setdefault(
+                key, LinearStep(weight, None, weight.shape[1], (f"{name}.input_weights",))
+            )
+            current = self.tape.algebra.through(made, current, chain.neurons.shape, where)
+        batch = len(given)
+
+        def rows(tensor: Any) -> Real:
+            return np.broadcast_to(array(tensor, name), (batch, *chain.neurons.shape)).reshape(batch, size).copy()
+
+        states = {key: rows(t) for key, t in left.items()}
+        fired = np.zeros((batch, size)) if spikes is None else rows(spikes)
+        if np.any((fired != 0) & (fired != 1)):
+            raise UnsupportedError(
+                f"layer '{name}': {np.mean(fired > 1):.2%} of its neurons' steps have several spikes; a neuron here "
+                "fires once a step: use a spike function of one spike a step"
+            )
+        chain.calls.append(Call(current, fired, states, where))
+        for key, t in left.items():
+            self.tape.note(t, Voltage(chain.name, step, key, where))
+        if spikes is not None:
+            self.tape.note(spikes, Affine.source(chain.name, step, chain.neurons.shape, spikes=True))
+
+    def _chain(self, name: str, layer: Any, current: Affine, taken: Any, batch: int, where: str) -> Chain:
+        """The population whose state the call takes; a new one where the state is a constant."""
+        found: set[str] = set()
+        initial: dict[str, Any] = {}
+        for key, tensor in taken.items():
+            value = None if tensor is None else self.tape.value(tensor)
+            if value is None:
+                initial[key] = tensor
+                continue
+            source = self._last(value, key)
+            if source is None:
+                if isinstance(value, Opaque):
+                    raise value.error(f"layer '{name}' takes it as its {key}")
+                raise UnsupportedError(
+                    f"{where}: layer '{name}' takes as its {key} something else than it left in the step before; hand "
+                    "on its state as it is"
+                )
+            found.add(source)
+        if not found:
+            return self._begun(name, layer, current.shape, initial, batch, where)
+        if initial or len(found) > 1 or self.populations[next(iter(found))].layer != name:
+            raise UnsupportedError(
+                f"{where}: layer '{name}' takes only a part of its state, {', '.join(taken)}, from its step before; "
+                "hand on all of it"
+            )
+        return self.populations[found.pop()]
+
+    def _last(self, value: Any, key: str) -> str | None:
+        """The population whose last step left this value in its field ``key``."""
+        if isinstance(value, Voltage) and value.field == key:
+            source, step = value.population, value.step
+        elif isinstance(value, Affine) and value.spikes and key in _SPIKES:
+            ((source, step),) = value.terms
+        else:
+            return None
+        known = self.populations.get(source)
+        return source if known is not None and step == len(known.calls) - 1 else None
+
+    def _begun(self, name: str, layer: Any, shape: Any, initial: Any, batch: int, where: str) -> Chain:
+        count = sum(chain.layer == name for chain in self.populations.values())
+        own = name if not count else f"{name}.{count + 1}"
+        key = ("neurons", name, shape)
+        if key not in self.tape.cache:
+            self.tape.cache[key] = neurons_of(name, layer, shape, self.dt)
+        neurons: Neurons = self.tape.cache[key]
+        v_init = np.array(neurons.neuron.v_init)
+        for field_name, tensor in initial.items():
+            fits = tensor is not None and (framework_of(layer) != "snntorch" or tensor.shape == (batch, *shape))
+            if not fits:
+                continue
+            values = np.broadcast_to(array(tensor, name), (batch, *neurons.shape)).reshape(batch, -1)
+            if np.any(values != values[:1]):
+                raise UnsupportedError(f"{where}: layer '{name}' begins with another {field_name} in each sample")
+            if field_name in _VOLTAGE:
+                v_init = values[0].copy()
+            elif values.any():
+                raise UnsupportedError(
+                    f"{where}: layer '{name}' begins with a {field_name} that is not 0; only voltages can be given"
+                )
+        if neurons.neuron.spiking and np.any(v_init > neurons.neuron.parameter("v_threshold")):
+            raise UnsupportedError(f"{where}: layer '{name}' begins with a voltage above its threshold")
+        chain = Chain(own, name, neurons, v_init)
+        self.populations[own] = chain
+        return chain
+
+
+def _taken(name: str, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The state that a call takes, by field; None where it begins by itself."""
+    if framework_of(layer) == "snntorch":
+        fields = _SNNTORCH.get(type(layer).__name__, ())
+        given = dict(zip(fields, args[1:], strict=False)) | {k: v for k, v in kwargs.items() if k in fields}
+        return {k: getattr(layer, k) if given.get(k) is None else given[k] for k in fields}
+    state = args[1] if len(args) > 1 else kwargs.get("state")
+    if state is None:
+        return {"v": None}
+    if not hasattr(state, "_asdict"):
+        raise UnsupportedError(f"layer '{name}' is given a state of type {type(state).__name__}")
+    return dict(state._asdict())
+
+
+def _of_one_type(layer: Any, given: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a call, states of snnTorch in the type of the input: in float64, all of it is."""
+    if framework_of(layer) != "snntorch" or not given.is_floating_point():
+        return args
+    return tuple(a.to(given.dtype) if hasattr(a, "dtype") and a.is_floating_point() else a for a in args)
+
+
+def as_given(layer: Any, given: Any, out: Any) -> Any:
+    """What a call returned, with spikes of the type of its input: snnTorch's are float32 whatever the voltage is."""
+    if framework_of(layer) != "snntorch" or not given.is_floating_point():
+        return out
+    spikes = (out[0] if isinstance(out, tuple) else out).to(given.dtype)
+    if hasattr(layer, "spk"):
+        layer.spk = spikes
+    return (spikes, *out[1:]) if isinstance(out, tuple) else spikes
+
+
+def _left(layer: Any, out: Any) -> tuple[Any, dict[str, Any], Any]:
+    """The spikes of a call (None of a readout), the states that it left by field, and what it returned."""
+    if framework_of(layer) == "snntorch":
+        fields = [k for k in _SNNTORCH[type(layer).__name__] if k not in _SPIKES]
+        return out[0] if isinstance(out, tuple) else out, {k: getattr(layer, k) for k in fields}, out
+    sent, state = out
+    left = {k: v for k, v in state._asdict().items() if k not in _SPIKES}
+    silent = any(sent is v for v in left.values())
+    if not silent and "z" in state._fields and state.z is not sent:
+        raise UnsupportedError("a recurrent cell of Norse that hands on other spikes than it sends")
+    return None if silent else sent, left, out

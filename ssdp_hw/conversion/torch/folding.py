@@ -1,0 +1,175 @@
+"""The steps of a recorded run as one step that repeats, which is proved and not assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.conversion.torch.affine import Affine, Weight, same_matrix
+from ssdp_hw.conversion.torch.chains import Chain
+from ssdp_hw.conversion.torch.neurons import Feedback, Neurons
+from ssdp_hw.errors import UnsupportedError
+
+Real = NDArray[np.float64]
+
+# The step of an input that is the same in all of them.
+ALWAYS = -1
+# Constants of two steps that differ by less than this, relative to their size, differ by rounding alone.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedPopulation:
+    """A population and what drives it in every step.
+
+    Attributes:
+        name, layer: its own name, and that of the module's layer.
+        neurons: its model.
+        terms: by source and by how many steps before it sent, the weight.
+        constant, gross_constant: shape (n,), what drives it besides, and the sum of its absolute parts.
+        roundings: of the operations that make its input in torch.
+        v_init: voltage before the first step, shape (n,).
+        where: source line of the call.
+    """
+
+    name: str
+    layer: str
+    neurons: Neurons
+    terms: dict[tuple[str, int], Weight]
+    constant: Real
+    gross_constant: Real
+    roundings: int
+    v_init: Real
+    where: str
+
+
+def folded(chains: Mapping[str, Chain], length: int | None = None) -> dict[str, FoldedPopulation]:
+    """The step that repeats, by population in the order in which they are first called.
+
+    Every step must do to the spikes of the steps before it, border included, what the last step does: what
+    lies before the first step is silence.
+
+    Args:
+        chains: the populations of a run.
+        length: number of steps, if it is known.
+
+    Raises:
+        UnsupportedError: a step differs from another one, or the populations have different numbers of steps.
+    """
+    if not chains:
+        raise UnsupportedError("the module runs no neurons of snnTorch or Norse, so no network can be made of it")
+    counts = {name: len(chain.calls) for name, chain in chains.items()}
+    steps = max(counts.values()) if length is None else length
+    for name, count in counts.items():
+        if count != steps:
+            raise UnsupportedError(
+                f"{chains[name].calls[0].where}: layer '{name}' runs {count} steps where {steps} are expected, so its "
+                "state begins anew within the run, or it is called several times a step with the same state; hand its "
+                "state on from step to step, and give every use of a layer a state of its own"
+            )
+    return {name: _folded(chain, steps) for name, chain in chains.items()}
+
+
+def _folded(chain: Chain, steps: int) -> FoldedPopulation:
+    last = _relative(chain.calls[-1].current, steps - 1)
+    model = chain.calls[-1].current
+    for step, call in enumerate(chain.calls[:-1]):
+        terms = _relative(call.current, step)
+        expected = {key: weight for key, weight in last.items() if key[1] <= step}
+        differs = _difference(terms, expected, call.current, model)
+        if differs:
+            where = call.current.where or call.where
+            raise UnsupportedError(
+                f"{where}: the input of layer '{chain.name}' is made in step {step} otherwise than in step "
+                f"{steps - 1}: {differs}; a network does the same in every step"
+            )
+    negative = [key for key in last if key[1] < 0]
+    if negative:
+        raise UnsupportedError(
+            f"{model.where or chain.calls[-1].where}: layer '{chain.name}' is driven by '{negative[0][0]}' of a later "
+            "step; only what came before can act"
+        )
+    neurons = chain.neurons
+    return FoldedPopulation(
+        chain.name,
+        chain.layer,
+        neurons,
+        _with_feedback(last, chain.name, neurons.feedback),
+        model.constant + neurons.bias,
+        model.gross_constant + np.abs(neurons.bias),
+        model.roundings + sum(2 + int(np.max(_fan_in(f), initial=0)) for f in neurons.feedback),
+        chain.v_init,
+        model.where or chain.calls[-1].where,
+    )
+
+
+def _relative(current: Affine, step: int) -> dict[tuple[str, int], Weight]:
+    """Weights by source and by the steps between its spikes and this one."""
+    found = {}
+    for (source, sent), weight in current.terms.items():
+        found[source, 0 if sent == ALWAYS else step - sent] = weight
+    return found
+
+
+def _difference(
+    terms: dict[tuple[str, int], Weight], expected: dict[tuple[str, int], Weight], current: Affine, model: Affine
+) -> str:
+    for source, delay in {**terms, **expected}:
+        ago = "of the same step" if not delay else f"of {delay} steps before"
+        if (source, delay) not in terms or (source, delay) not in expected:
+            return f"'{source}' {ago} drives it in one of them alone"
+        if not same_matrix(terms[source, delay].matrix, expected[source, delay].matrix):
+            return f"'{source}' {ago} drives it with other weights"
+    scale = 1.0 + float(np.max(model.gross_constant, initial=0.0))
+    if np.max(np.abs(current.constant - model.constant), initial=0.0) > _ROUNDING * scale:
+        return "another constant is added"
+    return ""
+
+
+def _fan_in(feedback: Feedback) -> NDArray[np.int64]:
+    matrix = feedback.matrix
+    if hasattr(matrix, "kernel"):
+        return np.array([matrix.kernel[0].size])
+    return np.diff(matrix.indptr) if hasattr(matrix, "indptr") else np.array([matrix.shape[1]])
+
+
+def _with_feedback(
+    terms: dict[tuple[str, int], Weight], name: str, feedback: list[Feedback]
+) -> dict[tuple[str, int], Weight]:
+    from ssdp_hw.conversion.nir.signals import add_matrices
+    from ssdp_hw.conversion.torch.affine import absolute, identity
+
+    found = dict(terms)
+    for part in feedback:
+        key = (name, part.delay)
+        size = part.matrix.shape[0]
+        weight = Weight(part.matrix, absolute(part.matrix), part.via)
+        if key in found:
+            old = found[key]
+            weight = Weight(
+                add_matrices(identity(old.matrix, size), part.matrix),
+                add_matrices(identity(old.gross, size), absolute(part.matrix)),
+                tuple(dict.fromkeys((*old.via, *part.via))),
+            )
+        found[key] = weight
+    return found
+
+
+def same_step(a: Mapping[str, FoldedPopulation], b: Mapping[str, FoldedPopulation], rounding: float = _ROUNDING) -> str:
+    """In what two folded runs of one module differ, by more than rounding, in words; empty if in nothing."""
+    if list(a) != list(b):
+        return f"populations {list(a)} in one run and {list(b)} in another"
+    for name, one in a.items():
+        other = b[name]
+        if list(one.terms) != list(other.terms) and set(one.terms) != set(other.terms):
+            return f"what drives '{name}'"
+        if any(not same_matrix(w.matrix, other.terms[key].matrix, rounding) for key, w in one.terms.items()):
+            return f"the weights that drive '{name}'"
+        scale = 1.0 + float(np.max(one.gross_constant, initial=0.0))
+        for x, y in ((one.constant, other.constant), (one.v_init, other.v_init)):
+            if np.max(np.abs(x - y), initial=0.0) > rounding * scale:
+                return f"the constants or initial voltages of '{name}'"
+    return ""

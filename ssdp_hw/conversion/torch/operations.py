@@ -1,0 +1,352 @@
+"""What the operations of torch do to affine functions of spikes: each is read, or named with what to write instead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ssdp_hw.conversion.nir.linear import diagonal
+from ssdp_hw.conversion.torch.affine import Affine, LinearStep
+from ssdp_hw.conversion.torch.probing import linear_by_probing
+from ssdp_hw.conversion.torch.sequences import READING_OUT, in_every_step, joined_over_time
+from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
+from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
+
+Real = NDArray[np.float64]
+
+# The values stay, in C order; the shape may change.
+PASSING = words(
+    "view reshape flatten squeeze unsqueeze contiguous clone detach float double to type type_as unflatten view_as "
+    "reshape_as requires_grad_ detach_ positive cpu"
+)
+DROPOUT = words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout")
+_ELEMENTWISE = words("mul div true_divide add sub subtract multiply divide neg negative rsub")
+# Affine in all tensors that depend on spikes, whatever the numbers beside them are.
+_AFFINE = words(
+    "add sub subtract rsub cat concat concatenate stack hstack vstack __getitem__ select narrow index_select permute "
+    "transpose movedim swapaxes swapdims mean sum pad avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
+    "adaptive_avg_pool2d adaptive_avg_pool3d lp_pool1d lp_pool2d flip roll chunk split unbind tensor_split upsample "
+    "interpolate pixel_shuffle pixel_unshuffle repeat_interleave tile diff cumsum"
+)
+# Affine in the one tensor that depends on spikes, where the others are constants.
+_AFFINE_IN_ONE = words(
+    "mul multiply div divide true_divide linear matmul mm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
+    "conv_transpose3d batch_norm addmm einsum tensordot"
+)
+_SPELLINGS = {
+    "__rsub__": "rsub", "__rmul__": "mul", "__radd__": "add", "__rdiv__": "reciprocal", "__rtruediv__": "reciprocal",
+    "__truediv__": "div", "__matmul__": "matmul", "__rmatmul__": "matmul", "get data": "detach",
+}  # fmt: skip
+_ADVICE = {
+    "relu": "spiking neurons are the only non-linearity that a network has: remove it, or put neurons in its place",
+    "max_pool": "no neuron computes the maximum of currents: pool behind the neurons, or use an average",
+    "maximum": "no neuron computes the maximum of currents: compare spikes, or add them",
+    "max": "no neuron computes the maximum of currents: compare spikes, or add them",
+    "clamp": "no neuron limits a value: train without it, or set the reset and threshold of the layer",
+    "reciprocal": "divide by constants only",
+}
+# What takes nothing but the shape and type of its argument.
+_OF_SHAPES = words(
+    "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty"
+)
+_DEFAULT_ADVICE = "write it with sums, constant factors, linear layers and averages, or do it outside the module"
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """An operation of which one argument, ``given``, depends on spikes: as ``value`` says.
+
+    Attributes:
+        tape: the recording.
+        name, func, args, kwargs: the call.
+        shape: of one sample of what it makes.
+    """
+
+    tape: Tape
+    name: str
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    given: Any
+    value: Affine
+    shape: tuple[int, ...]
+
+
+def interpret(
+    tape: Tape, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, where: str
+) -> list[Value | None]:
+    """What each tensor that an operation made is, given that at least one of its arguments depends on the input."""
+    name = spelled(name)
+    made = list(tensors_in(out))
+    if name in _OF_SHAPES:
+        return [None] * len(made)
+    values = [v for t in tensors_in((args, kwargs)) if (v := tape.value_before(t)) is not None]
+    for value in values:
+        if isinstance(value, Opaque):
+            return [value] * len(made)
+    if any(isinstance(v, Sequence) for v in values):
+        return in_every_step(tape, name, func, args, kwargs, made, where)
+    over_time = joined_over_time(tape, name, args, kwargs, where)
+    if over_time is not None:
+        return [over_time]
+    if any(isinstance(v, Voltage | Readout) for v in values):
+        return [_of_states(name, values, where)] * len(made)
+    try:
+        return _affine(tape, name, func, args, kwargs, made, where)
+    except UnsupportedError as error:
+        return [Opaque(str(error), "see what it says", where)] * len(made)
+
+
+def _of_states(name: str, values: list[Value], where: str) -> Value:
+    """What an operation makes of states of neurons: nothing that drives another neuron."""
+    if len(values) == 1 and name in PASSING:
+        return values[0]
+    sources = [populations_of(value) for value in values]
+    if None not in sources and name in READING_OUT:
+        return Readout(tuple(dict.fromkeys(p for names in sources for p in names or ())), where)
+    state = next(v for v in values if isinstance(v, Voltage | Readout))
+    of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else "a sum over time"
+    advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
+    return Opaque(f"'{name}' acts on {of}", advice, where)
+
+
+def spelled(name: str) -> str:
+    """The name of an operation, however it was written: ``x += y`` is ``add``."""
+    if name in _SPELLINGS:
+        return _SPELLINGS[name]
+    if name.startswith("__i") and name != "__index__":
+        return name[3:-2]
+    if name == "__getitem__" or name in PASSING:
+        return name
+    return name[2:-2] if name.startswith("__") else name.rstrip("_")
+
+
+def _unknown(name: str, where: str) -> Opaque:
+    advice = next((text for key, text in _ADVICE.items() if name.startswith(key)), _DEFAULT_ADVICE)
+    return Opaque(f"'{name}' cannot be expressed by synapses", advice, where)
+
+
+def _affine(
+    tape: Tape, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
+) -> list[Value | None]:
+    given = [(t, v) for t in tensors_in((args, kwargs)) if isinstance(v := tape.value_before(t), Affine)]
+    batch = given[0][0].shape[0]
+    (first, value), shape = given[0], tuple(made[0].shape[1:])
+    one = len(made) == 1 and len(given) == 1
+    if one and name in PASSING | DROPOUT:
+        return [_passed(name, first, value, made[0], where)]
+    if not all(t.ndim and t.shape[0] == batch for t in made) or any(not t.is_floating_point() for t in made):
+        return [_unknown(name, where)] * len(made)
+    if len(given) == 2 and name in ("add", "sub") and len(made) == 1 and not kwargs and len(args) == 2:
+        found = _sum_of_two(tape, name, given, shape, where)
+        if found is not None:
+            return [found]
+    for builder in (_linear, _convolution, _pooling, _normalisation, _by_element) if one else ():
+        step = builder(Operation(tape, name, func, args, kwargs, first, value, shape))
+        if step is not None:
+            return [tape.algebra.through(step, value, shape, where)]
+    if name in _AFFINE or (name in _AFFINE_IN_ONE and len(given) == 1):
+        if name.startswith("lp_pool") and float(_argument(args, kwargs, 1, "norm_type", 2)) != 1:
+            return [_unknown(name, where)] * len(made)
+        return linear_by_probing(tape, func, args, kwargs, made, where)
+    return [_unknown(name, where)] * len(made)
+
+
+def _passed(name: str, given: Any, value: Affine, made: Any, where: str) -> Value:
+    """What keeps its values under another shape or type."""
+    if name in DROPOUT and not torch.equal(given, made):
+        return Opaque(f"'{name}' is left on", "call it with training=self.training", where)
+    if made.ndim == 0 or made.shape[0] != given.shape[0] or made.numel() != given.numel():
+        return Opaque(f"'{name}' mixes the samples of a batch", "keep the first axis, that of the batch", where)
+    exact = made.dtype in (torch.float32, torch.float64) or (value.spikes and made.dtype != torch.bool)
+    if not exact and made.dtype != given.dtype:
+        return Opaque(f"'{name}' rounds values to {made.dtype}", "keep float32, or float64", where)
+    return value.reshaped(tuple(made.shape[1:]))
+
+
+def _sum_of_two(tape: Tape, name: str, given: Any, shape: tuple[int, ...], where: str) -> Affine | None:
+    (_, a), (_, b) = given
+    if a.shape != b.shape or a.shape != shape:
+        return None
+    if name == "sub":
+        key = ("minus", b.size)
+        if key not in tape.cache:
+            tape.cache[key] = LinearStep(diagonal(-np.ones(b.size)), roundings=0)
+        b = tape.algebra.through(tape.cache[key], b, shape, where)
+    return tape.algebra.total((a, b), shape, where)
+
+
+def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str, default: Any = None) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name, default)
+
+
+def array(tensor: Any) -> Real:
+    """A constant tensor in float64."""
+    return np.array(tensor.detach().cpu().double().numpy(), np.float64)
+
+
+def _cached(tape: Tape, key: tuple[Any, ...], make: Callable[[], LinearStep]) -> LinearStep:
+    key = tuple(content(tape, k) if isinstance(k, torch.Tensor) else k for k in key)
+    if key not in tape.cache:
+        tape.cache[key] = make()
+    found: LinearStep = tape.cache[key]
+    return found
+
+
+def content(tape: Tape, tensor: Any) -> tuple[Any, ...]:
+    """A key by which constants of the same values are the same."""
+    if id(tensor) in tape.names:
+        return "parameter", tape.names[id(tensor)], tensor._version
+    values = tensor.detach().cpu().contiguous()
+    return tuple(values.shape), str(values.dtype), hash(values.numpy().tobytes()), float(values.double().sum())
+
+
+def label(tape: Tape, weight: Any) -> tuple[str, ...]:
+    """The name of the layer that a weight belongs to, or of the weight where it is the module's own."""
+    name = tape.names.get(id(weight), "")
+    return (name.rpartition(".")[0] or name,) if name else ()
+
+
+def _linear(op: Operation) -> LinearStep | None:
+    tape, name, args, kwargs, given, value = op.tape, op.name, op.args, op.kwargs, op.given, op.value
+    weight, bias = _argument(args, kwargs, 1, "weight"), _argument(args, kwargs, 2, "bias")
+    if name != "linear" or args[0] is not given or len(value.shape) != 1:
+        return None
+
+    def make() -> LinearStep:
+        matrix = array(weight)
+        return LinearStep(matrix, None if bias is None else array(bias), matrix.shape[1] + 1, label(tape, weight))
+
+    return _cached(tape, ("linear", weight, bias), make)
+
+
+def _convolution(op: Operation) -> LinearStep | None:
+    tape, name, args, kwargs, given, value, shape = op.tape, op.name, op.args, op.kwargs, op.given, op.value, op.shape
+    if name not in ("conv1d", "conv2d") or args[0] is not given or len(value.shape) != int(name[4]) + 1:
+        return None
+    weight, bias = _argument(args, kwargs, 1, "weight"), _argument(args, kwargs, 2, "bias")
+    axes = len(value.shape) - 1
+    stride, padding, dilation, groups = (
+        _argument(args, kwargs, 3 + k, key, default)
+        for k, (key, default) in enumerate((("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)))
+    )
+
+    def make() -> LinearStep:
+        kernel = array(weight)
+        spread = _all_axes(dilation, axes)
+        if padding == "same":
+            whole = [d * (k - 1) for d, k in zip(spread, kernel.shape[2:], strict=True)]
+            sides: Any = [(w // 2, w - w // 2) for w in whole]
+        else:
+            sides = [(p, p) for p in _all_axes(0 if padding == "valid" else padding, axes)]
+        made = ConvWeight(kernel, value.shape, _all_axes(stride, axes), sides, spread, int(groups))
+        if made.shape_out != shape:
+            raise UnsupportedError(f"'{name}' gives {shape}, where its numbers say {made.shape_out}")
+        each = None if bias is None else np.repeat(array(bias), math.prod(shape[1:]))
+        return LinearStep(made, each, math.prod(kernel.shape[1:]) + 1, label(tape, weight))
+
+    key = ("conv", weight, bias, value.shape, str(stride), str(padding), str(dilation), groups)
+    return _cached(tape, key, make)
+
+
+def _all_axes(number: Any, axes: int) -> list[int]:
+    values = [int(k) for k in number] if isinstance(number, tuple | list) else [int(number)]
+    return values * axes if len(values) == 1 else values
+
+
+def _pooling(op: Operation) -> LinearStep | None:
+    tape, name, args, kwargs, given, value, shape = op.tape, op.name, op.args, op.kwargs, op.given, op.value, op.shape
+    if name not in ("avg_pool1d", "avg_pool2d", "lp_pool1d", "lp_pool2d") or args[0] is not given:
+        return None
+    total, axes = name.startswith("lp"), int(name[-2])
+    if len(value.shape) != axes + 1 or (total and float(_argument(args, kwargs, 1, "norm_type", 2)) != 1):
+        return None
+    at = 2 if total else 1
+    size = _argument(args, kwargs, at, "kernel_size")
+    stride = _argument(args, kwargs, at + 1, "stride") or size
+    padding = 0 if total else _argument(args, kwargs, 3, "padding", 0)
+    sizes, sides = _all_axes(size, axes), _all_axes(padding, axes)
+    divisor = None if total or axes == 1 else _argument(args, kwargs, 6, "divisor_override")
+    counted = total or _argument(args, kwargs, 5, "count_include_pad", True) or not any(sides)
+    if divisor is not None or not counted:
+        return None
+
+    def make() -> LinearStep:
+        each = 1.0 if total else 1.0 / math.prod(sizes)
+        strides = tuple(_all_axes(stride, axes))
+        made = ConvWeight.pooling(each, tuple(sizes), value.shape, strides, [(p, p) for p in sides])
+        return LinearStep(made, None, math.prod(sizes) + 1)
+
+    step = _cached(tape, (name, value.shape, str(size), str(stride), str(padding)), make)
+    return step if math.prod(step.matrix.shape_out) == math.prod(shape) else None  # ceil_mode has more of them
+
+
+def _normalisation(op: Operation) -> LinearStep | None:
+    tape, name, args, kwargs, given, value, shape = op.tape, op.name, op.args, op.kwargs, op.given, op.value, op.shape
+    if name != "batch_norm" or args[0] is not given:
+        return None
+    mean, variance, weight, bias = (
+        _argument(args, kwargs, 1 + k, key) for k, key in enumerate(("running_mean", "running_var", "weight", "bias"))
+    )
+    if mean is None or _argument(args, kwargs, 5, "training", False):
+        raise UnsupportedError("a batch normalisation without running statistics, which mixes the samples of a batch")
+    eps = float(_argument(args, kwargs, 7, "eps", 1e-5))
+
+    def make() -> LinearStep:
+        gain = 1.0 / np.sqrt(array(variance) + eps)
+        gain = gain if weight is None else gain * array(weight)
+        offset = -array(mean) * gain + (0.0 if bias is None else array(bias))
+        spread = math.prod(shape[1:])
+        return LinearStep(diagonal(np.repeat(gain, spread)), np.repeat(offset, spread), 8)
+
+    return _cached(tape, ("norm", mean, variance, weight, bias, eps, value.shape), make)
+
+
+def _by_element(op: Operation) -> LinearStep | None:
+    """A constant factor or offset: what the operation makes of zeros and ones says which."""
+    tape, name, func, args, kwargs, given, value, shape = (
+        op.tape,
+        op.name,
+        op.func,
+        op.args,
+        op.kwargs,
+        op.given,
+        op.value,
+        op.shape,
+    )
+    if name not in _ELEMENTWISE or shape != value.shape or kwargs:
+        return None
+    if name in ("div", "divide", "true_divide") and args[0] is not given:
+        return None
+    rest = (a for a in args if a is not given)
+    others = tuple(content(tape, a) if isinstance(a, torch.Tensor) else str(a) for a in rest)
+    turned = args[0] is given
+    key = ("element", name, others, turned, shape)
+    if key not in tape.cache:
+
+        def of(filled: float) -> Real:
+            probe = torch.full((len(given), *shape), filled, dtype=torch.float64)
+            swapped = [probe if a is given else a.clone() if isinstance(a, torch.Tensor) else a for a in args]
+            rows = array(func(*swapped)).reshape(len(given), -1)
+            if np.any(rows != rows[:1]):
+                raise UnsupportedError(f"'{name}' with a constant that differs between the samples of a batch")
+            return np.asarray(rows[0], np.float64)
+
+        zero = of(0.0)
+        if name in ("mul", "multiply", "div", "divide", "true_divide", "neg", "negative"):
+            # 1 / c is rounded, which the bound counts.
+            step = LinearStep(diagonal(of(1.0)), None, 2)
+        else:
+            minus = bool(of(1.0)[0] < zero[0])
+            step = LinearStep(diagonal(-np.ones(value.size)) if minus else None, zero, 1)
+        tape.cache[key] = step
+    found: LinearStep = tape.cache[key]
+    return found

@@ -1,0 +1,128 @@
+"""The matrix of an operation that is affine by its definition: what it makes of unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from ssdp_hw.conversion.torch.affine import Affine, LinearStep
+from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.errors import UnsupportedError
+
+# Values that one evaluation of the operation may give, 8 bytes each.
+_CHUNK = 1 << 22
+
+
+def linear_by_probing(
+    tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
+) -> list[Any]:
+    """What an operation that is jointly affine in its arguments makes of them, one value a tensor that it made.
+
+    Every argument that depends on spikes is given the unit vectors of a sample in turn, as a batch, the others
+    zeros. That samples do not mix, and that it is affine on random values, is tested.
+
+    Raises:
+        UnsupportedError: the operation mixes samples or is not affine, or a constant beside it differs between
+            samples.
+    """
+    given: list[tuple[Any, Affine]] = []
+    for t in tensors_in((args, kwargs)):
+        value = tape.value_before(t)
+        if isinstance(value, Affine) and not any(t is other for other, _ in given):
+            given.append((t, value))
+    batch, shapes = given[0][0].shape[0], [tuple(t.shape[1:]) for t in made]
+
+    def run(rows: list[Any]) -> list[Any]:
+        replaced = {id(t): row for (t, _), row in zip(given, rows, strict=True)}
+        depth = {t.ndim for t, _ in given}
+
+        def put(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return replaced[id(value)] if id(value) in replaced else _for_batch(value, batch, len(rows[0]), depth)
+            if isinstance(value, tuple | list):
+                return type(value)(put(v) for v in value)
+            return {k: put(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+        found = list(tensors_in(func(*put(args), **put(kwargs))))
+        if [tuple(f.shape) for f in found] != [(len(rows[0]), *shape) for shape in shapes]:
+            raise UnsupportedError(f"{where}: an operation that mixes the samples of a batch, or names their number")
+        return [f.reshape(len(rows[0]), -1) for f in found]
+
+    zero = [row.numpy()[0] for row in run([torch.zeros(1, *t.shape[1:], dtype=torch.float64) for t, _ in given])]
+    taken = tuple(tuple(t.shape[1:]) for t, _ in given)
+    key = (getattr(func, "__name__", ""), where, taken, tuple(shapes), _key(args, kwargs))
+    if key not in tape.cache:
+        widest = max(made[0][0].numel(), 1)
+        tape.cache[key] = (
+            [
+                [
+                    sp.csr_array(sp.vstack(parts).T)
+                    for parts in zip(*_unit_rows(run, given, k, zero, widest), strict=True)
+                ]
+                for k in range(len(given))
+            ],
+            given,
+        )
+    matrices = tape.cache[key][0]
+    _tested(run, given, matrices, zero, where)
+    results = []
+    for index, shape in enumerate(shapes):
+        parts = []
+        for (_, argument), found in zip(given, matrices, strict=True):
+            fan = int(np.max(np.diff(found[index].indptr), initial=0))
+            parts.append(tape.algebra.through(LinearStep(found[index], None, fan + 1), argument, shape, where))
+        constant = Affine(shape, {}, zero[index], np.abs(zero[index]), where=where)
+        parts += [constant] if zero[index].any() else []
+        results.append(parts[0] if len(parts) == 1 else tape.algebra.total(parts, shape, where))
+    return results
+
+
+def _key(args: Any, kwargs: Any) -> str:
+    def text(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return id(value) if value.requires_grad else tuple(value.shape)
+        if isinstance(value, tuple | list):
+            return [text(v) for v in value]
+        return {k: text(v) for k, v in value.items()} if isinstance(value, dict) else repr(value)
+
+    return str(text((args, kwargs)))
+
+
+def _for_batch(value: Any, batch: int, rows: int, depth: set[int]) -> Any:
+    """A constant beside the batch, in float64: one that has a row a sample must have the same in each."""
+    value = value.detach().double() if value.is_floating_point() else value.detach().clone()
+    if value.ndim in depth and value.ndim > 1 and value.shape[0] == batch and batch > 1:
+        if not torch.equal(value, value[:1].expand_as(value)):
+            raise UnsupportedError("a constant that differs between the samples of a batch")
+        return value[:1].expand(rows, *value.shape[1:])
+    return value
+
+
+def _unit_rows(run: Callable[..., Any], given: Any, k: int, zero: Any, widest: int) -> Iterator[list[Any]]:
+    """What the operation makes of the unit vectors of one argument, less what it makes of zeros."""
+    size = given[k][1].size
+    step = max(1, _CHUNK // max(widest, size))
+    for begin in range(0, size, step):
+        count = min(step, size - begin)
+        rows = [torch.zeros(count, *t.shape[1:], dtype=torch.float64) for t, _ in given]
+        rows[k].reshape(count, -1)[torch.arange(count), begin + torch.arange(count)] = 1.0
+        yield [sp.csr_array(found.numpy() - z) for found, z in zip(run(rows), zero, strict=True)]
+
+
+def _tested(run: Callable[..., Any], given: Any, matrices: Any, zero: Any, where: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.rand(3, *t.shape[1:], generator=generator, dtype=torch.float64) * 4 - 2 for t, _ in given]
+    found = run(rows)
+    turned = run([row[[2, 0]] for row in rows])
+    for index, out in enumerate(found):
+        expected = zero[index] + sum(
+            (m[index] @ row.reshape(3, -1).numpy().T).T for m, row in zip(matrices, rows, strict=True)
+        )
+        if not np.allclose(out.numpy(), expected, rtol=1e-9, atol=1e-9):
+            raise UnsupportedError(f"{where}: the operation is not linear in what depends on the input")
+        if not torch.allclose(turned[index], out[[2, 0]], rtol=1e-9, atol=1e-9):
+            raise UnsupportedError(f"{where}: the operation mixes the samples of a batch")

@@ -1,0 +1,202 @@
+"""A torch module read by recording its own runs: one step that repeats, found alike in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import as_size
+from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.conversion.torch.folding import FoldedPopulation, folded, same_step
+from ssdp_hw.conversion.torch.network import Layout
+from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
+from ssdp_hw.conversion.torch.values import Opaque, Readout, populations_of, words
+from ssdp_hw.errors import ParameterError, UnsupportedError
+
+Real = NDArray[np.float64]
+
+# Steps of a run by which a module is read where the caller gives the shape of one sample.
+_STEPS = 8
+# Rounding of numbers in float32.
+_FLOAT32 = 2.0**-22
+# Buffers that hold the state of a run, or count batches of training.
+_STATE = words("mem syn spk reset_mechanism_val num_batches_tracked")
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a module was found to be.
+
+    Attributes:
+        runner: how it is run.
+        exact: the same in float64, or None.
+        sample: inputs as the runner takes them.
+        folded: its populations, and what drives them in every step.
+        layout: inputs and outputs.
+        notes: what to know, one sentence each.
+    """
+
+    runner: Runner
+    exact: Runner | None
+    sample: tuple[Any, ...]
+    folded: dict[str, FoldedPopulation]
+    layout: Layout
+    notes: list[str]
+
+    def run(self, inputs: tuple[Any, ...], *, exact: bool = False) -> tuple[Run, str]:
+        """A run on other inputs, and in what it does something else than was read; empty if in nothing.
+
+        In float64 numbers that the forward writes, such as 0.1, are others than in float32, within its rounding.
+        """
+        runner = self.exact if exact else self.runner
+        assert runner is not None
+        run = runner.run(tuple(x.double() for x in inputs) if exact else inputs)
+        found = folded(run.chains)
+        return run, same_step(self.folded, found, _FLOAT32) if exact else same_step(self.folded, found)
+
+
+def read_module(module: Any, sample: Any, dt: float, max_synapses: int) -> Reading:
+    """Read a module by recording its run on a sample, see :func:`ssdp_hw.from_torch`.
+
+    Raises:
+        UnsupportedError: it cannot be run, or does what cannot be expressed, with the source line.
+        ParameterError: a sample or parameter that makes no sense.
+    """
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    runner, taken = _runner(module, sample, dt, max_synapses, dtype)
+    inputs = _in_time(runner, taken)
+    run = runner.run(inputs)
+    found = folded(run.chains)
+    outputs, notes = _outputs(run, found)
+    _check_all_used(module, run)
+    sizes = {name: int(np.prod(_one(runner, x))) for name, x in zip(runner.names, inputs, strict=True)}
+    _check_inputs_used(found, sizes)
+    return Reading(runner, with_float64(runner, inputs), inputs, found, Layout(sizes, outputs, dt), notes)
+
+
+def _one(runner: Runner, x: Any) -> tuple[int, ...]:
+    return tuple(x.shape[1:] if runner.style.kind == "static" else x.shape[2:])
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
+        raise ParameterError(f"sample = {shape!r}: give a tensor, or the shape of one sample as a tuple")
+    return tuple(as_size(k, "sample: shape") for k in shape)
+
+
+def _runner(module: Any, sample: Any, dt: float, max_synapses: int, dtype: Any) -> tuple[Runner, tuple[Any, ...]]:
+    """How the module is run, and the sample that it takes."""
+    several = isinstance(sample, tuple | list) and bool(sample) and not isinstance(sample[0], int | float | np.integer)
+    given = tuple(sample) if several and not isinstance(sample, str) else (sample,)
+    if all(isinstance(x, torch.Tensor) for x in given):
+        tensors = tuple(x.detach().to(dtype) for x in given)
+        if any(x.ndim < 2 for x in tensors):
+            raise ParameterError("sample: a tensor has its batch first, or its steps and then its batch")
+        return Runner(module, tensors, dt, max_synapses), tensors
+    shapes = [_sizes(x) for x in given]
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*before: int) -> tuple[Any, ...]:
+        return tuple((torch.rand(*before, *s, generator=generator) < 0.4).to(dtype) for s in shapes)
+
+    try:
+        runner = Runner(module, random(2), dt, max_synapses)
+        if runner.style.kind != "loop":
+            return runner, random(2)
+    except UnsupportedError as error:
+        first = error
+        try:
+            return Runner(module, random(_STEPS, 2), dt, max_synapses), random(_STEPS, 2)
+        except UnsupportedError:
+            raise first from None
+    return Runner(module, random(_STEPS, 2), dt, max_synapses), random(_STEPS, 2)
+
+
+def _in_time(runner: Runner, sample: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The sample as (time, batch, *shape); for a module of one step, that sample and random spikes behind it."""
+    if runner.style.kind == "static":
+        return sample
+    if runner.style.kind == "loop":
+        if any(x.ndim < 3 for x in sample):
+            raise ParameterError("sample: a module that loops over time takes (time, batch, *shape)")
+        return tuple(x.transpose(0, 1).contiguous() if runner.style.axis else x for x in sample)
+    generator = torch.Generator().manual_seed(1)
+    rest = [(torch.rand(_STEPS - 1, *x.shape, generator=generator) < 0.4).to(x.dtype) for x in sample]
+    return tuple(torch.cat([x[None], more]) for x, more in zip(sample, rest, strict=True))
+
+
+def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, ...], list[str]]:
+    """Populations that the module returns, without those that only drive others; and notes."""
+    returned: dict[str, None] = {}
+    notes: dict[str, None] = {}
+    for tensor in returned_tensors(run):
+        value = run.tape.value(tensor)
+        if value is None:
+            continue
+        names = populations_of(value)
+        if names is None and isinstance(value, Affine):
+            names = _summed(value)
+        if names is None:
+            where = getattr(value, "where", "")
+            what = f"{value.what} ({value.advice})" if isinstance(value, Opaque) else "it computes something of them"
+            raise UnsupportedError(
+                f"{where}: the module returns something else than spikes and voltages of its neurons: {what}; return "
+                "those, or put neurons behind the last layer, for example Norse's LIBoxCell as a readout"
+            )
+        returned |= dict.fromkeys(n for n in names if n in found)
+        if isinstance(value, Readout) or (isinstance(value, Affine) and not value.spikes):
+            known = ", ".join(f"'{n}'" for n in names)
+            notes[f"the module returns a sum over steps or the like of {known}; the network gives what they send"] = (
+                None
+            )
+    if not returned:
+        raise UnsupportedError("the module returns no spikes or voltages of its neurons: it has no neurons behind it")
+    drives = {source for name, p in found.items() for source, _ in p.terms if source != name}
+    outputs = tuple(n for n in returned if n not in drives) or tuple(returned)
+    return outputs, list(notes)
+
+
+def _summed(value: Affine) -> tuple[str, ...] | None:
+    """Sources of a sum or mean over steps of their spikes."""
+    names = {name for name, _ in value.terms}
+    factors = [_factor(w.matrix) for w in value.terms.values()]
+    alike = None not in factors and len(set(factors)) == 1
+    summed = alike and (factors[0] == 1 or len(value.terms) > len(names))
+    return tuple(names) if summed and not value.constant.any() else None
+
+
+def _factor(matrix: Any) -> float | None:
+    """The factor of a matrix that multiplies all values by one; None if it does anything else."""
+    if matrix is None:
+        return 1.0
+    size = matrix.shape[0]
+    if not sp.issparse(matrix) or matrix.shape != (size, size) or matrix.nnz != size:
+        return None
+    diagonal = matrix.diagonal()
+    return float(diagonal[0]) if np.all(diagonal == diagonal[0]) else None
+
+
+def _check_all_used(module: Any, run: Run) -> None:
+    """Every parameter and buffer of the module is one that an operation or a layer of neurons took."""
+    missing = [
+        name
+        for name, tensor in (*module.named_parameters(), *module.named_buffers())
+        if id(tensor) not in run.tape.used and name.rpartition(".")[2] not in _STATE
+    ]
+    if missing:
+        raise UnsupportedError(
+            f"the forward of {type(module).__name__} does not use {', '.join(missing[:8])}; leave out what is unused"
+        )
+
+
+def _check_inputs_used(found: dict[str, FoldedPopulation], sizes: dict[str, int]) -> None:
+    sources = {source for p in found.values() for source, _ in p.terms}
+    unused = [name for name in sizes if name not in sources]
+    if unused:
+        raise UnsupportedError(f"the module does not use its input {', '.join(unused)}")

@@ -1,0 +1,198 @@
+"""The recording of a module's run: every operation of torch, seen as it happens, with what each tensor is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from ssdp_hw.conversion.nir.linear import Budget
+from ssdp_hw.conversion.torch.affine import Algebra
+from ssdp_hw.conversion.torch.values import Opaque, Sequence, Value, words
+from ssdp_hw.errors import UnsupportedError
+
+# Operations that hand a value of a tensor to Python, which may then decide by it.
+_READING = words(
+    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ equal allclose is_nonzero "
+    "__contains__ data_ptr untyped_storage"
+)
+# Operations whose results tell of a tensor's kind or shape, or which are printed, and so carry no value.
+_SILENT = words(
+    "__repr__ __format__ __str__ __hash__ __len__ size dim numel stride is_floating_point is_complex "
+    "storage_offset is_contiguous get_device type element_size ndimension register_hook _set_grad_enabled "
+    "set_grad_enabled has_torch_function"
+)
+_FOREIGN = tuple(
+    os.sep + os.path.join("site-packages", name) + os.sep for name in ("torch", "snntorch", "norse", "sinabs")
+)
+
+
+_OWN = os.path.dirname(os.path.abspath(__file__))
+
+
+class Tape(TorchFunctionMode):  # type: ignore[misc]
+    """Says of every tensor of a run what it is; what it does not know is a constant.
+
+    Args:
+        module: the module that is run, whose parameters bear its names.
+        budget: synapses that products of matrices may make.
+        interpret: what an operation makes of its arguments, see :mod:`ssdp_hw.conversion.torch.operations`.
+
+    Attributes:
+        names: name of every parameter and buffer, by ``id``.
+        layers: name of every module in it, by ``id``.
+        used: ids of the tensors that an operation took.
+        foreign: tensors that no recorded operation made and that are no parameters.
+    """
+
+    def __init__(self, module: Any, budget: Budget, interpret: Callable[..., Any]) -> None:
+        super().__init__()
+        self.algebra = Algebra(budget)
+        self.names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
+        self.layers = {id(m): name for name, m in module.named_modules()}
+        self.used: set[int] = set()
+        self.foreign: dict[int, Any] = {}
+        self.cache: dict[Any, Any] = {}
+        self.before: dict[int, Value | None] = {}
+        self._interpret = interpret
+        self._paused = 0
+        # A tensor is kept, so that its id stays its own, with its version, the writes to its memory, and its value.
+        self._known: dict[int, tuple[Any, int, int, Value | None]] = {}
+        self._writes: dict[int, int] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation, and note what it made."""
+        kwargs = kwargs or {}
+        if self._paused:
+            return func(*args, **kwargs)
+        name = name_of(func)
+        taken = list(tensors_in((args, kwargs)))
+        before = {id(t): self.value(t) for t in taken}
+        depends = [value for value in before.values() if value is not None]
+        if depends and name in _READING:
+            raise UnsupportedError(
+                f"{self.where()}: '{name}' hands the value of a tensor that depends on the input to Python, where it "
+                "cannot be followed; leave it out of forward (checks and printing too)"
+            )
+        in_place = name.startswith("__i") or (name.endswith("_") and not name.startswith("__"))
+        seen = args
+        if depends and in_place and isinstance(args[0], torch.Tensor):
+            kept = args[0].clone()  # what it held before it is overwritten
+            before[id(kept)] = before[id(args[0])]
+            seen = (kept, *args[1:])
+        out = func(*args, **kwargs)
+        made = list(tensors_in(out))
+        if name == "__setitem__":
+            self._assigned(args, depends, before)
+            return out
+        if not made or name in _SILENT:
+            return out
+        self.used |= {id(t) for t in taken}
+        if "out" in kwargs or in_place:
+            self._written(made[0])
+        values = [None] * len(made)
+        if depends:
+            self.before = before
+            values = self._interpret(self, name, func, seen, kwargs, out, self.where())
+        for t, value in zip(made, values, strict=True):
+            self.note(t, value)
+        return out
+
+    def value_before(self, tensor: Any) -> Value | None:
+        """What an argument of the operation that is being interpreted was before it."""
+        return self.before[id(tensor)] if id(tensor) in self.before else self.value(tensor)
+
+    def note(self, tensor: Any, value: Value | None) -> None:
+        """Say what a tensor is."""
+        self._known[id(tensor)] = (tensor, tensor._version, self._writes.get(_memory(tensor), 0), value)
+
+    def value(self, tensor: Any) -> Value | None:
+        """What a tensor is; None if it is a constant."""
+        found = self._known.get(id(tensor))
+        writes = self._writes.get(_memory(tensor), 0)
+        if found is None:
+            if id(tensor) not in self.names:
+                self.foreign[id(tensor)] = tensor
+        elif found[2] == writes and (found[3] is None or found[1] == tensor._version):
+            return found[3]
+        if not writes and (found is None or found[3] is None):
+            return None
+        return Opaque(
+            "a tensor is changed in place, through another one that shares its memory",
+            "write the new value to a tensor of its own",
+            self.where(),
+        )
+
+    def _written(self, tensor: Any) -> None:
+        memory = _memory(tensor)
+        self._writes[memory] = self._writes.get(memory, 0) + 1
+
+    def _assigned(self, args: Any, depends: list[Value], before: dict[int, Value | None]) -> None:
+        """``x[step] = value``: a recording that is filled step by step, or an assignment that cannot be followed."""
+        target, index, given = args[0], args[1], args[2]
+        held, where = before[id(target)], self.where()
+        made: Value | None = None
+        if depends:
+            value = before[id(given)] if isinstance(given, torch.Tensor) else None
+            steps = held.steps if isinstance(held, Sequence) else () if held is None else None
+            if steps is not None and index == len(steps) and value is not None and given.shape == target.shape[1:]:
+                made = Sequence((*steps, value), 0, where)
+            else:
+                made = Opaque("values are assigned to a part of a tensor", "write x = torch.cat(...) or a sum", where)
+        self._written(target)
+        self.note(target, made)
+
+    def where(self) -> str:
+        """File and line of the innermost code of the module that is neither torch's nor a framework's.
+
+        Where the module has none, it is the name of the innermost layer.
+        """
+        frame, layer = sys._getframe(1), ""
+        while frame is not None:
+            name, function = frame.f_code.co_filename, frame.f_code.co_name
+            if name.startswith(_OWN) and function in ("_called", "_in_order"):
+                break
+            owner = frame.f_locals.get("self") if function == "forward" else None
+            if not layer and id(owner) in self.layers:
+                layer = f"layer '{self.layers[id(owner)]}' ({type(owner).__name__})"
+            if not name.startswith((_OWN, "<frozen")) and not any(part in name for part in _FOREIGN):
+                return f"{os.path.basename(name)}:{frame.f_lineno} ({function})"
+            frame = frame.f_back  # type: ignore[assignment]
+        return layer or "in torch"
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Record nothing, within a layer of neurons."""
+        self._paused += 1
+        try:
+            yield
+        finally:
+            self._paused -= 1
+
+
+def _memory(tensor: Any) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def name_of(func: Any) -> str:
+    """The name of an operation; ``get T`` for an attribute."""
+    name = getattr(func, "__name__", str(func))
+    if name == "__get__":
+        return f"get {getattr(func.__self__, '__name__', '?')}"
+    return str(name)
+
+
+def tensors_in(value: Any) -> Iterator[Any]:
+    """The tensors of nested tuples, lists and dicts, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))

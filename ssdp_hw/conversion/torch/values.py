@@ -1,0 +1,91 @@
+"""What else a tensor of a recorded run can be, beside an affine function of spikes and a constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.errors import UnsupportedError
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a set of names."""
+    return frozenset(text.split())
+
+
+@dataclass(frozen=True, eq=False)
+class Voltage:
+    """A state that a layer of neurons left behind: its voltage, current or spikes.
+
+    Attributes:
+        population: whose.
+        step: the step that left it.
+        field: its name in the layer, for example ``mem``.
+        fires: whether the field holds the spikes.
+        where: source line of the call.
+    """
+
+    population: str
+    step: int
+    field: str
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One value a step, along an axis of the tensor.
+
+    Attributes:
+        steps: the values in order of time.
+        axis: that of time, 0 or 1; the other of these two is the batch.
+        where: source line of the operation that made it.
+    """
+
+    steps: tuple[Any, ...]
+    axis: int
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """A sum, mean or choice over the steps of what populations sent: nothing that a neuron can be driven by."""
+
+    populations: tuple[str, ...]
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """Something that depends on the input, and that no network of this toolkit can be made to compute.
+
+    Attributes:
+        what: the operation in words.
+        advice: what to write instead.
+        where: its source line.
+    """
+
+    what: str
+    advice: str
+    where: str
+
+    def error(self, used: str) -> UnsupportedError:
+        """The refusal, where ``used`` says what needs the value."""
+        return UnsupportedError(f"{self.where}: {self.what}, and {used}; {self.advice}")
+
+
+Value: TypeAlias = Affine | Voltage | Sequence | Readout | Opaque
+
+
+def populations_of(value: Any) -> tuple[str, ...] | None:
+    """Populations whose spikes or states a value is, as they are or joined over time; None if it is anything else."""
+    if isinstance(value, Voltage):
+        return (value.population,)
+    if isinstance(value, Readout):
+        return value.populations
+    if isinstance(value, Affine):
+        return tuple(name for name, _ in value.terms) if value.spikes else None
+    if isinstance(value, Sequence):
+        found = [populations_of(step) for step in value.steps]
+        return None if None in found else tuple(dict.fromkeys(name for names in found for name in names or ()))
+    return None

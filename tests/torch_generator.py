@@ -1,0 +1,138 @@
+"""Random torch modules: forwards put together of what converts, and, where asked for, one operation that does not."""
+
+import random
+
+import snntorch as snn
+import torch
+from torch import nn
+from torch.nn import functional
+
+# What no network can be made to do; each acts on the input of a layer (h), or on its voltage (m).
+OUTSIDE = {
+    "relu": lambda h, t: torch.relu(h),
+    "clamp": lambda h, t: h.clamp(max=0.3),
+    "square": lambda h, t: h * h,
+    "sigmoid": lambda h, t: torch.sigmoid(h) - 0.5,
+    "abs": lambda h, t: h.abs(),
+    "maximum": lambda h, t: torch.maximum(h, h.flip(1)),
+    "a step that differs": lambda h, t: h * 2 if t == 3 else h,
+    "the batch's mean": lambda h, t: h - h.mean(0, keepdim=True),
+    "a comparison": lambda h, t: (h > 0.1).to(h.dtype),
+    "the softmax": lambda h, t: torch.softmax(h, 1),
+    "what the input decides": lambda h, t: h * 3 if bool(h.sum() > 0) else h,
+    "noise": lambda h, t: h + 0.1 * torch.randn_like(h),
+    "an index that the input gives": lambda h, t: h.gather(1, h.argsort(1)),
+    "where": lambda h, t: torch.where(h > 0, h, h * 0.5),
+}
+STATES = {
+    "a voltage that is clamped": lambda m: m.clamp(min=-0.1),
+    "a voltage that decays again": lambda m: m * 0.9,
+    "a voltage that is reset": lambda m: torch.zeros_like(m),
+}
+
+
+class Generated(nn.Module):
+    """A forward of 2 to 4 layers over time, which a seed decides; ``outside`` names what it does besides."""
+
+    def __init__(self, seed: int, outside: str | None = None):
+        super().__init__()
+        rng = random.Random(seed)
+        torch.manual_seed(seed)
+        self.calls, self.outside = [], outside
+        self.width = rng.choice((6, 8))
+        count = rng.randint(2, 4)
+        self.at = rng.randrange(count)
+        self.plan = [self._layer(rng, k) for k in range(count)]
+        self.linear = nn.ModuleList(nn.Linear(self.width, self.width, bias=rng.random() < 0.7) for _ in range(count))
+        self.recurrent = nn.ModuleList(nn.Linear(self.width, self.width, bias=False) for _ in range(count))
+        self.norm = nn.BatchNorm1d(self.width)
+        self.norm.running_mean.uniform_(-0.2, 0.2)
+        self.norm.running_var.uniform_(0.5, 2.0)
+        for layer in (*self.linear, *self.recurrent):
+            layer.weight.data.mul_(2.0)
+        self.neurons = nn.ModuleList(self._neurons(rng) for _ in range(count))
+        # What is not used is not there: from_torch refuses parameters that nothing uses.
+        used = {op for layer in self.plan for op in layer["ops"]}
+        self.recurrent = nn.ModuleDict(
+            {str(k): self.recurrent[k] for k, layer in enumerate(self.plan) if "recurrent" in layer["ops"]}
+        )
+        if "norm" not in used:
+            del self.norm
+        shared = [k for k, layer in enumerate(self.plan) if "shared" in layer["ops"]]
+        self.linear = nn.ModuleDict({str(k): self.linear[k] for k in range(count) if k not in shared or k == 0})
+
+    def _layer(self, rng, k):
+        ops = [
+            op
+            for op in ("factor", "offset", "view", "pool", "norm", "recurrent", "inhibition", "parts", "initial")
+            if rng.random() < 0.25
+        ]
+        if k and rng.random() < 0.5:
+            ops.append(rng.choice(("residual", "branch", "skip")))
+        if k and rng.random() < 0.2:
+            ops.append("shared")
+        return {"ops": ops, "factor": rng.uniform(0.5, 2.0), "offset": rng.uniform(-0.1, 0.2)}
+
+    def _neurons(self, rng):
+        beta = torch.rand(self.width) * 0.6 + 0.3 if rng.random() < 0.3 else rng.uniform(0.3, 0.95)
+        threshold = rng.uniform(0.5, 1.2)
+        kind = rng.choice(("leaky", "leaky", "zero", "synaptic"))
+        if kind == "synaptic":
+            return snn.Synaptic(alpha=rng.uniform(0.2, 0.8), beta=beta, threshold=threshold)
+        return snn.Leaky(beta=beta, threshold=threshold, reset_mechanism="zero" if kind == "zero" else "subtract")
+
+    def forward(self, x):
+        """``x`` of shape (time, batch, width); the spikes of the last layer."""
+        self.calls.append(1)
+        batch, sent = x.shape[1], []
+        states = [None] * len(self.plan)
+        last = [x.new_zeros(batch, self.width) for _ in self.plan]
+        for t in range(len(x)):
+            now = [x[t]]
+            for k, layer in enumerate(self.plan):
+                h = self._current(k, layer["ops"], layer, now, last)
+                if k == self.at and self.outside in OUTSIDE:
+                    h = OUTSIDE[self.outside](h, t)
+                spikes, states[k] = self._fired(k, layer["ops"], h, states[k])
+                if k == self.at and self.outside in STATES:
+                    states[k] = (*states[k][:-1], STATES[self.outside](states[k][-1]))
+                now.append(spikes.to(x.dtype))
+            last = now[1:]
+            sent.append(now[-1])
+        return torch.stack(sent)
+
+    def _current(self, k, ops, layer, now, last):
+        h = self.linear["0" if "shared" in ops else str(k)](now[-1])
+        if "residual" in ops:
+            h = h + now[-1]
+        if "branch" in ops:
+            h = h - 0.5 * now[0]
+        if "skip" in ops:
+            h += now[max(0, k - 1)][:, torch.arange(self.width).flip(0)]
+        if "factor" in ops:
+            h = h * layer["factor"]
+        if "offset" in ops:
+            h = layer["offset"] - h
+        if "view" in ops:
+            h = h.view(len(h), 2, -1).transpose(1, 2).flatten(1)
+        if "pool" in ops:
+            h = h + functional.avg_pool1d(h[:, None], 2).repeat_interleave(2, 2).reshape(len(h), -1)
+        if "norm" in ops:
+            h = self.norm(h)
+        if "parts" in ops:
+            h = torch.cat([h[:, 3:], h[:, :3]], 1)
+        if "recurrent" in ops:
+            h = h + self.recurrent[str(k)](last[k])
+        if "inhibition" in ops:
+            h = h - 0.3 * (last[k].sum(1, keepdim=True) - last[k])
+        return h
+
+    def _fired(self, k, ops, h, state):
+        neurons = self.neurons[k]
+        if state is None:
+            state = neurons.reset_mem()
+            state = state if isinstance(state, tuple) else (state,)
+            if "initial" in ops:
+                state = (*(torch.zeros_like(h) for _ in state[1:]), torch.full_like(h, 0.25))
+        spikes, *state = neurons(h, *state)
+        return spikes, tuple(state)
