@@ -10,6 +10,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, Pairing
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.rules.local import GATE_MAX
 
 STEPS = 20
 
@@ -196,6 +197,19 @@ def test_the_integer_gate_is_the_float_gate(k, mean, deviation, pre, post, bits,
     slope = abs(k) * a * b / (deviation * pre * post)
     limit = max(pre * post * 2 / 2**62, 2.0**-14)
     assert abs(fixed(a, b) / 2**bits - wanted) <= 1.5 / 2**bits + slope * limit
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gates_at_the_ends_of_the_floats(sign):
+    """A slope below every register is none; one above all opens or closes the gate at the first pair."""
+    for k in (1e-302, 5e-324):
+        flat = fixed_gate(Gate(k=sign * k, mean=0.0, deviation=0.5), 4, 413, 4)
+        assert [flat(0, 0), flat(4, 413)] == [16, 16]
+    for deviation in (1e-302, 5e-324):
+        steep = fixed_gate(Gate(k=sign, mean=0.0, deviation=deviation), 4, 413, 4)
+        assert [steep(0, 0), steep(1, 1), steep(4, 413)] == [16, *[int(GATE_MAX) << 4 if sign > 0 else 0] * 2]
+        ends = fixed_gate(Gate(k=sign, mean=0.5, deviation=deviation), 4, 413, 4)
+        assert ends.offset == (-(2**31) if sign > 0 else 2**31 - 1)
 
 
 def test_gates_out_of_range():

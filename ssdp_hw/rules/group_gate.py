@@ -71,12 +71,12 @@ def fixed_gate(gate: Gate, pre: int, post: int, gate_bits: int = 8) -> FixedGate
     """The integer gate nearest to a float one, for populations of ``pre`` and ``post`` neurons."""
     one = 1 << gate_bits
     per_pair = one * gate.k / (gate.deviation * pre * post)
-    offset = round(one * (1.0 - gate.k * gate.mean / gate.deviation))
-    offset = max(-(2**31), min(offset, 2**31 - 1))
+    # Values are limited before they are rounded, since a gate of any float may overflow to infinity here.
+    offset = round(max(-(2.0**31), min(one * (1.0 - gate.k * gate.mean / gate.deviation), 2.0**31 - 1)))
     if per_pair == 0:
         return FixedGate(offset=offset, slope=0, shift=0, gate_bits=gate_bits)
     # The largest slope whose products fit, so that it is rounded least.
     largest = min(_SLOPE_MAX, (2**62 - 1) // (pre * post))
-    shift = max(0, min(math.floor(math.log2(largest / abs(per_pair))), _SHIFT_MAX))
-    slope = max(-largest, min(round(per_pair * 2.0**shift), largest))
+    shift = math.floor(math.log2(max(1.0, min(largest / abs(per_pair), 2.0**_SHIFT_MAX))))
+    slope = round(max(-largest, min(per_pair * 2.0**shift, largest)))
     return FixedGate(offset=offset, slope=slope, shift=shift, gate_bits=gate_bits)
