@@ -53,7 +53,7 @@ test: install
 test-slow: install
 	$(PYTEST) -m "slow or more_examples" --hypothesis-profile all
 
-SEED ?= $(shell date +%s)
+test-random: SEED ?= $(shell date +%s)
 test-random: install
 	$(PYTEST) -m "hypothesis and not slow" --hypothesis-profile random --hypothesis-seed $(SEED)
 
@@ -65,8 +65,8 @@ lint: install
 bench: install
 	$(BIN)/python benchmarks/run.py "$(ONLY)"
 
-SEED := 0
-COUNT := 300
+mutants: SEED ?= 0
+mutants: COUNT ?= 300
 mutants: install
 	$(BIN)/python benchmarks/mutants.py --seed $(SEED) --count $(COUNT)
 
