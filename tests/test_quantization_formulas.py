@@ -11,6 +11,7 @@ import pytest
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.quantization.balance import balance_thresholds
+from ssdp_hw.quantization.peaks import calibrated_peaks
 from ssdp_hw.quantization.report import PopulationReport, ProjectionReport, QuantizationReport
 
 
@@ -291,3 +292,113 @@ def test_a_float_network_survives_the_way_to_integers_and_back():
     assert np.asarray(back.projections[0].weight) == pytest.approx(weight, abs=2 / 254)
     gain = back.coefficients("p").gain_u * back.coefficients("p").gain_v
     assert gain == pytest.approx(net.coefficients("p").gain_u * net.coefficients("p").gain_v, rel=1e-3)
+
+
+# Where one neuron differs from the others, or nothing is there to be rounded.
+
+
+def test_a_lost_leak_leaves_the_bias_as_it_is():
+    """A leak of 4096 / 100000 units rounds to none: there is no steady state to keep, so b stays."""
+    net = network([[1.0]], neuron=sh.LIF, tau_mem=1e5, v_leak=40.0, v_threshold=0.5)
+    p = sh.quantize(net, calibration=silent(net)).population("p")
+    assert p.dv[0] == 0
+    assert p.bias[0] == pytest.approx(40.0 / 1e5 * p.scale, abs=0.5 * 2**p.bias_exp)
+
+
+def test_the_error_of_a_bias_counts_where_another_neuron_has_none():
+    net = network([[1.0], [1.0]], bias=[0.3, 0.0], v_threshold=4.0)
+    fixed = sh.quantize(net, calibration=silent(net))
+    p = fixed.population("p")
+    wanted = np.array([0.3, 0.0]) * p.scale
+    assert fixed.report.populations[0].bias_error == pytest.approx(np.abs(p.bias - wanted).max() / wanted[0], abs=1e-12)
+    assert np.abs(p.bias - wanted).max() > 0
+
+
+def test_readouts_have_no_threshold():
+    net = network([[1.0]], neuron=sh.I)
+    p = sh.quantize(net, calibration=silent(net)).population("p")
+    assert (p.spiking, p.vth.tolist()) == (False, [0])
+
+
+def test_calibrated_peaks_are_measured_from_the_reset_and_with_the_sign_of_each_bias():
+    net = network([[0.5]], v_threshold=1.0, v_reset=-2.0, v_init=-2.0)
+    peaks = calibrated_peaks(net, silent(net))["p"]
+    assert (peaks.v, peaks.u, peaks.bias) == (3.0, 0.0, 0.0)
+    # Euler, tau = 8: the leak adds 0.5 / 8, the bias -0.3 / 8.
+    net = network([[0.5]], neuron=sh.LIF, tau_mem=8.0, v_leak=0.5, bias=-0.3, v_threshold=9.0)
+    peaks = calibrated_peaks(net, silent(net, 1))["p"]
+    assert peaks.bias == pytest.approx(0.2 / 8)
+    assert peaks.u == pytest.approx(0.0, abs=1e-15)
+    assert peaks.v == pytest.approx(9.0 + 0.2 / 8)
+
+
+def test_calibration_sees_the_current_of_a_bias_once():
+    """u gathers to bias * gain / leak, whichever neuron brings it."""
+    net = network([[0.01]], neuron=sh.CubaLI, bias=[0.3], tau_mem=4.0, tau_syn=3.0)
+    report = sh.quantize(net, calibration=silent(net, 80)).report.populations[0]
+    c = net.coefficients("p")
+    steady = 0.3 * float(c.gain_u[0] * c.gain_v[0] / (1 - c.decay_u[0]))
+    assert report.u_peak * (2**23 - 1) / report.scale == pytest.approx(steady, rel=1e-3)
+
+
+def test_thresholds_hold_own_scales_back_by_the_largest_of_them(tmp_path):
+    """A neuron may fill the register of thresholds to 16 times the largest threshold."""
+    text = Path(sh.__file__).with_name("chips").joinpath("loihi.toml").read_text()
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace("[channel_scales]\nvalue = 0", "[channel_scales]\nvalue = 1"))
+    net = network([[1.0], [0.25], [0.01]], v_threshold=[0.5, 50.0, 40.0])
+    scale = sh.quantize(net, path, calibration=silent(net), granularity="channel").population("p").scale
+    assert (scale / scale[0]).tolist() == pytest.approx([1.0, 4.0, 16.0])
+
+
+@pytest.mark.parametrize(("weight", "every", "vth"), [(300, 2, 151), (134, 1, 66)])
+def test_thresholds_are_balanced_up_to_half_as_much_again_and_down(weight, every, vth):
+    """An activation of 150 is below 100 * 1.03**14 alone, one of 67 above 100 * 1.03**-14 alone."""
+    half = weight // 2
+    fixed = sh.FixedNetwork(
+        [sh.Input("in", 2)],
+        [sh.FixedPopulation(name="p", size=1, vth=100)],
+        [sh.FixedProjection(pre="in", post="p", weight=[[half // 2 * 2, weight - half // 2 * 2]], weight_exp=-1)],
+        ["p"],
+    )
+    given = np.ones((13, 1, 2), bool)
+    real = network([[0.5, 0.5]], v_threshold=1.5 if every == 2 else 0.5)
+    balanced, factors = balance_thresholds(real, fixed, given)
+    assert balanced.population("p").vth.tolist() == [vth]
+    assert factors["p"] == pytest.approx(1.03 ** (14 if every == 2 else -14))
+
+
+def test_what_is_silent_in_float_keeps_its_threshold():
+    fixed = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="p", size=1, vth=100)],
+        [sh.FixedProjection(pre="in", post="p", weight=[[110]])],
+        ["p"],
+    )
+    balanced, factors = balance_thresholds(network([[1.0]], v_threshold=1e3), fixed, np.ones((9, 1, 1), bool))
+    assert (balanced.population("p").vth.tolist(), factors) == ([100], {})
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0, 50.0])
+def test_any_share_of_the_weights_may_be_asked_to_fit(share):
+    net = network(np.linspace(0.01, 1, 201)[None], v_threshold=0.5)
+    fixed = sh.quantize(net, calibration=silent(net), method="percentile", overrides={"in->p": {"percentile": share}})
+    q = fixed.projections[0]
+    kept = np.percentile(np.linspace(0.01, 1, 201), share) * fixed.population("p").scale / 64
+    assert q.weight_exp == max(-8, math.floor(math.log2(kept / 255)) + 1)
+
+
+@pytest.mark.parametrize("threshold", [">", ">="])
+@pytest.mark.parametrize("vth", [0, 1])
+def test_thresholds_of_0_stand_at_half_a_unit_and_are_noted(threshold, vth):
+    fixed = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="p", size=1, vth=vth, threshold=threshold)],
+        [sh.FixedProjection(pre="in", post="p", weight=[[2]])],
+        ["p"],
+    )
+    real = sh.dequantize(fixed)
+    assert real.population("p").neuron.parameter("v_threshold").tolist() == [64.0 if vth else 0.5]
+    said = [note for note in real.notes if "threshold of 0" in note]
+    assert len(said) == (vth == 0)
+    assert all(("does not fire at rest" in note) == (threshold == ">=") for note in said)

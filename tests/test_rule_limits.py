@@ -12,6 +12,7 @@ from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import Gate, WarmUp
 from ssdp_hw.rules.derivation import fixed_rule
+from ssdp_hw.rules.group_gate import fixed_gate
 
 SSDP = {"a_plus": 1, "a_baseline": 1, "lut": (1,), "lsb_shift": 0, "counter_bits": 32}
 STDP = {"a_plus": 1, "a_minus": 1, "decay_plus": 1, "decay_minus": 1, "trace_impulse": 1, "lsb_shift": 0}
@@ -205,3 +206,41 @@ def test_warm_up_without_variation_has_no_correlation():
     WarmUp(samples=0)
     with pytest.raises(ParameterError, match="-1 is below 0"):
         WarmUp(samples=-1)
+
+
+@pytest.mark.parametrize(("k", "offset"), [(1.0, -(2**31)), (-1.0, 2**31 - 1)])
+def test_steep_gates_end_at_their_registers(k, offset):
+    fixed = fixed_gate(Gate(k=k, mean=1.0, deviation=1e-12), 3, 4)
+    assert (fixed.offset, abs(fixed.slope)) == (offset, 2**15 - 1)
+    large = fixed_gate(Gate(k=k, mean=0.5, deviation=0.25), 2**25, 2**25)
+    large.check_sizes(2**25, 2**25)
+    assert fixed_gate(Gate(k=0.0, mean=0.5, deviation=0.25), 3, 4) == sh.FixedGate(offset=256, slope=0, shift=0)
+
+
+@pytest.mark.parametrize("windows", [1, 7])
+@pytest.mark.parametrize("gate", [None, Gate(k=0.5, mean=0.5, deviation=0.25)])
+def test_a_derived_counter_holds_all_windows_of_an_update_under_the_widest_gate(windows, gate):
+    """The rest of one LSB and so many steps, each doubled by a gate; one shift more would not fit."""
+    p = sh.FixedProjection(pre="a", post="b", weight=np.zeros((1, 1), int), scale=1000.0)
+    rule = sh.SSDP(a_plus=0.06, a_baseline=0.01, windows_per_update=windows, gate=gate, counter_bits=12)
+    fixed, _ = fixed_rule(rule, p, load_chip("loihi"))
+    widest = 1 if gate is None else 2
+    gathered = 2**fixed.lsb_shift * (1 + windows * widest * 30.0)
+    assert gathered <= fixed.counter_max < 2 * gathered
+    assert windows * widest * (fixed.largest_step - 0.5) + 2**fixed.lsb_shift - 1 <= fixed.counter_max
+
+
+def test_gains_below_their_mean_count_as_those_above():
+    p = sh.FixedProjection(pre="a", post="b", weight=np.zeros((3, 1), int), scale=[500.0, 1400.0, 1400.0])
+    (note,) = fixed_rule(sh.SSDP(), p, load_chip("loihi"))[1]
+    assert "off by up to 54.5%" in note
+
+
+@pytest.mark.parametrize("name", ["start_epoch", "epochs"])
+def test_epochs_have_a_last_one(name):
+    last = 2**31
+    values = {"schedule": "cosine", "epochs": last, "start_epoch": 0}
+    assert getattr(sh.BatchSSDP(**{**values, name: last - 1}), name) == last - 1
+    assert sh.BatchSSDP().factor(last) == 1.0
+    with pytest.raises(ParameterError, match=f"{name} = {last + 1}"):
+        sh.BatchSSDP(**{**values, name: last + 1})
