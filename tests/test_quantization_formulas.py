@@ -402,3 +402,13 @@ def test_thresholds_of_0_stand_at_half_a_unit_and_are_noted(threshold, vth):
     said = [note for note in real.notes if "threshold of 0" in note]
     assert len(said) == (vth == 0)
     assert all(("does not fire at rest" in note) == (threshold == ">=") for note in said)
+
+
+def test_a_threshold_below_half_a_unit_is_0_and_one_above_it_is_1():
+    net = network([[1.0], [1.0], [1.0]], v_threshold=[100.0, 1e-9, 1e-9])
+    p = sh.quantize(net, calibration=silent(net)).population("p")
+    unit = 64 / p.scale
+    assert p.vth[1:].tolist() == [0, 0]
+    near = network([[1.0], [1.0], [1.0]], v_threshold=[100.0, 0.4 * unit, 0.6 * unit])
+    again = sh.quantize(near, calibration=silent(near)).population("p")
+    assert again.vth[1:].tolist() == [round(0.4 * unit * again.scale / 64), round(0.6 * unit * again.scale / 64)]
