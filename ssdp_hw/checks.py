@@ -6,11 +6,9 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.network.convolution import ConvWeight
 
 
 class Choice(StrEnum):
@@ -165,100 +163,3 @@ def _broadcast(array: NDArray[Any], size: int, owner: str) -> NDArray[Any]:
     if array.size != size:
         raise ShapeError(f"{owner} has {array.size} values for {size} neurons: give one, or one a neuron")
     return array.reshape(size).copy()
-
-
-def weight_matrix(weight: Any, post: int, pre: int, owner: str) -> Any:
-    """A copy of a weight of shape (post, pre): dense array, ``scipy.sparse.csr_array`` or ConvWeight.
-
-    Sparse matrices keep their stored zeros: a stored zero is a synapse.
-
-    Raises:
-        ParameterError: not numeric or not finite.
-        ShapeError: another shape.
-    """
-    matrix: Any
-    if sp.issparse(weight):
-        if hasattr(weight, "check_format"):
-            try:  # before the conversion, whose compiled loops trust the indices
-                weight.check_format(full_check=True)
-            except ValueError as error:
-                raise ParameterError(f"{owner}: the sparse weight is malformed: {error}") from None
-        matrix = sp.csr_array(weight, copy=True)
-        matrix.sort_indices()
-        if not matrix.has_canonical_format:
-            raise ParameterError(f"{owner}: a synapse occurs twice in the sparse weight; add its weights up")
-        if max(*matrix.shape, matrix.nnz) <= np.iinfo(np.int32).max:  # half of the memory
-            matrix.indices, matrix.indptr = (a.astype(np.int32, copy=False) for a in (matrix.indices, matrix.indptr))
-    elif isinstance(weight, ConvWeight):
-        matrix = weight.with_values(weight.values.copy())
-    else:
-        matrix = as_array(weight, owner).copy()
-    values = synapse_values(matrix)
-    if values.dtype.kind not in "fiu":
-        raise ParameterError(f"{owner}: weights are {values.dtype}, not real numbers")
-    if len(matrix.shape) != 2 or matrix.shape != (post, pre):
-        raise ShapeError(
-            f"{owner}: the weight has shape {tuple(matrix.shape)}, but the populations ask for "
-            f"(post, pre) = ({post}, {pre})"
-        )
-    if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
-        raise ParameterError(f"{owner}: a weight is NaN or infinite; every weight must be finite")
-    return matrix
-
-
-def unrolled(weight: Any) -> Any:
-    """The weight as a dense or sparse matrix, in which every synapse has an entry of its own.
-
-    Raises:
-        UnsupportedError: a convolution of too many synapses.
-    """
-    return weight.unrolled() if isinstance(weight, ConvWeight) else weight
-
-
-def synapse_values(weight: Any) -> NDArray[Any]:
-    """The stored weights in row-major order: one a synapse, or those of the kernel of a convolution."""
-    if isinstance(weight, ConvWeight):
-        return weight.values
-    return np.asarray(weight.data) if sp.issparse(weight) else np.asarray(weight).reshape(-1)
-
-
-def synapse_indices(matrix: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row (post) and column (pre) of every synapse of a dense or sparse matrix, in row-major order."""
-    post, pre = matrix.shape
-    if sp.issparse(matrix):
-        return np.repeat(np.arange(post, dtype=np.int64), np.diff(matrix.indptr)), matrix.indices.astype(np.int64)
-    rows, cols = np.divmod(np.arange(post * pre, dtype=np.int64), pre)
-    return rows, cols
-
-
-def with_synapse_values(weight: Any, values: NDArray[Any]) -> Any:
-    """A weight of the same kind and synapses with other stored weights, in the order of ``synapse_values``.
-
-    Sparse ones share the arrays that say where the synapses are.
-    """
-    if isinstance(weight, ConvWeight):
-        return weight.with_values(values)
-    if sp.issparse(weight):
-        return sp.csr_array((values, weight.indices, weight.indptr), shape=weight.shape)
-    return values.reshape(np.asarray(weight).shape)
-
-
-# Sums are taken in int64, to which NumPy converts all of its operand before.
-_SYNAPSES_AT_ONCE = 1 << 22
-
-
-def absolute_row_sums(weight: Any) -> NDArray[np.int64]:
-    """Sum of the magnitudes of the integer weights of every postsynaptic neuron, shape (post,)."""
-    values = synapse_values(weight)
-    if isinstance(weight, ConvWeight):
-        return np.asarray(weight.with_values(np.abs(values.astype(np.int64))).sum(axis=1))
-    if not sp.issparse(weight):
-        return np.asarray(np.abs(weight).sum(axis=1, dtype=np.int64))
-    sums = np.zeros(weight.shape[0], np.int64)
-    rows = np.flatnonzero(np.diff(weight.indptr))  # reduceat takes an empty row for one of a single entry
-    size = 1 + rows.size * _SYNAPSES_AT_ONCE // max(values.size, 1)
-    for begin in range(0, rows.size, size):
-        some = rows[begin : begin + size]
-        first, last = weight.indptr[some[0]], weight.indptr[some[-1] + 1]
-        sums[some] = np.add.reduceat(np.abs(values[first:last]), weight.indptr[some] - first, dtype=np.int64)
-    return sums

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from strategies import CHIP
 
 import ssdp_hw as sh
-from ssdp_hw.checks import synapse_values, with_synapse_values
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.weight import as_weight
 
 Draw = st.DrawFn
 
@@ -127,7 +127,7 @@ def fixed_conv_networks(draw: Draw) -> sh.FixedNetwork:
             sh.FixedProjection(
                 pre=s,
                 post=t,
-                weight=with_synapse_values(w, synapse_values(w).astype(np.int64) * factor),
+                weight=as_weight(w).with_values(as_weight(w).values.astype(np.int64) * factor),
                 delay=draw(st.sampled_from((0, 0, 1, 3))),
                 name=f"w{k}",
                 format=form,

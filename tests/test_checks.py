@@ -3,9 +3,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 
-from ssdp_hw import checks
-from ssdp_hw.checks import Choice, check_name, int_vector, real_vector, weight_matrix, with_synapse_values
+from ssdp_hw.checks import Choice, check_name, int_vector, real_vector
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.network import weight as weights
+from ssdp_hw.network.weight import as_weight, checked_weight
 
 
 class Colour(Choice):
@@ -59,7 +60,7 @@ def test_int_vector_limits_are_inclusive():
 
 def test_sparse_matrix_keeps_stored_zeros_and_is_sorted():
     given = sp.csr_array((np.array([1.0, 0.0, 3.0]), np.array([2, 0, 1]), np.array([0, 2, 3])), shape=(2, 3))
-    kept = weight_matrix(given, 2, 3, "w")
+    kept = checked_weight(given, "w", (2, 3)).given
     assert kept.indices.tolist() == [0, 2, 1]
     assert kept.data.tolist() == [0, 1, 3]
     assert given.indices.tolist() == [2, 0, 1]
@@ -69,33 +70,33 @@ def test_sparse_indices_out_of_range_are_refused():
     bad = sp.csr_array((np.ones(2), np.array([0, 1]), np.array([0, 1, 2])), shape=(2, 3))
     bad.indices[1] = 7
     with pytest.raises(ParameterError, match="w: the sparse weight is malformed"):
-        weight_matrix(bad, 2, 3, "w")
+        checked_weight(bad, "w", (2, 3))
 
 
 def test_synapse_stored_twice_is_refused():
     twice = sp.csr_array((np.ones(2), np.array([1, 1]), np.array([0, 2])), shape=(1, 2))
     with pytest.raises(ParameterError, match="a synapse occurs twice"):
-        weight_matrix(twice, 1, 2, "w")
+        checked_weight(twice, "w", (1, 2))
 
 
 @pytest.mark.parametrize("weight", [np.ones((2, 2)) * 1j, np.ones((2, 2), bool), [["a", "b"], ["c", "d"]]])
 def test_weights_are_real_numbers(weight):
     with pytest.raises(ParameterError, match="not real numbers"):
-        weight_matrix(weight, 2, 2, "w")
+        checked_weight(weight, "w", (2, 2))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 def test_weights_are_finite(value, form):
     with pytest.raises(ParameterError, match="w: a weight is NaN or infinite"):
-        weight_matrix(form([[1.0, value]]), 1, 2, "w")
+        checked_weight(form([[1.0, value]]), "w", (1, 2))
 
 
 def test_other_values_on_the_same_synapses():
     dense = np.arange(6).reshape(2, 3)
-    assert with_synapse_values(dense, np.arange(6) * 2).tolist() == (dense * 2).tolist()
+    assert as_weight(dense).with_values(np.arange(6) * 2).given.tolist() == (dense * 2).tolist()
     sparse = sp.csr_array(([1, 2], [2, 0], [0, 1, 2]), shape=(2, 3))
-    assert with_synapse_values(sparse, np.array([5, 6])).toarray().tolist() == [[0, 0, 5], [6, 0, 0]]
+    assert as_weight(sparse).with_values(np.array([5, 6])).given.toarray().tolist() == [[0, 0, 5], [6, 0, 0]]
 
 
 @settings(max_examples=60)
@@ -111,16 +112,16 @@ def test_sums_of_magnitudes(post, pre, density, at_once, seed):
     rng = np.random.default_rng(seed)
     dense = np.where(rng.random((post, pre)) < density, rng.integers(-256, 255, (post, pre)), 0).astype(np.int16)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "_SYNAPSES_AT_ONCE", at_once)
+        patch.setattr(weights, "_SYNAPSES_AT_ONCE", at_once)
         for weight in (dense, sp.csr_array(dense)):
-            found = checks.absolute_row_sums(weight)
+            found = as_weight(weight).absolute_row_sums()
             np.testing.assert_array_equal(found, np.abs(dense.astype(np.int64)).sum(axis=1), strict=True)
 
 
 def test_wide_indices_are_narrowed_and_the_callers_stay_his():
     wide = sp.csr_array((np.ones(3), np.array([0, 1, 1], np.int64), np.array([0, 2, 3], np.int64)), shape=(2, 2))
     wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
-    kept = checks.weight_matrix(wide, 2, 2, "here")
+    kept = checked_weight(wide, "here", (2, 2)).given
     assert kept.indices.dtype == kept.indptr.dtype == np.int32
     kept.indices[0], kept.data[0] = 1, 5
     assert (wide.indices[0], wide.data[0]) == (0, 1)

@@ -181,7 +181,7 @@ def test_a_lasting_current_is_a_geometric_sum(sign):
     net = network([[sign * 0.5, sign * 0.25]], neuron=sh.CubaLI, tau_mem=2.0, tau_syn=4.0)
     fixed = sh.quantize(net)
     rate_u, rate_v = (fixed.population("p").du[0] + 1) / 4096, fixed.population("p").dv[0] / 4096
-    arriving = np.abs(normal_form(net, "p").incoming[0].weight).sum()
+    arriving = np.abs(normal_form(net, "p").incoming[0].weight.values).sum()
     assert closed(net).u == pytest.approx(arriving / rate_u, rel=1e-9)
     assert closed(net).v == pytest.approx(arriving / rate_u / rate_v, rel=1e-9)
     report = fixed.report.populations[0]

@@ -13,7 +13,7 @@ from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.formats import WeightFormat
-from ssdp_hw.quantization.channels import channel_factors, in_own_units, times_rows
+from ssdp_hw.quantization.channels import channel_factors, in_own_units
 from ssdp_hw.quantization.decays import decay_registers, leak_ratio
 from ssdp_hw.quantization.exponent import rounding_error, weight_exponent
 from ssdp_hw.quantization.normal_form import normal_form
@@ -153,7 +153,7 @@ def test_own_units_change_no_spike(data, network):
         own = in_own_units(p, factors)
         assert np.all(factors >= 1)
         for q, scaled in zip(p.incoming, own.incoming, strict=True):
-            dense = [w.toarray() if hasattr(w, "toarray") else w for w in (q.weight, scaled.weight)]
+            dense = [w.toarray() if hasattr(w, "toarray") else w for w in (q.weight.given, scaled.weight.given)]
             np.testing.assert_allclose(dense[1], dense[0] * factors[:, None], rtol=1e-12)
     inputs = data.draw(drives_for(network, max_steps=5))
     try:
@@ -208,10 +208,10 @@ def test_channels_of_a_convolution_stay_one():
     factors = channel_factors(p).reshape(3, -1)
     assert np.all(factors == factors[:, :1])
     assert len(np.unique(factors)) == 3
-    assert isinstance(times_rows(conv, factors.reshape(-1)), ConvWeight)
+    assert isinstance(conv.times_rows(factors.reshape(-1)), ConvWeight)
     unequal = np.linspace(1, 2, size)
     np.testing.assert_allclose(
-        times_rows(conv, unequal).toarray(), conv.unrolled().toarray() * unequal[:, None], rtol=1e-12
+        conv.times_rows(unequal).given.toarray(), conv.unrolled().toarray() * unequal[:, None], rtol=1e-12
     )
     assert sh.quantize(net, "loihi2", granularity="channel").projections[0].is_convolution
 

@@ -10,7 +10,6 @@ from strategies import CHIP, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.analysis.ladder import rungs
-from ssdp_hw.checks import synapse_values
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.formats import SignMode, WeightFormat
 from ssdp_hw.quantization.normal_form import normal_form
@@ -81,16 +80,14 @@ def test_each_projection_names_its_parts_and_their_error(case):
     for name in ("in->hidden", "hidden->out"):
         target = fixed.population(fixed.projection(name).post)
         p = normal_form(net, target.name)
-        exact = synapse_values(next(q for q in p.incoming if q.name == name).weight) * target.scale / UNIT
-        error = synapse_values(units_of(fixed, name)) - exact
+        exact = next(q for q in p.incoming if q.name == name).weight.values * target.scale / UNIT
+        error = units_of(fixed, name).values - exact
         assert reports[name].rms_error == pytest.approx(np.sqrt(np.mean(error**2) / np.mean(exact**2)))
         assert reports[name].rms_error < reports["hidden->hidden"].rms_error
         # What each part stands for in the float network adds up to its weights.
-        stands = sum(
-            synapse_values(q.weight) / q.scale[:, None].repeat(q.shape[1], 1).ravel() for q in parts_of(fixed, name)
-        )
+        stands = sum(q.stored_weights / q.scale[:, None].repeat(q.shape[1], 1).ravel() for q in parts_of(fixed, name))
         half = 0.5 * UNIT / target.scale / np.abs(p.incoming[0].gain).min()
-        assert np.all(np.abs(stands - synapse_values(net.projection(name).weight)) <= half + 1e-12)
+        assert np.all(np.abs(stands - net.projection(name).stored_weights) <= half + 1e-12)
 
 
 @pytest.mark.parametrize("target", ["spec", "lava", "brian2"])
@@ -116,7 +113,7 @@ def test_a_split_network_has_its_ladder(net):
     rungs.check_match(lowered, fixed)
     rounded = rungs.rounded(lowered, fixed, rungs.Step.WEIGHTS)
     for p in rounded.projections:
-        added = sum(synapse_values(q.weight) * 2.0**q.weight_exp for q in parts_of(fixed, p.name)) * UNIT
+        added = sum(q.stored_weights * 2.0**q.weight_exp for q in parts_of(fixed, p.name)) * UNIT
         assert np.array_equal(p.synapse_weights, added)
 
 

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.graph import BaseProjection
@@ -118,8 +117,7 @@ def measure_activity(
 
 def _fan_out(projection: BaseProjection) -> NDArray[np.int64]:
     """Synapses of weight other than 0 that each source neuron has, shape (pre,)."""
-    present = with_synapse_values(projection.weight, (projection.stored_weights != 0).astype(np.int64))
-    return np.asarray(present.sum(axis=0)).reshape(-1)
+    return projection.stored.with_values((projection.stored_weights != 0).astype(np.int64)).sum(axis=0)
 
 
 def _energy(

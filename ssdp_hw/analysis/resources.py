@@ -13,16 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import unrolled
 from ssdp_hw.chips import Figure
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.files.json_values import JSON
-from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 
 # The limits of a core, by their names in the chip's file.
@@ -142,14 +139,7 @@ class _Load:
     def __init__(self, network: FixedNetwork, name: str) -> None:
         self.neurons = network.size_of(name)
         self._incoming = network.incoming(name)
-        self._matrices = {p.name: unrolled(p.weight) for p in self._incoming}
         self.synapses = sum(p.synapse_count for p in self._incoming)
-        bits = np.zeros(self.neurons, np.int64)
-        for p in self._incoming:
-            if not p.is_convolution:
-                counts = np.diff(p.weight.indptr) if p.is_sparse else np.full(self.neurons, p.shape[1])
-                bits += counts * _stored_bits(p)
-        self._bits = np.concatenate([[0], np.cumsum(bits)])
 
     def fewest_cores(self, limits: Mapping[str, Figure], available: int) -> int:
         """Fewest equal parts that fit, or as many as the chip has cores where none do."""
@@ -167,13 +157,9 @@ class _Load:
     def bits(self, parts: int) -> NDArray[np.int64]:
         """Synaptic memory of each of so many equal parts."""
         ends = self._ends(parts)
-        bits = np.diff(self._bits[ends])
-        for p in self._incoming:
-            if isinstance(p.weight, ConvWeight):
-                channels = len(p.weight.kernel)
-                first, last = ends[:-1] * channels // self.neurons, (ends[1:] - 1) * channels // self.neurons
-                bits += (last + 1 - first) * (p.weight.kernel.size // channels) * _stored_bits(p)
-        return bits
+        return sum(
+            (p.stored.stored_rows(ends) * _stored_bits(p) for p in self._incoming), start=np.zeros(parts, np.int64)
+        )
 
     def fullest(self, parts: int, reached: int) -> dict[str, float]:
         """Largest use of each limit by any of so many equal parts."""
@@ -182,16 +168,9 @@ class _Load:
         return {
             "compartments": largest,
             "synaptic_memory": math.ceil(int(np.max(self.bits(parts))) / 8),
-            "input_axons": sum(self._sources(p, ends) for p in self._incoming),
+            "input_axons": sum(p.unshared.most_inputs(ends) for p in self._incoming),
             "output_axons": largest * reached,
         }
-
-    def _sources(self, p: FixedProjection, ends: NDArray[np.int64]) -> int:
-        """Most presynaptic neurons that any part has synapses from."""
-        if not p.is_sparse:
-            return p.shape[1]
-        w = self._matrices[p.name]
-        return max(int(np.unique(w.indices[w.indptr[a] : w.indptr[b]]).size) for a, b in pairwise(ends.tolist()))
 
 
 def _stored_bits(p: FixedProjection) -> int:

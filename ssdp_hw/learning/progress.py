@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -72,6 +71,4 @@ def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: A
 def _with_weights(network: AnyNetwork, weights: Mapping[str, NDArray[Any]]) -> AnyNetwork:
     if isinstance(network, FixedNetwork):
         return network.with_mantissas(weights)
-    return network.with_weights(
-        {name: with_synapse_values(network.projection(name).weight, w) for name, w in weights.items()}
-    )
+    return network.with_weights({name: network.projection(name).stored.with_values(w) for name, w in weights.items()})

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.network.weight import SparseWeight, Weight
 
 Shape = tuple[int, ...]
 Index = NDArray[np.int64]
@@ -22,7 +23,7 @@ MAX_UNROLLED = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
-class ConvWeight:
+class ConvWeight(Weight):
     """The weight of a convolution or pooling of any number of axes, shape (post, pre).
 
     As in PyTorch a convolution is a cross-correlation, values lie channels first in C order, and
@@ -39,6 +40,10 @@ class ConvWeight:
     Raises:
         ShapeError, ParameterError: a kernel, shape or number that makes no sense.
     """
+
+    kind = "convolution"
+    sparse = True
+    shared = True
 
     kernel: NDArray[Any]
     shape_in: Any
@@ -108,6 +113,11 @@ class ConvWeight:
         return math.prod(self.shape_out), math.prod(self.shape_in)
 
     @property
+    def given(self) -> ConvWeight:
+        """Itself, as users give it."""
+        return self
+
+    @property
     def values(self) -> NDArray[Any]:
         """The stored weights in row-major order of the kernel."""
         return self.kernel.reshape(-1)
@@ -144,6 +154,59 @@ class ConvWeight:
             (values.reshape(-1), (np.broadcast_to(rows, shape).reshape(-1), cols.reshape(-1))), shape=self.shape
         )
         return sp.csr_array(matrix)
+
+    def by_synapse(self) -> SparseWeight:
+        """The sparse matrix that it is, of which nothing can be written.
+
+        Raises:
+            UnsupportedError: it has more than ``MAX_UNROLLED`` synapses.
+        """
+        matrix = self.unrolled()
+        matrix.data.setflags(write=False)
+        return SparseWeight(matrix)
+
+    @property
+    def row_start(self) -> Index:
+        """Number of the first synapse of each postsynaptic neuron, and that of all: shape (post + 1,)."""
+        return self.by_synapse().row_start
+
+    def synapse_indices(self) -> tuple[Index, Index]:
+        """Row (post) and column (pre) of every synapse, in row-major order of the matrix."""
+        return self.by_synapse().synapse_indices()
+
+    @property
+    def pattern(self) -> Any:
+        """All that says which synapses share which weight."""
+        return self.geometry(), self.kernel.shape
+
+    def most_inputs(self, ends: Index) -> int:
+        """Most presynaptic neurons that any of the groups of rows has synapses from."""
+        return self.by_synapse().most_inputs(ends)
+
+    def per_synapse(self, values: NDArray[Any], owner: str) -> NDArray[Any]:
+        """Nothing: synapses that share a weight have one value.
+
+        Raises:
+            ShapeError: always.
+        """
+        raise ShapeError(f"{owner} of shape {values.shape}; a convolution has one delay, an integer")
+
+    def sum_shared(self, values: NDArray[Any], index: Index) -> NDArray[Any]:
+        """Values of all synapses, those that share a stored weight added up; ``index`` is ``stored_index()``."""
+        total = np.zeros(self.kernel.size, values.dtype)
+        np.add.at(total, index, values)
+        return total
+
+    def stored_rows(self, ends: Index) -> Index:
+        """Number of stored weights that each group of rows needs: the kernels of the channels in it."""
+        channels, neurons = len(self.kernel), self.shape[0]
+        first, last = ends[:-1] * channels // neurons, (ends[1:] - 1) * channels // neurons
+        return np.asarray((last + 1 - first) * (self.kernel.size // channels))
+
+    def row_maxima(self) -> NDArray[np.float64]:
+        """Largest magnitude of every output's channel, shape (post,)."""
+        by_channel = np.abs(self.kernel).reshape(self.kernel.shape[0], -1).max(axis=1)
+        return np.repeat(by_channel, self.shape[0] // len(by_channel)).astype(np.float64)
 
     def stored_index(self) -> Index:
         """For every synapse, in row-major order of the matrix, its position in ``values``."""

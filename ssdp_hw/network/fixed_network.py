@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.checks import (
-    absolute_row_sums,
     as_size,
     check_name,
     int_vector,
     positive_or_none,
     real_vector,
-    with_synapse_values,
 )
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.deprecation import renamed
@@ -139,7 +137,9 @@ class FixedProjection(BaseProjection):
         narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
         values = self.stored_weights
         if values.dtype != narrow:
-            object.__setattr__(self, "weight", with_synapse_values(self.weight, values.astype(narrow)))
+            stored = self.stored.with_values(values.astype(narrow))
+            object.__setattr__(self, "weight", stored.given)
+            object.__setattr__(self, "stored", stored)
         if self.scale is not None:
             object.__setattr__(self, "scale", real_vector(self.scale, self.shape[0], f"{owner}: scale"))
 
@@ -159,7 +159,7 @@ class FixedProjection(BaseProjection):
                 f"projection '{self.name}': {np.size(mantissa)} weight integers; it stores {self.stored_weights.size}"
             )
         values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
-        return replace(self, weight=with_synapse_values(self.weight, values))
+        return replace(self, weight=self.stored.with_values(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +205,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         bound = np.zeros(self.size_of(name), np.int64)
         for p in self.incoming(name):
             # A right shift of a negative sum rounds away from zero: at most one unit a delay.
-            bound += shift(absolute_row_sums(p.weight), p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
+            bound += shift(p.stored.absolute_row_sums(), p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
         return bound
 
     def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:

@@ -16,19 +16,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import (
-    Choice,
-    as_array,
-    as_size,
-    check_name,
-    int_vector,
-    synapse_indices,
-    synapse_values,
-    unrolled,
-    weight_matrix,
-)
+from ssdp_hw.checks import Choice, as_array, as_size, check_name, int_vector
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
-from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.weight import Index, Weight, as_weight, checked_weight, in_row_major_order
 
 # A delay line longer than this is a mistake of units, not a network.
 MAX_DELAY = 100_000
@@ -97,104 +87,98 @@ class BaseProjection:
         check_name(self.post, "projection: post")
         object.__setattr__(self, "name", check_name(self.name or f"{self.pre}->{self.post}", "projection"))
         owner = f"projection '{self.name}'"
-        kept = sp.issparse(self.weight) or isinstance(self.weight, ConvWeight)
-        given: Any = self.weight if kept else as_array(self.weight, f"{owner}: weight")
-        shape = given.shape
-        if len(shape) != 2 or 0 in shape:
-            raise ShapeError(f"{owner}: weight of shape {shape}; expected (post, pre)")
-        object.__setattr__(self, "weight", weight_matrix(given, shape[0], shape[1], owner))
+        given: Any = self.weight
+        object.__setattr__(self, "weight", checked_weight(given, owner).given)
         object.__setattr__(self, "delay", self._checked_delay(given, owner))
 
-    def _checked_delay(self, given: Any, owner: str) -> Any:
+    def _checked_delay(self, given: Any, owner: str) -> int | Index:
         """The delay as one integer, or one a synapse in row-major order."""
-        shape = given.shape
         delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
-        count = synapse_values(self.weight).size
+        count = self.stored.values.size
         if delay.size == 1:
             one = int(int_vector(delay, 1, 0, MAX_DELAY, f"{owner}: delay")[0])
             return one if self.synapse_count else 0
-        if self.is_convolution:
-            raise ShapeError(f"{owner}: delay of shape {delay.shape}; a convolution has one delay, an integer")
-        if sp.issparse(given) and delay.shape == (given.nnz,):
-            stored = given.tocoo()  # which keeps the order that the delays are given in
-            delay = delay[np.lexsort((stored.col, stored.row))]
-        if delay.ndim == 2 and self.is_sparse and delay.shape == shape:
-            delay = delay[self.synapse_indices]
-        elif delay.shape != (count,) and (self.is_sparse or delay.shape != shape):
-            raise ShapeError(f"{owner}: delay of shape {delay.shape}; expected one integer or one a synapse, {shape}")
-        values = int_vector(delay.reshape(-1), count, 0, MAX_DELAY, f"{owner}: delay")
-        uniform = count == 0 or bool(np.all(values == values[0]))
-        return int(values[0]) if uniform and count else (0 if uniform else values)
+        delay = self.stored.per_synapse(in_row_major_order(given, delay), f"{owner}: delay")
+        values = int_vector(delay, count, 0, MAX_DELAY, f"{owner}: delay")
+        if count == 0:
+            return 0
+        return int(values[0]) if np.all(values == values[0]) else values
+
+    @cached_property
+    def stored(self) -> Weight:
+        """The weight behind the one interface of dense, sparse and convolutional ones."""
+        return as_weight(self.weight)
+
+    @cached_property
+    def unshared(self) -> Weight:
+        """The weight with one stored value a synapse.
+
+        Raises:
+            UnsupportedError: a convolution of too many synapses.
+        """
+        try:
+            return self.stored.by_synapse()
+        except UnsupportedError as error:
+            raise UnsupportedError(f"projection '{self.name}': {error}") from None
 
     @property
     def shape(self) -> tuple[int, int]:
         """(post, pre)."""
-        return int(self.weight.shape[0]), int(self.weight.shape[1])
+        post, pre = self.stored.shape
+        return post, pre
 
     @property
     def is_convolution(self) -> bool:
         """Whether synapses share the weights of a kernel."""
-        return isinstance(self.weight, ConvWeight)
+        return self.stored.shared
 
     @property
     def is_sparse(self) -> bool:
         """Whether ``matrix`` is sparse."""
-        return self.is_convolution or bool(sp.issparse(self.weight))
+        return self.stored.sparse
 
-    @cached_property
+    @property
     def matrix(self) -> Any:
         """The weight as a dense or sparse matrix in which every synapse has an entry of its own.
 
         Raises:
             UnsupportedError: a convolution of too many synapses.
         """
-        try:
-            matrix = unrolled(self.weight)
-        except UnsupportedError as error:
-            raise UnsupportedError(f"projection '{self.name}': {error}") from None
-        if matrix is not self.weight:
-            matrix.data.setflags(write=False)
-        return matrix
+        return self.unshared.given
 
     @cached_property
-    def stored_index(self) -> NDArray[np.int64]:
+    def stored_index(self) -> Index:
         """For every synapse, in row-major order of ``matrix``, the position of its weight in ``stored_weights``."""
-        if self.is_convolution:
-            return np.asarray(self.weight.stored_index(), np.int64)
-        return np.arange(self.synapse_count)
+        return self.stored.stored_index()
 
     def sum_shared(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values of all synapses, those that share a stored weight added up, in the order of ``stored_weights``."""
-        if not self.is_convolution:
-            return values
-        total = np.zeros(self.stored_weights.size, values.dtype)
-        np.add.at(total, self.stored_index, values)
-        return total
+        return self.stored.sum_shared(values, self.stored_index) if self.stored.shared else values
 
     @property
     def synapse_count(self) -> int:
         """Number of synapses."""
-        return self.weight.synapses if self.is_convolution else int(synapse_values(self.weight).size)
+        return self.stored.synapses
 
     @property
     def stored_weights(self) -> NDArray[Any]:
         """One weight a synapse in row-major order, or those of the kernel of a convolution."""
-        return synapse_values(self.weight)
+        return self.stored.values
 
     @property
     def synapse_weights(self) -> NDArray[Any]:
         """One weight a synapse, in row-major order of ``matrix``."""
-        return synapse_values(self.matrix)
+        return self.unshared.values
 
     @property
-    def synapse_delays(self) -> NDArray[np.int64]:
+    def synapse_delays(self) -> Index:
         """One delay a synapse, in the order of ``synapse_weights``."""
         return np.broadcast_to(np.asarray(self.delay, np.int64), (self.synapse_count,))
 
     @property
-    def synapse_indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def synapse_indices(self) -> tuple[Index, Index]:
         """(post, pre) of every synapse, in the order of ``synapse_weights``."""
-        return synapse_indices(self.matrix)
+        return self.unshared.synapse_indices()
 
     @property
     def max_delay(self) -> int:
@@ -351,7 +335,7 @@ class Graph(Generic[P, J]):
         lines = [f"input {i.name}: {i.size} channels" for i in self.inputs]
         lines += [f"population {p.name}: {p.size} neurons" for p in self.populations]
         for p in self.projections:
-            kind = "convolution" if p.is_convolution else "sparse" if p.is_sparse else "dense"
-            lines.append(f"projection {p.name}: {p.shape[1]} -> {p.shape[0]}, {kind}, delay up to {p.max_delay}")
+            post, pre = p.shape
+            lines.append(f"projection {p.name}: {pre} -> {post}, {p.stored.kind}, delay up to {p.max_delay}")
         lines.append(f"output {', '.join(self.outputs)}")
         return lines

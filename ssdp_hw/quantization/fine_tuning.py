@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import as_size, class_labels, positive_or_none, synapse_indices, synapse_values, unrolled
+from ssdp_hw.checks import as_size, class_labels, positive_or_none
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
@@ -72,7 +72,7 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
         self.low, self.high, self.step = number.mantissa_min, number.mantissa_max, number.step
         self.exponent = projection.weight_exp
         self.master = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
-        rows, cols = synapse_indices(projection.weight)
+        rows, cols = projection.synapse_indices
         self.register_buffer("where", torch.tensor(rows * projection.shape[1] + cols))
         self.shape = projection.shape
         delays = projection.synapse_delays
@@ -221,7 +221,7 @@ def _master(q: FixedProjection, start: Network | None) -> NDArray[np.float64]:
         return np.asarray(q.mantissa, np.float64)
     lowered, _ = bias_sources(start)
     p = lowered.projection(q.name)
-    exact = synapse_values(unrolled(p.weight)).astype(np.float64)
+    exact = p.synapse_weights.astype(np.float64)
     if p.shape != q.shape or exact.size != q.mantissa.size or q.scale is None:
         raise ParameterError(f"projection '{q.name}': the float network is not the one that was quantised")
     return np.asarray(exact * np.asarray(q.scale)[q.synapse_indices[0]] / q.format.step)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ssdp_hw.checks import synapse_values
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
@@ -49,8 +48,8 @@ def projection_report(
     LSB are those of the finest part.
     """
     *before, last = parts_of(network, exact.name)
-    wanted = synapse_values(exact.weight) * (scale / (1 << network.limits.activation_shift))
-    rounded = synapse_values(units_of(network, exact.name))
+    wanted = exact.weight.values * (scale / (1 << network.limits.activation_shift))
+    rounded = units_of(network, exact.name).values
     error = rounded - wanted
     unit = 2.0**last.weight_exp
     left = wanted - sum(q.stored_weights * 2.0**q.weight_exp for q in before)

@@ -8,15 +8,13 @@ A step of the float network is ``u <- d_u u + g_u S``, ``v <- d_v v + g_v u + dr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import synapse_values, with_synapse_values
-from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.float_network import Network, Projection
 from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.weight import Weight
 
 Real = NDArray[np.float64]
 
@@ -26,7 +24,7 @@ class Incoming:
     """One projection with the gain of its postsynaptic neurons folded in: volts that one spike adds to U."""
 
     name: str
-    weight: Any  # (post, pre), dense, sparse or a convolution
+    weight: Weight  # (post, pre)
     gain: Real  # (post,)
 
 
@@ -81,29 +79,10 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
     )
 
 
-def scaled_rows(p: Projection, gain: Real) -> Any:
+def scaled_rows(p: Projection, gain: Real) -> Weight:
     """The weight with row j multiplied by gain[j]; stored zeros stay synapses.
 
     A convolution stays one while the neurons of each of its channels share their gain.
     """
-    if isinstance(p.weight, ConvWeight) and (scaled := p.weight.times_outputs(gain)) is not None:
-        return scaled
-    if not p.is_sparse:
-        return np.asarray(p.weight, np.float64) * gain[:, None]
-    rows, _ = p.synapse_indices
-    return with_synapse_values(p.matrix, p.synapse_weights.astype(np.float64) * gain[rows])
-
-
-def largest_weight(weight: Any) -> float:
-    """Largest |weight|."""
-    return float(np.max(np.abs(synapse_values(weight)), initial=0.0))
-
-
-def signed_row_sums(weight: Any) -> tuple[Real, Real]:
-    """Sums of the positive and of the negative weights of every row, both as values of at least 0."""
-    values = synapse_values(weight)
-    up, down = (
-        np.asarray(with_synapse_values(weight, np.maximum(sign * values, 0.0)).sum(axis=1), np.float64).reshape(-1)
-        for sign in (1.0, -1.0)
-    )
-    return up, down
+    scaled = p.stored.times_outputs(gain)
+    return p.unshared.times_rows(gain) if scaled is None else scaled

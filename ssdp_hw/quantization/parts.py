@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.checks import synapse_values, with_synapse_values
 from ssdp_hw.chips import Chip
 from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Projection
@@ -51,7 +50,7 @@ def fixed_projections(
     More than one where the options split the weights; see :mod:`ssdp_hw.quantization.split`.
     """
     per_volt = scale / (1 << chip.activation_shift)  # units of the activation
-    parts = split_weights(synapse_values(q.weight) * per_volt, options, number, chip)
+    parts = split_weights(q.weight.values * per_volt, options, number, chip)
     return [
         FixedProjection(
             pre=p.pre,
@@ -60,7 +59,7 @@ def fixed_projections(
             delay=p.delay,
             weight_exp=part.exponent,
             format=part.number,
-            weight=with_synapse_values(q.weight, part.weight),
+            weight=q.weight.with_values(part.weight),
             scale=q.gain * (per_volt / 2.0**part.exponent),
         )
         for k, part in enumerate(parts)

@@ -12,7 +12,7 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.quantization.decays import decay_registers
-from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form, signed_row_sums
+from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.running.drive import DirectInput, make_drive
 from ssdp_hw.running.run import run
 
@@ -54,7 +54,7 @@ def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
     du, dv = decay_registers(p, chip)
     up, down = np.maximum(p.constant_current, 0.0), np.maximum(-p.constant_current, 0.0)
     for q in p.incoming:
-        excitatory, inhibitory = signed_row_sums(q.weight)
+        excitatory, inhibitory = q.weight.signed_row_sums()
         up, down = up + excitatory, down + inhibitory
     lasting = unity / np.maximum(du + chip.current_decay_offset, 1)
     up, down = up * lasting, down * lasting

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ssdp_hw.checks import synapse_values
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
-from ssdp_hw.quantization.normal_form import NormalPopulation, Real, largest_weight, signed_row_sums
+from ssdp_hw.quantization.normal_form import NormalPopulation, Real
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.split import split_weights
@@ -45,10 +44,10 @@ def choose_scale(
     top = _largest_scale(p, peaks, chip, formats, headroom)
     weights = []
     for q in p.incoming:
-        values = synapse_values(q.weight)
+        values = q.weight.values
         some = values[:: 1 + values.size // _SAMPLE]
         # The sample always includes the largest weight.
-        weights.append((np.append(some, largest_weight(q.weight)), formats[q.name], options[q.name]))
+        weights.append((np.append(some, q.weight.largest()), formats[q.name], options[q.name]))
     candidates = [top * math.exp2(-k / _CANDIDATES) for k in range(_CANDIDATES)]
     return min(candidates, key=lambda scale: _rounding_error(p.threshold, weights, scale, chip))
 
@@ -67,8 +66,8 @@ def _largest_scale(
         pairs.append((chip.threshold_max * unit, _largest(p.threshold)))
     at_once = np.zeros(len(p.bias))
     for q in p.incoming:
-        pairs.append((unit * largest_magnitude(formats[q.name]) * 2.0**chip.weight_exp_max, largest_weight(q.weight)))
-        at_once += sum(signed_row_sums(q.weight))
+        pairs.append((unit * largest_magnitude(formats[q.name]) * 2.0**chip.weight_exp_max, q.weight.largest()))
+        at_once += sum(q.weight.signed_row_sums())
     # The register of one step: see ssdp_hw.network.design_rules, activation_register; a tenth is left for rounding.
     pairs.append((0.9 * 2.0**chip.state_bits, _largest(at_once)))
     limits = [available / value for available, value in pairs if value > 0]

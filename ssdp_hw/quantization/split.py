@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.chips import Chip
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.formats import SignMode, WeightFormat
+from ssdp_hw.network.weight import Weight
 from ssdp_hw.quantization.exponent import weight_exponent
 from ssdp_hw.quantization.options import SPLIT_MAX, ProjectionOptions
 
@@ -69,10 +68,10 @@ def parts_of(fixed: FixedNetwork, name: str) -> list[FixedProjection]:
     return [by_name[n] for n in names if n in by_name]
 
 
-def units_of(fixed: FixedNetwork, name: str) -> Any:
+def units_of(fixed: FixedNetwork, name: str) -> Weight:
     """The weights of projection ``name``, summed over its parts, in units of the activation.
 
     The sum is dense, sparse or a convolution as the first part is.
     """
     parts = parts_of(fixed, name)
-    return with_synapse_values(parts[0].weight, np.sum([q.stored_weights * 2.0**q.weight_exp for q in parts], axis=0))
+    return parts[0].stored.with_values(np.sum([q.stored_weights * 2.0**q.weight_exp for q in parts], axis=0))

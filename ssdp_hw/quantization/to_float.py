@@ -17,7 +17,6 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedPr
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Comparison
 from ssdp_hw.network.neurons import NEURON_MODELS
-from ssdp_hw.quantization.channels import times_rows
 from ssdp_hw.quantization.normal_form import Real
 
 # NIR has no current-based neuron without a leak of the voltage. This leak is so small that a voltage of 24 bits does
@@ -71,7 +70,7 @@ def _gain(network: FixedNetwork, population: FixedPopulation) -> Real:
 
 
 def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projection:
-    weight = times_rows(p.weight, _volts(network, p) / gain)
+    weight = p.stored.times_rows(_volts(network, p) / gain)
     return Projection(pre=p.pre, post=p.post, name=p.name, weight=weight, delay=p.delay)
 
 

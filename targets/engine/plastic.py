@@ -226,10 +226,7 @@ def largest_sizes(plastics: Sequence[Plastic]) -> tuple[int, int, int, int]:
 
 def _rows(p: BaseProjection) -> tuple[Array, Array]:
     """First synapse of each postsynaptic neuron, and the presynaptic neuron of each synapse if sparse."""
-    if p.is_sparse:
-        return p.matrix.indptr.astype(np.int64), p.matrix.indices.astype(np.int64)
-    post, pre = p.shape
-    return np.arange(post + 1) * pre, np.zeros(0, np.int64)
+    return p.unshared.row_start, p.synapse_indices[1] if p.is_sparse else np.zeros(0, np.int64)
 
 
 def _counters(network: AnyNetwork, plan: LearningPlan, name: str, counter: DTypeLike, *, lazy: bool) -> Counters:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.running.drive import Drive
@@ -99,8 +98,7 @@ def projection(q: Projection, gain: NDArray[np.float64] | float, *, batch: int, 
     """The node of a projection; ``gain`` is the :class:`Scaling` gain of its target, shape (n,) or a number."""
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
-    per_row = np.diff(q.matrix.indptr) if q.is_sparse else q.shape[1]
-    weights = with_synapse_values(q.matrix, q.synapse_weights * np.repeat(gains, per_row))
+    weights = q.unshared.times_rows(gains).given
     plain = batch == 1 and not own and not q.is_sparse
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {"weights": weights})

@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import with_synapse_values
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
@@ -125,7 +124,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     observer = _Observer(network, plan)
     for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
-        current = {n: with_synapse_values(p.weight, weights[n]) for n, p in projections.items()}
+        current = {n: p.stored.with_values(weights[n]) for n, p in projections.items()}
         run = run_float(network.with_weights(current), part, _record(network, ends))
         rasters = {**part.spikes, **run.spikes}
         first = start * plan.windows_per_sample

@@ -26,11 +26,7 @@ def weights_by_delay(projection: BaseProjection, dtype: type[np.int64] | type[np
     parts: dict[int, Matrix] = {}
     for d in np.unique(delays).tolist():
         values = np.where(delays == d, projection.synapse_weights, 0).astype(dtype)
-        if projection.is_sparse:
-            w = projection.matrix
-            parts[d] = sp.csr_array((values, w.indices, w.indptr), shape=w.shape)
-        else:
-            parts[d] = values.reshape(projection.shape)
+        parts[d] = projection.unshared.with_values(values).given
     return parts
 
 

@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.analysis.ladder.step import Step
-from ssdp_hw.checks import synapse_values, with_synapse_values
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
 from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
 from ssdp_hw.quantization.bias_sources import bias_sources
-from ssdp_hw.quantization.channels import in_own_units, times_rows
+from ssdp_hw.quantization.channels import in_own_units
 from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, normal_form
 from ssdp_hw.quantization.options import ProjectionOptions
@@ -149,11 +148,9 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
 def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Collection[Step]) -> Projection:
     if Step.WEIGHTS in steps:
         units = units_of(fixed, p.name)
-        return replace(
-            p, weight=with_synapse_values(units, synapse_values(units) * float(1 << fixed.limits.activation_shift))
-        )
+        return replace(p, weight=units.with_values(units.values * float(1 << fixed.limits.activation_shift)))
     scales = np.broadcast_to(_scale(fixed, p.post), (p.shape[0],))
-    return replace(p, weight=times_rows(exact.weight, scales))
+    return replace(p, weight=exact.weight.times_rows(scales))
 
 
 def _scale(fixed: FixedNetwork, name: str) -> Any:

@@ -15,15 +15,12 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from ssdp_hw.checks import synapse_values
 from ssdp_hw.conversion.nir.metadata import MetadataValue
 from ssdp_hw.errors import ParameterError, SsdpHwError
 from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
-from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules.values import Rule, rule_from_dict, rule_to_dict
@@ -134,9 +131,9 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
         _compare(p.bias, q.bias, owner, "bias")
     for a, b in zip(nodes.projections, meant.projections, strict=True):
         owner = f"projection '{a.name}'"
-        if _pattern(a.weight) != _pattern(b.weight) or not np.array_equal(a.delay, b.delay):
+        if a.stored.pattern != b.stored.pattern or not np.array_equal(a.delay, b.delay):
             _refuse(owner, "delays, or which synapses it has")
-        _compare(synapse_values(a.weight), synapse_values(b.weight), owner, "weights")
+        _compare(a.stored_weights, b.stored_weights, owner, "weights")
 
 
 def _structure(network: AnyNetwork) -> list[tuple[object, ...]]:
@@ -146,13 +143,6 @@ def _structure(network: AnyNetwork) -> list[tuple[object, ...]]:
         *((q.name, q.pre, q.post, q.shape, q.synapse_count) for q in network.projections),
         tuple(network.outputs),
     ]
-
-
-def _pattern(weight: Any) -> Any:
-    """The positions of the synapses of a weight, as a value that can be compared."""
-    if isinstance(weight, ConvWeight):
-        return weight.geometry(), weight.kernel.shape
-    return (weight.indices.tobytes(), weight.indptr.tobytes()) if sp.issparse(weight) else weight.shape
 
 
 def _compare(found: ArrayLike, meant: ArrayLike, owner: str, name: str) -> None:

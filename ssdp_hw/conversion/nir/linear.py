@@ -11,13 +11,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import real_array, real_vector, synapse_indices, weight_matrix
+from ssdp_hw.checks import real_array, real_vector
 from ssdp_hw.conversion.nir.metadata import CONVOLUTION, metadata_of
 from ssdp_hw.conversion.nir.nodes import MATRICES, kind_of
 from ssdp_hw.conversion.nir.wiring import Wiring
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import MAX_DELAY
+from ssdp_hw.network.weight import as_weight, checked_weight
 
 Real = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ def linear_map(wiring: Wiring, name: str) -> LinearMap:
         return LinearMap(found.weight, found.bias_of_outputs())
     if kind_of(node) not in MATRICES:  # Scale
         return LinearMap(diagonal(real_vector(node.scale, post, f"{owner}: scale")))
-    weight = weight_matrix(node.weight, post, pre, owner).astype(np.float64)
+    weight = checked_weight(node.weight, owner, (post, pre)).given.astype(np.float64)
     bias = real_vector(node.bias, post, f"{owner}: bias") if hasattr(node, "bias") else None
     return _with_synapses(LinearMap(weight, bias), node, owner)
 
@@ -90,13 +91,13 @@ def _with_synapses(found: LinearMap, node: nir.NIRNode, owner: str) -> LinearMap
             pattern = sp.csr_array((np.ones(indices.shape), indices, indptr), shape=shape)
         except (ValueError, TypeError):
             raise ParameterError(f"{owner}: the sparse pattern in its metadata is malformed") from None
-        pattern = weight_matrix(pattern, shape[0], shape[1], f"{owner}: the sparse pattern in its metadata")
-        pattern.data = found.matrix[synapse_indices(pattern)]
-        if np.count_nonzero(pattern.data) != np.count_nonzero(found.matrix):
+        kept = checked_weight(pattern, f"{owner}: the sparse pattern in its metadata")
+        kept = kept.with_values(found.matrix[kept.synapse_indices()])
+        if np.count_nonzero(kept.values) != np.count_nonzero(found.matrix):
             raise ParameterError(f"{owner}: the sparse pattern in its metadata leaves out weights that are not zero")
-        found.matrix = pattern
+        found.matrix = kept.given
     if "delay" in stated:
-        count = found.matrix.nnz if sp.issparse(found.matrix) else found.matrix.size
+        count = as_weight(found.matrix).values.size
         found.delay = real_vector(stated["delay"], count, f"{owner}: the delay in its metadata")
     return found
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 import nir
 import numpy as np
 
-from ssdp_hw.checks import as_int, synapse_values
+from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing, aligned
 from ssdp_hw.conversion.nir.files import read_graph, refuse_unsupported
 from ssdp_hw.conversion.nir.integers import check_nodes, fixed_from_metadata, rule_from_metadata
@@ -24,10 +24,10 @@ from ssdp_hw.conversion.nir.subgraphs import flat_graph
 from ssdp_hw.conversion.nir.wiring import Wiring, wire
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
-from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Comparison, Input, Reset
 from ssdp_hw.network.neurons import Discretization, UpdateOrder
+from ssdp_hw.network.weight import as_weight
 from ssdp_hw.rules.values import Rule
 from ssdp_hw.running.drive import AnyNetwork
 
@@ -291,14 +291,14 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
             raise UnsupportedError(
                 f"{wiring.title(origin)} is a readout without spikes and cannot drive {wiring.title(target)}"
             )
-        shared = isinstance(matrix, ConvWeight)
+        shared = as_weight(matrix).shared
         if len(via) > 1:
             what = "convolution" if shared else "matrix"
             notes.append(f"the linear nodes {', '.join(via)} from '{origin}' to '{target}' are one {what}")
         if not shared:
             notes += [
                 f"{wiring.title(n)}: unrolled, without shared weights, since other linear nodes come before, behind or "
-                f"beside it without a neuron between: {synapse_values(matrix).size} synapses"
+                f"beside it without a neuron between: {as_weight(matrix).synapses} synapses"
                 for n in via
                 if n in wiring.convolutions
             ]

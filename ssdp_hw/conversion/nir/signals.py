@@ -16,11 +16,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import synapse_indices, synapse_values, unrolled
 from ssdp_hw.conversion.nir.linear import Budget, LinearMap, delay_steps, diagonal, linear_map
 from ssdp_hw.conversion.nir.nodes import is_linear, is_passing, kind_of
 from ssdp_hw.conversion.nir.wiring import Wiring
 from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.weight import as_weight
 
 
 @dataclass
@@ -109,8 +109,8 @@ def split(matrix: Any, steps: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
     if len(distinct) == 1:
         yield int(distinct[0]), matrix
         return
-    rows, cols = synapse_indices(matrix)
-    values = synapse_values(matrix)
+    rows, cols = as_weight(matrix).synapse_indices()
+    values = as_weight(matrix).values
     for delay in distinct.tolist():
         part = steps == delay
         yield delay, sp.csr_array(sp.coo_array((values[part], (rows[part], cols[part])), shape=matrix.shape))
@@ -128,8 +128,8 @@ def _delayed(wiring: Wiring, name: str, arriving: Signal, dt: float, notes: list
         if np.all(steps == steps[0]):
             _put(signal, (source, before + int(steps[0])), term, len(steps))
             continue
-        matrix = unrolled(_or_identity(term.matrix, len(steps)))
-        rows, _ = synapse_indices(matrix)
+        matrix = as_weight(_or_identity(term.matrix, len(steps))).by_synapse().given
+        rows, _ = as_weight(matrix).synapse_indices()
         for delay, part in split(matrix, steps[rows]):
             _put(signal, (source, before + delay), replace(term, matrix=part), len(steps))
     return signal
@@ -189,9 +189,9 @@ def _is_diagonal(matrix: Any) -> bool:
 
 def _synapses(weight: Any, owner: str, budget: Budget) -> Any:
     """The weight as a dense or sparse matrix."""
-    if isinstance(weight, ConvWeight):
+    if as_weight(weight).shared:
         budget.spend(weight.synapses, owner, "unrolled")
-    return unrolled(weight)
+    return as_weight(weight).by_synapse().given
 
 
 def _sum(signals: Iterable[Signal], size: int) -> Signal:
@@ -223,17 +223,17 @@ def joined(terms: dict[int, Term], size: int) -> list[tuple[Any, Any, tuple[str,
     parts = [(_or_identity(term.matrix, size), delay, term.via) for delay, term in sorted(terms.items())]
     if len(parts) == 1 or len({via for _, _, via in parts}) > 1:
         return parts
-    if any(isinstance(matrix, ConvWeight) for matrix, _, _ in parts):
+    if any(as_weight(matrix).shared for matrix, _, _ in parts):
         return parts
     matrices, delays, (via, *_) = zip(*parts, strict=True)
-    where = [synapse_indices(matrix) for matrix in matrices]
+    where = [as_weight(matrix).synapse_indices() for matrix in matrices]
     shape = matrices[0].shape
     place = np.concatenate([rows * shape[1] + cols for rows, cols in where])
     order = np.argsort(place, kind="stable")
     if np.any(np.diff(place[order]) == 0):
         return parts
     place = place[order]
-    values = np.concatenate([synapse_values(matrix) for matrix in matrices])[order]
+    values = np.concatenate([as_weight(matrix).values for matrix in matrices])[order]
     delay = np.repeat(delays, [len(rows) for rows, _ in where])[order]
     if all(term.dense for term in terms.values()):  # of which only weights of zero can have been dropped
         dense, steps = np.zeros(shape), np.zeros(shape, np.int64)
@@ -249,7 +249,7 @@ def _or_identity(matrix: Any, size: int) -> Any:
 
 def add_matrices(a: Any, b: Any) -> Any:
     """The sum of two weights of any kind, dense or sparse; a convolution is unrolled."""
-    a, b = unrolled(a), unrolled(b)
+    a, b = as_weight(a).by_synapse().given, as_weight(b).by_synapse().given
     if sp.issparse(a) and sp.issparse(b):
         return a + b
     return _dense(a) + _dense(b)

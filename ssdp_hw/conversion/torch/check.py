@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import unrolled
 from ssdp_hw.conversion.torch.affine import identity
 from ssdp_hw.conversion.torch.chains import Chain
 from ssdp_hw.conversion.torch.folding import FoldedPopulation
 from ssdp_hw.network.float_network import Network, Projection
 from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.weight import as_weight
 
 Real = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -117,7 +117,7 @@ class Stepper:
 
 
 def _by_delay(p: Projection) -> list[tuple[int, Any]]:
-    matrix = unrolled(p.weight)
+    matrix = p.matrix
     if np.ndim(p.delay) == 0:
         return [(int(p.delay), matrix)]
     rows, cols = p.synapse_indices
@@ -172,7 +172,7 @@ def check_steps(
         threshold = p.neuron.parameter("v_threshold")
         size = np.abs(threshold) + np.abs(p.neuron.parameter("v_reset")) + np.abs(p.neuron.parameter("v_leak"))
         n = chain.neurons.neuron.size
-        matrices = {key: unrolled(identity(w.gross, n)) for key, w in model.terms.items()}
+        matrices = {key: as_weight(identity(w.gross, n)).by_synapse().given for key, w in model.terms.items()}
         # Time constants give decays and gains back but for their last bits, which small leaks enlarge.
         own_rounding = 2.0**-50 * (1.0 + _inverse(1.0 - c.decay_v) + _inverse(1.0 - c.decay_u))
         roundings = (model.roundings + _OWN_OPERATIONS) * unit + own_rounding
