@@ -100,7 +100,7 @@ def run_digest(network: sh.FixedNetwork, spikes: np.ndarray, target: str) -> dic
 def learn_digest(
     network: sh.FixedNetwork, spikes: np.ndarray, labels: np.ndarray, rule: object, target: str, **options: object
 ) -> dict[str, object]:
-    """Weights and counters after a learning run, and the learning health."""
+    """Weights, counters and synchrony after learning, and the share of the weights that moved."""
     learned = sh.learn(network, spikes, labels, rule, target=target, on_overflow="ignore", seed=5, **options)
     names = sorted(learned.counters)
     return {

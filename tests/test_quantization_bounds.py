@@ -17,15 +17,15 @@ STATE_MAX = 2**23 - 1
 ROOM = 1.125  # of bounds in closed form, for weights that are rounded up
 
 
-def network(weight, *, bias=0.0, reset="zero", neuron=sh.IF, **parameters):
-    """Input, one population p without leak unless said otherwise, in steps of 1 s."""
+def network(weight, *, bias=0.0, reset="zero", neuron=sh.IF, dt=1.0, **parameters):
+    """Input, one population p without leak unless said otherwise, in steps of dt seconds."""
     weight = np.atleast_2d(weight)
     return sh.Network(
         [sh.Input("in", weight.shape[1])],
         [sh.Population(name="p", neuron=neuron(size=len(weight), **parameters), bias=bias, reset=reset)],
         [sh.Projection(pre="in", post="p", weight=weight)],
         ["p"],
-        sh.Semantics(1.0),
+        sh.Semantics(dt),
     )
 
 

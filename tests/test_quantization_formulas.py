@@ -7,23 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_quantization_bounds import network
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.peaks import calibrated_peaks
 from ssdp_hw.quantization.report import PopulationReport, ProjectionReport, QuantizationReport
-
-
-def network(weight, *, bias=0.0, neuron=sh.IF, reset="zero", dt=1.0, **parameters):
-    weight = np.atleast_2d(weight)
-    return sh.Network(
-        [sh.Input("in", weight.shape[1])],
-        [sh.Population(name="p", neuron=neuron(size=len(weight), **parameters), bias=bias, reset=reset)],
-        [sh.Projection(pre="in", post="p", weight=weight)],
-        ["p"],
-        sh.Semantics(dt),
-    )
 
 
 def silent(net, steps=3):

@@ -238,15 +238,23 @@ def _entry_points() -> dict[str, metadata.EntryPoint]:
 
 
 @cache
-def _load(name: str) -> Target:
+def _load(name: str) -> Target | str:
+    """The target, or why it cannot be loaded; a broken package is asked once, not at every run."""
     try:
         target = _entry_points()[name].load()
     except Exception as error:  # any: a broken package of someone else must not hide the other targets
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise TargetUnavailableError(f"target '{name}' cannot be loaded ({reason}); reinstall its package") from error
+        return f"target '{name}' cannot be loaded ({reason}); reinstall its package"
     if not isinstance(target, Target):
-        raise TargetUnavailableError(f"target '{name}': its entry point is no ssdp_hw.running.target.Target")
+        return f"target '{name}': its entry point is no ssdp_hw.running.target.Target"
     return target
+
+
+def _loaded(name: str) -> Target:
+    found = _load(name)
+    if isinstance(found, str):
+        raise TargetUnavailableError(found)
+    return found
 
 
 def target_names() -> list[str]:
@@ -256,12 +264,7 @@ def target_names() -> list[str]:
 
 def targets_by_speed() -> list[Target]:
     """All registered targets that can be loaded, installed or not: by ``speed_rank``, then by name."""
-    found = []
-    for name in target_names():
-        try:
-            found.append(_load(name))
-        except TargetUnavailableError:
-            continue
+    found = [t for t in map(_load, target_names()) if isinstance(t, Target)]
     return sorted(found, key=lambda t: (t.speed_rank is None, t.speed_rank or 0, t.name))
 
 
@@ -331,7 +334,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
     """
     if name not in _entry_points():
         raise UnknownTargetError(f"target '{name}' is unknown; there are: {', '.join(target_names())}")
-    target = _load(name)
+    target = _loaded(name)
     available = target.availability()
     if not available.installed:
         raise TargetUnavailableError(f"target '{name}' is not installed; install it with: {available.install}")
@@ -358,10 +361,9 @@ def list_targets() -> list[TargetInfo]:
     """Every registered target: whether it is installed and, if not, how to install it."""
     found = []
     for name in target_names():
-        try:
-            target = _load(name)
-        except TargetUnavailableError as error:
-            found.append(TargetInfo(name, "", False, "", str(error), ()))
+        target = _load(name)
+        if isinstance(target, str):
+            found.append(TargetInfo(name, "", False, "", target, ()))
             continue
         a = target.availability()
         found.append(TargetInfo(name, target.title, a.installed, a.version, a.install, tuple(target.options)))

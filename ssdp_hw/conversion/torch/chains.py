@@ -70,13 +70,16 @@ class Chains:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Take over the forward of every layer of neurons, however it is called."""
+        before = [(layer, vars(layer).get("forward")) for layer in self.layers.values()]
         try:
             for name, layer in self.layers.items():
                 vars(layer)["forward"] = self._wrapped(name, layer, layer.forward)
             yield
         finally:
-            for layer in self.layers.values():
+            for layer, own in before:
                 vars(layer).pop("forward", None)
+                if own is not None:  # a forward that the user gave to this one layer
+                    vars(layer)["forward"] = own
 
     def _wrapped(self, name: str, layer: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -70,7 +70,8 @@ def from_torch(
 
     reading = read_module(module, sample, float(dt), as_int(max_synapses, "max_synapses"))
     network = network_of(reading.folded, reading.layout)
-    notes = [*_decays(network, reading), *hold(network, reading)]
+    _check_decays(network, reading)
+    notes = hold(network, reading)
     chosen = Timing(timing)
     if chosen is not Timing.SAME_STEP:
         network = network_of(reading.folded, reading.layout, chosen)
@@ -82,15 +83,14 @@ def from_torch(
     return replace(network, notes=[first, *notes, *reading.notes, *network.notes])
 
 
-def _decays(network: Network, reading: Reading) -> list[str]:
-    """Decays are those of the module."""
+def _check_decays(network: Network, reading: Reading) -> None:
+    """Raise if a decay of the network is not the module's."""
     for name, p in reading.folded.items():
         coefficients = network.coefficients(name)
         for what, decay in p.neurons.decays.items():
             far = np.max(np.abs(np.ravel(decay) - getattr(coefficients, what)), initial=0.0)
             if not far <= _DECAY:
                 raise UnsupportedError(f"layer '{p.layer}': {what} differs by {far:.3g} from the module's")
-    return []
 
 
 def hold(network: Network, reading: Reading) -> list[str]:
