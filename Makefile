@@ -92,7 +92,7 @@ test-frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr
 	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs aeon
-	$(FRAMEWORKS)/bin/python -m pytest $(FRAMEWORKS_TESTS)
+	$(FRAMEWORKS)/bin/python -m pytest --hypothesis-profile all --durations 20 $(FRAMEWORKS_TESTS)
 
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py
