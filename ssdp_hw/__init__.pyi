@@ -17,14 +17,12 @@ from ssdp_hw.conversion.nir import (
     write_nir as write_nir,
 )
 from ssdp_hw.errors import SsdpHwError as SsdpHwError
-from ssdp_hw.files.storage import (
-    load as load,
-    load_learning as load_learning,
-    save as save,
-    save_learning as save_learning,
-)
 from ssdp_hw.learning.learn import learn as learn
 from ssdp_hw.learning.state import LearningState as LearningState
+from ssdp_hw.learning.state_file import (
+    load_learning as load_learning,
+    save_learning as save_learning,
+)
 from ssdp_hw.learning.teacher import Teacher as Teacher
 from ssdp_hw.learning.warm_up import fit_gate as fit_gate
 from ssdp_hw.microcode import compile_microcode as compile_microcode
@@ -42,6 +40,10 @@ from ssdp_hw.network.float_network import (
 )
 from ssdp_hw.network.formats import WeightFormat as WeightFormat
 from ssdp_hw.network.graph import Input as Input
+from ssdp_hw.network.network_file import (
+    load as load,
+    save as save,
+)
 from ssdp_hw.network.neurons import (
     IF as IF,
     LI as LI,

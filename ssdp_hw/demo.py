@@ -150,7 +150,9 @@ def run_demo(say: Say | None = None) -> DemoResult:
     train = encode(data.train_values, "rate", steps=DIGITS_STEPS, seed=TRAIN_SEED)
     test = encode(data.test_values, "rate", steps=DIGITS_STEPS, seed=TEST_SEED)
     fixed = quantize(network, chip="loihi", calibration=train[:, :CALIBRATION_SAMPLES])
-    for line in fixed.report.lines():
+    report = fixed.report
+    assert report is not None  # as quantize always writes one
+    for line in report.lines():
         say(line)
     say(f"running {test.shape[1]} test samples, float and fixed, on {', '.join(targets)}")
     comparison = compare(network, fixed, test, data.test_labels, targets)
@@ -175,8 +177,8 @@ def run_demo(say: Say | None = None) -> DemoResult:
     }
     return DemoResult(
         network.summary(),
-        fixed.report.to_dict(),
-        fixed.report.lines(),
+        report.to_dict(),
+        report.lines(),
         comparison,
         ladder,
         reference.accuracy,

@@ -44,19 +44,24 @@ MOVED_MODULES = {
     "learning_state": "learning.state",
     "neurons": "network.neurons",
     "nir_io": "conversion.nir",
+    "quantization.report": "network.quantization_report",
     "readout": "running.decoding",
     "result": "running.result",
     "rule_values": "rules.values",
     "simulation": "running.run",
     "ssdp": "rules",
     "statistics": "analysis.statistics",
-    "storage": "files.storage",
+    "storage": "network.network_file",
     "streaming": "running.stream",
     "target": "running.target",
     "teacher": "learning.teacher",
     "torch_rule": "rules.torch_ssdp",
     "verification": "analysis.verification",
     "warm_up": "learning.warm_up",
+}
+# Names that such a module had and its successor has not.
+MOVED_NAMES = {
+    "storage": {"save_learning": "learning.state_file", "load_learning": "learning.state_file"},
 }
 
 
@@ -139,13 +144,19 @@ def moved_names(package: str, names: Sequence[str], module: str) -> Callable[[st
 class _Forwarding(Loader):
     """Loads an old module as one that looks every name up in the new one."""
 
-    def __init__(self, new: str) -> None:
+    def __init__(self, new: str, elsewhere: Mapping[str, str]) -> None:
         self.new = new
+        self.elsewhere = elsewhere  # modules of names that the new one has not
 
     def exec_module(self, module: ModuleType) -> None:
         real = import_module(self.new)
+
+        def find(name: str) -> Any:
+            place = self.elsewhere.get(name)
+            return getattr(real if place is None else import_module(f"ssdp_hw.{place}"), name)
+
         module.__doc__ = f"Deprecated: {self.new}."
-        vars(module)["__getattr__"] = lambda name: getattr(real, name)
+        vars(module)["__getattr__"] = find
         vars(module)["__path__"] = []  # so that an old package can have modules, which find_spec looks for
 
 
@@ -153,13 +164,14 @@ class _MovedModules(MetaPathFinder):
     """Finds modules by the paths they had."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        package, _, rest = name.partition(".")
-        first, _, below = rest.partition(".")
-        if package != "ssdp_hw" or first not in MOVED_MODULES:
-            return None
-        new = ".".join(filter(None, (package, MOVED_MODULES[first], below)))
-        warn_renamed(name, new, 2)
-        return ModuleSpec(name, _Forwarding(new))
+        package, *parts = name.split(".")
+        for length in range(len(parts), 0, -1) if package == "ssdp_hw" else ():
+            old = ".".join(parts[:length])
+            if old in MOVED_MODULES:
+                new = ".".join((package, MOVED_MODULES[old], *parts[length:]))
+                warn_renamed(name, new, 2)
+                return ModuleSpec(name, _Forwarding(new, MOVED_NAMES.get(old, {})))
+        return None
 
 
 def accept_moved_modules() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ssdp_hw
-from ssdp_hw.deprecation import MOVED_MODULES, RENAMED, renamed
+from ssdp_hw.deprecation import MOVED_MODULES, MOVED_NAMES, RENAMED, renamed
 
 DOCS = (Path(__file__).parents[1] / "docs" / "renamed.md").read_text(encoding="utf-8")
 NEEDS_TORCH = {"fine_tuning", "torch_rule"}
@@ -60,6 +60,17 @@ def test_a_moved_module_is_found_by_its_old_path(name):
     public = [n for n in vars(new) if not n.startswith("_")]
     assert public
     assert all(getattr(old, n) is getattr(new, n) for n in public)
+
+
+@pytest.mark.parametrize("module", MOVED_NAMES)
+def test_names_that_a_moved_module_left_elsewhere(module):
+    sys.modules.pop(f"ssdp_hw.{module}", None)
+    with pytest.warns(DeprecationWarning, match=module):
+        old = import_module(f"ssdp_hw.{module}")
+    for name, place in MOVED_NAMES[module].items():
+        assert getattr(old, name) is getattr(import_module(f"ssdp_hw.{place}"), name)
+        assert f"`ssdp_hw.{module}.{name}`" in DOCS
+        assert f"`ssdp_hw.{place}`" in DOCS
 
 
 def test_a_module_below_a_moved_package():

@@ -209,7 +209,7 @@ def rewired(graph, _):
         (header(dt=2e-3), "the graph: .* in dt"),
         (header(chip="loihi3"), "loihi3"),
         (header(outputs=["b"]), "outputs"),
-        (header(kind="float"), "damaged"),
+        (header(kind="float"), "holds a float network, not a fixed one"),
         (header(projections=[]), "contradict each other in inputs"),
         (lambda _, tree: tree.pop("header"), "damaged"),
         (lambda graph, _: graph.metadata.update({FIXED_KEY: 3}), "damaged"),

@@ -11,9 +11,9 @@ from test_quantization_bounds import network
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.quantization_report import PopulationReport, ProjectionReport, QuantizationReport
 from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.peaks import calibrated_peaks
-from ssdp_hw.quantization.report import PopulationReport, ProjectionReport, QuantizationReport
 
 
 def silent(net, steps=3):

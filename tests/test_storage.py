@@ -14,9 +14,8 @@ from strategies import fixed_networks, float_networks
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import FileFormatError, ParameterError, SsdpHwError
-from ssdp_hw.files import storage
 from ssdp_hw.network.formats import SignMode
-from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Reset
 from ssdp_hw.quantization import PopulationReport, ProjectionReport, QuantizationReport
 
 
@@ -153,11 +152,11 @@ def test_bytes_do_not_depend_on_time_or_name(tmp_path):
 def test_methods(path):
     fixed_network().save(path)
     same(sh.FixedNetwork.load(path), fixed_network())
-    with pytest.raises(FileFormatError, match="holds a FixedNetwork, not a Network"):
+    with pytest.raises(FileFormatError, match="holds a fixed network, not a float one"):
         sh.Network.load(path)
     float_network().save(path)
     same(sh.Network.load(path), float_network())
-    with pytest.raises(FileFormatError, match="holds a Network, not a FixedNetwork"):
+    with pytest.raises(FileFormatError, match="holds a float network, not a fixed one"):
         sh.FixedNetwork.load(path)
 
 
@@ -288,6 +287,9 @@ HEADERS = [
     lambda h: h["populations"][0].update(du=3),
     lambda h: h["populations"][0].update(name=None),
     lambda h: h["projections"][0].update(weight_exp=2.5),
+    lambda h: h["projections"][0].update(weight=[[0]]),
+    lambda h: h["projections"][0].update(post="out"),
+    lambda h: h["projections"][0].update(delay=0),
     lambda h: h["projections"][0].update(source="x"),
     lambda h: h["projections"][0]["format"].update(bits=9),
     lambda h: h["projections"][0]["format"].update(bits="8"),
@@ -385,7 +387,7 @@ def test_format_is_as_documented(path):
     """A reader that knows only the module's docstring finds its way."""
     sh.save(fixed_network(), path)
     with h5py.File(path) as f:
-        assert (f.attrs["format"], f.attrs["version"]) == (storage.FORMAT, storage.VERSION)
+        assert (f.attrs["format"], f.attrs["version"]) == (NETWORK_FILE.format, NETWORK_FILE.version)
         header = json.loads(bytes(f["header"]))
         assert header["populations"][0]["name"] == "hidden / ü"
         assert f["populations/0/du"][()].tolist() == [1, 2, 3]

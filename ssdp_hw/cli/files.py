@@ -25,7 +25,7 @@ def read_network(path: Path, **semantics: Any) -> AnyNetwork:
     """
     from ssdp_hw.conversion import from_lava_dl
     from ssdp_hw.conversion.nir import from_nir
-    from ssdp_hw.files.storage import is_saved_network, load
+    from ssdp_hw.network.network_file import is_saved_network, load
 
     if path.suffix == ".net" or is_saved_network(path):
         if semantics:

@@ -67,7 +67,7 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Round a float network to a chip's integers and say what that loses."""
-    from ssdp_hw.files.storage import save
+    from ssdp_hw.network.network_file import save
     from ssdp_hw.quantization import quantize as convert
 
     found = files.as_float(files.read_network(network, **nir), network)
@@ -85,7 +85,7 @@ def quantize(
     )
     save(fixed, out)
     if as_json:
-        print_json(fixed.report.to_dict())
+        print_json(fixed.report.to_dict() if fixed.report is not None else None)
     else:
         console.print(str(fixed.report), markup=False)
         console.print(f"written to {out}", markup=False)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.files.record import Record
 from ssdp_hw.network.weight import SparseWeight, Weight
 
 Shape = tuple[int, ...]
@@ -116,6 +117,10 @@ class ConvWeight(Weight):
     def given(self) -> ConvWeight:
         """Itself, as users give it."""
         return self
+
+    def to_record(self) -> Record:
+        """The kernel, and its geometry as plain values."""
+        return Record({"convolution": self.geometry()}, {"kernel": self.kernel})
 
     @property
     def values(self) -> NDArray[Any]:
@@ -303,6 +308,22 @@ class ConvWeight(Weight):
         taps = np.arange(self.kernel.shape[2 + axis]) * self.dilation[axis]
         position = np.array(self._starts()[axis], np.int64)[:, None] + taps
         return position, (position >= 0) & (position < self.shape_in[1 + axis])
+
+
+def weight_from_record(record: Record) -> NDArray[Any] | sp.csr_array | ConvWeight:
+    """The weight that its ``to_record`` described, as users give it and as unchecked.
+
+    Raises:
+        Exception: of any kind, where a file is damaged.
+    """
+    values, arrays = record.values, record.arrays
+    if "convolution" in values:
+        return ConvWeight(arrays["kernel"], **values["convolution"])
+    if "shape" in values:
+        rows = arrays["data"], arrays["indices"], arrays["indptr"]
+        return sp.csr_array(rows, shape=tuple(values["shape"]))
+    matrix: NDArray[Any] = arrays["weight"]
+    return matrix
 
 
 def whole_numbers(value: Any, axes: int, low: int, owner: str) -> Shape:

@@ -13,153 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arithmetic import shift
-from ssdp_hw.checks import (
-    as_size,
-    check_name,
-    int_vector,
-    positive_or_none,
-    real_vector,
-)
-from ssdp_hw.chips import Chip, load_chip
-from ssdp_hw.deprecation import renamed
-from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.network.design_rules import design_rule_violations
-from ssdp_hw.network.formats import WeightFormat
-from ssdp_hw.network.graph import BaseProjection, Comparison, Graph, Input, Reset
+from ssdp_hw.checks import positive_or_none
+from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip, shipped_chip
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.files.json_values import JSON
+from ssdp_hw.files.record import Record
+from ssdp_hw.network.design_rules import Violation, violations
+from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound
+from ssdp_hw.network.graph import NETWORK_FILE, Graph, Input, check_kind
+from ssdp_hw.network.quantization_report import QuantizationReport
+
+__all__ = ["FixedNetwork", "FixedPopulation", "FixedProjection", "design_rule_violations"]
 
 Int = NDArray[np.int64]
-
-# Wider than any register of a chip: the checks of a whole network know the chip and are tighter.
-_WIDE = 2**31 - 1
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FixedPopulation:
-    """Neurons in chip integers; the update is :mod:`ssdp_hw.arithmetic`.
-
-    Attributes:
-        name: unique in the network.
-        size: number of neurons n.
-        du, dv: decays of current and voltage, shape (n,) or one integer. ``du`` at its largest
-            keeps nothing of the old current (a plain LIF).
-        vth: threshold mantissa, on the scale of v shifted right by 6 on Loihi.
-        bias_mant, bias_exp: the bias added to v in every step is ``bias_mant << bias_exp``, not
-            shifted further; the mantissa one a neuron, the exponent one a population.
-        v_init: voltage before the first step, on the scale of v.
-        reset: what a spike does to the voltage: 0, or minus the threshold.
-        threshold: whether a neuron fires above or already at its threshold.
-        spiking: False for a readout, which has no threshold.
-        scale: chip voltage (on the scale of v) of one float volt above the reset, where known: one
-            number, or one a neuron.
-    """
-
-    name: str
-    size: int
-    du: Any = 4095
-    dv: Any = 0
-    vth: Any = 0
-    bias_mant: Any = 0
-    bias_exp: int = 0
-    v_init: Any = 0
-    reset: Reset = Reset.ZERO
-    threshold: Comparison = Comparison.ABOVE
-    spiking: bool = True
-    scale: Any = None
-
-    def __post_init__(self) -> None:
-        check_name(self.name, "population")
-        owner = f"population '{self.name}'"
-        object.__setattr__(self, "size", as_size(self.size, f"{owner}: size"))
-        for name in ("du", "dv", "vth"):
-            value = int_vector(getattr(self, name), self.size, 0, _WIDE, f"{owner}: {name}")
-            object.__setattr__(self, name, value)
-        for name in ("bias_mant", "v_init"):
-            value = int_vector(getattr(self, name), self.size, -_WIDE, _WIDE, f"{owner}: {name}")
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "bias_exp", int(int_vector(self.bias_exp, 1, -31, 31, f"{owner}: bias_exp")[0]))
-        object.__setattr__(self, "reset", Reset(self.reset))
-        object.__setattr__(self, "threshold", Comparison(self.threshold))
-        if not isinstance(self.spiking, bool | np.bool_):
-            raise ParameterError(f"{owner}: spiking = {self.spiking!r} is neither True nor False")
-        object.__setattr__(self, "spiking", bool(self.spiking))
-        object.__setattr__(self, "scale", _scale(self.scale, self.size, f"{owner}: scale"))
-
-    @property
-    def bias(self) -> Int:
-        """What is added to v in every step, shape (n,): ``bias_mant << bias_exp``."""
-        return shift(self.bias_mant, self.bias_exp)
-
-    @property
-    def uniform(self) -> bool:
-        """Whether all neurons share du, dv and vth, as Lava's own LIF demands."""
-        return all(bool(np.all(x == x[0])) for x in (self.du, self.dv, self.vth))
-
-
-def _scale(value: Any, size: int, owner: str) -> Any:
-    """None, a number above 0, or one a neuron."""
-    if value is None or np.ndim(value) == 0:
-        return positive_or_none(value, owner)
-    scales = real_vector(value, size, owner)
-    if np.any(scales <= 0):
-        raise ParameterError(f"{owner} = {float(scales.min()):g} must be above 0")
-    return scales
-
-
-@renamed(source="pre", target="post")
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FixedProjection(BaseProjection):
-    """Synapses in chip integers.
-
-    Attributes:
-        weight: integers on the chip's weight scale (for Loihi -256, -254 .. 254 with mixed signs),
-            shape (post, pre), dense, sparse or a convolution. They must be representable: nothing
-            is rounded.
-        weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``; a
-            negative exponent is an arithmetic right shift of the sum of one step and delay.
-        format: bits and sign mode of the weights.
-        scale: chip weight units (on the weight scale) of one float weight unit, shape (post,),
-            where known.
-    """
-
-    weight_exp: int = 0
-    format: WeightFormat = field(default_factory=WeightFormat)
-    scale: Any = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        owner = f"projection '{self.name}'"
-        reason = self.format.violation(self.stored_weights)
-        if reason is not None:
-            raise ParameterError(f"{owner}: {reason}; use format.nearest(weight) to round it first")
-        exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
-        object.__setattr__(self, "weight_exp", exp)
-        narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
-        values = self.stored_weights
-        if values.dtype != narrow:
-            stored = self.stored.with_values(values.astype(narrow))
-            object.__setattr__(self, "weight", stored.given)
-            object.__setattr__(self, "stored", stored)
-        if self.scale is not None:
-            object.__setattr__(self, "scale", real_vector(self.scale, self.shape[0], f"{owner}: scale"))
-
-    @property
-    def mantissa(self) -> NDArray[Any]:
-        """Stored weight integers, in the order of ``stored_weights``: ``weight / step``."""
-        return self.stored_weights >> self.format.lsb_shift
-
-    def with_mantissa(self, mantissa: NDArray[Any]) -> FixedProjection:
-        """A copy with these stored weight integers, in the order of ``mantissa``.
-
-        Raises:
-            ShapeError: another number of them.
-        """
-        if np.size(mantissa) != self.stored_weights.size:
-            raise ShapeError(
-                f"projection '{self.name}': {np.size(mantissa)} weight integers; it stores {self.stored_weights.size}"
-            )
-        values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
-        return replace(self, weight=self.stored.with_values(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +49,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
     outputs: Sequence[str]
     chip: Chip | str = "loihi"
     dt: float | None = None
-    report: Any = None
+    report: QuantizationReport | None = None
     notes: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
@@ -202,11 +68,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
     def activation_bound(self, name: str) -> Int:
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
-        bound = np.zeros(self.size_of(name), np.int64)
-        for p in self.incoming(name):
-            # A right shift of a negative sum rounds away from zero: at most one unit a delay.
-            bound += shift(p.stored.absolute_row_sums(), p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
-        return bound
+        return activation_bound(self.size_of(name), self.incoming(name))
 
     def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:
         """A copy with other stored weight integers for the named projections."""
@@ -215,11 +77,40 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         changed = [p.with_mantissa(mantissas[p.name]) if p.name in mantissas else p for p in self.projections]
         return replace(self, projections=changed)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to one file; see :func:`ssdp_hw.save`."""
-        from ssdp_hw.files.storage import save
+    def to_record(self) -> Record:
+        """What a file keeps of the network.
 
-        save(self, path)
+        Raises:
+            ParameterError: the report is none of quantisation.
+            FileFormatError: the chip breaks a rule of :mod:`ssdp_hw.chips.table`.
+        """
+        if not isinstance(self.report, QuantizationReport | None):
+            raise ParameterError(f"the network's report is a {type(self.report).__name__}, not a QuantizationReport")
+        record = super().to_record()
+        report = None if self.report is None else self.report.to_dict()
+        record.values |= {"kind": "fixed", "chip": _chip_to_json(self.limits), "dt": self.dt, "report": report}
+        return record
+
+    @classmethod
+    def from_record(cls, record: Record) -> FixedNetwork:
+        """The network that :meth:`to_record` described.
+
+        Raises:
+            SsdpHwError: a value that the network refuses, or it is a float one.
+            Exception: of any other kind, where a file is damaged.
+        """
+        check_kind(record, "fixed")
+        values = record.values
+        return cls(
+            inputs=[Input(**i) for i in values["inputs"]],
+            populations=[FixedPopulation.from_record(p) for p in record.parts("populations")],
+            projections=[FixedProjection.from_record(q) for q in record.parts("projections")],
+            outputs=record.texts("outputs"),
+            chip=_chip_from_json(values["chip"]),
+            dt=values["dt"],
+            report=None if values["report"] is None else QuantizationReport.from_dict(values["report"]),
+            notes=record.texts("notes"),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FixedNetwork:
@@ -228,6 +119,23 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         Raises:
             FileFormatError: see there; or the file holds a float network.
         """
-        from ssdp_hw.files.storage import load_as
+        return NETWORK_FILE.read(path, cls.from_record)
 
-        return load_as(cls, path)
+
+def design_rule_violations(network: FixedNetwork) -> list[Violation]:
+    """Every rule of its chip that a network breaks; empty when it fits, as every network that could be made does."""
+    return list(violations(network.limits, network.populations, network.projections))
+
+
+def _chip_to_json(chip: Chip) -> JSON:
+    """The name of a chip that ships with the toolkit, or the whole table of another."""
+    own = chip_to_table(chip)
+    if chip.name in chip_names() and chip_to_table(shipped_chip(chip.name)) == own:
+        return chip.name
+    chip_from_table(own, f"chip '{chip.name}'")  # what could not be read again is not written
+    return own
+
+
+def _chip_from_json(data: JSON) -> Chip:
+    """A chip from a file: never from a path that the file names."""
+    return chip_from_table(data, "its chip") if isinstance(data, Mapping) else shipped_chip(str(data))

@@ -11,8 +11,9 @@ from typing import Any
 from ssdp_hw.checks import check_name, real_vector
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.network.graph import BaseProjection, Comparison, Graph, Input, Reset
-from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
+from ssdp_hw.files.record import Record
+from ssdp_hw.network.graph import NETWORK_FILE, BaseProjection, Comparison, Graph, Input, Reset, check_kind
+from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,11 +51,49 @@ class Population:
         """Whether the neurons fire; a readout does not."""
         return self.neuron.spiking
 
+    def to_record(self) -> Record:
+        """What a file keeps of the population."""
+        values = {name: getattr(self, name) for name in ("name", "size", "reset", "threshold")}
+        parameters = {name: getattr(self.neuron, name) for name in self.neuron.parameter_names()}
+        return Record({**values, "model": self.neuron.kind}, {"bias": self.bias, **parameters})
+
+    @classmethod
+    def from_record(cls, record: Record) -> Population:
+        """The population that :meth:`to_record` described.
+
+        Raises:
+            SsdpHwError: a value that the population refuses.
+            Exception: of any other kind, where a file is damaged.
+        """
+        values = record.values
+        owner, size = f"population '{values['name']}'", values["size"]
+        if values["model"] not in NEURON_MODELS:
+            raise ParameterError(f"{owner}: neurons of model {values['model']!r} are unknown")
+        model = NEURON_MODELS[values["model"]]
+        parameters = {name: record.vector(name, size, owner) for name in model.parameter_names()}
+        return cls(
+            name=values["name"],
+            neuron=model(size=size, **parameters),
+            bias=record.vector("bias", size, owner),
+            reset=values["reset"],
+            threshold=values["threshold"],
+        )
+
 
 @renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(BaseProjection):
     """Synapses of a float network; see :class:`~ssdp_hw.network.graph.BaseProjection`."""
+
+    @classmethod
+    def from_record(cls, record: Record) -> Projection:
+        """The projection that :meth:`to_record` described.
+
+        Raises:
+            SsdpHwError: a value that the projection refuses.
+            Exception: of any other kind, where a file is damaged.
+        """
+        return cls(**cls.arguments_from(record))
 
 
 @dataclass(frozen=True)
@@ -143,11 +182,29 @@ class Network(Graph[Population, Projection]):
         changed = [replace(p, weight=weights[p.name]) if p.name in weights else p for p in self.projections]
         return replace(self, projections=changed)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to one file; see :func:`ssdp_hw.save`."""
-        from ssdp_hw.files.storage import save
+    def to_record(self) -> Record:
+        """What a file keeps of the network."""
+        record = super().to_record()
+        record.values |= {"kind": "float", "semantics": self.semantics.to_dict()}
+        return record
 
-        save(self, path)
+    @classmethod
+    def from_record(cls, record: Record) -> Network:
+        """The network that :meth:`to_record` described.
+
+        Raises:
+            SsdpHwError: a value that the network refuses, or it is a fixed one.
+            Exception: of any other kind, where a file is damaged.
+        """
+        check_kind(record, "float")
+        return cls(
+            inputs=[Input(**i) for i in record.values["inputs"]],
+            populations=[Population.from_record(p) for p in record.parts("populations")],
+            projections=[Projection.from_record(q) for q in record.parts("projections")],
+            outputs=record.texts("outputs"),
+            semantics=Semantics(**record.values["semantics"]),
+            notes=record.texts("notes"),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -156,6 +213,4 @@ class Network(Graph[Population, Projection]):
         Raises:
             FileFormatError: see there; or the file holds a fixed network.
         """
-        from ssdp_hw.files.storage import load_as
-
-        return load_as(cls, path)
+        return NETWORK_FILE.read(path, cls.from_record)

@@ -7,8 +7,9 @@ from what was sent before it, so the order in which they are listed has no meani
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,7 +19,13 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_size, check_name, int_vector
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.files.container import Container
+from ssdp_hw.files.record import Record
+from ssdp_hw.network.convolution import weight_from_record
 from ssdp_hw.network.weight import Index, Weight, as_weight, checked_weight, in_row_major_order
+
+# The files of Network and FixedNetwork.
+NETWORK_FILE = Container("ssdp-hw network", 1, "a network saved by ssdp-hw")
 
 # A delay line longer than this is a mistake of units, not a network.
 MAX_DELAY = 100_000
@@ -59,6 +66,7 @@ class PopulationLike(Protocol):
     def size(self) -> int: ...
     @property
     def spiking(self) -> bool: ...
+    def to_record(self) -> Record: ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,6 +111,25 @@ class BaseProjection:
         if count == 0:
             return 0
         return int(values[0]) if np.all(values == values[0]) else values
+
+    def to_record(self) -> Record:
+        """What a file keeps of the projection."""
+        weight = self.stored.to_record()
+        # Files keep the names of version 0.1.0 for the ends.
+        values = {"name": self.name, "source": self.pre, "target": self.post, **weight.values}
+        return Record(values, {"delay": np.atleast_1d(np.asarray(self.delay, np.int64)), **weight.arrays})
+
+    @staticmethod
+    def arguments_from(record: Record) -> dict[str, Any]:
+        """Arguments of the constructor that ``to_record`` described, and further values by their names.
+
+        Raises:
+            Exception: of any kind, where a file is damaged.
+        """
+        weight = weight_from_record(record)
+        values = {name: value for name, value in record.values.items() if name not in ("shape", "convolution")}
+        pre, post = values.pop("source"), values.pop("target")
+        return dict(pre=pre, post=post, **values, weight=weight, delay=record.arrays["delay"])
 
     @cached_property
     def stored(self) -> Weight:
@@ -186,6 +213,19 @@ class BaseProjection:
         return int(np.max(self.delay, initial=0))
 
 
+def check_kind(record: Record, kind: str) -> None:
+    """Raise unless a file's record is that of a network of that kind.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    found = record.values["kind"]
+    if found not in ("float", "fixed"):
+        raise ParameterError(f"networks of kind {found!r} are unknown")
+    if found != kind:
+        raise ParameterError(f"holds a {found} network, not a {kind} one")
+
+
 def _freeze(part: Any) -> None:
     """Make the arrays of a population or projection read-only, so that what targets derive from them stays true."""
     for value in vars(part).values():
@@ -214,6 +254,7 @@ class Graph(Generic[P, J]):
     populations: Sequence[P]
     projections: Sequence[J]
     outputs: Sequence[str]
+    notes: Sequence[str]
     _populations: Mapping[str, P]
     _projections: Mapping[str, J]
 
@@ -329,6 +370,27 @@ class Graph(Generic[P, J]):
                     through = distance[p.pre] + 1 + p.max_delay
                     distance[p.post] = min(distance.get(p.post, through), through)
         return max((distance.get(name, 0) for name in self.outputs), default=0)
+
+    def to_record(self) -> Record:
+        """What a file keeps of the network."""
+        record = Record(
+            {
+                "inputs": [asdict(i) for i in self.inputs],
+                "outputs": list(self.outputs),
+                "notes": [str(n) for n in self.notes],
+            }
+        )
+        record.add_parts("populations", [p.to_record() for p in self.populations])
+        record.add_parts("projections", [q.to_record() for q in self.projections])
+        return record
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one file, complete or not at all.
+
+        Raises:
+            ParameterError, FileFormatError: see ``to_record``; or the file cannot be written.
+        """
+        NETWORK_FILE.write(path, self.to_record())
 
     def summary(self) -> list[str]:
         """One line an input, population and projection, for people."""

@@ -65,12 +65,10 @@ class Neuron:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", as_size(self.size, f"{self.kind}: size"))
-        for field in fields(self):
-            if field.name == "size":
-                continue
-            value = real_vector(getattr(self, field.name), self.size, f"{self.kind}: {field.name}")
+        for name in self.parameter_names():
+            value = real_vector(getattr(self, name), self.size, f"{self.kind}: {name}")
             value.flags.writeable = False
-            object.__setattr__(self, field.name, value)
+            object.__setattr__(self, name, value)
         for name in self.positive:
             if np.any(getattr(self, name) <= 0):
                 worst = float(getattr(self, name).min())
@@ -82,6 +80,11 @@ class Neuron:
     def kind(self) -> str:
         """Name of the model, as in NIR."""
         return type(self).__name__
+
+    @classmethod
+    def parameter_names(cls) -> list[str]:
+        """Names of what the model has one value a neuron of."""
+        return [f.name for f in fields(cls) if f.name != "size"]
 
     @property
     def threshold_distance(self) -> Real:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_array
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.files.record import Record
 
 Index = NDArray[np.int64]
 
@@ -44,6 +45,10 @@ class Weight(ABC):
     @abstractmethod
     def given(self) -> Any:
         """The object that users give and get: an array, a ``csr_array`` or a ConvWeight."""
+
+    @abstractmethod
+    def to_record(self) -> Record:
+        """What a file keeps of the weight; :func:`ssdp_hw.network.convolution.weight_from_record` reads it."""
 
     @property
     @abstractmethod
@@ -173,6 +178,9 @@ class DenseWeight(Weight):
     def given(self) -> NDArray[Any]:
         return self.array
 
+    def to_record(self) -> Record:
+        return Record(arrays={"weight": self.array})
+
     @property
     def values(self) -> NDArray[Any]:
         return self.array.reshape(-1)
@@ -234,6 +242,11 @@ class SparseWeight(Weight):
     @property
     def given(self) -> sp.csr_array:
         return self.array
+
+    def to_record(self) -> Record:
+        """Compressed rows."""
+        places = {name: getattr(self.array, name).astype(np.int64) for name in ("indices", "indptr")}
+        return Record({"shape": list(self.shape)}, {"data": self.values, **places})
 
     @property
     def values(self) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.quantization_report import QuantizationReport
 from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.channels import channel_factors, in_own_units
@@ -22,7 +23,6 @@ from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
-from ssdp_hw.quantization.report import QuantizationReport
 from ssdp_hw.quantization.scale import choose_scale
 from ssdp_hw.running.drive import DirectInput
 

@@ -1,9 +1,9 @@
 """A fixed network, and a learning rule, in the metadata of a NIR graph.
 
 The graph's nodes are the float network that the integers mean (:func:`ssdp_hw.quantization.dequantize`), for other
-tools. The integers themselves lie beside it, as :mod:`ssdp_hw.files.storage` describes them: under ``ssdp_hw_fixed``
-the JSON text ``header`` (chip, dt, formats, scales, the report of quantisation) and all arrays. Nodes that do not say
-what the integers say make the graph contradict itself, and it is refused. A rule is the JSON text
+tools. The integers themselves lie beside it, as :mod:`ssdp_hw.network.network_file` describes them: under
+``ssdp_hw_fixed`` the JSON text ``header`` (chip, dt, formats, scales, the report of quantisation) and all arrays. Nodes
+that do not say what the integers say make the graph contradict itself, and it is refused. A rule is the JSON text
 ``ssdp_hw_rule``: one rule, or one a projection.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +20,7 @@ from ssdp_hw.conversion.nir.metadata import MetadataValue
 from ssdp_hw.errors import ParameterError, SsdpHwError
 from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
+from ssdp_hw.files.record import Record
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules.values import Rule, rule_from_dict, rule_to_dict
@@ -39,17 +39,8 @@ def fixed_to_metadata(network: FixedNetwork) -> dict[str, MetadataValue]:
     Raises:
         FileFormatError: its chip breaks a rule of :mod:`ssdp_hw.chips.table`.
     """
-    from ssdp_hw.files.storage import encode
-
-    header, arrays = encode(network)
-    tree: dict[str, Any] = {"header": _text(header)}
-    for path, array in arrays.items():
-        *groups, name = path.split("/")
-        branch = tree
-        for group in groups:
-            branch = branch.setdefault(group, {})
-        branch[name] = array if array.ndim else array[()]
-    return {FIXED_KEY: tree}
+    record = network.to_record()
+    return {FIXED_KEY: {"header": _text(record.values), **record.arrays}}
 
 
 def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
@@ -61,17 +52,12 @@ def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
     tree = metadata.get(FIXED_KEY) if isinstance(metadata, Mapping) else None
     if tree is None:
         return None
-    from ssdp_hw.files.storage import decode
-
     try:
-        network = decode(json.loads(tree["header"]), tree)
+        return FixedNetwork.from_record(Record(json.loads(tree["header"]), dict(tree)))
     except SsdpHwError as error:
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph: {error}") from None
     except Exception as error:  # any type: damaged metadata can lead to any error
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph are damaged ({first_line(error)})") from None
-    if not isinstance(network, FixedNetwork):
-        raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph hold a float network")
-    return network
 
 
 def rule_to_metadata(network: AnyNetwork, rule: Rule | Mapping[str, Rule]) -> dict[str, str]:

@@ -1,0 +1,116 @@
+"""Containers: plain values and arrays in one HDF5 file, no code, the same bytes for the same content.
+
+A :class:`~ssdp_hw.files.record.Record` says what is kept of an object. Attributes of the file: ``format`` and
+``version``. The dataset ``header`` is JSON in UTF-8 with the values of the record and of its parts; arrays of the
+record lie at ``<array>``, those of its parts at ``<parts>/<index>/<array>``. Nothing is compressed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import FileFormatError, SsdpHwError
+from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line, open_checked
+from ssdp_hw.files.record import Record
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One kind of file.
+
+    Attributes:
+        format: what the file's attribute ``format`` says.
+        version: that of the files written; earlier ones are read.
+        content: what such a file is, for messages.
+    """
+
+    format: str
+    version: int
+    content: str
+
+    def write(self, path: str | os.PathLike[str], record: Record) -> None:
+        """Write one file, complete or not at all.
+
+        Raises:
+            FileFormatError: the file cannot be written.
+        """
+        text = json.dumps(record.values, sort_keys=True, separators=(",", ":"))
+
+        def write(partial: Path) -> None:
+            with h5py.File(partial, "w-") as file:
+                file.attrs["format"] = self.format
+                file.attrs["version"] = self.version
+                file.create_dataset("header", data=np.frombuffer(text.encode(), np.uint8), track_times=False)
+                for name, array in _by_path(record.arrays):
+                    file.create_dataset(name, data=array, track_times=False)
+
+        write_atomically(path, write)
+
+    def read(
+        self, path: str | os.PathLike[str], decode: Callable[[Record], T], max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> T:
+        """What ``decode`` makes of a file's record.
+
+        Args:
+            path: the file.
+            decode: may raise whatever damaged values lead to.
+            max_bytes: limit of what the arrays may occupy in memory together.
+
+        Raises:
+            FileFormatError: the file is missing, damaged, of another kind or of a newer version, or ``decode`` failed.
+        """
+        with open_checked(path, max_bytes) as file:
+            self._check_version(file, path)
+            try:
+                arrays = _in_memory(file)
+                header = json.loads(arrays.pop("header").tobytes())
+                return decode(Record(header, arrays))
+            except SsdpHwError as error:
+                raise FileFormatError(f"{path}: {error}") from None
+            except Exception as error:  # whatever a damaged file leads to
+                raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
+
+    def wrote(self, path: str | os.PathLike[str]) -> bool:
+        """Whether a file says that it is of this kind.
+
+        Raises:
+            FileFormatError: the file is missing, no HDF5, or damaged.
+        """
+        with open_checked(path) as file:
+            return str(file.attrs.get("format", "")) == self.format
+
+    def _check_version(self, file: h5py.File, path: str | os.PathLike[str]) -> None:
+        try:
+            found, version = file.attrs.get("format"), file.attrs.get("version")
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
+        if not isinstance(found, str) or found != self.format:
+            raise FileFormatError(f"{path}: is HDF5, but not {self.content}")
+        if not isinstance(version, int | np.integer) or not 1 <= version <= self.version:
+            raise FileFormatError(
+                f"{path}: has version {version!r} of the format; this ssdp-hw reads up to {self.version}: upgrade it"
+            )
+
+
+def _by_path(arrays: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    for name, value in arrays.items():
+        if isinstance(value, Mapping):
+            yield from _by_path(value, f"{above}{name}/")
+        else:
+            yield f"{above}{name}", value
+
+
+def _in_memory(group: h5py.Group) -> dict[str, Any]:
+    return {name: _in_memory(item) if isinstance(item, h5py.Group) else item[()] for name, item in group.items()}

@@ -1,0 +1,61 @@
+"""A network and where its learning stopped, in one file.
+
+It is a file of :mod:`ssdp_hw.network.network_file` whose header has ``learning``, too, and whose counters lie at
+``counters/<index of the projection>``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from ssdp_hw.deprecation import with_new_names
+from ssdp_hw.errors import FileFormatError, ParameterError
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
+from ssdp_hw.files.record import Record
+from ssdp_hw.learning.state import LearningState
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.graph import NETWORK_FILE
+from ssdp_hw.network.network_file import network_from, record_of
+
+
+def save_learning(network: Network | FixedNetwork, state: LearningState, path: str | os.PathLike[str]) -> None:
+    """Write a network and where its learning stopped to one file, complete or not at all.
+
+    ``load`` reads the network alone from it.
+
+    Raises:
+        ParameterError: no network, no state, or counters of a projection that there is not.
+        FileFormatError: see :func:`ssdp_hw.save`.
+    """
+    record = record_of(network)
+    if not isinstance(state, LearningState):
+        raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
+    record.values["learning"] = {"updates": state.updates, "pending": state.pending, "epochs": state.epochs}
+    record.arrays["counters"] = {str(network.layer(name)): np.asarray(c) for name, c in state.counters.items()}
+    NETWORK_FILE.write(path, record)
+
+
+def load_learning(
+    path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES
+) -> tuple[Network | FixedNetwork, LearningState]:
+    """Read what :func:`save_learning` wrote, for :func:`ssdp_hw.learn` to go on from.
+
+    Raises:
+        FileFormatError: see :func:`ssdp_hw.load`; or the file holds a network alone.
+    """
+    return NETWORK_FILE.read(path, _network_and_state, max_bytes)
+
+
+def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, LearningState]:
+    network = network_from(record)
+    if "learning" not in record.values:
+        raise FileFormatError("holds a network without a learning state; write it with save_learning")
+    counters = {}
+    for index, counter in record.arrays.get("counters", {}).items():
+        if not index.isdecimal() or int(index) >= len(network.projections):
+            raise ParameterError(f"counters of a projection {index!r} that there is not")
+        counters[network.projections[int(index)].name] = counter
+    return network, LearningState(counters, **with_new_names(LearningState, record.values["learning"]))

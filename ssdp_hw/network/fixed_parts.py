@@ -1,0 +1,207 @@
+"""Populations and projections of a fixed-point network: integers of a chip and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.arithmetic import shift
+from ssdp_hw.checks import as_size, check_name, int_vector, positive_or_none, real_vector
+from ssdp_hw.deprecation import renamed
+from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.files.record import Record
+from ssdp_hw.network.formats import WeightFormat
+from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
+
+Int = NDArray[np.int64]
+
+# Wider than any register of a chip: the checks of a whole network know the chip and are tighter.
+_WIDE = 2**31 - 1
+
+# What a file keeps of a population: arrays, one value a neuron, and plain values.
+_VECTORS = ("du", "dv", "vth", "bias_mant", "v_init")
+_VALUES = ("name", "size", "bias_exp", "reset", "threshold", "spiking", "scale")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FixedPopulation:
+    """Neurons in chip integers; the update is :mod:`ssdp_hw.arithmetic`.
+
+    Attributes:
+        name: unique in the network.
+        size: number of neurons n.
+        du, dv: decays of current and voltage, shape (n,) or one integer. ``du`` at its largest
+            keeps nothing of the old current (a plain LIF).
+        vth: threshold mantissa, on the scale of v shifted right by 6 on Loihi.
+        bias_mant, bias_exp: the bias added to v in every step is ``bias_mant << bias_exp``, not
+            shifted further; the mantissa one a neuron, the exponent one a population.
+        v_init: voltage before the first step, on the scale of v.
+        reset: what a spike does to the voltage: 0, or minus the threshold.
+        threshold: whether a neuron fires above or already at its threshold.
+        spiking: False for a readout, which has no threshold.
+        scale: chip voltage (on the scale of v) of one float volt above the reset, where known: one
+            number, or one a neuron.
+    """
+
+    name: str
+    size: int
+    du: Any = 4095
+    dv: Any = 0
+    vth: Any = 0
+    bias_mant: Any = 0
+    bias_exp: int = 0
+    v_init: Any = 0
+    reset: Reset = Reset.ZERO
+    threshold: Comparison = Comparison.ABOVE
+    spiking: bool = True
+    scale: Any = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "population")
+        owner = f"population '{self.name}'"
+        object.__setattr__(self, "size", as_size(self.size, f"{owner}: size"))
+        for name in ("du", "dv", "vth"):
+            value = int_vector(getattr(self, name), self.size, 0, _WIDE, f"{owner}: {name}")
+            object.__setattr__(self, name, value)
+        for name in ("bias_mant", "v_init"):
+            value = int_vector(getattr(self, name), self.size, -_WIDE, _WIDE, f"{owner}: {name}")
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "bias_exp", int(int_vector(self.bias_exp, 1, -31, 31, f"{owner}: bias_exp")[0]))
+        object.__setattr__(self, "reset", Reset(self.reset))
+        object.__setattr__(self, "threshold", Comparison(self.threshold))
+        if not isinstance(self.spiking, bool | np.bool_):
+            raise ParameterError(f"{owner}: spiking = {self.spiking!r} is neither True nor False")
+        object.__setattr__(self, "spiking", bool(self.spiking))
+        object.__setattr__(self, "scale", _scale(self.scale, self.size, f"{owner}: scale"))
+
+    @property
+    def bias(self) -> Int:
+        """What is added to v in every step, shape (n,): ``bias_mant << bias_exp``."""
+        return shift(self.bias_mant, self.bias_exp)
+
+    def to_record(self) -> Record:
+        """What a file keeps of the population."""
+        values = {name: getattr(self, name) for name in _VALUES}
+        if isinstance(self.scale, np.ndarray):
+            values["scale"] = self.scale.tolist()
+        return Record(values, {name: getattr(self, name) for name in _VECTORS})
+
+    @classmethod
+    def from_record(cls, record: Record) -> FixedPopulation:
+        """The population that :meth:`to_record` described.
+
+        Raises:
+            SsdpHwError: a value that the population refuses.
+            Exception: of any other kind, where a file is damaged.
+        """
+        owner, size = f"population '{record.values['name']}'", record.values["size"]
+        vectors: dict[str, Any] = {name: record.vector(name, size, owner) for name in _VECTORS}
+        return cls(**record.values, **vectors)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all neurons share du, dv and vth, as Lava's own LIF demands."""
+        return all(bool(np.all(x == x[0])) for x in (self.du, self.dv, self.vth))
+
+
+def _scale(value: Any, size: int, owner: str) -> Any:
+    """None, a number above 0, or one a neuron."""
+    if value is None or np.ndim(value) == 0:
+        return positive_or_none(value, owner)
+    scales = real_vector(value, size, owner)
+    if np.any(scales <= 0):
+        raise ParameterError(f"{owner} = {float(scales.min()):g} must be above 0")
+    return scales
+
+
+@renamed(source="pre", target="post")
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FixedProjection(BaseProjection):
+    """Synapses in chip integers.
+
+    Attributes:
+        weight: integers on the chip's weight scale (for Loihi -256, -254 .. 254 with mixed signs),
+            shape (post, pre), dense, sparse or a convolution. They must be representable: nothing
+            is rounded.
+        weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``; a
+            negative exponent is an arithmetic right shift of the sum of one step and delay.
+        format: bits and sign mode of the weights.
+        scale: chip weight units (on the weight scale) of one float weight unit, shape (post,),
+            where known.
+    """
+
+    weight_exp: int = 0
+    format: WeightFormat = field(default_factory=WeightFormat)
+    scale: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        owner = f"projection '{self.name}'"
+        reason = self.format.violation(self.stored_weights)
+        if reason is not None:
+            raise ParameterError(f"{owner}: {reason}; use format.nearest(weight) to round it first")
+        exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
+        object.__setattr__(self, "weight_exp", exp)
+        narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
+        values = self.stored_weights
+        if values.dtype != narrow:
+            stored = self.stored.with_values(values.astype(narrow))
+            object.__setattr__(self, "weight", stored.given)
+            object.__setattr__(self, "stored", stored)
+        if self.scale is not None:
+            object.__setattr__(self, "scale", real_vector(self.scale, self.shape[0], f"{owner}: scale"))
+
+    def to_record(self) -> Record:
+        """What a file keeps of the projection."""
+        record = super().to_record()
+        record.values |= {"weight_exp": self.weight_exp, "format": asdict(self.format)}
+        if self.scale is not None:
+            record.arrays["scale"] = self.scale
+        return record
+
+    @classmethod
+    def from_record(cls, record: Record) -> FixedProjection:
+        """The projection that :meth:`to_record` described.
+
+        Raises:
+            SsdpHwError: a value that the projection refuses.
+            Exception: of any other kind, where a file is damaged.
+        """
+        arguments = cls.arguments_from(record)
+        return cls(**{**arguments, "format": WeightFormat(**arguments["format"])}, scale=record.arrays.get("scale"))
+
+    @property
+    def mantissa(self) -> NDArray[Any]:
+        """Stored weight integers, in the order of ``stored_weights``: ``weight / step``."""
+        return self.stored_weights >> self.format.lsb_shift
+
+    def with_mantissa(self, mantissa: NDArray[Any]) -> FixedProjection:
+        """A copy with these stored weight integers, in the order of ``mantissa``.
+
+        Raises:
+            ShapeError: another number of them.
+        """
+        if np.size(mantissa) != self.stored_weights.size:
+            raise ShapeError(
+                f"projection '{self.name}': {np.size(mantissa)} weight integers; it stores {self.stored_weights.size}"
+            )
+        values = np.asarray(mantissa, np.int64).reshape(-1) << self.format.lsb_shift
+        return replace(self, weight=self.stored.with_values(values))
+
+
+def activation_bound(size: int, incoming: Sequence[FixedProjection]) -> Int:
+    """Largest |synaptic input| that any one step can bring to a population, shape (size,).
+
+    Args:
+        size: its number of neurons.
+        incoming: all projections that end there.
+    """
+    bound = np.zeros(size, np.int64)
+    for p in incoming:
+        # A right shift of a negative sum rounds away from zero: at most one unit a delay.
+        bound += shift(p.stored.absolute_row_sums(), p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
+    return bound
