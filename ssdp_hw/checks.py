@@ -116,10 +116,20 @@ def positive_or_none(value: Any, owner: str) -> float | None:
     """
     if value is None:
         return None
-    number = float(real_vector(value, 1, owner)[0])
-    if number <= 0:
-        raise ParameterError(f"{owner} = {number:g} must be above 0")
-    return number
+    return float(positive_vector(value, 1, owner)[0])
+
+
+def positive_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
+    """``value`` as finite float64 above 0 of shape (size,); a scalar is broadcast.
+
+    Raises:
+        ParameterError: not numeric, not finite or not above 0.
+        ShapeError: another shape.
+    """
+    vector = real_vector(value, size, owner)
+    if np.any(vector <= 0):
+        raise ParameterError(f"{owner} = {float(vector.min()):g} must be above 0")
+    return vector
 
 
 def class_labels(value: Any, batch: int, classes: int) -> NDArray[np.int64]:

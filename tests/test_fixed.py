@@ -144,7 +144,10 @@ def test_number_of_values():
         FixedPopulation(name="pop", size=2, du=[1, 2, 3])
     with pytest.raises(ShapeError, match="'syn': scale has 3 values for 2"):
         network(projection={"scale": [1.0, 2.0, 3.0]})
-    assert network(projection={"scale": 2}).projection("syn").scale.tolist() == [2, 2]
+    one = network({"scale": 3}, {"scale": 2})
+    assert (one.population("pop").scale.tolist(), one.projection("syn").scale.tolist()) == ([3, 3], [2, 2])
+    none = network()
+    assert none.population("pop").scale is none.projection("syn").scale is None
 
 
 def test_bias_and_uniformity():

@@ -112,7 +112,7 @@ def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales
     chip, net = fixed.limits, sh.dequantize(fixed)
     assert net.semantics.dt == (1.0 if dt is None else dt)
     for p in fixed.populations:
-        scale, normal = 1.0 if p.scale is None else p.scale, normal_form(net, p.name)
+        scale, normal = np.ones(p.size) if p.scale is None else p.scale, normal_form(net, p.name)
         close = {"rtol": 1e-12, "atol": 1e-11}  # 2**-40 stands for no leak
         np.testing.assert_allclose(normal.decay_u, 1 - (p.du + 1) / 4096, **close)
         np.testing.assert_allclose(normal.decay_v, 1 - p.dv / 4096, **close)
@@ -124,8 +124,9 @@ def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales
         for q in normal.incoming:
             integers = fixed.projection(q.name)
             meant = integers.synapse_weights * 2.0 ** (integers.weight_exp + chip.activation_shift)
-            weight = sh.Projection(pre="x", post="y", weight=q.weight).synapse_weights
-            np.testing.assert_allclose(weight * scale, meant, rtol=1e-11)
+            found = sh.Projection(pre="x", post="y", weight=q.weight)
+            in_units = found.synapse_weights * scale[found.synapse_indices[0]]
+            np.testing.assert_allclose(in_units, meant, rtol=1e-11)
 
 
 def test_what_a_float_neuron_cannot_state_is_noted():

@@ -121,7 +121,7 @@ def test_rounding_is_to_the_nearest_and_the_report_tells_how_far_that_is(net, bi
         if p.name not in net.population_names:
             continue  # the steady neuron that stands for the bias of a current
         neuron, c = net.population(p.name).neuron, net.coefficients(p.name)
-        k = p.scale
+        k = p.scale[0]
         assert k == about.scale
         errors = {}
         for name, register, offset, decay in (("syn", p.du, 1, c.decay_u), ("mem", p.dv, 0, c.decay_v)):
@@ -154,7 +154,7 @@ def test_rounding_is_to_the_nearest_and_the_report_tells_how_far_that_is(net, bi
         gain = (c.gain_u * c.gain_v)[:, None]
         dense = source.weight.toarray() if source.is_sparse else source.weight
         stored = (q.weight.toarray() if q.is_sparse else q.weight).astype(float)
-        exact = dense * gain * fixed.population(q.post).scale / UNIT / 2.0**q.weight_exp
+        exact = dense * gain * fixed.population(q.post).scale[:, None] / UNIT / 2.0**q.weight_exp
         step = 2 ** (8 - bits + 1)
         np.testing.assert_allclose(q.scale[:, None] * dense, exact, rtol=1e-12)
         mantissa = np.rint(exact / step)

@@ -26,7 +26,7 @@ def test_the_exponent_of_a_bias_is_the_smallest_at_which_the_mantissa_fits(sign,
     net = network([[1.0]], bias=[sign * bias], v_threshold=4.0)
     fixed = sh.quantize(net, calibration=silent(net))
     p = fixed.population("p")
-    wanted = sign * bias * p.scale
+    wanted = sign * bias * p.scale[0]
     smallest = next(e for e in range(8) if abs(wanted) / 2**e <= 4095 or e == 7)
     assert p.bias_exp == smallest
     assert p.bias_mant.tolist() == [round(wanted / 2**smallest)]
@@ -107,7 +107,7 @@ def test_errors_of_weights_are_those_of_the_integers():
     net = network(weight, v_threshold=2.0)
     fixed = sh.quantize(net, calibration=silent(net), weight_bits=5)
     q, report = fixed.projections[0], fixed.report.projections[0]
-    exact = weight.reshape(-1) * fixed.population("p").scale / 64
+    exact = weight.reshape(-1) * fixed.population("p").scale[0] / 64
     found = q.stored_weights.reshape(-1) * 2.0**q.weight_exp
     lsb = q.format.step * 2.0**q.weight_exp
     assert report.synapses == 6
@@ -126,7 +126,7 @@ def test_errors_of_decays_and_thresholds_are_those_of_the_integers(tau):
     leak_v, leak_u = 1 / tau, 1 / (2 * tau)
     assert report.tau_mem_error == pytest.approx(abs(p.dv[0] / 4096 / leak_v - 1), abs=1e-9)
     assert report.tau_syn_error == pytest.approx(abs((p.du[0] + 1) / 4096 / leak_u - 1), abs=1e-9)
-    assert report.threshold_error == pytest.approx(abs(p.vth[0] * 64 / p.scale / 0.7 - 1), abs=1e-12)
+    assert report.threshold_error == pytest.approx(abs(p.vth[0] * 64 / p.scale[0] / 0.7 - 1), abs=1e-12)
     assert report.lost_leaks == (p.dv[0] == 0) == (tau > 8192)
 
 
@@ -136,8 +136,8 @@ def test_a_leak_keeps_the_steady_state_of_its_bias():
     p = sh.quantize(net, calibration=silent(net)).population("p")
     assert p.dv[0] == 5  # 4.55
     leak = p.dv[0] / 4096
-    assert p.bias[0] / leak == pytest.approx(0.4 * p.scale, abs=0.5 * 2**p.bias_exp / leak)
-    assert abs(p.bias[0] / (1 / 900) - 0.4 * p.scale) > 0.5 * 2**p.bias_exp * 900
+    assert p.bias[0] / leak == pytest.approx(0.4 * p.scale[0], abs=0.5 * 2**p.bias_exp / leak)
+    assert abs(p.bias[0] / (1 / 900) - 0.4 * p.scale[0]) > 0.5 * 2**p.bias_exp * 900
 
 
 def test_time_constants_meet_the_nearest_factor():
@@ -204,7 +204,9 @@ def test_options_reach_their_ends():
     whole = sh.quantize(net, calibration=given, method="percentile", overrides={"in->p": {"percentile": 100}})
     plain = sh.quantize(net, calibration=given)
     assert np.array_equal(whole.projections[0].weight, plain.projections[0].weight)
-    assert sh.quantize(net, calibration=given, overrides=None).population("p").scale == plain.population("p").scale
+    assert (
+        sh.quantize(net, calibration=given, overrides=None).population("p").scale[0] == plain.population("p").scale[0]
+    )
 
 
 @pytest.mark.parametrize("granularity", ["projection", "channel"])
@@ -219,7 +221,7 @@ def test_neurons_of_own_scales_have_their_largest_weight_in_common(granularity, 
     )
     net = network([[1.0, -0.5], [0.25, 0.125], [0.01, 0.0]], v_threshold=0.5)
     fixed = sh.quantize(net, path, calibration=silent(net), granularity=granularity)
-    scale = np.broadcast_to(fixed.population("p").scale, 3)
+    scale = fixed.population("p").scale
     wanted = [1.0, 4.0, 16.0] if granularity == "channel" else [1.0, 1.0, 1.0]
     assert (scale / scale[0]).tolist() == pytest.approx(wanted)
     q = fixed.projections[0]  # whose scale is weights a float weight, with the gain of 1 of an IF in steps of 1 s
@@ -292,7 +294,7 @@ def test_a_lost_leak_leaves_the_bias_as_it_is():
     net = network([[1.0]], neuron=sh.LIF, tau_mem=1e5, v_leak=40.0, v_threshold=0.5)
     p = sh.quantize(net, calibration=silent(net)).population("p")
     assert p.dv[0] == 0
-    assert p.bias[0] == pytest.approx(40.0 / 1e5 * p.scale, abs=0.5 * 2**p.bias_exp)
+    assert p.bias[0] == pytest.approx(40.0 / 1e5 * p.scale[0], abs=0.5 * 2**p.bias_exp)
 
 
 def test_the_error_of_a_bias_counts_where_another_neuron_has_none():
@@ -374,7 +376,7 @@ def test_any_share_of_the_weights_may_be_asked_to_fit(share):
     net = network(np.linspace(0.01, 1, 201)[None], v_threshold=0.5)
     fixed = sh.quantize(net, calibration=silent(net), method="percentile", overrides={"in->p": {"percentile": share}})
     q = fixed.projections[0]
-    kept = np.percentile(np.linspace(0.01, 1, 201), share) * fixed.population("p").scale / 64
+    kept = np.percentile(np.linspace(0.01, 1, 201), share) * fixed.population("p").scale[0] / 64
     assert q.weight_exp == max(-8, math.floor(math.log2(kept / 255)) + 1)
 
 
@@ -397,8 +399,8 @@ def test_thresholds_of_0_stand_at_half_a_unit_and_are_noted(threshold, vth):
 def test_a_threshold_below_half_a_unit_is_0_and_one_above_it_is_1():
     net = network([[1.0], [1.0], [1.0]], v_threshold=[100.0, 1e-9, 1e-9])
     p = sh.quantize(net, calibration=silent(net)).population("p")
-    unit = 64 / p.scale
+    unit = 64 / p.scale[0]
     assert p.vth[1:].tolist() == [0, 0]
     near = network([[1.0], [1.0], [1.0]], v_threshold=[100.0, 0.4 * unit, 0.6 * unit])
     again = sh.quantize(near, calibration=silent(near)).population("p")
-    assert again.vth[1:].tolist() == [round(0.4 * unit * again.scale / 64), round(0.6 * unit * again.scale / 64)]
+    assert again.vth[1:].tolist() == [round(0.4 * unit * again.scale[0] / 64), round(0.6 * unit * again.scale[0] / 64)]

@@ -80,13 +80,13 @@ def test_each_projection_names_its_parts_and_their_error(case):
     for name in ("in->hidden", "hidden->out"):
         target = fixed.population(fixed.projection(name).post)
         p = normal_form(net, target.name)
-        exact = next(q for q in p.incoming if q.name == name).weight.values * target.scale / UNIT
+        exact = next(q for q in p.incoming if q.name == name).weight.values * target.scale[0] / UNIT
         error = units_of(fixed, name).values - exact
         assert reports[name].rms_error == pytest.approx(np.sqrt(np.mean(error**2) / np.mean(exact**2)))
         assert reports[name].rms_error < reports["hidden->hidden"].rms_error
         # What each part stands for in the float network adds up to its weights.
         stands = sum(q.stored_weights / q.scale[:, None].repeat(q.shape[1], 1).ravel() for q in parts_of(fixed, name))
-        half = 0.5 * UNIT / target.scale / np.abs(p.incoming[0].gain).min()
+        half = 0.5 * UNIT / target.scale[0] / np.abs(p.incoming[0].gain).min()
         assert np.all(np.abs(stands - net.projection(name).stored_weights) <= half + 1e-12)
 
 
@@ -135,7 +135,7 @@ def test_little_headroom_saturates_v_and_wraps_nothing(case):
     hidden = replace(net.populations[0], bias=np.where(np.arange(20) < 5, -20.0, net.populations[0].bias))
     net = replace(net, populations=[hidden, net.populations[1]])
     wide, tight = (sh.quantize(net, calibration=spikes, headroom=h) for h in (1.0, 0.1))
-    scales = [f.population("hidden").scale for f in (wide, tight)]
+    scales = [f.population("hidden").scale[0] for f in (wide, tight)]
     assert scales[1] > 4 * scales[0]
     result = sh.run(tight, spikes, "engine", record=("v",), on_overflow="ignore")
     count = result.overflow["hidden"]

@@ -354,8 +354,8 @@ def _settled(check: LayerCheck, exact: Layers, spikes: Mapping[str, Bool], steps
 def _scale(network: AnyNetwork, name: str) -> Real | None:
     """Units of the network's voltage in one volt of the source, shape (n,); None if unknown."""
     population = network.population(name)
-    scale = population.scale if isinstance(population, FixedPopulation) else 1.0
-    return None if scale is None else np.broadcast_to(np.asarray(scale, np.float64), (population.size,))
+    scale: Real | None = population.scale if isinstance(population, FixedPopulation) else np.ones(population.size)
+    return scale
 
 
 def _threshold(network: AnyNetwork, name: str, neuron: int) -> tuple[float, float]:

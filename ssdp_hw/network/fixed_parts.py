@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.checks import as_size, check_name, int_vector, positive_or_none, real_vector
+from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
@@ -43,8 +43,8 @@ class FixedPopulation:
         reset: what a spike does to the voltage: 0, or minus the threshold.
         threshold: whether a neuron fires above or already at its threshold.
         spiking: False for a readout, which has no threshold.
-        scale: chip voltage (on the scale of v) of one float volt above the reset, where known: one
-            number, or one a neuron.
+        scale: chip voltage (on the scale of v) of one float volt above the reset, shape (n,) or one number;
+            None where it is not known.
     """
 
     name: str
@@ -76,7 +76,8 @@ class FixedPopulation:
         if not isinstance(self.spiking, bool | np.bool_):
             raise ParameterError(f"{owner}: spiking = {self.spiking!r} is neither True nor False")
         object.__setattr__(self, "spiking", bool(self.spiking))
-        object.__setattr__(self, "scale", _scale(self.scale, self.size, f"{owner}: scale"))
+        if self.scale is not None:
+            object.__setattr__(self, "scale", positive_vector(self.scale, self.size, f"{owner}: scale"))
 
     @property
     def bias(self) -> Int:
@@ -86,8 +87,9 @@ class FixedPopulation:
     def to_record(self) -> Record:
         """What a file keeps of the population."""
         values = {name: getattr(self, name) for name in _VALUES}
-        if isinstance(self.scale, np.ndarray):
-            values["scale"] = self.scale.tolist()
+        if self.scale is not None:
+            same = bool(np.all(self.scale == self.scale[0]))
+            values["scale"] = float(self.scale[0]) if same else self.scale.tolist()
         return Record(values, {name: getattr(self, name) for name in _VECTORS})
 
     @classmethod
@@ -108,16 +110,6 @@ class FixedPopulation:
         return all(bool(np.all(x == x[0])) for x in (self.du, self.dv, self.vth))
 
 
-def _scale(value: Any, size: int, owner: str) -> Any:
-    """None, a number above 0, or one a neuron."""
-    if value is None or np.ndim(value) == 0:
-        return positive_or_none(value, owner)
-    scales = real_vector(value, size, owner)
-    if np.any(scales <= 0):
-        raise ParameterError(f"{owner} = {float(scales.min()):g} must be above 0")
-    return scales
-
-
 @renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedProjection(BaseProjection):
@@ -130,8 +122,8 @@ class FixedProjection(BaseProjection):
         weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``; a
             negative exponent is an arithmetic right shift of the sum of one step and delay.
         format: bits and sign mode of the weights.
-        scale: chip weight units (on the weight scale) of one float weight unit, shape (post,),
-            where known.
+        scale: chip weight units (on the weight scale) of one float weight unit, shape (post,) or one number; None where
+            it is not known.
     """
 
     weight_exp: int = 0

@@ -224,7 +224,7 @@ def _master(q: FixedProjection, start: Network | None) -> NDArray[np.float64]:
     exact = p.synapse_weights.astype(np.float64)
     if p.shape != q.shape or exact.size != q.mantissa.size or q.scale is None:
         raise ParameterError(f"projection '{q.name}': the float network is not the one that was quantised")
-    return np.asarray(exact * np.asarray(q.scale)[q.synapse_indices[0]] / q.format.step)
+    return np.asarray(exact * q.scale[q.synapse_indices[0]] / q.format.step)
 
 
 def fine_tune(
@@ -291,4 +291,4 @@ def _logits(output: FixedPopulation, spikes: Tensor, volts: Tensor) -> Tensor:
     """The logits, shape (batch, n): scaled spike counts, or mean voltages of a population without spikes."""
     if output.spiking:
         return spikes.sum(dim=0) / _SPIKES_A_LOGIT
-    return volts.mean(dim=0) / torch.tensor(output.scale or 1.0, dtype=torch.float64)
+    return volts.mean(dim=0) / torch.tensor(1.0 if output.scale is None else output.scale, dtype=torch.float64)

@@ -106,7 +106,7 @@ def quantize(
             "its current-based neurons respond one step sooner on the chip"
         )
     populations = [
-        replace(fixed_population(p, scales[name], limits), scale=_own_scale(scales[name], factors[name]))
+        replace(fixed_population(p, scales[name], limits), scale=scales[name] * factors[name])
         for name, p in normal.items()
     ]
     parts = {
@@ -162,8 +162,3 @@ def _factors(normal: Mapping[str, NormalPopulation], chip: Chip, granularity: st
             "channel_scales = 0); choose 'projection'"
         )
     return {name: channel_factors(p) for name, p in normal.items()}
-
-
-def _own_scale(scale: float, factors: Real) -> float | Real:
-    """The scale of each neuron, shape (n,), or one number if it is the same for all of them."""
-    return scale if np.all(factors == 1) else scale * factors

@@ -52,7 +52,7 @@ def dequantize(network: FixedNetwork) -> Network:
 
 def _scale(p: FixedPopulation) -> Real:
     """Units of the chip's voltage in a volt, shape (n,)."""
-    return np.broadcast_to(np.asarray(1.0 if p.scale is None else p.scale, np.float64), (p.size,))
+    return np.ones(p.size) if p.scale is None else np.asarray(p.scale)
 
 
 def _volts(network: FixedNetwork, p: FixedProjection) -> Real:

@@ -119,8 +119,9 @@ def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
 def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, steps: Collection[Step]) -> Population:
     chip, q = fixed.limits, fixed.population(p.name)
     scale = _scale(fixed, p.name)
-    decay_u, decay_v, bias, v_init = exact.decay_u, exact.decay_v, exact.bias * scale, exact.v_init * scale
-    threshold = p.neuron.threshold_distance * scale
+    decay_u, decay_v, bias = exact.decay_u, exact.decay_v, exact.bias * scale
+    v_init: Real = exact.v_init * scale
+    threshold: Real = p.neuron.threshold_distance * scale
     ratio = leak_ratio(exact, q.dv, chip)  # a rounded leak has a bias of its own
     if Step.DECAYS in steps:
         unity = float(1 << chip.decay_bits)
@@ -128,8 +129,8 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
         decay_v = 1.0 - (q.dv + chip.voltage_decay_offset) / unity
         bias = bias * ratio
     if Step.THRESHOLDS in steps:
-        bias = q.bias if Step.DECAYS in steps else q.bias / ratio
-        v_init, threshold = q.v_init, q.vth << chip.activation_shift
+        bias = np.asarray(q.bias if Step.DECAYS in steps else q.bias / ratio, np.float64)
+        v_init, threshold = (np.asarray(x, np.float64) for x in (q.v_init, q.vth << chip.activation_shift))
     values: dict[str, Any] = {
         "size": p.size,
         "v_init": v_init,
@@ -149,15 +150,14 @@ def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Coll
     if Step.WEIGHTS in steps:
         units = units_of(fixed, p.name)
         return replace(p, weight=units.with_values(units.values * float(1 << fixed.limits.activation_shift)))
-    scales = np.broadcast_to(_scale(fixed, p.post), (p.shape[0],))
-    return replace(p, weight=exact.weight.times_rows(scales))
+    return replace(p, weight=exact.weight.times_rows(_scale(fixed, p.post)))
 
 
-def _scale(fixed: FixedNetwork, name: str) -> Any:
-    """Units of the chip's state in a volt of that population."""
+def _scale(fixed: FixedNetwork, name: str) -> Real:
+    """Units of the chip's state in a volt of that population, shape (n,)."""
     scale = fixed.population(name).scale
     assert scale is not None
-    return scale
+    return np.asarray(scale)
 
 
 def without_overflow(fixed: FixedNetwork) -> FixedNetwork:
@@ -198,10 +198,7 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         bias_exp_max=7,
     )
     # In the units of the chip the scale is that of the finer state.
-    normal = {
-        name: in_own_units(normal_form(lowered, name), np.broadcast_to(_scale(fixed, name), (lowered.size_of(name),)))
-        for name in lowered.population_names
-    }
+    normal = {name: in_own_units(normal_form(lowered, name), _scale(fixed, name)) for name in lowered.population_names}
     incoming = {q.name: q for p in normal.values() for q in p.incoming}
     scale, options = 2.0**finer, ProjectionOptions()
     populations = [
