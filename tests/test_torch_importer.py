@@ -6,6 +6,7 @@ import pytest
 from ssdp_hw.analysis.verification import verify
 from ssdp_hw.conversion import from_torch
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
+from ssdp_hw.network.weight import DenseWeight
 
 torch = pytest.importorskip("torch")
 snn = pytest.importorskip("snntorch")
@@ -296,7 +297,7 @@ def test_the_guard_sees_a_bias_that_was_lost(monkeypatch):
     from ssdp_hw.conversion.torch import operations
 
     def without_bias(op):
-        return operations.LinearStep(operations.array(op.args[1])) if op.name == "linear" else None
+        return operations.LinearStep(DenseWeight(operations.array(op.args[1]))) if op.name == "linear" else None
 
     monkeypatch.setattr(operations, "_linear", without_bias)
     with pytest.raises(UnsupportedError, match="the network differs from the module"):

@@ -249,11 +249,13 @@ class ConvWeight(Weight):
         seen = by_channel[self.first_channel[:, None] + np.arange(self.kernel.shape[1]), 0]
         return replace(self, kernel=self.kernel * seen.reshape(*seen.shape, *[1] * (self.kernel.ndim - 2)))
 
-    def after_pooling(self, pool: ConvWeight) -> ConvWeight | None:
+    def after_pooling(self, pool: Weight) -> ConvWeight | None:
         """What a :meth:`pooling` and then this convolution do, if that is one convolution; else None.
 
         It is where the pooling's windows tile its input: every tap becomes a window of taps.
         """
+        if not isinstance(pool, ConvWeight):
+            return None
         space, size = pool.shape_in[2:], pool.kernel.shape[3:]
         tiled = tuple(taps * k for taps, k in zip(self.shape_in[1:], size, strict=False))
         if (

@@ -86,6 +86,19 @@ class Weight(ABC):
         """Every row times its factor, shape (post,); None if synapses that share a weight differ in it."""
 
     @abstractmethod
+    def times_inputs(self, factors: NDArray[np.float64]) -> Weight | None:
+        """Every column times its factor, shape (pre,); None if synapses that share a weight differ in it."""
+
+    @property
+    def diagonal(self) -> NDArray[Any] | None:
+        """The factors of a weight that multiplies each value by one of its own, shape (post,); else None."""
+        return None
+
+    def after_pooling(self, pool: Weight) -> Weight | None:
+        """What a pooling and then this weight do, where that is one convolution; else None."""
+        return None
+
+    @abstractmethod
     def most_inputs(self, ends: Index) -> int:
         """Most presynaptic neurons that any of the groups of rows ``ends[k] .. ends[k + 1] - 1`` has synapses from."""
 
@@ -204,6 +217,9 @@ class DenseWeight(Weight):
     def times_outputs(self, factors: NDArray[np.float64]) -> DenseWeight:
         return DenseWeight(self.array * factors[:, None])
 
+    def times_inputs(self, factors: NDArray[np.float64]) -> DenseWeight:
+        return DenseWeight(self.array * factors)
+
     def stored_rows(self, ends: Index) -> Index:
         return np.diff(ends) * self.shape[1]
 
@@ -268,6 +284,17 @@ class SparseWeight(Weight):
 
     def times_outputs(self, factors: NDArray[np.float64]) -> SparseWeight:
         return self.with_values(self.values * np.repeat(factors, np.diff(self.array.indptr)))
+
+    def times_inputs(self, factors: NDArray[np.float64]) -> SparseWeight:
+        return self.with_values(self.values * factors[self.array.indices])
+
+    @property
+    def diagonal(self) -> NDArray[Any] | None:
+        """The values, where there is one in each row and that lies on the diagonal."""
+        post, pre = self.shape
+        rows = np.arange(post)
+        one_each = post == pre and np.array_equal(self.array.indptr, np.arange(post + 1))
+        return self.values if one_each and np.array_equal(self.array.indices, rows) else None
 
     def stored_rows(self, ends: Index) -> Index:
         return np.diff(self.array.indptr[ends]).astype(np.int64)

@@ -243,7 +243,8 @@ def _joined(parts: list[Array], dtype: DTypeLike) -> Array:
 def _by_row(p: BaseProjection, chosen: slice | Int64Array, values: Array) -> sp.csr_array:
     """The synapses ``chosen`` of a projection as a sparse matrix (post, pre)."""
     if p.is_sparse and isinstance(chosen, slice):
-        return sp.csr_array((values, p.weight.indices, p.weight.indptr), shape=p.shape)
+        same: sp.csr_array = p.stored.with_values(values).given
+        return same
     rows, cols = p.synapse_indices
     return sp.coo_array((values, (rows[chosen], cols[chosen])), shape=p.shape).tocsr()
 

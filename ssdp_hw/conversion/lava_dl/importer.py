@@ -20,15 +20,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from ssdp_hw.chips import load_chip
 from ssdp_hw.conversion.lava_dl.net_file import Fields, Int, Layer, read_layers
+from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import Input
+from ssdp_hw.network.weight import DenseWeight, Weight
 
 INPUT = "input"
 BIAS_EXP = 6
@@ -81,7 +82,7 @@ class _Chain:
     notes: list[str] = field(default_factory=list)
     shape: tuple[int, ...] = ()
     source: str = INPUT
-    delay: Any = 0
+    delay: int | Int = 0
     averaged: bool = False
 
     def add(self, name: str, layer: Layer) -> None:
@@ -121,8 +122,7 @@ class _Chain:
             return
         size = math.prod(self.shape)
         gain = np.full(size, layer.integer("weight", 64))
-        weight = sp.csr_array((gain, np.arange(size), np.arange(size + 1)), shape=(size, size))
-        self._append(name, layer, weight, layer.integer("bias", 0))
+        self._append(name, layer, diagonal(gain), layer.integer("bias", 0))
         self.notes.append(f"'{name}' takes real values x as a constant current weight * x + bias: DirectInput")
 
     def _average(self, layer: Layer) -> None:
@@ -148,13 +148,13 @@ class _Chain:
             self.projections.append(FixedProjection(pre=name, post=name, weight=feedback))
         self.delay = _axonal_delay(layer, shape)
 
-    def _dense(self, layer: Layer) -> tuple[Any, tuple[int, ...]]:
+    def _dense(self, layer: Layer) -> tuple[Weight, tuple[int, ...]]:
         size = math.prod(layer.shape())
         stored = layer.integers("weight")
         if stored.size % size:
             raise ShapeError(f"{layer.title}: {stored.size} weights for {size} neurons")
         self._begun(layer, (stored.size // size,))
-        return _matrix(layer, "weight", size, math.prod(self.shape)), (size,)
+        return DenseWeight(_matrix(layer, "weight", size, math.prod(self.shape))), (size,)
 
     def _sliding(self, layer: Layer) -> tuple[ConvWeight, tuple[int, ...]]:
         """The weight of a conv or pool layer: a cross-correlation, rows and columns as in its file."""
@@ -180,17 +180,14 @@ class _Chain:
         made = ConvWeight(kernel, (1, *shape), (1, *stride), ((0, 0), *((p, p) for p in padding)))
         return made, made.shape_out[1:]
 
-    def _append(self, name: str, layer: Layer, weight: Any, bias: Any) -> None:
+    def _append(self, name: str, layer: Layer, weight: Weight, bias: int | Int) -> None:
         """A population and the projection from what came before it."""
         delay = self.delay
-        if np.ndim(delay):
-            if isinstance(weight, ConvWeight):
-                weight = weight.unrolled()
-                delay = delay[weight.tocoo().col]
-            else:
-                delay = np.broadcast_to(delay, weight.shape)
+        if isinstance(delay, np.ndarray):  # one an axon: every synapse from there has it
+            weight = weight.by_synapse()
+            delay = delay[weight.synapse_indices()[1]]
         self.populations.append(_population(name, layer, math.prod(self.shape), bias))
-        self.projections.append(FixedProjection(pre=self.source, post=name, weight=weight, delay=delay))
+        self.projections.append(FixedProjection(pre=self.source, post=name, weight=weight.given, delay=delay))
         if np.any(bias) and self.source == INPUT and layer.kind != "input":
             self.notes.append(
                 "the first weights take a step here, so that biases act once before the input does; in SLAYER they "
@@ -199,9 +196,9 @@ class _Chain:
         self.source = name
 
 
-def _population(name: str, layer: Layer, size: int, bias: Any) -> FixedPopulation:
+def _population(name: str, layer: Layer, size: int, bias: int | Int) -> FixedPopulation:
     neuron = layer.neuron
-    values = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
+    values: dict[str, Any] = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
     if neuron is None:
         return FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False, **values)
     for unsupported, only in _ONLY.items():
@@ -232,11 +229,11 @@ def _pair(layer: Fields, name: str) -> tuple[int, int]:
     return int(values[0]), int(values[-1])
 
 
-def _bias(layer: Layer, shape: tuple[int, ...]) -> Any:
+def _bias(layer: Layer, shape: tuple[int, ...]) -> int | Int:
     return _a_neuron(layer, "bias", shape) if "bias" in layer else 0
 
 
-def _axonal_delay(layer: Layer, shape: tuple[int, ...]) -> Any:
+def _axonal_delay(layer: Layer, shape: tuple[int, ...]) -> int | Int:
     if "delay" not in layer:
         return 0
     delay = _a_neuron(layer, "delay", shape)

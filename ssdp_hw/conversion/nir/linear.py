@@ -1,4 +1,4 @@
-"""The matrix and the bias of every linear node."""
+"""The weight and the bias of every linear node."""
 
 from __future__ import annotations
 
@@ -15,48 +15,29 @@ from ssdp_hw.checks import real_array, real_vector
 from ssdp_hw.conversion.nir.metadata import CONVOLUTION, metadata_of
 from ssdp_hw.conversion.nir.nodes import MATRICES, kind_of
 from ssdp_hw.conversion.nir.wiring import Wiring
-from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.conversion.weight_algebra import diagonal
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import MAX_DELAY
-from ssdp_hw.network.weight import as_weight, checked_weight
+from ssdp_hw.network.weight import Weight, checked_weight
 
 Real = NDArray[np.float64]
 
 
-class Budget:
-    """How many synapses unrolling convolutions and multiplying matrices may still create."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = self._left = limit
-
-    def spend(self, count: int, owner: str, how: str) -> None:
-        """Take ``count`` synapses from the budget.
-
-        Raises:
-            UnsupportedError: more than are left.
-        """
-        self._left -= count
-        if self._left < 0:
-            raise UnsupportedError(
-                f"{owner}: {how} it needs {count} synapses, which makes more than {self.limit} in the whole graph; "
-                "if that is meant, raise max_synapses"
-            )
-
-
 @dataclass
 class LinearMap:
-    """``y = matrix x + bias``: a weight of any kind (post, pre), a bias (post,) or None, and delays.
+    """``y = weight x + bias``: a weight (post, pre), a bias (post,) or None, and delays.
 
     ``delay`` has the seconds of each synapse, in row-major order, or is None.
     """
 
-    matrix: Any
+    weight: Weight
     bias: Real | None = None
     delay: Real | None = None
 
 
 def linear_map(wiring: Wiring, name: str) -> LinearMap:
-    """The matrix and bias that a linear node applies to its values.
+    """The weight and bias that a linear node applies to its values.
 
     Raises:
         ParameterError, ShapeError: a weight or bias that is not numeric, not finite or does not fit.
@@ -68,41 +49,37 @@ def linear_map(wiring: Wiring, name: str) -> LinearMap:
         return LinearMap(found.weight, found.bias_of_outputs())
     if kind_of(node) not in MATRICES:  # Scale
         return LinearMap(diagonal(real_vector(node.scale, post, f"{owner}: scale")))
-    weight = checked_weight(node.weight, owner, (post, pre)).given.astype(np.float64)
+    given = checked_weight(node.weight, owner, (post, pre))
+    weight = given.with_values(given.values.astype(np.float64))
     bias = real_vector(node.bias, post, f"{owner}: bias") if hasattr(node, "bias") else None
     return _with_synapses(LinearMap(weight, bias), node, owner)
-
-
-def diagonal(values: Real) -> sp.csr_array:
-    """The sparse matrix with these values on its diagonal; a zero is stored."""
-    size = len(values)
-    return sp.csr_array((values, np.arange(size), np.arange(size + 1)), shape=(size, size))
 
 
 def _with_synapses(found: LinearMap, node: nir.NIRNode, owner: str) -> LinearMap:
     """The map with the synapses and delays that the metadata of its node states."""
     stated = metadata_of(node)
     if "kernel" in stated:
-        found.matrix = _convolution(stated, found.matrix, owner)
+        found.weight = _convolution(stated, found.weight, owner)
     if "indices" in stated and "indptr" in stated:
-        shape = found.matrix.shape
+        shape = found.weight.shape
         indices, indptr = np.asarray(stated["indices"]), np.asarray(stated["indptr"])
         try:
             pattern = sp.csr_array((np.ones(indices.shape), indices, indptr), shape=shape)
         except (ValueError, TypeError):
             raise ParameterError(f"{owner}: the sparse pattern in its metadata is malformed") from None
         kept = checked_weight(pattern, f"{owner}: the sparse pattern in its metadata")
-        kept = kept.with_values(found.matrix[kept.synapse_indices()])
-        if np.count_nonzero(kept.values) != np.count_nonzero(found.matrix):
+        rows, cols = kept.synapse_indices()
+        kept = kept.with_values(found.weight.values[rows * shape[1] + cols])
+        if np.count_nonzero(kept.values) != np.count_nonzero(found.weight.values):
             raise ParameterError(f"{owner}: the sparse pattern in its metadata leaves out weights that are not zero")
-        found.matrix = kept.given
+        found.weight = kept
     if "delay" in stated:
-        count = as_weight(found.matrix).values.size
+        count = found.weight.values.size
         found.delay = real_vector(stated["delay"], count, f"{owner}: the delay in its metadata")
     return found
 
 
-def _convolution(stated: Mapping[str, ArrayLike], matrix: Real, owner: str) -> ConvWeight:
+def _convolution(stated: Mapping[str, ArrayLike], matrix: Weight, owner: str) -> ConvWeight:
     """The convolution that the metadata of a matrix node describe."""
     what = f"{owner}: the convolution in its metadata"
     try:
@@ -112,7 +89,7 @@ def _convolution(stated: Mapping[str, ArrayLike], matrix: Real, owner: str) -> C
         raise ParameterError(f"{what} has no {error}") from None
     except ParameterError as error:
         raise type(error)(f"{what}: {error}") from None
-    if weight.shape != matrix.shape or not np.array_equal(weight.unrolled().toarray(), matrix):
+    if weight.shape != matrix.shape or not np.array_equal(weight.unrolled().toarray(), matrix.given):
         raise ParameterError(f"{what} is not the matrix beside it")
     return weight
 

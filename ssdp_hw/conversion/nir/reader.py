@@ -19,7 +19,7 @@ from ssdp_hw.conversion.nir.metadata import GraphHeader, metadata_of, text_of
 from ssdp_hw.conversion.nir.nodes import NEURONS, is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
 from ssdp_hw.conversion.nir.presets import Preset, TauUnit, as_framework, find_preset, in_seconds
 from ssdp_hw.conversion.nir.shapes import find_shapes
-from ssdp_hw.conversion.nir.signals import Signal, Signals, add_constants, joined, signals_of
+from ssdp_hw.conversion.nir.signals import Delay, Signal, Signals, add_constants, joined, signals_of
 from ssdp_hw.conversion.nir.subgraphs import flat_graph
 from ssdp_hw.conversion.nir.wiring import Wiring, wire
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
@@ -27,7 +27,7 @@ from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Comparison, Input, Reset
 from ssdp_hw.network.neurons import Discretization, UpdateOrder
-from ssdp_hw.network.weight import as_weight
+from ssdp_hw.network.weight import Weight
 from ssdp_hw.rules.values import Rule
 from ssdp_hw.running.drive import AnyNetwork
 
@@ -286,19 +286,18 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
     short = ["->".join(_own_name(wiring, n) for n in via) or f"{origin}->{target}" for target, origin, *_, via in found]
     count, used = Counter(short), set[str]()
     projections = []
-    for base, (target, origin, matrix, delay, via) in zip(short, found, strict=True):
+    for base, (target, origin, weight, delay, via) in zip(short, found, strict=True):
         if kind_of(wiring.nodes[origin]) in NEURONS and not NEURONS[kind_of(wiring.nodes[origin])][0].spiking:
             raise UnsupportedError(
                 f"{wiring.title(origin)} is a readout without spikes and cannot drive {wiring.title(target)}"
             )
-        shared = as_weight(matrix).shared
         if len(via) > 1:
-            what = "convolution" if shared else "matrix"
+            what = "convolution" if weight.shared else "matrix"
             notes.append(f"the linear nodes {', '.join(via)} from '{origin}' to '{target}' are one {what}")
-        if not shared:
+        if not weight.shared:
             notes += [
                 f"{wiring.title(n)}: unrolled, without shared weights, since other linear nodes come before, behind or "
-                f"beside it without a neuron between: {as_weight(matrix).synapses} synapses"
+                f"beside it without a neuron between: {weight.synapses} synapses"
                 for n in via
                 if n in wiring.convolutions
             ]
@@ -307,12 +306,12 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
             name += "'"
         used.add(name)
         source, end = _own_name(wiring, origin), _own_name(wiring, target)
-        projections.append(Projection(pre=source, post=end, weight=matrix, delay=delay, name=name))
+        projections.append(Projection(pre=source, post=end, weight=weight.given, delay=delay, name=name))
     return projections, notes
 
 
-def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, object, object, tuple[str, ...]]]:
-    """The projections that a signal becomes: (presynaptic node, matrix, delay, linear nodes on the way)."""
+def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, Weight, Delay, tuple[str, ...]]]:
+    """The projections that a signal becomes: (presynaptic node, weight, delay, linear nodes on the way)."""
     for origin in dict.fromkeys(source for source, _ in signal.terms):
         terms = {delay: term for (source, delay), term in signal.terms.items() if source == origin}
         for part in joined(terms, wiring.takes(target)):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.nir.linear import Budget, diagonal
-from ssdp_hw.conversion.nir.signals import add_matrices, product
-from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.conversion.weight_algebra import Budget, absolute, identity, never_negative, product, total
+from ssdp_hw.network.weight import Weight
 
 Real = NDArray[np.float64]
 
@@ -22,32 +19,32 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Weight:
-    """A matrix in which the path from a source ends.
+class Path:
+    """The way from a source to a tensor.
 
     Attributes:
-        matrix: shape (values, source), of any kind that a projection takes; None for the identity.
+        weight: shape (values, source); None for the identity.
         gross: the same path with the absolute value of every factor, which bounds rounding; None as above.
         via: names of the module's weights on the way.
     """
 
-    matrix: Any = None
-    gross: Any = None
+    weight: Weight | None = None
+    gross: Weight | None = None
     via: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class LinearStep:
-    """One operation: ``matrix x + bias``.
+    """One operation: ``weight x + bias``.
 
     Attributes:
-        matrix: shape (out, in); None for the identity.
+        weight: shape (out, in); None for the identity.
         bias: shape (out,), or None.
         roundings: how many rounded operations stand behind a value.
         via: name of the weight, or ().
     """
 
-    matrix: Any
+    weight: Weight | None
     bias: Real | None = None
     roundings: int = 1
     via: tuple[str, ...] = ()
@@ -67,7 +64,7 @@ class Affine:
     """
 
     shape: tuple[int, ...]
-    terms: dict[Key, Weight] = field(default_factory=dict)
+    terms: dict[Key, Path] = field(default_factory=dict)
     constant: Real = field(default_factory=lambda: np.zeros(0))
     gross_constant: Real = field(default_factory=lambda: np.zeros(0))
     roundings: int = 0
@@ -78,7 +75,7 @@ class Affine:
     def source(cls, name: str, step: int, shape: tuple[int, ...], *, spikes: bool) -> Affine:
         """What a source sends in a step."""
         zeros = np.zeros(math.prod(shape))
-        return cls(shape, {(name, step): Weight()}, zeros, zeros, spikes=spikes)
+        return cls(shape, {(name, step): Path()}, zeros, zeros, spikes=spikes)
 
     @property
     def size(self) -> int:
@@ -95,19 +92,19 @@ class Algebra:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self._made: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._made: dict[tuple[str | int, ...], tuple[Weight, tuple[Weight | None, ...]]] = {}
 
     def through(self, step: LinearStep, value: Affine, shape: tuple[int, ...], where: str) -> Affine:
         """The value behind an operation."""
         size = math.prod(shape)
         terms = {}
         for key, term in value.terms.items():
-            matrix = self._product(step.matrix, term.matrix, where)
-            same = term.gross is term.matrix and _never_negative(step.matrix) and _never_negative(term.matrix)
-            gross = matrix if same else self._product(self._absolute(step.matrix), term.gross, where)
-            terms[key] = Weight(matrix, gross, (*term.via, *step.via))
-        constant = self._apply(step.matrix, value.constant, size)
-        gross_constant = self._apply(self._absolute(step.matrix), value.gross_constant, size)
+            weight = self._product(step.weight, term.weight, where)
+            same = term.gross is term.weight and never_negative(step.weight) and never_negative(term.weight)
+            gross = weight if same else self._product(self._absolute(step.weight), term.gross, where)
+            terms[key] = Path(weight, gross, (*term.via, *step.via))
+        constant = self._apply(step.weight, value.constant, size)
+        gross_constant = self._apply(self._absolute(step.weight), value.gross_constant, size)
         if step.bias is not None:
             constant, gross_constant = constant + step.bias, gross_constant + np.abs(step.bias)
         return Affine(shape, terms, constant, gross_constant, value.roundings + step.roundings, where=where)
@@ -115,7 +112,7 @@ class Algebra:
     def total(self, values: Iterable[Affine], shape: tuple[int, ...], where: str) -> Affine:
         """The sum of values of one shape."""
         size = math.prod(shape)
-        terms: dict[Key, Weight] = {}
+        terms: dict[Key, Path] = {}
         constant, gross, roundings = np.zeros(size), np.zeros(size), 0
         for value in values:
             for key, term in value.terms.items():
@@ -124,74 +121,31 @@ class Algebra:
             roundings = max(roundings, value.roundings) + 1
         return Affine(shape, terms, constant, gross, roundings, where=where)
 
-    def _sum(self, a: Weight, b: Weight, size: int) -> Weight:
-        def added(x: Any, y: Any) -> Any:
-            key = ("sum", id(x), id(y), size)
-            if key not in self._made:
-                self._made[key] = (add_matrices(identity(x, size), identity(y, size)), x, y)
-            return self._made[key][0]
+    def _sum(self, a: Path, b: Path, size: int) -> Path:
+        def added(x: Weight | None, y: Weight | None) -> Weight:
+            return self._once(f"sum of {size}", lambda: total(identity(x, size), identity(y, size)), x, y)
 
-        return Weight(added(a.matrix, b.matrix), added(a.gross, b.gross), tuple(dict.fromkeys(a.via + b.via)))
+        return Path(added(a.weight, b.weight), added(a.gross, b.gross), tuple(dict.fromkeys(a.via + b.via)))
 
-    def _product(self, matrix: Any, before: Any, where: str) -> Any:
-        if matrix is None or before is None:
-            return before if matrix is None else matrix
-        key = ("product", id(matrix), id(before))
-        if key not in self._made:
-            self._made[key] = (product(matrix, before, where, self.budget), matrix, before)
-        return self._made[key][0]
+    def _product(self, weight: Weight | None, before: Weight | None, where: str) -> Weight | None:
+        if weight is None or before is None:
+            return before if weight is None else weight
+        return self._once("product", lambda: product(weight, before, where, self.budget), weight, before)
 
-    def _apply(self, matrix: Any, values: Real, size: int) -> Real:
-        if matrix is None:
+    def _apply(self, weight: Weight | None, values: Real, size: int) -> Real:
+        if weight is None:
             return values
         if not values.any():
             return np.zeros(size)
-        key = ("unrolled", id(matrix))
-        if isinstance(matrix, ConvWeight):
-            if key not in self._made:
-                self._made[key] = (matrix.unrolled(), matrix)
-            matrix = self._made[key][0]
+        matrix = self._once("unrolled", weight.by_synapse, weight).given if weight.shared else weight.given
         return np.asarray(matrix @ values, np.float64)
 
-    def _absolute(self, matrix: Any) -> Any:
-        if matrix is None:
-            return None
-        key = ("absolute", id(matrix))
+    def _absolute(self, weight: Weight | None) -> Weight | None:
+        return None if weight is None else self._once("absolute", lambda: absolute(weight), weight)
+
+    def _once(self, operation: str, make: Callable[[], Weight], *of: Weight | None) -> Weight:
+        """What ``make`` makes of these very weights, which is kept with them so that their ids stay theirs."""
+        key: tuple[str | int, ...] = (operation, *map(id, of))
         if key not in self._made:
-            self._made[key] = (absolute(matrix), matrix)
+            self._made[key] = (make(), of)
         return self._made[key][0]
-
-
-def absolute(matrix: Any) -> Any:
-    """The weight with every value made positive; itself if it is."""
-    if matrix is None or _never_negative(matrix):
-        return matrix
-    return matrix.with_values(np.abs(matrix.values)) if isinstance(matrix, ConvWeight) else abs(matrix)
-
-
-def _never_negative(matrix: Any) -> bool:
-    if matrix is None:
-        return True
-    values = matrix.kernel if isinstance(matrix, ConvWeight) else matrix.data if sp.issparse(matrix) else matrix
-    return bool(np.all(np.asarray(values) >= 0))
-
-
-def identity(matrix: Any, size: int) -> Any:
-    """The weight; a diagonal of ones where it is None."""
-    return diagonal(np.ones(size)) if matrix is None else matrix
-
-
-def same_matrix(a: Any, b: Any, rounding: float = 0.0) -> bool:
-    """Whether two weights are equal, synapse by synapse, but for a part ``rounding`` of the largest."""
-    if a is b:
-        return True
-    if a is None or b is None or type(a) is not type(b):
-        return False
-    if isinstance(a, ConvWeight):
-        same = a.geometry() == b.geometry() and a.kernel.shape == b.kernel.shape
-        return same and same_matrix(a.kernel, b.kernel, rounding)
-    if a.shape != b.shape:
-        return False
-    if rounding:
-        return bool(abs(a - b).max() <= rounding * abs(a).max()) if 0 not in a.shape else True
-    return not (a != b).nnz if sp.issparse(a) else bool(np.array_equal(a, b))

@@ -15,6 +15,7 @@ from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of, is_ne
 from ssdp_hw.conversion.torch.tape import Tape
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Voltage
 from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.network.weight import DenseWeight
 
 Real = NDArray[np.float64]
 
@@ -128,7 +129,7 @@ class Chains:
             weight = chain.neurons.input_weight
             key = ("input weight", name)
             made = self.tape.cache.setdefault(
-                key, LinearStep(weight, None, weight.shape[1], (f"{name}.input_weights",))
+                key, LinearStep(DenseWeight(weight), None, weight.shape[1], (f"{name}.input_weights",))
             )
             current = self.tape.algebra.through(made, current, chain.neurons.shape, where)
         batch = len(given)

@@ -10,12 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.torch.affine import identity
 from ssdp_hw.conversion.torch.chains import Chain
 from ssdp_hw.conversion.torch.folding import FoldedPopulation
+from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.network.float_network import Network, Projection
 from ssdp_hw.network.graph import Comparison, Reset
-from ssdp_hw.network.weight import as_weight
 
 Real = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -172,7 +171,7 @@ def check_steps(
         threshold = p.neuron.parameter("v_threshold")
         size = np.abs(threshold) + np.abs(p.neuron.parameter("v_reset")) + np.abs(p.neuron.parameter("v_leak"))
         n = chain.neurons.neuron.size
-        matrices = {key: as_weight(identity(w.gross, n)).by_synapse().given for key, w in model.terms.items()}
+        matrices = {key: identity(path.gross, n).by_synapse().given for key, path in model.terms.items()}
         # Time constants give decays and gains back but for their last bits, which small leaks enlarge.
         own_rounding = 2.0**-50 * (1.0 + _inverse(1.0 - c.decay_v) + _inverse(1.0 - c.decay_u))
         roundings = (model.roundings + _OWN_OPERATIONS) * unit + own_rounding

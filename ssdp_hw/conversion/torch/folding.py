@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.torch.affine import Affine, Weight, same_matrix
+from ssdp_hw.conversion.torch.affine import Affine, Path
 from ssdp_hw.conversion.torch.chains import Chain
 from ssdp_hw.conversion.torch.neurons import Feedback, Neurons
+from ssdp_hw.conversion.weight_algebra import absolute, identity, same_weight, total
 from ssdp_hw.errors import UnsupportedError
 
 Real = NDArray[np.float64]
@@ -38,7 +39,7 @@ class FoldedPopulation:
     name: str
     layer: str
     neurons: Neurons
-    terms: dict[tuple[str, int], Weight]
+    terms: dict[tuple[str, int], Path]
     constant: Real
     gross_constant: Real
     roundings: int
@@ -106,7 +107,7 @@ def _folded(chain: Chain, steps: int) -> FoldedPopulation:
     )
 
 
-def _relative(current: Affine, step: int) -> dict[tuple[str, int], Weight]:
+def _relative(current: Affine, step: int) -> dict[tuple[str, int], Path]:
     """Weights by source and by the steps between its spikes and this one."""
     found = {}
     for (source, sent), weight in current.terms.items():
@@ -115,13 +116,13 @@ def _relative(current: Affine, step: int) -> dict[tuple[str, int], Weight]:
 
 
 def _difference(
-    terms: dict[tuple[str, int], Weight], expected: dict[tuple[str, int], Weight], current: Affine, model: Affine
+    terms: dict[tuple[str, int], Path], expected: dict[tuple[str, int], Path], current: Affine, model: Affine
 ) -> str:
     for source, delay in {**terms, **expected}:
         ago = "of the same step" if not delay else f"of {delay} steps before"
         if (source, delay) not in terms or (source, delay) not in expected:
             return f"'{source}' {ago} drives it in one of them alone"
-        if not same_matrix(terms[source, delay].matrix, expected[source, delay].matrix):
+        if not same_weight(terms[source, delay].weight, expected[source, delay].weight):
             return f"'{source}' {ago} drives it with other weights"
     scale = 1.0 + float(np.max(model.gross_constant, initial=0.0))
     if np.max(np.abs(current.constant - model.constant), initial=0.0) > _ROUNDING * scale:
@@ -130,31 +131,25 @@ def _difference(
 
 
 def _fan_in(feedback: Feedback) -> NDArray[np.int64]:
-    matrix = feedback.matrix
-    if hasattr(matrix, "kernel"):
-        return np.array([matrix.kernel[0].size])
-    return np.diff(matrix.indptr) if hasattr(matrix, "indptr") else np.array([matrix.shape[1]])
+    return feedback.weight.stored_rows(np.arange(feedback.weight.shape[0] + 1))
 
 
 def _with_feedback(
-    terms: dict[tuple[str, int], Weight], name: str, feedback: list[Feedback]
-) -> dict[tuple[str, int], Weight]:
-    from ssdp_hw.conversion.nir.signals import add_matrices
-    from ssdp_hw.conversion.torch.affine import absolute, identity
-
+    terms: dict[tuple[str, int], Path], name: str, feedback: list[Feedback]
+) -> dict[tuple[str, int], Path]:
     found = dict(terms)
     for part in feedback:
         key = (name, part.delay)
-        size = part.matrix.shape[0]
-        weight = Weight(part.matrix, absolute(part.matrix), part.via)
+        size = part.weight.shape[0]
+        path = Path(part.weight, absolute(part.weight), part.via)
         if key in found:
             old = found[key]
-            weight = Weight(
-                add_matrices(identity(old.matrix, size), part.matrix),
-                add_matrices(identity(old.gross, size), absolute(part.matrix)),
+            path = Path(
+                total(identity(old.weight, size), part.weight),
+                total(identity(old.gross, size), absolute(part.weight)),
                 tuple(dict.fromkeys((*old.via, *part.via))),
             )
-        found[key] = weight
+        found[key] = path
     return found
 
 
@@ -166,7 +161,7 @@ def same_step(a: Mapping[str, FoldedPopulation], b: Mapping[str, FoldedPopulatio
         other = b[name]
         if list(one.terms) != list(other.terms) and set(one.terms) != set(other.terms):
             return f"what drives '{name}'"
-        if any(not same_matrix(w.matrix, other.terms[key].matrix, rounding) for key, w in one.terms.items()):
+        if any(not same_weight(path.weight, other.terms[key].weight, rounding) for key, path in one.terms.items()):
             return f"the weights that drive '{name}'"
         scale = 1.0 + float(np.max(one.gross_constant, initial=0.0))
         for x, y in ((one.constant, other.constant), (one.v_init, other.v_init)):

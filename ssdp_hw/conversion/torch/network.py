@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.conversion.alignment import PACEMAKER, Timing, aligned
-from ssdp_hw.conversion.torch.affine import identity
 from ssdp_hw.conversion.torch.folding import FoldedPopulation
+from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Input
@@ -174,16 +173,16 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _projections(folded: Folded, lag: Mapping[str, int], plain: bool) -> list[Projection]:
     """Projections named after the module's weights, or after their ends where that is not unique."""
-    parts = [(p, source, delay, weight) for p in folded.values() for (source, delay), weight in p.terms.items()]
-    short = ["->".join(weight.via) or f"{source}->{p.name}" for p, source, _, weight in parts]
+    parts = [(p, source, delay, path) for p in folded.values() for (source, delay), path in p.terms.items()]
+    short = ["->".join(path.via) or f"{source}->{p.name}" for p, source, _, path in parts]
     count, used = Counter(short), set[str]()
     found = []
-    for base, (p, source, delay, weight) in zip(short, parts, strict=True):
-        name = base if count[base] == 1 or not weight.via else f"{source}->{base}->{p.name}"
+    for base, (p, source, delay, path) in zip(short, parts, strict=True):
+        name = base if count[base] == 1 or not path.via else f"{source}->{base}->{p.name}"
         while name in used:
             name += "'"
         used.add(name)
         steps = delay - 1 if source == p.name else delay if plain else lag[p.name] - lag[source] + delay - 1
-        matrix: Any = identity(weight.matrix, p.neurons.neuron.size)
-        found.append(Projection(pre=source, post=p.name, weight=matrix, delay=steps, name=name))
+        weight = identity(path.weight, p.neurons.neuron.size).given
+        found.append(Projection(pre=source, post=p.name, weight=weight, delay=steps, name=name))
     return found

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.nir.linear import diagonal
+from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, Neuron
+from ssdp_hw.network.weight import DenseWeight, Weight
 
 Real = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -21,9 +22,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Feedback:
-    """What a layer of neurons gives back to itself: ``matrix @ spikes`` of ``delay`` steps before, plus ``bias``."""
+    """What a layer of neurons gives back to itself: ``weight @ spikes`` of ``delay`` steps before, plus ``bias``."""
 
-    matrix: Any
+    weight: Weight
     delay: int = 1
     via: tuple[str, ...] = ()
     bias: Real | None = None
@@ -204,7 +205,7 @@ def _recurrent(name: str, owner: str, module: Any, shape: Shape, found: Neurons)
     weight = array(inner.weight, owner)
     bias = None if inner.bias is None else array(inner.bias, owner)
     if kind == "Linear":
-        return Feedback(weight, 1, via, bias)
+        return Feedback(DenseWeight(weight), 1, via, bias)
     made = ConvWeight(weight, shape, padding=inner.padding)
     return Feedback(made, 1, via, None if bias is None else np.repeat(bias, np.prod(shape[1:])))
 
@@ -236,7 +237,7 @@ def _norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
         tensors.append(module.input_weights)
         shape = (len(weight),)
     if kind == "LIFRecurrentCell":
-        feedback = [Feedback(array(module.recurrent_weights, owner), 1, (f"{name}.recurrent_weights",))]
+        feedback = [Feedback(DenseWeight(array(module.recurrent_weights, owner)), 1, (f"{name}.recurrent_weights",))]
         tensors.append(module.recurrent_weights)
 
     def value(field_name: str) -> Real:

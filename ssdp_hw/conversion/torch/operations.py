@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.nir.linear import diagonal
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
+from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.weight import DenseWeight
 
 Real = NDArray[np.float64]
 
@@ -222,7 +223,7 @@ def _linear(op: Operation) -> LinearStep | None:
         return None
 
     def make() -> LinearStep:
-        matrix = array(weight)
+        matrix = DenseWeight(array(weight))
         return LinearStep(matrix, None if bias is None else array(bias), matrix.shape[1] + 1, label(tape, weight))
 
     return _cached(tape, ("linear", weight, bias), make)
@@ -286,7 +287,8 @@ def _pooling(op: Operation) -> LinearStep | None:
         return LinearStep(made, None, math.prod(sizes) + 1)
 
     step = _cached(tape, (name, value.shape, str(size), str(stride), str(padding)), make)
-    return step if math.prod(step.matrix.shape_out) == math.prod(shape) else None  # ceil_mode has more of them
+    assert step.weight is not None
+    return step if step.weight.shape[0] == math.prod(shape) else None  # ceil_mode has more of them
 
 
 def _normalisation(op: Operation) -> LinearStep | None:

@@ -12,6 +12,7 @@ import torch
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.network.weight import SparseWeight
 
 # Values that one evaluation of the operation may give, 8 bytes each.
 _CHUNK = 1 << 22
@@ -60,7 +61,7 @@ def linear_by_probing(
         tape.cache[key] = (
             [
                 [
-                    sp.csr_array(sp.vstack(parts).T)
+                    SparseWeight(sp.csr_array(sp.vstack(parts).T))
                     for parts in zip(*_unit_rows(run, given, k, zero, widest), strict=True)
                 ]
                 for k in range(len(given))
@@ -73,8 +74,9 @@ def linear_by_probing(
     for index, shape in enumerate(shapes):
         parts = []
         for (_, argument), found in zip(given, matrices, strict=True):
-            fan = int(np.max(np.diff(found[index].indptr), initial=0))
-            parts.append(tape.algebra.through(LinearStep(found[index], None, fan + 1), argument, shape, where))
+            weight = found[index]
+            fan = int(np.max(np.diff(weight.row_start), initial=0))
+            parts.append(tape.algebra.through(LinearStep(weight, None, fan + 1), argument, shape, where))
         constant = Affine(shape, {}, zero[index], np.abs(zero[index]), where=where)
         parts += [constant] if zero[index].any() else []
         results.append(parts[0] if len(parts) == 1 else tape.algebra.total(parts, shape, where))
@@ -120,7 +122,7 @@ def _tested(run: Callable[..., Any], given: Any, matrices: Any, zero: Any, where
     turned = run([row[[2, 0]] for row in rows])
     for index, out in enumerate(found):
         expected = zero[index] + sum(
-            (m[index] @ row.reshape(3, -1).numpy().T).T for m, row in zip(matrices, rows, strict=True)
+            (m[index].given @ row.reshape(3, -1).numpy().T).T for m, row in zip(matrices, rows, strict=True)
         )
         if not np.allclose(out.numpy(), expected, rtol=1e-9, atol=1e-9):
             raise UnsupportedError(f"{where}: the operation is not linear in what depends on the input")

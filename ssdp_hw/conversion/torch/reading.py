@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
 from ssdp_hw.conversion.torch.values import Opaque, Readout, populations_of, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.network.weight import Weight
 
 Real = NDArray[np.float64]
 
@@ -165,21 +165,18 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
 def _summed(value: Affine) -> tuple[str, ...] | None:
     """Sources of a sum or mean over steps of their spikes."""
     names = {name for name, _ in value.terms}
-    factors = [_factor(w.matrix) for w in value.terms.values()]
+    factors = [_factor(path.weight) for path in value.terms.values()]
     alike = None not in factors and len(set(factors)) == 1
     summed = alike and (factors[0] == 1 or len(value.terms) > len(names))
     return tuple(names) if summed and not value.constant.any() else None
 
 
-def _factor(matrix: Any) -> float | None:
-    """The factor of a matrix that multiplies all values by one; None if it does anything else."""
-    if matrix is None:
+def _factor(weight: Weight | None) -> float | None:
+    """The factor of a weight that multiplies all values by one; None if it does anything else."""
+    if weight is None:
         return 1.0
-    size = matrix.shape[0]
-    if not sp.issparse(matrix) or matrix.shape != (size, size) or matrix.nnz != size:
-        return None
-    diagonal = matrix.diagonal()
-    return float(diagonal[0]) if np.all(diagonal == diagonal[0]) else None
+    factors = weight.diagonal
+    return None if factors is None or np.any(factors != factors[0]) else float(factors[0])
 
 
 def _check_all_used(module: Any, run: Run) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from ssdp_hw.conversion.nir.linear import Budget
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
@@ -18,6 +17,7 @@ from ssdp_hw.conversion.torch.neurons import framework_of, is_neuron
 from ssdp_hw.conversion.torch.operations import interpret
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.values import Sequence
+from ssdp_hw.conversion.weight_algebra import Budget
 from ssdp_hw.errors import SsdpHwError, UnsupportedError
 
 

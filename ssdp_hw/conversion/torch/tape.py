@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from ssdp_hw.conversion.nir.linear import Budget
 from ssdp_hw.conversion.torch.affine import Algebra
 from ssdp_hw.conversion.torch.values import Opaque, Sequence, Value, words
+from ssdp_hw.conversion.weight_algebra import Budget
 from ssdp_hw.errors import UnsupportedError
 
 # Operations that hand a value of a tensor to Python, which may then decide by it.
