@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -161,6 +161,7 @@ def window_update(rule: sh.SSDP, window: int, pre: int | None, post: int | None)
 
 @settings(max_examples=20)
 @given(RULES, st.integers(1, 63), st.integers(1, 2))
+@example(sh.SSDP(a_plus=0.125, a_baseline=0.0, sigma=1.0), 2, 2)  # as narrow as a single step
 def test_branches_hold_what_the_float_rule_wants_and_what_the_products_give(rule, window, exponentials):
     scale = 100.0
     longest = window / 6  # so that traces fade within a window

@@ -18,6 +18,9 @@ from scipy.optimize import linprog, minimize
 # shows the rounding of both. Amplitudes above this limit improve the fit by little.
 AMPLITUDE_MAX = 4.0
 TAU_MIN, TAU_MAX = 1.0 / 64, 4096.0
+# A second exponential that improves the largest error by less than this is left out: where the learning window is so
+# narrow that one fits all distances, the second could decay as slowly as it likes.
+_WORTH = 1e-4
 # Weight of the amplitudes in the objective: of two fits with the same error the smaller amplitudes win.
 _THRIFT = 1e-5
 
@@ -31,6 +34,15 @@ def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, f
     Their sum minimises the largest error to ``exp(-d**2 / (2 sigma**2))`` over d = 1 .. longest;
     an exponential that would not help is left out.
     """
+    fewer = _fitted(sigma, 1, longest)
+    if count == 1:
+        return fewer[0]
+    more = _fitted(sigma, count, longest)
+    return more[0] if more[1] < fewer[1] - _WORTH else fewer[0]
+
+
+def _fitted(sigma: float, count: int, longest: int) -> tuple[tuple[tuple[float, float], ...], float]:
+    """The exponentials, and what is minimised: their largest error and a little for the amplitudes."""
     distance = np.arange(1, longest + 1, dtype=np.float64)
     target = np.exp(-np.square(distance / sigma) / 2)
 
@@ -48,9 +60,9 @@ def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, f
         for start in starts
     ]
     best = min(found, key=lambda result: float(result.fun)).x
-    amplitudes, _ = _amplitudes(basis(best), target)
+    amplitudes, objective = _amplitudes(basis(best), target)
     taus = np.clip(np.exp(best), TAU_MIN, TAU_MAX)
-    return tuple((float(q), float(tau)) for q, tau in zip(amplitudes, taus, strict=True) if abs(q) > 1e-6)
+    return tuple((float(q), float(tau)) for q, tau in zip(amplitudes, taus, strict=True) if abs(q) > 1e-6), objective
 
 
 def _amplitudes(basis: Real, target: Real) -> tuple[Real, float]:
