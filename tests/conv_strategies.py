@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
-from strategies import CHIP
+from strategies import CHIP, on_grid
 
 import ssdp_hw as sh
 from ssdp_hw.network.convolution import ConvWeight
@@ -127,13 +127,14 @@ def fixed_conv_networks(draw: Draw) -> sh.FixedNetwork:
             sh.FixedProjection(
                 pre=s,
                 post=t,
-                weight=as_weight(w).with_values(as_weight(w).values.astype(np.int64) * factor),
+                weight=as_weight(w).with_values(on_grid(as_weight(w).values.astype(np.int64) * factor, exponent, form)),
                 delay=draw(st.sampled_from((0, 0, 1, 3))),
                 name=f"w{k}",
                 format=form,
-                weight_exp=draw(st.sampled_from((-3, -1, 0, 0, 2))),
+                weight_exp=exponent,
             )
             for k, (s, t, w) in enumerate(found)
+            for exponent in [draw(st.sampled_from((-3, -1, 0, 0, 2)))]
         ],
         ["c"],
     )

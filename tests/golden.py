@@ -60,9 +60,10 @@ def random_network(seed: int) -> tuple[sh.FixedNetwork, np.ndarray]:
         delay = rng.integers(0, 4, (post, pre)) if rng.random() < 0.5 else int(rng.integers(0, 3))
         if rng.random() < 0.4:
             weight, delay = sp.csr_array(np.where(rng.random((post, pre)) < 0.5, weight, 0)), int(rng.integers(0, 3))
-        return sh.FixedProjection(
-            pre=source, post=target, weight=weight, weight_exp=int(rng.integers(-2, 5)), delay=delay
-        )
+        exponent = int(rng.integers(-2, 5))
+        if exponent == -2:  # the chip drops the bits below 4
+            weight = 4 * (weight // 4)
+        return sh.FixedProjection(pre=source, post=target, weight=weight, weight_exp=exponent, delay=delay)
 
     network = sh.FixedNetwork(
         [sh.Input("in", inputs)],

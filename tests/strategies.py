@@ -8,6 +8,7 @@ networks are neither silent nor saturated; registers at their extremes are drawn
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ TYPICAL_RATE = 0.3
 SIGN_MODES = (SignMode.MIXED, SignMode.EXCITATORY, SignMode.MIXED, SignMode.EXCITATORY, SignMode.INHIBITORY)
 
 Draw = st.DrawFn
+
+
+def on_grid(weight: Any, exponent: int, form: WeightFormat | None = None) -> Any:
+    """Integer weights without the bits that a negative exponent drops."""
+    return (form or WeightFormat()).at_exponent(exponent).floored(weight)
 
 
 def _generator(draw: Draw) -> np.random.Generator:
@@ -80,7 +86,10 @@ def _outputs(draw: Draw, populations: int) -> list[str]:
 def _fixed_projection(
     draw: Draw, rng: np.random.Generator, name: str, source: str, target: str, shape: tuple[int, int]
 ) -> FixedProjection:
-    form = WeightFormat(draw(st.integers(2, CHIP.weight_bits)), draw(st.sampled_from(SIGN_MODES)))
+    exponents = st.one_of(st.integers(-3, 3), st.sampled_from((CHIP.weight_exp_min, CHIP.weight_exp_max)))
+    exponent = draw(exponents)
+    bits, signs = draw(st.integers(2, CHIP.weight_bits)), draw(st.sampled_from(SIGN_MODES))
+    form = WeightFormat(bits, signs).at_exponent(exponent)
     mantissa = rng.integers(form.mantissa_min, form.mantissa_max + 1, shape)
     if draw(st.booleans()):  # values at the ends of the range
         ends = rng.choice([form.mantissa_min, form.mantissa_max], shape)
@@ -94,7 +103,7 @@ def _fixed_projection(
         weight=weight,
         format=form,
         delay=_delay(draw, rng, count),
-        weight_exp=draw(st.one_of(st.integers(-3, 3), st.sampled_from((CHIP.weight_exp_min, CHIP.weight_exp_max)))),
+        weight_exp=exponent,
     )
 
 
@@ -151,18 +160,11 @@ def _within_registers(
 ) -> FixedNetwork:
     """The network, with its exponents lowered as far as the simulators' 32-bit registers ask for."""
     for lower in range(CHIP.weight_exp_max - CHIP.weight_exp_min):
-        lowered = [
-            FixedProjection(
-                pre=p.pre,
-                post=p.post,
-                name=p.name,
-                weight=p.weight,
-                format=p.format,
-                delay=p.delay,
-                weight_exp=max(p.weight_exp - lower, CHIP.weight_exp_min),
-            )
-            for p in projections
-        ]
+        lowered = []
+        for p in projections:
+            exponent = max(p.weight_exp - lower, CHIP.weight_exp_min)
+            weight = p.stored.with_values(p.format.at_exponent(exponent).floored(p.stored_weights))
+            lowered.append(replace(p, weight=weight, weight_exp=exponent))
         try:
             return FixedNetwork(inputs, populations, lowered, outputs)
         except ParameterError as error:

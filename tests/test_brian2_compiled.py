@@ -20,6 +20,7 @@ from brian2_helpers import (
     run_both,
     teaching_network,
 )
+from strategies import on_grid
 
 import ssdp_hw as sh
 from ssdp_hw.errors import TargetRunError
@@ -59,7 +60,7 @@ def fixed_network():
             sh.FixedProjection(
                 pre="hidden layer",
                 post="hidden layer",
-                weight=weights(6, 6),
+                weight=on_grid(weights(6, 6), -3),
                 weight_exp=-3,
                 delay=rng.integers(0, 2, (6, 6)),
             ),

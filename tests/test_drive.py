@@ -150,7 +150,7 @@ def test_direct_input_of_a_float_network(form):
 @pytest.mark.parametrize("weight_exp", [-2, 0, 3])
 def test_direct_input_of_a_fixed_network(form, weight_exp):
     """bias_mant << bias_exp is (W x 2**weight_exp) << 6 plus the own bias, to half a unit of the exponent."""
-    weight = np.array([[2, -4, 6], [8, 10, -12]])
+    weight = np.array([[4, -8, 12], [16, 20, -24]])
     p = FixedPopulation(name="p", size=2, vth=100, bias_mant=[5, -7], bias_exp=3)
     q = FixedProjection(pre="in", post="p", weight=form(weight), weight_exp=weight_exp)
     net = FixedNetwork([Input("in", 3)], [p], [q], ["p"])

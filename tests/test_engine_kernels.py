@@ -33,7 +33,7 @@ def learn(target, network, inputs, plan, **options):
 def network(pre, post, sign, exponent, bits, rng, *, sparse=False, delays=0):
     """A projection whose presynaptic neurons may all fire at once, and one back to itself."""
     chip = WIDE_CHIP if bits > 8 else load_chip("loihi")
-    form = WeightFormat(bits, sign, chip.weight_scale_bits)
+    form = WeightFormat(bits, sign, chip.weight_scale_bits).at_exponent(exponent)
     ends = rng.choice([form.mantissa_min, form.mantissa_max], (post, pre))
     mantissa = np.where(rng.random((post, pre)) < 0.5, ends, rng.integers(form.mantissa_min, form.mantissa_max + 1))
     weight = mantissa * form.step
@@ -241,7 +241,6 @@ def test_float32_does_not_learn():
 
 
 def test_sums_that_could_leave_32_bits_are_refused():
-    chip = replace(WIDE_CHIP, weight_exp_min=-31)
     pre = 2**16
     net = sh.FixedNetwork(
         [sh.Input("in", pre)],
@@ -251,12 +250,11 @@ def test_sums_that_could_leave_32_bits_are_refused():
                 pre="in",
                 post="p",
                 weight=np.zeros((1, pre), int),
-                weight_exp=-31,
                 format=WeightFormat(16, "excitatory", 16),
             )
         ],
         ["p"],
-        chip=chip,
+        chip=WIDE_CHIP,
     )
     with pytest.raises(UnsupportedError, match="65536 presynaptic neurons"):
         get_target("engine", net)

@@ -13,6 +13,7 @@ from ssdp_hw.targets.engine.program import compile_program
 from ssdp_hw.targets.engine.run import available_threads, together
 from ssdp_hw.targets.engine.segments import BITS
 from ssdp_hw.targets.engine.spike_loops import append_bits, append_word, list_words, read_words
+from strategies import on_grid
 from test_engine import ENGINE, SPEC, assert_close, assert_equal, run
 
 import ssdp_hw as sh
@@ -63,9 +64,10 @@ def chains(draw, *, real=False):
         ],
         [
             sh.FixedProjection(
-                pre=a, post=b, name=f"{a}{b}", weight=w, weight_exp=int(rng.integers(-3, 1)), delay=delay[a, b]
+                pre=a, post=b, name=f"{a}{b}", weight=on_grid(w, exponent), weight_exp=exponent, delay=delay[a, b]
             )
             for (a, b), w in weight.items()
+            for exponent in [int(rng.integers(-3, 1))]
         ],
         [names[-1]],
     ), spikes
@@ -142,7 +144,7 @@ def test_overflows_are_counted_where_nobody_looks_at_the_state(batch):
 def test_threads_share_the_neurons_of_one_sample_of_a_network_with_loops(seed):
     rng = np.random.default_rng(seed)
     size, sparse = 300, seed % 2
-    back = 2 * rng.integers(-60, 60, (size, size)) * (rng.random((size, size)) < (0.1 if sparse else 1.0))
+    back = 4 * rng.integers(-30, 30, (size, size)) * (rng.random((size, size)) < (0.1 if sparse else 1.0))
     network = sh.FixedNetwork(
         [sh.Input("in", 70)],
         [sh.FixedPopulation(name="p", size=size, du=1000, dv=300, vth=500)],

@@ -48,9 +48,21 @@ def test_limits_of_a_population(name, limits):
 @pytest.mark.parametrize(("name", "limits"), {"weight_exp": (-8, 7), "delay": (0, 63)}.items())
 def test_limits_of_a_projection(name, limits):
     for value, beyond in zip(limits, (limits[0] - 1, limits[1] + 1), strict=True):
-        network(projection={name: value})
+        weight = {"weight": np.zeros((2, 3), int)}  # representable at every exponent
+        network(projection=weight | {name: value})
         with pytest.raises(ParameterError, match=f"projection 'syn': {name} = {beyond} is outside"):
-            network(projection={name: beyond})
+            network(projection=weight | {name: beyond})
+
+
+@pytest.mark.parametrize("exponent", [-2, -5, -8])
+def test_weights_with_bits_that_the_chip_drops_are_refused_with_advice_that_works(exponent):
+    weight = np.array([[2, -90, 254], [30, 0, -256]])
+    with pytest.raises(ParameterError, match=f"at weight_exp {exponent} the chip drops what is below {2**-exponent}"):
+        network(projection={"weight": weight, "weight_exp": exponent})
+    rounded, _ = WeightFormat().at_exponent(exponent).nearest(weight)
+    q = network(projection={"weight": rounded, "weight_exp": exponent}).projections[0]
+    assert (q.format.step, q.format.lsb_shift) == (2**-exponent, -exponent)
+    np.testing.assert_array_equal(q.with_mantissa(q.mantissa).weight, rounded)
 
 
 def test_delay_of_one_synapse_beyond_the_limit():

@@ -13,14 +13,19 @@ from hypothesis import given, strategies as st
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.formats import Rounding, SignMode, WeightFormat, round_to_int, sign_mode_of
 
-EVERY = [WeightFormat(b, m, s) for s in range(1, 10) for b in range(1, s + 1) for m in SignMode]
+SHIFTS = (0, 1, 4, 9, 31)
+EVERY = list(
+    dict.fromkeys(
+        WeightFormat(b, m, s, k) for s in range(1, 10) for b in range(1, s + 1) for m in SignMode for k in SHIFTS
+    )
+)
 
 
-def lava_stored(bits, sign_mode, scale_bits=8):
-    """Every integer that survives Lava's clip and truncation unchanged."""
+def lava_stored(bits, sign_mode, scale_bits=8, right_shift=0):
+    """Every integer that survives Lava's clip and truncation, and the chip's right shift, unchanged."""
     low = {"mixed": -(2**scale_bits), "excitatory": 0, "inhibitory": 1 - 2**scale_bits}[sign_mode]
     high = {"mixed": 2**scale_bits - 1, "excitatory": 2**scale_bits - 1, "inhibitory": 0}[sign_mode]
-    dropped = scale_bits - bits + (sign_mode == "mixed")
+    dropped = max(scale_bits - bits + (sign_mode == "mixed"), right_shift)
     return [w for w in range(low, high + 1) if (w >> dropped) << dropped == w]
 
 
@@ -30,14 +35,14 @@ def code_points(f):
 
 @pytest.mark.parametrize("f", [f for f in EVERY if f.sign_mode is not SignMode.INHIBITORY], ids=lambda f: f.name)
 def test_code_points_are_lavas(f):
-    assert code_points(f).tolist() == lava_stored(f.bits, f.sign_mode, f.scale_bits)
+    assert code_points(f).tolist() == lava_stored(f.bits, f.sign_mode, f.scale_bits, f.right_shift)
 
 
 @pytest.mark.parametrize("f", [f for f in EVERY if f.sign_mode is SignMode.INHIBITORY], ids=lambda f: f.name)
 def test_inhibitory_code_points_mirror_the_excitatory(f):
-    mirror = WeightFormat(f.bits, SignMode.EXCITATORY, f.scale_bits)
+    mirror = WeightFormat(f.bits, SignMode.EXCITATORY, f.scale_bits, f.right_shift)
     assert code_points(f).tolist() == (-code_points(mirror)[::-1]).tolist()
-    assert set(code_points(f)) <= set(lava_stored(f.bits, "inhibitory", f.scale_bits))
+    assert set(code_points(f)) <= set(lava_stored(f.bits, "inhibitory", f.scale_bits, f.right_shift))
 
 
 @pytest.mark.parametrize("f", EVERY, ids=lambda f: f.name)

@@ -1,5 +1,6 @@
 """What a user may choose: methods, granularity, options of single projections; decays and their bias."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
-from ssdp_hw.network.formats import WeightFormat
+from ssdp_hw.network.formats import SignMode, WeightFormat
 from ssdp_hw.quantization.channels import channel_factors, in_own_units
 from ssdp_hw.quantization.decays import decay_registers, leak_ratio
 from ssdp_hw.quantization.exponent import rounding_error, weight_exponent
@@ -81,17 +82,43 @@ def test_mse_finds_the_best_exponent_of_all(seed, bits, size):
     assert rounding_error(values, chosen, number) == pytest.approx(best) or fitting == LOIHI.weight_exp_max
 
 
-def test_the_floor_of_sums_counts():
-    """Weights that a negative exponent would hold exactly cost what flooring their sums costs."""
-    number, values = WeightFormat(8), np.array([0.25, -0.5, 1.0])
-    assert rounding_error(values, -3, number) > 0
-    assert rounding_error(values * 8, 0, number) == 0
-    # A sum floored to units loses 0 .. 1 - g, uniformly, for weights in steps of g.
-    for g in (0.5, 0.25, 0.125):
-        losses = np.arange(round(1 / g)) * g
-        exponent = int(np.log2(g / number.step))
-        floor = rounding_error(np.zeros(3), exponent, number) * 10
-        assert floor == pytest.approx(np.mean(np.square(losses)))
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(2, 8), st.floats(-8, 12), st.sampled_from(Method), st.sampled_from(SignMode)
+)
+def test_no_exponent_that_the_chip_allows_loses_less_at_the_same_range(seed, bits, size, method, signs):
+    """What the chip drops of a weight is less than a unit, so weights held to a unit lose nothing by any shift."""
+    values = np.abs(np.random.default_rng(seed).standard_t(3, 50)) * 2.0**size * (-1 if signs == "inhibitory" else 1)
+    number = WeightFormat(bits, signs)
+    exponent = weight_exponent(values, ProjectionOptions(method=method), number, LOIHI)
+    assert number.at_exponent(exponent) == number
+    weight = number.nearest(values / 2.0**exponent)[0]
+    shifted = np.floor(weight * 2.0**exponent) if exponent < 0 else weight * 2.0**exponent
+    np.testing.assert_array_equal(shifted, weight * 2.0**exponent)
+    for lower in range(LOIHI.weight_exp_min, exponent):
+        kept = number.at_exponent(lower)
+        assert kept.step * 2.0**lower >= 1
+        if not kept.nearest(values / 2.0**lower)[1]:  # then the step is the same, and so are the weights, but for ties
+            assert rounding_error(values, lower, number) == pytest.approx(rounding_error(values, exponent, number))
+
+
+def test_bits_that_a_scale_leaves_unused_are_said():
+    """A threshold of 5,000 times what a spike adds takes the register, and leaves weights few units."""
+    net = sh.Network(
+        [sh.Input("in", 2)],
+        [sh.Population(name="p", neuron=sh.LIF(size=1, tau_mem=1e-2, v_threshold=100.0))],
+        [sh.Projection(pre="in", post="p", weight=[[0.2, -0.1]])],
+        ["p"],
+        sh.Semantics(1e-3),
+    )
+    fixed = sh.quantize(net, calibration=np.zeros((2, 1, 2), bool))
+    q, scale = fixed.projections[0], fixed.population("p").scale
+    units = 0.2 * 0.1 * scale / 64  # the largest weight
+    unused = 8 - 1 - math.ceil(math.log2(units))
+    assert unused > 0
+    assert np.max(q.weight) * 2.0**q.weight_exp == pytest.approx(units, abs=0.5)
+    (said,) = [note for note in fixed.notes if "bits are unused" in note]
+    assert f"'in->p': {unused} of its 8 bits" in said
 
 
 def test_threshold_balance_restores_the_spike_rates(case):

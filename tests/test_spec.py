@@ -75,20 +75,22 @@ def test_fixed_threshold_comparison(threshold, first):
     assert trace(net, raster(10), "spikes").index(True) == first
 
 
-@pytest.mark.parametrize(("exponent", "arrives"), [(0, -6), (2, -24), (-1, -3), (-2, -2), (-3, -1), (-8, -1)])
-def test_weight_exponent_shifts_the_sum_and_rounds_down(exponent, arrives):
-    q = syn(weight=((-10, 4),), weight_exp=exponent)
+@pytest.mark.parametrize(("exponent", "arrives"), [(0, -6 * 16), (2, -24 * 16), (-1, -3 * 16), (-4, -6), (-5, -3)])
+def test_weight_exponent_shifts_each_weight_and_so_the_sum(exponent, arrives):
+    q = syn(weight=((-10 * 16, 4 * 16),), weight_exp=exponent)
     net = fixed([q], FixedPopulation(name="p", size=1, vth=1000), inputs=2)
     assert trace(net, np.ones((2, 1, 2)), "u") == [0, arrives * 64]
+    assert arrives == sum((w * 16 << max(exponent, 0)) >> max(-exponent, 0) for w in (-10, 4))
 
 
-def test_sums_are_shifted_apart_for_each_projection_and_delay():
-    together = [syn(weight=((2, 2),), weight_exp=-2)]
-    by_delay = [syn(weight=((2, 2),), weight_exp=-2, delay=[[0, 1]])]
-    apart = [syn(weight=((2, 0),), weight_exp=-2), syn(weight=((0, 2),), weight_exp=-2, name="other")]
+def test_sums_of_a_negative_exponent_are_those_of_their_parts():
+    """No weight has bits below its shift, so it does not matter what is added before the shift."""
+    together = [syn(weight=((4, 8),), weight_exp=-2)]
+    by_delay = [syn(weight=((4, 8),), weight_exp=-2, delay=[[0, 1]])]
+    apart = [syn(weight=((4, 0),), weight_exp=-2), syn(weight=((0, 8),), weight_exp=-2, name="other")]
     p = FixedPopulation(name="p", size=1, vth=1000)
     results = [trace(fixed(q, p, inputs=2), np.ones((3, 1, 2)), "u") for q in (together, by_delay, apart)]
-    assert results == [[0, 64, 64], [0, 0, 0], [0, 0, 0]]
+    assert results == [[0, 192, 192], [0, 64, 192], [0, 192, 192]]
 
 
 def test_readout_of_a_fixed_network_never_fires_or_resets():

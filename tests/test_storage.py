@@ -68,7 +68,7 @@ def fixed_network(**more):
         sh.FixedProjection(
             pre="in",
             post="hidden / ü",
-            weight=np.arange(12).reshape(3, 4),
+            weight=4 * np.arange(12).reshape(3, 4),
             format=sh.WeightFormat(8, SignMode.EXCITATORY),
             weight_exp=-2,
             delay=np.arange(12).reshape(3, 4),

@@ -7,6 +7,8 @@ It is a file of :mod:`ssdp_hw.network.network_file` whose header has ``learning`
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import NETWORK_FILE
 from ssdp_hw.network.network_file import network_from, record_of
+from ssdp_hw.network.off_grid import floor_to_grid
 
 
 def save_learning(network: Network | FixedNetwork, state: LearningState, path: str | os.PathLike[str]) -> None:
@@ -58,4 +61,18 @@ def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, Learning
         if not index.isdecimal() or int(index) >= len(network.projections):
             raise ParameterError(f"counters of a projection {index!r} that there is not")
         counters[network.projections[int(index)].name] = counter
+    if isinstance(network, FixedNetwork):
+        network = _cleared(network, record, counters)
     return network, LearningState(counters, **with_new_names(LearningState, record.values["learning"]))
+
+
+def _cleared(network: FixedNetwork, record: Record, counters: dict[str, Any]) -> FixedNetwork:
+    """The network with notes of the counters that are cleared: those whose weights were rounded to another step."""
+    parts = zip(network.projections, record.parts("projections"), strict=True)
+    coarser = [p.name for p, kept in parts if p.name in counters and floor_to_grid(kept) is not None]
+    for name in coarser:
+        counters[name] = np.zeros_like(counters[name])
+    notes = [
+        f"projection '{name}': its counters are cleared, since they counted parts of another step" for name in coarser
+    ]
+    return replace(network, notes=(*network.notes, *notes))

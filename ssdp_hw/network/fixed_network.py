@@ -21,6 +21,7 @@ from ssdp_hw.files.record import Record
 from ssdp_hw.network.design_rules import Violation, violations
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound
 from ssdp_hw.network.graph import NETWORK_FILE, Graph, Input, check_kind
+from ssdp_hw.network.off_grid import floor_to_grid
 from ssdp_hw.network.quantization_report import QuantizationReport
 
 __all__ = ["FixedNetwork", "FixedPopulation", "FixedProjection", "design_rule_violations"]
@@ -100,16 +101,17 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
             Exception: of any other kind, where a file is damaged.
         """
         check_kind(record, "fixed")
-        values = record.values
+        values, projections = record.values, record.parts("projections")
+        rounded = [note for q in projections if (note := floor_to_grid(q)) is not None]
         return cls(
             inputs=[Input(**i) for i in values["inputs"]],
             populations=[FixedPopulation.from_record(p) for p in record.parts("populations")],
-            projections=[FixedProjection.from_record(q) for q in record.parts("projections")],
+            projections=[FixedProjection.from_record(q) for q in projections],
             outputs=record.texts("outputs"),
             chip=_chip_from_json(values["chip"]),
             dt=values["dt"],
             report=None if values["report"] is None else QuantizationReport.from_dict(values["report"]),
-            notes=record.texts("notes"),
+            notes=[*record.texts("notes"), *rounded],
         )
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -119,9 +119,9 @@ class FixedProjection(BaseProjection):
         weight: integers on the chip's weight scale (for Loihi -256, -254 .. 254 with mixed signs),
             shape (post, pre), dense, sparse or a convolution. They must be representable: nothing
             is rounded.
-        weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``; a
-            negative exponent is an arithmetic right shift of the sum of one step and delay.
-        format: bits and sign mode of the weights.
+        weight_exp: the activation, a sum of weights, acts as ``activation * 2**weight_exp``. At a negative
+            exponent -k weights are multiples of ``2**k``, since the chip drops the lower bits of each.
+        format: bits and sign mode of the weights; the projection's own says the step at ``weight_exp`` too.
         scale: chip weight units (on the weight scale) of one float weight unit, shape (post,) or one number; None where
             it is not known.
     """
@@ -133,11 +133,13 @@ class FixedProjection(BaseProjection):
     def __post_init__(self) -> None:
         super().__post_init__()
         owner = f"projection '{self.name}'"
-        reason = self.format.violation(self.stored_weights)
-        if reason is not None:
-            raise ParameterError(f"{owner}: {reason}; use format.nearest(weight) to round it first")
         exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
         object.__setattr__(self, "weight_exp", exp)
+        object.__setattr__(self, "format", self.format.at_exponent(exp))
+        reason = self.format.violation(self.stored_weights)
+        if reason is not None:
+            at = f".at_exponent({exp})" if self.format.right_shift else ""
+            raise ParameterError(f"{owner}: {reason}; use format{at}.nearest(weight) to round it first")
         narrow = np.int16 if self.format.scale_bits <= 8 else np.int32
         values = self.stored_weights
         if values.dtype != narrow:
@@ -150,7 +152,7 @@ class FixedProjection(BaseProjection):
     def to_record(self) -> Record:
         """What a file keeps of the projection."""
         record = super().to_record()
-        record.values |= {"weight_exp": self.weight_exp, "format": asdict(self.format)}
+        record.values |= {"weight_exp": self.weight_exp, "format": self.format.to_dict()}
         if self.scale is not None:
             record.arrays["scale"] = self.scale
         return record
@@ -194,6 +196,5 @@ def activation_bound(size: int, incoming: Sequence[FixedProjection]) -> Int:
     """
     bound = np.zeros(size, np.int64)
     for p in incoming:
-        # A right shift of a negative sum rounds away from zero: at most one unit a delay.
-        bound += shift(p.stored.absolute_row_sums(), p.weight_exp) + (p.max_delay + 1 if p.weight_exp < 0 else 0)
+        bound += shift(p.stored.absolute_row_sums(), p.weight_exp)
     return bound

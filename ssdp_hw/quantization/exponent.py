@@ -1,4 +1,8 @@
-"""The exponent of a projection's weights: a larger one clips fewer weights and rounds all of them more coarsely."""
+"""The exponent of a projection's weights: a larger one clips fewer weights and rounds all of them more coarsely.
+
+At a negative exponent the chip drops what is below one unit of the activation. The lowest exponent at which weights of
+a format lose nothing by that is :func:`lowest_lossless`; below it the range gets smaller and the step does not.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,6 @@ from ssdp_hw.quantization.options import Method, ProjectionOptions, largest_kept
 
 # How many exponents are tried below the one at which the largest weight fits. Each step down halves the range.
 _CLIPPING = 4
-# Assumed share of presynaptic neurons that fire in a step, by which the error of flooring a sum is weighed.
-_ACTIVE = 0.1
 
 
 def weight_exponent(values: NDArray[np.float64], options: ProjectionOptions, number: WeightFormat, chip: Chip) -> int:
@@ -26,26 +28,30 @@ def weight_exponent(values: NDArray[np.float64], options: ProjectionOptions, num
         number: the format of the weights.
         chip: the limits of the exponent.
     """
-    fitting = _fitting_exponent(largest_kept(values, options), number, chip)
+    lowest = lowest_lossless(number, chip)
+    fitting = max(_fitting_exponent(largest_kept(values, options), number, chip), lowest)
     if options.method not in (Method.MSE, Method.THRESHOLD_BALANCE) or not np.any(values):
         return fitting
-    # Exponents below the fitting one clip weights. At those above it, up to 0, sums lose less by flooring.
-    candidates = range(max(fitting - _CLIPPING, chip.weight_exp_min), max(fitting, min(0, chip.weight_exp_max)) + 1)
+    # Exponents below the fitting one clip weights; those above it only round more coarsely.
+    candidates = range(max(fitting - _CLIPPING, lowest), fitting + 1)
     return min(candidates, key=lambda exponent: rounding_error(values, exponent, number))
 
 
-def rounding_error(values: NDArray[np.float64], exponent: int, number: WeightFormat) -> float:
-    """Mean squared error of weights rounded at an exponent, including each weight's share of the floored sum.
+def lowest_lossless(number: WeightFormat, chip: Chip) -> int:
+    """The lowest exponent at which the step of a format is a whole number of units of the activation."""
+    return min(max(-number.lsb_shift, chip.weight_exp_min), chip.weight_exp_max)
 
-    At a negative exponent -k the chip shifts the sum of a step right by k bits, which floors it. The part that is
-    lost lies between 0 and 1 - 2**-k units of the activation, with a mean square of about 1/3. If ``_ACTIVE * n``
-    synapses contribute to a sum, this equals a squared error of ``1/3 / (_ACTIVE * n)`` in each weight; n is
-    taken as 100.
-    """
+
+def unused_bits(values: NDArray[np.float64], number: WeightFormat, chip: Chip) -> int:
+    """Bits of the format that weights, in units of the activation, are too small to use at any exponent."""
+    fitting = _fitting_exponent(float(np.max(np.abs(values), initial=0.0)), number, chip)
+    return min(max(lowest_lossless(number, chip) - fitting, 0), number.bits)
+
+
+def rounding_error(values: NDArray[np.float64], exponent: int, number: WeightFormat) -> float:
+    """Mean squared error of weights rounded at an exponent, in units of the activation."""
     lsb = 2.0**exponent
-    error = float(np.mean(np.square(number.nearest(values / lsb)[0] * lsb - values)))
-    floor = (1.0 - lsb * number.step) * (1.0 - lsb * number.step / 2) / 3.0 if lsb * number.step < 1.0 else 0.0
-    return error + floor / (_ACTIVE * 100)
+    return float(np.mean(np.square(number.at_exponent(exponent).nearest(values / lsb)[0] * lsb - values)))
 
 
 def _fitting_exponent(largest: float, number: WeightFormat, chip: Chip) -> int:

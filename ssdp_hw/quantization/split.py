@@ -41,13 +41,11 @@ def split_weights(
     """Split weights, given in units of the activation, into at most as many parts as the options ask for.
 
     No further part is made once all that is left rounds to 0. Parts after the first have mixed signs, since rounding
-    errors have both, and an exponent at which the chip floors none of their sums.
+    errors have both.
     """
     left, part_number = values, number
     for k in range(options.split):
         exponent = weight_exponent(left, options, part_number, chip)
-        if k:
-            exponent = max(exponent, min(-part_number.lsb_shift, chip.weight_exp_max))
         weight, _ = part_number.nearest(left / 2.0**exponent)
         if k and not weight.any():
             return

@@ -18,6 +18,7 @@ from ssdp_hw.network.quantization_report import QuantizationReport
 from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.channels import channel_factors, in_own_units
+from ssdp_hw.quantization.exponent import unused_bits
 from ssdp_hw.quantization.measure import population_report, projection_report
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
@@ -118,6 +119,12 @@ def quantize(
         + " and ".join(f"'{q.name}'" for q in own)
         for name, own in parts.items()
         if len(own) > 1
+    ]
+    notes += [
+        f"projection '{name}': {bits} of its {formats[name].bits} bits are unused, since at this scale of its "
+        "population the chip drops what is below one unit of the activation, whatever the weight exponent"
+        for name, (q, scale) in incoming.items()
+        if (bits := unused_bits(q.weight.values * (scale / (1 << limits.activation_shift)), formats[name], limits))
     ]
     fixed = FixedNetwork(
         lowered.inputs,

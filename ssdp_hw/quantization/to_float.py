@@ -69,6 +69,12 @@ def _gain(network: FixedNetwork, population: FixedPopulation) -> Real:
     return np.ones(population.size)
 
 
+def unit_weights(network: FixedNetwork, p: FixedProjection) -> Real:
+    """What a stored weight of 1 is in the float network of :func:`dequantize`, one value for each stored weight."""
+    ones = p.stored.with_values(np.ones(p.stored_weights.size))
+    return ones.times_rows(_volts(network, p) / _gain(network, network.population(p.post))).values
+
+
 def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projection:
     weight = p.stored.times_rows(_volts(network, p) / gain)
     return Projection(pre=p.pre, post=p.post, name=p.name, weight=weight, delay=p.delay)

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.conversion.nir.metadata import MetadataValue
 from ssdp_hw.errors import ParameterError, SsdpHwError
 from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
-from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules.values import Rule, rule_from_dict, rule_to_dict
 from ssdp_hw.running.drive import AnyNetwork
@@ -101,6 +101,7 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
         ParameterError: they are not; it names the first part that differs.
     """
     from ssdp_hw.quantization import dequantize
+    from ssdp_hw.quantization.to_float import unit_weights
 
     # Sizes are compared first: they limit how many synapses the integers can be unrolled to.
     if _structure(nodes) != _structure(fixed):
@@ -119,7 +120,17 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
         owner = f"projection '{a.name}'"
         if a.stored.pattern != b.stored.pattern or not np.array_equal(a.delay, b.delay):
             _refuse(owner, "delays, or which synapses it has")
-        _compare(a.stored_weights, b.stored_weights, owner, "weights")
+        own = fixed.projection(a.name)
+        if not (own.format.right_shift and _floors_to(a.stored_weights / unit_weights(fixed, own), own)):
+            _compare(a.stored_weights, b.stored_weights, owner, "weights")
+
+
+def _floors_to(integers: NDArray[np.float64], q: FixedProjection) -> bool:
+    """Whether a version that did not floor the weights of a negative exponent wrote these integers."""
+    whole = np.rint(integers)
+    if not np.allclose(integers, whole, rtol=_TOLERANCE, atol=_TOLERANCE):
+        return False
+    return np.array_equal(np.maximum(q.format.floored(whole), q.format.min).reshape(-1), q.stored_weights)
 
 
 def _structure(network: AnyNetwork) -> list[tuple[object, ...]]:
