@@ -12,6 +12,7 @@
 # make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks, hold the presets to them, and
 #                      run the tests that need torch or aeon's data
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
+# make test-emulators  make bench-peers, then run 400 random networks on the Loihi emulators of others; COUNT
 # make clean           remove these environments and everything else that these commands made
 #
 # PYTHON chooses the interpreter: make PYTHON=python3.12 demo. Without it an existing .venv is kept,
@@ -40,7 +41,7 @@ INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 
-.PHONY: demo test test-slow test-random test-frameworks lint bench mutants bench-peers microcode studies train lava-dl install clean
+.PHONY: demo test test-slow test-random test-frameworks lint bench mutants bench-peers test-emulators microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -75,6 +76,11 @@ bench-peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers-no-deps.txt
+
+test-emulators: COUNT ?= 400
+test-emulators: install bench-peers
+	SSDP_HW_EMULATORS=$(VENV)-peers/bin/python SSDP_HW_EMULATED_NETWORKS=$(COUNT) \
+		$(BIN)/pytest tests/test_loihi_emulators.py
 
 MICROCODE := --window 31 --scale 100 --set a_plus=0.04 --set a_baseline=0.02 --set sigma=2
 microcode: install

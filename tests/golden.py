@@ -62,7 +62,7 @@ def random_network(seed: int) -> tuple[sh.FixedNetwork, np.ndarray]:
             weight, delay = sp.csr_array(np.where(rng.random((post, pre)) < 0.5, weight, 0)), int(rng.integers(0, 3))
         exponent = int(rng.integers(-2, 5))
         if exponent == -2:  # the chip drops the bits below 4
-            weight = 4 * (weight // 4)
+            weight = weight - weight % 4 if isinstance(weight, np.ndarray) else 4 * (weight / 4).floor().astype(int)
         return sh.FixedProjection(pre=source, post=target, weight=weight, weight_exp=exponent, delay=delay)
 
     network = sh.FixedNetwork(

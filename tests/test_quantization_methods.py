@@ -112,7 +112,7 @@ def test_bits_that_a_scale_leaves_unused_are_said():
         sh.Semantics(1e-3),
     )
     fixed = sh.quantize(net, calibration=np.zeros((2, 1, 2), bool))
-    q, scale = fixed.projections[0], fixed.population("p").scale
+    q, scale = fixed.projections[0], float(fixed.population("p").scale[0])
     units = 0.2 * 0.1 * scale / 64  # the largest weight
     unused = 8 - 1 - math.ceil(math.log2(units))
     assert unused > 0

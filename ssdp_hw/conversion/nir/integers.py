@@ -121,7 +121,7 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
         if a.stored.pattern != b.stored.pattern or not np.array_equal(a.delay, b.delay):
             _refuse(owner, "delays, or which synapses it has")
         own = fixed.projection(a.name)
-        if not (own.format.right_shift and _floors_to(a.stored_weights / unit_weights(fixed, own), own)):
+        if not (own.weight_exp < 0 and _floors_to(a.stored_weights / unit_weights(fixed, own), own)):
             _compare(a.stored_weights, b.stored_weights, owner, "weights")
 
 
