@@ -333,3 +333,11 @@ def test_the_text_has_one_sign_between_products():
     assert "+ -" not in text
     assert text.count("*2^") == len(code.products)
     assert text in str(code)
+
+
+@pytest.mark.parametrize(("exponent", "factor"), [(0, 1), (3, 1), (-1, 2), (-3, 8)])
+def test_the_lsb_of_a_negative_weight_exponent_is_that_of_the_rule(exponent, factor):
+    """``weight >> k`` at exponent 0 is the same synapse, and its LSB is 1."""
+    rule = sh.SSDP(a_plus=0.04, a_baseline=0.02, sigma=2)
+    compiled = sh.compile_microcode(rule, window=31, scale=100 * factor, weight_exp=exponent)
+    assert compiled == sh.compile_microcode(rule, window=31, scale=100)

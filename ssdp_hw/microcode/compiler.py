@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import as_int, positive_or_none
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.microcode.code import Branch, Microcode
 from ssdp_hw.microcode.learning_engine import (
@@ -54,6 +55,7 @@ def compile_microcode(
     *,
     window: int,
     scale: float,
+    weight_exp: int = 0,
     exponentials: int = 2,
     epoch: Epoch | str = Epoch.WINDOW,
     one_silent: OneSilent | str | None = None,
@@ -65,6 +67,8 @@ def compile_microcode(
         window: length of a window in steps.
         scale: weight LSBs (weights are integers from -256 to 255) of a float weight of 1; for a
             quantised projection its ``scale``.
+        weight_exp: that of the projection. At a negative one, -k, the chip drops what is below 2**k, which is then the
+            LSB: the rule is compiled for ``weight >> k``, which at exponent 0 is the same synapse.
         exponentials: for the learning window, 1 or 2 (traces per side), or 0: any two spikes of a window are
             synchronous, whatever their distance.
         epoch: ``window``, or ``step`` to learn without windows.
@@ -76,7 +80,13 @@ def compile_microcode(
         UnsupportedError: another rule, a gate of the rule's own, options that exclude each other, or a
             clip below an amplitude.
     """
-    wanted = check_wanted(rule, window, scale, exponentials, Epoch(epoch), one_silent)
+    exponent = as_int(weight_exp, "microcode: weight_exp")
+    if not -31 <= exponent <= 31:
+        raise ParameterError(f"microcode: weight_exp = {exponent} is outside -31 .. 31")
+    per_unit = positive_or_none(scale, "microcode: scale")
+    if per_unit is not None:
+        per_unit /= 2.0 ** max(0, -exponent)
+    wanted = check_wanted(rule, window, per_unit, exponentials, Epoch(epoch), one_silent)
     fit = fit_learning_window(wanted)
     products = _products(wanted, fit)
     traces = _named(fit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssdp_hw.checks import Choice, as_int, positive_or_none
+from ssdp_hw.checks import Choice, as_int
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
@@ -52,7 +52,7 @@ class Wanted:
 
 
 def check_wanted(
-    rule: SSDP, window: int, scale: float, exponentials: int, epoch: Epoch, one_silent: OneSilent | str | None
+    rule: SSDP, window: int, scale: float | None, exponentials: int, epoch: Epoch, one_silent: OneSilent | str | None
 ) -> Wanted:
     """The arguments of :func:`ssdp_hw.compile_microcode`, checked."""
     if isinstance(rule, FloatRule) and not isinstance(rule, SSDP):
@@ -98,10 +98,9 @@ def check_wanted(
             f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the learning engine has no such clip; "
             "lower the amplitudes"
         )
-    per_unit = positive_or_none(scale, "microcode: scale")
-    if per_unit is None:
+    if scale is None:
         raise ParameterError("microcode: scale is missing: the weight LSBs of a float weight of 1")
-    a, b = (_amplitude(rule, name, per_unit) for name in ("a_plus", "a_baseline"))
+    a, b = (_amplitude(rule, name, scale) for name in ("a_plus", "a_baseline"))
     return Wanted(rule, a, b, steps, count, epoch, silent)
 
 
