@@ -26,6 +26,12 @@ from ssdp_hw.learning.state_file import (
 from ssdp_hw.learning.teacher import Teacher as Teacher
 from ssdp_hw.learning.warm_up import fit_gate as fit_gate
 from ssdp_hw.microcode import compile_microcode as compile_microcode
+from ssdp_hw.models.base import NeuronModel as NeuronModel
+from ssdp_hw.models.registry import (
+    model_names as model_names,
+    neuron_model as neuron_model,
+    register_model as register_model,
+)
 from ssdp_hw.network.convolution import ConvWeight as ConvWeight
 from ssdp_hw.network.fixed_network import (
     FixedNetwork as FixedNetwork,
@@ -40,6 +46,10 @@ from ssdp_hw.network.float_network import (
 )
 from ssdp_hw.network.formats import WeightFormat as WeightFormat
 from ssdp_hw.network.graph import Input as Input
+from ssdp_hw.network.model_neuron import (
+    ModelNeuron as ModelNeuron,
+    neuron as neuron,
+)
 from ssdp_hw.network.network_file import (
     load as load,
     save as save,

@@ -25,6 +25,7 @@ class Chip:
     threshold are shifted left by ``activation_shift`` to reach the scale of u and v.
     ``activation_bits`` is the register that holds u before it wraps. ``channel_scales`` is 1 where every
     neuron may have a threshold of its own, so that each can have a scale of its own, and 0 elsewhere.
+    ``programmable_neurons`` is 1 where neurons are programs, so that any neuron model runs, and 0 elsewhere.
 
     ``entries`` are all numbers of the chip's file with unit and source, by their dotted name; those of
     ``core`` and ``energy`` are no widths and stand nowhere else.
@@ -48,6 +49,7 @@ class Chip:
     delay_max: int
     window_ticks_max: int
     channel_scales: int = 0
+    programmable_neurons: int = 0
     entries: Mapping[str, Figure] = field(default_factory=dict, repr=False, compare=False)
 
     @property

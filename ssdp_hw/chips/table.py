@@ -33,7 +33,10 @@ LIMITS: dict[str, tuple[str, int, int]] = {
     "delay_max": ("step", 0, 100_000),
     "window_ticks_max": ("tick", 1, 1 << 20),
     "channel_scales": ("flag", 0, 1),
+    "programmable_neurons": ("flag", 0, 1),
 }
+# Entries that files written before them lack, with the value that promises least.
+OPTIONAL = {"programmable_neurons": 0}
 GROUPS: dict[str, dict[str, str]] = {
     "core": {
         "count": "core",
@@ -70,6 +73,9 @@ def chip_from_table(table: Mapping[str, Any], origin: str) -> Chip:
             raise FileFormatError(str(error)) from None
     entries: dict[str, Figure] = {}
     for name, (unit, low, high) in LIMITS.items():
+        if name not in table and name in OPTIONAL:
+            values[name] = OPTIONAL[name]
+            continue
         if name not in table:
             raise FileFormatError(f"{origin}: the entry '{name}' ({unit}, {low} to {high}) is missing from the chip")
         entries[name] = figure = _figure(table[name], name, unit, origin)

@@ -31,15 +31,33 @@ class Violation:
         return f"{self.message} (design rule '{self.rule}')"
 
 
+def neuron_model(chip: Chip, p: FixedPopulation) -> Iterator[str]:
+    """The chip runs the neuron's model: its own CUBA LIF, or any where its neurons are programs."""
+    if not p.is_cuba_lif and not chip.programmable_neurons:
+        yield (
+            f"population '{p.name}': {p.declared}; the neurons of {chip.title} are the CUBA LIF alone (its file "
+            "says programmable_neurons = 0): choose a chip whose neurons are programs, such as 'loihi2'"
+        )
+
+
+def parameter_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
+    """The parameters of a declared neuron model fit their registers."""
+    for q in () if p.is_cuba_lif else p.declared.parameters:
+        yield from _outside(f"population '{p.name}': {q.name}", p.registers[q.name], *q.code_range(chip))
+
+
 def decay_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
     """The decays du and dv fit their registers."""
+    if not p.is_cuba_lif:  # see parameter_registers
+        return
     yield from _outside(f"population '{p.name}': du", p.du, 0, chip.decay_max)
     yield from _outside(f"population '{p.name}': dv", p.dv, 0, chip.decay_max)
 
 
 def threshold_register(chip: Chip, p: FixedPopulation) -> Iterator[str]:
     """The threshold mantissa fits its register."""
-    yield from _outside(f"population '{p.name}': vth", p.vth, 0, chip.threshold_max)
+    if p.is_cuba_lif:  # see parameter_registers
+        yield from _outside(f"population '{p.name}': vth", p.vth, 0, chip.threshold_max)
 
 
 def bias_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
@@ -64,6 +82,8 @@ def activation_register(chip: Chip, p: FixedPopulation, incoming: Sequence[Fixed
     half, bias_max = 1 << (chip.state_bits - 1), chip.bias_mant_max << chip.bias_exp_max
     largest = activation_bound(p.size, incoming).astype(np.float64) * 2.0**chip.activation_shift
     growth = largest * 2.0**chip.decay_bits / np.maximum(p.du + chip.current_decay_offset, 1)
+    if not p.is_cuba_lif:  # what its states grow to is not known in closed form
+        growth = np.full(p.size, np.inf)
     top = 2.0 ** (chip.activation_bits - 1) - 1
     unsafe = (largest > 2 * half) & (np.floor(growth) + 2 * half + bias_max > top)
     if unsafe.any():
@@ -95,6 +115,8 @@ def weight_format(chip: Chip, q: FixedProjection) -> Iterator[str]:
 
 
 POPULATION_RULES: tuple[Callable[[Chip, FixedPopulation], Iterator[str]], ...] = (
+    neuron_model,
+    parameter_registers,
     decay_registers,
     threshold_register,
     bias_registers,

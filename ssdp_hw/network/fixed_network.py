@@ -18,9 +18,11 @@ from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
+from ssdp_hw.models.base import BIAS
+from ssdp_hw.models.form import StepForm
 from ssdp_hw.network.design_rules import Violation, violations
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound
-from ssdp_hw.network.graph import NETWORK_FILE, Graph, Input, check_kind
+from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.off_grid import floor_to_grid
 from ssdp_hw.network.quantization_report import QuantizationReport
 
@@ -70,6 +72,30 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
     def activation_bound(self, name: str) -> Int:
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
         return activation_bound(self.size_of(name), self.incoming(name))
+
+    def step_form(self, name: str) -> StepForm:
+        """The model of a population in the form of this network: its chip, its reset, its comparison."""
+        p, chip = self.population(name), self.limits
+        largest = int(np.max(self.activation_bound(name), initial=0)) << chip.activation_shift
+        return StepForm(
+            p.declared,
+            chip,
+            spiking=p.spiking,
+            at_least=p.threshold is Comparison.AT_LEAST,
+            subtract=p.reset is Reset.SUBTRACT,
+            wide=largest > 1 << chip.state_bits,
+        )
+
+    def acting_parameters(self, name: str, bias: Int | None = None) -> dict[str, Int]:
+        """What acts in every step of a population: its registers with the chip's offsets and shifts, and the bias.
+
+        Args:
+            name: the population.
+            bias: its constant input, of any shape that ends with (n,); default that of the population.
+        """
+        p = self.population(name)
+        acting = {q.name: q.acting(p.registers[q.name], self.limits) for q in p.declared.parameters}
+        return {**acting, BIAS: p.bias if bias is None else bias}
 
     def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:
         """A copy with other stored weight integers for the named projections."""

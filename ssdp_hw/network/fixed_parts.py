@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,10 +14,17 @@ from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, rea
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
+from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
+from ssdp_hw.models.form import check_digest, step_digest
+from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
 
 Int = NDArray[np.int64]
+
+# Registers that are fields of a population, with the value at which a model without the register leaves them.
+FIELDS = {"du": 4095, "dv": 0, "vth": 0}
 
 # Wider than any register of a chip: the checks of a whole network know the chip and are tighter.
 _WIDE = 2**31 - 1
@@ -29,17 +36,19 @@ _VALUES = ("name", "size", "bias_exp", "reset", "threshold", "spiking", "scale")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedPopulation:
-    """Neurons in chip integers; the update is :mod:`ssdp_hw.arithmetic`.
+    """Neurons in chip integers; the update is that of their model, by default the chip's own CUBA LIF.
 
     Attributes:
         name: unique in the network.
         size: number of neurons n.
+        model: the neuron model, or its name; see :mod:`ssdp_hw.models`.
+        parameters: the registers of the model beside ``du``, ``dv`` and ``vth``, each of shape (n,) or one integer.
         du, dv: decays of current and voltage, shape (n,) or one integer. ``du`` at its largest
             keeps nothing of the old current (a plain LIF).
         vth: threshold mantissa, on the scale of v shifted right by 6 on Loihi.
         bias_mant, bias_exp: the bias added to v in every step is ``bias_mant << bias_exp``, not
             shifted further; the mantissa one a neuron, the exponent one a population.
-        v_init: voltage before the first step, on the scale of v.
+        v_init: voltage before the first step, on the scale of v; every other state begins at 0.
         reset: what a spike does to the voltage: 0, or minus the threshold.
         threshold: whether a neuron fires above or already at its threshold.
         spiking: False for a readout, which has no threshold.
@@ -59,6 +68,8 @@ class FixedPopulation:
     threshold: Comparison = Comparison.ABOVE
     spiking: bool = True
     scale: Any = None
+    model: NeuronModel | str = CUBA_LIF
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name(self.name, "population")
@@ -78,6 +89,56 @@ class FixedPopulation:
         object.__setattr__(self, "spiking", bool(self.spiking))
         if self.scale is not None:
             object.__setattr__(self, "scale", positive_vector(self.scale, self.size, f"{owner}: scale"))
+        self._check_model(owner)
+
+    def _check_model(self, owner: str) -> None:
+        """Resolve the model, and check that each of its registers is given and no other."""
+        try:
+            model = neuron_model(self.model)
+        except ParameterError as error:
+            raise ParameterError(f"{owner}: {error}") from None
+        object.__setattr__(self, "model", model)
+        declared, states = [q.name for q in model.parameters], [s.name for s in model.states]
+        wanted = [name for name in declared if name not in FIELDS]
+        if set(self.parameters) != set(wanted):
+            given = ", ".join(sorted(self.parameters)) or "none"
+            raise ParameterError(
+                f"{owner}: parameters given: {given}; {model} has beside {', '.join(FIELDS)}: "
+                f"{', '.join(wanted) or 'none'}"
+            )
+        for name, neutral in FIELDS.items():
+            if name not in declared and np.any(getattr(self, name) != neutral):
+                raise ParameterError(f"{owner}: {name} is given, but {model} has no register of that name")
+        if "v" not in states and np.any(self.v_init):
+            raise ParameterError(f"{owner}: v_init is given, but {model} has no state v")
+        values = {
+            name: int_vector(self.parameters[name], self.size, -_WIDE, _WIDE, f"{owner}: {name}") for name in wanted
+        }
+        for value in values.values():
+            value.flags.writeable = False
+        object.__setattr__(self, "parameters", values)
+
+    @property
+    def declared(self) -> NeuronModel:
+        """The neuron model, resolved."""
+        assert isinstance(self.model, NeuronModel)
+        return self.model
+
+    @property
+    def is_cuba_lif(self) -> bool:
+        """Whether the model is the chip's own CUBA LIF, for which targets have steps that are written by hand."""
+        return self.declared == CUBA_LIF
+
+    @property
+    def registers(self) -> dict[str, Int]:
+        """The register of every parameter of the model, each of shape (n,)."""
+        names = [q.name for q in self.declared.parameters]
+        return {name: getattr(self, name) if name in FIELDS else self.parameters[name] for name in names}
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states of its model."""
+        return tuple(s.name for s in self.declared.states)
 
     @property
     def bias(self) -> Int:
@@ -90,7 +151,10 @@ class FixedPopulation:
         if self.scale is not None:
             same = bool(np.all(self.scale == self.scale[0]))
             values["scale"] = float(self.scale[0]) if same else self.scale.tolist()
-        return Record(values, {name: getattr(self, name) for name in _VECTORS})
+        parameters = {f"parameter {name}": value for name, value in self.parameters.items()}
+        if not self.is_cuba_lif:
+            values |= {"model": self.declared.name, "model_step": step_digest(self.declared)}
+        return Record(values, {**{name: getattr(self, name) for name in _VECTORS}, **parameters})
 
     @classmethod
     def from_record(cls, record: Record) -> FixedPopulation:
@@ -102,7 +166,13 @@ class FixedPopulation:
         """
         owner, size = f"population '{record.values['name']}'", record.values["size"]
         vectors: dict[str, Any] = {name: record.vector(name, size, owner) for name in _VECTORS}
-        return cls(**record.values, **vectors)
+        values = dict(record.values)
+        model = neuron_model(values.pop("model", CUBA_LIF))
+        if model != CUBA_LIF:
+            check_digest(model, values.pop("model_step"))
+        wanted = [q.name for q in model.parameters if q.name not in FIELDS]
+        parameters = {name: record.vector(f"parameter {name}", size, owner) for name in wanted}
+        return cls(**values, model=model, **vectors, parameters=parameters)
 
     @property
     def uniform(self) -> bool:

@@ -8,12 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ssdp_hw.checks import check_name, real_vector
+from ssdp_hw.chips import load_chip
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.record import Record
+from ssdp_hw.models.base import BIAS
+from ssdp_hw.models.form import StepForm
 from ssdp_hw.network.graph import NETWORK_FILE, BaseProjection, Comparison, Graph, Input, Reset, check_kind
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder
+
+# The chip whose binary places an ideal step divides by. They cancel out: what acts is multiplied by the same.
+IDEAL_WIDTHS = "loihi2"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +64,9 @@ class Population:
     def to_record(self) -> Record:
         """What a file keeps of the population."""
         values = {name: getattr(self, name) for name in ("name", "size", "reset", "threshold")}
+        if isinstance(self.neuron, ModelNeuron):
+            own = self.neuron.to_record()
+            return Record({**values, **own.values}, {"bias": self.bias, **own.arrays})
         parameters = {name: getattr(self.neuron, name) for name in self.neuron.parameter_names()}
         return Record({**values, "model": self.neuron.kind}, {"bias": self.bias, **parameters})
 
@@ -67,17 +80,26 @@ class Population:
         """
         values = record.values
         owner, size = f"population '{values['name']}'", values["size"]
-        if values["model"] not in NEURON_MODELS:
+        neuron: Neuron
+        if "declared_model" in values:
+            neuron = ModelNeuron.from_record(record, owner)
+        elif values["model"] not in NEURON_MODELS:
             raise ParameterError(f"{owner}: neurons of model {values['model']!r} are unknown")
-        model = NEURON_MODELS[values["model"]]
-        parameters = {name: record.vector(name, size, owner) for name in model.parameter_names()}
+        else:
+            model = NEURON_MODELS[values["model"]]
+            neuron = model(size=size, **{name: record.vector(name, size, owner) for name in model.parameter_names()})
         return cls(
             name=values["name"],
-            neuron=model(size=size, **parameters),
+            neuron=neuron,
             bias=record.vector("bias", size, owner),
             reset=values["reset"],
             threshold=values["threshold"],
         )
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states of its neurons."""
+        return self.neuron.state_names
 
 
 @renamed(source="pre", target="post")
@@ -157,7 +179,10 @@ class Network(Graph[Population, Projection]):
         object.__setattr__(self, "notes", tuple(self.notes))
         self._index()
         for population in self.populations:
-            self.coefficients(population.name)
+            try:
+                population.neuron.check_step(self.semantics.dt, self.semantics.discretization)
+            except ParameterError as error:
+                raise ParameterError(f"population '{population.name}': {error}") from None
 
     def coefficients(self, name: str) -> StepCoefficients:
         """The step update of a population.
@@ -174,6 +199,30 @@ class Network(Graph[Population, Projection]):
         """Whether the voltage of this population sees the current before the step."""
         old = self.semantics.update_order is UpdateOrder.VOLTAGE_FIRST
         return old and self.population(name).neuron.has_current
+
+    def step_form(self, name: str) -> StepForm:
+        """The declared model of a population in the form of this network; its step is the ideal one.
+
+        Raises:
+            UnsupportedError: the population's neurons are NIR's.
+        """
+        p = self.population(name)
+        if not isinstance(p.neuron, ModelNeuron):
+            raise UnsupportedError(f"population '{name}': {p.neuron.kind} is no declared neuron model")
+        at_least, subtract = p.threshold is Comparison.AT_LEAST, p.reset is Reset.SUBTRACT
+        return StepForm(p.neuron.declared, load_chip(IDEAL_WIDTHS), p.spiking, at_least, subtract)
+
+    def acting_parameters(self, name: str, bias: NDArray[np.float64] | None = None) -> dict[str, NDArray[np.float64]]:
+        """What acts in every step of a population of a declared model, in real numbers, and its bias.
+
+        Args:
+            name: the population.
+            bias: its constant input, of any shape that ends with (n,); default that of the population.
+        """
+        p, form = self.population(name), self.step_form(name)
+        assert isinstance(p.neuron, ModelNeuron)
+        acting = p.neuron.acting(form.chip, self.semantics.dt, self.semantics.discretization)
+        return {**acting, BIAS: np.asarray(p.bias if bias is None else bias, np.float64)}
 
     def with_weights(self, weights: Mapping[str, Any]) -> Network:
         """A copy with other weights for the named projections."""

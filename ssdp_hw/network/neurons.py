@@ -32,6 +32,23 @@ class UpdateOrder(Choice):
     VOLTAGE_FIRST = "voltage_first"  # the current before this step (plain Euler on both equations)
 
 
+def step_decay(tau: Real, dt: float, method: Discretization, owner: str, name: str) -> Real:
+    """The factor that a step of dt seconds leaves of a state with that time constant, shape (n,).
+
+    Raises:
+        ParameterError: dt exceeds the time constant under forward Euler, where the factor would be negative.
+    """
+    if method is Discretization.EXPONENTIAL:
+        with np.errstate(over="ignore"):  # a tau near 0 keeps nothing
+            return np.asarray(np.exp(-dt / tau))
+    if np.any(tau < dt):
+        raise ParameterError(
+            f"{owner}dt = {dt:g} s is larger than {name} = {float(tau.min()):g} s, and the Euler "
+            "decay 1 - dt/tau would be negative; use a smaller dt or discretization='exponential'"
+        )
+    return np.asarray(1.0 - dt / tau)
+
+
 @dataclass(frozen=True)
 class StepCoefficients:
     """One step of any neuron model, every array of shape (n,).
@@ -104,17 +121,21 @@ class Neuron:
         """
         raise NotImplementedError
 
+    def check_step(self, dt: float, method: Discretization) -> None:
+        """Raise where there is no step of that length.
+
+        Raises:
+            ParameterError: see :meth:`coefficients`.
+        """
+        self.coefficients(dt, method)
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states."""
+        return ("u", "v")
+
     def _decay(self, name: str, dt: float, method: Discretization) -> Real:
-        tau = self.parameter(name)
-        if method is Discretization.EXPONENTIAL:
-            with np.errstate(over="ignore"):  # a tau near 0 keeps nothing
-                return np.asarray(np.exp(-dt / tau))
-        if np.any(tau < dt):
-            raise ParameterError(
-                f"{self.kind}: dt = {dt:g} s is larger than {name} = {float(tau.min()):g} s, and the Euler "
-                "decay 1 - dt/tau would be negative; use a smaller dt or discretization='exponential'"
-            )
-        return np.asarray(1.0 - dt / tau)
+        return step_decay(self.parameter(name), dt, method, f"{self.kind}: ", name)
 
     def _voltage(self, decay_v: Real, decay_u: Real, gain_u: Real) -> StepCoefficients:
         open_gain = 1.0 - decay_v

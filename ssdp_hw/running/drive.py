@@ -158,6 +158,10 @@ def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, m
     bias: dict[str, NDArray[Any]] = {}
     exponents: dict[str, int] = {}
     for target in dict.fromkeys(p.post for p in network.projections if p.pre == source.name):
+        if tuple(network.population(target).state_names) != ("u", "v"):
+            raise UnsupportedError(
+                f"population '{target}': direct input takes the bias path of the CUBA LIF; encode the values as spikes"
+            )
         current = np.zeros((values.shape[0], network.size_of(target)))
         for p in network.incoming(target):
             if p.pre == source.name:

@@ -13,8 +13,8 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.decoding import decode as decoded, required_record
 
+# What every network can record; further states have the names that their neuron models give them.
 RECORDABLE = ("spikes", "v", "u")
-
 
 # Integers of a fixed network, floats of a float network.
 Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
@@ -24,21 +24,29 @@ Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 class Record:
     """Which variables of which populations a run keeps.
 
-    Raises:
-        ParameterError: an unknown variable.
+    Attributes:
+        variables: ``spikes`` and names of states.
+        populations: names of populations.
+        missing: pairs (variable, population) where the population's neurons have no such state.
     """
 
     variables: tuple[str, ...]
     populations: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        for name in self.variables:
-            if name not in RECORDABLE:
-                raise ParameterError(f"cannot record '{name}'; there are: {', '.join(RECORDABLE)}")
+    missing: frozenset[tuple[str, str]] = frozenset()
 
     def wants(self, variable: str, population: str) -> bool:
         """Whether this variable of this population is kept."""
-        return variable in self.variables and population in self.populations
+        named = variable in self.variables and population in self.populations
+        return named and (variable, population) not in self.missing
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The variables that are states; v and u are always among them, so that a result has them all."""
+        return tuple(dict.fromkeys(("v", "u", *(name for name in self.variables if name != "spikes"))))
+
+
+# The overflow counts of the chip's own neuron, in their order.
+CUBA_LIF_COUNTS = ("u_wraps", "u_out_of_range", "v_saturations")
 
 
 @dataclass(frozen=True)
@@ -49,35 +57,52 @@ class OverflowCount:
         u_wraps: currents that wrapped around.
         u_out_of_range: currents outside their register even after the one turn that is applied.
         v_saturations: voltages that were clipped.
+        further: those of other states by name, such as ``w_saturations``.
     """
 
     u_wraps: int = 0
     u_out_of_range: int = 0
     v_saturations: int = 0
+    further: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> OverflowCount:
+        """From counts by name."""
+        u_wraps, u_out_of_range, v_saturations = (counts.get(name, 0) for name in CUBA_LIF_COUNTS)
+        further = {name: count for name, count in counts.items() if name not in CUBA_LIF_COUNTS}
+        return cls(u_wraps, u_out_of_range, v_saturations, further)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All counts by name."""
+        own = {"u_wraps": self.u_wraps, "u_out_of_range": self.u_out_of_range, "v_saturations": self.v_saturations}
+        return {**own, **self.further}
 
     @property
     def total(self) -> int:
         """Wraps and saturations together."""
-        return self.u_wraps + self.v_saturations
+        return sum(count for name, count in self.counts.items() if not name.endswith("_out_of_range"))
 
     def __add__(self, other: OverflowCount) -> OverflowCount:
-        return OverflowCount(
-            self.u_wraps + other.u_wraps,
-            self.u_out_of_range + other.u_out_of_range,
-            self.v_saturations + other.v_saturations,
-        )
+        mine, others = self.counts, other.counts
+        return OverflowCount.of({name: mine.get(name, 0) + others.get(name, 0) for name in {**mine, **others}})
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {count}" for name, count in self.counts.items() if count) or "none"
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What a target hands back: arrays of shape (time, batch, n) by population.
 
-    Spikes are bool. The u and v of a step are those at its end, v after the reset; int64 in a fixed
+    Spikes are bool. The states of a step are those at its end, after the reset; int64 in a fixed
     network, float64 in a float network.
 
     Attributes:
+        spikes, v, u: by population.
         overflow: by population; None if the target cannot see its registers overflow.
         info: versions and options of the target, for the report.
+        states: states of other names, by name and population.
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
@@ -85,6 +110,19 @@ class Recording:
     u: Mapping[str, Numbers]
     overflow: Mapping[str, OverflowCount] | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        spikes: Mapping[str, NDArray[np.bool_]],
+        states: Mapping[str, Mapping[str, Numbers]],
+        overflow: Mapping[str, OverflowCount] | None = None,
+        info: Mapping[str, Any] | None = None,
+    ) -> Recording:
+        """From the spikes and from all states by name, v and u among them."""
+        further = {name: traces for name, traces in states.items() if name not in ("v", "u")}
+        return cls(spikes, states.get("v", {}), states.get("u", {}), overflow, info or {}, further)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +137,7 @@ class RunResult:
         seconds: wall time of the run, compilation and start of simulators included.
         overflow: register overflows by population, or None where the target cannot see them.
         info: semantics, versions and options.
+        states: recorded states of other names than v and u, by name and population.
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
@@ -112,6 +151,12 @@ class RunResult:
     seconds: float
     overflow: Mapping[str, OverflowCount] | None
     info: Mapping[str, Any]
+    states: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+
+    def recorded(self, variable: str) -> Mapping[str, NDArray[Any]]:
+        """What was recorded of ``spikes`` or of a state, by population; empty if nothing was."""
+        own: dict[str, Mapping[str, NDArray[Any]]] = {"spikes": self.spikes, "v": self.v, "u": self.u}
+        return own[variable] if variable in own else self.states.get(variable, {})
 
     @property
     def output(self) -> str:
@@ -189,8 +234,8 @@ def first_divergence(left: RunResult, right: RunResult, tolerance: float = 0.0) 
         )
     best: Divergence | None = None
     common = 0
-    for variable in ("u", "v", "spikes"):
-        a, b = getattr(left, variable), getattr(right, variable)
+    for variable in (*left.states, "u", "v", "spikes"):
+        a, b = left.recorded(variable), right.recorded(variable)
         for name in a.keys() & b.keys():
             common += 1
             x, y = a[name], b[name]

@@ -44,7 +44,7 @@ def run(
             arrays by name; or a :class:`~ssdp_hw.running.drive.DirectInput`. Samples are independent.
         target: name of the target, see :func:`ssdp_hw.list_targets`; default the fastest that is installed and
             can run the network.
-        record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``.
+        record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``, and any other state of a neuron model.
         populations: populations to keep them of; default all.
         steps: length of the run; default that of the spikes. A spike needs ``network.latency``
             steps to the output, so ``len(spikes) + network.latency`` lets the last one arrive.
@@ -80,6 +80,7 @@ def run(
         seconds,
         recording.overflow,
         {"options": resolved, **semantics_of(network), **recording.info},
+        recording.states,
     )
     report_overflow(result.overflow, result.steps, result.batch, on_overflow)
     return result
@@ -98,7 +99,14 @@ def checked_record(
     names = network.population_names if populations is None else tuple(populations)
     for name in names:
         network.population(name)
-    return Record(tuple(record), names)
+    states = {name: set(network.population(name).state_names) for name in names}
+    known = dict.fromkeys(("spikes", "v", "u"))
+    known.update(dict.fromkeys(state for name in names for state in network.population(name).state_names))
+    for variable in record:
+        if variable not in known:
+            raise ParameterError(f"cannot record '{variable}'; there are: {', '.join(known)}")
+    missing = {(v, name) for v in record for name in names if v != "spikes" and v not in states[name]}
+    return Record(tuple(record), names, frozenset(missing))
 
 
 def check_recorded_memory(network: AnyNetwork, record: Record, drive: Drive, max_bytes: int) -> None:
@@ -136,6 +144,17 @@ def semantics_of(network: AnyNetwork) -> dict[str, JSON]:
     return {"arithmetic": "float64", **network.semantics.to_dict(), **common}
 
 
+def _overflows(count: OverflowCount) -> str:
+    """A count in words: of u and v always, of other states where they overflowed."""
+    verbs = {"wraps": "wrapped", "saturations": "saturated"}
+    parts = []
+    for name, number in count.counts.items():
+        state, _, what = name.rpartition("_")
+        if what in verbs and (number or state in ("u", "v")):
+            parts.append(f"{state} {verbs[what]} {number} times")
+    return " and ".join(parts)
+
+
 def report_overflow(
     overflow: Mapping[str, OverflowCount] | None, steps: int, batch: int, on_overflow: OnOverflow
 ) -> None:
@@ -150,9 +169,8 @@ def report_overflow(
         if not count.total:
             continue
         message = (
-            f"population '{name}': u wrapped {count.u_wraps} times and v saturated {count.v_saturations} times "
-            f"in {steps} steps of {batch} samples; lower the population's scale "
-            "(quantize with calibration or more headroom) or its weight_exp"
+            f"population '{name}': {_overflows(count)} in {steps} steps of {batch} samples; lower the population's "
+            "scale (quantize with calibration or more headroom) or its weight_exp"
         )
         if on_overflow == "error":
             raise StateOverflowError(message)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
@@ -154,6 +155,7 @@ class Target(ABC):
             A target without a rank (None) comes after all that have one.
         is_reference: whether its results define what is right; the other targets are compared with it.
         any_register_width: whether it runs fixed networks whose registers are wider than any chip's, up to 64 bits.
+        declared_models: of which networks it runs any declared neuron model: ``fixed``, ``float``, both or none.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Target(ABC):
     speed_rank: int | None = None
     is_reference: bool = False
     any_register_width: bool = False
+    declared_models: frozenset[str] = frozenset()
 
     @property
     def runs_in_pieces(self) -> bool:
@@ -292,7 +295,7 @@ def fastest_target(
         able = (target.learns or not learning) and (target.runs_in_pieces or not in_pieces)
         if not able or (any_register_width and not target.any_register_width) or not target.availability().installed:
             continue
-        reasons = [] if network is None else target.unsupported(network, learning=learning)
+        reasons = [] if network is None else _unsupported(target, network, learning=learning)
         if not reasons:
             return target
         refused.append(f"target '{target.name}': {'; '.join(reasons)}")
@@ -301,6 +304,18 @@ def fastest_target(
     raise TargetUnavailableError(
         f"none of the targets {', '.join(target_names())} is installed and able to do this; see ssdp_hw.list_targets()"
     )
+
+
+def _unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list[str]:
+    """What in this network the target cannot express: declared neuron models, and what the target itself names."""
+    kind, reasons = "fixed" if isinstance(network, FixedNetwork) else "float", []
+    if kind not in target.declared_models:
+        able = ", ".join(f"'{t.name}'" for t in targets_by_speed() if kind in t.declared_models)
+        for p in network.populations:
+            model = p.declared if isinstance(p, FixedPopulation) else getattr(p.neuron, "declared", None)
+            if model is not None and not (isinstance(p, FixedPopulation) and p.is_cuba_lif):
+                reasons.append(f"population '{p.name}': {model}, of which it knows no step; these targets do: {able}")
+    return [*reasons, *target.unsupported(network, learning=learning)]
 
 
 def reference_target() -> Target:
@@ -339,7 +354,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
     if not available.installed:
         raise TargetUnavailableError(f"target '{name}' is not installed; install it with: {available.install}")
     if network is not None:
-        reasons = target.unsupported(network, learning=learning)
+        reasons = _unsupported(target, network, learning=learning)
         if reasons:
             raise UnsupportedError(f"target '{name}' cannot run this network: {'; '.join(reasons)}")
     return target

@@ -79,4 +79,4 @@ class Neurons:
 
     def overflow(self) -> OverflowCount:
         """The overflow counts of a fixed population so far."""
-        return OverflowCount(*(int(np.sum(self.sender.state(name)[:])) for name in OVERFLOW_COUNTS))
+        return OverflowCount.of({name: int(np.sum(self.sender.state(name)[:])) for name in OVERFLOW_COUNTS})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.result import RECORDABLE, Record, Recording
+from ssdp_hw.running.result import Record, Recording
 
 from . import fixed, floating
 from .blueprint import Blueprint, Node, input_node, population_node, port_shape, projection_node
@@ -93,7 +93,7 @@ def run_all(tasks: Sequence[Task], options: Mapping[str, Any]) -> list[Recording
             parts = _jobs(task, plan)
             jobs += parts
             origins += [(number, plan)] * len(parts)
-    pieces: list[Pieces] = [{variable: {} for variable in RECORDABLE} for _ in tasks]
+    pieces: list[Pieces] = [{variable: {} for variable in ("spikes", *task.record.state_names)} for task in tasks]
     infos: list[dict[str, Any]] = [{"on_lava": names, "steps_seconds": 0.0} for names in on_lava]
     if jobs:
         with run_jobs(jobs, python=options["python"], time_limit=options["time_limit"]) as results:
@@ -117,7 +117,9 @@ def _plans(task: Task, options: Mapping[str, Any]) -> list[Plan]:
 
 def _jobs(task: Task, plan: Plan) -> list[Job]:
     wanted = {
-        population_node(p.name): [variable for variable in RECORDABLE if task.record.wants(variable, p.name)]
+        population_node(p.name): [
+            variable for variable in ("spikes", *task.record.state_names) if task.record.wants(variable, p.name)
+        ]
         for p in task.network.populations
     }
     jobs = []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.models.base import Values
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
 
@@ -16,8 +18,27 @@ from .traces import Traces
 Real = NDArray[np.float64]
 
 
+class ModelState:
+    """The states of one population of a declared model for a batch: its step in real numbers."""
+
+    def __init__(self, network: Network, population: Population, drive: Drive) -> None:
+        form = network.step_form(population.name)
+        self.model, self.op = form.model, form.ideal()
+        shape = (drive.batch, population.size)
+        self.states: dict[str, Real] = {name: np.zeros(shape) for name in population.state_names}
+        if "v" in self.states:
+            self.states["v"] = np.tile(population.neuron.v_init, (drive.batch, 1))
+        bias = drive.float_bias(network, population.name)
+        self.parameters = Values(network.acting_parameters(population.name, bias))
+
+    def step(self, activation: Real) -> NDArray[np.bool_]:
+        """Advance one step and return the spikes, shape (batch, n)."""
+        self.states, fired = self.model.step(self.op, Values(self.states), self.parameters, activation)
+        return np.broadcast_to(fired, activation.shape)
+
+
 class FloatState:
-    """State u and v of one population for a batch."""
+    """State u and v of one population of NIR's neurons for a batch."""
 
     def __init__(self, network: Network, population: Population, drive: Drive) -> None:
         neuron = population.neuron
@@ -41,16 +62,24 @@ class FloatState:
         self.v = np.where(fired, down, self.v)
         return fired
 
+    @property
+    def states(self) -> dict[str, Real]:
+        """The states by name."""
+        return {"u": self.u, "v": self.v}
+
 
 def run_float(network: Network, drive: Drive, record: Record) -> Recording:
     """Run every sample of the drive from the initial state."""
-    states = {p.name: FloatState(network, p, drive) for p in network.populations}
+    states = {
+        p.name: (ModelState if isinstance(p.neuron, ModelNeuron) else FloatState)(network, p, drive)
+        for p in network.populations
+    }
     sending = Sending(network, drive.batch, np.float64)
     traces = Traces(network, drive, record, np.float64)
     for step in range(drive.steps):
         fired = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             fired[name] = state.step(sending.arriving(step, name))
-            traces.keep(step, name, fired[name], state.v, state.u)
+            traces.keep(step, name, fired[name], state.states)
         sending.send(step, fired)
     return traces.recording()

@@ -25,6 +25,7 @@ class SpecTarget(Target):
     speed_rank = 1  # ahead of the simulators, each of which takes a second or more to start
     is_reference = True
     any_register_width = True
+    declared_models = frozenset({"fixed", "float"})
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""

@@ -23,14 +23,17 @@ class Traces:
                 if record.wants(variable, p.name)
             }
 
-        self.spikes, self.v, self.u = arrays("spikes", bool), arrays("v", dtype), arrays("u", dtype)
+        self.spikes = arrays("spikes", bool)
+        self.states = {name: arrays(name, dtype) for name in record.state_names}
 
-    def keep(self, step: int, name: str, fired: NDArray[np.bool_], v: NDArray[Any], u: NDArray[Any]) -> None:
-        """Store the spikes, v and u of one population at the end of a step."""
-        for store, value in ((self.spikes, fired), (self.v, v), (self.u, u)):
-            if name in store:
-                store[name][step] = value
+    def keep(self, step: int, name: str, fired: NDArray[np.bool_], states: Mapping[str, NDArray[Any]]) -> None:
+        """Store the spikes and the states of one population at the end of a step."""
+        if name in self.spikes:
+            self.spikes[name][step] = fired
+        for state, traces in self.states.items():
+            if name in traces:
+                traces[name][step] = states[state]
 
     def recording(self, overflow: Mapping[str, OverflowCount] | None = None) -> Recording:
         """The recording of all stored steps."""
-        return Recording(self.spikes, self.v, self.u, overflow)
+        return Recording.of(self.spikes, self.states, overflow)

@@ -1,0 +1,169 @@
+"""What a neuron model declares: its states, its parameters and its step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ssdp_hw.checks import Choice
+from ssdp_hw.chips import Chip
+from ssdp_hw.operations.base import Operations, Value
+
+
+class Values:
+    """States or parameters of one step as attributes: ``s.v``, ``p.dv``."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Value:
+        raise AttributeError(f"the model declares no '{name}'; there are: {', '.join(self.__dict__)}")
+
+
+class Unit(Choice):
+    """What the integers of a state count."""
+
+    VOLTAGE = "voltage"  # units of the population's scale: so many make a volt
+    NUMBER = "number"  # itself: steps, spikes
+
+
+@dataclass(frozen=True)
+class State:
+    """A register of every neuron that keeps its value from one step to the next.
+
+    Attributes:
+        name: a Python identifier.
+        bits: width; None for the chip's ``state_bits``.
+        unit: see :class:`Unit`.
+        signed: False where the step never makes it negative, which is checked.
+    """
+
+    name: str
+    bits: int | None = None
+    unit: Unit = Unit.VOLTAGE
+    signed: bool = True
+
+    def width(self, chip: Chip) -> int:
+        """The register's bits on a chip."""
+        return chip.state_bits if self.bits is None else self.bits
+
+
+class Kind(Choice):
+    """How a parameter goes from numbers of the float model to a register, and back."""
+
+    DECAY = "decay"  # a time constant in seconds; the register holds the part that is lost in a step, times 2**bits
+    LEVEL = "level"  # volts; the register holds units of the population's scale, shifted right by the chip's shift
+    GAIN = "gain"  # a plain factor; the register holds it times 2**places, signed
+    NUMBER = "number"  # a count of steps or spikes, as it is
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A register of every neuron that a run does not change.
+
+    Attributes:
+        name: of the register, a Python identifier.
+        float_name: of the parameter in the float model.
+        kind: see :class:`Kind`.
+        default: value in the float model; None where the user must give it.
+        bits: width of the register; None for the chip's: ``decay_bits`` of a decay, ``threshold_bits`` of a level,
+            ``decay_bits`` and a sign of a gain, ``state_bits`` without a sign of a number.
+        offset: ``current`` or ``voltage`` where the chip adds its decay offset of that name, else empty.
+        places: binary places of a gain; None for the chip's ``decay_bits``.
+    """
+
+    name: str
+    float_name: str
+    kind: Kind
+    default: float | None = None
+    bits: int | None = None
+    offset: str = ""
+    places: int | None = None
+
+    def width(self, chip: Chip) -> int:
+        """The register's bits on a chip, without a sign."""
+        if self.bits is not None:
+            return self.bits
+        return {
+            Kind.DECAY: chip.decay_bits,
+            Kind.LEVEL: chip.threshold_bits,
+            Kind.GAIN: chip.decay_bits,
+            Kind.NUMBER: chip.state_bits - 1,
+        }[self.kind]
+
+    def code_range(self, chip: Chip) -> tuple[int, int]:
+        """The smallest and the largest integer of the register."""
+        top = (1 << self.width(chip)) - 1
+        return (-top if self.kind is Kind.GAIN else 0), top
+
+    def added(self, chip: Chip) -> int:
+        """What the chip adds to the register before it acts."""
+        offsets = {"": 0, "current": chip.current_decay_offset, "voltage": chip.voltage_decay_offset}
+        return offsets[self.offset]
+
+    def shift(self, chip: Chip) -> int:
+        """By how many bits the register is shifted left before it acts."""
+        return chip.activation_shift if self.kind is Kind.LEVEL else 0
+
+    def unity(self, chip: Chip) -> float:
+        """Units of the value that acts in one unit of the float parameter's step coefficient; 1 of a level."""
+        if self.kind is Kind.DECAY:
+            return float(1 << self.width(chip))
+        if self.kind is Kind.GAIN:
+            return float(1 << (chip.decay_bits if self.places is None else self.places))
+        return 1.0
+
+    def acting(self, code: Any, chip: Chip) -> Any:
+        """What acts in a step where the register holds ``code``."""
+        return (code + self.added(chip)) << self.shift(chip)
+
+
+# Added to what the step of a model asks for by this name, whatever the model: the constant input of a population.
+BIAS = "bias"
+
+
+class NeuronModel(ABC):
+    """Base of the neuron models. A model is one class without attributes of its instances, in one file.
+
+    Attributes:
+        name: by which files and users name it.
+        states: registers that change.
+        parameters: registers that do not.
+        voltage: the state that a readout by ``max_membrane`` reads.
+        source: where its equations come from.
+    """
+
+    name: ClassVar[str]
+    states: ClassVar[tuple[State, ...]]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    voltage: ClassVar[str] = "v"
+    source: ClassVar[str] = ""
+
+    @abstractmethod
+    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+        """One step of every neuron.
+
+        Args:
+            op: the operations, see :class:`~ssdp_hw.operations.base.Operations`.
+            s: states before the step, as attributes.
+            p: parameters as they act (offsets added, levels shifted to the scale of the states), and ``p.bias``.
+            arriving: synaptic input of the step on the scale of the states.
+
+        Returns:
+            Every state after the step, after any reset; and the condition under which a neuron fires.
+        """
+
+    def __repr__(self) -> str:
+        return f"neuron model {self.name}"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter whose register has that name."""
+        return next((p for p in self.parameters if p.name == name), None)

@@ -1,0 +1,210 @@
+"""The step of a model in the form of one population: widths of its chip, its reset, its threshold's comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from ssdp_hw.chips import Chip, load_chip
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import BIAS, NeuronModel, Values
+from ssdp_hw.operations.base import Value
+from ssdp_hw.operations.exact import ExactOperations
+from ssdp_hw.operations.graph import GraphOperations, Node, in_order
+from ssdp_hw.operations.ideal import IdealOperations
+
+# Name of the leaf that is the synaptic input.
+ARRIVING = "arriving"
+
+
+@dataclass(frozen=True, eq=False)
+class StepGraph:
+    """A step as values that depend on each other.
+
+    Attributes:
+        states: the value of every state after the step.
+        fired: the condition under which a neuron fires.
+        counts: for each overflow count the condition under which it counts.
+        bits: width of a signed integer that holds every value of the step; 0 of a step in real numbers.
+    """
+
+    states: Mapping[str, Node]
+    fired: Node
+    counts: Mapping[str, Node]
+    bits: int
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Every value, each after those that it is computed from."""
+        return list(in_order([*self.states.values(), self.fired, *self.counts.values()]))
+
+
+@dataclass(frozen=True)
+class StepForm:
+    """A model with all that is the same for every neuron of a population.
+
+    Attributes:
+        model: the neuron model.
+        chip: the chip, whose widths the registers have.
+        spiking, at_least, subtract: see :class:`~ssdp_hw.operations.base.Operations`.
+        wide: whether the synaptic input of one step may be larger than the register of a state, so that a state which
+            wraps may lie outside its register.
+    """
+
+    model: NeuronModel
+    chip: Chip
+    spiking: bool = True
+    at_least: bool = False
+    subtract: bool = False
+    wide: bool = False
+
+    @property
+    def registers(self) -> dict[str, int]:
+        """Width of every state's register."""
+        return {s.name: s.width(self.chip) for s in self.model.states}
+
+    def exact(self) -> ExactOperations:
+        """The operations on integers for this form."""
+        return ExactOperations(
+            self.chip.decay_bits,
+            self.registers,
+            spiking=self.spiking,
+            at_least=self.at_least,
+            subtract=self.subtract,
+        ).counting()
+
+    def ideal(self) -> IdealOperations:
+        """The operations on real numbers for this form."""
+        return IdealOperations(
+            self.chip.decay_bits,
+            self.registers,
+            spiking=self.spiking,
+            at_least=self.at_least,
+            subtract=self.subtract,
+        )
+
+    def graph(self, *, ideal: bool = False, word: int = 64) -> StepGraph:
+        """The step as a graph; see :class:`~ssdp_hw.operations.graph.GraphOperations`.
+
+        Raises:
+            ParameterError: the step is no step: it leaves out a state, uses what there is not, or makes a state that
+                its register cannot hold.
+        """
+        return _graph(self, ideal, word)
+
+    @cached_property
+    def count_names(self) -> tuple[str, ...]:
+        """Names of the overflow counts, in order."""
+        return tuple(self.graph().counts)
+
+    @property
+    def digest(self) -> str:
+        """A hash of what the step computes; two forms of the same meaning may have different ones."""
+        return hashlib.sha256(_text(self.graph()).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=256)
+def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
+    model, owner = form.model, f"neuron model '{form.model.name}'"
+    op = GraphOperations(
+        form.chip.decay_bits, form.registers, form.spiking, form.at_least, form.subtract, ideal=ideal, word=word
+    )
+    s, p, arriving = _leaves(form, ideal)
+    try:
+        states, fired = model.step(op, Values(s), Values(p), arriving)
+    except ParameterError as error:
+        raise ParameterError(f"{owner}: {error}") from None
+    except Exception as error:
+        raise ParameterError(f"{owner}: its step fails with {type(error).__name__}: {error}") from error
+    if not isinstance(states, dict) or set(states) != set(s):
+        raise ParameterError(f"{owner}: its step must return every state, {', '.join(s)}, and nothing else")
+    if not isinstance(fired, Node) or not fired.condition:
+        raise ParameterError(f"{owner}: its step must return a condition as its second value; use op.fires(v, level)")
+    new = {name: _result(owner, name, states[name]) for name in s}
+    bits = 0
+    if not ideal:
+        if not form.wide:  # else the design rule of the activation register shows what no single step can
+            for name, node in new.items():
+                _check_register(form, name, node, s[name])
+        bits = max(_bits(node) for node in in_order([*new.values(), fired, *op.counts.values()]))
+        if bits > 64:
+            raise ParameterError(
+                f"{owner}: a value of its step needs {bits} bits on chip '{form.chip.name}'; 64 are held"
+            )
+    return StepGraph(new, fired, dict(op.counts), bits)
+
+
+def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Node], Node]:
+    """Symbols of the states, of the parameters with the bias, and of the synaptic input."""
+    chip, unbounded = form.chip, float("inf")
+
+    def leaf(name: str, low: int, high: int) -> Node:
+        return Node("leaf", (), -unbounded if ideal else low, unbounded if ideal else high, name)
+
+    def symmetric(name: str, largest: int) -> Node:
+        return leaf(name, -largest, largest)
+
+    grown = 1 << (chip.activation_bits - 1)
+    s = {}
+    for state in form.model.states:
+        largest = grown if form.wide else 1 << (state.width(chip) - 1)
+        s[state.name] = leaf(state.name, -largest if state.signed else 0, largest)
+    p = {}
+    for q in form.model.parameters:
+        low, high = (q.acting(code, chip) for code in q.code_range(chip))
+        p[q.name] = leaf(q.name, low, high)
+    p[BIAS] = symmetric(BIAS, chip.bias_mant_max << chip.bias_exp_max)
+    return s, p, symmetric(ARRIVING, 2 * grown if form.wide else 1 << chip.state_bits)
+
+
+def _result(owner: str, name: str, value: Value) -> Node:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Node("constant", (), value, value, value)
+    if not isinstance(value, Node) or value.condition:
+        raise ParameterError(f"{owner}: its step returns {value!r} as state '{name}', which is no number of a step")
+    return value
+
+
+def _check_register(form: StepForm, name: str, node: Node, leaf: Node) -> None:
+    if leaf.low <= node.low and node.high <= leaf.high:
+        return
+    raise ParameterError(
+        f"neuron model '{form.model.name}': state '{name}' can reach {node.low} .. {node.high} on chip "
+        f"'{form.chip.name}', outside {leaf.low} .. {leaf.high} of its register; limit it in the step with "
+        f"op.saturate(value, '{name}') or op.wrap(value, '{name}')"
+    )
+
+
+def _bits(node: Node) -> int:
+    """Bits of a signed integer that holds every value of a node."""
+    return max((int(x) if x >= 0 else ~int(x)).bit_length() + 1 for x in (node.low, node.high))
+
+
+@lru_cache(maxsize=256)
+def step_digest(model: NeuronModel) -> str:
+    """A hash of what a model's step computes, on one chip and form that stand for all; it goes into files."""
+    return StepForm(model, load_chip("loihi2")).digest
+
+
+def check_digest(model: NeuronModel, digest: object) -> None:
+    """Raise where a file was written with another step of a model of this name.
+
+    Raises:
+        ParameterError: it was.
+    """
+    if digest != step_digest(model):
+        raise ParameterError(
+            f"neuron model '{model.name}' computes another step here than where the file was written; install the "
+            "version of its package that wrote the file"
+        )
+
+
+def _text(graph: StepGraph) -> str:
+    """A graph as text, one line a node."""
+    nodes = graph.nodes
+    number = {id(node): k for k, node in enumerate(nodes)}
+    lines = [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in nodes]
+    lines += [f"{name} = {number[id(node)]}" for name, node in [*graph.states.items(), *graph.counts.items()]]
+    return "\n".join([*lines, f"fired = {number[id(graph.fired)]}"])

@@ -1,0 +1,82 @@
+"""The graph of a step as text in the language of a target: one line a value, each with a name of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ssdp_hw.models.form import StepGraph
+from ssdp_hw.operations.graph import Node
+
+
+@dataclass(frozen=True)
+class PrintedStep:
+    """A step as text.
+
+    Attributes:
+        lines: assignments, in order.
+        states: for every state the name or constant that holds it after the step.
+        fired: the name of the condition under which a neuron fires.
+        counts: for every overflow count the name of the condition under which it counts.
+    """
+
+    lines: tuple[str, ...]
+    states: Mapping[str, str]
+    fired: str
+    counts: Mapping[str, str]
+
+
+class Printer(ABC):
+    """Prints a graph; a target's printer says how it writes each primitive.
+
+    Attributes:
+        templates: by primitive the expression, with ``{0}``, ``{1}``, ``{2}`` for the arguments and ``{bits}`` and
+            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant`` and ``lookup`` have methods instead.
+    """
+
+    templates: Mapping[str, str]
+
+    @abstractmethod
+    def leaf(self, name: str) -> str:
+        """The name under which the code has a state, a parameter or the synaptic input."""
+
+    def constant(self, value: int | float) -> str:
+        """A constant."""
+        return repr(value) if value >= 0 else f"({value!r})"
+
+    @abstractmethod
+    def lookup(self, table: tuple[int, ...], index: str) -> str:
+        """The entry of a table at an index that is inside it."""
+
+    def assign(self, name: str, expression: str, node: Node) -> str:
+        """A line that gives a value its name."""
+        return f"{name} = {expression}"
+
+    def print(self, graph: StepGraph) -> PrintedStep:
+        """The step as text."""
+        names: dict[int, str] = {}
+        lines: list[str] = []
+        for node in graph.nodes:
+            if node.operation == "leaf":
+                names[id(node)] = self.leaf(str(node.detail))
+            elif node.operation == "constant":
+                assert isinstance(node.detail, int | float)
+                names[id(node)] = self.constant(node.detail)
+            else:
+                name = names[id(node)] = f"x{len(lines)}"
+                lines.append(self.assign(name, self.expression(node, [names[id(a)] for a in node.arguments]), node))
+        return PrintedStep(
+            tuple(lines),
+            {name: names[id(node)] for name, node in graph.states.items()},
+            names[id(graph.fired)],
+            {name: names[id(node)] for name, node in graph.counts.items()},
+        )
+
+    def expression(self, node: Node, arguments: list[str]) -> str:
+        """The expression of one node."""
+        if node.operation == "lookup":
+            assert isinstance(node.detail, tuple)
+            return self.lookup(node.detail, *arguments)
+        bits = node.detail if isinstance(node.detail, int) else 0
+        return self.templates[node.operation].format(*arguments, bits=bits, unit=1 << bits)

@@ -1,0 +1,111 @@
+"""The operations that a neuron model may use, each defined once.
+
+A model's step gets an object ``op`` of this class. Beside its methods, values of a step know the operators
+``+ - *``, the comparisons ``< <= > >=``, and ``& | ~`` of conditions; ``//``, ``%``, ``if`` and ``while`` they do not
+know: a step has no branches, only :meth:`Operations.select`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssdp_hw.checks import Choice
+
+# A value of a step: int64 arrays, float64 arrays, or symbols; which of them, only the caller of the step knows.
+Value = Any
+
+
+class Rounding(Choice):
+    """How a product is rounded when its low bits are dropped."""
+
+    ZERO = "zero"  # toward zero, as the chip's decay
+    FLOOR = "floor"  # down, as an arithmetic right shift
+    NEAREST = "nearest"  # to the nearest integer, halves up
+
+
+class Operations(ABC):
+    """Operations on the values of one step of one population.
+
+    Attributes:
+        decay_bits: width of the decay registers of the chip.
+        registers: width in bits of every state register, by the name of the state.
+        spiking: whether the population fires at all.
+        at_least: whether a neuron fires already at its threshold.
+        subtract: whether a spike subtracts the threshold from the voltage instead of setting it to 0.
+    """
+
+    def __init__(
+        self, decay_bits: int, registers: Mapping[str, int], *, spiking: bool, at_least: bool, subtract: bool
+    ) -> None:
+        self.decay_bits, self.registers = decay_bits, registers
+        self.spiking, self.at_least, self.subtract = spiking, at_least, subtract
+
+    @abstractmethod
+    def select(self, condition: Value, where_true: Value, where_false: Value) -> Value:
+        """``where_true`` where the condition holds, else ``where_false``."""
+
+    @abstractmethod
+    def minimum(self, a: Value, b: Value) -> Value:
+        """The smaller of two values."""
+
+    @abstractmethod
+    def maximum(self, a: Value, b: Value) -> Value:
+        """The larger of two values."""
+
+    @abstractmethod
+    def shift_left(self, x: Value, bits: int) -> Value:
+        """``x * 2**bits``."""
+
+    @abstractmethod
+    def shift_right(self, x: Value, bits: int, rounding: str = "floor") -> Value:
+        """``x / 2**bits``, rounded."""
+
+    @abstractmethod
+    def scale(self, x: Value, gain: Value, bits: int, rounding: str = "zero") -> Value:
+        """``x * gain / 2**bits``, rounded: a product with a number that has ``bits`` binary places."""
+
+    @abstractmethod
+    def lookup(self, table: Sequence[int], index: Value) -> Value:
+        """The entry of a table of constants; an index outside it counts as the nearest that is inside."""
+
+    @abstractmethod
+    def saturate(self, x: Value, state: str) -> Value:
+        """``x`` clipped to ``-(2**(b-1) - 1) .. 2**(b-1) - 1``, with the width b of that state; clips are counted."""
+
+    @abstractmethod
+    def wrap(self, x: Value, state: str) -> Value:
+        """``x`` after one turn around the register of that state, as in :func:`ssdp_hw.arithmetic.wrap_once`.
+
+        Turns are counted, and so are values that are outside the register even after one turn.
+        """
+
+    @abstractmethod
+    def never(self) -> Value:
+        """A condition that holds nowhere."""
+
+    def decay(self, x: Value, rate: Value, bits: int | None = None, rounding: str = "zero") -> Value:
+        """``x * (2**bits - rate) / 2**bits``: rate 0 keeps x, rate ``2**bits`` gives 0; ``bits``: the chip's."""
+        width = self.decay_bits if bits is None else bits
+        return self.scale(x, (1 << width) - rate, width, rounding)
+
+    def absolute(self, x: Value) -> Value:
+        """``|x|``."""
+        return self.maximum(x, 0 - x)
+
+    def clip(self, x: Value, low: Value, high: Value) -> Value:
+        """``x``, or the nearer of the limits ``low .. high`` where it is outside."""
+        return self.minimum(self.maximum(x, low), high)
+
+    def fires(self, v: Value, threshold: Value) -> Value:
+        """The spike condition of the population: ``v > threshold`` or ``v >= threshold``; never for a readout."""
+        if not self.spiking:
+            return self.never()
+        return v >= threshold if self.at_least else v > threshold
+
+    def reset(self, v: Value, fired: Value, threshold: Value) -> Value:
+        """The voltage after the population's reset: 0, or ``v - threshold``, in neurons that fired."""
+        if not self.spiking:
+            return v
+        return self.select(fired, v - threshold if self.subtract else 0, v)

@@ -1,0 +1,49 @@
+"""The operations in real numbers: what a step means without rounding, wrapping and saturation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssdp_hw.operations.base import Operations
+
+Real = NDArray[np.float64]
+
+
+class IdealOperations(Operations):
+    """float64 arrays; a product with a number of ``bits`` binary places is divided by ``2**bits`` exactly."""
+
+    def select(self, condition: ArrayLike, where_true: ArrayLike, where_false: ArrayLike) -> Real:
+        return np.where(condition, where_true, where_false)
+
+    def minimum(self, a: ArrayLike, b: ArrayLike) -> Real:
+        return np.asarray(np.minimum(a, b))
+
+    def maximum(self, a: ArrayLike, b: ArrayLike) -> Real:
+        return np.asarray(np.maximum(a, b))
+
+    def shift_left(self, x: ArrayLike, bits: int) -> Real:
+        return np.asarray(np.multiply(x, 2.0**bits))
+
+    def shift_right(self, x: ArrayLike, bits: int, rounding: str = "floor") -> Real:
+        return np.asarray(np.multiply(x, 2.0**-bits))
+
+    def scale(self, x: ArrayLike, gain: ArrayLike, bits: int, rounding: str = "zero") -> Real:
+        return np.asarray(np.multiply(x, np.multiply(gain, 2.0**-bits)))
+
+    def lookup(self, table: Sequence[int], index: ArrayLike) -> Real:
+        """Between two entries, on the straight line through them."""
+        return np.asarray(
+            np.interp(np.asarray(index, np.float64), np.arange(len(table)), np.asarray(table, np.float64))
+        )
+
+    def saturate(self, x: ArrayLike, state: str) -> Real:
+        return np.asarray(x, np.float64)
+
+    def wrap(self, x: ArrayLike, state: str) -> Real:
+        return np.asarray(x, np.float64)
+
+    def never(self) -> NDArray[np.bool_]:
+        return np.zeros((), bool)
