@@ -109,7 +109,9 @@ def _gates(rng: np.random.Generator, rule: CounterRule | FloatRule, windows: int
 
 def _counters(rng: np.random.Generator, rule: CounterRule | FloatRule, count: int) -> np.ndarray:
     if isinstance(rule, CounterRule):
-        return rng.integers(rule.counter_min, rule.counter_max + 1, count) >> rng.integers(0, rule.counter_bits)
+        anywhere = rng.integers(rule.counter_min, rule.counter_max + 1, count) >> rng.integers(0, rule.counter_bits)
+        ends = rng.choice((rule.counter_min, rule.counter_max), count)
+        return np.where(rng.random(count) < rng.choice((0.0, 0.2)), ends, anywhere)
     return rng.normal(0, 0.1, count)
 
 

@@ -15,7 +15,8 @@ from test_engine_kernels import network as any_network
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.rules import FixedSSDP
+from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.rules import FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.target import LearningPlan, get_target
 
@@ -82,6 +83,35 @@ def test_every_rule_with_every_gate(fixed):
             before = p.mantissa if fixed else p.synapse_weights
             assert np.any(wanted.weights[name] != before)
         (assert_bits_equal if fixed else assert_close)(wanted, found)
+
+
+@pytest.mark.parametrize("convolution", [False, True], ids=["dense", "convolution"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        FixedSSDP(a_plus=7, a_baseline=7, lut=(1,), dw_shift=0, counter_bits=4, lsb_shift=2),
+        FixedSTDP(a_plus=7, a_minus=7, decay_plus=300, decay_minus=300, dw_shift=7, counter_bits=4, lsb_shift=2),
+        FixedSADP(a_plus=7, a_minus=7, dw_shift=8, counter_bits=4, lsb_shift=2),
+    ],
+    ids=["SSDP", "STDP", "SADP"],
+)
+def test_a_change_larger_than_the_range_of_its_counter_saturates_it(rule, convolution):
+    """From either end of the counter to the other, and beyond it."""
+    rng = np.random.default_rng(2)
+    weight = (
+        ConvWeight(rng.integers(0, 40, (2, 1, 3)) * 2, (1, 12)) if convolution else rng.integers(0, 40, (20, 12)) * 2
+    )
+    projection = sh.FixedProjection(pre="in", post="p", weight=weight, name="w")
+    network = sh.FixedNetwork([sh.Input("in", 12)], [sh.FixedPopulation(name="p", size=20, vth=9)], [projection], ["p"])
+    drive = make_drive(network, rng.random((15, 6, 12)) < 0.3)
+    ends = rng.choice([rule.counter_min, rule.counter_max], projection.stored_weights.size)
+    saturated = 0
+    for counters in (ends, np.full_like(ends, rule.counter_min), np.full_like(ends, rule.counter_max)):
+        plan = LearningPlan({"w": rule}, 5, {"w": counters})
+        wanted = learn(SPEC, network, drive, plan)
+        saturated += wanted.counter_saturations["w"]
+        assert_bits_equal(wanted, learn(ENGINE, network, drive, plan))
+    assert saturated > 0
 
 
 def silent_case(rounding, counter_bits, *, rate, windows_per_update, sparse, gates, seed):

@@ -108,7 +108,7 @@ def spread(
         cols: presynaptic neuron of each synapse; not read if ``dense``.
         first, count: first synapse of the row, and number of its synapses.
         step: weight change of each synapse of the row, written.
-        largest: limit of their magnitude, which is the whole range of a counter.
+        largest: limit of their magnitude, one more than the whole range of a counter.
     """
     raise NotImplementedError("compiled code only")
 

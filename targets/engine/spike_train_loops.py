@@ -432,7 +432,8 @@ def train_window(
     stored, dense, shared, paired = plastic.stored, plastic.dense, plastic.shared, plastic.kind == BY_TRACE
     pre_size, post_size = ends.pre_size, ends.post_size
     dw, step, pending, words = scratch.dw, scratch.step, scratch.pending, scratch.words
-    amounts, steps, largest = scratch.amounts, scratch.post_steps, c.high - c.low
+    amounts, steps = scratch.amounts, scratch.post_steps
+    largest = c.high - c.low + 1  # takes any counter beyond its end, so that it counts as saturated
     total = scratch.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
     if shared:

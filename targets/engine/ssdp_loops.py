@@ -358,7 +358,8 @@ def ssdp_window(
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     plus, minus, stored, dense, shared = plastic.plus, plastic.minus, plastic.stored, plastic.dense, plastic.shared
     pre, post, silent = plastic.pre[window], plastic.post[window], r.silent
-    n, largest, order, start = len(pre), c.high - c.low, scratch.pre_order, scratch.pre_start
+    n, order, start = len(pre), scratch.pre_order, scratch.pre_start
+    largest = c.high - c.low + 1  # takes any counter beyond its end, so that it counts as saturated
     table, runs, dw, step = scratch.table, scratch.runs, scratch.dw, scratch.step
     pending, words, total = scratch.pending, scratch.words, scratch.total[: len(value) if shared else 0]
     begin, end = part(len(post), member, members, 1)
