@@ -1,6 +1,7 @@
 """Damaged and hostile NIR files: whatever is changed in a valid file, only the toolkit's own errors come out."""
 
 import itertools
+import shutil
 
 import h5py
 import nir
@@ -110,33 +111,32 @@ def test_changed_bytes(valid, tmp_path_factory, which, changes):
     read_or_refuse(path, DT[which])
 
 
+ODD = [
+    -1,
+    0,
+    2,
+    2**31,
+    2**63 - 1,
+    -2.0,
+    1e308,
+    float("nan"),
+    float("inf"),
+    1j,
+    True,
+    "",
+    "text",
+    "a\nb",
+    "NIRGraph",
+    "LIF",
+    "Conv1d",
+    "same",
+    b"\xff",
+    h5py.Empty("f8"),
+    "in",
+    "sub.w",
+]
 VALUES = st.one_of(
-    st.sampled_from(
-        [
-            -1,
-            0,
-            2,
-            2**31,
-            2**63 - 1,
-            -2.0,
-            1e308,
-            float("nan"),
-            float("inf"),
-            1j,
-            True,
-            "",
-            "text",
-            "a\nb",
-            "NIRGraph",
-            "LIF",
-            "Conv1d",
-            "same",
-            b"\xff",
-            h5py.Empty("f8"),
-            "in",
-            "sub.w",
-        ]
-    ),
+    st.sampled_from(ODD),
     st.sampled_from([(0,), (1,), (2,), (3,), (2, 2), (2, 1, 3, 3), (1, 1, 1, 1, 1), (2, 0)]).flatmap(
         lambda shape: st.sampled_from(["f8", "i8", "u1", "?", "S3", "f2", "c16"]).map(
             lambda dtype: np.ones(shape, dtype)
@@ -185,3 +185,25 @@ def test_changed_structure(valid, tmp_path_factory, which, changes):
         for change in changes:
             restructure(f, *change)
     read_or_refuse(path, DT[which])
+
+
+OPTIONS = [
+    *(f"conv/{name}" for name in ("dilation", "groups", "input_shape", "padding", "stride", "weight", "bias")),
+    *(f"pool/{name}" for name in ("kernel_size", "padding", "stride")),
+    *(f"flat/{name}" for name in ("end_dim", "input_type")),
+    *("in/shape", "delay/delay", "pop/tau_mem", "last/threshold", "fc/weight"),
+]
+
+
+@pytest.mark.parametrize(
+    "option", ["flat/start_dim", "scale/scale", *(pytest.param(name, marks=pytest.mark.slow) for name in OPTIONS)]
+)
+def test_an_odd_value_of_an_option(valid, tmp_path, option):
+    """Each of them, since a random change seldom meets one."""
+    for value in ODD:
+        path = tmp_path / "odd.nir"
+        shutil.copy(valid / "a.nir", path)
+        with h5py.File(path, "r+") as file:
+            del file[f"node/nodes/{option}"]
+            file[f"node/nodes/{option}"] = value
+        read_or_refuse(path, DT["a"])

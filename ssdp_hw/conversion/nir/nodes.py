@@ -92,7 +92,7 @@ def own_shape(name: str, node: nir.NIRNode) -> Shape | None:
             raise ShapeError(f"{owner} has no values")
         return (int(shape[1]),)
     if kind in _ELEMENTWISE:
-        return _common_shape(owner, {p: np.shape(getattr(node, p)) for p in _ELEMENTWISE[kind]})
+        return _common_shape(owner, {p: _shape_of(getattr(node, p), f"{owner}: {p}") for p in _ELEMENTWISE[kind]})
     if kind in CONVOLUTIONS:
         space = node.input_shape
         if space is None or np.size(space) == 0:
@@ -119,13 +119,33 @@ def declared_shape(name: str, port: Port) -> Shape | None:
     return _positive(f"node '{name}'", port.declared)
 
 
-def flattened(node: nir.NIRNode, shape: Shape) -> Shape:
-    """Shape of the values after a Flatten; one axis if its start_dim and end_dim do not fit the shape."""
-    start, end = (int(np.reshape(k, -1)[0]) for k in (node.start_dim, node.end_dim))
+def flattened(owner: str, node: nir.NIRNode, shape: Shape) -> Shape:
+    """Shape of the values after a Flatten; one axis if its start_dim and end_dim do not fit the shape.
+
+    Raises:
+        ParameterError: one of them is no whole number.
+    """
+    start, end = (_whole_number(getattr(node, name), f"{owner}: {name}") for name in ("start_dim", "end_dim"))
     last = end + len(shape) if end < 0 else end
     if not 0 <= start <= last < len(shape):
         return (math.prod(shape),)
     return *shape[:start], math.prod(shape[start : last + 1]), *shape[last + 1 :]
+
+
+def _whole_number(value: ArrayLike, owner: str) -> int:
+    numbers = as_array(value, owner).reshape(-1)
+    if numbers.size != 1 or numbers.dtype.kind not in "iuf" or numbers[0] != np.trunc(numbers[0]):
+        raise ParameterError(f"{owner} = {str(value)[:40]!r} is no whole number")
+    if abs(numbers[0]) >= 1 << 31:
+        raise ParameterError(f"{owner} = {numbers[0]} is no number of an axis")
+    return int(numbers[0])
+
+
+def _shape_of(value: ArrayLike, owner: str) -> Shape:
+    shape: Shape | None = np.shape(value)
+    if shape is None:  # HDF5 has datasets without values
+        raise ParameterError(f"{owner} has no values")
+    return shape
 
 
 def _common_shape(owner: str, shapes: dict[str, Shape]) -> Shape | None:

@@ -105,7 +105,7 @@ def _settle(wiring: Wiring, name: str, own: Shape | None, arriving: Shape | None
     elif kind in MATRICES:
         given = (int(node.weight.shape[0]),)
     elif kind == "Flatten":
-        given = flattened(node, taken)
+        given = flattened(owner, node, taken)
     else:
         given = taken
     if isinstance(node, Port):
