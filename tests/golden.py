@@ -115,7 +115,9 @@ def learn_digest(
 RULES: dict[str, Callable[[str], object]] = {
     "ssdp": lambda rounding: sh.SSDP(a_plus=2e-2, a_baseline=4e-3, sigma=5, silent_pairs="skip", rounding=rounding),
     "ssdp-depress": lambda rounding: sh.SSDP(a_plus=3e-2, a_baseline=1e-3, sigma=3, rounding=rounding),
-    "stdp": lambda rounding: sh.STDP(a_plus=1e-3, a_minus=5e-4, tau_plus=4, tau_minus=7, rounding=rounding),
+    "stdp": lambda rounding: sh.STDP(
+        a_plus=1e-3, a_minus=5e-4, tau_plus=4, tau_minus=7, rounding=rounding, trace_rounding="toward_zero"
+    ),
     "sadp": lambda rounding: sh.SADP(rounding=rounding),
 }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
-from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, WeightRounding
+from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, TraceRounding, WeightRounding
 from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
 from ssdp_hw.running.target import LearningPlan
@@ -52,6 +52,7 @@ def counter_rules(draw: Draw, steps: int, windows_per_update: int, pairs: int) -
                 trace_bits=bits,
                 trace_impulse=draw(st.integers(1, (1 << bits) - 1)),
                 pairing=draw(st.sampled_from(Pairing)),
+                trace_rounding=draw(st.sampled_from(TraceRounding)),
                 **common,
             )
     if rule.largest_step * 2 <= rule.counter_max:
@@ -220,6 +221,7 @@ LIVELY_FIXED = {
         decay_plus=300,
         decay_minus=40,
         pairing="nearest",
+        trace_rounding="nearest",
         dw_shift=5,
         rounding="nearest",
         **_COMMON,

@@ -31,7 +31,14 @@ RULES = {
         a_plus=3, a_baseline=1, lut=(255, 9), dw_shift=2, windows_per_update=5, lsb_shift=8
     ),
     "fixed_stdp->out": sh.FixedSTDP(
-        a_plus=3, a_minus=4, decay_plus=5, decay_minus=6, lsb_shift=9, dw_shift=3, windows_per_update=6
+        a_plus=3,
+        a_minus=4,
+        decay_plus=5,
+        decay_minus=6,
+        lsb_shift=9,
+        dw_shift=3,
+        windows_per_update=6,
+        trace_rounding="toward_zero",
     ),
     "fixed_sadp->out": sh.FixedSADP(a_plus=3, a_minus=4, lsb_shift=9, dw_shift=4, windows_per_update=7),
 }

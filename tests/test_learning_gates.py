@@ -17,7 +17,7 @@ STEPS, CLASSES, CHANNELS, BATCH = 10, 3, 6, 12
 
 FIXED = [
     sh.FixedSSDP(a_plus=30, a_baseline=9, lut=(255, 155, 35, 3), lsb_shift=9),
-    sh.FixedSTDP(a_plus=21, a_minus=17, decay_plus=800, decay_minus=300, lsb_shift=9),
+    sh.FixedSTDP(a_plus=21, a_minus=17, decay_plus=800, decay_minus=300, lsb_shift=9, trace_rounding="nearest"),
     sh.FixedSADP(a_plus=12, a_minus=9, lsb_shift=9),
 ]
 FLOAT = [sh.SSDP(a_plus=0.02, a_baseline=0.007, sigma=2.0), sh.STDP(a_plus=0.01, a_minus=0.02), sh.SADP(a_plus=0.02)]

@@ -340,4 +340,5 @@ def test_the_lsb_of_a_negative_weight_exponent_is_that_of_the_rule(exponent, fac
     """``weight >> k`` at exponent 0 is the same synapse, and its LSB is 1."""
     rule = sh.SSDP(a_plus=0.04, a_baseline=0.02, sigma=2)
     compiled = sh.compile_microcode(rule, window=31, scale=100 * factor, weight_exp=exponent)
-    assert compiled == sh.compile_microcode(rule, window=31, scale=100)
+    wanted = sh.compile_microcode(rule, window=31, scale=100)
+    assert (compiled.products, compiled.traces) == (wanted.products, wanted.traces)

@@ -186,6 +186,7 @@ def trace(distance, decay, impulse=127):
 @pytest.mark.parametrize("dw_shift", [0, 4])
 def test_the_windows_of_stdp_in_integers(dw_shift):
     rule = sh.FixedSTDP(
+        trace_rounding="toward_zero",
         a_plus=50,
         a_minus=20,
         decay_plus=1700,
@@ -208,7 +209,7 @@ def test_which_earlier_spikes_pair(pairing, last):
     """All add up and saturate at 2**trace_bits - 1; of the nearest only the last one counts."""
     common = {"a_plus": 1, "a_minus": 0, "decay_plus": 0, "decay_minus": 0, "lsb_shift": 9, "counter_bits": 24}
     for impulse in (40, 127):
-        rule = sh.FixedSTDP(**common, pairing=pairing, trace_impulse=impulse)
+        rule = sh.FixedSTDP(**common, trace_rounding="toward_zero", pairing=pairing, trace_impulse=impulse)
         found = step(rule, raster([1], [1, 3], [1, 3, 4], [1, 2, 3, 4]), raster([6]))
         assert found.tolist() == [[impulse if last else min(127, k * impulse) for k in (1, 2, 3, 4)]]
     rule = sh.STDP(a_plus=1.0, a_minus=0.0, tau_plus=3.0, pairing=pairing)
@@ -282,7 +283,18 @@ ENDS = [
     (sh.SSDP(a_plus=0.5, a_baseline=0.125), 1),
     (sh.FixedSADP(a_plus=60, a_minus=25, lsb_shift=9, counter_bits=24), 1),
     (sh.SADP(a_plus=0.5, a_minus=0.125), 1),
-    (sh.FixedSTDP(a_plus=25, a_minus=25, decay_plus=900, decay_minus=900, lsb_shift=9, counter_bits=24), -1),
+    (
+        sh.FixedSTDP(
+            trace_rounding="toward_zero",
+            a_plus=25,
+            a_minus=25,
+            decay_plus=900,
+            decay_minus=900,
+            lsb_shift=9,
+            counter_bits=24,
+        ),
+        -1,
+    ),
     (sh.STDP(a_plus=0.25, a_minus=0.25, tau_plus=4.0, tau_minus=4.0), -1),
 ]
 
@@ -389,7 +401,7 @@ def test_the_bias_of_each_rule_is_measured_against_its_step_before_rounding(side
     common = {"lsb_shift": 3, "counter_bits": 24, "dw_shift": 4}
     gates = None if gate is None else [gate]
     g = 1.0 if gate is None else gate
-    stdp = sh.FixedSTDP(a_plus=5, a_minus=3, decay_plus=1700, decay_minus=500, **common)
+    stdp = sh.FixedSTDP(trace_rounding="toward_zero", a_plus=5, a_minus=3, decay_plus=1700, decay_minus=500, **common)
     exact = (5 * trace(1, 1700) if side > 0 else -3 * trace(1, 500)) * g / 2**7
     for rule, wanted in ((stdp, exact), (sh.FixedSADP(a_plus=5, a_minus=3, kappa_bits=6, **common), None)):
         if wanted is None:

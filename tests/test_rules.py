@@ -1,5 +1,6 @@
 """Pair STDP, SADP, gates and counters: against their equations pair by pair, and by their symmetries."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,9 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, Pairing
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.group_gate import fixed_gate
-from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.local import GATE_MAX, RandomKey
+from ssdp_hw.rules.philox import synapse_random
+from ssdp_hw.rules.stdp import TraceRounding
 
 STEPS = 20
 
@@ -67,13 +70,17 @@ def test_nearest_pairs_each_spike_with_the_last_one_before_it(seed, rate):
 @given(seeds, rates, st.sampled_from(Pairing))
 def test_exchanging_the_neurons_and_the_signs_transposes(seed, rate, pairing):
     pre, post = rasters(seed, rate)
-    rule = FixedSTDP(a_plus=7, a_minus=5, decay_plus=300, decay_minus=900, pairing=pairing, lsb_shift=8)
-    other = FixedSTDP(a_plus=5, a_minus=7, decay_plus=900, decay_minus=300, pairing=pairing, lsb_shift=8)
+    rule = FixedSTDP(
+        trace_rounding="toward_zero", a_plus=7, a_minus=5, decay_plus=300, decay_minus=900, pairing=pairing, lsb_shift=8
+    )
+    other = FixedSTDP(
+        trace_rounding="toward_zero", a_plus=5, a_minus=7, decay_plus=900, decay_minus=300, pairing=pairing, lsb_shift=8
+    )
     np.testing.assert_array_equal(step(rule, pre, post), -step(other, post, pre).T)
 
 
-@given(seeds, rates, st.sampled_from(Pairing), st.integers(0, 6))
-def test_integer_stdp_event_by_event(seed, rate, pairing, shift):
+@given(seeds, rates, st.sampled_from(Pairing), st.integers(0, 6), st.sampled_from(TraceRounding))
+def test_integer_stdp_event_by_event(seed, rate, pairing, shift, rounding):
     """In Python integers, spike by spike, with saturating traces."""
     pre, post = rasters(seed, rate)
     rule = FixedSTDP(
@@ -85,8 +92,19 @@ def test_integer_stdp_event_by_event(seed, rate, pairing, shift):
         pairing=pairing,
         lsb_shift=8,
         dw_shift=shift,
+        trace_rounding=rounding,
     )
-    found = step(rule, pre, post, 1)
+    key = RandomKey(seed=3**30, layer=5, first_window=7)
+
+    def addend(side, neuron, t):
+        """What is added before the shift by 12; window 1 of those observed is window 8 of the run."""
+        if rounding == "stochastic":
+            return int(synapse_random(key.seed, 5 + 2**31 + side * 2**30, neuron, 8 * STEPS + t, 12))
+        return 2048 if rounding == "nearest" else 0
+
+    observed = replace(rule.observe(pre, post), key=key)
+    rows, cols = np.indices((post.shape[2], pre.shape[2])).reshape(2, -1)
+    found = rule.step(observed, 1, rows, cols).reshape(post.shape[2], pre.shape[2])
     half = 2**shift // 2
     for j in range(post.shape[2]):
         for i in range(pre.shape[2]):
@@ -96,8 +114,8 @@ def test_integer_stdp_event_by_event(seed, rate, pairing, shift):
                 wanted += s_post * ((9 * x + half) // 2**shift) - s_pre * ((6 * y + half) // 2**shift)
                 for_pre = 50 if pairing == "nearest" else min(x + 50, 127)
                 for_post = 50 if pairing == "nearest" else min(y + 50, 127)
-                x = (for_pre if s_pre else x) * (4096 - 511) // 4096
-                y = (for_post if s_post else y) * (4096 - 1024) // 4096
+                x = ((for_pre if s_pre else x) * (4096 - 511) + addend(0, i, t)) // 4096
+                y = ((for_post if s_post else y) * (4096 - 1024) + addend(1, j, t)) // 4096
             assert found[j, i] == wanted
 
 
@@ -109,6 +127,7 @@ def test_wider_traces_bring_integer_stdp_to_the_float_rule(bits):
     impulse = 2**bits // 4
     decay = round((1 - np.exp(-1 / 5)) * 4096)
     fixed = FixedSTDP(
+        trace_rounding="toward_zero",
         a_plus=1,
         a_minus=1,
         decay_plus=decay,
@@ -241,9 +260,22 @@ def test_gates_out_of_range():
         (lambda: SADP(kappa_bits=16), "kappa_bits = 16"),
         (lambda: SADP(counter_bits=3), "counter_bits = 3"),
         (lambda: SADP(windows_per_update=0), "windows_per_update = 0"),
-        (lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=4097, decay_minus=0, lsb_shift=3), "decay_plus = 4097"),
         (
-            lambda: FixedSTDP(a_plus=1, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3, trace_impulse=128),
+            lambda: FixedSTDP(
+                trace_rounding="toward_zero", a_plus=1, a_minus=1, decay_plus=4097, decay_minus=0, lsb_shift=3
+            ),
+            "decay_plus = 4097",
+        ),
+        (
+            lambda: FixedSTDP(
+                trace_rounding="toward_zero",
+                a_plus=1,
+                a_minus=1,
+                decay_plus=1,
+                decay_minus=1,
+                lsb_shift=3,
+                trace_impulse=128,
+            ),
             "1 .. 127",
         ),
         (lambda: FixedSTDP(a_plus=2**15, a_minus=1, decay_plus=1, decay_minus=1, lsb_shift=3), "one weight change"),

@@ -279,7 +279,13 @@ class _Learner:
         windows = self.presentation.windows
         observed = {}
         if presented.size:
-            observed = {name: progress.observation(name, r, self.steps // windows) for name, r in self.rules.items()}
+            start = LearningPlan(self.rules, self.presentation.seed, {}, first.updates, first.pending)
+            observed = {
+                name: replace(
+                    progress.observation(name, r, self.steps // windows), key=start.random_key(self.network, name)
+                )
+                for name, r in self.rules.items()
+            }
         overflow = _unintended(progress.overflow, self.supervision)
         report_overflow(overflow, self.steps, presented.size, self.execution.on_overflow)
         return LearnResult(

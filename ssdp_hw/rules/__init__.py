@@ -10,7 +10,7 @@ from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
 from ssdp_hw.rules.sadp import SADP, FixedSADP
 from ssdp_hw.rules.spike_times import SpikeTime
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
-from ssdp_hw.rules.stdp import STDP, FixedSTDP, Pairing
+from ssdp_hw.rules.stdp import STDP, FixedSTDP, Pairing, TraceRounding
 
 __all__ = [
     "SADP",
@@ -30,6 +30,7 @@ __all__ = [
     "Schedule",
     "SilentPairs",
     "SpikeTime",
+    "TraceRounding",
     "WarmUp",
     "WeightRounding",
     "batch_synchrony",

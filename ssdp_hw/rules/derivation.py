@@ -88,6 +88,7 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
             trace_impulse=impulse,
             trace_bits=rule.trace_bits,
             pairing=rule.pairing,
+            trace_rounding=rule.trace_rounding,
             dw_shift=found.dw_shift,
             lsb_shift=found.lsb_shift,
             **found.common,

@@ -113,11 +113,13 @@ class FixedSSDP(CounterRule):
         return padded[0], padded[1]
 
     def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
-        return Observation(*(spike_registers(spikes, self.spike_time, self.time_shift) for spikes in (pre, post)))
+        first, second = (spike_registers(spikes, self.spike_time, self.time_shift) for spikes in (pre, post))
+        return Observation(first, second)
 
     def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Registers]:
         never = silent_time(steps, self.time_shift)
-        return Observation(*(Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post)))
+        first, second = (Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post))
+        return Observation(first, second)
 
     def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
         return self._by_pair(observed, window, rows, cols, *self.tables)

@@ -68,12 +68,33 @@ class Train:
 G = TypeVar("G", bound=Group)
 
 
+@dataclass(frozen=True)
+class RandomKey:
+    """What the random numbers of a projection are keyed by, so that every target draws the same ones.
+
+    Attributes:
+        seed: the seed of the learning run, 0 to 2**64 - 1.
+        layer: position of the projection in the network.
+        first_window: number of windows before the first observed one.
+    """
+
+    seed: int = 0
+    layer: int = 0
+    first_window: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Observation(Generic[G]):
-    """What a rule observes of both ends of a projection."""
+    """What a rule observes of both ends of a projection.
+
+    Attributes:
+        pre, post: what it observes of source and target.
+        key: key of the random numbers of rules whose steps need some.
+    """
 
     pre: G
     post: G
+    key: RandomKey = RandomKey()
 
     def counts(self, window: int) -> tuple[int, int]:
         """Group synchrony counters: how many neurons of source and target fired in the window.

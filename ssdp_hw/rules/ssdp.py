@@ -100,7 +100,8 @@ class SSDP(FloatRule):
 
     def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Registers]:
         never = silent_time(steps)
-        return Observation(*(Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post)))
+        first, second = (Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post))
+        return Observation(first, second)
 
     def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
         fired_pre, fired_post = observed.pre.fired[window][cols], observed.post.fired[window][rows]

@@ -9,6 +9,7 @@ from typing import Any
 from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
+from ssdp_hw.rules.stdp import TraceRounding
 
 Rule = CounterRule | FloatRule
 
@@ -68,6 +69,8 @@ def _object(values: Any) -> Any:
     if kind is None:
         raise ParameterError(f"learning rules of kind {str(name)[:40]!r} are unknown; there are: {', '.join(_KINDS)}")
     given = with_new_names(kind, given)
+    if kind is FixedSTDP:  # as up to version 0.1.0, which knew no other
+        given.setdefault("trace_rounding", TraceRounding.TOWARD_ZERO.value)
     unknown = set(given) - {f.name for f in fields(kind)}
     if unknown:
         raise ParameterError(f"{name} has no parameter {sorted(map(str, unknown))[0][:40]!r}")

@@ -20,6 +20,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 
@@ -80,6 +81,11 @@ class LearningPlan:
         if len(found) != 1:
             raise ParameterError(f"plastic projections need one windows_per_update in common, found {sorted(found)}")
         return found.pop()
+
+    def random_key(self, network: AnyNetwork, name: str) -> RandomKey:
+        """The key of the random numbers of a plastic projection from the first window of this run on."""
+        first = self.first_update * self.windows_per_update + self.first_window
+        return RandomKey(self.seed, network.layer(name), first)
 
     def check_windows(self, steps: int) -> None:
         """Raise if a rule cannot learn from the windows of samples of that many steps.

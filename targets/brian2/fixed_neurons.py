@@ -18,6 +18,7 @@ from ssdp_hw.network.graph import Reset
 
 from . import memory
 from .neurons import OVERFLOW_COUNTS, Neurons, Setup
+from .random_bits import synapse_bits
 
 RESETS = {Reset.ZERO: "v = 0\n", Reset.SUBTRACT: "v -= limit\n"}
 
@@ -56,6 +57,7 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
         clock=setup.clock,
         name=f"population_{setup.label}",
         namespace={
+            "synapse_bits": synapse_bits,
             "DECAY_UNIT": 1 << chip.decay_bits,
             "ACTIVATION_UNIT": 1 << chip.activation_shift,
             "TURN": 1 << chip.state_bits,

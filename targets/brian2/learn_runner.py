@@ -99,7 +99,7 @@ def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, sessio
 def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str) -> Plastic:
     q, rule, layer = network.projection(name), plan.rules[name], network.layer(name)
     steps, label = drive.steps // plan.windows_per_sample, str(layer)
-    weight_change = weight_change_of(rule, steps, label)
+    weight_change = weight_change_of(rule, steps, label, plan.random_key(network, name))
     gating = gating_of(rule, plan.gates.get(name), steps, label)
     counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
     if isinstance(rule, CounterRule):

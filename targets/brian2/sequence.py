@@ -25,6 +25,7 @@ from .guard import check_compiled
 from .memory import Memory
 from .model import SCHEDULE, add_neurons, bias_of, step_length
 from .neurons import INBOX, Setup
+from .random_bits import synapse_bits
 from .session import Session
 from .synapses import STATIC, Bundle, SynapseModel, bundles, connect
 
@@ -110,7 +111,7 @@ class SampleSequence:
             dtype=memory.types(memories),
             clock=self.clock,
             name=f"input_{index}",
-            namespace={raster.name: raster},
+            namespace={raster.name: raster, "synapse_bits": synapse_bits},
         )
         if memory.fade(memories):
             group.run_regularly(memory.fade(memories), when="end")

@@ -15,8 +15,9 @@ import numpy as np
 from brian2 import TimedArray, second
 
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP, LocalRule, Pairing, SilentPairs
+from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.spike_times import silent_time
-from ssdp_hw.rules.stdp import DECAY_BITS
+from ssdp_hw.rules.stdp import DECAY_BITS, TraceRounding, trace_layer
 
 from .memory import Memory, spike_count, time_register
 
@@ -47,18 +48,19 @@ class WeightChange:
     namespace: Mapping[str, object] = field(default_factory=dict)
 
 
-def weight_change_of(rule: LocalRule, steps: int, label: str) -> WeightChange:
+def weight_change_of(rule: LocalRule, steps: int, label: str, key: RandomKey) -> WeightChange:
     """The weight change by a rule that the target knows.
 
     Args:
         rule: the rule.
         steps: length of a window.
         label: suffix for names that no other projection may use.
+        key: key of the random numbers.
     """
     if isinstance(rule, SSDP | FixedSSDP):
         return _ssdp(rule, steps, label)
     if isinstance(rule, STDP | FixedSTDP):
-        return _stdp(rule, label)
+        return _stdp(rule, steps, label, key)
     assert isinstance(rule, SADP | FixedSADP)
     return _sadp(rule, steps)
 
@@ -85,15 +87,16 @@ wanted = {f"int({found})" if fixed else found}
     return WeightChange(register, register, wanted, namespace={table.name: table, "TICK": TICK, "SILENT": silent})
 
 
-def _stdp(rule: STDP | FixedSTDP, label: str) -> WeightChange:
+def _stdp(rule: STDP | FixedSTDP, steps: int, label: str, key: RandomKey) -> WeightChange:
     """A spike reads the trace of the other neuron first, and then raises the trace of its own neuron."""
     fixed = isinstance(rule, FixedSTDP)
     names = f"source_trace_{label}", f"target_trace_{label}"
     if isinstance(rule, FixedSTDP):
         nearest = rule.pairing is Pairing.NEAREST
+        decays = (rule.decay_plus, rule.decay_minus)
         traces = [
-            _fixed_trace(name, rule, nearest, decay)
-            for name, decay in zip(names, (rule.decay_plus, rule.decay_minus), strict=True)
+            _fixed_trace(name, rule, nearest, decay, _addend(rule, side, steps, key))
+            for side, (name, decay) in enumerate(zip(names, decays, strict=True))
         ]
     else:
         raised = "= 1" if rule.pairing is Pairing.NEAREST else "+= 1"
@@ -116,12 +119,24 @@ def _stdp(rule: STDP | FixedSTDP, label: str) -> WeightChange:
     )
 
 
-def _fixed_trace(name: str, rule: FixedSTDP, nearest: bool, decay: int) -> Memory:
+def _addend(rule: FixedSTDP, side: int, steps: int, key: RandomKey) -> str:
+    """Code for what is added to a decayed trace before its fraction is dropped."""
+    if rule.trace_rounding is TraceRounding.TOWARD_ZERO:
+        return "0"
+    if rule.trace_rounding is TraceRounding.NEAREST:
+        return str((1 << DECAY_BITS) >> 1)
+    step = f"(t_in_timesteps + {key.first_window * steps}) % {1 << 32}"
+    layer, low, high = trace_layer(key.layer, side), key.seed & 0xFFFFFFFF, key.seed >> 32
+    return f"synapse_bits(i, {step}, {layer}, {low}, {high}, {DECAY_BITS})"
+
+
+def _fixed_trace(name: str, rule: FixedSTDP, nearest: bool, decay: int, addend: str) -> Memory:
     if nearest:
         keep = f"{name} = {rule.trace_impulse}\n"
     else:
         keep = f"raised_{name} = {name} + {rule.trace_impulse}\n{name} = clip(raised_{name}, 0, {rule.trace_max})\n"
-    return Memory(name, 0, keep, f"{name} = ({name}*{(1 << DECAY_BITS) - decay})//{1 << DECAY_BITS}\n")
+    code = f"{name} = ({name}*{(1 << DECAY_BITS) - decay} + {addend})//{1 << DECAY_BITS}\n"
+    return Memory(name, 0, keep, code)
 
 
 # Spikes of both neurons in one step: that of the source is delivered before that of the target.

@@ -26,6 +26,7 @@ from ssdp_hw.rules import (
     Pairing,
     SilentPairs,
     SpikeTime,
+    TraceRounding,
     WeightRounding,
 )
 from ssdp_hw.rules.spike_times import silent_time
@@ -47,6 +48,11 @@ _ROUNDINGS = {
     WeightRounding.CARRY: CARRY,
     WeightRounding.STOCHASTIC: STOCHASTIC,
     WeightRounding.NEAREST: NEAREST,
+}
+_TRACE_ROUNDINGS = {
+    TraceRounding.TOWARD_ZERO: CARRY,
+    TraceRounding.STOCHASTIC: STOCHASTIC,
+    TraceRounding.NEAREST: NEAREST,
 }
 # Counters of at most 29 bits are stored in 32 bits, in which a counter, the base of its row and a step add up.
 _NARROW_BITS = 29
@@ -99,6 +105,8 @@ class ByTrains(NamedTuple):
     trace_max: Number
     nearest: bool
     kappa_bits: int
+    trace_rounding: int  # CARRY (the fraction is dropped), STOCHASTIC or NEAREST
+    first_window: int  # number of windows before this run, for the random numbers of the traces
     largest: Number  # largest step of one spike (STDP) or of one window (SADP)
     chunk: int  # number of gains, or of coincidences, whose sum fits 16 bits
 
@@ -211,7 +219,7 @@ def plastic(
         _counters(network, plan, name, counter, lazy=lazy),
         _gating(rule),
         by_time,
-        _by_trains(rule),
+        _by_trains(rule, plan.random_key(network, name).first_window),
         ends,
     )
 
@@ -271,11 +279,12 @@ def _by_time(rule: Rule, steps: int) -> tuple[ByTime, Array, Array]:
     return by_time, plus, minus
 
 
-def _by_trains(rule: Rule) -> ByTrains:
+def _by_trains(rule: Rule, first_window: int) -> ByTrains:
     one = 1 << DECAY_BITS
     if isinstance(rule, STDP):
         factors = math.exp(-1.0 / rule.tau_plus), math.exp(-1.0 / rule.tau_minus)
-        return ByTrains(rule.a_plus, rule.a_minus, 0, *factors, 1.0, np.inf, rule.pairing is Pairing.NEAREST, 0, 0.0, 1)
+        nearest = rule.pairing is Pairing.NEAREST
+        return ByTrains(rule.a_plus, rule.a_minus, 0, *factors, 1.0, np.inf, nearest, 0, 0, 0, 0.0, 1)
     if isinstance(rule, FixedSTDP):
         return ByTrains(
             rule.a_plus,
@@ -287,11 +296,13 @@ def _by_trains(rule: Rule) -> ByTrains:
             rule.trace_max,
             rule.pairing is Pairing.NEAREST,
             0,
+            _TRACE_ROUNDINGS[rule.trace_rounding],
+            first_window,
             rule.largest_step,
             max(1, np.iinfo(np.int16).max // max(rule.largest_step, 1)),
         )
     if isinstance(rule, SADP):
-        return ByTrains(rule.a_plus, rule.a_minus, 0, 0.0, 0.0, 0.0, 0.0, False, 0, 0.0, 1)
+        return ByTrains(rule.a_plus, rule.a_minus, 0, 0.0, 0.0, 0.0, 0.0, False, 0, 0, 0, 0.0, 1)
     if isinstance(rule, FixedSADP):
         return ByTrains(
             rule.a_plus,
@@ -303,8 +314,10 @@ def _by_trains(rule: Rule) -> ByTrains:
             0,
             False,
             rule.kappa_bits,
+            0,
+            0,
             rule.largest_step,
             np.iinfo(np.int16).max,  # steps in which both fire are counted one by one
         )
     zero = 0.0 if isinstance(rule, FloatRule) else 0
-    return ByTrains(zero, zero, 0, zero, zero, zero, zero, False, 0, zero, 1)
+    return ByTrains(zero, zero, 0, zero, zero, zero, zero, False, 0, 0, 0, zero, 1)

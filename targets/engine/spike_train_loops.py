@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numba.core import types
-from numba.core.types.containers import NamedTuple as NamedTupleType
+from numba.core.types.containers import BaseTuple, NamedTuple as NamedTupleType
 from numpy.typing import DTypeLike
 
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.rules.stdp import DECAY_BITS
+from ssdp_hw.rules.stdp import DECAY_BITS, trace_layer
 
 from .counter_loops import add
 from .jit import as_in, cached_driver, compiled_driver, compiled_loop, shift_right, typed_overload
-from .plastic import BY_TRACE, ByTrains, Plastic, largest_sizes
+from .plastic import BY_TRACE, NEAREST, STOCHASTIC, ByTrains, Counters, Plastic, largest_sizes
+from .random_loops import fill_words
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .spike_loops import list_words, read_words
@@ -40,7 +41,11 @@ from .types import (
 )
 from .vectors import add_where, column_adder
 
+Draws = tuple[int, int, int, int]
+
 _DECAY_BITS = DECAY_BITS
+_HALF = 1 << (DECAY_BITS - 1)
+_PRE_LAYER, _POST_LAYER = trace_layer(0, 0), trace_layer(0, 1)
 _FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 bits to be faster
 _add_128, _add_64 = column_adder(128), column_adder(64)
 
@@ -71,6 +76,7 @@ class Scratch(NamedTuple):
     step: CounterArray  # weight changes by position in a row
     pending: Int32Array  # positions in a row
     words: UInt32Array  # random numbers of a row's synapses
+    trace_words: UInt32Array  # random numbers of a group's traces
     total: NumberArray  # steps by stored weight, where synapses share it
 
 
@@ -101,6 +107,7 @@ def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
         np.empty(longest, counter),
         np.empty(longest + BITS, np.int32),
         np.empty((4, longest // 4 + 2), np.uint32),
+        np.empty((4, max(width, post) // 4 + 1), np.uint32),
         np.empty(shared, rule),
     )
 
@@ -196,6 +203,8 @@ def step_trace(
     count: int,
     decay_factor: Number,
     r: ByTrains,
+    draws: Draws,
+    words: UInt32Array,
 ) -> None:
     """One step of the traces of a group.
 
@@ -205,6 +214,8 @@ def step_trace(
         listed: the ``count`` neurons that fire in step t.
         decay_factor: factor by which a trace decays in a step.
         r: numbers of the rule.
+        draws: what the random numbers are keyed by: layer and number of the step, and both halves of the seed.
+        words: scratch.
     """
     raise NotImplementedError("compiled code only")
 
@@ -220,6 +231,8 @@ def _step_trace(
     count: types.Integer,
     decay_factor: types.Number,
     r: NamedTupleType,
+    draws: BaseTuple,
+    words: types.Array,
 ) -> Callable[..., object]:
     def fixed(
         trace: TrainArray,
@@ -231,13 +244,20 @@ def _step_trace(
         count: int,
         decay_factor: int,
         r: ByTrains,
+        draws: Draws,
+        words: UInt32Array,
     ) -> None:
         if wanted:
             _fixed_gains(trace, gains[t], amplitude, r.dw_shift)
         for k in range(count):
             i = np.uint64(listed[k])
             trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
-        _fixed_decay(trace, decay_factor)
+        if r.trace_rounding == STOCHASTIC:
+            layer, step, low, high = draws
+            fill_words(words, (len(trace) + 3) // 4, 0, layer, step, low, high)
+            _random_decay(trace, decay_factor, words)
+        else:
+            _fixed_decay(trace, decay_factor, _HALF if r.trace_rounding == NEAREST else 0)
 
     def real(
         trace: TrainArray,
@@ -249,6 +269,8 @@ def _step_trace(
         count: int,
         decay_factor: float,
         r: ByTrains,
+        draws: Draws,
+        words: UInt32Array,
     ) -> None:
         if wanted:
             _real_gains(trace, gains[t], amplitude)
@@ -274,10 +296,20 @@ def _fixed_gains(trace: TrainArray, gains: TrainArray, amplitude: int, dw_shift:
 
 
 @compiled_loop
-def _fixed_decay(trace: TrainArray, decay_factor: int) -> None:
+def _fixed_decay(trace: TrainArray, decay_factor: int, addend: int) -> None:
+    factor, bits, more = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS), as_in(trace, addend)
+    for i in range(len(trace)):
+        trace[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + more), bits)
+
+
+@compiled_loop
+def _random_decay(trace: TrainArray, decay_factor: int, words: UInt32Array) -> None:
+    """Neuron i draws word ``i mod 4`` of block ``i div 4``, as in :func:`ssdp_hw.rules.philox.synapse_random`."""
     factor, bits = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS)
     for i in range(len(trace)):
-        trace[i] = shift_right(as_in(trace, factor * trace[i]), bits)
+        if trace[i] != 0:
+            drawn = as_in(trace, words[i & 3, i >> 2] >> np.uint32(32 - _DECAY_BITS))
+            trace[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + drawn), bits)
 
 
 @compiled_loop
@@ -293,8 +325,11 @@ def _real_decay(trace: TrainArray, decay_factor: float) -> None:
 
 
 @compiled_driver
-def _pair_tables(scratch: Scratch, amounts: TrainArray, pre_size: int, post_size: int, r: ByTrains) -> None:
-    """Fill the tables ``gains`` and ``losses`` of a window for pair STDP."""
+def _pair_tables(
+    scratch: Scratch, amounts: TrainArray, pre_size: int, post_size: int, r: ByTrains, c: Counters, window: int
+) -> None:
+    """Fill the tables ``gains`` and ``losses`` of a window, whose number is ``window``, for pair STDP."""
+    words, first = scratch.trace_words, (r.first_window + window) * len(amounts)
     pre_words, post_words, listed = scratch.pre_words, scratch.post_words, scratch.listed
     pre_trace, post_trace = scratch.trace, scratch.post_trace
     pre_trace[:] = 0
@@ -302,8 +337,13 @@ def _pair_tables(scratch: Scratch, amounts: TrainArray, pre_size: int, post_size
     for t in range(len(amounts)):
         n_pre = list_words(pre_words, t, 0, pre_size, listed, 0)
         events = list_words(post_words, t, 0, post_size, scratch.other, 0)
-        step_trace(pre_trace, scratch.gains, t, r.a_plus, events > 0, listed, n_pre, r.decay_factor_plus, r)
-        step_trace(post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, scratch.other, events, r.decay_factor_minus, r)
+        at = (first + t) & 0xFFFFFFFF
+        draws = c.layer + _PRE_LAYER, at, c.key_low, c.key_high
+        plus = r.decay_factor_plus
+        step_trace(pre_trace, scratch.gains, t, r.a_plus, events > 0, listed, n_pre, plus, r, draws, words)
+        draws = c.layer + _POST_LAYER, at, c.key_low, c.key_high
+        minus, other = r.decay_factor_minus, scratch.other
+        step_trace(post_trace, scratch.losses, t, -r.a_minus, n_pre > 0, other, events, minus, r, draws, words)
 
 
 @compiled_loop
@@ -456,7 +496,7 @@ def train_window(
         scratch.at,
     )
     if paired:
-        _pair_tables(scratch, amounts, pre_size, post_size, r)
+        _pair_tables(scratch, amounts, pre_size, post_size, r, c, window)
     else:
         amounts[:] = 1
     outside = len(gates) > 0

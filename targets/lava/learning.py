@@ -208,4 +208,5 @@ def _counter(rule: CounterRule, q: FixedProjection, plan: LearningPlan, layer: i
         "seed": plan.seed,
         "layer": layer,
         "first_update": plan.first_update,
+        "first_window": plan.first_update * plan.windows_per_update + plan.first_window,
     }

@@ -29,7 +29,7 @@ from ssdp_hw.rules import (
 )
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.spike_times import silent_time
-from ssdp_hw.rules.stdp import DECAY_BITS
+from ssdp_hw.rules.stdp import DECAY_BITS, trace_layer
 
 
 def rule_parameters(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
             "keep_minus": math.exp(-1.0 / rule.tau_minus),
         }
     values = np.arange(rule.trace_max + 1)
-    kept = [(values * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS for decay in (rule.decay_plus, rule.decay_minus)]
+    kept = [values * ((1 << DECAY_BITS) - decay) for decay in (rule.decay_plus, rule.decay_minus)]
     return {
         **common,
         "plus": rounded_product(rule.a_plus, values, rule.dw_shift),
@@ -90,6 +90,9 @@ def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
         "trace_max": rule.trace_max,
         "keep_plus": kept[0],
         "keep_minus": kept[1],
+        "decay_bits": DECAY_BITS,
+        "trace_rounding": rule.trace_rounding.value,
+        "trace_layers": [trace_layer(0, side) for side in (0, 1)],
     }
 
 

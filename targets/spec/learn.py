@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ class _Observer:
 
     def __init__(self, network: AnyNetwork, plan: LearningPlan) -> None:
         self.network, self.plan = network, plan
+        self.windows = dict.fromkeys(plan.rules, 0)  # observed so far
         self.observations: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {
             name: ([], []) for name in plan.rules
         }
@@ -36,6 +38,9 @@ class _Observer:
         p = self.network.projection(name)
         ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
         observed = rule.observe(*ends)
+        key = self.plan.random_key(self.network, name)
+        observed = replace(observed, key=replace(key, first_window=key.first_window + self.windows[name]))
+        self.windows[name] += ends[0].shape[1]
         for observations, raster, group in zip(
             self.observations[name], ends, (observed.pre, observed.post), strict=True
         ):

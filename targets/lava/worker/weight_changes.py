@@ -40,7 +40,7 @@ class SSDP:
         step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
         return np.where(spikes.any(axis=0), step >> self.p["time_shift"], self.p["silent"])
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
         p = self.p
         fired_pre, fired_post = (pre != p["silent"])[cols], (post != p["silent"])[rows]
         distance = np.abs(post[rows] - pre[cols])
@@ -66,26 +66,43 @@ class STDP(Trains):
     """Pair STDP: a spike reads the traces of the other neurons, and raises the trace of its own neuron.
 
     Needs the factors ``plus`` and ``minus`` (of a trace that a spike reads), the decay factors ``keep_plus`` and
-    ``keep_minus`` (of a trace in every step), ``impulse``, ``trace_max`` and ``nearest`` (whether a spike sets
-    the trace instead of adding to it).
+    ``keep_minus`` (of a trace in every step; in integers tables of products with ``decay_bits`` fraction bits),
+    ``impulse``, ``trace_max`` and ``nearest`` (whether a spike sets the trace instead of adding to it); in integers
+    ``trace_rounding`` and, if it is stochastic, ``trace_layers`` and what keys the random numbers.
     """
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
         p = self.p
-        plus = times(p["plus"], self.trace(pre, p["keep_plus"]))
-        minus = times(p["minus"], self.trace(post, p["keep_minus"]))
+        plus = times(p["plus"], self.trace(pre, p["keep_plus"], 0, window))
+        minus = times(p["minus"], self.trace(post, p["keep_minus"], 1, window))
         total = post.T.astype(plus.dtype) @ plus - minus.T @ pre.astype(minus.dtype)
         changes: Values = total[rows, cols]
         return changes
 
-    def trace(self, spikes: NDArray[np.bool_], keep: Values | float) -> Values:
-        """The trace of each neuron in every step, before the spikes of that step."""
+    def trace(self, spikes: NDArray[np.bool_], keep: Values | float, side: int, window: int) -> Values:
+        """The trace of each neuron in every step, before the spikes of that step; ``side`` is 0 for the source."""
         p = self.p
         trace = np.zeros(spikes.shape, np.asarray(keep).dtype)
         for t, fired in enumerate(spikes[:-1]):
             added = np.minimum(trace[t] + p["impulse"], p["trace_max"])
-            trace[t + 1] = times(keep, np.where(fired, p["impulse"] if p["nearest"] else added, trace[t]))
+            kept = times(keep, np.where(fired, p["impulse"] if p["nearest"] else added, trace[t]))
+            trace[t + 1] = self.rounded(kept, side, window * len(spikes) + t)
         return trace
+
+    def rounded(self, kept: Values, side: int, step: int) -> Values:
+        """Decayed traces as integers; ``step`` counts from the first window of this run."""
+        p = self.p
+        bits = p.get("decay_bits")
+        if bits is None:
+            return kept
+        if p["trace_rounding"] == "stochastic":
+            number = (p["first_window"] * (p["restart"] // p["windows"]) + step) & 0xFFFFFFFF
+            layer = p["layer"] + p["trace_layers"][side]
+            kept = kept + p["random"](p["seed"], layer, np.arange(len(kept)), number, bits)
+        elif p["trace_rounding"] == "nearest":
+            kept = kept + (1 << (bits - 1))
+        rounded: Values = kept >> bits
+        return rounded
 
 
 class SADP(Trains):
@@ -95,7 +112,7 @@ class SADP(Trains):
     its fraction bits.
     """
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices) -> Values:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
         steps = len(pre)
         product = np.outer(post.sum(axis=0), pre.sum(axis=0))
         total = np.add.outer(post.sum(axis=0), pre.sum(axis=0))

@@ -122,7 +122,9 @@ class AbstractPlasticModel(AbstractConnectionModel):
             gate = p["gates"][len(self.observed[0])][self.rows]
         for observed, spikes in zip(self.observed, (pre, post), strict=True):
             observed.append(self.rule.observe(spikes))
-        self.gather(self.gated(self.rule.step(self.observed[0][-1], self.observed[1][-1], self.rows, self.cols), gate))
+        window = len(self.observed[0]) - 1
+        step = self.rule.step(self.observed[0][-1], self.observed[1][-1], self.rows, self.cols, window)
+        self.gather(self.gated(step, gate))
 
     def act(self, values: Values) -> None:
         """Replace the weights, one for each synapse in row-major order, from the next step on."""
