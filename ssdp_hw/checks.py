@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 
 
 class Choice(StrEnum):
@@ -33,6 +34,35 @@ def check_name(name: object, what: str) -> str:
     if not isinstance(name, str) or not name or not name.isprintable():
         raise ParameterError(f"{what}: the name {name!r} is not a non-empty printable string")
     return name
+
+
+def check_exact(part: object, known: Collection[type[Any]], owner: str, instead: str) -> None:
+    """Raise unless a part is of one of the ``known`` classes itself.
+
+    Targets know these classes and read their parameters: a subclass that computes otherwise would run as its parent on
+    some of them.
+
+    Args:
+        part: what a user gives.
+        known: the classes.
+        owner: what it is part of, for the message.
+        instead: what to do, for the message.
+
+    Raises:
+        UnsupportedError: a subclass.
+        ParameterError: something else.
+    """
+    kind = type(part)
+    if kind in known:
+        return
+    parents = [c.__name__ for c in kind.__mro__[1:] if c in known]
+    if not parents:
+        names = sorted(c.__name__ for c in known)
+        raise ParameterError(f"{owner} is of type {kind.__name__}; expected {' or '.join(names)}")
+    raise UnsupportedError(
+        f"{owner} is of type {kind.__name__}, a subclass of {parents[0]} that targets and files do not know and would "
+        f"take for a {parents[0]}; {instead}"
+    )
 
 
 def as_array(value: Any, owner: str) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssdp_hw.checks import Choice, as_int
+from ssdp_hw.checks import Choice, as_int, check_exact
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
@@ -59,6 +59,7 @@ def check_wanted(
         raise UnsupportedError(f"microcode: {type(rule).__name__} has no form here; an SSDP has")
     if not isinstance(rule, SSDP):
         raise ParameterError(f"microcode: the rule is a {type(rule).__name__}; give the float rule, an SSDP")
+    check_exact(rule, (SSDP,), "microcode: the rule", "give an SSDP itself")
     if rule.gate is not None:
         raise UnsupportedError(
             "microcode: the rule makes a gate of its own, and the learning engine has no group synchrony counters; "

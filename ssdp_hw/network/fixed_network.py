@@ -59,6 +59,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "chip", load_chip(self.chip))
         object.__setattr__(self, "dt", positive_or_none(self.dt, "dt"))
+        self._check_classes(FixedNetwork, FixedPopulation, FixedProjection)
         self._index()
         for violation in design_rule_violations(self):
             raise ParameterError(str(violation))

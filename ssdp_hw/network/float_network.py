@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import check_name, real_vector
+from ssdp_hw.checks import check_exact, check_name, real_vector
 from ssdp_hw.chips import load_chip
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -20,7 +20,7 @@ from ssdp_hw.models.base import BIAS
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.network.graph import NETWORK_FILE, BaseProjection, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.model_neuron import ModelNeuron
-from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder
+from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder, check_neuron
 
 # The chip whose binary places an ideal step divides by. They cancel out: what acts is multiplied by the same.
 IDEAL_WIDTHS = "loihi2"
@@ -46,6 +46,7 @@ class Population:
 
     def __post_init__(self) -> None:
         check_name(self.name, "population")
+        check_neuron(self.neuron, f"population '{self.name}'")
         object.__setattr__(self, "reset", Reset(self.reset))
         object.__setattr__(self, "threshold", Comparison(self.threshold))
         bias = real_vector(self.bias, self.size, f"population '{self.name}': bias")
@@ -177,6 +178,8 @@ class Network(Graph[Population, Projection]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(self.notes))
+        self._check_classes(Network, Population, Projection)
+        check_exact(self.semantics, (Semantics,), "the network: semantics", "give a Semantics itself")
         self._index()
         for population in self.populations:
             try:

@@ -17,15 +17,25 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice, as_array, as_size, check_name, int_vector
+from ssdp_hw.checks import Choice, as_array, as_size, check_exact, check_name, int_vector
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.container import Container
 from ssdp_hw.files.record import Record
-from ssdp_hw.network.convolution import weight_from_record
-from ssdp_hw.network.weight import Index, Weight, as_weight, checked_weight, in_row_major_order
+from ssdp_hw.network.convolution import ConvWeight, weight_from_record
+from ssdp_hw.network.weight import (
+    DenseWeight,
+    Index,
+    SparseWeight,
+    Weight,
+    as_weight,
+    checked_weight,
+    in_row_major_order,
+)
 
 # The files of Network and FixedNetwork.
 NETWORK_FILE = Container("ssdp-hw network", 1, "a network saved by ssdp-hw")
+
+WEIGHT_KINDS = (DenseWeight, SparseWeight, ConvWeight)
 
 # A delay line longer than this is a mistake of units, not a network.
 MAX_DELAY = 100_000
@@ -260,10 +270,24 @@ class Graph(Generic[P, J]):
     _populations: Mapping[str, P]
     _projections: Mapping[str, J]
 
-    def _index(self) -> None:
-        """Freeze the sequences and arrays, index them by name and check the graph; subclasses are frozen."""
+    def _check_classes(self, network: type[Any], population: type[Any], projection: type[Any]) -> None:
+        """Raise unless the network and its parts are of these classes themselves, which is what targets know."""
         for name in ("inputs", "populations", "projections", "outputs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_exact(self, (network,), "the network", f"give a {network.__name__} itself")
+        declare = "declare a neuron model of your own (ssdp_hw.neuron) or give a {} itself"
+        for i in self.inputs:
+            check_exact(i, (Input,), f"input '{getattr(i, 'name', i)}'", "give an Input itself")
+        for p in self.populations:
+            owner = f"population '{getattr(p, 'name', p)}'"
+            check_exact(p, (population,), owner, declare.format(population.__name__))
+        for q in self.projections:
+            owner = f"projection '{getattr(q, 'name', q)}'"
+            check_exact(q, (projection,), owner, f"give a {projection.__name__} itself")
+            check_exact(q.stored, WEIGHT_KINDS, f"{owner}: its weight", "give an array, a sparse array or a ConvWeight")
+
+    def _index(self) -> None:
+        """Freeze the arrays, index the parts by name and check the graph."""
         object.__setattr__(self, "_populations", {p.name: p for p in self.populations})
         object.__setattr__(self, "_projections", {p.name: p for p in self.projections})
         for part in (*self.populations, *self.projections):

@@ -15,9 +15,10 @@ from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.models.form import check_digest, step_digest
 from ssdp_hw.models.registry import neuron_model
-from ssdp_hw.network.neurons import Discretization, Neuron, Real, step_decay
+from ssdp_hw.network.neurons import Discretization, Neuron, Real, known_neuron, step_decay
 
 
+@known_neuron
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelNeuron(Neuron):
     """Neurons of a model of :mod:`ssdp_hw.models` or of another package; see :func:`ssdp_hw.neuron`.

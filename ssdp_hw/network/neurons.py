@@ -7,12 +7,12 @@ the bias. It is held constant during the step. All parameters are per neuron, sh
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice, as_size, real_vector
+from ssdp_hw.checks import Choice, as_size, check_exact, real_vector
 from ssdp_hw.errors import ParameterError
 
 Real = NDArray[np.float64]
@@ -248,3 +248,22 @@ def without_memory(threshold: Any, dt: float, method: Discretization) -> LIF:
 
 
 NEURON_MODELS: dict[str, type[Neuron]] = {c.__name__: c for c in (LI, LIF, CubaLI, CubaLIF, I, IF)}
+
+_KNOWN: set[type[Neuron]] = set(NEURON_MODELS.values())
+K = TypeVar("K", bound=type[Neuron])
+
+
+def known_neuron(kind: K) -> K:
+    """Class decorator: targets run these neurons from what :class:`Neuron` says of every one of them."""
+    _KNOWN.add(kind)
+    return kind
+
+
+def check_neuron(neuron: object, owner: str) -> None:
+    """Raise unless every target runs these neurons or refuses them itself.
+
+    Raises:
+        UnsupportedError: a subclass of a user's own.
+        ParameterError: no neuron.
+    """
+    check_exact(neuron, _KNOWN, f"{owner}: its neuron", "declare a neuron model of your own, see ssdp_hw.neuron")

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import check_exact
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.group_gate import FixedGate
@@ -83,8 +84,7 @@ class CounterRule(LocalRule):
             ),
         )
         if self.gate is not None:
-            if not isinstance(self.gate, FixedGate):
-                raise ParameterError(f"{kind}: gate = {self.gate!r} is no FixedGate")
+            check_exact(self.gate, (FixedGate,), f"{kind}: gate", "give a FixedGate itself, or gates from outside")
             object.__setattr__(self, "gate_bits", self.gate.gate_bits)
             largest *= int(GATE_MAX)
         for what, value in (("one weight change", largest), ("one weight LSB", 1 << self.lsb_shift)):

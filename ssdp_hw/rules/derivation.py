@@ -66,11 +66,11 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
     owner = f"projection '{projection.name}'"
     notes: list[str] = []
     fixed: CounterRule
-    if isinstance(rule, SSDP):
+    if type(rule) is SSDP:  # a subclass may step otherwise
         names, wanted, full = ("a_plus", "a_baseline"), (rule.a_plus, rule.a_baseline), _LUT_MAX
         found = _amplitudes(owner, rule, wanted, full, projection, notes)
         fixed = _fixed_ssdp(rule, found, chip)
-    elif isinstance(rule, STDP):
+    elif type(rule) is STDP:
         impulse = (1 << rule.trace_bits) - 1
         if rule.pairing is Pairing.ALL:
             impulse = max(1, impulse // _TRACE_SPIKES)
@@ -93,7 +93,7 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
             lsb_shift=found.lsb_shift,
             **found.common,
         )
-    elif isinstance(rule, SADP):
+    elif type(rule) is SADP:
         names, wanted, full = ("a_plus", "a_minus"), (rule.a_plus, rule.a_minus), 1 << rule.kappa_bits
         found = _amplitudes(owner, rule, wanted, full, projection, notes)
         fixed = FixedSADP(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import Choice, as_int, real_vector
+from ssdp_hw.checks import Choice, as_int, check_exact, real_vector
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
@@ -227,8 +227,9 @@ class FloatRule(LocalRule):
         self.check_numbers(("clip",), ())
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
         check_integers(self, (("windows_per_update", 1, WINDOWS_PER_UPDATE_MAX), ("counter_bits", 4, 32)))
-        if self.gate is not None and not isinstance(self.gate, Gate):
-            raise ParameterError(f"{type(self).__name__}: gate = {self.gate!r} is no Gate")
+        if self.gate is not None:
+            owner = f"{type(self).__name__}: gate"
+            check_exact(self.gate, (Gate,), owner, "give a Gate itself, or gates from outside")
 
     def check_numbers(self, positive: tuple[str, ...], not_negative: tuple[str, ...]) -> None:
         """Make floats of these attributes.

@@ -22,7 +22,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
-from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder
+from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder, known_neuron
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.channels import in_own_units
 from ssdp_hw.quantization.decays import leak_ratio
@@ -41,6 +41,7 @@ _WIDE_STATE_BITS = 62 - _FINE_DECAY_BITS
 _FINE_STATE_BITS = 30
 
 
+@known_neuron
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepReadout(Neuron):
     """A readout that is given by its step: any decay, 0 and 1 included, whatever the time constants."""
@@ -59,6 +60,7 @@ class StepReadout(Neuron):
         return StepCoefficients(self.decay_u, self.gain_u, self.decay_v, self.gain_v, self.drift)
 
 
+@known_neuron
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepNeuron(StepReadout):
     """A spiking neuron that is given by its step."""
