@@ -132,6 +132,7 @@ class NeuronModel(ABC):
         states: registers that change.
         parameters: registers that do not.
         voltage: the state that a readout by ``max_membrane`` reads.
+        ports: synaptic inputs beside ``arriving``; the step finds them as attributes of p.
         source: where its equations come from.
     """
 
@@ -139,6 +140,7 @@ class NeuronModel(ABC):
     states: ClassVar[tuple[State, ...]]
     parameters: ClassVar[tuple[Parameter, ...]]
     voltage: ClassVar[str] = "v"
+    ports: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[str] = ""
 
     @abstractmethod

@@ -51,6 +51,7 @@ class StepForm:
         spiking, at_least, subtract: see :class:`~ssdp_hw.operations.base.Operations`.
         wide: whether the synaptic input of one step may be larger than the register of a state, so that a state which
             wraps may lie outside its register.
+        ports: those synaptic inputs beside the first that something may arrive at; at the others it is 0.
     """
 
     model: NeuronModel
@@ -59,6 +60,7 @@ class StepForm:
     at_least: bool = False
     subtract: bool = False
     wide: bool = False
+    ports: tuple[str, ...] = ()
 
     @property
     def registers(self) -> dict[str, int]:
@@ -156,7 +158,10 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
         low, high = (q.acting(code, chip) for code in q.code_range(chip))
         p[q.name] = leaf(q.name, low, high)
     p[BIAS] = symmetric(BIAS, chip.bias_mant_max << chip.bias_exp_max)
-    return s, p, symmetric(ARRIVING, 2 * grown if form.wide else 1 << chip.state_bits)
+    most = 2 * grown if form.wide else 1 << chip.state_bits
+    for port in form.model.ports:
+        p[port] = symmetric(port, most) if port in form.ports else Node("constant", (), 0, 0, 0)
+    return s, p, symmetric(ARRIVING, most)
 
 
 def _result(owner: str, name: str, value: Value) -> Node:

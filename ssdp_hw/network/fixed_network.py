@@ -96,7 +96,8 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """
         p = self.population(name)
         acting = {q.name: q.acting(p.registers[q.name], self.limits) for q in p.declared.parameters}
-        return {**acting, BIAS: p.bias if bias is None else bias}
+        ports = {port: np.zeros(p.size, np.int64) for port in p.declared.ports}
+        return {**acting, **ports, BIAS: p.bias if bias is None else bias}
 
     def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:
         """A copy with other stored weight integers for the named projections."""

@@ -225,7 +225,8 @@ class Network(Graph[Population, Projection]):
         p, form = self.population(name), self.step_form(name)
         assert isinstance(p.neuron, ModelNeuron)
         acting = p.neuron.acting(form.chip, self.semantics.dt, self.semantics.discretization)
-        return {**acting, BIAS: np.asarray(p.bias if bias is None else bias, np.float64)}
+        ports = {port: np.zeros(p.size) for port in form.model.ports}
+        return {**acting, **ports, BIAS: np.asarray(p.bias if bias is None else bias, np.float64)}
 
     def with_weights(self, weights: Mapping[str, Any]) -> Network:
         """A copy with other weights for the named projections."""

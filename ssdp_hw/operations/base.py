@@ -34,7 +34,10 @@ class Operations(ABC):
         spiking: whether the population fires at all.
         at_least: whether a neuron fires already at its threshold.
         subtract: whether a spike subtracts the threshold from the voltage instead of setting it to 0.
+        lsb: the smallest step of a register: 1 in integers, 0 in real numbers.
     """
+
+    lsb: int = 1
 
     def __init__(
         self, decay_bits: int, registers: Mapping[str, int], *, spiking: bool, at_least: bool, subtract: bool

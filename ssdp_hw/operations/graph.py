@@ -179,6 +179,9 @@ class GraphOperations(Operations):
     word: int = 64
     counts: dict[str, Node] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.lsb = 0 if self.ideal else 1
+
     def select(self, condition: Value, where_true: Value, where_false: Value) -> Node:
         a, b = _lifted(where_true), _lifted(where_false)
         if a.condition != b.condition:

@@ -15,6 +15,8 @@ Real = NDArray[np.float64]
 class IdealOperations(Operations):
     """float64 arrays; a product with a number of ``bits`` binary places is divided by ``2**bits`` exactly."""
 
+    lsb = 0
+
     def select(self, condition: ArrayLike, where_true: ArrayLike, where_false: ArrayLike) -> Real:
         return np.where(condition, where_true, where_false)
 

@@ -1,0 +1,79 @@
+"""Every declared model: its step on integers against its graph on the same integers, printed widths, and options."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from example_counts import examples
+from graph_evaluator import evaluate
+from hypothesis import given, strategies as st
+
+from ssdp_hw.chips import load_chip
+from ssdp_hw.models.base import Values
+from ssdp_hw.models.form import ARRIVING, StepForm, _leaves
+from ssdp_hw.models.registry import model_names, neuron_model
+
+CHIP = load_chip("loihi2")
+NEURONS = 64
+
+
+def forms(name):
+    model = neuron_model(name)
+    options = st.fixed_dictionaries(
+        {"spiking": st.just(True) | st.booleans(), "at_least": st.booleans(), "subtract": st.booleans()}
+    )
+    ports = st.sampled_from([(), model.ports])
+    return st.builds(
+        lambda o, p, wide: StepForm(model, CHIP, **o, ports=p, wide=wide),
+        options,
+        ports,
+        st.sampled_from([False, True]),
+    )
+
+
+def drawn(rng, low, high):
+    """Integers from low to high: at the ends, near 0, and of every magnitude between."""
+    magnitude = 2.0 ** rng.uniform(0, 24, NEURONS) * rng.choice([-1, 1], NEURONS)
+    values = np.choose(rng.integers(0, 4, NEURONS), [magnitude, rng.uniform(low, high, NEURONS), low, high])
+    return np.clip(np.rint(values), low, high).astype(np.int64)
+
+
+@pytest.mark.parametrize("name", model_names())
+@examples(60, default=6)
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1), word=st.sampled_from([32, 64]))
+def test_the_graph_of_a_step_is_the_step(name, data, seed, word):
+    form, rng = data.draw(forms(name)), np.random.default_rng(seed)
+    made = form.graph(word=word)
+    states, parameters, arriving = _leaves(form, ideal=False)
+    leaves = {n: drawn(rng, int(x.low), int(x.high)) for n, x in {**states, **parameters, ARRIVING: arriving}.items()}
+    op = form.exact()
+    op.counts = dict.fromkeys(form.count_names, 0)
+    new, fired = form.model.step(
+        op, Values({n: leaves[n] for n in states}), Values({n: leaves[n] for n in parameters}), leaves[ARRIVING]
+    )
+    *values, raster = evaluate([*made.states.values(), made.fired], leaves)
+    for state, value in zip(made.states, values, strict=True):
+        assert np.array_equal(np.broadcast_to(new[state], NEURONS), np.broadcast_to(value, NEURONS)), state
+    assert np.array_equal(np.broadcast_to(fired, NEURONS), np.broadcast_to(raster, NEURONS))
+    counts = evaluate(list(made.counts.values()), leaves)
+    assert op.counts == {
+        n: int(np.count_nonzero(np.broadcast_to(c, NEURONS))) for n, c in zip(made.counts, counts, strict=True)
+    }
+    for node in made.nodes:
+        assert -(2 ** (made.bits - 1)) <= node.low
+        assert node.high < 2 ** (made.bits - 1)
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_a_model_says_what_it_is(name):
+    model = neuron_model(name)
+    assert model.name == name
+    assert model.source
+    assert model.__doc__
+    assert model.voltage in [s.name for s in model.states]
+    assert StepForm(model, CHIP, ports=model.ports).graph().bits <= 64
+    assert StepForm(model, CHIP, ports=model.ports).graph(ideal=True).fired.condition
+
+
+def test_every_file_of_a_model_declares_it():
+    assert {"ADRF", "ADRF_IZ", "ALIF", "AdaptiveLIF", "BRF", "CubaLIF", "EFAdLIF", "FractionalLIF"} <= {*model_names()}
