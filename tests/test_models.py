@@ -20,15 +20,10 @@ NEURONS = 64
 def forms(name):
     model = neuron_model(name)
     options = st.fixed_dictionaries(
-        {"spiking": st.just(True) | st.booleans(), "at_least": st.booleans(), "subtract": st.booleans()}
+        {"spiking": st.sampled_from([True, True, True, False]), "at_least": st.booleans(), "subtract": st.booleans()}
     )
     ports = st.sampled_from([(), model.ports])
-    return st.builds(
-        lambda o, p, wide: StepForm(model, CHIP, **o, ports=p, wide=wide),
-        options,
-        ports,
-        st.sampled_from([False, True]),
-    )
+    return st.builds(lambda o, p, wide: StepForm(model, CHIP, **o, ports=p, wide=wide), options, ports, st.booleans())
 
 
 def drawn(rng, low, high):
