@@ -16,7 +16,7 @@ from ssdp_hw.running.target import Learned, LearningPlan
 from .inference import State
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
-from .plastic import BY_TIME, Ends, Plastic, plastic
+from .plastic import BY_TIME, Ends, Plastic, in_few_sizes, plastic
 from .program import Program, bias_table, compile_program, input_raster
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
@@ -84,7 +84,7 @@ def learn(
             overflow[thread_group.member],
             first,
             last,
-            plastics,
+            in_few_sizes(plastics),
             windows,
             groups,
             plan.first_update,

@@ -53,7 +53,8 @@ def learn_groups(
     Args:
         state .. last: as :func:`.step_loops.run_steps` has them, with a row of ``first`` and ``last`` for each window
             of a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
-        plastics: the projections that learn; their counters are changed, as are the weights of ``wiring``.
+        plastics: the projections that learn, and then any: see :func:`.plastic.in_few_sizes`; counters of those that
+            learn are changed, as are the weights of ``wiring``.
         windows: number of windows of a sample.
         groups: for each group the first sample, one past the last, and whether a weight update follows.
         done: number of weight updates before the first group.
@@ -62,7 +63,7 @@ def learn_groups(
         layers, stepwise: memory of this thread for run_layers or run_steps; the other is None.
         by_time, by_trains: memory of this thread for SSDP, and for STDP and SADP; None without such rules. Numba omits
             the branches of arguments that are None.
-        tallies: for each projection the numbers of saturated counters and of clipped weights, added to.
+        tallies: for each projection that learns the numbers of saturated counters and of clipped weights, added to.
     """
     member, members = thread_group.member, thread_group.members
     steps = raster.shape[0] // windows
@@ -126,7 +127,7 @@ def learn_groups(
                         at + steps,
                     )
         barrier(thread_group.counter, members)
-        for p in range(len(plastics)):
+        for p in range(len(tallies)):
             plastic, tally = plastics[p], tallies[p]
             ends, rule = plastic.ends, plastic.by_time
             if plastic.kind == BY_TIME and member == 0:
@@ -135,7 +136,7 @@ def learn_groups(
                     read_registers(plastic.pre, window, ends.pre_start, first, last, row, by_last, silent, shift)
                     read_registers(plastic.post, window, ends.post_start, first, last, row, by_last, silent, shift)
         barrier(thread_group.counter, members)
-        for p in range(len(plastics)):
+        for p in range(len(tallies)):
             plastic, tally = plastics[p], tallies[p]
             ends = plastic.ends
             for window in range(begin * windows, end * windows):

@@ -232,6 +232,15 @@ def largest_sizes(plastics: Sequence[Plastic]) -> tuple[int, int, int, int]:
     return pre, post, max(longest, shared), shared
 
 
+def in_few_sizes(plastics: tuple[Plastic, ...]) -> tuple[Plastic, ...]:
+    """The projections, and copies of the first one up to a power of two of at least 2.
+
+    The loops are compiled for every length of a tuple anew, which takes seconds.
+    """
+    size = max(2, 1 << (len(plastics) - 1).bit_length())
+    return plastics + plastics[:1] * (size - len(plastics))
+
+
 def _rows(p: BaseProjection) -> tuple[Array, Array]:
     """First synapse of each postsynaptic neuron, and the presynaptic neuron of each synapse if sparse."""
     return p.unshared.row_start, p.synapse_indices[1] if p.is_sparse else np.zeros(0, np.int64)
