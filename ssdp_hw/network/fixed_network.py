@@ -61,6 +61,11 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         object.__setattr__(self, "dt", positive_or_none(self.dt, "dt"))
         self._check_classes(FixedNetwork, FixedPopulation, FixedProjection)
         self._index()
+        for q in self.projections:
+            model = self.population(q.post).declared
+            if q.port and q.port not in model.ports:
+                known = ", ".join(f"'{port}'" for port in model.ports) or "none"
+                raise ParameterError(f"projection '{q.name}': port = '{q.port}'; ports of {model}: {known}")
         for violation in design_rule_violations(self):
             raise ParameterError(str(violation))
 
@@ -85,7 +90,13 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
             at_least=p.threshold is Comparison.AT_LEAST,
             subtract=p.reset is Reset.SUBTRACT,
             wide=largest > 1 << chip.state_bits,
+            ports=self.ports(name),
         )
+
+    def ports(self, name: str) -> tuple[str, ...]:
+        """Synaptic inputs of a population beside the first that a projection feeds, in the order of its model."""
+        fed = {q.port for q in self.incoming(name)}
+        return tuple(port for port in self.population(name).declared.ports if port in fed)
 
     def acting_parameters(self, name: str, bias: Int | None = None) -> dict[str, Int]:
         """What acts in every step of a population: its registers with the chip's offsets and shifts, and the bias.

@@ -143,6 +143,11 @@ class BaseProjection:
         pre, post = values.pop("source"), values.pop("target")
         return dict(pre=pre, post=post, **values, weight=weight, delay=record.arrays["delay"])
 
+    @property
+    def input_port(self) -> str:
+        """Which synaptic input of the postsynaptic neurons it feeds; empty for the first."""
+        return ""
+
     @cached_property
     def stored(self) -> Weight:
         """The weight behind the one interface of dense, sparse and convolutional ones."""

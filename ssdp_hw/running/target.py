@@ -162,6 +162,7 @@ class Target(ABC):
         is_reference: whether its results define what is right; the other targets are compared with it.
         any_register_width: whether it runs fixed networks whose registers are wider than any chip's, up to 64 bits.
         declared_models: of which networks it runs any declared neuron model: ``fixed``, ``float``, both or none.
+        several_inputs: whether it runs neurons of which projections feed several synaptic inputs.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Target(ABC):
     is_reference: bool = False
     any_register_width: bool = False
     declared_models: frozenset[str] = frozenset()
+    several_inputs: bool = False
 
     @property
     def runs_in_pieces(self) -> bool:
@@ -321,6 +323,14 @@ def _unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list
             model = p.declared if isinstance(p, FixedPopulation) else getattr(p.neuron, "declared", None)
             if model is not None and not (isinstance(p, FixedPopulation) and p.is_cuba_lif):
                 reasons.append(f"population '{p.name}': {model}, of which it knows no step; these targets do: {able}")
+    if isinstance(network, FixedNetwork) and not target.several_inputs:
+        able = ", ".join(f"'{t.name}'" for t in targets_by_speed() if t.several_inputs)
+        reasons += [
+            f"projection '{q.name}' feeds the synaptic input '{q.port}'; this target has one for each neuron; "
+            f"these targets have all: {able}"
+            for q in network.projections
+            if q.port
+        ]
     return [*reasons, *target.unsupported(network, learning=learning)]
 
 

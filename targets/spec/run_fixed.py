@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -33,12 +34,14 @@ class FixedState:
         if "v" in self.states:
             self.states["v"] = np.tile(population.v_init, (drive.batch, 1))
         bias = drive.fixed_bias(network, population.name)
-        self.parameters = Values(network.acting_parameters(population.name, bias))
+        self.parameters = network.acting_parameters(population.name, bias)
 
-    def step(self, activation: Int) -> NDArray[np.bool_]:
-        """Advance one step and return the spikes, shape (batch, n)."""
+    def step(self, activation: Int, ports: Mapping[str, Int]) -> NDArray[np.bool_]:
+        """Advance one step and return the spikes, shape (batch, n); ``ports``: activation of further inputs."""
         arriving = arithmetic.shift(activation, self.shift)
-        self.states, fired = self.model.step(self.op, Values(self.states), self.parameters, arriving)
+        for port, activation_there in ports.items():
+            self.parameters[port] = arithmetic.shift(activation_there, self.shift)
+        self.states, fired = self.model.step(self.op, Values(self.states), Values(self.parameters), arriving)
         return np.broadcast_to(fired, activation.shape)
 
     @property
@@ -60,7 +63,8 @@ def run_fixed(network: FixedNetwork, drive: Drive, record: Record) -> Recording:
     for step in range(drive.steps):
         fired = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            fired[name] = state.step(sending.arriving(step, name))
+            ports = {port: sending.arriving(step, name, port) for port in network.ports(name)}
+            fired[name] = state.step(sending.arriving(step, name), ports)
             traces.keep(step, name, fired[name], state.states)
         sending.send(step, fired, scale_activation)
     return traces.recording({name: state.overflow for name, state in states.items()})

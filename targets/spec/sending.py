@@ -1,6 +1,6 @@
 """The timing rule: a spike sent in step t acts in step t + 1 + delay.
 
-Each population has a ring of input slots, one for each step up to the longest delay. Input is added to the
+Each input of a population has a ring of slots, one for each step up to the longest delay. Input is added to the
 slot of the step in which it acts.
 """
 
@@ -35,14 +35,16 @@ class Sending:
 
     def __init__(self, network: AnyNetwork, batch: int, dtype: type[np.int64] | type[np.float64]) -> None:
         self.length = network.max_delay + 1
-        self._slots = {p.name: np.zeros((self.length, batch, p.size), dtype) for p in network.populations}
+        inputs = [(p.name, "") for p in network.populations] + [(p.post, p.input_port) for p in network.projections]
+        shapes = {key: (self.length, batch, network.size_of(key[0])) for key in inputs}
+        self._slots = {key: np.zeros(shape, dtype) for key, shape in shapes.items()}
         self._parts = {p.name: weights_by_delay(p, dtype) for p in network.projections}
         self._projections = network.projections
         self._dtype = dtype
 
-    def arriving(self, step: int, population: str) -> Array:
-        """The input of the population in this step, shape (batch, n); its slot is cleared."""
-        slot = self._slots[population][step % self.length]
+    def arriving(self, step: int, population: str, port: str = "") -> Array:
+        """What reaches an input of the population in this step, shape (batch, n); its slot is cleared."""
+        slot = self._slots[population, port][step % self.length]
         arrived: Array = slot.copy()
         slot[:] = 0
         return arrived
@@ -60,4 +62,4 @@ class Sending:
                 total = np.asarray(weight @ fired.T).T  # (batch, post)
                 if scale is not None:
                     total = scale(p, total)
-                self._slots[p.post][(step + 1 + delay) % self.length] += total
+                self._slots[p.post, p.input_port][(step + 1 + delay) % self.length] += total

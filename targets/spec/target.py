@@ -26,6 +26,7 @@ class SpecTarget(Target):
     is_reference = True
     any_register_width = True
     declared_models = frozenset({"fixed", "float"})
+    several_inputs = True
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""

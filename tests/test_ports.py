@@ -1,0 +1,78 @@
+"""Projections that feed a second synaptic input of their neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError, UnsupportedError
+
+RNG = np.random.default_rng(5)
+RF = {"cos": 3300, "sin": 1900}
+
+
+def network(port="imag_input", model="RF", imag=None, **values):
+    real = 2 * RNG.integers(-40, 60, (6, 8))
+    imag = 2 * RNG.integers(-40, 60, (6, 8)) if imag is None else imag
+    return sh.FixedNetwork(
+        [sh.Input("in", 8)],
+        [sh.FixedPopulation(name="p", size=6, model=model, parameters=RF, vth=90, du=4095, **values)],
+        [
+            sh.FixedProjection(pre="in", post="p", weight=real),
+            sh.FixedProjection(pre="in", post="p", weight=imag, name="second", port=port, delay=2, weight_exp=1),
+        ],
+        ["p"],
+        chip="loihi2",
+    )
+
+
+def decayed(x, gain):
+    return np.sign(x) * ((np.abs(x) * gain) >> 12)
+
+
+def test_a_second_input_acts_on_its_own():
+    net = network()
+    spikes = RNG.random((50, 1, 8)) < 0.2
+    result = sh.run(net, spikes, "spec", record=("spikes", "real", "imag"))
+    weights = [p.weight.astype(np.int64) for p in net.projections]
+    real = imag = np.zeros(6, np.int64)
+    for step in range(50):
+        first = weights[0] @ spikes[step - 1, 0] if step >= 1 else np.zeros(6, np.int64)
+        second = 2 * (weights[1] @ spikes[step - 3, 0]) if step >= 3 else np.zeros(6, np.int64)
+        before = imag
+        real, imag = (
+            decayed(real, 3300) - decayed(imag, 1900) + 64 * first,
+            decayed(real, 1900) + decayed(imag, 3300) + 64 * second,
+        )
+        assert np.array_equal(result.states["real"]["p"][step, 0], real)
+        assert np.array_equal(result.states["imag"]["p"][step, 0], imag)
+        assert np.array_equal(result.spikes["p"][step, 0], (real > 90 * 64) & (imag >= 0) & (before < 0))
+
+
+def test_saved_with_the_network(tmp_path):
+    net = network()
+    sh.save(net, tmp_path / "net.h5")
+    assert [p.port for p in sh.load(tmp_path / "net.h5").projections] == ["", "imag_input"]
+
+
+@pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
+def test_targets_with_one_input_refuse_it(target):
+    with pytest.raises(UnsupportedError, match=r"'second' feeds the synaptic input 'imag_input'.*'spec'"):
+        sh.run(network(), np.ones((3, 1, 8), bool), target)
+
+
+@pytest.mark.parametrize(("port", "message"), [("other", "ports of .*'imag_input'"), ("a\nb", "port")])
+def test_unknown_ports(port, message):
+    with pytest.raises(ParameterError, match=message):
+        network(port)
+
+
+def test_a_model_without_ports():
+    with pytest.raises(ParameterError, match="ports of neuron model CubaLIF: none"):
+        sh.FixedNetwork(
+            [sh.Input("in", 1)],
+            [sh.FixedPopulation(name="p", size=1, vth=1)],
+            [sh.FixedProjection(pre="in", post="p", weight=[[2]], port="imag_input")],
+            ["p"],
+        )
