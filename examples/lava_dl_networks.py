@@ -188,10 +188,9 @@ def run_mnist(wheel: zipfile.ZipFile, images: NDArray[np.uint8], labels: NDArray
     """
     network = read_network(wheel, "mnist.net")
     output = network.outputs[0]
-    # The network was trained on pixels of -1 .. 1 and windows of 16 steps. Direct input acts in
-    # step 0, so that the last spikes of the input layer arrive latency - 1 steps after the window.
+    # The network was trained on pixels of -1 .. 1 and windows of 16 steps.
     values = 2.0 * images / 255.0 - 1.0
-    steps = 16 + network.latency - 1
+    steps = 16 + network.latency
 
     def final_voltage(target: str, start: int, stop: int) -> NDArray[np.int64]:
         direct = sh.DirectInput(values[start:stop], steps)

@@ -65,6 +65,26 @@ def check_exact(part: object, known: Collection[type[Any]], owner: str, instead:
     )
 
 
+def without_gradient(value: Any) -> Any:
+    """A torch tensor as an array, whatever its device, type or gradient; any other value as it is.
+
+    Types that NumPy does not have, such as bfloat16, become float32, which holds their values exactly.
+    """
+    if not (hasattr(value, "detach") and hasattr(value, "numpy")):
+        if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
+            return type(value)(without_gradient(item) for item in value) if type(value) in (list, tuple) else value
+        return value
+    plain = value.detach().cpu()
+    if getattr(plain, "is_sparse", False) or "sparse" in str(getattr(plain, "layout", "")):
+        plain = plain.to_dense()
+    if getattr(plain, "is_quantized", False):
+        plain = plain.dequantize()
+    try:
+        return plain.resolve_conj().resolve_neg().numpy()
+    except TypeError:
+        return plain.float().numpy()
+
+
 def as_array(value: Any, owner: str) -> NDArray[Any]:
     """``value`` as an array of any type and shape.
 
@@ -72,7 +92,7 @@ def as_array(value: Any, owner: str) -> NDArray[Any]:
         ShapeError: nested sequences of different lengths.
     """
     try:
-        return np.asarray(value)
+        return np.asarray(without_gradient(value))
     except ValueError:
         raise ShapeError(f"{owner} is no array: its rows differ in length") from None
 
@@ -117,7 +137,7 @@ def real_array(value: Any, owner: str) -> NDArray[np.float64]:
         ParameterError: not numeric or not finite.
     """
     try:
-        array = np.asarray(value)
+        array = np.asarray(without_gradient(value))
         if array.dtype.kind not in "fiub":
             raise TypeError
         array = array.astype(np.float64)
@@ -162,8 +182,13 @@ def positive_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
     return vector
 
 
-def class_labels(value: Any, batch: int, classes: int) -> NDArray[np.int64]:
+def class_labels(value: Any, batch: int, classes: int, steps: int | None = None) -> NDArray[np.int64]:
     """Labels as int64 of shape (batch,), each within 0 .. classes - 1.
+
+    Args:
+        value: the labels.
+        batch, classes: how many samples and classes there are.
+        steps: of the samples, to tell when the axes of time and batch were taken for each other.
 
     Raises:
         ShapeError: another shape.
@@ -171,7 +196,9 @@ def class_labels(value: Any, batch: int, classes: int) -> NDArray[np.int64]:
     """
     array = as_array(value, "labels")
     if array.shape != (batch,):
-        raise ShapeError(f"labels of shape {array.shape}; expected ({batch},), one a sample")
+        raise ShapeError(
+            f"labels of shape {array.shape}; expected ({batch},), one a sample{_taken_for_time(array.shape, steps)}"
+        )
     if not np.issubdtype(array.dtype, np.integer):
         raise ParameterError(f"labels are {array.dtype}, not integers")
     if array.min() < 0 or array.max() >= classes:
@@ -179,6 +206,16 @@ def class_labels(value: Any, batch: int, classes: int) -> NDArray[np.int64]:
             f"labels from {array.min()} to {array.max()}; the output has {classes} neurons, 0 .. {classes - 1}"
         )
     return array.astype(np.int64)
+
+
+def _taken_for_time(labels: tuple[int, ...], steps: int | None) -> str:
+    """What to do about labels of that shape, if they fit the axis of time."""
+    if steps is None or labels != (steps,):
+        return ""
+    return (
+        f": the spikes are read as (time, batch, channels), {steps} steps; if the samples are their first axis, swap "
+        "the two: spikes.swapaxes(0, 1)"
+    )
 
 
 def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArray[np.int64]:

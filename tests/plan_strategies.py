@@ -124,7 +124,7 @@ def learning_runs(
     if networks is None:
         networks = fixed_networks() if fixed else float_networks()
     network = draw(networks)
-    drive = make_drive(network, draw(drives_for(network, max_steps=max_steps, max_batch=max_batch)))
+    drive = make_drive(network, draw(drives_for(network, max_steps=max_steps, max_batch=max_batch, analog=True)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     windows = draw(st.sampled_from([n for n in (1, 2, 3) if drive.steps % n == 0]))
     samples = draw(st.integers(1, 3))  # of a weight update

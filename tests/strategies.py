@@ -24,6 +24,7 @@ from ssdp_hw.network.float_network import Network, Population, Projection, Seman
 from ssdp_hw.network.formats import SignMode, WeightFormat
 from ssdp_hw.network.graph import Comparison, Input, Reset
 from ssdp_hw.rules import FixedSSDP, SilentPairs, SpikeTime, WeightRounding
+from ssdp_hw.running.drive import make_drive
 
 CHIP = load_chip("loihi")
 MAX_SIZE = 8
@@ -249,15 +250,22 @@ def float_networks(draw: Draw, max_populations: int = 3) -> Network:
 
 @st.composite
 def drives_for(
-    draw: Draw, network: Network | FixedNetwork, max_steps: int = 24, max_batch: int = 3
+    draw: Draw, network: Network | FixedNetwork, max_steps: int = 24, max_batch: int = 3, analog: bool = False
 ) -> dict[str, np.ndarray]:
-    """Spikes for every input: bool of shape (time, batch, channels)."""
+    """Spikes for every input, bool of shape (time, batch, channels); with ``analog`` for some of them other values."""
     rng = _generator(draw)
     steps = draw(st.one_of(st.integers(min(10, max_steps), max_steps), st.integers(1, max_steps)))
     batch = draw(st.integers(1, max_batch))
-    return {
+    spikes = {
         i.name: rng.random((steps, batch, i.size)) < draw(st.sampled_from((0.3, 0.6, 0.1, 1.0))) for i in network.inputs
     }
+    chosen = [i for i in network.inputs if analog and draw(st.sampled_from((False, False, True)))]
+    values = {i.name: rng.normal(0.3, 0.7, (steps, batch, i.size)) for i in chosen}
+    try:
+        make_drive(network, {**spikes, **values})
+    except ParameterError:  # more than the registers of this network have room for
+        return spikes
+    return {**spikes, **values}
 
 
 @st.composite

@@ -20,14 +20,14 @@ pytestmark = requires_brian2
 @given(st.data())
 def test_fixed_networks_equal_the_specification(data):
     network = data.draw(fixed_networks())
-    assert_equal(*run_both(network, data.draw(drives_for(network))))
+    assert_equal(*run_both(network, data.draw(drives_for(network, analog=True))))
 
 
 @examples(15, default=6)
 @given(st.data())
 def test_float_networks_equal_the_specification_up_to_rounding(data):
     network = data.draw(float_networks())
-    assert_close(*run_both(network, data.draw(drives_for(network))))
+    assert_close(*run_both(network, data.draw(drives_for(network, analog=True))))
 
 
 def test_constant_input_takes_a_bias_of_each_sample():

@@ -19,14 +19,14 @@ pytestmark = requires_brian2
 @given(st.data())
 def test_fixed_networks_equal_the_specification(data):
     network = data.draw(fixed_networks())
-    assert_equal(*run_both(network, data.draw(drives_for(network)), batching="sequence"))
+    assert_equal(*run_both(network, data.draw(drives_for(network, analog=True)), batching="sequence"))
 
 
 @examples(10, default=5)
 @given(st.data())
 def test_float_networks_equal_the_specification_up_to_rounding(data):
     network = data.draw(float_networks())
-    assert_close(*run_both(network, data.draw(drives_for(network)), batching="sequence"))
+    assert_close(*run_both(network, data.draw(drives_for(network, analog=True)), batching="sequence"))
 
 
 @pytest.mark.parametrize("delay", [0, 3, [[0, 5], [2, 0]]])

@@ -28,7 +28,7 @@ GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCh
 @given(st.data())
 def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
     network = data.draw(fixed_conv_networks())
-    inputs = data.draw(drives_for(network, max_steps=12))
+    inputs = data.draw(drives_for(network, max_steps=12, analog=True))
     wanted = run(SPEC, unrolled(network), inputs)
     assert_equal(wanted, run(SPEC, network, inputs))
     for threads in (1, None):
@@ -42,7 +42,7 @@ def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
 @given(st.data())
 def test_float_convolutions_equal_their_matrices(data):
     network = data.draw(float_conv_networks())
-    inputs = data.draw(drives_for(network, max_steps=12))
+    inputs = data.draw(drives_for(network, max_steps=12, analog=True))
     wanted = run(SPEC, network, inputs)
     assert_equal(wanted, run(SPEC, unrolled(network), inputs))
     assert_close(wanted, run(ENGINE, network, inputs))

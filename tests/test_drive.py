@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, strategies as st
 
 from ssdp_hw import (
     LIF,
-    CubaLIF,
     DirectInput,
     FixedNetwork,
     FixedPopulation,
@@ -14,10 +14,11 @@ from ssdp_hw import (
     Population,
     Projection,
     Semantics,
-    encode,
     run,
+    stream,
 )
-from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import make_drive
 
 
@@ -48,17 +49,15 @@ def test_spikes_of_any_type(dtype):
 @pytest.mark.parametrize(
     "spikes",
     [
-        np.full((2, 1, 3), 2),
-        np.full((2, 1, 3), -1),
-        np.full((2, 1, 3), 0.5),
         np.full((2, 1, 3), np.nan),
+        np.full((2, 1, 3), np.inf),
         np.full((2, 1, 3), "1"),
         np.full((2, 1, 3), 1j),
         np.full((2, 1, 3), None),
     ],
 )
 def test_what_is_no_spike(spikes):
-    with pytest.raises(ParameterError, match="input 'in': spikes must be 0 or 1"):
+    with pytest.raises(ParameterError, match="input 'in'"):
         make_drive(fixed(), spikes)
 
 
@@ -98,9 +97,9 @@ def test_more_steps_are_silent_and_fewer_are_refused():
 
 @pytest.mark.parametrize("steps", [2.5, "3", True, np.float64(4)])
 def test_steps_are_whole(steps):
-    for given in (np.ones((1, 1, 3)), DirectInput(np.ones((1, 3)), 1)):
+    for inputs in (np.ones((1, 1, 3)), DirectInput(np.ones((1, 3)), 1)):
         with pytest.raises(ParameterError, match="steps"):
-            make_drive(fixed(), given, steps)
+            make_drive(fixed(), inputs, steps)
 
 
 def test_several_inputs_by_name():
@@ -122,45 +121,88 @@ def test_select_is_a_part_of_the_batch():
     assert part.batch == 2
     np.testing.assert_array_equal(part.spikes["in"], spikes[:, 3:5])
     direct = make_drive(fixed(), DirectInput(np.arange(15.0).reshape(5, 3), 4))
-    np.testing.assert_array_equal(direct.select(1, 3).bias["p"], direct.bias["p"][1:3])
+    for step in range(4):
+        part, whole = direct.select(1, 3).currents.at(step, "p"), direct.currents.at(step, "p")
+        np.testing.assert_array_equal(part, whole[1:3])
 
 
-# Direct input: the first weights act once, on the host, and their sum is a bias.
+# Analog input: what the weights make of it, on the host.
 
 
-@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
-def test_direct_input_of_a_float_network(form):
-    weight = np.random.default_rng(0).normal(size=(2, 3))
-    population = Population(name="p", neuron=LIF(size=2, tau_mem=0.01), bias=[1.0, -1.0])
-    net = Network(
-        [Input("in", 3)],
-        [population],
-        [Projection(pre="in", post="p", weight=form(weight))],
-        ["p"],
-        Semantics(1e-3),
-    )
-    values = np.random.default_rng(1).normal(size=(4, 3))
-    drive = make_drive(net, encode(values, "direct", steps=7))
-    assert (drive.steps, drive.batch) == (7, 4)
+@st.composite
+def analog_inputs(draw):
+    """A weight (post, pre) with a delay a synapse, and values (time, batch, pre) or (batch, pre)."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    post, pre, batch, steps = (draw(st.integers(1, 4)) for _ in range(4))
+    shape = (batch, pre) if draw(st.booleans()) else (steps, batch, pre)
+    delay = rng.integers(0, 4, (post, pre)) if draw(st.booleans()) else draw(st.integers(0, 3))
+    return rng.integers(-20, 21, (post, pre)) * 8, delay, rng.normal(0, 2, shape) + 0.01, draw(st.integers(1, 9))
+
+
+def by_definition(weight, delay, values, steps):
+    """The synaptic input of every step, synapse by synapse: what is sent in step t acts in t + 1 + delay."""
+    delays = np.broadcast_to(delay, weight.shape)
+    batch = values.shape[-2]
+    found = np.zeros((steps, batch, len(weight)))
+    for step, sample, i, j in np.ndindex(steps, batch, *weight.shape):
+        sent = step - 1 - delays[i, j]
+        if values.ndim == 2 and sent >= 0:
+            found[step, sample, i] += weight[i, j] * values[sample, j]
+        elif values.ndim == 3 and 0 <= sent < len(values):
+            found[step, sample, i] += weight[i, j] * values[sent, sample, j]
+    return found
+
+
+@given(analog_inputs(), st.sampled_from((np.asarray, sp.csr_array)))
+def test_currents_of_a_float_network(case, form):
+    weight, delay, values, more = case
+    population = Population(name="p", neuron=LIF(size=len(weight), tau_mem=0.01), bias=1.0)
+    projection = Projection(pre="in", post="p", weight=form(weight * 0.1), delay=np.broadcast_to(delay, weight.shape))
+    net = Network([Input("in", weight.shape[1])], [population], [projection], ["p"], Semantics(1e-3))
+    direct = values.ndim == 2
+    steps = more if direct else len(values) + more
+    drive = make_drive(net, DirectInput(values, 1) if direct else values, steps)
     assert not drive.spikes["in"].any()
-    np.testing.assert_allclose(drive.float_bias(net, "p"), values @ weight.T + [1.0, -1.0])
+    found = np.stack([drive.currents.at(step, "p") for step in range(steps)])
+    np.testing.assert_allclose(found, by_definition(weight * 0.1, delay, values, steps), atol=1e-12)
 
 
-@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
-@pytest.mark.parametrize("weight_exp", [-2, 0, 3])
-def test_direct_input_of_a_fixed_network(form, weight_exp):
-    """bias_mant << bias_exp is (W x 2**weight_exp) << 6 plus the own bias, to half a unit of the exponent."""
-    weight = np.array([[4, -8, 12], [16, 20, -24]])
-    p = FixedPopulation(name="p", size=2, vth=100, bias_mant=[5, -7], bias_exp=3)
-    q = FixedProjection(pre="in", post="p", weight=form(weight), weight_exp=weight_exp)
-    net = FixedNetwork([Input("in", 3)], [p], [q], ["p"])
-    values = np.random.default_rng(1).uniform(0, 3, (40, 3))
-    drive = make_drive(net, DirectInput(values, 2))
-    exact = values @ weight.T * 2.0**weight_exp * 64 + [40, -56]
-    assert np.abs(drive.fixed_bias(net, "p") - exact).max() <= 2.0 ** drive.bias_exp["p"] / 2
-    assert np.abs(drive.bias["p"]).max() <= 4095
-    smaller = drive.bias_exp["p"] - 1
-    assert smaller < 0 or np.abs(exact).max() > 4095 * 2**smaller  # the finest exponent that fits
+@given(analog_inputs(), st.sampled_from((-2, 0, 3)))
+def test_currents_of_a_fixed_network_are_the_nearest_integers(case, weight_exp):
+    weight, delay, values, more = case
+    p = FixedPopulation(name="p", size=len(weight), du=100, vth=100)
+    delays = np.broadcast_to(delay, weight.shape)
+    q = FixedProjection(pre="in", post="p", weight=weight, weight_exp=weight_exp, delay=delays)
+    net = FixedNetwork([Input("in", weight.shape[1])], [p], [q], ["p"])
+    direct = values.ndim == 2
+    steps = more if direct else len(values) + more
+    drive = make_drive(net, DirectInput(values, 1) if direct else values, steps)
+    found = np.stack([drive.currents.at(step, "p") for step in range(steps)])
+    exact = by_definition(weight * 2.0**weight_exp, delay, values, steps)
+    assert found.dtype == np.int64
+    assert np.abs(found - exact).max() <= 0.5 + 1e-9
+    assert drive.currents.rounding["p"] == pytest.approx(np.abs(found - exact).max(), abs=1e-9)
+
+
+@given(analog_inputs(), st.integers(1, 3))
+def test_analog_input_in_pieces_is_the_whole(case, first):
+    weight, delay, values, steps = case
+    p = FixedPopulation(name="p", size=len(weight), dv=10, vth=20)
+    q = FixedProjection(pre="in", post="p", weight=weight, delay=np.broadcast_to(delay, weight.shape))
+    net = FixedNetwork([Input("in", weight.shape[1])], [p], [q], ["p"])
+    whole = np.tile(values, (steps + 1, 1, 1)) if values.ndim == 2 else np.tile(values, (3, 1, 1))
+    pieces = [whole[:first], whole[first : first + 1], whole[first + 1 :]]
+    pieces = [piece for piece in pieces if len(piece)]
+    expected = run(net, whole, "spec").spikes["p"].sum(axis=0)
+    np.testing.assert_array_equal(stream(net, pieces).spike_counts["p"], expected)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_zeros_and_ones_do_the_same_as_spikes_and_as_values(seed):
+    rng = np.random.default_rng(seed)
+    spikes, net = rng.integers(0, 2, (6, 2, 3)), fixed()
+    as_spikes, as_values = run(net, spikes, "spec", record=("v",)), run(net, Analog(spikes), "spec", record=("v",))
+    np.testing.assert_array_equal(as_spikes.v["p"], as_values.v["p"])
 
 
 def test_own_bias_without_direct_input():
@@ -171,14 +213,22 @@ def test_own_bias_without_direct_input():
     assert drive.float_bias(float_net, "p").tolist() == [[1, 2]]
 
 
-def test_direct_input_that_a_network_cannot_take():
+def test_analog_input_that_a_network_cannot_take():
     values = np.ones((1, 3))
-    with pytest.raises(UnsupportedError, match="exactly one input"):
+    with pytest.raises(ParameterError, match="2 inputs; give a dict"):
         make_drive(two_inputs(), DirectInput(values, 2))
-    with pytest.raises(UnsupportedError, match=r"population 'p'.*needs du = 4095"):
-        make_drive(fixed(du=100), DirectInput(values, 2))
     with pytest.raises(ParameterError, match=r"population 'p'.*scale the input down"):
-        make_drive(fixed(), DirectInput(values * 1e4, 2))
+        make_drive(fixed(), DirectInput(values * 1e7, 2))
+    with pytest.raises(ShapeError, match="number of samples"):
+        make_drive(two_inputs(), {"a": DirectInput(values, 2), "b": np.ones((2, 2, 1))})
+
+
+def test_a_constant_beside_spikes():
+    net = two_inputs()
+    drive = make_drive(net, {"a": DirectInput(np.full((1, 3), 0.5), 2), "b": np.ones((4, 1, 1))})
+    assert drive.steps == 4
+    assert drive.spikes["b"].all()
+    assert list(drive.values) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -197,18 +247,6 @@ def test_direct_input_that_a_network_cannot_take():
 def test_malformed_direct_input(values, steps, error, words):
     with pytest.raises(error, match=words):
         make_drive(fixed(), DirectInput(values, steps))
-
-
-def test_direct_current_based_float_network_keeps_its_synapse():
-    """In a float network the constant is part of S, before the synaptic current."""
-    net = Network(
-        [Input("in", 1)],
-        [Population(name="p", neuron=CubaLIF(size=1, tau_mem=0.01, tau_syn=0.01))],
-        [Projection(pre="in", post="p", weight=[[2.0]])],
-        ["p"],
-        Semantics(1e-3),
-    )
-    assert make_drive(net, DirectInput(np.array([[1.5]]), 1)).float_bias(net, "p").item() == 3.0
 
 
 def test_input_beyond_the_memory_limit_is_refused_before_it_is_made():

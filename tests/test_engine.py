@@ -51,7 +51,7 @@ def assert_close(a, b):
 @given(st.data(), THREADS)
 def test_fixed_networks_are_bit_equal(data, threads):
     network = data.draw(fixed_networks())
-    inputs = data.draw(drives_for(network))
+    inputs = data.draw(drives_for(network, analog=True))
     wanted = run(SPEC, network, inputs)
     event(f"overflows: {any(c.total for c in wanted.overflow.values())}")
     assert_equal(wanted, run(ENGINE, network, inputs, threads=threads))
@@ -61,7 +61,7 @@ def test_fixed_networks_are_bit_equal(data, threads):
 @given(st.data())
 def test_float_networks_are_equal_up_to_rounding(data):
     network = data.draw(float_networks())
-    inputs = data.draw(drives_for(network))
+    inputs = data.draw(drives_for(network, analog=True))
     assert_close(run(SPEC, network, inputs), run(ENGINE, network, inputs))
 
 
@@ -70,7 +70,7 @@ def test_float_networks_are_equal_up_to_rounding(data):
 def test_samples_do_not_depend_on_each_other_nor_on_threads(data):
     """Also floats are bit equal here: a sample is computed the same way whatever runs beside it."""
     network = data.draw(st.one_of(fixed_networks(), float_networks()))
-    inputs = data.draw(drives_for(network, max_batch=5))
+    inputs = data.draw(drives_for(network, max_batch=5, analog=True))
     whole = run(ENGINE, network, inputs, threads=1)
     assert_equal(whole, run(ENGINE, network, inputs))
     batch = next(iter(inputs.values())).shape[1]

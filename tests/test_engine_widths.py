@@ -32,7 +32,7 @@ def test_engine_equals_the_spec_at_any_width_of_the_state(data, network, bits):
         network = replace(network, chip=chip, populations=population)
     except ParameterError:  # more input in a step than a narrow state can hold
         assume(False)
-    inputs = data.draw(drives_for(network))
+    inputs = data.draw(drives_for(network, analog=True))
     runs = [sh.run(network, inputs, target, record=RECORD, on_overflow="ignore") for target in ("spec", "engine")]
     same(*runs)
 

@@ -184,14 +184,14 @@ def test_every_layer_type(tmp_path):
     network = from_lava_dl(write(tmp_path / "all.net", content))
     values = RNG.uniform(-1, 1, (2, 6, 6)).round(2)
     values = np.rint(values * 40) / 40
-    result = run(network, DirectInput(values.reshape(1, -1), 60), "spec", record=("spikes",))
+    result = run(network, DirectInput(values.reshape(1, -1), 61), "spec", record=("spikes",))
     slayer = Slayer(content, np.rint(values * 40).astype(np.int64))
     slayer.content[0] = content[0] | {"weight": [1.0]}
     expected = slayer.run(60)
     assert list(expected) == list(network.population_names)
     for name, spikes in expected.items():
         assert 0.005 < spikes.mean() < 0.9, name
-        assert np.array_equal(result.spikes[name][:, 0], spikes), name
+        assert np.array_equal(result.spikes[name][1:, 0], spikes), name
     assert any("outputs 2 k to" in note for note in network.notes)
     assert any("DirectInput" in note for note in network.notes)
 

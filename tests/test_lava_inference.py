@@ -32,7 +32,7 @@ def record_all(network: sh.Network | sh.FixedNetwork) -> Record:
 @st.composite
 def tasks(draw: st.DrawFn, networks: st.SearchStrategy) -> Task:
     network = draw(networks)
-    return Task(network, make_drive(network, draw(drives_for(network, max_steps=20))), record_all(network))
+    return Task(network, make_drive(network, draw(drives_for(network, max_steps=20, analog=True))), record_all(network))
 
 
 def several(networks: st.SearchStrategy, count: int) -> st.SearchStrategy:

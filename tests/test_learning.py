@@ -322,7 +322,7 @@ def refuse(error, message, network=None, **changes):
         ({"teach": "some"}, ParameterError, "choose all, errors or delta"),
         ({"teach": "errors", "decode": "loudest"}, ParameterError, "decode = 'loudest' is unknown"),
         ({"inputs": np.zeros((STEPS, 24, 3))}, ShapeError, "expected \\(time, batch, 8\\)"),
-        ({"inputs": sh.DirectInput(np.zeros((24, CHANNELS)), STEPS)}, UnsupportedError, "learning is by spikes"),
+        ({"inputs": sh.DirectInput(np.zeros((24, CHANNELS)), STEPS)}, UnsupportedError, "without spikes to learn from"),
         ({"epochs": 0}, ParameterError, "epochs = 0"),
         ({"epochs": 1.5}, ParameterError, "epochs = 1.5"),
         ({"seed": -1}, ParameterError, "seed = -1"),

@@ -474,15 +474,15 @@ def test_currents_that_could_wrap_are_reported():
     assert any("u could wrap" in w for w in report.warnings)
 
 
-def test_calibration_counts_what_arrives_through_the_bias():
-    """Direct input acts on the chip's v, not on its u, and must fit the bias register."""
+def test_calibration_counts_analog_input():
+    """It acts on the chip's u, as spikes do, and its steps must not wrap."""
     net = network(lif(3), normal_weights(3, 4), bias=0.2)
     direct = sh.DirectInput(np.random.default_rng(0).random((5, 4)) * 10, 20)
     peaks = calibrated_peaks(net, direct)["p"]
     c = net.coefficients("p")
-    current = direct.values @ net.projections[0].weight.T + 0.2
-    assert peaks.u <= 1e-12
-    assert peaks.bias == pytest.approx(np.abs(current * c.gain_u * c.gain_v).max())
+    current = direct.values @ net.projections[0].weight.T
+    assert peaks.u == pytest.approx(np.abs(current * c.gain_u * c.gain_v).max())
+    assert peaks.bias == pytest.approx(np.abs(0.2 * c.gain_u * c.gain_v).max())
     fixed = sh.quantize(net, calibration=direct)
     sh.run(fixed, direct, "spec", on_overflow="error")
 

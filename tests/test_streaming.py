@@ -44,7 +44,7 @@ def cut(inputs, lengths):
 @given(st.data(), st.lists(st.integers(1, 6), max_size=4), st.sampled_from((1, None)))
 def test_pieces_make_the_whole(data, lengths, threads):
     network = data.draw(st.one_of(fixed_networks(), float_networks()))
-    inputs = data.draw(drives_for(network))
+    inputs = data.draw(drives_for(network, analog=True))
     whole = sh.run(network, inputs, record=RECORDABLE, on_overflow="ignore")
     with tempfile.TemporaryDirectory() as folder:
         result = sh.stream(

@@ -186,7 +186,7 @@ def compare(
             f"compare needs one output in common; the networks have {list(network.outputs)} and {list(fixed.outputs)}"
         )
     given = make_drive(network, inputs)
-    classes = class_labels(labels, given.batch, network.size_of(network.outputs[0]))
+    classes = class_labels(labels, given.batch, network.size_of(network.outputs[0]), given.steps)
     length = given.steps + network.latency if steps is None else steps
     required_record(decode)
     for name in names:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import as_array
+from ssdp_hw.checks import as_array, as_size, real_array
 from ssdp_hw.conversion.alignment import Timing, lags
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
 from ssdp_hw.running.run import run
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Verification:
 def verify(
     model: Source,
     network: AnyNetwork,
-    samples: ArrayLike | Mapping[str, ArrayLike],
+    samples: Inputs,
     *,
     timing: Timing | str | None = None,
     names: Mapping[str, str] | None = None,
@@ -163,7 +163,9 @@ def verify(
             or FixedNetwork, a callable that takes the samples and returns a recording, or a recording: for
             each layer its spikes, shape (time, batch, n), or a pair of spikes and voltages.
         network: float or fixed.
-        samples: input spikes of 0 and 1, shape (time, batch, *shape); for several inputs a dict by name.
+        samples: input spikes of 0 and 1 or analog values, shape (time, batch, *shape), or a
+            :class:`~ssdp_hw.DirectInput`; for several inputs a dict by name. A module that loops over one
+            input for all steps takes a DirectInput, or an array that is the same in every step.
         timing: when spikes act in the source, see :mod:`ssdp_hw.conversion.alignment`; default ``projections`` for a
             network, else ``same_step``.
         names: population by layer; default: the same names, else the same order.
@@ -175,13 +177,13 @@ def verify(
         ParameterError, ShapeError: layers, names or shapes that do not fit.
         UnsupportedError: a torch module that cannot be read, see :func:`ssdp_hw.from_torch`.
     """
-    several = isinstance(samples, Mapping)
-    given = {str(k): _spikes(v) for k, v in samples.items()} if isinstance(samples, Mapping) else _spikes(samples)
+    given = {str(k): _shaped(v) for k, v in samples.items()} if isinstance(samples, Mapping) else _shaped(samples)
+    recorded = _recorded(model, given, network)
+    if recorded is not None:
+        given = _lasting(given, recorded.steps)
     shaped = list(given.values()) if isinstance(given, dict) else [given]
     length, batch = shaped[0].shape[:2]
-    flats = [x.reshape(*x.shape[:2], -1) for x in shaped]
-    flat = dict(zip(given, flats, strict=True)) if several else flats[0]
-    recorded = _recorded(model, given, network)
+    flat = _flat(given, samples)
     if recorded is None:
         title, theirs = _source(model, given, flat, (length, batch), target)
     else:
@@ -211,16 +213,47 @@ def verify(
     return Verification(tuple(checks), title, length, batch, stepwise)
 
 
-def _spikes(samples: ArrayLike) -> NDArray[np.generic]:
+Given = NDArray[np.generic] | dict[str, NDArray[np.generic]]
+
+
+def _shaped(samples: ArrayLike | DirectInput) -> NDArray[np.generic]:
+    """Samples as (time, batch, *shape); a constant input in every step."""
+    if isinstance(samples, DirectInput):
+        values = real_array(samples.values, "direct input")
+        if values.ndim < 2:
+            raise ShapeError(f"direct input of shape {values.shape}; expected (batch, *shape)")
+        return np.broadcast_to(values, (as_size(samples.steps, "direct input: steps"), *values.shape))
     spikes = as_array(samples, "samples")
     if spikes.ndim < 3:
         raise ShapeError(f"samples of shape {spikes.shape}; expected (time, batch, *shape)")
     return spikes
 
 
-def _recorded(
-    model: Source, samples: NDArray[np.generic] | dict[str, NDArray[np.generic]], network: AnyNetwork
-) -> Recorded | None:
+def _lasting(given: Given, steps: int) -> Given:
+    """Samples for as many steps as the module runs; of other lengths are those of a constant input alone."""
+
+    def one(x: NDArray[np.generic]) -> NDArray[np.generic]:
+        return x if len(x) == steps else np.broadcast_to(x[0], (steps, *x.shape[1:]))
+
+    return {name: one(x) for name, x in given.items()} if isinstance(given, dict) else one(given)
+
+
+def _flat(given: Given, samples: object) -> Any:
+    """What the network takes: (time, batch, channels), or the constant input."""
+
+    def one(x: NDArray[np.generic], original: object) -> Any:
+        if isinstance(original, DirectInput):
+            return DirectInput(np.asarray(x[0], np.float64).reshape(x.shape[1], -1), len(x))
+        return x.reshape(*x.shape[:2], -1)
+
+    if isinstance(given, dict) and isinstance(samples, Mapping):
+        originals = {str(k): v for k, v in samples.items()}
+        return {name: one(x, originals[name]) for name, x in given.items()}
+    assert not isinstance(given, dict)
+    return one(given, samples)
+
+
+def _recorded(model: Source, samples: Given, network: AnyNetwork) -> Recorded | None:
     """The run of a torch module by its own forward; None if the source is none."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
@@ -235,8 +268,8 @@ Layers = dict[str, tuple[Bool, Real | None]]
 
 def _source(
     model: Source,
-    samples: NDArray[np.generic] | dict[str, NDArray[np.generic]],
-    flat: NDArray[np.generic] | dict[str, NDArray[np.generic]],
+    samples: Given,
+    flat: Any,
     expected: tuple[int, int],
     target: str | None,
 ) -> tuple[str, Layers]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,15 +112,35 @@ def with_widest_weights(network: AnyNetwork, names: Sequence[str]) -> FixedNetwo
         raise ParameterError(f"if its plastic weights grew to the end of their range: {error}") from None
 
 
-def padded(spikes: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    """Spikes of shape (time, batch, channels) with silent steps behind.
+def check_learns_from_spikes(network: AnyNetwork, analog: Collection[str], names: Sequence[str]) -> None:
+    """Raise if a projection would learn from an input that sends values in place of spikes.
+
+    Args:
+        network: the network.
+        analog: names of its inputs with values.
+        names: projections that learn.
+
+    Raises:
+        UnsupportedError: one would.
+    """
+    for name in names:
+        pre = network.projection(name).pre
+        if pre in analog:
+            raise UnsupportedError(
+                f"projection '{name}' cannot learn: its input '{pre}' is analog, without spikes to learn from; encode "
+                "the values by rate or latency (ssdp_hw.encode), or let a later projection learn (plastic=...)"
+            )
+
+
+def padded(spikes: NDArray[Any], steps: int) -> NDArray[Any]:
+    """Spikes or values of shape (time, batch, channels) with silent steps behind.
 
     Raises:
         ParameterError: ``steps`` is below the length of the spikes.
     """
     if steps < len(spikes):
         raise ParameterError(f"steps = {steps} is below the {len(spikes)} steps of the spikes")
-    return np.concatenate([spikes, np.zeros((steps - len(spikes), *spikes.shape[1:]), bool)])
+    return np.concatenate([spikes, np.zeros((steps - len(spikes), *spikes.shape[1:]), spikes.dtype)])
 
 
 def check_state(

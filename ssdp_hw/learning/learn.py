@@ -18,6 +18,7 @@ from ssdp_hw.learning.health import LearningHealth, learning_health
 from ssdp_hw.learning.inputs import (
     Rule,
     check_gates,
+    check_learns_from_spikes,
     check_state,
     padded,
     plan_gates,
@@ -34,7 +35,8 @@ from ssdp_hw.learning.teacher import Teacher
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Observation
-from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
+from ssdp_hw.running.analog import Analog
+from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, Inputs, make_drive
 from ssdp_hw.running.result import OverflowCount, RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.running.target import LearningPlan, fastest_target, get_target
@@ -47,7 +49,7 @@ _ACTIVITY_SAMPLES = 256
 @renamed(readout="decode")
 def learn(
     network: AnyNetwork,
-    inputs: ArrayLike | Mapping[str, ArrayLike],
+    inputs: Inputs,
     labels: ArrayLike | None,
     rule: Rule | Mapping[str, Rule],
     target: str | None = None,
@@ -79,7 +81,7 @@ def learn(
 
     Args:
         network: a float network learns in float, a fixed network in integers.
-        inputs: spikes (time, batch, channels), or a dict of them by input.
+        inputs: spikes or analog values as for :func:`ssdp_hw.run`; a projection from an analog input cannot learn.
         labels: class of every sample, shape (batch,); None to learn without a teacher.
         rule: one for all plastic projections, or one by projection: :class:`~ssdp_hw.SSDP`,
             :class:`~ssdp_hw.STDP` or :class:`~ssdp_hw.SADP` (for a fixed network turned into integers
@@ -120,35 +122,61 @@ def learn(
     if target is None:
         target = fastest_target(network, learning=True).name
     execution = _Execution(target, dict(options or {}), on_overflow)
-    spikes, batch = _spikes(network, inputs, presentation)
+    given, spikes = _given(network, inputs, presentation)
     names = plastic_names(network, rule, plastic)
+    check_learns_from_spikes(network, given.values, names)
     rules, notes = resolve_rules(network, rule, names)
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
-    supervision = teaching.supervise(network, labels, batch, names, gated=gates is not None)
-    outside = check_gates(network, rules, gates, batch)
+    supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
+    outside = check_gates(network, rules, gates, given.batch)
     widest = with_widest_weights(network, names)
     if supervision is not None:
         taught = supervision.attach(network, widest)
         with_widest_weights(taught, names)
         notes += taught.notes[len(network.notes) :]
-    learner = _Learner(network, spikes, rules, notes, outside, widest, supervision, teaching, presentation, execution)
+    samples = _Samples(spikes, frozenset(given.values))
+    learner = _Learner(network, samples, rules, notes, outside, widest, supervision, teaching, presentation, execution)
     return learner.learn(check_state(network, rules, state, windows), health=health)
 
 
-def _spikes(
-    network: AnyNetwork, inputs: ArrayLike | Mapping[str, ArrayLike], presentation: Presentation
-) -> tuple[dict[str, NDArray[np.bool_]], int]:
-    """Spikes by input with silent steps up to the length of a sample, and the number of samples.
+def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, NDArray[Any]]]:
+    """The checked input, and by input its spikes or values up to the length of a sample: silent where it ends.
 
     Raises:
-        UnsupportedError: the inputs are values, not spikes.
         ParameterError, ShapeError: inputs that do not fit the network or are longer than a sample.
     """
-    if isinstance(inputs, DirectInput):
-        raise UnsupportedError("learning is by spikes; encode the values by rate or latency instead of directly")
     given = make_drive(network, inputs)
     length = presentation.length(given.steps + network.latency)
-    return {name: padded(s, length) for name, s in given.spikes.items()}, given.batch
+    if isinstance(inputs, DirectInput):  # goes on to the end of the sample
+        given = make_drive(network, inputs, length)
+    return given, {name: padded(s, length) for name, s in given.arrays().items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """The input of all samples.
+
+    Attributes:
+        arrays: by input its spikes or values, shape (time, batch, channels).
+        analog: names of the inputs with values.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    analog: frozenset[str]
+
+    @property
+    def steps(self) -> int:
+        """Length of a sample."""
+        return len(next(iter(self.arrays.values())))
+
+    @property
+    def batch(self) -> int:
+        """Number of samples."""
+        return int(next(iter(self.arrays.values())).shape[1])
+
+    def chosen(self, samples: NDArray[np.int64]) -> dict[str, Any]:
+        """Those of some samples, as input of a run."""
+        return {n: Analog(a[:, samples]) if n in self.analog else a[:, samples] for n, a in self.arrays.items()}
 
 
 @dataclass(frozen=True)
@@ -185,7 +213,7 @@ class _Learner:
 
     Attributes:
         network: the network before learning.
-        spikes: spikes of all samples by input, shape (time, batch, channels).
+        samples: the input of all samples.
         rules: the rule of each plastic projection, in the arithmetic of the network.
         notes: what the arithmetic of the rules and of the teacher lost.
         gates: gates from outside by projection, shape (batch, post).
@@ -195,7 +223,7 @@ class _Learner:
     """
 
     network: AnyNetwork
-    spikes: Mapping[str, NDArray[np.bool_]]
+    samples: _Samples
     rules: Mapping[str, Rule]
     notes: Sequence[str]
     gates: Mapping[str, NDArray[np.float64]]
@@ -208,12 +236,12 @@ class _Learner:
     @property
     def steps(self) -> int:
         """Length of a sample in steps."""
-        return len(next(iter(self.spikes.values())))
+        return self.samples.steps
 
     @property
     def batch(self) -> int:
         """Number of samples."""
-        return int(next(iter(self.spikes.values())).shape[1])
+        return self.samples.batch
 
     def learn(self, first: LearningState, *, health: bool) -> LearnResult:
         """Present the samples of all epochs from the state ``first`` on."""
@@ -239,7 +267,7 @@ class _Learner:
         assert self.supervision is not None
         return run(
             network,
-            self._chosen(samples),
+            self.samples.chosen(samples),
             self.execution.target,
             record=(self.supervision.record,),
             populations=(self.supervision.output,),
@@ -247,12 +275,9 @@ class _Learner:
             options=self.execution.options,
         )
 
-    def _chosen(self, samples: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-        return {name: s[:, samples] for name, s in self.spikes.items()}
-
     def _learn(self, progress: Progress, samples: NDArray[np.int64], gates: Mapping[str, NDArray[np.float64]]) -> None:
         target, windows = self.execution.target, self.presentation.windows
-        network, chosen = progress.network, self._chosen(samples)
+        network, chosen = progress.network, self.samples.chosen(samples)
         if self.supervision is None:
             drive = make_drive(network, chosen)
         else:
@@ -301,8 +326,8 @@ class _Learner:
             overflow=progress.overflow,
             teacher_hits=_teacher_hits(self.network, progress, self.supervision, observed),
             health=_health(self.network, progress, self.rules, observed, first) if health else {},
-            before=_activity(self.network, self.spikes) if health else None,
-            after=_activity(progress.network, self.spikes) if health else None,
+            before=_activity(self.network, self.samples) if health else None,
+            after=_activity(progress.network, self.samples) if health else None,
             target=self.execution.target,
             seconds=seconds,
             notes=tuple(self.notes),
@@ -365,10 +390,10 @@ def _health(
     return found
 
 
-def _activity(network: AnyNetwork, spikes: Mapping[str, NDArray[np.bool_]]) -> Activity:
+def _activity(network: AnyNetwork, samples: _Samples) -> Activity:
     """Activity of the network without a teacher, on the first samples, run on the fastest target."""
-    first = {name: s[:, :_ACTIVITY_SAMPLES] for name, s in spikes.items()}
-    return measure_activity(network, first, steps=len(next(iter(first.values()))))
+    first = samples.chosen(np.arange(min(_ACTIVITY_SAMPLES, samples.batch)))
+    return measure_activity(network, first, steps=samples.steps)
 
 
 def _described(rule: Rule) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ from ssdp_hw.running.drive import AnyNetwork, Drive, make_drive
 from ssdp_hw.running.result import RunResult
 
 Teach = Literal["all", "errors", "delta"]
-Spikes = Mapping[str, NDArray[np.bool_]]
+Spikes = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Teaching:
             check_range("refresh", self.refresh, 1, 2**31)
 
     def supervise(
-        self, network: AnyNetwork, labels: ArrayLike | None, batch: int, plastic: Sequence[str], *, gated: bool
+        self, network: AnyNetwork, labels: ArrayLike | None, given: Drive, plastic: Sequence[str], *, gated: bool
     ) -> Supervision | None:
         """The supervision by these labels, or None without labels.
 
         Args:
             network: the network that learns.
             labels: class of every sample, shape (batch,), or None.
-            batch: number of samples.
+            given: the input.
             plastic: names of the plastic projections.
             gated: whether there are gates from outside.
 
@@ -66,7 +66,7 @@ class Teaching:
                 raise ParameterError(f"teach = '{self.teach}' needs labels")
             return None
         output = teachable_output(network)
-        classes = class_labels(labels, batch, network.size_of(output))
+        classes = class_labels(labels, given.batch, network.size_of(output), given.steps)
         teacher = Teacher(inhibit=self.teach != "delta") if self.teacher is None else self.teacher
         if self.teach == "delta":
             _check_delta(network, teacher, output, plastic, gated)

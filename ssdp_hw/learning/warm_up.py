@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import class_labels, real_array
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.learning.inputs import check_learns_from_spikes
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.run import run
@@ -49,13 +50,14 @@ def fit_gate(
         raise ParameterError("fit_gate needs either labels or losses")
     p = network.projection(projection)
     drive = make_drive(network, inputs)
+    check_learns_from_spikes(network, drive.values, [projection])
     length = drive.steps + network.latency if steps is None else steps
     spiking = tuple(q.name for q in network.populations if q.spiking)
     result = run(network, inputs, target, populations=spiking, steps=length, on_overflow="ignore")
     rasters = {**drive.spikes, **result.spikes}
     shares = [rasters[end].any(axis=0).mean(axis=1) for end in (p.pre, p.post)]
     if losses is None:
-        classes = class_labels(labels, drive.batch, network.size_of(result.output))
+        classes = class_labels(labels, drive.batch, network.size_of(result.output), drive.steps)
         found = _cross_entropy(result.spikes[result.output], classes)
     else:
         found = real_array(losses, "losses")

@@ -12,7 +12,7 @@ Neural Computation 30, 2018). The integers of the result are those that the forw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,18 @@ class _Fire(torch.autograd.Function):  # type: ignore[misc]
         """The gradient times the slope of the fast sigmoid ``x / (1 + k |x|)``."""
         (x,) = ctx.saved_tensors
         return gradient / (1.0 + _STEEPNESS * x.abs()).square() / ctx.unit, None, None
+
+
+def _refuse_analog(names: Iterable[str]) -> None:
+    """Raise for inputs that are no spikes.
+
+    Raises:
+        UnsupportedError: always.
+    """
+    raise UnsupportedError(
+        f"fine-tuning is by spikes of 0 and 1; input {', '.join(map(repr, names))} has other values: encode them "
+        "first (ssdp_hw.encode)"
+    )
 
 
 def _through(x: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
@@ -174,6 +186,8 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
             steps: length of the run, likewise.
         """
         drive = make_drive(self.fixed, inputs, steps)
+        if drive.values:
+            _refuse_analog(drive.values)
         raster = {name: torch.tensor(s, dtype=torch.float64) for name, s in drive.spikes.items()}
         neurons = {
             p.name: _Neurons(
@@ -266,8 +280,10 @@ def fine_tune(
             f"fine-tuning needs one input and one output; the network has {fixed.input_names} and {fixed.outputs}"
         )
     drive = make_drive(fixed, inputs)
+    if drive.values:
+        _refuse_analog(drive.values)
     spikes, output = drive.spikes[fixed.input_names[0]], fixed.population(fixed.outputs[0])
-    classes = torch.tensor(class_labels(labels, drive.batch, output.size))
+    classes = torch.tensor(class_labels(labels, drive.batch, output.size, drive.steps))
     optimizer = torch.optim.Adam(module.parameters(), lr=rate)
     order = np.random.default_rng(seed)
     for epoch in range(epochs):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.arithmetic import shift
 from ssdp_hw.checks import as_array, as_int, check_memory, real_array
-from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
-from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
+from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.network.graph import Input
+from ssdp_hw.running.analog import Analog, Currents, Values, currents_of
 
 AnyNetwork = Network | FixedNetwork
 
@@ -25,10 +25,13 @@ DEFAULT_MAX_BYTES = 8 << 30
 
 @dataclass(frozen=True, eq=False)
 class DirectInput:
-    """Constant real-valued input: each channel acts in every step like ``value`` spikes at once.
+    """Constant analog input: each channel acts like ``value`` spikes at once, of every step.
+
+    It is the same as an array of shape (time, batch, channels) with these values in every step. Like spikes they
+    act a step later, and biases of a network that was imported with its source's timing begin with them.
 
     Attributes:
-        values: shape (batch, channels).
+        values: shape (batch, channels), or (batch, *shape) with as many values a sample.
         steps: number of steps.
     """
 
@@ -36,35 +39,40 @@ class DirectInput:
     steps: int
 
 
+Inputs: TypeAlias = ArrayLike | Mapping[str, ArrayLike] | DirectInput
+
+
 @dataclass(frozen=True, eq=False)
 class Drive:
     """Checked input of a batch of independent samples; each starts from the initial state.
 
     Attributes:
-        spikes: for every input, bool of shape (time, batch, channels).
+        spikes: for every input, bool of shape (time, batch, channels); none where the input is analog.
         steps, batch: their first two lengths.
-        bias: for driven populations only, shape (batch, n). In a float network it is added to the
-            synaptic input S of every step. In a fixed network it is the bias mantissa that stands in
-            place of the population's own (which it already contains).
-        bias_exp: the exponent of those mantissas (fixed networks only).
+        currents: the synaptic input that analog inputs bring to populations.
+        values: analog inputs, by name.
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
     steps: int
     batch: int
-    bias: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    bias_exp: Mapping[str, int] = field(default_factory=dict)
+    currents: Currents = field(default_factory=Currents)
+    values: Mapping[str, Values] = field(default_factory=dict)
 
     def fixed_bias(self, network: FixedNetwork, name: str) -> NDArray[np.int64]:
-        """The bias that is added to v in every step: shape (batch, n), or (1, n) if all samples share it."""
-        if name in self.bias:
-            return shift(self.bias[name], self.bias_exp[name])
+        """The bias that is added to v in every step, shape (1, n): all samples share it."""
         return network.population(name).bias[None, :]
 
     def float_bias(self, network: Network, name: str) -> NDArray[np.float64]:
-        """Constant part of S: shape (batch, n), or (1, n) if all samples share it."""
-        own = np.asarray(network.population(name).bias)[None, :]
-        return np.asarray(own + self.bias[name] if name in self.bias else own, np.float64)
+        """Constant part of S, shape (1, n): all samples share it."""
+        return np.asarray(network.population(name).bias, np.float64)[None, :]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For every input its spikes, or its values, shape (time, batch, channels)."""
+        return {
+            name: self.values[name].frames[self.values[name].of_step] if name in self.values else spikes
+            for name, spikes in self.spikes.items()
+        }
 
     def select(self, start: int, stop: int) -> Drive:
         """The samples ``start .. stop - 1`` alone."""
@@ -72,55 +80,92 @@ class Drive:
             {k: s[:, start:stop] for k, s in self.spikes.items()},
             self.steps,
             min(stop, self.batch) - start,
-            {k: b[start:stop] for k, b in self.bias.items()},
-            self.bias_exp,
+            self.currents.select(start, stop),
+            {k: Values(v.frames[:, start:stop], v.of_step, v.before[:, start:stop]) for k, v in self.values.items()},
         )
 
 
 def make_drive(
     network: AnyNetwork,
-    inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    inputs: Inputs,
     steps: int | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    *,
+    after: Drive | None = None,
 ) -> Drive:
     """Check the input of a run against a network.
 
     Args:
         network: the network to be run.
-        inputs: spikes of shape (time, batch, channels), of 0 and 1; one array if the network has
-            one input, else one an input by name; or a :class:`DirectInput`.
-        steps: length of the run; beyond the last spike nothing arrives. Default: that of the
-            spikes. ``len(spikes) + network.latency`` lets the last spike reach the output.
+        inputs: spikes of 0 and 1, or other real values, which are analog input (see
+            :mod:`ssdp_hw.running.analog`), shape (time, batch, channels), torch tensors included; one array if the
+            network has one input, else one an input by name; or a :class:`DirectInput`, or one an input.
+        steps: length of the run; beyond the last spike or value nothing arrives, a :class:`DirectInput` goes on.
+            Default: that of the input. ``len(spikes) + network.latency`` lets the last spike reach the output.
         max_bytes: limit of what the input may occupy in memory.
+        after: the piece before, where a run comes in pieces.
 
     Raises:
         ShapeError: the array is not 3-D, or its channels do not fit the input.
-        ParameterError: values other than 0 and 1, no step, no sample, steps below the spikes'.
-        UnsupportedError: a direct input on a network that has no bias path for it.
+        ParameterError: values that are no numbers, no step, no sample, steps below the input's; analog input beyond
+            the chip's register.
+        UnsupportedError: analog input through a convolution of too many synapses.
     """
-    if isinstance(inputs, DirectInput):
-        return _direct_drive(network, inputs, steps, max_bytes)
-    arrays = dict(inputs) if isinstance(inputs, Mapping) else _single(network, inputs)
-    missing = set(network.input_names) ^ set(arrays)
+    given = dict(inputs) if isinstance(inputs, Mapping) else _single(network, inputs)
+    missing = set(network.input_names) ^ set(given)
     if missing:
-        raise ParameterError(f"spikes are given for {sorted(arrays)}, but the inputs are {sorted(network.input_names)}")
-    checked = {i.name: _spikes(i, arrays[i.name]) for i in network.inputs}
-    lengths = {a.shape[:2] for a in checked.values()}
+        raise ParameterError(f"spikes are given for {sorted(given)}, but the inputs are {sorted(network.input_names)}")
+    held = {k: _constant(network, k, v, steps) for k, v in given.items() if isinstance(v, DirectInput)}
+    arrays = {i.name: _array(i, given[i.name]) for i in network.inputs if i.name not in held}
+    lengths = {a.shape[:2] for a in arrays.values()}
+    ends = {len(values) for values, _ in held.values()}
     if len(lengths) > 1:
         raise ShapeError(f"the inputs differ in (time, batch): {sorted(lengths)}")
-    given, batch = next(iter(lengths))
-    if given < 1 or batch < 1:
-        raise ParameterError(f"spikes of {given} steps and {batch} samples; at least 1 of each is needed")
-    total = given if steps is None else as_int(steps, "steps")
-    if total < given:
-        raise ParameterError(f"steps = {total} is below the {given} steps of the spikes")
+    batches = {*ends, *(batch for _, batch in lengths)}
+    if len(batches) > 1:
+        raise ShapeError(f"the inputs differ in their number of samples: {sorted(batches)}")
+    first, batch = min((time for time, _ in lengths), default=0), batches.pop()
+    shortest = first if arrays else min(length for _, length in held.values())
+    if shortest < 1 or batch < 1:
+        raise ParameterError(f"spikes of {shortest} steps and {batch} samples; at least 1 of each is needed")
+    total = shortest if steps is None else as_int(steps, "steps")
+    if total < first:
+        raise ParameterError(f"steps = {total} is below the {first} steps of the spikes")
     check_memory(total * batch * sum(i.size for i in network.inputs), max_bytes, f"input of {total} steps")
-    if total > given:
-        checked = {k: np.concatenate([a, np.zeros((total - given, *a.shape[1:]), bool)]) for k, a in checked.items()}
-    return Drive(checked, total, batch)
+    values = {name: Values(v[None], np.zeros(total, np.int64), _none(v)) for name, (v, _) in held.items()}
+    spikes: dict[str, NDArray[np.bool_]] = {}
+    for source in network.inputs:
+        array = arrays.get(source.name)
+        if array is not None and array.dtype != bool:
+            values[source.name] = Values(array, np.arange(len(array)), _none(array[0]))
+        if array is None or array.dtype != bool:
+            array = np.zeros((0, batch, source.size), bool)
+        if len(array) < total:
+            array = np.concatenate([array, np.zeros((total - len(array), *array.shape[1:]), bool)])
+        spikes[source.name] = array
+    if after is not None:
+        _follow(network, values, after, batch)
+    currents = currents_of(network, values, total, batch, max_bytes) if values else Currents()
+    return Drive(spikes, total, batch, currents, values)
 
 
-def _single(network: AnyNetwork, inputs: ArrayLike) -> dict[str, ArrayLike]:
+def _follow(network: AnyNetwork, values: dict[str, Values], after: Drive, batch: int) -> None:
+    """Let values of the piece before arrive in this one."""
+    reach = network.max_delay + 1
+    for name, old in after.values.items():
+        before = old.last(reach)
+        if before.shape[1] != batch:
+            return  # the caller refuses pieces of another batch
+        mine = values.get(name)
+        frames, of_step = (before[:0], np.zeros(0, np.int64)) if mine is None else (mine.frames, mine.of_step)
+        values[name] = Values(frames, of_step, before)
+
+
+def _none(like: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.zeros((0, *like.shape))
+
+
+def _single(network: AnyNetwork, inputs: ArrayLike | DirectInput) -> dict[str, Any]:
     if len(network.inputs) != 1:
         raise ParameterError(
             f"the network has {len(network.inputs)} inputs; give a dict with spikes for each of "
@@ -129,67 +174,48 @@ def _single(network: AnyNetwork, inputs: ArrayLike) -> dict[str, ArrayLike]:
     return {network.inputs[0].name: inputs}
 
 
-def _spikes(source: Input, value: ArrayLike) -> NDArray[np.bool_]:
+def _array(source: Input, value: Any) -> NDArray[Any]:
+    """Spikes as bool, other real values as float64, shape (time, batch, channels)."""
+    if isinstance(value, Analog):
+        return np.asarray(value.values, np.float64)
     array = as_array(value, f"input '{source.name}': spikes")
     if array.ndim != 3 or array.shape[2] != source.size:
-        raise ShapeError(f"input '{source.name}': spikes of shape {array.shape}; expected (time, batch, {source.size})")
+        raise ShapeError(
+            f"input '{source.name}': spikes of shape {array.shape}; expected (time, batch, {source.size})"
+            + _advice(array, source.size)
+        )
     if array.dtype == bool:
         return array
-    if array.dtype.kind not in "iuf" or not np.all((array == 0) | (array == 1)):
+    if array.dtype.kind not in "iuf":
         raise ParameterError(
-            f"input '{source.name}': spikes must be 0 or 1; encode other values first (ssdp_hw.encode)"
+            f"input '{source.name}': spikes of type {array.dtype}; 0 and 1 are spikes, other real numbers analog input"
         )
-    return np.asarray(array != 0)
+    if np.all((array == 0) | (array == 1)):
+        return np.asarray(array != 0)
+    return real_array(array, f"input '{source.name}'")
 
 
-def _direct_drive(network: AnyNetwork, direct: DirectInput, steps: int | None, max_bytes: int) -> Drive:
-    """Constant input through the bias path: the host multiplies each sample by the first weights once."""
-    if len(network.inputs) != 1:
-        raise UnsupportedError("direct input needs a network with exactly one input")
-    source = network.inputs[0]
+def _advice(array: NDArray[Any], channels: int) -> str:
+    """What to do about an array of another shape; empty if nothing is obvious."""
+    if array.ndim > 3 and array.shape[2:] and int(np.prod(array.shape[2:])) == channels:
+        return f"; reshape to {(*array.shape[:2], channels)}"
+    if array.ndim == 2 and array.shape[1] == channels:
+        return "; one sample needs an axis of its own: spikes[:, None]; a constant input is ssdp_hw.DirectInput"
+    if array.ndim == 3 and channels in array.shape[:2]:
+        return "; move the axis of the channels to the end (numpy.moveaxis)"
+    return ""
+
+
+def _constant(
+    network: AnyNetwork, name: str, direct: DirectInput, steps: int | None
+) -> tuple[NDArray[np.float64], int]:
+    """The values of a constant input, shape (batch, channels), and its steps."""
+    size = network.size_of(name)
     values = real_array(direct.values, "direct input")
-    if values.ndim != 2 or values.shape[1] != source.size or not values.shape[0]:
-        raise ShapeError(f"direct input of shape {values.shape}; expected (batch, {source.size})")
+    if values.ndim < 2 or math.prod(values.shape[1:]) != size or not values.shape[0]:
+        raise ShapeError(f"direct input of shape {values.shape}; expected (batch, {size})")
+    values = values.reshape(len(values), size)
     total = as_int(direct.steps if steps is None else steps, "steps")
     if total < 1:
         raise ParameterError(f"direct input of steps = {total}; at least 1 is needed")
-    check_memory(total * values.size, max_bytes, f"input of {total} steps")
-    spikes = {source.name: np.zeros((total, values.shape[0], source.size), bool)}
-    bias: dict[str, NDArray[Any]] = {}
-    exponents: dict[str, int] = {}
-    for target in dict.fromkeys(p.post for p in network.projections if p.pre == source.name):
-        if tuple(network.population(target).state_names) != ("u", "v"):
-            raise UnsupportedError(
-                f"population '{target}': direct input takes the bias path of the CUBA LIF; encode the values as spikes"
-            )
-        current = np.zeros((values.shape[0], network.size_of(target)))
-        for p in network.incoming(target):
-            if p.pre == source.name:
-                gain = 2.0**p.weight_exp if isinstance(p, FixedProjection) else 1.0
-                current += np.asarray(p.matrix @ values.T, np.float64).T * gain
-        if isinstance(network, Network):
-            bias[target] = current
-        else:
-            bias[target], exponents[target] = _bias_mantissa(network, target, current)
-    return Drive(spikes, total, values.shape[0], bias, exponents)
-
-
-def _bias_mantissa(network: FixedNetwork, name: str, current: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
-    population, chip = network.population(name), network.limits
-    if np.any(population.du != chip.decay_max):
-        raise UnsupportedError(
-            f"population '{name}': direct input takes the bias path, which bypasses the synaptic current; "
-            f"it needs du = {chip.decay_max} (a neuron without synaptic current)"
-        )
-    total = current * 2.0**chip.activation_shift + population.bias[None, :]
-    largest = float(np.max(np.abs(total), initial=0.0))
-    exponent = 0
-    while largest / 2.0**exponent > chip.bias_mant_max and exponent < chip.bias_exp_max:
-        exponent += 1
-    mantissa = round_to_int(total / 2.0**exponent)
-    if np.any(np.abs(mantissa) > chip.bias_mant_max):
-        raise ParameterError(
-            f"population '{name}': direct input asks for a bias of {largest:.0f}, above the chip's "
-            f"{chip.bias_mant_max << chip.bias_exp_max}; scale the input down"
-        )
-    return mantissa, exponent
+    return values, total

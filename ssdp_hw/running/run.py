@@ -7,13 +7,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from numpy.typing import ArrayLike
-
 from ssdp_hw.checks import check_memory
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
+from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, make_drive
 from ssdp_hw.running.result import OverflowCount, Record, RunResult
 from ssdp_hw.running.target import choose_target
 
@@ -26,7 +24,7 @@ class OverflowWarning(UserWarning):
 
 def run(
     network: AnyNetwork,
-    inputs: ArrayLike | Mapping[str, ArrayLike] | DirectInput,
+    inputs: Inputs,
     target: str | None = None,
     *,
     record: Sequence[str] = ("spikes",),
@@ -40,8 +38,11 @@ def run(
 
     Args:
         network: :class:`~ssdp_hw.Network` or :class:`~ssdp_hw.FixedNetwork`.
-        inputs: spikes of 0 and 1, shape (time, batch, channels); for several inputs a dict of such
-            arrays by name; or a :class:`~ssdp_hw.running.drive.DirectInput`. Samples are independent.
+        inputs: spikes of 0 and 1, shape (time, batch, channels), arrays or torch tensors; for several inputs a
+            dict of such arrays by name. Other real values are analog input, which acts like as many spikes at once:
+            currents that change in time, or a constant :class:`~ssdp_hw.running.drive.DirectInput`. In a fixed
+            network their synaptic input is rounded to integers in every step, the same for every target;
+            ``info["analog_input"]`` states the error. Samples are independent.
         target: name of the target, see :func:`ssdp_hw.list_targets`; default the fastest that is installed and
             can run the network.
         record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``, and any other state of a neuron model.
@@ -79,7 +80,7 @@ def run(
         drive.batch,
         seconds,
         recording.overflow,
-        {"options": resolved, **semantics_of(network), **recording.info},
+        {"options": resolved, **semantics_of(network), **analog_info(network, drive), **recording.info},
         recording.states,
     )
     report_overflow(result.overflow, result.steps, result.batch, on_overflow)
@@ -153,6 +154,24 @@ def _overflows(count: OverflowCount) -> str:
         if what in verbs and (number or state in ("u", "v")):
             parts.append(f"{state} {verbs[what]} {number} times")
     return " and ".join(parts)
+
+
+def analog_info(network: AnyNetwork, drive: Drive) -> dict[str, JSON]:
+    """What became of analog input, as plain values; empty without any."""
+    if not drive.currents:
+        return {}
+    said: dict[str, JSON] = {"inputs": list(drive.values)}
+    if isinstance(network, FixedNetwork):
+        said["rounding"] = {
+            name: {
+                "largest_error": lost,
+                "bound": 0.5,
+                "unit": "synaptic input of a step, of which vth is the threshold",
+                "smallest_vth": int(network.population(name).vth.min()) if network.population(name).spiking else None,
+            }
+            for name, lost in drive.currents.rounding.items()
+        }
+    return {"analog_input": said}
 
 
 def report_overflow(

@@ -160,7 +160,7 @@ class _Run:
             raise ParameterError("there is no piece of input; at least one is needed")
 
     def _drives(self, pieces: Iterable[Piece]) -> Iterator[Drive]:
-        iterator = iter(pieces)
+        iterator, last = iter(pieces), None
         while True:
             try:
                 piece = next(iterator)
@@ -168,10 +168,10 @@ class _Run:
                 return
             except OSError as error:  # without this the caller would take it for an error in writing the recording
                 raise ParameterError(f"the input from step {self.steps} on cannot be read ({error})") from error
-            drive = make_drive(self.network, piece, max_bytes=self.max_bytes)
+            drive = make_drive(self.network, piece, max_bytes=self.max_bytes, after=last)
             if self.steps and drive.batch != self.batch:
                 raise ShapeError(f"the input from step {self.steps} on has {drive.batch} samples; before {self.batch}")
-            self.batch = drive.batch
+            self.batch, last = drive.batch, drive
             check_recorded_memory(self.network, self.record, drive, self.max_bytes)
             yield drive
 

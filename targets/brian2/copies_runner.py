@@ -78,6 +78,7 @@ class Courier:
         self.fired: dict[str, NDArray[np.bool_]] = {
             name: np.zeros((drive.batch, network.size_of(name)), bool) for name in neurons
         }
+        self._hand_over()
 
     def deliver(self) -> None:
         """Collect the spikes of a step after its thresholds, and write the input of the next step."""
@@ -90,8 +91,15 @@ class Courier:
         for segment in self._segments:
             slots = self._slots[segment.target]
             slots[(self._step + segment.delay) % len(slots)] += segment.total(fired[segment.source])
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Write the input of the step that comes next."""
+        currents, more = self._drive.currents, self._step < self._drive.steps
         for name, slots in self._slots.items():
             slot = slots[self._step % len(slots)]
+            if currents and more:
+                slot += currents.at(self._step, name)
             self._neurons[name].receiver.state(INBOX, use_units=False)[:] = slot.reshape(-1)
             slot[:] = 0
 

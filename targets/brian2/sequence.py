@@ -76,6 +76,9 @@ class SampleSequence:
         self.senders = {name: self._input(k, name) for k, name in enumerate(network.input_names)} | {
             name: made.sender for name, made in self.neurons.items()
         }
+        for index, name in enumerate(network.population_names):
+            if name in drive.currents.frames:
+                self._add_analog(index, name)
         for made in self.neurons.values():
             for group, code in made.starts:
                 self._restart(group, code, self.sample_clock)
@@ -96,6 +99,21 @@ class SampleSequence:
             inboxes=inboxes,
             memories=self._memories.get(name, ()),
             counted_steps=self._drive.steps * self._drive.batch,
+        )
+
+    def _add_analog(self, index: int, name: str) -> None:
+        """Let analog input gather beside that of spikes, in every step before the neurons read it."""
+        fixed = isinstance(self._network, FixedNetwork)
+        values = by_time(self._drive.currents.by_time(name)).astype(np.float64)
+        table = TimedArray(values * (1 if fixed else amp), dt=self.clock.dt, name=f"analog_{index}")
+        receiver = self.neurons[name].receiver
+        receiver.namespace[table.name] = table
+        value = f"{table.name}(t, i)"
+        # Beyond the last step a TimedArray repeats its last values.
+        receiver.run_regularly(
+            f"{INBOX} += int(t_in_timesteps < {len(values)})*{f'int({value})' if fixed else value}",
+            when="start",
+            order=RESTART + 1,
         )
 
     def _input(self, index: int, name: str) -> NeuronGroup:

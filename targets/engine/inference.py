@@ -12,7 +12,7 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.target import Session
 
-from .program import Program, bias_table, input_raster
+from .program import Program, analog_input, input_raster
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
 from .types import Int64Array
@@ -82,9 +82,7 @@ def run_program(
     spike_trace, v_trace, u_trace = traces
     overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
     raster = input_raster(network, drive)
-    bias = program.bias
-    if drive.bias:
-        bias = program.in_order(bias_table(network, drive, program.layout.zero.dtype))
+    bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
 
     def run(thread_group: ThreadGroup, rows: State, counts: Array, taken: Array) -> None:
@@ -96,6 +94,7 @@ def run_program(
             program.neurons,
             raster,
             bias,
+            analog,
             trace_columns,
             spike_trace,
             v_trace,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import aligned_zeros, cached_driver, compiled_driver, compiled_loop, entry_point
-from .neuron_loops import advance, advance_quickly, count_overflows
-from .program import FixedNeurons, FloatNeurons, Layout
+from .neuron_loops import add_analog, advance, advance_quickly, count_overflows
+from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
 from .segments import BITS, LANES, Wiring
@@ -220,6 +220,7 @@ def run_layers(
     neurons: FixedNeurons | FloatNeurons,
     raster: BoolArray,
     bias: StateArray,
+    analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
     v_trace: NumberArray,
@@ -293,6 +294,9 @@ def run_layers(
                             fresh = False
                     if fresh:
                         _clear(sums, steps * BITS)
+                    if len(analog.frames) > 0:
+                        for k in range(steps):
+                            add_analog(sums, k * BITS, analog.frames[analog.of_step[t + k], sample], a, wide)
                     _advance_steps(
                         neurons,
                         a,
@@ -336,6 +340,7 @@ def simulate_layers(
     neurons: FixedNeurons | FloatNeurons,
     raster: BoolArray,
     bias: StateArray,
+    analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
     v_trace: NumberArray,
@@ -363,6 +368,7 @@ def simulate_layers(
             neurons,
             raster,
             bias,
+            analog,
             trace_columns,
             spikes,
             v_trace,

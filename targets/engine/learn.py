@@ -17,7 +17,7 @@ from .inference import State
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_TIME, Ends, Plastic, in_few_sizes, plastic
-from .program import Program, bias_table, compile_program, input_raster
+from .program import Program, analog_input, compile_program, input_raster
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
 from .spike_train_loops import make_scratch as train_scratch
@@ -55,7 +55,7 @@ def learn(
         for name in plan.rules
     )
     fixed = isinstance(network, FixedNetwork)
-    bias = bias_table(network, drive, program.layout.zero.dtype)
+    bias, analog = program.bias, analog_input(network, program, drive)
     number: DTypeLike = np.int64 if fixed else np.float64
     no_trace = np.zeros((0, 0, 0), number)
     registers = (largest * windows, program.start(-1))
@@ -78,6 +78,7 @@ def learn(
             program.neurons,
             raster,
             bias,
+            analog,
             trace_columns,
             spikes,
             no_trace,

@@ -6,7 +6,7 @@ from .counter_loops import move_weights
 from .jit import entry_point
 from .layer_loops import LayerScratch, run_layers
 from .plastic import BY_TIME, Plastic
-from .program import FixedNeurons, FloatNeurons, Layout
+from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import read_registers
 from .run import ThreadGroup
 from .segments import Wiring
@@ -29,6 +29,7 @@ def learn_groups(
     neurons: FixedNeurons | FloatNeurons,
     raster: BoolArray,
     bias: StateArray,
+    analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
     trace: NumberArray,
@@ -89,6 +90,7 @@ def learn_groups(
                         neurons,
                         raster,
                         bias,
+                        analog,
                         trace_columns,
                         spikes,
                         trace,
@@ -112,6 +114,7 @@ def learn_groups(
                         neurons,
                         raster,
                         bias,
+                        analog,
                         trace_columns,
                         spikes,
                         trace,

@@ -361,6 +361,13 @@ _QUICK_STEPS = {types.int32: _quick_step(np.int32), types.int64: _quick_step(np.
 
 
 @compiled_loop
+def add_analog(arrived: StateArray, at: int, frame: StateArray, start: int, count: int) -> None:
+    """Add to the synaptic input from ``at`` on that of ``count`` neurons of a frame, from neuron ``start`` on."""
+    for i in range(count):
+        arrived[np.uint64(at + i)] += frame[np.uint64(start + i)]
+
+
+@compiled_loop
 def _copy(target: StateArray, at: int, source: StateArray, first: int, count: int) -> None:
     for i in range(count):
         target[at + i] = source[first + i]

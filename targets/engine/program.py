@@ -35,6 +35,7 @@ from .types import (
     Number,
     RealStateArray,
     RealType,
+    StateArray,
     StateNumber,
 )
 
@@ -49,6 +50,13 @@ class Layout(NamedTuple):
     number: Int64Array  # for each source its number in the network's order of its group
     slots: int  # length of the ring of synaptic input: the longest delay + 1
     zero: StateNumber  # 0 in the type of the state
+
+
+class Analog(NamedTuple):
+    """Synaptic input of analog inputs."""
+
+    frames: StateArray  # (frame, batch, neurons); no frame if there is none
+    of_step: Int64Array  # for each step of the raster its frame
 
 
 class FixedNeurons(NamedTuple):
@@ -302,7 +310,7 @@ def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
 
 
 def bias_table(network: AnyNetwork, drive: Drive, dtype: DTypeLike) -> Array:
-    """Biases of every step, shape (batch, neurons), or (1, neurons) if all samples have the same."""
+    """Biases of every step, shape (1, neurons): all samples have the same."""
     parts: list[Array]
     if isinstance(network, FixedNetwork):
         parts = [drive.fixed_bias(network, p.name) for p in network.populations]
@@ -310,6 +318,22 @@ def bias_table(network: AnyNetwork, drive: Drive, dtype: DTypeLike) -> Array:
         parts = [drive.float_bias(network, p.name) for p in network.populations]
     batch = max(len(part) for part in parts)
     return np.stack([_joined([part[k % len(part)] for part in parts], dtype) for k in range(batch)])
+
+
+def analog_input(network: AnyNetwork, program: Program, drive: Drive) -> Analog:
+    """What analog inputs bring to all neurons, in the order of the program."""
+    dtype, currents = program.layout.zero.dtype, drive.currents
+    if not currents:
+        none: Any = np.zeros((0, 0, 0), dtype)
+        return Analog(none, np.zeros(0, np.int64))
+    count = len(next(iter(currents.frames.values())))
+    frames: Any = np.zeros((count, drive.batch, len(program.neurons.v_init)), dtype)
+    start = 0
+    for p in network.populations:
+        if p.name in currents.frames:
+            frames[:, :, start : start + p.size] = currents.frames[p.name]
+        start += padded(p.size)
+    return Analog(program.in_order(frames), currents.of_step)
 
 
 def input_raster(network: AnyNetwork, drive: Drive) -> NDArray[np.bool_]:

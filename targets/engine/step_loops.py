@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import cached_driver, compiled_loop, entry_point
-from .neuron_loops import advance, count_overflows
-from .program import FixedNeurons, FloatNeurons, Layout
+from .neuron_loops import add_analog, advance, count_overflows
+from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
 from .segments import BITS, CONVOLUTION, DENSE, LANES, Wiring
@@ -92,6 +92,7 @@ def run_steps(
     neurons: FixedNeurons | FloatNeurons,
     raster: BoolArray,
     bias: StateArray,
+    analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
     v_trace: NumberArray,
@@ -115,6 +116,7 @@ def run_steps(
         layout, wiring, neurons: arrays of the program.
         raster: input spikes (time, batch, channels).
         bias: biases (1 or batch, neurons).
+        analog: synaptic input of analog inputs.
         trace_columns: for spikes, v, u (rows) and each population the first column of its trace, or -1.
         spikes, v_trace, u_trace: traces (time, batch, columns), written; all spikes must be False before.
         overflow: overflow counts (batch, population, 3), added to.
@@ -151,6 +153,9 @@ def run_steps(
             low, high = parts[g, 0], parts[g, 1]
             if origin + t == 0:
                 _restart(u, v, ring, neurons.v_init, layout.zero, n, start + low, start + high)
+            if len(analog.frames) > 0:
+                frame = analog.frames[analog.of_step[t], sample]
+                add_analog(ring, slot * n + start + low, frame, start + low, high - low)
             advance(neurons, start + low, start + high, u, v, ring, slot * n, bias, biased, fired, 0, lanes, p, 1, 0)
             read_words(words, now, source_start[g] // BITS + g + low // BITS, fired, start + low, high - low)
             if trace_columns[1, p] >= 0:
@@ -284,6 +289,7 @@ def simulate_steps(
     neurons: FixedNeurons | FloatNeurons,
     raster: BoolArray,
     bias: StateArray,
+    analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
     v_trace: NumberArray,
@@ -312,6 +318,7 @@ def simulate_steps(
             neurons,
             raster,
             bias,
+            analog,
             trace_columns,
             spikes,
             v_trace,

@@ -119,6 +119,11 @@ def input_node(name: str) -> str:
     return f"input {name}"
 
 
+def analog_node(name: str) -> str:
+    """Name of the node that sends analog input to a population."""
+    return f"analog {name}"
+
+
 def population_node(name: str) -> str:
     """Name of the node of a population."""
     return f"population {name}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
@@ -61,10 +58,6 @@ def population(
     shape = port_shape(drive.batch, p.size)
     name = population_node(p.name)
     if not own and lif_expresses(network.limits, p):
-        mantissa: NDArray[np.integer[Any]] = p.bias_mant
-        exponent = p.bias_exp
-        if p.name in drive.bias:
-            mantissa, exponent = per_sample(drive.bias[p.name], drive.batch), drive.bias_exp[p.name]
         return Node(
             name,
             "LIF",
@@ -73,8 +66,8 @@ def population(
                 "du": int(p.du[0]),
                 "dv": int(p.dv[0]),
                 "vth": int(p.vth[0]),
-                "bias_mant": np.broadcast_to(mantissa, shape).copy(),
-                "bias_exp": exponent,
+                "bias_mant": np.broadcast_to(p.bias_mant, shape).copy(),
+                "bias_exp": p.bias_exp,
                 "v": np.broadcast_to(p.v_init, shape).copy(),
             },
         )

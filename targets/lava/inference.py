@@ -15,7 +15,7 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
 
 from . import fixed, floating
-from .blueprint import Blueprint, Node, input_node, population_node, port_shape, projection_node
+from .blueprint import Blueprint, Node, analog_node, input_node, population_node, port_shape, projection_node
 from .floating import Scaling
 from .session import Job, run_jobs
 
@@ -41,6 +41,30 @@ def source_node(name: str, spikes: NDArray[np.bool_]) -> Node:
     steps, batch, size = spikes.shape
     packed = np.packbits(spikes.reshape(steps, -1), axis=1)
     return Node(input_node(name), "SpikeSource", {"shape": port_shape(batch, size), "packed": packed})
+
+
+def add_analog(
+    blueprint: Blueprint,
+    currents: Mapping[str, tuple[NDArray[Any], NDArray[np.int64]]],
+    gain: Mapping[str, NDArray[np.float64] | float],
+) -> None:
+    """Sources of the synaptic input of analog inputs, linked to their populations.
+
+    Args:
+        blueprint: it is added to.
+        currents: by population the frames, shape (frame, batch, n), and for each step the number of its frame.
+        gain: by population what its incoming weights are multiplied by; 1 where it is missing.
+    """
+    for name, (frames, of_step) in currents.items():
+        shape = port_shape(*frames.shape[1:])
+        scaled = frames * gain[name] if name in gain else frames
+        node = Node(
+            analog_node(name),
+            "AnalogSource",
+            {"shape": shape, "frames": scaled.reshape(-1, *shape), "of_step": of_step},
+        )
+        blueprint.nodes.append(node)
+        blueprint.links.append((node.name, "a_out", population_node(name), "a_in"))
 
 
 def link(blueprint: Blueprint, network: AnyNetwork) -> None:
@@ -69,6 +93,8 @@ def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
             floating.projection(q, scaling[q.post].gain, batch=drive.batch, own=own) for q in network.projections
         ]
     link(blueprint, network)
+    currents = {name: (frames, drive.currents.of_step) for name, frames in drive.currents.frames.items()}
+    add_analog(blueprint, currents, {name: scale.gain for name, scale in scaling.items()})
     return Plan(blueprint, scaling)
 
 

@@ -8,7 +8,7 @@ of one weight update see the same weights and lie side by side; those of the nex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -20,8 +20,8 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.target import Learned, LearningPlan
 
 from . import fixed, floating
-from .blueprint import Blueprint, Function, Node, population_node, port_shape, projection_node, synapse_delays
-from .inference import link, source_node
+from .blueprint import Blueprint, Function, Node, population_node, projection_node, synapse_delays
+from .inference import add_analog, link, source_node
 from .rules import KNOWN, rule_parameters
 from .session import Job, run_jobs
 
@@ -145,31 +145,25 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
     else:
         nodes = [floating.population(network, p, unbiased, own=True, restart=restart)[0] for p in network.populations]
         nodes += [floating.projection(q, 1.0, batch=batch, own=True, restart=restart) for q in network.projections]
-    biased = {population_node(name): name for name in drive.bias}
     plastic = {projection_node(name): name for name in plan.rules}
     for node in nodes:
-        if node.name in biased:
-            node = _with_bias(node, network, drive, biased[node.name], rounds)
-        elif node.name in plastic:
+        if node.name in plastic:
             node = _plastic(node, network, plan, plastic[node.name], rounds)
         blueprint.nodes.append(node)
     link(blueprint, network)
+    add_analog(blueprint, {name: _analog(drive, name, rounds) for name in drive.currents.frames}, {})
     blueprint.links += [
         (population_node(network.projection(name).post), "s_out", node, "s_in_bap") for node, name in plastic.items()
     ]
     return blueprint
 
 
-def _with_bias(node: Node, network: AnyNetwork, drive: Drive, name: str, rounds: Rounds) -> Node:
-    """A bias of each sample's own."""
-    varying: str
-    bias: NDArray[Any]
-    if isinstance(network, FixedNetwork):
-        varying, bias = "bias", drive.fixed_bias(network, name)
-    else:
-        varying, bias = "bias_in", drive.float_bias(network, name)
-    arranged = rounds.arranged(bias).reshape(-1, *port_shape(rounds.width, network.size_of(name)))
-    return replace(node, parameters={**node.parameters, varying: arranged, "varying": varying})
+def _analog(drive: Drive, name: str, rounds: Rounds) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Frames (frame, width, n) of the analog input of a population in all rounds, and the frame of each step."""
+    arranged = rounds.arranged(drive.currents.frames[name])  # (round, frame, width, n)
+    count = arranged.shape[1]
+    of_step = np.concatenate([number * count + drive.currents.of_step for number in range(len(arranged))])
+    return arranged.reshape(-1, *arranged.shape[2:]), of_step
 
 
 def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds) -> Node:

@@ -64,7 +64,8 @@ def run_fixed(network: FixedNetwork, drive: Drive, record: Record) -> Recording:
         fired = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             ports = {port: sending.arriving(step, name, port) for port in network.ports(name)}
-            fired[name] = state.step(sending.arriving(step, name), ports)
+            arriving = sending.arriving(step, name) + drive.currents.at(step, name)
+            fired[name] = state.step(arriving, ports)
             traces.keep(step, name, fired[name], state.states)
         sending.send(step, fired, scale_activation)
     return traces.recording({name: state.overflow for name, state in states.items()})

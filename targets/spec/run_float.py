@@ -79,7 +79,7 @@ def run_float(network: Network, drive: Drive, record: Record) -> Recording:
     for step in range(drive.steps):
         fired = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            fired[name] = state.step(sending.arriving(step, name))
+            fired[name] = state.step(sending.arriving(step, name) + drive.currents.at(step, name))
             traces.keep(step, name, fired[name], state.states)
         sending.send(step, fired)
     return traces.recording()

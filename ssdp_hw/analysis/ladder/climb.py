@@ -94,7 +94,7 @@ def loss_ladder(
     timed = rungs.in_chip_timing(network)
     rungs.check_match(timed, fixed)
     drive = make_drive(network, inputs)
-    classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]))
+    classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]), drive.steps)
     required_record(decode)
     length = drive.steps + network.latency if steps is None else steps
     climb = _Climb(network, fixed, inputs, classes, runner.name, decode, length)

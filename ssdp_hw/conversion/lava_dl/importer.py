@@ -7,8 +7,11 @@ What the numbers mean (lava-dl 0.6.0, ``lava/lib/dl/netx/hdf5.py`` and ``slayer/
 * A bias is in units of weights, of which one is 64 on the scale of v: a mantissa with exponent 6.
 * The ``delay`` of a layer is axonal: it belongs to the spikes that the layer sends on, not to those that
   it sends to itself.
-* An input layer with neurons takes real values x as a constant current ``weight * x + bias``:
-  :class:`ssdp_hw.DirectInput`.
+* An input layer with neurons takes real values x as a current ``weight * x + bias``: analog input, a constant one
+  as :class:`ssdp_hw.DirectInput`.
+* SLAYER's first layer acts on the input of a step in that step, and its spikes come out a step later; here it acts a
+  step later and its spikes come out at once. Biases begin with the input in both: ``v_init`` takes back what a bias
+  adds in step 0.
 * A last layer without neurons only sums up what arrives: a readout that never leaks.
 """
 
@@ -123,7 +126,9 @@ class _Chain:
         size = math.prod(self.shape)
         gain = np.full(size, layer.integer("weight", 64))
         self._append(name, layer, diagonal(gain), layer.integer("bias", 0))
-        self.notes.append(f"'{name}' takes real values x as a constant current weight * x + bias: DirectInput")
+        self.notes.append(
+            f"'{name}' takes real values x as a current weight * x + bias: analog input, or DirectInput if constant"
+        )
 
     def _average(self, layer: Layer) -> None:
         self._begun(layer, None)
@@ -188,11 +193,6 @@ class _Chain:
             delay = delay[weight.synapse_indices()[1]]
         self.populations.append(_population(name, layer, math.prod(self.shape), bias))
         self.projections.append(FixedProjection(pre=self.source, post=name, weight=weight.given, delay=delay))
-        if np.any(bias) and self.source == INPUT and layer.kind != "input":
-            self.notes.append(
-                "the first weights take a step here, so that biases act once before the input does; in SLAYER they "
-                "begin together"
-            )
         self.source = name
 
 
@@ -200,7 +200,8 @@ def _population(name: str, layer: Layer, size: int, bias: int | Int) -> FixedPop
     neuron = layer.neuron
     values: dict[str, Any] = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
     if neuron is None:
-        return FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False, **values)
+        v_init = _before_first_bias(values, size, 0, layer.title)
+        return FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False, v_init=v_init, **values)
     for unsupported, only in _ONLY.items():
         if neuron.integer(unsupported, only) != only:
             raise UnsupportedError(
@@ -212,7 +213,29 @@ def _population(name: str, layer: Layer, size: int, bias: int | Int) -> FixedPop
         raise UnsupportedError(
             f"{neuron.title}: iDecay, vDecay = {decay}; expected 1 .. {chip.decay_max + 1} and 0 .. {chip.decay_max}"
         )
-    return FixedPopulation(name=name, size=size, du=decay[0] - 1, dv=decay[1], vth=neuron.integer("vThMant"), **values)
+    v_init = _before_first_bias(values, size, decay[1], layer.title)
+    return FixedPopulation(
+        name=name, size=size, du=decay[0] - 1, dv=decay[1], vth=neuron.integer("vThMant"), v_init=v_init, **values
+    )
+
+
+def _before_first_bias(values: dict[str, Any], size: int, dv: int, title: str) -> Int:
+    """The voltage that is 0 after step 0, shape (n,): its decayed value and the bias cancel.
+
+    Raises:
+        UnsupportedError: the state cannot hold it.
+    """
+    chip = load_chip("loihi")
+    bias = np.broadcast_to(np.asarray(values["bias_mant"], np.int64) << values["bias_exp"], (size,))
+    kept = (1 << chip.decay_bits) - dv - chip.voltage_decay_offset
+    # The smallest magnitude whose decayed one, rounded toward zero, is that of the bias.
+    magnitude = -((-np.abs(bias) << chip.decay_bits) // kept)
+    if np.any(magnitude > chip.state_max):
+        raise UnsupportedError(
+            f"{title}: a bias of {int(np.abs(bias).max())} with vDecay = {dv} would act a step before the input, and "
+            "no initial voltage can take it back"
+        )
+    return np.asarray(-np.sign(bias) * magnitude, np.int64)
 
 
 def _matrix(layer: Layer, name: str, post: int, pre: int) -> Int:

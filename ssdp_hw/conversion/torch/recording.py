@@ -30,15 +30,22 @@ class Recorded:
         runner: how the module is run.
         run: the run.
         folded: what every step of it does.
-        inputs: the tensors that it took, shape (time, batch, *shape).
+        taken: the tensors that it took.
+        inputs: the same in every step, shape (time, batch, *shape).
         lags: steps that each input and population of the network of :func:`ssdp_hw.from_torch` is behind.
     """
 
     runner: Runner
     run: Run
     folded: dict[str, FoldedPopulation]
+    taken: tuple[Any, ...]
     inputs: tuple[Any, ...]
     lags: dict[str, int]
+
+    @property
+    def steps(self) -> int:
+        """How many steps the module ran."""
+        return len(next(iter(self.run.chains.values())).calls)
 
     def layers(self) -> Layers:
         """Spikes and voltages after the reset of each layer, shape (time, batch, n); a readout has no spikes."""
@@ -46,14 +53,13 @@ class Recorded:
 
     def exact_layers(self) -> Layers:
         """The same of a run in float64; empty if the module cannot be run so."""
-        exact = with_float64(self.runner, self.inputs)
-        return {} if exact is None else _layers(exact.run(tuple(x.double() for x in self.inputs)))
+        exact = with_float64(self.runner, self.taken)
+        return {} if exact is None else _layers(exact.run(tuple(x.double() for x in self.taken)))
 
     def check(self, network: Network, lag: Mapping[str, int], names: Mapping[str, str]) -> StepCheck:
         """Every step of the run against that of a float network."""
-        steps = len(next(iter(self.run.chains.values())).calls)
         sent = {
-            own: x.double().numpy().reshape(*x.shape[:2], -1)[:steps]
+            own: x.double().numpy().reshape(*x.shape[:2], -1)[: self.steps]
             for own, x in zip(self.runner.names, self.inputs, strict=True)
         }
         own_names = dict(zip(self.runner.names, network.input_names, strict=True))
@@ -87,13 +93,17 @@ def record(module: Any, samples: Any, dt: float | None) -> Recorded:
     arrays = tuple(samples.values()) if isinstance(samples, Mapping) else (samples,)
     inputs = tuple(torch.as_tensor(np.asarray(x)).to(dtype) for x in arrays)
     runner = _runner(module, inputs, _dt(module) if dt is None else dt)
-    run = runner.run(inputs)
+    static = runner.style.kind == "static"
+    taken = tuple(x[0] for x in inputs) if static else inputs
+    run = runner.run(taken)
     model = folded(run.chains)
     steps = len(next(iter(run.chains.values())).calls)
+    if static and len(inputs[0]) != steps:
+        inputs = tuple(x[:1].expand(steps, *x.shape[1:]) for x in inputs)
     if steps != len(inputs[0]):
         raise ParameterError(f"the module runs {steps} steps on samples of {len(inputs[0])}; give as many as it runs")
     sizes = {name: int(np.prod(x.shape[2:])) for name, x in zip(runner.names, inputs, strict=True)}
-    return Recorded(runner, run, model, inputs, lags_of(model, sizes))
+    return Recorded(runner, run, model, taken, inputs, lags_of(model, sizes))
 
 
 def _runner(module: Any, inputs: tuple[Any, ...], dt: float) -> Runner:
@@ -106,10 +116,10 @@ def _runner(module: Any, inputs: tuple[Any, ...], dt: float) -> Runner:
     except UnsupportedError:
         pass
     runner = Runner(module, first, dt, DEFAULT_MAX_SYNAPSES)
-    if runner.style.kind != "step":
+    if runner.style.kind != "step" and any(bool((x != x[:1]).any()) for x in inputs):
         raise UnsupportedError(
-            f"{type(module).__name__} takes one input for all steps of a loop of its own, which spikes over time are "
-            "not; from_torch has held the network to the module"
+            f"{type(module).__name__} takes one input for all steps of a loop of its own, and the samples change in "
+            "time; give that input as ssdp_hw.DirectInput, or the same values in every step"
         )
     return runner
 

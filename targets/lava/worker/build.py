@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .learning_rule import learning_rule
+from .processes.analog_source import AnalogSource
 from .processes.connection import Connection
 from .processes.neurons import Neurons
 from .processes.plastic_connection import PlasticConnection
 from .processes.spike_source import SpikeSource
 
 PROCESSES = {
-    c.__name__: c for c in (LIF, Dense, DelayDense, LearningDense, SpikeSource, Neurons, Connection, PlasticConnection)
+    c.__name__: c
+    for c in (LIF, Dense, DelayDense, LearningDense, SpikeSource, AnalogSource, Neurons, Connection, PlasticConnection)
 }
 
 

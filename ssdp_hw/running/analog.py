@@ -1,0 +1,170 @@
+"""Analog input: real values in every step, which act through the projections of an input as spikes do.
+
+The values of step t act in step t + 1 + delay, each like that many spikes at once: the synaptic input of a population
+is the product of its weights and these values. The host multiplies, once for all targets. In a fixed network the sum
+of every step is rounded to a whole unit of synaptic input (a sum of ``weight * 2**weight_exp``), so that every target
+adds the same integers to what spikes bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import check_memory
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
+from ssdp_hw.network.fixed_parts import activation_bound
+from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.formats import round_to_int
+from ssdp_hw.network.graph import BaseProjection
+
+Real = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Analog:
+    """Values of shape (time, batch, channels) that are analog input even where all of them are 0 or 1."""
+
+    values: Real
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Values of one input.
+
+    Attributes:
+        frames: shape (frame, batch, channels).
+        of_step: for every step the number of its frame, shape (time,).
+        before: values of the steps before the first, shape (time, batch, channels): those of the piece before.
+    """
+
+    frames: Real
+    of_step: NDArray[np.int64]
+    before: Real
+
+    def last(self, count: int) -> Real:
+        """The values of the last ``count`` steps, fewer where there are fewer."""
+        whole = np.concatenate([self.before, self.frames[self.of_step[-count:]]]) if count else self.before[:0]
+        return whole[-count:] if count else whole
+
+
+@dataclass(frozen=True, eq=False)
+class Currents:
+    """Synaptic input that analog input brings, beside that of spikes.
+
+    Attributes:
+        frames: by population, shape (frame, batch, n); int64 in a fixed network. Others receive none.
+        of_step: for every step the number of its frame, shape (time,).
+        rounding: by population the largest difference that rounding to integers made, in units of synaptic input.
+    """
+
+    frames: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    of_step: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    rounding: Mapping[str, float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.frames)
+
+    def at(self, step: int, population: str) -> Any:
+        """The input of a population in a step, shape (batch, n); 0 if it receives none."""
+        return self.frames[population][self.of_step[step]] if population in self.frames else 0
+
+    def select(self, start: int, stop: int) -> Currents:
+        """Those of the samples ``start .. stop - 1`` alone."""
+        return Currents({k: f[:, start:stop] for k, f in self.frames.items()}, self.of_step, self.rounding)
+
+    def by_time(self, population: str) -> NDArray[Any]:
+        """The input of a population in every step, shape (time, batch, n)."""
+        return self.frames[population][self.of_step]
+
+
+def currents_of(
+    network: Network | FixedNetwork, values: Mapping[str, Values], steps: int, batch: int, max_bytes: int
+) -> Currents:
+    """What the values of inputs bring to populations in a run of that many steps.
+
+    Raises:
+        ParameterError: more than a register holds, or than fits ``max_bytes``.
+        UnsupportedError: a convolution of too many synapses.
+    """
+    reached = [p for p in network.projections if p.pre in values]
+    parts = [(p, int(d)) for p in reached for d in np.unique(p.synapse_delays)]
+    numbers: dict[tuple[int, ...], int] = {}
+    of_step = np.zeros(steps, np.int64)
+    for step in range(steps):
+        key = tuple(_frame(values[p.pre], step - 1 - delay) for p, delay in parts)
+        of_step[step] = numbers.setdefault(key, len(numbers))
+    names = list(dict.fromkeys(p.post for p in reached))
+    cells = sum(network.size_of(name) for name in names) * batch * len(numbers)
+    check_memory(8 * cells, max_bytes, f"the currents of {steps} steps of analog input")
+    sums: dict[str, Real] = {name: np.zeros((len(numbers), batch, network.size_of(name))) for name in names}
+    for position, (p, delay) in enumerate(parts):
+        weights, made = _weights(p, delay), dict[int, Real]()
+        for key, number in numbers.items():
+            frame = key[position]
+            if frame == _NOTHING:
+                continue
+            if frame not in made:
+                source = values[p.pre]
+                x = source.frames[frame] if frame >= 0 else source.before[frame]
+                made[frame] = np.asarray(weights @ x.T, np.float64).T
+            sums[p.post][number] += made[frame]
+    if isinstance(network, Network):
+        return Currents(sums, of_step)
+    rounded: dict[str, NDArray[np.int64]] = {}
+    lost: dict[str, float] = {}
+    for name, exact in sums.items():
+        _check_register(network, name, exact, values)
+        rounded[name] = round_to_int(exact)
+        lost[name] = float(np.max(np.abs(rounded[name] - exact), initial=0.0))
+    return Currents(rounded, of_step, lost)
+
+
+# Stands for the number of a frame where nothing arrives; those of the steps before are -1, -2, ...
+_NOTHING = -(1 << 40)
+
+
+def _frame(source: Values, step: int) -> int:
+    if 0 <= step < len(source.of_step):
+        return int(source.of_step[step])
+    return step if -len(source.before) <= step < 0 else _NOTHING
+
+
+def _weights(p: BaseProjection, delay: int) -> sp.csr_array:
+    """What the synapses of that delay multiply values by, (post, pre).
+
+    A sparse product adds in one order, whatever samples lie side by side; that of dense matrices would not.
+    """
+    mine = p.synapse_delays == delay
+    rows, cols = (index[mine] for index in p.synapse_indices)
+    gain = 2.0**p.weight_exp if isinstance(p, FixedProjection) else 1.0
+    return sp.csr_array((p.synapse_weights[mine] * gain, (rows, cols)), shape=p.shape)
+
+
+def _check_register(network: FixedNetwork, name: str, current: Real, values: Collection[str]) -> None:
+    """Raise if analog input and all spikes at once could leave the register of one step.
+
+    The limits are those of :func:`ssdp_hw.network.design_rules.activation_register`.
+
+    Raises:
+        ParameterError: they could.
+    """
+    chip, p = network.limits, network.population(name)
+    unit, turn = float(1 << chip.activation_shift), 2.0**chip.state_bits
+    lasting = (p.du + chip.current_decay_offset) / 2.0**chip.decay_bits
+    growth = (2.0 ** (chip.activation_bits - 1) - 1 - turn - (chip.bias_mant_max << chip.bias_exp_max)) * lasting
+    spikes = activation_bound(p.size, [q for q in network.incoming(name) if q.pre not in values])
+    room = np.maximum(turn, growth) / unit - spikes
+    largest = np.abs(current).reshape(-1, p.size).max(axis=0, initial=0.0)
+    if np.any(largest > room):
+        neuron = int(np.argmax(largest - room))
+        raise ParameterError(
+            f"population '{name}', neuron {neuron}: analog input asks for a synaptic input of {largest[neuron]:.0f} in "
+            f"one step, and chip '{chip.name}' has room for {room[neuron]:.0f}; scale the input down"
+        )
