@@ -66,23 +66,31 @@ def check_exact(part: object, known: Collection[type[Any]], owner: str, instead:
 
 
 def without_gradient(value: Any) -> Any:
-    """A torch tensor as an array, whatever its device, type or gradient; any other value as it is.
+    """A torch tensor as an array, whatever its device, type, layout or gradient; any other value as it is.
 
-    Types that NumPy does not have, such as bfloat16, become float32, which holds their values exactly.
+    Tensors within lists, tuples and dicts are replaced as well. Types that NumPy does not have, such as bfloat16,
+    become float32, which holds their values exactly.
     """
+    if isinstance(value, dict):
+        plain = {key: without_gradient(item) for key, item in value.items()}
+        return value if all(plain[key] is item for key, item in value.items()) else plain
+    if type(value) in (list, tuple):
+        # Only the first levels of a list of numbers are looked at, since it may be long.
+        if not value or isinstance(value[0], int | float | str):
+            return value
+        items = [without_gradient(item) for item in value]
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
     if not (hasattr(value, "detach") and hasattr(value, "numpy")):
-        if isinstance(value, list | tuple) and any(hasattr(item, "detach") for item in value):
-            return type(value)(without_gradient(item) for item in value) if type(value) in (list, tuple) else value
         return value
-    plain = value.detach().cpu()
-    if getattr(plain, "is_sparse", False) or "sparse" in str(getattr(plain, "layout", "")):
-        plain = plain.to_dense()
-    if getattr(plain, "is_quantized", False):
-        plain = plain.dequantize()
+    tensor = value.detach().cpu()
+    if getattr(tensor, "is_quantized", False):
+        tensor = tensor.dequantize()
+    if "strided" not in str(getattr(tensor, "layout", "strided")):
+        tensor = tensor.to_dense()
     try:
-        return plain.resolve_conj().resolve_neg().numpy()
+        return tensor.resolve_conj().resolve_neg().numpy()
     except TypeError:
-        return plain.float().numpy()
+        return tensor.float().numpy()
 
 
 def as_array(value: Any, owner: str) -> NDArray[Any]:

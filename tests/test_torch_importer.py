@@ -268,7 +268,18 @@ REFUSED = {
     "max": (lambda: nn.Sequential(nn.MaxPool1d(2), leaky()), "MaxPool1d"),
     "alpha": (lambda: nn.Sequential(nn.Linear(12, 3), snn.Alpha(alpha=0.9, beta=0.8)), "Alpha"),
     "late zero": (lambda: nn.Sequential(snn.Synaptic(alpha=0.9, beta=0.8, reset_mechanism="zero")), "reset_delay=True"),
-    "no reset": (lambda: nn.Sequential(leaky(reset_mechanism="none")), "reset_mechanism 'none'"),
+    "no reset within": (
+        lambda: nn.Sequential(leaky(reset_mechanism="none"), nn.Linear(12, 3), leaky()),
+        "never resets or has an infinite threshold",
+    ),
+    "no reset of a recurrent layer": (
+        lambda: nn.Sequential(snn.RLeaky(beta=0.9, all_to_all=False, reset_mechanism="none")),
+        "without a reset",
+    ),
+    "an infinite threshold in some neurons": (
+        lambda: nn.Sequential(leaky(threshold=torch.tensor([1.0] * 11 + [float("inf")]))),
+        "make two layers",
+    ),
     "inhibition": (lambda: nn.Sequential(leaky(inhibition=True)), "inhibition"),
     "graded": (lambda: nn.Sequential(leaky(graded_spikes_factor=2.0)), "graded_spikes_factor"),
     "nan": (lambda: nn.Sequential(leaky(float("nan"))), "not finite"),

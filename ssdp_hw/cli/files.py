@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.errors import FileFormatError, ParameterError
+from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
@@ -81,14 +81,34 @@ def read_spikes(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
 
     Raises:
         FileFormatError: neither is there.
+        ShapeError: the file has labels as well, and not one a sample.
     """
     arrays = read_arrays(path)
+    named = {name.removeprefix("spikes."): a for name, a in arrays.items() if name.startswith("spikes.")}
+    for array in (arrays["spikes"],) if "spikes" in arrays else named.values():
+        if "labels" in arrays and array.ndim == 3:
+            _check_labels(path, array.shape, arrays["labels"].shape)
     if "spikes" in arrays:
         return arrays["spikes"]
-    named = {name.removeprefix("spikes."): a for name, a in arrays.items() if name.startswith("spikes.")}
     if not named:
         raise FileFormatError(f"{path}: holds {sorted(arrays)}; expected an array 'spikes' (time, batch, channels)")
     return named
+
+
+def _check_labels(path: Path, spikes: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    """Raise if labels beside spikes tell that the samples lie on another axis, also where no label is used.
+
+    Raises:
+        ShapeError: they do not fit the axis of the samples.
+    """
+    steps, batch, _ = spikes
+    if labels == (batch,):
+        return
+    advice = "; its samples seem to be the first axis: swap the first two, spikes.swapaxes(0, 1)"
+    raise ShapeError(
+        f"{path}: labels of shape {labels} beside spikes of shape {spikes}, which are read as (time, batch, channels), "
+        f"{batch} samples of {steps} steps{advice if labels == (steps,) else '; one label a sample is expected'}"
+    )
 
 
 def read_labels(spikes: Path, labels: Path | None) -> NDArray[Any]:

@@ -19,6 +19,11 @@ Discretization = Annotated[str | None, typer.Option(help="euler or exponential [
 UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_first [NIR: current_first]")]
 PresetName = Annotated[str | None, typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...")]
 
+TauUnitName = Annotated[
+    str | None, typer.Option("--tau-unit", help="seconds, steps or seconds_times_dt (Norse's export) [seconds]")
+]
+TimingName = Annotated[str | None, typer.Option("--timing", help="projections, same_step or layer_steps [projections]")]
+
 _OPTIONS = {
     "dt": Dt,
     "reset": ResetRule,
@@ -26,6 +31,8 @@ _OPTIONS = {
     "discretization": Discretization,
     "update_order": UpdateOrder,
     "preset": PresetName,
+    "tau_unit": TauUnitName,
+    "timing": TimingName,
 }
 NirOptions = dict[str, Any]
 # The name that --decode had in 0.1.0.

@@ -44,7 +44,9 @@ def step_decay(tau: Real, dt: float, method: Discretization, owner: str, name: s
     if np.any(tau < dt):
         raise ParameterError(
             f"{owner}dt = {dt:g} s is larger than {name} = {float(tau.min()):g} s, and the Euler "
-            "decay 1 - dt/tau would be negative; use a smaller dt or discretization='exponential'"
+            "decay 1 - dt/tau would be negative; give the dt and the discretization of the network's source (from_nir: "
+            "preset=...), or the unit of its time constants (tau_unit='steps', or 'seconds_times_dt' as Norse exports "
+            "them)"
         )
     return np.asarray(1.0 - dt / tau)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,12 +32,15 @@ class Peaks:
         v, u: largest |V| before the reset, and largest |U|.
         bias: largest |bias|, with what a direct input adds to it.
         bound: how the values were found: ``calibration`` or ``closed form``.
+        reached: largest V that is seen, or in closed form possible, if nothing fires: without an assumption that the
+            threshold is reached.
     """
 
     v: float
     u: float
     bias: float
     bound: str
+    reached: float = math.inf
 
 
 def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
@@ -66,8 +70,10 @@ def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
         once = np.maximum(p.threshold, p.v_init) + step_up
         returns = (p.reset is Reset.ZERO) | (step_up <= p.threshold)
         v_up = np.where(returns, once, np.maximum(once, v_up))
-    v = np.maximum(v_up, np.maximum(steps * step_down, -p.v_init))
-    return Peaks(_largest(v), _largest(u), _largest(p.bias), "closed form")
+    below = np.maximum(steps * step_down, -p.v_init)
+    v = np.maximum(v_up, below)
+    free = np.maximum(np.maximum(steps * step_up, p.v_init), below)
+    return Peaks(_largest(v), _largest(u), _largest(p.bias), "closed form", _largest(free))
 
 
 def calibrated_peaks(
@@ -94,10 +100,13 @@ def calibrated_peaks(
         u = _largest_each(result.u[name] * c.gain_v - constant)
         # The run records v after the reset. Before the reset v was higher by at most the u and bias of one step.
         v = _largest_each(result.v[name] - neuron.parameter("v_reset"))
+        reached = v
         if p.threshold is not None:
             v = np.maximum(v, p.threshold)
         f = 1.0 if factors is None else factors[name]
-        peaks[name] = Peaks(_largest(f * (v + u + bias)), _largest(f * u), _largest(f * bias), "calibration")
+        peaks[name] = Peaks(
+            _largest(f * (v + u + bias)), _largest(f * u), _largest(f * bias), "calibration", _largest(f * reached)
+        )
     return peaks
 
 

@@ -19,6 +19,7 @@ from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.channels import channel_factors, in_own_units
 from ssdp_hw.quantization.exponent import unused_bits
+from ssdp_hw.quantization.far_thresholds import about_far_threshold, far_threshold, without_far_threshold
 from ssdp_hw.quantization.measure import population_report, projection_report
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
@@ -99,6 +100,13 @@ def quantize(
         peaks, factor = {name: closed_form_peaks(p, limits) for name, p in normal.items()}, _ROUNDING_ROOM
     else:
         peaks = calibrated_peaks(lowered, calibration, factors)
+    driving = {q.pre for q in lowered.projections if q.pre != q.post}
+    for name, p in normal.items():
+        if far_threshold(p, peaks[name]):
+            outside = name not in driving
+            notes.append(about_far_threshold(p, peaks[name], bounds_scale=not outside))
+            if outside:
+                normal[name], peaks[name] = without_far_threshold(p, peaks[name], factor)
     scales = {name: choose_scale(p, peaks[name], limits, formats, options, factor) for name, p in normal.items()}
     incoming = {q.name: (q, scales[p.name]) for p in normal.values() for q in p.incoming}
     if any(network.uses_old_current(name) for name in network.population_names):

@@ -30,6 +30,7 @@ class TauUnit(Choice):
 
     SECONDS = "seconds"  # as NIR says
     STEPS = "steps"
+    SECONDS_TIMES_DT = "seconds_times_dt"  # as Norse's own export writes them
 
 
 # Time constants by NIR type; and for each gain the time constant that NIR's equation divides it by.
@@ -54,6 +55,8 @@ class Preset:
         whole_input: node types whose input it adds as it is, without r, w_in and dt/tau.
         decayed_current: whether, in these, an input decays already in the step in which it joins the current.
         ignored: parameters by node type that it replaces by these values.
+        export_times_dt: whether its own export multiplies time constants by dt, and writes as CubaLIF a neuron
+            that adds its input to the current as it is.
         late_subtraction: node types whose threshold is subtracted in the step after the spike, after the leak.
         remarks: what of the framework is not reproduced, one sentence each.
     """
@@ -70,6 +73,7 @@ class Preset:
     whole_input: tuple[str, ...] = ()
     decayed_current: bool = False
     ignored: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    export_times_dt: bool = False
     late_subtraction: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -97,10 +101,8 @@ PRESETS: dict[str, Preset] = {
         Reset.ZERO,
         whole_input=("IF",),
         ignored={**_NO_RESET_VALUE, "LIF": {"v_reset": 0.0, "r": 1.0}},
-        remarks=(
-            "Norse's own export writes time constants multiplied by dt; divide those of such a file by dt first",
-            "Norse adds the v_leak of CubaLIF to the synaptic current too; here it acts on the voltage alone",
-        ),
+        export_times_dt=True,
+        remarks=("Norse adds the v_leak of CubaLIF to the synaptic current too; here it acts on the voltage alone",),
     ),
     "sinabs": Preset(
         "Sinabs 3.1.3",
@@ -173,24 +175,46 @@ def find_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def in_seconds(flat: FlatGraph, dt: float) -> FlatGraph:
-    """The graph converted to seconds: its time constants, and the gain r of I and IF, count steps of dt seconds."""
-    return FlatGraph({name: _in_seconds(node, dt) for name, node in flat.nodes.items()}, flat.edges, flat.repairs)
+def multiplied_by_dt(flat: FlatGraph, dt: float) -> bool:
+    """Whether the time constants of a graph from Norse must have been multiplied by dt, as its export does.
+
+    Norse takes Euler steps, so none of its time constants is shorter than a step; times dt, all below 1 s are.
+
+    Raises:
+        ParameterError: some are shorter than a step and some are not.
+    """
+    taus = [_numbers(node, tau) for node in flat.nodes.values() for tau in _TAUS.get(kind_of(node), ())]
+    short = [bool(np.any(tau < dt)) for tau in taus]
+    if any(short) and not all(np.all(tau < dt) for tau in taus):
+        raise ParameterError(
+            f"some time constants are shorter than dt = {dt:g} s, which Norse has not, and some are longer: say what "
+            "they are with tau_unit='seconds', or 'seconds_times_dt' as Norse's own export multiplies them"
+        )
+    return any(short)
 
 
-def _in_seconds(node: nir.NIRNode, dt: float) -> nir.NIRNode:
-    kind = kind_of(node)
+def in_seconds(flat: FlatGraph, dt: float, unit: TauUnit) -> FlatGraph:
+    """The graph with its time constants, and with ``steps`` the gain r of I and IF, converted to seconds."""
+    nodes = {name: _in_seconds(node, dt, unit) for name, node in flat.nodes.items()}
+    return FlatGraph(nodes, flat.edges, flat.repairs)
+
+
+def _in_seconds(node: nir.NIRNode, dt: float, unit: TauUnit) -> nir.NIRNode:
+    kind, factor = kind_of(node), dt if unit is TauUnit.STEPS else 1.0 / dt
     if kind in ("I", "IF"):
-        return _changed(node, r=_numbers(node, "r") / dt)
-    return _changed(node, **{tau: _numbers(node, tau) * dt for tau in _TAUS.get(kind, ())})
+        return _changed(node, r=_numbers(node, "r") / dt) if unit is TauUnit.STEPS else node
+    return _changed(node, **{tau: _numbers(node, tau) * factor for tau in _TAUS.get(kind, ())})
 
 
-def as_framework(flat: FlatGraph, preset: Preset, semantics: Semantics, reset: Reset) -> FlatGraph:
+def as_framework(
+    flat: FlatGraph, preset: Preset, semantics: Semantics, reset: Reset, *, exported: bool = False
+) -> FlatGraph:
     """The graph whose NIR equations are what the framework computes; time constants in seconds.
 
     Args:
         flat: the graph, left as it is.
         preset: the framework.
+        exported: whether its own export wrote the graph, where that differs from what its import reads.
         semantics, reset: as the caller or the preset chose them.
 
     Raises:
@@ -209,6 +233,9 @@ def as_framework(flat: FlatGraph, preset: Preset, semantics: Semantics, reset: R
         )
         if kind in preset.whole_input:
             changed = _with_whole_input(changed, preset, semantics)
+        elif exported and kind == "CubaLIF":
+            with np.errstate(all="ignore"):
+                changed = _changed(changed, w_in=_numbers(changed, "tau_syn") / semantics.dt)
         nodes[name] = changed
         if kind in preset.late_subtraction and reset is Reset.SUBTRACT:
             late = _free(f"{name}.late_reset", nodes)

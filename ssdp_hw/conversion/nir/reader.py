@@ -17,11 +17,12 @@ from ssdp_hw.conversion.nir.files import read_graph, refuse_unsupported
 from ssdp_hw.conversion.nir.integers import check_nodes, fixed_from_metadata, rule_from_metadata
 from ssdp_hw.conversion.nir.metadata import GraphHeader, metadata_of, text_of
 from ssdp_hw.conversion.nir.nodes import NEURONS, is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
-from ssdp_hw.conversion.nir.presets import Preset, TauUnit, as_framework, find_preset, in_seconds
+from ssdp_hw.conversion.nir.presets import Preset, TauUnit, as_framework, find_preset, in_seconds, multiplied_by_dt
 from ssdp_hw.conversion.nir.shapes import find_shapes
 from ssdp_hw.conversion.nir.signals import Delay, Signal, Signals, add_constants, joined, signals_of
-from ssdp_hw.conversion.nir.subgraphs import flat_graph
+from ssdp_hw.conversion.nir.subgraphs import FlatGraph, flat_graph
 from ssdp_hw.conversion.nir.wiring import Wiring, wire
+from ssdp_hw.conversion.silent_readouts import with_silent_readouts
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
@@ -51,7 +52,7 @@ class _Choices:
     threshold: Comparison | None
     discretization: Discretization | None
     update_order: UpdateOrder | None
-    tau_unit: TauUnit
+    tau_unit: TauUnit | None
     timing: Timing
     max_synapses: int
 
@@ -123,7 +124,8 @@ def from_nir(
         threshold: spike condition, ``>`` (as NIR's equations say, the default) or ``>=``.
         discretization: ``euler`` (the default) or ``exponential``.
         update_order: for current-based neurons, ``current_first`` (the default) or ``voltage_first``.
-        tau_unit: what the graph's time constants count: ``seconds`` (as NIR says, the default) or ``steps``.
+        tau_unit: what the graph's time constants count: ``seconds`` (as NIR says, the default), ``steps``, or
+            ``seconds_times_dt`` (as Norse's own export writes them, which the preset ``norse`` recognises).
         timing: ``projections`` (every projection takes a step, the default), or that of a framework:
             ``same_step`` or ``layer_steps``; see :mod:`ssdp_hw.conversion.alignment`.
         max_synapses: limit of what unrolling and multiplying makes of the graph.
@@ -149,7 +151,7 @@ def from_nir(
         choice(Comparison, threshold, "threshold"),
         choice(Discretization, discretization, "discretization"),
         choice(UpdateOrder, update_order, "update_order"),
-        choice(TauUnit, tau_unit, "tau_unit") or TauUnit.SECONDS,
+        None if tau_unit is None else TauUnit(tau_unit),
         choice(Timing, timing, "timing") or Timing.PROJECTIONS,
         as_int(max_synapses, "max_synapses"),
     )
@@ -205,10 +207,12 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
         )
     semantics = _semantics(choices, header)
     flat = flat_graph(graph)
-    if choices.tau_unit is TauUnit.STEPS:
-        flat = in_seconds(flat, semantics.dt)
+    unit = _tau_unit(flat, choices, semantics)
+    if unit is not TauUnit.SECONDS:
+        flat = in_seconds(flat, semantics.dt, unit)
     if choices.preset is not None:
-        flat = as_framework(flat, choices.preset, semantics, choices.reset or Reset.ZERO)
+        exported = choices.preset.export_times_dt and unit is TauUnit.SECONDS_TIMES_DT
+        flat = as_framework(flat, choices.preset, semantics, choices.reset or Reset.ZERO, exported=exported)
     refuse_unsupported({name: kind_of(node) for name, node in flat.nodes.items()})
     wiring = wire(flat)
     find_shapes(wiring)
@@ -227,7 +231,7 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
     found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring)]
     if header is None:
         notes = [
-            *_assumed(network, choices),
+            *_assumed(network, choices, unit),
             *(f"output '{o}' is population '{p}'" for o, p in outputs.items()),
             *_remarks(wiring),
             *found,
@@ -235,7 +239,19 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
     else:
         notes = [*header.notes, *_overridden(choices, header), *found]
     network = replace(network, notes=list(dict.fromkeys(notes)))
-    return aligned(network, choices.timing)
+    return aligned(network if header is not None else with_silent_readouts(network), choices.timing)
+
+
+def _tau_unit(flat: FlatGraph, choices: _Choices, semantics: Semantics) -> TauUnit:
+    """What the time constants count: as the caller says, else as the preset's framework has them."""
+    if choices.tau_unit is not None:
+        return choices.tau_unit
+    preset = choices.preset
+    if preset is None:
+        return TauUnit.SECONDS
+    if preset.export_times_dt and multiplied_by_dt(flat, semantics.dt):
+        return TauUnit.SECONDS_TIMES_DT
+    return preset.tau_unit
 
 
 def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
@@ -343,7 +359,7 @@ def _behind(wiring: Wiring, output: str) -> str:
     return name
 
 
-def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
+def _assumed(network: Network, choices: _Choices, unit: TauUnit) -> Iterator[str]:
     """Notes on what NIR does not define and the arguments or defaults of from_nir decided."""
     s = network.semantics
     yield (
@@ -353,22 +369,44 @@ def _assumed(network: Network, choices: _Choices) -> Iterator[str]:
     yield (
         f"NIR leaves open and the caller chose: dt = {s.dt:g} s, reset '{choices.reset or Reset.ZERO}', threshold "
         f"'{choices.threshold or Comparison.ABOVE}', discretization '{s.discretization}', update order "
-        f"'{s.update_order}', time constants in {choices.tau_unit}"
+        f"'{s.update_order}', time constants in {unit}"
     )
     preset = choices.preset
     if preset is not None:
         how = "held to the framework itself" if preset.evidence == "run" else "read from its source, not run"
         yield f"what the caller left open is as in {preset.framework} ({how})"
         yield from preset.remarks
-    elif choices.tau_unit is TauUnit.SECONDS:
+        if preset.export_times_dt:
+            yield from _multiplied(network, preset, unit, choices)
+    elif unit is TauUnit.SECONDS:
         yield from _in_odd_units(network)
+
+
+def _multiplied(network: Network, preset: Preset, unit: TauUnit, choices: _Choices) -> Iterator[str]:
+    """A note where the framework's own export multiplied time constants by dt, or may have done so."""
+    dt = network.semantics.dt
+    if unit is TauUnit.SECONDS_TIMES_DT:
+        yield (
+            f"the time constants are those of {preset.framework}'s own export, which multiplies them by dt: they were "
+            f"divided by dt = {dt:g} s, and the input of CubaLIF is added to its current as it is, as in the LIFCell "
+            "that the export writes so"
+        )
+    elif choices.tau_unit is None and (taus := _taus(network)) and max(float(t.max()) for t in taus) < preset.dt:
+        yield (
+            f"all time constants are shorter than {preset.framework}'s dt = {preset.dt:g} s: if its own export wrote "
+            "the graph, they were multiplied by dt; then leave dt out"
+        )
+
+
+def _taus(network: Network) -> list[Any]:
+    return [
+        p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
+    ]
 
 
 def _in_odd_units(network: Network) -> Iterator[str]:
     """A note if all time constants are so long that the file probably counts steps, not seconds."""
-    taus = [
-        p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
-    ]
+    taus = _taus(network)
     if taus and min(float(t.min()) for t in taus) >= _ODD_TAU:
         yield (
             f"all time constants are {_ODD_TAU:g} s and longer, which neurons rarely have: if the file counts steps, "

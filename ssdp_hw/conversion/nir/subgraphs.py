@@ -7,12 +7,13 @@ nested graph. Such an edge is replaced likewise if the file has exactly one Inpu
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import nir
 
-from ssdp_hw.checks import check_name
+from ssdp_hw.checks import check_name, without_gradient
 from ssdp_hw.conversion.nir.nodes import Port, kind_of
 from ssdp_hw.errors import ParameterError, UnsupportedError
 
@@ -30,7 +31,7 @@ class FlatGraph:
 
 
 def flat_graph(graph: nir.NIRGraph) -> FlatGraph:
-    """The graph without nested graphs.
+    """The graph without nested graphs; torch tensors in its nodes become arrays.
 
     Raises:
         ParameterError: an edge that names no node, or names that are no text or occur twice.
@@ -49,6 +50,7 @@ def _collect(graph: nir.NIRGraph, prefix: str, outer: tuple[int, ...], flat: Fla
     ports = {name for ends in renamed.values() for name in ends}
     for name, node in graph.nodes.items():
         full = prefix + check_name(name, "node")
+        node = _with_arrays(node)
         if full in flat.nodes:
             raise ParameterError(f"two nodes are named '{full}'; a name must be unique, nested graphs included")
         if len(flat.nodes) >= MAX_NODES:
@@ -67,6 +69,18 @@ def _collect(graph: nir.NIRGraph, prefix: str, outer: tuple[int, ...], flat: Fla
             f"edges name a node '{prefix}{name}' that is not there; they are led to '{prefix}{start}' and from "
             f"'{prefix}{stop}', the Input and Output of a nested graph whose nodes were renamed"
         )
+
+
+def _with_arrays(node: nir.NIRNode) -> nir.NIRNode:
+    """A node whose values are arrays, a copy if some were torch tensors (as Norse's and Sinabs' exports have them)."""
+    if not hasattr(node, "__dict__") or isinstance(node, nir.NIRGraph):
+        return node
+    values = {key: without_gradient(value) for key, value in vars(node).items()}
+    if all(value is vars(node)[key] for key, value in values.items()):
+        return node
+    found = copy.copy(node)
+    vars(found).update(values)  # the node's own checks do not run again
+    return found
 
 
 def _edge(edge: Sequence[str]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of, is_neuron, known_or_refused, neurons_of
 from ssdp_hw.conversion.torch.tape import Tape
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Voltage
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import DenseWeight
 
 Real = NDArray[np.float64]
@@ -109,6 +109,11 @@ class Chains:
             if np.any(rows != rows[:1]):
                 raise UnsupportedError(f"{where}: layer '{name}' is driven by constants that differ between samples")
             return Affine(shape, {}, rows[0], np.abs(rows[0]), where=where)
+        if isinstance(value, Voltage) and value.field in _SPIKES:
+            raise UnsupportedError(
+                f"{where}: layer '{name}' is driven by the spikes of '{value.population}', which never resets or has "
+                "an infinite threshold; only a last layer may be such a membrane readout"
+            )
         if isinstance(value, Voltage) and value.field in _VOLTAGE:
             raise UnsupportedError(
                 f"{where}: layer '{name}' is driven by the voltage of '{value.population}', and only spikes pass "
@@ -137,8 +142,15 @@ class Chains:
         def rows(tensor: Any) -> Real:
             return np.broadcast_to(array(tensor, name), (batch, *chain.neurons.shape)).reshape(batch, size).copy()
 
-        states = {key: rows(t) for key, t in left.items()}
-        fired = np.zeros((batch, size)) if spikes is None else rows(spikes)
+        try:
+            states = {key: rows(t) for key, t in left.items()}
+        except ParameterError:
+            raise UnsupportedError(
+                f"{where}: layer '{name}' has a state in step {step} that is not finite; with an infinite threshold "
+                "snnTorch's reset_mechanism 'subtract' makes 0 * inf of it: use reset_mechanism='none'"
+            ) from None
+        readout = not chain.neurons.neuron.spiking
+        fired = np.zeros((batch, size)) if spikes is None or readout else rows(spikes)
         if np.any((fired != 0) & (fired != 1)):
             raise UnsupportedError(
                 f"layer '{name}': {np.mean(fired > 1):.2%} of its neurons' steps have several spikes; a neuron here "
@@ -147,7 +159,9 @@ class Chains:
         chain.calls.append(Call(current, fired, states, where))
         for key, t in left.items():
             self.tape.note(t, Voltage(chain.name, step, key, where))
-        if spikes is not None:
+        if spikes is not None and readout:
+            self.tape.note(spikes, Voltage(chain.name, step, _SPIKES[0], where))
+        elif spikes is not None:
             self.tape.note(spikes, Affine.source(chain.name, step, chain.neurons.shape, spikes=True))
 
     def _chain(self, name: str, layer: Any, current: Affine, taken: Any, batch: int, where: str) -> Chain:

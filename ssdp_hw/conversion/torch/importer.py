@@ -10,6 +10,7 @@ import numpy as np
 from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing
 from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
+from ssdp_hw.conversion.silent_readouts import with_silent_readouts
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
 
@@ -80,7 +81,7 @@ def from_torch(
     if reading.runner.style.chained:
         how = "its layers run in order with their states"
     first = f"read from the torch module {type(module).__name__}, {how}"
-    return replace(network, notes=[first, *notes, *reading.notes, *network.notes])
+    return with_silent_readouts(replace(network, notes=[first, *notes, *reading.notes, *network.notes]))
 
 
 def _check_decays(network: Network, reading: Reading) -> None:

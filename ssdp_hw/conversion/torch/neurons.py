@@ -13,7 +13,7 @@ from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import Reset
-from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, Neuron
+from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, I, Neuron
 from ssdp_hw.network.weight import DenseWeight, Weight
 
 Real = NDArray[np.float64]
@@ -146,12 +146,19 @@ def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     if np.any(graded != 1):
         raise UnsupportedError(f"{owner}: graded_spikes_factor = {graded}; spikes are 0 or 1: scale the next layer")
     beta = _full(_decay(module.beta, f"{owner}: beta"), shape, f"{owner}: beta")
-    threshold = _full(array(module.threshold, f"{owner}: threshold"), shape, f"{owner}: threshold")
+    threshold = _full(_threshold(module.threshold, f"{owner}: threshold"), shape, f"{owner}: threshold")
     used = [module.beta, module.threshold, module.graded_spikes_factor]
     mechanism = str(module._reset_mechanism)
-    if mechanism not in ("zero", "subtract"):
-        raise UnsupportedError(f"{owner}: reset_mechanism '{mechanism}'; only zero and subtract")
-    reset, late, alpha = Reset(mechanism), bool(module.reset_delay), None
+    if mechanism not in ("zero", "subtract", "none"):
+        raise UnsupportedError(f"{owner}: reset_mechanism '{mechanism}'; only zero, subtract and, of a readout, none")
+    never = mechanism == "none" or bool(np.all(np.isinf(threshold)))
+    reset = Reset.ZERO if never else Reset(mechanism)
+    late, alpha = bool(module.reset_delay) and not never, None
+    if never and kind.startswith("R"):
+        raise UnsupportedError(
+            f"{owner}: reset_mechanism '{mechanism}' and threshold {threshold.max():g} of a layer whose spikes come "
+            "back to it: without a reset it cannot be expressed; only a last layer without recurrence is a readout"
+        )
     decays = {"decay_v": beta}
     if kind in ("Synaptic", "RSynaptic"):
         alpha = _full(_decay(module.alpha, f"{owner}: alpha"), shape, f"{owner}: alpha")
@@ -163,7 +170,14 @@ def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
             "which cannot be expressed; train with reset_delay=False"
         )
     # RSynaptic of snnTorch 1.0.0 ignores reset_delay=False.
-    found = Neurons(_leaky(beta, alpha, threshold, dt), reset, shape, decays=decays, tensors=used)
+    model = _integrating(beta, alpha, dt) if never else _leaky(beta, alpha, threshold, dt)
+    found = Neurons(model, reset, shape, decays=decays, tensors=used)
+    if never:
+        why = "never resets" if mechanism == "none" else "has an infinite threshold"
+        found.notes.append(
+            f"{owner} {why}: it is a membrane readout without spikes ({model.kind}), to be decoded by its voltage "
+            "(max_membrane)"
+        )
     missing = np.zeros_like(beta)
     if late and reset is Reset.SUBTRACT:
         # A subtraction at once, of which the leak takes a part; in snnTorch it comes after the leak.
@@ -176,7 +190,7 @@ def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
             f"{owner} subtracts its threshold a step late, and after the leak: what is missing by then comes from a "
             "projection to itself"
         )
-    found.double = not late
+    found.double = not late and not never
 
     def equivalents(states: Mapping[str, Real], spikes: Real) -> tuple[Real, Real]:
         v = states["mem"]
@@ -208,6 +222,36 @@ def _recurrent(name: str, owner: str, module: Any, shape: Shape, found: Neurons)
         return Feedback(DenseWeight(weight), 1, via, bias)
     made = ConvWeight(weight, shape, padding=inner.padding)
     return Feedback(made, 1, via, None if bias is None else np.repeat(bias, np.prod(shape[1:])))
+
+
+def _threshold(tensor: Any, owner: str) -> Real:
+    """A threshold; infinite ones, of neurons that cannot fire, hold for a whole layer.
+
+    Raises:
+        ParameterError: some are infinite and some not, or one is NaN.
+    """
+    values = np.asarray(tensor.detach().cpu().double().numpy() if hasattr(tensor, "detach") else tensor, np.float64)
+    if values.size and np.all(values == np.inf):
+        return values
+    if np.any(values == np.inf):
+        raise ParameterError(f"{owner} is infinite for some neurons and finite for others; make two layers of them")
+    return array(tensor, owner)
+
+
+def _integrating(beta: Real, alpha: Real | None, dt: float) -> Neuron:
+    """The model of ``u <- alpha u + S``, ``v <- beta v + u`` without spikes."""
+    n = len(beta)
+    if np.all(beta == 1) and alpha is None:
+        return I(size=n, r=1.0 / dt)
+    if np.any(beta == 1):
+        raise UnsupportedError("a voltage that does not decay (beta = 1) is expressed for whole layers of Leaky only")
+    gain = 1 / (1 - beta)
+    if alpha is None:
+        return LI(size=n, tau_mem=dt * gain, r=gain)
+    if np.any(alpha == 1):
+        raise UnsupportedError("a synaptic current that does not decay (alpha = 1) cannot be expressed")
+    w_in = 1 / (1 - alpha)
+    return CubaLI(size=n, tau_mem=dt * gain, tau_syn=dt * w_in, r=gain, w_in=w_in)
 
 
 def _leaky(beta: Real, alpha: Real | None, threshold: Real, dt: float) -> Neuron:

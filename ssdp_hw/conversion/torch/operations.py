@@ -111,6 +111,8 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
     if len(values) == 1 and name in PASSING:
         return values[0]
     sources = [populations_of(value) for value in values]
+    if all(isinstance(v, Readout) and v.of for v in values) and name in READING_OUT:
+        return Readout((), where, tuple(part for v in values if isinstance(v, Readout) for part in v.of))
     if None not in sources and name in READING_OUT:
         return Readout(tuple(dict.fromkeys(p for names in sources for p in names or ())), where)
     state = next(v for v in values if isinstance(v, Voltage | Readout))

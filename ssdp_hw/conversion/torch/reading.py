@@ -139,6 +139,11 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
         value = run.tape.value(tensor)
         if value is None:
             continue
+        if id(tensor) in run.readouts:
+            name = run.readouts[id(tensor)]
+            returned[name] = None
+            notes[_about_readout(name, value)] = None
+            continue
         names = populations_of(value)
         if names is None and isinstance(value, Affine):
             names = _summed(value)
@@ -160,6 +165,16 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
     drives = {source for name, p in found.items() for source, _ in p.terms if source != name}
     outputs = tuple(n for n in returned if n not in drives) or tuple(returned)
     return outputs, list(notes)
+
+
+def _about_readout(name: str, value: Any) -> str:
+    said = (
+        f"the module returns its last linear layer '{name}' without neurons: it is a membrane readout, whose voltage "
+        "is the layer's value in every step"
+    )
+    if isinstance(value, Readout) or (isinstance(value, Affine) and len({step for _, step in value.terms}) > 1):
+        said += "; the module adds or joins them over the steps"
+    return said
 
 
 def _summed(value: Affine) -> tuple[str, ...] | None:

@@ -15,6 +15,7 @@ from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
 from ssdp_hw.conversion.torch.neurons import framework_of, is_neuron
 from ssdp_hw.conversion.torch.operations import interpret
+from ssdp_hw.conversion.torch.readouts import add_readouts
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
@@ -47,11 +48,13 @@ class Run:
     Attributes:
         chains: the populations, with every step of them.
         returned: what the module returned, call by call.
+        readouts: by ``id`` of a returned tensor, the population that stands for a last linear layer.
         tape: the recording.
     """
 
     chains: dict[str, Chain]
     returned: list[Any]
+    readouts: dict[int, str]
     tape: Tape
 
 
@@ -99,7 +102,8 @@ class Runner:
             chains = Chains(tape, self.module, self.dt)
             with chains.watched():
                 returned = self._driven(tape, inputs)
-        return Run(chains.populations, returned, tape)
+            readouts = add_readouts(tape, chains.populations, returned, self.dt)
+        return Run(chains.populations, returned, readouts, tape)
 
     def _driven(self, tape: Tape, inputs: tuple[Any, ...]) -> list[Any]:
         kind, returned = self.style.kind, []

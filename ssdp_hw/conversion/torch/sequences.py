@@ -8,7 +8,7 @@ import torch
 
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.tape import tensors_in
-from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, populations_of, words
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, linear_parts, populations_of, words
 
 # What a module may do with spikes and voltages on the way out, and which drives no neuron.
 READING_OUT = words(
@@ -58,6 +58,9 @@ def joined_over_time(tape: Any, name: str, args: tuple[Any, ...], kwargs: dict[s
         if None not in values:
             return Sequence(tuple(values), 0, where)
         return Opaque("values of some steps are joined with constants", "join what the neurons give alone", where)
+    linear = all(isinstance(v, Affine) and v.terms and not v.spikes for v in values)
+    if name == "stack" and axis == 1 and linear and _in_turn(values):
+        return Sequence(tuple(values), 1, where)
     sources = [populations_of(v) for v in values]
     if None in sources or len(set(sources)) > 1:
         return None
@@ -120,7 +123,11 @@ def _each(
 
 def _out(tape: Any, name: str, args: Any, kwargs: Any, where: str) -> Value:
     """What is computed of all steps at once."""
-    values = [v for t in tensors_in((args, kwargs)) if (v := tape.value_before(t)) is not None]
+    tensors = [t for t in tensors_in((args, kwargs)) if tape.value_before(t) is not None]
+    values = [tape.value_before(t) for t in tensors]
+    linear = linear_parts(values, tensors)
+    if linear is not None and name in READING_OUT:
+        return Readout((), where, linear)
     sources = [populations_of(v) for v in values]
     if None not in sources and name in READING_OUT:
         return Readout(tuple(dict.fromkeys(n for names in sources for n in names or ())), where)

@@ -49,10 +49,17 @@ class Sequence:
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """A sum, mean or choice over the steps of what populations sent: nothing that a neuron can be driven by."""
+    """A sum, mean or choice over the steps of what populations sent: nothing that a neuron can be driven by.
+
+    Attributes:
+        populations: those that sent it.
+        where: source line of the operation that made it.
+        of: of a linear layer's values, all steps of them and their tensor.
+    """
 
     populations: tuple[str, ...]
     where: str = ""
+    of: tuple[tuple[Sequence, Any], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +82,24 @@ class Opaque:
 
 
 Value: TypeAlias = Affine | Voltage | Sequence | Readout | Opaque
+
+
+def linear_parts(values: list[Any], tensors: list[Any]) -> tuple[tuple[Sequence, Any], ...] | None:
+    """All steps of the linear layers that values are made of, with their tensors; None if anything else is among them.
+
+    Args:
+        values: one for each tensor.
+        tensors: those that depend on the input.
+    """
+    parts: list[tuple[Sequence, Any]] = []
+    for value, tensor in zip(values, tensors, strict=True):
+        if isinstance(value, Readout) and value.of and not value.populations:
+            parts += value.of
+        elif isinstance(value, Sequence) and all(isinstance(s, Affine) and not s.spikes for s in value.steps):
+            parts.append((value, tensor))
+        else:
+            return None
+    return tuple(parts) or None
 
 
 def populations_of(value: Any) -> tuple[str, ...] | None:

@@ -1,0 +1,133 @@
+"""What a module returns of its last linear layer: readout populations whose voltage is that layer's value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.conversion.torch.affine import Affine, same_matrix
+from ssdp_hw.conversion.torch.chains import Call, Chain
+from ssdp_hw.conversion.torch.neurons import Neurons, array
+from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.values import Readout, Sequence
+from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.neurons import LI
+
+Real = NDArray[np.float64]
+
+# Relative to the sum of absolute values: by how much a sum over steps in float32 may differ from that of its steps.
+_SUM = 1e-4
+
+
+def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Any], dt: float) -> dict[int, str]:
+    """Add a population for every value that a module returns behind its last neurons, one value a step.
+
+    Args:
+        tape: the recording.
+        populations: those of the run, which are added to.
+        returned: what the module returned, call by call.
+        dt: length of a step in seconds.
+
+    Returns:
+        The population by the ``id`` of the returned tensor.
+    """
+    found: dict[int, str] = {}
+    if not populations:
+        return found
+    steps = max(len(chain.calls) for chain in populations.values())
+    for tensors, values in _by_step(tape, populations, returned, steps):
+        last = values[-1][0]
+        weighted = any(weight.via for weight in last.terms.values())
+        if not weighted or not any(source in populations for source, _ in last.terms):
+            continue  # no layer of the module makes it of spikes
+        name, size = _name(last, populations), last.size
+        neuron = LI(size=size, tau_mem=dt, r=1.0)  # a step of dt keeps nothing of the voltage before
+        neurons = Neurons(neuron, Reset.ZERO, last.shape)
+        neurons.equivalents = lambda states, _: (np.zeros_like(states["mem"]), states["mem"])
+        calls = [Call(value, np.zeros(rows.shape), {"mem": rows}, value.where) for value, rows in values]
+        populations[name] = Chain(name, name, neurons, np.zeros(size), calls)
+        found |= dict.fromkeys(map(id, tensors), name)
+    return found
+
+
+def _by_step(
+    tape: Tape, populations: dict[str, Chain], returned: list[Any], steps: int
+) -> Iterator[tuple[list[Any], list[tuple[Affine, Real]]]]:
+    """For each returned value of a linear layer its tensors, and for every step what it is and its rows."""
+    if len(returned) == steps and steps > 1:
+        for tensors in zip(*(tuple(tensors_in(one)) for one in returned), strict=True):
+            made = [(v, _rows(t)) for t in tensors if isinstance(v := tape.value(t), Affine) and not v.spikes]
+            if len(made) == steps:
+                yield list(tensors), made
+        return
+    for tensor in (t for one in returned for t in tensors_in(one)):
+        value = tape.value(tensor)
+        parts = [(value, tensor)] if isinstance(value, Sequence) else []
+        if isinstance(value, Readout):
+            parts = list(value.of)
+        for sequence, whole in parts:
+            if len(sequence.steps) == steps and all(isinstance(v, Affine) and not v.spikes for v in sequence.steps):
+                rows = [_rows(whole.select(sequence.axis, k)) for k in range(steps)]
+                yield [tensor], list(zip(sequence.steps, rows, strict=True))
+        if isinstance(value, Affine) and not value.spikes:
+            each = _steps_of_sum(value, populations, steps)
+            if each:
+                _check_sum(each, tensor, value)
+                yield [tensor], each
+
+
+def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> list[tuple[Affine, Real]]:
+    """The steps of a sum over all of them in which each does the same to the spikes of its own step; else nothing."""
+    sources = {source for source, _ in value.terms}
+    if set(value.terms) != {(source, step) for source in sources for step in range(steps)} or steps < 2:
+        return []
+    if not sources <= set(populations):
+        return []
+    if any(not same_matrix(w.matrix, value.terms[source, 0].matrix) for (source, _), w in value.terms.items()):
+        return []
+    if all(value.terms[source, 0].matrix is None for source in sources) and not value.constant.any():
+        return []  # a sum of spikes as they are
+    found = []
+    for step in range(steps):
+        one = replace(
+            value,
+            terms={(source, step): value.terms[source, 0] for source in sources},
+            constant=value.constant / steps,
+            gross_constant=value.gross_constant / steps,
+        )
+        rows = one.constant[None, :]
+        for source in sources:
+            spikes, matrix = populations[source].calls[step].spikes, value.terms[source, 0].matrix
+            rows = rows + (spikes if matrix is None else _product(matrix, spikes))
+        found.append((one, rows))
+    return found
+
+
+def _product(matrix: Any, spikes: Real) -> Real:
+    from ssdp_hw.network.weight import as_weight
+
+    return np.asarray(as_weight(matrix).by_synapse().given @ spikes.T).T
+
+
+def _check_sum(each: list[tuple[Affine, Real]], tensor: Any, value: Affine) -> None:
+    rows, theirs = sum(rows for _, rows in each), _rows(tensor)
+    gross = sum(np.abs(rows) for _, rows in each)
+    if np.any(np.abs(rows - theirs) > _SUM * (np.max(gross) + 1e-30)):
+        raise UnsupportedError(f"{value.where}: what the module returns is not the sum of its steps")
+
+
+def _rows(tensor: Any) -> Real:
+    return array(tensor, "what the module returns").reshape(len(tensor), -1)
+
+
+def _name(value: Affine, populations: dict[str, Chain]) -> str:
+    """That of the last weight on the way."""
+    name = next(w.via for w in value.terms.values() if w.via)[-1]
+    while name in populations:
+        name += ".readout"
+    return name
