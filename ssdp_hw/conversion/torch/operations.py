@@ -116,6 +116,9 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
     if None not in sources and name in READING_OUT:
         return Readout(tuple(dict.fromkeys(p for names in sources for p in names or ())), where)
     state = next(v for v in values if isinstance(v, Voltage | Readout))
+    if isinstance(state, Voltage) and state.field in ("spk", "z"):
+        what = f"'{name}' acts on the spikes of '{state.population}', which never resets or has an infinite threshold"
+        return Opaque(what, "only a last layer may be such a membrane readout", where)
     of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else "a sum over time"
     advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
     return Opaque(f"'{name}' acts on {of}", advice, where)
