@@ -159,6 +159,8 @@ def _check_register(network: FixedNetwork, name: str, current: Real, values: Col
     unit, turn = float(1 << chip.activation_shift), 2.0**chip.state_bits
     lasting = (p.du + chip.current_decay_offset) / 2.0**chip.decay_bits
     growth = (2.0 ** (chip.activation_bits - 1) - 1 - turn - (chip.bias_mant_max << chip.bias_exp_max)) * lasting
+    if not p.is_cuba_lif:  # what its states grow to is not known in closed form
+        growth = np.full(p.size, -np.inf)
     spikes = activation_bound(p.size, [q for q in network.incoming(name) if q.pre not in values])
     room = np.maximum(turn, growth) / unit - spikes
     largest = np.abs(current).reshape(-1, p.size).max(axis=0, initial=0.0)

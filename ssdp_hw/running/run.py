@@ -167,11 +167,16 @@ def analog_info(network: AnyNetwork, drive: Drive) -> dict[str, JSON]:
                 "largest_error": lost,
                 "bound": 0.5,
                 "unit": "synaptic input of a step, of which vth is the threshold",
-                "smallest_vth": int(network.population(name).vth.min()) if network.population(name).spiking else None,
+                "smallest_vth": _smallest_threshold(network, name),
             }
             for name, lost in drive.currents.rounding.items()
         }
     return {"analog_input": said}
+
+
+def _smallest_threshold(network: FixedNetwork, name: str) -> int | None:
+    p = network.population(name)
+    return int(p.vth.min()) if p.spiking and p.is_cuba_lif else None
 
 
 def report_overflow(

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.torch.affine import Affine, same_matrix
+from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Call, Chain
 from ssdp_hw.conversion.torch.neurons import Neurons, array
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.values import Readout, Sequence
+from ssdp_hw.conversion.weight_algebra import same_weight
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.neurons import LI
@@ -42,7 +43,7 @@ def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Any],
     steps = max(len(chain.calls) for chain in populations.values())
     for tensors, values in _by_step(tape, populations, returned, steps):
         last = values[-1][0]
-        weighted = any(weight.via for weight in last.terms.values())
+        weighted = any(path.via for path in last.terms.values())
         if not weighted or not any(source in populations for source, _ in last.terms):
             continue  # no layer of the module makes it of spikes
         name, size = _name(last, populations), last.size
@@ -88,9 +89,9 @@ def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> l
         return []
     if not sources <= set(populations):
         return []
-    if any(not same_matrix(w.matrix, value.terms[source, 0].matrix) for (source, _), w in value.terms.items()):
+    if any(not same_weight(w.weight, value.terms[source, 0].weight) for (source, _), w in value.terms.items()):
         return []
-    if all(value.terms[source, 0].matrix is None for source in sources) and not value.constant.any():
+    if all(value.terms[source, 0].weight is None for source in sources) and not value.constant.any():
         return []  # a sum of spikes as they are
     found = []
     for step in range(steps):
@@ -102,16 +103,10 @@ def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> l
         )
         rows = one.constant[None, :]
         for source in sources:
-            spikes, matrix = populations[source].calls[step].spikes, value.terms[source, 0].matrix
-            rows = rows + (spikes if matrix is None else _product(matrix, spikes))
+            spikes, weight = populations[source].calls[step].spikes, value.terms[source, 0].weight
+            rows = rows + (spikes if weight is None else np.asarray(weight.by_synapse().given @ spikes.T).T)
         found.append((one, rows))
     return found
-
-
-def _product(matrix: Any, spikes: Real) -> Real:
-    from ssdp_hw.network.weight import as_weight
-
-    return np.asarray(as_weight(matrix).by_synapse().given @ spikes.T).T
 
 
 def _check_sum(each: list[tuple[Affine, Real]], tensor: Any, value: Affine) -> None:
