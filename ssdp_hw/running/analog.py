@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import check_memory
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.fixed_parts import activation_bound
 from ssdp_hw.network.float_network import Network
@@ -91,9 +91,15 @@ def currents_of(
 
     Raises:
         ParameterError: more than a register holds, or than fits ``max_bytes``.
-        UnsupportedError: a convolution of too many synapses.
+        UnsupportedError: a convolution of too many synapses, a projection that feeds a port of its own.
     """
     reached = [p for p in network.projections if p.pre in values]
+    for p in reached:
+        if p.input_port:
+            raise UnsupportedError(
+                f"projection '{p.name}' feeds port '{p.input_port}' of '{p.post}', which analog input cannot reach; "
+                "encode the values as spikes (ssdp_hw.encode)"
+            )
     parts = [(p, int(d)) for p in reached for d in np.unique(p.synapse_delays)]
     numbers: dict[tuple[int, ...], int] = {}
     of_step = np.zeros(steps, np.int64)
