@@ -12,6 +12,8 @@ What the numbers mean (lava-dl 0.6.0, ``lava/lib/dl/netx/hdf5.py`` and ``slayer/
 * SLAYER's first layer acts on the input of a step in that step, and its spikes come out a step later; here it acts a
   step later and its spikes come out at once. Biases begin with the input in both: ``v_init`` takes back what a bias
   adds in step 0.
+* Resonating neurons have complex weights: two projections, of which the imaginary one feeds ``imag_input``.
+  :mod:`.neurons` says what other neurons' numbers mean; a network with them is one of chip ``loihi2``.
 * A last layer without neurons only sums up what arrives: a readout that never leaks.
 """
 
@@ -26,6 +28,7 @@ import numpy as np
 
 from ssdp_hw.chips import load_chip
 from ssdp_hw.conversion.lava_dl.net_file import Fields, Int, Layer, read_layers
+from ssdp_hw.conversion.lava_dl.neurons import CHIP, NEURON_TYPES, population_values
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
@@ -35,6 +38,7 @@ from ssdp_hw.network.graph import Input
 from ssdp_hw.network.weight import DenseWeight, Weight
 
 INPUT = "input"
+IMAGINARY = "imag_input"
 BIAS_EXP = 6
 
 # Fields of a neuron that must have these values if the file has them.
@@ -104,9 +108,9 @@ class _Chain:
     def network(self) -> FixedNetwork:
         if not self.populations:
             raise UnsupportedError("no layer has neurons")
-        return FixedNetwork(
-            self.inputs, self.populations, self.projections, [self.source], notes=list(dict.fromkeys(self.notes))
-        )
+        chip = "loihi" if all(p.is_cuba_lif for p in self.populations) else CHIP
+        notes = list(dict.fromkeys(self.notes))
+        return FixedNetwork(self.inputs, self.populations, self.projections, [self.source], chip=chip, notes=notes)
 
     def _begun(self, layer: Layer, shape: tuple[int, ...] | None) -> None:
         """Make the input of a file that does not begin with it, where its shape is known."""
@@ -142,16 +146,21 @@ class _Chain:
         )
 
     def _connect(self, name: str, layer: Layer) -> None:
-        weight, shape = self._dense(layer) if layer.kind.startswith("dense") else self._sliding(layer)
+        _check_complex(layer)
+        weight, shape = self._weight(layer.part("real") if layer.is_complex else layer)
+        imaginary = self._weight(layer.part("imag"))[0] if layer.is_complex else None
         if math.prod(layer.shape()) != math.prod(shape):
             raise ShapeError(f"{layer.title} states the shape {layer.shape()}, but its weights make {shape}")
         self.shape = shape
-        self._append(name, layer, weight, _bias(layer, shape))
+        self._append(name, layer, weight, _bias(layer, shape), imaginary)
         if layer.kind == "dense_rec":
             size = math.prod(shape)
             feedback = _matrix(layer, "weight_rec", size, size)
             self.projections.append(FixedProjection(pre=name, post=name, weight=feedback))
         self.delay = _axonal_delay(layer, shape)
+
+    def _weight(self, layer: Layer) -> tuple[Weight, tuple[int, ...]]:
+        return self._dense(layer) if layer.kind.startswith("dense") else self._sliding(layer)
 
     def _dense(self, layer: Layer) -> tuple[Weight, tuple[int, ...]]:
         size = math.prod(layer.shape())
@@ -185,19 +194,37 @@ class _Chain:
         made = ConvWeight(kernel, (1, *shape), (1, *stride), ((0, 0), *((p, p) for p in padding)))
         return made, made.shape_out[1:]
 
-    def _append(self, name: str, layer: Layer, weight: Weight, bias: int | Int) -> None:
-        """A population and the projection from what came before it."""
+    def _append(
+        self, name: str, layer: Layer, weight: Weight, bias: int | Int, imaginary: Weight | None = None
+    ) -> None:
+        """A population and the projections from what came before it."""
+        self.populations.append(_population(name, layer, self.shape, bias))
+        self._project(name, weight)
+        if imaginary is not None:
+            self._project(name, imaginary, name=f"{self.source}->{name} (imag)", port=IMAGINARY)
+        self.source = name
+
+    def _project(self, post: str, weight: Weight, **values: Any) -> None:
+        """A projection from the last layer, with its axonal delays."""
         delay = self.delay
         if isinstance(delay, np.ndarray):  # one an axon: every synapse from there has it
             weight = weight.by_synapse()
             delay = delay[weight.synapse_indices()[1]]
-        self.populations.append(_population(name, layer, math.prod(self.shape), bias))
-        self.projections.append(FixedProjection(pre=self.source, post=name, weight=weight.given, delay=delay))
-        self.source = name
+        self.projections.append(FixedProjection(pre=self.source, post=post, weight=weight.given, delay=delay, **values))
 
 
-def _population(name: str, layer: Layer, size: int, bias: int | Int) -> FixedPopulation:
+def _check_complex(layer: Layer) -> None:
+    """Raise unless resonating neurons, and no others, have complex weights."""
     neuron = layer.neuron
+    kind = "none" if neuron is None else neuron.text("type")
+    wanted = kind in NEURON_TYPES and NEURON_TYPES[kind].complex
+    if layer.is_complex != wanted:
+        found, expected = ("complex", "real") if layer.is_complex else ("real", "complex")
+        raise UnsupportedError(f"{layer.title}: 'weight' is {found}, but its neurons ({kind}) take {expected} weights")
+
+
+def _population(name: str, layer: Layer, shape: tuple[int, ...], bias: int | Int) -> FixedPopulation:
+    neuron, size = layer.neuron, math.prod(shape)
     values: dict[str, Any] = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
     if neuron is None:
         v_init = _before_first_bias(values, size, 0, layer.title)
@@ -207,6 +234,12 @@ def _population(name: str, layer: Layer, size: int, bias: int | Int) -> FixedPop
             raise UnsupportedError(
                 f"{neuron.title}: {unsupported} = {neuron.integer(unsupported)}; only {only} can be expressed"
             )
+    if neuron.text("type") in NEURON_TYPES:
+        if np.any(bias) or layer.kind == "input":
+            what = "as the input layer" if layer.kind == "input" else "with a bias, which acts on their current there"
+            raise UnsupportedError(f"{neuron.title} of type '{neuron.text('type')}' {what}: cannot be expressed")
+        registers = population_values(neuron, lambda fields, field: _a_neuron(fields, field, shape))
+        return FixedPopulation(name=name, size=size, **registers)
     chip = load_chip("loihi")
     decay = neuron.integer("iDecay"), neuron.integer("vDecay")
     if not 1 <= decay[0] <= chip.decay_max + 1 or not 0 <= decay[1] <= chip.decay_max:
@@ -265,7 +298,7 @@ def _axonal_delay(layer: Layer, shape: tuple[int, ...]) -> int | Int:
     return int(delay[0]) if np.all(delay == delay[0]) else delay
 
 
-def _a_neuron(layer: Layer, name: str, shape: tuple[int, ...]) -> Int:
+def _a_neuron(layer: Fields, name: str, shape: tuple[int, ...]) -> Int:
     """One value a neuron, from one in all, one a channel or one a neuron."""
     values, size = layer.integers(name).reshape(-1), math.prod(shape)
     if values.size not in (1, shape[0], size):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from copy import copy
 from typing import Any
 
 import h5py
@@ -20,19 +21,18 @@ MAX_LAYERS = 1000
 # A shape of more values than this is damage, not a layer.
 MAX_VALUES = 1 << 24
 
-_NEURON = {
-    "type",
-    "iDecay",
-    "vDecay",
-    "vThMant",
-    "refDelay",
-    "gradedSpike",
-    "messageBits",
-    "wgtExp",
-    "weight_exp",
-    "scaleRho",
-    "tauRho",
-    "theta",  # of training
+_ANY_NEURON = {"type", "vThMant", "gradedSpike", "messageBits", "wgtExp", "weight_exp", "scaleRho", "tauRho"}
+_LIF = {"iDecay", "vDecay", "refDelay", *_ANY_NEURON}
+_RESONATOR = {"sinDecay", "cosDecay", *_ANY_NEURON}
+_ADAPTIVE = {"thDecay", "refDecay", "vThStep"}
+NEURON_FIELDS = {
+    "LOIHI": {*_LIF, "theta"},  # theta is of training
+    "CUBA": {*_LIF, "theta"},
+    "ALIF": {*_LIF, *_ADAPTIVE},
+    "RF_PHASE": _RESONATOR,
+    "RF_IZHIKEVICH": _RESONATOR,
+    "ADRF_PHASE": {*_RESONATOR, *_ADAPTIVE},
+    "ADRF_IZHIKEVICH": {*_RESONATOR, *_ADAPTIVE},
 }
 _KERNEL = {"kernelSize", "stride", "padding", "dilation"}
 FIELDS = {
@@ -132,9 +132,21 @@ class Layer(Fields):
         if self.kind not in FIELDS:
             raise UnsupportedError(f"{where} is of type '{self.kind}'; read are {', '.join(FIELDS)}")
         _refuse_unknown(self, FIELDS[self.kind])
-        for part in ("weight", "bias"):
-            if isinstance(values.get(part), dict):
-                raise UnsupportedError(f"{self.title}: '{part}' is complex; only real weights are read")
+        if isinstance(values.get("bias"), dict):
+            raise UnsupportedError(f"{self.title}: 'bias' is complex; only real biases are read")
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether its weights have a real and an imaginary part."""
+        return isinstance(self.values.get("weight"), dict)
+
+    def part(self, name: str) -> Layer:
+        """The layer with the ``real`` or the ``imag`` part of its weights alone."""
+        made = copy(self)
+        made.values = {**self.values, "weight": self.values["weight"].get(name)}
+        if made.values["weight"] is None:
+            raise FileFormatError(f"{self.title}: there is no dataset 'weight/{name}'")
+        return made
 
     @property
     def neuron(self) -> Fields | None:
@@ -151,9 +163,9 @@ class Layer(Fields):
             raise FileFormatError(f"{self.title}: 'neuron' is no group")
         found = Fields(values, f"{self.title}: neuron")
         kind = found.text("type")
-        if kind not in ("LOIHI", "CUBA"):
-            raise UnsupportedError(f"{self.title} has neurons of type '{kind}'; only CUBA (or LOIHI) are read")
-        _refuse_unknown(found, _NEURON)
+        if kind not in NEURON_FIELDS:
+            raise UnsupportedError(f"{self.title} has neurons of type '{kind}'; read are {', '.join(NEURON_FIELDS)}")
+        _refuse_unknown(found, NEURON_FIELDS[kind])
         return found
 
 

@@ -1,0 +1,69 @@
+"""Neurons of ``.net`` files that are no CUBA LIF: their model, its registers and its comparison.
+
+lava-dl's netx reads RF_PHASE and RF_IZHIKEVICH, takes the ADRF types for these and drops their adaptation, and has no
+process for ALIF. What the numbers mean is in ``device_params`` of ``slayer/neuron/*.py`` (lava-dl 0.6.0):
+decays and the resonator's sine and cosine are in 1/4096, thresholds in units of weights, of which one is 64 on the
+scale of the states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ssdp_hw.conversion.lava_dl.net_file import Fields, Int
+from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.models.registry import neuron_model
+from ssdp_hw.network.fixed_parts import FIELDS
+from ssdp_hw.network.graph import Comparison
+
+
+@dataclass(frozen=True)
+class NeuronType:
+    """How a type of neurons in a file is a model here.
+
+    Attributes:
+        model: name of the model.
+        registers: the field of the file for each register of the model.
+        complex: whether it has real and imaginary input.
+    """
+
+    model: str
+    registers: dict[str, str]
+    complex: bool = True
+
+
+_RESONATOR = {"cos": "cosDecay", "sin": "sinDecay", "vth": "vThMant"}
+_ADAPTATION = {"dr": "refDecay", "da": "thDecay", "jump": "vThStep"}
+NEURON_TYPES = {
+    "ALIF": NeuronType("ALIF", {"du": "iDecay", "dv": "vDecay", "vth": "vThMant", **_ADAPTATION}, complex=False),
+    "RF_PHASE": NeuronType("RF", _RESONATOR),
+    "RF_IZHIKEVICH": NeuronType("RF_IZ", _RESONATOR),
+    "ADRF_PHASE": NeuronType("ADRF", {**_RESONATOR, **_ADAPTATION}),
+    "ADRF_IZHIKEVICH": NeuronType("ADRF_IZ", {**_RESONATOR, **_ADAPTATION}),
+}
+# The chip that runs them.
+CHIP = "loihi2"
+
+
+def population_values(neuron: Fields, a_neuron: Callable[[Fields, str], Int]) -> dict[str, Any]:
+    """Arguments of a population of such neurons beside its name and size.
+
+    Args:
+        neuron: the fields of the neurons.
+        a_neuron: one value a neuron from a field.
+
+    Raises:
+        UnsupportedError: a decay of the current of 0, which no register says.
+        FileFormatError, ParameterError, ShapeError: a field that is missing, or values of another number.
+    """
+    kind = NEURON_TYPES[neuron.text("type")]
+    registers = {register: a_neuron(neuron, field) for register, field in kind.registers.items()}
+    if "du" in registers:  # the chip adds 1
+        registers["du"] = registers["du"] - 1
+        if registers["du"].min() < 0:
+            raise UnsupportedError(f"{neuron.title}: iDecay = 0, a current that never decays, cannot be expressed")
+    model = neuron_model(kind.model)
+    values: dict[str, Any] = {name: registers.pop(name) for name in FIELDS if name in registers}
+    return {**values, "model": model, "parameters": registers, "threshold": Comparison.AT_LEAST}
