@@ -15,7 +15,9 @@ HERE = Path(__file__).parent
 SHORT = {  # what a box says below its name
     "errors": "one hierarchy", "deprecation": "old names", "arithmetic": "the chip's operations",
     "checks": "arguments of users", "datasets": "digits, Fashion-MNIST", "chips": "limits with sources",
-    "files": "containers, HDF5 guard", "network": "neurons, weights, graph, formats",
+    "files": "containers, HDF5 guard",
+    "operations": "integers, floats, graphs", "models": "neuron models",
+    "network": "neurons, weights, graph, formats",
     "rules": "SSDP, STDP, SADP, counters", "running": "input, targets' interface, results",
     "microcode": "Loihi's learning engine", "quantization": "float to integers", "conversion": "NIR, torch, lava-dl",
     "analysis": "compare, verify, ladder", "learning": "learn, teacher, health", "demo": "make demo",

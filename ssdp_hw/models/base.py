@@ -122,6 +122,8 @@ class Parameter:
 
 # Added to what the step of a model asks for by this name, whatever the model: the constant input of a population.
 BIAS = "bias"
+# Name of the synaptic input.
+ARRIVING = "arriving"
 
 
 class NeuronModel(ABC):

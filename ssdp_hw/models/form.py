@@ -9,14 +9,11 @@ from functools import cached_property, lru_cache
 
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import BIAS, NeuronModel, Values
+from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel, Values
 from ssdp_hw.operations.base import Value
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.graph import GraphOperations, Node, in_order
 from ssdp_hw.operations.ideal import IdealOperations
-
-# Name of the leaf that is the synaptic input.
-ARRIVING = "arriving"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +31,11 @@ class StepGraph:
     fired: Node
     counts: Mapping[str, Node]
     bits: int
+
+    @property
+    def leaf_bits(self) -> int:
+        """Width of a signed integer that holds every state, every parameter and the synaptic input."""
+        return max((_bits(node) for node in self.nodes if node.operation == "leaf"), default=1)
 
     @property
     def nodes(self) -> list[Node]:
@@ -130,6 +132,11 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
         if not form.wide:  # else the design rule of the activation register shows what no single step can
             for name, node in new.items():
                 _check_register(form, name, node, s[name])
+        for node in in_order([*new.values(), fired]):
+            if node.operation == "constant" and not isinstance(node.detail, int):
+                raise ParameterError(
+                    f"{owner}: its step has the number {node.detail!r}; a step is of integers: op.scale"
+                )
         bits = max(_bits(node) for node in in_order([*new.values(), fired, *op.counts.values()]))
         if bits > 64:
             raise ParameterError(

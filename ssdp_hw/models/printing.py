@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ssdp_hw.models.form import StepGraph
 from ssdp_hw.operations.graph import Node
@@ -35,7 +36,7 @@ class Printer(ABC):
             ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant`` and ``lookup`` have methods instead.
     """
 
-    templates: Mapping[str, str]
+    templates: ClassVar[Mapping[str, str]]
 
     @abstractmethod
     def leaf(self, name: str) -> str:

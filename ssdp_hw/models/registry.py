@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module, metadata
+from keyword import iskeyword
 from pkgutil import iter_modules
 
 from ssdp_hw import models
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel
 
 GROUP = "ssdp_hw.models"
 
@@ -36,6 +37,12 @@ def register_model(model: NeuronModel) -> NeuronModel:
 def _check(model: object, owner: str) -> None:
     if not isinstance(model, NeuronModel):
         raise ParameterError(f"{owner}: {model!r} is no neuron model: an instance of a subclass of NeuronModel")
+    names = [model.name, *(s.name for s in model.states), *(q.name for q in model.parameters)]
+    for name in names:
+        if not isinstance(name, str) or not name.isascii() or not name.isidentifier() or iskeyword(name):
+            raise ParameterError(f"{owner}: {name!r} names a model, state or parameter; it must be a Python identifier")
+    if len(set(names)) < len(names) or {BIAS, ARRIVING} & set(names):
+        raise ParameterError(f"{owner}: names of {model} must differ, also from '{BIAS}' and '{ARRIVING}': {names}")
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,17 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
         return activation_bound(self.size_of(name), self.incoming(name))
 
+    @cached_property
+    def _forms(self) -> dict[str, StepForm]:
+        return {}
+
     def step_form(self, name: str) -> StepForm:
         """The model of a population in the form of this network: its chip, its reset, its comparison."""
+        if name not in self._forms:
+            self._forms[name] = self._step_form(name)
+        return self._forms[name]
+
+    def _step_form(self, name: str) -> StepForm:
         p, chip = self.population(name), self.limits
         largest = int(np.max(self.activation_bound(name), initial=0)) << chip.activation_shift
         return StepForm(

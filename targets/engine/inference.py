@@ -9,9 +9,11 @@ import numpy as np
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.result import OverflowCount, Record, Recording
+from ssdp_hw.running.result import CUBA_LIF_COUNTS, OverflowCount, Record, Recording
 from ssdp_hw.running.target import Session
 
+from .counts import COUNTS
+from .generated import state_slots
 from .program import Program, analog_input, input_raster
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
@@ -25,15 +27,17 @@ class State:
 
     Attributes:
         origin: number of steps that were run so far.
-        arrays: currents, voltages and the ring of arriving input, each with one row per sample.
+        arrays: currents, voltages, the ring of arriving input and further states, each with one row per sample.
     """
 
     def __init__(self, program: Program, rows: int) -> None:
         n, dtype = len(program.neurons.v_init), program.layout.zero.dtype
         self.origin = 0
-        every = aligned(rows * (2 + program.layout.slots) * n, dtype)
-        parts = every[: rows * n], every[rows * n : 2 * rows * n], every[2 * rows * n :]
-        self.arrays = tuple(part.reshape(rows, -1) for part in parts)
+        further = program.further_states
+        every = aligned(rows * (2 + program.layout.slots + further) * n, dtype)
+        ends = np.cumsum([rows * n, rows * n, rows * program.layout.slots * n])
+        parts = np.split(every, ends)
+        self.arrays = tuple(part.reshape(rows, part.size // rows) for part in parts)
 
 
 class EngineSession(Session):
@@ -78,9 +82,8 @@ def run_program(
     else:
         from .step_loops import simulate_steps as simulate
 
-    trace_columns, traces = _traces(network, drive, record)
-    spike_trace, v_trace, u_trace = traces
-    overflow = np.zeros((drive.batch, len(network.populations), 3), np.int64)
+    trace_columns, spike_trace, trace = _traces(network, drive, record)
+    overflow = np.zeros((drive.batch, len(network.populations), COUNTS), np.int64)
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
@@ -97,8 +100,7 @@ def run_program(
             analog,
             trace_columns,
             spike_trace,
-            v_trace,
-            u_trace,
+            trace,
             counts,
             _NO_REGISTERS,
             _NO_REGISTERS,
@@ -120,35 +122,48 @@ def run_program(
         # Without a given state each thread has a state of one row, which its samples use one after the other.
         share(lambda: run(alone(program.layout), state or State(program, 1), overflow, taken), max(count, 1))
     names = network.population_names
-    spikes, v, u = (
-        {
-            name: trace[:, :, column : column + network.size_of(name)]
+
+    def recorded(array: Array, row: Int64Array) -> dict[str, Any]:
+        return {
+            name: array[:, :, column : column + network.size_of(name)]
             for name, column in zip(names, row.tolist(), strict=True)
             if column >= 0
         }
-        for trace, row in zip(traces, trace_columns, strict=True)
-    )
-    counts = None
-    if isinstance(network, FixedNetwork):
-        totals = overflow.sum(axis=0).tolist()
-        counts = {name: OverflowCount(*total) for name, total in zip(names, totals, strict=True)}
-    return Recording(spikes, v, u, counts, info)
+
+    states: dict[str, dict[str, Any]] = {"v": {}, "u": {}}
+    for k, name in enumerate(names):
+        for variable, slot in state_slots(network.population(name).state_names).items():
+            column = int(trace_columns[1 + slot, k])
+            if column >= 0:
+                states.setdefault(variable, {})[name] = trace[:, :, column : column + network.size_of(name)]
+    counts = overflow_counts(network, overflow.sum(axis=0)) if isinstance(network, FixedNetwork) else None
+    return Recording.of(recorded(spike_trace, trace_columns[0]), states, counts, info)
 
 
-def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Int64Array, list[Array]]:
-    """The first column of each population in the traces of spikes, v and u (-1: not recorded), and the traces."""
-    number = np.int64 if isinstance(network, FixedNetwork) else np.float64
-    trace_columns, traces = [], []
-    for variable, kind in (("spikes", np.bool_), ("v", number), ("u", number)):
-        columns, width = [], 0
-        for name in network.population_names:
+def overflow_counts(network: FixedNetwork, totals: Int64Array) -> dict[str, OverflowCount]:
+    """Overflow counts by population, from an array (population, count)."""
+    found = {}
+    for p, row in zip(network.populations, totals.tolist(), strict=True):
+        names = CUBA_LIF_COUNTS if p.is_cuba_lif else network.step_form(p.name).count_names
+        found[p.name] = OverflowCount.of(dict(zip(names, row, strict=False)))
+    return found
+
+
+def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Int64Array, Array, Array]:
+    """First columns in the traces of spikes (row 0) and of states (row 1 + slot), by population; and both traces.
+
+    A column of -1 says that the population is not recorded.
+    """
+    slots = [state_slots(p.state_names) for p in network.populations]
+    rows = 1 + max([2, *(1 + slot for own in slots for slot in own.values())])
+    columns = np.full((rows, len(slots)), -1, np.int64)
+    widths = [0, 0]
+    for k, name in enumerate(network.population_names):
+        for variable, row in {"spikes": 0, **{state: 1 + slot for state, slot in slots[k].items()}}.items():
             if record.wants(variable, name):
-                columns.append(width)
-                width += network.size_of(name)
-            else:
-                columns.append(-1)
-        trace_columns.append(columns)
-        # The loops set the entries of spikes only, but write every entry of v and u.
-        make = np.zeros if variable == "spikes" else np.empty
-        traces.append(make((drive.steps, drive.batch, width), kind))
-    return np.array(trace_columns, np.int64), traces
+                columns[row, k] = widths[row > 0]
+                widths[row > 0] += network.size_of(name)
+    # The loops set the entries of spikes only, but write every entry of states.
+    number = np.int64 if isinstance(network, FixedNetwork) else np.float64
+    shape = drive.steps, drive.batch
+    return columns, np.zeros((*shape, widths[0]), np.bool_), np.empty((*shape, widths[1]), number)

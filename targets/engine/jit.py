@@ -6,7 +6,9 @@ threads. An entry point is called from Python.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -66,14 +68,31 @@ def cached_driver(function: F) -> F:
 def _invalidated_by_sources(dispatcher: Any) -> Any:
     """Invalidate the cache on disk of a compiled function as soon as any file of this package changes.
 
-    Numba itself compares the file of the function only, not the files of the functions that it calls.
+    Numba itself compares the file of the function only, not the files of the functions that it calls. It also numbers
+    the files of compiled code, so that of two processes that compile the function for different types at the same
+    time one may later load the code of the other, which reads the wrong bytes. Here the name of a file says the types
+    and the sources.
     """
-    newest = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
-    # The date is a part of the version, which Numba checks before it unpickles the types of the cached signatures;
+    # The sources are a part of the version, which Numba checks before it unpickles the types of the cached signatures;
     # these may no longer exist.
     file = dispatcher._cache._cache_file
-    file._version = f"{file._version}, sources of {newest}"
+    file._version = f"{file._version}, sources {_sources_digest()}"
+    number = file._data_name_pattern
+
+    def save(key: object, data: object) -> None:
+        name = number.format(number=int(hashlib.sha256(f"{file._version} {key}".encode()).hexdigest()[:15], 16))
+        file._save_data(name, data)  # before the index names it
+        file._save_index({**file._load_index(), key: name})
+
+    file.save = save
     return dispatcher
+
+
+@cache
+def _sources_digest() -> str:
+    """A hash of every file of this package."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
 def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
@@ -127,3 +146,71 @@ def as_in(typing: TypingContext, array: types.Array, x: types.Type) -> tuple[Sig
         return context.cast(builder, args[1], x, array.dtype)
 
     return array.dtype(array, x), codegen
+
+
+# Types of the arguments of a generated step, in order, as seen from C: an integer of 64 bits, or the address of the
+# first entry of an array. ``state`` stands for the type of the state.
+STEP_ARGUMENTS = {
+    "start": "integer",
+    "stop": "integer",
+    "u": "state",
+    "v": "state",
+    "extra": "state",
+    "n": "integer",
+    "ring": "state",
+    "slot": "integer",
+    "bias": "state",
+    "biased": "integer",
+    "fired": "byte",
+    "offset": "integer",
+    "lanes": "count",
+    "counted": "integer",
+    "steps": "integer",
+    "stride": "integer",
+    "parameters": "state",
+}
+
+
+@intrinsic
+def call_step(
+    typing: TypingContext,
+    address: types.Type,
+    start: types.Type,
+    stop: types.Type,
+    u: types.Type,
+    v: types.Type,
+    extra: types.Type,
+    n: types.Type,
+    ring: types.Type,
+    slot: types.Type,
+    bias: types.Type,
+    biased: types.Type,
+    fired: types.Type,
+    offset: types.Type,
+    lanes: types.Type,
+    counted: types.Type,
+    steps: types.Type,
+    stride: types.Type,
+    parameters: types.Type,
+) -> tuple[Signature, Callable[..., ir.Value]]:
+    """Call the step of a declared model by the address of its compiled function; see :mod:`.generated`.
+
+    The loops are thus compiled once for all models. Arrays are passed by the address of their first entry.
+    """
+    given = (start, stop, u, v, extra, n, ring, slot, bias, biased, fired, offset, lanes, counted, steps, stride)
+
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
+        passed = []
+        for kind, value in zip(signature.args[1:], args[1:], strict=True):
+            if isinstance(kind, types.Array):
+                passed.append(context.make_array(kind)(context, builder, value).data)
+            else:
+                passed.append(value)
+        function = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+        builder.call(builder.inttoptr(args[0], function.as_pointer()), passed)
+        return context.get_dummy_value()
+
+    numbers = (x if isinstance(x, types.Array) else types.int64 for x in (*given, parameters))
+    return types.none(types.int64, *numbers), codegen

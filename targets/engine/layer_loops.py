@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .counts import COUNTS
 from .jit import aligned_zeros, cached_driver, compiled_driver, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, advance_quickly, count_overflows
 from .program import Analog, FixedNeurons, FloatNeurons, Layout
@@ -48,7 +49,7 @@ def make_layer_scratch(layout: Layout, thread_group: ThreadGroup) -> LayerScratc
         np.zeros((groups, rows + 1), np.int64),
         aligned_zeros(rows * BITS, layout.zero),
         aligned_zeros(rows * BITS, np.uint8(0)),
-        np.zeros((groups - inputs) * 3 * LANES, np.int32),
+        np.zeros((groups - inputs) * COUNTS * LANES, np.int32),
         aligned_zeros(BITS, layout.zero),
         aligned_zeros(4 * LANES, layout.zero),
     )
@@ -140,6 +141,7 @@ def _advance_steps(
     stop: int,
     u: StateArray,
     v: StateArray,
+    extra: StateArray,
     bias: StateArray,
     biased: int,
     scratch: LayerScratch,
@@ -148,8 +150,7 @@ def _advance_steps(
     at: int,
     first: int,
     steps: int,
-    v_trace: NumberArray,
-    u_trace: NumberArray,
+    trace: NumberArray,
     trace_columns: Int64Array,
     sample: int,
     offset: int,
@@ -160,13 +161,17 @@ def _advance_steps(
     The first of these neurons has the number ``offset`` in its population ``p``, which has ``size`` neurons.
     """
     sums, fired, lanes, count = scratch.sums, scratch.fired, scratch.lanes, stop - start
-    if trace_columns[1, p] < 0 and trace_columns[2, p] < 0:
+    recorded = False
+    for k in range(1, len(trace_columns)):
+        recorded |= trace_columns[k, p] >= 0
+    if not recorded:
         advance_quickly(
             neurons,
             start,
             stop,
             u,
             v,
+            extra,
             sums,
             -start,
             bias,
@@ -181,14 +186,20 @@ def _advance_steps(
             scratch.extremes,
         )
     else:
-        recorded = min(count, size - offset)
-        for k in range(steps):
-            at_step = k * BITS - start
-            advance(neurons, start, stop, u, v, sums, at_step, bias, biased, fired, at_step, lanes, p, 1, 0)
-            if trace_columns[1, p] >= 0:
-                _record_block(v_trace, first + k, sample, trace_columns[1, p] + offset, v, start, recorded)
-            if trace_columns[2, p] >= 0:
-                _record_block(u_trace, first + k, sample, trace_columns[2, p] + offset, u, start, recorded)
+        cells = min(count, size - offset)
+        for step in range(steps):
+            at_step = step * BITS - start
+            advance(neurons, start, stop, u, v, extra, sums, at_step, bias, biased, fired, at_step, lanes, p, 1, 0)
+            for k in range(1, len(trace_columns)):
+                column = trace_columns[k, p] + offset
+                if trace_columns[k, p] < 0:
+                    continue
+                if k == 1:
+                    _record_block(trace, first + step, sample, column, u, start, cells)
+                elif k == 2:
+                    _record_block(trace, first + step, sample, column, v, start, cells)
+                else:
+                    _record_block(trace, first + step, sample, column, extra, start + (k - 3) * len(u), cells)
     _pack_steps(words, at, fired, first, steps, count)
 
 
@@ -223,8 +234,7 @@ def run_layers(
     analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
-    v_trace: NumberArray,
-    u_trace: NumberArray,
+    trace: NumberArray,
     overflow: Int64Array,
     first: Int64Array,
     last: Int64Array,
@@ -250,7 +260,7 @@ def run_layers(
     words, member, members, slots = thread_group.words, thread_group.member, thread_group.members, layout.slots
     groups, inputs = len(source_size), len(channel_start) - 1
     channels, here, at_once = source_start[inputs], sample % len(state[0]), len(words) - slots
-    u, v = state[0][here], state[1][here]
+    u, v, extra = state[0][here], state[1][here], state[3][here]
     restart_registers(first, last, row, member)
     biased = sample if len(bias) > 1 else 0
     for t in range(begin, end, at_once):
@@ -272,6 +282,8 @@ def run_layers(
                     if t == begin:
                         for i in range(a, a + wide):
                             u[i], v[i] = layout.zero, neurons.v_init[i]
+                            for k in range(i, len(extra), len(u)):
+                                extra[k] = layout.zero
                     fresh = True
                     for s in range(len(wiring.kind)):
                         if wiring.target[s] == g:
@@ -303,6 +315,7 @@ def run_layers(
                         a + wide,
                         u,
                         v,
+                        extra,
                         bias,
                         biased,
                         scratch,
@@ -311,8 +324,7 @@ def run_layers(
                         word + column // BITS,
                         t,
                         steps,
-                        v_trace,
-                        u_trace,
+                        trace,
                         trace_columns,
                         sample,
                         column,
@@ -343,8 +355,7 @@ def simulate_layers(
     analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
-    v_trace: NumberArray,
-    u_trace: NumberArray,
+    trace: NumberArray,
     overflow: Int64Array,
     first: Int64Array,
     last: Int64Array,
@@ -371,8 +382,7 @@ def simulate_layers(
             analog,
             trace_columns,
             spikes,
-            v_trace,
-            u_trace,
+            trace,
             overflow,
             first,
             last,

@@ -10,10 +10,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.result import OverflowCount
 from ssdp_hw.running.target import Learned, LearningPlan
 
-from .inference import State
+from .counts import COUNTS
+from .inference import State, overflow_counts
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_TIME, Ends, Plastic, in_few_sizes, plastic
@@ -63,7 +63,7 @@ def learn(
     first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
     last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
     way, members = _thread_group(threads, program, raster, plastics, largest, windows)
-    overflow = np.zeros((members, drive.batch, len(network.populations), 3), np.int64)
+    overflow = np.zeros((members, drive.batch, len(network.populations), COUNTS), np.int64)
     tallies = np.zeros((members, len(plastics), 2), np.int64)
     state = State(program, 1)
 
@@ -107,17 +107,16 @@ def learn(
         name: _observed(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)
     }
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
-    if not fixed:
+    if not isinstance(network, FixedNetwork):
         return Learned(moved, counters, observed, info=info)
     cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
-    totals = dict(zip(network.population_names, overflow.sum(axis=(0, 1)).tolist(), strict=True))
     return Learned(
         {name: w.astype(np.int64) for name, w in moved.items()},
         counters,
         observed,
         {name: weights for name, (_, weights) in cut.items()},
         {name: full for name, (full, _) in cut.items()},
-        {name: OverflowCount(*total) for name, total in totals.items()},
+        overflow_counts(network, overflow.sum(axis=(0, 1))),
         info,
     )
 

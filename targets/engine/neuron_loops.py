@@ -13,12 +13,13 @@ import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
-from .jit import compiled_loop, shift_left, shift_right, typed_overload
+from .counts import COUNTS
+from .jit import call_step, compiled_loop, shift_left, shift_right, typed_overload
 from .program import FixedNeurons, FloatNeurons
 from .segments import LANES
 from .types import ByteArray, Int32Array, Int64Array, IntegerNumber, IntegerType, StateArray
 
-# Order of the overflow counts.
+# Order of the overflow counts of the step that is written by hand.
 U_WRAPS, U_OUT_OF_RANGE, V_SATURATIONS = 0, 1, 2
 
 _index = np.uint64
@@ -30,6 +31,7 @@ def advance(
     stop: int,
     u: StateArray,
     v: StateArray,
+    extra: StateArray,
     ring: StateArray,
     slot: int,
     bias: StateArray,
@@ -46,6 +48,7 @@ def advance(
     Args:
         neurons: parameters of all neurons.
         u, v: state of all neurons, changed.
+        extra: further states of declared models, changed: the k-th of neuron j is at ``k * n + j``.
         ring: synaptic input; the input of neuron j in the first step is at ``slot + j``, and is set to zero.
         bias: biases, of which the row ``sample`` is added.
         fired: flags, written: 1 at ``offset + j`` if neuron j fires in the first step, else 0.
@@ -63,6 +66,7 @@ def _advance(
     stop: types.Integer,
     u: types.Array,
     v: types.Array,
+    extra: types.Array,
     ring: types.Array,
     slot: types.Integer,
     bias: types.Array,
@@ -84,6 +88,7 @@ def _advance(
         stop: int,
         u: StateArray,
         v: StateArray,
+        extra: StateArray,
         ring: StateArray,
         slot: int,
         bias: StateArray,
@@ -95,7 +100,28 @@ def _advance(
         steps: int,
         stride: int,
     ) -> None:
-        if neurons.simple[population]:
+        if neurons.models[population] != 0:
+            call_step(
+                neurons.models[population],
+                start,
+                stop,
+                u,
+                v,
+                extra,
+                len(u),
+                ring,
+                slot,
+                bias,
+                sample * len(u),
+                fired,
+                offset,
+                lanes,
+                COUNTS * population * LANES,
+                steps,
+                stride,
+                neurons.parameters,
+            )
+        elif neurons.simple[population]:
             simple(
                 neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
             )
@@ -113,6 +139,7 @@ def advance_quickly(
     stop: int,
     u: StateArray,
     v: StateArray,
+    extra: StateArray,
     ring: StateArray,
     slot: int,
     bias: StateArray,
@@ -145,6 +172,7 @@ def _advance_quickly(
     stop: types.Integer,
     u: types.Array,
     v: types.Array,
+    extra: types.Array,
     ring: types.Array,
     slot: types.Integer,
     bias: types.Array,
@@ -164,6 +192,7 @@ def _advance_quickly(
         stop: int,
         u: StateArray,
         v: StateArray,
+        extra: StateArray,
         ring: StateArray,
         slot: int,
         bias: StateArray,
@@ -177,7 +206,9 @@ def _advance_quickly(
         before: StateArray,
         extremes: StateArray,
     ) -> None:
-        advance(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride)
+        advance(
+            neurons, start, stop, u, v, extra, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
+        )
 
     if neurons.instance_class is not FixedNeurons:
         return real
@@ -189,6 +220,7 @@ def _advance_quickly(
         stop: int,
         u: StateArray,
         v: StateArray,
+        extra: StateArray,
         ring: StateArray,
         slot: int,
         bias: StateArray,
@@ -209,7 +241,9 @@ def _advance_quickly(
             if _within(extremes, neurons.state_half):
                 return
             _copy(v, start, before, 0, stop - start)
-        advance(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride)
+        advance(
+            neurons, start, stop, u, v, extra, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
+        )
 
     return fixed
 
@@ -242,9 +276,9 @@ def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
         bits, shift, half = neurons.decay_bits, neurons.activation_shift, neurons.state_half
         below = integer((1 << bits) - 1)
         turn, top = integer(2 * half), integer(half - 1)
-        wraps = _index((3 * population + U_WRAPS) * LANES)
-        outside = _index((3 * population + U_OUT_OF_RANGE) * LANES)
-        saturations = _index((3 * population + V_SATURATIONS) * LANES)
+        wraps = _index((COUNTS * population + U_WRAPS) * LANES)
+        outside = _index((COUNTS * population + U_OUT_OF_RANGE) * LANES)
+        saturations = _index((COUNTS * population + V_SATURATIONS) * LANES)
         k = _index(start)
         decay_factor_u, decay_factor_v, fire_above, down, reset_mask = (
             neurons.decay_factor_u[k],
@@ -395,6 +429,7 @@ def _advance_float_neurons(
     stop: int,
     u: StateArray,
     v: StateArray,
+    extra: StateArray,
     ring: StateArray,
     slot: int,
     bias: StateArray,
@@ -406,7 +441,29 @@ def _advance_float_neurons(
     steps: int,
     stride: int,
 ) -> None:
-    _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
+    if neurons.models[population] != 0:
+        call_step(
+            neurons.models[population],
+            start,
+            stop,
+            u,
+            v,
+            extra,
+            len(u),
+            ring,
+            slot,
+            bias,
+            sample * len(u),
+            fired,
+            offset,
+            lanes,
+            COUNTS * population * LANES,
+            steps,
+            stride,
+            neurons.parameters,
+        )
+    else:
+        _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
 
 
 @compiled_loop
@@ -448,5 +505,5 @@ def _advance_float(
 def count_overflows(overflow: Int64Array, sample: int, lanes: Int32Array) -> None:
     """Add the counts of all lanes to ``overflow`` (batch, population, kind), and set them to zero."""
     for k in range(len(lanes)):
-        overflow[sample, k // (3 * LANES), k // LANES % 3] += lanes[k]
+        overflow[sample, k // (COUNTS * LANES), k // LANES % COUNTS] += lanes[k]
         lanes[k] = 0

@@ -22,9 +22,12 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.model_neuron import ModelNeuron
+from ssdp_hw.network.neurons import StepCoefficients
 from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
+from .generated import narrowest, step_address
 from .segments import CONVOLUTION, DENSE, Array, Ends, Places, Segments, Wiring, padded
 from .types import (
     BoolArray,
@@ -68,6 +71,8 @@ class FixedNeurons(NamedTuple):
     down: IntegerStateArray  # a spike sets v to (v - down) & reset_mask
     reset_mask: IntegerStateArray
     v_init: IntegerStateArray
+    models: Int64Array  # for each population the address of its model's step, or 0 for the step written by hand
+    parameters: IntegerStateArray  # of declared models: whether a neuron may fire, then each parameter, all neurons
     simple: BoolArray  # for each population whether it _is_simple
     decay_bits: IntegerNumber
     state_half: IntegerNumber
@@ -88,6 +93,8 @@ class FloatNeurons(NamedTuple):
     subtract: BoolArray
     old_current: BoolArray
     v_init: RealStateArray
+    models: Int64Array  # for each population the address of its model's step, or 0 for NIR's neurons
+    parameters: RealStateArray  # as in FixedNeurons
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +110,7 @@ class Program:
     neurons: FixedNeurons | FloatNeurons
     bias: Array
     places: dict[str, Places]
+    further_states: int  # states of a neuron beside u and v, at most
 
     def start(self, group: int) -> int:
         """The first source of a group."""
@@ -143,7 +151,14 @@ class Program:
         """The program with neurons and biases permuted from the network's order to that of the program."""
         neurons: Any = self.neurons
         each = len(neurons.v_init)  # the other arrays have one value for each population, or none
-        moved = neurons._make(self.in_order(x) if np.size(x) == each else x for x in neurons)
+
+        def moved_array(x: Array) -> Array:
+            rows = np.size(x) // each
+            if np.size(x) != rows * each or not rows:
+                return x
+            return self.in_order(np.reshape(x, (rows, each))).reshape(-1)
+
+        moved = neurons._make(moved_array(x) for x in neurons)
         return replace(self, neurons=moved, bias=self.in_order(self.bias))
 
 
@@ -153,12 +168,13 @@ _FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 b
 _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
 
 
-def compiled_program(network: AnyNetwork, real: RealType = np.float64) -> Program:
+def compiled_program(network: AnyNetwork, real: RealType = np.float64, *, fast_paths: bool = True) -> Program:
     """The program of a network, which is made once, since the arrays of a network are read-only."""
     programs = _compiled.setdefault(network, {})
-    if real not in programs:
-        programs[real] = compile_program(network, real)
-    return programs[real]
+    key = real, fast_paths
+    if key not in programs:
+        programs[key] = compile_program(network, real, fast_paths=fast_paths)
+    return programs[key]
 
 
 def _largest_weight(network: FixedNetwork) -> int:
@@ -176,8 +192,12 @@ def _weight_type(network: FixedNetwork) -> type[np.int8] | type[np.int16] | type
     return np.int16 if _largest_weight(network) * _FEW_ROWS <= np.iinfo(np.int16).max else np.int32
 
 
-def compile_program(network: AnyNetwork, real: RealType = np.float64, plastic: Collection[str] = ()) -> Program:
+def compile_program(
+    network: AnyNetwork, real: RealType = np.float64, plastic: Collection[str] = (), *, fast_paths: bool = True
+) -> Program:
     """Flatten a network; a float network computes in the type ``real``.
+
+    Without ``fast_paths`` the CUBA LIF runs by its declaration, as any other model.
 
     If there are ``plastic`` projections, all neurons stay in the network's order, in which the learning loops read
     them, and convolutions with several output channels are unrolled, with copies of their weights.
@@ -194,7 +214,7 @@ def compile_program(network: AnyNetwork, real: RealType = np.float64, plastic: C
         np.array([name in orders for name in names]),
         np.concatenate([np.append(k, np.arange(len(k), padded(len(k)))) for k in numbers]),
         network.max_delay + 1,
-        state_type(network.limits)(0) if isinstance(network, FixedNetwork) else real(0),
+        network_state_type(network, fast_paths)(0) if isinstance(network, FixedNetwork) else real(0),
     )
     segments = Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
     places = {}
@@ -210,10 +230,11 @@ def compile_program(network: AnyNetwork, real: RealType = np.float64, plastic: C
     bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)
     if isinstance(network, FixedNetwork):
         wiring = segments.wiring(_largest_weight(network))
-        program = Program(layout, wiring, _fixed_neurons(network), bias, places)
+        neurons: FixedNeurons | FloatNeurons = _fixed_neurons(network, fast_paths)
     else:
-        program = Program(layout, segments.wiring(0), _float_neurons(network, real), bias, places)
-    return program.ordered()
+        wiring, neurons = segments.wiring(0), _float_neurons(network, real)
+    further = max((len(set(p.state_names) - {"u", "v"}) for p in network.populations), default=0)
+    return Program(layout, wiring, neurons, bias, places, further).ordered()
 
 
 def _joined(parts: list[Array], dtype: DTypeLike, fill: Number = 0) -> Array:
@@ -246,16 +267,51 @@ def state_type(chip: Chip) -> IntegerType:
     return np.int32 if needed <= 32 else np.int64
 
 
+def network_state_type(network: FixedNetwork, fast_paths: bool) -> IntegerType:
+    """The integer type of all states of a network: :func:`state_type`, or wider where a declared model needs it."""
+    bits = 32 if state_type(network.limits) is np.int32 else 64
+    for name in declared_populations(network, fast_paths):
+        bits = max(bits, narrowest(network.step_form(name)).leaf_bits)
+    return np.int32 if bits <= 32 else np.int64
+
+
+def declared_populations(network: AnyNetwork, fast_paths: bool = True) -> list[str]:
+    """The populations whose step is not written by hand."""
+    if isinstance(network, FixedNetwork):
+        return [p.name for p in network.populations if not (fast_paths and p.is_cuba_lif)]
+    return [p.name for p in network.populations if isinstance(p.neuron, ModelNeuron)]
+
+
+def _models(network: AnyNetwork, state: IntegerType | RealType, *, fast_paths: bool) -> tuple[Int64Array, Any]:
+    """The addresses of the steps of declared models, and their parameters, a row after the other."""
+    declared = declared_populations(network, fast_paths)
+    names = network.population_names
+    addresses = [step_address(network.step_form(name), state) if name in declared else 0 for name in names]
+    acting: dict[str, list[Array]] = {name: [] for name in names}
+    for name in declared:
+        values = network.acting_parameters(name)
+        fires = np.full(network.size_of(name), int(network.population(name).spiking))
+        acting[name] = [fires, *(values[q.name] for q in network.step_form(name).model.parameters)]
+
+    def row(k: int) -> Array:
+        own = [acting[name][k] if k < len(acting[name]) else np.zeros(network.size_of(name)) for name in names]
+        return _joined(own, state)
+
+    rows = [row(k) for k in range(max(map(len, acting.values())))]
+    return np.array(addresses, np.int64), np.concatenate(rows) if rows else np.zeros(0, state)
+
+
 def _is_simple(chip: Chip, p: FixedPopulation) -> bool:
     """Whether all neurons have the same parameters, and their currents decay to 0 within a step."""
-    if not p.uniform or p.du[0] + chip.current_decay_offset != 1 << chip.decay_bits:
+    if not p.is_cuba_lif or not p.uniform or p.du[0] + chip.current_decay_offset != 1 << chip.decay_bits:
         return False
     return not (p.spiking and p.vth[0] == 0)  # the padding's neurons, whose voltage is 0, would fire at 0 >= 0
 
 
-def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
+def _fixed_neurons(network: FixedNetwork, fast_paths: bool) -> FixedNeurons:
     chip, populations = network.limits, network.populations
-    unity, integer = 1 << chip.decay_bits, state_type(network.limits)
+    unity, integer = 1 << chip.decay_bits, network_state_type(network, fast_paths)
+    models, parameters = _models(network, integer, fast_paths=fast_paths)
     never = np.iinfo(integer).max
     thresholds = [p.vth << chip.activation_shift for p in populations]
     inclusive = [p.threshold is Comparison.AT_LEAST for p in populations]
@@ -271,6 +327,8 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
         down=_joined(thresholds, integer),
         reset_mask=_joined(reset_mask, integer),
         v_init=_joined([p.v_init for p in populations], integer),
+        models=models,
+        parameters=parameters,
         simple=np.array([_is_simple(chip, p) for p in populations]),
         decay_bits=integer(chip.decay_bits),
         state_half=integer(1 << (chip.state_bits - 1)),
@@ -280,7 +338,13 @@ def _fixed_neurons(network: FixedNetwork) -> FixedNeurons:
 
 def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
     populations = network.populations
-    steps = [network.coefficients(p.name) for p in populations]
+    declared = declared_populations(network)
+    nothing = {p.name: np.zeros(p.size) for p in populations}
+    steps = [
+        StepCoefficients(*[nothing[p.name]] * 5) if p.name in declared else network.coefficients(p.name)
+        for p in populations
+    ]
+    models, parameters = _models(network, real, fast_paths=True)
 
     def parameter(name: str) -> Array:
         return _joined([p.neuron.parameter(name) for p in populations], real)
@@ -305,7 +369,9 @@ def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
         v_reset=parameter("v_reset"),
         subtract=_joined(_flags(populations, [p.reset is Reset.SUBTRACT for p in populations]), np.bool_),
         old_current=_joined(_flags(populations, [network.uses_old_current(p.name) for p in populations]), np.bool_),
-        v_init=parameter("v_init"),
+        v_init=_joined([p.neuron.v_init for p in populations], real),
+        models=models,
+        parameters=parameters,
     )
 
 

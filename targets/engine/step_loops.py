@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .counts import COUNTS
 from .jit import cached_driver, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, count_overflows
 from .program import Analog, FixedNeurons, FloatNeurons, Layout
@@ -74,7 +75,7 @@ def make_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_gr
     return Scratch(
         np.zeros(layout.source_start[groups] + groups * BITS, np.int32),
         np.zeros(groups, np.int64),
-        np.zeros((groups - inputs) * 3 * LANES, np.int32),
+        np.zeros((groups - inputs) * COUNTS * LANES, np.int32),
         np.full(len(neurons.v_init), layout.zero),
         np.zeros(len(neurons.v_init), np.uint8),
         np.zeros((1, thread_group.words.shape[1]), np.uint64),
@@ -95,8 +96,7 @@ def run_steps(
     analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
-    v_trace: NumberArray,
-    u_trace: NumberArray,
+    trace: NumberArray,
     overflow: Int64Array,
     first: Int64Array,
     last: Int64Array,
@@ -111,15 +111,16 @@ def run_steps(
 
     Args:
         origin: number of steps that were run before the first step of the raster.
-        state: currents, voltages and the ring of synaptic input that has not arrived yet (one slot for each step),
-            changed. Sample k has the row ``k`` modulo the number of rows.
+        state: currents, voltages, the ring of synaptic input that has not arrived yet (one slot for each step), and
+            further states of declared models, changed. Sample k has the row ``k`` modulo the number of rows.
         layout, wiring, neurons: arrays of the program.
         raster: input spikes (time, batch, channels).
         bias: biases (1 or batch, neurons).
         analog: synaptic input of analog inputs.
-        trace_columns: for spikes, v, u (rows) and each population the first column of its trace, or -1.
-        spikes, v_trace, u_trace: traces (time, batch, columns), written; all spikes must be False before.
-        overflow: overflow counts (batch, population, 3), added to.
+        trace_columns: for spikes, u, v and further states (rows) and each population its first column, or -1.
+        spikes, trace: traces of spikes and of all states (time, batch, columns), written; all spikes must be False
+            before.
+        overflow: overflow counts (batch, population, COUNTS), added to.
         first, last: registers, whose ``row`` is written: for every source the step, counted from ``begin``, of its
             first and last spike; NO_STEP and -1 for a silent source. Shape (0, 0) if they are not read.
         thread_group: each member computes its share of the neurons; the first member writes spikes and registers.
@@ -139,7 +140,7 @@ def run_steps(
     channels = source_start[inputs]
     n = source_start[groups] - channels
     here = sample % len(state[0])
-    u, v, ring = state[0][here], state[1][here], state[2][here]
+    u, v, ring, extra = state[0][here], state[1][here], state[2][here], state[3][here]
     restart_registers(first, last, row, member)
     biased = sample if len(bias) > 1 else 0
     slot = (origin + begin) % slots
@@ -152,42 +153,30 @@ def run_steps(
             p, start = g - inputs, source_start[g] - channels
             low, high = parts[g, 0], parts[g, 1]
             if origin + t == 0:
-                _restart(u, v, ring, neurons.v_init, layout.zero, n, start + low, start + high)
+                _restart(u, v, ring, extra, neurons.v_init, layout.zero, n, start + low, start + high)
             if len(analog.frames) > 0:
                 frame = analog.frames[analog.of_step[t], sample]
                 add_analog(ring, slot * n + start + low, frame, start + low, high - low)
-            advance(neurons, start + low, start + high, u, v, ring, slot * n, bias, biased, fired, 0, lanes, p, 1, 0)
+            advance(
+                neurons, start + low, start + high, u, v, extra, ring, slot * n, bias, biased, fired, 0, lanes, p, 1, 0
+            )
             read_words(words, now, source_start[g] // BITS + g + low // BITS, fired, start + low, high - low)
-            if trace_columns[1, p] >= 0:
-                _record(
-                    v_trace,
-                    t,
-                    sample,
-                    trace_columns[1, p],
-                    v,
-                    start,
-                    low,
-                    high,
-                    source_size[g],
-                    number,
-                    source_start[g],
-                    moved[g],
-                )
-            if trace_columns[2, p] >= 0:
-                _record(
-                    u_trace,
-                    t,
-                    sample,
-                    trace_columns[2, p],
-                    u,
-                    start,
-                    low,
-                    high,
-                    source_size[g],
-                    number,
-                    source_start[g],
-                    moved[g],
-                )
+            for k in range(1, len(trace_columns)):
+                if trace_columns[k, p] >= 0:
+                    _record(
+                        trace,
+                        t,
+                        sample,
+                        trace_columns[k, p],
+                        u if k == 1 else (v if k == 2 else extra),
+                        start if k <= 2 else start + (k - 3) * n,
+                        low,
+                        high,
+                        source_size[g],
+                        number,
+                        source_start[g],
+                        moved[g],
+                    )
         barrier(thread_group.counter, members)
         if members > 1:
             fetch(words, now * words.shape[1], words.shape[1])
@@ -271,13 +260,23 @@ def run_steps(
 
 @compiled_loop
 def _restart(
-    u: StateArray, v: StateArray, ring: StateArray, v_init: StateArray, zero: StateNumber, n: int, low: int, high: int
+    u: StateArray,
+    v: StateArray,
+    ring: StateArray,
+    extra: StateArray,
+    v_init: StateArray,
+    zero: StateNumber,
+    n: int,
+    low: int,
+    high: int,
 ) -> None:
     """Set the neurons low .. high - 1 to their initial state."""
     for i in range(low, high):
         u[i], v[i] = zero, v_init[i]
         for at in range(i, len(ring), n):
             ring[at] = zero
+        for at in range(i, len(extra), n):
+            extra[at] = zero
 
 
 @entry_point
@@ -292,8 +291,7 @@ def simulate_steps(
     analog: Analog,
     trace_columns: Int64Array,
     spikes: BoolArray,
-    v_trace: NumberArray,
-    u_trace: NumberArray,
+    trace: NumberArray,
     overflow: Int64Array,
     first: Int64Array,
     last: Int64Array,
@@ -321,8 +319,7 @@ def simulate_steps(
             analog,
             trace_columns,
             spikes,
-            v_trace,
-            u_trace,
+            trace,
             overflow,
             first,
             last,

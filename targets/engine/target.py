@@ -17,8 +17,9 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session, Target
 
+from .counts import COUNTS
 from .inference import EngineSession, run_program
-from .program import compiled_program
+from .program import compiled_program, declared_populations
 from .types import RealType
 
 
@@ -40,18 +41,27 @@ class EngineTarget(Target):
     speed_rank = 0
     any_register_width = True
     # threads: None for all processors where that pays; precision: of float networks, in inference; counters: lazy
-    # or dense, two ways to the same bits, the former with less work where few neurons fire.
-    options: Mapping[str, Any] = MappingProxyType({"threads": None, "precision": "float64", "counters": "lazy"})
+    # or dense, two ways to the same bits, the former with less work where few neurons fire. fast_paths: False runs the
+    # CUBA LIF of fixed networks by its declaration, as any other model, in inference; to the same bits.
+    options: Mapping[str, Any] = MappingProxyType(
+        {"threads": None, "precision": "float64", "counters": "lazy", "fast_paths": True}
+    )
+    declared_models = frozenset({"fixed", "float"})
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""
         return Availability(True, f"numba {_numba_version()}")
 
     def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
-        """Sums of stored weights that could leave 32 bits."""
+        """Sums of stored weights that could leave 32 bits; models with many overflow counts."""
         if not isinstance(network, FixedNetwork):
             return []
-        return [
+        counted = [
+            f"population '{name}': {network.population(name).declared} counts overflows of more than {COUNTS} kinds"
+            for name in declared_populations(network)
+            if len(network.step_form(name).count_names) > COUNTS
+        ]
+        return counted + [
             f"projection '{p.name}' has {p.shape[1]} presynaptic neurons, whose weights may add up to more than "
             "32 bits; split it"
             for p in network.projections
@@ -69,12 +79,13 @@ class EngineTarget(Target):
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples, on one or several threads."""
-        program = compiled_program(network, _precision(options))
+        program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))
         return run_program(program, network, drive, record, options["threads"], self._info())
 
     def start(self, network: AnyNetwork, options: Mapping[str, Any]) -> Session:
         """Begin a run in pieces."""
-        return EngineSession(compiled_program(network, _precision(options)), network, options["threads"], self._info())
+        program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))
+        return EngineSession(program, network, options["threads"], self._info())
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Learn window by window."""

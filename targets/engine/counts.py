@@ -1,0 +1,3 @@
+"""How many overflow counts a population may have."""
+
+COUNTS = 8
