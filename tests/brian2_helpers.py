@@ -26,24 +26,39 @@ TOLERANCE = 1e-9
 
 def run_both(network, inputs, **options):
     """The same run on the specification and on Brian2."""
-    everything = {"record": ("spikes", "u", "v"), "on_overflow": "ignore"}
+    everything = {"record": ("spikes", *state_names(network)), "on_overflow": "ignore"}
     left = sh.run(network, inputs, "spec", **everything)
     return left, sh.run(network, inputs, "brian2", options=options, **everything)
 
 
+def state_names(network):
+    """Names of all states of a network's populations."""
+    return tuple(dict.fromkeys(name for p in network.populations for name in p.state_names))
+
+
+def states_of(result):
+    """Every recorded state of every population, by (state, population)."""
+    recorded = {"u": result.u, "v": result.v, **result.states}
+    return {(state, name): trace for state, traces in recorded.items() for name, trace in traces.items()}
+
+
 def assert_equal(left, right):
-    """Bit equality of spikes, u, v and of what overflowed."""
+    """Bit equality of spikes, states and of what overflowed."""
+    assert states_of(left).keys() == states_of(right).keys()
     assert first_divergence(left, right) is None, str(first_divergence(left, right))
     assert left.overflow == right.overflow
-    assert all(right.u[name].dtype == right.v[name].dtype == np.int64 for name in left.u)
+    assert all(trace.dtype == np.int64 for trace in states_of(right).values())
 
 
 def assert_close(left, right):
-    """The same spikes; u and v within TOLERANCE of their largest value."""
+    """The same spikes; states within TOLERANCE of their largest value."""
     for name in left.spikes:
         np.testing.assert_array_equal(left.spikes[name], right.spikes[name])
-        for a, b in ((left.u[name], right.u[name]), (left.v[name], right.v[name])):
-            np.testing.assert_allclose(b, a, rtol=0, atol=TOLERANCE * np.abs(a).max(initial=1e-300))
+    found = states_of(right)
+    assert states_of(left).keys() == found.keys()
+    for key, a in states_of(left).items():
+        bound = TOLERANCE * np.abs(a).max(initial=1e-300)
+        np.testing.assert_allclose(found[key], a, rtol=0, atol=bound, err_msg=" of ".join(key))
 
 
 def learn_both(network, inputs, plan, **options):

@@ -243,6 +243,18 @@ def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
     ]
 
 
+def steps_without_graph(network: AnyNetwork) -> list[str]:
+    """The declared models whose step has no graph here, one sentence each: for targets that run steps by their graph."""
+    reasons = []
+    for p in network.populations:
+        if isinstance(p, FixedPopulation) or hasattr(p.neuron, "declared"):
+            try:
+                network.step_form(p.name).graph(ideal=not isinstance(network, FixedNetwork))
+            except ParameterError as error:
+                reasons.append(f"population '{p.name}': {error}")
+    return reasons
+
+
 @lru_cache(maxsize=1)
 def _entry_points() -> dict[str, metadata.EntryPoint]:
     return {e.name: e for e in metadata.entry_points(group=GROUP)}

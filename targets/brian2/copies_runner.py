@@ -118,22 +118,22 @@ class Traces:
             }
 
         kind = state_type(network)
-        self.spikes, self.v, self.u = arrays("spikes", bool), arrays("v", kind), arrays("u", kind)
+        self.spikes = arrays("spikes", bool)
+        self.states = {state: arrays(state, kind) for state in record.state_names}
         self._neurons, self._courier, self._step = neurons, courier, 0
 
     def keep(self) -> None:
         """Store the end of a step."""
         for name, raster in self.spikes.items():
             raster[self._step] = self._courier.fired[name]
-        for name, trace in self.v.items():
-            trace[self._step].reshape(-1)[:] = self._neurons[name].sender.state("v", use_units=False)
-        for name, trace in self.u.items():
-            group, variable = self._neurons[name].current
-            trace[self._step].reshape(-1)[:] = group.state(variable, use_units=False)
+        for state, traces in self.states.items():
+            for name, trace in traces.items():
+                group, variable = self._neurons[name].states[state]
+                trace[self._step].reshape(-1)[:] = group.state(variable, use_units=False)
         self._step += 1
 
 
-def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
+def run_copies(network: AnyNetwork, drive: Drive, record: Record, *, fast_paths: bool = True) -> Recording:
     """Run every sample of the drive from the initial state, all at the same time."""
     clock = Clock(dt=step_length(network) * second, name="step_clock")
     neurons = add_neurons(
@@ -142,6 +142,7 @@ def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
             name: Setup(str(k), clock, bias_of(network, drive, name), drive.batch)
             for k, name in enumerate(network.population_names)
         },
+        fast_paths=fast_paths,
     )
     courier = Courier(network, neurons, drive)
     traces = Traces(network, neurons, drive, record, courier)
@@ -158,4 +159,4 @@ def run_copies(network: AnyNetwork, drive: Drive, record: Record) -> Recording:
     simulation.run(drive.steps * clock.dt)
     info = {"steps_seconds": time.perf_counter() - start}
     overflow = {n: made.overflow() for n, made in neurons.items()} if isinstance(network, FixedNetwork) else None
-    return Recording(traces.spikes, traces.v, traces.u, overflow, info)
+    return Recording.of(traces.spikes, traces.states, overflow, info)

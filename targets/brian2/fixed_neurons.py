@@ -1,4 +1,6 @@
-"""A fixed population in Brian2: int64 state, and the chip's step as code that Brian2 runs in every step.
+"""A fixed population of the chip's own neuron in Brian2: int64 state, and its step as code of every step.
+
+This is the fast path of the CUBA LIF, written by hand; :mod:`.declared_neurons` runs any model.
 
 The code is that of :mod:`ssdp_hw.arithmetic` in Brian2's language, which has no shifts: ``//``
 rounds down, so the decay takes sign and magnitude apart. Every value is int64, since int32 state
@@ -15,9 +17,10 @@ from brian2 import NeuronGroup
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.graph import Reset
+from ssdp_hw.running.result import CUBA_LIF_COUNTS
 
 from . import memory
-from .neurons import OVERFLOW_COUNTS, Neurons, Setup
+from .neurons import Neurons, Setup, arriving
 from .random_bits import synapse_bits
 
 RESETS = {Reset.ZERO: "v = 0\n", Reset.SUBTRACT: "v -= limit\n"}
@@ -40,7 +43,7 @@ v_saturations += counted*int(raw_v != v)
 def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Setup) -> Neurons:
     """One group with the state, parameters and overflow counts of every neuron."""
     chip, p = network.limits, population
-    variables = ("u", "v", "bias", *OVERFLOW_COUNTS, *setup.inboxes)
+    variables = ("u", "v", "bias", *CUBA_LIF_COUNTS, *setup.inboxes)
     constants = {
         "kept_u": (1 << chip.decay_bits) - (p.du + chip.current_decay_offset),
         "kept_v": (1 << chip.decay_bits) - (p.dv + chip.voltage_decay_offset),
@@ -68,10 +71,10 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
     for name, values in constants.items():
         setattr(group, name, setup.repeated(values))
     group.v = setup.repeated(p.v_init)
-    arriving = " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in setup.inboxes.items())
     clear = "".join(f"{a} = 0\n" for a in setup.inboxes)
-    group.run_regularly(STEP.format(arriving=arriving) + clear, when="groups")
+    group.run_regularly(STEP.format(arriving=arriving(setup)) + clear, when="groups")
     if memory.fade(setup.memories):
         group.run_regularly(memory.fade(setup.memories), when="end")
     start = "u = 0\nv = v_init\n" + clear + setup.place_bias(group, "int")
-    return Neurons(group, group, (group, "u"), [(group, start)], memory.start(setup.memories))
+    states, counts = {"u": (group, "u"), "v": (group, "v")}, {name: name for name in CUBA_LIF_COUNTS}
+    return Neurons(group, group, states, [(group, start)], memory.start(setup.memories), counts)

@@ -1,4 +1,4 @@
-"""A float population in Brian2: NIR's differential equations with units, integrated by Brian2.
+"""A float population of NIR's neurons in Brian2: NIR's differential equations with units, integrated by Brian2.
 
 ``forward Euler`` is Brian2's ``euler``; ``exponential`` is its ``exact``, which solves each linear
 equation for inputs held during the step. The coefficients are Brian2's own, not ours. (Without a
@@ -96,7 +96,9 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
         start += CLEAR + setup.place_bias(membrane)
-        return Neurons(membrane, membrane, (membrane, "S"), [(membrane, start)], window_start)
+        return Neurons(
+            membrane, membrane, {"u": (membrane, "S"), "v": (membrane, "v")}, [(membrane, start)], window_start
+        )
     sees = bool(setup.memories) and population.spiking  # plastic synapses, whose target this is, see spikes too
     current = NeuronGroup(
         setup.copies * neuron.size,
@@ -115,7 +117,8 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     for name in (*(("v", "v_threshold") if sees else ()), *(m.name for m in setup.memories)):
         setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
-    return Neurons(current, membrane, (current, "u"), [(membrane, start), (current, restart)], window_start)
+    states = {"u": (current, "u"), "v": (membrane, "v")}
+    return Neurons(current, membrane, states, [(membrane, start), (current, restart)], window_start)
 
 
 def _set(group: NeuronGroup, neuron: Neuron, names: list[str], setup: Setup) -> None:

@@ -48,14 +48,21 @@ class Plastic:
     label: str
 
 
-def learn_sequence(network: AnyNetwork, drive: Drive, plan: LearningPlan, session: Session) -> Learned:
+def learn_sequence(
+    network: AnyNetwork, drive: Drive, plan: LearningPlan, session: Session, *, fast_paths: bool = True
+) -> Learned:
     """Learn on every plastic projection.
 
     One step more than the samples have is run: the last window is closed at its start.
     """
     plastic = {name: _plastic(network, drive, plan, name) for name in plan.rules}
     sequence = SampleSequence(
-        network, drive, {name: p.model for name, p in plastic.items()}, _memories(plastic), plan.windows_per_sample
+        network,
+        drive,
+        {name: p.model for name, p in plastic.items()},
+        _memories(plastic),
+        plan.windows_per_sample,
+        fast_paths=fast_paths,
     )
     for p in plastic.values():
         sequence.objects += gate_neuron(

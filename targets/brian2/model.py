@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.running.drive import AnyNetwork, Drive
 
+from .declared_neurons import declared_neurons
 from .fixed_neurons import fixed_neurons
 from .float_neurons import float_neurons
 from .neurons import Neurons, Setup
@@ -39,8 +41,26 @@ def bias_of(network: AnyNetwork, drive: Drive, name: str) -> NDArray[np.int64] |
     return drive.float_bias(network, name)
 
 
-def add_neurons(network: AnyNetwork, setups: Mapping[str, Setup]) -> dict[str, Neurons]:
-    """The groups of every population, in their initial state."""
+def add_neurons(network: AnyNetwork, setups: Mapping[str, Setup], *, fast_paths: bool = True) -> dict[str, Neurons]:
+    """The groups of every population, in their initial state.
+
+    NIR's float neurons are differential equations of Brian2; without ``fast_paths`` the chip's CUBA LIF runs by its
+    declaration as every other model does.
+    """
+    return {name: _neurons(network, name, setup, fast_paths=fast_paths) for name, setup in setups.items()}
+
+
+def _neurons(network: AnyNetwork, name: str, setup: Setup, *, fast_paths: bool) -> Neurons:
     if isinstance(network, FixedNetwork):
-        return {name: fixed_neurons(network, network.population(name), setup) for name, setup in setups.items()}
-    return {name: float_neurons(network, network.population(name), setup) for name, setup in setups.items()}
+        fixed = network.population(name)
+        return (
+            fixed_neurons(network, fixed, setup)
+            if fixed.is_cuba_lif and fast_paths
+            else declared_neurons(network, name, setup)
+        )
+    real = network.population(name)
+    return (
+        declared_neurons(network, name, setup)
+        if isinstance(real.neuron, ModelNeuron)
+        else float_neurons(network, real, setup)
+    )

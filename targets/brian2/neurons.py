@@ -16,7 +16,6 @@ from .memory import Memory
 
 # The variable in which synaptic input gathers until the next step reads and clears it.
 INBOX = "a"
-OVERFLOW_COUNTS = ("u_wraps", "u_out_of_range", "v_saturations")
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,11 @@ class Setup:
         return ""
 
 
+def arriving(setup: Setup) -> str:
+    """The sum of what the inboxes hold, each scaled by its own power of two, as an expression."""
+    return " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in setup.inboxes.items())
+
+
 @dataclass(frozen=True)
 class Neurons:
     """The Brian2 groups of one population.
@@ -66,17 +70,21 @@ class Neurons:
     Attributes:
         receiver: the group with the inboxes and the bias.
         sender: the group with v and the registers, whose threshold makes the spikes.
-        current: the group and the name of the variable that has the population's u.
+        states: for each state of the population the group and the name of the variable that has it.
         starts: for each group the code that brings it to its initial state.
         window_start: code for the sender at the start of a window.
+        counts: for each overflow count the sender's variable that has it; empty in a float network.
     """
 
     receiver: NeuronGroup
     sender: NeuronGroup
-    current: tuple[NeuronGroup, str]
+    states: Mapping[str, tuple[NeuronGroup, str]]
     starts: Sequence[tuple[NeuronGroup, str]]
     window_start: str = ""
+    counts: Mapping[str, str] = field(default_factory=dict)
 
     def overflow(self) -> OverflowCount:
         """The overflow counts of a fixed population so far."""
-        return OverflowCount.of({name: int(np.sum(self.sender.state(name)[:])) for name in OVERFLOW_COUNTS})
+        return OverflowCount.of(
+            {name: int(np.sum(self.sender.state(variable)[:])) for name, variable in self.counts.items()}
+        )

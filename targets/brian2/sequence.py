@@ -52,6 +52,7 @@ class SampleSequence:
         models: of the projections that are plastic.
         memories: for each input and population the variables that learning rules read.
         windows: windows of a sample.
+        fast_paths: see :func:`.model.add_neurons`.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class SampleSequence:
         models: Mapping[str, SynapseModel] | None = None,
         memories: Mapping[str, Sequence[Memory]] | None = None,
         windows: int = 1,
+        *,
+        fast_paths: bool = True,
     ) -> None:
         self._network, self._drive = network, drive
         self._models, self._memories = models or {}, memories or {}
@@ -71,7 +74,9 @@ class SampleSequence:
         incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
         self.objects: list[BrianObject] = []
         self.neurons = add_neurons(
-            network, {name: self._setup(k, name, incoming[name]) for k, name in enumerate(network.population_names)}
+            network,
+            {name: self._setup(k, name, incoming[name]) for k, name in enumerate(network.population_names)},
+            fast_paths=fast_paths,
         )
         self.senders = {name: self._input(k, name) for k, name in enumerate(network.input_names)} | {
             name: made.sender for name, made in self.neurons.items()

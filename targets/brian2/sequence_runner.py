@@ -14,20 +14,22 @@ from .sequence import SampleSequence, by_sample
 from .session import Session
 
 
-def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Session) -> Recording:
+def run_sequence(
+    network: AnyNetwork, drive: Drive, record: Record, session: Session, *, fast_paths: bool = True
+) -> Recording:
     """Run every sample of the drive from the initial state, one after the other."""
-    sequence = SampleSequence(network, drive)
+    sequence = SampleSequence(network, drive, fast_paths=fast_paths)
     spikes: dict[str, SpikeMonitor] = {}
-    states: dict[str, dict[str, tuple[StateMonitor, str]]] = {"v": {}, "u": {}}
+    states: dict[str, dict[str, tuple[StateMonitor, str]]] = {state: {} for state in record.state_names}
     for index, (name, made) in enumerate(sequence.neurons.items()):
         if record.wants("spikes", name) and network.population(name).spiking:
             spikes[name] = SpikeMonitor(made.sender, name=f"spikes_{index}")
-        for kind, (group, variable) in (("v", (made.sender, "v")), ("u", made.current)):
-            if record.wants(kind, name):
+        for state, (group, variable) in made.states.items():
+            if record.wants(state, name):
                 monitor = StateMonitor(
-                    group, variable, record=True, when="end", clock=sequence.clock, name=f"{kind}_{index}"
+                    group, variable, record=True, when="end", clock=sequence.clock, name=f"{variable}_of_{index}"
                 )
-                states[kind][name] = monitor, variable
+                states[state][name] = monitor, variable
     sequence.objects += [*spikes.values(), *(m for found in states.values() for m, _ in found.values())]
     total = drive.steps * drive.batch
     seconds = sequence.simulate(session, total)
@@ -37,16 +39,15 @@ def run_sequence(network: AnyNetwork, drive: Drive, record: Record, session: Ses
         return sequence.raster(spikes[name], total) if name in spikes else silent
 
     traces = {
-        kind: {
+        state: {
             name: by_sample(np.asarray(getattr(monitor, f"{variable}_")).T, drive.steps)
             for name, (monitor, variable) in found.items()
         }
-        for kind, found in states.items()
+        for state, found in states.items()
     }
-    return Recording(
+    return Recording.of(
         {name: by_sample(raster(name), drive.steps) for name in sequence.neurons if record.wants("spikes", name)},
-        traces["v"],
-        traces["u"],
+        traces,
         {n: made.overflow() for n, made in sequence.neurons.items()} if isinstance(network, FixedNetwork) else None,
         {"steps_seconds": seconds},
     )

@@ -11,7 +11,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights, steps_without_graph
 
 from .session import open_session
 
@@ -21,6 +21,7 @@ CHOICES = MappingProxyType(
         "device": ("runtime", "cpp_standalone"),
         "codegen": ("numpy", "cython"),
         "batching": ("auto", "copies", "sequence"),
+        "fast_paths": (True, False),
     }
 )
 
@@ -39,11 +40,14 @@ class Brian2Target(Target):
         batching: ``copies`` runs all samples side by side, ``sequence`` one after the other with
             Brian2's own Synapses. ``auto`` takes what is faster: copies on the runtime device,
             sequence on standalone and for learning, which can do nothing else.
+        fast_paths: with False the CUBA LIF of a fixed network runs by its declaration, as other neuron models do,
+            instead of the code that is written for it by hand; the results are the same.
     """
 
     name = "brian2"
     title = "Brian2: differential equations with units, integers in int64 state"
     speed_rank = 2
+    declared_models = frozenset({"fixed", "float"})
     options: Mapping[str, Any] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 
     def availability(self) -> Availability:
@@ -62,10 +66,16 @@ class Brian2Target(Target):
         resolved = super().resolve(options)
         for name, values in CHOICES.items():
             if resolved[name] not in values:
-                raise ParameterError(f"target 'brian2': {name} = {resolved[name]!r}; choose {', '.join(values)}")
+                raise ParameterError(
+                    f"target 'brian2': {name} = {resolved[name]!r}; choose {', '.join(map(str, values))}"
+                )
         if (resolved["device"], resolved["batching"]) == ("cpp_standalone", "copies"):
             raise ParameterError("target 'brian2': on device = 'cpp_standalone' choose batching = 'sequence'")
         return resolved
+
+    def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
+        """Neuron models whose step cannot be printed."""
+        return steps_without_graph(network)
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
         """Rules that have no form in Brian2's code here, and plastic convolutions."""
@@ -83,10 +93,10 @@ class Brian2Target(Target):
             if session.standalone or options["batching"] == "sequence":
                 from .sequence_runner import run_sequence
 
-                return run_sequence(network, drive, record, session)
+                return run_sequence(network, drive, record, session, fast_paths=options["fast_paths"])
             from .copies_runner import run_copies
 
-            return run_copies(network, drive, record)
+            return run_copies(network, drive, record, fast_paths=options["fast_paths"])
 
     def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
         """Learn window by window, with the weights as state of Brian2's Synapses.
@@ -100,7 +110,7 @@ class Brian2Target(Target):
         with open_session(options["device"], options["codegen"]) as session:
             from .learn_runner import learn_sequence
 
-            return learn_sequence(network, drive, plan, session)
+            return learn_sequence(network, drive, plan, session, fast_paths=options["fast_paths"])
 
 
 TARGET = Brian2Target()

@@ -1,0 +1,146 @@
+"""Neuron models that only tests know, and Hypothesis strategies for networks of declared models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import reject, strategies as st
+from strategies import fixed_networks, float_networks
+
+import ssdp_hw as sh
+from ssdp_hw.chips import load_chip
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.adaptive_lif import MODEL as ADAPTIVE_LIF
+from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
+from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
+from ssdp_hw.network.fixed_parts import FIELDS
+from ssdp_hw.operations.base import Operations, Value
+
+TABLE = (5, -70_000, 3, 2**34, 0, 41, -1, 900)
+
+
+class EveryOperation(NeuronModel):
+    """Every operation and rounding once, and names of states that simulators or languages reserve.
+
+    A neuron rests for some steps after a spike; ``t`` and ``x_`` keep older voltages, so that a step reads what it
+    also writes.
+    """
+
+    name = "EveryOperation"
+    states = (
+        State("u"),
+        State("cos"),
+        State("i", bits=9, unit=Unit.NUMBER, signed=False),
+        State("v"),
+        State("t"),
+        State("x_"),
+    )
+    parameters = (
+        Parameter("du", "tau_syn", Kind.DECAY, offset="current"),
+        Parameter("dv", "tau_mem", Kind.DECAY, offset="voltage"),
+        Parameter("vth", "v_threshold", Kind.LEVEL),
+        Parameter("gain", "gain", Kind.GAIN, default=-0.5),
+        Parameter("N", "rest", Kind.NUMBER, default=3, bits=5),
+    )
+
+    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+        """No neuron of nature."""
+        u = op.wrap(op.decay(s.u, p.du, rounding="floor") + arriving, "u")
+        turned = op.scale(s.cos, p.gain, 12, "nearest") + op.shift_right(u, 2, "zero") - op.shift_right(u, 3, "nearest")
+        w = op.saturate(turned + op.shift_left(s.i, 3), "cos")
+        steep = op.minimum(u, op.absolute(w)) + op.maximum(s.x_, op.clip(w, -900, p.vth))
+        rounded = op.shift_right(self.looked_up(op, u) + steep + s.t, 2)
+        v = op.saturate(op.decay(s.v, p.dv) + rounded + p.bias, "v")
+        threshold = p.vth + op.shift_left(s.i, 1)
+        resting = ((s.i > 0) & (s.i <= p.N)) | ~(w != u) | ((u == 0) & (v < 0))
+        fired = op.fires(v, threshold) & ~resting
+        i = op.select(fired, p.N, op.maximum(s.i - 1, 0))
+        return {"u": u, "cos": w, "i": i, "v": op.reset(v, fired, threshold), "t": s.v, "x_": s.t}, fired
+
+    def looked_up(self, op: Operations, u: Value) -> Value:
+        """A table, whose index may lie outside."""
+        return op.lookup(TABLE, op.shift_right(u, 10) + 3)
+
+
+class EveryRealOperation(EveryOperation):
+    """The same without the table, which has no meaning in real numbers."""
+
+    name = "EveryRealOperation"
+
+    def looked_up(self, op: Operations, u: Value) -> Value:
+        return 3 * u
+
+
+class NoVoltage(NeuronModel):
+    """A counter without u and v: after so many steps with input it fires."""
+
+    name = "NoVoltage"
+    states = (State("count", bits=12, unit=Unit.NUMBER, signed=False),)
+    parameters = (Parameter("limit", "limit", Kind.NUMBER, default=2.0, bits=3),)
+
+    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+        """Count, and begin anew."""
+        count = op.saturate(s.count + op.select(arriving > 0, 1, 0), "count")
+        fired = op.fires(count, p.limit)
+        return {"count": op.select(fired, 0, count)}, fired
+
+
+FIXED_MODELS = (ADAPTIVE_LIF, EveryOperation(), NoVoltage(), CUBA_LIF)
+REAL_MODELS = (ADAPTIVE_LIF, EveryRealOperation(), NoVoltage(), CUBA_LIF)
+
+
+def _registers(rng: np.random.Generator, model: NeuronModel, size: int, chip: Any) -> dict[str, np.ndarray]:
+    values = {}
+    for q in model.parameters:
+        if q.name not in FIELDS:
+            low, high = q.code_range(chip)
+            values[q.name] = rng.integers(low, high + 1, size) >> rng.integers(0, q.width(chip), size)
+    return values
+
+
+@st.composite
+def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.FixedNetwork:
+    """What :func:`strategies.fixed_networks` draws, with a drawn model in each population."""
+    network = draw(fixed_networks(max_populations))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    populations = []
+    for p in network.populations:
+        model = draw(st.sampled_from(FIXED_MODELS))
+        own = {q.name for q in model.parameters}
+        unused = {name: neutral for name, neutral in FIELDS.items() if name not in own}
+        if "v" not in {s.name for s in model.states}:
+            unused["v_init"] = 0
+        parameters = _registers(rng, model, p.size, load_chip("loihi2"))
+        populations.append(replace(p, model=model, parameters=parameters, **unused))
+    try:
+        return replace(network, populations=populations, chip="loihi2")
+    except ParameterError as error:  # a neuron that may leave the registers of the simulators
+        assert "activation_register" in str(error)
+        reject()
+
+
+@st.composite
+def declared_float_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.Network:
+    """What :func:`strategies.float_networks` draws, with a drawn model in most of its populations."""
+    network = draw(float_networks(max_populations))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    populations = []
+    for p in network.populations:
+        model = draw(st.sampled_from((*REAL_MODELS, None)))
+        if model is not None:
+            neuron = sh.neuron(model, p.size, fires=p.spiking, **_real_parameters(rng, model, p.size))
+            p = sh.Population(name=p.name, neuron=neuron, bias=p.bias, reset=p.reset, threshold=p.threshold)
+        populations.append(p)
+    return replace(network, populations=populations)
+
+
+def _real_parameters(rng: np.random.Generator, model: NeuronModel, size: int) -> dict[str, np.ndarray]:
+    kinds = {
+        Kind.DECAY: lambda: rng.uniform(2e-3, 2e-2, size),
+        Kind.LEVEL: lambda: rng.uniform(0.2, 2.0, size),
+        Kind.GAIN: lambda: rng.uniform(-1.0, 1.0, size),
+        Kind.NUMBER: lambda: rng.integers(0, 4, size).astype(float),
+    }
+    return {q.float_name: kinds[q.kind]() for q in model.parameters}
