@@ -244,7 +244,7 @@ def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
 
 
 def steps_without_graph(network: AnyNetwork) -> list[str]:
-    """The declared models whose step has no graph here, one sentence each: for targets that run steps by their graph."""
+    """The declared models whose step has no graph, one sentence each: for targets that print steps."""
     reasons = []
     for p in network.populations:
         if isinstance(p, FixedPopulation) or hasattr(p.neuron, "declared"):

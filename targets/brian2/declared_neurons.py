@@ -1,22 +1,28 @@
 """A population of any declared neuron model in Brian2: its step as printed code that Brian2 runs in every step.
 
-The threshold of the group reads the condition that the step left in ``fired``; the reset is a part of the step.
+The threshold of the group reads the condition that the step left in ``step_fired``; the reset is a part of the step.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from brian2 import NeuronGroup, amp
+from numpy.typing import NDArray
 
 from ssdp_hw.models.base import BIAS
 from ssdp_hw.models.printing import PrintedStep
-from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
 
 from . import memory
 from .neurons import Neurons, Setup, arriving
 from .printer import Brian2Printer, parameter_variable, state_variable
 from .random_bits import synapse_bits
+
+# The code of synapses sees the variables of its postsynaptic neurons by plain names, and has a "fired" of its own.
+FIRED = "step_fired"
 
 
 def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -> Neurons:
@@ -37,12 +43,12 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
         **dict.fromkeys(constants, f"{number} (constant)"),
         **dict.fromkeys(inputs, unit),
         **dict.fromkeys(counts.values(), "integer"),
-        "fired": "boolean",
+        FIRED: "boolean",
     }
     group = NeuronGroup(
         setup.copies * network.size_of(name),
         "".join(f"{variable} : {what}\n" for variable, what in declared.items()) + memory.equations(setup.memories),
-        threshold="fired" if form.spiking else None,
+        threshold=FIRED if form.spiking else None,
         reset=memory.keep(setup.memories) if form.spiking else None,
         dtype={
             **dict.fromkeys((*states.values(), *constants, *inputs), kind),
@@ -83,12 +89,11 @@ def _step(printed: PrintedStep, states: dict[str, str], counts: dict[str, str], 
         else [f"input_arriving = ({gathered})/amp", "input_bias = bias/amp"]
     )
     after = [f"{states[s]} = {value}" for s, value in printed.states.items()]
-    after += [f"fired = {printed.fired}", "counted = int(t_in_timesteps < COUNTED_STEPS)"]
+    after += [f"{FIRED} = {printed.fired}", "counted = int(t_in_timesteps < COUNTED_STEPS)"]
     after += [f"{counts[c]} += counted*int({condition})" for c, condition in printed.counts.items()]
     return "".join(f"{line}\n" for line in (*before, *printed.lines, *after))
 
 
-def _initial_voltage(network: FixedNetwork | Network, name: str) -> np.ndarray:
-    if isinstance(network, FixedNetwork):
-        return network.population(name).v_init
-    return network.population(name).neuron.v_init
+def _initial_voltage(network: FixedNetwork | Network, name: str) -> NDArray[Any]:
+    p = network.population(name)
+    return np.asarray(p.v_init if isinstance(p, FixedPopulation) else p.neuron.v_init)
