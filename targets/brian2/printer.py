@@ -8,8 +8,8 @@ that it would lose bits of large integers: the functions of this module choose, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from brian2 import Function
@@ -38,29 +38,29 @@ class Brian2Printer(Printer):
         functions: functions that the printed code calls, by name.
     """
 
+    templates: ClassVar[Mapping[str, str]] = {
+        "add": "{0} + {1}",
+        "subtract": "{0} - {1}",
+        "multiply": "{0}*{1}",
+        "shift_left": "{0}*{unit}",
+        "shift_right": "{0}//{unit}",
+        "minimum": "choose({0} < {1}, {0}, {1})",
+        "maximum": "choose({0} < {1}, {1}, {0})",
+        "select": "choose({0}, {1}, {2})",
+        "less": "{0} < {1}",
+        "less_equal": "{0} <= {1}",
+        "equal": "{0} == {1}",
+        "not_equal": "{0} != {1}",
+        "and": "{0} and {1}",
+        "or": "{0} or {1}",
+        "not": "not {0}",
+    }
+
     def __init__(self, model: NeuronModel, *, ideal: bool) -> None:
         self._states = {s.name for s in model.states}
         self._parameters = {q.name for q in model.parameters}
         self._number: type[int] | type[float] = float if ideal else int
-        choice = "choose_real" if ideal else "choose_integer"
-        self.functions: dict[str, Function] = {choice: CHOICES[choice]}
-        self.templates = {
-            "add": "{0} + {1}",
-            "subtract": "{0} - {1}",
-            "multiply": "{0}*{1}",
-            "shift_left": "{0}*{unit}",
-            "shift_right": "{0}//{unit}",
-            "minimum": choice + "({0} < {1}, {0}, {1})",
-            "maximum": choice + "({0} < {1}, {1}, {0})",
-            "select": choice + "({0}, {1}, {2})",
-            "less": "{0} < {1}",
-            "less_equal": "{0} <= {1}",
-            "equal": "{0} == {1}",
-            "not_equal": "{0} != {1}",
-            "and": "{0} and {1}",
-            "or": "{0} or {1}",
-            "not": "not {0}",
-        }
+        self.functions: dict[str, Function] = {"choose": CHOOSE_REAL if ideal else CHOOSE_INTEGER}
 
     def leaf(self, name: str) -> str:
         """A state of before the step, a parameter, or ``arriving`` or ``bias``, which the code before the step sets."""
@@ -98,17 +98,15 @@ def _function(
     return function
 
 
-def _choice(name: str, kind: str, number: str) -> Function:
-    head = f"{number} {name}({{}}, {number}{{}}, {number}{{}})"
-    text = f"static inline {head.format('bool c', ' a', ' b')} {{ return c ? a : b; }}"
-    return _function(name, text, np.where, head.format("bint", "", ""), ("boolean", kind, kind), kind)
+def _choose(kind: str, number: str) -> Function:
+    """The function ``choose(condition, a, b)`` of numbers of one type."""
+    text = f"static inline {number} choose(bool c, {number} a, {number} b) {{ return c ? a : b; }}"
+    return _function(
+        "choose", text, np.where, f"{number} choose(bint, {number}, {number})", ("boolean", kind, kind), kind
+    )
 
 
-# By name: the first number where the condition holds, else the second.
-CHOICES = {
-    "choose_integer": _choice("choose_integer", "integer", "int64_t"),
-    "choose_real": _choice("choose_real", "float", "double"),
-}
+CHOOSE_INTEGER, CHOOSE_REAL = _choose("integer", "int64_t"), _choose("float", "double")
 
 
 def _table(name: str, entries: tuple[int, ...]) -> Function:
