@@ -36,7 +36,7 @@ class ALIF(NeuronModel):
     ``u <- wrap(decay(u, du) + arriving)``, ``v <- saturate(decay(v, dv) + u + bias)``, ``a <- decay(a, da)``,
     ``r <- decay(r, dr)``, a spike where v reaches ``vth + a + r``; then ``r <- saturate(r + 2 (vth + a))`` and
     ``a <- saturate(a + jump)`` in neurons that fired. lava-dl's threshold state is ``vth + a``, and its comparison is
-    ``at_least``.
+    ``>=``.
     """
 
     name = "ALIF"

@@ -52,7 +52,7 @@ class RF(NeuronModel):
     ``real <- saturate(cos real - sin imag + arriving + bias)``, ``imag <- saturate(sin real + cos imag)``, both from
     the old values and each product rounded toward zero; cos and sin contain the decay (:func:`resonator`). A
     second synaptic input, ``imag_input``, is added to the imaginary part. The comparison of lava-nc and lava-dl is
-    ``at_least``.
+    ``>=``.
     """
 
     name = "RF"
