@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
 from ssdp_hw.operations.base import Operations, Value
 
-# Binary places of the coupling a: the published models reach 228, which needs 8 bits before the point.
-PLACES = 8
+# Binary places of the coupling; the published models stay below 4.
+PLACES = 16
+
+
+def adaptation(tau_adapt: float, a: float, b: float, q: float = 120.0, dt: float = 1.0) -> dict[str, float]:
+    """The parameters coupling and jump of the published a, b and q.
+
+    Args:
+        tau_adapt: time constant of the adaptation, in the unit of dt.
+        a, b: coupling to the voltage and to the spike, both at least 0.
+        q: what the authors scale both by.
+        dt: length of a step.
+
+    Raises:
+        ParameterError: a time constant that is not above 0, or a negative strength.
+    """
+    if not tau_adapt > 0 or min(a, b, q) < 0:
+        raise ParameterError(
+            f"adaptation: tau_adapt = {tau_adapt:g} must be above 0, and a = {a:g}, b = {b:g}, q = {q:g} at least 0"
+        )
+    lost = -math.expm1(-dt / tau_adapt) * q
+    return {"coupling": lost * a, "jump": lost * b}
 
 
 class EFAdLIF(NeuronModel):
     """Adaptive LIF whose adaptation w follows the voltage and the spike of the step before (Euler forward).
 
     ``v <- saturate(decay(v, dv) + arriving + bias - (dv / 2**bits) w)``, a spike at ``vth``, reset; and
-    ``w <- saturate(decay(w, dw) + (dw / 2**bits) (a v + b))``, where v is that of the step before and b counts only in
+    ``w <- saturate(decay(w, dw) + coupling v + jump)``, where v is that of the step before and the jump comes only in
     neurons that fired in it.
 
-    The decay register of the voltage weighs the adaptation too, since one leak filters both: with
-    ``beta = 1 - dv / 2**bits``, ``v <- beta v + (1 - beta)(I - w)``, where the weights contain ``(1 - beta) I``. A
-    rounded dw changes the time constant of w, but not where w comes to rest, ``a v``. The paper's q is contained
-    in a and b.
+    In the paper ``v <- beta v + (1 - beta)(I - w)``: with ``beta = 1 - dv / 2**bits`` one register is the leak of v and
+    the weight of w, and the weights contain ``(1 - beta) I``. :func:`adaptation` gives coupling and jump.
     """
 
     name = "EFAdLIF"
@@ -30,23 +50,23 @@ class EFAdLIF(NeuronModel):
         Parameter("dv", "tau_mem", Kind.DECAY, offset="voltage"),
         Parameter("dw", "tau_adapt", Kind.DECAY),
         Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0),
-        Parameter("a", "a", Kind.GAIN, bits=16, places=PLACES),
-        Parameter("b", "b", Kind.LEVEL),
+        Parameter("coupling", "coupling", Kind.GAIN, bits=18, places=PLACES),
+        Parameter("jump", "jump", Kind.LEVEL),
     )
     source = "Baronig et al. 2025, doi 10.1038/s41467-025-60878-z; github.com/IGITUGraz/SE-adlif"
 
     def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the voltage, compare, reset; advance the adaptation by the voltage and spike of the step before."""
         v, fired = _voltage(op, s, p, arriving)
-        w = _adaptation(op, s.w, p, s.v, op.select(s.fired > 0, p.b, 0))
+        w = _adaptation(op, s.w, p, s.v, op.select(s.fired > 0, p.jump, 0))
         return {"v": v, "w": w, "fired": op.select(fired, 1, 0)}, fired
 
 
 class SEAdLIF(NeuronModel):
     """Adaptive LIF whose adaptation w follows the new voltage and the new spike (symplectic Euler).
 
-    As :class:`EFAdLIF`, but in the adaptation v is the new voltage after its reset and b counts in neurons that fire
-    now. This order keeps the oscillation of v and w stable for every a of at least 0.
+    As :class:`EFAdLIF`, but in the adaptation v is the new voltage after its reset, and neurons that fire now jump.
+    This order keeps the oscillation of v and w from growing where Euler forward does not.
     """
 
     name = "SEAdLIF"
@@ -57,7 +77,7 @@ class SEAdLIF(NeuronModel):
     def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the voltage, compare, reset; advance the adaptation by what came out."""
         v, fired = _voltage(op, s, p, arriving)
-        return {"v": v, "w": _adaptation(op, s.w, p, v, op.select(fired, p.b, 0))}, fired
+        return {"v": v, "w": _adaptation(op, s.w, p, v, op.select(fired, p.jump, 0))}, fired
 
 
 def _voltage(op: Operations, s: Any, p: Any, arriving: Value) -> tuple[Value, Value]:
@@ -69,8 +89,7 @@ def _voltage(op: Operations, s: Any, p: Any, arriving: Value) -> tuple[Value, Va
 
 def _adaptation(op: Operations, w: Value, p: Any, v: Value, jump: Value) -> Value:
     """The adaptation after a step with this voltage and this jump."""
-    target = op.scale(v, p.a, PLACES) + jump
-    return op.saturate(op.decay(w, p.dw) + op.scale(target, p.dw, op.decay_bits), "w")
+    return op.saturate(op.decay(w, p.dw) + op.scale(v, p.coupling, PLACES) + jump, "w")
 
 
 MODELS = (SEAdLIF(), EFAdLIF())
