@@ -109,7 +109,7 @@ def test_float_layers_give_the_same_bits_too(case, threads):
     if program.layered:
         assert_equal(found, stepped)
     else:  # only what comes by several ways may be added up in another order
-        assert len(set(program.wiring.target.tolist())) < len(network.projections)
+        assert len(set(program.wiring.post.tolist())) < len(network.projections)
     assert_close(run(SPEC, network, spikes), found)
 
 

@@ -80,7 +80,7 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self, projection: FixedProjection, start: NDArray[np.float64]) -> None:
         super().__init__()
-        self.source, self.target, number = projection.pre, projection.post, projection.format
+        self.pre, self.post, number = projection.pre, projection.post, projection.format
         self.low, self.high, self.step = number.mantissa_min, number.mantissa_max, number.step
         self.exponent = projection.weight_exp
         self.master = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
@@ -203,8 +203,8 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
             for synapses, by_delay in zip(self.synapses, matrices, strict=True):
                 for delay, matrix in by_delay.items():
                     if t - 1 - delay >= 0:
-                        spikes = sent[t - 1 - delay][synapses.source]
-                        arriving[synapses.target] = arriving[synapses.target] + synapses.activation(spikes, matrix)
+                        spikes = sent[t - 1 - delay][synapses.pre]
+                        arriving[synapses.post] = arriving[synapses.post] + synapses.activation(spikes, matrix)
             fired = {name: s[t] for name, s in raster.items()}
             for name, population in neurons.items():
                 fired[name] = population.step(arriving[name])

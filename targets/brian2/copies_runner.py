@@ -46,7 +46,7 @@ class Segment:
     """The synapses of one projection and delay, as a matrix that is multiplied with spikes."""
 
     def __init__(self, projection: BaseProjection, delay: int, positions: NDArray[np.int64]) -> None:
-        self.source, self.target, self.delay = projection.pre, projection.post, delay
+        self.pre, self.post, self.delay = projection.pre, projection.post, delay
         self._exponent = weight_exponent(projection)
         rows, cols = (index[positions] for index in projection.synapse_indices)
         weights = projection.synapse_weights[positions]
@@ -89,8 +89,8 @@ class Courier:
         fired = {**self.fired, **{name: raster[self._step] for name, raster in self._drive.spikes.items()}}
         self._step += 1
         for segment in self._segments:
-            slots = self._slots[segment.target]
-            slots[(self._step + segment.delay) % len(slots)] += segment.total(fired[segment.source])
+            slots = self._slots[segment.post]
+            slots[(self._step + segment.delay) % len(slots)] += segment.total(fired[segment.pre])
         self._hand_over()
 
     def _hand_over(self) -> None:

@@ -99,7 +99,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         return Neurons(
             membrane, membrane, {"u": (membrane, "S"), "v": (membrane, "v")}, [(membrane, start)], window_start
         )
-    sees = bool(setup.memories) and population.spiking  # plastic synapses, whose target this is, see spikes too
+    sees = bool(setup.memories) and population.spiking  # plastic synapses that end here see spikes too
     current = NeuronGroup(
         setup.copies * neuron.size,
         CURRENT + INPUT + (SEEN if sees else "") + memory.equations(setup.memories, " (linked)"),

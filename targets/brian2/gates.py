@@ -27,7 +27,7 @@ class Gating:
     Attributes:
         code: code that sets ``gate``; empty if there is none. ``windows`` is the number of windows that ended.
         namespace: constants and functions of that code.
-        copy: variable of the target's neurons that holds the rule's own gate.
+        copy: variable of the postsynaptic neurons that holds the rule's own gate.
         counted: variable of both ends that shows whether a neuron has fired, for the own gate.
     """
 
@@ -69,8 +69,8 @@ gate = clip(raised, 0, GATE_MAX)
 def gate_neuron(
     rule: CounterRule | FloatRule,
     gating: Gating,
-    source: NeuronGroup,
-    target: NeuronGroup,
+    pre: NeuronGroup,
+    post: NeuronGroup,
     clock: Clock,
     window_clock: Clock,
     restart: int,
@@ -80,7 +80,7 @@ def gate_neuron(
 
     Args:
         rule, gating: see :func:`gating_of`.
-        source, target: groups that fire.
+        pre, post: groups that fire.
         clock, window_clock: their ticks are steps and windows.
         restart: order in the slot "start" at which a new window begins.
         label: suffix for names that no other projection may use.
@@ -95,21 +95,21 @@ def gate_neuron(
         dtype={**dict.fromkeys(_COUNTERS, np.int64), "gate": np.int64 if fixed else np.float64},
         clock=clock,
         name=f"gate_neuron_{label}",
-        namespace=_numbers(rule, len(source) * len(target)),
+        namespace=_numbers(rule, len(pre) * len(post)),
     )
     make = _FIXED_GATE if fixed else _FLOAT_GATE
     neuron.run_regularly(make, clock=window_clock, when="start", order=MAKE_GATE)
     neuron.run_regularly("n_source = 0\nn_target = 0\n", clock=window_clock, when="start", order=restart)
     objects = [neuron]
-    for counter, group in zip(_COUNTERS, (source, target), strict=True):
+    for counter, group in zip(_COUNTERS, (pre, post), strict=True):
         if not group.events:  # without a threshold nothing fires
             continue
         count = _COUNT.format(counter=counter, register=register.name, never=register.start)
         counting = Synapses(group, neuron, on_pre=count, clock=clock, name=f"count_{counter}_{label}")
         counting.connect(i=np.arange(len(group)), j=np.zeros(len(group), int))
         objects.append(counting)
-    telling = Synapses(neuron, target, clock=clock, name=f"tell_gate_{label}")
-    telling.connect(i=np.zeros(len(target), int), j=np.arange(len(target)))
+    telling = Synapses(neuron, post, clock=clock, name=f"tell_gate_{label}")
+    telling.connect(i=np.zeros(len(post), int), j=np.arange(len(post)))
     # The copy is 0 in every window. A sum, of one term, is what Brian2 knows to be independent of its order.
     telling.run_regularly(f"{copy.name}_post += gate_pre\n", clock=window_clock, when="start", order=TELL_GATE)
     return [*objects, telling]

@@ -32,15 +32,15 @@ class Plastic:
     """One plastic projection.
 
     Attributes:
-        source, target: its ends.
+        pre, post: its ends.
         rule: its rule.
         weight_change, gating: that rule in Brian2's terms.
         model: of its synapses.
         label: its own suffix of names.
     """
 
-    source: str
-    target: str
+    pre: str
+    post: str
     rule: CounterRule | FloatRule
     weight_change: WeightChange
     gating: Gating
@@ -68,8 +68,8 @@ def learn_sequence(
         sequence.objects += gate_neuron(
             p.rule,
             p.gating,
-            sequence.senders[p.source],
-            sequence.senders[p.target],
+            sequence.senders[p.pre],
+            sequence.senders[p.post],
             sequence.clock,
             sequence.window_clock,
             RESTART,
@@ -121,12 +121,12 @@ def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:
     """What the rules need of each input and population, each once."""
     needed: dict[str, dict[Memory, None]] = {}
     for p in plastic.values():
-        for end, memory in ((p.source, p.weight_change.pre), (p.target, p.weight_change.post)):
+        for end, memory in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
             needed.setdefault(end, {})[memory] = None
             if p.gating.counted is not None:
                 needed[end][p.gating.counted] = None
         if p.gating.copy is not None:
-            needed[p.target][p.gating.copy] = None
+            needed[p.post][p.gating.copy] = None
     return {end: list(found) for end, found in needed.items()}
 
 
@@ -138,7 +138,7 @@ class _Watched:
         self._spikes: dict[str, SpikeMonitor] = {}
         self._registers: dict[tuple[str, str], StateMonitor] = {}
         for p in plastic.values():
-            for end, memory in ((p.source, p.weight_change.pre), (p.target, p.weight_change.post)):
+            for end, memory in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
                 if not p.rule.keeps_raster:
                     self._watch_register(end, memory.name)
                 elif end not in self._spikes and (end in network.input_names or network.population(end).spiking):
@@ -161,8 +161,8 @@ class _Watched:
     def observed(self, p: Plastic, steps: int) -> Observed:
         """What a rule observed of both ends in all windows; see :class:`ssdp_hw.running.target.Learned`."""
         if p.rule.keeps_raster:
-            return self._raster(p.source, steps), self._raster(p.target, steps)
-        return self._times(p.source, p.weight_change.pre.name), self._times(p.target, p.weight_change.post.name)
+            return self._raster(p.pre, steps), self._raster(p.post, steps)
+        return self._times(p.pre, p.weight_change.pre.name), self._times(p.post, p.weight_change.post.name)
 
     def _times(self, end: str, name: str) -> NDArray[np.int64]:
         return np.asarray(getattr(self._registers[end, name], name)).T[1:].astype(np.int64)

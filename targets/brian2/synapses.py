@@ -29,7 +29,7 @@ class SynapseModel:
         equations: equations of all variables but the weight ``w``.
         types: types of integer variables.
         initial: initial values of variables, one for each synapse in row-major order.
-        on_pre, on_post: code for a spike of the source, whatever its delay, or of the target.
+        on_pre, on_post: code for a spike of a presynaptic neuron, whatever its delay, or of a postsynaptic one.
         updates: (code, number of windows between two executions), in the order of execution at
             the end of a window.
         namespace: constants and functions of that code.
@@ -99,7 +99,7 @@ def bundles(projections: Sequence[BaseProjection]) -> list[Bundle]:
 
 
 def connect(
-    bundle: Bundle, source: NeuronGroup, target: NeuronGroup, model: SynapseModel, clock: Clock, steps: int, name: str
+    bundle: Bundle, pre: NeuronGroup, post: NeuronGroup, model: SynapseModel, clock: Clock, steps: int, name: str
 ) -> Synapses:
     """Brian2 synapses between two groups.
 
@@ -120,11 +120,11 @@ def connect(
     if late.any():
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
     group = Synapses(
-        source,
-        target,
+        pre,
+        post,
         weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
         on_pre={"deliver": deliver, **({"learn": model.on_pre} if model.on_pre else {})},
-        on_post=model.on_post if model.on_post and target.events else None,
+        on_post=model.on_post if model.on_post and post.events else None,
         dtype={"late": np.int64, "w": kind, **model.types},
         clock=clock,
         name=name,

@@ -30,11 +30,11 @@ class WeightChange:
     """How synapses compute their weight change in a window.
 
     Attributes:
-        pre, post: what the neurons of source and target remember.
+        pre, post: what the neurons of both ends remember.
         wanted: code for the end of a window that sets ``wanted`` and makes ready for the next.
         variables: integers of a synapse that start with these values.
         reals: float variables of a synapse, which start with 0.
-        on_pre, on_post: code for a spike of source or target.
+        on_pre, on_post: code for a spike of a presynaptic or a postsynaptic neuron.
         namespace: what all that code needs.
     """
 
@@ -139,7 +139,7 @@ def _fixed_trace(name: str, rule: FixedSTDP, nearest: bool, decay: int, addend: 
     return Memory(name, 0, keep, code)
 
 
-# Spikes of both neurons in one step: that of the source is delivered before that of the target.
+# Spikes of both neurons in one step: that of the presynaptic one is delivered first.
 _KAPPA = """
 spikes_together = spike_count_pre*spike_count_post
 excess = 2*(STEPS*together - spikes_together)

@@ -6,9 +6,9 @@ neighbouring outputs are neighbours, each with its output channels. One kernel r
 the convolution is dilated or grouped.
 
 A table is an int32 array. It begins with ``SITE`` numbers for each source: begin and end of its rows in the table,
-begin and end of its runs in the table, and its offsets in the kernel and in the target. A row has two numbers, an
-offset in the kernel and one in the target. A run has three numbers, two such offsets and a length. The place of a
-run is the sum of the offsets of source, row and run.
+begin and end of its runs in the table, and its offsets in the kernel and in the postsynaptic group. A row has two
+numbers, an offset in the kernel and one in that group. A run has three numbers, two such offsets and a length. The
+place of a run is the sum of the offsets of source, row and run.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def convolution_table(weight: ConvWeight, sources: Index, *, last: bool) -> tupl
     Args:
         weight: a convolution for which :func:`has_table`.
         sources: the presynaptic neurons in the order of their group.
-        last: whether the neurons of the target are stored with channels as the last axis.
+        last: whether the postsynaptic neurons are stored with channels as the last axis.
     """
     c_out, c_in, *taps = weight.kernel.shape
     outputs, area = c_out // weight.groups, math.prod(weight.shape_out[1:])
-    # In the target, from one position to the next and from one channel to the next.
+    # In the postsynaptic group, from one position to the next and from one channel to the next.
     per_position, per_channel = (c_out, 1) if last else (1, area)
     # Output x rises by one where a tap falls by `fall`: such taps become neighbours, in slots.
     fall = weight.stride[-1] // math.gcd(weight.stride[-1], weight.dilation[-1])
@@ -94,7 +94,7 @@ def _grouped(keys: Index, count: int, columns: Index) -> tuple[Index, Index]:
 
 
 def _merged(x: Index, width: int, kernel: Index, out: Index, length: int) -> tuple[Index, Index]:
-    """Runs (kernel, out, length) sorted by x; runs that are adjacent in both kernel and target are merged."""
+    """Runs (kernel, out, length) sorted by x; runs that are adjacent in the kernel and among the neurons are merged."""
     order = np.lexsort((kernel, x))
     x, kernel, out = x[order], kernel[order], out[order]
     follows = (np.diff(x) == 0) & (np.diff(kernel) == length) & (np.diff(out) == length)

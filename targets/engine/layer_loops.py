@@ -286,8 +286,8 @@ def run_layers(
                                 extra[k] = layout.zero
                     fresh = True
                     for s in range(len(wiring.kind)):
-                        if wiring.target[s] == g:
-                            source, back = wiring.source[s], before - 1 - wiring.delay[s]
+                        if wiring.post[s] == g:
+                            source, back = wiring.pre[s], before - 1 - wiring.delay[s]
                             _send_steps(
                                 sums,
                                 wiring.weights,

@@ -134,10 +134,10 @@ class Program:
         have the same delay, since otherwise their inputs would be added in another order than step by step.
         """
         w = self.wiring
-        if (w.kind != DENSE).any() or (w.source >= w.target).any() or self.layout.slots > _FEW_SLOTS:
+        if (w.kind != DENSE).any() or (w.pre >= w.post).any() or self.layout.slots > _FEW_SLOTS:
             return False
         return isinstance(self.neurons, FixedNeurons) or all(
-            len(set(w.delay[w.target == target].tolist())) == 1 for target in set(w.target.tolist())
+            len(set(w.delay[w.post == post].tolist())) == 1 for post in set(w.post.tolist())
         )
 
     def in_order(self, values: Array) -> Array:
@@ -222,8 +222,8 @@ def compile_program(
         values, shift = p.stored_weights, 0
         if isinstance(p, FixedProjection):
             values, shift = p.mantissa, p.format.lsb_shift + p.weight_exp
-        source, target = names.index(p.pre), names.index(p.post)
-        ends = Ends(source, target, orders.get(p.pre), orders.get(p.post))
+        pre, post = names.index(p.pre), names.index(p.post)
+        ends = Ends(pre, post, orders.get(p.pre), orders.get(p.post))
         found = segments.add(p, values, ends, shift, plastic=p.name in plastic)
         if p.name in plastic:
             places[p.name] = found

@@ -40,8 +40,8 @@ class Wiring(NamedTuple):
     """
 
     kind: Int64Array
-    source: Int64Array  # index of the source group
-    target: Int64Array  # index of the target group
+    pre: Int64Array  # index of the presynaptic group
+    post: Int64Array  # index of the postsynaptic group
     delay: Int64Array
     shift: Int64Array  # the sum of one step acts as sum * 2**shift
     weight_start: Int64Array
@@ -78,12 +78,12 @@ def column_places(pre: int, post: int) -> tuple[Array, Array]:
 
 
 class Ends(NamedTuple):
-    """The source and target group of a projection, and the order of their neurons where it is not the network's."""
+    """Both groups of a projection, and the order of their neurons where it is not the network's."""
 
-    source: int
-    target: int
-    source_order: Array | None = None
-    target_order: Array | None = None
+    pre: int
+    post: int
+    pre_order: Array | None = None
+    post_order: Array | None = None
 
 
 _NOWHERE = np.zeros(0, np.int64)
@@ -135,7 +135,7 @@ class Segments:
         Args:
             p: the projection.
             values: its stored weights; they act as value * 2**shift.
-            ends: its source and target group.
+            ends: its presynaptic and postsynaptic group.
             shift: exponent of its weights.
             plastic: whether it learns; both groups must then be in the network's order.
 
@@ -171,7 +171,7 @@ class Segments:
         start = self.length
         numbered = weight.with_values(np.arange(weight.kernel.size))
         weight = weight.with_values(values)
-        if has_table(weight, last=ends.target_order is not None):
+        if has_table(weight, last=ends.post_order is not None):
             self._add_convolution(head, weight, ends)
             entries = self._kernel(numbered, ends) if plastic else None
         else:
@@ -211,11 +211,11 @@ class Segments:
 
     def _kernel(self, weight: ConvWeight, ends: Ends) -> Array:
         """The kernel of a convolution in the order in which its table reads it."""
-        return convolution_table(weight, np.zeros(0, np.int64), last=ends.target_order is not None)[0]
+        return convolution_table(weight, np.zeros(0, np.int64), last=ends.post_order is not None)[0]
 
     def _add_convolution(self, head: tuple[int, int, int, int], weight: ConvWeight, ends: Ends) -> None:
-        sources = np.arange(weight.shape[1]) if ends.source_order is None else ends.source_order
-        kernel, table = convolution_table(weight, sources, last=ends.target_order is not None)
+        sources = np.arange(weight.shape[1]) if ends.pre_order is None else ends.pre_order
+        kernel, table = convolution_table(weight, sources, last=ends.post_order is not None)
         self.rows.append((CONVOLUTION, *head, self.length, 0, sum(a.size for a in self.indices)))
         self.weights.append(kernel.astype(self.dtype))
         self.indices.append(table)
@@ -251,6 +251,6 @@ def _by_row(p: BaseProjection, chosen: slice | Int64Array, values: Array) -> sp.
 
 def _moved(matrix: Matrix, ends: Ends) -> Matrix:
     """A matrix (post, pre) with its rows and columns in the order of the groups of ``ends``."""
-    if ends.target_order is not None:
-        matrix = matrix[ends.target_order]
-    return matrix if ends.source_order is None else matrix[:, ends.source_order]
+    if ends.post_order is not None:
+        matrix = matrix[ends.post_order]
+    return matrix if ends.pre_order is None else matrix[:, ends.pre_order]

@@ -179,10 +179,10 @@ def send_rows(
     shift: int,
     chunk: int,
 ) -> None:
-    """Add the spikes that a dense segment transmits to the neurons low .. high - 1 of its target.
+    """Add the spikes that a dense segment transmits to the neurons low .. high - 1 of its postsynaptic group.
 
     Args:
-        ring: synaptic input; the input of the target begins at ``at``.
+        ring: synaptic input; the input of that group begins at ``at``.
         weights: weights of all segments; this segment begins at ``start``. See :func:`.segments.column_places`.
         width, pre: number of columns, padding included, and number of rows.
         low, high: columns; ``low`` is a multiple of BITS, ``high`` is one too or equals ``width``.

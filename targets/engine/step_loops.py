@@ -131,7 +131,7 @@ def run_steps(
     """
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     moved, number = layout.moved, layout.number
-    kind, source, target, delay, shift = wiring.kind, wiring.source, wiring.target, wiring.delay, wiring.shift
+    kind, pre, post, delay, shift = wiring.kind, wiring.pre, wiring.post, wiring.delay, wiring.shift
     weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
     weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
     active, n_active, lanes, whole, fired, input_words, turn, parts = scratch
@@ -196,12 +196,12 @@ def run_steps(
                 register(first, last, row, start, active, listed, listed + n_active[g], t - begin)
         slot = slot + 1 if slot + 1 < slots else 0
         for s in range(len(kind)):
-            g = source[s]
+            g = pre[s]
             if n_active[g]:
-                width = source_start[target[s] + 1] - source_start[target[s]]
-                low, high = parts[target[s], 0], parts[target[s], 1]
+                width = source_start[post[s] + 1] - source_start[post[s]]
+                low, high = parts[post[s], 0], parts[post[s], 1]
                 arrival = slot + delay[s]  # a delay is shorter than the ring
-                at = (arrival if arrival < slots else arrival - slots) * n + source_start[target[s]] - channels
+                at = (arrival if arrival < slots else arrival - slots) * n + source_start[post[s]] - channels
                 listed = source_start[g] + g * BITS
                 if kind[s] == DENSE:
                     send_rows(

@@ -77,19 +77,19 @@ def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
             "minus": rule.a_minus,
             "impulse": 1.0,
             "trace_max": math.inf,
-            "keep_plus": math.exp(-1.0 / rule.tau_plus),
-            "keep_minus": math.exp(-1.0 / rule.tau_minus),
+            "decay_factor_plus": math.exp(-1.0 / rule.tau_plus),
+            "decay_factor_minus": math.exp(-1.0 / rule.tau_minus),
         }
     values = np.arange(rule.trace_max + 1)
-    kept = [values * ((1 << DECAY_BITS) - decay) for decay in (rule.decay_plus, rule.decay_minus)]
+    decayed = [values * ((1 << DECAY_BITS) - decay) for decay in (rule.decay_plus, rule.decay_minus)]
     return {
         **common,
         "plus": rounded_product(rule.a_plus, values, rule.dw_shift),
         "minus": rounded_product(rule.a_minus, values, rule.dw_shift),
         "impulse": rule.trace_impulse,
         "trace_max": rule.trace_max,
-        "keep_plus": kept[0],
-        "keep_minus": kept[1],
+        "decay_factor_plus": decayed[0],
+        "decay_factor_minus": decayed[1],
         "decay_bits": DECAY_BITS,
         "trace_rounding": rule.trace_rounding.value,
         "trace_layers": [trace_layer(0, side) for side in (0, 1)],

@@ -15,7 +15,7 @@ from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 
-from .sending import Sending
+from .delay_lines import DelayLines
 from .traces import Traces
 
 Int = NDArray[np.int64]
@@ -58,14 +58,14 @@ def scale_activation(projection: BaseProjection, total: Int) -> Int:
 def run_fixed(network: FixedNetwork, drive: Drive, record: Record) -> Recording:
     """Run every sample of the drive from the initial state."""
     states = {p.name: FixedState(network, p, drive) for p in network.populations}
-    sending = Sending(network, drive.batch, np.int64)
+    delay_lines = DelayLines(network, drive.batch, np.int64)
     traces = Traces(network, drive, record, np.int64)
     for step in range(drive.steps):
         fired = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            ports = {port: sending.arriving(step, name, port) for port in network.ports(name)}
-            arriving = sending.arriving(step, name) + drive.currents.at(step, name)
+            ports = {port: delay_lines.arriving(step, name, port) for port in network.ports(name)}
+            arriving = delay_lines.arriving(step, name) + drive.currents.at(step, name)
             fired[name] = state.step(arriving, ports)
             traces.keep(step, name, fired[name], state.states)
-        sending.send(step, fired, scale_activation)
+        delay_lines.send(step, fired, scale_activation)
     return traces.recording({name: state.overflow for name, state in states.items()})

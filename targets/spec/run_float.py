@@ -12,7 +12,7 @@ from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
 
-from .sending import Sending
+from .delay_lines import DelayLines
 from .traces import Traces
 
 Real = NDArray[np.float64]
@@ -74,12 +74,12 @@ def run_float(network: Network, drive: Drive, record: Record) -> Recording:
         p.name: (ModelState if isinstance(p.neuron, ModelNeuron) else FloatState)(network, p, drive)
         for p in network.populations
     }
-    sending = Sending(network, drive.batch, np.float64)
+    delay_lines = DelayLines(network, drive.batch, np.float64)
     traces = Traces(network, drive, record, np.float64)
     for step in range(drive.steps):
         fired = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            fired[name] = state.step(sending.arriving(step, name) + drive.currents.at(step, name))
+            fired[name] = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name))
             traces.keep(step, name, fired[name], state.states)
-        sending.send(step, fired)
+        delay_lines.send(step, fired)
     return traces.recording()

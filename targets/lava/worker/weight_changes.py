@@ -65,43 +65,43 @@ class Trains:
 class STDP(Trains):
     """Pair STDP: a spike reads the traces of the other neurons, and raises the trace of its own neuron.
 
-    Needs the factors ``plus`` and ``minus`` (of a trace that a spike reads), the decay factors ``keep_plus`` and
-    ``keep_minus`` (of a trace in every step; in integers tables of products with ``decay_bits`` fraction bits),
+    Needs the factors ``plus`` and ``minus`` (of a trace that a spike reads), ``decay_factor_plus`` and
+    ``decay_factor_minus`` (of a trace in every step; in integers tables of products with ``decay_bits`` fraction bits),
     ``impulse``, ``trace_max`` and ``nearest`` (whether a spike sets the trace instead of adding to it); in integers
     ``trace_rounding`` and, if it is stochastic, ``trace_layers`` and what keys the random numbers.
     """
 
     def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
         p = self.p
-        plus = times(p["plus"], self.trace(pre, p["keep_plus"], 0, window))
-        minus = times(p["minus"], self.trace(post, p["keep_minus"], 1, window))
+        plus = times(p["plus"], self.trace(pre, p["decay_factor_plus"], 0, window))
+        minus = times(p["minus"], self.trace(post, p["decay_factor_minus"], 1, window))
         total = post.T.astype(plus.dtype) @ plus - minus.T @ pre.astype(minus.dtype)
         changes: Values = total[rows, cols]
         return changes
 
-    def trace(self, spikes: NDArray[np.bool_], keep: Values | float, side: int, window: int) -> Values:
-        """The trace of each neuron in every step, before the spikes of that step; ``side`` is 0 for the source."""
+    def trace(self, spikes: NDArray[np.bool_], decay_factor: Values | float, side: int, window: int) -> Values:
+        """The trace of each neuron in every step, before its spikes; ``side`` is 0 for presynaptic neurons, else 1."""
         p = self.p
-        trace = np.zeros(spikes.shape, np.asarray(keep).dtype)
+        trace = np.zeros(spikes.shape, np.asarray(decay_factor).dtype)
         for t, fired in enumerate(spikes[:-1]):
             added = np.minimum(trace[t] + p["impulse"], p["trace_max"])
-            kept = times(keep, np.where(fired, p["impulse"] if p["nearest"] else added, trace[t]))
-            trace[t + 1] = self.rounded(kept, side, window * len(spikes) + t)
+            decayed = times(decay_factor, np.where(fired, p["impulse"] if p["nearest"] else added, trace[t]))
+            trace[t + 1] = self.rounded(decayed, side, window * len(spikes) + t)
         return trace
 
-    def rounded(self, kept: Values, side: int, step: int) -> Values:
+    def rounded(self, decayed: Values, side: int, step: int) -> Values:
         """Decayed traces as integers; ``step`` counts from the first window of this run."""
         p = self.p
         bits = p.get("decay_bits")
         if bits is None:
-            return kept
+            return decayed
         if p["trace_rounding"] == "stochastic":
             number = (p["first_window"] * (p["restart"] // p["windows"]) + step) & 0xFFFFFFFF
             layer = p["layer"] + p["trace_layers"][side]
-            kept = kept + p["random"](p["seed"], layer, np.arange(len(kept)), number, bits)
+            decayed = decayed + p["random"](p["seed"], layer, np.arange(len(decayed)), number, bits)
         elif p["trace_rounding"] == "nearest":
-            kept = kept + (1 << (bits - 1))
-        rounded: Values = kept >> bits
+            decayed = decayed + (1 << (bits - 1))
+        rounded: Values = decayed >> bits
         return rounded
 
 

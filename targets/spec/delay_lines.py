@@ -30,7 +30,7 @@ def weights_by_delay(projection: BaseProjection, dtype: type[np.int64] | type[np
     return parts
 
 
-class Sending:
+class DelayLines:
     """Input slots of all populations for a batch."""
 
     def __init__(self, network: AnyNetwork, batch: int, dtype: type[np.int64] | type[np.float64]) -> None:
