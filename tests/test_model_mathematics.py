@@ -193,10 +193,13 @@ def test_a_resonator_turns_once_a_period_and_decays(period, decay):
     assert error.max() < 2 * math.sqrt(2) / (1 - abs(coded))  # each product loses less than one unit
 
 
-def test_resonators_that_no_chip_turns():
+def test_parameters_that_no_neuron_has():
     for period, decay in ((3.9, 0.1), (10, -0.1), (10, 1.1), (math.nan, 0.1)):
         with pytest.raises(ParameterError, match="resonator"):
             resonator(period, decay)
+    for tau, a in ((0.0, 1.0), (100.0, -1.0)):
+        with pytest.raises(ParameterError, match="adaptation"):
+            adaptation(tau, a, 0.0)
     for omega, damping in ((101.0, 0.0), (-1.0, 0.0), (5.0, -0.1)):
         with pytest.raises(ParameterError, match="balanced_resonator"):
             balanced_resonator(omega, damping)

@@ -8,10 +8,13 @@ from example_counts import examples
 from graph_evaluator import evaluate
 from hypothesis import given, strategies as st
 
+import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Values
-from ssdp_hw.models.form import ARRIVING, StepForm, _leaves
+from ssdp_hw.models.form import ARRIVING, StepForm, _leaves, without_effect
 from ssdp_hw.models.registry import model_names, neuron_model
+from ssdp_hw.network.fixed_parts import FIELDS
 
 CHIP = load_chip("loihi2")
 NEURONS = 64
@@ -57,6 +60,28 @@ def test_the_graph_of_a_step_is_the_step(name, data, seed, word):
     for node in made.nodes:
         assert -(2 ** (made.bits - 1)) <= node.low
         assert node.high < 2 ** (made.bits - 1)
+
+
+def registers_of(model):
+    return {q.name: 1 for q in model.parameters if q.name not in FIELDS}
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_options_that_a_model_does_not_know_are_refused(name):
+    model = neuron_model(name)
+    own_reset = name in {"ALIF", "RF", "RF_IZ", "ADRF", "ADRF_IZ", "BRF", "NonResettingLIF", "HomeostaticLIF"}
+    assert without_effect(model) == ({"reset"} if own_reset else set())
+    values = {"name": "p", "size": 1, "model": model, "parameters": registers_of(model), "reset": "subtract"}
+    neuron = sh.neuron(model, 1, **{q.float_name: 1.0 for q in model.parameters})
+    for make in (
+        lambda: sh.FixedPopulation(**values),
+        lambda: sh.Population(name="p", neuron=neuron, reset="subtract"),
+    ):
+        if own_reset:
+            with pytest.raises(ParameterError, match=f"reset is given, but the step of .*{name}"):
+                make()
+        else:
+            make()
 
 
 @pytest.mark.parametrize("name", model_names())

@@ -195,6 +195,28 @@ def _bits(node: Node) -> int:
 
 
 @lru_cache(maxsize=256)
+def without_effect(model: NeuronModel) -> frozenset[str]:
+    """Which options of a population do nothing to a model, whose step has a reset or comparison of its own."""
+    chip = load_chip("loihi2")
+    plain = StepForm(model, chip).digest
+    options = {"reset": StepForm(model, chip, subtract=True), "threshold": StepForm(model, chip, at_least=True)}
+    return frozenset(name for name, form in options.items() if form.digest == plain)
+
+
+def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: bool) -> None:
+    """Raise where a population asks for a reset or a comparison other than the default that its model does not know.
+
+    Raises:
+        ParameterError: it does.
+    """
+    for option, given in {"reset": subtract, "threshold": at_least}.items():
+        if given and option in without_effect(model):
+            raise ParameterError(
+                f"{owner}: {option} is given, but the step of {model} says itself what happens there; leave it out"
+            )
+
+
+@lru_cache(maxsize=256)
 def step_digest(model: NeuronModel) -> str:
     """A hash of what a model's step computes, on one chip and form that stand for all; it goes into files."""
     return StepForm(model, load_chip("loihi2")).digest

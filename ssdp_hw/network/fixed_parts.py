@@ -16,7 +16,7 @@ from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
-from ssdp_hw.models.form import check_digest, step_digest
+from ssdp_hw.models.form import check_digest, check_options, step_digest
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
@@ -109,6 +109,8 @@ class FixedPopulation:
         for name, neutral in FIELDS.items():
             if name not in declared and np.any(getattr(self, name) != neutral):
                 raise ParameterError(f"{owner}: {name} is given, but {model} has no register of that name")
+        at_least = self.threshold is Comparison.AT_LEAST
+        check_options(model, owner, subtract=self.reset is Reset.SUBTRACT, at_least=at_least)
         if "v" not in states and np.any(self.v_init):
             raise ParameterError(f"{owner}: v_init is given, but {model} has no state v")
         values = {

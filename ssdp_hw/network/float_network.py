@@ -17,7 +17,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS
-from ssdp_hw.models.form import StepForm
+from ssdp_hw.models.form import StepForm, check_options
 from ssdp_hw.network.graph import NETWORK_FILE, BaseProjection, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder, check_neuron
@@ -49,6 +49,9 @@ class Population:
         check_neuron(self.neuron, f"population '{self.name}'")
         object.__setattr__(self, "reset", Reset(self.reset))
         object.__setattr__(self, "threshold", Comparison(self.threshold))
+        if isinstance(self.neuron, ModelNeuron):
+            owner, at_least = f"population '{self.name}'", self.threshold is Comparison.AT_LEAST
+            check_options(self.neuron.declared, owner, subtract=self.reset is Reset.SUBTRACT, at_least=at_least)
         bias = real_vector(self.bias, self.size, f"population '{self.name}': bias")
         object.__setattr__(self, "bias", bias)
 
