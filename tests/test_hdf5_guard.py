@@ -209,3 +209,19 @@ def test_every_truncation_opens_or_is_refused(path):
         except FileFormatError:
             continue
         pytest.fail(f"a file cut to {length} of {len(content)} bytes was accepted")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git lfs pull"),
+        (b"PK\x03\x04" + b"0" * 40, "zip archive, as torch.save"),
+        (b"\x80\x04\x95", "Python pickle"),
+        (b"<!DOCTYPE html><html>", "web page"),
+    ],
+)
+def test_what_is_often_given_in_place_of_hdf5_is_named(tmp_path, content, said):
+    path = tmp_path / "network.nir"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=said):
+        open_checked(path)

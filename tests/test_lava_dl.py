@@ -207,6 +207,70 @@ def test_weights_and_registers_are_those_of_the_file(tmp_path):
     assert network.inputs[0].size == 18
 
 
+def test_biases_begin_with_the_input(tmp_path):
+    """Whatever the decays are, a step 0 without input leaves every voltage at 0."""
+    for i_decay, v_decay in ((4096, 0), (1024, 512), (4096, 3000), (1, 1)):
+        dense = layers()[4] | {"neuron": NEURON | {"iDecay": i_decay, "vDecay": v_decay}, "bias": even(6)}
+        network = from_lava_dl(write(tmp_path / f"{i_decay}.{v_decay}.net", [dense]))
+        v = run(network, np.zeros((3, 1, 18)), "spec", record=("v",)).v["layer0"][:, 0]
+        assert not v[0].any()
+        fired = np.asarray(dense["bias"]) * 64 > 60 * 64
+        np.testing.assert_array_equal(v[1], np.where(fired, 0, np.asarray(dense["bias"]) * 64))
+
+
+def test_decays_and_thresholds_of_single_neurons(tmp_path):
+    values = {"iDecay": np.arange(1, 7) * 500, "vDecay": np.arange(6) * 700, "vThMant": np.arange(6) * 10 + 5}
+    (population,) = from_lava_dl(write(tmp_path / "own.net", [layers()[4] | {"neuron": NEURON | values}])).populations
+    assert population.du.tolist() == (values["iDecay"] - 1).tolist()
+    assert population.dv.tolist() == values["vDecay"].tolist()
+    assert population.vth.tolist() == values["vThMant"].tolist()
+
+
+def test_slayers_affine_block_and_thresholds_of_the_caller(tmp_path):
+    affine = layers()[4] | {"neuron": NEURON | {"vThMant": (1 << 18) - 1}}
+    network = from_lava_dl(write(tmp_path / "affine.net", [affine]))
+    assert not network.populations[0].spiking
+    assert any("must not fire" in note for note in network.notes)
+    path = write(tmp_path / "dense.net", [layers()[4]])
+    assert not from_lava_dl(path, threshold={"layer0": None}).populations[0].spiking
+    assert from_lava_dl(path, threshold={"layer0": 77}).populations[0].vth.tolist() == [77] * 6
+    with pytest.raises(ParameterError, match=r"no population 'layer9'; there are: layer0"):
+        from_lava_dl(path, threshold={"layer9": 1})
+
+
+def test_a_first_convolution_takes_its_input_shape(tmp_path):
+    path = write(tmp_path / "conv.net", layers()[1:2])
+    with pytest.raises(UnsupportedError, match=r"input_shape=\(channels, rows, columns\)"):
+        from_lava_dl(path)
+    assert from_lava_dl(path, input_shape=(2, 6, 6)).inputs[0].size == 72
+    shown = CliRunner().invoke(app, ["inspect", str(path), "--input-shape", "2,6,6"])
+    assert shown.exit_code == 0
+    assert "72 channels" in shown.output
+
+
+@pytest.mark.parametrize(("size", "window"), [(7, 2), (5, 2), (7, 3), (6, 3)])
+def test_pools_of_any_size_pad_as_slayer_does(tmp_path, size, window):
+    """SLAYER appends as many zeros as windows leave over."""
+    padded = size + size % window
+    out = (padded - window) // window + 1
+    pool = layers()[2] | {
+        "shape": [1, out, out],
+        "weight": np.full((1, 1, window, window, 1), 2.0),
+        "stride": [window, window],
+        "delay": 0.0,
+    }
+    network = from_lava_dl(write(tmp_path / "pool.net", [pool]), input_shape=(1, size, size))
+    image = np.arange(size * size).reshape(size, size)
+    wide = np.zeros((padded, padded))
+    wide[:size, :size] = image
+    wanted = [
+        2 * wide[r * window : (r + 1) * window, c * window : (c + 1) * window].sum()
+        for r in range(out)
+        for c in range(out)
+    ]
+    np.testing.assert_array_equal(network.projections[0].matrix @ image.reshape(-1), wanted)
+
+
 def test_a_layer_without_neurons_sums_up(tmp_path):
     content = [{"type": [b"dense"], "shape": [2], "weight": [[10.0, -4.0], [2.0, 6.0]]}]
     network = from_lava_dl(write(tmp_path / "sum.net", content))
@@ -264,7 +328,7 @@ REFUSED = [
     (neuron(4, vDecay=4096), UnsupportedError, "vDecay"),
     (neuron(4, vThMant=None), FileFormatError, "vThMant"),
     (neuron(4, vThMant=1 << 20), ParameterError, "vth"),
-    (neuron(4, vThMant=[1, 2]), FileFormatError, "2 values"),
+    (neuron(4, vThMant=[1, 2]), ShapeError, "2 values"),
     (neuron(4, vThMant=-1), ParameterError, "vth"),
     ([*layers(), layers()[4]], UnsupportedError, "after an average"),
     ([layers()[0], layers()[0]], UnsupportedError, "not the first"),

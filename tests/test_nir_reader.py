@@ -8,7 +8,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, I
 from ssdp_hw.conversion.nir import from_nir
@@ -296,7 +296,6 @@ def test_unsupported_nodes_are_all_listed(tmp_path):
 @pytest.mark.parametrize(
     ("edges", "words"),
     [
-        (["in->fc->out"], "'fc' \\(Linear\\) leads to output 'out' without a neuron.*nir.LI"),
         (["in->out"], "'in' \\(Input\\) leads to output 'out' without a neuron"),
         (["in->fc->pop"], "'out' \\(Output\\): exactly one population must feed it, found \\[\\]"),
         (["in->fc->pop->out", "pop2->out"], "exactly one population must feed it"),
@@ -512,3 +511,49 @@ def test_every_cut_or_flipped_file_is_read_or_refused(tmp_path):
         except SsdpHwError as error:
             outcomes.add("refused" if str(path) in str(error) else f"without the file's name: {error}")
     assert outcomes == {"read", "refused"}
+
+
+@settings(max_examples=20)
+@given(
+    st.integers(0, 2**16),
+    st.sampled_from(("Linear", "Affine", "two in a row")),
+    st.sampled_from(("euler", "exponential")),
+)
+def test_a_last_linear_node_is_a_membrane_readout(seed, kind, discretization):
+    """Its voltage is the product of its weight and the spikes of the step before."""
+    rng = np.random.default_rng(seed)
+    weight, more, bias = rng.normal(size=(3, 4)), rng.normal(size=(2, 3)), rng.normal(size=3)
+    nodes = {"fc": nir.Linear(rng.normal(size=(4, 2)) * 5), "pop": lif(4)}
+    nodes["last"] = nir.Affine(weight, bias) if kind == "Affine" else nir.Linear(weight)
+    way, size = "in->fc->pop->last->out", 3
+    if kind == "two in a row":
+        nodes["more"], way, size = nir.Linear(more), "in->fc->pop->last->more->out", 2
+    net = from_nir(graph(nodes, way, inputs=2, outputs=size), DT, discretization=discretization)
+    assert net.outputs == ("out.readout",)
+    assert not net.population("out.readout").spiking
+    assert any("membrane readout" in note for note in net.notes)
+    spikes = rng.random((20, 3, 2)) < 0.5
+    result = run(net, spikes, "spec", record=("spikes", "v"))
+    sent = np.concatenate([np.zeros((1, 3, 4)), result.spikes["pop"][:-1]])
+    wanted = sent @ weight.T + (bias if kind == "Affine" else 0)
+    np.testing.assert_allclose(
+        result.v["out.readout"], wanted @ more.T if kind == "two in a row" else wanted, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ["r", "v_leak", "v_threshold"])
+def test_a_scalar_beside_arrays_is_spread_by_name(tmp_path, name):
+    """NIR's own reader refuses it; older files have it."""
+    path = tmp_path / "scalar.nir"
+    nir.write(path, simple())
+    node = next(n for n, found in simple().nodes.items() if type(found).__name__ == "LIF")
+    whole = from_nir(path, DT)
+    with h5py.File(path, "r+") as f:
+        value = f[f"node/nodes/{node}/{name}"][0]
+        del f[f"node/nodes/{node}/{name}"]
+        f[f"node/nodes/{node}/{name}"] = value
+    net = from_nir(path, DT)
+    np.testing.assert_array_equal(
+        net.populations[0].neuron.parameter(name), whole.populations[0].neuron.parameter(name)
+    )
+    assert any(f"{name} has one value" in note for note in net.notes)

@@ -27,12 +27,26 @@ def read_network(path: Path, **semantics: Any) -> AnyNetwork:
     from ssdp_hw.conversion.nir import from_nir
     from ssdp_hw.network.network_file import is_saved_network, load
 
+    input_shape = semantics.pop("input_shape", None)
+    if path.suffix == ".net":
+        shape = None if input_shape is None else _sizes(input_shape)
+        if not semantics:
+            return from_lava_dl(path, input_shape=shape)
+    elif input_shape is not None:
+        raise ParameterError(f"{path}: --input-shape is for lava-dl's .net files, which may leave it open")
     if path.suffix == ".net" or is_saved_network(path):
         if semantics:
             raise ParameterError(f"{path}: a network of its kind states its own semantics; leave dt and the others out")
-        return from_lava_dl(path) if path.suffix == ".net" else load(path)
+        return load(path)
     network: AnyNetwork = from_nir(path, **semantics)
     return network
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        raise ParameterError(f"--input-shape {text}: expected sizes as 2,34,34, channels first") from None
 
 
 def as_float(network: AnyNetwork, path: Path) -> Network:

@@ -23,6 +23,9 @@ TauUnitName = Annotated[
     str | None, typer.Option("--tau-unit", help="seconds, steps or seconds_times_dt (Norse's export) [seconds]")
 ]
 TimingName = Annotated[str | None, typer.Option("--timing", help="projections, same_step or layer_steps [projections]")]
+InputShape = Annotated[
+    str | None, typer.Option("--input-shape", help="2,34,34: of a .net file that begins with a convolution")
+]
 
 _OPTIONS = {
     "dt": Dt,
@@ -33,6 +36,7 @@ _OPTIONS = {
     "preset": PresetName,
     "tau_unit": TauUnitName,
     "timing": TimingName,
+    "input_shape": InputShape,
 }
 NirOptions = dict[str, Any]
 # The name that --decode had in 0.1.0.

@@ -56,7 +56,8 @@ def open_checked(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTE
     try:
         file = h5py.File(path, "r")
     except (OSError, RuntimeError, ValueError) as error:
-        raise FileFormatError(f"{path}: cannot be opened as HDF5 ({first_line(error)})") from None
+        said = _what_it_is(path) or f"cannot be opened as HDF5 ({first_line(error)})"
+        raise FileFormatError(f"{path}: {said}") from None
     try:
         _check_heaps(file, str(path))
         _check_objects(file, str(path), max_bytes)
@@ -67,6 +68,30 @@ def open_checked(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTE
         file.close()
         raise FileFormatError(f"{path}: the HDF5 file is damaged ({first_line(error)})") from None
     return file
+
+
+# First bytes of files that are often given in place of HDF5, and what to say of them.
+_OTHERS = (
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself: run 'git lfs pull' where it came from"),
+    (
+        b"PK\x03\x04",
+        "is a zip archive, as torch.save and numpy.savez write: load it with the tool that wrote it; a torch module "
+        "goes through ssdp_hw.from_torch",
+    ),
+    (b"\x80", "is a Python pickle, which is not opened: load it with the tool that wrote it, if you trust it"),
+    (b"<!DOCTYPE", "is a web page: the download did not give the file"),
+    (b"<html", "is a web page: the download did not give the file"),
+)
+
+
+def _what_it_is(path: str | os.PathLike[str]) -> str:
+    """What a file that is no HDF5 is, in words; empty if it is none of the known."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return ""
+    return next((said for mark, said in _OTHERS if start.startswith(mark)), "")
 
 
 def first_line(error: BaseException) -> str:

@@ -21,16 +21,18 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ssdp_hw.checks import as_size
 from ssdp_hw.chips import load_chip
 from ssdp_hw.conversion.lava_dl.net_file import Fields, Int, Layer, read_layers
 from ssdp_hw.conversion.lava_dl.neurons import CHIP, NEURON_TYPES, population_values
 from ssdp_hw.conversion.weight_algebra import diagonal
-from ssdp_hw.errors import ParameterError, ShapeError, SsdpHwError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
@@ -39,21 +41,34 @@ from ssdp_hw.network.weight import DenseWeight, Weight
 
 INPUT = "input"
 IMAGINARY = "imag_input"
+RECURRENT = ("dense_rec", "recurrent")
+# What SLAYER's Affine block writes for the threshold of neurons that must not fire.
+NEVER = (1 << 18) - 1
 BIAS_EXP = 6
 
 # Fields of a neuron that must have these values if the file has them.
 _ONLY = {"refDelay": 1, "gradedSpike": 0, "messageBits": 0, "wgtExp": 0, "weight_exp": 0}
 
 
-def from_lava_dl(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> FixedNetwork:
-    """Read a lava-dl ``.net`` file (HDF5): input, dense, dense_rec, conv, pool, flatten and average layers.
+def from_lava_dl(
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int] | None = None,
+    threshold: Mapping[str, int | None] | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> FixedNetwork:
+    """Read a lava-dl ``.net`` file (HDF5): input, dense, recurrent, conv, pool, flatten and average layers.
 
     Populations are named after their layers, ``layer0`` and so on; the channels of the input are in C
     order of its shape. A last ``average`` only means groups of output neurons, and is left out with a
     note. Weights are kept to the bit.
 
+    SLAYER writes its Affine block as a dense layer with a threshold that no register holds: a readout without spikes.
+
     Args:
         path: the file.
+        input_shape: shape of the input, channels first, for a file that begins with a convolution or a pooling.
+        threshold: by population a threshold mantissa in place of the file's; None for a readout without spikes.
         max_bytes: limit of what its datasets may occupy in memory together.
 
     Raises:
@@ -62,14 +77,16 @@ def from_lava_dl(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
         UnsupportedError: layers, neurons or fields of other kinds, named.
         ParameterError, ShapeError: a value that no register holds, or sizes that do not fit.
     """
-    chain = _Chain()
+    chain = _Chain(thresholds=dict(threshold or {}))
+    if input_shape is not None:
+        chain.begin(tuple(as_size(k, "input_shape") for k in input_shape))
     for index, layer in enumerate(read_layers(path, max_bytes)):
         try:
             chain.add(f"layer{index}", layer)
         except SsdpHwError as error:
             raise _placed(error, layer.title) from None
     try:
-        return chain.network()
+        return chain.network(dict(threshold or {}))
     except SsdpHwError as error:
         raise _placed(error, str(path)) from None
 
@@ -91,6 +108,14 @@ class _Chain:
     source: str = INPUT
     delay: int | Int = 0
     averaged: bool = False
+    thresholds: dict[str, int | None] = field(default_factory=dict)
+
+    def begin(self, shape: tuple[int, ...]) -> None:
+        """Make the input."""
+        if not 1 <= len(shape) <= 3:
+            raise ParameterError(f"input_shape = {shape}; expected one to three sizes, channels first")
+        self.shape, self.given = shape, True
+        self.inputs.append(Input(INPUT, math.prod(shape)))
 
     def add(self, name: str, layer: Layer) -> None:
         if self.averaged:
@@ -105,9 +130,13 @@ class _Chain:
         else:
             self._connect(name, layer)
 
-    def network(self) -> FixedNetwork:
+    def network(self, thresholds: Mapping[str, int | None]) -> FixedNetwork:
         if not self.populations:
             raise UnsupportedError("no layer has neurons")
+        for name in thresholds:
+            if name not in {p.name for p in self.populations}:
+                known = ", ".join(p.name for p in self.populations)
+                raise ParameterError(f"threshold: there is no population '{name}'; there are: {known}")
         chip = "loihi" if all(p.is_cuba_lif for p in self.populations) else CHIP
         notes = list(dict.fromkeys(self.notes))
         return FixedNetwork(self.inputs, self.populations, self.projections, [self.source], chip=chip, notes=notes)
@@ -117,13 +146,16 @@ class _Chain:
         if self.shape:
             return
         if shape is None:
-            raise UnsupportedError(f"{layer.title} is the first layer, and nothing tells the shape of its input")
+            raise UnsupportedError(
+                f"{layer.title} is the first layer, and nothing tells the shape of its input: give "
+                "input_shape=(channels, rows, columns), on the command line --input-shape"
+            )
         self.shape = shape
         self.inputs.append(Input(INPUT, math.prod(shape)))
 
     def _input(self, name: str, layer: Layer) -> None:
-        if self.shape:
-            raise UnsupportedError(f"{layer.title} is not the first layer")
+        if self.populations or (self.shape and self.shape != layer.shape()):
+            raise UnsupportedError(f"{layer.title} is not the first layer, or has another shape than input_shape")
         self._begun(layer, layer.shape())
         if layer.neuron is None:
             return
@@ -153,14 +185,14 @@ class _Chain:
             raise ShapeError(f"{layer.title} states the shape {layer.shape()}, but its weights make {shape}")
         self.shape = shape
         self._append(name, layer, weight, _bias(layer, shape), imaginary)
-        if layer.kind == "dense_rec":
+        if layer.kind in RECURRENT:
             size = math.prod(shape)
             feedback = _matrix(layer, "weight_rec", size, size)
             self.projections.append(FixedProjection(pre=name, post=name, weight=feedback))
         self.delay = _axonal_delay(layer, shape)
 
     def _weight(self, layer: Layer) -> tuple[Weight, tuple[int, ...]]:
-        return self._dense(layer) if layer.kind.startswith("dense") else self._sliding(layer)
+        return self._sliding(layer) if layer.kind in ("conv", "pool") else self._dense(layer)
 
     def _dense(self, layer: Layer) -> tuple[Weight, tuple[int, ...]]:
         size = math.prod(layer.shape())
@@ -191,14 +223,20 @@ class _Chain:
                 "for all channels is read"
             )
         kernel = stored[None]  # channels are one more axis of a convolution of one channel
-        made = ConvWeight(kernel, (1, *shape), (1, *stride), ((0, 0), *((p, p) for p in padding)))
+        # SLAYER adds zeros behind an axis that windows do not divide: as many as are left over.
+        over = [size % window for size, window in zip(shape[1:], stored.shape[2:], strict=True)]
+        for extra in (over, [0, 0]):
+            sides = ((0, 0), *((p, p + k) for p, k in zip(padding, extra, strict=True)))
+            made = ConvWeight(kernel, (1, *shape), (1, *stride), sides)
+            if math.prod(made.shape_out) == math.prod(layer.shape()):
+                break
         return made, made.shape_out[1:]
 
     def _append(
         self, name: str, layer: Layer, weight: Weight, bias: int | Int, imaginary: Weight | None = None
     ) -> None:
         """A population and the projections from what came before it."""
-        self.populations.append(_population(name, layer, self.shape, bias))
+        self._populate(name, layer, bias)
         self._project(name, weight)
         if imaginary is not None:
             self._project(name, imaginary, name=f"{self.source}->{name} (imag)", port=IMAGINARY)
@@ -212,6 +250,24 @@ class _Chain:
             delay = delay[weight.synapse_indices()[1]]
         self.projections.append(FixedProjection(pre=self.source, post=post, weight=weight.given, delay=delay, **values))
 
+    def _populate(self, name: str, layer: Layer, bias: int | Int) -> None:
+        """The population of a layer, with the threshold of the file or of the caller."""
+        vth: int | Int | None = None
+        if layer.neuron is not None and layer.neuron.text("type") not in NEURON_TYPES:
+            vth = _a_neuron(layer.neuron, "vThMant", self.shape) if "vThMant" in layer.neuron else None
+            if vth is not None and np.all(vth == NEVER):
+                vth = None
+                self.notes.append(
+                    f"'{name}' has SLAYER's threshold of neurons that must not fire (its Affine block): it is a "
+                    "readout without spikes, to be decoded by its voltage (max_membrane)"
+                )
+            elif vth is None and name not in self.thresholds:
+                raise FileFormatError(f"{layer.title}: there is no vThMant: give threshold={{'{name}': ...}}")
+            if name in self.thresholds:
+                vth = self.thresholds[name]
+                self.notes.append(f"the caller chose the threshold of '{name}': {vth}")
+        self.populations.append(_population(name, layer, self.shape, bias, vth))
+
 
 def _check_complex(layer: Layer) -> None:
     """Raise unless resonating neurons, and no others, have complex weights."""
@@ -223,11 +279,13 @@ def _check_complex(layer: Layer) -> None:
         raise UnsupportedError(f"{layer.title}: 'weight' is {found}, but its neurons ({kind}) take {expected} weights")
 
 
-def _population(name: str, layer: Layer, shape: tuple[int, ...], bias: int | Int) -> FixedPopulation:
+def _population(
+    name: str, layer: Layer, shape: tuple[int, ...], bias: int | Int, vth: int | Int | None
+) -> FixedPopulation:
     neuron, size = layer.neuron, math.prod(shape)
     values: dict[str, Any] = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
     if neuron is None:
-        v_init = _before_first_bias(values, size, 0, layer.title)
+        v_init = _before_first_bias(values, size, np.zeros(size, np.int64), layer.title)
         return FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False, v_init=v_init, **values)
     for unsupported, only in _ONLY.items():
         if neuron.integer(unsupported, only) != only:
@@ -241,18 +299,26 @@ def _population(name: str, layer: Layer, shape: tuple[int, ...], bias: int | Int
         registers = population_values(neuron, lambda fields, field: _a_neuron(fields, field, shape))
         return FixedPopulation(name=name, size=size, **registers)
     chip = load_chip("loihi")
-    decay = neuron.integer("iDecay"), neuron.integer("vDecay")
-    if not 1 <= decay[0] <= chip.decay_max + 1 or not 0 <= decay[1] <= chip.decay_max:
-        raise UnsupportedError(
-            f"{neuron.title}: iDecay, vDecay = {decay}; expected 1 .. {chip.decay_max + 1} and 0 .. {chip.decay_max}"
-        )
-    v_init = _before_first_bias(values, size, decay[1], layer.title)
+    decay_u, decay_v = (_a_neuron(neuron, key, shape) for key in ("iDecay", "vDecay"))
+    for key, decay, low in (("iDecay", decay_u, 1), ("vDecay", decay_v, 0)):
+        outside = decay[(decay < low) | (decay > chip.decay_max + low)]
+        if outside.size:
+            raise UnsupportedError(
+                f"{neuron.title}: {key} = {int(outside[0])}; expected {low} .. {chip.decay_max + low}"
+            )
     return FixedPopulation(
-        name=name, size=size, du=decay[0] - 1, dv=decay[1], vth=neuron.integer("vThMant"), v_init=v_init, **values
+        name=name,
+        size=size,
+        du=decay_u - 1,
+        dv=decay_v,
+        vth=0 if vth is None else vth,
+        spiking=vth is not None,
+        v_init=_before_first_bias(values, size, decay_v, layer.title),
+        **values,
     )
 
 
-def _before_first_bias(values: dict[str, Any], size: int, dv: int, title: str) -> Int:
+def _before_first_bias(values: dict[str, Any], size: int, dv: Int, title: str) -> Int:
     """The voltage that is 0 after step 0, shape (n,): its decayed value and the bias cancel.
 
     Raises:
@@ -265,8 +331,8 @@ def _before_first_bias(values: dict[str, Any], size: int, dv: int, title: str) -
     magnitude = -((-np.abs(bias) << chip.decay_bits) // kept)
     if np.any(magnitude > chip.state_max):
         raise UnsupportedError(
-            f"{title}: a bias of {int(np.abs(bias).max())} with vDecay = {dv} would act a step before the input, and "
-            "no initial voltage can take it back"
+            f"{title}: a bias of {int(np.abs(bias).max())} with vDecay = {int(dv.max())} would act a step before "
+            "the input, and no initial voltage can take it back"
         )
     return np.asarray(-np.sign(bias) * magnitude, np.int64)
 

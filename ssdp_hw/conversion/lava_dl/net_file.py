@@ -41,6 +41,7 @@ FIELDS = {
     "average": {"type", "shape"},
     "dense": {"type", "shape", "neuron", "weight", "bias", "delay", "inFeatures", "outFeatures"},
     "dense_rec": {"type", "shape", "neuron", "weight", "weight_rec", "bias", "delay", "inFeatures", "outFeatures"},
+    "recurrent": {"type", "shape", "neuron", "weight", "weight_rec", "bias", "delay", "inFeatures", "outFeatures"},
     "conv": {"type", "shape", "neuron", "weight", "bias", "delay", "inChannels", "outChannels", "groups", *_KERNEL},
     "pool": {"type", "shape", "neuron", "weight", "delay", *_KERNEL},
 }

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import nir
+import numpy as np
 from nir.serialization import hdf2dict
 
 from ssdp_hw.checks import check_name
-from ssdp_hw.conversion.nir.nodes import CONVOLUTIONS, SUPPORTED
+from ssdp_hw.conversion.nir.nodes import CONVOLUTIONS, SUPPORTED, elementwise_parameters
 from ssdp_hw.errors import FileFormatError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import first_line, open_checked
+
+# In the metadata of a node that was read: names of its parameters that had one value for all neurons.
+SCALARS = "ssdp_hw_scalars"
 
 
 def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
@@ -67,9 +71,28 @@ def _graph(values: dict[str, Any]) -> nir.NIRNode:
             raise ValueError("a field 'type_check' in the file")
         if node["type"] == "NIRGraph":
             node["type_check"] = False
+        elif elementwise_parameters(node["type"]):
+            _spread_scalars(node)
         elif node["type"] in CONVOLUTIONS:
             node.setdefault("input_shape", None)  # older files leave it out
     return nir.dict2NIRNode(values)
+
+
+def _spread_scalars(node: dict[str, Any]) -> None:
+    """Give every parameter of a node the shape of the largest; the names of those that had one value are kept.
+
+    Older files have a scalar ``r`` beside arrays, which NIR refuses.
+    """
+    values = {name: np.asarray(node[name]) for name in elementwise_parameters(node["type"]) if name in node}
+    values = {name: value for name, value in values.items() if value.dtype.kind in "fiub"}
+    largest = max(values.values(), key=lambda value: value.size, default=np.zeros(()))
+    alone = [name for name, value in values.items() if value.size == 1 and value.shape != largest.shape]
+    if largest.size <= 1 and largest.ndim == 0:
+        return
+    for name in alone:
+        node[name] = np.full(largest.shape, values[name].reshape(-1)[0])
+    if alone and largest.size > 1:
+        node["metadata"] = {**(node.get("metadata") or {}), SCALARS: alone}
 
 
 def _nodes(graph: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

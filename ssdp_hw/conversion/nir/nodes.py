@@ -112,6 +112,17 @@ def own_shape(name: str, node: nir.NIRNode) -> Shape | None:
     return None
 
 
+def single_parameters(node: nir.NIRNode) -> list[str]:
+    """Parameters of an elementwise node that have one value, where others have more."""
+    sizes = {name: math.prod(np.shape(getattr(node, name))) for name in _ELEMENTWISE.get(kind_of(node), ())}
+    return [name for name, size in sizes.items() if size == 1 and max(sizes.values()) > 1]
+
+
+def elementwise_parameters(kind: str) -> tuple[str, ...]:
+    """Parameters of a node type that has one value of each for every value that passes; empty for other types."""
+    return _ELEMENTWISE.get(kind, ())
+
+
 def declared_shape(name: str, port: Port) -> Shape | None:
     """The shape that a Port declares, which counts only if no other node determines the shape."""
     if port.declared is None or np.size(port.declared) == 0:

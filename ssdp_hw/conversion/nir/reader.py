@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar, overload
 
@@ -13,11 +13,21 @@ import numpy as np
 
 from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing, aligned
-from ssdp_hw.conversion.nir.files import read_graph, refuse_unsupported
+from ssdp_hw.conversion.nir.files import SCALARS, read_graph, refuse_unsupported
 from ssdp_hw.conversion.nir.integers import check_nodes, fixed_from_metadata, rule_from_metadata
 from ssdp_hw.conversion.nir.metadata import GraphHeader, metadata_of, text_of
-from ssdp_hw.conversion.nir.nodes import NEURONS, is_linear, is_neuron, is_passing, kind_of, neuron_of, own_shape
+from ssdp_hw.conversion.nir.nodes import (
+    NEURONS,
+    is_linear,
+    is_neuron,
+    is_passing,
+    kind_of,
+    neuron_of,
+    own_shape,
+    single_parameters,
+)
 from ssdp_hw.conversion.nir.presets import Preset, TauUnit, as_framework, find_preset, in_seconds, multiplied_by_dt
+from ssdp_hw.conversion.nir.readouts import with_readouts
 from ssdp_hw.conversion.nir.shapes import find_shapes
 from ssdp_hw.conversion.nir.signals import Delay, Signal, Signals, add_constants, joined, signals_of
 from ssdp_hw.conversion.nir.subgraphs import FlatGraph, flat_graph
@@ -55,6 +65,7 @@ class _Choices:
     tau_unit: TauUnit | None
     timing: Timing
     max_synapses: int
+    given: frozenset[str]
 
 
 @overload
@@ -140,6 +151,15 @@ def from_nir(
     """
     chosen = None if preset is None else find_preset(preset)
 
+    stated = {
+        "dt": dt,
+        "reset": reset,
+        "threshold": threshold,
+        "discretization": discretization,
+        "update_order": update_order,
+        "tau_unit": tau_unit,
+    }
+
     def choice(kind: Callable[[Any], _C], given: Any, name: str) -> _C | None:
         value = getattr(chosen, name, None) if given is None else given
         return None if value is None else kind(value)
@@ -154,6 +174,7 @@ def from_nir(
         None if tau_unit is None else TauUnit(tau_unit),
         choice(Timing, timing, "timing") or Timing.PROJECTIONS,
         as_int(max_synapses, "max_synapses"),
+        frozenset(name for name, value in stated.items() if value is not None),
     )
     return _read(source, max_bytes, lambda graph: _lower(graph, choices))
 
@@ -214,6 +235,7 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
         exported = choices.preset.export_times_dt and unit is TauUnit.SECONDS_TIMES_DT
         flat = as_framework(flat, choices.preset, semantics, choices.reset or Reset.ZERO, exported=exported)
     refuse_unsupported({name: kind_of(node) for name, node in flat.nodes.items()})
+    flat, readouts = with_readouts(flat, semantics)
     wiring = wire(flat)
     find_shapes(wiring)
     signals = signals_of(wiring, semantics.dt, choices.max_synapses)
@@ -228,7 +250,7 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
         projections = _sorted(header, "projections", projections)
         read = header.sorted("outputs", read)
     network = Network(inputs, populations, projections, read, semantics)
-    found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring)]
+    found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring, readouts), *_about_readouts(readouts)]
     if header is None:
         notes = [
             *_assumed(network, choices, unit),
@@ -366,12 +388,20 @@ def _assumed(network: Network, choices: _Choices, unit: TauUnit) -> Iterator[str
         "every projection takes one step, which NIR's edges do not: a spike sent in step t acts in step t + 1, "
         f"and one from an input needs {network.latency} steps to the outputs"
     )
-    yield (
-        f"NIR leaves open and the caller chose: dt = {s.dt:g} s, reset '{choices.reset or Reset.ZERO}', threshold "
-        f"'{choices.threshold or Comparison.ABOVE}', discretization '{s.discretization}', update order "
-        f"'{s.update_order}', time constants in {unit}"
-    )
+    values = {
+        "dt": f"dt = {s.dt:g} s",
+        "reset": f"reset '{choices.reset or Reset.ZERO}'",
+        "threshold": f"threshold '{choices.threshold or Comparison.ABOVE}'",
+        "discretization": f"discretization '{s.discretization}'",
+        "update_order": f"update order '{s.update_order}'",
+        "tau_unit": f"time constants in {unit}",
+    }
     preset = choices.preset
+    chosen = ", ".join(text for name, text in values.items() if name in choices.given)
+    others = ", ".join(text for name, text in values.items() if name not in choices.given)
+    by = "the default is" if preset is None else f"the preset for {preset.framework} has"
+    parts = [f"the caller chose {chosen}" if chosen else "", f"{by} {others}" if others else ""]
+    yield f"NIR leaves open what a step is: {'; '.join(filter(None, parts))}"
     if preset is not None:
         how = "held to the framework itself" if preset.evidence == "run" else "read from its source, not run"
         yield f"what the caller left open is as in {preset.framework} ({how})"
@@ -425,10 +455,25 @@ def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
             yield f"{name} is '{getattr(choices, name)}' in every population, as the caller chose"
 
 
-def _scalars(wiring: Wiring) -> Iterator[str]:
+def _about_readouts(readouts: Mapping[str, list[str]]) -> Iterator[str]:
+    for name, linear in readouts.items():
+        yield (
+            f"{' and '.join(repr(node) for node in linear)} lead to an output without a neuron: population '{name}' is "
+            "a membrane readout without spikes, whose voltage is their value in every step (decode by max_membrane)"
+        )
+
+
+def _scalars(wiring: Wiring, readouts: Collection[str]) -> Iterator[str]:
     """Notes on nodes with a scalar parameter, which was taken for all their neurons or values."""
     for name, node in wiring.nodes.items():
         size, kind = wiring.gives(name), kind_of(node)
+        if name in readouts:
+            continue
+        if size > 1 and is_neuron(node) and own_shape(name, node) is not None:
+            alone = [*metadata_of(node).get(SCALARS, ()), *single_parameters(node)]
+            if alone:
+                what = f"{', '.join(dict.fromkeys(map(str, alone)))} has one value, which holds"
+                yield f"{wiring.title(name)}: {what} for all {size} neurons"
         if size > 1 and (is_neuron(node) or kind in ("Scale", "Delay")) and own_shape(name, node) is None:
             what = "neurons" if is_neuron(node) else "values"
             yield f"{wiring.title(name)}: its scalar parameters hold for all {size} {what}"

@@ -8,7 +8,7 @@ nested graph. Such an edge is replaced likewise if the file has exactly one Inpu
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import nir
@@ -19,6 +19,7 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 
 MAX_NODES = 100_000
 MAX_DEPTH = 64
+_SHOWN = 20  # names of nodes in a message
 
 
 @dataclass
@@ -101,6 +102,12 @@ def _renamed(graph: nir.NIRGraph, edges: list[tuple[str, str]]) -> dict[str, tup
     return found
 
 
+def _listed(nodes: Iterable[object]) -> str:
+    """Names of nodes for a message, shortened where they are many."""
+    names = [repr(name)[:60] for name in nodes]
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
 def _members(graph: nir.NIRGraph, name: str) -> Iterator[str]:
     return (n for n in graph.nodes if isinstance(n, str) and n.startswith(f"{name}."))
 
@@ -126,4 +133,4 @@ def _resolved(graph: nir.NIRGraph, edge: tuple[str, str], end: int, renamed: dic
     for outer, inner in graph.nodes.items():
         if isinstance(inner, nir.NIRGraph) and name.startswith(f"{outer}.") and name[len(outer) + 1 :] in inner.nodes:
             return name
-    raise ParameterError(f"{shown}: the graph has no node {name!r}")
+    raise ParameterError(f"{shown}: the graph has no node {name!r}; there are: {_listed(graph.nodes)}")
