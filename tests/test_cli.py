@@ -357,3 +357,30 @@ def test_a_missing_target_says_how_to_install_it(folder):
 
 def test_the_packaged_network_is_readable():
     assert call_json("inspect", DIGITS_MODEL, "--dt", "1e-3")["latency"] == 2
+
+
+def test_nir_is_written_by_its_own_verb(monkeypatch, capsys, folder, tmp_path):
+    code, said = refused_by_main(
+        monkeypatch, capsys, "quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "q.nir"
+    )
+    assert code == 2
+    assert "ssdp-hw to-nir" in said
+    assert not (tmp_path / "q.nir").exists()
+    done = call("to-nir", folder / "net.h5", "--out", tmp_path / "q.nir")
+    assert done.returncode == 0, done.stderr
+    assert nir.read(str(tmp_path / "q.nir")).nodes
+    again, fixed = sh.from_nir(tmp_path / "q.nir"), sh.load(folder / "net.h5")
+    assert [p.weight.tolist() for p in again.projections] == [p.weight.tolist() for p in fixed.projections]
+
+
+@pytest.mark.parametrize("command", ["run", "learn", "quantize"])
+def test_labels_that_contradict_the_spikes_are_named(monkeypatch, capsys, folder, tmp_path, command):
+    """Samples on the first axis, as most frameworks have them, and their labels beside them."""
+    data = np.load(folder / "data.npz")
+    turned = tmp_path / "batch_first.npz"
+    np.savez(turned, spikes=data["spikes"].swapaxes(0, 1), labels=data["labels"])
+    out = ("--out", tmp_path / "o.h5") if command != "run" else ()
+    option = "--calibration" if command == "quantize" else "--spikes"
+    code, said = refused_by_main(monkeypatch, capsys, command, folder / "net.nir", "--dt", "1e-3", option, turned, *out)
+    assert code == 2
+    assert "swap the first two" in said

@@ -67,9 +67,11 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Round a float network to a chip's integers and say what that loses."""
+    from ssdp_hw.files.container import check_no_nir
     from ssdp_hw.network.network_file import save
     from ssdp_hw.quantization import quantize as convert
 
+    check_no_nir(out)
     found = files.as_float(files.read_network(network, **nir), network)
     spikes = files.read_spikes(calibration) if calibration is not None else None
     fixed = convert(
@@ -89,3 +91,17 @@ def quantize(
     else:
         console.print(str(fixed.report), markup=False)
         console.print(f"written to {out}", markup=False)
+
+
+@with_nir_options
+def to_nir(
+    *,
+    network: NetworkFile,
+    out: Annotated[Path, typer.Option("--out", help=".nir file to write")],
+    nir: NirOptions,
+) -> None:
+    """Write a network to a NIR file; of a fixed network, other tools read the float network that it means."""
+    from ssdp_hw.conversion.nir.writer import write_nir
+
+    write_nir(files.read_network(network, **nir), out)
+    console.print(f"written to {out}", markup=False)

@@ -96,10 +96,12 @@ def learn(
     as_json: AsJson = False,
 ) -> None:
     """Let a network learn by a local rule, supervised by the labels, and save it with its counters."""
+    from ssdp_hw.files.container import check_no_nir
     from ssdp_hw.learning.learn import learn as teach_network
     from ssdp_hw.learning.state_file import load_learning, save_learning
     from ssdp_hw.learning.teacher import Teacher
 
+    check_no_nir(out)
     found = files.read_network(network, **nir)
     result = teach_network(
         found,

@@ -26,6 +26,19 @@ from ssdp_hw.files.record import Record
 T = TypeVar("T")
 
 
+def check_no_nir(path: str | os.PathLike[str]) -> None:
+    """Raise for a name that other tools take for NIR's format.
+
+    Raises:
+        FileFormatError: the name ends so.
+    """
+    if str(path).lower().endswith(".nir"):
+        raise FileFormatError(
+            f"{path}: what is written here is this toolkit's own format, which NIR's tools cannot read: name the file "
+            ".h5, or write NIR with ssdp_hw.write_nir, on the command line ssdp-hw to-nir"
+        )
+
+
 @dataclass(frozen=True)
 class Container:
     """One kind of file.
@@ -44,8 +57,9 @@ class Container:
         """Write one file, complete or not at all.
 
         Raises:
-            FileFormatError: the file cannot be written.
+            FileFormatError: the file cannot be written, or has the name of a NIR file.
         """
+        check_no_nir(path)
         text = json.dumps(record.values, sort_keys=True, separators=(",", ":"))
 
         def write(partial: Path) -> None:
