@@ -21,6 +21,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Projection
 from ssdp_hw.network.formats import Rounding, SignMode, WeightFormat, round_to_int
 from ssdp_hw.network.graph import BaseProjection, Input
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.running.drive import AnyNetwork
 
 ON, OFF = "teacher.on", "teacher.off"
@@ -86,11 +87,19 @@ class Teacher:
         )
 
     def _projections(self, network: Network, output: str) -> list[Projection]:
-        c = network.coefficients(output)
-        gain = c.gain_u * c.gain_v
+        neuron = network.population(output).neuron
+        if isinstance(neuron, ModelNeuron):
+            gain = np.ones(neuron.size)
+        else:
+            c = network.coefficients(output)
+            gain = c.gain_u * c.gain_v
         if not gain.all():
             raise UnsupportedError(f"population '{output}': a neuron of gain 0 (r or w_in) cannot be taught")
-        kick = self.strength * network.population(output).neuron.threshold_distance / gain
+        if not neuron.threshold_distance.all():
+            raise UnsupportedError(
+                f"population '{output}': {neuron.kind} has no v_threshold above 0, the measure of a kick"
+            )
+        kick = self.strength * neuron.threshold_distance / gain
         return [
             Projection(pre=name, post=output, weight=sp.csr_array(sp.diags_array(sign * kick)))
             for name, sign in ((ON, 1.0), (OFF, -1.0))

@@ -128,18 +128,29 @@ class ModelNeuron(Neuron):
         v_init = record.vector("v_init", size, owner)
         return cls(model=model, size=size, v_init=v_init, fires=record.values["fires"], parameters=parameters)
 
-    def acting(self, chip: Chip, dt: float, method: Discretization) -> dict[str, Real]:
-        """What acts in every step, in real numbers: the values that an exact chip of these widths would hold.
+    def step_values(self, dt: float, method: Discretization) -> dict[str, Real]:
+        """What a step needs of every parameter, by the name of its register, each of shape (n,).
 
-        A decay acts as ``2**bits (1 - factor)``, a gain as ``2**places`` times itself, a level in volts.
+        Of a decay the factor that a step leaves, of a level volts, of a gain or a number itself.
         """
         values = {}
         for q in self.declared.parameters:
             value = self.parameter(q.float_name)
             if q.kind is Kind.DECAY:
-                value = 1.0 - step_decay(value, dt, method, f"{self.kind}: ", q.float_name)
-            values[q.name] = value * q.unity(chip)
+                value = step_decay(value, dt, method, f"{self.kind}: ", q.float_name)
+            values[q.name] = value
         return values
+
+    def acting(self, chip: Chip, dt: float, method: Discretization) -> dict[str, Real]:
+        """What acts in every step, in real numbers: the values that an exact chip of these widths would hold.
+
+        A decay acts as ``2**bits (1 - factor)``, a gain as ``2**places`` times itself, a level in volts.
+        """
+        values = self.step_values(dt, method)
+        return {
+            q.name: (1.0 - values[q.name] if q.kind is Kind.DECAY else values[q.name]) * q.unity(chip)
+            for q in self.declared.parameters
+        }
 
 
 def neuron(

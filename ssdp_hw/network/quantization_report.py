@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ssdp_hw.errors import FileFormatError
@@ -27,6 +27,7 @@ class PopulationReport:
         worst_case_u: largest |u| of the integers if every synapse were active in every step, as a
             share of the register; up to 1 it can never wrap.
         bound: where the peaks come from: ``calibration`` or ``closed form``.
+        parameter_errors: of a declared neuron model, worst relative error of every parameter by its float name.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PopulationReport:
     u_peak: float
     worst_case_u: float
     bound: str
+    parameter_errors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,9 @@ class QuantizationReport:
                 found.append(f"population '{p.name}': {p.lost_leaks} neurons lost their leak (dv rounds to 0)")
             if p.threshold_error > 0.05:
                 found.append(f"population '{p.name}': a threshold is off by {p.threshold_error:.1%}")
+            for name, error in p.parameter_errors.items():
+                if error > 0.05 and name not in ("v_threshold", "tau_mem", "tau_syn"):
+                    found.append(f"population '{p.name}': {name} is off by {error:.1%}")
             if max(p.tau_mem_error, p.tau_syn_error) > 0.05:
                 worst = max(p.tau_mem_error, p.tau_syn_error)
                 found.append(f"population '{p.name}': a decay is off by {worst:.1%}")
@@ -129,7 +134,7 @@ class QuantizationReport:
         out += [
             f"  {p.name}: scale {p.scale:.6g}/V, threshold error {p.threshold_error:.2%}, decay errors "
             f"{p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u), bias error {p.bias_error:.2%}, "
-            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})"
+            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})" + _further_errors(p)
             for p in self.populations
         ]
         out += [
@@ -143,11 +148,22 @@ class QuantizationReport:
         return "\n".join(self.lines())
 
 
+def _further_errors(p: PopulationReport) -> str:
+    further = {n: e for n, e in p.parameter_errors.items() if n not in ("v_threshold", "tau_mem", "tau_syn")}
+    return "".join(f", {name} error {error:.2%}" for name, error in further.items())
+
+
 # For each annotation of a report's field the Python types that its JSON value may have.
-_PLAIN: dict[object, tuple[type[Any], ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+_PLAIN: dict[object, tuple[type[Any], ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "Mapping[str, float]": (dict,),
+}
 
 
 def _part(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    data = {f.name: {} for f in fields(kind) if f.type == "Mapping[str, float]"} | dict(data)
     names = {f.name: _PLAIN[f.type] for f in fields(kind)}
     if set(data) != set(names):
         raise ValueError(f"fields {sorted(set(data) ^ set(names))} do not belong to {kind.__name__}")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ssdp_hw.models.base import Kind
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
 
 # A neuron may be scaled up by no more than this, so that a lone small weight does not fill the state.
@@ -32,6 +33,13 @@ def channel_factors(p: NormalPopulation) -> Real:
     return np.maximum(1.0, np.minimum(factors, np.max(p.threshold) / p.threshold * LARGEST_FACTOR))
 
 
+def _in_own_unit(p: NormalPopulation, name: str, factors: Real) -> Real:
+    """A parameter of a declared model with every neuron's voltage multiplied by its factor."""
+    assert p.model is not None
+    parameter = p.model.parameter(name)
+    return p.values[name] * factors if parameter is not None and parameter.kind is Kind.LEVEL else p.values[name]
+
+
 def in_own_units(p: NormalPopulation, factors: Real) -> NormalPopulation:
     """The population with every neuron's voltage multiplied by its factor, which changes no spike."""
     return replace(
@@ -40,6 +48,7 @@ def in_own_units(p: NormalPopulation, factors: Real) -> NormalPopulation:
         drift=p.drift * factors,
         v_init=p.v_init * factors,
         threshold=None if p.threshold is None else p.threshold * factors,
+        values={name: _in_own_unit(p, name, factors) for name in p.values},
         constant_current=p.constant_current * factors,
         incoming=tuple(Incoming(q.name, q.weight.times_rows(factors), q.gain * factors) for q in p.incoming),
     )

@@ -13,7 +13,7 @@ from ssdp_hw.quantization.normal_form import NormalPopulation, Real
 def decay_registers(p: NormalPopulation, chip: Chip) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The registers du and dv, each of shape (n,), whose time constants come closest."""
     du, dv = (
-        np.clip(_closest_rate(decay, chip.decay_bits) - offset, 0, chip.decay_max)
+        np.clip(closest_rate(decay, chip.decay_bits) - offset, 0, chip.decay_max)
         for decay, offset in ((p.decay_u, chip.current_decay_offset), (p.decay_v, chip.voltage_decay_offset))
     )
     return du, dv
@@ -30,7 +30,7 @@ def leak_ratio(p: NormalPopulation, dv: NDArray[np.int64], chip: Chip) -> Real:
     return np.where(both, rounded / np.where(both, leak, 1.0), 1.0)
 
 
-def _closest_rate(decay: Real, bits: int) -> NDArray[np.int64]:
+def closest_rate(decay: Real, bits: int) -> NDArray[np.int64]:
     """``1 - decay`` in units of ``2**-bits``, rounded so that the time constant is off by the smallest factor.
 
     A voltage that is multiplied by d in each step has a time constant of ``-1 / ln d`` steps. A leak of 0 has no

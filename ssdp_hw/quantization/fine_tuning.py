@@ -116,6 +116,8 @@ class _Neurons:
     """The step of one population, as in :mod:`ssdp_hw.arithmetic`, on float64 that hold integers."""
 
     def __init__(self, network: FixedNetwork, p: FixedPopulation, bias: Tensor, batch: int) -> None:
+        if not p.is_cuba_lif:
+            raise UnsupportedError(f"population '{p.name}': {p.declared} cannot be fine-tuned, the CUBA LIF alone can")
         chip, self.p, self.bias = network.limits, p, bias
         self.unity, self.unit = float(1 << chip.decay_bits), float(1 << chip.activation_shift)
         self.half = float(1 << (chip.state_bits - 1))

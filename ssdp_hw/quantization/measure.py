@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.quantization_report import PopulationReport, ProjectionReport
 from ssdp_hw.quantization.decays import leak_ratio
+from ssdp_hw.quantization.model_registers import register_values, relative_error
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
@@ -17,6 +19,8 @@ from ssdp_hw.quantization.split import parts_of, units_of
 def population_report(exact: NormalPopulation, network: FixedNetwork, peaks: Peaks, scale: float) -> PopulationReport:
     """How far a population of ``network`` is from its exact form at a scale, and how full its registers get."""
     fixed, chip = network.population(exact.name), network.limits
+    if exact.model is not None:
+        return _model_report(exact, exact.model, network, peaks, scale)
     unity = float(1 << chip.decay_bits)
     rate_u, rate_v = fixed.du + chip.current_decay_offset, fixed.dv + chip.voltage_decay_offset
     vth = (fixed.vth << chip.activation_shift) / scale
@@ -36,6 +40,35 @@ def population_report(exact: NormalPopulation, network: FixedNetwork, peaks: Pea
         u_peak=peaks.u * scale / chip.state_max,
         worst_case_u=float(worst_u.max()) / chip.state_max,
         bound=peaks.bound,
+    )
+
+
+def _model_report(
+    exact: NormalPopulation, model: NeuronModel, network: FixedNetwork, peaks: Peaks, scale: float
+) -> PopulationReport:
+    """The same of a population of a declared model: errors of its parameters by their float names."""
+    fixed, chip = network.population(exact.name), network.limits
+    errors, decays, lost = {}, [0.0], 0
+    for q in model.parameters:
+        rounded = register_values(q, fixed.registers[q.name], scale, chip)
+        errors[q.float_name] = relative_error(q, rounded, exact.values[q.name])
+        if q.kind is Kind.DECAY:
+            decays.append(errors[q.float_name])
+            lost += int(np.count_nonzero((exact.values[q.name] < 1.0) & (rounded == 1.0)))
+    bias_error = np.max(np.abs(fixed.bias / scale - exact.bias))
+    return PopulationReport(
+        name=exact.name,
+        scale=scale,
+        threshold_error=errors.get("v_threshold", 0.0),
+        tau_mem_error=errors.get("tau_mem", max(decays)),
+        tau_syn_error=errors.get("tau_syn", 0.0),
+        bias_error=float(bias_error / np.max(np.abs(exact.bias))) if np.any(exact.bias) else 0.0,
+        lost_leaks=lost,
+        v_peak=peaks.v * scale / chip.state_max,
+        u_peak=peaks.u * scale / chip.state_max,
+        worst_case_u=0.0,
+        bound=peaks.bound,
+        parameter_errors=errors,
     )
 
 

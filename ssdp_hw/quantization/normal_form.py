@@ -7,13 +7,17 @@ A step of the float network is ``u <- d_u u + g_u S``, ``v <- d_v v + g_v u + dr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.network.float_network import Network, Projection
+from ssdp_hw.chips import Chip
+from ssdp_hw.models.base import Kind, NeuronModel
+from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.weight import Weight
 
 Real = NDArray[np.float64]
@@ -40,6 +44,10 @@ class NormalPopulation:
             no register on the chip. Zeros elsewhere.
         reset, comparison: as in the float population.
         incoming: its projections.
+        fires: False for a readout.
+        model: the neuron model, where it is a declared one; decays and drift above then mean nothing.
+        values: of a declared model, what its step needs of every parameter; see
+            :meth:`ssdp_hw.ModelNeuron.step_values`.
     """
 
     name: str
@@ -53,12 +61,29 @@ class NormalPopulation:
     reset: Reset
     comparison: Comparison
     incoming: tuple[Incoming, ...]
+    fires: bool = True
+    model: NeuronModel | None = None
+    values: Mapping[str, Real] = field(default_factory=dict)
+
+    def levels(self, chip: Chip) -> list[tuple[Real, float]]:
+        """Every parameter in volts, shape (n,), with the largest value of its register in chip units."""
+        if self.model is None:
+            largest = float(chip.threshold_max << chip.activation_shift)
+            return [] if self.threshold is None else [(self.threshold, largest)]
+        return [
+            (self.values[q.name], float(q.code_range(chip)[1] << q.shift(chip)))
+            for q in self.model.parameters
+            if q.kind is Kind.LEVEL
+        ]
 
 
 def normal_form(network: Network, name: str) -> NormalPopulation:
     """Population ``name`` of a float network in the form of the chip."""
-    population, c = network.population(name), network.coefficients(name)
+    population = network.population(name)
     neuron = population.neuron
+    if isinstance(neuron, ModelNeuron):
+        return _normal_model(network, population, neuron)
+    c = network.coefficients(name)
     v_reset = neuron.parameter("v_reset")
     gain = c.gain_u * c.gain_v
     drift = c.drift + (c.decay_v - 1.0) * v_reset
@@ -76,6 +101,28 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
         reset=population.reset,
         comparison=population.threshold,
         incoming=tuple(Incoming(p.name, scaled_rows(p, gain), gain) for p in network.incoming(name)),
+    )
+
+
+def _normal_model(network: Network, population: Population, neuron: ModelNeuron) -> NormalPopulation:
+    """A population of a declared model: its step is already that of the chip, up to one scale."""
+    nothing, ones = np.zeros(population.size), np.ones(population.size)
+    semantics, threshold = network.semantics, neuron.parameter("v_threshold")
+    return NormalPopulation(
+        name=population.name,
+        decay_u=nothing,
+        decay_v=nothing,
+        drift=nothing,
+        bias=np.asarray(population.bias),
+        v_init=np.asarray(neuron.v_init),
+        threshold=threshold if neuron.spiking and np.all(threshold > 0) else None,
+        constant_current=nothing,
+        reset=population.reset,
+        comparison=population.threshold,
+        incoming=tuple(Incoming(p.name, p.stored, ones) for p in network.incoming(population.name)),
+        fires=neuron.spiking,
+        model=neuron.declared,
+        values=neuron.step_values(semantics.dt, semantics.discretization),
     )
 
 

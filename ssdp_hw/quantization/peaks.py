@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ssdp_hw.chips import Chip
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import Unit
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.quantization.decays import decay_registers
 from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
 from ssdp_hw.running.drive import DirectInput, make_drive
+from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import run
 
 # The closed form assumes the worst input: every inhibitory synapse (of a population without spikes: every synapse)
@@ -54,6 +58,11 @@ def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
     If the time constant of the leak is longer than ``LONGEST_BURST`` steps, the bound of V holds for an input that
     drives it in one direction for at most ``LONGEST_BURST`` steps.
     """
+    if p.model is not None:
+        raise ParameterError(
+            f"population '{p.name}': how far the states of {p.model} go is not known in closed form; give quantize a "
+            "calibration input"
+        )
     unity = 1 << chip.decay_bits
     du, dv = decay_registers(p, chip)
     up, down = np.maximum(p.constant_current, 0.0), np.maximum(-p.constant_current, 0.0)
@@ -89,9 +98,13 @@ def calibrated_peaks(
         factors: by population the factors, shape (n,), that multiply the voltages of its neurons; None for 1.
     """
     drive = make_drive(network, inputs)
-    result = run(network, inputs, record=("v", "u"))
+    states = dict.fromkeys(s for p in network.populations for s in p.state_names)
+    result = run(network, inputs, record=("v", "u", *(s for s in states if s not in ("v", "u"))))
     peaks = {}
     for name in network.population_names:
+        if isinstance(network.population(name).neuron, ModelNeuron):
+            peaks[name] = _model_peaks(normal_form(network, name), result, None if factors is None else factors[name])
+            continue
         p, c, neuron = normal_form(network, name), network.coefficients(name), network.population(name).neuron
         # The chip adds a constant input to v. In the float network it is part of the current u, except in
         # current-based neurons, whose constant input reaches u through a synapse on the chip, too.
@@ -108,6 +121,23 @@ def calibrated_peaks(
             _largest(f * (v + u + bias)), _largest(f * u), _largest(f * bias), "calibration", _largest(f * reached)
         )
     return peaks
+
+
+def _model_peaks(p: NormalPopulation, result: RunResult, factors: Real | None) -> Peaks:
+    """The largest values of all states of a declared model that count volts, at the ends of steps.
+
+    Before its reset a voltage was at least the threshold, if the neuron fired; by how much it was more is not known.
+    """
+    assert p.model is not None
+    f = 1.0 if factors is None else factors
+    found = np.zeros(len(p.bias))
+    for state in p.model.states:
+        if state.unit is Unit.VOLTAGE:
+            found = np.maximum(found, _largest_each(result.recorded(state.name)[p.name]))
+    reached = found
+    if p.threshold is not None:
+        found = np.maximum(found, p.threshold)
+    return Peaks(_largest(f * found), 0.0, _largest(f * p.bias), "calibration", _largest(f * reached))
 
 
 def _largest_each(values: Real) -> Real:

@@ -49,7 +49,8 @@ def choose_scale(
         # The sample always includes the largest weight.
         weights.append((np.append(some, q.weight.largest()), formats[q.name], options[q.name]))
     candidates = [top * math.exp2(-k / _CANDIDATES) for k in range(_CANDIDATES)]
-    return min(candidates, key=lambda scale: _rounding_error(p.threshold, weights, scale, chip))
+    levels = [values for values, _ in p.levels(chip)]
+    return min(candidates, key=lambda scale: _rounding_error(levels, weights, scale, chip))
 
 
 def _largest_scale(
@@ -62,8 +63,7 @@ def _largest_scale(
         (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),
         (float(chip.state_max), _largest(p.v_init)),
     ]
-    if p.threshold is not None:
-        pairs.append((chip.threshold_max * unit, _largest(p.threshold)))
+    pairs += [(largest, _largest(values)) for values, largest in p.levels(chip)]
     at_once = np.zeros(len(p.bias))
     for q in p.incoming:
         pairs.append((unit * largest_magnitude(formats[q.name]) * 2.0**chip.weight_exp_max, q.weight.largest()))
@@ -80,14 +80,14 @@ def _largest_scale(
 
 
 def _rounding_error(
-    threshold: Real | None, weights: list[tuple[Real, WeightFormat, ProjectionOptions]], scale: float, chip: Chip
+    levels: list[Real], weights: list[tuple[Real, WeightFormat, ProjectionOptions]], scale: float, chip: Chip
 ) -> float:
-    """Sum of the mean squared relative errors of weights and threshold at a scale."""
+    """Sum of the mean squared relative errors of weights, threshold and other levels at a scale."""
     unit = float(1 << chip.activation_shift)
     error = 0.0
-    if threshold is not None:
-        exact = threshold * scale / unit
-        error += float(np.mean(np.square(np.rint(exact) / exact - 1.0)))
+    for level in levels:
+        exact = level[level > 0] * scale / unit
+        error += float(np.mean(np.square(np.rint(exact) / exact - 1.0))) if exact.size else 0.0
     for values, number, chosen in weights:
         scaled = values * (scale / unit)
         power = float(np.mean(np.square(scaled)))

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import Kind
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Comparison
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS
+from ssdp_hw.quantization.model_registers import float_parameters, register_values
 from ssdp_hw.quantization.normal_form import Real
 
 # NIR has no current-based neuron without a leak of the voltage. This leak is so small that a voltage of 24 bits does
@@ -80,7 +83,28 @@ def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projec
     return Projection(pre=p.pre, post=p.post, name=p.name, weight=weight, delay=p.delay)
 
 
+def _model_population(network: FixedNetwork, p: FixedPopulation, notes: list[str]) -> Population:
+    """A population of a declared model: its parameters are what the registers hold."""
+    chip, scale, dt = network.limits, _scale(p), network.dt or 1.0
+    values = {q.name: register_values(q, p.registers[q.name], scale, chip) for q in p.declared.parameters}
+    notes += [
+        f"population '{p.name}': {q.name} keeps its state without loss: a loss of 2**-40 a step stands for that"
+        for q in p.declared.parameters
+        if q.kind is Kind.DECAY and np.any(values[q.name] == 1.0)
+    ]
+    neuron = ModelNeuron(
+        model=p.declared,
+        size=p.size,
+        v_init=p.v_init / scale,
+        fires=p.spiking,
+        parameters=float_parameters(values, p.declared.parameters, dt),
+    )
+    return Population(name=p.name, neuron=neuron, bias=p.bias / scale, reset=p.reset, threshold=p.threshold)
+
+
 def _population(network: FixedNetwork, p: FixedPopulation, gain: Real, notes: list[str]) -> Population:
+    if not p.is_cuba_lif:
+        return _model_population(network, p, notes)
     chip, scale = network.limits, _scale(p)
     dt, unity = network.dt or 1.0, float(1 << chip.decay_bits)
     leak_u, leak_v = (p.du + chip.current_decay_offset) / unity, (p.dv + chip.voltage_decay_offset) / unity

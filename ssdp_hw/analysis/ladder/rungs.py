@@ -10,7 +10,7 @@ are those of the float network times s.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -18,14 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.analysis.ladder.step import Step
+from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import Kind
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import Discretization, Neuron, StepCoefficients, UpdateOrder, known_neuron
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.quantization.channels import in_own_units
 from ssdp_hw.quantization.decays import leak_ratio
+from ssdp_hw.quantization.model_registers import register_values
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, normal_form
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
@@ -71,6 +75,18 @@ class StepNeuron(StepReadout):
     spiking: ClassVar[bool] = True
 
 
+@known_neuron
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StepModelNeuron(ModelNeuron):
+    """Neurons of a declared model that are given by what their step needs of every parameter."""
+
+    values: Mapping[str, Real]
+
+    def step_values(self, dt: float, method: Discretization) -> dict[str, Real]:
+        """The values as they are given."""
+        return dict(self.values)
+
+
 def in_chip_timing(network: Network) -> Network:
     """The float network in the chip's order of updates, its constant currents from neurons that always fire."""
     lowered, _ = bias_sources(network)
@@ -95,7 +111,7 @@ def check_match(lowered: Network, fixed: FixedNetwork) -> None:
                 f"population '{p.name}': the scale of its integers is unknown, so they mean no volts; ssdp_hw.quantize "
                 "states it"
             )
-        if p.spiking and not np.all(p.vth):
+        if p.is_cuba_lif and p.spiking and not np.all(p.vth):
             raise ParameterError(
                 f"population '{p.name}': neuron {int(np.argmin(p.vth))} has a threshold of 0 on the chip, for which "
                 "there is no float neuron; quantise with another scale"
@@ -121,6 +137,8 @@ def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
 def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, steps: Collection[Step]) -> Population:
     chip, q = fixed.limits, fixed.population(p.name)
     scale = _scale(fixed, p.name)
+    if isinstance(p.neuron, ModelNeuron):
+        return _model_population(p, p.neuron, exact, fixed, steps)
     decay_u, decay_v, bias = exact.decay_u, exact.decay_v, exact.bias * scale
     v_init: Real = exact.v_init * scale
     threshold: Real = p.neuron.threshold_distance * scale
@@ -148,6 +166,30 @@ def _population(p: Population, exact: NormalPopulation, fixed: FixedNetwork, ste
     return replace(p, neuron=neuron, bias=0.0)
 
 
+def _model_population(
+    p: Population, neuron: ModelNeuron, exact: NormalPopulation, fixed: FixedNetwork, steps: Collection[Step]
+) -> Population:
+    """A population of a declared model: levels are rounded with the thresholds, all else with the decays."""
+    chip, q, scale = fixed.limits, fixed.population(p.name), _scale(fixed, p.name)
+    values = {}
+    for parameter in neuron.declared.parameters:
+        name, level = parameter.name, parameter.kind is Kind.LEVEL
+        unit = scale if level else 1.0
+        values[name] = exact.values[name] * unit
+        if (Step.THRESHOLDS if level else Step.DECAYS) in steps:
+            values[name] = register_values(parameter, q.registers[name], 1.0, chip)
+    bias, v_init = (q.bias, q.v_init) if Step.THRESHOLDS in steps else (exact.bias * scale, exact.v_init * scale)
+    step = StepModelNeuron(
+        model=neuron.model,
+        size=p.size,
+        parameters=neuron.parameters,
+        fires=neuron.fires,
+        v_init=np.asarray(v_init, np.float64),
+        values=values,
+    )
+    return replace(p, neuron=step, bias=np.asarray(bias, np.float64))
+
+
 def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Collection[Step]) -> Projection:
     if Step.WEIGHTS in steps:
         units = units_of(fixed, p.name)
@@ -164,16 +206,29 @@ def _scale(fixed: FixedNetwork, name: str) -> Real:
 
 def without_overflow(fixed: FixedNetwork) -> FixedNetwork:
     """The same integers on a chip whose registers are so wide that nothing wraps or saturates."""
-    chip = fixed.limits
-    return replace(
-        fixed,
-        chip=replace(
-            chip,
-            name=f"{chip.name}-wide",
-            state_bits=62 - chip.decay_bits,
-            activation_bits=63,
-        ),
-    )
+    chip = replace(fixed.limits, name=f"{fixed.limits.name}-wide", activation_bits=63)
+    return _as_wide_as_possible(fixed, replace(chip, state_bits=62 - chip.decay_bits), fixed.limits.state_bits)
+
+
+def _as_wide_as_possible(network: FixedNetwork, chip: Chip, narrowest: int) -> FixedNetwork:
+    """The network on that chip, or on one whose states are so much narrower that 64 bits hold every step.
+
+    Products of declared models may need more bits than the chip's own neuron, which the widths are made for.
+    """
+    while True:
+        found = replace(network, chip=chip)
+        if chip.state_bits <= narrowest or all(_fits_64_bits(found, p.name) for p in found.populations):
+            return found
+        chip = replace(chip, state_bits=chip.state_bits - 1)
+
+
+def _fits_64_bits(network: FixedNetwork, name: str) -> bool:
+    """Whether integers of 64 bits hold every value of a population's step."""
+    try:
+        network.step_form(name).graph()
+    except ParameterError:
+        return False
+    return True
 
 
 def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> FixedNetwork:
@@ -195,7 +250,8 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         activation_shift=0,
         activation_bits=63,
         state_bits=_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer,
-        threshold_bits=31,
+        # A threshold above the state, which is never reached, may stay as high above it as on the chip.
+        threshold_bits=min(31, (_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer) - 1),
         bias_mant_bits=32,
         bias_exp_max=7,
     )
@@ -211,7 +267,8 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         for p in lowered.projections
         for q in fixed_projections(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
     ]
-    return FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
+    made = FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
+    return _as_wide_as_possible(made, fine, chip.state_bits) if step is Step.STATE else made
 
 
 def _fine_format(fan_in: int) -> WeightFormat:
@@ -223,7 +280,7 @@ def in_volts(network: Network, which: AnyNetwork, fixed: FixedNetwork, name: str
     """Voltages of a population of any rung as volts of the float network."""
     if isinstance(which, FixedNetwork):
         scale = _scale(which, name)
-    elif isinstance(which.population(name).neuron, StepReadout):
+    elif isinstance(which.population(name).neuron, StepReadout | StepModelNeuron):
         scale = _scale(fixed, name)
     else:
         return np.asarray(v)

@@ -210,6 +210,11 @@ def _flatten(shape: tuple[int, ...]) -> nir.Flatten:
 
 
 def _neuron(p: Population, shape: tuple[int, ...]) -> nir.NIRNode:
+    if p.neuron.kind not in NEURONS:
+        raise UnsupportedError(
+            f"population '{p.name}': NIR has no node for the neuron model {p.neuron.kind}, and a reader would take "
+            "another neuron for it; save the network in a file of ours (network.save)"
+        )
     names = NEURONS[p.neuron.kind][1]
     metadata: dict[str, MetadataValue] = {"reset": p.reset.value, "threshold": p.threshold.value}
     if np.any(p.neuron.v_init):
