@@ -88,11 +88,35 @@ def record(slayer, torch, kind, seed):
             arrays[f"{k}/{name}"] = np.rint(state[0].numpy().astype(np.float64) * layer.neuron.s_scale).astype(np.int32)
         print(f"{kind} {k}: {float(spikes.mean()):.3f} spikes a step")
         x = layer(x)
+    return arrays | {"net": exported(layers)}
+
+
+def record_recurrent(slayer, torch, seed):
+    """One recurrent layer of ALIF neurons; its spikes alone, since the block does not show its states."""
+    torch.manual_seed(seed)
+    x = (torch.rand(1, INPUTS, STEPS) < 0.15).float()
+    layer = slayer.block.alif.Recurrent(spread(NEURONS["alif"]), INPUTS, HIDDEN, weight_scale=3, delay_shift=False)
+    spikes = layer(x)
+    print(f"recurrent alif: {float(spikes.mean()):.3f} spikes a step")
+    made = {"input": x, "0/spikes": spikes}
+    return {name: np.packbits(value[0].numpy() > 0) for name, value in made.items()} | {"net": exported([layer])}
+
+
+def exported(layers):
+    """The bytes of the .net file of these layers."""
     file = io.BytesIO()
     with h5py.File(file, "w") as net:
         for k, layer in enumerate(layers):
             layer.export_hdf5(net.create_group(f"layer/{k}"))
-    return arrays | {"net": np.frombuffer(file.getvalue(), np.uint8)}
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def record_all(slayer, torch):
+    """All arrays by name."""
+    with torch.no_grad():
+        found = {kind: record(slayer, torch, kind, seed) for seed, kind in enumerate(NEURONS)}
+        found["recurrent"] = record_recurrent(slayer, torch, len(NEURONS))
+    return {f"{case}/{name}": value for case, arrays in found.items() for name, value in arrays.items()}
 
 
 def main():
@@ -100,10 +124,7 @@ def main():
     import torch
 
     slayer = import_slayer()
-    found = {"version": np.array(importlib.metadata.version("lava-dl"))}
-    with torch.no_grad():
-        for seed, kind in enumerate(NEURONS):
-            found |= {f"{kind}/{name}": value for name, value in record(slayer, torch, kind, seed).items()}
+    found = {"version": np.array(importlib.metadata.version("lava-dl")), **record_all(slayer, torch)}
     np.savez_compressed(RECORDED, **found)
     print(f"{RECORDED}: {RECORDED.stat().st_size} bytes")
 
