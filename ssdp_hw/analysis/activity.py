@@ -99,6 +99,9 @@ def measure_activity(
     possible = sum(p.shape[0] * p.shape[1] for p in network.projections)
     used = sum(int(_fan_out(p).sum()) for p in network.projections)
     updates = neurons * length
+    own = [p.name for p in network.populations if p.name not in network.helpers]
+    cells = sum(network.size_of(name) for name in own) * length * drive.batch
+    fired = sum(int(counts[name].sum()) for name in own)
     energy, unpriced = _energy(network, operations / drive.batch, updates, spikes / drive.batch)
     return Activity(
         drive.batch,
@@ -108,7 +111,7 @@ def measure_activity(
         updates,
         spikes / drive.batch,
         incoming / drive.batch,
-        1 - spikes / (updates * drive.batch),
+        1 - fired / cells if cells else 1.0,
         1 - used / possible if possible else 0.0,
         energy,
         unpriced,

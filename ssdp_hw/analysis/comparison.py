@@ -215,7 +215,8 @@ def _row(
     same: NDArray[np.int64],
     float_prediction: NDArray[np.int64],
 ) -> Row:
-    spiking = [name for name in result.spikes if name in result.info["threshold"]]
+    helpers = result.info.get("helpers", ())
+    spiking = [name for name in result.spikes if name in result.info["threshold"] and name not in helpers]
     cells = sum(result.spikes[name].size for name in spiking)
     spikes = sum(int(np.count_nonzero(result.spikes[name])) for name in spiking)
     difference = max(float(np.max(np.abs(v - reference.v[name]))) for name, v in result.v.items())

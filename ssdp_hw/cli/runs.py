@@ -41,7 +41,7 @@ def run(
     if out is not None:
         kept = {f"{kind}.{name}": array for kind in variables for name, array in getattr(result, kind).items()}
         files.write_arrays(out, kept)
-    rates = {name: result.spike_rate(name) for name in result.spikes}
+    rates = {name: result.spike_rate(name) for name in result.spikes if name not in found.helpers}
     if as_json:
         overflow = None if result.overflow is None else {name: vars(o) for name, o in result.overflow.items()}
         print_json(

@@ -26,6 +26,7 @@ from ssdp_hw.learning.inputs import (
     resolve_rules,
     with_widest_weights,
 )
+from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned
 from ssdp_hw.learning.presentation import Presentation
 from ssdp_hw.learning.progress import Progress
 from ssdp_hw.learning.result import LearnResult
@@ -311,6 +312,11 @@ class _Learner:
                 )
                 for name, r in self.rules.items()
             }
+        changed = {name: _changed(self.network, progress.network, name) for name in self.rules}
+        if isinstance(self.network, FixedNetwork):
+            before = {name: self.network.projection(name) for name in self.rules}
+            after = progress.state(first.epochs).counters
+            warn_if_nothing_learned(before, self.rules, observed, changed, after)
         overflow = _unintended(progress.overflow, self.supervision)
         report_overflow(overflow, self.steps, presented.size, self.execution.on_overflow)
         return LearnResult(
@@ -320,7 +326,7 @@ class _Learner:
             windows=presented.size * windows,
             order=presented,
             synchrony={name: _synchrony(observation) for name, observation in observed.items()},
-            changed={name: _changed(self.network, progress.network, name) for name in self.rules},
+            changed=changed,
             weight_saturations=progress.weight_saturations,
             counter_saturations=progress.counter_saturations,
             overflow=progress.overflow,

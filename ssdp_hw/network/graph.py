@@ -340,6 +340,13 @@ class Graph(Generic[P, J]):
         """Names of the populations, in order."""
         return tuple(p.name for p in self.populations)
 
+    @property
+    def helpers(self) -> frozenset[str]:
+        """Populations that nothing feeds and that are no output: they fire by themselves and bring others' biases."""
+        fed = {p.post for p in self.projections if p.pre != p.post}
+        driving = {p.pre for p in self.projections if p.pre != p.post}
+        return frozenset(p.name for p in self.populations if p.name in driving - fed and p.name not in self.outputs)
+
     def population(self, name: str) -> P:
         """The population of that name.
 

@@ -148,7 +148,11 @@ def quantize(
         notes += [f"population '{n}': thresholds times {f:.3f}, for the float spike rate" for n, f in tuned.items()]
     report = QuantizationReport(
         limits.name,
-        tuple(population_report(p, fixed, peaks[name], scales[name]) for name, p in normal.items()),
+        tuple(
+            population_report(p, fixed, peaks[name], scales[name])
+            for name, p in normal.items()
+            if name not in lowered.helpers
+        ),
         tuple(projection_report(*incoming[name], fixed, options[name]) for name in parts),
         tuple(notes),
     )

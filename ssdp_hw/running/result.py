@@ -190,12 +190,15 @@ class RunResult:
     def spike_rate(self, population: str | None = None) -> float:
         """Spikes per neuron and step, of one population or of all recorded ones together.
 
+        Neurons that only bring biases (``info["helpers"]``) do not count among these.
+
         Raises:
             ParameterError: the spikes of that population were not recorded.
         """
         if population is not None and population not in self.spikes:
             raise ParameterError(f"the spikes of population '{population}' were not recorded")
-        chosen = list(self.spikes.values()) if population is None else [self.spikes[population]]
+        own = [raster for name, raster in self.spikes.items() if name not in self.info.get("helpers", ())]
+        chosen = own if population is None else [self.spikes[population]]
         cells = sum(a.size for a in chosen)
         return sum(int(np.count_nonzero(a)) for a in chosen) / cells if cells else 0.0
 

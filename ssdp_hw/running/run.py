@@ -13,6 +13,7 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, make_drive
 from ssdp_hw.running.result import OverflowCount, Record, RunResult
+from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target import choose_target
 
 OnOverflow = Literal["error", "warn", "ignore"]
@@ -80,10 +81,17 @@ def run(
         drive.batch,
         seconds,
         recording.overflow,
-        {"options": resolved, **semantics_of(network), **analog_info(network, drive), **recording.info},
+        {
+            "options": resolved,
+            **semantics_of(network),
+            **analog_info(network, drive),
+            "helpers": sorted(network.helpers),
+            **recording.info,
+        },
         recording.states,
     )
     report_overflow(result.overflow, result.steps, result.batch, on_overflow)
+    warn_if_silent(network, drive, recording, lambda some, kept: chosen.run(network, some, kept, resolved))
     return result
 
 

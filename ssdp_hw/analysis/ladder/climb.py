@@ -165,7 +165,8 @@ class _Climb:
             steps=self.steps,
             on_overflow="ignore",
         )
-        spikes = {p.name: result.spikes[p.name] for p in self.network.populations if p.spiking}
+        own = [p.name for p in self.network.populations if p.spiking and p.name not in self.network.helpers]
+        spikes = {name: result.spikes[name] for name in own}
         volts = {n: rungs.in_volts(self.network, which, self.fixed, n, result.v[n]) for n in readouts}
         predictions = result.predict(self.decode)
         if result.overflow is None:

@@ -1,0 +1,74 @@
+"""A lesson in which no weight moved: the size of a step in weight LSBs, and what would help."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules.local import Observation
+
+# Windows whose steps are computed.
+_WINDOWS = 64
+
+
+class NothingLearnedWarning(UserWarning):
+    """A learning run in integers moved no weight of a projection."""
+
+
+def warn_if_nothing_learned(
+    projections: Mapping[str, FixedProjection],
+    rules: Mapping[str, Any],
+    observed: Mapping[str, Observation[Any]],
+    changed: Mapping[str, float],
+    counters: Mapping[str, NDArray[Any]],
+) -> None:
+    """Warn for each plastic projection of a fixed network of which no weight moved.
+
+    Args:
+        projections: before learning, by name.
+        rules: as they ran.
+        observed: what they observed of every window.
+        changed: share of the weights that moved.
+        counters: after learning, one for each stored weight.
+    """
+    for name, share in changed.items():
+        rule = rules[name]
+        if share or name not in observed or not isinstance(rule, CounterRule):
+            continue
+        warnings.warn(_said(name, projections[name], rule, observed[name], counters[name]), NothingLearnedWarning, 4)
+
+
+def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: NDArray[Any]) -> str:
+    rows, cols = p.synapse_indices
+    lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
+    steps = [
+        float(np.max(np.abs(p.sum_shared(rule.unrounded(observed, window, rows, cols))), initial=0.0))
+        for window in range(min(windows, _WINDOWS))
+    ]
+    step, reached = max(steps, default=0.0), float(np.max(np.abs(counters), initial=0)) / lsb
+    head = f"no weight of projection '{name}' moved in {windows} windows"
+    if step == 0:
+        quiet = np.mean(~observed.pre.fired.any(axis=1) | ~observed.post.fired.any(axis=1))
+        return (
+            f"{head}: no window asked for a change, and in {quiet:.0%} of them no neuron of one of its ends fired; "
+            "give it spikes at both ends (a teacher, more input), or another rule"
+        )
+    size = f"{head}: the largest step of a window is {step:.3g} of a weight LSB"
+    if rule.rounding.value == "nearest":
+        together = math.ceil(0.5 / step)
+        return (
+            f"{size}, and rounding 'nearest' drops what is below half of one; rounding='carry' or 'stochastic' keeps "
+            f"it, or windows_per_update={together} adds that many windows up"
+        )
+    more = max(2, math.ceil(1.0 / max(reached, step)))
+    return (
+        f"{size}, and the counters reached {reached:.3g} of one; about {more} times as many windows or as large a step "
+        "(a_plus, a_minus, a_baseline) would move a weight"
+    )
