@@ -91,7 +91,7 @@ def record(module: Any, samples: Any, dt: float | None) -> Recorded:
     kinds = [p.dtype for p in module.parameters() if p.is_floating_point()]
     dtype = (kinds or [torch.float32])[0]
     arrays = tuple(samples.values()) if isinstance(samples, Mapping) else (samples,)
-    inputs = tuple(torch.as_tensor(np.asarray(x)).to(dtype) for x in arrays)
+    inputs = tuple(torch.as_tensor(np.array(x)).to(dtype) for x in arrays)
     runner = _runner(module, inputs, _dt(module) if dt is None else dt)
     static = runner.style.kind == "static"
     taken = tuple(x[0] for x in inputs) if static else inputs
