@@ -313,3 +313,13 @@ def test_the_guard_sees_a_bias_that_was_lost(monkeypatch):
     monkeypatch.setattr(operations, "_linear", without_bias)
     with pytest.raises(UnsupportedError, match="the network differs from the module"):
         from_torch(two(leaky(), leaky()), (12,))
+
+
+def test_what_the_module_says_itself_may_still_be_said():
+    module = two(leaky(reset_mechanism="subtract"), leaky(reset_mechanism="subtract"))
+    with pytest.warns(DeprecationWarning, match="no longer needed"):
+        net = from_torch(module, (12,), preset="snntorch", reset="subtract")
+    assert [p.reset.value for p in net.populations if p.size > 1] == ["subtract", "subtract"]
+    for wrong in ({"preset": "norse"}, {"reset": "zero"}, {"preset": "nonsense"}):
+        with pytest.warns(DeprecationWarning, match="no longer"), pytest.raises(ParameterError):
+            from_torch(module, (12,), **wrong)

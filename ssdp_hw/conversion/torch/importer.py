@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing
+from ssdp_hw.conversion.nir.presets import PRESETS, find_preset
 from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
 from ssdp_hw.conversion.silent_readouts import with_silent_readouts
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.graph import Reset
 
 if TYPE_CHECKING:
     from ssdp_hw.conversion.torch.reading import Reading
@@ -30,6 +33,8 @@ def from_torch(
     *,
     timing: Timing | str = Timing.SAME_STEP,
     max_synapses: int = DEFAULT_MAX_SYNAPSES,
+    preset: str | None = None,
+    reset: Reset | str | None = None,
 ) -> Network:
     """Import a torch module with layers of neurons, whatever its forward does between them, if synapses can do it.
 
@@ -54,6 +59,8 @@ def from_torch(
         dt: length of a step in seconds. snnTorch counts in steps, so it acts on nothing but reports.
         timing: as for :func:`ssdp_hw.from_nir`; the default is that of torch.
         max_synapses: limit of what multiplying linear operations may make.
+        preset, reset: deprecated, since the module says what they are: the framework of its neurons, and what a
+            spike does to their voltages. They are accepted where they agree with it.
 
     Raises:
         UnsupportedError: torch is missing; an operation, a setting or a forward that cannot be expressed; a
@@ -72,6 +79,7 @@ def from_torch(
     reading = read_module(module, sample, float(dt), as_int(max_synapses, "max_synapses"))
     network = network_of(reading.folded, reading.layout)
     _check_decays(network, reading)
+    _check_stated(network, reading, preset, reset)
     notes = hold(network, reading)
     chosen = Timing(timing)
     if chosen is not Timing.SAME_STEP:
@@ -82,6 +90,35 @@ def from_torch(
         how = "its layers run in order with their states"
     first = f"read from the torch module {type(module).__name__}, {how}"
     return with_silent_readouts(replace(network, notes=[first, *notes, *reading.notes, *network.notes]))
+
+
+def _check_stated(network: Network, reading: Reading, preset: str | None, reset: Reset | str | None) -> None:
+    """Raise unless what the caller says of the module is so.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    from ssdp_hw.conversion.torch.neurons import framework_of, is_neuron
+
+    for name, value in (("preset", preset), ("reset", reset)):
+        if value is not None:
+            warnings.warn(
+                f"from_torch({name}=...) is no longer needed, since the module itself says so; it will go with version "
+                "1.0",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+    frameworks = {framework_of(m) for m in reading.runner.module.modules() if is_neuron(m)}
+    if preset is not None and find_preset(preset) is not PRESETS.get(next(iter(frameworks), "")):
+        raise ParameterError(
+            f"preset = {preset!r}, but the module's neurons are those of {', '.join(sorted(frameworks))}; leave it out"
+        )
+    wanted = None if reset is None else Reset(reset)
+    for p in network.populations:
+        if wanted is not None and p.name in reading.folded and p.spiking and p.reset is not wanted:
+            raise ParameterError(
+                f"reset = '{wanted}', but layer '{p.name}' of the module has '{p.reset}'; change it in the module"
+            )
 
 
 def _check_decays(network: Network, reading: Reading) -> None:
