@@ -13,8 +13,10 @@ import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
+from ssdp_hw.models.form import without_effect
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_parts import FIELDS
+from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.operations.base import Operations, Value
 
 TABLE = (5, -70_000, 3, 2**34, 0, 41, -1, 900)
@@ -100,6 +102,12 @@ def _registers(rng: np.random.Generator, model: NeuronModel, size: int, chip: An
     return values
 
 
+def _default_options(model: NeuronModel) -> dict[str, Any]:
+    """The defaults of the options of a population that the model's step decides itself."""
+    defaults = {"reset": Reset.ZERO, "threshold": Comparison.ABOVE}
+    return {name: defaults[name] for name in without_effect(model)}
+
+
 @st.composite
 def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.FixedNetwork:
     """What :func:`strategies.fixed_networks` draws, with a drawn model in each population."""
@@ -113,6 +121,7 @@ def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.Fix
         if "v" not in {s.name for s in model.states}:
             unused["v_init"] = 0
         parameters = _registers(rng, model, p.size, load_chip("loihi2"))
+        unused |= _default_options(model)
         populations.append(replace(p, model=model, parameters=parameters, **unused))
     try:
         return replace(network, populations=populations, chip="loihi2")
@@ -132,7 +141,8 @@ def declared_float_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.Net
         model = draw(st.sampled_from((*REAL_MODELS, None)))
         if model is not None:
             neuron = sh.neuron(model, p.size, fires=p.spiking, **_real_parameters(rng, model, p.size))
-            p = sh.Population(name=p.name, neuron=neuron, bias=p.bias, reset=p.reset, threshold=p.threshold)
+            options = {"reset": p.reset, "threshold": p.threshold, **_default_options(model)}
+            p = sh.Population(name=p.name, neuron=neuron, bias=p.bias, **options)
         populations.append(p)
     return replace(network, populations=populations)
 

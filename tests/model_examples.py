@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
+from ssdp_hw.models.form import without_effect
 from ssdp_hw.operations.base import Operations, Value
 
 
@@ -104,7 +105,7 @@ def model_networks(draw: st.DrawFn, models: tuple[NeuronModel, ...] = MODELS) ->
                 bias_mant=rng.integers(-4000, 4000, sizes[k + 1]) * int(draw(st.booleans())),
                 bias_exp=int(rng.integers(0, 8)),
                 v_init=rng.integers(-5000, 5000, sizes[k + 1]) * ("v" in [s.name for s in model.states]),
-                reset=draw(st.sampled_from(("zero", "subtract"))) if k == 0 else "zero",
+                reset="zero" if k or "reset" in without_effect(model) else draw(st.sampled_from(("zero", "subtract"))),
                 threshold=draw(st.sampled_from((">", ">="))) if k == 0 else ">",
                 spiking=not (last and draw(st.booleans())),
             )

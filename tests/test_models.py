@@ -7,6 +7,7 @@ import pytest
 from example_counts import examples
 from graph_evaluator import evaluate
 from hypothesis import given, strategies as st
+from model_examples import register_values
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
@@ -97,3 +98,26 @@ def test_a_model_says_what_it_is(name):
 
 def test_every_file_of_a_model_declares_it():
     assert {"ADRF", "ADRF_IZ", "ALIF", "AdaptiveLIF", "BRF", "CubaLIF", "EFAdLIF", "FractionalLIF"} <= {*model_names()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "brian2"])
+@pytest.mark.parametrize("name", model_names())
+def test_a_target_runs_the_model_as_the_specification_does(name, target):
+    """One neuron after the other with registers of every size, spikes fed back: spikes, states and overflow counts."""
+    model, rng = neuron_model(name), np.random.default_rng(11)
+    registers = register_values(rng, model, NEURONS)
+    own = {field: registers.pop(field) for field in FIELDS if field in registers}
+    population = sh.FixedPopulation(name="p", size=NEURONS, model=model, parameters=registers, **own)
+    weights = {"in": 2 * rng.integers(-80, 127, (NEURONS, 8)), "p": 2 * rng.integers(-40, 40, (NEURONS, NEURONS))}
+    projections = [sh.FixedProjection(pre=pre, post="p", weight=w, weight_exp=2) for pre, w in weights.items()]
+    network = sh.FixedNetwork([sh.Input("in", 8)], [population], projections, ["p"], chip=CHIP)
+    spikes = rng.random((100, 2, 8)) < 0.2
+    record = ("spikes", *population.state_names)
+    ours, theirs = (sh.run(network, spikes, t, record=record, on_overflow="ignore") for t in ("spec", target))
+    assert ours.spikes["p"].any()
+    assert np.array_equal(ours.spikes["p"], theirs.spikes["p"])
+    for state in population.state_names:
+        a, b = (getattr(r, state, None) or r.states[state] for r in (ours, theirs))
+        assert np.array_equal(a["p"], b["p"]), state
+    assert ours.overflow["p"].counts == theirs.overflow["p"].counts
