@@ -1,11 +1,22 @@
-"""What all tests share: the profiles of Hypothesis, and less work for the garbage collection."""
+"""What all tests share: the profiles of Hypothesis, compiling once, and less work for the garbage collection."""
 
 import gc
+import os
+from collections.abc import Iterator
 
 import pytest
+from compile_once import compile_once
 from example_counts import register_profiles
 
 register_profiles()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_compile_what_they_share_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            compile_once(monkeypatch, tmp_path_factory.getbasetemp().parent)  # which all workers have in common
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -229,7 +229,7 @@ def test_a_core_holds_the_kernels_of_its_channels():
     assert p.cores == 79  # as many as its neurons need
 
 
-@examples(60, default=8, base=GENERATED)
+@examples(60, default=5, base=GENERATED)
 @given(learning_runs(fixed=True, max_steps=8, max_batch=4, networks=fixed_conv_networks()))
 def test_fixed_kernels_learn_the_same_bits(case):
     network, _, plan = case

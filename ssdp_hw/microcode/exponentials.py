@@ -27,7 +27,6 @@ _THRIFT = 1e-5
 Real = NDArray[np.float64]
 
 
-@lru_cache(maxsize=64)
 def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, float], ...]:
     """Pairs (amplitude, tau) of at most ``count`` exponentials that fit a Gaussian.
 
@@ -41,6 +40,7 @@ def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, f
     return more[0] if more[1] < fewer[1] - _WORTH else fewer[0]
 
 
+@lru_cache(maxsize=64)
 def _fitted(sigma: float, count: int, longest: int) -> tuple[tuple[tuple[float, float], ...], float]:
     """The exponentials, and what is minimised: their largest error and a little for the amplitudes."""
     distance = np.arange(1, longest + 1, dtype=np.float64)
