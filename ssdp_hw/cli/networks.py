@@ -27,7 +27,7 @@ def inspect(
 
     found = files.read_network(network, **nir)
     report = getattr(found, "report", None)
-    held = resources(found) if isinstance(found, FixedNetwork) else None
+    used = resources(found) if isinstance(found, FixedNetwork) else None
     if as_json:
         print_json(
             {
@@ -37,12 +37,12 @@ def inspect(
                 "semantics": semantics_of(found),
                 "notes": list(found.notes),
                 "quantization": report.to_dict() if report is not None else None,
-                "resources": held.to_dict() if held is not None else None,
+                "resources": used.to_dict() if used is not None else None,
             }
         )
         return
     notes = [f"note: {note}" for note in found.notes]
-    for line in [*found.summary(), *notes, *(held.lines() if held is not None else [])]:
+    for line in [*found.summary(), *notes, *(used.lines() if used is not None else [])]:
         console.print(line, markup=False)
     if report is not None:
         console.print(str(report), markup=False)

@@ -86,7 +86,10 @@ def learn(
     teach: Annotated[str, typer.Option(help="all samples, only errors, or by the delta rule")] = "all",
     teacher_step: Annotated[int, typer.Option(help="step of the first teaching spike")] = 0,
     epochs: Annotated[int, typer.Option()] = 1,
-    refresh: Annotated[int | None, typer.Option(help="samples after which errors and delta ask anew")] = None,
+    refresh: Annotated[
+        int | None,
+        typer.Option(help="errors and delta: samples between two predictions"),
+    ] = None,
     windows: Annotated[int, typer.Option(help="windows that a sample is cut into")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,

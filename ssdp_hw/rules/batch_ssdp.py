@@ -61,8 +61,8 @@ class BatchSSDP:
         clip: largest step of a batch, in units of the weight.
         schedule: ``constant`` or ``cosine``.
         start_epoch: the first epoch, counted from 0, in which weights move.
-        epochs: ``cosine`` only: the epoch from which on the amplitudes stay at their least.
-        final: ``cosine`` only: the least amplitudes as a share of the full ones, 0 to 1.
+        epochs: ``cosine`` only: the epoch in which the amplitudes reach their smallest value and stay there.
+        final: ``cosine`` only: that smallest value as a share of the full amplitudes, 0 to 1.
         anneal_sigma: ``cosine`` only: sigma shrinks with the amplitudes; needs ``final`` above 0.
 
     The defaults of the amplitudes and of sigma are those of the authors' code (which takes ten times

@@ -1,7 +1,7 @@
 """The gate of DA-SSDP in integers, from two group counters.
 
-A projection counts how many neurons of its source and of its target fired in a window. Their product
-is the number of synchronous pairs, so the synchrony costs two counts and one multiplication:
+For each window two counters hold how many presynaptic and how many postsynaptic neurons of a projection fired. The
+product of the two is the number of synchronous pairs, so that synchrony costs two counters and one multiplication:
 
     g = clip(offset + ((n_pre * n_post * slope) >> shift), 0, 2 << gate_bits)
 

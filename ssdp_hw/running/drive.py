@@ -115,24 +115,24 @@ def make_drive(
     missing = set(network.input_names) ^ set(given)
     if missing:
         raise ParameterError(f"spikes are given for {sorted(given)}, but the inputs are {sorted(network.input_names)}")
-    held = {k: _constant(network, k, v, steps) for k, v in given.items() if isinstance(v, DirectInput)}
-    arrays = {i.name: _array(i, given[i.name]) for i in network.inputs if i.name not in held}
+    constant = {k: _constant(network, k, v, steps) for k, v in given.items() if isinstance(v, DirectInput)}
+    arrays = {i.name: _array(i, given[i.name]) for i in network.inputs if i.name not in constant}
     lengths = {a.shape[:2] for a in arrays.values()}
-    ends = {len(values) for values, _ in held.values()}
+    ends = {len(values) for values, _ in constant.values()}
     if len(lengths) > 1:
         raise ShapeError(f"the inputs differ in (time, batch): {sorted(lengths)}")
     batches = {*ends, *(batch for _, batch in lengths)}
     if len(batches) > 1:
         raise ShapeError(f"the inputs differ in their number of samples: {sorted(batches)}")
     first, batch = min((time for time, _ in lengths), default=0), batches.pop()
-    shortest = first if arrays else min(length for _, length in held.values())
+    shortest = first if arrays else min(length for _, length in constant.values())
     if shortest < 1 or batch < 1:
         raise ParameterError(f"spikes of {shortest} steps and {batch} samples; at least 1 of each is needed")
     total = shortest if steps is None else as_int(steps, "steps")
     if total < first:
         raise ParameterError(f"steps = {total} is below the {first} steps of the spikes")
     check_memory(total * batch * sum(i.size for i in network.inputs), max_bytes, f"input of {total} steps")
-    values = {name: Values(v[None], np.zeros(total, np.int64), _none(v)) for name, (v, _) in held.items()}
+    values = {name: Values(v[None], np.zeros(total, np.int64), _none(v)) for name, (v, _) in constant.items()}
     spikes: dict[str, NDArray[np.bool_]] = {}
     for source in network.inputs:
         array = arrays.get(source.name)

@@ -1,0 +1,256 @@
+"""A learning run: samples are presented group by group, and what a target learned from each is taken over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.learning.inputs import (
+    Rule,
+    plan_gates,
+)
+from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned
+from ssdp_hw.learning.outcome import (
+    activity,
+    described,
+    health_by_projection,
+    share_changed,
+    synchrony_counts,
+    teacher_hits,
+    unintended,
+)
+from ssdp_hw.learning.presentation import Presentation
+from ssdp_hw.learning.progress import Progress
+from ssdp_hw.learning.result import LearnResult
+from ssdp_hw.learning.state import LearningState
+from ssdp_hw.learning.supervision import Supervision, Teaching
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.analog import Analog
+from ssdp_hw.running.drive import AnyNetwork, make_drive
+from ssdp_hw.running.result import RunResult
+from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
+from ssdp_hw.running.target import LearningPlan, get_target
+
+# Number of samples on which the activity before and after learning is measured.
+_ACTIVITY_SAMPLES = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The input of all samples.
+
+    Attributes:
+        arrays: by input its spikes or values, shape (time, batch, channels).
+        analog: names of the inputs with values.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    analog: frozenset[str]
+
+    @property
+    def steps(self) -> int:
+        """Length of a sample."""
+        return len(next(iter(self.arrays.values())))
+
+    @property
+    def batch(self) -> int:
+        """Number of samples."""
+        return int(next(iter(self.arrays.values())).shape[1])
+
+    def chosen(self, samples: NDArray[np.int64]) -> dict[str, Any]:
+        """Those of some samples, as input of a run."""
+        return {n: Analog(a[:, samples]) if n in self.analog else a[:, samples] for n, a in self.arrays.items()}
+
+    def first(self, count: int) -> dict[str, Any]:
+        """The first samples, ``count`` at most, as input of a run."""
+        return self.chosen(np.arange(min(count, self.batch)))
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where a learning run is executed.
+
+    Attributes:
+        target: name of the target.
+        options: its options, as given.
+        on_overflow: what a register overflow leads to; see :func:`ssdp_hw.run`.
+
+    Raises:
+        UnknownTargetError, ParameterError: an unknown target, option or ``on_overflow``.
+    """
+
+    target: str
+    options: Mapping[str, Any]
+    on_overflow: OnOverflow
+
+    def __post_init__(self) -> None:
+        if self.on_overflow not in ("error", "warn", "ignore"):
+            raise ParameterError(f"on_overflow = {self.on_overflow!r}; choose error, warn or ignore")
+        _ = self.resolved
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The options with defaults filled in."""
+        return get_target(self.target).resolve(self.options)
+
+
+@dataclass(frozen=True, eq=False)
+class Plasticity:
+    """What of a network learns, and how.
+
+    Attributes:
+        rules: the rule of each plastic projection, in the arithmetic of the network.
+        gates: gates from outside by projection, shape (batch, post).
+        widest: the network with its plastic weights at the end of their range; None for a float network.
+        notes: what the arithmetic of the rules and of the teacher lost.
+    """
+
+    rules: Mapping[str, Rule]
+    gates: Mapping[str, NDArray[np.float64]]
+    widest: FixedNetwork | None
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """What stays the same during a learning run.
+
+    Attributes:
+        network: the network before learning.
+        samples: the input of all samples.
+        plasticity: what of the network learns, and how.
+        supervision: labels and teacher; None without labels.
+        teaching, presentation, execution: as the caller asked for.
+    """
+
+    network: AnyNetwork
+    samples: Samples
+    plasticity: Plasticity
+    supervision: Supervision | None
+    teaching: Teaching
+    presentation: Presentation
+    execution: Execution
+
+    @property
+    def steps(self) -> int:
+        """Length of a sample in steps."""
+        return self.samples.steps
+
+    @property
+    def batch(self) -> int:
+        """Number of samples."""
+        return self.samples.batch
+
+    def learn(self, first: LearningState, *, health: bool) -> LearnResult:
+        """Present the samples of all epochs from the state ``first`` on."""
+        progress = Progress(self.network, first, self.presentation.windows)
+        start = time.perf_counter()
+        for samples in self.presentation.groups(first.epochs, self.batch, self.teaching.group_size(self.batch)):
+            self.present(progress, samples)
+        return self.result(progress, first, time.perf_counter() - start, health=health)
+
+    def present(self, progress: Progress, samples: NDArray[np.int64]) -> None:
+        """Present some samples, or those of them that the network mistakes, and take over what was learned."""
+        gates, supervision = self.plasticity.gates, self.supervision
+        if supervision is not None and supervision.teach != "all":
+            samples, predicted = supervision.mistaken(self._untaught(progress.network, samples), samples)
+            if supervision.teach == "delta":
+                size = self.network.size_of(supervision.output)
+                gates = dict.fromkeys(self.plasticity.rules, supervision.error_gates(samples, predicted, size))
+        if samples.size:
+            self._learn(progress, samples, gates)
+
+    def _untaught(self, network: AnyNetwork, samples: NDArray[np.int64]) -> RunResult:
+        """A run of some samples without the teacher, for the prediction of their classes."""
+        assert self.supervision is not None
+        return run(
+            network,
+            self.samples.chosen(samples),
+            self.execution.target,
+            record=(self.supervision.record,),
+            populations=(self.supervision.output,),
+            on_overflow="ignore",
+            options=self.execution.options,
+        )
+
+    def _learn(self, progress: Progress, samples: NDArray[np.int64], gates: Mapping[str, NDArray[np.float64]]) -> None:
+        target, windows = self.execution.target, self.presentation.windows
+        network, chosen = progress.network, self.samples.chosen(samples)
+        if self.supervision is None:
+            drive = make_drive(network, chosen)
+        else:
+            network = self.supervision.attach(network, self.plasticity.widest)
+            drive = self.supervision.drive(network, chosen, samples, self.steps)
+        plan = LearningPlan(
+            self.plasticity.rules,
+            self.presentation.seed,
+            progress.counters,
+            progress.updates,
+            progress.pending,
+            windows,
+            plan_gates(self.plasticity.rules, gates, samples, windows),
+        )
+        runner = get_target(target, network, learning=True)
+        reasons = runner.unsupported_plan(network, plan)
+        if reasons:
+            raise UnsupportedError(f"target '{target}' cannot learn this way: {'; '.join(reasons)}")
+        progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan)
+
+    def result(self, progress: Progress, first: LearningState, seconds: float, *, health: bool) -> LearnResult:
+        """The result of a run that began in the state ``first``."""
+        presented, rules = progress.presented, self.plasticity.rules
+        windows = self.presentation.windows
+        observed = {}
+        if presented.size:
+            start = LearningPlan(rules, self.presentation.seed, {}, first.updates, first.pending)
+            observed = {
+                name: replace(
+                    progress.observation(name, r, self.steps // windows), key=start.random_key(self.network, name)
+                )
+                for name, r in rules.items()
+            }
+        changed = {name: share_changed(self.network, progress.network, name) for name in rules}
+        if isinstance(self.network, FixedNetwork):
+            before = {name: self.network.projection(name) for name in rules}
+            warn_if_nothing_learned(before, rules, observed, changed, progress.state(first.epochs).counters)
+        overflow = unintended(progress.overflow, self.supervision)
+        report_overflow(overflow, self.steps, presented.size, self.execution.on_overflow)
+        return LearnResult(
+            network=progress.network,
+            state=progress.state(first.epochs + self.presentation.epochs),
+            rules=rules,
+            windows=presented.size * windows,
+            order=presented,
+            synchrony={name: synchrony_counts(observation) for name, observation in observed.items()},
+            changed=changed,
+            weight_saturations=progress.weight_saturations,
+            counter_saturations=progress.counter_saturations,
+            overflow=progress.overflow,
+            teacher_hits=teacher_hits(self.network, progress, self.supervision, observed),
+            health=health_by_projection(self.network, progress, rules, observed, first) if health else {},
+            before=activity(self.network, self.samples.first(_ACTIVITY_SAMPLES), self.steps) if health else None,
+            after=activity(progress.network, self.samples.first(_ACTIVITY_SAMPLES), self.steps) if health else None,
+            target=self.execution.target,
+            seconds=seconds,
+            notes=tuple(self.plasticity.notes),
+            info={**self._info(), **semantics_of(self.network), **progress.info},
+        )
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "options": self.execution.resolved,
+            "seed": self.presentation.seed,
+            "epochs": self.presentation.epochs,
+            "shuffle": self.presentation.shuffle,
+            "teach": self.teaching.teach,
+            "refresh": self.teaching.refresh,
+            "steps": self.steps,
+            "windows_per_sample": self.presentation.windows,
+            "rules": {name: described(rule) for name, rule in self.plasticity.rules.items()},
+        }
