@@ -12,7 +12,7 @@ from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, make_drive
-from ssdp_hw.running.result import OverflowCount, Record, RunResult
+from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target import choose_target
 
@@ -106,15 +106,12 @@ def checked_record(
     if on_overflow not in ("error", "warn", "ignore"):
         raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
     names = network.population_names if populations is None else tuple(populations)
-    for name in names:
-        network.population(name)
-    states = {name: set(network.population(name).state_names) for name in names}
-    known = dict.fromkeys(("spikes", "v", "u"))
-    known.update(dict.fromkeys(state for name in names for state in network.population(name).state_names))
+    states = {name: network.population(name).state_names for name in names}
+    known = dict.fromkeys((*RECORDABLE, *(state for own in states.values() for state in own)))
     for variable in record:
         if variable not in known:
             raise ParameterError(f"cannot record '{variable}'; there are: {', '.join(known)}")
-    missing = {(v, name) for v in record for name in names if v != "spikes" and v not in states[name]}
+    missing = {(v, name) for v in record if v != "spikes" for name, own in states.items() if v not in own}
     return Record(tuple(record), names, frozenset(missing))
 
 

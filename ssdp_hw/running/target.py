@@ -7,7 +7,7 @@ toolkit never imports a target by its module.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import metadata
@@ -330,20 +330,24 @@ def _unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list
     """What in this network the target cannot express: declared neuron models, and what the target itself names."""
     kind, reasons = "fixed" if isinstance(network, FixedNetwork) else "float", []
     if kind not in target.declared_models:
-        able = ", ".join(f"'{t.name}'" for t in targets_by_speed() if kind in t.declared_models)
         for p in network.populations:
             model = p.declared if isinstance(p, FixedPopulation) else getattr(p.neuron, "declared", None)
             if model is not None and not (isinstance(p, FixedPopulation) and p.is_cuba_lif):
+                able = _names(lambda t: kind in t.declared_models)
                 reasons.append(f"population '{p.name}': {model}, of which it knows no step; these targets do: {able}")
     if isinstance(network, FixedNetwork) and not target.several_inputs:
-        able = ", ".join(f"'{t.name}'" for t in targets_by_speed() if t.several_inputs)
         reasons += [
             f"projection '{q.name}' feeds the synaptic input '{q.port}'; this target has one for each neuron; "
-            f"these targets have all: {able}"
+            f"these targets have all: {_names(lambda t: t.several_inputs)}"
             for q in network.projections
             if q.port
         ]
     return [*reasons, *target.unsupported(network, learning=learning)]
+
+
+def _names(able: Callable[[Target], bool]) -> str:
+    """Names of the registered targets that can do something."""
+    return ", ".join(f"'{t.name}'" for t in targets_by_speed() if able(t))
 
 
 def reference_target() -> Target:

@@ -35,8 +35,8 @@ class State:
         self.origin = 0
         further = program.further_states
         every = aligned(rows * (2 + program.layout.slots + further) * n, dtype)
-        ends = np.cumsum([rows * n, rows * n, rows * program.layout.slots * n])
-        parts = np.split(every, ends)
+        voltages, ring, rest = rows * n, 2 * rows * n, (2 + program.layout.slots) * rows * n
+        parts = every[:voltages], every[voltages:ring], every[ring:rest], every[rest:]
         self.arrays = tuple(part.reshape(rows, part.size // rows) for part in parts)
 
 

@@ -282,8 +282,9 @@ def run_layers(
                     if t == begin:
                         for i in range(a, a + wide):
                             u[i], v[i] = layout.zero, neurons.v_init[i]
-                            for k in range(i, len(extra), len(u)):
-                                extra[k] = layout.zero
+                        for row in range(len(extra) // len(u)):
+                            for i in range(a, a + wide):
+                                extra[row * len(u) + i] = layout.zero
                     fresh = True
                     for s in range(len(wiring.kind)):
                         if wiring.post[s] == g:
