@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 
-from ssdp_hw.checks import Choice, check_name, int_vector, real_vector
+from ssdp_hw.checks import Choice, as_array, check_name, int_vector, real_array, real_vector, without_gradient
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network import weight as weights
 from ssdp_hw.network.weight import as_weight, checked_weight
@@ -125,3 +125,51 @@ def test_wide_indices_are_narrowed_and_the_callers_stay_his():
     assert kept.indices.dtype == kept.indptr.dtype == np.int32
     kept.indices[0], kept.data[0] = 1, 5
     assert (wide.indices[0], wide.data[0]) == (0, 1)
+
+
+class Tensor:
+    """What this package asks of a torch tensor: one that needs a gradient, on another device, in bfloat16."""
+
+    layout = "torch.strided"
+
+    def __init__(self, values, detached=False, on_cpu=False, known=False):
+        self.values, self.state = values, (detached, on_cpu, known)
+
+    def detach(self):
+        return Tensor(self.values, True, *self.state[1:])
+
+    def cpu(self):
+        return Tensor(self.values, self.state[0], True, self.state[2])
+
+    def float(self):
+        return Tensor(self.values, *self.state[:2], True)
+
+    def resolve_conj(self):
+        return self
+
+    resolve_neg = resolve_conj
+
+    def numpy(self):
+        if not all(self.state):
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return np.asarray(self.values, np.float32)
+
+
+def test_tensors_are_arrays_wherever_they_stand():
+    tensor = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    for read in (
+        as_array(tensor, "x"),
+        real_array(tensor, "x"),
+        as_array([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])], "x"),
+    ):
+        np.testing.assert_array_equal(read, [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(real_vector(Tensor([5.0, 6.0]), 2, "x"), [5, 6])
+    nested = without_gradient({"a": [Tensor([1.0])], "b": {"c": Tensor([2.0])}, "d": "text"})
+    assert nested["a"][0].tolist() == [1]
+    assert nested["b"]["c"].tolist() == [2]
+    assert nested["d"] == "text"
+
+
+def test_what_holds_no_tensor_is_handed_on_as_it_is():
+    for value in ([1, 2], (), {"a": [1]}, "text", np.ones(2), None):
+        assert without_gradient(value) is value

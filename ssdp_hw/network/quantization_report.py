@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from ssdp_hw.errors import FileFormatError
@@ -28,6 +28,10 @@ class PopulationReport:
             share of the register; up to 1 it can never wrap.
         bound: where the peaks come from: ``calibration`` or ``closed form``.
         parameter_errors: of a declared neuron model, worst relative error of every parameter by its float name.
+        step_bias: mean of what rounding inside a step adds to v, u's share included, in parts of the threshold, of a
+            readout in volts: it pulls states toward zero. Measured on the calibration; 0 without one.
+        step_bias_bound: what it can make of a voltage at most, in the same unit, where a leak forgets within
+            :data:`~ssdp_hw.quantization.state_rounding.LONGEST` steps; else in so many steps.
     """
 
     name: str
@@ -42,6 +46,8 @@ class PopulationReport:
     worst_case_u: float
     bound: str
     parameter_errors: Mapping[str, float] = field(default_factory=dict)
+    step_bias: float = 0.0
+    step_bias_bound: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,9 @@ class QuantizationReport:
         out += [
             f"  {p.name}: scale {p.scale:.6g}/V, threshold error {p.threshold_error:.2%}, decay errors "
             f"{p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u), bias error {p.bias_error:.2%}, "
-            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})" + _further_errors(p)
+            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})"
+            + _further_errors(p)
+            + _step_rounding(p)
             for p in self.populations
         ]
         out += [
@@ -146,6 +154,14 @@ class QuantizationReport:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+
+def _step_rounding(p: PopulationReport) -> str:
+    """Bias and bound of rounding inside a step in words; nothing for models whose steps are not looked at."""
+    if not p.step_bias_bound:
+        return ""
+    measured = f"{p.step_bias:+.2g} of the threshold on average and " if p.bound == "calibration" else ""
+    return f", rounding inside a step {measured}at most {p.step_bias_bound:.2g} of it together"
 
 
 def _further_errors(p: PopulationReport) -> str:
@@ -165,7 +181,8 @@ _PLAIN: dict[object, tuple[type[Any], ...]] = {
 def _part(kind: type[Any], data: Mapping[str, Any]) -> Any:
     data = {f.name: {} for f in fields(kind) if f.type == "Mapping[str, float]"} | dict(data)
     names = {f.name: _PLAIN[f.type] for f in fields(kind)}
-    if set(data) != set(names):
+    later = {f.name for f in fields(kind) if f.default is not MISSING}  # which files of earlier versions have not
+    if not set(names) - later <= set(data) <= set(names):
         raise ValueError(f"fields {sorted(set(data) ^ set(names))} do not belong to {kind.__name__}")
     for name, value in data.items():
         if isinstance(value, bool) or not isinstance(value, names[name]):

@@ -14,10 +14,16 @@ from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.split import parts_of, units_of
+from ssdp_hw.quantization.state_rounding import step_bias_bound
 
 
-def population_report(exact: NormalPopulation, network: FixedNetwork, peaks: Peaks, scale: float) -> PopulationReport:
-    """How far a population of ``network`` is from its exact form at a scale, and how full its registers get."""
+def population_report(
+    exact: NormalPopulation, network: FixedNetwork, peaks: Peaks, scale: float, step_bias: float = 0.0
+) -> PopulationReport:
+    """How far a population of ``network`` is from its exact form at a scale, and how full its registers get.
+
+    ``step_bias`` is what :mod:`ssdp_hw.quantization.state_rounding` measured.
+    """
     fixed, chip = network.population(exact.name), network.limits
     if exact.model is not None:
         return _model_report(exact, exact.model, network, peaks, scale)
@@ -40,6 +46,8 @@ def population_report(exact: NormalPopulation, network: FixedNetwork, peaks: Pea
         u_peak=peaks.u * scale / chip.state_max,
         worst_case_u=float(worst_u.max()) / chip.state_max,
         bound=peaks.bound,
+        step_bias=step_bias,
+        step_bias_bound=step_bias_bound(network, fixed),
     )
 
 

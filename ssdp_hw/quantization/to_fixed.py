@@ -26,6 +26,7 @@ from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions,
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.scale import choose_scale
+from ssdp_hw.quantization.state_rounding import step_biases
 from ssdp_hw.running.drive import DirectInput
 
 # Factor on peaks in closed form: they hold for exact weights, some of which are rounded up.
@@ -146,10 +147,11 @@ def quantize(
         assert calibration is not None
         fixed, tuned = balance_thresholds(lowered, fixed, calibration)
         notes += [f"population '{n}': thresholds times {f:.3f}, for the float spike rate" for n, f in tuned.items()]
+    biases = step_biases(fixed, calibration)
     report = QuantizationReport(
         limits.name,
         tuple(
-            population_report(p, fixed, peaks[name], scales[name])
+            population_report(p, fixed, peaks[name], scales[name], biases.get(name, 0.0))
             for name, p in normal.items()
             if name not in lowered.helpers
         ),
