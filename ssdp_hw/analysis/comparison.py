@@ -152,7 +152,7 @@ def compare(
     *,
     decode: str = "spike_count",
     steps: int | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Comparison:
     """Run a float network and its fixed form on several targets.
 

@@ -53,7 +53,7 @@ def learn(
     state: LearningState | None = None,
     on_overflow: OnOverflow = "warn",
     health: bool = True,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> LearnResult:
     """Present samples one after the other and let the synapses learn.
 

@@ -86,7 +86,7 @@ class Execution:
     """
 
     target: str
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
     on_overflow: OnOverflow
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Execution:
         _ = self.resolved
 
     @property
-    def resolved(self) -> dict[str, Any]:
+    def resolved(self) -> dict[str, object]:
         """The options with defaults filled in."""
         return get_target(self.target).resolve(self.options)
 
@@ -242,7 +242,7 @@ class Learner:
             info={**self._info(), **semantics_of(self.network), **progress.info},
         )
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, object]:
         return {
             "options": self.execution.resolved,
             "seed": self.presentation.seed,

@@ -29,7 +29,7 @@ class Progress:
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
-        self.info: Mapping[str, Any] = {}
+        self.info: Mapping[str, object] = {}
 
     def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan) -> None:
         """Take over the weights, counters and counts that a target handed back from presenting ``order``."""

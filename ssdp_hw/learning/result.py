@@ -60,7 +60,7 @@ class LearnResult:
     target: str
     seconds: float
     notes: Sequence[str] = ()
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def counters(self) -> Mapping[str, NDArray[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from ssdp_hw.checks import check_memory
 from ssdp_hw.errors import ParameterError, StateOverflowError
@@ -33,7 +33,7 @@ def run(
     steps: int | None = None,
     on_overflow: OnOverflow = "warn",
     max_bytes: int = DEFAULT_MAX_BYTES,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> RunResult:
     """Run a float or fixed network on a target.
 

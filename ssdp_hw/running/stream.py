@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -53,7 +52,7 @@ class StreamResult:
     batch: int
     seconds: float
     overflow: Mapping[str, OverflowCount] | None
-    info: Mapping[str, Any]
+    info: Mapping[str, object]
 
     def predict(self, population: str | None = None) -> NDArray[np.int64]:
         """The class whose neuron fired most often, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.
@@ -77,7 +76,7 @@ def stream(
     populations: Sequence[str] | None = None,
     on_overflow: OnOverflow = "warn",
     max_bytes: int = DEFAULT_MAX_BYTES,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> StreamResult:
     """Run a network on input that comes piece by piece; memory is that of one piece, however many there are.
 
@@ -141,7 +140,7 @@ class _Run:
         self.seconds = 0.0
         self.counts: dict[str, NDArray[np.int64]] = {}
         self.overflow: dict[str, OverflowCount] | None = None
-        self.info: Mapping[str, Any] = {}
+        self.info: Mapping[str, object] = {}
 
     def all(self, pieces: Iterable[Piece], path: Path | None) -> None:
         """Run every piece, and write its recording if there is a path."""

@@ -139,7 +139,7 @@ class Learned:
     weight_saturations: Mapping[str, int] | None = None
     counter_saturations: Mapping[str, int] | None = None
     overflow: Mapping[str, OverflowCount] | None = None
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, object] = field(default_factory=dict)
 
 
 class Session(ABC):
@@ -167,7 +167,7 @@ class Target(ABC):
 
     name: str
     title: str
-    options: Mapping[str, Any] = MappingProxyType({})
+    options: Mapping[str, object] = MappingProxyType({})
     speed_rank: int | None = None
     is_reference: bool = False
     any_register_width: bool = False
@@ -197,10 +197,10 @@ class Target(ABC):
         return []
 
     @abstractmethod
-    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run every sample of the drive from the initial state."""
 
-    def start(self, network: AnyNetwork, options: Mapping[str, Any]) -> Session:
+    def start(self, network: AnyNetwork, options: Mapping[str, object]) -> Session:
         """Begin a run in pieces from the initial state.
 
         Raises:
@@ -211,7 +211,7 @@ class Target(ABC):
             f"target '{self.name}' cannot run in pieces; " + (f"the target {able} can" if able else "no target can")
         )
 
-    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, object]) -> Learned:
         """Present the drive's samples one after the other as windows to learn from.
 
         Each sample starts from the initial state; weights change at weight updates only.
@@ -221,7 +221,7 @@ class Target(ABC):
         """
         raise UnsupportedError(f"target '{self.name}' cannot learn")
 
-    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve(self, options: Mapping[str, object]) -> dict[str, object]:
         """The options with defaults filled in.
 
         Raises:

@@ -48,7 +48,7 @@ class Brian2Target(Target):
     title = "Brian2: differential equations with units, integers in int64 state"
     speed_rank = 2
     declared_models = frozenset({"fixed", "float"})
-    options: Mapping[str, Any] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
+    options: Mapping[str, object] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 
     def availability(self) -> Availability:
         """Whether the package is installed; it is not imported."""
@@ -57,7 +57,7 @@ class Brian2Target(Target):
         except metadata.PackageNotFoundError:
             return Availability(False, install="pip install 'ssdp-hw[brian2]'")
 
-    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve(self, options: Mapping[str, object]) -> dict[str, object]:
         """The options with defaults filled in.
 
         Raises:

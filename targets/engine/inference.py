@@ -43,7 +43,7 @@ class State:
 class EngineSession(Session):
     """A run whose steps are given piece by piece; its state is carried from one piece to the next."""
 
-    def __init__(self, program: Program, network: AnyNetwork, threads: object, info: Mapping[str, Any]) -> None:
+    def __init__(self, program: Program, network: AnyNetwork, threads: object, info: Mapping[str, object]) -> None:
         self._arguments = program, network, threads, info
         self._state: State | None = None
 
@@ -63,7 +63,7 @@ def run_program(
     drive: Drive,
     record: Record,
     threads: object,
-    info: Mapping[str, Any],
+    info: Mapping[str, object],
     state: State | None = None,
 ) -> Recording:
     """Run all samples of a drive on one or several threads.

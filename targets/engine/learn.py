@@ -29,7 +29,7 @@ _WORTH_WINDOW = 100_000  # fewest neuron updates in a group of samples for which
 
 
 def learn(
-    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, Any], *, lazy: bool
+    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, object], *, lazy: bool
 ) -> Learned:
     """Present the drive's samples and let the plan's projections learn; see :meth:`.Target.learn`.
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ class EngineTarget(Target):
     # threads: None for all processors where that pays; precision: of float networks, in inference; counters: lazy
     # or dense, two ways to the same bits, the former with less work where few neurons fire. fast_paths: False runs the
     # CUBA LIF of fixed networks by its declaration, as any other model, in inference; to the same bits.
-    options: Mapping[str, Any] = MappingProxyType(
+    options: Mapping[str, object] = MappingProxyType(
         {"threads": None, "precision": "float64", "counters": "lazy", "fast_paths": True}
     )
     declared_models = frozenset({"fixed", "float"})
@@ -77,17 +76,17 @@ class EngineTarget(Target):
             if type(rule) not in RULES
         ]
 
-    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run all samples, on one or several threads."""
         program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))
         return run_program(program, network, drive, record, options["threads"], self._info())
 
-    def start(self, network: AnyNetwork, options: Mapping[str, Any]) -> Session:
+    def start(self, network: AnyNetwork, options: Mapping[str, object]) -> Session:
         """Begin a run in pieces."""
         program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))
         return EngineSession(program, network, options["threads"], self._info())
 
-    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, object]) -> Learned:
         """Learn window by window."""
         from .learn import learn
 
@@ -99,12 +98,12 @@ class EngineTarget(Target):
         lazy = options["counters"] == "lazy"
         return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy)
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, object]:
         return {"numba": _numba_version()}
 
 
-def _precision(options: Mapping[str, Any]) -> RealType:
-    name = options["precision"]
+def _precision(options: Mapping[str, object]) -> RealType:
+    name = str(options["precision"])
     if name not in _PRECISIONS:
         raise ParameterError(f"engine: precision = {name!r} is unknown; there are: {', '.join(_PRECISIONS)}")
     return _PRECISIONS[name]

@@ -115,7 +115,9 @@ def _jobs(task: LearningTask, widest: int) -> list[Job]:
     return jobs
 
 
-def _learned(task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]], info: Mapping[str, Any]) -> Learned:
+def _learned(
+    task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]], info: Mapping[str, object]
+) -> Learned:
     found = {name: arrays[projection_node(name)] for name in task.plan.rules}
     weights, counters = ({name: a[key] for name, a in found.items()} for key in ("weights", "counters"))
     observed = {name: (a["pre"], a["post"]) for name, a in found.items()}

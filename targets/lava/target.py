@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -45,7 +44,7 @@ class LavaTarget(Target):
     name = "lava"
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
     speed_rank = 3
-    options: Mapping[str, Any] = {"processes": "auto", "batch_size": 512, "time_limit": 600.0, "python": None}
+    options: Mapping[str, object] = {"processes": "auto", "batch_size": 512, "time_limit": 600.0, "python": None}
 
     def availability(self) -> Availability:
         """Whether lava-nc and its requirements are installed here, or the environment names another interpreter."""
@@ -59,7 +58,7 @@ class LavaTarget(Target):
             return Availability(False, install=INSTALL)
         return Availability(True, f"lava-nc {versions[0]}")
 
-    def resolve(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def resolve(self, options: Mapping[str, object]) -> dict[str, object]:
         """The options with defaults filled in.
 
         Raises:
@@ -89,11 +88,11 @@ class LavaTarget(Target):
         """Rules that Lava's worker does not know, and plastic convolutions."""
         return [*unsupported(plan), *shared_weights(network, plan)]
 
-    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run in batches side by side."""
         return run_all([Task(network, drive, record)], options)[0]
 
-    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, object]) -> Learned:
         """Learn window by window, the samples between two weight updates side by side."""
         plan.check_windows(drive.steps)
         return learn_all([LearningTask(network, drive, plan)], options)[0]

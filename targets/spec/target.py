@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -32,13 +31,13 @@ class SpecTarget(Target):
         """Always: it needs NumPy alone."""
         return Availability(True, f"numpy {np.__version__}")
 
-    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
+    def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run the network step by step."""
         if isinstance(network, FixedNetwork):
             return run_fixed(network, drive, record)
         return run_float(network, drive, record)
 
-    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, Any]) -> Learned:
+    def learn(self, network: AnyNetwork, drive: Drive, plan: LearningPlan, options: Mapping[str, object]) -> Learned:
         """Learn window by window."""
         plan.check_windows(drive.steps)
         if isinstance(network, FixedNetwork):
