@@ -316,7 +316,7 @@ def test_rules_that_cannot_be_written():
         ('{"rule": {"kind": "SADP", "a_plus": -1}}', "a_plus = -1"),
         ('{"rule": {"kind": "SADP", "x": 1}}', "parameter 'x'"),
         ('{"rule": {"kind": "FixedSADP"}}', "missing"),
-        ('{"rule": {"kind": "SADP", "gate": {"kind": "SADP"}}}', "no Gate"),
+        ('{"rule": {"kind": "SADP", "gate": {"kind": "SADP"}}}', "gate is of type SADP; expected Gate"),
         ('{"rule": {"kind": "Gate", "k": 0, "mean": 0, "deviation": 1}}', "Gate is no learning rule"),
         ('{"rules": {"late": {"kind": "SSDP", "sigma": NaN}}}', "NaN or infinite"),
         ('{"rules": 3}', "damaged"),

@@ -236,9 +236,9 @@ def test_gates_out_of_range():
         FixedGate(offset=0, slope=2**15, shift=0)
     with pytest.raises(ParameterError, match="exceeds 62 bits"):
         FixedGate(offset=0, slope=2**15 - 1, shift=0).check_sizes(2**24, 2**24)
-    with pytest.raises(ParameterError, match="no FixedGate"):
+    with pytest.raises(ParameterError, match="gate is of type Gate; expected FixedGate"):
         FixedSSDP(a_plus=1, a_baseline=1, lut=(255,), lsb_shift=8, gate=Gate(k=0.1, mean=0.1, deviation=1.0))
-    with pytest.raises(ParameterError, match="no Gate"):
+    with pytest.raises(ParameterError, match="gate is of type FixedGate; expected Gate"):
         SSDP(gate=FixedGate(offset=0, slope=0, shift=0))
     with pytest.raises(ParameterError, match="one weight change is 510"):  # a gate doubles it
         FixedSSDP(
