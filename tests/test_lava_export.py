@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 import ssdp_hw as sh
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.running.target import get_target
 
 if not get_target("lava").availability().installed:
@@ -120,3 +120,15 @@ def test_export_refuses_a_path_that_is_no_script(tmp_path):
     for path in (tmp_path / "net.txt", tmp_path / "missing" / "net.py"):
         with pytest.raises(ParameterError, match=r"ends in \.py"):
             export_script(stock_network(), path)
+
+
+def test_another_neuron_model_than_the_cuba_lif_is_refused(tmp_path):
+    network = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="p", size=1, model="AdaptiveLIF", parameters={"da": 1, "jump": 1})],
+        [sh.FixedProjection(pre="in", post="p", weight=[[2]])],
+        ["p"],
+        chip="loihi2",
+    )
+    with pytest.raises(UnsupportedError, match="population 'p': export to Lava processes knows the CUBA LIF alone"):
+        export_script(network, tmp_path / "script.py")

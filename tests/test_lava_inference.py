@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from declared_models import declared_fixed_networks, declared_float_networks, lively_network
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.result import RECORDABLE, Record, Recording
+from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.run import checked_record
 from ssdp_hw.running.target import get_target
 
 LAVA = get_target("lava")
@@ -26,7 +30,8 @@ FLOAT_BOUND = 1e-12
 
 
 def record_all(network: sh.Network | sh.FixedNetwork) -> Record:
-    return Record(RECORDABLE, tuple(p.name for p in network.populations))
+    states = dict.fromkeys(state for p in network.populations for state in p.state_names)
+    return checked_record(network, ("spikes", *states), None, "ignore")
 
 
 @st.composite
@@ -53,27 +58,37 @@ def specified(task: Task) -> Recording:
     return SPEC.run(task.network, task.drive, task.record, {})
 
 
+def traces_of(recording: Recording) -> dict[str, Any]:
+    """Spikes and every state, by population each."""
+    return {"spikes": recording.spikes, "u": recording.u, "v": recording.v, **recording.states}
+
+
 def assert_equal(task: Task, found: Recording) -> None:
     """Bit equality of all that was recorded."""
     wanted = specified(task)
-    for variable in ("u", "v", "spikes"):
-        traces = getattr(wanted, variable)
-        assert traces.keys() == getattr(found, variable).keys()
+    mine, theirs = traces_of(wanted), traces_of(found)
+    assert mine.keys() == theirs.keys()
+    for variable, traces in mine.items():
+        assert traces.keys() == theirs[variable].keys()
         for name, trace in traces.items():
-            other = getattr(found, variable)[name]
+            other = theirs[variable][name]
             assert other.dtype == trace.dtype
             np.testing.assert_array_equal(other, trace, err_msg=f"{variable} of {name}")
 
 
 def assert_close(task: Task, found: Recording) -> None:
-    """Equal spikes, and u and v within the rounding bound of the largest magnitude."""
+    """Equal spikes, and states within the rounding bound of the largest magnitude."""
     wanted = specified(task)
     for name, trace in wanted.spikes.items():
         np.testing.assert_array_equal(found.spikes[name], trace, err_msg=f"spikes of {name}")
-    for variable in ("u", "v"):
-        for name, trace in getattr(wanted, variable).items():
+    mine, theirs = traces_of(wanted), traces_of(found)
+    assert mine.keys() == theirs.keys()
+    for variable in mine.keys() - {"spikes"}:
+        for name, trace in mine[variable].items():
             bound = FLOAT_BOUND * max(1.0, float(np.abs(trace).max()))
-            np.testing.assert_allclose(getattr(found, variable)[name], trace, rtol=0, atol=bound)
+            np.testing.assert_allclose(
+                theirs[variable][name], trace, rtol=0, atol=bound, err_msg=f"{variable} of {name}"
+            )
 
 
 @pytest.mark.parametrize("processes", ["auto", "own"])
@@ -95,6 +110,36 @@ def test_generated_float_networks_are_equal_up_to_rounding():
             assert_close(task, found)
 
     check()
+
+
+def test_generated_networks_run_by_the_declarations_of_their_models():
+    @settings(GENERATED, max_examples=2)
+    @given(several(st.one_of(declared_fixed_networks(), fixed_networks()), 12))
+    def check(cases):
+        for task, found in zip(cases, run_all(cases, LAVA.resolve({"fast_paths": False})), strict=True):
+            assert_equal(task, found)
+            assert found.overflow == specified(task).overflow
+
+    check()
+
+
+def test_generated_float_networks_of_declared_models_are_equal_up_to_rounding():
+    @settings(GENERATED, max_examples=2)
+    @given(several(declared_float_networks(), 10))
+    def check(cases):
+        for task, found in zip(cases, run_all(cases, LAVA.resolve({})), strict=True):
+            assert_close(task, found)
+
+    check()
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_every_operation_in_batches(fixed):
+    spikes = np.random.default_rng(2).random((30, 3, 5)) < 0.4
+    task, found = run_one(lively_network(fixed=fixed), spikes, batch_size=2)
+    (assert_equal if fixed else assert_close)(task, found)
+    assert found.overflow == specified(task).overflow
+    assert all(0.02 < raster.mean() < 0.9 for raster in found.spikes.values())
 
 
 def run_one(network, inputs, **options) -> tuple[Task, Recording]:

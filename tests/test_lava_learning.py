@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from declared_models import declared_fixed_networks, declared_float_networks
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from plan_strategies import learning_runs, lively_runs
 
@@ -31,9 +32,9 @@ GENERATED = settings(
 )
 
 
-def learning_tasks(fixed: bool) -> st.SearchStrategy:
-    runs = learning_runs(fixed, max_steps=STEPS, max_batch=WINDOWS)
-    return st.lists(runs.map(lambda run: LearningTask(*run)), min_size=10, max_size=10)
+def learning_tasks(fixed: bool, networks: st.SearchStrategy | None = None, count: int = 10) -> st.SearchStrategy:
+    runs = learning_runs(fixed, max_steps=STEPS, max_batch=WINDOWS, networks=networks)
+    return st.lists(runs.map(lambda run: LearningTask(*run)), min_size=count, max_size=count)
 
 
 def assert_equal(task: LearningTask, found: Learned) -> None:
@@ -80,6 +81,20 @@ def test_generated_float_learning_is_equal_up_to_rounding():
         found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size}))
         for task, learned in zip(tasks, found, strict=True):
             assert_close(task, learned)
+
+    check()
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_generated_learning_with_declared_models(fixed):
+    networks = declared_fixed_networks() if fixed else declared_float_networks()
+
+    @settings(GENERATED, max_examples=2)
+    @given(learning_tasks(fixed, networks, count=6), st.sampled_from((128, 2)))
+    def check(tasks, batch_size):
+        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size, "fast_paths": False}))
+        for task, learned in zip(tasks, found, strict=True):
+            (assert_equal if fixed else assert_close)(task, learned)
 
     check()
 

@@ -7,7 +7,8 @@ builds the processes from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +35,14 @@ class Function:
     """A function of a module that imports NumPy alone, by the module's file and the function's name."""
 
     file: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PrintedFunction:
+    """A function of a module that is yet to be written: its text, and the function's name."""
+
+    text: str
     name: str
 
 
@@ -82,6 +91,19 @@ class Blueprint:
     def on_lava(self) -> list[str]:
         """Names of the nodes that are Lava's own processes."""
         return [n.name for n in self.nodes if n.kind in LAVA_KINDS]
+
+    def with_files(self, folder: Path, prefix: str) -> Blueprint:
+        """The blueprint with its printed functions written to files of a folder, whose names begin with ``prefix``."""
+        nodes = []
+        for number, node in enumerate(self.nodes):
+            parameters = dict(node.parameters)
+            for key, value in parameters.items():
+                if isinstance(value, PrintedFunction):
+                    file = folder / f"{prefix}-{number}-{key}.py"
+                    file.write_text(value.text, encoding="utf-8")
+                    parameters[key] = Function(str(file), value.name)
+            nodes.append(replace(node, parameters=parameters))
+        return replace(self, nodes=nodes)
 
     def described(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The blueprint as values for JSON, and the arrays to which these values refer by key."""

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import Drive
 
@@ -60,7 +60,17 @@ class LavaNetwork:
 
 
 def _blueprint(network: FixedNetwork) -> Blueprint:
-    """The populations and projections of a network for one sample, without sources of spikes."""
+    """The populations and projections of a network for one sample, without sources of spikes.
+
+    Raises:
+        UnsupportedError: neurons of another model than the CUBA LIF.
+    """
+    for p in network.populations:
+        if not p.is_cuba_lif:
+            raise UnsupportedError(
+                f"population '{p.name}': export to Lava processes knows the CUBA LIF alone, and this is {p.declared}; "
+                "run it on target 'lava' instead"
+            )
     one = Drive({}, 1, 1)
     blueprint = Blueprint("fixed_pt")
     blueprint.nodes += [fixed.population(network, p, one, own=False) for p in network.populations]
@@ -72,7 +82,11 @@ def _blueprint(network: FixedNetwork) -> Blueprint:
 
 
 def export(network: FixedNetwork) -> LavaNetwork:
-    """Make the network's connected Lava processes in this program, Lava's own wherever they are exact."""
+    """Make the network's connected Lava processes in this program, Lava's own wherever they are exact.
+
+    Raises:
+        UnsupportedError: neurons of another model than the CUBA LIF.
+    """
     from .worker.compat import enable
 
     enable()
@@ -103,6 +117,7 @@ def export_script(network: FixedNetwork, path: str | os.PathLike[str]) -> tuple[
 
     Raises:
         ParameterError: the path does not end in .py, or its folder does not exist.
+        UnsupportedError: neurons of another model than the CUBA LIF.
     """
     script = Path(path)
     if script.suffix != ".py" or not script.parent.is_dir():

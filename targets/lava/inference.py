@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.result import OverflowCount, Record, Recording
 
-from . import fixed, floating
+from . import declared, fixed, floating
 from .blueprint import Blueprint, Node, analog_node, input_node, population_node, port_shape, projection_node
 from .floating import Scaling
 from .session import Job, run_jobs
 
+# Names under which a process of declared neurons has a state and, where they are wanted, its overflow counts so far.
+STATE, COUNTS = "state_", "overflow_counts"
+
 # For each variable and population the recordings of all batches, in order.
-Pieces = dict[str, dict[str, list[NDArray[Any]]]]
+Traces = dict[str, dict[str, list[NDArray[Any]]]]
 
 
 @dataclass
@@ -30,10 +33,14 @@ class Plan:
     Attributes:
         blueprint: all nodes, of one or several connected components.
         scaling: for each population of a float network its scaling; empty for a fixed network.
+        declared: populations that run by the declaration of their model.
+        counts: for each population of a fixed network its overflow counts; empty unless every population has them.
     """
 
     blueprint: Blueprint
     scaling: dict[str, Scaling]
+    declared: set[str] = field(default_factory=set)
+    counts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def source_node(name: str, spikes: NDArray[np.bool_]) -> Node:
@@ -76,17 +83,25 @@ def link(blueprint: Blueprint, network: AnyNetwork) -> None:
         blueprint.links.append((name, "a_out", population_node(q.post), "a_in"))
 
 
-def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
-    """The network with the spikes of a drive as its sources."""
+def plan_run(network: AnyNetwork, drive: Drive, *, own: bool, fast_paths: bool = True) -> Plan:
+    """The network with the spikes of a drive as its sources.
+
+    Lava's own processes are used where they compute the same, unless ``own``; without ``fast_paths`` the CUBA LIF of a
+    fixed network runs by its declaration.
+    """
     is_fixed = isinstance(network, FixedNetwork)
     blueprint = Blueprint("fixed_pt" if is_fixed else "floating_pt")
     blueprint.nodes += [source_node(name, spikes) for name, spikes in drive.spikes.items()]
+    names = [n for n in network.population_names if declared.runs_declaration(network, n, fast_paths=fast_paths)]
+    blueprint.nodes += [declared.population(network, name, batch=drive.batch) for name in names]
     scaling: dict[str, Scaling] = {}
     if isinstance(network, FixedNetwork):
-        blueprint.nodes += [fixed.population(network, p, drive, own=own) for p in network.populations]
+        by_hand = [p for p in network.populations if p.name not in names]
+        blueprint.nodes += [fixed.population(network, p, drive, own=own) for p in by_hand]
         blueprint.nodes += [fixed.projection(q, batch=drive.batch, own=own) for q in network.projections]
     else:
-        for p in network.populations:
+        scaling |= dict.fromkeys(names, Scaling())
+        for p in (p for p in network.populations if p.name not in names):
             node, scaling[p.name] = floating.population(network, p, drive, own=own)
             blueprint.nodes.append(node)
         blueprint.nodes += [
@@ -95,7 +110,9 @@ def plan_run(network: AnyNetwork, drive: Drive, *, own: bool) -> Plan:
     link(blueprint, network)
     currents = {name: (frames, drive.currents.of_step) for name, frames in drive.currents.frames.items()}
     add_analog(blueprint, currents, {name: scale.gain for name, scale in scaling.items()})
-    return Plan(blueprint, scaling)
+    counted = is_fixed and len(names) == len(network.population_names)
+    counts = {name: network.step_form(name).count_names for name in names} if counted else {}
+    return Plan(blueprint, scaling, set(names), counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,35 +136,32 @@ def run_all(tasks: Sequence[Task], options: Mapping[str, Any]) -> list[Recording
             parts = _jobs(task, plan)
             jobs += parts
             origins += [(number, plan)] * len(parts)
-    pieces: list[Pieces] = [{variable: {} for variable in ("spikes", *task.record.state_names)} for task in tasks]
+    collected = [Collected(task) for task in tasks]
     infos: list[dict[str, Any]] = [{"on_lava": names, "steps_seconds": 0.0} for names in on_lava]
     if jobs:
         with run_jobs(jobs, python=options["python"], time_limit=options["time_limit"]) as results:
             for index, (number, plan) in enumerate(origins):
                 infos[number].update(results.versions)
                 infos[number]["steps_seconds"] += results.seconds[index]
-                _collect(pieces[number], tasks[number], jobs[index], plan, partial(results.arrays, index))
-    return [
-        Recording(_joined(piece["spikes"]), _joined(piece["v"]), _joined(piece["u"]), info=info)
-        for piece, info in zip(pieces, infos, strict=True)
-    ]
+                collected[number].add(jobs[index], plan, partial(results.arrays, index))
+    return [found.recording(info) for found, info in zip(collected, infos, strict=True)]
 
 
 def _plans(task: Task, options: Mapping[str, Any]) -> list[Plan]:
     size = int(options["batch_size"])
     return [
-        plan_run(task.network, task.drive.select(start, start + size), own=options["processes"] == "own")
+        plan_run(
+            task.network,
+            task.drive.select(start, start + size),
+            own=options["processes"] == "own",
+            fast_paths=options["fast_paths"],
+        )
         for start in range(0, task.drive.batch, size)
     ]
 
 
 def _jobs(task: Task, plan: Plan) -> list[Job]:
-    wanted = {
-        population_node(p.name): [
-            variable for variable in ("spikes", *task.record.state_names) if task.record.wants(variable, p.name)
-        ]
-        for p in task.network.populations
-    }
+    wanted = {population_node(p.name): _wanted(task.record, p.name, plan) for p in task.network.populations}
     jobs = []
     for part in plan.blueprint.components():
         recorded = {node.name: wanted[node.name] for node in part.nodes if wanted.get(node.name)}
@@ -156,19 +170,50 @@ def _jobs(task: Task, plan: Plan) -> list[Job]:
     return jobs
 
 
-def _collect(
-    pieces: Pieces, task: Task, job: Job, plan: Plan, arrays: Callable[[str], dict[str, NDArray[Any]]]
-) -> None:
-    for p in task.network.populations:
-        if population_node(p.name) not in job.record:
-            continue
-        for variable, values in arrays(population_node(p.name)).items():
-            trace = _meant(values.reshape(job.steps, -1, p.size), variable, plan.scaling.get(p.name))
-            pieces[variable].setdefault(p.name, []).append(trace)
+def _wanted(record: Record, name: str, plan: Plan) -> list[str]:
+    """What the process of a population records, by its own names."""
+    states = [state for state in record.state_names if record.wants(state, name)]
+    spikes = ["spikes"] if record.wants("spikes", name) else []
+    if name not in plan.declared:
+        return [*spikes, *states]
+    return [*spikes, *(STATE + state for state in states), *([COUNTS] if plan.counts.get(name) else [])]
 
 
-def _joined(pieces: dict[str, list[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    return {name: np.concatenate(parts, axis=1) for name, parts in pieces.items()}
+class Collected:
+    """What the jobs of a task recorded."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._traces: Traces = {variable: {} for variable in ("spikes", *task.record.state_names)}
+        self._overflow: dict[str, OverflowCount] | None = {}
+
+    def add(self, job: Job, plan: Plan, arrays: Callable[[str], dict[str, NDArray[Any]]]) -> None:
+        """Take what one job recorded."""
+        if not plan.counts:
+            self._overflow = None
+        for p in self._task.network.populations:
+            if population_node(p.name) not in job.record:
+                continue
+            for variable, values in arrays(population_node(p.name)).items():
+                if variable == COUNTS:
+                    self._count(p.name, dict(zip(plan.counts[p.name], values[-1].tolist(), strict=True)))
+                    continue
+                state = variable.removeprefix(STATE) if p.name in plan.declared else variable
+                trace = _meant(values.reshape(job.steps, -1, p.size), state, plan.scaling.get(p.name))
+                self._traces[state].setdefault(p.name, []).append(trace)
+
+    def _count(self, name: str, counts: Mapping[str, int]) -> None:
+        if self._overflow is not None:
+            self._overflow[name] = self._overflow.get(name, OverflowCount()) + OverflowCount.of(counts)
+
+    def recording(self, info: Mapping[str, Any]) -> Recording:
+        """All batches together."""
+        joined = {
+            variable: {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
+            for variable, found in self._traces.items()
+        }
+        spikes = joined.pop("spikes")
+        return Recording.of(spikes, joined, self._overflow, info)
 
 
 def _meant(values: NDArray[Any], variable: str, scaling: Scaling | None) -> NDArray[Any]:

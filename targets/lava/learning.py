@@ -19,7 +19,7 @@ from ssdp_hw.rules import CounterRule, philox
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.target import Learned, LearningPlan
 
-from . import fixed, floating
+from . import declared, fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, projection_node, synapse_delays
 from .inference import add_analog, link, source_node
 from .rules import KNOWN, rule_parameters
@@ -91,7 +91,7 @@ def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list
     jobs: list[Job] = []
     owners: list[int] = []  # of each job, the number of its task
     for number, task in enumerate(tasks):
-        parts = _jobs(task, int(options["batch_size"]))
+        parts = _jobs(task, int(options["batch_size"]), fast_paths=options["fast_paths"])
         jobs += parts
         owners += [number] * len(parts)
     found: list[dict[str, dict[str, NDArray[Any]]]] = [{} for _ in tasks]
@@ -104,11 +104,12 @@ def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list
         return [_learned(*each) for each in zip(tasks, found, infos, strict=True)]
 
 
-def _jobs(task: LearningTask, widest: int) -> list[Job]:
+def _jobs(task: LearningTask, widest: int, *, fast_paths: bool) -> list[Job]:
     rounds = Rounds.of(task.drive, task.plan, widest)
     plastic = {projection_node(name) for name in task.plan.rules}
     jobs = []
-    for part in _blueprint(task.network, task.drive, task.plan, rounds).components():
+    blueprint = _blueprint(task.network, task.drive, task.plan, rounds, fast_paths=fast_paths)
+    for part in blueprint.components():
         recorded: dict[str, list[str]] = {node.name: [] for node in part.nodes if node.name in plastic}
         if recorded:  # a component that does not learn need not run
             jobs.append(Job(part, rounds.steps * len(rounds.first), recorded))
@@ -133,7 +134,7 @@ def _learned(
     )
 
 
-def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Rounds) -> Blueprint:
+def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Rounds, *, fast_paths: bool) -> Blueprint:
     is_fixed = isinstance(network, FixedNetwork)
     blueprint = Blueprint("fixed_pt" if is_fixed else "floating_pt")
     for name, spikes in drive.spikes.items():
@@ -141,11 +142,15 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         blueprint.nodes.append(source_node(name, arranged))
     unbiased = Drive({}, rounds.steps, rounds.width)
     restart, batch = rounds.steps, rounds.width
+    names = [n for n in network.population_names if declared.runs_declaration(network, n, fast_paths=fast_paths)]
+    nodes = [declared.population(network, name, batch=batch, restart=restart) for name in names]
     if isinstance(network, FixedNetwork):
-        nodes = [fixed.population(network, p, unbiased, own=True, restart=restart) for p in network.populations]
+        by_hand = [p for p in network.populations if p.name not in names]
+        nodes += [fixed.population(network, p, unbiased, own=True, restart=restart) for p in by_hand]
         nodes += [fixed.projection(q, batch=batch, own=True, restart=restart) for q in network.projections]
     else:
-        nodes = [floating.population(network, p, unbiased, own=True, restart=restart)[0] for p in network.populations]
+        real = [p for p in network.populations if p.name not in names]
+        nodes += [floating.population(network, p, unbiased, own=True, restart=restart)[0] for p in real]
         nodes += [floating.projection(q, 1.0, batch=batch, own=True, restart=restart) for q in network.projections]
     plastic = {projection_node(name): name for name in plan.rules}
     for node in nodes:

@@ -100,7 +100,7 @@ def run_jobs(jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time
 def _write(jobs: Sequence[Job], folder: Path) -> None:
     described = []
     for number, job in enumerate(jobs):
-        plain, arrays = job.blueprint.described()
+        plain, arrays = job.blueprint.with_files(folder, str(number)).described()
         record = {
             node: {"variables": variables, "file": _file(number, job, node)} for node, variables in job.record.items()
         }

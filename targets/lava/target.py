@@ -11,7 +11,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights, steps_without_graph
 
 from .inference import Task, run_all
 from .learning import LearningTask, learn_all, unsupported
@@ -24,7 +24,8 @@ class LavaTarget(Target):
     """Intel's Lava on the CPU, in a worker subprocess.
 
     Fixed networks equal the specification bit for bit; float networks up to rounding, since Lava
-    multiplies by 1 - du and adds its inputs in an order of its own. Recordings have no overflow counts.
+    multiplies by 1 - du and adds its inputs in an order of its own. Recordings have overflow counts only where every
+    population runs by the declaration of its neuron model.
     A call takes about a second to start the worker, and each step some tenths of a millisecond for
     every process of the network, hardly more for a large batch: give it many samples at once.
 
@@ -39,12 +40,21 @@ class LavaTarget(Target):
         time_limit: seconds after which the worker is ended.
         python: interpreter that has lava-nc; default the environment variable
             ``SSDP_HW_LAVA_PYTHON``, else the running one.
+        fast_paths: with False the CUBA LIF of a fixed network runs by its declaration, as other neuron models do,
+            instead of on Lava's LIF or the process that is written for it by hand; the results are the same.
     """
 
     name = "lava"
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
     speed_rank = 3
-    options: Mapping[str, object] = {"processes": "auto", "batch_size": 512, "time_limit": 600.0, "python": None}
+    declared_models = frozenset({"fixed", "float"})
+    options: Mapping[str, object] = {
+        "processes": "auto",
+        "batch_size": 512,
+        "time_limit": 600.0,
+        "python": None,
+        "fast_paths": True,
+    }
 
     def availability(self) -> Availability:
         """Whether lava-nc and its requirements are installed here, or the environment names another interpreter."""
@@ -71,17 +81,21 @@ class LavaTarget(Target):
             value = resolved[name]
             if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
                 raise ParameterError(f"target 'lava': {name} = {value!r} must be a number above 0")
+        if not isinstance(resolved["fast_paths"], bool):
+            raise ParameterError(f"target 'lava': fast_paths = {resolved['fast_paths']!r}; choose True or False")
         if resolved["python"] is not None and not isinstance(resolved["python"], (str, os.PathLike)):
             raise ParameterError(f"target 'lava': python = {resolved['python']!r} is no path")
         return resolved
 
     def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
-        """Chips whose registers do not fit the int32 of Lava's processes."""
+        """Chips whose registers do not fit the int32 of Lava's processes, and neuron models that cannot be printed."""
+        unprinted = steps_without_graph(network)
         if not isinstance(network, FixedNetwork) or network.limits.activation_bits <= 32:
-            return []
+            return unprinted
         chip = network.limits
         return [
-            f"chip '{chip.name}' needs registers of {chip.activation_bits} bits; Lava's are int32: use spec or engine"
+            *unprinted,
+            f"chip '{chip.name}' needs registers of {chip.activation_bits} bits; Lava's are int32: use spec or engine",
         ]
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:

@@ -17,13 +17,25 @@ from scipy.sparse import csr_matrix
 from .learning_rule import learning_rule
 from .processes.analog_source import AnalogSource
 from .processes.connection import Connection
+from .processes.declared_neurons import DeclaredNeurons
 from .processes.neurons import Neurons
 from .processes.plastic_connection import PlasticConnection
 from .processes.spike_source import SpikeSource
 
 PROCESSES = {
     c.__name__: c
-    for c in (LIF, Dense, DelayDense, LearningDense, SpikeSource, AnalogSource, Neurons, Connection, PlasticConnection)
+    for c in (
+        LIF,
+        Dense,
+        DelayDense,
+        LearningDense,
+        SpikeSource,
+        AnalogSource,
+        Neurons,
+        DeclaredNeurons,
+        Connection,
+        PlasticConnection,
+    )
 }
 
 

@@ -1,4 +1,4 @@
-"""Recording of spikes, u, v and weights in the OS process that computes them.
+"""Recording of spikes, states and weights in the OS process that computes them.
 
 Reading a Lava Var from another process takes one message for each element. Instead the ProcessModel of a recorded
 node stores its variables at the end of each step in its own memory, and writes one file in the last step.
@@ -14,9 +14,11 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
-# For each variable the attribute of a ProcessModel that has its value at the end of a step's spiking phase. The
+from .processes.declared_neurons import AbstractDeclaredModel, with_states
+
+# Variables whose values at the end of a step's spiking phase a ProcessModel has under another name than theirs. The
 # learning phase follows, so that recorded weights are those at the begin of the step.
-ATTRIBUTES = {"spikes": "s_out_buff", "v": "v", "u": "u", "weights": "weights"}
+ATTRIBUTES = {"spikes": "s_out_buff"}
 
 
 def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
@@ -33,7 +35,7 @@ def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
             if self.time_step == 1:
                 self.traces: dict[str, NDArray[Any]] = {}
             for name in wanted["variables"]:
-                value = np.asarray(getattr(self, ATTRIBUTES[name]))
+                value = np.asarray(getattr(self, ATTRIBUTES.get(name, name)))
                 if name not in self.traces:
                     self.traces[name] = np.empty((wanted["steps"], *value.shape), value.dtype)
                 self.traces[name][self.time_step - 1] = value
@@ -44,10 +46,12 @@ def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
 
 
 class RecordingConfig(Loihi2SimCfg):
-    """Lava's choice of ProcessModels, which :func:`recording` wraps for every process with variables to record."""
+    """Lava's choice of ProcessModels, with the states of declared neurons; :func:`recording` wraps what is recorded."""
 
     def select(
         self, process: AbstractProcess, proc_models: list[type[PyLoihiProcessModel]]
     ) -> type[PyLoihiProcessModel]:
         model = super().select(process, proc_models)
+        if issubclass(model, AbstractDeclaredModel):
+            model = with_states(model, process.proc_params["states"])
         return recording(model) if process.proc_params.get("record", {}).get("variables") else model

@@ -1,0 +1,91 @@
+"""The step of a neuron model as a Python function of NumPy arrays, which Lava's worker loads from a file.
+
+The worker may be another interpreter, without the toolkit: the text imports NumPy alone. Names of a model are
+identifiers, and none stands in the text without a prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from ssdp_hw.models.base import BIAS, NeuronModel
+from ssdp_hw.models.form import StepForm
+from ssdp_hw.models.printing import Printer
+
+
+class NumpyPrinter(Printer):
+    """Prints a step of int64 or float64 arrays.
+
+    Attributes:
+        tables: the tables of the step by the names that the text gives them.
+    """
+
+    templates: ClassVar[Mapping[str, str]] = {
+        "add": "{0} + {1}",
+        "subtract": "{0} - {1}",
+        "multiply": "{0} * {1}",
+        "shift_left": "{0} << {bits}",
+        "shift_right": "{0} >> {bits}",
+        "minimum": "np.minimum({0}, {1})",
+        "maximum": "np.maximum({0}, {1})",
+        "select": "np.where({0}, {1}, {2})",
+        "less": "{0} < {1}",
+        "less_equal": "{0} <= {1}",
+        "equal": "{0} == {1}",
+        "not_equal": "{0} != {1}",
+        "and": "np.logical_and({0}, {1})",
+        "or": "np.logical_or({0}, {1})",
+        "not": "np.logical_not({0})",
+    }
+
+    def __init__(self, model: NeuronModel) -> None:
+        self._states = {s.name for s in model.states}
+        self._parameters = {q.name for q in model.parameters}
+        self.tables: dict[str, tuple[int, ...]] = {}
+
+    def leaf(self, name: str) -> str:
+        """A state, a parameter, or the synaptic input or the bias."""
+        kind = "state" if name in self._states else "parameter" if name in self._parameters else "input"
+        return f"{kind}_{name}"
+
+    def lookup(self, table: tuple[int, ...], index: str) -> str:
+        """An entry of an array of the module."""
+        name = f"TABLE_{len(self.tables)}"
+        self.tables[name] = table
+        return f"{name}[{index}]"
+
+
+def parameter_names(model: NeuronModel) -> list[str]:
+    """The parameters of the printed function after the states, in order: those of the model, and the bias."""
+    return [*(q.name for q in model.parameters), BIAS]
+
+
+def step_module(form: StepForm, *, ideal: bool) -> str:
+    """A module with the function ``step`` of the synaptic input, the states and :func:`parameter_names`.
+
+    ``step`` returns the states after the step, the spikes and the conditions of the overflow counts.
+    """
+    model, printer = form.model, NumpyPrinter(form.model)
+    printed = printer.print(form.graph(ideal=ideal))
+    states = [s.name for s in model.states]
+    arguments = ", ".join(["activation", *(printer.leaf(name) for name in [*states, *parameter_names(model)])])
+    arriving = "activation" if ideal else f"activation.astype(np.int64) << {form.chip.activation_shift}"
+    arithmetic = "real numbers" if ideal else "integers"
+    lines = [f"input_arriving = {arriving}", *printed.lines]
+    lines += [f"new_{name} = {printed.states[name]}" for name in states]
+    lines += [f"fired = {printed.fired}"]
+    lines += [f"count_{name} = {condition}" for name, condition in printed.counts.items()]
+    new = "".join(f"new_{name}, " for name in states)
+    counts = "".join(f"count_{name}, " for name in printed.counts)
+    text = [
+        f"# One step of the neuron model {model.name} in {arithmetic}, printed by ssdp-hw.",
+        "import numpy as np",
+        "",
+        *(f"{name} = np.array({list(entries)!r}, np.int64)" for name, entries in printer.tables.items()),
+        "",
+        f"def step({arguments}):",
+        *(f"    {line}" for line in lines),
+        f"    return ({new}), fired, ({counts})",
+    ]
+    return "\n".join([*text, ""])

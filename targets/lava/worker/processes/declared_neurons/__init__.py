@@ -1,0 +1,121 @@
+"""The Lava Process of neurons of any model that the toolkit knows a declaration of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+# Of the synaptic input, the states and the parameters: the new states, the spikes, and where registers overflow.
+Step = Callable[..., tuple[Sequence[Array], Array, Sequence[Array]]]
+
+
+def state_variable(name: str) -> str:
+    """The Lava Var of a state, whose own name a Process may need for something else."""
+    return f"state_{name}"
+
+
+class DeclaredNeurons(AbstractProcess):
+    """Neurons whose step is a printed function; each state is a Var, ``state_`` and its name.
+
+    Arrays of one value a neuron have shape (n,); the population's ``shape`` is (n,) or (batch, n).
+
+    Args:
+        shape: shape of the ports and of the states.
+        step: the step, a function of a module that imports NumPy alone.
+        states: names of the states.
+        start: the states before the first step, shape (state, n).
+        parameters: what the step takes after the states, shape (parameter, n).
+        counts: number of overflow counts that the step gives.
+        restart: number of steps after which the states return to the initial ones; 0: never.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, ...],
+        step: Step,
+        states: Sequence[str],
+        start: Array,
+        parameters: Array,
+        counts: int = 0,
+        restart: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        shape = tuple(shape)
+        super().__init__(
+            shape=shape,
+            step=step,
+            states=states,
+            start=start,
+            parameters=parameters,
+            counts=counts,
+            restart=restart,
+            **kwargs,
+        )
+        self.a_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        for name, values in zip(states, start, strict=True):
+            setattr(self, state_variable(name), Var(shape=shape, init=np.broadcast_to(values, shape).copy()))
+
+
+class AbstractDeclaredModel(PyLoihiProcessModel):
+    """Runs the printed step; :func:`with_states` adds the Vars, whose names the Process alone knows."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
+    number: Any  # type of states and parameters
+
+    def run_spk(self) -> None:
+        p = self.proc_params
+        if self.time_step == 1:
+            self.overflow_counts = np.zeros(p["counts"], np.int64)
+        states = [getattr(self, state_variable(name)) for name in p["states"]]
+        if p["restart"] and (self.time_step - 1) % p["restart"] == 0:
+            for state, values in zip(states, p["start"], strict=True):
+                state[...] = values
+        # Copies, since a new state may be an old one, which would be overwritten before it is read.
+        new, fired, overflows = p["step"](self.a_in.recv(), *(state.copy() for state in states), *p["parameters"])
+        for state, values in zip(states, new, strict=True):
+            state[...] = values
+        self.s_out_buff = np.broadcast_to(fired, p["shape"]).copy()
+        for number, where in enumerate(overflows):
+            self.overflow_counts[number] += np.count_nonzero(np.broadcast_to(where, p["shape"]))
+        self.s_out.send(self.s_out_buff)
+
+
+@implements(proc=DeclaredNeurons, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDeclaredFixed(AbstractDeclaredModel):
+    """The neurons in integers."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=16)
+    number = np.int64
+
+
+@implements(proc=DeclaredNeurons, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyDeclaredFloat(AbstractDeclaredModel):
+    """The neurons in float64."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    number = np.float64
+
+
+def with_states(model: type[AbstractDeclaredModel], states: Sequence[str]) -> type[AbstractDeclaredModel]:
+    """A ProcessModel that has a Lava variable for each state, as Lava wants for each Var of a Process."""
+    variables = {state_variable(name): LavaPyType(np.ndarray, model.number) for name in states}
+    return type(model.__name__, (model,), variables)
