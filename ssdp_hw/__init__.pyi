@@ -3,6 +3,7 @@
 from ssdp_hw.analysis.activity import measure_activity as measure_activity
 from ssdp_hw.analysis.comparison import compare as compare
 from ssdp_hw.analysis.ladder import loss_ladder as loss_ladder
+from ssdp_hw.analysis.proof import prove as prove
 from ssdp_hw.analysis.resources import resources as resources
 from ssdp_hw.analysis.verification import verify as verify
 from ssdp_hw.chips import load_chip as load_chip

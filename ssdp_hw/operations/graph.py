@@ -275,8 +275,10 @@ class GraphOperations(Operations):
         after = super().reset(v, fired, threshold)
         if self.ideal or not self.spiking or not self.subtract:
             return after
-        # A neuron that fired was above the threshold (or at it), so that nothing below 0 is left.
         n, level = _number(v), _number(threshold)
+        if not _implies(_condition(fired), level, n):
+            return after
+        # A neuron that fired was above the threshold (or at it), so that nothing below 0 is left.
         return Node(after.operation, after.arguments, min(0, n.low), max(n.high, n.high - level.low), after.detail)
 
     def _floor(self, n: Node, bits: int) -> Node:
@@ -286,6 +288,17 @@ class GraphOperations(Operations):
         if name in self.counts:
             raise ParameterError(f"a step limits a state twice: the count '{name}' would be two; limit its sum once")
         self.counts[name] = where
+
+
+def _implies(condition: Node, level: Node, v: Node) -> bool:
+    """Whether a condition holds only where the voltage reaches the level, by how it was made."""
+    if condition.operation == "and":
+        return any(_implies(part, level, v) for part in condition.arguments)
+    if condition.operation not in ("less", "less_equal"):
+        return False
+    low, high = condition.arguments
+    same = low is level or (low.operation == level.operation == "constant" and low.detail == level.detail)
+    return same and high is v
 
 
 def _fits(node: Node, bits: int) -> bool:

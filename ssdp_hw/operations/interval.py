@@ -1,0 +1,202 @@
+"""The operations on intervals: where the values of a step can lie, whatever the input (abstract interpretation).
+
+A value is an interval for every neuron, a condition says for every neuron whether it can be true and whether it can
+be false. Every operation of integers that grows or falls with its argument has the exact interval of its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw import arithmetic
+from ssdp_hw.operations.base import Operations, Rounding
+
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """Integers from ``low`` to ``high``, both of shape (n,)."""
+
+    low: Int
+    high: Int
+
+    @classmethod
+    def of(cls, value: Any) -> Interval:
+        """An interval itself, or the one of a constant."""
+        return value if isinstance(value, Interval) else cls(*[np.asarray(value, np.int64)] * 2)
+
+    def union(self, other: Interval) -> Interval:
+        """The smallest interval that holds both."""
+        return Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    def within(self, other: Interval) -> bool:
+        """Whether the other holds this one, for every neuron."""
+        return bool(np.all(self.low >= other.low) and np.all(self.high <= other.high))
+
+    def _corners(self, other: Any, function: Callable[[Int, Int], Int]) -> Interval:
+        """The interval of a function of two arguments that is monotone in each."""
+        o = Interval.of(other)
+        found = [function(a, b) for a in (self.low, self.high) for b in (o.low, o.high)]
+        return Interval(np.minimum.reduce(found), np.maximum.reduce(found))
+
+    def __add__(self, other: Any) -> Interval:
+        o = Interval.of(other)
+        return Interval(self.low + o.low, self.high + o.high)
+
+    def __sub__(self, other: Any) -> Interval:
+        o = Interval.of(other)
+        return Interval(self.low - o.high, self.high - o.low)
+
+    def __mul__(self, other: Any) -> Interval:
+        return self._corners(other, lambda a, b: a * b)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Any) -> Interval:
+        return Interval.of(other) - self
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.high, -self.low)
+
+    def __lt__(self, other: Any) -> Maybe:
+        o = Interval.of(other)
+        return Maybe(self.low < o.high, self.high >= o.low)
+
+    def __le__(self, other: Any) -> Maybe:
+        o = Interval.of(other)
+        return Maybe(self.low <= o.high, self.high > o.low)
+
+    def __gt__(self, other: Any) -> Maybe:
+        return Interval.of(other) < self
+
+    def __ge__(self, other: Any) -> Maybe:
+        return Interval.of(other) <= self
+
+    def __eq__(self, other: object) -> Maybe:  # type: ignore[override]
+        o = Interval.of(other)
+        single = (self.low == self.high) & (o.low == o.high) & (self.low == o.low)
+        return Maybe((self.low <= o.high) & (o.low <= self.high), ~single)
+
+    def __ne__(self, other: object) -> Maybe:  # type: ignore[override]
+        return ~(self == other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, eq=False)
+class Maybe:
+    """A condition: whether it can be true and whether it can be false, for every neuron.
+
+    Attributes:
+        exceeds: pairs of a voltage and a level that it reaches wherever the condition is true.
+        exactly: whether it is true wherever the only such voltage reaches its level.
+    """
+
+    true: Bool
+    false: Bool
+    exceeds: tuple[tuple[Any, Any], ...] = ()
+    exactly: bool = False
+
+    def __and__(self, other: Maybe) -> Maybe:
+        return Maybe(self.true & other.true, self.false | other.false, (*self.exceeds, *other.exceeds))
+
+    def __or__(self, other: Maybe) -> Maybe:
+        return Maybe(self.true | other.true, self.false & other.false)
+
+    def __invert__(self) -> Maybe:
+        return Maybe(self.false, self.true)
+
+
+class IntervalOperations(Operations):
+    """Intervals of int64; ``limited`` gathers what every limit got before it acted, by the name of its state."""
+
+    limited: dict[str, Interval]
+
+    def counting(self) -> IntervalOperations:
+        """This object, with no limit seen so far."""
+        self.limited = {}
+        return self
+
+    def select(self, condition: Maybe, where_true: Any, where_false: Any) -> Any:
+        a, b = where_true, where_false
+        if isinstance(a, Maybe):
+            return (condition & a) | (~condition & b)
+        a, b = Interval.of(a), Interval.of(b)
+        low = np.where(condition.true, np.where(condition.false, np.minimum(a.low, b.low), a.low), b.low)
+        high = np.where(condition.true, np.where(condition.false, np.maximum(a.high, b.high), a.high), b.high)
+        return Interval(low, high)
+
+    def minimum(self, a: Any, b: Any) -> Interval:
+        x, y = Interval.of(a), Interval.of(b)
+        return Interval(np.minimum(x.low, y.low), np.minimum(x.high, y.high))
+
+    def maximum(self, a: Any, b: Any) -> Interval:
+        x, y = Interval.of(a), Interval.of(b)
+        return Interval(np.maximum(x.low, y.low), np.maximum(x.high, y.high))
+
+    def absolute(self, x: Any) -> Interval:
+        n = Interval.of(x)
+        top = np.maximum(np.abs(n.low), np.abs(n.high))
+        crosses = (n.low <= 0) & (n.high >= 0)
+        return Interval(np.where(crosses, 0, np.minimum(np.abs(n.low), np.abs(n.high))), top)
+
+    def shift_left(self, x: Any, bits: int) -> Interval:
+        n = Interval.of(x)
+        return Interval(n.low << bits, n.high << bits)
+
+    def shift_right(self, x: Any, bits: int, rounding: str = "floor") -> Interval:
+        n = Interval.of(x)
+        return Interval(*(arithmetic.shift_down(e, bits, Rounding(rounding)) for e in (n.low, n.high)))
+
+    def scale(self, x: Any, gain: Any, bits: int, rounding: str = "zero") -> Interval:
+        return Interval.of(x)._corners(gain, lambda a, b: arithmetic.shift_down(a * b, bits, Rounding(rounding)))
+
+    def lookup(self, table: Sequence[int], index: Any) -> Interval:
+        entries, place = np.asarray(table, np.int64), Interval.of(index)
+        first, last = (np.clip(e, 0, len(entries) - 1) for e in (place.low, place.high))
+        inside = (np.arange(len(entries)) >= first[..., None]) & (np.arange(len(entries)) <= last[..., None])
+        low = np.where(inside, entries, np.iinfo(np.int64).max).min(axis=-1)
+        return Interval(low, np.where(inside, entries, np.iinfo(np.int64).min).max(axis=-1))
+
+    def saturate(self, x: Any, state: str) -> Interval:
+        n, top = Interval.of(x), (1 << (self.registers[state] - 1)) - 1
+        self.limited[f"{state}_saturations"] = n
+        return Interval(np.clip(n.low, -top, top), np.clip(n.high, -top, top))
+
+    def wrap(self, x: Any, state: str) -> Interval:
+        n, half = Interval.of(x), 1 << (self.registers[state] - 1)
+        self.limited[f"{state}_wraps"] = n
+        inside = (n.low > -half) & (n.high <= half)
+        return Interval(np.where(inside, n.low, 1 - half), np.where(inside, n.high, half))
+
+    def never(self) -> Maybe:
+        return Maybe(np.zeros((), bool), np.ones((), bool))
+
+    def fires(self, v: Any, threshold: Any) -> Maybe:
+        """The spike condition, which remembers what it compared."""
+        found: Maybe = super().fires(v, threshold)
+        return Maybe(found.true, found.false, ((v, threshold),), exactly=True) if self.spiking else found
+
+    def reset(self, v: Any, fired: Maybe, threshold: Any) -> Interval:
+        """As in the integers; where ``fired`` compared this voltage with this threshold, that is made use of."""
+        n, level = Interval.of(v), Interval.of(threshold)
+        if not self.spiking:
+            return n
+        compared = any(a is v and b is threshold for a, b in fired.exceeds)
+        below = n
+        if compared and fired.exactly:  # a neuron that did not fire is at most at its threshold
+            below = Interval(np.minimum(n.low, level.high), np.minimum(n.high, level.high))
+        after: Any = 0
+        if self.subtract:
+            after = n - level
+            if compared:  # a neuron that fired was at least at its threshold
+                after = Interval(np.maximum(after.low, 0), np.maximum(after.high, 0))
+        found: Interval = self.select(fired, after, below)
+        return found
