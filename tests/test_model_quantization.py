@@ -20,8 +20,9 @@ CHIP = sh.load_chip("loihi2")
 # One stable choice of parameters for every model of the toolkit.
 MODELS = {
     "AdaptiveLIF": {"tau_syn": 5e-3, "tau_mem": 20e-3, "tau_adapt": 50e-3, "jump": 0.3},
-    "SEAdLIF": {"tau_mem": 15e-3, "tau_adapt": 100e-3, "a": 0.5, "b": 1.0},
-    "EFAdLIF": {"tau_mem": 15e-3, "tau_adapt": 100e-3, "a": 0.5, "b": 1.0},
+    # As published with a = 0.5, b = 1 and q = 1: both times 1 - exp(-1 ms / tau_adapt).
+    "SEAdLIF": {"tau_mem": 15e-3, "tau_adapt": 100e-3, "coupling": 0.005, "jump": 0.01},
+    "EFAdLIF": {"tau_mem": 15e-3, "tau_adapt": 100e-3, "coupling": 0.005, "jump": 0.01},
 }
 INPUT = np.random.default_rng(0).random((100, 4, 20)) < 0.2
 
@@ -108,7 +109,7 @@ def test_the_report_names_the_error_of_every_parameter():
     network = network_of("SEAdLIF", **{**MODELS["SEAdLIF"], "tau_adapt": 300e-3})
     report = sh.quantize(network, "loihi2", INPUT).report
     errors = report.populations[0].parameter_errors
-    assert set(errors) == {"tau_mem", "tau_adapt", "v_threshold", "a", "b"}
+    assert set(errors) == {"tau_mem", "tau_adapt", "v_threshold", "coupling", "jump"}
     exact = 4096 * (1 - np.exp(-1 / 300))
     assert errors["tau_adapt"] == pytest.approx(abs(round(exact) / exact - 1))
     assert "tau_adapt error 2.7" in "\n".join(report.lines())
@@ -116,8 +117,10 @@ def test_the_report_names_the_error_of_every_parameter():
 
 
 def test_a_gain_beyond_its_register_is_refused_by_name():
-    network = network_of("SEAdLIF", **{**MODELS["SEAdLIF"], "a": 300.0})
-    with pytest.raises(ParameterError, match=r"population 'p': a = 300 of neuron 0 is outside .* register 'a'"):
+    network = network_of("SEAdLIF", **{**MODELS["SEAdLIF"], "coupling": 300.0})
+    with pytest.raises(
+        ParameterError, match=r"population 'p': coupling = 300 of neuron 0 is outside .* register 'coupling'"
+    ):
         sh.quantize(network, "loihi2", INPUT)
 
 
