@@ -130,7 +130,7 @@ def resources(network: FixedNetwork) -> Resources:
 
 def _cores_reached(network: FixedNetwork, name: str, cores: Mapping[str, int]) -> int:
     """Cores to which the neurons of a population send: those of all its targets."""
-    return sum(cores[target] for target in {p.post for p in network.projections if p.pre == name})
+    return sum(cores[target] for target in {p.post for p in network.outgoing(name)})
 
 
 class _Load:

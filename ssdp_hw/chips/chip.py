@@ -63,6 +63,14 @@ class Chip:
         return (1 << self.threshold_bits) - 1
 
     @property
+    def current_max(self) -> int:
+        """Largest current before its wrap that the simulators hold, and the specification's 64 bits times its decay.
+
+        Of 2**60, voltage, current and bias together are still within 64 bits.
+        """
+        return (1 << min(self.activation_bits - 1, 63 - self.decay_bits, 60)) - 1
+
+    @property
     def state_max(self) -> int:
         """Largest voltage: v saturates at plus and minus this."""
         return (1 << (self.state_bits - 1)) - 1

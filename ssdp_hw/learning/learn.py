@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.deprecation import renamed
@@ -114,6 +115,8 @@ def learn(
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)
+    if teach == "delta" and labels is not None:
+        LearningPlan(rules, gates=dict.fromkeys(names, np.zeros(0)))  # raises where a rule makes its own
     widest = with_widest_weights(network, names)
     if supervision is not None:
         taught = supervision.attach(network, widest)

@@ -121,9 +121,12 @@ class Teacher:
                 f"{self.strength * float(np.min(kick / wanted)):.3g} thresholds at least instead"
             )
         on = WeightFormat(chip.weight_bits, SignMode.EXCITATORY, chip.weight_scale_bits)
+        # The finest exponent at which one synapse is enough, and at which a step of the weights has room; below the
+        # lowest one the chip would drop a part of the step.
         exponent = math.ceil(math.log2(float(kick.max()) / on.max))
-        exponent = max(0, min(exponent, chip.weight_exp_max, math.floor(math.log2(float(room.min())))))
-        total = np.maximum(round_to_int(kick / 2.0**exponent, Rounding.FLOOR), 1)
+        fits = math.floor(math.log2(float(room.min()) / on.step))
+        exponent = max(-on.lsb_shift, chip.weight_exp_min, min(exponent, chip.weight_exp_max, fits))
+        total = on.step * np.maximum(round_to_int(kick / (2.0**exponent * on.step), Rounding.FLOOR), 1)
         channels = [np.clip(total - k, 0, on.max) for k in range(0, int(total.max()), on.max)]
         weight = sp.hstack([sp.csr_array(sp.diags_array(values, dtype=np.int64)) for values in channels], format="csr")
         return [

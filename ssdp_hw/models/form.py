@@ -155,7 +155,7 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
     def symmetric(name: str, largest: int) -> Node:
         return leaf(name, -largest, largest)
 
-    grown = 1 << (chip.activation_bits - 1)
+    grown = chip.current_max  # by the design rule of the activation register
     s = {}
     for state in form.model.states:
         largest = grown if form.wide else 1 << (state.width(chip) - 1)
@@ -165,7 +165,7 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
         low, high = (q.acting(code, chip) for code in q.code_range(chip))
         p[q.name] = leaf(q.name, low, high)
     p[BIAS] = symmetric(BIAS, chip.bias_mant_max << chip.bias_exp_max)
-    most = 2 * grown if form.wide else 1 << chip.state_bits
+    most = grown if form.wide else 1 << chip.state_bits
     for port in form.model.ports:
         p[port] = symmetric(port, most) if port in form.ports else Node("constant", (), 0, 0, 0)
     return s, p, symmetric(ARRIVING, most)

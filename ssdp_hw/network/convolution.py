@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.record import Record
-from ssdp_hw.network.weight import SparseWeight, Weight
+from ssdp_hw.network.weight import SparseWeight, Weight, check_compressed
 
 Shape = tuple[int, ...]
 Index = NDArray[np.int64]
@@ -322,8 +322,10 @@ def weight_from_record(record: Record) -> NDArray[Any] | sp.csr_array | ConvWeig
     if "convolution" in values:
         return ConvWeight(arrays["kernel"], **values["convolution"])
     if "shape" in values:
+        post, pre = values["shape"]
         rows = arrays["data"], arrays["indices"], arrays["indptr"]
-        return sp.csr_array(rows, shape=tuple(values["shape"]))
+        check_compressed(*rows, (post, pre), f"projection '{values['name']}'")
+        return sp.csr_array(rows, shape=(post, pre))
     matrix: NDArray[Any] = arrays["weight"]
     return matrix
 

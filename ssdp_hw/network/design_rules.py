@@ -76,16 +76,19 @@ def activation_register(chip: Chip, p: FixedPopulation, incoming: Sequence[Fixed
     """The current before its wrap cannot leave the register in which simulators hold it.
 
     While one step brings at most ``2**state_bits``, one turn of the wrap always leads back into the
-    register. Beyond that the current can grow to the geometric sum of its inputs, and u + v + bias
-    must still fit, or it would turn around silently. ``incoming`` are all projections that end at the population.
+    register. Beyond that the current can grow to the geometric sum of its inputs (without a leak without end), and
+    u + v + bias must still fit, or it would turn around silently; and so must u times its decay factor the 64 bits of
+    the specification. ``incoming`` are all projections that end at the population.
     """
     half, bias_max = 1 << (chip.state_bits - 1), chip.bias_mant_max << chip.bias_exp_max
     largest = activation_bound(p.size, incoming).astype(np.float64) * 2.0**chip.activation_shift
-    growth = largest * 2.0**chip.decay_bits / np.maximum(p.du + chip.current_decay_offset, 1)
+    rate = p.du + chip.current_decay_offset
+    growth = np.where(rate > 0, largest * 2.0**chip.decay_bits / np.maximum(rate, 1), np.inf)
     if not p.is_cuba_lif:  # what its states grow to is not known in closed form
         growth = np.full(p.size, np.inf)
     top = 2.0 ** (chip.activation_bits - 1) - 1
-    unsafe = (largest > 2 * half) & (np.floor(growth) + 2 * half + bias_max > top)
+    too_large = (np.floor(growth) + 2 * half + bias_max > top) | (growth > chip.current_max)
+    unsafe = (largest > 2 * half) & too_large
     if unsafe.any():
         yield (
             f"population '{p.name}': neuron {int(np.argmax(unsafe))} can receive {int(largest.max())} in one step "
@@ -136,9 +139,12 @@ def violations(
     for population_rule in POPULATION_RULES:
         for p in populations:
             yield from (Violation(population_rule.__name__, message) for message in population_rule(chip, p))
+    incoming: dict[str, list[FixedProjection]] = {}
+    for q in projections:
+        incoming.setdefault(q.post, []).append(q)
     for p in populations:
-        incoming = [q for q in projections if q.post == p.name]
-        yield from (Violation(activation_register.__name__, m) for m in activation_register(chip, p, incoming))
+        own = incoming.get(p.name, [])
+        yield from (Violation(activation_register.__name__, m) for m in activation_register(chip, p, own))
     for projection_rule in PROJECTION_RULES:
         for q in projections:
             yield from (Violation(projection_rule.__name__, message) for message in projection_rule(chip, q))

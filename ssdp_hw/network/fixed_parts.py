@@ -27,7 +27,7 @@ Int = NDArray[np.int64]
 FIELDS = {"du": 4095, "dv": 0, "vth": 0}
 
 # Wider than any register of a chip: the checks of a whole network know the chip and are tighter.
-_WIDE = 2**31 - 1
+_WIDE, _WIDE_STATE = 2**31 - 1, 2**46 - 1
 
 # What a file keeps of a population: arrays, one value a neuron, and plain values.
 _VECTORS = ("du", "dv", "vth", "bias_mant", "v_init")
@@ -78,8 +78,8 @@ class FixedPopulation:
         for name in ("du", "dv", "vth"):
             value = int_vector(getattr(self, name), self.size, 0, _WIDE, f"{owner}: {name}")
             object.__setattr__(self, name, value)
-        for name in ("bias_mant", "v_init"):
-            value = int_vector(getattr(self, name), self.size, -_WIDE, _WIDE, f"{owner}: {name}")
+        for name, wide in (("bias_mant", _WIDE), ("v_init", _WIDE_STATE)):
+            value = int_vector(getattr(self, name), self.size, -wide, wide, f"{owner}: {name}")
             object.__setattr__(self, name, value)
         object.__setattr__(self, "bias_exp", int(int_vector(self.bias_exp, 1, -31, 31, f"{owner}: bias_exp")[0]))
         object.__setattr__(self, "reset", Reset(self.reset))

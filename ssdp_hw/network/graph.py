@@ -7,7 +7,9 @@ from what was sent before it, so the order in which they are listed has no meani
 
 from __future__ import annotations
 
+import heapq
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cached_property
@@ -274,6 +276,8 @@ class Graph(Generic[P, J]):
     notes: Sequence[str]
     _populations: Mapping[str, P]
     _projections: Mapping[str, J]
+    _incoming: Mapping[str, Sequence[J]]
+    _outgoing: Mapping[str, Sequence[J]]
 
     def _check_classes(self, network: type[Any], population: type[Any], projection: type[Any]) -> None:
         """Raise unless the network and its parts are of these classes themselves, which is what targets know."""
@@ -295,6 +299,13 @@ class Graph(Generic[P, J]):
         """Freeze the arrays, index the parts by name and check the graph."""
         object.__setattr__(self, "_populations", {p.name: p for p in self.populations})
         object.__setattr__(self, "_projections", {p.name: p for p in self.projections})
+        incoming: dict[str, list[J]] = {}
+        outgoing: dict[str, list[J]] = {}
+        for p in self.projections:
+            incoming.setdefault(p.post, []).append(p)
+            outgoing.setdefault(p.pre, []).append(p)
+        object.__setattr__(self, "_incoming", incoming)
+        object.__setattr__(self, "_outgoing", outgoing)
         for part in (*self.populations, *self.projections):
             _freeze(part)
         self._check()
@@ -309,8 +320,8 @@ class Graph(Generic[P, J]):
             ("projection", [p.name for p in self.projections]),
             ("output", list(self.outputs)),
         ):
-            for name in names:
-                if names.count(name) > 1:
+            for name, count in Counter(names).items():
+                if count > 1:
                     raise ParameterError(f"{what} '{name}' occurs twice; every name must be unique")
         if not self.outputs:
             raise ParameterError("the network has no output population")
@@ -388,7 +399,11 @@ class Graph(Generic[P, J]):
 
     def incoming(self, name: str) -> list[J]:
         """Projections that end at a population, in their order."""
-        return [p for p in self.projections if p.post == name]
+        return list(self._incoming.get(name, ()))
+
+    def outgoing(self, name: str) -> list[J]:
+        """Projections that begin at an input or a population, in their order."""
+        return list(self._outgoing.get(name, ()))
 
     @property
     def max_delay(self) -> int:
@@ -401,12 +416,16 @@ class Graph(Generic[P, J]):
 
         Each projection counts 1 plus its longest delay. Outputs that no input reaches count 0.
         """
-        distance: dict[str, int] = dict.fromkeys(self.input_names, 0)
-        for _ in range(len(self.populations) + 1):
-            for p in self.projections:
-                if p.pre in distance:
-                    through = distance[p.pre] + 1 + p.max_delay
-                    distance[p.post] = min(distance.get(p.post, through), through)
+        steps = {p.name: 1 + p.max_delay for p in self.projections}
+        distance: dict[str, int] = {}
+        reached = [(0, name) for name in self.input_names]  # a heap, from which the nearest comes first (Dijkstra)
+        while reached:
+            here, name = heapq.heappop(reached)
+            if name not in distance:
+                distance[name] = here
+                for p in self.outgoing(name):
+                    if p.post not in distance:
+                        heapq.heappush(reached, (here + steps[p.name], p.post))
         return max((distance.get(name, 0) for name in self.outputs), default=0)
 
     def to_record(self) -> Record:

@@ -70,6 +70,14 @@ class LearningPlan:
     windows_per_sample: int = 1
     gates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in self.gates:
+            if name in self.rules and self.rules[name].gate is not None:
+                raise ParameterError(
+                    f"projection '{name}': its rule makes its own gate, so it takes none from outside (gates, or "
+                    "teach = 'delta'); give a rule without a gate"
+                )
+
     @property
     def windows_per_update(self) -> int:
         """Windows between two weight updates.

@@ -14,6 +14,7 @@ from ssdp_hw.running.target import Session
 
 from .counts import COUNTS
 from .generated import state_slots
+from .jit import of_one_type
 from .program import Program, analog_input, input_raster
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
@@ -87,18 +88,13 @@ def run_program(
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
+    tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
 
     def run(thread_group: ThreadGroup, rows: State, counts: Array, taken: Array) -> None:
         simulate(
             origin,
             rows.arrays,
-            program.layout,
-            program.wiring,
-            program.neurons,
-            raster,
-            bias,
-            analog,
-            trace_columns,
+            *tables,
             spike_trace,
             trace,
             counts,

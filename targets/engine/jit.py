@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from .segments import LINE
 
+A = TypeVar("A")
 F = TypeVar("F", bound=Callable[..., object])
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -54,8 +55,32 @@ def compiled_driver(function: F) -> F:
 
 
 def entry_point(function: F) -> F:
-    """Compile a function that Python calls, and cache it on disk."""
+    """Compile a function that Python calls, and cache it on disk; see :func:`of_one_type` for its arguments."""
     return cast("F", _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy")(function)))
+
+
+class _Writable:
+    """The memory of a read-only array, which lives as long as this object."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
+
+
+def of_one_type(argument: A) -> A:
+    """An argument of an entry point, or a tuple of them, with writable views of its read-only arrays.
+
+    To Numba read-only arrays are of other types, for which it would compile everything again, or which it could not
+    loop over together with writable ones. No kernel writes to what is read-only.
+    """
+    if isinstance(argument, np.ndarray):
+        view = argument if argument.flags.writeable else np.asarray(_Writable(argument))
+        return cast("A", view)
+    if isinstance(argument, tuple):
+        values = [of_one_type(value) for value in argument]
+        return cast("A", type(argument)(*values) if hasattr(argument, "_fields") else tuple(values))
+    return argument
 
 
 def cached_driver(function: F) -> F:

@@ -14,6 +14,7 @@ from ssdp_hw.running.target import Learned, LearningPlan
 
 from .counts import COUNTS
 from .inference import State, overflow_counts
+from .jit import of_one_type
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_TIME, Ends, Plastic, in_few_sizes, plastic
@@ -66,6 +67,8 @@ def learn(
     overflow = np.zeros((members, drive.batch, len(network.populations), COUNTS), np.int64)
     tallies = np.zeros((members, len(plastics), 2), np.int64)
     state = State(program, 1)
+    tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
+    plastics = of_one_type(plastics)
 
     def work(thread_group: ThreadGroup) -> None:
         own, solo = state if way == BY_NEURONS else State(program, 1), alone(program.layout)
@@ -73,13 +76,7 @@ def learn(
         layered = windows == 1 and program.layered
         learn_groups(
             own.arrays,
-            program.layout,
-            program.wiring,
-            program.neurons,
-            raster,
-            bias,
-            analog,
-            trace_columns,
+            *tables,
             spikes,
             no_trace,
             overflow[thread_group.member],

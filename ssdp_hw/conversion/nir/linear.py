@@ -19,7 +19,7 @@ from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import MAX_DELAY
-from ssdp_hw.network.weight import Weight, checked_weight
+from ssdp_hw.network.weight import Weight, check_compressed, checked_weight
 
 Real = NDArray[np.float64]
 
@@ -63,11 +63,9 @@ def _with_synapses(found: LinearMap, node: nir.NIRNode, owner: str) -> LinearMap
     if "indices" in stated and "indptr" in stated:
         shape = found.weight.shape
         indices, indptr = np.asarray(stated["indices"]), np.asarray(stated["indptr"])
-        try:
-            pattern = sp.csr_array((np.ones(indices.shape), indices, indptr), shape=shape)
-        except (ValueError, TypeError):
-            raise ParameterError(f"{owner}: the sparse pattern in its metadata is malformed") from None
-        kept = checked_weight(pattern, f"{owner}: the sparse pattern in its metadata")
+        ones, whose = np.ones(indices.shape), f"{owner}: the sparse pattern in its metadata"
+        check_compressed(ones, indices, indptr, (shape[0], shape[1]), whose)
+        kept = checked_weight(sp.csr_array((ones, indices, indptr), shape=shape), whose)
         rows, cols = kept.synapse_indices()
         kept = kept.with_values(found.weight.values[rows * shape[1] + cols])
         if np.count_nonzero(kept.values) != np.count_nonzero(found.weight.values):
