@@ -113,6 +113,7 @@ def test_a_users_file(tmp_path):
         (b"a = [", "is no TOML"),
         (b"\xff\xfe", "cannot be read"),
         (b"[" * 100_000, "is no TOML"),
+        (b"a = " + b"1" * 5000, "is no TOML"),
         (b"#" * (1 << 21), "larger than"),
     ):
         mine.write_bytes(content)

@@ -67,5 +67,5 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise FileFormatError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FileFormatError(f"{path}: is no TOML ({error})") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of thousands of digits
+        raise FileFormatError(f"{path}: is no TOML that can be read ({error})") from None
