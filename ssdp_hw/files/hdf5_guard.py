@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from ssdp_hw.errors import FileFormatError
+from ssdp_hw.files.probe import check_by_reading
 
 # What the datasets of a file may occupy in memory together, in bytes.
 DEFAULT_MAX_BYTES = 1 << 30
@@ -39,7 +40,24 @@ _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "
 
 
 def open_checked(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> h5py.File:
-    """Open an HDF5 file for reading once it has been checked; a context manager.
+    """Open an HDF5 file for reading once a process of its own has read it whole; a context manager.
+
+    A damaged file can crash the HDF5 library, or keep it busy for ever: there, and not in this process.
+
+    Args:
+        path: the file.
+        max_bytes: limit of what all its datasets together occupy in memory, uncompressed.
+
+    Raises:
+        FileFormatError: see :func:`open_looked_at`; or reading the file crashed that process, or did not end.
+    """
+    if Path(path).is_file():
+        check_by_reading(os.fspath(path), max_bytes)
+    return open_looked_at(path, max_bytes)
+
+
+def open_looked_at(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> h5py.File:
+    """Open an HDF5 file for reading once it has been looked at; a context manager.
 
     Args:
         path: the file.
