@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import selectors
@@ -93,6 +94,7 @@ def _after_fork() -> None:
     _reader = _Reader()
 
 
+atexit.register(lambda: _reader._end())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
