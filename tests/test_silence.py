@@ -82,6 +82,18 @@ def test_a_fixed_network_that_is_silent():
     assert "Population 'p' comes first" in said(net, np.ones((5, 1, 2)))[1][0]
 
 
+@pytest.mark.parametrize("target", ["spec", "engine"])
+def test_a_silent_neuron_model_without_a_voltage_named_v_is_named(target):
+    """RF has the states real and imag; nothing else is looked at."""
+    model = sh.neuron_model("RF")
+    parameters = {q.name: 4 for q in model.parameters if q.name not in ("du", "dv", "vth")}
+    population = sh.FixedPopulation(name="rings", size=4, model=model, vth=100_000, parameters=parameters)
+    projection = sh.FixedProjection(pre="in", post="rings", weight=np.full((4, CHANNELS), 2))
+    network = sh.FixedNetwork([sh.Input("in", CHANNELS)], [population], [projection], ["rings"], chip="loihi2")
+    with pytest.warns(SilentNetworkWarning, match="Population 'rings' comes first; record its states"):
+        sh.run(network, np.ones((5, 2, CHANNELS)), target)
+
+
 def biased():
     """A network whose bias comes from a neuron of its own, which fires in every step."""
     rng = np.random.default_rng(0)

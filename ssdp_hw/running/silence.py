@@ -41,8 +41,9 @@ def warn_if_silent(
     if drive.steps <= 1 + min((int(np.min(d, initial=0)) for d in ways), default=0):
         return  # nothing can have arrived
     first = next((n for n in names if any(p.pre in network.input_names for p in network.incoming(n))), names[0])
-    some = drive.select(0, _SAMPLES)
-    v = run(some, Record(("v",), (first,))).v.get(first)
+    v = None
+    if _thresholds(network, first) is not None:  # a model without that threshold may have no state v either
+        v = run(drive.select(0, _SAMPLES), Record(("v",), (first,))).v.get(first)
     warnings.warn(_said(network, first, v), SilentNetworkWarning, stacklevel=3)
 
 
