@@ -17,6 +17,13 @@ from ssdp_hw.running.drive import DirectInput
 from ssdp_hw.running.run import run
 
 RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def _numbers_do_not_depend_on_the_tests_before(monkeypatch):
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(5))
+
+
 NEURON = {
     "type": b"LOIHI",
     "iDecay": 1024,

@@ -9,6 +9,13 @@ import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 
 RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def _numbers_do_not_depend_on_the_tests_before(monkeypatch):
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(5))
+
+
 RF = {"cos": 3300, "sin": 1900}
 
 
