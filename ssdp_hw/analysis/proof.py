@@ -123,13 +123,7 @@ def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:
 def _limits(fixed: FixedNetwork, name: str) -> dict[str, Interval]:
     """For every limit of a population the interval of what it gets, shape (n,), in all steps to come."""
     p, form = fixed.population(name), fixed.step_form(name)
-    op = IntervalOperations(
-        form.chip.decay_bits,
-        form.registers,
-        spiking=form.spiking,
-        at_least=form.at_least,
-        subtract=form.subtract,
-    ).counting()
+    op = form.intervals()
     acting = {key: Interval.of(value) for key, value in fixed.acting_parameters(name).items()}
     parameters = Values({**acting, **{port: _arriving(fixed, name, port) for port in form.model.ports}})
     arriving = _arriving(fixed, name)

@@ -6,14 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel, Values
-from ssdp_hw.operations.base import Value
+from ssdp_hw.operations.base import Operations, Value
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.graph import GraphOperations, Node, in_order
 from ssdp_hw.operations.ideal import IdealOperations
+from ssdp_hw.operations.interval import IntervalOperations
+
+AnyOperations = TypeVar("AnyOperations", bound=Operations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +75,18 @@ class StepForm:
 
     def exact(self) -> ExactOperations:
         """The operations on integers for this form."""
-        return ExactOperations(
-            self.chip.decay_bits,
-            self.registers,
-            spiking=self.spiking,
-            at_least=self.at_least,
-            subtract=self.subtract,
-        ).counting()
+        return self._operations(ExactOperations).counting()
 
     def ideal(self) -> IdealOperations:
         """The operations on real numbers for this form."""
-        return IdealOperations(
+        return self._operations(IdealOperations)
+
+    def intervals(self) -> IntervalOperations:
+        """The operations on intervals for this form."""
+        return self._operations(IntervalOperations).counting()
+
+    def _operations(self, kind: type[AnyOperations]) -> AnyOperations:
+        return kind(
             self.chip.decay_bits,
             self.registers,
             spiking=self.spiking,

@@ -33,10 +33,22 @@ class Printer(ABC):
 
     Attributes:
         templates: by primitive the expression, with ``{0}``, ``{1}``, ``{2}`` for the arguments and ``{bits}`` and
-            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant`` and ``lookup`` have methods instead.
+            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant`` and ``lookup`` have methods instead. Here are
+            those that every language like Python writes alike; a target's printer adds the others.
     """
 
-    templates: ClassVar[Mapping[str, str]]
+    templates: ClassVar[Mapping[str, str]] = {
+        "add": "{0} + {1}",
+        "subtract": "{0} - {1}",
+        "multiply": "{0} * {1}",
+        "less": "{0} < {1}",
+        "less_equal": "{0} <= {1}",
+        "equal": "{0} == {1}",
+        "not_equal": "{0} != {1}",
+        "and": "{0} and {1}",
+        "or": "{0} or {1}",
+        "not": "not {0}",
+    }
 
     @abstractmethod
     def leaf(self, name: str) -> str:

@@ -98,6 +98,7 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
         bias=drift if has_current else drift + through_u,
         constant_current=through_u if has_current else np.zeros(population.size),
         threshold=neuron.threshold_distance if neuron.spiking else None,
+        fires=neuron.spiking,
         reset=population.reset,
         comparison=population.threshold,
         incoming=tuple(Incoming(p.name, scaled_rows(p, gain), gain) for p in network.incoming(name)),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
 from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
 from ssdp_hw.network.fixed_parts import FIELDS
 from ssdp_hw.network.float_network import Projection
@@ -21,42 +21,19 @@ from ssdp_hw.quantization.split import part_name, split_weights
 
 def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopulation:
     """A population in chip integers; ``scale`` is how many units of the chip's voltage a volt is."""
-    if p.model is not None:
-        return _fixed_model_population(p, p.model, scale, chip)
-    du, dv = decay_registers(p, chip)
-    vth: Any = 0
-    if p.threshold is not None:
-        vth = np.clip(round_to_int(p.threshold * scale / (1 << chip.activation_shift)), 0, chip.threshold_max)
-    bias = p.bias * leak_ratio(p, dv, chip) * scale
+    if p.model is None:
+        registers, bias = _cuba_lif_registers(p, scale, chip)
+    else:
+        owner = f"population '{p.name}'"
+        registers = {q.name: register_codes(q, p.values[q.name], scale, chip, owner) for q in p.model.parameters}
+        bias = p.bias * scale
+    fields: dict[str, Any] = {name: registers.pop(name) for name in FIELDS if name in registers}
     exponent = _bias_exponent(bias, chip)
     return FixedPopulation(
         name=p.name,
-        size=len(du),
-        du=du,
-        dv=dv,
-        vth=vth,
-        bias_mant=round_to_int(bias / 2.0**exponent),
-        bias_exp=exponent,
-        v_init=round_to_int(p.v_init * scale),
-        reset=p.reset,
-        threshold=p.comparison,
-        spiking=p.threshold is not None,
-        scale=scale,
-    )
-
-
-def _fixed_model_population(p: NormalPopulation, model: NeuronModel, scale: float, chip: Chip) -> FixedPopulation:
-    """A population of a declared model, each parameter rounded by its kind."""
-    owner, size = f"population '{p.name}'", len(p.bias)
-    codes: dict[str, Any] = {q.name: register_codes(q, p.values[q.name], scale, chip, owner) for q in model.parameters}
-    fields = {name: codes.pop(name) for name in FIELDS if name in codes}
-    bias = p.bias * scale
-    exponent = _bias_exponent(bias, chip)
-    return FixedPopulation(
-        name=p.name,
-        size=size,
-        model=model,
-        parameters=codes,
+        size=len(p.bias),
+        model=CUBA_LIF if p.model is None else p.model,
+        parameters=registers,
         **fields,
         bias_mant=round_to_int(bias / 2.0**exponent),
         bias_exp=exponent,
@@ -66,6 +43,15 @@ def _fixed_model_population(p: NormalPopulation, model: NeuronModel, scale: floa
         spiking=p.fires,
         scale=scale,
     )
+
+
+def _cuba_lif_registers(p: NormalPopulation, scale: float, chip: Chip) -> tuple[dict[str, Any], Real]:
+    """Registers of the chip's own neuron, and its bias in chip units, which the rounded leak changes."""
+    du, dv = decay_registers(p, chip)
+    vth: Any = 0
+    if p.threshold is not None:
+        vth = np.clip(round_to_int(p.threshold * scale / (1 << chip.activation_shift)), 0, chip.threshold_max)
+    return {"du": du, "dv": dv, "vth": vth}, p.bias * leak_ratio(p, dv, chip) * scale
 
 
 def _bias_exponent(bias: Real, chip: Chip) -> int:

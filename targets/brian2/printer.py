@@ -39,21 +39,13 @@ class Brian2Printer(Printer):
     """
 
     templates: ClassVar[Mapping[str, str]] = {
-        "add": "{0} + {1}",
-        "subtract": "{0} - {1}",
+        **Printer.templates,
         "multiply": "{0}*{1}",
         "shift_left": "{0}*{unit}",
         "shift_right": "{0}//{unit}",
         "minimum": "choose({0} < {1}, {0}, {1})",
         "maximum": "choose({0} < {1}, {1}, {0})",
         "select": "choose({0}, {1}, {2})",
-        "less": "{0} < {1}",
-        "less_equal": "{0} <= {1}",
-        "equal": "{0} == {1}",
-        "not_equal": "{0} != {1}",
-        "and": "{0} and {1}",
-        "or": "{0} or {1}",
-        "not": "not {0}",
     }
 
     def __init__(self, model: NeuronModel, *, ideal: bool) -> None:

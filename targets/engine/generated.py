@@ -41,21 +41,12 @@ class NumbaPrinter(Printer):
     """
 
     templates: ClassVar[Mapping[str, str]] = {
-        "add": "{0} + {1}",
-        "subtract": "{0} - {1}",
-        "multiply": "{0} * {1}",
+        **Printer.templates,
         "shift_left": "shift_left({0}, number({bits}))",
         "shift_right": "shift_right({0}, number({bits}))",
         "minimum": "min({0}, {1})",
         "maximum": "max({0}, {1})",
         "select": "{1} if {0} else {2}",
-        "less": "{0} < {1}",
-        "less_equal": "{0} <= {1}",
-        "equal": "{0} == {1}",
-        "not_equal": "{0} != {1}",
-        "and": "{0} and {1}",
-        "or": "{0} or {1}",
-        "not": "not {0}",
     }
 
     def __init__(self) -> None:
@@ -81,7 +72,7 @@ def step_address(form: StepForm, state: IntegerType | RealType) -> int:
 
     Raises:
         ParameterError: the model's step is none; see :meth:`ssdp_hw.models.form.StepForm.graph`.
-        TargetRunError: the cache folder has a file of that name which is not ours.
+        TargetRunError: the printed file cannot be loaded as a Python module.
     """
     address: int = _module(_text(form, np.dtype(state).name), form.model.name).step.address
     return address

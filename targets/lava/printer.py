@@ -22,18 +22,12 @@ class NumpyPrinter(Printer):
     """
 
     templates: ClassVar[Mapping[str, str]] = {
-        "add": "{0} + {1}",
-        "subtract": "{0} - {1}",
-        "multiply": "{0} * {1}",
+        **Printer.templates,
         "shift_left": "{0} << {bits}",
         "shift_right": "{0} >> {bits}",
         "minimum": "np.minimum({0}, {1})",
         "maximum": "np.maximum({0}, {1})",
         "select": "np.where({0}, {1}, {2})",
-        "less": "{0} < {1}",
-        "less_equal": "{0} <= {1}",
-        "equal": "{0} == {1}",
-        "not_equal": "{0} != {1}",
         "and": "np.logical_and({0}, {1})",
         "or": "np.logical_or({0}, {1})",
         "not": "np.logical_not({0})",
