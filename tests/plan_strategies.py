@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
+from hypothesis import reject, strategies as st
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.learning.inputs import with_widest_weights
 from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, TraceRounding, WeightRounding
 from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
@@ -131,7 +133,12 @@ def learning_runs(
     names = [p.name for p in network.projections]
     rules: dict[str, CounterRule | FloatRule] = {}
     counters, gates = {}, {}
-    for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)):
+    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
+    try:
+        with_widest_weights(network, plastic)
+    except ParameterError:  # `learn` refuses weights that could grow beyond what the chip's registers hold
+        reject()
+    for name in plastic:
         p = network.projection(name)
         post, pre = p.shape
         if fixed:
