@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
     if name == "targets":  # the package ssdp_hw.targets has this name as soon as it is imported
         warn_renamed("ssdp_hw.targets()", "ssdp_hw.list_targets()", 2)
         return __getattr__("list_targets")
-    if name in MOVED_MODULES:
+    if name in MOVED_MODULES and name not in _MODULE_OF:
         return import_module(f"ssdp_hw.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'ssdp_hw' has no attribute '{name}'")

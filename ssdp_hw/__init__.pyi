@@ -67,6 +67,7 @@ from ssdp_hw.quantization import (
     dequantize as dequantize,
     quantize as quantize,
 )
+from ssdp_hw.reporting.report import report as report
 from ssdp_hw.rules import (
     SADP as SADP,
     SSDP as SSDP,

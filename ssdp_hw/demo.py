@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +54,7 @@ class LearnRow:
     Attributes:
         drift_seed: which pixels died.
         rule: ``float`` or the rounding of the integer rule.
+        projection: the one that learned.
         before, after: accuracy on the drifted test samples.
         rate_before, rate_after: spikes of an output neuron per step on them.
         windows: windows taught.
@@ -66,6 +65,7 @@ class LearnRow:
 
     drift_seed: int
     rule: str
+    projection: str
     before: Interval
     after: Interval
     rate_before: float
@@ -90,11 +90,15 @@ class SameBits:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """All that the demo found; ``to_dict`` holds the raw numbers."""
+    """All that the demo found, and the networks and test samples that it was found on.
 
-    network: Sequence[str]
-    quantization: dict[str, JSON]
-    quantization_lines: Sequence[str]
+    ``to_dict`` holds the raw numbers.
+    """
+
+    float_network: Network
+    fixed_network: FixedNetwork
+    inputs: NDArray[np.bool_]
+    labels: NDArray[np.int64]
     comparison: Comparison
     ladder: LossLadder
     clean: Interval
@@ -104,11 +108,16 @@ class DemoResult:
     same_bits: Sequence[SameBits]
     skipped: dict[str, str]
     settings: dict[str, JSON]
-    traces: dict[str, NDArray[Any]] = field(repr=False, default_factory=dict)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
-        plain = {key: value for key, value in vars(self).items() if key not in ("traces", "comparison", "ladder")}
+        report = self.fixed_network.report
+        plain: dict[str, JSON] = {
+            "network": self.float_network.summary(),
+            "quantization": None if report is None else report.to_dict(),
+            "skipped": self.skipped,
+            "settings": self.settings,
+        }
         plain["learning"] = [asdict(row) for row in self.learning]
         plain["same_bits"] = [asdict(row) for row in self.same_bits]
         plain["clean"] = asdict(self.clean)
@@ -161,7 +170,6 @@ def run_demo(say: Say | None = None) -> DemoResult:
     ladder = loss_ladder(network, test, data.test_labels, fixed, target=reference_target().name)
     for cells in ladder.cells():
         say(f"  {cells[0]}: {cells[1]}, {cells[5]}")
-    example = run(fixed, test[:, :1], record=("spikes", "v"), steps=DIGITS_STEPS + fixed.latency)
     held, active = resources(fixed), measure_activity(fixed, test)
     for line in [*held.lines(), *active.lines()]:
         say(line)
@@ -170,15 +178,11 @@ def run_demo(say: Say | None = None) -> DemoResult:
         rows += _drift(network, fixed, data, train, test, seed, say)
     same = [row for rounding in WeightRounding for row in _same_bits(fixed, train, data, targets, rounding, say)]
     reference = next(row for row in comparison.rows if row.arithmetic == "fixed")
-    traces = {
-        "input": test[:, 0],
-        **{name: s[:, 0] for name, s in example.spikes.items()},
-        "v": example.v[fixed.outputs[0]][:, 0],
-    }
     return DemoResult(
-        network.summary(),
-        report.to_dict(),
-        report.lines(),
+        network,
+        fixed,
+        test,
+        data.test_labels,
         comparison,
         ladder,
         reference.accuracy,
@@ -188,14 +192,10 @@ def run_demo(say: Say | None = None) -> DemoResult:
         same,
         skipped,
         _settings(test, data),
-        traces,
     )
 
 
 def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, JSON]:
-    from importlib import metadata
-
-    versions = {name: metadata.version(name) for name in ("ssdp-hw", "numpy", "scipy", "numba", "nir")}
     return {
         "data": data.name,
         "encoder": "rate",
@@ -211,9 +211,6 @@ def _settings(test: NDArray[np.bool_], data: Dataset) -> dict[str, JSON]:
         "refresh": REFRESH,
         "rule": asdict(RULE),
         "teacher": asdict(TEACHER),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "versions": versions,
     }
 
 
@@ -264,6 +261,7 @@ def _drift(
             LearnRow(
                 seed,
                 name,
+                next(iter(learned.changed)),
                 before,
                 after,
                 rate_before,

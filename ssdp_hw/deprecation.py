@@ -46,6 +46,7 @@ MOVED_MODULES = {
     "nir_io": "conversion.nir",
     "quantization.report": "network.quantization_report",
     "readout": "running.decoding",
+    "report": "reporting",
     "result": "running.result",
     "rule_values": "rules.values",
     "simulation": "running.run",
@@ -59,6 +60,8 @@ MOVED_MODULES = {
     "verification": "analysis.verification",
     "warm_up": "learning.warm_up",
 }
+# Public functions that have the name of such a module now, and their modules.
+_FUNCTIONS = {"report": "reporting.report"}
 # Names that such a module had and its successor has not.
 MOVED_NAMES = {
     "storage": {"save_learning": "learning.state_file", "load_learning": "learning.state_file"},
@@ -141,8 +144,19 @@ def moved_names(package: str, names: Sequence[str], module: str) -> Callable[[st
     return find
 
 
+class _CallableModule(ModuleType):
+    """An old module whose name a public function has now: it can be called as that function."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return vars(self)["function"](*args, **kwargs)
+
+
 class _Forwarding(Loader):
-    """Loads an old module as one that looks every name up in the new one."""
+    """Loads an old module as one that looks every name up in the new one.
+
+    Python sets the module as the attribute of its package, where it would hide a public function of its name, such as
+    ``ssdp_hw.report``: the module then can be called in its place.
+    """
 
     def __init__(self, new: str, elsewhere: Mapping[str, str]) -> None:
         self.new = new
@@ -155,6 +169,10 @@ class _Forwarding(Loader):
             place = self.elsewhere.get(name)
             return getattr(real if place is None else import_module(f"ssdp_hw.{place}"), name)
 
+        name = module.__name__.rpartition(".")[2]
+        if name in _FUNCTIONS:
+            module.__class__ = _CallableModule
+            vars(module)["function"] = getattr(import_module(f"ssdp_hw.{_FUNCTIONS[name]}"), name)
         module.__doc__ = f"Deprecated: {self.new}."
         vars(module)["__getattr__"] = find
         vars(module)["__path__"] = []  # so that an old package can have modules, which find_spec looks for

@@ -384,3 +384,36 @@ def test_labels_that_contradict_the_spikes_are_named(monkeypatch, capsys, folder
     code, said = refused_by_main(monkeypatch, capsys, command, folder / "net.nir", "--dt", "1e-3", option, turned, *out)
     assert code == 2
     assert "swap the first two" in said
+
+
+def test_report_writes_what_the_api_writes(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    data = folder / "data.npz"
+    given = (folder / "net.nir", "--dt", "1e-3", "--spikes", data, "--weight-bits", "4", "--target", "engine")
+    done = call("report", *given, "-o", tmp_path / "out.html", "--title", "a [bold]title")
+    assert done.returncode == 0, done.stderr
+    net = sh.from_nir(folder / "net.nir", dt=1e-3)
+    with np.load(data) as arrays:
+        expected = sh.report(
+            tmp_path / "api.html",
+            net,
+            arrays["spikes"],
+            arrays["labels"],
+            targets="engine",
+            weight_bits=4,
+            title="a [bold]title",
+        )
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    for part in ("title", "network", "quantization", "proof", "ladder", "raster", "ranges", "weights", "activity"):
+        assert found[part] == getattr(expected, part)
+    right = expected.agreement["runs"]["fixed"]["right"]
+    assert f"classifies {right} of 8 samples right" in done.stdout
+    assert "a [bold]title" in (tmp_path / "out.html").read_text(encoding="utf-8")
+
+
+def test_a_report_needs_no_samples(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    found = call_json("report", folder / "net.h5", "--out", tmp_path / "bare.html", "--no-prove")
+    assert found["agreement"] is None
+    assert found["schema"]["version"] == 1
+    assert (tmp_path / "bare.html").exists()

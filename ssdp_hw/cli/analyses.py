@@ -92,7 +92,7 @@ def ladder(
     )
     if plot is not None:
         from ssdp_hw.files.atomic import write_atomically
-        from ssdp_hw.report.plots import plot_ladder
+        from ssdp_hw.reporting.plots import plot_ladder
 
         write_atomically(plot, lambda path: plot_ladder(result, path))
     if as_json:

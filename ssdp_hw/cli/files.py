@@ -140,6 +140,22 @@ def read_labels(spikes: Path, labels: Path | None) -> NDArray[Any]:
     return arrays["labels"]
 
 
+def labels_if_any(spikes: Path | None, labels: Path | None) -> NDArray[Any] | None:
+    """The labels of a file of their own or beside the spikes; None if there are none.
+
+    Raises:
+        ParameterError: labels without spikes.
+        FileFormatError: the file of their own has none.
+    """
+    if spikes is None:
+        if labels is not None:
+            raise ParameterError(f"--labels {labels}: give the samples, too: --spikes")
+        return None
+    if labels is None and "labels" not in read_arrays(spikes):
+        return None
+    return read_labels(spikes, labels)
+
+
 def read_predictions(path: Path) -> NDArray[Any]:
     """The array of a ``.npy`` file, or ``predictions`` of an ``.npz`` file.
 

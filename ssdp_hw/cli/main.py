@@ -11,6 +11,7 @@ import typer
 from ssdp_hw.cli.analyses import compare, ladder
 from ssdp_hw.cli.networks import inspect, quantize, to_nir
 from ssdp_hw.cli.output import errors
+from ssdp_hw.cli.reports import report
 from ssdp_hw.cli.runs import learn, run
 from ssdp_hw.cli.tools import demo, microcode, targets
 from ssdp_hw.errors import SsdpHwError
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
 )
-for command in (inspect, quantize, to_nir, run, learn, compare, ladder, microcode, demo, targets):
+for command in (inspect, quantize, to_nir, run, learn, compare, ladder, report, microcode, demo, targets):
     app.command()(command)
 
 

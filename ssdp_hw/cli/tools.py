@@ -37,7 +37,7 @@ def microcode(
     )
     if plot is not None:
         from ssdp_hw.files.atomic import write_atomically
-        from ssdp_hw.report.plots import plot_microcode
+        from ssdp_hw.reporting.plots import plot_microcode
 
         write_atomically(plot, lambda path: plot_microcode(code, path))
     if as_json:
@@ -52,7 +52,7 @@ def demo(
 ) -> None:
     """Run the main job on real data, end to end, and write a report."""
     from ssdp_hw.demo import run_demo
-    from ssdp_hw.report import write_demo_report
+    from ssdp_hw.reporting import write_demo_report
 
     result = run_demo(None if as_json else lambda text: console.print(text, markup=False))
     path = write_demo_report(result, out)

@@ -1,4 +1,4 @@
-"""The plots of a report, drawn without a display."""
+"""Plots that commands write to files, drawn without a display."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from ssdp_hw.errors import UnsupportedError
 if TYPE_CHECKING:
     from ssdp_hw.analysis.ladder import LossLadder
     from ssdp_hw.analysis.statistics import Interval
-    from ssdp_hw.demo import DemoResult
     from ssdp_hw.microcode import Microcode
 
 # Each colour has one meaning; they can be told apart without colour vision (Okabe and Ito).
-_FLOAT, _FIXED, _BEFORE, _AFTER = "#56B4E9", "#0072B2", "#BBBBBB", "#009E73"
+_FIXED, _BEFORE = "#0072B2", "#BBBBBB"
 _ALONE = "#E69F00"
 _LAYERS = ("#D55E00", "#009E73", "#CC79A7", "#0072B2")
 
@@ -52,55 +51,6 @@ def _bars(axes: Any, position: Any, intervals: Sequence[Interval], color: str, l
 def _floor(intervals: Sequence[Interval]) -> float:
     """Lower end of an axis in percent that shows all of the intervals: a multiple of 10."""
     return min(90.0, 10.0 * math.floor(10.0 * min(i.low for i in intervals)))
-
-
-def plot_accuracy(result: DemoResult, path: Path) -> None:
-    """Accuracy with its interval, float and fixed, by target."""
-    figure, (axes,) = _figure(6, 3)
-    rows = result.comparison.rows
-    targets = list(dict.fromkeys(row.target for row in rows))
-    at = np.arange(len(targets))
-    for offset, kind, color in ((-0.2, "float", _FLOAT), (0.2, "fixed", _FIXED)):
-        _bars(axes, at + offset, [r.accuracy for r in rows if r.arithmetic == kind], color, kind, 0.38)
-    axes.set_xticks(at, targets)
-    axes.set_ylim(_floor([r.accuracy for r in rows]), 100)
-    axes.set_ylabel("accuracy in %, 95 % interval")
-    axes.legend(loc="lower right", ncols=2)
-    figure.savefig(path, dpi=150)
-
-
-def plot_learning(result: DemoResult, path: Path) -> None:
-    """Accuracy before and after learning, by rule, one panel a drift."""
-    seeds = list(dict.fromkeys(row.drift_seed for row in result.learning))
-    figure, panels = _figure(6, 1.0 + 1.7 * len(seeds), len(seeds))
-    low = _floor([i for row in result.learning for i in (row.before, row.after)])
-    for axes, seed in zip(panels, seeds, strict=True):
-        rows = [row for row in result.learning if row.drift_seed == seed]
-        at = np.arange(len(rows))
-        _bars(axes, at - 0.2, [row.before for row in rows], _BEFORE, "before", 0.38)
-        _bars(axes, at + 0.2, [row.after for row in rows], _AFTER, "after", 0.38)
-        axes.axhline(100 * result.clean.value, color="black", lw=0.8, ls="--", label="without drift")
-        axes.set_xticks(at, [row.rule for row in rows])
-        axes.set_ylim(low, 100)
-        axes.set_ylabel(f"%, drift {seed}")
-    # The legend stands above the panels, since bars may reach anywhere within them.
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    figure.savefig(path, dpi=150)
-
-
-def plot_raster(result: DemoResult, path: Path) -> None:
-    """Spikes of one sample, layer by layer, and the voltages of the output."""
-    layers = {name: trace for name, trace in result.traces.items() if name != "v"}
-    figure, panels = _figure(6, 1.4 * (len(layers) + 1), len(layers) + 1)
-    for axes, (name, raster) in zip(panels, layers.items(), strict=False):
-        step, neuron = np.nonzero(raster)
-        axes.plot(step, neuron, "|", color=_FIXED, ms=4)
-        axes.set_ylim(-1, raster.shape[1])
-        axes.set_ylabel(name)
-    panels[-1].plot(result.traces["v"], lw=0.8)
-    panels[-1].set_ylabel("output v")
-    panels[-1].set_xlabel("step")
-    figure.savefig(path, dpi=150)
 
 
 def plot_ladder(ladder: LossLadder, path: Path) -> None:

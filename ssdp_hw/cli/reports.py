@@ -1,0 +1,73 @@
+"""``ssdp-hw report``: a page about a network on a chip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssdp_hw.cli import files
+from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
+from ssdp_hw.cli.options import AsJson, Decode, LabelFile, NetworkFile, Steps
+from ssdp_hw.cli.output import console, print_json
+
+
+@with_nir_options
+def report(
+    *,
+    network: NetworkFile,
+    spikes: Annotated[
+        Path | None, typer.Option("--spikes", help="samples, as for run; without them nothing is run")
+    ] = None,
+    labels: LabelFile = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="the .html file; its numbers go beside it as .json")] = Path(
+        "report.html"
+    ),
+    fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
+    nir: NirOptions,
+    chip: Annotated[str | None, typer.Option(help="name of the chip, or path of its .toml file [loihi]")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="typical spikes for quantising [those of --spikes]")] = None,
+    weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
+    method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="may be repeated, to compare them [the fastest]")] = None,
+    ladder: Annotated[bool, typer.Option(help="take the loss apart, step by step")] = True,
+    prove: Annotated[bool, typer.Option(help="ask which registers can overflow")] = True,
+    sample: Annotated[int, typer.Option(help="the one whose spikes are drawn")] = 0,
+    title: Annotated[str, typer.Option(help="of the page")] = "",
+    decode: Decode = "spike_count",
+    steps: Steps = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one HTML page about a network on a chip: what was found, proved, rounded and measured."""
+    from ssdp_hw.reporting.report import report as write
+
+    found = files.read_network(network, **nir)
+    given = {"chip": chip, "weight_bits": weight_bits, "method": method}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if calibration is not None:
+        options["calibration"] = files.read_spikes(calibration)
+    samples = None if spikes is None else files.read_spikes(spikes)
+    data = write(
+        out,
+        found,
+        samples,
+        files.labels_if_any(spikes, labels),
+        None if fixed is None else files.as_fixed(files.read_network(fixed), fixed),
+        targets=target,
+        ladder=ladder,
+        prove=prove,
+        sample=sample,
+        decode=decode,
+        steps=steps,
+        title=title,
+        **options,
+    )
+    if as_json:
+        print_json(data.to_dict())
+        return
+    from ssdp_hw.reporting.finding import finding_text  # jinja2's markupsafe, which `report` has found by now
+
+    for sentence in finding_text(data):
+        console.print(sentence, markup=False, soft_wrap=True)
+    console.print(f"written to {out}", markup=False)

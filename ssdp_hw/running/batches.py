@@ -1,0 +1,64 @@
+"""Many samples a batch at a time, so that memory is that of one batch however many there are.
+
+Samples are independent of each other, so a run in batches gives the same bits as one of all samples at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ssdp_hw.checks import as_array
+from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
+
+# What the recordings of one batch may occupy, in bytes, where several runs are kept to be compared.
+BATCH_BYTES = 1 << 29
+
+
+def batch_size(
+    network: AnyNetwork, steps: int, record: Sequence[str] = ("spikes",), max_bytes: int = BATCH_BYTES
+) -> int:
+    """Samples whose input and recordings stay within ``max_bytes``, at least one.
+
+    Args:
+        network: what is run; all populations are counted.
+        steps: length of the run.
+        record: variables that are kept: spikes take 1 byte a neuron and step, states 8.
+        max_bytes: the limit.
+    """
+    neurons = sum(network.size_of(name) for name in network.population_names)
+    channels = sum(i.size for i in network.inputs)
+    cell = sum(1 if variable == "spikes" else 8 for variable in record)
+    return max(1, max_bytes // max(1, steps * (neurons * cell + channels)))
+
+
+def batches(inputs: Inputs, samples: int, size: int) -> Iterator[tuple[slice, Inputs]]:
+    """The samples of an input in batches of at most ``size``: which they are, and their input.
+
+    Args:
+        inputs: as for :func:`ssdp_hw.run`.
+        samples: how many there are.
+        size: of a batch.
+    """
+    if size >= samples:
+        yield slice(0, samples), inputs
+        return
+    for start in range(0, samples, size):
+        part = slice(start, min(start + size, samples))
+        yield part, select_samples(inputs, part)
+
+
+def select_samples(inputs: Inputs, part: slice) -> Inputs:
+    """Some samples of an input of :func:`ssdp_hw.run`, all steps of them."""
+    if isinstance(inputs, Mapping):
+        return {name: _selected(value, part) for name, value in inputs.items()}
+    selected: Inputs = _selected(inputs, part)
+    return selected
+
+
+def _selected(value: Any, part: slice) -> Any:
+    if isinstance(value, DirectInput):
+        return DirectInput(np.asarray(value.values)[part], value.steps)
+    return (value if hasattr(value, "ndim") else as_array(value, "spikes"))[:, part]
