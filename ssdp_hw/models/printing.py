@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,14 +33,16 @@ class Printer(ABC):
 
     Attributes:
         templates: by primitive the expression, with ``{0}``, ``{1}``, ``{2}`` for the arguments and ``{bits}`` and
-            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant`` and ``lookup`` have methods instead. Here are
-            those that every language like Python writes alike; a target's printer adds the others.
+            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant``, ``lookup`` and ``entry`` have methods instead.
+            Here are those that every language like Python writes alike; a target's printer adds the others.
     """
 
     templates: ClassVar[Mapping[str, str]] = {
         "add": "{0} + {1}",
         "subtract": "{0} - {1}",
         "multiply": "{0} * {1}",
+        "divide": "{0} // {1}",
+        "quotient": "{0} / {1}",
         "less": "{0} < {1}",
         "less_equal": "{0} <= {1}",
         "equal": "{0} == {1}",
@@ -62,15 +64,33 @@ class Printer(ABC):
     def lookup(self, table: tuple[int, ...], index: str) -> str:
         """The entry of a table at an index that is inside it."""
 
+    def entry(self, table: str, index: str) -> str:
+        """The entry of a parameter that is a table, at an index that is inside it."""
+        return f"{self.leaf(table)}[{index}]"
+
     def assign(self, name: str, expression: str, node: Node) -> str:
         """A line that gives a value its name."""
         return f"{name} = {expression}"
 
     def print(self, graph: StepGraph) -> PrintedStep:
         """The step as text."""
+        lines, names = self.printed(graph.nodes)
+        return PrintedStep(
+            lines,
+            {name: names[id(node)] for name, node in graph.states.items()},
+            names[id(graph.fired)],
+            {name: names[id(node)] for name, node in graph.counts.items()},
+        )
+
+    def printed(self, nodes: Iterable[Node]) -> tuple[tuple[str, ...], dict[int, str]]:
+        """The lines that compute some values, and the name or constant of each by the ``id`` of its node.
+
+        Args:
+            nodes: every value, each after those that it is computed from.
+        """
         names: dict[int, str] = {}
         lines: list[str] = []
-        for node in graph.nodes:
+        for node in nodes:
             if node.operation == "leaf":
                 names[id(node)] = self.leaf(str(node.detail))
             elif node.operation == "constant":
@@ -79,17 +99,14 @@ class Printer(ABC):
             else:
                 name = names[id(node)] = f"x{len(lines)}"
                 lines.append(self.assign(name, self.expression(node, [names[id(a)] for a in node.arguments]), node))
-        return PrintedStep(
-            tuple(lines),
-            {name: names[id(node)] for name, node in graph.states.items()},
-            names[id(graph.fired)],
-            {name: names[id(node)] for name, node in graph.counts.items()},
-        )
+        return tuple(lines), names
 
     def expression(self, node: Node, arguments: list[str]) -> str:
         """The expression of one node."""
         if node.operation == "lookup":
             assert isinstance(node.detail, tuple)
             return self.lookup(node.detail, *arguments)
+        if node.operation == "entry":
+            return self.entry(str(node.detail), *arguments)
         bits = node.detail if isinstance(node.detail, int) else 0
         return self.templates[node.operation].format(*arguments, bits=bits, unit=1 << bits)

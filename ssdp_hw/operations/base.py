@@ -1,4 +1,4 @@
-"""The operations that a neuron model may use, each defined once.
+"""The operations that a neuron model or a learning rule may use, each defined once.
 
 A model's step gets an object ``op`` of this class. Beside its methods, values of a step know the operators
 ``+ - *``, the comparisons ``< <= > >=``, and ``& | ~`` of conditions; ``//``, ``%``, ``if`` and ``while`` they do not
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssdp_hw.checks import Choice
+from ssdp_hw.errors import ParameterError
 
 # A value of a step: int64 arrays, float64 arrays, or symbols; which of them, only the caller of the step knows.
 Value = Any
@@ -23,6 +24,7 @@ class Rounding(Choice):
     ZERO = "zero"  # toward zero, as the chip's decay
     FLOOR = "floor"  # down, as an arithmetic right shift
     NEAREST = "nearest"  # to the nearest integer, halves up
+    STOCHASTIC = "stochastic"  # up with a probability of the dropped fraction; where there are random numbers
 
 
 class Operations(ABC):
@@ -62,16 +64,28 @@ class Operations(ABC):
         """``x * 2**bits``."""
 
     @abstractmethod
-    def shift_right(self, x: Value, bits: int, rounding: str = "floor") -> Value:
-        """``x / 2**bits``, rounded."""
+    def shift_right(self, x: Value, bits: Value, rounding: str = "floor") -> Value:
+        """``x / 2**bits``, rounded; ``bits`` is a number, or a parameter of the kind ``shift``."""
 
     @abstractmethod
     def scale(self, x: Value, gain: Value, bits: int, rounding: str = "zero") -> Value:
         """``x * gain / 2**bits``, rounded: a product with a number that has ``bits`` binary places."""
 
     @abstractmethod
+    def divide(self, a: Value, b: Value) -> Value:
+        """``a / b`` rounded down, of an a that is not negative and a b above 0."""
+
+    @abstractmethod
     def lookup(self, table: Sequence[int], index: Value) -> Value:
-        """The entry of a table of constants; an index outside it counts as the nearest that is inside."""
+        """The entry of a table, of constants or a parameter; an index outside it counts as the nearest inside."""
+
+    def random(self, bits: int) -> Value:
+        """A random integer from 0 to ``2**bits - 1``, by a key, so that every target draws the same one.
+
+        Raises:
+            ParameterError: there are none in this place.
+        """
+        raise ParameterError("random numbers are drawn in the steps of a rule's neurons alone; there are none here")
 
     @abstractmethod
     def saturate(self, x: Value, state: str) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ class ExactOperations(Operations):
     """Integers of the chip; ``counts`` gathers the overflows by their name, such as ``v_saturations``."""
 
     counts: dict[str, int]
+    # The random numbers of a step, by their bits and their number in the step.
+    draw: Callable[[int, int], Int] | None = None
+    drawn: int = 0
 
     def counting(self) -> ExactOperations:
         """This object, with all counts at 0."""
@@ -36,10 +39,22 @@ class ExactOperations(Operations):
         return arithmetic.shift(x, bits)
 
     def shift_right(self, x: ArrayLike, bits: int, rounding: str = "floor") -> Int:
-        return arithmetic.shift_down(x, bits, Rounding(rounding))
+        how = Rounding(rounding)
+        if how is Rounding.STOCHASTIC:
+            return arithmetic.shift_down(np.asarray(x, np.int64) + self.random(bits), bits)
+        return arithmetic.shift_down(x, bits, how)
 
     def scale(self, x: ArrayLike, gain: ArrayLike, bits: int, rounding: str = "zero") -> Int:
-        return arithmetic.shift_down(np.asarray(x, np.int64) * np.asarray(gain, np.int64), bits, Rounding(rounding))
+        return self.shift_right(np.asarray(x, np.int64) * np.asarray(gain, np.int64), bits, rounding)
+
+    def divide(self, a: ArrayLike, b: ArrayLike) -> Int:
+        return np.asarray(np.asarray(a, np.int64) // np.asarray(b, np.int64))
+
+    def random(self, bits: int) -> Int:
+        if self.draw is None:
+            return np.asarray(super().random(bits))
+        self.drawn += 1
+        return self.draw(bits, self.drawn - 1)
 
     def lookup(self, table: Sequence[int], index: ArrayLike) -> Int:
         return np.asarray(np.asarray(table, np.int64)[np.clip(index, 0, len(table) - 1)])

@@ -14,8 +14,9 @@ from typing import NoReturn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Rounding, Value
 
-# What a printer has to print. ``leaf`` is a state, a parameter or the synaptic input, by its name. ``round`` of an
-# exact graph is a shift right that rounds down; an ideal graph has none. Conditions are the results of comparisons and
+# What a printer has to print. ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name. A
+# shift by a parameter has it as second argument. Shifts right and ``divide`` of an exact graph round down; an ideal
+# graph has no shifts, and ``quotient`` for a division. ``entry`` is that of a parameter that is a table. Conditions are the results of comparisons and
 # of and, or, not.
 PRIMITIVES = (
     "leaf",
@@ -25,10 +26,15 @@ PRIMITIVES = (
     "multiply",
     "shift_left",
     "shift_right",
+    "shift_left_by",
+    "shift_right_by",
+    "divide",
+    "quotient",
     "minimum",
     "maximum",
     "select",
     "lookup",
+    "entry",
     "less",
     "less_equal",
     "equal",
@@ -125,6 +131,16 @@ class Node:
     __truediv__ = __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __floordiv__
 
 
+@dataclass(frozen=True, eq=False)
+class TableLeaf:
+    """A parameter that is a table: its name, its number of entries as a value, and the limits of all entries."""
+
+    name: str
+    size: Node
+    low: Number
+    high: Number
+
+
 def _times(a: Number, b: Number) -> Number:
     return 0 if a == 0 or b == 0 else a * b
 
@@ -168,6 +184,8 @@ class GraphOperations(Operations):
     Attributes:
         counts: for each overflow count its name and the condition under which it counts.
         word: widest intermediate, in bits, that products should keep to where they can.
+        draws: whether the step may draw random numbers.
+        randoms: the random numbers that it draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
     """
 
     decay_bits: int
@@ -178,6 +196,8 @@ class GraphOperations(Operations):
     ideal: bool = False
     word: int = 64
     counts: dict[str, Node] = field(default_factory=dict)
+    draws: bool = False
+    randoms: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lsb = 0 if self.ideal else 1
@@ -204,10 +224,14 @@ class GraphOperations(Operations):
             return n * 2.0**bits
         return _node("shift_left", (n,), int(n.low) << bits, int(n.high) << bits, bits) if bits else n
 
-    def shift_right(self, x: Value, bits: int, rounding: str = "floor") -> Node:
+    def shift_right(self, x: Value, bits: Value, rounding: str = "floor") -> Node:
         n, how = _number(x), Rounding(rounding)
+        if isinstance(bits, Node):
+            return n if self.ideal else self._shift_right_by(n, bits, how)
         if self.ideal:
             return n * 2.0**-bits
+        if how is Rounding.STOCHASTIC:
+            return self._floor(n + self.random(bits), bits)
         if bits == 0:
             return n
         if how is Rounding.NEAREST:
@@ -221,6 +245,8 @@ class GraphOperations(Operations):
         if self.ideal:
             return n * g * 2.0**-bits
         product = n * g
+        if how is Rounding.STOCHASTIC:
+            return self.shift_right(product, bits, how)
         if _fits(product, self.word - 1) or bits == 0:
             return self.shift_right(product, bits, how)
         # With x = high * 2**bits + low the product needs no more bits than its parts:
@@ -236,7 +262,46 @@ class GraphOperations(Operations):
         whole = high * g + self._floor(part, bits)
         return Node(whole.operation, whole.arguments, int(product.low) >> bits, -(-int(product.high) >> bits))
 
-    def lookup(self, table: Sequence[int], index: Value) -> Node:
+    def absolute(self, x: Value) -> Node:
+        n = _number(x)
+        largest = self.maximum(n, 0 - n)
+        if largest.operation == "constant":
+            return largest
+        return Node(largest.operation, largest.arguments, max(n.low, -n.high, 0), max(-n.low, n.high))
+
+    def divide(self, a: Value, b: Value) -> Node:
+        n, d = _number(a), _number(b)
+        if self.ideal:
+            return Node("quotient", (n, d), -math.inf, math.inf)
+        if n.low < 0 or d.low < 1:
+            raise ParameterError(
+                f"a step divides {n.low} .. {n.high} by {d.low} .. {d.high}; op.divide takes an a from 0 on and a b "
+                "from 1 on: op.absolute, op.maximum(b, 1)"
+            )
+        return _node("divide", (n, d), int(n.low) // int(d.high), int(n.high) // int(d.low))
+
+    def random(self, bits: int) -> Node:
+        if self.ideal:
+            return _number(0)
+        if not self.draws:
+            return _number(super().random(bits))
+        leaf = Node("leaf", (), 0, (1 << bits) - 1, f"random_{len(self.randoms)}")
+        self.randoms.append(leaf)
+        return leaf
+
+    def _shift_right_by(self, n: Node, bits: Node, how: Rounding) -> Node:
+        """``n`` shifted by a parameter, which is from 0 to 62."""
+        if how is Rounding.NEAREST:
+            half = Node("shift_left_by", (_number(1), bits), 1, 1 << int(bits.high))
+            n = n + self._floor(half, 1)
+        elif how is not Rounding.FLOOR:
+            raise ParameterError(f"a shift by a parameter rounds down or to the nearest, not '{how.value}'")
+        return _node("shift_right_by", (n, bits), *_shifted(n, bits))
+
+    def lookup(self, table: Sequence[int] | TableLeaf, index: Value) -> Node:
+        if isinstance(table, TableLeaf):
+            inside = self.clip(index, 0, table.size - 1)
+            return Node("entry", (inside,), table.low, table.high, table.name)
         entries = tuple(int(x) for x in table)
         if not entries:
             raise ParameterError("a step looks up an empty table")
@@ -288,6 +353,12 @@ class GraphOperations(Operations):
         if name in self.counts:
             raise ParameterError(f"a step limits a state twice: the count '{name}' would be two; limit its sum once")
         self.counts[name] = where
+
+
+def _shifted(n: Node, bits: Node) -> tuple[int, int]:
+    """The interval of a value shifted right by a parameter."""
+    corners = [int(end) >> int(by) for end in (n.low, n.high) for by in (bits.low, bits.high)]
+    return min(corners), max(corners)
 
 
 def _implies(condition: Node, level: Node, v: Node) -> bool:

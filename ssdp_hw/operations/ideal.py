@@ -35,6 +35,13 @@ class IdealOperations(Operations):
     def scale(self, x: ArrayLike, gain: ArrayLike, bits: int, rounding: str = "zero") -> Real:
         return np.asarray(np.multiply(x, np.multiply(gain, 2.0**-bits)))
 
+    def divide(self, a: ArrayLike, b: ArrayLike) -> Real:
+        return np.asarray(np.divide(a, b))
+
+    def random(self, bits: int) -> Real:
+        """0, since it serves to round."""
+        return np.zeros(())
+
     def lookup(self, table: Sequence[int], index: ArrayLike) -> Real:
         """Between two entries, on the straight line through them."""
         return np.asarray(

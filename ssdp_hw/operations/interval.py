@@ -158,6 +158,9 @@ class IntervalOperations(Operations):
     def scale(self, x: Any, gain: Any, bits: int, rounding: str = "zero") -> Interval:
         return Interval.of(x)._corners(gain, lambda a, b: arithmetic.shift_down(a * b, bits, Rounding(rounding)))
 
+    def divide(self, a: Any, b: Any) -> Interval:
+        return Interval.of(a)._corners(b, lambda x, y: np.asarray(x // y))
+
     def lookup(self, table: Sequence[int], index: Any) -> Interval:
         entries, place = np.asarray(table, np.int64), Interval.of(index)
         first, last = (np.clip(e, 0, len(entries) - 1) for e in (place.low, place.high))

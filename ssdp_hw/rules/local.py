@@ -18,6 +18,7 @@ from ssdp_hw.checks import Choice, as_int, check_exact, real_vector
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
+from ssdp_hw.rules.model import Declaration
 
 Bool = NDArray[np.bool_]
 Int = NDArray[np.int64]
@@ -90,11 +91,13 @@ class Observation(Generic[G]):
     Attributes:
         pre, post: what it observes of source and target.
         key: key of the random numbers of rules whose steps need some.
+        weight: stored weight of every synapse in LSB, or float weight, for rules that read it; else None.
     """
 
     pre: G
     post: G
     key: RandomKey = RandomKey()
+    weight: NDArray[Any] | None = None
 
     def counts(self, window: int) -> tuple[int, int]:
         """Group synchrony counters: how many neurons of source and target fired in the window.
@@ -121,6 +124,11 @@ class LocalRule(ABC):
 
     keeps_raster: ClassVar[bool] = False
     windows_per_update: int
+
+    @property
+    def reads_weight(self) -> bool:
+        """Whether a step depends on the weight of its synapse."""
+        return False
 
     @abstractmethod
     def observe(self, pre: Bool, post: Bool) -> Observation[Any]:
@@ -166,6 +174,10 @@ class LocalRule(ABC):
         if own is not None:
             return own
         return None if gates is None else np.asarray(gates[window][rows])
+
+    def declaration(self, steps: int) -> Declaration | None:
+        """The rule written in the operations that every target knows, for windows of that many steps; None without."""
+        return None
 
     def check_window(self, steps: int) -> None:
         """Raise if the rule cannot learn from a window of that many steps.

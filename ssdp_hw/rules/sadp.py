@@ -22,7 +22,9 @@ import numpy as np
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
+from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule, Train, check_integers
+from ssdp_hw.rules.models.sadp import AgreementSADP
 
 # Beyond this length the products of kappa could exceed 63 bits.
 STEPS_MAX = 2**20
@@ -36,6 +38,11 @@ def agreement(observed: Observation[Train], window: int, rows: Int, cols: Int) -
     together = (post.T @ pre)[rows, cols]
     denominator = steps * (a + b) - 2 * a * b
     return 2 * (steps * together - a * b), np.where(denominator == 0, 1, denominator)
+
+
+def _declaration(rule: SADP | FixedSADP, one: float, dw_shift: int) -> Declaration:
+    numbers = {"a_plus": rule.a_plus, "a_minus": rule.a_minus, "one": one, "dw_shift": dw_shift}
+    return Declaration(AgreementSADP(), numbers)
 
 
 def _check_window(steps: int) -> None:
@@ -70,6 +77,10 @@ class SADP(RasterRule, FloatRule):
     def check_window(self, steps: int) -> None:
         super().check_window(steps)
         _check_window(steps)
+
+    def declaration(self, steps: int) -> Declaration:
+        """The rule as a declared one; windows of any length have the same."""
+        return _declaration(self, 1.0, 0)
 
     def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
         numerator, denominator = agreement(observed, window, rows, cols)
@@ -114,6 +125,10 @@ class FixedSADP(RasterRule, CounterRule):
     def check_window(self, steps: int) -> None:
         super().check_window(steps)
         _check_window(steps)
+
+    def declaration(self, steps: int) -> Declaration:
+        """The rule as a declared one; windows of any length have the same."""
+        return _declaration(self, 1 << self.kappa_bits, self.dw_shift)
 
     def kappa(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
         """Kappa of each synapse in units of ``2**-kappa_bits``, cut toward zero."""

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, Recorded, check_integers
+from ssdp_hw.rules.models.ssdp import WindowSSDP
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
 
 
@@ -94,6 +96,15 @@ class SSDP(FloatRule):
             return np.asarray(np.exp(-d / self.tau_plus)), np.asarray(np.exp(-d / self.tau_minus))
         gaussian = np.asarray(np.exp(-np.square(d) / (2.0 * self.sigma**2)))
         return gaussian, gaussian
+
+    def declaration(self, steps: int) -> Declaration:
+        """The rule as a declared one, for windows of that many steps."""
+        silent = silent_time(steps)
+        kernels = self.learning_windows(np.arange(silent + 1))
+        amplitudes = (self.a_plus, self.a_baseline)
+        plus, minus = (tuple((a * k).tolist()) for a, k in zip(amplitudes, kernels, strict=True))
+        model = WindowSSDP(self.spike_time is SpikeTime.LAST, self.silent_pairs is SilentPairs.SKIP)
+        return Declaration(model, {"plus": plus, "minus": minus, "silent": silent, "time_shift": 0})
 
     def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
         return Observation(spike_registers(pre, self.spike_time), spike_registers(post, self.spike_time))

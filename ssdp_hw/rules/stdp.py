@@ -28,8 +28,11 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.counter import CounterRule, rounded_product
+from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, RandomKey, RasterRule, check_integers
+from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.philox import synapse_random
 
 DECAY_BITS = 12
@@ -97,6 +100,25 @@ def _pair_sum(pre: Bool, post: Bool, x: NDArray[N], y: NDArray[N], rows: Int, co
     return np.asarray(both[rows, cols])
 
 
+def _declaration(
+    rule: STDP | FixedSTDP, impulse: float, trace_max: float, decays: Iterable[float], dw_shift: int
+) -> Declaration:
+    plus, minus = decays
+    rounding = Rounding("zero" if rule.trace_rounding is TraceRounding.TOWARD_ZERO else rule.trace_rounding.value)
+    return Declaration(
+        PairSTDP(rule.pairing is Pairing.NEAREST, rounding),
+        {
+            "a_plus": rule.a_plus,
+            "a_minus": rule.a_minus,
+            "decay_plus": plus,
+            "decay_minus": minus,
+            "impulse": impulse,
+            "trace_max": trace_max,
+            "dw_shift": dw_shift,
+        },
+    )
+
+
 @renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class STDP(RasterRule, FloatRule):
@@ -128,6 +150,11 @@ class STDP(RasterRule, FloatRule):
         self.check_numbers(("tau_plus", "tau_minus"), ("a_plus", "a_minus"))
         check_integers(self, (("trace_bits", 2, 16),))
         object.__setattr__(self, "pairing", Pairing(self.pairing))
+
+    def declaration(self, steps: int) -> Declaration:
+        """The rule as a declared one; windows of any length have the same."""
+        decays = ((1.0 - math.exp(-1.0 / tau)) * (1 << DECAY_BITS) for tau in (self.tau_plus, self.tau_minus))
+        return _declaration(self, 1.0, math.inf, decays, 0)
 
     def trace(self, spikes: Bool, tau: float) -> Float:
         """Trace in every step, of the shape of the spikes, whose first axis is time."""
@@ -201,6 +228,11 @@ class FixedSTDP(RasterRule, CounterRule):
     @property
     def largest_step(self) -> int:
         return int(rounded_product(max(self.a_plus, self.a_minus), np.array(self.trace_max), self.dw_shift))
+
+    def declaration(self, steps: int) -> Declaration:
+        """The rule as a declared one; windows of any length have the same."""
+        decays = (self.decay_plus, self.decay_minus)
+        return _declaration(self, self.trace_impulse, self.trace_max, decays, self.dw_shift)
 
     def trace(self, spikes: Bool, decay: int, addends: Iterable[Int]) -> Int:
         """Trace in every step, of the shape of the spikes, (time, n).

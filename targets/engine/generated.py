@@ -44,6 +44,8 @@ class NumbaPrinter(Printer):
         **Printer.templates,
         "shift_left": "shift_left({0}, number({bits}))",
         "shift_right": "shift_right({0}, number({bits}))",
+        "shift_left_by": "shift_left({0}, {1})",
+        "shift_right_by": "shift_right({0}, {1})",
         "minimum": "min({0}, {1})",
         "maximum": "max({0}, {1})",
         "select": "{1} if {0} else {2}",
@@ -74,7 +76,7 @@ def step_address(form: StepForm, state: IntegerType | RealType) -> int:
         ParameterError: the model's step is none; see :meth:`ssdp_hw.models.form.StepForm.graph`.
         TargetRunError: the printed file cannot be loaded as a Python module.
     """
-    address: int = _module(_text(form, np.dtype(state).name), form.model.name).step.address
+    address: int = cached_module(_text(form, np.dtype(state).name), f"step_{form.model.name}").step.address
     return address
 
 
@@ -204,12 +206,13 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @lru_cache(maxsize=256)
-def _module(text: str, model: str) -> ModuleType:
-    """The module of that text, from the cache folder."""
+def cached_module(text: str, name: str) -> ModuleType:
+    """The module of that text, from the cache folder; ``name`` begins the name of its file."""
     # The compiled code holds functions of ours, so that it must not outlive them.
-    ours = "".join((Path(__file__).with_name(name)).read_text(encoding="utf-8") for name in ("jit.py", "vectors.py"))
+    sources = ("jit.py", "vectors.py", "random_loops.py")
+    ours = "".join(Path(__file__).with_name(source).read_text(encoding="utf-8") for source in sources)
     digest = hashlib.sha256(f"{text}{ours}{np.__version__}{sys.version}".encode()).hexdigest()[:16]
-    name = f"step_{re.sub('[^A-Za-z0-9]', '_', model)[:40]}_{digest}"
+    name = f"{re.sub('[^A-Za-z0-9]', '_', name)[:48]}_{digest}"
     file = cache_folder() / f"{name}.py"
     if not file.exists() or file.read_text(encoding="utf-8") != text:
         write_atomically(file, lambda partial: partial.write_text(text, encoding="utf-8"))

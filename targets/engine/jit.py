@@ -196,6 +196,25 @@ STEP_ARGUMENTS = {
 }
 
 
+def _call(
+    context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+) -> ir.Value:
+    """Call the function at the address ``args[0]``; arrays are passed by the address of their first entry."""
+    passed = []
+    for kind, value in zip(signature.args[1:], args[1:], strict=True):
+        if isinstance(kind, types.Array):
+            passed.append(context.make_array(kind)(context, builder, value).data)
+        else:
+            passed.append(value)
+    function = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+    builder.call(builder.inttoptr(args[0], function.as_pointer()), passed)
+    return context.get_dummy_value()
+
+
+def _call_signature(*given: types.Type) -> Signature:
+    return types.none(types.int64, *(x if isinstance(x, types.Array) else types.int64 for x in given))
+
+
 @intrinsic
 def call_step(
     typing: TypingContext,
@@ -223,19 +242,62 @@ def call_step(
     The loops are thus compiled once for all models. Arrays are passed by the address of their first entry.
     """
     given = (start, stop, u, v, extra, n, ring, slot, bias, biased, fired, offset, lanes, counted, steps, stride)
+    return _call_signature(*given, parameters), _call
 
-    def codegen(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
-    ) -> ir.Value:
-        passed = []
-        for kind, value in zip(signature.args[1:], args[1:], strict=True):
-            if isinstance(kind, types.Array):
-                passed.append(context.make_array(kind)(context, builder, value).data)
-            else:
-                passed.append(value)
-        function = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
-        builder.call(builder.inttoptr(args[0], function.as_pointer()), passed)
-        return context.get_dummy_value()
 
-    numbers = (x if isinstance(x, types.Array) else types.int64 for x in (*given, parameters))
-    return types.none(types.int64, *numbers), codegen
+# Types of the arguments of a generated rule, in order; ``number`` stands for int64 in a fixed network, else float64.
+RULE_ARGUMENTS = {
+    "row": "integer",
+    "steps": "integer",
+    "n_pre": "integer",
+    "n_post": "integer",
+    "pre": "byte",
+    "post": "byte",
+    "listed": "index",
+    "first": "index",
+    "parameters": "number",
+    "pre_table": "number",
+    "post_table": "number",
+    "group_table": "number",
+    "synapses": "number",
+    "weight": "number",
+    "dw": "number",
+    "words": "word",
+    "columns": "integer",
+    "layer": "integer",
+    "first_step": "integer",
+    "key_low": "integer",
+    "key_high": "integer",
+}
+
+
+@intrinsic
+def call_rule(
+    typing: TypingContext,
+    address: types.Type,
+    row: types.Type,
+    steps: types.Type,
+    n_pre: types.Type,
+    n_post: types.Type,
+    pre: types.Type,
+    post: types.Type,
+    listed: types.Type,
+    first: types.Type,
+    parameters: types.Type,
+    pre_table: types.Type,
+    post_table: types.Type,
+    group_table: types.Type,
+    synapses: types.Type,
+    weight: types.Type,
+    dw: types.Type,
+    words: types.Type,
+    columns: types.Type,
+    layer: types.Type,
+    first_step: types.Type,
+    key_low: types.Type,
+    key_high: types.Type,
+) -> tuple[Signature, Callable[..., ir.Value]]:
+    """Call the functions of a declared rule by the address of their compiled form; see :mod:`.generated_rules`."""
+    given = (row, steps, n_pre, n_post, pre, post, listed, first, parameters, pre_table, post_table, group_table)
+    more = (synapses, weight, dw, words, columns, layer, first_step, key_low, key_high)
+    return _call_signature(*given, *more), _call

@@ -13,11 +13,12 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.target import Learned, LearningPlan
 
 from .counts import COUNTS
+from .declared_loops import make_scratch as declared_scratch
 from .inference import State, overflow_counts
 from .jit import of_one_type
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
-from .plastic import BY_TIME, Ends, Plastic, in_few_sizes, plastic
+from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
 from .program import Program, analog_input, compile_program, input_raster
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
@@ -30,7 +31,14 @@ _WORTH_WINDOW = 100_000  # fewest neuron updates in a group of samples for which
 
 
 def learn(
-    network: AnyNetwork, drive: Drive, plan: LearningPlan, threads: object, info: Mapping[str, object], *, lazy: bool
+    network: AnyNetwork,
+    drive: Drive,
+    plan: LearningPlan,
+    threads: object,
+    info: Mapping[str, object],
+    *,
+    lazy: bool,
+    fast_paths: bool,
 ) -> Learned:
     """Present the drive's samples and let the plan's projections learn; see :meth:`.Target.learn`.
 
@@ -41,17 +49,26 @@ def learn(
         threads: value of the option ``threads``.
         info: ``info`` of the result.
         lazy: whether synapses that share a step may be changed through the base of their row.
+        fast_paths: whether rules run in loops of their own where they have some, else by their declaration.
     """
     program = compile_program(network, plastic=tuple(plan.rules))
     groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
     largest = int((groups[:, 1] - groups[:, 0]).max(initial=0))
-    trace_columns, columns = _columns(network, plan)
+    trace_columns, columns = _columns(network, plan, fast_paths=fast_paths)
     spikes = np.zeros((drive.steps, drive.batch, columns), bool)
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
     plastics = tuple(
         plastic(
-            network, program, plan, name, _ends(network, program, name, trace_columns), drive.batch, length, lazy=lazy
+            network,
+            program,
+            plan,
+            name,
+            _ends(network, program, name, trace_columns),
+            drive.batch,
+            length,
+            lazy=lazy,
+            fast_paths=fast_paths,
         )
         for name in plan.rules
     )
@@ -60,6 +77,7 @@ def learn(
     number: DTypeLike = np.int64 if fixed else np.float64
     no_trace = np.zeros((0, 0, 0), number)
     registers = (largest * windows, program.start(-1))
+    kinds = {p.kind for p in plastics}
     by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
     first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
     last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
@@ -92,7 +110,8 @@ def learn(
             make_layer_scratch(program.layout, by) if layered else None,
             None if layered else make_scratch(program.layout, program.neurons, by),
             time_scratch(plastics) if by_time else None,
-            train_scratch(plastics, length) if len(by_time) < len(plastics) else None,
+            train_scratch(plastics, length) if kinds & {BY_TRACE, BY_AGREEMENT} else None,
+            declared_scratch(plastics, length) if BY_DECLARATION in kinds else None,
             tallies[thread_group.member],
         )
 
@@ -142,12 +161,14 @@ def _thread_group(
     return BY_ONE, members
 
 
-def _columns(network: AnyNetwork, plan: LearningPlan) -> tuple[NDArray[np.int64], int]:
+def _columns(network: AnyNetwork, plan: LearningPlan, *, fast_paths: bool) -> tuple[NDArray[np.int64], int]:
     """For spikes, v, u and each population the first column of its trace, or -1; and the number of columns.
 
-    Traces have the spikes of populations alone whose projections learn by STDP or SADP.
+    Traces have the spikes of populations alone whose projections learn from all spikes of a window.
     """
-    projections = [network.projection(name) for name, rule in plan.rules.items() if rule.keeps_raster]
+    projections = [
+        network.projection(name) for name, rule in plan.rules.items() if needs_trains(rule, fast_paths=fast_paths)
+    ]
     ends = {end for p in projections for end in (p.pre, p.post)}
     trace_columns, total = np.full((3, len(network.populations)), -1, np.int64), 0
     for k, name in enumerate(network.population_names):
@@ -178,12 +199,17 @@ def _observed(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The observations of a rule of its pre- and postsynaptic neurons: registers, or the spikes of all windows."""
     ends, per_sample = p.ends, plan.windows_per_sample
-    if not plan.rules[name].keeps_raster:
+    rule = plan.rules[name]
+    if p.kind == BY_TIME:
         return p.pre, p.post
     source = network.projection(name).pre
     pre = drive.spikes[source] if ends.pre_input else spikes[:, :, ends.pre_column : ends.pre_column + ends.pre_size]
     post = spikes[:, :, ends.post_column : ends.post_column + ends.post_size]
-    return _windows(pre, per_sample), _windows(post, per_sample)
+    trains = _windows(pre, per_sample), _windows(post, per_sample)
+    if rule.keeps_raster:
+        return trains
+    registers = rule.observe(*trains)
+    return registers.pre.time, registers.post.time
 
 
 def _windows(raster: NDArray[np.bool_], per_sample: int) -> NDArray[np.bool_]:

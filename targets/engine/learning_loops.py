@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .counter_loops import move_weights
+from .declared_loops import Scratch as DeclaredScratch, declared_window
 from .jit import entry_point
 from .layer_loops import LayerScratch, run_layers
-from .plastic import BY_TIME, Plastic
+from .plastic import BY_DECLARATION, BY_TIME, Plastic
 from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import read_registers
 from .run import ThreadGroup
@@ -47,6 +48,7 @@ def learn_groups(
     stepwise: StepScratch | None,
     by_time: TimeScratch | None,
     by_trains: TrainScratch | None,
+    by_declaration: DeclaredScratch | None,
     tallies: Int64Array,
 ) -> None:
     """Present groups of samples and learn from them, as one member of a thread group. A weight update ends a group.
@@ -62,8 +64,8 @@ def learn_groups(
         thread_group, solo: the group of all members, and a group of this thread alone.
         way: BY_SAMPLES, BY_NEURONS or BY_ONE.
         layers, stepwise: memory of this thread for run_layers or run_steps; the other is None.
-        by_time, by_trains: memory of this thread for SSDP, and for STDP and SADP; None without such rules. Numba omits
-            the branches of arguments that are None.
+        by_time, by_trains, by_declaration: memory of this thread for SSDP, for STDP and SADP, and for declared rules;
+            None without such rules. Numba omits the branches of arguments that are None.
         tallies: for each projection that learns the numbers of saturated counters and of clipped weights, added to.
     """
     member, members = thread_group.member, thread_group.members
@@ -145,6 +147,28 @@ def learn_groups(
                 if plastic.kind == BY_TIME:
                     if by_time is not None:
                         ssdp_window(plastic, window, closes, done, wiring.weights, tally, by_time, member, members)
+                elif plastic.kind == BY_DECLARATION:
+                    if by_declaration is not None:
+                        sample, at = window // windows, window % windows * steps
+                        source, width = (raster, channels) if ends.pre_input else (spikes, columns)
+                        declared_window(
+                            plastic,
+                            window,
+                            source,
+                            (at * batch + sample) * width + ends.pre_column,
+                            batch * width,
+                            spikes,
+                            (at * batch + sample) * columns + ends.post_column,
+                            batch * columns,
+                            steps,
+                            closes,
+                            done,
+                            wiring.weights,
+                            tally,
+                            by_declaration,
+                            member,
+                            members,
+                        )
                 elif by_trains is not None:
                     sample, at = window // windows, window % windows * steps
                     source, width = (raster, channels) if ends.pre_input else (spikes, columns)

@@ -6,7 +6,7 @@ All plastic projections of a run have the same types, so that compiled functions
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,11 +29,13 @@ from ssdp_hw.rules import (
     TraceRounding,
     WeightRounding,
 )
+from ssdp_hw.rules.form import keeps_silent_rows
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.target import LearningPlan
 
+from .generated_rules import packed_parameters, rule_address, rule_shape
 from .program import Program
 from .segments import BITS
 from .types import CounterArray, CounterType, Int64Array, Number, NumberArray
@@ -41,9 +43,18 @@ from .types import CounterArray, CounterType, Int64Array, Number, NumberArray
 Rule = CounterRule | FloatRule
 Array = NDArray[Any]
 
-BY_TIME, BY_TRACE, BY_AGREEMENT = 0, 1, 2  # SSDP, pair STDP, SADP
+BY_TIME, BY_TRACE, BY_AGREEMENT, BY_DECLARATION = 0, 1, 2, 3  # SSDP, pair STDP, SADP, any declared rule
 CARRY, STOCHASTIC, NEAREST = 0, 1, 2
 
+# Rules with loops of their own; any other is run by its declaration.
+_KINDS: Mapping[type[Rule], int] = {
+    SSDP: BY_TIME,
+    FixedSSDP: BY_TIME,
+    STDP: BY_TRACE,
+    FixedSTDP: BY_TRACE,
+    SADP: BY_AGREEMENT,
+    FixedSADP: BY_AGREEMENT,
+}
 _ROUNDINGS = {
     WeightRounding.CARRY: CARRY,
     WeightRounding.STOCHASTIC: STOCHASTIC,
@@ -111,6 +122,21 @@ class ByTrains(NamedTuple):
     chunk: int  # number of gains, or of coincidences, whose sum fits 16 bits
 
 
+class Declared(NamedTuple):
+    """Numbers of a declared rule; see :mod:`.generated_rules`."""
+
+    address: int  # of its compiled functions
+    parameters: NumberArray
+    pre: int  # numbers of variables
+    post: int
+    group: int
+    synapse: int
+    draws: int  # random numbers of a neuron in a step
+    reads_weight: bool
+    quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
+    first_window: int  # number of windows before this run, for the random numbers
+
+
 class WeightPlaces(NamedTuple):
     """The places of the stored weights in ``Wiring.weights``, see :class:`.segments.Places`, and their range."""
 
@@ -144,7 +170,7 @@ class Plastic(NamedTuple):
     In a float network ``value`` holds the steps gathered since the last weight update.
     """
 
-    kind: int  # BY_TIME, BY_TRACE or BY_AGREEMENT
+    kind: int  # BY_TIME, BY_TRACE, BY_AGREEMENT or BY_DECLARATION
     dense: bool  # whether every row has all presynaptic neurons; ``cols`` is then empty
     shared: bool  # whether synapses share stored weights
     row_start: Int64Array  # first synapse of each postsynaptic neuron, with the total at the end
@@ -162,6 +188,7 @@ class Plastic(NamedTuple):
     gating: Gating
     by_time: ByTime
     by_trains: ByTrains
+    declared: Declared
     ends: Ends
 
 
@@ -183,10 +210,11 @@ def plastic(
     steps: int,
     *,
     lazy: bool,
+    fast_paths: bool,
 ) -> Plastic:
     """A plastic projection of a plan for ``batch`` samples, whose windows have ``steps`` steps."""
     p, rule = network.projection(name), plan.rules[name]
-    trains = BY_TRACE if isinstance(rule, STDP | FixedSTDP) else BY_AGREEMENT
+    kind = _kind(rule, fast_paths=fast_paths)
     row_start, cols = _rows(p)
     counter: DTypeLike = counter_type(plan)
     number: DTypeLike = np.float64 if isinstance(rule, FloatRule) else np.int64
@@ -197,12 +225,12 @@ def plastic(
     if isinstance(rule, CounterRule):
         rows[:, 1], rows[:, 2] = value.min(initial=0), value.max(initial=0)
     gates = np.array(plan.gates.get(name, np.zeros((0, 0))), number, order="C")
-    windows = 0 if rule.keeps_raster else batch * plan.windows_per_sample
+    windows = batch * plan.windows_per_sample if kind == BY_TIME else 0
     by_time, plus, minus = _by_time(rule, steps)
     limits = (p.format.mantissa_min, p.format.mantissa_max) if isinstance(p, FixedProjection) else (0, 0)
     places = WeightPlaces(*program.places[name], *limits)
     return Plastic(
-        trains if rule.keeps_raster else BY_TIME,
+        kind,
         not p.is_sparse,
         p.is_convolution,
         row_start,
@@ -220,7 +248,35 @@ def plastic(
         _gating(rule),
         by_time,
         _by_trains(rule, plan.random_key(network, name).first_window),
+        _declared(kind, rule, steps, plan.random_key(network, name).first_window),
         ends,
+    )
+
+
+def _kind(rule: Rule, *, fast_paths: bool) -> int:
+    if not fast_paths or type(rule) not in _KINDS:
+        return BY_DECLARATION
+    return _KINDS[type(rule)]
+
+
+def needs_trains(rule: Rule, *, fast_paths: bool) -> bool:
+    """Whether the compiled loops learn from all spikes of a window instead of a register of each neuron."""
+    return _kind(rule, fast_paths=fast_paths) != BY_TIME
+
+
+def _declared(kind: int, rule: Rule, steps: int, first_window: int) -> Declared:
+    real = isinstance(rule, FloatRule)
+    declaration = rule.declaration(steps) if kind == BY_DECLARATION else None
+    if declaration is None:
+        return Declared(0, np.zeros(0, np.float64 if real else np.int64), 0, 0, 0, 0, 0, False, False, 0)
+    model = declaration.model
+    return Declared(
+        rule_address(model, real=real),
+        packed_parameters(declaration, steps, real=real),
+        *rule_shape(model),
+        model.reads_weight,
+        keeps_silent_rows(model, declaration.parameters, real=real),
+        first_window,
     )
 
 

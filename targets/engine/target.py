@@ -12,6 +12,7 @@ import numpy as np
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session, Target
@@ -27,7 +28,7 @@ def _numba_version() -> str:  # reading a package's metadata takes longer than a
     return metadata.version("numba")
 
 
-RULES = (SSDP, STDP, SADP, FixedSSDP, FixedSTDP, FixedSADP)
+RULES = (SSDP, STDP, SADP, FloatDeclaredRule, FixedSSDP, FixedSTDP, FixedSADP, FixedDeclaredRule)
 
 _PRECISIONS: Mapping[str, RealType] = {"float64": np.float64, "float32": np.float32}
 
@@ -96,7 +97,8 @@ class EngineTarget(Target):
             raise ParameterError(f"engine: counters = {options['counters']!r} is unknown; choose lazy or dense")
         plan.check_windows(drive.steps)
         lazy = options["counters"] == "lazy"
-        return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy)
+        fast_paths = bool(options["fast_paths"])
+        return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy, fast_paths=fast_paths)
 
     def _info(self) -> dict[str, object]:
         return {"numba": _numba_version()}

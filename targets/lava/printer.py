@@ -25,6 +25,8 @@ class NumpyPrinter(Printer):
         **Printer.templates,
         "shift_left": "{0} << {bits}",
         "shift_right": "{0} >> {bits}",
+        "shift_left_by": "{0} << {1}",
+        "shift_right_by": "{0} >> {1}",
         "minimum": "np.minimum({0}, {1})",
         "maximum": "np.maximum({0}, {1})",
         "select": "np.where({0}, {1}, {2})",

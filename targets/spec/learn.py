@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
 from ssdp_hw.rules.counter import accumulate, update_weights
+from ssdp_hw.rules.local import Observation
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record
 from ssdp_hw.running.target import Learned, LearningPlan
@@ -56,6 +58,13 @@ class _Observer:
         }
 
 
+def _with_weights(observed: Observation[Any], rule: LocalRule, p: BaseProjection, stored: NDArray[Any]) -> Any:
+    """The observation with the weight of every synapse, where the rule reads it."""
+    if not rule.reads_weight:
+        return observed
+    return replace(observed, weight=stored[p.stored_index] if p.is_convolution else stored)
+
+
 def windows(raster: Bool, per_sample: int) -> Bool:
     """Cut the spikes (time, sample, n) of samples into windows (time, window, n), in order."""
     time, samples, n = raster.shape
@@ -94,7 +103,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
             p, gates = projections[name], plan.gates.get(name)
-            observed = observer.observe(name, rule, rasters)
+            observed = _with_weights(observer.observe(name, rule, rasters), rule, p, weights[name])
             outside = None if gates is None else gates[first:]
             rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
@@ -134,7 +143,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
         rasters = {**part.spikes, **run.spikes}
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
-            observed = observer.observe(name, rule, rasters)
+            observed = _with_weights(observer.observe(name, rule, rasters), rule, projections[name], weights[name])
             outside = None if name not in plan.gates else plan.gates[name][first:]
             p = projections[name]
             rows, cols = p.synapse_indices

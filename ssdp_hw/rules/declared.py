@@ -1,0 +1,231 @@
+"""Declared rules as rules that :func:`ssdp_hw.learn` takes, in float and in integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.checks import as_array, as_int, real_vector
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules.counter import CounterRule
+from ssdp_hw.rules.evaluation import Window, window_changes
+from ssdp_hw.rules.form import largest_change, moment_graph, moments
+from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule
+from ssdp_hw.rules.model import DECAY_BITS, STEPS_MAX, Declaration, Parameters, RuleKind, RuleModel, RuleParameter
+
+
+class DeclaredRule(RasterRule):
+    """What the float and the integer form of a declared rule have in common."""
+
+    model: RuleModel
+    parameters: Parameters
+
+    @property
+    def reads_weight(self) -> bool:
+        return self.model.reads_weight
+
+    def declaration(self, steps: int) -> Declaration:
+        """The rule as targets run it, for windows of that many steps."""
+        return Declaration(self.model, self.parameters)
+
+    def check_window(self, steps: int) -> None:
+        super().check_window(steps)
+        if steps > STEPS_MAX:
+            raise ParameterError(
+                f"a window of {steps} steps exceeds the {STEPS_MAX} of a declared rule; use several windows a sample"
+            )
+
+    def _window(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Window:
+        pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
+        if self.model.reads_weight and observed.weight is None:
+            raise ParameterError(f"{self.model} reads weights, and was given none")
+        return Window(pre, post, rows, cols, observed.weight, observed.key, window)
+
+
+def check_model(model: object, owner: str) -> RuleModel:
+    """A rule of a declaration, whose functions are checked.
+
+    Raises:
+        ParameterError: it is none, or one of its functions is none.
+    """
+    if not isinstance(model, RuleModel):
+        raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
+    for moment in moments(model):
+        moment_graph(model, moment)
+    return model
+
+
+def _check_names(model: RuleModel, given: Mapping[str, Any], known: list[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise ParameterError(f"{model}: it has no parameter '{name}'; there are: {', '.join(known)}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FixedDeclaredRule(DeclaredRule, CounterRule):
+    """A declared rule of one projection in integers.
+
+    Attributes:
+        model: the rule.
+        parameters: integers by name of the register; tables as sequences. Missing ones have their defaults.
+        lsb_shift, counter_bits, windows_per_update, rounding, gate, gate_bits: see :class:`ssdp_hw.rules.CounterRule`.
+
+    Raises:
+        ParameterError: a value out of range, or a single weight change that overflows the counter.
+    """
+
+    model: RuleModel
+    parameters: Parameters = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        model = check_model(self.model, "FixedDeclaredRule: model")
+        _check_names(model, self.parameters, [q.name for q in model.parameters])
+        found = {q.name: _register(model, q, self.parameters) for q in model.parameters}
+        object.__setattr__(self, "parameters", MappingProxyType(found))
+        object.__setattr__(self, "_largest", largest_change(model, found))
+        self.check_counter(self.largest_step)
+
+    @property
+    def largest_step(self) -> int:
+        largest: int = self.__dict__["_largest"]
+        return largest
+
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+        return window_changes(self.model, self.parameters, self._window(observed, window, rows, cols))
+
+    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        found = window_changes(self.model, self.parameters, self._window(observed, window, rows, cols), unrounded=True)
+        return np.asarray(found * 2.0**-self.lsb_shift)
+
+
+def _register(model: RuleModel, q: RuleParameter, given: Parameters) -> Any:
+    owner = f"{model}: {q.name}"
+    if q.name not in given:
+        if q.kind is RuleKind.SHIFT:
+            return 0
+        if q.default is None or q.kind in (RuleKind.AMPLITUDE, RuleKind.DECAY):
+            raise ParameterError(f"{owner} is missing; give its integer")
+        return int(q.default)
+    low, high = q.limits
+    if q.kind is RuleKind.TABLE:
+        entries = tuple(as_int(x, f"{owner} entry") for x in np.atleast_1d(as_array(given[q.name], owner)).tolist())
+        if not 1 <= len(entries) <= 2**16 or not all(low <= x <= high for x in entries):
+            raise ParameterError(f"{owner} needs 1 to {2**16} entries within {low} .. {high}, found {len(entries)}")
+        return entries
+    value = as_int(given[q.name], owner)
+    if not low <= value <= high:
+        raise ParameterError(f"{owner} = {value} is outside {low} .. {high}")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FloatDeclaredRule(DeclaredRule, FloatRule):
+    """A declared rule in float; see :func:`rule` to make one.
+
+    Attributes:
+        model: the rule.
+        values: parameters by their float names: amplitudes in units of the float weight, time constants in steps.
+        registers: integer form only: registers of the kinds ``unit`` and ``limit`` that are not the defaults.
+        clip, windows_per_update, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
+    """
+
+    model: RuleModel
+    values: Parameters = field(default_factory=lambda: MappingProxyType({}))
+    registers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        self.check_common()
+        model = check_model(self.model, "FloatDeclaredRule: model")
+        _check_names(model, self.values, [float_name(q) for q in model.parameters if q.kind in GIVEN])
+        _check_names(model, self.registers, [q.name for q in model.parameters if q.kind not in GIVEN])
+        found = {float_name(q): _real(model, q, self.values) for q in model.parameters if q.kind in GIVEN}
+        object.__setattr__(self, "values", MappingProxyType(found))
+        acting = {q.name: _acting(q, found) for q in model.parameters}
+        object.__setattr__(self, "_acting", MappingProxyType(acting))
+
+    @property
+    def parameters(self) -> Parameters:  # type: ignore[override]
+        """What acts in the functions, by name of the register."""
+        acting: Parameters = self.__dict__["_acting"]
+        return acting
+
+    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+        return window_changes(self.model, self.parameters, self._window(observed, window, rows, cols), ideal=True)
+
+
+# The kinds whose float value the user gives.
+GIVEN = (RuleKind.AMPLITUDE, RuleKind.DECAY, RuleKind.NUMBER, RuleKind.TABLE)
+
+
+def float_name(q: RuleParameter) -> str:
+    """Name of a parameter in the float rule."""
+    return q.float_name or q.name
+
+
+def _real(model: RuleModel, q: RuleParameter, given: Parameters) -> Any:
+    name = float_name(q)
+    if name not in given and q.default is None:
+        raise ParameterError(f"{model}: {name} is missing")
+    value = given.get(name, q.default)
+    if q.kind is RuleKind.TABLE:
+        entries: NDArray[np.float64] = np.asarray(as_array(value, f"{model}: {name}"), np.float64)
+        return tuple(real_vector(entries, entries.size, f"{model}: {name}").tolist())
+    number = float(real_vector(value, 1, f"{model}: {name}")[0])
+    if q.kind is RuleKind.DECAY and number <= 0:
+        raise ParameterError(f"{model}: {name} = {number:g} must be above 0: a time constant in steps")
+    if number < 0 and not q.signed:
+        raise ParameterError(f"{model}: {name} = {number:g} must not be negative")
+    return number
+
+
+def _acting(q: RuleParameter, values: Parameters) -> Any:
+    """What acts in real numbers."""
+    if q.kind is RuleKind.UNIT:
+        return 1.0
+    if q.kind is RuleKind.LIMIT:
+        return math.inf
+    if q.kind is RuleKind.SHIFT:
+        return 0
+    value = values[float_name(q)]
+    if q.kind is RuleKind.DECAY:
+        assert isinstance(value, int | float)
+        return (1.0 - math.exp(-1.0 / value)) * (1 << DECAY_BITS)
+    return value
+
+
+def rule(
+    model: RuleModel,
+    *,
+    clip: float = 1.0,
+    windows_per_update: int = 1,
+    counter_bits: int = 16,
+    rounding: str = "carry",
+    registers: Mapping[str, int] = MappingProxyType({}),
+    **values: Any,
+) -> FloatDeclaredRule:
+    """A declared rule in float, from which :func:`ssdp_hw.learn` derives the integers of a fixed network.
+
+    Args:
+        model: the rule.
+        clip, windows_per_update, counter_bits, rounding: see :class:`ssdp_hw.rules.FloatRule`.
+        registers: integer form only: registers of the kinds ``unit`` and ``limit`` that are not the defaults.
+        values: parameters by their float names.
+
+    Raises:
+        ParameterError: an unknown or missing parameter, or a value out of range.
+    """
+    return FloatDeclaredRule(
+        model=model,
+        values=values,
+        registers=registers,
+        clip=clip,
+        windows_per_update=windows_per_update,
+        counter_bits=counter_bits,
+        rounding=rounding,  # type: ignore[arg-type]  # made a WeightRounding by check_common
+    )

@@ -1,0 +1,162 @@
+"""The meaning of a declared rule: its functions on arrays, step by step through a window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.operations.base import Operations
+from ssdp_hw.operations.exact import ExactOperations
+from ssdp_hw.operations.ideal import IdealOperations
+from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, moments
+from ssdp_hw.rules.local import Bool, Int, RandomKey
+from ssdp_hw.rules.model import DECAY_BITS, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
+from ssdp_hw.rules.philox import synapse_random
+
+Array = NDArray[Any]
+
+# Draws of one step differ by this in the layer of their key; a network has fewer projections.
+_DRAW_LAYERS = 1 << 20
+
+
+def neuron_layer(layer: int, side: int, number: int = 0) -> int:
+    """The layer by which random numbers of neurons are keyed; those of weights have the projection's own.
+
+    Args:
+        layer: position of the projection in the network.
+        side: 0 for presynaptic neurons, 1 for postsynaptic ones.
+        number: of the draw within a step.
+    """
+    return layer + (1 << 31) + (side << 30) + number * _DRAW_LAYERS
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What a rule is evaluated on.
+
+    Attributes:
+        pre, post: spikes of both populations, shape (time, n).
+        rows, cols: post- and presynaptic neuron of each synapse.
+        weight: stored weight of each synapse in LSB (in real numbers: the weight); None where no function reads it.
+        key: key of the random numbers of the projection.
+        number: of the window, counted from ``key.first_window``.
+    """
+
+    pre: Bool
+    post: Bool
+    rows: Int
+    cols: Int
+    weight: Array | None
+    key: RandomKey
+    number: int
+
+
+class _State:
+    """All variables in the course of a window, as the leaves of the functions."""
+
+    def __init__(self, model: RuleModel, parameters: Mapping[str, Any], window: Window, *, ideal: bool) -> None:
+        self.model, self.window = model, window
+        self.parameters = {**parameters, STEPS: len(window.pre)}
+        kind = np.float64 if ideal else np.int64
+        sizes = {"pre": window.pre.shape[1], "post": window.post.shape[1], "synapse": window.rows.size, "group": 1}
+        self.values: dict[str, dict[str, Array]] = {
+            home: {v.name: np.full(size, self._start(v.start), kind) for v in getattr(model, home)}
+            for home, size in sizes.items()
+        }
+        self.chosen: Any = slice(None)  # the synapses that a function is called for; of a neuron all
+        self.of_synapses = False
+        self.step = 0
+
+    def _start(self, start: int | str) -> Any:
+        return self.parameters[start] if isinstance(start, str) else start
+
+    def parameter(self, name: str) -> Any:
+        return self.parameters[name]
+
+    def __call__(self, home: str, name: str) -> Any:
+        w = self.window
+        if name == STEP:
+            return self.step
+        if home == "group":
+            if name in (PRE_COUNT, POST_COUNT):
+                return int((w.pre if name == PRE_COUNT else w.post)[self.step].sum())
+            return self.values[home][name]
+        if home == "synapse":
+            array = w.weight if name == WEIGHT else self.values[home][name]
+            assert array is not None
+            return array[self.chosen]
+        array = (w.pre if home == "pre" else w.post)[self.step] if name == SPIKE else self.values[home][name]
+        if not self.of_synapses:
+            return array
+        return array[(w.cols if home == "pre" else w.rows)[self.chosen]]
+
+
+def window_changes(
+    model: RuleModel, parameters: Mapping[str, Any], window: Window, *, ideal: bool = False, unrounded: bool = False
+) -> Array:
+    """The weight change of every synapse in one window, before gate and counter, shape (synapses,).
+
+    Args:
+        model: the rule.
+        parameters: its numbers, integers of the registers or (``ideal``) real ones.
+        window: spikes, synapses and key.
+        ideal: whether to compute in real numbers, without rounding and registers.
+        unrounded: whether to compute the variables in integers, and from them the weight change in real numbers.
+    """
+    state = _State(model, parameters, window, ideal=ideal)
+    total = np.zeros(window.rows.size, np.float64 if ideal or unrounded else np.int64)
+    op, at_synapse = _operations(model, ideal=ideal), _operations(model, ideal=ideal or unrounded)
+    present = moments(model)
+    steps = len(window.pre)
+    for t in range(steps):
+        state.step = t
+        for moment, spikes in (("each_step", None), ("pre_spike", window.pre), ("post_spike", window.post)):
+            if moment in present:
+                ends = window.cols if moment == "pre_spike" else window.rows
+                state.chosen = slice(None) if spikes is None else np.flatnonzero(spikes[t][ends])
+                _change_synapses(state, at_synapse, moment, total)
+        state.of_synapses = False
+        new = {}
+        for moment, home in NEURON_MOMENTS.items():
+            if moment in present:
+                if isinstance(op, ExactOperations):
+                    _seed_draws(op, state, moment, t)
+                new[home] = call_moment(model, moment, op, state)
+        for home, values in new.items():
+            for name, value in values.items():
+                state.values[home][name] = np.broadcast_to(value, state.values[home][name].shape).copy()
+    if "window_end" in present:
+        state.chosen = slice(None)
+        _change_synapses(state, at_synapse, "window_end", total)
+    return total
+
+
+def _operations(model: RuleModel, *, ideal: bool) -> ExactOperations | IdealOperations:
+    registers = {v.name: v.bits for v in (*model.pre, *model.post, *model.synapse, *model.group)}
+    if ideal:
+        return IdealOperations(DECAY_BITS, registers, spiking=True, at_least=False, subtract=False)
+    return ExactOperations(DECAY_BITS, registers, spiking=True, at_least=False, subtract=False).counting()
+
+
+def _change_synapses(state: _State, op: Operations, moment: str, total: Array) -> None:
+    state.of_synapses = True
+    changes = call_moment(state.model, moment, op, state)
+    total[state.chosen] += changes.pop(WEIGHT, 0)
+    for name, value in changes.items():
+        state.values["synapse"][name][state.chosen] = value
+
+
+def _seed_draws(op: ExactOperations, state: _State, moment: str, t: int) -> None:
+    """Let the operations draw the random numbers of one step of one side."""
+    window, side = state.window, int(moment == "post_step")
+    key, size = window.key, (window.pre, window.post)[side].shape[1]
+    step = ((key.first_window + window.number) * len(window.pre) + t) & 0xFFFFFFFF
+
+    def draw(bits: int, number: int) -> Int:
+        return synapse_random(key.seed, neuron_layer(key.layer, side, number), np.arange(size), step, bits)
+
+    op.draw, op.drawn = (None if moment == "group_step" else draw), 0

@@ -1,0 +1,345 @@
+"""The functions of a declared rule as graphs, and what is the same for all synapses of a projection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import Values
+from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.graph import GraphOperations, Node, TableLeaf, in_order
+from ssdp_hw.rules.model import (
+    DECAY_BITS,
+    POST_COUNT,
+    PRE_COUNT,
+    SPIKE,
+    STEP,
+    STEPS,
+    STEPS_MAX,
+    WEIGHT,
+    RuleKind,
+    RuleModel,
+    RuleVariable,
+)
+
+# Moments of a neuron, and of a synapse in the order in which they come in a step.
+NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
+SYNAPSE_MOMENTS = ("each_step", "pre_spike", "post_spike", "window_end")
+
+# A stored weight has at most so many bits on any chip, and a population at most so many neurons.
+_WEIGHT_MAX, _COUNT_MAX = 2**16, 2**30
+_UNBOUNDED = float("inf")
+
+
+@dataclass(frozen=True, eq=False)
+class MomentGraph:
+    """One function of a rule as values that depend on each other.
+
+    Attributes:
+        results: for a neuron or the projection every variable after the step; for a synapse ``weight``, the change in
+            counter units, and the variables that it changes.
+        randoms: the random numbers that it draws, in order, as leaves.
+    """
+
+    results: Mapping[str, Node]
+    randoms: tuple[Node, ...]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Every value, each after those that it is computed from."""
+        return list(in_order(list(self.results.values())))
+
+    def reads(self, prefix: str) -> set[str]:
+        """The names of the leaves that begin so."""
+        return {str(n.detail) for n in self.nodes if n.operation == "leaf" and str(n.detail).startswith(prefix)}
+
+
+def moments(model: RuleModel) -> list[str]:
+    """The moments at which something happens, in the order of :data:`SYNAPSE_MOMENTS`, then those of neurons."""
+    neurons = [m for m, home in NEURON_MOMENTS.items() if getattr(model, home)]
+    return [m for m in SYNAPSE_MOMENTS if model.has(m)] + neurons
+
+
+def leaf_name(home: str, name: str) -> str:
+    """The name of a leaf: ``pre_x``, ``post_spike``, ``synapse_weight``, ``group_a``, ``of_decay`` (a parameter)."""
+    return f"{home}_{name}"
+
+
+@lru_cache(maxsize=512)
+def moment_graph(model: RuleModel, moment: str, *, ideal: bool = False) -> MomentGraph:
+    """A function of a rule on symbols.
+
+    Args:
+        model: the rule.
+        moment: one of :func:`moments`.
+        ideal: whether in real numbers.
+
+    Raises:
+        ParameterError: it is none: it leaves out a variable, uses what there is not, or makes what a register or 64
+            bits cannot hold.
+    """
+    return _graph(model, moment, _Leaves(model, ideal=ideal))
+
+
+def _graph(
+    model: RuleModel, moment: str, leaves: _Leaves, operations: type[GraphOperations] = GraphOperations
+) -> MomentGraph:
+    owner, ideal = f"learning rule '{model.name}': {moment}", leaves.ideal
+    op = operations(
+        DECAY_BITS,
+        {v.name: v.bits for v in (*model.pre, *model.post, *model.synapse, *model.group)},
+        spiking=True,
+        at_least=False,
+        subtract=False,
+        ideal=ideal,
+        draws=moment in ("pre_step", "post_step"),
+    )
+    try:
+        found = call_moment(model, moment, op, leaves)
+    except ParameterError as error:
+        raise ParameterError(f"{owner}: {error}") from None
+    except Exception as error:
+        raise ParameterError(f"{owner} fails with {type(error).__name__}: {error}") from error
+    results = {name: _number(owner, name, value) for name, value in found.items()}
+    _check_names(model, moment, owner, results)
+    graph = MomentGraph(results, tuple(op.randoms))
+    if not ideal:
+        for variable in _variables(model, moment):
+            if variable.name in results:
+                _check_register(owner, variable, results[variable.name])
+        for node in graph.nodes:
+            _check_integer(owner, node)
+    return graph
+
+
+def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> dict[str, Value]:
+    """Call a function of a rule with values of a kind; ``leaves`` gives each by home and name.
+
+    Returns:
+        The results by name.
+    """
+    names = [q.name for q in model.parameters]
+    p = Values({**{name: leaves.parameter(name) for name in names}, STEPS: leaves.parameter(STEPS)})
+    group = Values({v.name: leaves("group", v.name) for v in model.group})
+    if moment in NEURON_MOMENTS:
+        home = NEURON_MOMENTS[moment]
+        own = {v.name: leaves(home, v.name) for v in getattr(model, home)}
+        if home == "group":
+            n = Values({**own, **{c: leaves(home, c) for c in (PRE_COUNT, POST_COUNT)}, STEP: leaves("", STEP)})
+        else:
+            n = Values({**own, SPIKE: leaves(home, SPIKE), STEP: leaves("", STEP), "group": group})
+        return dict(getattr(model, moment)(op, n, p))
+    ends = moment != "window_end"
+    sides = {
+        home: Values(
+            {
+                **{v.name: leaves(home, v.name) for v in getattr(model, home)},
+                **({SPIKE: leaves(home, SPIKE)} if ends else {}),
+            }
+        )
+        for home in ("pre", "post")
+    }
+    weight = {WEIGHT: leaves("synapse", WEIGHT)} if model.reads_weight else {}
+    synapse = Values({**{v.name: leaves("synapse", v.name) for v in model.synapse}, **weight})
+    at = SimpleNamespace(**sides, synapse=synapse, group=group, **({STEP: leaves("", STEP)} if ends else {}))
+    changes = getattr(model, moment)(op, at, p)
+    return dict(changes) if isinstance(changes, Mapping) else {WEIGHT: changes}
+
+
+class _Leaves:
+    """The symbols of a rule, each with its interval: that of its register, or one of ``known`` by its name."""
+
+    def __init__(
+        self, model: RuleModel, *, ideal: bool = False, known: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    ) -> None:
+        self.model, self.ideal, self.known = model, ideal, known
+        self.made: dict[str, Any] = {}
+
+    def leaf(self, name: str, low: float, high: float) -> Node:
+        if name not in self.made:
+            limits = self.known.get(name, (-_UNBOUNDED, _UNBOUNDED) if self.ideal else (low, high))
+            self.made[name] = Node("leaf", (), *limits, name)
+        node: Node = self.made[name]
+        return node
+
+    def parameter(self, name: str) -> Node | TableLeaf:
+        full = leaf_name("of", name)
+        if name == STEPS:
+            return self.leaf(full, 1, STEPS_MAX)
+        parameter = next(q for q in self.model.parameters if q.name == name)
+        if parameter.kind is RuleKind.TABLE:
+            low, high = self.known.get(full, (-_UNBOUNDED, _UNBOUNDED) if self.ideal else parameter.limits)
+            return TableLeaf(full, self.leaf(f"{full}_size", 1, 2**20), low, high)
+        return self.leaf(full, *parameter.limits)
+
+    def __call__(self, home: str, name: str) -> Node:
+        full = leaf_name(home, name) if home else name
+        if name == SPIKE:
+            return Node("leaf", (), *self.known.get(full, (0, 1)), full, condition=True)
+        if name == STEP:
+            return self.leaf(full, 0, STEPS_MAX)
+        if name == WEIGHT:
+            return self.leaf(full, -_WEIGHT_MAX, _WEIGHT_MAX)
+        if name in (PRE_COUNT, POST_COUNT):
+            return self.leaf(full, 0, _COUNT_MAX)
+        variable = next(v for v in getattr(self.model, home) if v.name == name)
+        return self.leaf(full, *variable.limits)
+
+
+def _variables(model: RuleModel, moment: str) -> tuple[RuleVariable, ...]:
+    found: tuple[RuleVariable, ...] = getattr(model, NEURON_MOMENTS.get(moment, "synapse"))
+    return found
+
+
+def _check_names(model: RuleModel, moment: str, owner: str, results: Mapping[str, Node]) -> None:
+    known = {v.name for v in _variables(model, moment)}
+    if moment in NEURON_MOMENTS:
+        if set(results) != known:
+            raise ParameterError(f"{owner} must return every variable, {', '.join(sorted(known))}, and nothing else")
+    elif set(results) - known - {WEIGHT}:
+        wrong = ", ".join(sorted(set(results) - known - {WEIGHT}))
+        raise ParameterError(f"{owner} returns {wrong}; a synapse has {', '.join(sorted({*known, WEIGHT}))}")
+
+
+def _number(owner: str, name: str, value: Value) -> Node:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Node("constant", (), value, value, value)
+    if not isinstance(value, Node) or value.condition:
+        raise ParameterError(f"{owner} returns {value!r} as '{name}', which is no number of the rule")
+    return value
+
+
+def _check_register(owner: str, variable: RuleVariable, node: Node) -> None:
+    low, high = variable.limits
+    if not (low <= node.low and node.high <= high):
+        raise ParameterError(
+            f"{owner}: '{variable.name}' can reach {node.low} .. {node.high}, outside {low} .. {high} of its "
+            f"{variable.bits} bits; limit it with op.clip, op.minimum or op.maximum, or give it more bits"
+        )
+
+
+def _check_integer(owner: str, node: Node) -> None:
+    if node.operation == "constant" and not isinstance(node.detail, int):
+        raise ParameterError(f"{owner} has the number {node.detail!r}; a rule is of integers: op.scale")
+    for end in (node.low, node.high):
+        if not -(2**63) <= end < 2**63:
+            raise ParameterError(f"{owner}: a value can reach {end}, beyond 64 bits; narrow a register or shift")
+
+
+# Steps after which a variable that still grows is taken to reach the ends of its register.
+_STEPS_TO_BOUND = 300
+
+
+def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
+    """The largest weight change that one moment can bring a synapse with these parameters, in counter units.
+
+    The variables are bounded by following their intervals through the steps of a window until they stay the same.
+    """
+    known: dict[str, tuple[int, int]] = {}
+    for name, value in parameters.items():
+        entries = value if isinstance(value, tuple) else (value,)
+        known[leaf_name("of", name)] = min(entries), max(entries)
+    homes = {m: home for m, home in NEURON_MOMENTS.items() if getattr(model, home)}
+    bounds = {}
+    for home in ("pre", "post", "synapse", "group"):
+        for v in getattr(model, home):
+            start = parameters[v.start] if isinstance(v.start, str) else v.start
+            bounds[leaf_name(home, v.name)] = v.limits if home == "synapse" else (start, start)
+    for number in range(_STEPS_TO_BOUND):
+        before = dict(bounds)
+        leaves = _Leaves(model, known={**known, **bounds})
+        for moment, home in homes.items():
+            graph = _graph(model, moment, leaves)
+            for v in getattr(model, home):
+                name, node = leaf_name(home, v.name), graph.results[v.name]
+                low, high = bounds[name]
+                bounds[name] = min(low, int(node.low)), max(high, int(node.high))
+                if number == _STEPS_TO_BOUND - 2 and bounds[name] != (low, high):
+                    bounds[name] = v.limits
+        if bounds == before:
+            break
+    leaves = _Leaves(model, known={**known, **bounds})
+    changes = [
+        _graph(model, moment, leaves).results.get(WEIGHT) for moment in moments(model) if moment not in NEURON_MOMENTS
+    ]
+    return max((int(max(abs(n.low), abs(n.high))) for n in changes if n is not None), default=0)
+
+
+class _DecidingOperations(GraphOperations):
+    """Operations that take the branch of a condition which the intervals of its sides decide."""
+
+    def select(self, condition: Value, where_true: Value, where_false: Value) -> Node:
+        decided = _decided(condition)
+        if decided is None:
+            return super().select(condition, where_true, where_false)
+        return super().select(condition, *[where_true if decided else where_false] * 2)
+
+
+def _decided(condition: Node) -> bool | None:
+    """Whether a condition holds, if that is known."""
+    if condition.operation in ("and", "or"):
+        parts = [_decided(a) for a in condition.arguments]
+        end = condition.operation == "or"
+        if end in parts:
+            return end
+        return None if None in parts else not end
+    if condition.operation == "not":
+        inner = _decided(condition.arguments[0])
+        return None if inner is None else not inner
+    if condition.operation == "leaf":
+        return bool(condition.low) if condition.low == condition.high else None
+    a, b = condition.arguments
+    if condition.operation in ("equal", "not_equal"):
+        if a.high < b.low or b.high < a.low:
+            return condition.operation == "not_equal"
+        same = a.low == a.high == b.low == b.high
+        return condition.operation == "equal" if same else None
+    strict = condition.operation == "less"
+    if a.high < b.low or (not strict and a.high <= b.low):
+        return True
+    return False if a.low > b.high or (strict and a.low >= b.high) else None
+
+
+def keeps_silent_rows(model: RuleModel, parameters: Mapping[str, Any], *, real: bool = False) -> bool:
+    """Whether the synapses of a postsynaptic neuron that does not fire in a window keep their weight for certain.
+
+    That is so where its variables stay at their start without a spike, and every moment then brings 0; an engine may
+    leave out such neurons.
+    """
+    if model.group:
+        return False
+    known: dict[str, tuple[Any, Any]] = {leaf_name("post", SPIKE): (0, 0)}
+    for name, value in parameters.items():
+        entries = value if isinstance(value, tuple) else (value,)
+        known[leaf_name("of", name)] = min(entries), max(entries)
+    starts = {
+        leaf_name(home, v.name): parameters[v.start] if isinstance(v.start, str) else v.start
+        for home in ("post", "synapse")
+        for v in getattr(model, home)
+    }
+    leaves = _Leaves(model, ideal=real, known={**known, **{name: (start, start) for name, start in starts.items()}})
+    for moment in moments(model):
+        if moment in ("pre_step", "post_spike"):
+            continue
+        home = NEURON_MOMENTS.get(moment, "synapse")
+        for name, node in _graph(model, moment, leaves, _DecidingOperations).results.items():
+            stays = 0 if name == WEIGHT else starts[leaf_name(home, name)]
+            if not node.low == node.high == stays:
+                return False
+    return True
+
+
+def rule_digest(model: RuleModel) -> str:
+    """A hash of what a rule's functions compute."""
+    lines = []
+    for moment in moments(model):
+        graph = moment_graph(model, moment)
+        number = {id(node): k for k, node in enumerate(graph.nodes)}
+        lines += [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in graph.nodes]
+        lines += [f"{moment} {name} {number[id(node)]}" for name, node in graph.results.items()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,0 +1,202 @@
+"""What a learning rule declares: its variables, its parameters, and what happens at which moment.
+
+A rule is one class in one file. It is written in the operations of :mod:`ssdp_hw.operations.base`, so that the same
+functions mean the chip's integers, real numbers, and the code that every target runs.
+
+In each step of a window, for every plastic projection, in this order:
+
+1. ``each_step`` for every synapse, ``pre_spike`` for the synapses whose presynaptic neuron fires, ``post_spike`` for
+   those whose postsynaptic neuron fires. They read the variables of the neurons as they were before the step.
+2. ``pre_step`` and ``post_step`` for every neuron, and ``group_step`` once; all read what was before the step.
+
+After the last step of a window comes ``window_end`` for every synapse. Every variable has its start value at the
+beginning of a window.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ssdp_hw.checks import Choice
+from ssdp_hw.operations.base import Operations, Value
+
+# What the functions of a rule find beside its own variables and parameters.
+SPIKE, STEP, STEPS, WEIGHT = "spike", "step", "steps", "weight"
+PRE_COUNT, POST_COUNT = "pre_count", "post_count"
+
+# Longest window in steps: products of the squares of two counts of steps fit 64 bits.
+STEPS_MAX = 2**20
+
+
+@dataclass(frozen=True)
+class RuleVariable:
+    """An integer of every neuron, of every synapse, or of the projection.
+
+    Attributes:
+        name: a Python identifier.
+        bits: width of its register; a signed one holds ``-(2**(bits-1) - 1) .. 2**(bits-1) - 1``.
+        signed: False where the rule never makes it negative, which is checked.
+        start: value at the beginning of a window: a number, or the name of a parameter.
+    """
+
+    name: str
+    bits: int = 16
+    signed: bool = False
+    start: int | str = 0
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest value of the register."""
+        return (1 - (1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1) if self.signed else (0, (1 << self.bits) - 1)
+
+
+class RuleKind(Choice):
+    """How a parameter goes from the float rule to a register."""
+
+    AMPLITUDE = "amplitude"  # weight change in units of the float weight; the register counts counter units
+    DECAY = "decay"  # a time constant in steps; the register holds the part lost in a step, times 2**12
+    UNIT = "unit"  # what 1 is in the register, such as the trace that a spike leaves; 1 in real numbers
+    LIMIT = "limit"  # the largest value of a register; infinite in real numbers
+    NUMBER = "number"  # a count, as it is
+    SHIFT = "shift"  # a right shift, 0 in real numbers; ``dw_shift``, that of weight changes, is found with amplitudes
+    TABLE = "table"  # entries of a table
+
+
+@dataclass(frozen=True)
+class RuleParameter:
+    """A number of a rule that a run does not change, the same for all synapses of a projection.
+
+    Attributes:
+        name: of the register, a Python identifier.
+        kind: see :class:`RuleKind`.
+        bits: width of the register, without a sign; of a table, width of an entry.
+        signed: whether it may be negative.
+        float_name: of the parameter in the float rule; the register's own name where it is empty.
+        default: in the float rule; for a unit or a limit the register's. None where the user must give it.
+        units: for an amplitude the parameters of the kind ``unit`` by which its factors are scaled, one name a factor.
+        weights: for an amplitude, how many of its factors are the synapse's own weight.
+    """
+
+    name: str
+    kind: RuleKind = RuleKind.NUMBER
+    bits: int = 16
+    signed: bool = False
+    float_name: str = ""
+    default: float | None = None
+    units: tuple[str, ...] = ()
+    weights: int = 0
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest integer of the register."""
+        if self.kind is RuleKind.SHIFT:
+            return 0, 24
+        if self.kind is RuleKind.DECAY:
+            return 0, 1 << DECAY_BITS
+        top = (1 << self.bits) - 1
+        return (-top if self.signed else 0), top
+
+
+# Fraction bits of the decay of a variable.
+DECAY_BITS = 12
+
+Changes = Value | Mapping[str, Value]
+Parameters = Mapping[str, int | float | tuple[int, ...] | tuple[float, ...]]
+
+
+class RuleModel(ABC):
+    """Base of the declared rules. Attributes of an instance, if there are any, are choices that change the functions;
+    such a rule is a frozen dataclass.
+
+    Attributes:
+        name: by which files and users name it.
+        pre, post: variables of every presynaptic and postsynaptic neuron.
+        synapse: variables of every synapse.
+        group: variables of the projection.
+        parameters: numbers that a run does not change.
+        reads_weight: whether a function reads ``at.synapse.weight``, the stored weight in LSB; it moves at weight
+            updates only.
+        source: where its equations come from.
+    """
+
+    name: ClassVar[str]
+    pre: ClassVar[tuple[RuleVariable, ...]] = ()
+    post: ClassVar[tuple[RuleVariable, ...]] = ()
+    synapse: ClassVar[tuple[RuleVariable, ...]] = ()
+    group: ClassVar[tuple[RuleVariable, ...]] = ()
+    parameters: ClassVar[tuple[RuleParameter, ...]] = ()
+    reads_weight: ClassVar[bool] = False
+    source: ClassVar[str] = ""
+
+    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The variables of a presynaptic neuron after a step.
+
+        Args:
+            op: the operations.
+            n: variables of the neuron before the step as attributes, ``n.spike`` (whether it fires), ``n.step`` (number
+                of the step in the window) and ``n.group`` (variables of the projection).
+            p: the parameters as attributes, and ``p.steps``, the number of steps of a window.
+        """
+        raise NotImplementedError
+
+    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The variables of a postsynaptic neuron after a step; see :meth:`pre_step`."""
+        raise NotImplementedError
+
+    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The variables of the projection after a step; ``n.pre_count`` and ``n.post_count`` neurons fire in it."""
+        raise NotImplementedError
+
+    def each_step(self, op: Operations, at: Any, p: Any) -> Changes:
+        """What a step brings a synapse.
+
+        Args:
+            op: the operations.
+            at: ``at.pre``, ``at.post`` and ``at.synapse`` have variables as attributes, the former two ``spike`` too,
+                ``at.synapse`` the ``weight``; ``at.group`` has the projection's variables, ``at.step`` is the step.
+            p: see :meth:`pre_step`.
+
+        Returns:
+            The weight change in counter units; or by name the ``weight`` change and new variables of the synapse.
+        """
+        raise NotImplementedError
+
+    def pre_spike(self, op: Operations, at: Any, p: Any) -> Changes:
+        """What a spike of its presynaptic neuron brings a synapse; see :meth:`each_step`."""
+        raise NotImplementedError
+
+    def post_spike(self, op: Operations, at: Any, p: Any) -> Changes:
+        """What a spike of its postsynaptic neuron brings a synapse; see :meth:`each_step`."""
+        raise NotImplementedError
+
+    def window_end(self, op: Operations, at: Any, p: Any) -> Changes:
+        """What the end of a window brings a synapse; see :meth:`each_step`. There is no ``spike`` and no ``step``."""
+        raise NotImplementedError
+
+    def has(self, moment: str) -> bool:
+        """Whether the rule declares what happens at that moment, such as ``pre_spike``."""
+        return getattr(type(self), moment) is not getattr(RuleModel, moment)
+
+    def __repr__(self) -> str:
+        return f"learning rule {self.name}"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A rule as targets run it.
+
+    Attributes:
+        model: the declared rule.
+        parameters: its numbers, tables as tuples: integers of the registers, or real numbers as they act.
+    """
+
+    model: RuleModel
+    parameters: Parameters
+
+
+def faded(op: Operations, raised: Value, decay: Value, rounding: str) -> Value:
+    """A trace after the decay of one step: it keeps ``4096 - decay`` of 4096."""
+    return op.decay(raised, decay, DECAY_BITS, rounding)

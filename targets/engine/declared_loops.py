@@ -1,0 +1,228 @@
+"""Declared learning rules in the engine: windows of the compiled functions of :mod:`.generated_rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .counter_loops import add
+from .jit import cached_driver, call_rule, compiled_loop
+from .plastic import Plastic, WeightPlaces, largest_sizes
+from .row_loops import close_row, gate_all, own_gate, spread
+from .segments import BITS
+from .thread_group_loops import part
+from .vectors import entry
+from .types import (
+    BoolArray,
+    ByteArray,
+    CounterArray,
+    Int32Array,
+    Int64Array,
+    NumberArray,
+    UInt32Array,
+    WeightArray,
+)
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread for windows of all projections that learn by a declared rule."""
+
+    pre: ByteArray  # spikes of the presynaptic neurons, (step, neuron) in one row
+    post: ByteArray
+    listed: Int64Array  # presynaptic neurons that fire, step by step
+    first: Int64Array  # first entry of each step in listed
+    pre_table: NumberArray  # variables of presynaptic neurons before each step, and after the last one
+    post_table: NumberArray
+    group_table: NumberArray
+    synapses: NumberArray  # variables of the synapses of a row, by presynaptic neuron
+    weight: NumberArray  # stored weights of a row, by presynaptic neuron
+    dw: NumberArray  # weight changes of a row, by presynaptic neuron
+    step: CounterArray  # weight changes by position in a row
+    pending: Int32Array  # positions in a row
+    words: UInt32Array  # random numbers of a row's synapses
+    draws: UInt32Array  # random numbers of a group's neurons
+    total: NumberArray  # steps by stored weight, where synapses share it
+
+
+def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
+    """Allocate the memory of one thread for windows of ``steps`` steps."""
+    counter: DTypeLike = plastics[0].value.dtype
+    number: DTypeLike = plastics[0].plus.dtype
+    pre, post, longest, shared = largest_sizes(plastics)
+    shapes = [p.declared for p in plastics]
+    columns = max(pre, post) // 4 + 1
+    return Scratch(
+        np.zeros(steps * pre, np.uint8),
+        np.zeros(steps * post, np.uint8),
+        np.zeros(steps * pre, np.int64),
+        np.zeros(steps + 1, np.int64),
+        np.zeros(max(1, *(s.pre for s in shapes)) * (steps + 1) * pre, number),
+        np.zeros(max(1, *(s.post for s in shapes)) * (steps + 1) * post, number),
+        np.zeros(max(1, *(s.group for s in shapes)) * (steps + 1), number),
+        np.zeros(max(1, *(s.synapse for s in shapes)) * pre, number),
+        np.zeros(pre, number),
+        np.zeros(pre, number),
+        np.empty(longest, counter),
+        np.empty(longest + BITS, np.int32),
+        np.empty((4, longest // 4 + 2), np.uint32),
+        np.empty((4 * max(1, *(s.draws for s in shapes)), columns), np.uint32),
+        np.empty(shared, number),
+    )
+
+
+@compiled_loop
+def _copy_spikes(flags: BoolArray, at: int, stride: int, steps: int, size: int, out: ByteArray) -> None:
+    for t in range(steps):
+        for i in range(size):
+            out[np.uint64(t * size + i)] = entry(flags, at + t * stride + i) != 0
+
+
+@compiled_loop
+def _list_spikes(spikes: ByteArray, steps: int, size: int, listed: Int64Array, first: Int64Array) -> None:
+    n = 0
+    for t in range(steps):
+        first[t] = n
+        for i in range(size):
+            if spikes[np.uint64(t * size + i)]:
+                listed[n] = i
+                n += 1
+    first[steps] = n
+
+
+@compiled_loop
+def _count_active(spikes: ByteArray, steps: int, size: int) -> int:
+    """Number of neurons that fire at least once."""
+    n = 0
+    for i in range(size):
+        for t in range(steps):
+            if spikes[np.uint64(t * size + i)]:
+                n += 1
+                break
+    return n
+
+
+@compiled_loop
+def _fires(spikes: ByteArray, steps: int, size: int, row: int) -> bool:
+    for t in range(steps):
+        if spikes[np.uint64(t * size + row)]:
+            return True
+    return False
+
+
+@compiled_loop
+def _read_weights(
+    weights: WeightArray, places: WeightPlaces, plastic: Plastic, row: int, first: int, count: int, out: NumberArray
+) -> None:
+    """The stored weights of a row by presynaptic neuron."""
+    for m in range(count):
+        i = m if plastic.dense else plastic.cols[first + m]
+        if len(places.starts) > 0:
+            out[i] = weights[places.starts[row] + m * places.strides[row]]
+        else:
+            s = plastic.stored[first + m] if plastic.shared else first + m
+            out[i] = weights[places.at[places.first[s] if len(places.first) else s]]
+
+
+@compiled_loop
+def _add_shared(
+    total: NumberArray, stored: Int64Array, dense: bool, cols: Int64Array, first: int, count: int, dw: NumberArray
+) -> None:
+    for m in range(count):
+        total[stored[first + m]] += dw[m if dense else cols[first + m]]
+
+
+@cached_driver
+def declared_window(
+    plastic: Plastic,
+    window: int,
+    pre: BoolArray,
+    pre_at: int,
+    pre_stride: int,
+    post: BoolArray,
+    post_at: int,
+    post_stride: int,
+    length: int,
+    updates: bool,
+    index: int,
+    weights: WeightArray,
+    tally: Int64Array,
+    scratch: Scratch,
+    member: int,
+    members: int,
+) -> None:
+    """Learn one window by a declared rule, on the rows of one member of the thread group.
+
+    The arguments are those of :func:`.spike_train_loops.train_window`.
+    """
+    g, c, places, ends, rule = plastic.gating, plastic.counters, plastic.places, plastic.ends, plastic.declared
+    row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
+    dense, shared, stored = plastic.dense, plastic.shared, plastic.stored
+    pre_size, post_size, s = ends.pre_size, ends.post_size, scratch
+    largest = c.high - c.low + 1  # takes any counter beyond its end, so that it counts as saturated
+    total = s.total[: len(value) if shared else 0]
+    begin, end = part(post_size, member, members, 1)
+    if shared:
+        begin, end = 0, post_size if member == 0 else 0
+        total[:] = 0
+    _copy_spikes(pre, pre_at, pre_stride, length, pre_size, s.pre)
+    _copy_spikes(post, post_at, post_stride, length, post_size, s.post)
+    _list_spikes(s.pre, length, pre_size, s.listed, s.first)
+    outside = len(gates) > 0
+    applies = outside or g.own
+    counted = (_count_active(s.pre, length, pre_size), _count_active(s.post, length, post_size)) if g.own else (0, 0)
+    gate = own_gate(g, counted[0], counted[1], pre_size * post_size)
+    for row in range(begin - 1, end):
+        if row == begin - 1:  # the variables of all neurons, before the first row
+            at = -1
+        else:
+            at = row
+            if outside:
+                gate = gates[window, row]
+            if gate == 0 or (rule.quiet_rows and not _fires(s.post, length, post_size, row)):
+                at = -2
+        first = row_start[max(row, 0)]
+        count = row_start[max(row, 0) + 1] - first
+        if at >= 0 and rule.reads_weight:
+            _read_weights(weights, places, plastic, row, first, count, s.weight)
+        if at > -2:
+            call_rule(
+                rule.address,
+                at,
+                length,
+                pre_size,
+                post_size,
+                s.pre,
+                s.post,
+                s.listed,
+                s.first,
+                rule.parameters,
+                s.pre_table,
+                s.post_table,
+                s.group_table,
+                s.synapses,
+                s.weight,
+                s.dw,
+                s.draws,
+                s.draws.shape[1],
+                c.layer,
+                (rule.first_window + window) * length,
+                c.key_low,
+                c.key_high,
+            )
+        if at >= 0:
+            gate_all(s.dw, pre_size, gate, applies, g.bits, g.clip)
+            if shared:
+                _add_shared(total, stored, dense, cols, first, count, s.dw)
+            else:
+                spread(s.dw, dense, cols, first, count, s.step, largest)
+                add(value, first, count, s.step, c, rows, row, tally)
+        if row >= begin and updates and not shared:
+            close_row(value, first, count, c, index, rows, row, s.pending, weights, places, s.words, tally)
+    if shared and member == 0:
+        spread(total, True, cols, 0, len(total), s.step, largest)
+        add(value, 0, len(total), s.step, c, rows, 0, tally)
+        if updates:
+            close_row(value, 0, len(total), c, index, rows, 0, s.pending, weights, places, s.words, tally)
