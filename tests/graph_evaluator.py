@@ -8,6 +8,9 @@ from ssdp_hw.operations.graph import PRIMITIVES, Node, in_order
 
 PRIMITIVE = {
     "add": np.add,
+    "divide": np.floor_divide,
+    "shift_left_by": np.left_shift,
+    "shift_right_by": np.right_shift,
     "subtract": np.subtract,
     "multiply": np.multiply,
     "minimum": np.minimum,
@@ -26,7 +29,8 @@ WITH_DETAIL = {
     "shift_right": lambda x, bits: np.right_shift(x, bits),
     "lookup": lambda index, table: np.asarray(table, np.int64)[index],
 }
-assert {*PRIMITIVE, *WITH_DETAIL, "leaf", "constant"} == set(PRIMITIVES)
+# An exact graph has no quotient.
+assert {*PRIMITIVE, *WITH_DETAIL, "leaf", "constant", "entry", "quotient"} == set(PRIMITIVES)
 
 
 def evaluate(results: list[Node], leaves: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -38,6 +42,8 @@ def evaluate(results: list[Node], leaves: dict[str, np.ndarray]) -> list[np.ndar
             value = np.asarray(leaves[node.detail], np.int64)
         elif node.operation == "constant":
             value = np.int64(node.detail)
+        elif node.operation == "entry":
+            value = np.asarray(leaves[node.detail], np.int64)[arguments[0]]
         elif node.operation in WITH_DETAIL:
             value = WITH_DETAIL[node.operation](*arguments, node.detail)
         else:

@@ -7,17 +7,70 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
+from rule_examples import EveryMoment, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.inputs import with_widest_weights
+from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, TraceRounding, WeightRounding
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name, rule
+from ssdp_hw.rules.form import largest_change
+from ssdp_hw.rules.model import RuleKind
+from ssdp_hw.rules.models.sadp import AgreementSADP
+from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
 from ssdp_hw.running.target import LearningPlan
 
 Draw = st.DrawFn
+
+
+DECLARED = (EveryMoment(), Hebb(), AgreementSADP(), *(PairSTDP(n, r) for n in (False, True) for r in Rounding))
+
+
+@st.composite
+def declared_counter_rules(draw: Draw, windows_per_update: int) -> FixedDeclaredRule:
+    """Declared rules in integers, whose single weight change fits half the counter."""
+    model = draw(st.sampled_from(DECLARED))
+    parameters: dict[str, Any] = {}
+    for q in model.parameters:
+        low, high = q.limits
+        near = st.integers(max(low, -40), min(high, 200))
+        if q.kind is RuleKind.TABLE:
+            parameters[q.name] = tuple(draw(st.lists(near, min_size=1, max_size=20)))
+        elif q.name == "never":
+            parameters[q.name] = high
+        else:
+            parameters[q.name] = draw(st.one_of(near, st.integers(low, high)))
+    parameters["dw_shift"] = draw(st.integers(0, 12))
+    while (largest := largest_change(model, parameters)) >= 1 << 29:
+        parameters["dw_shift"] += 4
+    bits = draw(st.sampled_from([b for b in (12, 16, 24, 29, 30, 32) if 1 << (b - 2) > largest]))
+    return FixedDeclaredRule(
+        model=model,
+        parameters=parameters,
+        counter_bits=bits,
+        lsb_shift=draw(st.integers(0, bits // 2)),
+        windows_per_update=windows_per_update,
+        rounding=draw(st.sampled_from(WeightRounding)),
+    )
+
+
+@st.composite
+def declared_step_rules(draw: Draw, windows_per_update: int) -> FloatDeclaredRule:
+    """Declared rules in float."""
+    model = draw(st.sampled_from(DECLARED))
+    values: dict[str, Any] = {}
+    for q in model.parameters:
+        if q.kind is RuleKind.TABLE:
+            values[float_name(q)] = draw(st.lists(st.floats(-0.1, 0.1), min_size=1, max_size=20))
+        elif q.kind is RuleKind.DECAY:
+            values[float_name(q)] = draw(st.floats(1.0, 30.0))
+        elif q.kind is RuleKind.AMPLITUDE:
+            values[float_name(q)] = draw(st.floats(0.0, 0.05))
+    return rule(model, windows_per_update=windows_per_update, clip=draw(st.sampled_from((0.01, 10.0))), **values)
 
 
 @st.composite
@@ -120,9 +173,17 @@ def _counters(rng: np.random.Generator, rule: CounterRule | FloatRule, count: in
 
 @st.composite
 def learning_runs(
-    draw: Draw, fixed: bool, max_steps: int = 12, max_batch: int = 5, networks: st.SearchStrategy | None = None
+    draw: Draw,
+    fixed: bool,
+    max_steps: int = 12,
+    max_batch: int = 5,
+    networks: st.SearchStrategy | None = None,
+    declared: bool = False,
 ) -> tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]:
-    """A network (any, or one of ``networks``), its spikes, and a plan for some of its projections."""
+    """A network (any, or one of ``networks``), its spikes, and a plan for some of its projections.
+
+    ``declared``: whether some of them learn by declared rules that only tests know.
+    """
     if networks is None:
         networks = fixed_networks() if fixed else float_networks()
     network = draw(networks)
@@ -141,7 +202,10 @@ def learning_runs(
     for name in plastic:
         p = network.projection(name)
         post, pre = p.shape
-        if fixed:
+        if declared and draw(st.booleans()):
+            rules_of = declared_counter_rules if fixed else declared_step_rules
+            rule = draw(rules_of(windows * samples))
+        elif fixed:
             rule = draw(counter_rules(drive.steps // windows, windows * samples, post * pre))
         else:
             rule = draw(step_rules(windows * samples))

@@ -21,9 +21,9 @@ FORM = StepForm(sh.neuron_model("AdaptiveLIF"), load_chip("loihi2"))
 def folder(tmp_path, monkeypatch):
     """An empty cache folder, and nothing of it in memory."""
     monkeypatch.setenv(generated.CACHE_VARIABLE, str(tmp_path / "cache"))
-    generated._module.cache_clear()
+    generated.cached_module.cache_clear()
     yield tmp_path / "cache"
-    generated._module.cache_clear()
+    generated.cached_module.cache_clear()
 
 
 def text_of(folder):
@@ -43,7 +43,7 @@ def test_a_changed_file_is_written_anew_before_it_runs(folder):
     generated.step_address(FORM, np.int32)
     file, text = text_of(folder)
     file.write_text("raise SystemExit('not ours')", encoding="utf-8")
-    generated._module.cache_clear()
+    generated.cached_module.cache_clear()
     assert generated.step_address(FORM, np.int32)
     assert text_of(folder) == (file, text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -14,10 +15,10 @@ from hypothesis import given, strategies as st
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.operations.exact import ExactOperations
-from ssdp_hw.operations.graph import GraphOperations, Node
+from ssdp_hw.operations.graph import GraphOperations, Node, TableLeaf
 from ssdp_hw.operations.ideal import IdealOperations
 
-ROUNDINGS = [r.value for r in Rounding]
+ROUNDINGS = [r.value for r in Rounding if r is not Rounding.STOCHASTIC]
 WIDTH, TABLE = 4, (5, -3, 0, 7)
 ROUND = {
     "floor": math.floor,
@@ -53,6 +54,18 @@ PLAIN = {
     ),
     "lookup": (lambda op, x, y: op.lookup(TABLE, x), lambda x, y: TABLE[max(0, min(3, x))]),
     "shift_left": (lambda op, x, y: op.shift_left(x, 3), lambda x, y: 8 * x),
+    "divide": (
+        lambda op, x, y: op.divide(op.absolute(x), op.maximum(y, 1)),
+        lambda x, y: math.floor(Fraction(abs(x), max(y, 1))),
+    ),
+    "shift by a value": (
+        lambda op, x, y: op.shift_right(x, op.clip(y, 0, 5)),
+        lambda x, y: math.floor(Fraction(x, 2 ** max(0, min(5, y)))),
+    ),
+    "shift by a value to the nearest": (
+        lambda op, x, y: op.shift_right(x, op.clip(y, 0, 5), "nearest"),
+        lambda x, y: math.floor(Fraction(x, 2 ** max(0, min(5, y))) + Fraction(1, 2)),
+    ),
     "saturate": (lambda op, x, y: op.saturate(x + y, "v"), lambda x, y: max(-TOP, min(TOP, x + y))),
     "wrap": (lambda op, x, y: op.wrap(x + y, "v"), lambda x, y: turned(x + y)),
     "fires": (lambda op, x, y: op.select(op.fires(x, y), 1, 0), lambda x, y: int(x > y)),
@@ -215,3 +228,38 @@ def test_what_a_step_cannot_do(step, message):
     x, y = SMALL
     with pytest.raises(ParameterError, match=message):
         step(graph(), leaf("x", x), leaf("y", y))
+
+
+def test_the_entry_of_a_parameter_is_that_of_a_table():
+    index = np.arange(-2, 9)
+    table = TableLeaf("t", leaf("t_size", [len(TABLE)]), min(TABLE), max(TABLE))
+    node = graph().lookup(table, leaf("x", index))
+    (found,) = evaluate([node], {"x": index, "t": TABLE, "t_size": len(TABLE)})
+    np.testing.assert_array_equal(found, [TABLE[max(0, min(3, x))] for x in index])
+    np.testing.assert_array_equal(exact().lookup(np.array(TABLE), index), found)
+
+
+@pytest.mark.parametrize("write", [lambda op, x: op.shift_right(x, 3, "stochastic"), lambda op, x: op.random(4)])
+def test_random_numbers_are_drawn_where_there_are_some(write):
+    x = np.arange(-20, 20)
+    for op, value in ((exact(), x), (graph(), leaf("x", x))):
+        with pytest.raises(ParameterError, match="random numbers"):
+            write(op, value)
+
+
+def test_stochastic_rounding_adds_the_random_number_before_it_rounds_down():
+    x = np.arange(-20, 20)
+    drawn = np.arange(40) % 8
+    op = exact()
+    op.draw = lambda bits, number: drawn
+    wanted = [math.floor(Fraction(int(a) + int(r), 8)) for a, r in zip(x, drawn, strict=True)]
+    np.testing.assert_array_equal(op.shift_right(x, 3, "stochastic"), wanted)
+    symbols = replace(graph(), draws=True)
+    node = symbols.shift_right(leaf("x", x), 3, "stochastic")
+    assert [(n.detail, n.low, n.high) for n in symbols.randoms] == [("random_0", 0, 7)]
+    np.testing.assert_array_equal(evaluate([node], {"x": x, "random_0": drawn})[0], wanted)
+
+
+def test_a_division_by_what_may_be_0_is_refused():
+    with pytest.raises(ParameterError, match=r"op\.divide takes"):
+        graph().divide(leaf("x", [0, 5]), leaf("y", [0, 3]))

@@ -14,10 +14,10 @@ from typing import NoReturn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Rounding, Value
 
-# What a printer has to print. ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name. A
-# shift by a parameter has it as second argument. Shifts right and ``divide`` of an exact graph round down; an ideal
-# graph has no shifts, and ``quotient`` for a division. ``entry`` is that of a parameter that is a table. Conditions are the results of comparisons and
-# of and, or, not.
+# What a printer has to print. ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name;
+# ``entry`` is that of a parameter that is a table. A shift by a parameter has it as second argument. Shifts right and
+# ``divide`` of an exact graph round down; an ideal graph has no shifts, and ``quotient`` in place of ``divide``.
+# Conditions are the results of comparisons and of and, or, not.
 PRIMITIVES = (
     "leaf",
     "constant",
@@ -229,7 +229,7 @@ class GraphOperations(Operations):
         if isinstance(bits, Node):
             return n if self.ideal else self._shift_right_by(n, bits, how)
         if self.ideal:
-            return n * 2.0**-bits
+            return n * float(2.0**-bits)
         if how is Rounding.STOCHASTIC:
             return self._floor(n + self.random(bits), bits)
         if bits == 0:
@@ -264,7 +264,7 @@ class GraphOperations(Operations):
 
     def absolute(self, x: Value) -> Node:
         n = _number(x)
-        largest = self.maximum(n, 0 - n)
+        largest: Node = self.maximum(n, 0 - n)
         if largest.operation == "constant":
             return largest
         return Node(largest.operation, largest.arguments, max(n.low, -n.high, 0), max(-n.low, n.high))

@@ -21,8 +21,8 @@ from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.local import Bool, Float, Int, Observation, Recorded, check_integers
+from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.ssdp import WindowSSDP
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
 from ssdp_hw.rules.ssdp import SilentPairs
@@ -117,9 +117,9 @@ class FixedSSDP(CounterRule):
     def declaration(self, steps: int) -> Declaration:
         """The rule as a declared one, for windows of that many steps."""
         plus, minus = (tuple(int(x) for x in table) for table in self.tables)
-        numbers = {"plus": plus, "minus": minus, "silent": silent_time(steps, self.time_shift)}
         model = WindowSSDP(self.spike_time is SpikeTime.LAST, self.silent_pairs is SilentPairs.SKIP)
-        return Declaration(model, {**numbers, "time_shift": self.time_shift})
+        silent = silent_time(steps, self.time_shift)
+        return Declaration(model, {"plus": plus, "minus": minus, "silent": silent, "time_shift": self.time_shift})
 
     def observe(self, pre: Bool, post: Bool) -> Observation[Registers]:
         first, second = (spike_registers(spikes, self.spike_time, self.time_shift) for spikes in (pre, post))

@@ -30,8 +30,8 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, RandomKey, RasterRule, check_integers
+from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.philox import synapse_random
 

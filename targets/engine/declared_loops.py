@@ -14,7 +14,6 @@ from .plastic import Plastic, WeightPlaces, largest_sizes
 from .row_loops import close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .thread_group_loops import part
-from .vectors import entry
 from .types import (
     BoolArray,
     ByteArray,
@@ -25,6 +24,7 @@ from .types import (
     UInt32Array,
     WeightArray,
 )
+from .vectors import entry
 
 
 class Scratch(NamedTuple):
@@ -106,10 +106,10 @@ def _count_active(spikes: ByteArray, steps: int, size: int) -> int:
 
 @compiled_loop
 def _fires(spikes: ByteArray, steps: int, size: int, row: int) -> bool:
+    found = False
     for t in range(steps):
-        if spikes[np.uint64(t * size + row)]:
-            return True
-    return False
+        found |= spikes[np.uint64(t * size + row)] != 0
+    return found
 
 
 @compiled_loop

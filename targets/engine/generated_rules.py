@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdp_hw.rules.declared import Declaration
 from ssdp_hw.rules.evaluation import neuron_layer
 from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
-from ssdp_hw.rules.model import POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleKind, RuleModel
+from ssdp_hw.rules.model import POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleKind, RuleModel
 
 from .generated import NumbaPrinter, cached_module
 from .jit import RULE_ARGUMENTS
@@ -63,7 +62,7 @@ def packed_parameters(declaration: Declaration, steps: int, *, real: bool) -> Nu
     """The numbers of a rule in one array: steps of a window, numbers or places of tables, sizes, entries of tables."""
     model, numbers = declaration.model, declaration.parameters
     count = len(model.parameters)
-    head: list[float] = [steps] + [0] * (2 * count)
+    head: list[float] = [steps, *[0] * (2 * count)]
     entries: list[float] = []
     for k, q in enumerate(model.parameters):
         value = numbers[q.name]
@@ -72,7 +71,9 @@ def packed_parameters(declaration: Declaration, steps: int, *, real: bool) -> Nu
             entries += value
         else:
             head[1 + k] = value
-    return np.array([*head, *entries], np.float64 if real else np.int64)
+    if real:
+        return np.array([*head, *entries], np.float64)
+    return np.array([*head, *entries], np.int64)
 
 
 @lru_cache(maxsize=128)
@@ -93,7 +94,9 @@ def _text(model: RuleModel, *, real: bool) -> str:
     passed = ", ".join(shapes.get(kind, "nb.carray({0}, (1,))").format(name) for name, kind in RULE_ARGUMENTS.items())
     body = [*_loaded_parameters(model), "if row < 0:", *_indented(_neurons(model, graphs)), "else:"]
     body += _indented(_row(model, graphs) or ["pass"])
-    return f'''"""The learning rule {model.name}, printed by ssdp_hw.targets.engine.generated_rules. Changes of this file are lost.
+    return f'''"""The learning rule {model.name}, printed by ssdp_hw.targets.engine.generated_rules.
+
+Changes of this file are lost.
 """
 
 import numba as nb
@@ -141,9 +144,7 @@ def _place(home: str, k: int, step: str, who: str) -> str:
 
 
 def _loads(model: RuleModel, home: str, step: str, who: str) -> list[str]:
-    return [
-        f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(getattr(model, home))
-    ]
+    return [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(getattr(model, home))]
 
 
 def _neurons(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
@@ -156,18 +157,18 @@ def _neurons(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
     step = [f"{STEP} = number(t)", *_loads(model, "group", "t", "0")]
     for letter, (moment, home) in zip("abc", NEURON_MOMENTS.items(), strict=True):
         if moment in graphs:
-            step += _neuron_moment(model, moment, home, graphs[moment], letter)
+            step += _neuron_moment(model, home, graphs[moment], letter)
     return [*lines, "for t in range(steps):", *_indented(step)]
 
 
-def _neuron_moment(model: RuleModel, moment: str, home: str, graph: MomentGraph, letter: str) -> list[str]:
+def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, letter: str) -> list[str]:
     lines, names = _RulePrinter(letter).printed(graph.nodes)
     body = _loads(model, home, "t", "i")
     before = []
     if home == "group":
         for count, end in ((PRE_COUNT, "pre"), (POST_COUNT, "post")):
             before += [
-                f"fired = int64(0)",
+                "fired = int64(0)",
                 f"for i in range(n_{end}):",
                 f"    fired += {end}[index(t * n_{end} + i)] != 0",
                 f"{leaf_name(home, count)} = number(fired)",

@@ -196,9 +196,7 @@ STEP_ARGUMENTS = {
 }
 
 
-def _call(
-    context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
-) -> ir.Value:
+def _call(context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]) -> ir.Value:
     """Call the function at the address ``args[0]``; arrays are passed by the address of their first entry."""
     passed = []
     for kind, value in zip(signature.args[1:], args[1:], strict=True):

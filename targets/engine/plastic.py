@@ -268,7 +268,7 @@ def _declared(kind: int, rule: Rule, steps: int, first_window: int) -> Declared:
     real = isinstance(rule, FloatRule)
     declaration = rule.declaration(steps) if kind == BY_DECLARATION else None
     if declaration is None:
-        return Declared(0, np.zeros(0, np.float64 if real else np.int64), 0, 0, 0, 0, 0, False, False, 0)
+        return Declared(0, np.zeros(0) if real else np.zeros(0, np.int64), 0, 0, 0, 0, 0, False, False, 0)
     model = declaration.model
     return Declared(
         rule_address(model, real=real),

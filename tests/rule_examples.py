@@ -1,0 +1,90 @@
+"""Learning rules that only tests know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
+
+
+class EveryMoment(RuleModel):
+    """Every moment, home and kind of parameter once, with names of variables that simulators or languages reserve."""
+
+    name = "EveryMoment"
+    pre = (RuleVariable("cos", 12), RuleVariable("i", 9, signed=True))
+    post = (RuleVariable("t", 14), RuleVariable("last", 21, start="never"))
+    synapse = (RuleVariable("x_", 10, signed=True, start=3),)
+    group = (RuleVariable("v", 18, signed=True),)
+    parameters = (
+        RuleParameter("a", RuleKind.AMPLITUDE, bits=10, signed=True, default=0.01, units=("one", "one")),
+        RuleParameter("b", RuleKind.AMPLITUDE, bits=10, default=0.02, units=("one",), weights=1),
+        RuleParameter("d", RuleKind.DECAY, float_name="tau", default=4.0),
+        RuleParameter("one", RuleKind.UNIT, bits=8, default=60),
+        RuleParameter("top", RuleKind.LIMIT, bits=12, default=2000),
+        RuleParameter("never", bits=21, default=2**20),
+        RuleParameter("k", RuleKind.TABLE, bits=6, signed=True),
+        RuleParameter("dw_shift", RuleKind.SHIFT),
+    )
+    reads_weight = True
+
+    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """A trace, rounded at random, and a sign that a spike turns."""
+        raised = op.minimum(n.cos + op.select(n.spike, p.one, 0), op.minimum(p.top, 4000))
+        turned = op.select(n.spike & (n.group.v > 2), 0 - n.i - 1, op.clip(n.i + 1, -200, 200))
+        return {"cos": faded(op, raised, p.d, "stochastic"), "i": op.clip(turned, -200, 200)}
+
+    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """A trace with two random numbers a step, and the step of the last spike."""
+        raised = op.minimum(n.t + op.select(n.spike, p.one, 0), op.minimum(p.top, 4000))
+        half = faded(op, raised, p.d, "stochastic")
+        return {
+            "t": op.minimum(op.scale(half, 3, 2, "stochastic") + op.random(2), 16_000),
+            "last": op.select(n.spike, n.step, n.last),
+        }
+
+    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """More where more neurons of the source fire than of the target."""
+        return {"v": op.clip(n.v + 3 * n.pre_count - 2 * n.post_count, -1000, 1000)}
+
+    def each_step(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """A variable of the synapse follows the sign of its source."""
+        return {"x_": op.clip(at.synapse.x_ + op.select(at.pre.i < 0, -1, 1), -100, 100)}
+
+    def pre_spike(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """Depress by the trace, the synapse's variable and the weight."""
+        size = op.absolute(at.synapse.weight) * op.minimum(at.post.t, 1000)
+        both = op.select(at.post.spike, at.synapse.x_, 0)
+        return {"weight": both - op.shift_right(p.b * size, p.dw_shift, "nearest"), "x_": 0 - at.synapse.x_}
+
+    def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
+        """Potentiate by two traces, and by the projection's variable."""
+        product = p.a * at.pre.cos * op.maximum(at.post.t, 1)
+        return op.shift_right(product, p.dw_shift, "nearest") + op.shift_right(at.group.v, 5)
+
+    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+        """An entry of the table by how long ago the target fired, and a quotient."""
+        age = op.select(at.post.last == p.never, 0, p.steps - at.post.last)
+        return op.lookup(p.k, age) + op.divide(op.absolute(at.synapse.x_), 1 + at.pre.cos)
+
+
+class Hebb(RuleModel):
+    """The shortest rule: a spike of the target adds the trace of the source."""
+
+    name = "Hebb"
+    pre = (RuleVariable("x", 8),)
+    parameters = (
+        RuleParameter("a", RuleKind.AMPLITUDE, units=("one",)),
+        RuleParameter("one", RuleKind.UNIT, bits=8, default=40),
+        RuleParameter("d", RuleKind.DECAY, float_name="tau", default=5.0),
+        RuleParameter("dw_shift", RuleKind.SHIFT),
+    )
+
+    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The trace of the source."""
+        return {"x": faded(op, op.minimum(n.x + op.select(n.spike, p.one, 0), 255), p.d, "zero")}
+
+    def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
+        """A step by the trace."""
+        return op.shift_right(p.a * at.pre.x, p.dw_shift, "nearest")

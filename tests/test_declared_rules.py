@@ -1,0 +1,51 @@
+"""Declared learning rules: what their functions mean, and that the engine computes the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from example_counts import examples
+from hypothesis import given, strategies as st
+from plan_strategies import learning_runs, lively_runs
+from test_engine_learning import ENGINE, OPTIONS, SPEC, assert_bits_equal, assert_close, learn
+
+from ssdp_hw.rules.evaluation import Window, window_changes
+from ssdp_hw.rules.local import FloatRule
+
+
+@examples(300, default=60)
+@given(learning_runs(fixed=True, declared=True), OPTIONS, st.booleans())
+def test_any_plan_of_declared_rules_is_bit_equal(case, options, fast_paths):
+    assert_bits_equal(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))
+
+
+@examples(200, default=40)
+@given(learning_runs(fixed=False, declared=True), OPTIONS, st.booleans())
+def test_any_float_plan_of_declared_rules_is_equal_up_to_rounding(case, options, fast_paths):
+    assert_close(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_rules_with_loops_of_their_own_equal_their_declarations(fixed):
+    """On the engine as a whole, and step by step on the specification."""
+    for network, drive, plan in lively_runs(fixed).values():
+        wanted = learn(SPEC, network, drive, plan)
+        check = assert_bits_equal if fixed else assert_close
+        check(wanted, learn(ENGINE, network, drive, plan, fast_paths=False))
+        for name, rule in plan.rules.items():
+            steps = drive.steps // plan.windows_per_sample
+            rows, cols = network.projection(name).synapse_indices
+            observed = rule.from_recorded(*wanted.observed[name], steps)
+            if not rule.keeps_raster:
+                continue
+            declared = rule.declaration(steps)
+            for window in range(observed.pre.spikes.shape[1]):
+                ends = observed.pre.spikes[:, window], observed.post.spikes[:, window]
+                found = window_changes(
+                    declared.model,
+                    declared.parameters,
+                    Window(*ends, rows, cols, None, observed.key, window),
+                    ideal=isinstance(rule, FloatRule),
+                )
+                wanted_step = rule.step(observed, window, rows, cols)
+                np.testing.assert_allclose(found, wanted_step, rtol=0, atol=0 if fixed else 1e-15)
