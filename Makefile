@@ -11,6 +11,8 @@
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks, hold the presets to them, and
 #                      run the tests that need torch or aeon's data
+# make test-browser    install, with Selenium, then look at a report in Debian's Chromium; as root it installs Chromium
+#                      and its driver; pictures of the page are kept in browser-screenshots/
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
 # make test-emulators  make bench-peers, then run 400 random networks on the Loihi emulators of others; COUNT
 # make clean           remove these environments and everything else that these commands made
@@ -40,8 +42,9 @@ MADE := $(VENV)/.python-$(VERSION)
 INSTALLED := $(VENV)/.installed
 TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
+BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random test-frameworks lint bench mutants bench-peers test-emulators microcode studies train lava-dl install clean
+.PHONY: demo test test-slow test-random test-frameworks test-browser lint bench mutants bench-peers test-emulators microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -49,14 +52,14 @@ demo: install
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 40
 
 test: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not browser"
 
 test-slow: install
 	$(PYTEST) -m "slow or more_examples" --hypothesis-profile all
 
 test-random: SEED ?= $(shell date +%s)
 test-random: install
-	$(PYTEST) -m "hypothesis and not slow" --hypothesis-profile random --hypothesis-seed $(SEED)
+	$(PYTEST) -m "hypothesis and not slow and not browser" --hypothesis-profile random --hypothesis-seed $(SEED)
 
 lint: install
 	$(BIN)/ruff check .
@@ -100,6 +103,13 @@ test-frameworks: $(MADE) pyproject.toml constraints.txt
 	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs aeon
 	$(FRAMEWORKS)/bin/python -m pytest --hypothesis-profile all --durations 20 $(FRAMEWORKS_TESTS)
 
+# No browser is downloaded from its maker: Debian's packages, where this machine lets us install them.
+test-browser: $(BROWSER_INSTALLED)
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+		|| { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } \
+		|| { echo "chromium and chromedriver are needed: apt-get install chromium chromium-driver" >&2; exit 1; }
+	$(BIN)/pytest -m browser tests/test_browser.py
+
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py
 
@@ -127,7 +137,11 @@ $(STUDIES_INSTALLED): $(INSTALLED)
 	$(PIP_INSTALL) -c constraints.txt --no-deps aeon
 	touch $@
 
+$(BROWSER_INSTALLED): $(INSTALLED)
+	$(PIP_INSTALL) -c constraints.txt -e '.[browser]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-peers $(FRAMEWORKS) .cache build dist demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(VENV)-peers $(FRAMEWORKS) .cache build dist demo-report browser-screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -rf *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

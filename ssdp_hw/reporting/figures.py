@@ -12,7 +12,8 @@ from markupsafe import Markup
 from ssdp_hw.reporting.data import Section
 from ssdp_hw.reporting.svg import AFTER, BEFORE, FIXED, FLOAT, GRID, LIMIT, TEXT, drawing
 
-WIDTH = 5.6
+# In inches of 72 units. A phone's 358 pixels enlarge that a little, so that labels can be read there.
+WIDTH = 4.6
 KINDS = {"float": FLOAT, "fixed": FIXED}
 # Projections and lessons that a figure shows; the tables have all.
 MOST_PANELS = 6
@@ -96,20 +97,27 @@ def raster(section: Section) -> Markup:
     options = {"sharex": True, "gridspec_kw": {"height_ratios": heights}}
     with drawing(WIDTH, 0.9 + sum(heights), len(layers), name="raster", **options) as (figure, panels, out):
         for axes, layer in zip(panels, layers, strict=True):
+            thin = 1.0 if layer["shown"] <= 32 else 1.8  # low lines are seen by their width
             spikes = {kind: {(t, n) for t, n in pairs} for kind, pairs in layer["spikes"].items()}
             if len(spikes) == 2:
                 both = spikes["float"] & spikes["fixed"]
-                _ticks(axes, both, TEXT, "in both", 0.8)
-                _ticks(axes, spikes["float"] - both, FLOAT, "in float alone", 2.2)
-                _ticks(axes, spikes["fixed"] - both, FIXED, "on the chip alone", 2.2)
+                _ticks(axes, both, TEXT, "in both", thin)
+                _ticks(axes, spikes["float"] - both, FLOAT, "in float alone", 2 * thin)
+                _ticks(axes, spikes["fixed"] - both, FIXED, "on the chip alone", 2 * thin)
             else:
-                _ticks(axes, next(iter(spikes.values())), TEXT, "spikes", 0.8)
+                _ticks(axes, next(iter(spikes.values())), TEXT, "spikes", thin)
             axes.set_ylim(layer["shown"] - 0.5, -0.5)
             axes.set_ylabel(_short(layer["population"], 14))
             axes.set_yticks(sorted({0, layer["shown"] - 1}))
         panels[-1].set_xlim(-0.5, section["steps_shown"] - 0.5)
         panels[-1].set_xlabel("step")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=3,
+            columnspacing=0.9,
+            handlelength=1.2,
+        )
     return out[0]
 
 
@@ -142,7 +150,7 @@ def ranges(section: Section, registers: Sequence[Section]) -> Markup:
         _names(axes, [f"{r['population']}: {r['state']}" for r in rows])
         axes.set_xlim(left=0)
         axes.set_xlabel("bits of the largest magnitude, without sign")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=4, columnspacing=0.9, handletextpad=0.5)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=2, columnspacing=0.9, handletextpad=0.5)
     return out[0]
 
 
