@@ -232,7 +232,8 @@ def test_on_paper_every_table_is_whole(browser, page):
         "Emulation.setDeviceMetricsOverride", {"width": 688, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
     )
     wide = browser.execute_script(
-        "return [...document.querySelectorAll('table')].map(t => [t.caption.textContent, t.getBoundingClientRect().right])"
+        "return [...document.querySelectorAll('table')]"
+        ".map(t => [t.caption.textContent, t.getBoundingClientRect().right])"
     )
     assert [(caption, right) for caption, right in wide if right > 690] == []
     assert browser.find_element("tag name", "nav").value_of_css_property("display") == "none"
