@@ -73,12 +73,21 @@ from ssdp_hw.rules import (
     SSDP as SSDP,
     STDP as STDP,
     BatchSSDP as BatchSSDP,
+    FixedDeclaredRule as FixedDeclaredRule,
     FixedGate as FixedGate,
     FixedSADP as FixedSADP,
     FixedSSDP as FixedSSDP,
     FixedSTDP as FixedSTDP,
+    FloatDeclaredRule as FloatDeclaredRule,
     Gate as Gate,
+    RuleKind as RuleKind,
+    RuleModel as RuleModel,
+    RuleParameter as RuleParameter,
+    RuleVariable as RuleVariable,
     batch_update as batch_update,
+    register_rule as register_rule,
+    rule as rule,
+    rule_names as rule_names,
 )
 from ssdp_hw.running.drive import DirectInput as DirectInput
 from ssdp_hw.running.encoding import encode as encode

@@ -7,7 +7,7 @@ every target, and check the target.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observation
 
 
@@ -85,10 +86,13 @@ def learning_health(
     exact = np.zeros(before.stored_weights.size)
     nonzero_changes = 0
     windows = len(observed.pre.fired)
+    weights = _Weights(before, rule, observed, counters_before)
     for window in range(windows):
+        observed = weights.shown(observed)
         gate = rule.gate_at(observed, window, rows, gates)
         e = rule.gated(rule.step(observed, window, rows, cols), gate)
         total += before.sum_shared(e)
+        weights.take(before.sum_shared(e), window)
         nonzero_changes += int(np.count_nonzero(e))
         wanted = rule.unrounded(observed, window, rows, cols)
         exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
@@ -116,6 +120,33 @@ def learning_health(
         _histogram(before.mantissa, low, high),
         _histogram(codes, low, high),
     )
+
+
+class _Weights:
+    """The weights in the course of a learning run, followed for rules that read them."""
+
+    def __init__(
+        self, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: NDArray[np.int64]
+    ) -> None:
+        self.p, self.rule, self.key = p, rule, observed.key
+        self.mantissa, self.counters = p.mantissa.astype(np.int64), counters.astype(np.int64)
+
+    def shown(self, observed: Observation[Any]) -> Observation[Any]:
+        """The observation with the weights of now."""
+        if not self.rule.reads_weight:
+            return observed
+        return replace(observed, weight=self.p.of_synapses(self.mantissa))
+
+    def take(self, e: NDArray[np.int64], window: int) -> None:
+        """Add the steps of a window, and move the weights where an update ends it."""
+        if not self.rule.reads_weight:
+            return
+        self.counters, _ = accumulate(self.rule, self.counters, e)
+        updates, rest = divmod(self.key.first_window + window + 1, self.rule.windows_per_update)
+        if rest == 0:
+            low, high = self.p.format.mantissa_min, self.p.format.mantissa_max
+            key = {"seed": self.key.seed, "layer": self.key.layer, "index": updates - 1}
+            self.mantissa, self.counters, _ = update_weights(self.rule, self.mantissa, self.counters, low, high, **key)
 
 
 def _of(counts: Mapping[str, int] | None, name: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def warn_if_nothing_learned(
 def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: NDArray[Any]) -> str:
     rows, cols = p.synapse_indices
     lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
+    observed = replace(observed, weight=p.of_synapses(p.mantissa.astype(np.int64)))  # no weight has moved
     steps = [
         float(np.max(np.abs(p.sum_shared(rule.unrounded(observed, window, rows, cols))), initial=0.0))
         for window in range(min(windows, _WINDOWS))

@@ -201,6 +201,10 @@ class BaseProjection:
         """Values of all synapses, those that share a stored weight added up, in the order of ``stored_weights``."""
         return self.stored.sum_shared(values, self.stored_index) if self.stored.shared else values
 
+    def of_synapses(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Values of all stored weights as those of the synapses that use them, in row-major order."""
+        return stored[self.stored_index] if self.stored.shared else stored
+
     @property
     def synapse_count(self) -> int:
         """Number of synapses."""

@@ -1,12 +1,15 @@
-"""Local learning rules in float and in integers: SSDP (arXiv 2505.14841), and pair STDP and SADP to compare it with."""
+"""Local learning rules in float and in integers: SSDP (arXiv 2505.14841), pair STDP, SADP, and any that is declared."""
 
 from ssdp_hw.deprecation import renamed_names
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch_update
 from ssdp_hw.rules.counter import CounterRule
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, rule
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
+from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
+from ssdp_hw.rules.registry import register_rule, rule_model, rule_names
 from ssdp_hw.rules.sadp import SADP, FixedSADP
 from ssdp_hw.rules.spike_times import SpikeTime
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
@@ -18,15 +21,21 @@ __all__ = [
     "STDP",
     "BatchSSDP",
     "CounterRule",
+    "FixedDeclaredRule",
     "FixedGate",
     "FixedSADP",
     "FixedSSDP",
     "FixedSTDP",
+    "FloatDeclaredRule",
     "FloatRule",
     "Gate",
     "LearningWindow",
     "LocalRule",
     "Pairing",
+    "RuleKind",
+    "RuleModel",
+    "RuleParameter",
+    "RuleVariable",
     "Schedule",
     "SilentPairs",
     "SpikeTime",
@@ -35,6 +44,10 @@ __all__ = [
     "WeightRounding",
     "batch_synchrony",
     "batch_update",
+    "register_rule",
+    "rule",
+    "rule_model",
+    "rule_names",
 ]
 
 __getattr__ = renamed_names(__name__, {"Kernel": "LearningWindow"})

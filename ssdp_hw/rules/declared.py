@@ -15,9 +15,10 @@ from ssdp_hw.checks import as_array, as_int, real_vector
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
-from ssdp_hw.rules.form import largest_change, moment_graph, moments
+from ssdp_hw.rules.form import largest_change
 from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule
 from ssdp_hw.rules.model import DECAY_BITS, STEPS_MAX, Declaration, Parameters, RuleKind, RuleModel, RuleParameter
+from ssdp_hw.rules.registry import rule_model
 
 
 class DeclaredRule(RasterRule):
@@ -48,19 +49,6 @@ class DeclaredRule(RasterRule):
         return Window(pre, post, rows, cols, observed.weight, observed.key, window)
 
 
-def check_model(model: object, owner: str) -> RuleModel:
-    """A rule of a declaration, whose functions are checked.
-
-    Raises:
-        ParameterError: it is none, or one of its functions is none.
-    """
-    if not isinstance(model, RuleModel):
-        raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
-    for moment in moments(model):
-        moment_graph(model, moment)
-    return model
-
-
 def _check_names(model: RuleModel, given: Mapping[str, Any], known: list[str]) -> None:
     for name in given:
         if name not in known:
@@ -84,8 +72,9 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
     parameters: Parameters = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        model = check_model(self.model, "FixedDeclaredRule: model")
+        model = rule_model(self.model)
         _check_names(model, self.parameters, [q.name for q in model.parameters])
+        object.__setattr__(self, "model", model)
         found = {q.name: _register(model, q, self.parameters) for q in model.parameters}
         object.__setattr__(self, "parameters", MappingProxyType(found))
         object.__setattr__(self, "_largest", largest_change(model, found))
@@ -141,9 +130,10 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
 
     def __post_init__(self) -> None:
         self.check_common()
-        model = check_model(self.model, "FloatDeclaredRule: model")
+        model = rule_model(self.model)
         _check_names(model, self.values, [float_name(q) for q in model.parameters if q.kind in GIVEN])
         _check_names(model, self.registers, [q.name for q in model.parameters if q.kind not in GIVEN])
+        object.__setattr__(self, "model", model)
         found = {float_name(q): _real(model, q, self.values) for q in model.parameters if q.kind in GIVEN}
         object.__setattr__(self, "values", MappingProxyType(found))
         acting = {q.name: _acting(q, found) for q in model.parameters}
@@ -200,7 +190,7 @@ def _acting(q: RuleParameter, values: Parameters) -> Any:
 
 
 def rule(
-    model: RuleModel,
+    model: str | RuleModel,
     *,
     clip: float = 1.0,
     windows_per_update: int = 1,
@@ -212,7 +202,7 @@ def rule(
     """A declared rule in float, from which :func:`ssdp_hw.learn` derives the integers of a fixed network.
 
     Args:
-        model: the rule.
+        model: the rule, or its name.
         clip, windows_per_update, counter_bits, rounding: see :class:`ssdp_hw.rules.FloatRule`.
         registers: integer form only: registers of the kinds ``unit`` and ``limit`` that are not the defaults.
         values: parameters by their float names.
@@ -221,7 +211,7 @@ def rule(
         ParameterError: an unknown or missing parameter, or a value out of range.
     """
     return FloatDeclaredRule(
-        model=model,
+        model=rule_model(model),
         values=values,
         registers=registers,
         clip=clip,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,20 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
 from ssdp_hw.rules.counter import rounded_product
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.group_gate import fixed_gate
 from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.model import RuleKind, RuleParameter
 from ssdp_hw.rules.ssdp import SSDP
 from ssdp_hw.rules.stdp import DECAY_BITS
 
 _LUT_MAX = 255
 _AMPLITUDE_MAX = 2**16 - 1
 _SHIFT_MAX = 24
+# The shift of weight changes of declared rules, and the kinds of parameters whose registers are found with it.
+_DW_SHIFT = "dw_shift"
+_FOUND = (RuleKind.AMPLITUDE, RuleKind.SHIFT)
 
 # Number of spikes in quick succession that a trace adds up before it saturates, with ``Pairing.ALL``.
 _TRACE_SPIKES = 4
@@ -104,6 +109,8 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
             lsb_shift=found.lsb_shift,
             **found.common,
         )
+    elif type(rule) is FloatDeclaredRule:
+        return _fixed_declared(owner, rule, projection, notes), notes
     else:
         raise UnsupportedError(f"{owner}: {type(rule).__name__} has no integer form; give the projection a CounterRule")
     for name, amount, amplitude in zip(names, wanted, (found.first, found.second), strict=True):
@@ -128,26 +135,9 @@ def _amplitudes(
 
     The counter holds the step at ``largest`` too, which a trace reaches after several spikes; by default ``full``.
     """
-    if projection.scale is None:
-        raise UnsupportedError(
-            f"{owner}: written in chip integers without a scale, so float amplitudes have no meaning here; "
-            "give the rule in its integer form, or the projection a scale"
-        )
-    if np.min(projection.scale) <= 0:
-        raise UnsupportedError(
-            f"{owner}: a neuron has the gain {np.min(projection.scale):g}; learning in integers needs gains above 0, "
-            "so that a larger integer is a larger weight"
-        )
+    scale = _gain(owner, projection, notes)
     largest_gate = 1.0 if rule.gate is None else GATE_MAX
-    if max(wanted) * largest_gate > rule.clip:
-        raise UnsupportedError(
-            f"{owner}: clip = {rule.clip:g} is below an amplitude of {type(rule).__name__}; the integer rule has no "
-            "such clip: lower the amplitudes"
-        )
-    scale = float(np.mean(projection.scale))
-    spread = float(np.max(np.abs(projection.scale / scale - 1.0)))
-    if spread > 0.01:
-        notes.append(f"{owner}: its neurons differ in gain, so the integer step is off by up to {spread:.1%}")
+    _check_clip(owner, rule, max(wanted) * largest_gate)
     lsb = np.array(wanted) * scale / projection.format.step
     counter_max = (1 << (rule.counter_bits - 1)) - 1
     gathered = rule.windows_per_update * largest_gate * float(lsb.max())
@@ -165,6 +155,11 @@ def _amplitudes(
             f"{owner}: one weight update can bring {gathered:.3g} weight LSBs, more than a counter of "
             f"{rule.counter_bits} bits holds; use more counter_bits, fewer windows_per_update or smaller amplitudes"
         )
+    return _Amplitudes(first, second, dw_shift, shift, _common(rule, projection))
+
+
+def _common(rule: FloatRule, projection: FixedProjection) -> dict[str, Any]:
+    """Arguments of the integer rule that equal those of the float rule, and its integer gate."""
     common: dict[str, Any] = {
         "counter_bits": rule.counter_bits,
         "windows_per_update": rule.windows_per_update,
@@ -173,7 +168,38 @@ def _amplitudes(
     if rule.gate is not None:
         post, pre = projection.shape
         common["gate"] = fixed_gate(rule.gate, pre, post)
-    return _Amplitudes(first, second, dw_shift, shift, common)
+    return common
+
+
+def _gain(owner: str, projection: FixedProjection, notes: list[str]) -> float:
+    """Weight units of the chip in one unit of the float weight, of which a note says how much neurons differ.
+
+    Raises:
+        UnsupportedError: it is unknown or not positive.
+    """
+    if projection.scale is None:
+        raise UnsupportedError(
+            f"{owner}: written in chip integers without a scale, so float amplitudes have no meaning here; "
+            "give the rule in its integer form, or the projection a scale"
+        )
+    if np.min(projection.scale) <= 0:
+        raise UnsupportedError(
+            f"{owner}: a neuron has the gain {np.min(projection.scale):g}; learning in integers needs gains above 0, "
+            "so that a larger integer is a larger weight"
+        )
+    scale = float(np.mean(projection.scale))
+    spread = float(np.max(np.abs(projection.scale / scale - 1.0)))
+    if spread > 0.01:
+        notes.append(f"{owner}: its neurons differ in gain, so the integer step is off by up to {spread:.1%}")
+    return scale
+
+
+def _check_clip(owner: str, rule: FloatRule, amplitude: float) -> None:
+    if amplitude > rule.clip:
+        raise UnsupportedError(
+            f"{owner}: clip = {rule.clip:g} is below an amplitude of {type(rule).__name__}; the integer rule has no "
+            "such clip: lower the amplitudes"
+        )
 
 
 def _in_counter_units(lsb: NDArray[np.float64], shift: int, full: int) -> tuple[int, int, int]:
@@ -202,3 +228,66 @@ def _fixed_ssdp(rule: SSDP, found: _Amplitudes, chip: Chip) -> FixedSSDP:
         silent_pairs=rule.silent_pairs,
         **found.common,
     )
+
+
+def _fixed_declared(
+    owner: str, rule: FloatDeclaredRule, projection: FixedProjection, notes: list[str]
+) -> FixedDeclaredRule:
+    """The integer form of a declared rule, by the kinds of its parameters."""
+    model = rule.model
+    lsb = _gain(owner, projection, notes) / projection.format.step  # weight LSBs in one unit of the float weight
+    largest_gate = 1.0 if rule.gate is None else GATE_MAX
+    amplitudes = {
+        q: cast("float", rule.values[float_name(q)]) for q in model.parameters if q.kind is RuleKind.AMPLITUDE
+    }
+    _check_clip(owner, rule, max((abs(a) for a in amplitudes.values()), default=0.0) * largest_gate)
+    numbers = {q.name: _number(owner, rule, q) for q in model.parameters if q.kind not in _FOUND}
+    wanted = {q: a * lsb ** (1 - q.weights) / math.prod(numbers[u] for u in q.units) for q, a in amplitudes.items()}
+    weight_max = max(-projection.format.mantissa_min, projection.format.mantissa_max)
+    whole = [abs(a) * lsb * (weight_max / lsb) ** q.weights for q, a in amplitudes.items()]
+    counter_max = (1 << (rule.counter_bits - 1)) - 1
+    gathered = rule.windows_per_update * largest_gate * max(whole, default=0.0)
+    has_shift = any(q.name == _DW_SHIFT for q in model.parameters)
+    common = _common(rule, projection)
+    failure: ParameterError | None = None
+    for shift in range(math.floor(math.log2(counter_max / (1.0 + gathered))), -1, -1):
+        rooms = [((1 << q.bits) - 1) / (abs(a) * 2.0**shift) for q, a in wanted.items() if a]
+        if rooms and min(rooms) < 1:
+            continue
+        dw_shift = min(_SHIFT_MAX, math.floor(math.log2(min(rooms)))) if rooms and has_shift else 0
+        found = {q.name: round(a * 2.0 ** (shift + dw_shift)) for q, a in wanted.items()}
+        integers = {**numbers, **found, **({_DW_SHIFT: dw_shift} if has_shift else {})}
+        try:
+            fixed = FixedDeclaredRule(model=model, parameters=integers, lsb_shift=shift, **common)
+        except ParameterError as error:  # a single change overflows the counter
+            failure = error
+            continue
+        notes += [
+            f"{owner}: {float_name(q)} is below half a unit of a {rule.counter_bits}-bit counter and has no effect; "
+            "use more counter_bits"
+            for q, a in amplitudes.items()
+            if a and not found[q.name]
+        ]
+        return fixed
+    raise ParameterError(
+        f"{owner}: one weight update can bring {gathered:.3g} weight LSBs, more than a counter of {rule.counter_bits} "
+        f"bits holds; use more counter_bits, fewer windows_per_update or smaller amplitudes"
+        + (f" ({failure})" if failure else "")
+    )
+
+
+def _number(owner: str, rule: FloatDeclaredRule, q: RuleParameter) -> Any:
+    """The register of a parameter that is no amplitude."""
+    if q.name in rule.registers:
+        return rule.registers[q.name]
+    if q.kind in (RuleKind.UNIT, RuleKind.LIMIT):
+        if q.default is None:
+            raise ParameterError(
+                f"{owner}: {rule.model} has no default for {q.name}; give registers={{'{q.name}': ...}}"
+            )
+        return int(q.default)
+    value = rule.parameters[q.name]
+    rounded = np.rint(np.asarray(value, np.float64))
+    if q.kind is not RuleKind.DECAY and np.any(rounded != np.asarray(value)):
+        raise ParameterError(f"{owner}: {float_name(q)} = {value} of {rule.model} must be whole in integers")
+    return tuple(int(x) for x in rounded) if isinstance(value, tuple) else int(rounded)

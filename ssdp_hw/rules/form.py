@@ -13,6 +13,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Values
 from ssdp_hw.operations.base import Operations, Value
 from ssdp_hw.operations.graph import GraphOperations, Node, TableLeaf, in_order
+from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
     DECAY_BITS,
     POST_COUNT,
@@ -57,6 +58,29 @@ class MomentGraph:
     def reads(self, prefix: str) -> set[str]:
         """The names of the leaves that begin so."""
         return {str(n.detail) for n in self.nodes if n.operation == "leaf" and str(n.detail).startswith(prefix)}
+
+
+_TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, "group"}
+
+
+def check_model(model: object, owner: str) -> RuleModel:
+    """A rule, whose names and functions are checked.
+
+    Raises:
+        ParameterError: it is none, or one of its names or functions is none.
+    """
+    if not isinstance(model, RuleModel):
+        raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
+    homes = (model.pre, model.post, model.synapse, model.group, model.parameters)
+    for names in ([one.name for one in home] for home in homes):
+        check_identifiers([model.name, *names], owner, "a rule, variable or parameter")
+        if len(set(names)) < len(names) or _TAKEN & set(names):
+            raise ParameterError(
+                f"{owner}: names of {model} must differ, also from {', '.join(sorted(_TAKEN))}: {', '.join(names)}"
+            )
+    for moment in moments(model):
+        moment_graph(model, moment)
+    return model
 
 
 def moments(model: RuleModel) -> list[str]:

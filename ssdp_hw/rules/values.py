@@ -9,6 +9,10 @@ from typing import Any
 from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
+from ssdp_hw.rules.form import check_model, rule_digest
+from ssdp_hw.rules.model import RuleModel
+from ssdp_hw.rules.registry import rule_model
 from ssdp_hw.rules.stdp import TraceRounding
 
 Rule = CounterRule | FloatRule
@@ -22,6 +26,8 @@ _KINDS: dict[str, type[Any]] = {
         FixedSSDP,
         FixedSTDP,
         FixedSADP,
+        FloatDeclaredRule,
+        FixedDeclaredRule,
         Gate,
         FixedGate,
     )
@@ -54,10 +60,47 @@ def rule_from_dict(values: Any) -> Rule:
 
 def _values(part: Any) -> dict[str, Any]:
     kind = type(part).__name__
+    if isinstance(part, RuleModel):
+        return _model_values(part)
     if _KINDS.get(kind) is not type(part):
         raise UnsupportedError(f"{kind} has no form in a file, which knows {', '.join(_KINDS)}")
     values = {f.name: getattr(part, f.name) for f in fields(part)}
-    return {"kind": kind, **{n: _values(v) if isinstance(v, Gate | FixedGate) else v for n, v in values.items()}}
+    return {"kind": kind, **{n: _plain(v) for n, v in values.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Gate | FixedGate | RuleModel):
+        return _values(value)
+    if isinstance(value, Mapping):
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in value.items()}
+    return value
+
+
+def _model_values(model: RuleModel) -> dict[str, Any]:
+    """A declared rule by its name, its choices, and a hash of what it computes."""
+    choices = {name: getattr(model, name) for name in getattr(model, "__dataclass_fields__", {})}
+    return {"name": model.name, "choices": choices, "digest": rule_digest(model)}
+
+
+def _model(values: Any) -> RuleModel:
+    """The declared rule that :func:`_model_values` described.
+
+    Raises:
+        ParameterError: it is unknown, or computes something else here.
+    """
+    if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
+        raise ParameterError(f"a declared rule is described by its name, not by {str(values)[:40]!r}")
+    known, choices = rule_model(values["name"]), values.get("choices", {})
+    try:
+        model = check_model(type(known)(**choices) if choices else known, values["name"])
+    except TypeError as error:
+        raise ParameterError(f"learning rule '{known.name}': {error}") from None
+    if values.get("digest") != rule_digest(model):
+        raise ParameterError(
+            f"learning rule '{known.name}' computes something else here than where it was written; install the version "
+            "of its package that wrote it"
+        )
+    return model
 
 
 def _object(values: Any) -> Any:
@@ -74,6 +117,8 @@ def _object(values: Any) -> Any:
     unknown = set(given) - {f.name for f in fields(kind)}
     if unknown:
         raise ParameterError(f"{name} has no parameter {sorted(map(str, unknown))[0][:40]!r}")
+    if "model" in given:
+        given["model"] = _model(given["model"])
     if isinstance(given.get("gate"), Mapping):
         given["gate"] = _object(given["gate"])
     try:

@@ -62,7 +62,7 @@ def _with_weights(observed: Observation[Any], rule: LocalRule, p: BaseProjection
     """The observation with the weight of every synapse, where the rule reads it."""
     if not rule.reads_weight:
         return observed
-    return replace(observed, weight=stored[p.stored_index] if p.is_convolution else stored)
+    return replace(observed, weight=p.of_synapses(stored))
 
 
 def windows(raster: Bool, per_sample: int) -> Bool:

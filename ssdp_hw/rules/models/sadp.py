@@ -47,3 +47,6 @@ class AgreementSADP(RuleModel):
         kappa = op.minimum(op.divide(op.absolute(excess) * p.one, op.maximum(most, 1)), p.one)
         plus = op.shift_right(p.a_plus * kappa, p.dw_shift, "nearest")
         return op.select(excess > 0, plus, 0 - op.shift_right(p.a_minus * kappa, p.dw_shift, "nearest"))
+
+
+RULE = AgreementSADP()

@@ -55,3 +55,6 @@ class WindowSSDP(RuleModel):
             return change
         neither = (at.pre.time == p.silent) & (at.post.time == p.silent)
         return op.select(neither, 0, change)
+
+
+RULE = WindowSSDP()

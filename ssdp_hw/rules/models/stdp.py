@@ -54,3 +54,6 @@ class PairSTDP(RuleModel):
     def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
         """Potentiate by the presynaptic trace."""
         return op.shift_right(p.a_plus * at.pre.x, p.dw_shift, "nearest")
+
+
+RULE = PairSTDP()
