@@ -28,7 +28,7 @@ def rows():
 
 def test_the_table_is_what_the_models_declare():
     named = [name for names, *_ in rows() for name in names]
-    assert sorted(named) == sorted(registry.MODELS.shipped)
+    assert sorted(named) == sorted(registry.KNOWN_MODELS.shipped)
     for names, states, registers in rows():
         for name in names:
             model = sh.neuron_model(name)
@@ -62,10 +62,10 @@ def installed(tmp_path, monkeypatch):
     group, entry = re.fullmatch(r'\[project\.entry-points\."([\w.]+)"\]\n(.*)\n', ENTRY_POINT).groups()
     (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    registry.MODELS.__dict__.pop("entry_points", None)
-    monkeypatch.setattr(registry.MODELS, "registered", {})
+    registry.KNOWN_MODELS.__dict__.pop("entry_points", None)
+    monkeypatch.setattr(registry.KNOWN_MODELS, "registered", {})
     yield "AfterpotentialLIF"
-    registry.MODELS.__dict__.pop("entry_points", None)
+    registry.KNOWN_MODELS.__dict__.pop("entry_points", None)
 
 
 def test_a_model_of_another_package(installed, tmp_path):

@@ -24,7 +24,7 @@ def _check(model: object, owner: str) -> NeuronModel:
     return model
 
 
-MODELS: Registry[NeuronModel] = Registry("neuron model", GROUP, models, "MODEL", _check)
+KNOWN_MODELS: Registry[NeuronModel] = Registry("neuron model", GROUP, models, "MODEL", _check)
 
 
 def register_model(model: NeuronModel) -> NeuronModel:
@@ -33,12 +33,12 @@ def register_model(model: NeuronModel) -> NeuronModel:
     Raises:
         ParameterError: no model, or another model has that name.
     """
-    return MODELS.register(model, "register_model")
+    return KNOWN_MODELS.register(model, "register_model")
 
 
 def model_names() -> list[str]:
     """Names of all models that are known, sorted."""
-    return MODELS.names()
+    return KNOWN_MODELS.names()
 
 
 def neuron_model(model: str | NeuronModel) -> NeuronModel:
@@ -47,4 +47,4 @@ def neuron_model(model: str | NeuronModel) -> NeuronModel:
     Raises:
         ParameterError: no such model; or the package that registers it is broken.
     """
-    return MODELS.get(model) if isinstance(model, str) else _check(model, "model")
+    return KNOWN_MODELS.get(model) if isinstance(model, str) else _check(model, "model")

@@ -12,7 +12,7 @@ from ssdp_hw.rules.form import check_model
 from ssdp_hw.rules.model import RuleModel
 
 GROUP = "ssdp_hw.rules"
-RULES: Registry[RuleModel] = Registry("learning rule", GROUP, models, "RULE", check_model)
+KNOWN_RULES: Registry[RuleModel] = Registry("learning rule", GROUP, models, "RULE", check_model)
 
 
 def register_rule(model: RuleModel) -> RuleModel:
@@ -21,12 +21,12 @@ def register_rule(model: RuleModel) -> RuleModel:
     Raises:
         ParameterError: no rule, or another rule has that name.
     """
-    return RULES.register(model, "register_rule")
+    return KNOWN_RULES.register(model, "register_rule")
 
 
 def rule_names() -> list[str]:
     """Names of all declared rules that are known, sorted."""
-    return RULES.names()
+    return KNOWN_RULES.names()
 
 
 def rule_model(model: str | RuleModel) -> RuleModel:
@@ -35,4 +35,4 @@ def rule_model(model: str | RuleModel) -> RuleModel:
     Raises:
         ParameterError: no such rule; or the package that registers it is broken.
     """
-    return RULES.get(model) if isinstance(model, str) else check_model(model, "rule")
+    return KNOWN_RULES.get(model) if isinstance(model, str) else check_model(model, "rule")
