@@ -15,9 +15,10 @@ import numpy as np
 import ssdp_hw
 from ssdp_hw.network.network_file import record_of
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
+from ssdp_hw.running.target import list_targets
 
-# Packages that a result may depend on.
-PACKAGES = ("numpy", "scipy", "numba", "nir", "h5py", "brian2", "lava-nc", "torch", "snntorch", "norse", "sinabs")
+# Packages that a result may depend on, beside those of the targets.
+PACKAGES = ("numpy", "scipy", "numba", "nir", "h5py", "torch", "snntorch", "norse", "sinabs")
 
 
 def environment(hashed: Mapping[str, str], seeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +28,10 @@ def environment(hashed: Mapping[str, str], seeds: Mapping[str, Any]) -> dict[str
         "ssdp-hw": ssdp_hw.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
+        "packages": {
+            **{name: version for name in PACKAGES if (version := _version(name)) is not None},
+            **{f"target {t.name}": t.version for t in list_targets() if t.version},
+        },
         "seeds": dict(seeds),
         "sha256": dict(hashed),
     }
