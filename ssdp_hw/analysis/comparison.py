@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.checks import class_labels
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -41,6 +42,9 @@ class Row:
         divergence: first place where a spike differs from the reference, or None.
         largest_v_difference: largest |v - v of the reference|, in units of the state.
         seconds: wall time of the run.
+        confusion: how many samples of a label got a class: (label, class, samples) for each pair that occurs, with
+            class -1 for samples without one. Those of a label and its own class are right.
+        classes: how many classes the output has.
     """
 
     target: str
@@ -54,6 +58,20 @@ class Row:
     divergence: str | None
     largest_v_difference: float
     seconds: float
+    confusion: tuple[tuple[int, int, int], ...] = ()
+    classes: int = 0
+
+    def confusion_matrix(self) -> NDArray[np.int64]:
+        """Samples by label (rows) and by class that they got (columns, the last for none): (classes, classes + 1)."""
+        matrix = np.zeros((self.classes, self.classes + 1), np.int64)
+        for label, predicted, samples in self.confusion:
+            matrix[label, predicted] = samples  # UNDECIDED is -1, the last column
+        return matrix
+
+    def confusions(self) -> list[tuple[int, int, int]]:
+        """The wrong entries of ``confusion``, the most frequent first."""
+        wrong = [entry for entry in self.confusion if entry[0] != entry[1]]
+        return sorted(wrong, key=lambda entry: -entry[2])
 
 
 @renamed(readout="decode")
@@ -73,6 +91,32 @@ class Comparison:
     steps: int
     reference: str
     info: Mapping[str, Any]
+
+    def row(self, target: str, arithmetic: str) -> Row:
+        """The row of a target and an arithmetic.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        for row in self.rows:
+            if (row.target, row.arithmetic) == (target, arithmetic):
+                return row
+        found = ", ".join(f"{row.target} {row.arithmetic}" for row in self.rows)
+        raise ParameterError(f"the comparison has no row '{target} {arithmetic}'; there are: {found}")
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw accuracy and agreement of every row, and which classes the fixed network takes for which.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("comparison", self, ax=ax)
 
     @property
     def loss(self) -> float:
@@ -234,4 +278,11 @@ def _row(
         None if divergence is None else str(divergence),
         difference,
         result.seconds,
+        _confusion(classes, prediction),
+        result.spikes[result.output].shape[2],
     )
+
+
+def _confusion(classes: NDArray[np.int64], prediction: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:
+    pairs, counts = np.unique(np.stack([classes, prediction]), axis=1, return_counts=True)
+    return tuple((int(a), int(b), int(n)) for (a, b), n in zip(pairs.T, counts, strict=True))

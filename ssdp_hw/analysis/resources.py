@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Figure
+from ssdp_hw.display import draw
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
@@ -73,6 +75,20 @@ class Resources:
     def fits(self) -> bool:
         """Whether the network fits one chip."""
         return self.cores <= self.cores_available and all(p.fits for p in self.populations)
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw how much of each limit the fullest core of every population uses.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("resources", self, ax=ax)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""

@@ -152,14 +152,16 @@ class Learner:
         progress = Progress(self.network, first, self.presentation.windows)
         start = time.perf_counter()
         for samples in self.presentation.groups(first.epochs, self.batch, self.teaching.group_size(self.batch)):
-            self.present(progress, samples)
+            self.present(progress, samples, first.epochs)
         return self.result(progress, first, time.perf_counter() - start, health=health)
 
-    def present(self, progress: Progress, samples: NDArray[np.int64]) -> None:
+    def present(self, progress: Progress, samples: NDArray[np.int64], first_epoch: int) -> None:
         """Present some samples, or those of them that the network mistakes, and take over what was learned."""
         gates, supervision = self.plasticity.gates, self.supervision
         if supervision is not None and supervision.teach != "all":
+            asked, epoch = samples.size, first_epoch + progress.asked // self.batch
             samples, predicted = supervision.mistaken(self._untaught(progress.network, samples), samples)
+            progress.note_accuracy(asked - samples.size, asked, epoch)
             if supervision.teach == "delta":
                 size = self.network.size_of(supervision.output)
                 gates = dict.fromkeys(self.plasticity.rules, supervision.error_gates(samples, predicted, size))
@@ -240,6 +242,7 @@ class Learner:
             seconds=seconds,
             notes=tuple(self.plasticity.notes),
             info={**self._info(), **semantics_of(self.network), **progress.info},
+            curve=tuple(progress.curve),
         )
 
     def _info(self) -> dict[str, object]:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.learning.inputs import Rule
+from ssdp_hw.learning.result import CurvePoint
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules.local import Observation
@@ -30,6 +32,13 @@ class Progress:
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
         self.info: Mapping[str, object] = {}
+        self.asked = 0
+        self.curve: list[CurvePoint] = []
+
+    def note_accuracy(self, right: int, asked: int, epoch: int) -> None:
+        """Add a point to the curve: so many of the samples just asked were right."""
+        self.asked += asked
+        self.curve.append(CurvePoint(epoch, self.asked, wilson(right, asked)))
 
     def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan) -> None:
         """Take over the weights, counters and counts that a target handed back from presenting ``order``."""

@@ -10,12 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.analysis.activity import Activity
+from ssdp_hw.analysis.statistics import Interval
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import draw
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """How many of a group of samples the network got right, without a teacher, before they were taught.
+
+    Attributes:
+        epoch: since the counters were zero, from 0.
+        presented: samples asked in this run up to and with this group.
+        accuracy: share of the group that was right, with its 95 % Wilson interval.
+    """
+
+    epoch: int
+    presented: int
+    accuracy: Interval
 
 
 @renamed(commits="updates")
@@ -41,6 +58,8 @@ class LearnResult:
         before, after: spikes and synaptic operations of the network without a teacher, before and after
             learning, on the first samples (at most 256), counted on the fastest target; None without ``health``.
         target, seconds, notes, info: how it ran, for the report.
+        curve: accuracy while it learned, group by group of ``refresh`` samples; empty unless ``teach`` is ``errors`` or
+            ``delta``, which ask the network before they teach.
     """
 
     network: AnyNetwork
@@ -61,6 +80,23 @@ class LearnResult:
     seconds: float
     notes: Sequence[str] = ()
     info: Mapping[str, object] = field(default_factory=dict)
+    curve: tuple[CurvePoint, ...] = ()
+
+    def plot(self, *, projection: str | None = None, ax: Any = None) -> Any:
+        """Draw the curve, weights before and after, counters, and how many neurons fired in each window.
+
+        Args:
+            projection: the plastic one that is drawn; default the first.
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            ParameterError: that projection did not learn.
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("learned", self, projection=projection, ax=ax)
 
     @property
     def counters(self) -> Mapping[str, NDArray[Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.display import draw
 from ssdp_hw.microcode.learning_engine import TRACES, Arithmetic, Epoch, Product, Trace
 
 
@@ -83,6 +84,20 @@ class Microcode:
     def branches(self) -> dict[str, Branch]:
         """The three branches, by the neurons that fired."""
         return {"both fired": self.both, "one silent": self.one_silent, "none fired": self.none}
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the wanted and the obtained step of a weight, by the distance of the spikes.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("microcode", self, ax=ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -9,13 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import positive_or_none
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip, shipped_chip
+from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
@@ -26,6 +27,9 @@ from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activa
 from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.off_grid import floor_to_grid
 from ssdp_hw.network.quantization_report import QuantizationReport
+
+if TYPE_CHECKING:
+    from ssdp_hw.network.float_network import Network
 
 __all__ = ["FixedNetwork", "FixedPopulation", "FixedProjection", "design_rule_violations"]
 
@@ -119,6 +123,42 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         acting = {q.name: q.acting(p.registers[q.name], self.limits) for q in p.declared.parameters}
         ports = {port: np.zeros(p.size, np.int64) for port in p.declared.ports}
         return {**acting, **ports, BIAS: p.bias if bias is None else bias}
+
+    def plot_weights(
+        self, source: Network | None = None, *, projections: Sequence[str] | None = None, ax: Any = None
+    ) -> Any:
+        """Draw histograms of the stored integers, beside those of the float weights in the same unit.
+
+        Args:
+            source: the float network that was quantised.
+            projections: names of those that are drawn; default the largest five, of split ones the first part.
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            ParameterError: an unknown projection, or a source that this network was not quantised from.
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("weights", self, source, projections=projections, ax=ax)
+
+    def plot_ranges(self, result: Any, *, proof: Any = True, ax: Any = None) -> Any:
+        """Draw what a run put into each register against what the register holds, on a scale of bits.
+
+        Args:
+            result: a :class:`~ssdp_hw.running.result.RunResult` of this network that recorded u and v.
+            proof: what :func:`ssdp_hw.prove` found, whose bounds are drawn; True to prove it here, False for none.
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes.
+
+        Raises:
+            ParameterError: the run recorded no states, or is none of this network.
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("ranges", self, result, proof=proof, ax=ax)
 
     def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:
         """A copy with other stored weight integers for the named projections."""

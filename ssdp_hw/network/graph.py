@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_size, check_exact, check_name, int_vector
+from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.container import Container
 from ssdp_hw.files.record import Record
@@ -452,6 +453,20 @@ class Graph(Generic[P, J]):
             ParameterError, FileFormatError: see ``to_record``; or the file cannot be written.
         """
         NETWORK_FILE.write(path, self.to_record())
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the graph: inputs, populations and projections, those that lead back dashed.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("network", self, ax=ax)
 
     def summary(self) -> list[str]:
         """One line an input, population and projection, for people."""

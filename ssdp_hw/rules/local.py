@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_int, check_exact, real_vector
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.model import Declaration
@@ -178,6 +179,20 @@ class LocalRule(ABC):
     def declaration(self, steps: int) -> Declaration | None:
         """The rule written in the operations that every target knows, for windows of that many steps; None without."""
         return None
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the weight change of a pair by the distance of its spikes (of SADP: by the share that agrees).
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("rule", self, ax=ax)
 
     def check_window(self, steps: int) -> None:
         """Raise if the rule cannot learn from a window of that many steps.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.decoding import decode as decoded, required_record
 
@@ -126,6 +127,22 @@ class Recording:
 
 
 @dataclass(frozen=True, eq=False)
+class Levels:
+    """Voltages of a population that a picture or a reader needs beside a trace, in units of the state v.
+
+    Attributes:
+        threshold: the voltage above (or at) which a neuron fires, shape (n,); None for a readout, and for a declared
+            model, whose threshold may move.
+        rest: the voltage after a reset to zero spikes, shape (n,): NIR's ``v_reset``, in a fixed network 0.
+        scale: units of v in one volt above ``rest``, shape (n,); None where it is not known.
+    """
+
+    threshold: NDArray[np.float64] | None
+    rest: NDArray[np.float64]
+    scale: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, eq=False)
 class RunResult:
     """A run: its recordings and how it was made.
 
@@ -138,6 +155,7 @@ class RunResult:
         overflow: register overflows by population, or None where the target cannot see them.
         info: semantics, versions and options.
         states: recorded states of other names than v and u, by name and population.
+        levels: threshold, rest and scale of v, by population.
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
@@ -152,6 +170,7 @@ class RunResult:
     overflow: Mapping[str, OverflowCount] | None
     info: Mapping[str, Any]
     states: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    levels: Mapping[str, Levels] = field(default_factory=dict)
 
     def recorded(self, variable: str) -> Mapping[str, NDArray[Any]]:
         """What was recorded of ``spikes`` or of a state, by population; empty if nothing was."""
@@ -201,6 +220,38 @@ class RunResult:
         chosen = own if population is None else [self.spikes[population]]
         cells = sum(a.size for a in chosen)
         return sum(int(np.count_nonzero(a)) for a in chosen) / cells if cells else 0.0
+
+    def plot(
+        self,
+        *,
+        sample: int = 0,
+        label: int | None = None,
+        against: RunResult | None = None,
+        decode: str | None = None,
+        populations: Sequence[str] | None = None,
+        ax: Any = None,
+    ) -> Any:
+        """Draw one sample: rasters and, where the output's v was recorded, its voltages with their threshold.
+
+        Args:
+            sample: which one.
+            label: its class, if known.
+            against: another run of the same samples, such as that of the float network: spikes of one run alone are
+                marked, the first of them by a line, and its voltages are drawn over these.
+            decode: rule by which the class is taken; default ``spike_count``, of a readout ``max_membrane``.
+            populations: whose spikes are drawn; default the first three layers and the outputs.
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            ParameterError: no such sample or population, nothing was recorded, or a run of other samples.
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw(
+            "run", self, sample=sample, label=label, against=against, decode=decode, populations=populations, ax=ax
+        )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, make_drive
+from ssdp_hw.running.levels import levels_of
 from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target import choose_target
@@ -89,6 +90,7 @@ def run(
             **recording.info,
         },
         recording.states,
+        levels_of(network),
     )
     report_overflow(result.overflow, result.steps, result.batch, on_overflow)
     warn_if_silent(network, drive, recording, lambda some, kept: chosen.run(network, some, kept, resolved))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.analysis.statistics import Interval
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 
@@ -115,6 +117,20 @@ class LossLadder:
     def loss(self) -> float:
         """Accuracy of the float network minus that of the chip, in points of percent."""
         return 100 * (self.rung(Step.FLOAT).accuracy.value - self.rung(Step.OVERFLOW).accuracy.value)
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the accuracy of every rung, together and alone, and the spikes that each layer has as in float.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("ladder", self, ax=ax)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
