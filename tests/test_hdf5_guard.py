@@ -8,7 +8,7 @@ import pytest
 
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files import hdf5_guard
-from ssdp_hw.files.hdf5_guard import open_checked
+from ssdp_hw.files.hdf5_reading import read_values
 
 
 @pytest.fixture
@@ -17,10 +17,11 @@ def path(tmp_path):
 
 
 def refuses(path, words, **limits):
-    with pytest.raises(FileFormatError, match=words) as caught:
-        open_checked(path, **limits)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
+    for trusted in (False, True):  # the same look, in a process of its own and in this one
+        with pytest.raises(FileFormatError, match=words) as caught:
+            read_values(path, trusted=trusted, **limits)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
     os.rename(path, path.with_suffix(".moved"))  # nothing keeps the file open under its name
     os.rename(path.with_suffix(".moved"), path)
 
@@ -30,15 +31,16 @@ def test_plain_file_opens_and_reads(path):
         f.create_group("a/b")["x"] = np.arange(3)
         f["text"] = "word"
         f["empty"] = h5py.Empty("f8")
-    with open_checked(path) as f:
-        assert list(f["a/b/x"]) == [0, 1, 2]
+    tree = read_values(path).tree
+    assert list(tree["a"]["b"]["x"]) == [0, 1, 2]
+    assert (tree["text"], tree["empty"]) == (b"word", None)
 
 
 def test_missing_folder_and_foreign_files(path, tmp_path):
     with pytest.raises(FileFormatError, match="no such file"):
-        open_checked(tmp_path / "absent.nir")
+        read_values(tmp_path / "absent.nir")
     with pytest.raises(FileFormatError, match="not a regular file"):
-        open_checked(tmp_path)
+        read_values(tmp_path)
     for content in (b"", b"\x89HDF\r\n\x1a\n", b"not HDF5 at all" * 100):
         path.write_bytes(content)
         refuses(path, "cannot be opened as HDF5")
@@ -47,7 +49,7 @@ def test_missing_folder_and_foreign_files(path, tmp_path):
 def test_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileFormatError, match="not a regular file"):
-        open_checked(tmp_path / "pipe")
+        read_values(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("link", [h5py.SoftLink("/a"), h5py.SoftLink("/nowhere"), h5py.ExternalLink("o.h5", "/a")])
@@ -161,7 +163,7 @@ def test_filters_of_other_programs(path):
     with h5py.File(path, "w") as f:
         f.create_dataset("x", data=np.zeros(100), chunks=(10,), compression="gzip", shuffle=True, fletcher32=True)
         f.create_dataset("y", data=np.zeros(100), chunks=(10,), compression="lzf")
-    open_checked(path).close()
+    read_values(path)
     with h5py.File(path, "w") as f:  # optional, so that HDF5 writes it without the filter
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_chunk((10,))
@@ -178,7 +180,7 @@ def test_budget_counts_all_datasets_as_they_unfold(path):
     with h5py.File(path, "w") as f:
         for name in ("a", "b"):
             f.create_dataset(name, data=np.zeros(1000), compression="gzip")
-    open_checked(path, max_bytes=16_000).close()
+    read_values(path, max_bytes=16_000)
     refuses(path, "occupy more than 15999 bytes", max_bytes=15_999)
 
 
@@ -189,13 +191,35 @@ def test_size_that_turns_around_in_64_bits(path):
     refuses(path, "occupy more than")
 
 
+def test_chunks_that_unfold_to_more_than_the_dataset(path):
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=np.zeros((8, 1)), maxshape=(8, None), chunks=(8, 1 << 20), compression="gzip")
+    assert path.stat().st_size < 100_000
+    refuses(path, r"'/x' is stored in chunks \(8, 1048576\) of more than max_bytes, 1000000, each", max_bytes=1_000_000)
+
+
+def test_attributes_are_bounded(path):
+    with h5py.File(path, "w") as f:
+        f.attrs["text"], f.attrs["fixed"], f.attrs["number"] = "word", np.bytes_(b"x"), np.int16(3)
+        f.attrs["array"] = np.zeros(3)
+    found = read_values(path).attributes
+    assert found == read_values(path, trusted=True).attributes == {"text": "word", "fixed": "x", "number": 3}
+    with h5py.File(path, "w", libver="latest") as f:
+        f.attrs["text"] = "a" * (hdf5_guard.MAX_ATTRIBUTE_BYTES + 1)
+    refuses(path, "has an attribute of more than")
+    with h5py.File(path, "w", libver="latest") as f:
+        for index in range(hdf5_guard.MAX_ATTRIBUTES + 1):
+            f.attrs[str(index)] = 0
+    refuses(path, "has more than 1000 attributes")
+
+
 def test_depth_and_number_of_objects(path, monkeypatch):
     with h5py.File(path, "w") as f:
         f.create_group("/".join("a" * (hdf5_guard.MAX_DEPTH + 1)))
     refuses(path, "nested deeper")
     monkeypatch.setattr(hdf5_guard, "MAX_OBJECTS", 20)
     with pytest.raises(FileFormatError, match="more than 20 objects"):
-        hdf5_guard.open_looked_at(path)
+        read_values(path, trusted=True)
 
 
 def test_every_truncation_opens_or_is_refused(path):
@@ -205,8 +229,7 @@ def test_every_truncation_opens_or_is_refused(path):
     for length in range(0, len(content), 37):
         path.write_bytes(content[:length])
         try:
-            with open_checked(path) as f:
-                f["g/x"][()]
+            read_values(path)
         except FileFormatError:
             continue
         pytest.fail(f"a file cut to {length} of {len(content)} bytes was accepted")
@@ -225,4 +248,4 @@ def test_what_is_often_given_in_place_of_hdf5_is_named(tmp_path, content, said):
     path = tmp_path / "network.nir"
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match=said):
-        open_checked(path)
+        read_values(path)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ssdp_hw.errors import FileFormatError, SsdpHwError
 from ssdp_hw.files.atomic import write_atomically
-from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line, open_checked
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line
+from ssdp_hw.files.hdf5_reading import read_attributes, read_values
 from ssdp_hw.files.record import Record
 
 T = TypeVar("T")
@@ -73,46 +74,46 @@ class Container:
         write_atomically(path, write)
 
     def read(
-        self, path: str | os.PathLike[str], decode: Callable[[Record], T], max_bytes: int = DEFAULT_MAX_BYTES
+        self,
+        path: str | os.PathLike[str],
+        decode: Callable[[Record], T],
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        trusted: bool = False,
     ) -> T:
         """What ``decode`` makes of a file's record.
 
         Args:
             path: the file.
             decode: may raise whatever damaged values lead to.
-            max_bytes: limit of what the arrays may occupy in memory together.
+            max_bytes, trusted: see :func:`ssdp_hw.files.hdf5_reading.read_values`.
 
         Raises:
             FileFormatError: the file is missing, damaged, of another kind or of a newer version, or ``decode`` failed.
         """
-        with open_checked(path, max_bytes) as file:
-            self._check_version(file, path)
-            try:
-                arrays = _in_memory(file)
-                header = json.loads(arrays.pop("header").tobytes())
-                return decode(Record(header, arrays))
-            except SsdpHwError as error:
-                raise FileFormatError(f"{path}: {error}") from None
-            except Exception as error:  # whatever a damaged file leads to
-                raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
+        values = read_values(path, max_bytes, trusted)
+        self._check_version(values.attributes, path)
+        try:
+            arrays = values.tree
+            header = json.loads(arrays.pop("header").tobytes())
+            return decode(Record(header, arrays))
+        except SsdpHwError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+        except Exception as error:  # whatever a damaged file leads to
+            raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
 
     def wrote(self, path: str | os.PathLike[str]) -> bool:
-        """Whether a file says that it is of this kind.
+        """Whether a file says that it is of this kind; only what it says of itself is read.
 
         Raises:
             FileFormatError: the file is missing, no HDF5, or damaged.
         """
-        with open_checked(path) as file:
-            return str(file.attrs.get("format", "")) == self.format
+        return read_attributes(path).get("format") == self.format
 
-    def _check_version(self, file: h5py.File, path: str | os.PathLike[str]) -> None:
-        try:
-            found, version = file.attrs.get("format"), file.attrs.get("version")
-        except (OSError, RuntimeError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
-        if not isinstance(found, str) or found != self.format:
+    def _check_version(self, attributes: Mapping[str, str | int | float], path: str | os.PathLike[str]) -> None:
+        version = attributes.get("version")
+        if attributes.get("format") != self.format:
             raise FileFormatError(f"{path}: is HDF5, but not {self.content}")
-        if not isinstance(version, int | np.integer) or not 1 <= version <= self.version:
+        if not isinstance(version, int) or not 1 <= version <= self.version:
             raise FileFormatError(
                 f"{path}: has version {version!r} of the format; this ssdp-hw reads up to {self.version}: upgrade it"
             )
@@ -124,7 +125,3 @@ def _by_path(arrays: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
             yield from _by_path(value, f"{above}{name}/")
         else:
             yield f"{above}{name}", value
-
-
-def _in_memory(group: h5py.Group) -> dict[str, Any]:
-    return {name: _in_memory(item) if isinstance(item, h5py.Group) else item[()] for name, item in group.items()}

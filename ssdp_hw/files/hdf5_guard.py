@@ -19,7 +19,6 @@ import h5py
 import numpy as np
 
 from ssdp_hw.errors import FileFormatError
-from ssdp_hw.files.probe import check_by_reading
 
 # What the datasets of a file may occupy in memory together, in bytes.
 DEFAULT_MAX_BYTES = 1 << 30
@@ -28,6 +27,8 @@ MAX_DEPTH = 64
 # Texts in all datasets together, and their bytes.
 MAX_TEXTS = 1 << 20
 MAX_TEXT_BYTES = 1 << 24
+# Attributes of the file itself, and the bytes of each.
+MAX_ATTRIBUTES, MAX_ATTRIBUTE_BYTES = 1000, 1 << 16
 
 # A collection of texts ("global heap") begins with this, then 3 reserved bytes and its size (HDF5 file
 # format, section III.E); each object in it has 16 bytes of header.
@@ -39,38 +40,34 @@ _POINTER = 16  # bytes that point at a text: length (4), address of its collecti
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
 
 
-def open_checked(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> h5py.File:
-    """Open an HDF5 file for reading once a process of its own has read it whole; a context manager.
-
-    A damaged file can crash the HDF5 library, or keep it busy for ever: there, and not in this process.
-
-    Args:
-        path: the file.
-        max_bytes: limit of what all its datasets together occupy in memory, uncompressed.
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Raise for what is no file.
 
     Raises:
-        FileFormatError: see :func:`open_looked_at`; or reading the file crashed that process, or did not end.
+        FileFormatError: nothing is there, or a folder, a pipe or the like.
     """
-    if Path(path).is_file():
-        check_by_reading(os.fspath(path), max_bytes)
-    return open_looked_at(path, max_bytes)
+    try:
+        if Path(path).is_file():
+            return
+        there = Path(path).exists()
+    except (OSError, ValueError) as error:  # a name that is too long, or has a null byte
+        raise FileFormatError(f"{str(path)!r}: cannot be opened ({first_line(error)})") from None
+    raise FileFormatError(f"{path}: is not a regular file" if there else f"{path}: no such file")
 
 
-def open_looked_at(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> h5py.File:
+def open_looked_at(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES, objects: bool = True) -> h5py.File:
     """Open an HDF5 file for reading once it has been looked at; a context manager.
 
     Args:
         path: the file.
         max_bytes: limit of what all its datasets together occupy in memory, uncompressed.
+        objects: whether to look at every object of it; without, only at what its own attributes need.
 
     Raises:
         FileFormatError: the file is missing, is no regular file or not HDF5, is damaged, points
             outside itself or into a circle, or exceeds a limit.
     """
-    if not Path(path).exists():
-        raise FileFormatError(f"{path}: no such file")
-    if not Path(path).is_file():
-        raise FileFormatError(f"{path}: is not a regular file")
+    check_regular(path)
     try:
         file = h5py.File(path, "r")
     except (OSError, RuntimeError, ValueError) as error:
@@ -78,7 +75,8 @@ def open_looked_at(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BY
         raise FileFormatError(f"{path}: {said}") from None
     try:
         _check_heaps(file, str(path))
-        _check_objects(file, str(path), max_bytes)
+        if objects:
+            _check_objects(file, str(path), max_bytes)
     except FileFormatError:
         file.close()
         raise
@@ -86,6 +84,31 @@ def open_looked_at(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BY
         file.close()
         raise FileFormatError(f"{path}: the HDF5 file is damaged ({first_line(error)})") from None
     return file
+
+
+def file_attributes(file: h5py.File, path: str | os.PathLike[str]) -> dict[str, str | int | float]:
+    """The attributes of the file itself that are one text or one number, those of other kinds being left out unread.
+
+    Raises:
+        FileFormatError: they are damaged, too many, or too large.
+    """
+    try:
+        if len(file.attrs) > MAX_ATTRIBUTES:
+            raise FileFormatError(f"{path}: has more than {MAX_ATTRIBUTES} attributes")
+        found = {}
+        for name in file.attrs:
+            stored = h5py.h5a.open(file.id, name.encode())
+            if stored.shape != () or stored.dtype.itemsize > MAX_ATTRIBUTE_BYTES:
+                continue
+            if stored.dtype.kind in "biuf" or h5py.check_string_dtype(stored.dtype) is not None:
+                value = file.attrs[name]
+                value = value.decode() if isinstance(value, bytes) else value
+                found[name] = value.item() if isinstance(value, np.generic) else value
+        if any(isinstance(value, str) and len(value) > MAX_ATTRIBUTE_BYTES for value in found.values()):
+            raise FileFormatError(f"{path}: has an attribute of more than {MAX_ATTRIBUTE_BYTES} bytes")
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
+    return found
 
 
 # First bytes of files that are often given in place of HDF5, and what to say of them.
@@ -169,7 +192,7 @@ def _check_objects(file: Any, path: str, max_bytes: int) -> None:
                     raise FileFormatError(f"{where} is nested deeper than {MAX_DEPTH} groups")
                 pending.append((item, depth + 1))
             elif isinstance(item, h5py.Dataset):
-                _check_storage(item, where)
+                _check_storage(item, where, max_bytes)
                 total += _bytes(item)
                 if total > max_bytes:
                     raise FileFormatError(
@@ -182,10 +205,13 @@ def _check_objects(file: Any, path: str, max_bytes: int) -> None:
                 raise FileFormatError(f"{where} is neither a group nor a dataset")
 
 
-def _check_storage(dataset: Any, where: str) -> None:
-    """Refuse what lies outside the file, and types other than numbers and text."""
+def _check_storage(dataset: Any, where: str, max_bytes: int) -> None:
+    """Refuse what lies outside the file, types other than numbers and text, and pieces that unfold to too much."""
     if dataset.external or dataset.is_virtual:
         raise FileFormatError(f"{where} is stored in other files; copy its data into this one")
+    # HDF5 unfolds a chunk as a whole, however little of it the dataset covers.
+    if dataset.chunks is not None and math.prod(dataset.chunks) * int(dataset.dtype.itemsize) > max_bytes:
+        raise FileFormatError(f"{where} is stored in chunks {dataset.chunks} of more than max_bytes, {max_bytes}, each")
     stored = dataset.id.get_create_plist()
     for index in range(stored.get_nfilters()):
         number = stored.get_filter(index)[0]

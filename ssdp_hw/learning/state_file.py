@@ -42,14 +42,17 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
 
 
 def load_learning(
-    path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES
+    path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES, *, trusted: bool = False
 ) -> tuple[Network | FixedNetwork, LearningState]:
     """Read what :func:`save_learning` wrote, for :func:`ssdp_hw.learn` to go on from.
+
+    Args:
+        path, max_bytes, trusted: as for :func:`ssdp_hw.load`.
 
     Raises:
         FileFormatError: see :func:`ssdp_hw.load`; or the file holds a network alone.
     """
-    return NETWORK_FILE.read(path, _network_and_state, max_bytes)
+    return NETWORK_FILE.read(path, _network_and_state, max_bytes, trusted)
 
 
 def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, LearningState]:

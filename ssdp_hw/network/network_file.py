@@ -28,17 +28,20 @@ def save(network: Network | FixedNetwork, path: str | os.PathLike[str]) -> None:
     NETWORK_FILE.write(path, record_of(network))
 
 
-def load(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES) -> Network | FixedNetwork:
+def load(
+    path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES, *, trusted: bool = False
+) -> Network | FixedNetwork:
     """Read a network that :func:`save` wrote.
 
     Args:
         path: the file.
         max_bytes: limit of what its arrays may occupy in memory together.
+        trusted: whether to read the file in this process, which a damaged file can crash, not in one of its own.
 
     Raises:
         FileFormatError: the file is missing, damaged, of another kind or of a newer version.
     """
-    return NETWORK_FILE.read(path, network_from, max_bytes)
+    return NETWORK_FILE.read(path, network_from, max_bytes, trusted)
 
 
 def is_saved_network(path: str | os.PathLike[str]) -> bool:

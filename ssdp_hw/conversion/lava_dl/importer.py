@@ -56,6 +56,7 @@ def from_lava_dl(
     input_shape: Sequence[int] | None = None,
     threshold: Mapping[str, int | None] | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    trusted: bool = False,
 ) -> FixedNetwork:
     """Read a lava-dl ``.net`` file (HDF5): input, dense, recurrent, conv, pool, flatten and average layers.
 
@@ -70,17 +71,18 @@ def from_lava_dl(
         input_shape: shape of the input, channels first, for a file that begins with a convolution or a pooling.
         threshold: by population a threshold mantissa in place of the file's; None for a readout without spikes.
         max_bytes: limit of what its datasets may occupy in memory together.
+        trusted: whether to read the file in this process, which a damaged file can crash, not in one of its own.
 
     Raises:
         FileFormatError: the file is missing, damaged or no such network; see
-            :func:`ssdp_hw.files.hdf5_guard.open_checked`.
+            :func:`ssdp_hw.files.hdf5_reading.read_values`.
         UnsupportedError: layers, neurons or fields of other kinds, named.
         ParameterError, ShapeError: a value that no register holds, or sizes that do not fit.
     """
     chain = _Chain(thresholds=dict(threshold or {}))
     if input_shape is not None:
         chain.begin(tuple(as_size(k, "input_shape") for k in input_shape))
-    for index, layer in enumerate(read_layers(path, max_bytes)):
+    for index, layer in enumerate(read_layers(path, max_bytes, trusted)):
         try:
             chain.add(f"layer{index}", layer)
         except SsdpHwError as error:

@@ -7,13 +7,12 @@ import os
 from copy import copy
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import check_name
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
-from ssdp_hw.files.hdf5_guard import first_line, open_checked
+from ssdp_hw.files.hdf5_reading import read_values
 
 Int = NDArray[np.int64]
 
@@ -170,30 +169,23 @@ class Layer(Fields):
         return found
 
 
-def read_layers(path: str | os.PathLike[str], max_bytes: int) -> list[Layer]:
+def read_layers(path: str | os.PathLike[str], max_bytes: int, trusted: bool = False) -> list[Layer]:
     """The layers of a file, in order.
 
     Raises:
-        FileFormatError: no readable ``.net`` file; see :func:`ssdp_hw.files.hdf5_guard.open_checked`.
+        FileFormatError: no readable ``.net`` file; see :func:`ssdp_hw.files.hdf5_reading.read_values`.
         UnsupportedError: a layer of another type, or fields that this does not know.
     """
-    with open_checked(path, max_bytes) as file:
-        try:
-            layers = file["layer"]
-            count = len(layers)
-            if not isinstance(layers, h5py.Group) or not 0 < count <= MAX_LAYERS:
-                raise FileFormatError(f"{path}: its layers are no group of 1 to {MAX_LAYERS}")
-            values = [_plain(layers[str(index)]) for index in range(count)]
-        except FileFormatError:
-            raise
-        except Exception as error:  # whatever a damaged file leads to
-            raise FileFormatError(f"{path}: is HDF5 but no lava-dl network ({first_line(error)})") from None
-    return [Layer(fields, f"{path}: layer {index}") for index, fields in enumerate(values)]
-
-
-def _plain(group: Any) -> dict[str, Any]:
-    """A group and the groups in it as dicts of arrays; their depth is bounded by the guard."""
-    return {key: _plain(item) if isinstance(item, h5py.Group) else item[()] for key, item in group.items()}
+    content = read_values(path, max_bytes, trusted).tree
+    layers = content.get("layer")
+    if not isinstance(layers, dict):
+        raise FileFormatError(f"{path}: is HDF5 but no lava-dl network: it has no group 'layer'")
+    if not 0 < len(layers) <= MAX_LAYERS:
+        raise FileFormatError(f"{path}: its layers are no group of 1 to {MAX_LAYERS}")
+    missing = [index for index in range(len(layers)) if not isinstance(layers.get(str(index)), dict)]
+    if missing:
+        raise FileFormatError(f"{path}: is HDF5 but no lava-dl network: it has no group 'layer/{missing[0]}'")
+    return [Layer(layers[str(index)], f"{path}: layer {index}") for index in range(len(layers))]
 
 
 def _refuse_unknown(fields: Fields, known: set[str]) -> None:

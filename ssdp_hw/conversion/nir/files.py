@@ -8,30 +8,30 @@ from typing import Any
 
 import nir
 import numpy as np
-from nir.serialization import hdf2dict
 
 from ssdp_hw.checks import check_name
 from ssdp_hw.conversion.nir.nodes import CONVOLUTIONS, SUPPORTED, elementwise_parameters
 from ssdp_hw.errors import FileFormatError, SsdpHwError, UnsupportedError
-from ssdp_hw.files.hdf5_guard import first_line, open_checked
+from ssdp_hw.files.hdf5_guard import first_line
+from ssdp_hw.files.hdf5_reading import read_values
 
 # In the metadata of a node that was read: names of its parameters that had one value for all neurons.
 SCALARS = "ssdp_hw_scalars"
 
 
-def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
+def read_graph(path: str | os.PathLike[str], max_bytes: int, trusted: bool = False) -> nir.NIRGraph:
     """Read a NIR file whose nodes are all supported.
 
     Raises:
-        FileFormatError: no readable NIR file; see :func:`ssdp_hw.files.hdf5_guard.open_checked`.
+        FileFormatError: no readable NIR file; see :func:`ssdp_hw.files.hdf5_reading.read_values`.
         UnsupportedError: nodes that :func:`ssdp_hw.from_nir` cannot express, all of them listed.
     """
-    with open_checked(path, max_bytes) as file:
-        try:
-            values = hdf2dict(file["node"])
-            types = {name: _type(node) for name, node in _nodes(values)}
-        except Exception as error:  # any type: a damaged file can lead to any error
-            raise FileFormatError(f"{path}: is HDF5 but no NIR graph ({first_line(error)})") from None
+    content = read_values(path, max_bytes, trusted).tree
+    try:
+        values = _with_texts(content["node"])
+        types = {name: _type(node) for name, node in _nodes(values)}
+    except Exception as error:  # any type: a damaged file can lead to any error
+        raise FileFormatError(f"{path}: is HDF5 but no NIR graph ({first_line(error)})") from None
     refuse_unsupported(types, f"{path}: ")
     try:
         graph = _graph(values)
@@ -42,6 +42,14 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int) -> nir.NIRGraph:
     if not isinstance(graph, nir.NIRGraph):
         raise FileFormatError(f"{path}: holds a single {type(graph).__name__}, not a graph")
     return graph
+
+
+def _with_texts(group: dict[str, Any]) -> dict[str, Any]:
+    """A group with texts where NIR's own reader has them: single ones, not those of arrays."""
+    return {
+        name: _with_texts(item) if isinstance(item, dict) else item.decode() if isinstance(item, bytes) else item
+        for name, item in group.items()
+    }
 
 
 def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:

@@ -82,6 +82,7 @@ def from_nir(
     timing: Timing | str | None = ...,
     max_synapses: int = ...,
     max_bytes: int = ...,
+    trusted: bool = ...,
 ) -> Network: ...
 @overload
 def from_nir(
@@ -97,6 +98,7 @@ def from_nir(
     timing: Timing | str | None = ...,
     max_synapses: int = ...,
     max_bytes: int = ...,
+    trusted: bool = ...,
 ) -> AnyNetwork: ...
 def from_nir(
     source: _Source,
@@ -111,6 +113,7 @@ def from_nir(
     timing: Timing | str | None = None,
     max_synapses: int = DEFAULT_MAX_SYNAPSES,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    trusted: bool = False,
 ) -> AnyNetwork:
     """Read a NIR file or graph as a network.
 
@@ -141,6 +144,7 @@ def from_nir(
             ``same_step`` or ``layer_steps``; see :mod:`ssdp_hw.conversion.alignment`.
         max_synapses: limit of what unrolling and multiplying makes of the graph.
         max_bytes: limit of what the datasets of a file may occupy in memory together.
+        trusted: whether to read the file in this process, which a damaged file can crash, not in one of its own.
 
     Raises:
         FileFormatError: the file is missing, damaged, no NIR, or points outside itself.
@@ -176,29 +180,31 @@ def from_nir(
         as_int(max_synapses, "max_synapses"),
         frozenset(name for name, value in stated.items() if value is not None),
     )
-    return _read(source, max_bytes, lambda graph: _lower(graph, choices))
+    return _read(source, max_bytes, trusted, lambda graph: _lower(graph, choices))
 
 
-def rule_from_nir(source: _Source, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Rule | dict[str, Rule] | None:
+def rule_from_nir(
+    source: _Source, *, max_bytes: int = DEFAULT_MAX_BYTES, trusted: bool = False
+) -> Rule | dict[str, Rule] | None:
     """The learning rule, or rules by projection, that :func:`ssdp_hw.to_nir` was given; None if it was given none.
 
     Args:
-        source, max_bytes: as for :func:`from_nir`.
+        source, max_bytes, trusted: as for :func:`from_nir`.
 
     Raises:
         FileFormatError, UnsupportedError: see :func:`from_nir`.
         ParameterError: a rule that is damaged or out of range.
     """
-    return _read(source, max_bytes, lambda graph: rule_from_metadata(graph.metadata))
+    return _read(source, max_bytes, trusted, lambda graph: rule_from_metadata(graph.metadata))
 
 
-def _read(source: _Source, max_bytes: int, use: Callable[[nir.NIRGraph], _C]) -> _C:
+def _read(source: _Source, max_bytes: int, trusted: bool, use: Callable[[nir.NIRGraph], _C]) -> _C:
     """Apply ``use`` to a graph or to the graph of a file; errors about a file begin with its path."""
     if isinstance(source, nir.NIRGraph):
         return use(source)
     if not isinstance(source, str | os.PathLike):
         raise ParameterError(f"a path or a nir.NIRGraph is needed, not {type(source).__name__}")
-    graph = read_graph(source, max_bytes)
+    graph = read_graph(source, max_bytes, trusted)
     try:
         return use(graph)
     except SsdpHwError as error:

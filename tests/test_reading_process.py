@@ -1,0 +1,201 @@
+"""A process of its own reads HDF5 files: what ends or stops it is one clear error, and the next file is read."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from example_counts import examples
+from hypothesis import given, strategies as st
+from hypothesis.extra import numpy as arrays
+
+import ssdp_hw as sh
+from ssdp_hw.datasets import DIGITS_MODEL
+from ssdp_hw.errors import FileFormatError
+from ssdp_hw.files import reading_process
+from ssdp_hw.files.hdf5_reading import read_values
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "file.h5"
+    with h5py.File(path, "w") as f:
+        f["x"] = np.arange(3)
+    return path
+
+
+def process():
+    return reading_process._reader._process._popen
+
+
+def tree_of(path, **options):
+    return read_values(path, **options).tree
+
+
+_NUMBERS = arrays.arrays(
+    st.sampled_from(["?", "i1", "<i8", ">u4", "<f2", ">f8", "<c16", "S3"]), arrays.array_shapes(min_dims=0, min_side=0)
+)
+_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), _NUMBERS | _TEXT | st.lists(_TEXT, min_size=1, max_size=3)))
+@examples(200, default=30)
+def test_the_process_hands_over_what_h5py_reads(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("values") / "file.h5"
+    with h5py.File(path, "w") as f:
+        for name, value in content.items():
+            kind = None if isinstance(value, np.ndarray) else h5py.string_dtype()
+            f.create_dataset(f"group/{name}/value", data=value, dtype=kind)
+    found, trusted = tree_of(path), tree_of(path, trusted=True)
+    with h5py.File(path) as f:
+        for name in content:
+            read = f[f"group/{name}/value"][()]
+            for tree in (found, trusted):
+                value = tree["group"][name]["value"]
+                assert type(value) is type(read)
+                np.testing.assert_array_equal(value, read, strict=True)
+                assert not isinstance(value, np.ndarray) or value.flags.writeable
+
+
+def test_this_process_opens_no_untrusted_file(tmp_path, monkeypatch):
+    net = sh.quantize(sh.from_nir(DIGITS_MODEL, dt=1e-3))
+    sh.save(net, tmp_path / "net.h5")
+
+    def opened(*_, **__):
+        raise AssertionError("HDF5 in this process")
+
+    monkeypatch.setattr(h5py, "File", opened)
+    loaded = sh.load(tmp_path / "net.h5")
+    for projection in net.projections:
+        np.testing.assert_array_equal(loaded.projection(projection.name).weight, projection.weight)
+    sh.from_nir(DIGITS_MODEL, dt=1e-3)
+    for read in (lambda: sh.load(tmp_path / "net.h5", trusted=True), lambda: sh.from_nir(DIGITS_MODEL, trusted=True)):
+        with pytest.raises(AssertionError, match="HDF5 in this process"):
+            read()
+
+
+def test_one_process_reads_file_after_file(path):
+    tree_of(path)
+    first = process().pid
+    with pytest.raises(FileFormatError, match="occupy more"):
+        tree_of(path, max_bytes=1)
+    tree_of(path)
+    assert process().pid == first
+
+
+def test_a_process_that_a_file_ends_is_named_and_started_anew(path, monkeypatch):
+    with monkeypatch.context() as patched:
+        reading_process._reader.end()
+        patched.setattr(reading_process, "_COMMAND", (sys.executable, "-c", "input(); print('not JSON')"))
+        with pytest.raises(FileFormatError, match="crashed on it") as caught:
+            tree_of(path)
+        assert str(path) in str(caught.value)
+    assert list(tree_of(path)["x"]) == [0, 1, 2]
+    process().kill()
+    process().wait()
+    assert list(tree_of(path)["x"]) == [0, 1, 2]
+
+
+def test_a_crash_that_an_earlier_file_may_have_prepared_is_not_laid_to_this_one(path):
+    tree_of(path)
+    stopped = process()
+    stopped.send_signal(signal.SIGSTOP)
+    threading.Timer(0.2, stopped.kill).start()
+    assert list(tree_of(path)["x"]) == [0, 1, 2]
+    assert process() is not stopped
+
+
+def test_a_file_that_takes_for_ever_is_named(path, monkeypatch):
+    tree_of(path)
+    process().send_signal(signal.SIGSTOP)
+    with monkeypatch.context() as patched:
+        patched.setattr(reading_process, "TIME_LIMIT", 0.1)
+        with pytest.raises(FileFormatError, match=r"reading it had not ended after 0\.1 s"):
+            tree_of(path)
+    assert list(tree_of(path)["x"]) == [0, 1, 2]
+
+
+def test_ctrl_c_in_the_middle_leaves_no_half_answer(path, monkeypatch):
+    tree_of(path)
+    process().send_signal(signal.SIGSTOP)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tree_of(path)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert list(tree_of(path)["x"]) == [0, 1, 2]
+
+
+def test_max_bytes_bounds_what_the_process_takes(path):
+    """96 bytes of data whose compressed chunk unfolds to 256 MiB."""
+    with h5py.File(path, "w") as f:
+        data = f.create_dataset("x", shape=(12,), dtype="f8", chunks=(12,), compression="gzip")
+        folded = zlib.compressobj(1)
+        data.id.write_direct_chunk(
+            (0,), b"".join([folded.compress(bytes(1 << 24)) for _ in range(16)]) + folded.flush()
+        )
+    for _ in range(2):
+        with pytest.raises(FileFormatError, match="more memory to read than max_bytes, 1000000, allows") as caught:
+            tree_of(path, max_bytes=1_000_000)
+        assert str(path) in str(caught.value)
+
+
+_SCRIPT = """
+import os, sys, threading
+from ssdp_hw.files.hdf5_reading import read_values
+paths = sys.argv[1:]
+def read(turn, out):
+    for k in range(12):
+        which = (turn + k) % len(paths)
+        out.append(int(read_values(paths[which]).tree["x"][0]) == which)
+read(0, first := [])
+print("once", all(first))
+child = os.fork()
+here = []
+threads = [threading.Thread(target=read, args=(k, here)) for k in range(4)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+if child == 0:
+    os._exit(0 if len(here) == 48 and all(here) else 3)
+print(len(here), all(here), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_threads_forked_processes_and_scripts_without_a_main_guard(tmp_path):
+    paths = [tmp_path / f"{value}.h5" for value in range(3)]
+    for value, path in enumerate(paths):
+        with h5py.File(path, "w") as f:
+            f["x"] = np.full(100_000, value)
+    (tmp_path / "json.py").write_text("raise SystemExit('a module of the user in place of one of Python')")
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT)
+    command = [sys.executable, "-P", "-W", "error", script, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert (done.stdout.split("\n"), done.stderr) == (["once True", "48 True 0", ""], "")
+
+
+def test_the_process_ends_with_the_one_who_asks(path):
+    code = (
+        "import os, sys; from ssdp_hw.files import hdf5_reading, reading_process as r;"
+        "hdf5_reading.read_values(sys.argv[1]);"
+        "print(r._reader._process._popen.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=120)
+    pid = int(done.stdout)
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        with open(f"/proc/{pid}/stat") as file:
+            if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                return
+        threading.Event().wait(0.05)
+    pytest.fail("the reading process outlived its parent")
