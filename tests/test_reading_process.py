@@ -199,3 +199,51 @@ def test_the_process_ends_with_the_one_who_asks(path):
                 return
         threading.Event().wait(0.05)
     pytest.fail("the reading process outlived its parent")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small network in a file."""
+    path = tmp_path_factory.mktemp("probe") / "network.ssdp"
+    population = sh.FixedPopulation(name="p", size=3, vth=5)
+    projection = sh.FixedProjection(pre="in", post="p", weight=np.full((3, 2), 8))
+    sh.FixedNetwork([sh.Input("in", 2)], [population], [projection], ["p"], notes=["a note"]).save(path)
+    return path
+
+
+def was_read(path):
+    """Whether a file was read; False if it was refused, with its name."""
+    try:
+        sh.load(path)
+    except FileFormatError as refused:
+        if str(path) not in str(refused):
+            raise
+        return False
+    return True
+
+
+@examples(2000, default=60)
+@given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
+def test_a_damaged_file_is_read_or_refused(saved, tmp_path_factory, changes):
+    content = bytearray(saved.read_bytes())
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.ssdp"
+    path.write_bytes(content)
+    assert was_read(path) in (True, False)  # and this process is still there
+
+
+def test_a_pointer_of_an_attribute_that_leads_nowhere_is_refused(saved, tmp_path):
+    """The text of an attribute lies in a collection; HDF5 follows its address without looking."""
+    content = saved.read_bytes()
+    heap = content.find(b"GCOL\x01")
+    address = heap.to_bytes(8, "little")
+    refused = 0
+    place = content.find(address)
+    while place >= 0:
+        path = tmp_path / "pointer.ssdp"
+        for other in (2**63, heap + 8, 2**40):
+            path.write_bytes(content[:place] + other.to_bytes(8, "little") + content[place + 8 :])
+            refused += not was_read(path)
+        place = content.find(address, place + 1)
+    assert refused
