@@ -80,6 +80,7 @@ from ssdp_hw.rules import (
     FixedSTDP as FixedSTDP,
     FloatDeclaredRule as FloatDeclaredRule,
     Gate as Gate,
+    Rule as Rule,
     RuleKind as RuleKind,
     RuleModel as RuleModel,
     RuleParameter as RuleParameter,

@@ -5,6 +5,7 @@ from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, rule
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
+from ssdp_hw.rules.formula import Rule
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
@@ -32,6 +33,7 @@ __all__ = [
     "LearningWindow",
     "LocalRule",
     "Pairing",
+    "Rule",
     "RuleKind",
     "RuleModel",
     "RuleParameter",

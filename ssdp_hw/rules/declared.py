@@ -134,6 +134,8 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
         _check_names(model, self.values, [float_name(q) for q in model.parameters if q.kind in GIVEN])
         _check_names(model, self.registers, [q.name for q in model.parameters if q.kind not in GIVEN])
         object.__setattr__(self, "model", model)
+        registers = {q.name: _register(model, q, self.registers) for q in model.parameters if q.name in self.registers}
+        object.__setattr__(self, "registers", MappingProxyType(registers))
         found = {float_name(q): _real(model, q, self.values) for q in model.parameters if q.kind in GIVEN}
         object.__setattr__(self, "values", MappingProxyType(found))
         acting = {q.name: _acting(q, found) for q in model.parameters}
