@@ -193,7 +193,7 @@ def test_oja_finds_the_first_principal_component_in_float():
 
 def test_oja_finds_the_first_principal_component_in_integers():
     shift = 16  # an LSB has 2**16 counter units
-    unit = ETA * 2.0 ** (shift + 20) / 64**2
+    unit = ETA * 2.0 ** (shift + 18) / 64**2
     rule = sh.FixedDeclaredRule(
         model="Oja",
         parameters={
@@ -202,7 +202,7 @@ def test_oja_finds_the_first_principal_component_in_integers():
             "decay_x": 0,
             "decay_y": 0,
             "unit": 64,
-            "dw_shift": 20,
+            "dw_shift": 18,
         },
         lsb_shift=shift,
         counter_bits=32,
