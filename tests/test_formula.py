@@ -13,9 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.local import RandomKey
+from ssdp_hw.rules.models.oja import Oja
 from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 
 TRACES = ("x1", "x2", "y1", "y2", "y3")
@@ -195,7 +197,7 @@ def test_oja_finds_the_first_principal_component_in_integers():
     shift = 16  # an LSB has 2**16 counter units
     unit = ETA * 2.0 ** (shift + 18) / 64**2
     rule = sh.FixedDeclaredRule(
-        model="Oja",
+        model=Oja(Rounding.NEAREST),
         parameters={
             "grow": round(unit * LSB),
             "forget": round(unit),

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Rounding, Value
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 
+@dataclass(frozen=True, repr=False)
 class Oja(RuleModel):
     """``dw = eta y (x - y w)`` at the end of a window, with traces x and y of the spikes of both neurons.
 
     Where y is proportional to ``sum w x``, the weights of a neuron find the first principal component of x, with a norm
     of 1 in the unit in which ``y = w x``. In integers w is the stored weight in LSB.
+
+    Attributes:
+        rounding: how decayed traces are rounded.
     """
+
+    rounding: Rounding = Rounding.STOCHASTIC
 
     name = "Oja"
     pre = (RuleVariable("x", 12),)
@@ -34,12 +41,12 @@ class Oja(RuleModel):
     def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
         """The trace of the source."""
         raised = op.select(n.spike, op.minimum(n.x + p.unit, p.top), n.x)
-        return {"x": faded(op, raised, p.decay_x, "stochastic")}
+        return {"x": faded(op, raised, p.decay_x, self.rounding)}
 
     def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
         """The trace of the target."""
         raised = op.select(n.spike, op.minimum(n.y + p.unit, p.top), n.y)
-        return {"y": faded(op, raised, p.decay_y, "stochastic")}
+        return {"y": faded(op, raised, p.decay_y, self.rounding)}
 
     def window_end(self, op: Operations, at: Any, p: Any) -> Value:
         """Growth by both traces, and forgetting by the square of the target's."""
