@@ -1,0 +1,88 @@
+"""The code of docs/rules.md runs, and its own rule works as another package's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ssdp_hw as sh
+from ssdp_hw.rules import registry
+from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
+
+PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
+FIRST, OWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+(ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_table_lists_every_rule():
+    section = PAGE[PAGE.index("## A class") : PAGE.index("A rule of your own")]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == sorted(registry.KNOWN_RULES.shipped)
+
+
+def test_the_first_code_learns(capsys):
+    exec(compile(FIRST, "docs/rules.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert float(re.search(r"'in->out': ([\d.]+)", printed).group(1)) > 0.2
+    assert "'impulse_x1': 31" in printed
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The page's rule as another package on the path."""
+    (tmp_path / "my_rules.py").write_text(OWN, encoding="utf-8")
+    info = tmp_path / "my_rules-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-rules\nVersion: 1.0\n", encoding="utf-8")
+    group, entry = re.fullmatch(r'\[project\.entry-points\."([\w.]+)"\]\n(.*)\n', ENTRY_POINT).groups()
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.KNOWN_RULES.__dict__.pop("entry_points", None)
+    monkeypatch.setattr(registry.KNOWN_RULES, "registered", {})
+    yield "Coincidence"
+    registry.KNOWN_RULES.__dict__.pop("entry_points", None)
+
+
+def by_hand(pre, post, gain, loss, reach):
+    """The page's sentence in plain Python: the float weight change of one window, shape (post, pre)."""
+    total = np.zeros((post.shape[1], pre.shape[1]))
+    for t, j in zip(*np.nonzero(post), strict=True):
+        for i in range(pre.shape[1]):
+            earlier = np.flatnonzero(pre[:t, i])
+            total[j, i] += gain if earlier.size and t - 1 - earlier[-1] < reach else -loss
+    return total
+
+
+def network(rng):
+    weight = 2 * rng.integers(20, 60, (4, 12))
+    return sh.FixedNetwork(
+        [sh.Input("in", 12)],
+        [sh.FixedPopulation(name="out", size=4, du=2000, dv=300, vth=120)],
+        [sh.FixedProjection(pre="in", post="out", weight=weight, scale=100.0)],
+        ["out"],
+    )
+
+
+def test_a_rule_of_another_package(installed):
+    """By its name: in real numbers by its sentence, in integers on targets, and back from a file."""
+    rng = np.random.default_rng(3)
+    spikes = rng.random((30, 6, 12)) < 0.15
+    rule = sh.rule(installed, a_plus=0.02, a_minus=0.004)
+    again = rule_from_dict(rule_to_dict(rule))
+    fixed = network(rng)
+    shown = sh.run(fixed, spikes, "spec", steps=30).spikes["out"]
+    rows, cols = fixed.projections[0].synapse_indices
+    observed = rule.observe(spikes, shown)
+    for sample in range(6):
+        found = again.step(observed, sample, rows, cols).reshape(4, 12)
+        np.testing.assert_allclose(found, by_hand(spikes[:, sample], shown[:, sample], 0.02, 0.004, 5), atol=1e-12)
+    results = {}
+    for target in ("spec", "engine"):
+        results[target] = sh.learn(fixed, spikes, None, rule, target, seed=5)
+    wanted = results["spec"]
+    assert wanted.changed["in->out"] > 0.1
+    for learned in results.values():
+        np.testing.assert_array_equal(learned.network.projections[0].weight, wanted.network.projections[0].weight)
+        np.testing.assert_array_equal(learned.state.counters["in->out"], wanted.state.counters["in->out"])
