@@ -25,7 +25,7 @@ GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCh
 @pytest.fixture(autouse=True)
 def test_models(monkeypatch):
     """The models of these tests are known by name."""
-    monkeypatch.setattr(registry, "_registered", {model.name: model for model in MODELS})
+    monkeypatch.setattr(registry.KNOWN_MODELS, "registered", {model.name: model for model in MODELS})
 
 
 def recorded(target, network, inputs, **options):
@@ -225,7 +225,7 @@ def test_a_file_of_another_step_is_refused(tmp_path, monkeypatch):
             states, fired = super().step(op, s, p, arriving)
             return {**states, "re": op.shift_right(states["re"], 1)}, fired
 
-    monkeypatch.setattr(registry, "_registered", {"TestResonator": Changed()})
+    monkeypatch.setattr(registry.KNOWN_MODELS, "registered", {"TestResonator": Changed()})
     with pytest.raises(FileFormatError, match="'TestResonator' computes another step here"):
         sh.load(tmp_path / "n.h5")
 
