@@ -9,8 +9,8 @@
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
 # make studies         install, then the studies of learning on the chip; it goes on where it stopped
 # make train           install torch and snnTorch too, then train the demo's network anew
-# make test-frameworks install torch, snnTorch, Norse and Sinabs into .venv-frameworks, hold the presets to them, and
-#                      run the tests that need torch or aeon's data
+# make test-frameworks install torch, snnTorch, Norse, Sinabs and SpikingJelly into .venv-frameworks, hold the presets to
+#                      them, and run the tests that need torch or aeon's data
 # make test-browser    install, with Selenium, then look at a report in Debian's Chromium; as root it installs Chromium
 #                      and its driver; pictures of the page are kept in browser-screenshots/
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
@@ -34,7 +34,7 @@ VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version(
 FRAMEWORKS := .venv-frameworks
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
 # What needs a framework or aeon's data, and so is skipped by `make test`.
-FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py first_hour.py torch_rule.py \
+FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py first_hour.py torch_rule.py \
 	torch_missing.py fine_tuning.py example_regularise.py recurrent_vowels.py studies.py slayer_neurons.py)
 
 # Stamps: which Python made .venv, and what was installed there from which files.
@@ -95,12 +95,13 @@ studies: $(STUDIES_INSTALLED)
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
 
-# Norse and Sinabs are installed without what they ask for, torchvision among it: what is used here does not need it.
+# Norse, Sinabs and SpikingJelly are installed without what they ask for, torchvision among it: what is used here needs
+# pbr, loguru and tqdm alone.
 # Of aeon only the data are used, as in `make studies`.
 test-frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
-	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr
-	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs aeon
+	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr loguru tqdm
+	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs spikingjelly aeon
 	$(FRAMEWORKS)/bin/python -m pytest --hypothesis-profile all --durations 20 $(FRAMEWORKS_TESTS)
 
 # No browser is downloaded from its maker: Debian's packages, where this machine lets us install them.

@@ -101,6 +101,7 @@ MODULES = {
     "snntorch": "snntorch",
     "norse": "norse",
     "sinabs": "sinabs",
+    "spikingjelly": "spikingjelly",
     "spyx": "spyx",
     "rockpool": "rockpool",
     "lava-dl": "lava.lib.dl",
@@ -171,6 +172,23 @@ def cases():
         scale=0.1,
     )
     made("lava-dl-cuba", "lava-dl", dt, [cuba(16, 8e-3, 4e-3, 1.0, 1.0)], scale=0.1)
+    made("spikingjelly-lif", "spikingjelly", 1e-4, [lif(16, 9e-4, 1.0), lif(8, 5e-4, 5.0)], scale=2.0)
+    made(
+        "spikingjelly-lif-recurrent",
+        "spikingjelly",
+        1e-4,
+        [lif(16, 9e-4, 9.0), lif(8, 5e-4, 5.0)],
+        recurrent="Affine",
+        scale=0.5,
+    )
+    made("spikingjelly-if", "spikingjelly", 1e-4, [integrate(16, 1e4), integrate(8, 1e4)], scale=0.4)
+    made(
+        "spikingjelly-cuba",
+        "spikingjelly",
+        1e-4,
+        [cuba(16, 8e-4, 3e-4, 8.0, 3.0), cuba(8, 5e-4, 2e-4, 5.0, 2.0)],
+        scale=0.3,
+    )
     return found
 
 
@@ -301,6 +319,20 @@ class _Sinabs(_Torch):
         return spikes.double(), spikes, module.v_mem
 
 
+class _SpikingJelly(_Torch):
+    def module(self, node):
+        """What its importer makes of the node: a module that takes and returns its states."""
+        mapper = importlib.import_module("spikingjelly.activation_based.nir_exchange.from_nir")._NodeMapper(
+            self.case.dt
+        )
+        return mapper.map_dict[type(node)](node).double()
+
+    def neuron(self, name, current):
+        with self.torch.no_grad():
+            spikes, self.state[name] = self.modules[name](current, self.state.get(name))
+        return spikes, spikes, self.state[name][0]
+
+
 class _Spyx:
     adds_feedback = False
 
@@ -401,6 +433,7 @@ _RUNNERS = {
     "snntorch": _SnnTorch,
     "norse": _Norse,
     "sinabs": _Sinabs,
+    "spikingjelly": _SpikingJelly,
     "spyx": _Spyx,
     "rockpool": _Rockpool,
     "lava-dl": _Slayer,

@@ -56,7 +56,7 @@ def test_every_preset_was_run():
 @pytest.mark.parametrize("name", [n for n, c in CASES.items() if c.preset not in ("lava-dl", "norse")])
 def test_without_the_preset_the_network_is_another(name):
     case = CASES[name]
-    plain = from_nir(case.graph, dt=case.dt if case.preset in ("snntorch", "rockpool") else 1.0)
+    plain = from_nir(case.graph, dt=case.dt if case.preset in ("snntorch", "rockpool", "spikingjelly") else 1.0)
     there = frameworks.ours(case, case.graph)
     result = run(plain, case.spikes, "spec", steps=len(case.spikes) + 2)
     assert any(

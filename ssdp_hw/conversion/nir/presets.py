@@ -121,6 +121,18 @@ PRESETS: dict[str, Preset] = {
             "Sinabs holds the voltage of IF above -v_threshold; here it has no lower bound",
         ),
     ),
+    "spikingjelly": Preset(
+        "SpikingJelly 2.0.0",
+        "run",
+        1e-4,
+        Reset.ZERO,
+        Comparison.AT_LEAST,
+        remarks=(
+            "SpikingJelly imports LIF with r = 1 or tau / dt, v_leak = v_reset and IF with r = 1 / dt alone; here any "
+            "values are read by NIR's equations, of which its own are cases",
+            "SpikingJelly's voltages begin at v_reset; here they begin at 0, which is the same where v_reset is 0",
+        ),
+    ),
     "spyx": Preset(
         "Spyx 1.0.0",
         "run",

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
-from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of, is_neuron, known_or_refused, neurons_of
+from ssdp_hw.conversion.torch.known_neurons import is_neuron, known_or_refused, neurons_of
+from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of
+from ssdp_hw.conversion.torch.stateful import in_steps, keeps_states, merged, run_all_steps, states_of, time_axis
 from ssdp_hw.conversion.torch.tape import Tape
-from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Voltage
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import DenseWeight
 
@@ -23,6 +25,10 @@ _SNNTORCH = {
     "Leaky": ("mem",), "RLeaky": ("spk", "mem"), "Synaptic": ("syn", "mem"), "RSynaptic": ("spk", "syn", "mem"),
 }  # fmt: skip
 _SPIKES, _VOLTAGE = ("spk", "z"), ("mem", "v")
+
+
+class SeveralSpikesError(UnsupportedError):
+    """Neurons of the module fire several times in a step."""
 
 
 @dataclass
@@ -88,7 +94,9 @@ class Chains:
             with self.tape.paused():
                 known_or_refused(name, layer)
                 given = args[0] if args else next(iter(kwargs.values()))
-                current = self._current(name, given, where)
+                if time_axis(layer) is not None:
+                    return self._all_steps(name, layer, forward, given, where)
+                current = self._current(name, given, self.tape.value(given), where)
                 taken = _taken(name, layer, args, kwargs)
                 out = forward(*_of_one_type(layer, given, args), **kwargs)
                 spikes, left, out = _left(layer, as_given(layer, given, out))
@@ -98,8 +106,50 @@ class Chains:
 
         return call
 
-    def _current(self, name: str, given: Any, where: str) -> Affine:
-        value = self.tape.value(given)
+    def _all_steps(self, name: str, layer: Any, forward: Callable[..., Any], given: Any, where: str) -> Any:
+        """A call of a layer that takes all steps at once."""
+        values = self._values_of_steps(name, layer, given, where)
+        given_steps = in_steps(layer, given)
+        currents = [self._current(name, x, v, where) for x, v in zip(given_steps, values, strict=True)]
+        taken = states_of(layer)
+        out, left = run_all_steps(layer, forward, given)
+        self.tape.used |= {id(t) for t in layer.parameters()} | {id(t) for t in layer.buffers()}
+        sent = in_steps(layer, out)
+        for current, spikes, states, x in zip(currents, sent, left, given_steps, strict=True):
+            self._record(name, layer, current, taken, spikes, states, x, where)
+            taken = states
+        for key, kept in states_of(layer).items():  # its next call goes on from there
+            if kept is not None:
+                self.tape.note(kept, self.tape.value(left[-1][key]))
+        made = tuple(self.tape.value(x) for x in sent)
+        if isinstance(self.tape.value(given), Affine) and isinstance(
+            made[0], Affine
+        ):  # one step, with an axis of its own
+            self.tape.note(out, made[0].reshaped((1, *made[0].shape)))
+        else:
+            self.tape.note(out, Sequence(made, time_axis(layer) or 0, where, merged(layer)))
+        return out
+
+    def _values_of_steps(self, name: str, layer: Any, given: Any, where: str) -> list[Any]:
+        """What a tensor of all steps is in each of them."""
+        value, axis = self.tape.value(given), time_axis(layer)
+        steps = len(in_steps(layer, given))
+        if value is None:
+            return [None] * steps
+        if isinstance(value, Opaque):
+            raise value.error(f"layer '{name}' is driven by it")
+        if isinstance(value, Affine) and axis == 1 and steps == 1 and not merged(layer):
+            return [value.reshaped(value.shape[1:])]
+        if not isinstance(value, Sequence) or (value.axis, value.merged) != (axis, merged(layer)):
+            order = "(time, batch, ...)" if axis == 0 else "(batch, time, ...)"
+            order = "(batch * time, ...)" if merged(layer) else order
+            raise UnsupportedError(
+                f"{where}: layer '{name}' takes all steps at once as {order}, and is given a tensor that is not so; "
+                "hand all steps on in that order"
+            )
+        return list(value.steps)
+
+    def _current(self, name: str, given: Any, value: Value | None, where: str) -> Affine:
         used = f"layer '{name}' is driven by it"
         if isinstance(value, Opaque):
             raise value.error(used)
@@ -152,9 +202,9 @@ class Chains:
         readout = not chain.neurons.neuron.spiking
         fired = np.zeros((batch, size)) if spikes is None or readout else rows(spikes)
         if np.any((fired != 0) & (fired != 1)):
-            raise UnsupportedError(
+            raise SeveralSpikesError(
                 f"layer '{name}': {np.mean(fired > 1):.2%} of its neurons' steps have several spikes; a neuron here "
-                "fires once a step: use a spike function of one spike a step"
+                "fires once a step: train with a spike function of one spike a step (SingleSpike of Sinabs)"
             )
         chain.calls.append(Call(current, fired, states, where))
         for key, t in left.items():
@@ -236,6 +286,8 @@ def _taken(name: str, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
         fields = _SNNTORCH.get(type(layer).__name__, ())
         given = dict(zip(fields, args[1:], strict=False)) | {k: v for k, v in kwargs.items() if k in fields}
         return {k: getattr(layer, k) if given.get(k) is None else given[k] for k in fields}
+    if keeps_states(layer):
+        return states_of(layer)
     state = args[1] if len(args) > 1 else kwargs.get("state")
     if state is None:
         return {"v": None}
@@ -253,6 +305,8 @@ def _of_one_type(layer: Any, given: Any, args: tuple[Any, ...]) -> tuple[Any, ..
 
 def as_given(layer: Any, given: Any, out: Any) -> Any:
     """What a call returned, with spikes of the type of its input: snnTorch's are float32 whatever the voltage is."""
+    if framework_of(layer) == "sinabs" and given.is_floating_point():
+        return out.to(given.dtype)
     if framework_of(layer) != "snntorch" or not given.is_floating_point():
         return out
     spikes = (out[0] if isinstance(out, tuple) else out).to(given.dtype)
@@ -266,6 +320,8 @@ def _left(layer: Any, out: Any) -> tuple[Any, dict[str, Any], Any]:
     if framework_of(layer) == "snntorch":
         fields = [k for k in _SNNTORCH[type(layer).__name__] if k not in _SPIKES]
         return out[0] if isinstance(out, tuple) else out, {k: getattr(layer, k) for k in fields}, out
+    if keeps_states(layer):
+        return out, states_of(layer), out
     sent, state = out
     left = {k: v for k, v in state._asdict().items() if k not in _SPIKES}
     silent = any(sent is v for v in left.values())

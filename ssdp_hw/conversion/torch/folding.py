@@ -61,7 +61,9 @@ def folded(chains: Mapping[str, Chain], length: int | None = None) -> dict[str, 
         UnsupportedError: a step differs from another one, or the populations have different numbers of steps.
     """
     if not chains:
-        raise UnsupportedError("the module runs no neurons of snnTorch or Norse, so no network can be made of it")
+        raise UnsupportedError(
+            "the module runs no neurons of snnTorch, Norse, Sinabs or SpikingJelly, so no network can be made of it"
+        )
     counts = {name: len(chain.calls) for name, chain in chains.items()}
     steps = max(counts.values()) if length is None else length
     for name, count in counts.items():

@@ -101,10 +101,18 @@ def network_of(folded: Folded, layout: Layout, timing: Timing = Timing.SAME_STEP
             coefficients = neuron.coefficients(layout.dt, semantics.discretization)
             projections += helpers.constant(p.name, constant, lag[p.name])
             projections += helpers.voltage(p.name, p.v_init - rest, coefficients, lag[p.name])
+            projections += helpers.first_step(p.name, p.neurons.late_bias, lag[p.name])
             neuron, constant = replace(neuron, v_init=rest), np.zeros(neuron.size)
         else:
             neuron = replace(neuron, v_init=p.v_init)
-        populations.append(Population(name=p.name, neuron=neuron, bias=constant, reset=p.neurons.reset))
+            if p.neurons.late_bias is not None and p.neurons.late_bias.any():
+                raise UnsupportedError(
+                    f"layer '{p.layer}' adds the bias of its recurrent weights from its second step on, which needs an "
+                    "input of its own and timing='same_step'; or train it without that bias"
+                )
+        populations.append(
+            Population(name=p.name, neuron=neuron, bias=constant, reset=p.neurons.reset, threshold=p.neurons.threshold)
+        )
     inputs = [Input(name, size) for name, size in layout.inputs.items()]
     network = Network(
         inputs, [*populations, *helpers.populations(semantics)], projections, layout.outputs, semantics,
@@ -120,10 +128,19 @@ class _Helpers:
         taken = {*folded, *layout.inputs}
         self.bias, self.start = (_free(name, taken) for name in (PACEMAKER, START))
         self._used: dict[str, list[str]] = {self.bias: [], self.start: []}
+        self._late: list[str] = []
 
     def constant(self, target: str, values: Real, lag: int) -> list[Projection]:
         """What drives a population from the step on in which the input reaches it."""
         return [self._made(self.bias, target, values, lag - 1)] if values.any() else []
+
+    def first_step(self, target: str, late: Real | None, lag: int) -> list[Projection]:
+        """What takes a part of the bias back in the step in which the input reaches a population."""
+        if late is None or not late.any():
+            return []
+        made = self._made(self.start, target, -late, lag - 1, "''")
+        self._late.append(self._used[self.start].pop())
+        return [made]
 
     def voltage(self, target: str, values: Real, c: StepCoefficients, lag: int) -> list[Projection]:
         """What gives a population a voltage before the step in which the input reaches it."""
@@ -146,7 +163,7 @@ class _Helpers:
         if self._used[self.bias]:
             neuron = without_memory(np.array([0.5]), semantics.dt, semantics.discretization)
             found.append(Population(name=self.bias, neuron=neuron, bias=1.0))
-        if self._used[self.start]:
+        if self._used[self.start] or self._late:
             once = IF(size=1, r=1.0 / semantics.dt, v_threshold=0.5, v_init=1.0)
             found.append(Population(name=self.start, neuron=once))
         return found
@@ -162,6 +179,12 @@ class _Helpers:
             targets = ", ".join(f"'{t}'" for t in dict.fromkeys(self._used[source]))
             if targets:
                 found.append(f"the {what} of {targets} come from neuron '{source}', which fires {when}")
+        if self._late:
+            targets = ", ".join(f"'{t}'" for t in self._late)
+            found.append(
+                f"the biases of the recurrent weights of {targets} begin with the second step, as in the module: "
+                f"neuron '{self.start}', which fires in the first step alone, takes them back there"
+            )
         return found
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
-from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, I, Neuron
 from ssdp_hw.network.weight import DenseWeight, Weight
 
@@ -35,7 +35,7 @@ class Neurons:
     """A module of neurons as a population of this toolkit.
 
     Attributes:
-        neuron, reset: the model; it fires above its threshold.
+        neuron, reset: the model.
         shape: of one sample.
         feedback: from its spikes back to its input.
         decays: the factors by which its voltage and current decay in a step, to be compared with the outcome.
@@ -45,6 +45,8 @@ class Neurons:
         equivalents: from the states that the module left and its spikes, each of shape (time, batch, n), the
             current that this toolkit's neuron would carry over (its decay applied) and its voltage.
         double: whether a voltage that stays above the threshold after its reset is reset otherwise.
+        threshold: whether it fires at its threshold, or above it.
+        late_bias: shape (n,), the part of the bias that the module leaves out of its first step, or None.
     """
 
     neuron: Neuron
@@ -57,6 +59,8 @@ class Neurons:
     input_weight: Any = None
     equivalents: Callable[[Mapping[str, Real], Real], tuple[Real, Real]] = field(default=lambda _, v: (v, v))
     double: bool = False
+    threshold: Comparison = Comparison.ABOVE
+    late_bias: Real | None = None
 
     @property
     def bias(self) -> Real:
@@ -87,48 +91,7 @@ def framework_of(module: Any) -> str:
     return type(module).__module__.split(".")[0]
 
 
-def is_neuron(module: Any) -> bool:
-    """Whether a module is a layer of neurons of a framework, and is not looked into."""
-    place, kind = type(module).__module__, type(module).__name__
-    if (framework_of(module), kind) in _MODELS:
-        return True
-    if place.startswith("snntorch._neurons"):
-        return not kind.startswith("Recurrent")
-    if place.startswith("norse.torch.module"):
-        return kind.endswith("Cell") or any(c.__name__ in ("SNN", "SNNRecurrent") for c in type(module).__mro__)
-    if place.startswith("sinabs.layers"):
-        return any(c.__name__ == "StatefulLayer" for c in type(module).__mro__)
-    return place.startswith("spikingjelly.activation_based.neuron")
-
-
-def known_or_refused(name: str, module: Any) -> None:
-    """Nothing, if the neurons of a module are known.
-
-    Raises:
-        UnsupportedError: they are not, by their name.
-    """
-    kind, framework = type(module).__name__, framework_of(module)
-    if (framework, kind) not in _MODELS:
-        known = ", ".join(f"{f}.{k}" for f, k in _MODELS)
-        raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
-
-
-def neurons_of(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
-    """A module of neurons, given the shape of one sample of its input.
-
-    Raises:
-        UnsupportedError: another type, or a setting that cannot be expressed, by its name.
-        ParameterError: a parameter out of range.
-    """
-    known_or_refused(name, module)
-    made = _MODELS[framework_of(module), type(module).__name__]
-    try:
-        return made(name, module, shape, dt)
-    except ParameterError as error:
-        raise type(error)(str(error) if str(error).startswith("layer") else f"layer '{name}': {error}") from None
-
-
-def _full(values: Real, shape: Shape, owner: str) -> Real:
+def full(values: Real, shape: Shape, owner: str) -> Real:
     """A parameter for every neuron: one for all, one a neuron, or one a channel as (C, 1, 1)."""
     try:
         return np.array(np.broadcast_to(values, shape), np.float64).reshape(-1)
@@ -136,7 +99,8 @@ def _full(values: Real, shape: Shape, owner: str) -> Real:
         raise UnsupportedError(f"{owner} has shape {values.shape}, which does not fit neurons of {shape}") from None
 
 
-def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+    """Leaky, RLeaky, Synaptic and RSynaptic of snnTorch."""
     kind = type(module).__name__
     owner = f"layer '{name}' ({kind})"
     for setting in ("inhibition", "state_quant"):
@@ -145,8 +109,8 @@ def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     graded = array(module.graded_spikes_factor, owner)
     if np.any(graded != 1):
         raise UnsupportedError(f"{owner}: graded_spikes_factor = {graded}; spikes are 0 or 1: scale the next layer")
-    beta = _full(_decay(module.beta, f"{owner}: beta"), shape, f"{owner}: beta")
-    threshold = _full(_threshold(module.threshold, f"{owner}: threshold"), shape, f"{owner}: threshold")
+    beta = full(_decay(module.beta, f"{owner}: beta"), shape, f"{owner}: beta")
+    threshold = full(_threshold(module.threshold, f"{owner}: threshold"), shape, f"{owner}: threshold")
     used = [module.beta, module.threshold, module.graded_spikes_factor]
     mechanism = str(module._reset_mechanism)
     if mechanism not in ("zero", "subtract", "none"):
@@ -161,7 +125,7 @@ def _snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
         )
     decays = {"decay_v": beta}
     if kind in ("Synaptic", "RSynaptic"):
-        alpha = _full(_decay(module.alpha, f"{owner}: alpha"), shape, f"{owner}: alpha")
+        alpha = full(_decay(module.alpha, f"{owner}: alpha"), shape, f"{owner}: alpha")
         decays["decay_u"] = alpha
         used.append(module.alpha)
     if late and reset is Reset.ZERO and kind != "Leaky":
@@ -212,7 +176,7 @@ def _recurrent(name: str, owner: str, module: Any, shape: Shape, found: Neurons)
     kind, via = type(inner).__name__, (f"{name}.recurrent",)
     if kind == "RecurrentOneToOne":
         found.tensors += [inner.V, module.V]
-        return Feedback(diagonal(_full(array(inner.V, owner), shape, f"{owner}: V")), 1, via)
+        return Feedback(diagonal(full(array(inner.V, owner), shape, f"{owner}: V")), 1, via)
     if kind not in ("Linear", "Conv2d"):
         raise UnsupportedError(f"{owner}: recurrent weights of type {kind}; only linear, convolution or one-to-one")
     found.tensors += [inner.weight] + ([] if inner.bias is None else [inner.bias])
@@ -270,7 +234,8 @@ def _leaky(beta: Real, alpha: Real | None, threshold: Real, dt: float) -> Neuron
     return CubaLIF(size=n, tau_mem=dt * gain, tau_syn=dt * w_in, r=gain, w_in=w_in, v_threshold=threshold)
 
 
-def _norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+    """The cells of Norse."""
     kind, p = type(module).__name__, module.p
     owner = f"layer '{name}' ({kind})"
     if float(module.dt) != dt:
@@ -285,11 +250,11 @@ def _norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
         tensors.append(module.recurrent_weights)
 
     def value(field_name: str) -> Real:
-        return _full(array(getattr(p, field_name), f"{owner}: {field_name}"), shape, f"{owner}: {field_name}")
+        return full(array(getattr(p, field_name), f"{owner}: {field_name}"), shape, f"{owner}: {field_name}")
 
     def rate(field_name: str) -> Real:
         """The part that decays in a step, rounded as Norse rounds it."""
-        return _full(array(module.dt * getattr(p, field_name), owner), shape, f"{owner}: {field_name}")
+        return full(array(module.dt * getattr(p, field_name), owner), shape, f"{owner}: {field_name}")
 
     n = int(np.prod(shape))
     spiking = kind not in ("LICell", "LILinearCell", "LIBoxCell")
@@ -337,10 +302,3 @@ def _norse_reset(owner: str, p: Any) -> Reset:
 def _decay(tensor: Any, owner: str) -> Real:
     """A decay, clipped to 0 .. 1 as snnTorch does in each step."""
     return np.clip(array(tensor, owner), 0.0, 1.0)
-
-
-_NORSE = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell", "LILinearCell")
-_MODELS: dict[tuple[str, str], Callable[[str, Any, Shape, float], Neurons]] = {
-    **{("snntorch", kind): _snntorch for kind in ("Leaky", "RLeaky", "Synaptic", "RSynaptic")},
-    **{("norse", kind): _norse for kind in _NORSE},
-}

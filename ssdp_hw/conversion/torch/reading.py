@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import as_size
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.folding import FoldedPopulation, folded, same_step
+from ssdp_hw.conversion.torch.known_neurons import is_neuron
 from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
+from ssdp_hw.conversion.torch.stateful import merged, merged_length, merged_size, time_axis
 from ssdp_hw.conversion.torch.values import Opaque, Readout, populations_of, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import Weight
@@ -26,7 +28,7 @@ _STEPS = 8
 # Rounding of numbers in float32.
 _FLOAT32 = 2.0**-22
 # Buffers that hold the state of a run, or count batches of training.
-_STATE = words("mem syn spk reset_mechanism_val num_batches_tracked")
+_STATE = words("mem syn spk reset_mechanism_val num_batches_tracked v_mem i_syn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,12 @@ def _runner(module: Any, sample: Any, dt: float, max_synapses: int, dtype: Any) 
     def random(*before: int) -> tuple[Any, ...]:
         return tuple((torch.rand(*before, *s, generator=generator) < 0.4).to(dtype) for s in shapes)
 
+    axes = {time_axis(m) for m in module.modules() if is_neuron(m)} - {None}
+    if axes:  # neurons that take all steps at once
+        sample = random(2, _STEPS) if 1 in axes else random(_STEPS, 2)
+        if any(merged(m) for m in module.modules()):
+            sample = random(merged_length(module, _STEPS))
+        return Runner(module, sample, dt, max_synapses), sample
     try:
         runner = Runner(module, random(2), dt, max_synapses)
         if runner.style.kind != "loop":
@@ -123,9 +131,10 @@ def _in_time(runner: Runner, sample: tuple[Any, ...]) -> tuple[Any, ...]:
     if runner.style.kind == "static":
         return sample
     if runner.style.kind == "loop":
-        if any(x.ndim < 3 for x in sample):
+        if not runner.style.merged and any(x.ndim < 3 for x in sample):
             raise ParameterError("sample: a module that loops over time takes (time, batch, *shape)")
-        return tuple(x.transpose(0, 1).contiguous() if runner.style.axis else x for x in sample)
+        lead = merged_size(runner.module, len(sample[0])) if runner.style.merged else (0, 0)
+        return tuple(runner.style.in_time(x, lead) for x in sample)
     generator = torch.Generator().manual_seed(1)
     rest = [(torch.rand(_STEPS - 1, *x.shape, generator=generator) < 0.4).to(x.dtype) for x in sample]
     return tuple(torch.cat([x[None], more]) for x, more in zip(sample, rest, strict=True))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
 from ssdp_hw.conversion.torch.check import StepCheck, Stepper, check_steps
 from ssdp_hw.conversion.torch.folding import FoldedPopulation, folded
+from ssdp_hw.conversion.torch.known_neurons import is_neuron
 from ssdp_hw.conversion.torch.network import lags_of
-from ssdp_hw.conversion.torch.neurons import framework_of, is_neuron
+from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.run import Run, Runner, with_float64
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network

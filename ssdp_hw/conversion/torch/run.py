@@ -13,9 +13,19 @@ import torch
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
-from ssdp_hw.conversion.torch.neurons import framework_of, is_neuron
+from ssdp_hw.conversion.torch.known_neurons import is_neuron
+from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.operations import interpret
 from ssdp_hw.conversion.torch.readouts import add_readouts
+from ssdp_hw.conversion.torch.stateful import (
+    check_merged_size,
+    copied,
+    keeps_states,
+    merged,
+    put_to_rest,
+    steps_in,
+    time_axis,
+)
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
@@ -33,12 +43,24 @@ class Style:
         chained: whether the module is a Sequential whose own forward hands no states on, so its children are
             called in order instead.
         state: name of the argument by which a forward of one step takes the state that it returned.
+        merged: whether a loop takes batch and steps as one axis, (batch * time, *shape).
     """
 
     kind: str
     axis: int = 0
     chained: bool = False
     state: str | None = None
+    merged: bool = False
+
+    def as_taken(self, x: Any) -> Any:
+        """A tensor of shape (time, batch, *shape), for a loop, as the module takes it."""
+        x = x.transpose(0, 1).contiguous() if self.axis else x
+        return x.flatten(0, 1) if self.merged else x
+
+    def in_time(self, x: Any, lead: tuple[int, int]) -> Any:
+        """The inverse of :meth:`as_taken`; ``lead`` is (batch, time) where these are one axis."""
+        x = x.reshape(*lead, *x.shape[1:]) if self.merged else x
+        return x.transpose(0, 1).contiguous() if self.axis else x
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +112,13 @@ class Runner:
         Raises:
             UnsupportedError: the module cannot be run on them, or does something that cannot be followed.
         """
+        if self.style.merged:
+            check_merged_size(self.module, *inputs[0].shape[:2])
         with undisturbed(self.module), torch.no_grad():
             if second and self.style.kind != "step":
-                given = tuple(x.transpose(0, 1).contiguous() if self.style.axis else x for x in inputs)
+                static = self.style.kind == "static"
                 self._rest()
-                self._called(None, given)
+                self._called(None, tuple(x if static else self.style.as_taken(x) for x in inputs))
             self._rest()
             tape = Tape(self.module, self.budget, interpret)
             tape.cache = self.cache
@@ -115,8 +139,8 @@ class Runner:
             given = []
             for name, x in zip(self.names, inputs, strict=True):
                 steps = [Affine.source(name, t, tuple(x.shape[2:]), spikes=False) for t in range(len(x))]
-                given.append(x.transpose(0, 1).contiguous() if self.style.axis else x)
-                tape.note(given[-1], Sequence(tuple(steps), self.style.axis, "the input"))
+                given.append(self.style.as_taken(x))
+                tape.note(given[-1], Sequence(tuple(steps), self.style.axis, "the input", self.style.merged))
             return [self._called(tape, tuple(given))]
         states: dict[Any, Any] = {}
         for t in range(len(inputs[0])):
@@ -148,14 +172,20 @@ class Runner:
 
     def _rest(self) -> None:
         for layer in self.module.modules():
-            if is_neuron(layer) and framework_of(layer) == "snntorch" and hasattr(layer, "reset_mem"):
+            if not is_neuron(layer):
+                continue
+            if keeps_states(layer):
+                put_to_rest(layer)
+            elif framework_of(layer) == "snntorch" and hasattr(layer, "reset_mem"):
                 layer.reset_mem()
 
     def _found(self, sample: tuple[Any, ...]) -> Style:
         """How the module takes its input: which of its axes makes it call its neurons more often."""
         layers = [m for m in self.module.modules() if is_neuron(m)]
+        if any(merged(m) for m in layers):
+            return Style("loop", 1, merged=True)
         plain = type(self.module).forward is torch.nn.Sequential.forward
-        if plain and not all(getattr(m, "init_hidden", False) for m in layers):
+        if plain and not all(keeps_states(m) or getattr(m, "init_hidden", False) for m in layers):
             self.style = Style("step", chained=True)
             return self.style
         self.style = Style("step")
@@ -163,7 +193,7 @@ class Runner:
         if count <= 1:
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
-        if not plain:
+        if not plain or any(time_axis(m) is not None for m in layers):
             for axis in (0, 1):
                 if all(x.ndim > axis for x in sample):
                     longer = tuple(torch.cat([x, x.narrow(axis, 0, 1)], axis) for x in sample)
@@ -186,8 +216,8 @@ class Runner:
 
         def counted(name: str, layer: Any, forward: Any) -> Any:
             def call(*args: Any, **kwargs: Any) -> Any:
-                counts[name] = counts.get(name, 0) + 1
                 given = args[0] if args else next(iter(kwargs.values()))
+                counts[name] = counts.get(name, 0) + steps_in(layer, given)
                 return as_given(layer, given, forward(*args, **kwargs))
 
             return call
@@ -208,10 +238,8 @@ class Runner:
 
 def with_float64(runner: Runner, sample: tuple[Any, ...]) -> Runner | None:
     """The same for a copy of the module in float64; None if it cannot be copied or run so."""
-    import copy
-
     try:
-        module = copy.deepcopy(runner.module).double()
+        module = copied(runner.module).double()
         found = object.__new__(Runner)
         found.__dict__.update(runner.__dict__)
         found.module, found.cache, found.algebra = module, {}, None
@@ -251,6 +279,8 @@ def _in_order(module: Any, x: Any, states: dict[Any, Any], prefix: str) -> Any:
 
 
 def _one_step(layer: Any, x: Any, state: Any) -> tuple[Any, Any]:
+    if keeps_states(layer):
+        return layer(x), None
     if framework_of(layer) != "snntorch":
         sent, state = layer(x, state)
         return sent, state
@@ -263,18 +293,24 @@ def _one_step(layer: Any, x: Any, state: Any) -> tuple[Any, Any]:
 @contextmanager
 def undisturbed(module: Any) -> Iterator[None]:
     """Evaluation mode, and afterwards every attribute and buffer as it was."""
-    kept = [(m, dict(vars(m)), dict(m._buffers), m.training) for m in module.modules()]
+    kept = [(m, dict(vars(m)), [(d, dict(d)) for d in _states_within(m)], m.training) for m in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        for m, attributes, buffers, training in kept:
+        for m, attributes, states, training in kept:
             for added in set(vars(m)) - set(attributes):
                 del vars(m)[added]
             vars(m).update(attributes)
-            m._buffers.clear()
-            m._buffers.update(buffers)
+            for held, before in states:
+                held.clear()
+                held.update(before)
             m.training = training
+
+
+def _states_within(module: Any) -> list[dict[str, Any]]:
+    """The dicts in which a module keeps buffers, and SpikingJelly the states of its neurons."""
+    return [module._buffers, *(d for d in (vars(module).get("_memories"),) if isinstance(d, dict))]
 
 
 def returned_tensors(run: Run) -> list[Any]:

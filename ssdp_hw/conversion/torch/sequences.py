@@ -16,36 +16,83 @@ READING_OUT = words(
     "flatten view reshape permute transpose"
 )
 _ALIKE = words("float double contiguous clone detach to type cpu positive dropout")
+_SHAPES = words("flatten view reshape unflatten unsqueeze squeeze")
+_BY_ELEMENT = words("add sub subtract mul multiply div divide true_divide neg negative rsub")
 _LINEAR = words("linear mul multiply div divide true_divide add sub subtract rsub neg negative")
 
 
 def in_every_step(
     tape: Any, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
 ) -> list[Value | None]:
-    """What an operation on a tensor that holds all steps makes of it."""
-    whole: Any = args[0] if args else None
-    value = tape.value_before(whole) if isinstance(whole, torch.Tensor) else None
-    if not isinstance(value, Sequence):
+    """What an operation on tensors that hold all steps makes of them."""
+    depends = [t for t in tensors_in((args, kwargs)) if tape.value_before(t) is not None]
+    values = [tape.value_before(t) for t in depends]
+    whole, value = depends[0], values[0]
+    out = made[0]
+    if not isinstance(value, Sequence) or not all(_alike(value, v) for v in values):
         return [_out(tape, name, args, kwargs, where)] * len(made)
-    length, axis = len(value.steps), value.axis
+    if len(depends) == 1 and args and args[0] is whole:
+        found = (
+            _merged(name, value, whole, made, where) if value.merged else _apart(name, args, kwargs, value, made, where)
+        )
+        if found is not None:
+            return found
+    linear = all(isinstance(v, Affine) for s in values for v in s.steps)
+    if linear and _step_by_step(name, args, kwargs, value, depends, out):
+        return _each(tape, name, func, args, kwargs, made, value, where)
+    return [_out(tape, name, args, kwargs, where)] * len(made)
+
+
+def _alike(a: Sequence, b: Any) -> bool:
+    return isinstance(b, Sequence) and (a.axis, a.merged, len(a.steps)) == (b.axis, b.merged, len(b.steps))
+
+
+def _merged(name: str, value: Sequence, whole: Any, made: list[Any], where: str) -> list[Value | None] | None:
+    """What keeps the values of a tensor whose axes of time and batch are one: another shape, or two axes again."""
+    count, out = len(value.steps), made[0]
+    lead = (count, len(whole) // count) if value.axis == 0 else (len(whole) // count, count)
+    if name not in _SHAPES or len(made) > 1 or out.ndim < 2 or tuple(out.shape[:2]) != lead:
+        return None
+    if not all(isinstance(step, Affine) for step in value.steps):
+        return None
+    return [Sequence(tuple(step.reshaped(tuple(out.shape[2:])) for step in value.steps), value.axis, where)]
+
+
+def _apart(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Sequence, made: list[Any], where: str
+) -> list[Value | None] | None:
+    """What keeps the values of a tensor with an axis of time: parts of it, another order or another shape."""
+    whole, out, axis = args[0], made[0], value.axis
     if name in ("__getitem__", "select", "unbind"):
         found = _taken(name, args, kwargs, value, whole)
         if found is not None:
             return found
-    if name in _ALIKE and made[0].shape == whole.shape and (name != "dropout" or torch.equal(made[0], whole)):
+    if name in _ALIKE and out.shape == whole.shape and (name != "dropout" or torch.equal(out, whole)):
         return [value]
     if name in ("transpose", "swapaxes", "swapdims", "permute", "movedim") and _swaps(name, args, kwargs, whole.ndim):
         return [Sequence(value.steps, 1 - axis, where)]
-    if len(made) == 1 and made[0].ndim > 1 and made[0].shape[:2] == whole.shape[:2]:
-        if name in ("flatten", "view", "reshape", "unflatten", "unsqueeze", "squeeze"):
-            shape = tuple(made[0].shape[2:])
-            if all(isinstance(step, Affine) for step in value.steps):
-                return [Sequence(tuple(step.reshaped(shape) for step in value.steps), axis, where)]
-        others = [a for a in (*args[1:], *kwargs.values()) if isinstance(a, torch.Tensor)]
-        flat = all(tape.value_before(a) is None and a.ndim < whole.ndim for a in others)
-        if name in _LINEAR and flat and whole.shape[axis] == length:
-            return [_each(tape, name, func, args, kwargs, made[0], value, where)]
-    return [_out(tape, name, args, kwargs, where)] * len(made)
+    affine = all(isinstance(step, Affine) for step in value.steps)
+    if name not in _SHAPES or len(made) > 1 or not affine:
+        return None
+    if out.ndim > 1 and out.shape[:2] == whole.shape[:2]:
+        return [Sequence(tuple(step.reshaped(tuple(out.shape[2:])) for step in value.steps), axis, where)]
+    if out.ndim > 1 and len(out) == whole.shape[0] * whole.shape[1]:
+        steps = tuple(step.reshaped(tuple(out.shape[1:])) for step in value.steps)
+        return [Sequence(steps, axis, where, merged=True)]
+    return None
+
+
+def _step_by_step(name: str, args: Any, kwargs: Any, value: Sequence, depends: list[Any], out: Any) -> bool:
+    """Whether an operation on all steps does the same to each of them."""
+    whole = depends[0]
+    if value.merged:  # for torch they are samples of one batch
+        return bool(out.ndim and len(out) == len(whole))
+    if out.ndim < 2 or out.shape[:2] != whole.shape[:2] or whole.shape[value.axis] != len(value.steps):
+        return False
+    if len(depends) > 1:
+        return name in _BY_ELEMENT and all(t.shape == out.shape for t in depends)
+    others = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor) and a is not whole]
+    return (name in _LINEAR | _BY_ELEMENT) and all(a.ndim < whole.ndim for a in others)
 
 
 def joined_over_time(tape: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> Value | None:
@@ -109,16 +156,29 @@ def _swaps(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
 
 
 def _each(
-    tape: Any, name: str, func: Any, args: Any, kwargs: Any, made: Any, value: Sequence, where: str
-) -> Value | None:
-    """The operation on the tensor of each step."""
-    steps = []
-    for k, step in enumerate(value.steps):
-        one, out = args[0].select(value.axis, k), made.select(value.axis, k)
-        tape.before[id(one)] = step
-        steps += tape._interpret(tape, name, func, (one, *args[1:]), kwargs, out, where)
-        del tape.before[id(one)]
-    return Sequence(tuple(steps), value.axis, where)
+    tape: Any, name: str, func: Any, args: Any, kwargs: Any, made: list[Any], value: Sequence, where: str
+) -> list[Value | None]:
+    """The operation on the tensors of each step."""
+    sequences = {id(t): v for t in tensors_in((args, kwargs)) if isinstance(v := tape.value_before(t), Sequence)}
+    apart = {id(t): value.taken_apart(t) for t in tensors_in((args, kwargs)) if id(t) in sequences}
+    outs = [value.taken_apart(t) for t in made]
+    steps: list[list[Value | None]] = []
+    for k in range(len(value.steps)):
+
+        def put(given: Any, k: int = k) -> Any:
+            if isinstance(given, torch.Tensor):
+                return apart[id(given)][k] if id(given) in apart else given
+            if isinstance(given, tuple | list):
+                return type(given)(put(v) for v in given)
+            return {key: put(v) for key, v in given.items()} if isinstance(given, dict) else given
+
+        for key, sequence in sequences.items():
+            tape.before[id(apart[key][k])] = sequence.steps[k]
+        out = tuple(parts[k] for parts in outs)
+        steps.append(tape._interpret(tape, name, func, put(args), put(kwargs), out, where))
+        for key in sequences:
+            del tape.before[id(apart[key][k])]
+    return [Sequence(tuple(one), value.axis, where, value.merged) for one in zip(*steps, strict=True)]
 
 
 def _out(tape: Any, name: str, args: Any, kwargs: Any, where: str) -> Value:

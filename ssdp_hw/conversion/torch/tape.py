@@ -28,7 +28,8 @@ _SILENT = words(
     "set_grad_enabled has_torch_function"
 )
 _FOREIGN = tuple(
-    os.sep + os.path.join("site-packages", name) + os.sep for name in ("torch", "snntorch", "norse", "sinabs")
+    os.sep + os.path.join("site-packages", name) + os.sep
+    for name in ("torch", "snntorch", "norse", "sinabs", "spikingjelly")
 )
 
 

@@ -40,11 +40,21 @@ class Sequence:
         steps: the values in order of time.
         axis: that of time, 0 or 1; the other of these two is the batch.
         where: source line of the operation that made it.
+        merged: whether these two axes are one, in that order.
     """
 
     steps: tuple[Any, ...]
     axis: int
     where: str = ""
+    merged: bool = False
+
+    def taken_apart(self, tensor: Any) -> list[Any]:
+        """The parts of the tensor that belong to the steps, each of shape (batch, *shape)."""
+        if self.merged:
+            count = len(self.steps)
+            lead = (count, len(tensor) // count) if self.axis == 0 else (len(tensor) // count, count)
+            tensor = tensor.reshape(*lead, *tensor.shape[1:])
+        return list(tensor.unbind(self.axis))
 
 
 @dataclass(frozen=True, eq=False)

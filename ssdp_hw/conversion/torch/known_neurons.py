@@ -1,0 +1,61 @@
+"""The layers of neurons that are known, by framework and class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ssdp_hw.conversion.torch.neurons import Neurons, Shape, framework_of, norse, snntorch
+from ssdp_hw.conversion.torch.stateful_neurons import sinabs, spikingjelly
+from ssdp_hw.errors import ParameterError, UnsupportedError
+
+_NORSE = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell", "LILinearCell")
+_SINABS = ("LIF", "IAF", "ExpLeak", "LIFRecurrent", "IAFRecurrent", "LIFSqueeze", "IAFSqueeze", "ExpLeakSqueeze")
+_SPIKINGJELLY = ("IFNode", "LIFNode", "ParametricLIFNode", "CUBALIFNode")
+_MODELS: dict[tuple[str, str], Callable[[str, Any, Shape, float], Neurons]] = {
+    **{("snntorch", kind): snntorch for kind in ("Leaky", "RLeaky", "Synaptic", "RSynaptic")},
+    **{("norse", kind): norse for kind in _NORSE},
+    **{("sinabs", kind): sinabs for kind in _SINABS},
+    **{("spikingjelly", kind): spikingjelly for kind in _SPIKINGJELLY},
+}
+
+
+def is_neuron(module: Any) -> bool:
+    """Whether a module is a layer of neurons of a framework, and is not looked into."""
+    place, kind = type(module).__module__, type(module).__name__
+    if (framework_of(module), kind) in _MODELS:
+        return True
+    if place.startswith("snntorch._neurons"):
+        return not kind.startswith("Recurrent")
+    if place.startswith("norse.torch.module"):
+        return kind.endswith("Cell") or any(c.__name__ in ("SNN", "SNNRecurrent") for c in type(module).__mro__)
+    if place.startswith("sinabs.layers"):
+        return any(c.__name__ == "StatefulLayer" for c in type(module).__mro__)
+    return place.startswith("spikingjelly.activation_based.neuron")
+
+
+def known_or_refused(name: str, module: Any) -> None:
+    """Nothing, if the neurons of a module are known.
+
+    Raises:
+        UnsupportedError: they are not, by their name.
+    """
+    kind, framework = type(module).__name__, framework_of(module)
+    if (framework, kind) not in _MODELS:
+        known = ", ".join(f"{f}.{k}" for f, k in _MODELS)
+        raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
+
+
+def neurons_of(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+    """A module of neurons, given the shape of one sample of its input.
+
+    Raises:
+        UnsupportedError: another type, or a setting that cannot be expressed, by its name.
+        ParameterError: a parameter out of range.
+    """
+    known_or_refused(name, module)
+    made = _MODELS[framework_of(module), type(module).__name__]
+    try:
+        return made(name, module, shape, dt)
+    except ParameterError as error:
+        raise type(error)(str(error) if str(error).startswith("layer") else f"layer '{name}': {error}") from None
