@@ -33,7 +33,7 @@ GENERATED = settings(
 
 
 def learning_tasks(fixed: bool, networks: st.SearchStrategy | None = None, count: int = 10) -> st.SearchStrategy:
-    runs = learning_runs(fixed, max_steps=STEPS, max_batch=WINDOWS, networks=networks)
+    runs = learning_runs(fixed, max_steps=STEPS, max_batch=WINDOWS, networks=networks, declared=True)
     return st.lists(runs.map(lambda run: LearningTask(*run)), min_size=count, max_size=count)
 
 
@@ -65,9 +65,9 @@ def assert_close(task: LearningTask, found: Learned) -> None:
 
 def test_generated_fixed_learning_is_bit_equal():
     @GENERATED
-    @given(learning_tasks(fixed=True), st.sampled_from((128, 2)))
-    def check(tasks, batch_size):
-        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size}))
+    @given(learning_tasks(fixed=True), st.sampled_from((128, 2)), st.booleans())
+    def check(tasks, batch_size, fast_paths):
+        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size, "fast_paths": fast_paths}))
         for task, learned in zip(tasks, found, strict=True):
             assert_equal(task, learned)
 
@@ -76,9 +76,9 @@ def test_generated_fixed_learning_is_bit_equal():
 
 def test_generated_float_learning_is_equal_up_to_rounding():
     @GENERATED
-    @given(learning_tasks(fixed=False), st.sampled_from((128, 2)))
-    def check(tasks, batch_size):
-        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size}))
+    @given(learning_tasks(fixed=False), st.sampled_from((128, 2)), st.booleans())
+    def check(tasks, batch_size, fast_paths):
+        found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size, "fast_paths": fast_paths}))
         for task, learned in zip(tasks, found, strict=True):
             assert_close(task, learned)
 
@@ -99,11 +99,12 @@ def test_generated_learning_with_declared_models(fixed):
     check()
 
 
+@pytest.mark.parametrize("fast_paths", [True, False], ids=["own code", "declarations"])
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
-def test_every_rule_with_and_without_gates(fixed):
+def test_every_rule_with_and_without_gates(fixed, fast_paths):
     runs = lively_runs(fixed)
     tasks = [LearningTask(*run) for run in runs.values()]
-    found = learn_all(tasks, LAVA.resolve({"batch_size": 3}))
+    found = learn_all(tasks, LAVA.resolve({"batch_size": 3, "fast_paths": fast_paths}))
     for kind, task, learned in zip(runs, tasks, found, strict=True):
         (assert_equal if fixed else assert_close)(task, learned)
         for p in task.network.projections:

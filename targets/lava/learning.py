@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
-from ssdp_hw.rules import CounterRule, philox
+from ssdp_hw.rules import CounterRule, FloatRule, philox
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.target import Learned, LearningPlan
 
 from . import declared, fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, projection_node, synapse_delays
 from .inference import add_analog, link, source_node
-from .rules import KNOWN, rule_parameters
+from .rules import KNOWN, observes_trains, rule_parameters
 from .session import Job, run_jobs
 
 T = TypeVar("T", bound=np.generic)
@@ -101,7 +101,7 @@ def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list
         infos: list[dict[str, Any]] = [{**results.versions, "steps_seconds": 0.0} for _ in tasks]
         for seconds, number in zip(results.seconds, owners, strict=True):
             infos[number]["steps_seconds"] += seconds
-        return [_learned(*each) for each in zip(tasks, found, infos, strict=True)]
+        return [_learned(*each, fast_paths=options["fast_paths"]) for each in zip(tasks, found, infos, strict=True)]
 
 
 def _jobs(task: LearningTask, widest: int, *, fast_paths: bool) -> list[Job]:
@@ -117,11 +117,17 @@ def _jobs(task: LearningTask, widest: int, *, fast_paths: bool) -> list[Job]:
 
 
 def _learned(
-    task: LearningTask, arrays: Mapping[str, Mapping[str, NDArray[Any]]], info: Mapping[str, object]
+    task: LearningTask,
+    arrays: Mapping[str, Mapping[str, NDArray[Any]]],
+    info: Mapping[str, object],
+    *,
+    fast_paths: bool,
 ) -> Learned:
     found = {name: arrays[projection_node(name)] for name in task.plan.rules}
     weights, counters = ({name: a[key] for name, a in found.items()} for key in ("weights", "counters"))
-    observed = {name: (a["pre"], a["post"]) for name, a in found.items()}
+    observed = {
+        name: _observed(task.plan.rules[name], a["pre"], a["post"], fast_paths=fast_paths) for name, a in found.items()
+    }
     if not isinstance(task.network, FixedNetwork):
         return Learned(weights, counters, observed, info=info)
     return Learned(
@@ -132,6 +138,16 @@ def _learned(
         {name: int(a["full"]) for name, a in found.items()},
         info=info,
     )
+
+
+def _observed(
+    rule: CounterRule | FloatRule, pre: NDArray[Any], post: NDArray[Any], *, fast_paths: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The observations of the rule from those of the worker: spikes of all windows, or registers."""
+    if rule.keeps_raster or not observes_trains(rule, fast_paths=fast_paths):
+        return pre, post
+    registers = rule.observe(pre, post)
+    return registers.pre.time, registers.post.time
 
 
 def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Rounds, *, fast_paths: bool) -> Blueprint:
@@ -155,7 +171,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
     plastic = {projection_node(name): name for name in plan.rules}
     for node in nodes:
         if node.name in plastic:
-            node = _plastic(node, network, plan, plastic[node.name], rounds)
+            node = _plastic(node, network, plan, plastic[node.name], rounds, fast_paths=fast_paths)
         blueprint.nodes.append(node)
     link(blueprint, network)
     add_analog(blueprint, {name: _analog(drive, name, rounds) for name in drive.currents.frames}, {})
@@ -173,7 +189,9 @@ def _analog(drive: Drive, name: str, rounds: Rounds) -> tuple[NDArray[Any], NDAr
     return arranged.reshape(-1, *arranged.shape[2:]), of_step
 
 
-def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds) -> Node:
+def _plastic(
+    node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds, *, fast_paths: bool
+) -> Node:
     q, rule = network.projection(name), plan.rules[name]
     parameters: dict[str, Any] = {
         "weights": node.parameters["weights"],
@@ -185,7 +203,7 @@ def _plastic(node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rou
         "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
-        **rule_parameters(rule, rounds.steps // plan.windows_per_sample),
+        **rule_parameters(rule, rounds.steps // plan.windows_per_sample, fast_paths=fast_paths),
     }
     if isinstance(rule, CounterRule):
         parameters |= _counter(rule, cast(FixedProjection, q), plan, network.layer(name))

@@ -1,5 +1,7 @@
 """The step of a neuron model as a Python function of NumPy arrays, which Lava's worker loads from a file.
 
+A learning rule is printed by :mod:`.rule_printer`, with what is here.
+
 The worker may be another interpreter, without the toolkit: the text imports NumPy alone. Names of a model are
 identifiers, and none stands in the text without a prefix.
 """
@@ -15,10 +17,10 @@ from ssdp_hw.models.printing import Printer
 
 
 class NumpyPrinter(Printer):
-    """Prints a step of int64 or float64 arrays.
+    """Prints values that are int64 or float64 arrays; leaves have their own names.
 
     Attributes:
-        tables: the tables of the step by the names that the text gives them.
+        tables: the constant tables by the names that the text gives them.
     """
 
     templates: ClassVar[Mapping[str, str]] = {
@@ -35,21 +37,35 @@ class NumpyPrinter(Printer):
         "not": "np.logical_not({0})",
     }
 
-    def __init__(self, model: NeuronModel) -> None:
-        self._states = {s.name for s in model.states}
-        self._parameters = {q.name for q in model.parameters}
+    def __init__(self) -> None:
         self.tables: dict[str, tuple[int, ...]] = {}
 
     def leaf(self, name: str) -> str:
-        """A state, a parameter, or the synaptic input or the bias."""
-        kind = "state" if name in self._states else "parameter" if name in self._parameters else "input"
-        return f"{kind}_{name}"
+        return name
 
     def lookup(self, table: tuple[int, ...], index: str) -> str:
         """An entry of an array of the module."""
         name = f"TABLE_{len(self.tables)}"
         self.tables[name] = table
         return f"{name}[{index}]"
+
+    def table_lines(self) -> list[str]:
+        """The constant tables as lines of the module."""
+        return [f"{name} = np.array({list(entries)!r}, np.int64)" for name, entries in self.tables.items()]
+
+
+class StepPrinter(NumpyPrinter):
+    """Prints the step of a neuron model; no name of the model stands in the text without a prefix."""
+
+    def __init__(self, model: NeuronModel) -> None:
+        super().__init__()
+        self._states = {s.name for s in model.states}
+        self._parameters = {q.name for q in model.parameters}
+
+    def leaf(self, name: str) -> str:
+        """A state, a parameter, or the synaptic input or the bias."""
+        kind = "state" if name in self._states else "parameter" if name in self._parameters else "input"
+        return f"{kind}_{name}"
 
 
 def parameter_names(model: NeuronModel) -> list[str]:
@@ -62,7 +78,7 @@ def step_module(form: StepForm, *, ideal: bool) -> str:
 
     ``step`` returns the states after the step, the spikes and the conditions of the overflow counts.
     """
-    model, printer = form.model, NumpyPrinter(form.model)
+    model, printer = form.model, StepPrinter(form.model)
     printed = printer.print(form.graph(ideal=ideal))
     states = [s.name for s in model.states]
     arguments = ", ".join(["activation", *(printer.leaf(name) for name in [*states, *parameter_names(model)])])
@@ -78,7 +94,7 @@ def step_module(form: StepForm, *, ideal: bool) -> str:
         f"# One step of the neuron model {model.name} in {arithmetic}, printed by ssdp-hw.",
         "import numpy as np",
         "",
-        *(f"{name} = np.array({list(entries)!r}, np.int64)" for name, entries in printer.tables.items()),
+        *printer.table_lines(),
         "",
         f"def step({arguments}):",
         *(f"    {line}" for line in lines),

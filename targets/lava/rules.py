@@ -1,7 +1,8 @@
 """Learning rules as parameters of our PlasticConnection; see :mod:`.worker.weight_changes` for their names.
 
-Integer products and decays go as tables over every value that can come, made by the toolkit's own
-arithmetic: the worker, which may lack the toolkit, only looks them up.
+SSDP, STDP and SADP have code of their own in the worker. Their integer products and decays go as tables over every
+value that can come, made by the toolkit's own arithmetic: the worker, which may lack the toolkit, only looks them up.
+Every other rule goes as the printed functions of its declaration (:mod:`.rule_printer`).
 """
 
 from __future__ import annotations
@@ -28,13 +29,27 @@ from ssdp_hw.rules import (
     SpikeTime,
 )
 from ssdp_hw.rules.counter import rounded_product
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
+from ssdp_hw.rules.form import moments
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS, trace_layer
 
+from .blueprint import PrintedFunction
+from .rule_printer import rule_module
 
-def rule_parameters(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:
-    """What the worker needs to know of a rule that is listed in ``KNOWN``, for windows of that many steps."""
-    return {**KNOWN[type(rule)](rule, steps), "own_gate": own_gate(rule)}
+
+def rule_parameters(rule: CounterRule | FloatRule, steps: int, *, fast_paths: bool) -> dict[str, Any]:
+    """What the worker needs to know of a rule that is listed in ``KNOWN``, for windows of that many steps.
+
+    Without ``fast_paths`` every rule runs by its declaration.
+    """
+    parameters = KNOWN[type(rule)] if fast_paths else _declared
+    return {**parameters(rule, steps), "own_gate": own_gate(rule)}
+
+
+def observes_trains(rule: CounterRule | FloatRule, *, fast_paths: bool) -> bool:
+    """Whether the worker observes all spikes of a window, instead of a register of each neuron."""
+    return not fast_paths or KNOWN[type(rule)] is not _ssdp
 
 
 def own_gate(rule: CounterRule | FloatRule) -> list[int] | list[float] | None:
@@ -108,6 +123,16 @@ def _sadp(rule: SADP | FixedSADP, _steps: int) -> dict[str, Any]:
     }
 
 
+def _declared(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:
+    declaration = rule.declaration(steps)
+    assert declaration is not None
+    text = rule_module(declaration, steps, ideal=isinstance(rule, FloatRule))
+    return {
+        "rule": "declared",
+        **{name: PrintedFunction(text, name) for name in ("start", *moments(declaration.model))},
+    }
+
+
 # A rule of a class derived from these may step otherwise: it is not known.
 KNOWN: Mapping[type[LocalRule], Callable[[Any, int], dict[str, Any]]] = {
     SSDP: _ssdp,
@@ -116,4 +141,6 @@ KNOWN: Mapping[type[LocalRule], Callable[[Any, int], dict[str, Any]]] = {
     FixedSTDP: _stdp,
     SADP: _sadp,
     FixedSADP: _sadp,
+    FloatDeclaredRule: _declared,
+    FixedDeclaredRule: _declared,
 }

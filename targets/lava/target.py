@@ -40,8 +40,9 @@ class LavaTarget(Target):
         time_limit: seconds after which the worker is ended.
         python: interpreter that has lava-nc; default the environment variable
             ``SSDP_HW_LAVA_PYTHON``, else the running one.
-        fast_paths: with False the CUBA LIF of a fixed network runs by its declaration, as other neuron models do,
-            instead of on Lava's LIF or the process that is written for it by hand; the results are the same.
+        fast_paths: with False the CUBA LIF of a fixed network and the rules SSDP, STDP and SADP run by their
+            declarations, as other neuron models and rules do, instead of on Lava's LIF or code that is written for
+            them by hand; the results are the same.
     """
 
     name = "lava"

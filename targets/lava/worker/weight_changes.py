@@ -1,15 +1,16 @@
 """The weight change of every synapse in one window, by rule, before any gate.
 
 A rule observes each population in a window (``observe``, from its spikes of shape (time, n)), and the step of
-the synapses (rows[s], cols[s]) follows from both observations (``step``). Both
-arithmetics share this code: a factor is a number in float; in integers it is a table, which has the
-rounded product for every value of the other factor.
+the synapses (rows[s], cols[s]) follows from both observations (``step``). Both arithmetics share this code: a factor
+is a number in float; in integers it is a table, which has the rounded product for every value of the other factor.
+Declared rules, of which the worker knows nothing, are in :mod:`.declared_changes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,47 @@ Values = NDArray[Any]  # integers in fixed_pt, floats in floating_pt
 Indices = NDArray[np.integer[Any]]
 
 
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """The synapses of a projection in one window.
+
+    Attributes:
+        rows, cols: post- and presynaptic neuron of each synapse.
+        weights: stored weight of each (in float: the weight), which a rule may read.
+        window: number of the window in this run.
+    """
+
+    rows: Indices
+    cols: Indices
+    weights: Values
+    window: int
+
+
+class WeightChanges(Protocol):
+    """A rule in the worker."""
+
+    axis: int  # of the windows, along which the observations of a run are stacked
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None: ...
+
+    def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
+        """What the rule observes of the spikes (time, n) of one population in one window."""
+
+    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+        """The weight change of each synapse by the observations of both ends."""
+
+
 def times(factor: Values | int | float, values: Values) -> Values:
     """The product of a factor and values; no value may be negative."""
     product: Values = np.asarray(factor)[values] if np.ndim(factor) else factor * values
     return product
+
+
+def step_number(parameters: Mapping[str, Any], step: int) -> int:
+    """The number that keys random numbers of a step, which counts from the first window of this run."""
+    p = parameters
+    number: int = (p["first_window"] * (p["restart"] // p["windows"]) + step) & 0xFFFFFFFF
+    return number
 
 
 class SSDP:
@@ -31,7 +69,7 @@ class SSDP:
     ``last``, ``skip_silent``, ``time_shift`` (a tick is ``2**time_shift`` steps) and ``silent``.
     """
 
-    axis = 0  # of the windows, along which the observations of a run are stacked
+    axis = 0
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.p = parameters
@@ -40,8 +78,8 @@ class SSDP:
         step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
         return np.where(spikes.any(axis=0), step >> self.p["time_shift"], self.p["silent"])
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
-        p = self.p
+    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+        p, rows, cols = self.p, synapses.rows, synapses.cols
         fired_pre, fired_post = (pre != p["silent"])[cols], (post != p["silent"])[rows]
         distance = np.abs(post[rows] - pre[cols])
         step = np.where(fired_pre & fired_post, p["plus"][distance], -p["minus"][distance])
@@ -71,12 +109,12 @@ class STDP(Trains):
     ``trace_rounding`` and, if it is stochastic, ``trace_layers`` and what keys the random numbers.
     """
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
         p = self.p
-        plus = times(p["plus"], self.trace(pre, p["decay_factor_plus"], 0, window))
-        minus = times(p["minus"], self.trace(post, p["decay_factor_minus"], 1, window))
+        plus = times(p["plus"], self.trace(pre, p["decay_factor_plus"], 0, synapses.window))
+        minus = times(p["minus"], self.trace(post, p["decay_factor_minus"], 1, synapses.window))
         total = post.T.astype(plus.dtype) @ plus - minus.T @ pre.astype(minus.dtype)
-        changes: Values = total[rows, cols]
+        changes: Values = total[synapses.rows, synapses.cols]
         return changes
 
     def trace(self, spikes: NDArray[np.bool_], decay_factor: Values | float, side: int, window: int) -> Values:
@@ -96,7 +134,7 @@ class STDP(Trains):
         if bits is None:
             return decayed
         if p["trace_rounding"] == "stochastic":
-            number = (p["first_window"] * (p["restart"] // p["windows"]) + step) & 0xFFFFFFFF
+            number = step_number(p, step)
             layer = p["layer"] + p["trace_layers"][side]
             decayed = decayed + p["random"](p["seed"], layer, np.arange(len(decayed)), number, bits)
         elif p["trace_rounding"] == "nearest":
@@ -112,7 +150,7 @@ class SADP(Trains):
     its fraction bits.
     """
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], rows: Indices, cols: Indices, window: int) -> Values:
+    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
         steps = len(pre)
         product = np.outer(post.sum(axis=0), pre.sum(axis=0))
         total = np.add.outer(post.sum(axis=0), pre.sum(axis=0))
@@ -120,12 +158,9 @@ class SADP(Trains):
         excess, most = 2 * (steps * together - product), steps * total - 2 * product
         kappa = self.kappa(np.abs(excess), np.where(most == 0, 1, most))
         step = np.where(excess > 0, times(self.p["plus"], kappa), -times(self.p["minus"], kappa))
-        return step[rows, cols]
+        return step[synapses.rows, synapses.cols]
 
     def kappa(self, excess: NDArray[np.int64], most: NDArray[np.int64]) -> Values:
         """The magnitude of Cohen's kappa."""
         bits = self.p.get("kappa_bits")
         return excess / most if bits is None else (excess << bits) // most
-
-
-RULES: dict[str, type[SSDP] | type[STDP] | type[SADP]] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP}

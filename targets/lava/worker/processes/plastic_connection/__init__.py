@@ -16,9 +16,13 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
+from ...declared_changes import DeclaredChanges
 from ...synapses import Matrix, Values
-from ...weight_changes import RULES
+from ...weight_changes import SADP, SSDP, STDP, Synapses, WeightChanges
 from ..connection import AbstractConnectionModel
+
+# The rules by name: those with code of their own, and any other by the functions of its declaration.
+RULES: dict[str, type[WeightChanges]] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP, "declared": DeclaredChanges}
 
 
 class PlasticConnection(AbstractProcess):
@@ -33,7 +37,7 @@ class PlasticConnection(AbstractProcess):
         windows: windows of equal length in a sample.
         sizes: number of samples in each round.
         updates: whether the weights move at the end of each round.
-        rule: name of the rule; for the rule's own parameters see :mod:`worker.weight_changes`.
+        rule: a name in ``RULES``; for the rule's own parameters see its class there.
         gates: gates from outside, shape (window, post).
         own_gate: parameters of the gate that the rule makes itself.
         further: what else the model needs, see there.
@@ -122,8 +126,8 @@ class AbstractPlasticModel(AbstractConnectionModel):
             gate = p["gates"][len(self.observed[0])][self.rows]
         for observed, spikes in zip(self.observed, (pre, post), strict=True):
             observed.append(self.rule.observe(spikes))
-        window = len(self.observed[0]) - 1
-        step = self.rule.step(self.observed[0][-1], self.observed[1][-1], self.rows, self.cols, window)
+        synapses = Synapses(self.rows, self.cols, self.readable(), len(self.observed[0]) - 1)
+        step = self.rule.step(self.observed[0][-1], self.observed[1][-1], synapses)
         self.gather(self.gated(step, gate))
 
     def act(self, values: Values) -> None:
@@ -139,6 +143,10 @@ class AbstractPlasticModel(AbstractConnectionModel):
         weights = self.proc_params["weights"]
         first: Values = weights.data.copy() if issparse(weights) else weights.reshape(-1).copy()
         return first
+
+    def readable(self) -> Values:
+        """The weight of each synapse as a rule reads it."""
+        raise NotImplementedError
 
     def own_gate(self, pre: int, post: int) -> int | float:
         """The rule's own gate, from how many neurons of source and target fired."""
@@ -187,6 +195,10 @@ class PyPlasticFixed(AbstractPlasticModel):
         total = total.astype(np.int64)
         activation: Values = total << exponent if exponent > 0 else total >> -exponent
         return activation
+
+    def readable(self) -> Values:
+        stored: Values = self.stored
+        return stored
 
     def own_gate(self, pre: int, post: int) -> int | float:
         offset, slope, shift = self.proc_params["own_gate"]
@@ -254,6 +266,9 @@ class PyPlasticFloat(AbstractPlasticModel):
         super().__init__(proc_params)
         self.weights = self.initial()
         self.counters = np.array(proc_params["counters"], np.float64)
+
+    def readable(self) -> Values:
+        return self.weights
 
     def own_gate(self, pre: int, post: int) -> int | float:
         k, mean, deviation = self.proc_params["own_gate"]
