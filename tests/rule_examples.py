@@ -88,3 +88,6 @@ class Hebb(RuleModel):
     def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
         """A step by the trace."""
         return op.shift_right(p.a * at.pre.x, p.dw_shift, "nearest")
+
+
+HEBB = Hebb()

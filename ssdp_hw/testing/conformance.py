@@ -1,0 +1,193 @@
+"""Checks that raise where a target computes other numbers than the reference target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.registry import model_names, neuron_model
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.model import RuleModel
+from ssdp_hw.rules.registry import rule_model
+from ssdp_hw.running.drive import AnyNetwork, make_drive
+from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.target import (
+    Learned,
+    LearningPlan,
+    Target,
+    choose_target,
+    reference_target,
+    targets_by_speed,
+)
+from ssdp_hw.testing import generation
+
+# Sums of real numbers in another order.
+FLOAT_BOUND = 1e-9
+
+
+def installed_targets() -> list[str]:
+    """Names of the installed targets but the reference."""
+    reference = reference_target().name
+    return [t.name for t in targets_by_speed() if t.availability().installed and t.name != reference]
+
+
+def check_neuron_model(
+    model: str | NeuronModel, targets: Sequence[str] | None = None, *, networks: int = 5, seed: int = 0
+) -> None:
+    """Run random networks of a model in integers and in real numbers, and compare with the reference.
+
+    In integers spikes, every state and every overflow count must be equal, with fast paths and without; in real numbers
+    spikes are equal and states equal up to the order of sums.
+
+    Args:
+        model: the model, or its name.
+        targets: names; default all that are installed.
+        networks: number of networks of each kind.
+        seed: of the first one.
+
+    Raises:
+        AssertionError: a target differs, or no neuron of the model ever fires; the message has the seed.
+        UnsupportedError: a target cannot run the model.
+    """
+    found = neuron_model(model)
+    fired = 0
+    for number in range(seed, seed + networks):
+        for network in (generation.fixed_network(found, number), generation.float_network(found, number)):
+            wanted = recorded(reference_target(), network, number)
+            fired += int(wanted.spikes["first"].sum())
+            for name in installed_targets() if targets is None else targets:
+                target = choose_target(name, network)
+                for options in _ways(target):
+                    _compare_runs(f"{found}, seed {number}, target '{name}'", wanted, target, network, number, options)
+    if not fired:
+        raise AssertionError(f"{found}: no neuron fired in {2 * networks} networks, so that little was compared")
+
+
+def check_target(target: str, *, networks: int = 2, seed: int = 0) -> None:
+    """Run random networks of every neuron model that is known on a target; see :func:`check_neuron_model`."""
+    for name in model_names():
+        check_neuron_model(name, [target], networks=networks, seed=seed)
+
+
+def check_rule(
+    model: str | RuleModel, targets: Sequence[str] | None = None, *, lessons: int = 5, seed: int = 0
+) -> None:
+    """Let random lessons be learned by a rule in integers and in real numbers, and compare with the reference.
+
+    In integers weights, counters and saturations must be equal; in real numbers up to the order of sums. Two
+    projections learn, a feedforward one and a recurrent one with a delay, in two windows a sample.
+
+    Args:
+        model: the rule, or its name.
+        targets: names; default all installed ones that learn.
+        lessons: number of lessons of each kind.
+        seed: of the first one.
+
+    Raises:
+        AssertionError: a target differs, or no lesson changes a counter; the message has the seed.
+        UnsupportedError: a target cannot learn by the rule.
+    """
+    found = rule_model(model)
+    moved = 0.0
+    for number in range(seed, seed + lessons):
+        for fixed in (True, False):
+            network, plan = lesson(found, number, fixed=fixed)
+            wanted = learned(reference_target(), network, plan, number)
+            moved += sum(float(np.abs(c).sum()) for c in wanted.counters.values())
+            moved += sum(float(np.abs(w - _stored(network, n)).sum()) for n, w in wanted.weights.items())
+            for name in _learning_targets() if targets is None else targets:
+                target = choose_target(name, network, learning=True)
+                owner = f"{found}, seed {number}, target '{name}'"
+                _compare_lessons(owner, wanted, learned(target, network, plan, number), exact=fixed)
+    if not moved:
+        raise AssertionError(f"{found}: no weight change in {2 * lessons} lessons, so that little was compared")
+
+
+def lesson(model: RuleModel, seed: int, *, fixed: bool) -> tuple[AnyNetwork, LearningPlan]:
+    """A network and what learns in it."""
+    network = generation.learning_network(seed, fixed=fixed)
+    rule = generation.fixed_rule(model, seed) if fixed else generation.float_rule(model, seed)
+    rules = {q.name: rule for q in network.projections}
+    return network, LearningPlan(rules, seed=seed, windows_per_sample=2)
+
+
+def learned(target: Target, network: AnyNetwork, plan: LearningPlan, seed: int) -> Learned:
+    """What a target hands back from a lesson."""
+    drive = make_drive(network, generation.spikes(seed, batch=4))
+    return target.learn(network, drive, plan, target.resolve({}))
+
+
+def recorded(target: Target, network: AnyNetwork, seed: int, options: Mapping[str, object] | None = None) -> Recording:
+    """Everything that a target can record of a run."""
+    names = network.population_names
+    states = {s for name in names for s in network.population(name).state_names}
+    missing = {(s, name) for s in states for name in names if s not in network.population(name).state_names}
+    record = Record(("spikes", *sorted(states)), names, frozenset(missing))
+    return target.run(network, make_drive(network, generation.spikes(seed)), record, target.resolve(options or {}))
+
+
+def _ways(target: Target) -> Iterator[dict[str, object]]:
+    yield {}
+    if "fast_paths" in target.options:
+        yield {"fast_paths": False}
+
+
+def _learning_targets() -> list[str]:
+    names = set(installed_targets())
+    return [t.name for t in targets_by_speed() if t.name in names and t.learns]
+
+
+def _stored(network: AnyNetwork, name: str) -> NDArray[Any]:
+    p = network.projection(name)
+    return p.mantissa if isinstance(network, FixedNetwork) else p.stored_weights  # type: ignore[union-attr]
+
+
+def _compare_runs(
+    owner: str,
+    wanted: Recording,
+    target: Target,
+    network: AnyNetwork,
+    seed: int,
+    options: Mapping[str, object],
+) -> None:
+    found = recorded(target, network, seed, options)
+    exact = isinstance(network, FixedNetwork)
+    traces = {"spikes": (wanted.spikes, found.spikes), "u": (wanted.u, found.u), "v": (wanted.v, found.v)}
+    traces |= {name: (values, found.states[name]) for name, values in wanted.states.items()}
+    for what, (right, values) in traces.items():
+        for population, expected in right.items():
+            _equal(f"{owner}, {what} of '{population}'", expected, values[population], exact or what == "spikes")
+    if exact and found.overflow is not None and found.overflow != wanted.overflow:
+        raise AssertionError(f"{owner}: overflow counts {found.overflow}, not {wanted.overflow}")
+
+
+def _compare_lessons(owner: str, wanted: Learned, found: Learned, *, exact: bool) -> None:
+    for name in wanted.weights:
+        _equal(f"{owner}, weights of '{name}'", wanted.weights[name], found.weights[name], exact)
+        _equal(f"{owner}, counters of '{name}'", wanted.counters[name], found.counters[name], exact)
+    if not exact:
+        return
+    for what in ("weight_saturations", "counter_saturations"):
+        counted = getattr(found, what)
+        if counted is not None and dict(counted) != dict(getattr(wanted, what)):
+            raise AssertionError(f"{owner}: {what} {counted}, not {getattr(wanted, what)}")
+
+
+def _equal(owner: str, wanted: NDArray[Any], found: NDArray[Any], exact: bool) -> None:
+    if wanted.shape != found.shape:
+        raise AssertionError(f"{owner}: shape {found.shape}, not {wanted.shape}")
+    if exact:
+        differs = wanted != found
+    else:
+        scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+        differs = np.abs(np.asarray(wanted, np.float64) - found) > FLOAT_BOUND * scale
+    if differs.any():
+        first = tuple(int(k) for k in np.argwhere(differs)[0])
+        raise AssertionError(
+            f"{owner}: {int(differs.sum())} of {differs.size} values differ, first at {first}: {found[first]}, "
+            f"not {wanted[first]}"
+        )

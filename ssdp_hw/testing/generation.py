@@ -1,0 +1,165 @@
+"""Random networks, registers and spikes for conformance tests, each from a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdp_hw.chips import Chip, load_chip
+from ssdp_hw.models.base import Kind, NeuronModel
+from ssdp_hw.models.form import without_effect
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_parts import FIELDS, FixedPopulation, FixedProjection
+from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
+from ssdp_hw.network.graph import Comparison, Input, Reset
+from ssdp_hw.network.model_neuron import neuron
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
+from ssdp_hw.rules.form import largest_change
+from ssdp_hw.rules.local import WeightRounding
+from ssdp_hw.rules.model import RuleKind, RuleModel
+
+INPUTS, STEPS, BATCH = 7, 40, 2
+# A threshold beyond what a few synapses bring would keep every neuron silent.
+_LEVEL_MAX = 3000
+
+Bool = NDArray[np.bool_]
+
+
+def spikes(seed: int, steps: int = STEPS, batch: int = BATCH) -> Bool:
+    """Spikes of the input of the networks below, shape (steps, batch, channels)."""
+    rng = np.random.default_rng(seed)
+    rate = float(rng.choice([0.1, 0.3, 0.6]))
+    return np.asarray(rng.random((steps, batch, INPUTS)) < rate)
+
+
+def registers(rng: np.random.Generator, model: NeuronModel, size: int, chip: Chip) -> dict[str, NDArray[np.int64]]:
+    """Random registers: of all sizes, and some at the ends of their range."""
+    values = {}
+    for q in model.parameters:
+        low, high = q.code_range(chip)
+        top = min(high, _LEVEL_MAX) if q.kind is Kind.LEVEL else high
+        small = rng.integers(max(low, -top), top + 1, size) >> rng.integers(0, q.width(chip), size)
+        values[q.name] = np.where(rng.random(size) < 0.1, rng.choice([low, high], size), small)
+    return values
+
+
+def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedNetwork:
+    """Two populations of the model and one CUBA LIF behind them; the first has a loop with a delay.
+
+    Reset and comparison are drawn where the model leaves them to the population.
+    """
+    rng = np.random.default_rng(seed)
+    found = load_chip(chip)
+    sizes = {"in": INPUTS, "first": int(rng.integers(3, 20)), "second": int(rng.integers(3, 12)), "cuba": 4}
+    drawn = {
+        "reset": (Reset.ZERO, rng.choice(list(Reset))),
+        "threshold": (Comparison.ABOVE, rng.choice(list(Comparison))),
+    }
+    decided = without_effect(model)
+    options: dict[str, Any] = {n: default if n in decided else choice for n, (default, choice) in drawn.items()}
+    populations = []
+    for name in ("first", "second"):
+        values = registers(rng, model, sizes[name], found)
+        own: dict[str, Any] = {field: values.pop(field) for field in FIELDS if field in values}
+        bias = rng.integers(-2000, 2000, sizes[name]) * rng.integers(0, 2)
+        made = FixedPopulation(
+            name=name, size=sizes[name], model=model, parameters=values, bias_mant=bias, bias_exp=3, **own, **options
+        )
+        populations.append(made)
+    populations.append(FixedPopulation(name="cuba", size=4, du=1000, dv=300, vth=200))
+    pairs = [("in", "first"), ("first", "first"), ("first", "second"), ("second", "cuba")]
+    projections = [
+        FixedProjection(
+            pre=pre,
+            post=post,
+            weight=2 * rng.integers(-60, 128, (sizes[post], sizes[pre])),
+            weight_exp=int(rng.integers(0, 4)),
+            delay=2 * (pre == post),
+        )
+        for pre, post in pairs
+    ]
+    return FixedNetwork([Input("in", INPUTS)], populations, projections, ["cuba"], chip=chip)
+
+
+def float_network(model: NeuronModel, seed: int) -> Network:
+    """One population of the model in real numbers, with a loop."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(3, 12))
+    ranges = {Kind.DECAY: (2e-3, 3e-2), Kind.LEVEL: (0.2, 2.0), Kind.GAIN: (-0.9, 0.9)}
+    values: dict[str, Any] = {
+        q.float_name: rng.integers(0, 4, size).astype(float)
+        if q.kind is Kind.NUMBER
+        else rng.uniform(*ranges[q.kind], size)
+        for q in model.parameters
+    }
+    population = Population(name="first", neuron=neuron(model, size, **values), bias=0.05)
+    projections = [
+        Projection(pre="in", post="first", weight=rng.normal(0.3, 0.5, (size, INPUTS))),
+        Projection(pre="first", post="first", weight=rng.normal(0, 0.3, (size, size)), delay=1),
+    ]
+    return Network([Input("in", INPUTS)], [population], projections, ["first"], Semantics(1e-3))
+
+
+def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
+    """CUBA LIF neurons behind an input, with a loop, all of which fire; of integers or of real numbers."""
+    rng = np.random.default_rng(seed)
+    weight, loop = 2 * rng.integers(10, 60, (5, INPUTS)), 2 * rng.integers(-20, 30, (5, 5))
+    inputs, outputs = [Input("in", INPUTS)], ["out"]
+    if fixed:
+        populations = [FixedPopulation(name="out", size=5, du=1500, dv=400, vth=100)]
+        ends = [
+            FixedProjection(pre="in", post="out", weight=weight, scale=100.0),
+            FixedProjection(pre="out", post="out", weight=loop, delay=1, scale=100.0),
+        ]
+        return FixedNetwork(inputs, populations, ends, outputs)
+    model = neuron("CubaLIF", 5, tau_syn=3e-3, tau_mem=1e-2, v_threshold=1.0)
+    real = [
+        Projection(pre="in", post="out", weight=weight / 100),
+        Projection(pre="out", post="out", weight=loop / 100, delay=1),
+    ]
+    return Network(inputs, [Population(name="out", neuron=model)], real, outputs, Semantics(1e-3))
+
+
+def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
+    """The rule in integers with random registers, whose single change fits half of a 32-bit counter."""
+    rng = np.random.default_rng(seed)
+    values: dict[str, Any] = {}
+    for q in model.parameters:
+        low, high = q.limits
+        if q.kind is RuleKind.TABLE:
+            values[q.name] = tuple(int(x) for x in rng.integers(max(low, -50), min(high, 200) + 1, 16))
+        elif q.kind is RuleKind.SHIFT:
+            values[q.name] = int(rng.integers(0, 8))
+        else:
+            small = int(rng.integers(max(low, -200), min(high, 4000) + 1)) >> int(rng.integers(0, 6))
+            values[q.name] = int(q.default) if q.kind is RuleKind.NUMBER and q.default is not None else small
+    shifts = [q.name for q in model.parameters if q.kind is RuleKind.SHIFT]
+    while shifts and largest_change(model, values) >= 1 << 29 and min(values[s] for s in shifts) < 24:
+        values.update({s: min(24, values[s] + 4) for s in shifts})
+    rounding = list(WeightRounding)[int(rng.integers(len(WeightRounding)))]
+    return FixedDeclaredRule(
+        model=model,
+        parameters=values,
+        lsb_shift=int(rng.integers(2, 10)),
+        counter_bits=32,
+        rounding=rounding,
+        windows_per_update=2,
+    )
+
+
+def float_rule(model: RuleModel, seed: int) -> FloatDeclaredRule:
+    """The rule in real numbers with random parameters."""
+    rng = np.random.default_rng(seed)
+    values: dict[str, Any] = {}
+    for q in model.parameters:
+        if q.kind is RuleKind.AMPLITUDE:
+            values[float_name(q)] = float(rng.uniform(0, 0.02))
+        elif q.kind is RuleKind.DECAY:
+            values[float_name(q)] = float(rng.uniform(2, 30))
+        elif q.kind is RuleKind.TABLE:
+            values[float_name(q)] = rng.uniform(0, 0.02, 16).tolist()
+        elif q.kind is RuleKind.NUMBER and q.default is None:
+            values[float_name(q)] = float(rng.integers(0, 16))
+    return FloatDeclaredRule(model=model, values=values, windows_per_update=2)
