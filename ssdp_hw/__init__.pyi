@@ -87,6 +87,7 @@ from ssdp_hw.rules import (
     RuleVariable as RuleVariable,
     batch_update as batch_update,
     register_rule as register_rule,
+    released_ssdp as released_ssdp,
     rule as rule,
     rule_names as rule_names,
 )

@@ -11,6 +11,7 @@ from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 from ssdp_hw.rules.registry import register_rule, rule_model, rule_names
+from ssdp_hw.rules.released import released_ssdp
 from ssdp_hw.rules.sadp import SADP, FixedSADP
 from ssdp_hw.rules.spike_times import SpikeTime
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
@@ -47,6 +48,7 @@ __all__ = [
     "batch_synchrony",
     "batch_update",
     "register_rule",
+    "released_ssdp",
     "rule",
     "rule_model",
     "rule_names",

@@ -76,7 +76,8 @@ class RuleParameter:
         signed: whether it may be negative.
         float_name: of the parameter in the float rule; the register's own name where it is empty.
         default: in the float rule; for a unit or a limit the register's. None where the user must give it.
-        units: for an amplitude the parameters of the kind ``unit`` by which its factors are scaled, one name a factor.
+        units: for an amplitude the parameters of the kind ``unit`` by which its factors are scaled, one name a factor;
+            for a table those by which its entries are scaled.
         weights: for an amplitude, how many of its factors are the synapse's own weight.
     """
 
