@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.errors import FileFormatError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, MissingPackageError, UnsupportedError
 
 # The network that ``examples/train_digits.py`` trained on the training part of the digits, and what
 # it was trained for: ``encode(values, "rate", steps=DIGITS_STEPS, seed=...)``, a step of DIGITS_DT
@@ -51,13 +51,13 @@ def load_digits() -> Dataset:
     that a network trained on the training part never saw the test part.
 
     Raises:
-        UnsupportedError: scikit-learn is not installed.
+        MissingPackageError: scikit-learn is not installed.
     """
     try:
         from sklearn.datasets import load_digits as read
         from sklearn.model_selection import train_test_split
     except ImportError:
-        raise UnsupportedError(
+        raise MissingPackageError(
             "the digits come with scikit-learn, which is not installed: pip install 'ssdp-hw[demo]'"
         ) from None
     pixels, labels = read(return_X_y=True)

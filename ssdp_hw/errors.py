@@ -1,7 +1,7 @@
 """The exceptions of the toolkit: one small tree.
 
 Each message names the node or file, the value found, the limit and what to do about it. The
-command line turns every one of them into exit code 2 and one line.
+command line turns every one of them into an exit code (:mod:`ssdp_hw.cli.exit_codes`) and one line.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class UnsupportedError(SsdpHwError):
     """A node, an option or a combination that this reader, chip or target cannot express."""
 
 
+class MissingPackageError(UnsupportedError):
+    """A package that only this needs is not installed; the message says how to install it."""
+
+
 class UnknownTargetError(SsdpHwError, LookupError):
     """No target of that name is registered."""
 
@@ -41,3 +45,7 @@ class TargetRunError(SsdpHwError):
 
 class StateOverflowError(SsdpHwError, ArithmeticError):
     """A chip register wrapped or saturated in a run that was asked to treat this as an error."""
+
+
+class LimitError(SsdpHwError):
+    """A limit that the user set, of time or of loss, is exceeded."""

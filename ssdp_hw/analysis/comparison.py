@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
+from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
 from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
-from ssdp_hw.running.result import RunResult, first_divergence
+from ssdp_hw.running.result import Divergence, RunResult, first_divergence
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target import fastest_target, get_target, reference_target
 
@@ -197,6 +199,7 @@ def compare(
     decode: str = "spike_count",
     steps: int | None = None,
     options: Mapping[str, Mapping[str, object]] | None = None,
+    max_batch_bytes: int = BATCH_BYTES,
 ) -> Comparison:
     """Run a float network and its fixed form on several targets.
 
@@ -208,6 +211,8 @@ def compare(
         decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
         steps: length of the run; default that of the input plus ``network.latency``.
         options: options by target.
+        max_batch_bytes: samples run in batches whose recordings each stay within so much memory; the numbers are the
+            same.
 
     Raises:
         ParameterError, ShapeError: labels, targets or inputs that do not fit.
@@ -235,54 +240,89 @@ def compare(
     required_record(decode)
     for name in names:
         get_target(name)
-    rows: list[Row] = []
-    references: dict[str, RunResult] = {}
-    predicted: dict[str, NDArray[np.int64]] = {}
     networks: tuple[tuple[str, AnyNetwork], ...] = (("float", network), ("fixed", fixed))
-    for target in names:
-        for kind, which in networks:
-            chosen = (options or {}).get(target)
-            result = run(which, inputs, target, record=("spikes", "v"), steps=length, options=chosen)
-            prediction = result.predict(decode)
-            reference = references.setdefault(kind, result)
-            same = predicted.setdefault(kind, prediction)
-            rows.append(_row(result, prediction, classes, reference, same, predicted["float"]))
-    info = {kind: dict(result.info) for kind, result in references.items()}
-    return Comparison(tuple(rows), decode, length, names[0], info)
+    tallies = {(target, kind): _Tally(target, kind, len(classes)) for target in names for kind, _ in networks}
+    infos: dict[str, dict[str, object]] = {}
+    size = min(batch_size(which, length, ("spikes", "v"), max_batch_bytes) for _, which in networks)
+    for part, samples in batches(inputs, given.batch, size):
+        references: dict[str, RunResult] = {}
+        predicted: dict[str, NDArray[np.int64]] = {}
+        for target in names:
+            for kind, which in networks:
+                chosen = (options or {}).get(target)
+                result = run(which, samples, target, record=("spikes", "v"), steps=length, options=chosen)
+                prediction = result.predict(decode)
+                reference = references.setdefault(kind, result)
+                infos.setdefault(kind, dict(result.info))
+                same = prediction == predicted.setdefault(kind, prediction), prediction == predicted["float"]
+                tallies[target, kind].add(result, reference, prediction, classes[part], same, part.start)
+    return Comparison(tuple(tally.row() for tally in tallies.values()), decode, length, names[0], infos)
 
 
-def _row(
-    result: RunResult,
-    prediction: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    reference: RunResult,
-    same: NDArray[np.int64],
-    float_prediction: NDArray[np.int64],
-) -> Row:
-    helpers = result.info.get("helpers", ())
-    spiking = [name for name in result.spikes if name in result.info["threshold"] and name not in helpers]
-    cells = sum(result.spikes[name].size for name in spiking)
-    spikes = sum(int(np.count_nonzero(result.spikes[name])) for name in spiking)
-    difference = max(float(np.max(np.abs(v - reference.v[name]))) for name, v in result.v.items())
-    # Float voltages differ in their last bits between targets; what must agree are spikes.
-    divergence = first_divergence(replace(result, u={}, v={}), replace(reference, u={}, v={}))
-    return Row(
-        result.target,
-        result.arithmetic,
-        wilson(int(np.count_nonzero(prediction == classes)), len(classes)),
-        len(classes),
-        int(np.count_nonzero(prediction == UNDECIDED)),
-        spikes / cells if cells else 0.0,
-        float(np.mean(prediction == same)),
-        float(np.mean(prediction == float_prediction)),
-        None if divergence is None else str(divergence),
-        difference,
-        result.seconds,
-        _confusion(classes, prediction),
-        result.spikes[result.output].shape[2],
-    )
+Bools = NDArray[np.bool_]
 
 
-def _confusion(classes: NDArray[np.int64], prediction: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:
-    pairs, counts = np.unique(np.stack([classes, prediction]), axis=1, return_counts=True)
-    return tuple((int(a), int(b), int(n)) for (a, b), n in zip(pairs.T, counts, strict=True))
+@dataclass
+class _Tally:
+    """What one network did on one target, added up batch by batch."""
+
+    target: str
+    arithmetic: str
+    samples: int
+    right: int = 0
+    undecided: int = 0
+    spikes: int = 0
+    cells: int = 0
+    as_reference: int = 0
+    as_float: int = 0
+    divergence: Divergence | None = None
+    confusion: Counter[tuple[int, int]] = field(default_factory=Counter)
+    classes: int = 0
+    v_difference: float = 0.0
+    seconds: float = 0.0
+
+    def add(
+        self,
+        result: RunResult,
+        reference: RunResult,
+        prediction: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        same: tuple[Bools, Bools],
+        start: int,
+    ) -> None:
+        """Add a batch, whose first sample is number ``start``; ``same``: as the reference, and as in float."""
+        helpers = result.info.get("helpers", ())
+        spiking = [name for name in result.spikes if name in result.info["threshold"] and name not in helpers]
+        self.right += int(np.count_nonzero(prediction == labels))
+        self.confusion.update(zip(labels.tolist(), prediction.tolist(), strict=True))
+        self.classes = result.spikes[result.output].shape[2]
+        self.undecided += int(np.count_nonzero(prediction == UNDECIDED))
+        self.cells += sum(result.spikes[name].size for name in spiking)
+        self.spikes += sum(int(np.count_nonzero(result.spikes[name])) for name in spiking)
+        self.as_reference += int(np.count_nonzero(same[0]))
+        self.as_float += int(np.count_nonzero(same[1]))
+        difference = max(float(np.max(np.abs(v - reference.v[name]))) for name, v in result.v.items())
+        self.v_difference = max(self.v_difference, difference)
+        # Float voltages differ in their last bits between targets; what must agree are spikes.
+        found = first_divergence(replace(result, u={}, v={}), replace(reference, u={}, v={}))
+        if found is not None and (self.divergence is None or found.step < self.divergence.step):
+            self.divergence = replace(found, sample=found.sample + start)
+        self.seconds += result.seconds
+
+    def row(self) -> Row:
+        """The shares of all samples."""
+        return Row(
+            self.target,
+            self.arithmetic,
+            wilson(self.right, self.samples),
+            self.samples,
+            self.undecided,
+            self.spikes / self.cells if self.cells else 0.0,
+            self.as_reference / self.samples,
+            self.as_float / self.samples,
+            None if self.divergence is None else str(self.divergence),
+            self.v_difference,
+            self.seconds,
+            tuple((label, given, count) for (label, given), count in sorted(self.confusion.items())),
+            self.classes,
+        )

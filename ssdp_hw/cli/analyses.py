@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from ssdp_hw.cli import files
+from ssdp_hw.cli.checking import check_loss
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
-from ssdp_hw.cli.options import AsJson, Decode, LabelFile, SpikeFile, Steps
-from ssdp_hw.cli.output import console, print_json, print_table
+from ssdp_hw.cli.options import AsJson, ChipName, Decode, LabelFile, MaxLoss, SpikeFile, Steps, Targets
+from ssdp_hw.cli.output import print_json, print_line, print_table
 
 
 @with_nir_options
@@ -21,10 +22,8 @@ def compare(
     spikes: SpikeFile,
     labels: LabelFile = None,
     nir: NirOptions,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help="may be repeated; the first is the reference [the specification and the fastest]"),
-    ] = None,
+    target: Targets = None,
+    max_loss: MaxLoss = None,
     decode: Decode = "spike_count",
     steps: Steps = None,
     as_json: AsJson = False,
@@ -44,10 +43,11 @@ def compare(
         steps=steps,
     )
     if as_json:
-        print_json(table.to_dict())
-        return
-    print_table(table.header, table.cells())
-    console.print(f"fixed point costs {table.loss:.2f} points on {table.reference}")
+        print_json("compare", table.to_dict())
+    else:
+        print_table(table.header, table.cells())
+        print_line(f"fixed point costs {table.loss:.2f} points on {table.reference}")
+    check_loss(table.loss, max_loss)
 
 
 @with_nir_options
@@ -59,11 +59,12 @@ def ladder(
     fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
     source: Annotated[Path | None, typer.Option(help=".npy of the source framework's predictions (batch,)")] = None,
     nir: NirOptions,
-    chip: Annotated[str | None, typer.Option(help="name of the chip, or path of its .toml file [loihi]")] = None,
+    chip: ChipName = None,
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
     method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
     target: Annotated[str | None, typer.Option(help="one that runs registers of any width [the fastest]")] = None,
+    max_loss: MaxLoss = None,
     alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
     decode: Decode = "spike_count",
     steps: Steps = None,
@@ -96,9 +97,10 @@ def ladder(
 
         write_atomically(plot, lambda path: plot_ladder(result, path))
     if as_json:
-        print_json(result.to_dict())
-        return
-    print_table(result.header, result.cells())
-    if result.alone:
-        print_table(("step alone", *result.header[1:]), result.cells(alone=True))
-    console.print(f"fixed point costs {result.loss:.2f} points")
+        print_json("ladder", result.to_dict())
+    else:
+        print_table(result.header, result.cells())
+        if result.alone:
+            print_table(("step alone", *result.header[1:]), result.cells(alone=True))
+        print_line(f"fixed point costs {result.loss:.2f} points")
+    check_loss(result.loss, max_loss)

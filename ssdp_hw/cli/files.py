@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -138,6 +139,22 @@ def read_labels(spikes: Path, labels: Path | None) -> NDArray[Any]:
     if "labels" not in arrays:
         raise FileFormatError(f"{source}: holds {sorted(arrays)}; expected an array 'labels' (batch,); see --labels")
     return arrays["labels"]
+
+
+def if_nir(path: Path, semantics: dict[str, Any]) -> dict[str, Any]:
+    """Options of a NIR file, none for a file that states its own semantics."""
+    from ssdp_hw.network.network_file import is_saved_network
+
+    return {} if path.suffix == ".net" or is_saved_network(path) else dict(semantics)
+
+
+def checked_labels(labels: NDArray[Any], network: AnyNetwork, samples: int, steps: int) -> NDArray[np.int64]:
+    """Labels that are classes of the network's only output.
+
+    Raises:
+        ShapeError, ParameterError: they are not, or are not one a sample.
+    """
+    return class_labels(labels, samples, network.size_of(network.outputs[0]), steps)
 
 
 def labels_if_any(spikes: Path | None, labels: Path | None) -> NDArray[Any] | None:

@@ -1,41 +1,106 @@
-"""The command line: its commands and its entry point. Bad input ends with exit code 2 and one line that says why."""
+"""The command line: its commands, its entry point, and what every command has in common."""
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 import warnings
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ssdp_hw.cli import exit_codes
 from ssdp_hw.cli.analyses import compare, ladder
+from ssdp_hw.cli.checking import check, verify
 from ssdp_hw.cli.networks import inspect, quantize, to_nir
-from ssdp_hw.cli.output import errors
+from ssdp_hw.cli.output import errors, print_line
 from ssdp_hw.cli.reports import report
 from ssdp_hw.cli.runs import learn, run
-from ssdp_hw.cli.tools import demo, microcode, targets
+from ssdp_hw.cli.samples import encode
+from ssdp_hw.cli.time_limit import limit_time
+from ssdp_hw.cli.tools import demo, microcode, targets, warm_up
 from ssdp_hw.errors import SsdpHwError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
+COMMANDS = (
+    *(check, inspect, quantize, to_nir, encode, run, learn),
+    *(compare, ladder, verify, report, microcode, demo, targets, warm_up),
 )
-for command in (inspect, quantize, to_nir, run, learn, compare, ladder, report, microcode, demo, targets):
+EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items()) + "."
+
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would take the brackets of defaults and extras for markup
+    help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
+    epilog=EPILOG,
+)
+for command in COMMANDS:
     app.command()(command)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import ssdp_hw
+
+        print_line(f"ssdp-hw {ssdp_hw.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback prints
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="say what is done; -vv says more", show_default=False)
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no warnings, only results and errors")] = False,
+    time_limit: Annotated[
+        float | None, typer.Option(help="seconds after which the command gives up, with exit code 5")
+    ] = None,
+) -> None:
+    if verbose:
+        logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("ssdp_hw").setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
+    if quiet:
+        warnings.simplefilter("ignore")
+    if time_limit is not None:
+        limit_time(time_limit)
+
+
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    errors.print(f"warning: {message}", markup=False, soft_wrap=True)
+    errors.print(f"warning: {' '.join(str(message).split())}")
+
+
+def _end(kind: str, message: str, code: int) -> NoReturn:
+    """Tell an error in one line, or with ``--json`` as an object, and end."""
+    text = " ".join(message.split())
+    if "--json" in sys.argv:
+        sys.stderr.write(json.dumps(exit_codes.error_record(kind, text, code)) + "\n")
+    else:
+        errors.print(f"error: {text}")
+    sys.exit(code)
 
 
 def main() -> None:
-    """Entry point: our own errors become exit code 2 and one line."""
+    """Entry point: our own errors, and those of options, become an exit code and one line."""
     warnings.showwarning = _show_warning
     warnings.filterwarnings("default", message="--", category=DeprecationWarning)  # old names of options
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except SsdpHwError as error:
-        errors.print(f"error: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
-        sys.exit(2)
+        _end(type(error).__name__, str(error), exit_codes.exit_code(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _end("KeyboardInterrupt", "interrupted", exit_codes.INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe has ended, as `head` does
+        sys.stdout = None  # nothing is left to be flushed to it
+        sys.exit(exit_codes.FAILED)
+    except Exception as error:
+        # Errors of options are typer's, whose class has another place in every version.
+        if not hasattr(error, "format_message"):
+            raise
+        where = getattr(getattr(error, "ctx", None), "command_path", "ssdp-hw")
+        _end(type(error).__name__, f"{error.format_message()} (see: {where} --help)", exit_codes.BAD_INPUT)

@@ -9,8 +9,8 @@ import typer
 
 from ssdp_hw.cli import files
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
-from ssdp_hw.cli.options import AsJson, Method, NetworkFile
-from ssdp_hw.cli.output import console, print_json
+from ssdp_hw.cli.options import AsJson, ChipName, Method, NetworkFile
+from ssdp_hw.cli.output import print_json, print_line
 
 
 @with_nir_options
@@ -30,6 +30,7 @@ def inspect(
     used = resources(found) if isinstance(found, FixedNetwork) else None
     if as_json:
         print_json(
+            "inspect",
             {
                 "kind": type(found).__name__,
                 "summary": found.summary(),
@@ -38,14 +39,14 @@ def inspect(
                 "notes": list(found.notes),
                 "quantization": report.to_dict() if report is not None else None,
                 "resources": used.to_dict() if used is not None else None,
-            }
+            },
         )
         return
     notes = [f"note: {note}" for note in found.notes]
     for line in [*found.summary(), *notes, *(used.lines() if used is not None else [])]:
-        console.print(line, markup=False)
+        print_line(line)
     if report is not None:
-        console.print(str(report), markup=False)
+        print_line(str(report))
 
 
 @with_nir_options
@@ -54,7 +55,7 @@ def quantize(
     network: NetworkFile,
     out: Annotated[Path, typer.Option("--out", help="file for the fixed network")],
     nir: NirOptions,
-    chip: Annotated[str, typer.Option(help="name of the chip, or path of its .toml file")] = "loihi",
+    chip: ChipName = None,
     calibration: Annotated[Path | None, typer.Option(help="typical spikes, as for run --spikes")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
     method: Method = "max_abs",
@@ -76,7 +77,7 @@ def quantize(
     spikes = files.read_spikes(calibration) if calibration is not None else None
     fixed = convert(
         found,
-        chip,
+        "loihi" if chip is None else chip,
         spikes,
         weight_bits=weight_bits,
         sign_mode=sign_mode,
@@ -87,10 +88,10 @@ def quantize(
     )
     save(fixed, out)
     if as_json:
-        print_json(fixed.report.to_dict() if fixed.report is not None else None)
+        print_json("quantize", {} if fixed.report is None else fixed.report.to_dict())
     else:
-        console.print(str(fixed.report), markup=False)
-        console.print(f"written to {out}", markup=False)
+        print_line(str(fixed.report))
+        print_line(f"written to {out}")
 
 
 @with_nir_options
@@ -104,4 +105,4 @@ def to_nir(
     from ssdp_hw.conversion.nir.writer import write_nir
 
     write_nir(files.read_network(network, **nir), out)
-    console.print(f"written to {out}", markup=False)
+    print_line(f"written to {out}")

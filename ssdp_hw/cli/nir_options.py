@@ -12,12 +12,22 @@ import typer
 
 from ssdp_hw.deprecation import warn_renamed
 
+
+def _presets(incomplete: str) -> list[str]:
+    from ssdp_hw.conversion.nir.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 Dt = Annotated[float | None, typer.Option(help="length of a step in seconds (NIR does not state it)")]
 ResetRule = Annotated[str | None, typer.Option("--reset", help="zero or subtract [NIR: zero]")]
 Threshold = Annotated[str | None, typer.Option(help="'>' or '>=' [NIR: >]")]
 Discretization = Annotated[str | None, typer.Option(help="euler or exponential [NIR: euler]")]
 UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_first [NIR: current_first]")]
-PresetName = Annotated[str | None, typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...")]
+PresetName = Annotated[
+    str | None,
+    typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...", autocompletion=_presets),
+]
 
 TauUnitName = Annotated[
     str | None, typer.Option("--tau-unit", help="seconds, steps or seconds_times_dt (Norse's export) [seconds]")

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ssdp_hw.chips import chip_names
 from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.running.decoding import DECODERS
+from ssdp_hw.running.target import target_names
+
+
+def _starting(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What a shell offers for the beginning of a name."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
 
 NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network saved by ssdp-hw")]
 SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
 LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
-Decode = Annotated[str, typer.Option(help="how outputs become a class: spike_count, first_spike or max_membrane")]
+Decode = Annotated[
+    str,
+    typer.Option(
+        help="how outputs become a class: spike_count, first_spike or max_membrane",
+        autocompletion=_starting(lambda: DECODERS),
+    ),
+]
+TargetName = Annotated[
+    str | None,
+    typer.Option(help="where to run, see: ssdp-hw targets [the fastest]", autocompletion=_starting(target_names)),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="may be repeated, to compare them; the first is the reference",
+        autocompletion=_starting(target_names),
+    ),
+]
+ChipName = Annotated[
+    str | None,
+    typer.Option(help="name of the chip, or path of its .toml file [loihi]", autocompletion=_starting(chip_names)),
+]
+MaxLoss = Annotated[
+    float | None, typer.Option(help="points of accuracy that fixed point may cost; more ends with exit code 5")
+]
 Steps = Annotated[int | None, typer.Option(help="length of the run; default: the spikes' and the way to the output")]
 Options = Annotated[list[str] | None, typer.Option("--option", "-o", help="option of the target: name=value")]
 Method = Annotated[str, typer.Option(help="max_abs, percentile, mse or threshold_balance")]

@@ -1,25 +1,65 @@
-"""Where the commands print: text and tables for people, JSON for machines."""
+"""Where the commands print: text and tables for people, JSON for machines.
+
+Texts are printed as they are: names and advice may have brackets, which rich would take for markup.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from ssdp_hw.files.json_values import JSON
 
 # Into a file or a pipe tables need not fit a screen.
-console, errors = Console(width=None if sys.stdout.isatty() else 140), Console(stderr=True)
+console = Console(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False, highlight=False)
+errors = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+# The version of what every command prints with --json; a key that goes or changes its meaning raises it.
+SCHEMA_VERSION = 1
+# Values of a list that a table or a line shows.
+SHOWN = 10
 
 
-def print_json(data: object) -> None:
-    """Write data as JSON; what JSON has no form for becomes text."""
-    sys.stdout.write(json.dumps(data, indent=2, default=str) + "\n")
+def print_json(command: str, data: dict[str, Any]) -> None:
+    """Write what a command found as JSON, which says what it is; what JSON has no form for becomes text."""
+    schema = {"schema": {"name": f"ssdp-hw {command}", "version": SCHEMA_VERSION}}
+    sys.stdout.write(compact_json(schema | data) + "\n")
 
 
-def print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print a table for people."""
-    table = Table(*header)
+def compact_json(value: Any, indent: int = 0) -> str:
+    """JSON of which a list of plain values stands in one line, and everything else has a line of its own."""
+    inner, outer = " " * (indent + 2), " " * indent
+    if isinstance(value, dict) and value:
+        parts = [f"{inner}{json.dumps(str(k))}: {compact_json(v, indent + 2)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(parts) + f"\n{outer}}}"
+    if isinstance(value, list | tuple) and any(isinstance(v, dict | list | tuple) for v in value):
+        parts = [f"{inner}{compact_json(v, indent + 2)}" for v in value]
+        return "[\n" + ",\n".join(parts) + f"\n{outer}]"
+    return json.dumps(value, default=str)
+
+
+def print_line(text: str) -> None:
+    """A line for people, which is not cut."""
+    console.print(text, soft_wrap=True)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for people."""
+    table = Table()
+    for title in header:
+        table.add_column(Text(title))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def first_of(values: Sequence[JSON], shown: int = SHOWN) -> str:
+    """The first values of a list in words, and how many follow."""
+    text = " ".join(str(v) for v in values[:shown])
+    return text if len(values) <= shown else f"{text} ... ({len(values) - shown} more)"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ssdp_hw.cli import files
+from ssdp_hw.cli.checking import check_loss
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
-from ssdp_hw.cli.options import AsJson, Decode, LabelFile, NetworkFile, Steps
-from ssdp_hw.cli.output import console, print_json
+from ssdp_hw.cli.options import AsJson, ChipName, Decode, LabelFile, MaxLoss, NetworkFile, Steps, Targets
+from ssdp_hw.cli.output import print_json, print_line
 
 
 @with_nir_options
@@ -26,14 +28,15 @@ def report(
     ),
     fixed: Annotated[Path | None, typer.Option(help="the fixed network; default: quantise here")] = None,
     nir: NirOptions,
-    chip: Annotated[str | None, typer.Option(help="name of the chip, or path of its .toml file [loihi]")] = None,
+    chip: ChipName = None,
     calibration: Annotated[Path | None, typer.Option(help="typical spikes for quantising [those of --spikes]")] = None,
     weight_bits: Annotated[int | None, typer.Option(help="width of the weights")] = None,
     method: Annotated[str | None, typer.Option(help="as for quantize [max_abs]")] = None,
-    target: Annotated[list[str] | None, typer.Option(help="may be repeated, to compare them [the fastest]")] = None,
+    target: Targets = None,
     ladder: Annotated[bool, typer.Option(help="take the loss apart, step by step")] = True,
     prove: Annotated[bool, typer.Option(help="ask which registers can overflow")] = True,
     sample: Annotated[int, typer.Option(help="the one whose spikes are drawn")] = 0,
+    max_loss: MaxLoss = None,
     title: Annotated[str, typer.Option(help="of the page")] = "",
     decode: Decode = "spike_count",
     steps: Steps = None,
@@ -64,10 +67,20 @@ def report(
         **options,
     )
     if as_json:
-        print_json(data.to_dict())
-        return
-    from ssdp_hw.reporting.finding import finding_text  # jinja2's markupsafe, which `report` has found by now
+        print_json("report", data.to_dict())
+    else:
+        from ssdp_hw.reporting.finding import finding_text  # needs markupsafe, which `report` has found by now
 
-    for sentence in finding_text(data):
-        console.print(sentence, markup=False, soft_wrap=True)
-    console.print(f"written to {out}", markup=False)
+        for sentence in finding_text(data):
+            print_line(sentence)
+        print_line(f"written to {out}")
+    check_loss(_loss(data.agreement), max_loss)
+
+
+def _loss(agreement: Mapping[str, Any] | None) -> float | None:
+    """Points that fixed point costs; None where it was not measured."""
+    runs = {} if agreement is None else agreement["runs"]
+    if len(runs) < 2 or runs["fixed"]["accuracy"] is None:
+        return None
+    loss: float = 100 * (runs["float"]["accuracy"]["value"] - runs["fixed"]["accuracy"]["value"])
+    return loss

@@ -5,12 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
+from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.cli import files
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
-from ssdp_hw.cli.options import AsJson, Decode, LabelFile, NetworkFile, Options, SpikeFile, Steps, name_values, rule_of
-from ssdp_hw.cli.output import console, print_json, print_table
+from ssdp_hw.cli.options import (
+    AsJson,
+    Decode,
+    LabelFile,
+    NetworkFile,
+    Options,
+    SpikeFile,
+    Steps,
+    TargetName,
+    name_values,
+    rule_of,
+)
+from ssdp_hw.cli.output import first_of, print_json, print_line, print_table
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.running.decoding import required_record
+from ssdp_hw.running.drive import AnyNetwork, make_drive
+from ssdp_hw.running.many import ManyResult, run_many
+from ssdp_hw.running.run import run as simulate
 
 
 @with_nir_options
@@ -18,50 +36,88 @@ def run(
     *,
     network: NetworkFile,
     spikes: SpikeFile,
-    target: Annotated[str | None, typer.Option(help="where to run, see: ssdp-hw targets [the fastest]")] = None,
+    labels: LabelFile = None,
+    target: TargetName = None,
     nir: NirOptions,
-    record: Annotated[list[str] | None, typer.Option(help="spikes, v, u; may be repeated")] = None,
+    record: Annotated[
+        list[str] | None, typer.Option(help="with --out: v, u and other states beside the spikes; may be repeated")
+    ] = None,
     decode: Decode = "spike_count",
     steps: Steps = None,
     option: Options = None,
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a network on a target and read its output."""
-    from ssdp_hw.running.decoding import required_record
-    from ssdp_hw.running.drive import make_drive
-    from ssdp_hw.running.run import run as simulate
-
+    """Run a network on a target and read its output; with labels say how often it is right."""
     found = files.read_network(network, **nir)
     inputs = files.read_spikes(spikes)
-    length = make_drive(found, inputs).steps + found.latency if steps is None else steps
-    variables = tuple(dict.fromkeys(["spikes", *(record or []), required_record(decode)]))
-    result = simulate(found, inputs, target, record=variables, steps=length, options=name_values(option))
-    predictions = {name: result.predict(decode, name).tolist() for name in result.outputs}
-    if out is not None:
-        kept = {f"{kind}.{name}": array for kind in variables for name, array in getattr(result, kind).items()}
-        files.write_arrays(out, kept)
-    rates = {name: result.spike_rate(name) for name in result.spikes if name not in found.helpers}
+    if record and out is None:
+        raise ParameterError("--record is for recordings that are written: give --out")
+    options = name_values(option)
+    if out is None:
+        result = run_many(found, inputs, target, decode=decode, steps=steps, options=options)
+    else:
+        result = _recorded(found, inputs, target, decode, steps, options, record or [], out)
+    classes = files.labels_if_any(spikes, labels)
+    right = None
+    if classes is not None and len(found.outputs) == 1:
+        wanted = files.checked_labels(classes, found, result.batch, result.steps)
+        right = int(np.count_nonzero(result.predictions[found.outputs[0]] == wanted))
+    accuracy = None if right is None else wilson(right, result.batch)
+    predictions = {name: classes.tolist() for name, classes in result.predictions.items()}
+    rates = {name: result.spike_rate(name) for name in result.spike_counts if name not in found.helpers}
     if as_json:
         overflow = None if result.overflow is None else {name: vars(o) for name, o in result.overflow.items()}
         print_json(
+            "run",
             {
                 "target": result.target,
                 "steps": result.steps,
                 "batch": result.batch,
                 "seconds": result.seconds,
                 "readout": decode,
+                "accuracy": None if accuracy is None else vars(accuracy),
                 "predictions": predictions,
                 "spike_rate": rates,
                 "overflow": overflow,
                 "info": dict(result.info),
-            }
+            },
         )
         return
-    console.print(f"{result.target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
+    print_line(f"{result.target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
     print_table(("population", "spikes per neuron and step"), [(name, f"{rate:.4f}") for name, rate in rates.items()])
-    for name, classes in predictions.items():
-        console.print(f"{decode} of {name}: {' '.join(map(str, classes))}", markup=False)
+    if accuracy is not None:
+        print_line(f"accuracy: {accuracy.percent()}, {right} of {result.batch}")
+    for name, values in predictions.items():
+        print_line(f"{decode} of {name}: {first_of(values)}")
+
+
+def _recorded(
+    network: AnyNetwork,
+    inputs: Any,
+    target: str | None,
+    decode: str,
+    steps: int | None,
+    options: dict[str, Any],
+    record: list[str],
+    out: Path,
+) -> ManyResult:
+    """All samples at once, with a file of their recordings."""
+    length = make_drive(network, inputs).steps + network.latency if steps is None else steps
+    variables = tuple(dict.fromkeys(["spikes", *record, required_record(decode)]))
+    result = simulate(network, inputs, target, record=variables, steps=length, options=options)
+    files.write_arrays(out, {f"{v}.{name}": array for v in variables for name, array in result.recorded(v).items()})
+    return ManyResult(
+        {name: result.predict(decode, name) for name in result.outputs},
+        {name: int(np.count_nonzero(raster)) for name, raster in result.spikes.items()},
+        {name: raster.size for name, raster in result.spikes.items()},
+        result.target,
+        result.steps,
+        result.batch,
+        result.seconds,
+        result.overflow,
+        result.info,
+    )
 
 
 def _rate(activity: Any) -> float | None:
@@ -76,7 +132,7 @@ def learn(
     spikes: SpikeFile,
     out: Annotated[Path, typer.Option("--out", help="file for the network with its learned weights")],
     labels: LabelFile = None,
-    target: Annotated[str | None, typer.Option(help="where to learn [the fastest]")] = None,
+    target: TargetName = None,
     nir: NirOptions,
     rule: Annotated[str, typer.Option(help="ssdp, stdp or sadp")] = "ssdp",
     parameter: Annotated[
@@ -139,8 +195,8 @@ def learn(
         "notes": list(result.notes),
     }
     if as_json:
-        print_json({**summary, "info": dict(result.info)})
+        print_json("learn", {**summary, "info": dict(result.info)})
         return
     for name, value in summary.items():
-        console.print(f"{name}: {value}", markup=False)
-    console.print(f"written to {out}", markup=False)
+        print_line(f"{name}: {value}")
+    print_line(f"written to {out}")

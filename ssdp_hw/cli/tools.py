@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ssdp_hw.cli.options import AsJson, rule_of
-from ssdp_hw.cli.output import console, print_json, print_table
+from ssdp_hw.cli.options import AsJson, TargetName, rule_of
+from ssdp_hw.cli.output import print_json, print_line, print_table
 
 
 def microcode(
@@ -41,9 +41,9 @@ def microcode(
 
         write_atomically(plot, lambda path: plot_microcode(code, path))
     if as_json:
-        print_json(code.to_dict())
+        print_json("microcode", code.to_dict())
     else:
-        console.print(str(code), markup=False, soft_wrap=True)
+        print_line(str(code))
 
 
 def demo(
@@ -54,10 +54,10 @@ def demo(
     from ssdp_hw.demo import run_demo
     from ssdp_hw.reporting import write_demo_report
 
-    result = run_demo(None if as_json else lambda text: console.print(text, markup=False))
+    result = run_demo(None if as_json else print_line)
     path = write_demo_report(result, out)
     if as_json:
-        print_json(result.to_dict())
+        print_json("demo", result.to_dict())
         return
     print_table(result.comparison.header, result.comparison.cells())
     print_table(
@@ -67,7 +67,7 @@ def demo(
             for r in result.learning
         ],
     )
-    console.print(f"report: {path}", markup=False)
+    print_line(f"report: {path}")
 
 
 def targets(as_json: AsJson = False) -> None:
@@ -76,9 +76,24 @@ def targets(as_json: AsJson = False) -> None:
 
     found = list_targets()
     if as_json:
-        print_json([vars(t) for t in found])
+        print_json("targets", {"targets": [vars(t) for t in found]})
         return
     print_table(
         ("target", "what", "state", "options"),
         [(t.name, t.title, t.version if t.installed else f"missing: {t.install}", ", ".join(t.options)) for t in found],
     )
+
+
+def warm_up(
+    target: TargetName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compile what a target compiles on first use, so that the next run starts at once."""
+    from ssdp_hw.learning.first_use import compile_target
+
+    found = compile_target(target)
+    if as_json:
+        print_json("warm-up", found)
+        return
+    for name, seconds in found["seconds"].items():
+        print_line(f"{found['target']}: {name} in {seconds:.1f} s")

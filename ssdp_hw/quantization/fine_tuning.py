@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_size, class_labels, positive_or_none
-from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Comparison, Reset
@@ -29,7 +29,7 @@ from ssdp_hw.running.drive import make_drive
 try:
     import torch
 except ImportError:
-    raise UnsupportedError("fine-tuning needs torch, which is not installed: pip install 'ssdp-hw[train]'") from None
+    raise MissingPackageError("fine-tuning needs torch, which is not installed: pip install 'ssdp-hw[train]'") from None
 
 Tensor = Any  # torch is Any where it is not installed
 

@@ -72,7 +72,7 @@ def write_demo_report(result: DemoResult, directory: str | Path) -> Path:
     They are written both or, if anything fails, none: an older report is never mixed with a new one.
 
     Raises:
-        UnsupportedError: matplotlib or jinja2 is not installed.
+        MissingPackageError: matplotlib or jinja2 is not installed.
         FileFormatError: the directory cannot be written.
     """
     return write_report(demo_data(result), Path(directory) / "report.html")

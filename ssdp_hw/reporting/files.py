@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import MissingPackageError
 from ssdp_hw.files.atomic import write_together
 from ssdp_hw.reporting.data import ReportData
 
@@ -15,7 +15,7 @@ def write_report(data: ReportData, path: str | Path) -> Path:
     Both are written or, if anything fails, none: an older page is never left beside newer numbers.
 
     Raises:
-        UnsupportedError: matplotlib or jinja2 is not installed.
+        MissingPackageError: matplotlib or jinja2 is not installed.
         FileFormatError: a file cannot be written.
     """
     page = Path(path)
@@ -23,7 +23,7 @@ def write_report(data: ReportData, path: str | Path) -> Path:
     try:
         from ssdp_hw.reporting.page import render_page
     except ImportError as error:
-        raise UnsupportedError(
+        raise MissingPackageError(
             f"reports need jinja2 and matplotlib, which are not installed ({error}): pip install 'ssdp-hw[report]'"
         ) from None
     text = render_page(data, numbers.name)

@@ -31,7 +31,7 @@ def render_page(data: ReportData, json_name: str = "") -> str:
         json_name: name of the file with them, to link to.
 
     Raises:
-        UnsupportedError: jinja2 or matplotlib is not installed.
+        MissingPackageError: jinja2 or matplotlib is not installed.
     """
     numbers = Numbers(data.to_dict())
     found = [part(data, numbers) for part in PARTS]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from ssdp_hw.analysis.ladder import LossLadder
@@ -27,7 +27,9 @@ def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise UnsupportedError("plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'") from None
+        raise MissingPackageError(
+            "plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'"
+        ) from None
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, 1, sharex=rows > 1, squeeze=False)[:, 0]

@@ -72,7 +72,7 @@ def report(
 
     Raises:
         ParameterError, ShapeError: networks, samples, labels or options that do not fit.
-        UnsupportedError: matplotlib or jinja2 is not installed.
+        MissingPackageError: matplotlib or jinja2 is not installed.
         FileFormatError: the files cannot be written.
     """
     out = Path(path)

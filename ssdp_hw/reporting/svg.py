@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import MissingPackageError
 
 # Stand-ins, which the page replaces: each is one colour of its style sheet, by the name of the variable there.
 # They can be told apart without colour vision (Okabe and Ito, Color Universal Design, 2008).
@@ -53,14 +53,16 @@ def drawing(width: float, height: float, rows: int = 1, **options: Any) -> Itera
     """A figure and its axes, one below the other; when the block ends its SVG is the only entry of the list.
 
     Raises:
-        UnsupportedError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
     """
     try:
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise UnsupportedError("plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'") from None
+        raise MissingPackageError(
+            "plots need matplotlib, which is not installed: pip install 'ssdp-hw[report]'"
+        ) from None
     out: list[Markup] = []
     name = options.pop("name")
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import MissingPackageError
 
 
 def read_template(name: str) -> str:
@@ -17,12 +17,12 @@ def render(template: str, **values: Any) -> str:
     """A template of this package, filled in; texts among the values are escaped.
 
     Raises:
-        UnsupportedError: jinja2 is not installed.
+        MissingPackageError: jinja2 is not installed.
     """
     try:
         import jinja2
     except ImportError:
-        raise UnsupportedError(
+        raise MissingPackageError(
             "reports need jinja2 and matplotlib, which are not installed: pip install 'ssdp-hw[report]'"
         ) from None
     environment = jinja2.Environment(

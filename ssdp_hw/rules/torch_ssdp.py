@@ -20,7 +20,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ssdp_hw.checks import as_int
-from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+from ssdp_hw.errors import MissingPackageError, ParameterError, ShapeError
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, check_shapes
 from ssdp_hw.rules.gate import GATE_MAX, Gate, WarmUp
 from ssdp_hw.rules.spike_times import SpikeTime
@@ -28,7 +28,9 @@ from ssdp_hw.rules.spike_times import SpikeTime
 try:
     import torch
 except ImportError:
-    raise UnsupportedError("SSDP in torch needs torch, which is not installed: pip install 'ssdp-hw[train]'") from None
+    raise MissingPackageError(
+        "SSDP in torch needs torch, which is not installed: pip install 'ssdp-hw[train]'"
+    ) from None
 
 
 class TorchSSDP(torch.nn.Module):  # type: ignore[misc]  # torch is Any where it is not installed

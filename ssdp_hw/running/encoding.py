@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, overload
 
 import numpy as np
@@ -46,24 +47,54 @@ def encode(values: ArrayLike, encoder: str, *, steps: int, seed: int | None = No
         ParameterError: unknown encoder, values outside 0 .. 1, no seed for ``rate``.
         ShapeError: values that are not 2-D.
     """
-    values = real_array(values, "the array of values to encode")
-    if values.ndim != 2:
-        raise ShapeError(f"values of shape {values.shape}; expected (batch, channels)")
+    values = _checked(values, encoder, steps, seed)
     steps = as_int(steps, "steps")
-    if steps < 1:
-        raise ParameterError(f"steps = {steps}; at least 1 is needed")
     if encoder == "direct":
         return DirectInput(values, steps)
+    spikes = np.empty((steps, *values.shape), bool)
+    for step, fired in enumerate(_steps(values, encoder, steps, seed)):
+        spikes[step] = fired
+    return spikes
+
+
+def encode_steps(
+    values: ArrayLike, encoder: str, *, steps: int, seed: int | None = None
+) -> Iterator[NDArray[np.bool_]]:
+    """The steps of :func:`encode` one after the other, each of shape (batch, channels): the same spikes, less memory.
+
+    Raises:
+        ParameterError, ShapeError: as ``encode``; the encoder ``direct`` has no spikes.
+    """
+    checked = _checked(values, encoder, steps, seed)
+    if encoder == "direct":
+        raise ParameterError("encoder 'direct' makes no spikes: its values are the input")
+    return _steps(checked, encoder, as_int(steps, "steps"), seed)
+
+
+def _checked(values: ArrayLike, encoder: str, steps: int, seed: int | None) -> NDArray[np.float64]:
+    """The values, after everything about them was checked."""
+    array = real_array(values, "the array of values to encode")
+    if array.ndim != 2:
+        raise ShapeError(f"values of shape {array.shape}; expected (batch, channels)")
+    if as_int(steps, "steps") < 1:
+        raise ParameterError(f"steps = {steps}; at least 1 is needed")
     if encoder not in ENCODERS:
         raise ParameterError(f"encoder '{encoder}' is unknown; there are: {', '.join(ENCODERS)}")
-    if values.size and (values.min() < 0 or values.max() > 1):
+    if encoder != "direct" and array.size and (array.min() < 0 or array.max() > 1):
         raise ParameterError(
-            f"values from {values.min():g} to {values.max():g}: '{encoder}' encodes 0 .. 1; scale them first"
+            f"values from {array.min():g} to {array.max():g}: '{encoder}' encodes 0 .. 1; scale them first"
         )
+    if encoder == "rate" and seed is None:
+        raise ParameterError("encoder 'rate' draws random spikes: give a seed")
+    return array
+
+
+def _steps(values: NDArray[np.float64], encoder: str, steps: int, seed: int | None) -> Iterator[NDArray[np.bool_]]:
     if encoder == "rate":
-        if seed is None:
-            raise ParameterError("encoder 'rate' draws random spikes: give a seed")
-        draws = np.random.default_rng(seed).random((steps, *values.shape), dtype=np.float32)
-        return np.asarray(draws < values.astype(np.float32))
+        rng, single = np.random.default_rng(seed), values.astype(np.float32)
+        for _ in range(steps):  # the same numbers as one draw of all steps
+            yield np.asarray(rng.random(values.shape, dtype=np.float32) < single)
+        return
     when = np.rint((1.0 - values) * (steps - 1)).astype(np.int64)
-    return np.asarray((np.arange(steps)[:, None, None] == when) & (values > 0))
+    for step in range(steps):
+        yield np.asarray((step == when) & (values > 0))

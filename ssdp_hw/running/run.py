@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from ssdp_hw.running.levels import levels_of
 from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target import choose_target
+
+_LOG = logging.getLogger(__name__)
 
 OnOverflow = Literal["error", "warn", "ignore"]
 
@@ -70,6 +73,7 @@ def run(
     start = time.perf_counter()
     recording = chosen.run(network, drive, kept, resolved)
     seconds = time.perf_counter() - start
+    _LOG.info("%s: %d samples of %d steps in %.3f s", chosen.name, drive.batch, drive.steps, seconds)
     fixed = isinstance(network, FixedNetwork)
     result = RunResult(
         recording.spikes,

@@ -10,31 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.comparison import Inputs
 from ssdp_hw.analysis.ladder import rungs
-from ssdp_hw.analysis.ladder.result import LayerAgreement, LossLadder, Rung
+from ssdp_hw.analysis.ladder.result import LossLadder
 from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS, Step
-from ssdp_hw.analysis.statistics import wilson
+from ssdp_hw.analysis.ladder.tally import Seen, Tally
 from ssdp_hw.checks import as_array, class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
-from ssdp_hw.running.decoding import UNDECIDED, required_record
+from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
+from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target import fastest_target, get_target, targets_by_speed
-
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """One rung's run: predictions (batch,) and, by population, spikes (of readouts: volts) (time, batch, n)."""
-
-    predictions: NDArray[np.int64]
-    spikes: dict[str, Bools]
-    volts: dict[str, NDArray[np.float64]]
-    overflow: int | None = None
 
 
 @renamed(readout="decode")
@@ -49,6 +38,7 @@ def loss_ladder(
     alone: bool = True,
     decode: str = "spike_count",
     steps: int | None = None,
+    max_batch_bytes: int = BATCH_BYTES,
     **quantization: Any,
 ) -> LossLadder:
     """Take the loss from a source model to a chip apart.
@@ -72,6 +62,8 @@ def loss_ladder(
         alone: whether to take each step alone, too.
         decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
         steps: length of the runs; default that of the input plus ``network.latency``.
+        max_batch_bytes: samples run in batches whose recordings together stay within so much memory; the numbers are
+            the same.
         quantization: options of :func:`ssdp_hw.quantize`, ``chip`` among them.
 
     Raises:
@@ -97,29 +89,34 @@ def loss_ladder(
     classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]), drive.steps)
     required_record(decode)
     length = drive.steps + network.latency if steps is None else steps
-    climb = _Climb(network, fixed, inputs, classes, runner.name, decode, length)
-    start, on_chip, last = climb.run(network), climb.run(timed), climb.run(fixed)
-    cumulative = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
-    cumulative += [
-        (step, climb.run(rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]))) for k, step in enumerate(PARAMETERS)
-    ]
-    # If no register of the last run overflowed, a run with wider registers would give the same result.
-    endless = climb.run(rungs.without_overflow(fixed)) if last.overflow else last
-    cumulative += [(Step.STATE, endless), (Step.OVERFLOW, last)]
-    if source is not None:
-        cumulative.insert(0, (Step.SOURCE, _Seen(_source_predictions(source, drive.batch), {}, {})))
-    before, found = None, []
-    for step, seen in cumulative:
-        found.append(climb.rung(step, seen, start, before))
-        before = seen
-    lone = []
-    for step in ALONE if alone else ():
-        make = rungs.rounded if step in PARAMETERS else rungs.exact_parameters
-        lone.append(climb.rung(step, climb.run(make(timed, fixed, step)), start, on_chip, alone=True))
+    climb = _Climb(network, fixed, runner.name, decode, length)
+    given = None if source is None else _source_predictions(source, drive.batch)
+    parameters = [rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]) for k in range(len(PARAMETERS))]
+    make = {step: rungs.rounded if step in PARAMETERS else rungs.exact_parameters for step in ALONE}
+    lone = {step: make[step](timed, fixed, step) for step in ALONE} if alone else {}
+    tallies: dict[tuple[Step, bool], Tally] = {}
+    size = climb.batch_size(max_batch_bytes)
+    for part, samples in batches(inputs, drive.batch, size):
+        start, on_chip, last = (climb.run(which, samples) for which in (network, timed, fixed))
+        seen = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
+        seen += [(step, climb.run(w, samples)) for step, w in zip(PARAMETERS, parameters, strict=True)]
+        # If no register of the last run overflowed, a run with wider registers would give the same result.
+        endless = climb.run(rungs.without_overflow(fixed), samples) if last.overflow else last
+        seen += [(Step.STATE, endless), (Step.OVERFLOW, last)]
+        if given is not None:
+            seen.insert(0, (Step.SOURCE, Seen(given[part], {}, {})))
+        before = None
+        for step, now in seen:
+            tallies.setdefault((step, False), Tally(step, False)).add(now, start, before, classes[part], part.start)
+            before = now
+        for step, which in lone.items():
+            now = climb.run(which, samples)
+            tallies.setdefault((step, True), Tally(step, True)).add(now, start, on_chip, classes[part], part.start)
     report = None if fixed.report is None else fixed.report.to_dict()
+    found = [tally.rung() for tally in tallies.values()]
     return LossLadder(
-        tuple(found),
-        tuple(lone),
+        tuple(r for r in found if not r.alone),
+        tuple(r for r in found if r.alone),
         decode,
         climb.steps,
         drive.batch,
@@ -141,26 +138,33 @@ def _source_predictions(source: ArrayLike, batch: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class _Climb:
-    """Networks, samples and options that all rungs of a ladder have in common."""
+    """What all rungs of a ladder have in common."""
 
     network: Network
     fixed: FixedNetwork
-    inputs: Inputs
-    classes: NDArray[np.int64]
     target: str
     decode: str
     steps: int
 
-    def run(self, which: AnyNetwork) -> _Seen:
+    @property
+    def record(self) -> tuple[str, ...]:
+        """Spikes; the voltages too, where a readout has nothing else or decoding needs them."""
+        readouts = any(not p.spiking for p in self.network.populations)
+        return ("spikes", "v") if readouts or required_record(self.decode) == "v" else ("spikes",)
+
+    def batch_size(self, max_bytes: int) -> int:
+        """Samples of a batch, of which the recordings of four rungs are kept at once."""
+        return batch_size(self.network, self.steps, self.record, max_bytes // 4)
+
+    def run(self, which: AnyNetwork, inputs: Inputs) -> Seen:
         """Run one network; its own populations only, without the neurons that the chip's timing added."""
         names = self.network.population_names
         readouts = [p.name for p in self.network.populations if not p.spiking]
-        wants_v = bool(readouts) or required_record(self.decode) == "v"
         result = run(
             which,
-            self.inputs,
+            inputs,
             self.target,
-            record=("spikes", "v") if wants_v else ("spikes",),
+            record=self.record,
             populations=names,
             steps=self.steps,
             on_overflow="ignore",
@@ -170,53 +174,5 @@ class _Climb:
         volts = {n: rungs.in_volts(self.network, which, self.fixed, n, result.v[n]) for n in readouts}
         predictions = result.predict(self.decode)
         if result.overflow is None:
-            return _Seen(predictions, spikes, volts)
-        return _Seen(predictions, spikes, volts, sum(count.total for count in result.overflow.values()))
-
-    def rung(self, step: Step, seen: _Seen, start: _Seen, before: _Seen | None, *, alone: bool = False) -> Rung:
-        """One row of the ladder."""
-        right = seen.predictions == self.classes
-        right_before = right if before is None else before.predictions == self.classes
-        cells = sum(s.size for s in seen.spikes.values())
-        return Rung(
-            step,
-            alone,
-            wilson(int(np.count_nonzero(right)), len(right)),
-            int(np.count_nonzero(seen.predictions == UNDECIDED)),
-            int(np.count_nonzero(right_before & ~right)),
-            int(np.count_nonzero(right & ~right_before)),
-            float(np.mean(seen.predictions == start.predictions)),
-            sum(int(np.count_nonzero(s)) for s in seen.spikes.values()) / cells if cells else None,
-            _agreements(seen, start),
-            () if before is None else _agreements(seen, before),
-            seen.overflow,
-        )
-
-
-def _agreements(left: _Seen, right: _Seen) -> tuple[LayerAgreement, ...]:
-    """The agreement of every population that both runs recorded."""
-    names = left.spikes.keys() | left.volts.keys()
-    order = [n for n in (*left.spikes, *left.volts) if n in names and (n in right.spikes or n in right.volts)]
-    return tuple(_agreement(name, left, right) for name in order)
-
-
-def _agreement(name: str, left: _Seen, right: _Seen) -> LayerAgreement:
-    if name in left.volts:
-        a, b = left.volts[name], right.volts[name]
-        step, sample, neuron = _first(a != b)
-        return LayerAgreement(name, 0, 0, 0, 1.0, step, sample, neuron, float(np.max(np.abs(a - b), initial=0.0)))
-    x, y = left.spikes[name], right.spikes[name]
-    different, either = int(np.count_nonzero(x ^ y)), int(np.count_nonzero(x | y))
-    share = 1.0 - different / either if either else 1.0
-    step, sample, neuron = _first(x ^ y)
-    counts = int(np.count_nonzero(x)), int(np.count_nonzero(y)), different
-    return LayerAgreement(name, *counts, share, step, sample, neuron, None)
-
-
-def _first(different: Bools) -> tuple[int | None, int | None, int | None]:
-    """Step, sample and neuron of the first entry, in order of steps."""
-    if not different.any():
-        return None, None, None
-    step = int(np.argmax(different.any(axis=(1, 2))))
-    sample, neuron = np.unravel_index(int(np.argmax(different[step])), different.shape[1:])
-    return step, int(sample), int(neuron)
+            return Seen(predictions, spikes, volts)
+        return Seen(predictions, spikes, volts, sum(count.total for count in result.overflow.values()))

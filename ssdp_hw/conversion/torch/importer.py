@@ -13,7 +13,7 @@ from ssdp_hw.conversion.alignment import Timing
 from ssdp_hw.conversion.nir.presets import PRESETS, find_preset
 from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
 from ssdp_hw.conversion.silent_readouts import with_silent_readouts
-from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Reset
 
@@ -72,7 +72,7 @@ def from_torch(
     try:
         import torch
     except ImportError:
-        raise UnsupportedError("from_torch needs torch: pip install 'ssdp-hw[train]'") from None
+        raise MissingPackageError("from_torch needs torch: pip install 'ssdp-hw[train]'") from None
     if not isinstance(module, torch.nn.Module):
         raise ParameterError(f"from_torch reads a torch.nn.Module, not {type(module).__name__}")
     from ssdp_hw.conversion.torch.network import network_of
