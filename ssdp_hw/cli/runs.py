@@ -139,7 +139,7 @@ def learn(
         list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
     ] = None,
     plastic: Annotated[list[str] | None, typer.Option(help="projection that learns; may be repeated")] = None,
-    teach: Annotated[str, typer.Option(help="all samples, only errors, or by the delta rule")] = "all",
+    teach: Annotated[str, typer.Option(help="all samples, only errors, by delta, or by softmax")] = "all",
     teacher_step: Annotated[int, typer.Option(help="step of the first teaching spike")] = 0,
     epochs: Annotated[int, typer.Option()] = 1,
     refresh: Annotated[
@@ -169,7 +169,7 @@ def learn(
         rule_of(rule, parameter),
         target,
         plastic=plastic,
-        teacher=Teacher(first_step=teacher_step, inhibit=teach != "delta"),
+        teacher=None if teach == "softmax" else Teacher(first_step=teacher_step, inhibit=teach != "delta"),
         teach=teach,  # type: ignore[arg-type]
         epochs=epochs,
         refresh=refresh,

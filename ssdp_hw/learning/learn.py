@@ -43,6 +43,7 @@ def learn(
     plastic: str | Sequence[str] | None = None,
     teacher: Teacher | None = None,
     teach: Teach = "all",
+    temperature: float = 2.0,
     gates: ArrayLike | Mapping[str, ArrayLike] | None = None,
     decode: str = "spike_count",
     epochs: int = 1,
@@ -79,6 +80,10 @@ def learn(
         teach: ``all`` presents every sample. ``errors`` first runs the samples without a teacher and
             teaches only those that ``decode`` gets wrong. ``delta`` does so too, with a gate for each
             output neuron: 1 for the labelled, -1 for the wrongly chosen, 0 for the others.
+            ``softmax`` has no teacher: every sample is run once to count the spikes of the output, and the label
+            minus the softmax of these counts is the gate of each output neuron while the sample is presented again;
+            a rule that only the source moves, such as ``sh.Rule("a*x1*u0", ...)``, then is the delta rule.
+        temperature: for ``softmax``: by so many spikes a count has to be lower for a probability e times lower.
         gates: third factor from outside for each sample, shape (batch,) or (batch, post), or a dict of
             such arrays by projection: every step of the rule is multiplied by it; -2 to 2.
         decode: rule by which the class of a sample is predicted, see :mod:`ssdp_hw.running.decoding`; for
@@ -103,7 +108,7 @@ def learn(
         UnknownTargetError, TargetUnavailableError, TargetRunError: as in :func:`ssdp_hw.run`.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
     """
-    teaching = Teaching(teacher, teach, decode, refresh)
+    teaching = Teaching(teacher, teach, decode, refresh, temperature)
     presentation = Presentation(epochs, shuffle, seed, steps, windows)
     if target is None:
         target = fastest_target(network, learning=True).name
@@ -115,7 +120,7 @@ def learn(
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)
-    if teach == "delta" and labels is not None:
+    if teach in ("delta", "softmax") and labels is not None:
         LearningPlan(rules, gates=dict.fromkeys(names, np.zeros(0)))  # raises where a rule makes its own
     widest = with_widest_weights(network, names)
     if supervision is not None:

@@ -160,8 +160,13 @@ class Learner:
         gates, supervision = self.plasticity.gates, self.supervision
         if supervision is not None and supervision.teach != "all":
             asked, epoch = samples.size, first_epoch + progress.asked // self.batch
-            samples, predicted = supervision.mistaken(self._untaught(progress.network, samples), samples)
-            progress.note_accuracy(asked - samples.size, asked, epoch)
+            untaught = self._untaught(progress.network, samples)
+            mistaken, predicted = supervision.mistaken(untaught, samples)
+            progress.note_accuracy(asked - mistaken.size, asked, epoch)
+            if supervision.teach == "softmax":
+                gates = dict.fromkeys(self.plasticity.rules, supervision.soft_gates(untaught, samples))
+            else:
+                samples = mistaken
             if supervision.teach == "delta":
                 size = self.network.size_of(supervision.output)
                 gates = dict.fromkeys(self.plasticity.rules, supervision.error_gates(samples, predicted, size))
@@ -175,7 +180,7 @@ class Learner:
             network,
             self.samples.chosen(samples),
             self.execution.target,
-            record=(self.supervision.record,),
+            record=self.supervision.record,
             populations=(self.supervision.output,),
             on_overflow="ignore",
             options=self.execution.options,

@@ -33,7 +33,7 @@ def unintended(
     overflow: Mapping[str, OverflowCount] | None, supervision: Supervision | None
 ) -> Mapping[str, OverflowCount] | None:
     """Overflows without the saturations of the taught neurons, which the teacher holds at the ends on purpose."""
-    if overflow is None or supervision is None:
+    if overflow is None or supervision is None or not supervision.has_teacher:
         return overflow
     return {**overflow, supervision.output: replace(overflow[supervision.output], v_saturations=0)}
 
@@ -90,7 +90,7 @@ def teacher_hits(
     network: AnyNetwork, progress: Progress, supervision: Supervision | None, observed: Mapping[str, Observation[Any]]
 ) -> float | None:
     """Share of the windows in which the output fired as the teacher wants, as a plastic projection observed it."""
-    if supervision is None:
+    if supervision is None or not supervision.has_teacher:
         return None
     labels = np.repeat(supervision.classes[progress.presented], progress.windows)
     for name, observation in observed.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +13,14 @@ from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.inputs import teachable_output
 from ssdp_hw.learning.presentation import check_range
+from ssdp_hw.learning.soft_error import soft_error, softmax_table
 from ssdp_hw.learning.teacher import Teacher
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, Drive, make_drive
 from ssdp_hw.running.result import RunResult
 
-Teach = Literal["all", "errors", "delta"]
+Teach = Literal["all", "errors", "delta", "softmax"]
 Spikes = Mapping[str, Any]
 
 
@@ -35,10 +36,12 @@ class Teaching:
     teach: Teach
     decode: str
     refresh: int | None
+    temperature: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.teach not in ("all", "errors", "delta"):
-            raise ParameterError(f"teach = {self.teach!r}; choose all, errors or delta")
+        if self.teach not in get_args(Teach):
+            raise ParameterError(f"teach = {self.teach!r}; choose {', '.join(get_args(Teach))}")
+        softmax_table(self.temperature)  # raises where there is none
         if self.refresh is not None:
             check_range("refresh", self.refresh, 1, 2**31)
 
@@ -68,24 +71,27 @@ class Teaching:
         output = teachable_output(network)
         classes = class_labels(labels, given.batch, network.size_of(output), given.steps)
         teacher = Teacher(inhibit=self.teach != "delta") if self.teacher is None else self.teacher
-        if self.teach == "delta":
-            _check_delta(network, teacher, output, plastic, gated)
-        return Supervision(classes, teacher, output, self.teach, self.decode)
+        if self.teach == "softmax" and self.teacher is not None:
+            raise ParameterError("teach = 'softmax' needs no teacher: its error acts as a gate on what fires by itself")
+        if self.teach in ("delta", "softmax"):
+            _check_gates(self.teach, network, output, plastic, gated)
+        if self.teach == "delta" and teacher.inhibit:
+            raise ParameterError("teach = 'delta' needs a teacher with inhibit=False: the wrong neuron has to fire")
+        return Supervision(classes, teacher, output, self.teach, self.decode, self.temperature)
 
     def group_size(self, batch: int) -> int:
         """Number of samples that are presented between two predictions of their classes."""
         return batch if self.teach == "all" or self.refresh is None else self.refresh
 
 
-def _check_delta(network: AnyNetwork, teacher: Teacher, output: str, plastic: Sequence[str], gated: bool) -> None:
+def _check_gates(teach: str, network: AnyNetwork, output: str, plastic: Sequence[str], gated: bool) -> None:
     if gated:
-        raise ParameterError("teach = 'delta' makes the gates itself; give none")
-    if teacher.inhibit:
-        raise ParameterError("teach = 'delta' needs a teacher with inhibit=False: the wrong neuron has to fire")
+        raise ParameterError(f"teach = '{teach}' makes the gates itself; give none")
     for name in plastic:
         if network.projection(name).post != output:
             raise ParameterError(
-                f"teach = 'delta' has an error for the neurons of '{output}' only; projection '{name}' leads elsewhere"
+                f"teach = '{teach}' has an error for the neurons of '{output}' only; projection '{name}' leads "
+                "elsewhere"
             )
 
 
@@ -97,7 +103,7 @@ class Supervision:
         classes: class of every sample, shape (batch,).
         teacher: when and how strongly it acts.
         output: population that it teaches.
-        teach, decode: see :func:`ssdp_hw.learn`.
+        teach, decode, temperature: see :func:`ssdp_hw.learn`.
     """
 
     classes: NDArray[np.int64]
@@ -105,11 +111,18 @@ class Supervision:
     output: str
     teach: Teach
     decode: str
+    temperature: float = 2.0
 
     @property
-    def record(self) -> str:
-        """What a run has to record so that :meth:`mistaken` can predict the classes."""
-        return required_record(self.decode)
+    def record(self) -> tuple[str, ...]:
+        """What a run has to record so that :meth:`mistaken` can predict the classes, and :meth:`soft_gates` count."""
+        needed = [required_record(self.decode), *(["spikes"] if self.teach == "softmax" else [])]
+        return tuple(dict.fromkeys(needed))
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a teacher makes output neurons fire."""
+        return self.teach != "softmax"
 
     def mistaken(self, result: RunResult, samples: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The samples whose predicted class is not the labelled one, and their predicted classes.
@@ -139,11 +152,28 @@ class Supervision:
         gates[samples[decided], predicted[decided]] = -1.0
         return gates
 
+    def soft_gates(self, result: RunResult, samples: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The soft error of every output neuron; see :mod:`ssdp_hw.learning.soft_error`.
+
+        Args:
+            result: a run of these samples without a teacher.
+            samples: their indices.
+
+        Returns:
+            Shape (all samples, n), 0 for those that were not run.
+        """
+        counts = result.spikes[self.output].sum(axis=0, dtype=np.int64)
+        gates = np.zeros((self.classes.size, counts.shape[1]))
+        gates[samples] = soft_error(counts, self.classes[samples], self.temperature)
+        return gates
+
     def attach(self, network: AnyNetwork, widest: FixedNetwork | None) -> AnyNetwork:
         """The network with the teacher's inputs and projections; see :meth:`Teacher.attach`."""
-        return self.teacher.attach(network, self.output, widest)
+        return self.teacher.attach(network, self.output, widest) if self.has_teacher else network
 
     def drive(self, taught: AnyNetwork, spikes: Spikes, samples: NDArray[np.int64], steps: int) -> Drive:
         """The spikes of some samples and of their teacher, for the network that :meth:`attach` returned."""
+        if not self.has_teacher:
+            return make_drive(taught, spikes)
         teacher = self.teacher.spikes(taught, self.output, self.classes[samples], steps)
         return make_drive(taught, {**spikes, **teacher})
