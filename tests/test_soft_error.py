@@ -65,7 +65,8 @@ def test_a_lesson_is_the_delta_rule():
     found = learned.network.projections[0].weight - net.projections[0].weight
     np.testing.assert_allclose(found, change, rtol=0, atol=1e-9)
     assert learned.teacher_hits is None
-    assert learned.curve[0].right == int((sh.run(net, spikes, steps=20).predict("spike_count") == labels).sum())
+    right = np.mean(sh.run(net, spikes, steps=20).predict("spike_count") == labels)
+    assert [float(point.accuracy.value) for point in learned.curve] == [right]
 
 
 def test_it_learns_a_task_in_integers_alike_on_specification_and_engine():
