@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import MissingPackageError
 
 # The extra that brings what pictures need.
 INSTALL = "pip install 'ssdp-hw[report]'"
@@ -22,11 +22,11 @@ def draw(picture: str, *given: Any, **options: Any) -> Any:
         given, options: what is drawn, and how.
 
     Raises:
-        UnsupportedError: matplotlib is not installed.
+        MissingPackageError: matplotlib is not installed.
         SsdpHwError: whatever the picture raises.
     """
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise UnsupportedError(f"pictures need matplotlib, which is not installed: {INSTALL}") from None
+        raise MissingPackageError(f"pictures need matplotlib, which is not installed: {INSTALL}") from None
     return import_module(f"ssdp_hw.pictures.{picture}").draw(*given, **options)

@@ -394,3 +394,19 @@ def test_after_warming_up_nothing_is_compiled(tmp_path):
     assert before
     subprocess.run([SSDP_HW, "warm-up", "--target", "engine"], timeout=1200, env=environment, check=True)
     assert sorted((tmp_path / "cache").rglob("*.nb?")) == before
+
+
+@pytest.mark.parametrize("what", ["network", "weights", "resources", "run", "ranges"])
+def test_plot_draws_what_it_says(command, folder, tmp_path, what):
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "picture.svg"
+    given = ("--spikes", folder / "few.npz") if what in ("run", "ranges") else ()
+    assert command("plot", folder / "net.h5", "--what", what, *given, "-o", out)[0] == 0
+    drawn = out.read_text(encoding="utf-8")
+    assert drawn.count("<path") > 10
+    for options, said in ((("-o", tmp_path / "x.doc"), "writes no such file"), (("-o", out), "give --spikes")):
+        missing = () if "writes" in said else ("--what", "run")
+        code, _, err = command("plot", folder / "net.h5", *missing, *options)
+        assert code == 2
+        assert said in err
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["picture.svg"]

@@ -12,6 +12,7 @@ from ssdp_hw.cli.checking import check_loss
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.cli.options import AsJson, ChipName, Decode, LabelFile, MaxLoss, SpikeFile, Steps, Targets
 from ssdp_hw.cli.output import print_json, print_line, print_table
+from ssdp_hw.cli.plotting import write_picture
 
 
 @with_nir_options
@@ -92,10 +93,7 @@ def ladder(
         **options,
     )
     if plot is not None:
-        from ssdp_hw.files.atomic import write_atomically
-        from ssdp_hw.reporting.plots import plot_ladder
-
-        write_atomically(plot, lambda path: plot_ladder(result, path))
+        write_picture(result.plot(), plot)
     if as_json:
         print_json("ladder", result.to_dict())
     else:

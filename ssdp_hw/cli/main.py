@@ -15,6 +15,7 @@ from ssdp_hw.cli.analyses import compare, ladder
 from ssdp_hw.cli.checking import check, verify
 from ssdp_hw.cli.networks import inspect, quantize, to_nir
 from ssdp_hw.cli.output import errors, print_line
+from ssdp_hw.cli.plotting import plot
 from ssdp_hw.cli.reports import report
 from ssdp_hw.cli.runs import learn, run
 from ssdp_hw.cli.samples import encode
@@ -24,7 +25,7 @@ from ssdp_hw.errors import SsdpHwError
 
 COMMANDS = (
     *(check, inspect, quantize, to_nir, encode, run, learn),
-    *(compare, ladder, verify, report, microcode, demo, targets, warm_up),
+    *(compare, ladder, verify, report, plot, microcode, demo, targets, warm_up),
 )
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items()) + "."
 

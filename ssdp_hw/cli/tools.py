@@ -9,6 +9,7 @@ import typer
 
 from ssdp_hw.cli.options import AsJson, TargetName, rule_of
 from ssdp_hw.cli.output import print_json, print_line, print_table
+from ssdp_hw.cli.plotting import write_picture
 
 
 def microcode(
@@ -36,10 +37,7 @@ def microcode(
         one_silent=one_silent,
     )
     if plot is not None:
-        from ssdp_hw.files.atomic import write_atomically
-        from ssdp_hw.reporting.plots import plot_microcode
-
-        write_atomically(plot, lambda path: plot_microcode(code, path))
+        write_picture(code.plot(), plot)
     if as_json:
         print_json("microcode", code.to_dict())
     else:
