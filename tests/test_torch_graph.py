@@ -379,7 +379,7 @@ def test_refused_with_its_line(made):
 
 def test_verify_runs_the_module_and_sees_one_weight():
     module = Generated(4).eval()
-    network = from_torch(module, torch.rand(10, 2, module.width))
+    network = from_torch(module, module.sample())
     module.calls.clear()
     x = spikes(module.width)
     assert verify(module, network, x).equal
@@ -406,7 +406,7 @@ def test_verify_sees_a_module_that_was_changed():
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_generated_modules_are_converted_and_right(seed):
     module = Generated(seed).eval()
-    network = from_torch(module, torch.rand(10, 2, module.width))
+    network = from_torch(module, module.sample())
     module.calls.clear()
     x = spikes(module.width, seed=seed)
     found = verify(module, network, x)
@@ -424,7 +424,7 @@ def test_generated_modules_are_converted_and_right(seed):
 def test_generated_modules_with_something_else_are_refused(outside, seed):
     module = Generated(seed, outside).eval()
     try:
-        network = from_torch(module, torch.rand(10, 2, module.width))
+        network = from_torch(module, module.sample())
     except SsdpHwError:
         return
     found = verify(module, network, spikes(module.width, seed=seed))

@@ -7,6 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+try:
+    from spikingjelly.activation_based import neuron as jelly
+except ImportError:
+    jelly = None
+try:
+    from sinabs import layers as sinabs
+    from sinabs.activation import SingleSpike
+except ImportError:
+    sinabs = None
+
 # What no network can be made to do; each acts on the input of a layer (h), or on its voltage (m).
 OUTSIDE = {
     "relu": lambda h, t: torch.relu(h),
@@ -50,7 +60,7 @@ class Generated(nn.Module):
         self.norm.running_var.uniform_(0.5, 2.0)
         for layer in (*self.linear, *self.recurrent):
             layer.weight.data.mul_(2.0)
-        self.neurons = nn.ModuleList(self._neurons(rng) for _ in range(count))
+        self.neurons = nn.ModuleList(self._neurons(rng, k == self.at and outside in STATES) for k in range(count))
         # What is not used is not there: from_torch refuses parameters that nothing uses.
         used = {op for layer in self.plan for op in layer["ops"]}
         self.recurrent = nn.ModuleDict(
@@ -71,9 +81,20 @@ class Generated(nn.Module):
             ops.append(rng.choice(("residual", "branch", "skip")))
         if k and rng.random() < 0.2:
             ops.append("shared")
+        if rng.random() < 0.3:
+            ops.append(rng.choice(("or_before", "or_first", "or_pool", "or_clamp")))
         return {"ops": ops, "factor": rng.uniform(0.5, 2.0), "offset": rng.uniform(-0.1, 0.2)}
 
-    def _neurons(self, rng):
+    def sample(self):
+        """An input of shape (time, batch, width): spikes, where the module takes an OR of its input."""
+        x = torch.rand(10, 2, self.width)
+        ors = any(op.startswith("or_") for layer in self.plan for op in layer["ops"])
+        return (x < 0.4).to(x.dtype) if ors else x
+
+    def _neurons(self, rng, hands_on):
+        """A layer; one that hands its state on where that is asked for."""
+        if rng.random() < 0.3 and not hands_on:
+            return self._keeping(rng)
         beta = torch.rand(self.width) * 0.6 + 0.3 if rng.random() < 0.3 else rng.uniform(0.3, 0.95)
         threshold = rng.uniform(0.5, 1.2)
         kind = rng.choice(("leaky", "leaky", "zero", "synaptic"))
@@ -81,9 +102,37 @@ class Generated(nn.Module):
             return snn.Synaptic(alpha=rng.uniform(0.2, 0.8), beta=beta, threshold=threshold)
         return snn.Leaky(beta=beta, threshold=threshold, reset_mechanism="zero" if kind == "zero" else "subtract")
 
+    def _keeping(self, rng):
+        """A layer that keeps its states, of a framework that is installed."""
+        kinds = []
+        if jelly is not None:
+            reset = rng.choice((None, 0.0, -0.3))
+            kinds += [
+                lambda: jelly.IFNode(v_reset=reset),
+                lambda: jelly.LIFNode(tau=rng.uniform(1.2, 6), decay_input=rng.random() < 0.5, v_reset=reset),
+                lambda: jelly.ParametricLIFNode(init_tau=rng.uniform(1.2, 6), decay_input=False, v_reset=reset),
+            ]
+        if sinabs is not None:
+            settings = {"spike_fn": SingleSpike, "norm_input": False}
+            kinds += [
+                lambda: sinabs.LIF(tau_mem=rng.uniform(1.0, 9.0), **settings),
+                lambda: sinabs.LIF(tau_mem=rng.uniform(1.0, 9.0), tau_syn=rng.uniform(1.0, 4.0), **settings),
+                lambda: sinabs.IAF(spike_fn=SingleSpike),
+            ]
+        return rng.choice(kinds)() if kinds else snn.Leaky(beta=rng.uniform(0.3, 0.95))
+
+    def _rested(self):
+        for layer in self.neurons:
+            if jelly is not None and isinstance(layer, jelly.BaseNode):
+                layer.reset()
+            elif sinabs is not None and isinstance(layer, sinabs.StatefulLayer):
+                for name in layer._buffers:
+                    layer._buffers[name] = torch.zeros(0)
+
     def forward(self, x):
         """``x`` of shape (time, batch, width); the spikes of the last layer."""
         self.calls.append(1)
+        self._rested()
         batch, sent = x.shape[1], []
         states = [None] * len(self.plan)
         last = [x.new_zeros(batch, self.width) for _ in self.plan]
@@ -102,7 +151,7 @@ class Generated(nn.Module):
         return torch.stack(sent)
 
     def _current(self, k, ops, layer, now, last):
-        h = self.linear["0" if "shared" in ops else str(k)](now[-1])
+        h = self.linear["0" if "shared" in ops else str(k)](self._or(k, ops, now, last))
         if "residual" in ops:
             h = h + now[-1]
         if "branch" in ops:
@@ -127,8 +176,24 @@ class Generated(nn.Module):
             h = h - 0.3 * (last[k].sum(1, keepdim=True) - last[k])
         return h
 
+    def _or(self, k, ops, now, last):
+        """What drives a layer: the spikes of the one before, or an OR of them and of others."""
+        sent = now[-1]
+        if "or_before" in ops and k:  # of the step before
+            return torch.maximum(sent, last[k - 1])
+        if "or_first" in ops:
+            return torch.max(sent, now[0])
+        if "or_pool" in ops:
+            return functional.max_pool1d(sent[:, None], 3, 1, 1).flatten(1)
+        if "or_clamp" in ops:
+            return torch.clamp(sent + now[0] + sent.flip(1), max=1)
+        return sent
+
     def _fired(self, k, ops, h, state):
         neurons = self.neurons[k]
+        if not isinstance(neurons, snn.SpikingNeuron):
+            several = sinabs is not None and isinstance(neurons, sinabs.StatefulLayer)
+            return (neurons(h[:, None])[:, 0] if several else neurons(h)), (neurons,)
         if state is None:
             state = neurons.reset_mem()
             state = state if isinstance(state, tuple) else (state,)

@@ -17,6 +17,8 @@ from ssdp_hw.conversion.torch.stateful import in_steps, keeps_states, merged, ru
 from ssdp_hw.conversion.torch.tape import Tape
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.network.graph import Reset
+from ssdp_hw.network.neurons import Discretization, without_memory
 from ssdp_hw.network.weight import DenseWeight
 
 Real = NDArray[np.float64]
@@ -73,6 +75,8 @@ class Chains:
         self.tape, self.dt = tape, dt
         self.layers = {name: m for name, m in module.named_modules() if is_neuron(m)}
         self.populations: dict[str, Chain] = {}
+        self._relays: dict[str, list[Chain]] = {}
+        tape.relay = self.relay
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -105,6 +109,45 @@ class Chains:
             return out
 
         return call
+
+    def relay(self, name: str, count: Affine, made: Any, where: str) -> Value:
+        """The spikes of a population that fires in a step where a number of spikes is above 0.
+
+        Args:
+            name: the operation that made them.
+            count: numbers of spikes.
+            made: what the module made of them, shape (batch, *shape).
+            where: the operation's source line, by which it is found again in the next step.
+        """
+        fired = made.detach().double().numpy().reshape(len(made), -1)
+        if np.any((fired != 0) & (fired != 1)):
+            return Opaque(f"'{name}' acts on values that are no spikes", "take the maximum of spikes alone", where)
+        step = max(sent for _, sent in count.terms)
+        known = self._relays.setdefault(where, [])
+        chain = next((c for c in known if len(c.calls) == step), None)
+        if chain is None and step:
+            what = f"'{name}' is taken of spikes in some steps alone, or of an input that is the same in all of them"
+            return Opaque(what, "take it in every step, of what the step sent", where)
+        if chain is None:
+            chain = self._new_relay(name, count, where)
+            known.append(chain)
+        states = {"v": np.zeros(fired.shape)}
+        chain.calls.append(Call(count, fired, states, where))
+        return Affine.source(chain.name, step, count.shape, spikes=True)
+
+    def _new_relay(self, name: str, count: Affine, where: str) -> Chain:
+        layer, of_torch = self.tape.layer_in_call()
+        own = layer if layer and of_torch else f"{layer}.{name}" if layer else name
+        number = sum(c.layer == own for c in self.populations.values())
+        found = own if not number else f"{own}.{number + 1}"
+        neuron = without_memory(np.full(count.size, 0.5), self.dt, Discretization.EULER)
+        inputs = [source for source, _ in count.terms if source not in self.populations]
+        said = f"'{name}' of spikes ({where}) is population '{found}', which fires where at least one of them arrives"
+        said += f"; values of '{inputs[0]}' are taken for spikes, 0 or 1" if inputs else ""
+        neurons = Neurons(neuron, Reset.ZERO, count.shape, notes=[said], relay=True)
+        neurons.equivalents = lambda states, _: (np.zeros_like(states["v"]), states["v"])
+        self.populations[found] = Chain(found, own, neurons, np.zeros(count.size))
+        return self.populations[found]
 
     def _all_steps(self, name: str, layer: Any, forward: Callable[..., Any], given: Any, where: str) -> Any:
         """A call of a layer that takes all steps at once."""

@@ -41,13 +41,14 @@ def from_torch(
     The module's own forward is run and every operation of torch is recorded. What lies between neurons must be
     affine: linear layers and convolutions, average poolings, batch normalisation in evaluation, views,
     constant factors and offsets, sums (branches, residual connections), parts of tensors, and spikes of this
-    step or of steps before (recurrence, lateral inhibition). A layer may be used several times, each with a
-    state of its own. Layers of neurons: snnTorch's Leaky, Synaptic, RLeaky and RSynaptic; Norse's LIFBoxCell,
-    LIFCell, LIFRecurrentCell, IAFCell, LIBoxCell, LICell and LILinearCell; Sinabs' LIF, IAF, ExpLeak, LIFRecurrent,
-    IAFRecurrent and their squeezed kinds; SpikingJelly's IFNode, LIFNode, ParametricLIFNode (either step_mode) and
-    CUBALIFNode. Anything else is refused with its source line. The forward may take one step a call, all of them,
-    (time, batch, *shape), (batch, time, *shape) or, as Sinabs' squeezed layers, (batch * time, *shape), or one input
-    for all steps of a loop of its own.
+    step or of steps before (recurrence, lateral inhibition). A maximum of spikes (``torch.maximum``, max-pooling,
+    ``clamp(a + b, max=1)``) becomes a population of its own, which takes a step more, as a layer does. A layer may
+    be used several times, each with a state of its own. Layers of neurons: snnTorch's Leaky, Synaptic, RLeaky and
+    RSynaptic; Norse's LIFBoxCell, LIFCell, LIFRecurrentCell, IAFCell, LIBoxCell, LICell and LILinearCell; Sinabs'
+    LIF, IAF, ExpLeak, LIFRecurrent, IAFRecurrent and their squeezed kinds; SpikingJelly's IFNode, LIFNode,
+    ParametricLIFNode (either step_mode) and CUBALIFNode. Anything else is refused with its source line. The forward
+    may take one step a call, all of them, (time, batch, *shape), (batch, time, *shape) or, as Sinabs' squeezed
+    layers, (batch * time, *shape), or one input for all steps of a loop of its own.
 
     Nothing is trusted. The steps of the run must repeat, every parameter must be used, and the network is held
     to the module: from the state and spikes that the module had, each step must give its voltages within what
@@ -118,7 +119,9 @@ def _check_stated(network: Network, reading: Reading, preset: str | None, reset:
         )
     wanted = None if reset is None else Reset(reset)
     for p in network.populations:
-        if wanted is not None and p.name in reading.folded and p.spiking and p.reset is not wanted:
+        layer = reading.folded.get(p.name)
+        own = layer is not None and p.spiking and not layer.neurons.relay
+        if wanted is not None and own and p.reset is not wanted:
             raise ParameterError(
                 f"reset = '{wanted}', but layer '{p.name}' of the module has '{p.reset}'; change it in the module"
             )

@@ -46,6 +46,7 @@ class Neurons:
             current that this toolkit's neuron would carry over (its decay applied) and its voltage.
         double: whether a voltage that stays above the threshold after its reset is reset otherwise.
         threshold: whether it fires at its threshold, or above it.
+        relay: whether it is no layer of the module, but stands for a maximum of spikes.
         late_bias: shape (n,), the part of the bias that the module leaves out of its first step, or None.
     """
 
@@ -61,6 +62,7 @@ class Neurons:
     double: bool = False
     threshold: Comparison = Comparison.ABOVE
     late_bias: Real | None = None
+    relay: bool = False
 
     @property
     def bias(self) -> Real:

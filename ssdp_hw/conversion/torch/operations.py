@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
+from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
@@ -49,9 +50,9 @@ _SPELLINGS = {
 _ADVICE = {
     "relu": "spiking neurons are the only non-linearity that a network has: remove it, or put neurons in its place",
     "max_pool": "no neuron computes the maximum of currents: pool behind the neurons, or use an average",
-    "maximum": "no neuron computes the maximum of currents: compare spikes, or add them",
-    "max": "no neuron computes the maximum of currents: compare spikes, or add them",
-    "clamp": "no neuron limits a value: train without it, or set the reset and threshold of the layer",
+    "maximum": "no neuron computes the maximum of currents: take that of spikes as neurons send them, or add them",
+    "max": "no neuron computes the maximum of currents: take that of spikes as neurons send them, or add them",
+    "clamp": "no neuron limits a current, only a number of spikes to 1: train without it, or set reset and threshold",
     "reciprocal": "divide by constants only",
 }
 # What takes nothing but the shape and type of its argument.
@@ -149,12 +150,16 @@ def _affine(
     one = len(made) == 1 and len(given) == 1
     if one and name in PASSING | DROPOUT:
         return [_passed(name, first, value, made[0], where)]
+    if may_be_or(name) and all(t.ndim and t.shape[0] == batch for t in made):
+        found = or_of_spikes(tape, name, func, args, kwargs, made, where)
+        if found is not None:
+            return found
     if not all(t.ndim and t.shape[0] == batch for t in made) or any(not t.is_floating_point() for t in made):
         return [_unknown(name, where)] * len(made)
     if len(given) == 2 and name in ("add", "sub") and len(made) == 1 and not kwargs and len(args) == 2:
-        found = _sum_of_two(tape, name, given, shape, where)
-        if found is not None:
-            return [found]
+        both = _sum_of_two(tape, name, given, shape, where)
+        if both is not None:
+            return [both]
     for builder in (_linear, _convolution, _pooling, _normalisation, _by_element) if one else ():
         step = builder(Operation(tape, name, func, args, kwargs, first, value, shape))
         if step is not None:

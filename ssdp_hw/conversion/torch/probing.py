@@ -30,6 +30,55 @@ def linear_by_probing(
         UnsupportedError: the operation mixes samples or is not affine, or a constant beside it differs between
             samples.
     """
+    given, run = replayed(tape, func, args, kwargs, made, where)
+    shapes = [tuple(t.shape[1:]) for t in made]
+    zero = [row.numpy()[0] for row in run([torch.zeros(1, *t.shape[1:], dtype=torch.float64) for t, _ in given])]
+    taken = tuple(tuple(t.shape[1:]) for t, _ in given)
+    key = (getattr(func, "__name__", ""), where, taken, tuple(shapes), _key(args, kwargs))
+    if key not in tape.cache:
+        widest = max(made[0][0].numel(), 1)
+        tape.cache[key] = (
+            [
+                [
+                    SparseWeight(sp.csr_array(sp.vstack(parts).T))
+                    for parts in zip(*unit_rows(run, given, k, zero, widest), strict=True)
+                ]
+                for k in range(len(given))
+            ],
+            given,
+        )
+    matrices = tape.cache[key][0]
+    _tested(run, given, matrices, zero, where)
+    results = []
+    for index, shape in enumerate(shapes):
+        if len(given) == 1 and not zero[index].any() and _keeps_all(matrices[0][index]):
+            results.append(given[0][1].reshaped(shape))
+            continue
+        parts = []
+        for (_, argument), found in zip(given, matrices, strict=True):
+            weight = found[index]
+            fan = int(np.max(np.diff(weight.row_start), initial=0))
+            parts.append(tape.algebra.through(LinearStep(weight, None, fan + 1), argument, shape, where))
+        constant = Affine(shape, {}, zero[index], np.abs(zero[index]), where=where)
+        parts += [constant] if zero[index].any() else []
+        results.append(parts[0] if len(parts) == 1 else tape.algebra.total(parts, shape, where))
+    return results
+
+
+def _keeps_all(weight: SparseWeight) -> bool:
+    factors = weight.diagonal
+    return factors is not None and weight.shape[0] == weight.shape[1] and bool(np.all(factors == 1))
+
+
+def replayed(
+    tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
+) -> tuple[list[tuple[Any, Affine]], Callable[[list[Any]], list[Any]]]:
+    """The arguments of an operation that depend on spikes, and the operation on other rows in their place.
+
+    Returns:
+        The tensors with what they are, and what takes for each of them rows of shape (rows, *shape) in float64 and
+        returns what the operation makes of them, each of shape (rows, values).
+    """
     given: list[tuple[Any, Affine]] = []
     for t in tensors_in((args, kwargs)):
         value = tape.value_before(t)
@@ -53,34 +102,7 @@ def linear_by_probing(
             raise UnsupportedError(f"{where}: an operation that mixes the samples of a batch, or names their number")
         return [f.reshape(len(rows[0]), -1) for f in found]
 
-    zero = [row.numpy()[0] for row in run([torch.zeros(1, *t.shape[1:], dtype=torch.float64) for t, _ in given])]
-    taken = tuple(tuple(t.shape[1:]) for t, _ in given)
-    key = (getattr(func, "__name__", ""), where, taken, tuple(shapes), _key(args, kwargs))
-    if key not in tape.cache:
-        widest = max(made[0][0].numel(), 1)
-        tape.cache[key] = (
-            [
-                [
-                    SparseWeight(sp.csr_array(sp.vstack(parts).T))
-                    for parts in zip(*_unit_rows(run, given, k, zero, widest), strict=True)
-                ]
-                for k in range(len(given))
-            ],
-            given,
-        )
-    matrices = tape.cache[key][0]
-    _tested(run, given, matrices, zero, where)
-    results = []
-    for index, shape in enumerate(shapes):
-        parts = []
-        for (_, argument), found in zip(given, matrices, strict=True):
-            weight = found[index]
-            fan = int(np.max(np.diff(weight.row_start), initial=0))
-            parts.append(tape.algebra.through(LinearStep(weight, None, fan + 1), argument, shape, where))
-        constant = Affine(shape, {}, zero[index], np.abs(zero[index]), where=where)
-        parts += [constant] if zero[index].any() else []
-        results.append(parts[0] if len(parts) == 1 else tape.algebra.total(parts, shape, where))
-    return results
+    return given, run
 
 
 def _key(args: Any, kwargs: Any) -> str:
@@ -104,7 +126,7 @@ def _for_batch(value: Any, batch: int, rows: int, depth: set[int]) -> Any:
     return value
 
 
-def _unit_rows(run: Callable[..., Any], given: Any, k: int, zero: Any, widest: int) -> Iterator[list[Any]]:
+def unit_rows(run: Callable[..., Any], given: Any, k: int, zero: Any, widest: int) -> Iterator[list[Any]]:
     """What the operation makes of the unit vectors of one argument, less what it makes of zeros."""
     size = given[k][1].size
     step = max(1, _CHUNK // max(widest, size))

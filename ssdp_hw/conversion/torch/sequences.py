@@ -17,7 +17,10 @@ READING_OUT = words(
 )
 _ALIKE = words("float double contiguous clone detach to type cpu positive dropout")
 _SHAPES = words("flatten view reshape unflatten unsqueeze squeeze")
-_BY_ELEMENT = words("add sub subtract mul multiply div divide true_divide neg negative rsub")
+_BY_ELEMENT = words(
+    "add sub subtract mul multiply div divide true_divide neg negative rsub maximum fmax max minimum clamp clip "
+    "clamp_max"
+)
 _LINEAR = words("linear mul multiply div divide true_divide add sub subtract rsub neg negative")
 
 

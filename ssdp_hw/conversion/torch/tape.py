@@ -27,10 +27,8 @@ _SILENT = words(
     "storage_offset is_contiguous get_device type element_size ndimension register_hook _set_grad_enabled "
     "set_grad_enabled has_torch_function"
 )
-_FOREIGN = tuple(
-    os.sep + os.path.join("site-packages", name) + os.sep
-    for name in ("torch", "snntorch", "norse", "sinabs", "spikingjelly")
-)
+_FRAMEWORKS = ("torch", "snntorch", "norse", "sinabs", "spikingjelly")
+_FOREIGN = tuple(os.sep + os.path.join("site-packages", name) + os.sep for name in _FRAMEWORKS)
 
 
 _OWN = os.path.dirname(os.path.abspath(__file__))
@@ -49,6 +47,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         layers: name of every module in it, by ``id``.
         used: ids of the tensors that an operation took.
         foreign: tensors that no recorded operation made and that are no parameters.
+        relay: makes a population that fires where a number of spikes is above 0, and says what its spikes are.
     """
 
     def __init__(self, module: Any, budget: Budget, interpret: Callable[..., Any]) -> None:
@@ -60,6 +59,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         self.foreign: dict[int, Any] = {}
         self.cache: dict[Any, Any] = {}
         self.before: dict[int, Value | None] = {}
+        self.relay: Callable[..., Value] = _no_relay
         self._interpret = interpret
         self._paused = 0
         # A tensor is kept, so that its id stays its own, with its version, the writes to its memory, and its value.
@@ -148,6 +148,16 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         self._written(target)
         self.note(target, made)
 
+    def layer_in_call(self) -> tuple[str, bool]:
+        """Name of the innermost module that is being called, and whether its class is one of torch or a framework."""
+        frame: Any = sys._getframe(1)
+        while frame is not None:
+            owner = frame.f_locals.get("self") if frame.f_code.co_name == "forward" else None
+            if id(owner) in self.layers:
+                return self.layers[id(owner)], type(owner).__module__.split(".")[0] in _FRAMEWORKS
+            frame = frame.f_back
+        return "", False
+
     def where(self) -> str:
         """File and line of the innermost code of the module that is neither torch's nor a framework's.
 
@@ -174,6 +184,10 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             yield
         finally:
             self._paused -= 1
+
+
+def _no_relay(name: str, _: Any, __: Any, where: str) -> Value:
+    return Opaque(f"'{name}' is taken of spikes", "take it in the forward of the module", where)
 
 
 def _memory(tensor: Any) -> int:
