@@ -21,7 +21,7 @@ from typing import Any
 
 from ssdp_hw.deprecation import MOVED_MODULES, accept_moved_modules, warn_renamed
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _STUB = ast.parse(Path(__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
 _MODULE_OF = {
@@ -34,6 +34,11 @@ _MODULE_OF = {
 __all__ = sorted(_MODULE_OF)
 
 accept_moved_modules()
+
+# In a checkout the targets lie in a folder beside this package, which is found there if nothing is installed.
+_CHECKOUT = Path(__file__).parents[1]
+if (_CHECKOUT / "targets" / "__init__.py").is_file() and (_CHECKOUT / "pyproject.toml").is_file():
+    __path__.append(str(_CHECKOUT))
 
 
 def __getattr__(name: str) -> Any:

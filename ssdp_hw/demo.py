@@ -27,7 +27,7 @@ from ssdp_hw.rules import SSDP, SilentPairs, WeightRounding
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.encoding import encode
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import get_target, reference_target, target_names, targets_by_speed
+from ssdp_hw.running.target import get_target, reference_target, target_names, targets_by_speed, why_not
 
 # Seeds of the encoder for test and training samples, and of the order of samples and the rounding in learning.
 TEST_SEED, TRAIN_SEED, LEARN_SEED = 0, 1, 0
@@ -134,10 +134,15 @@ def installed_targets(say: Say | None = None) -> tuple[list[str], dict[str, str]
     found, skipped = [], {}
     for name in target_names():
         try:
-            found.append(get_target(name))
+            target = get_target(name)
+            why = why_not(target)
         except SsdpHwError as error:
-            skipped[name] = str(error)
-            (say or _silent)(f"skipped: {error}")
+            why = str(error)
+        if why:
+            skipped[name] = why
+            (say or _silent)(f"skipped: {name}: {why}")
+        else:
+            found.append(target)
     by_speed = [t for t in targets_by_speed() if t in found]
     return [t.name for t in sorted(by_speed, key=lambda t: not t.is_reference)], skipped
 

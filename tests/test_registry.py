@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ssdp_hw as sh
+from ssdp_hw import demo
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnsupportedError
 from ssdp_hw.running import target as registry
 from ssdp_hw.running.result import Recording
@@ -205,3 +206,32 @@ def test_the_toolkit_names_no_target():
     assert len(files) > 80
     named = {str(p.relative_to(PACKAGE)): named_targets(p.read_text(encoding="utf-8")) for p in files}
     assert {path: names for path, names in named.items() if names} == {}
+
+
+def test_what_is_listed_is_tried(register):
+    """A target that is installed and cannot run, as Brian2 beside a NumPy that it does not know, is named."""
+
+    class Fires(Plain):
+        def __init__(self, name, fired):
+            super().__init__(name)
+            self.fired = fired
+
+        def run(self, network, drive, record, options):
+            if self.fired is None:
+                raise AttributeError("module 'numpy' has no attribute 'trapz'")
+            return Recording({"out": np.array(self.fired)[:, None, None]}, {}, {})
+
+    register(Fires("a", None), Fires("b", [False, False, True]), Fires("c", [False, True, False]))
+    assert [t.failure for t in sh.list_targets()] == ["", "", ""]
+    failures = {t.name: t.failure for t in sh.list_targets(tried=True)}
+    assert failures["a"] == "AttributeError: module 'numpy' has no attribute 'trapz'"
+    assert failures["b"].startswith("it ran one neuron wrongly")
+    assert failures["c"] == ""
+    found, skipped = demo.installed_targets()
+    assert (found, set(skipped)) == (["c"], {"a", "b"})
+
+
+@pytest.mark.parametrize("name", registry.target_names())
+def test_every_target_of_ours_runs_one_neuron(name):
+    found = registry.get_target(name)
+    assert registry.why_not(found) == ""

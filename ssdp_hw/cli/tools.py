@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssdp_hw.cli.options import AsJson, TargetName, rule_of
 from ssdp_hw.cli.output import print_json, print_line, print_table
 from ssdp_hw.cli.plotting import write_picture
+
+if TYPE_CHECKING:
+    from ssdp_hw.running.target import TargetInfo
 
 
 def microcode(
@@ -68,18 +71,28 @@ def demo(
     print_line(f"report: {path}")
 
 
-def targets(as_json: AsJson = False) -> None:
-    """List the targets, and how to install those that are missing."""
+def targets(
+    tried: Annotated[bool, typer.Option("--try/--no-try", help="run a network of one neuron on each")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """List the targets, whether they run here, and how to install those that are missing."""
     from ssdp_hw.running.target import list_targets
 
-    found = list_targets()
+    found = list_targets(tried=tried)
     if as_json:
         print_json("targets", {"targets": [vars(t) for t in found]})
         return
     print_table(
         ("target", "what", "state", "options"),
-        [(t.name, t.title, t.version if t.installed else f"missing: {t.install}", ", ".join(t.options)) for t in found],
+        [(t.name, t.title, _state(t), ", ".join(t.options)) for t in found],
     )
+
+
+def _state(target: TargetInfo) -> str:
+    """Version, what is missing, or why it does not run."""
+    if not target.installed:
+        return f"missing: {target.install}"
+    return f"{target.version}; DOES NOT RUN: {target.failure}" if target.failure else target.version
 
 
 def warm_up(

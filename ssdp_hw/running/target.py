@@ -6,25 +6,32 @@ toolkit never imports a target by its module.
 
 from __future__ import annotations
 
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib import metadata
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+import ssdp_hw
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
-from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.graph import Input
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 
 GROUP = "ssdp_hw.targets"
+# Beside the package in a checkout, which may be used without being installed.
+_PROJECT = Path(ssdp_hw.__file__).parents[1] / "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -265,7 +272,19 @@ def steps_without_graph(network: AnyNetwork) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _entry_points() -> dict[str, metadata.EntryPoint]:
-    return {e.name: e for e in metadata.entry_points(group=GROUP)}
+    return {**_of_checkout(), **{e.name: e for e in metadata.entry_points(group=GROUP)}}
+
+
+def _of_checkout() -> dict[str, metadata.EntryPoint]:
+    """The entry points that a checkout declares; none where the toolkit is installed as a distribution."""
+    try:
+        project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    if project.get("name") != "ssdp-hw":
+        return {}
+    declared: dict[str, str] = project["entry-points"][GROUP]
+    return {name: metadata.EntryPoint(name, place, GROUP) for name, place in declared.items()}
 
 
 @cache
@@ -402,7 +421,16 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
 
 @dataclass(frozen=True)
 class TargetInfo:
-    """One registered target; see :func:`list_targets`."""
+    """One registered target; see :func:`list_targets`.
+
+    Attributes:
+        name, title: what it is called, and one line about it.
+        installed: whether what it needs is installed.
+        version: versions of that.
+        install: how to install what is missing.
+        options: names of its options.
+        failure: why it did not run although it is installed; empty if it did, or was not tried.
+    """
 
     name: str
     title: str
@@ -410,10 +438,16 @@ class TargetInfo:
     version: str
     install: str
     options: Sequence[str]
+    failure: str = ""
 
 
-def list_targets() -> list[TargetInfo]:
-    """Every registered target: whether it is installed and, if not, how to install it."""
+def list_targets(*, tried: bool = False) -> list[TargetInfo]:
+    """Every registered target: whether it is installed and, if not, how to install it.
+
+    Args:
+        tried: whether to run a network of one neuron on each that is installed, since packages that are installed may
+            not fit each other. That imports what it runs on and may take some seconds.
+    """
     found = []
     for name in target_names():
         target = _load(name)
@@ -421,5 +455,24 @@ def list_targets() -> list[TargetInfo]:
             found.append(TargetInfo(name, "", False, "", target, ()))
             continue
         a = target.availability()
-        found.append(TargetInfo(name, target.title, a.installed, a.version, a.install, tuple(target.options)))
+        failure = why_not(target) if tried and a.installed else ""
+        found.append(TargetInfo(name, target.title, a.installed, a.version, a.install, tuple(target.options), failure))
     return found
+
+
+def why_not(target: Target) -> str:
+    """Why an installed target does not run a network of one neuron; empty if it does."""
+    network = FixedNetwork(
+        [Input("in", 1)],
+        [FixedPopulation(name="out", size=1, du=4095, dv=256, vth=10)],
+        [FixedProjection(pre="in", post="out", weight=[[64]])],
+        ["out"],
+    )
+    # The weight of 64 at exponent 0 exceeds the threshold, so that the spike of step 0 fires the neuron in step 1.
+    drive = Drive({"in": np.array([[[True]], [[False]], [[False]]])}, 3, 1)
+    try:
+        found = target.run(network, drive, Record(("spikes",), ("out",)), target.resolve({}))
+    except Exception as error:  # any: what is installed may fail in any way
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    fired = found.spikes["out"][:, 0, 0].tolist()
+    return "" if fired == [False, True, False] else f"it ran one neuron wrongly: spikes {fired}"
