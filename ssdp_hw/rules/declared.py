@@ -98,7 +98,7 @@ def _register(model: RuleModel, q: RuleParameter, given: Parameters) -> Any:
     if q.name not in given:
         if q.kind is RuleKind.SHIFT:
             return 0
-        if q.default is None or q.kind in (RuleKind.AMPLITUDE, RuleKind.DECAY):
+        if q.default is None or q.kind in (RuleKind.AMPLITUDE, RuleKind.DECAY, RuleKind.GAIN):
             raise ParameterError(f"{owner} is missing; give its integer")
         return int(q.default)
     low, high = q.limits
@@ -152,7 +152,7 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
 
 
 # The kinds whose float value the user gives.
-GIVEN = (RuleKind.AMPLITUDE, RuleKind.DECAY, RuleKind.NUMBER, RuleKind.TABLE)
+GIVEN = (RuleKind.AMPLITUDE, RuleKind.DECAY, RuleKind.NUMBER, RuleKind.GAIN, RuleKind.TABLE)
 
 
 def float_name(q: RuleParameter) -> str:

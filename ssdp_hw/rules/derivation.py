@@ -288,8 +288,8 @@ def _number(owner: str, rule: FloatDeclaredRule, q: RuleParameter) -> Any:
         return int(q.default)
     value = rule.parameters[q.name]
     units = {u.name: u for u in rule.model.parameters if u.name in q.units}
-    unit = math.prod(_number(owner, rule, units[name]) for name in q.units)  # of a table; 1 without one
+    unit = math.prod(_number(owner, rule, units[name]) for name in q.units)  # of a table or gain; 1 without one
     rounded = np.rint(np.asarray(value, np.float64) * unit)
-    if q.kind is not RuleKind.DECAY and not q.units and np.any(rounded != np.asarray(value)):
+    if q.kind not in (RuleKind.DECAY, RuleKind.GAIN) and not q.units and np.any(rounded != np.asarray(value)):
         raise ParameterError(f"{owner}: {float_name(q)} = {value} of {rule.model} must be whole in integers")
     return tuple(int(x) for x in rounded) if isinstance(value, tuple) else int(rounded)

@@ -61,6 +61,7 @@ class RuleKind(Choice):
     UNIT = "unit"  # what 1 is in the register, such as the trace that a spike leaves; 1 in real numbers
     LIMIT = "limit"  # the largest value of a register; infinite in real numbers
     NUMBER = "number"  # a count, as it is
+    GAIN = "gain"  # a plain factor; the register holds it times the ``units`` that it names
     SHIFT = "shift"  # a right shift, 0 in real numbers; ``dw_shift``, that of weight changes, is found with amplitudes
     TABLE = "table"  # entries of a table
 
@@ -77,7 +78,7 @@ class RuleParameter:
         float_name: of the parameter in the float rule; the register's own name where it is empty.
         default: in the float rule; for a unit or a limit the register's. None where the user must give it.
         units: for an amplitude the parameters of the kind ``unit`` by which its factors are scaled, one name a factor;
-            for a table those by which its entries are scaled.
+            for a table or a gain those by which it is scaled.
         weights: for an amplitude, how many of its factors are the synapse's own weight.
     """
 
