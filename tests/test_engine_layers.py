@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from compiled_calls import from_python
 from hypothesis import given, settings, strategies as st
 from ssdp_hw.targets.engine.inference import run_program
 from ssdp_hw.targets.engine.program import compile_program
@@ -219,24 +220,8 @@ def test_the_bits_of_a_word_are_listed_in_order_on_any_processor(word, base):
     wanted = [base + k for k in range(64) if word >> k & 1]
     for listing in (append_bits, append_word):
         active = np.full(200, -1, np.int32)
-        assert listing_of(listing)(active, 3, np.uint64(word), np.int32(base)) == 3 + len(wanted)
+        assert from_python(listing)(active, 3, np.uint64(word), np.int32(base)) == 3 + len(wanted)
         assert active[3 : 3 + len(wanted)].tolist() == wanted
-
-
-_listings = {}
-
-
-def listing_of(function):
-    import numba as nb
-
-    if function not in _listings:
-
-        @nb.njit
-        def call(active, n, word, base):
-            return function(active, n, word, base)
-
-        _listings[function] = call
-    return _listings[function]
 
 
 @given(st.integers(1, 200), st.integers(0, 70), st.floats(0, 1), st.integers(0, 2**32 - 1))
@@ -245,7 +230,7 @@ def test_flags_become_words_and_words_a_list(size, first, rate, seed):
     rng = np.random.default_rng(seed)
     flags = np.where(rng.random(first + size) < rate, rng.integers(1, 256, first + size), 0).astype(np.uint8)
     words, active = np.full((2, 6), 2**64 - 1, np.uint64), np.zeros(size + BITS, np.int32)
-    read_words(words, 1, 2, flags, first, size)
-    count = list_words(words, 1, 2, size, active, 0)
+    from_python(read_words)(words, 1, 2, flags, first, size)
+    count = from_python(list_words)(words, 1, 2, size, active, 0)
     assert active[:count].tolist() == np.flatnonzero(flags[first:]).tolist()
     assert (words[0] == 2**64 - 1).all()

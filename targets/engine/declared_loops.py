@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .counter_loops import add
-from .jit import cached_driver, call_rule, compiled_loop
+from .jit import call_rule, compiled_alone, compiled_loop
 from .plastic import Plastic, WeightPlaces, largest_sizes
 from .row_loops import close_row, gate_all, own_gate, spread
 from .segments import BITS
@@ -134,7 +134,7 @@ def _add_shared(
         total[stored[first + m]] += dw[m if dense else cols[first + m]]
 
 
-@cached_driver
+@compiled_alone
 def declared_window(
     plastic: Plastic,
     window: int,

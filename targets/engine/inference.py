@@ -79,9 +79,9 @@ def run_program(
     # These imports are not at the top, since they load the compiled functions.
     layered = state is None and program.layered
     if layered:
-        from .layer_loops import simulate_layers as simulate
+        from .layer_loops import make_layer_scratch, simulate_layers
     else:
-        from .step_loops import simulate_steps as simulate
+        from .step_loops import make_scratch, simulate_steps
 
     trace_columns, spike_trace, trace = _traces(network, drive, record)
     overflow = np.zeros((drive.batch, len(network.populations), COUNTS), np.int64)
@@ -91,18 +91,11 @@ def run_program(
     tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
 
     def run(thread_group: ThreadGroup, rows: State, counts: Array, taken: Array) -> None:
-        simulate(
-            origin,
-            rows.arrays,
-            *tables,
-            spike_trace,
-            trace,
-            counts,
-            _NO_REGISTERS,
-            _NO_REGISTERS,
-            thread_group,
-            taken,
-        )
+        given = (origin, rows.arrays, *tables, spike_trace, trace, counts, _NO_REGISTERS, _NO_REGISTERS, thread_group)
+        if layered:
+            simulate_layers(*given, make_layer_scratch(program.layout, thread_group), taken)
+        else:
+            simulate_steps(*given, make_scratch(program.layout, program.neurons, thread_group), taken)
 
     members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:

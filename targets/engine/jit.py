@@ -6,10 +6,7 @@ threads. An entry point is called from Python.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba as nb
@@ -23,11 +20,14 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from .segments import LINE
+from .code_cache import callable_by_symbol, invalidated_by_sources
 
 A = TypeVar("A")
 F = TypeVar("F", bound=Callable[..., object])
-Scalar = TypeVar("Scalar", bound=np.generic)
+
+# Without the functions by which Python and C would call a compiled one: to compile them takes a third of the time.
+_CACHED = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+_COMPILED_CALLERS_ONLY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled_loop(function: F) -> F:
@@ -51,12 +51,15 @@ def compiled_driver(function: F) -> F:
 
     The flag ``_nrt=False`` omits the reference counts that Numba would update for every array it passes on.
     """
-    return cast("F", nb.njit(nogil=True, error_model="numpy", _nrt=False)(function))
+    return cast("F", nb.njit(nogil=True, error_model="numpy", _nrt=False, **_COMPILED_CALLERS_ONLY)(function))
 
 
 def entry_point(function: F) -> F:
-    """Compile a function that Python calls, and cache it on disk; see :func:`of_one_type` for its arguments."""
-    return cast("F", _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy")(function)))
+    """Compile a function that Python calls, and cache it on disk; see :func:`of_one_type` for its arguments.
+
+    It makes no array, and calls functions that are :func:`compiled_alone` for whatever takes long to compile.
+    """
+    return cast("F", invalidated_by_sources(nb.njit(**_CACHED, no_cfunc_wrapper=True)(function)))
 
 
 class _Writable:
@@ -83,41 +86,15 @@ def of_one_type(argument: A) -> A:
     return argument
 
 
-def cached_driver(function: F) -> F:
-    """Compile a driver and cache it on disk, since it takes long to compile and several functions call it."""
-    return cast(
-        "F", _invalidated_by_sources(nb.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
-    )
+def compiled_alone(function: F) -> F:
+    """Compile a driver by itself, once for each signature, and cache it on disk; compiled functions call it.
 
-
-def _invalidated_by_sources(dispatcher: Any) -> Any:
-    """Invalidate the cache on disk of a compiled function as soon as any file of this package changes.
-
-    Numba itself compares the file of the function only, not the files of the functions that it calls. It also numbers
-    the files of compiled code, so that of two processes that compile the function for different types at the same
-    time one may later load the code of the other, which reads the wrong bytes. Here the name of a file says the types
-    and the sources.
+    Numba optimises what a function calls together with that function, and does so again for each of its callers and
+    for each of their signatures. A call of this one is a call to an address, at which the code of the callee is;
+    see :mod:`.code_cache`.
     """
-    # The sources are a part of the version, which Numba checks before it unpickles the types of the cached signatures;
-    # these may no longer exist.
-    file = dispatcher._cache._cache_file
-    file._version = f"{file._version}, sources {_sources_digest()}"
-    number = file._data_name_pattern
-
-    def save(key: object, data: object) -> None:
-        name = number.format(number=int(hashlib.sha256(f"{file._version} {key}".encode()).hexdigest()[:15], 16))
-        file._save_data(name, data)  # before the index names it
-        file._save_index({**file._load_index(), key: name})
-
-    file.save = save
-    return dispatcher
-
-
-@cache
-def _sources_digest() -> str:
-    """A hash of every file of this package."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    dispatcher = nb.njit(**_CACHED, **_COMPILED_CALLERS_ONLY)(function)
+    return cast("F", callable_by_symbol(invalidated_by_sources(dispatcher)))
 
 
 def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
@@ -126,15 +103,7 @@ def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
     The functions that choose an implementation take Numba types, the implementations take values. Numba would
     compare their annotations together with the names of their arguments, and refuse any difference.
     """
-    return cast("Callable[[F], F]", overload(function, strict=False))
-
-
-@nb.njit(nogil=True)
-def aligned_zeros(count: int, zero: Scalar) -> NDArray[Scalar]:
-    """``count`` zeros of the type of ``zero``, aligned to a cache line so that no vector crosses one."""
-    array = np.full(count + LINE, zero)
-    first = -array.ctypes.data % LINE // array.itemsize
-    return array[first : first + count]
+    return cast("Callable[[F], F]", overload(function, _COMPILED_CALLERS_ONLY, strict=False))
 
 
 @intrinsic

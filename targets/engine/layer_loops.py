@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .counts import COUNTS
-from .jit import aligned_zeros, cached_driver, compiled_driver, compiled_loop, entry_point
+from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, advance_quickly, count_overflows
 from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
-from .segments import BITS, LANES, Wiring
+from .segments import BITS, LANES, Wiring, aligned
 from .spike_loops import fetch, list_words, read_words, send_block, send_block_afresh
 from .thread_group_loops import barrier, next_sample, part
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, WeightArray, WordArray
@@ -39,19 +39,19 @@ class LayerScratch(NamedTuple):
     extremes: StateArray  # smallest and largest currents and voltages of each lane
 
 
-@entry_point
 def make_layer_scratch(layout: Layout, thread_group: ThreadGroup) -> LayerScratch:
     """Allocate the memory of one thread for :func:`run_layers`, for the steps in the rows of ``thread_group.words``."""
-    rows, inputs, groups = thread_group.words.shape[0], len(layout.channel_start) - 1, len(layout.source_size)
+    rows, groups, inputs = len(thread_group.words), len(layout.source_size), len(layout.channel_start) - 1
+    state = layout.zero.dtype
     return LayerScratch(
         np.zeros(thread_group.words.shape, np.uint64),
-        np.empty((rows + 1) * layout.source_start[groups] + BITS, np.int32),
+        np.empty((rows + 1) * int(layout.source_start[groups]) + BITS, np.int32),
         np.zeros((groups, rows + 1), np.int64),
-        aligned_zeros(rows * BITS, layout.zero),
-        aligned_zeros(rows * BITS, np.uint8(0)),
+        aligned(rows * BITS, state),
+        aligned(rows * BITS, np.uint8),
         np.zeros((groups - inputs) * COUNTS * LANES, np.int32),
-        aligned_zeros(BITS, layout.zero),
-        aligned_zeros(4 * LANES, layout.zero),
+        aligned(BITS, state),
+        aligned(4 * LANES, state),
     )
 
 
@@ -222,7 +222,7 @@ def _record_block(
         trace[step, sample, np.uint64(column + i)] = values[np.uint64(start + i)]
 
 
-@cached_driver
+@compiled_alone
 def run_layers(
     origin: int,
     state: tuple[StateArray, ...],
@@ -267,7 +267,7 @@ def run_layers(
         steps = min(at_once, end - t)
         before = min(slots, t - begin)
         barrier(thread_group.counter, members)
-        n = 0
+        n = int(np.int64(0))  # a bare 0 would be of a type of its own, for which Numba would compile too
         for g in range(groups):
             size, word, p = source_size[g], source_start[g] // BITS + g, g - inputs
             if p < 0:
@@ -285,7 +285,7 @@ def run_layers(
                         for row in range(len(extra) // len(u)):
                             for i in range(a, a + wide):
                                 extra[row * len(u) + i] = layout.zero
-                    fresh = True
+                    added = int(np.int64(0))  # segments so far
                     for s in range(len(wiring.kind)):
                         if wiring.post[s] == g:
                             source, back = wiring.pre[s], before - 1 - wiring.delay[s]
@@ -302,10 +302,10 @@ def run_layers(
                                 steps,
                                 wiring.shift[s],
                                 wiring.chunk,
-                                fresh,
+                                added == 0,
                             )
-                            fresh = False
-                    if fresh:
+                            added += 1
+                    if added == 0:
                         _clear(sums, steps * BITS)
                     if len(analog.frames) > 0:
                         for k in range(steps):
@@ -361,15 +361,15 @@ def simulate_layers(
     first: Int64Array,
     last: Int64Array,
     thread_group: ThreadGroup,
+    scratch: LayerScratch,
     taken: Int64Array,
 ) -> None:
     """Run all steps of the raster, one sample after the other, until all samples are taken.
 
     Args:
-        origin .. thread_group: as in :func:`run_layers`.
+        origin .. scratch: as in :func:`run_layers`.
         taken: as in :func:`.step_loops.simulate_steps`.
     """
-    scratch = make_layer_scratch(layout, thread_group)
     sample = next_sample(taken)
     while sample < raster.shape[1]:
         run_layers(

@@ -20,7 +20,7 @@ from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.stdp import DECAY_BITS, trace_layer
 
 from .counter_loops import add
-from .jit import as_in, cached_driver, compiled_driver, compiled_loop, shift_right, typed_overload
+from .jit import as_in, compiled_alone, compiled_driver, compiled_loop, shift_right, typed_overload
 from .plastic import BY_TRACE, NEAREST, STOCHASTIC, ByTrains, Counters, Plastic, largest_sizes
 from .random_loops import fill_words
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
@@ -437,7 +437,7 @@ def _agreement_dw(
             )
 
 
-@cached_driver
+@compiled_alone
 def train_window(
     plastic: Plastic,
     window: int,

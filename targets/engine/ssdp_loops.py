@@ -19,7 +19,7 @@ from numba.core.types.containers import NamedTuple as NamedTupleType
 from numpy.typing import DTypeLike
 
 from .counter_loops import add, add_to_some, update_listed
-from .jit import as_in, cached_driver, compiled_loop, typed_overload
+from .jit import as_in, compiled_alone, compiled_loop, typed_overload
 from .plastic import ByTime, Counters, Gating, Plastic, largest_sizes
 from .row_loops import NEVER, add_shared, close_row, gated, own_gate, pending_threshold, spread
 from .segments import BITS
@@ -328,7 +328,7 @@ def _count_fired(ticks: IndexArray, silent: int) -> int:
     return count
 
 
-@cached_driver
+@compiled_alone
 def ssdp_window(
     plastic: Plastic,
     window: int,

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from .counts import COUNTS
-from .jit import cached_driver, compiled_loop, entry_point
+from .jit import compiled_alone, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, count_overflows
 from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
 from .segments import BITS, CONVOLUTION, DENSE, LANES, Wiring
 from .spike_loops import fetch, list_words, read_words, send_rows, send_runs, send_synapses
-from .thread_group_loops import barrier, next_sample, part
+from .thread_group_loops import barrier, next_sample
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
 
 
@@ -64,27 +64,25 @@ class Scratch(NamedTuple):
     parts: Int64Array  # for each group the first neuron that this thread computes, and one past the last
 
 
-@entry_point
 def make_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_group: ThreadGroup) -> Scratch:
     """Allocate the memory of one thread for :func:`run_steps`."""
-    groups, inputs = len(layout.source_size), len(layout.channel_start) - 1
-    parts = np.empty((groups, 2), np.int64)
-    for g in range(groups):
-        size = layout.source_start[g + 1] - layout.source_start[g]
-        parts[g, 0], parts[g, 1] = part(size, thread_group.member, thread_group.members, BITS)
+    groups, inputs, n = len(layout.source_size), len(layout.channel_start) - 1, len(neurons.v_init)
+    width = np.diff(layout.source_start)
+    units, first, members = -(-width // BITS), thread_group.member, thread_group.members
+    ends = [np.minimum(units * member // members * BITS, width) for member in (first, first + 1)]
     return Scratch(
-        np.zeros(layout.source_start[groups] + groups * BITS, np.int32),
+        np.zeros(int(layout.source_start[groups]) + groups * BITS, np.int32),
         np.zeros(groups, np.int64),
         np.zeros((groups - inputs) * COUNTS * LANES, np.int32),
-        np.full(len(neurons.v_init), layout.zero),
-        np.zeros(len(neurons.v_init), np.uint8),
+        np.zeros_like(neurons.v_init),
+        np.zeros(n, np.uint8),
         np.zeros((1, thread_group.words.shape[1]), np.uint64),
         np.zeros(1, np.int64),
-        parts,
+        np.stack(ends, axis=1),
     )
 
 
-@cached_driver
+@compiled_alone
 def run_steps(
     origin: int,
     state: tuple[StateArray, ...],
@@ -296,16 +294,16 @@ def simulate_steps(
     first: Int64Array,
     last: Int64Array,
     thread_group: ThreadGroup,
+    scratch: Scratch,
     taken: Int64Array,
 ) -> None:
     """Run all steps of the raster, one sample after the other, until all samples are taken.
 
     Args:
-        origin .. thread_group: as in :func:`run_steps`.
+        origin .. scratch: as in :func:`run_steps`.
         taken: number of samples that are taken; a thread group that shares each sample has one such number per
             member, otherwise all threads share it.
     """
-    scratch = make_scratch(layout, neurons, thread_group)
     sample = next_sample(taken)
     while sample < raster.shape[1]:
         run_steps(
