@@ -122,6 +122,8 @@ def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.Fix
             unused["v_init"] = 0
         parameters = _registers(rng, model, p.size, load_chip("loihi2"))
         unused |= _default_options(model)
+        if model.payload:
+            unused["payload_bits"] = draw(st.integers(1, 8))
         populations.append(replace(p, model=model, parameters=parameters, **unused))
     try:
         return replace(network, populations=populations, chip="loihi2")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
+from hypothesis import reject, strategies as st
 
 import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
 from ssdp_hw.models.form import without_effect
 from ssdp_hw.operations.base import Operations, Value
@@ -67,7 +68,23 @@ class Resonator(NeuronModel):
         return {"re": re, "im": op.reset(im, fired, p.vth)}, fired
 
 
+class Relay(NeuronModel):
+    """Sends half of its voltage while it is far enough from 0; the payload is the state u, which is none of a message."""
+
+    name = "Relay"
+    states = (State("v"), State("u"))
+    parameters = (Parameter("dv", "tau_mem", Kind.DECAY, offset="voltage"), Parameter("vth", "v_threshold", Kind.LEVEL))
+    payload = "u"
+    source = "made up for tests"
+
+    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+        v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias, "v")
+        u = op.saturate(op.shift_right(op.unshifted(v), 1, "zero"), "u")
+        return {"v": v, "u": u}, op.sends(u) & op.fires(op.absolute(v), p.vth)
+
+
 MODELS = (EveryOperation(), Resonator(), sh.neuron_model("AdaptiveLIF"))
+GRADED_MODELS = (Relay(), *(sh.neuron_model(name) for name in ("Delta", "SigmaDelta", "Sigma")), EveryOperation())
 CHIP = sh.load_chip("loihi2")
 
 
@@ -106,10 +123,12 @@ def model_networks(draw: st.DrawFn, models: tuple[NeuronModel, ...] = MODELS) ->
                 bias_exp=int(rng.integers(0, 8)),
                 v_init=rng.integers(-5000, 5000, sizes[k + 1]) * ("v" in [s.name for s in model.states]),
                 reset="zero" if k or "reset" in without_effect(model) else draw(st.sampled_from(("zero", "subtract"))),
-                threshold=draw(st.sampled_from((">", ">="))) if k == 0 else ">",
+                threshold=">" if k or "threshold" in without_effect(model) else draw(st.sampled_from((">", ">="))),
                 spiking=not (last and draw(st.booleans())),
+                payload_bits=draw(st.integers(1, 8)) if model.payload else 0,
             )
         )
+    graded_input = draw(st.integers(1, 6)) if any(model.payload for model in models) else 0
     pairs = [("in", "p0"), *((f"p{k}", f"p{k + 1}") for k in range(len(populations) - 1))]
     if draw(st.booleans()):
         pairs.append(("p0", "p0"))
@@ -125,10 +144,19 @@ def model_networks(draw: st.DrawFn, models: tuple[NeuronModel, ...] = MODELS) ->
         )
         for k, (pre, post) in enumerate(pairs)
     ]
-    return sh.FixedNetwork([sh.Input("in", sizes[0])], populations, projections, [populations[-1].name], chip=CHIP)
+    source = sh.Input("in", sizes[0], payload_bits=graded_input)
+    try:
+        return sh.FixedNetwork([source], populations, projections, [populations[-1].name], chip=CHIP)
+    except ParameterError as error:  # more than a register holds, where payloads are large
+        if "activation_register" not in str(error):
+            raise
+        reject()
 
 
 def input_of(network: sh.FixedNetwork, seed: int, steps: int = 40, batch: int = 2) -> np.ndarray:
-    """Random spikes, shape (steps, batch, channels)."""
-    rng = np.random.default_rng(seed)
-    return rng.random((steps, batch, network.inputs[0].size)) < rng.choice([0.05, 0.3, 0.7])
+    """Random spikes, with payloads where the input is graded, shape (steps, batch, channels)."""
+    rng, source = np.random.default_rng(seed), network.inputs[0]
+    spikes = rng.random((steps, batch, source.size)) < rng.choice([0.05, 0.3, 0.7])
+    if not source.payload_bits:
+        return spikes
+    return spikes * rng.integers(-source.largest_payload, source.largest_payload + 1, spikes.shape)

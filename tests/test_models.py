@@ -70,15 +70,17 @@ def registers_of(model):
 @pytest.mark.parametrize("name", model_names())
 def test_options_that_a_model_does_not_know_are_refused(name):
     model = neuron_model(name)
+    payload = {"payload_bits": 8} if model.payload else {}
     own_reset = name in {"ALIF", "RF", "RF_IZ", "ADRF", "ADRF_IZ", "BRF", "NonResettingLIF", "HomeostaticLIF"}
-    assert without_effect(model) == ({"reset"} if own_reset else set())
-    values = {"name": "p", "size": 1, "model": model, "parameters": registers_of(model), "reset": "subtract"}
+    neither = name in {"Delta", "Sigma", "SigmaDelta"}
+    assert without_effect(model) == ({"reset", "threshold"} if neither else {"reset"} if own_reset else set())
+    values = {"name": "p", "size": 1, "model": model, "parameters": registers_of(model), "reset": "subtract", **payload}
     neuron = sh.neuron(model, 1, **{q.float_name: 1.0 for q in model.parameters})
     for make in (
         lambda: sh.FixedPopulation(**values),
         lambda: sh.Population(name="p", neuron=neuron, reset="subtract"),
     ):
-        if own_reset:
+        if own_reset or neither:
             with pytest.raises(ParameterError, match=f"reset is given, but the step of .*{name}"):
                 make()
         else:
@@ -108,6 +110,8 @@ def test_a_target_runs_the_model_as_the_specification_does(name, target):
     model, rng = neuron_model(name), np.random.default_rng(11)
     registers = register_values(rng, model, NEURONS)
     own = {field: registers.pop(field) for field in FIELDS if field in registers}
+    if model.payload:
+        own["payload_bits"] = 6
     population = sh.FixedPopulation(name="p", size=NEURONS, model=model, parameters=registers, **own)
     weights = {"in": 2 * rng.integers(-80, 127, (NEURONS, 8)), "p": 2 * rng.integers(-40, 40, (NEURONS, NEURONS))}
     projections = [sh.FixedProjection(pre=pre, post="p", weight=w, weight_exp=2) for pre, w in weights.items()]

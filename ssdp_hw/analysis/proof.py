@@ -101,7 +101,8 @@ class Proof:
 def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:
     """For every register that a step limits, whether any spike input can make it overflow.
 
-    Biases are those of the network; analog inputs, which may be of any size, are not considered.
+    Biases are those of the network; analog inputs, which may be of any size, are not considered. Of graded inputs the
+    largest payloads are, but only spikes without one are tried.
 
     Args:
         fixed: the network.
@@ -194,11 +195,17 @@ def _extrapolated(first: Interval, second: Interval, third: Interval, *, bits: i
 
 
 def _arriving(fixed: FixedNetwork, name: str, port: str = "") -> Interval:
-    """Synaptic input of one step, shape (n,): all inhibitory synapses at once, to all excitatory ones at once."""
+    """Synaptic input of one step, shape (n,): all inhibitory synapses at once, to all excitatory ones at once.
+
+    Spikes with a payload, which may be negative, bring as much in both directions.
+    """
     low = np.zeros(fixed.size_of(name), np.int64)
     high = low.copy()
+    graded = {sender.name for sender in (*fixed.inputs, *fixed.populations) if sender.payload_bits}
     for q in (q for q in fixed.incoming(name) if q.port == port):
         excitatory, inhibitory = q.stored.signed_row_sums()
+        if q.pre in graded:
+            excitatory = inhibitory = (excitatory + inhibitory) * fixed.payloads[q.pre]
         high = high + arithmetic.shift(np.asarray(excitatory, np.int64), q.weight_exp)
         low = low - arithmetic.shift(np.asarray(inhibitory, np.int64), q.weight_exp)
     shift = fixed.limits.activation_shift

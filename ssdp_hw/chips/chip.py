@@ -26,6 +26,7 @@ class Chip:
     ``activation_bits`` is the register that holds u before it wraps. ``channel_scales`` is 1 where every
     neuron may have a threshold of its own, so that each can have a scale of its own, and 0 elsewhere.
     ``programmable_neurons`` is 1 where neurons are programs, so that any neuron model runs, and 0 elsewhere.
+    ``payload_bits`` is the width, without its sign, of the integer that a graded spike carries; 0 where spikes carry none.
 
     ``entries`` are all numbers of the chip's file with unit and source, by their dotted name; those of
     ``core`` and ``energy`` are no widths and stand nowhere else.
@@ -50,6 +51,7 @@ class Chip:
     window_ticks_max: int
     channel_scales: int = 0
     programmable_neurons: int = 0
+    payload_bits: int = 0
     entries: Mapping[str, Figure] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -34,9 +34,10 @@ LIMITS: dict[str, tuple[str, int, int]] = {
     "window_ticks_max": ("tick", 1, 1 << 20),
     "channel_scales": ("flag", 0, 1),
     "programmable_neurons": ("flag", 0, 1),
+    "payload_bits": ("bit", 0, 31),
 }
 # Entries that files written before them lack, with the value that promises least.
-OPTIONAL = {"programmable_neurons": 0}
+OPTIONAL = {"programmable_neurons": 0, "payload_bits": 0}
 GROUPS: dict[str, dict[str, str]] = {
     "core": {
         "count": "core",

@@ -35,7 +35,7 @@ from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.target import LearningPlan, get_target, graded_sources
 
 # Number of samples on which the activity before and after learning is measured.
 _ACTIVITY_SAMPLES = 256
@@ -204,7 +204,7 @@ class Learner:
             plan_gates(self.plasticity.rules, gates, samples, windows),
         )
         runner = get_target(target, network, learning=True)
-        reasons = runner.unsupported_plan(network, plan)
+        reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
         if reasons:
             raise UnsupportedError(f"target '{target}' cannot learn this way: {'; '.join(reasons)}")
         progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan)

@@ -135,6 +135,8 @@ class NeuronModel(ABC):
         parameters: registers that do not.
         voltage: the state that a readout by ``max_membrane`` reads.
         ports: synaptic inputs beside ``arriving``; the step finds them as attributes of p.
+        payload: the state that a neuron sends with each of its spikes, which are then graded: a synapse adds its
+            weight times the value of this state after the step. Empty where spikes carry nothing.
         source: where its equations come from.
     """
 
@@ -143,6 +145,7 @@ class NeuronModel(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     voltage: ClassVar[str] = "v"
     ports: ClassVar[tuple[str, ...]] = ()
+    payload: ClassVar[str] = ""
     source: ClassVar[str] = ""
 
     @abstractmethod

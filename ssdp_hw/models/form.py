@@ -58,6 +58,9 @@ class StepForm:
         wide: whether the synaptic input of one step may be larger than the register of a state, so that a state which
             wraps may lie outside its register.
         ports: those synaptic inputs beside the first that something may arrive at; at the others it is 0.
+        payload_bits: width of the payload without its sign, of a model whose spikes carry one; None for the width that
+            the model gives this state.
+        arriving_bits: the synaptic input of a step is at most 2 to the power of this or of the chip's ``state_bits``.
     """
 
     model: NeuronModel
@@ -67,11 +70,21 @@ class StepForm:
     subtract: bool = False
     wide: bool = False
     ports: tuple[str, ...] = ()
+    payload_bits: int | None = None
+    arriving_bits: int = 0
 
     @property
     def registers(self) -> dict[str, int]:
         """Width of every state's register."""
-        return {s.name: s.width(self.chip) for s in self.model.states}
+        widths = {s.name: s.width(self.chip) for s in self.model.states}
+        if self.model.payload and self.payload_bits is not None:
+            widths[self.model.payload] = self.payload_bits + 1
+        return widths
+
+    @property
+    def largest_arriving(self) -> int:
+        """The largest synaptic input of a step that the step is made for, on the scale of the states."""
+        return self.chip.current_max if self.wide else 1 << max(self.chip.state_bits, self.arriving_bits)
 
     def exact(self) -> ExactOperations:
         """The operations on integers for this form."""
@@ -86,13 +99,15 @@ class StepForm:
         return self._operations(IntervalOperations).counting()
 
     def _operations(self, kind: type[AnyOperations]) -> AnyOperations:
-        return kind(
+        made = kind(
             self.chip.decay_bits,
             self.registers,
             spiking=self.spiking,
             at_least=self.at_least,
             subtract=self.subtract,
         )
+        made.activation_shift = self.chip.activation_shift
+        return made
 
     def graph(self, *, ideal: bool = False, word: int = 64) -> StepGraph:
         """The step as a graph; see :class:`~ssdp_hw.operations.graph.GraphOperations`.
@@ -117,8 +132,17 @@ class StepForm:
 @lru_cache(maxsize=256)
 def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
     model, owner = form.model, f"neuron model '{form.model.name}'"
+    if model.payload and model.payload not in form.registers:
+        raise ParameterError(f"{owner}: its spikes carry '{model.payload}', which is none of its states")
     op = GraphOperations(
-        form.chip.decay_bits, form.registers, form.spiking, form.at_least, form.subtract, ideal=ideal, word=word
+        form.chip.decay_bits,
+        form.registers,
+        form.spiking,
+        form.at_least,
+        form.subtract,
+        ideal=ideal,
+        word=word,
+        activation_shift=form.chip.activation_shift,
     )
     s, p, arriving = _leaves(form, ideal)
     try:
@@ -163,14 +187,14 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
     grown = chip.current_max  # by the design rule of the activation register
     s = {}
     for state in form.model.states:
-        largest = grown if form.wide else 1 << (state.width(chip) - 1)
+        largest = grown if form.wide else 1 << (form.registers[state.name] - 1)
         s[state.name] = leaf(state.name, -largest if state.signed else 0, largest)
     p = {}
     for q in form.model.parameters:
         low, high = (q.acting(code, chip) for code in q.code_range(chip))
         p[q.name] = leaf(q.name, low, high)
     p[BIAS] = symmetric(BIAS, chip.bias_mant_max << chip.bias_exp_max)
-    most = grown if form.wide else 1 << chip.state_bits
+    most = form.largest_arriving
     for port in form.model.ports:
         p[port] = symmetric(port, most) if port in form.ports else Node("constant", (), 0, 0, 0)
     return s, p, symmetric(ARRIVING, most)
@@ -223,8 +247,9 @@ def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: b
 
 @lru_cache(maxsize=256)
 def step_digest(model: NeuronModel) -> str:
-    """A hash of what a model's step computes, on one chip and form that stand for all; it goes into files."""
-    return StepForm(model, load_chip("loihi2")).digest
+    """A hash of what a model's step computes and sends, on one chip and form that stand for all; it goes into files."""
+    digest = StepForm(model, load_chip("loihi2")).digest
+    return f"{digest} sends {model.payload}" if model.payload else digest
 
 
 def check_digest(model: NeuronModel, digest: object) -> None:

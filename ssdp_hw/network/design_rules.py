@@ -5,14 +5,16 @@ Every rule compares integers with limits of the chip's file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ssdp_hw.chips import Chip
-from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
+from ssdp_hw.network.graph import Input
 
 
 @dataclass(frozen=True)
@@ -72,29 +74,56 @@ def initial_voltage(chip: Chip, p: FixedPopulation) -> Iterator[str]:
     yield from _outside(f"population '{p.name}': v_init", p.v_init, -chip.state_max, chip.state_max)
 
 
-def activation_register(chip: Chip, p: FixedPopulation, incoming: Sequence[FixedProjection]) -> Iterator[str]:
+def graded_spikes(chip: Chip, sender: FixedPopulation | Input) -> Iterator[str]:
+    """The payload of graded spikes fits the chip's spikes, where it has any."""
+    if not sender.payload_bits:
+        return
+    owner = f"{'input' if isinstance(sender, Input) else 'population'} '{sender.name}'"
+    if not chip.payload_bits:
+        yield (
+            f"{owner}: its spikes carry a payload; those of {chip.title} carry none (its file says payload_bits = 0): "
+            "choose a chip with graded spikes, such as 'loihi2'"
+        )
+    else:
+        yield from _outside(f"{owner}: payload_bits", sender.payload_bits, 0, chip.payload_bits)
+
+
+def activation_register(
+    chip: Chip, p: FixedPopulation, incoming: Sequence[FixedProjection], payloads: Mapping[str, int]
+) -> Iterator[str]:
     """The current before its wrap cannot leave the register in which simulators hold it.
 
     While one step brings at most ``2**state_bits``, one turn of the wrap always leads back into the
     register. Beyond that the current can grow to the geometric sum of its inputs (without a leak without end), and
     u + v + bias must still fit, or it would turn around silently; and so must u times its decay factor the 64 bits of
-    the specification. ``incoming`` are all projections that end at the population.
+    the specification. ``incoming`` are all projections that end at the population, ``payloads`` the largest payload of
+    each sender. What the states of a declared model grow to is not known in closed form: the intervals of its step
+    must show that they fit.
     """
     half, bias_max = 1 << (chip.state_bits - 1), chip.bias_mant_max << chip.bias_exp_max
-    largest = activation_bound(p.size, incoming).astype(np.float64) * 2.0**chip.activation_shift
+    largest = activation_bound(p.size, incoming, payloads).astype(np.float64) * 2.0**chip.activation_shift
     rate = p.du + chip.current_decay_offset
     growth = np.where(rate > 0, largest * 2.0**chip.decay_bits / np.maximum(rate, 1), np.inf)
-    if not p.is_cuba_lif:  # what its states grow to is not known in closed form
-        growth = np.full(p.size, np.inf)
     top = 2.0 ** (chip.activation_bits - 1) - 1
     too_large = (np.floor(growth) + 2 * half + bias_max > top) | (growth > chip.current_max)
+    if not p.is_cuba_lif:  # the sum of a step is held before its shift; what its step makes of it is looked at below
+        too_large = largest > top * 2.0**chip.activation_shift
     unsafe = (largest > 2 * half) & too_large
     if unsafe.any():
         yield (
             f"population '{p.name}': neuron {int(np.argmax(unsafe))} can receive {int(largest.max())} in one step "
             f"(all its synapses at once, shifted by {chip.activation_shift}), which can leave the "
-            f"{chip.activation_bits}-bit register of the simulators; lower weight_exp or the fan-in"
+            f"{chip.activation_bits}-bit register of the simulators; lower weight_exp, payload_bits or the fan-in"
         )
+    elif not p.is_cuba_lif and np.any(largest > 2 * half):
+        try:
+            step_form(chip, p, int(largest.max()), p.declared.ports).graph()
+        except ParameterError as error:
+            yield (
+                f"population '{p.name}': neuron {int(np.argmax(largest))} can receive {int(largest.max())} in one step "
+                f"(all its synapses at once), for which its registers are too narrow: {error}; or lower weight_exp, "
+                "payload_bits or the fan-in"
+            )
 
 
 def weight_exponent(chip: Chip, q: FixedProjection) -> Iterator[str]:
@@ -133,9 +162,15 @@ PROJECTION_RULES: tuple[Callable[[Chip, FixedProjection], Iterator[str]], ...] =
 
 
 def violations(
-    chip: Chip, populations: Sequence[FixedPopulation], projections: Sequence[FixedProjection]
+    chip: Chip,
+    populations: Sequence[FixedPopulation],
+    projections: Sequence[FixedProjection],
+    inputs: Sequence[Input] = (),
 ) -> Iterator[Violation]:
     """Every rule that the parts of a network break, with its name; nothing when they fit the chip."""
+    for sender in (*inputs, *populations):
+        yield from (Violation(graded_spikes.__name__, message) for message in graded_spikes(chip, sender))
+    payloads = {sender.name: sender.largest_payload for sender in (*inputs, *populations)}
     for population_rule in POPULATION_RULES:
         for p in populations:
             yield from (Violation(population_rule.__name__, message) for message in population_rule(chip, p))
@@ -144,7 +179,7 @@ def violations(
         incoming.setdefault(q.post, []).append(q)
     for p in populations:
         own = incoming.get(p.name, [])
-        yield from (Violation(activation_register.__name__, m) for m in activation_register(chip, p, own))
+        yield from (Violation(activation_register.__name__, m) for m in activation_register(chip, p, own, payloads))
     for projection_rule in PROJECTION_RULES:
         for q in projections:
             yield from (Violation(projection_rule.__name__, message) for message in projection_rule(chip, q))

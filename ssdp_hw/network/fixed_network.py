@@ -23,8 +23,8 @@ from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.network.design_rules import Violation, violations
-from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound
-from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
+from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
+from ssdp_hw.network.graph import NETWORK_FILE, Graph, Input, check_kind
 from ssdp_hw.network.off_grid import floor_to_grid
 from ssdp_hw.network.quantization_report import QuantizationReport
 
@@ -82,7 +82,12 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
     def activation_bound(self, name: str) -> Int:
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
-        return activation_bound(self.size_of(name), self.incoming(name))
+        return activation_bound(self.size_of(name), self.incoming(name), self.payloads)
+
+    @property
+    def payloads(self) -> dict[str, int]:
+        """Of each input and population by how much a spike may multiply a weight; 1 where spikes carry nothing."""
+        return {sender.name: sender.largest_payload for sender in (*self.inputs, *self.populations)}
 
     @cached_property
     def _forms(self) -> dict[str, StepForm]:
@@ -95,17 +100,8 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         return self._forms[name]
 
     def _step_form(self, name: str) -> StepForm:
-        p, chip = self.population(name), self.limits
-        largest = int(np.max(self.activation_bound(name), initial=0)) << chip.activation_shift
-        return StepForm(
-            p.declared,
-            chip,
-            spiking=p.spiking,
-            at_least=p.threshold is Comparison.AT_LEAST,
-            subtract=p.reset is Reset.SUBTRACT,
-            wide=largest > 1 << chip.state_bits,
-            ports=self.ports(name),
-        )
+        largest = int(np.max(self.activation_bound(name), initial=0)) << self.limits.activation_shift
+        return step_form(self.limits, self.population(name), largest, self.ports(name))
 
     def ports(self, name: str) -> tuple[str, ...]:
         """Synaptic inputs of a population beside the first that a projection feeds, in the order of its model."""
@@ -215,7 +211,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
 def design_rule_violations(network: FixedNetwork) -> list[Violation]:
     """Every rule of its chip that a network breaks; empty when it fits, as every network that could be made does."""
-    return list(violations(network.limits, network.populations, network.projections))
+    return list(violations(network.limits, network.populations, network.projections, network.inputs))
 
 
 def _chip_to_json(chip: Chip) -> JSON:

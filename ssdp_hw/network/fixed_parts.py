@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
+from ssdp_hw.chips import Chip
 from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
-from ssdp_hw.models.form import check_digest, check_options, step_digest
+from ssdp_hw.models.form import StepForm, check_digest, check_options, step_digest
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
@@ -32,6 +33,9 @@ _WIDE, _WIDE_STATE = 2**31 - 1, 2**46 - 1
 # What a file keeps of a population: arrays, one value a neuron, and plain values.
 _VECTORS = ("du", "dv", "vth", "bias_mant", "v_init")
 _VALUES = ("name", "size", "bias_exp", "reset", "threshold", "spiking", "scale")
+
+# Wider payloads than those of any chip; its own limit is a design rule.
+_WIDE_PAYLOAD = 31
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +58,8 @@ class FixedPopulation:
         spiking: False for a readout, which has no threshold.
         scale: chip voltage (on the scale of v) of one float volt above the reset, shape (n,) or one number;
             None where it is not known.
+        payload_bits: bits of the payload of graded spikes, without the sign: it is within ``-(2**b - 1) .. 2**b - 1``.
+            To be given for models whose spikes carry a payload, and for no others.
     """
 
     name: str
@@ -70,6 +76,7 @@ class FixedPopulation:
     scale: Any = None
     model: NeuronModel | str = CUBA_LIF
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    payload_bits: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.name, "population")
@@ -109,6 +116,7 @@ class FixedPopulation:
         for name, neutral in FIELDS.items():
             if name not in declared and np.any(getattr(self, name) != neutral):
                 raise ParameterError(f"{owner}: {name} is given, but {model} has no register of that name")
+        self._check_payload(model, owner)
         at_least = self.threshold is Comparison.AT_LEAST
         check_options(model, owner, subtract=self.reset is Reset.SUBTRACT, at_least=at_least)
         if "v" not in states and np.any(self.v_init):
@@ -119,6 +127,28 @@ class FixedPopulation:
         for value in values.values():
             value.flags.writeable = False
         object.__setattr__(self, "parameters", values)
+
+    def _check_payload(self, model: NeuronModel, owner: str) -> None:
+        """Check that the width of the payload is given where there is one."""
+        bits = int(int_vector(self.payload_bits, 1, 0, _WIDE_PAYLOAD, f"{owner}: payload_bits")[0])
+        if bits and not model.payload:
+            raise ParameterError(f"{owner}: payload_bits = {bits} is given, but spikes of {model} carry no payload")
+        if model.payload and not bits:
+            raise ParameterError(
+                f"{owner}: spikes of {model} carry '{model.payload}': give payload_bits, the bits of it without the "
+                f"sign, 1 .. {_WIDE_PAYLOAD}; fewer bits leave more room for weights, larger payloads saturate"
+            )
+        object.__setattr__(self, "payload_bits", bits)
+
+    @property
+    def payload(self) -> str:
+        """The state that its spikes carry; empty where they carry nothing, or there are none."""
+        return self.declared.payload if self.spiking else ""
+
+    @property
+    def largest_payload(self) -> int:
+        """By how much a spike may multiply a weight: 1 where spikes carry nothing."""
+        return (1 << self.payload_bits) - 1 if self.payload else 1
 
     @property
     def declared(self) -> NeuronModel:
@@ -154,6 +184,8 @@ class FixedPopulation:
             same = bool(np.all(self.scale == self.scale[0]))
             values["scale"] = float(self.scale[0]) if same else self.scale.tolist()
         parameters = {f"parameter {name}": value for name, value in self.parameters.items()}
+        if self.payload_bits:
+            values["payload_bits"] = self.payload_bits
         if not self.is_cuba_lif:
             values |= {"model": self.declared.name, "model_step": step_digest(self.declared)}
         return Record(values, {**{name: getattr(self, name) for name in _VECTORS}, **parameters})
@@ -271,14 +303,38 @@ class FixedProjection(BaseProjection):
         return replace(self, weight=self.stored.with_values(values))
 
 
-def activation_bound(size: int, incoming: Sequence[FixedProjection]) -> Int:
+def activation_bound(size: int, incoming: Sequence[FixedProjection], payloads: Mapping[str, int]) -> Int:
     """Largest |synaptic input| that any one step can bring to a population, shape (size,).
 
     Args:
         size: its number of neurons.
         incoming: all projections that end there.
+        payloads: of each input and population by how much a spike may multiply a weight; 1 where it is missing.
     """
     bound = np.zeros(size, np.int64)
     for p in incoming:
-        bound += shift(p.stored.absolute_row_sums(), p.weight_exp)
+        bound += shift(p.stored.absolute_row_sums() * payloads.get(p.pre, 1), p.weight_exp)
     return bound
+
+
+def step_form(chip: Chip, p: FixedPopulation, largest: int, ports: tuple[str, ...] = ()) -> StepForm:
+    """The model of a population in the form of its chip and options.
+
+    Args:
+        chip: whose widths the registers have.
+        p: the population.
+        largest: the largest synaptic input of a step, on the scale of the states.
+        ports: the synaptic inputs beside the first that something may arrive at.
+    """
+    return StepForm(
+        p.declared,
+        chip,
+        spiking=p.spiking,
+        at_least=p.threshold is Comparison.AT_LEAST,
+        subtract=p.reset is Reset.SUBTRACT,
+        wide=p.is_cuba_lif and largest > 1 << chip.state_bits,
+        ports=ports,
+        payload_bits=p.payload_bits or None,
+        # Rounded up to a power of two, so that few different forms are printed and compiled.
+        arriving_bits=0 if p.is_cuba_lif or largest <= 1 << chip.state_bits else (largest - 1).bit_length(),
+    )

@@ -65,6 +65,11 @@ class Population:
         """Whether the neurons fire; a readout does not."""
         return self.neuron.spiking
 
+    @property
+    def payload(self) -> str:
+        """The state that its spikes carry; empty where they carry nothing, or there are none."""
+        return self.neuron.declared.payload if self.spiking and isinstance(self.neuron, ModelNeuron) else ""
+
     def to_record(self) -> Record:
         """What a file keeps of the population."""
         values = {name: getattr(self, name) for name in ("name", "size", "reset", "threshold")}

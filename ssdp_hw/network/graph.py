@@ -11,7 +11,7 @@ import heapq
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -60,14 +60,34 @@ class Comparison(Choice):
 
 @dataclass(frozen=True)
 class Input:
-    """A source of spikes from outside: ``size`` channels."""
+    """A source of spikes from outside.
+
+    Attributes:
+        name: unique in the network.
+        size: number of channels.
+        payload_bits: 0 where spikes carry nothing. Otherwise they are graded: an integer within
+            ``-(2**b - 1) .. 2**b - 1`` for every channel and step, several spikes at once among them.
+    """
 
     name: str
     size: int
+    payload_bits: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.name, "input")
         object.__setattr__(self, "size", as_size(self.size, f"input '{self.name}': size"))
+        bits = int(int_vector(self.payload_bits, 1, 0, 31, f"input '{self.name}': payload_bits")[0])
+        object.__setattr__(self, "payload_bits", bits)
+
+    @property
+    def largest_payload(self) -> int:
+        """By how much a spike may multiply a weight: 1 where spikes carry nothing."""
+        return (1 << self.payload_bits) - 1 if self.payload_bits else 1
+
+    def to_values(self) -> dict[str, Any]:
+        """What a file keeps of the input."""
+        graded = {"payload_bits": self.payload_bits} if self.payload_bits else {}
+        return {"name": self.name, "size": self.size, **graded}
 
 
 class PopulationLike(Protocol):
@@ -82,6 +102,8 @@ class PopulationLike(Protocol):
     def to_record(self) -> Record: ...
     @property
     def state_names(self) -> tuple[str, ...]: ...
+    @property
+    def payload(self) -> str: ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -437,7 +459,7 @@ class Graph(Generic[P, J]):
         """What a file keeps of the network."""
         record = Record(
             {
-                "inputs": [asdict(i) for i in self.inputs],
+                "inputs": [i.to_values() for i in self.inputs],
                 "outputs": list(self.outputs),
                 "notes": [str(n) for n in self.notes],
             }

@@ -37,9 +37,11 @@ class Operations(ABC):
         at_least: whether a neuron fires already at its threshold.
         subtract: whether a spike subtracts the threshold from the voltage instead of setting it to 0.
         lsb: the smallest step of a register: 1 in integers, 0 in real numbers.
+        activation_shift: by how many bits synaptic input and levels are shifted left to reach the scale of the states.
     """
 
     lsb: int = 1
+    activation_shift: int = 0
 
     def __init__(
         self, decay_bits: int, registers: Mapping[str, int], *, spiking: bool, at_least: bool, subtract: bool
@@ -66,6 +68,10 @@ class Operations(ABC):
     @abstractmethod
     def shift_right(self, x: Value, bits: Value, rounding: str = "floor") -> Value:
         """``x / 2**bits``, rounded; ``bits`` is a number, or a parameter of the kind ``shift``."""
+
+    def unshifted(self, x: Value) -> Value:
+        """``x`` on the scale of weights and of synaptic input before its shift, rounded down; in real numbers x."""
+        return self.shift_right(x, self.activation_shift)
 
     @abstractmethod
     def scale(self, x: Value, gain: Value, bits: int, rounding: str = "zero") -> Value:
@@ -120,6 +126,10 @@ class Operations(ABC):
         if not self.spiking:
             return self.never()
         return v >= threshold if self.at_least else v > threshold
+
+    def sends(self, payload: Value) -> Value:
+        """The spike condition of a graded neuron: its payload is not 0; never for a readout."""
+        return payload != 0 if self.spiking else self.never()
 
     def reset(self, v: Value, fired: Value, threshold: Value) -> Value:
         """The voltage after the population's reset: 0, or ``v - threshold``, in neurons that fired."""

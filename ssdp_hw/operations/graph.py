@@ -198,6 +198,7 @@ class GraphOperations(Operations):
     counts: dict[str, Node] = field(default_factory=dict)
     draws: bool = False
     randoms: list[Node] = field(default_factory=list)
+    activation_shift: int = 0
 
     def __post_init__(self) -> None:
         self.lsb = 0 if self.ideal else 1
@@ -239,6 +240,9 @@ class GraphOperations(Operations):
         elif how is Rounding.ZERO and n.low < 0:
             n = n + self.select(n < 0, (1 << bits) - 1, 0)
         return self._floor(n, bits)
+
+    def unshifted(self, x: Value) -> Node:
+        return _number(x) if self.ideal else self.shift_right(x, self.activation_shift)
 
     def scale(self, x: Value, gain: Value, bits: int, rounding: str = "zero") -> Node:
         n, g, how = _number(x), _number(gain), Rounding(rounding)

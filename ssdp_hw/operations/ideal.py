@@ -32,6 +32,10 @@ class IdealOperations(Operations):
     def shift_right(self, x: ArrayLike, bits: int, rounding: str = "floor") -> Real:
         return np.asarray(np.multiply(x, 2.0**-bits))
 
+    def unshifted(self, x: ArrayLike) -> Real:
+        """x: real numbers have one scale."""
+        return np.asarray(x, np.float64)
+
     def scale(self, x: ArrayLike, gain: ArrayLike, bits: int, rounding: str = "zero") -> Real:
         return np.asarray(np.multiply(x, np.multiply(gain, 2.0**-bits)))
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
+from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Comparison, Reset
@@ -107,6 +108,11 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
 
 def _normal_model(network: Network, population: Population, neuron: ModelNeuron) -> NormalPopulation:
     """A population of a declared model: its step is already that of the chip, up to one scale."""
+    if population.payload:
+        raise UnsupportedError(
+            f"population '{population.name}': its spikes carry '{population.payload}', for which no scale is chosen yet: "
+            f"write the integers of {neuron.declared} yourself, as a FixedPopulation with payload_bits"
+        )
     nothing, ones = np.zeros(population.size), np.ones(population.size)
     semantics, threshold = network.semantics, neuron.parameter("v_threshold")
     return NormalPopulation(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.models.base import Kind
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
@@ -85,6 +85,11 @@ def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projec
 
 def _model_population(network: FixedNetwork, p: FixedPopulation, notes: list[str]) -> Population:
     """A population of a declared model: its parameters are what the registers hold."""
+    if p.payload:
+        raise UnsupportedError(
+            f"population '{p.name}': its spikes carry '{p.payload}', whose scale in real numbers is not known, so that "
+            "no float network means these integers"
+        )
     chip, scale, dt = network.limits, _scale(p), network.dt or 1.0
     values = {q.name: register_values(q, p.registers[q.name], scale, chip) for q in p.declared.parameters}
     notes += [

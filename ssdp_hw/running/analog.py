@@ -165,9 +165,9 @@ def _check_register(network: FixedNetwork, name: str, current: Real, values: Col
     unit, turn = float(1 << chip.activation_shift), 2.0**chip.state_bits
     lasting = (p.du + chip.current_decay_offset) / 2.0**chip.decay_bits
     growth = (2.0 ** (chip.activation_bits - 1) - 1 - turn - (chip.bias_mant_max << chip.bias_exp_max)) * lasting
-    if not p.is_cuba_lif:  # what its states grow to is not known in closed form
-        growth = np.full(p.size, -np.inf)
-    spikes = activation_bound(p.size, [q for q in network.incoming(name) if q.pre not in values])
+    if not p.is_cuba_lif:  # its step was looked at with all inputs at once
+        growth = np.full(p.size, float(network.step_form(name).largest_arriving))
+    spikes = activation_bound(p.size, [q for q in network.incoming(name) if q.pre not in values], network.payloads)
     room = np.maximum(turn, growth) / unit - spikes
     largest = np.abs(current).reshape(-1, p.size).max(axis=0, initial=0.0)
     if np.any(largest > room):

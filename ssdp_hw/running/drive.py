@@ -70,7 +70,7 @@ class Drive:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For every input its spikes, or its values, shape (time, batch, channels)."""
         return {
-            name: self.values[name].frames[self.values[name].of_step] if name in self.values else spikes
+            name: self.values[name].frames[self.values[name].of_step] + spikes if name in self.values else spikes
             for name, spikes in self.spikes.items()
         }
 
@@ -144,20 +144,22 @@ def make_drive(
             array = np.concatenate([array, np.zeros((total - len(array), *array.shape[1:]), bool)])
         spikes[source.name] = array
     if after is not None:
-        _follow(network, values, after, batch)
+        _follow(network, values, after, batch, total)
     currents = currents_of(network, values, total, batch, max_bytes) if values else Currents()
     return Drive(spikes, total, batch, currents, values)
 
 
-def _follow(network: AnyNetwork, values: dict[str, Values], after: Drive, batch: int) -> None:
-    """Let values of the piece before arrive in this one."""
+def _follow(network: AnyNetwork, values: dict[str, Values], after: Drive, batch: int, steps: int) -> None:
+    """Let values of the piece before arrive in this one, which has so many steps."""
     reach = network.max_delay + 1
     for name, old in after.values.items():
         before = old.last(reach)
         if before.shape[1] != batch:
             return  # the caller refuses pieces of another batch
         mine = values.get(name)
-        frames, of_step = (before[:0], np.zeros(0, np.int64)) if mine is None else (mine.frames, mine.of_step)
+        # A piece of spikes takes time too: as values it has zeros, beside its spikes.
+        silent = np.zeros((1, *before.shape[1:])), np.zeros(steps, np.int64)
+        frames, of_step = silent if mine is None else (mine.frames, mine.of_step)
         values[name] = Values(frames, of_step, before)
 
 
@@ -177,6 +179,7 @@ def _single(network: AnyNetwork, inputs: ArrayLike | DirectInput) -> dict[str, A
 def _array(source: Input, value: Any) -> NDArray[Any]:
     """Spikes as bool, other real values as float64, shape (time, batch, channels)."""
     if isinstance(value, Analog):
+        _check_payload(source, np.asarray(value.values, np.float64))
         return np.asarray(value.values, np.float64)
     array = as_array(value, f"input '{source.name}': spikes")
     if array.ndim != 3 or array.shape[2] != source.size:
@@ -192,7 +195,24 @@ def _array(source: Input, value: Any) -> NDArray[Any]:
         )
     if np.all((array == 0) | (array == 1)):
         return np.asarray(array != 0)
-    return real_array(array, f"input '{source.name}'")
+    values = real_array(array, f"input '{source.name}'")
+    _check_payload(source, values)
+    return values
+
+
+def _check_payload(source: Input, values: NDArray[np.float64]) -> None:
+    """Raise unless the values of an input of graded spikes are such.
+
+    Raises:
+        ParameterError: one is not whole, or beyond the payload's bits.
+    """
+    largest = source.largest_payload
+    bad = values[(values != np.rint(values)) | (np.abs(values) > largest)] if source.payload_bits else values[:0]
+    if bad.size:
+        raise ParameterError(
+            f"input '{source.name}': {bad.flat[0]:g} is no payload of {source.payload_bits} bits: whole numbers in "
+            f"{-largest} .. {largest}; an input without payload_bits takes real values as analog input"
+        )
 
 
 def _advice(array: NDArray[Any], channels: int) -> str:
@@ -215,6 +235,7 @@ def _constant(
     if values.ndim < 2 or math.prod(values.shape[1:]) != size or not values.shape[0]:
         raise ShapeError(f"direct input of shape {values.shape}; expected (batch, {size})")
     values = values.reshape(len(values), size)
+    _check_payload(next(i for i in network.inputs if i.name == name), values)
     total = as_int(direct.steps if steps is None else steps, "steps")
     if total < 1:
         raise ParameterError(f"direct input of steps = {total}; at least 1 is needed")

@@ -185,8 +185,9 @@ class _Run:
 
 
 def _append(file: h5py.File, recording: Recording, start: int) -> None:
-    for variable in ("spikes", "v", "u"):
-        for name, trace in getattr(recording, variable).items():
+    recorded = {"spikes": recording.spikes, "v": recording.v, "u": recording.u, **recording.states}
+    for variable, traces in recorded.items():
+        for name, trace in traces.items():
             _, batch, n = trace.shape
             if not start:
                 steps = max(1, _CHUNK_BYTES // (batch * n * trace.itemsize))

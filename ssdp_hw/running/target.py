@@ -178,6 +178,8 @@ class Target(ABC):
         any_register_width: whether it runs fixed networks whose registers are wider than any chip's, up to 64 bits.
         declared_models: of which networks it runs any declared neuron model: ``fixed``, ``float``, both or none.
         several_inputs: whether it runs neurons of which projections feed several synaptic inputs.
+        graded_spikes: where it runs neurons whose spikes carry a payload: in ``inference``, in ``learning``, both or
+            nowhere.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Target(ABC):
     any_register_width: bool = False
     declared_models: frozenset[str] = frozenset()
     several_inputs: bool = False
+    graded_spikes: frozenset[str] = frozenset()
 
     @property
     def runs_in_pieces(self) -> bool:
@@ -255,6 +258,17 @@ def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
         f"projection '{name}' is a convolution, whose synapses share their weights: here each would learn by itself"
         for name in plan.rules
         if network.projection(name).is_convolution
+    ]
+
+
+def graded_sources(network: AnyNetwork, plan: LearningPlan) -> list[str]:
+    """The plastic projections of a plan whose presynaptic spikes carry a payload, one sentence each: no rule reads it."""
+    graded = {p.name for p in network.populations if p.payload} | {i.name for i in network.inputs if i.payload_bits}
+    return [
+        f"projection '{name}': the spikes of '{network.projection(name).pre}' are graded, and no learning rule reads "
+        "their payload: let the projection keep its weights"
+        for name in plan.rules
+        if network.projection(name).pre in graded
     ]
 
 
@@ -368,6 +382,14 @@ def _unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list
             f"these targets have all: {_names(lambda t: t.several_inputs)}"
             for q in network.projections
             if q.port
+        ]
+    where = "learning" if learning else "inference"
+    if where not in target.graded_spikes:
+        reasons += [
+            f"population '{p.name}': its spikes carry '{p.payload}', which this target cannot send in {where}; these "
+            f"targets can: {_names(lambda t: where in t.graded_spikes)}"
+            for p in network.populations
+            if p.payload
         ]
     return [*reasons, *target.unsupported(network, learning=learning)]
 

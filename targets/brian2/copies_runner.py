@@ -45,19 +45,21 @@ def exact_type(weights: Array, rows: NDArray[np.int64]) -> type[np.floating[Any]
 class Segment:
     """The synapses of one projection and delay, as a matrix that is multiplied with spikes."""
 
-    def __init__(self, projection: BaseProjection, delay: int, positions: NDArray[np.int64]) -> None:
+    def __init__(
+        self, projection: BaseProjection, delay: int, positions: NDArray[np.int64], *, graded: bool = False
+    ) -> None:
         self.pre, self.post, self.delay = projection.pre, projection.post, delay
         self._exponent = weight_exponent(projection)
         rows, cols = (index[positions] for index in projection.synapse_indices)
         weights = projection.synapse_weights[positions]
-        self._type = exact_type(weights, rows)
+        self._type = np.float64 if graded else exact_type(weights, rows)
         self._integer = bool(np.issubdtype(weights.dtype, np.integer))
         matrix = sp.csr_array((weights.astype(self._type), (cols, rows)), shape=projection.shape[::-1])
         self._matrix = matrix.T.tocsr() if projection.is_sparse else matrix.toarray()
 
-    def total(self, fired: NDArray[np.bool_]) -> Array:
-        """The input (batch, post) that spikes of shape (batch, pre) cause."""
-        spikes = fired.astype(self._type)
+    def total(self, sent: Array) -> Array:
+        """The input (batch, post) that spikes, or what they carry, of shape (batch, pre) cause."""
+        spikes = sent.astype(self._type)
         total = (self._matrix @ spikes.T).T if sp.issparse(self._matrix) else spikes @ self._matrix
         return shift(total.astype(np.int64), self._exponent) if self._integer else np.asarray(total)
 
@@ -67,8 +69,11 @@ class Courier:
 
     def __init__(self, network: AnyNetwork, neurons: Mapping[str, Neurons], drive: Drive) -> None:
         self._neurons, self._drive, self._step = neurons, drive, 0
+        self._payloads = {p.name: p.payload for p in network.populations if p.payload}
         self._segments = [
-            Segment(p, delay, positions) for p in network.projections for delay, positions in by_delay(p).items()
+            Segment(p, delay, positions, graded=bool(p.pre in self._payloads))
+            for p in network.projections
+            for delay, positions in by_delay(p).items()
         ]
         self._slots = {
             name: np.zeros((network.max_delay + 1, drive.batch, network.size_of(name)), state_type(network))
@@ -86,11 +91,15 @@ class Courier:
             if spiking:
                 self.fired[name][:] = False
                 self.fired[name].reshape(-1)[self._neurons[name].sender.spikes] = True
-        fired = {**self.fired, **{name: raster[self._step] for name, raster in self._drive.spikes.items()}}
+        sent: dict[str, Array] = {**self.fired, **{name: s[self._step] for name, s in self._drive.spikes.items()}}
+        for name, payload in self._payloads.items():
+            group, variable = self._neurons[name].states[payload]
+            carried = group.state(variable, use_units=False)[:]
+            sent[name] = np.where(self.fired[name], np.reshape(carried, self.fired[name].shape), 0)
         self._step += 1
         for segment in self._segments:
             slots = self._slots[segment.post]
-            slots[(self._step + segment.delay) % len(slots)] += segment.total(fired[segment.pre])
+            slots[(self._step + segment.delay) % len(slots)] += segment.total(sent[segment.pre])
         self._hand_over()
 
     def _hand_over(self) -> None:

@@ -25,6 +25,7 @@ from .guard import check_compiled
 from .memory import Memory
 from .model import SCHEDULE, add_neurons, bias_of, step_length
 from .neurons import INBOX, Setup
+from .payloads import carried_memories
 from .random_bits import synapse_bits
 from .session import Session
 from .synapses import STATIC, Bundle, SynapseModel, bundles, connect
@@ -71,7 +72,8 @@ class SampleSequence:
         self.window_steps = drive.steps // windows
         self.window_clock = Clock(dt=self.window_steps * self.clock.dt, name="window_clock")
         self.sample_clock = Clock(dt=drive.steps * self.clock.dt, name="sample_clock")
-        incoming = {name: bundles(network.incoming(name)) for name in network.population_names}
+        payloads = {p.name: p.payload for p in network.populations if p.payload}
+        incoming = {name: bundles(network.incoming(name), payloads) for name in network.population_names}
         self.objects: list[BrianObject] = []
         self.neurons = add_neurons(
             network,
@@ -102,7 +104,7 @@ class SampleSequence:
             self.clock,
             bias,
             inboxes=inboxes,
-            memories=self._memories.get(name, ()),
+            memories=[*self._memories.get(name, ()), *carried_memories(self._network, name)],
             counted_steps=self._drive.steps * self._drive.batch,
         )
 

@@ -16,6 +16,7 @@ from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.target import LearningPlan
 
 from .neurons import INBOX
+from .payloads import carried_variable
 from .wiring import by_delay, weight_exponent
 
 Int = NDArray[np.int64]
@@ -73,28 +74,32 @@ class Bundle:
         inbox: variable of the postsynaptic neurons to which the synapses add.
         exponent: power of two, at most 0, that scales the sum in the inbox.
         positions: positions of its synapses in the row-major order of the projection.
+        carried: variable of the presynaptic neurons by which weights are multiplied; empty where spikes carry nothing.
     """
 
     projection: BaseProjection
     inbox: str
     exponent: int
     positions: Int
+    carried: str = ""
 
 
-def bundles(projections: Sequence[BaseProjection]) -> list[Bundle]:
+def bundles(projections: Sequence[BaseProjection], payloads: Mapping[str, str]) -> list[Bundle]:
     """The bundles of all projections into one population.
 
     A negative weight exponent shifts the sum of one projection, step of sending and delay, and
-    rounds down, so each such sum has an inbox of its own. All others share one.
+    rounds down, so each such sum has an inbox of its own. All others share one. ``payloads`` are the states that spikes
+    of populations carry; those of each delay are read from a variable of their own.
     """
     found: list[Bundle] = []
     for projection in projections:
-        exponent = min(weight_exponent(projection), 0)
-        parts = by_delay(projection).values() if exponent else [np.arange(projection.synapse_delays.size)]
-        for positions in parts:
+        exponent, payload = min(weight_exponent(projection), 0), payloads.get(projection.pre, "")
+        delays = by_delay(projection) if exponent or payload else {0: np.arange(projection.synapse_delays.size)}
+        for delay, positions in delays.items():
             inbox = f"{INBOX}_{len(found)}" if exponent else INBOX
             if positions.size:
-                found.append(Bundle(projection, inbox, exponent, positions))
+                carried = carried_variable(payload, delay) if payload else ""
+                found.append(Bundle(projection, inbox, exponent, positions, carried))
     return found
 
 
@@ -117,6 +122,8 @@ def connect(
     else:
         weight, kind, values = "w : amp\n", np.float64, p.synapse_weights
         deliver = f"{bundle.inbox}_post += w"
+    if bundle.carried:
+        deliver += f"*{bundle.carried}_pre"
     if late.any():
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
     group = Synapses(

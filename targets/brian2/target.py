@@ -48,6 +48,7 @@ class Brian2Target(Target):
     title = "Brian2: differential equations with units, integers in int64 state"
     speed_rank = 2
     declared_models = frozenset({"fixed", "float"})
+    graded_spikes = frozenset({"inference"})
     options: Mapping[str, object] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 
     def availability(self) -> Availability:

@@ -27,8 +27,8 @@ from ssdp_hw.network.neurons import StepCoefficients
 from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
-from .generated import narrowest, step_address
-from .segments import CONVOLUTION, DENSE, Array, Ends, Places, Segments, Wiring, padded
+from .generated import narrowest, state_slots, step_address
+from .segments import CONVOLUTION, DENSE, GRADED, Array, Ends, Places, Segments, Wiring, padded
 from .types import (
     BoolArray,
     Int64Array,
@@ -51,6 +51,7 @@ class Layout(NamedTuple):
     source_size: Int64Array  # number of sources of each group, without padding
     moved: BoolArray  # for each group whether its sources are in another order than the network's
     number: Int64Array  # for each source its number in the network's order of its group
+    payload: Int64Array  # for each group the place of the state that its spikes carry, or -1; see generated.state_slots
     slots: int  # length of the ring of synaptic input: the longest delay + 1
     zero: StateNumber  # 0 in the type of the state
 
@@ -123,8 +124,11 @@ class Program:
 
     @cached_property
     def divisible(self) -> bool:
-        """Whether several threads can share the neurons of a sample; they cannot share the runs of a convolution."""
-        return not (self.wiring.kind == CONVOLUTION).any()
+        """Whether several threads can share the neurons of a sample.
+
+        They cannot share the runs of a convolution, nor payloads, which the next step overwrites.
+        """
+        return not np.isin(self.wiring.kind, (CONVOLUTION, GRADED)).any()
 
     @cached_property
     def layered(self) -> bool:
@@ -213,6 +217,7 @@ def compile_program(
         sizes,
         np.array([name in orders for name in names]),
         np.concatenate([np.append(k, np.arange(len(k), padded(len(k)))) for k in numbers]),
+        np.array([-1] * len(network.inputs) + [_payload_slot(p) for p in network.populations], np.int64),
         network.max_delay + 1,
         network_state_type(network, fast_paths)(0) if isinstance(network, FixedNetwork) else real(0),
     )
@@ -224,6 +229,9 @@ def compile_program(
             values, shift = p.mantissa, p.format.lsb_shift + p.weight_exp
         pre, post = names.index(p.pre), names.index(p.post)
         ends = Ends(pre, post, orders.get(p.pre), orders.get(p.post))
+        if layout.payload[pre] >= 0:
+            segments.add_graded(p, values, ends, shift)
+            continue
         found = segments.add(p, values, ends, shift, plastic=p.name in plastic)
         if p.name in plastic:
             places[p.name] = found
@@ -235,6 +243,10 @@ def compile_program(
         wiring, neurons = segments.wiring(0), _float_neurons(network, real)
     further = max((len(set(p.state_names) - {"u", "v"}) for p in network.populations), default=0)
     return Program(layout, wiring, neurons, bias, places, further).ordered()
+
+
+def _payload_slot(p: FixedPopulation | Population) -> int:
+    return state_slots(p.state_names)[p.payload] if p.payload else -1
 
 
 def _joined(parts: list[Array], dtype: DTypeLike, fill: Number = 0) -> Array:

@@ -27,7 +27,7 @@ LANES = 16  # neurons in a block, which the loops update as one vector
 BITS = 64  # sources in one word of spikes, a bit for each
 LINE = 64  # bytes in a cache line
 
-DENSE, SPARSE, CONVOLUTION = 0, 1, 2
+DENSE, SPARSE, CONVOLUTION, GRADED = 0, 1, 2, 3
 
 
 class Wiring(NamedTuple):
@@ -35,7 +35,8 @@ class Wiring(NamedTuple):
 
     A dense segment is a matrix (pre, post) in blocks of columns at ``weights[weight_start]``; see
     :func:`column_places`. A sparse segment has row pointers at ``indptr[pointer_start]``, which count from
-    ``weight_start`` in ``weights`` and from ``index_start`` in ``indices``. A convolution has its kernel at
+    ``weight_start`` in ``weights`` and from ``index_start`` in ``indices``; a graded segment likewise, whose weights are
+    multiplied by the payload of each spike. A convolution has its kernel at
     ``weights[weight_start]`` and a table of :mod:`.convolution` at ``indices[index_start]``.
     """
 
@@ -129,6 +130,18 @@ class Segments:
         """Number of weights so far, which is the place of the next segment's weights."""
         return sum(w.size for w in self.weights)
 
+    def add_graded(self, p: BaseProjection, values: Array, ends: Ends, shift: int) -> None:
+        """Append the segments of a projection whose presynaptic spikes carry a payload, a synapse one weight.
+
+        The arguments are those of :meth:`add`.
+        """
+        values = values.astype(self.dtype, copy=False)[p.stored_index]
+        for delay in np.unique(p.synapse_delays).tolist():
+            mine = np.flatnonzero(p.synapse_delays == delay)
+            rows, cols = (index[mine] for index in p.synapse_indices)
+            matrix = sp.coo_array((values[mine], (rows, cols)), shape=p.shape).tocsr()
+            self._add_sparse((*ends[:2], delay, shift), _moved(matrix, ends).tocsc(), GRADED)
+
     def add(self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False) -> Places:
         """Append the segments of a projection.
 
@@ -201,10 +214,10 @@ class Segments:
         self.rows.append((DENSE, *head, self.length, 0, 0))
         self.weights.append(rows)
 
-    def _add_sparse(self, head: tuple[int, int, int, int], columns: sp.csc_array) -> None:
-        """Append a sparse matrix (post, pre), given by columns, as a sparse segment."""
+    def _add_sparse(self, head: tuple[int, int, int, int], columns: sp.csc_array, kind: int = SPARSE) -> None:
+        """Append a sparse matrix (post, pre), given by columns, as a sparse or graded segment."""
         starts = (sum(a.size for a in arrays) for arrays in (self.indptr, self.indices))
-        self.rows.append((SPARSE, *head, self.length, *starts))
+        self.rows.append((kind, *head, self.length, *starts))
         self.weights.append(columns.data)
         self.indptr.append(columns.indptr.astype(np.int64))
         self.indices.append(columns.indices.astype(np.int32, copy=False))

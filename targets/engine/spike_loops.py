@@ -195,6 +195,54 @@ def send_rows(
         send_block(ring, at + column, weights, start + column * pre, wide, active, begin, begin + count, shift, chunk)
 
 
+@compiled_loop
+def send_payloads(
+    ring: StateArray,
+    at: int,
+    weights: WeightArray,
+    weight_start: int,
+    low: int,
+    high: int,
+    width: int,
+    active: Int32Array,
+    begin: int,
+    count: int,
+    shift: int,
+    indptr: Int64Array,
+    pointer: int,
+    indices: Int32Array,
+    index_start: int,
+    payload: StateArray,
+    first: int,
+) -> None:
+    """Add what the spikes of a graded segment bring: each weight times the payload of its source, times 2**shift.
+
+    Args:
+        ring .. index_start: as in :func:`send_synapses`; shift is at least 0.
+        payload: the payload of source k is at ``first + k``.
+    """
+    unit = as_in(payload, 1 << shift)
+    for k in range(begin, begin + count):
+        factor = payload[_index(first + active[_index(k)])] * unit
+        _scatter(
+            ring,
+            at,
+            weights,
+            weight_start,
+            indptr,
+            pointer,
+            indices,
+            index_start,
+            low,
+            high,
+            width,
+            active,
+            k,
+            1,
+            factor,
+        )
+
+
 def send_synapses(
     ring: StateArray,
     at: int,

@@ -12,8 +12,8 @@ from .neuron_loops import add_analog, advance, count_overflows
 from .program import Analog, FixedNeurons, FloatNeurons, Layout
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
-from .segments import BITS, CONVOLUTION, DENSE, LANES, Wiring
-from .spike_loops import fetch, list_words, read_words, send_rows, send_runs, send_synapses
+from .segments import BITS, CONVOLUTION, DENSE, GRADED, LANES, Wiring
+from .spike_loops import fetch, list_words, read_words, send_payloads, send_rows, send_runs, send_synapses
 from .thread_group_loops import barrier, next_sample
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
 
@@ -216,6 +216,27 @@ def run_steps(
                         n_active[g],
                         shift[s],
                         wiring.chunk,
+                    )
+                elif kind[s] == GRADED:
+                    carried = layout.payload[g]
+                    send_payloads(
+                        ring,
+                        at,
+                        weights,
+                        weight_start[s],
+                        low,
+                        high,
+                        width,
+                        active,
+                        listed,
+                        n_active[g],
+                        shift[s],
+                        indptr,
+                        pointer_start[s],
+                        indices,
+                        index_start[s],
+                        u if carried == 0 else (v if carried == 1 else extra),
+                        source_start[g] - channels + max(carried - 2, 0) * n,
                     )
                 elif kind[s] == CONVOLUTION:
                     send_runs(

@@ -47,6 +47,7 @@ class EngineTarget(Target):
         {"threads": None, "precision": "float64", "counters": "lazy", "fast_paths": True}
     )
     declared_models = frozenset({"fixed", "float"})
+    graded_spikes = frozenset({"inference", "learning"})
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""

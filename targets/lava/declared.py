@@ -44,6 +44,7 @@ def population(network: AnyNetwork, name: str, *, batch: int, restart: int = 0) 
             "parameters": np.stack([np.broadcast_to(acting[q], (size,)) for q in parameter_names(form.model)]),
             "counts": len(form.count_names) if fixed else 0,
             "restart": restart,
+            "payload": network.population(name).payload,
         },
     )
 

@@ -91,16 +91,22 @@ def population(
     )
 
 
-def projection(q: FixedProjection, *, batch: int, own: bool, restart: int = 0) -> Node:
-    """The node of a projection; ``own`` and ``restart`` as in :func:`population`."""
+def projection(q: FixedProjection, *, batch: int, own: bool, restart: int = 0, payload_bits: int = 0) -> Node:
+    """The node of a projection; ``own`` and ``restart`` as in :func:`population`.
+
+    ``payload_bits`` are those of its presynaptic spikes; 0 where they carry nothing.
+    """
     name = projection_node(q.name)
     common = {"weights": q.matrix.astype(np.int32), "weight_exp": q.weight_exp}
     plain = batch == 1 and not own and not q.is_sparse and q.format.scale_bits == 8
     # Given sign mode and number of bits, Dense leaves weights of that format unchanged.
-    stated = {"num_weight_bits": q.format.bits, "sign_mode": Choice(q.format.sign_mode.name)}
+    stated: dict[str, object] = {"num_weight_bits": q.format.bits, "sign_mode": Choice(q.format.sign_mode.name)}
+    if payload_bits:
+        stated["num_message_bits"] = payload_bits + 1  # that of the sign
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {**common, **stated})
     if plain and q.synapse_count * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
         delays = q.synapse_delays.reshape(q.shape).astype(np.int64)
         return Node(name, "DelayDense", {**common, **stated, "delays": delays})
-    return Node(name, "Connection", {**common, "delays": synapse_delays(q), "batch": batch, "restart": restart})
+    kind = "GradedConnection" if payload_bits else "Connection"
+    return Node(name, kind, {**common, "delays": synapse_delays(q), "batch": batch, "restart": restart})

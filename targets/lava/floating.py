@@ -94,18 +94,23 @@ def population(network: Network, p: Population, drive: Drive, *, own: bool, rest
     ), Scaling()
 
 
-def projection(q: Projection, gain: NDArray[np.float64] | float, *, batch: int, own: bool, restart: int = 0) -> Node:
-    """The node of a projection; ``gain`` is the :class:`Scaling` gain of its target, shape (n,) or a number."""
+def projection(
+    q: Projection, gain: NDArray[np.float64] | float, *, batch: int, own: bool, restart: int = 0, graded: bool = False
+) -> Node:
+    """The node of a projection.
+
+    ``gain`` is the :class:`Scaling` gain of its target, shape (n,) or a number; ``graded`` says whether its presynaptic
+    spikes carry a payload.
+    """
     name = projection_node(q.name)
     gains = np.broadcast_to(np.asarray(gain, np.float64), (q.shape[0],))
     weights = q.unshared.times_rows(gains).given
-    plain = batch == 1 and not own and not q.is_sparse
+    plain = batch == 1 and not own and not q.is_sparse and not graded
     if plain and q.max_delay == 0:
         return Node(name, "Dense", {"weights": weights})
     if plain and q.synapse_count * (q.max_delay + 1) <= DELAY_DENSE_LIMIT:
         return Node(
             name, "DelayDense", {"weights": weights, "delays": q.synapse_delays.reshape(q.shape).astype(np.int64)}
         )
-    return Node(
-        name, "Connection", {"weights": weights, "delays": synapse_delays(q), "batch": batch, "restart": restart}
-    )
+    kind = "GradedConnection" if graded else "Connection"
+    return Node(name, kind, {"weights": weights, "delays": synapse_delays(q), "batch": batch, "restart": restart})

@@ -98,14 +98,20 @@ def plan_run(network: AnyNetwork, drive: Drive, *, own: bool, fast_paths: bool =
     if isinstance(network, FixedNetwork):
         by_hand = [p for p in network.populations if p.name not in names]
         blueprint.nodes += [fixed.population(network, p, drive, own=own) for p in by_hand]
-        blueprint.nodes += [fixed.projection(q, batch=drive.batch, own=own) for q in network.projections]
+        payload_bits = {p.name: p.payload_bits for p in network.populations if p.payload}
+        blueprint.nodes += [
+            fixed.projection(q, batch=drive.batch, own=own, payload_bits=payload_bits.get(q.pre, 0))
+            for q in network.projections
+        ]
     else:
         scaling |= dict.fromkeys(names, Scaling())
+        graded = {p.name for p in network.populations if p.payload}
         for p in (p for p in network.populations if p.name not in names):
             node, scaling[p.name] = floating.population(network, p, drive, own=own)
             blueprint.nodes.append(node)
         blueprint.nodes += [
-            floating.projection(q, scaling[q.post].gain, batch=drive.batch, own=own) for q in network.projections
+            floating.projection(q, scaling[q.post].gain, batch=drive.batch, own=own, graded=q.pre in graded)
+            for q in network.projections
         ]
     link(blueprint, network)
     currents = {name: (frames, drive.currents.of_step) for name, frames in drive.currents.frames.items()}

@@ -49,6 +49,7 @@ class LavaTarget(Target):
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
     speed_rank = 3
     declared_models = frozenset({"fixed", "float"})
+    graded_spikes = frozenset({"inference"})
     options: Mapping[str, object] = {
         "processes": "auto",
         "batch_size": 512,

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.graph import BaseProjection, PopulationLike
 from ssdp_hw.running.drive import AnyNetwork
 
 Array = NDArray[Any]
@@ -28,6 +28,11 @@ def weights_by_delay(projection: BaseProjection, dtype: type[np.int64] | type[np
         values = np.where(delays == d, projection.synapse_weights, 0).astype(dtype)
         parts[d] = projection.unshared.with_values(values).given
     return parts
+
+
+def sent(population: PopulationLike, fired: NDArray[np.bool_], states: Mapping[str, Array]) -> Array:
+    """What the neurons of a population send: their spikes, or the payload of graded ones, 0 where there is none."""
+    return np.where(fired, states[population.payload], 0) if population.payload else fired
 
 
 class DelayLines:
@@ -52,10 +57,13 @@ class DelayLines:
     def send(
         self,
         step: int,
-        spikes: Mapping[str, NDArray[np.bool_]],
+        spikes: Mapping[str, Array],
         scale: Callable[[BaseProjection, Array], Array] | None = None,
     ) -> None:
-        """Deliver the spikes of a step; ``scale`` acts on the sum of one projection and delay."""
+        """Deliver the spikes of a step; ``scale`` acts on the sum of one projection and delay.
+
+        ``spikes`` are True where a neuron fires, or the payload of graded spikes, 0 where there is none.
+        """
         for p in self._projections:
             fired = spikes[p.pre].astype(self._dtype)
             for delay, weight in self._parts[p.name].items():

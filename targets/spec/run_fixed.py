@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 
-from .delay_lines import DelayLines
+from .delay_lines import DelayLines, sent
 from .traces import Traces
 
 Int = NDArray[np.int64]
@@ -61,11 +61,12 @@ def run_fixed(network: FixedNetwork, drive: Drive, record: Record) -> Recording:
     delay_lines = DelayLines(network, drive.batch, np.int64)
     traces = Traces(network, drive, record, np.int64)
     for step in range(drive.steps):
-        fired = {name: s[step] for name, s in drive.spikes.items()}
+        sends: dict[str, NDArray[Any]] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             ports = {port: delay_lines.arriving(step, name, port) for port in network.ports(name)}
             arriving = delay_lines.arriving(step, name) + drive.currents.at(step, name)
-            fired[name] = state.step(arriving, ports)
-            traces.keep(step, name, fired[name], state.states)
-        delay_lines.send(step, fired, scale_activation)
+            fired = state.step(arriving, ports)
+            traces.keep(step, name, fired, state.states)
+            sends[name] = sent(network.population(name), fired, state.states)
+        delay_lines.send(step, sends, scale_activation)
     return traces.recording({name: state.overflow for name, state in states.items()})

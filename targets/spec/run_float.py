@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
 
-from .delay_lines import DelayLines
+from .delay_lines import DelayLines, sent
 from .traces import Traces
 
 Real = NDArray[np.float64]
@@ -77,9 +79,10 @@ def run_float(network: Network, drive: Drive, record: Record) -> Recording:
     delay_lines = DelayLines(network, drive.batch, np.float64)
     traces = Traces(network, drive, record, np.float64)
     for step in range(drive.steps):
-        fired = {name: s[step] for name, s in drive.spikes.items()}
+        sends: dict[str, NDArray[Any]] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            fired[name] = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name))
-            traces.keep(step, name, fired[name], state.states)
-        delay_lines.send(step, fired)
+            fired = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name))
+            traces.keep(step, name, fired, state.states)
+            sends[name] = sent(network.population(name), fired, state.states)
+        delay_lines.send(step, sends)
     return traces.recording()

@@ -26,6 +26,7 @@ class SpecTarget(Target):
     any_register_width = True
     declared_models = frozenset({"fixed", "float"})
     several_inputs = True
+    graded_spikes = frozenset({"inference", "learning"})
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""

@@ -31,6 +31,7 @@ from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
+from ssdp_hw.network.graph import Input
 from ssdp_hw.rules.values import Rule
 
 # The constant input of a population, shape (n,), where it has one.
@@ -117,7 +118,7 @@ class _Graph:
         self._shapes = _shapes(network)
         self._dense_bytes = 0
         self._keys = {
-            i.name: self._add(i.name, nir.Input({"input": np.array(self._shapes[i.name])})) for i in network.inputs
+            i.name: self._add(i.name, _input(i, self._shapes[i.name])) for i in network.inputs
         }
         self._keys |= {p.name: self._add(p.name, _neuron(p, self._shapes[p.name])) for p in network.populations}
         for p in network.populations:
@@ -207,6 +208,15 @@ def _outer_shapes(weight: ConvWeight) -> tuple[tuple[int, ...], tuple[int, ...]]
 
 def _flatten(shape: tuple[int, ...]) -> nir.Flatten:
     return nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
+
+
+def _input(source: Input, shape: tuple[int, ...]) -> nir.NIRNode:
+    if source.payload_bits:
+        raise UnsupportedError(
+            f"input '{source.name}': NIR's inputs do not say that spikes carry a payload of {source.payload_bits} bits; "
+            "save the network in a file of ours (network.save)"
+        )
+    return nir.Input({"input": np.array(shape)})
 
 
 def _neuron(p: Population, shape: tuple[int, ...]) -> nir.NIRNode:

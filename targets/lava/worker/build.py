@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from .learning_rule import learning_rule
 from .processes.analog_source import AnalogSource
-from .processes.connection import Connection
+from .processes.connection import Connection, GradedConnection
 from .processes.declared_neurons import DeclaredNeurons
 from .processes.neurons import Neurons
 from .processes.plastic_connection import PlasticConnection
@@ -34,6 +34,7 @@ PROCESSES = {
         Neurons,
         DeclaredNeurons,
         Connection,
+        GradedConnection,
         PlasticConnection,
     )
 }

@@ -53,5 +53,6 @@ class RecordingConfig(Loihi2SimCfg):
     ) -> type[PyLoihiProcessModel]:
         model = super().select(process, proc_models)
         if issubclass(model, AbstractDeclaredModel):
-            model = with_states(model, process.proc_params["states"])
+            p = process.proc_params
+            model = with_states(model, p["states"], graded=bool(p["payload"]))
         return recording(model) if process.proc_params.get("record", {}).get("variables") else model

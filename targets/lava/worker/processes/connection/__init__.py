@@ -15,6 +15,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import DTypeLike, NDArray
+from scipy.sparse import issparse
 
 from ...synapses import Matrix, Slots, Synapses, Values, product_dtype
 
@@ -51,6 +52,10 @@ class Connection(AbstractProcess):
         self.a_out = OutPort(shape=(*leading, post))
 
 
+class GradedConnection(Connection):
+    """A connection that multiplies each weight by the integer or number that a spike carries."""
+
+
 class AbstractConnectionModel(PyLoihiProcessModel):
     """Sends the arriving input before it receives the spikes of the step, so that loops of processes cannot block."""
 
@@ -72,20 +77,21 @@ class AbstractConnectionModel(PyLoihiProcessModel):
             self.slots.clear()
         arriving = self.slots.leave()
         self.a_out.send(arriving[0] if p["batch"] == 1 else arriving)
-        self.spikes = self.s_in.recv().astype(bool).reshape(p["batch"], -1)
+        self.spikes = self.received().reshape(p["batch"], -1)
         for delay, total in self.synapses.activations(self.spikes):
             self.slots.add(delay, self.scaled(total))
+
+    def received(self) -> Values:
+        """The spikes of the step."""
+        return self.s_in.recv().astype(bool)
 
     def scaled(self, total: Values) -> Values:
         """The activation that a sum of weights causes."""
         return total
 
 
-@implements(proc=Connection, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt")
-class PyConnectionFixed(AbstractConnectionModel):
-    """The connection in integers; the matrix product has the fastest type in which it is exact."""
+class AbstractFixedModel(AbstractConnectionModel):
+    """A connection in integers."""
 
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
 
@@ -96,11 +102,52 @@ class PyConnectionFixed(AbstractConnectionModel):
         return activation
 
 
-@implements(proc=Connection, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("floating_pt")
-class PyConnectionFloat(AbstractConnectionModel):
-    """The connection in float64."""
+class AbstractFloatModel(AbstractConnectionModel):
+    """A connection in float64."""
 
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
     fixed = False
+
+
+@implements(proc=Connection, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyConnectionFixed(AbstractFixedModel):
+    """Spikes to integers; the matrix product has the fastest type in which it is exact."""
+
+
+@implements(proc=Connection, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyConnectionFloat(AbstractFloatModel):
+    """Spikes to real numbers."""
+
+
+@implements(proc=GradedConnection, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyGradedConnectionFixed(AbstractFixedModel):
+    """Payloads to integers; a float64 holds every sum of products that the design rules let through."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
+
+    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+        self.exact_product = np.int64 if issparse(proc_params["weights"]) else np.float64
+        super().__init__(proc_params)
+
+    def received(self) -> Values:
+        received: Values = self.s_in.recv()
+        return received
+
+
+@implements(proc=GradedConnection, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyGradedConnectionFloat(AbstractFloatModel):
+    """Numbers to real numbers."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+
+    def received(self) -> Values:
+        received: Values = self.s_in.recv()
+        return received

@@ -40,6 +40,7 @@ class DeclaredNeurons(AbstractProcess):
         parameters: what the step takes after the states, shape (parameter, n).
         counts: number of overflow counts that the step gives.
         restart: number of steps after which the states return to the initial ones; 0: never.
+        payload: the state that spikes carry; empty where they carry nothing.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class DeclaredNeurons(AbstractProcess):
         parameters: Array,
         counts: int = 0,
         restart: int = 0,
+        payload: str = "",
         **kwargs: Any,
     ) -> None:
         shape = tuple(shape)
@@ -63,6 +65,7 @@ class DeclaredNeurons(AbstractProcess):
             parameters=parameters,
             counts=counts,
             restart=restart,
+            payload=payload,
             **kwargs,
         )
         self.a_in = InPort(shape=shape)
@@ -76,6 +79,7 @@ class AbstractDeclaredModel(PyLoihiProcessModel):
 
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
     number: Any  # type of states and parameters
+    message: Any  # type of what spikes carry
 
     def run_spk(self) -> None:
         p = self.proc_params
@@ -92,7 +96,11 @@ class AbstractDeclaredModel(PyLoihiProcessModel):
         self.s_out_buff = np.broadcast_to(fired, p["shape"]).copy()
         for number, where in enumerate(overflows):
             self.overflow_counts[number] += np.count_nonzero(np.broadcast_to(where, p["shape"]))
-        self.s_out.send(self.s_out_buff)
+        if p["payload"]:
+            carried = getattr(self, state_variable(p["payload"]))
+            self.s_out.send(np.where(self.s_out_buff, carried, 0).astype(self.message))
+        else:
+            self.s_out.send(self.s_out_buff)
 
 
 @implements(proc=DeclaredNeurons, protocol=LoihiProtocol)
@@ -103,6 +111,7 @@ class PyDeclaredFixed(AbstractDeclaredModel):
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=16)
     number = np.int64
+    message = np.int32
 
 
 @implements(proc=DeclaredNeurons, protocol=LoihiProtocol)
@@ -113,9 +122,17 @@ class PyDeclaredFloat(AbstractDeclaredModel):
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
     number = np.float64
+    message = np.float64
 
 
-def with_states(model: type[AbstractDeclaredModel], states: Sequence[str]) -> type[AbstractDeclaredModel]:
-    """A ProcessModel that has a Lava variable for each state, as Lava wants for each Var of a Process."""
+def with_states(
+    model: type[AbstractDeclaredModel], states: Sequence[str], *, graded: bool = False
+) -> type[AbstractDeclaredModel]:
+    """A ProcessModel that has a Lava variable for each state, as Lava wants for each Var of a Process.
+
+    With ``graded`` it sends what spikes carry instead of spikes.
+    """
     variables = {state_variable(name): LavaPyType(np.ndarray, model.number) for name in states}
+    if graded:
+        variables["s_out"] = LavaPyType(PyOutPort.VEC_DENSE, model.message, precision=32)
     return type(model.__name__, (model,), variables)
