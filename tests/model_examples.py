@@ -69,7 +69,7 @@ class Resonator(NeuronModel):
 
 
 class Relay(NeuronModel):
-    """Sends half of its voltage while it is far enough from 0; the payload is the state u, which is none of a message."""
+    """Sends half of its voltage while that is far enough from 0; the payload is its state u."""
 
     name = "Relay"
     states = (State("v"), State("u"))

@@ -201,7 +201,7 @@ def _arriving(fixed: FixedNetwork, name: str, port: str = "") -> Interval:
     """
     low = np.zeros(fixed.size_of(name), np.int64)
     high = low.copy()
-    graded = {sender.name for sender in (*fixed.inputs, *fixed.populations) if sender.payload_bits}
+    graded = {sender.name for sender in fixed.senders if sender.payload_bits}
     for q in (q for q in fixed.incoming(name) if q.port == port):
         excitatory, inhibitory = q.stored.signed_row_sums()
         if q.pre in graded:

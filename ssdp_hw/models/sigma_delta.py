@@ -1,8 +1,8 @@
 """Sigma-delta neurons, which send how much their activation changed: lava-nc's Sigma, Delta and SigmaDelta.
 
 Synaptic input adds up to sigma, so that what arrives are changes and sigma is the value itself. The activation
-``f(sigma + bias)`` is compared with what was sent of it so far; where the difference reaches the threshold, it is sent as
-the payload of a spike.
+``max(sigma + bias, 0)`` is compared with what was sent of it so far; where the difference reaches the threshold, it is
+sent as the payload of a spike.
 
 States are on the scale of weights times payloads, as in lava-nc, and payloads drop ``activation_shift`` bits, which are
 lava-nc's ``state_exp``. lava-nc's vth and bias are shifted left by ``spike_exp + state_exp`` there, so that ``vth``

@@ -168,9 +168,10 @@ def violations(
     inputs: Sequence[Input] = (),
 ) -> Iterator[Violation]:
     """Every rule that the parts of a network break, with its name; nothing when they fit the chip."""
-    for sender in (*inputs, *populations):
+    senders: list[Input | FixedPopulation] = [*inputs, *populations]
+    for sender in senders:
         yield from (Violation(graded_spikes.__name__, message) for message in graded_spikes(chip, sender))
-    payloads = {sender.name: sender.largest_payload for sender in (*inputs, *populations)}
+    payloads = {sender.name: sender.largest_payload for sender in senders}
     for population_rule in POPULATION_RULES:
         for p in populations:
             yield from (Violation(population_rule.__name__, message) for message in population_rule(chip, p))

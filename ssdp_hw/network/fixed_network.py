@@ -87,7 +87,12 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
     @property
     def payloads(self) -> dict[str, int]:
         """Of each input and population by how much a spike may multiply a weight; 1 where spikes carry nothing."""
-        return {sender.name: sender.largest_payload for sender in (*self.inputs, *self.populations)}
+        return {sender.name: sender.largest_payload for sender in self.senders}
+
+    @property
+    def senders(self) -> list[Input | FixedPopulation]:
+        """All that sends spikes."""
+        return [*self.inputs, *self.populations]
 
     @cached_property
     def _forms(self) -> dict[str, StepForm]:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.chips import Chip
 from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
+from ssdp_hw.chips import Chip
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record

@@ -117,9 +117,7 @@ class _Graph:
         self._dt = network.semantics.dt
         self._shapes = _shapes(network)
         self._dense_bytes = 0
-        self._keys = {
-            i.name: self._add(i.name, _input(i, self._shapes[i.name])) for i in network.inputs
-        }
+        self._keys = {i.name: self._add(i.name, _input(i, self._shapes[i.name])) for i in network.inputs}
         self._keys |= {p.name: self._add(p.name, _neuron(p, self._shapes[p.name])) for p in network.populations}
         for p in network.populations:
             self._incoming(p, network.incoming(p.name))
@@ -213,8 +211,8 @@ def _flatten(shape: tuple[int, ...]) -> nir.Flatten:
 def _input(source: Input, shape: tuple[int, ...]) -> nir.NIRNode:
     if source.payload_bits:
         raise UnsupportedError(
-            f"input '{source.name}': NIR's inputs do not say that spikes carry a payload of {source.payload_bits} bits; "
-            "save the network in a file of ours (network.save)"
+            f"input '{source.name}': NIR's inputs do not say that spikes carry a payload of {source.payload_bits} "
+            "bits; save the network in a file of ours (network.save)"
         )
     return nir.Input({"input": np.array(shape)})
 

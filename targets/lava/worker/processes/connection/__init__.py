@@ -83,7 +83,8 @@ class AbstractConnectionModel(PyLoihiProcessModel):
 
     def received(self) -> Values:
         """The spikes of the step."""
-        return self.s_in.recv().astype(bool)
+        spikes: Values = self.s_in.recv().astype(bool)
+        return spikes
 
     def scaled(self, total: Values) -> Values:
         """The activation that a sum of weights causes."""
