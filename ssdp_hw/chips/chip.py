@@ -26,7 +26,7 @@ class Chip:
     ``activation_bits`` is the register that holds u before it wraps. ``channel_scales`` is 1 where every
     neuron may have a threshold of its own, so that each can have a scale of its own, and 0 elsewhere.
     ``programmable_neurons`` is 1 where neurons are programs, so that any neuron model runs, and 0 elsewhere.
-    ``payload_bits`` is the width, without its sign, of the integer that a graded spike carries; 0 where it carries none.
+    ``payload_bits`` is the width, without its sign, of the integer that a spike may carry; 0 where it carries none.
 
     ``entries`` are all numbers of the chip's file with unit and source, by their dotted name; those of
     ``core`` and ``energy`` are no widths and stand nowhere else.

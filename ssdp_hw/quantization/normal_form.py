@@ -110,8 +110,8 @@ def _normal_model(network: Network, population: Population, neuron: ModelNeuron)
     """A population of a declared model: its step is already that of the chip, up to one scale."""
     if population.payload:
         raise UnsupportedError(
-            f"population '{population.name}': its spikes carry '{population.payload}', for which no scale is chosen yet: write "
-            f"the integers of {neuron.declared} yourself, as a FixedPopulation with payload_bits"
+            f"population '{population.name}': its spikes carry '{population.payload}', for which no scale is chosen "
+            f"yet: write the integers of {neuron.declared} yourself, as a FixedPopulation with payload_bits"
         )
     nothing, ones = np.zeros(population.size), np.ones(population.size)
     semantics, threshold = network.semantics, neuron.parameter("v_threshold")

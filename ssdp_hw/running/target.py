@@ -262,7 +262,7 @@ def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
 
 
 def graded_sources(network: AnyNetwork, plan: LearningPlan) -> list[str]:
-    """The plastic projections of a plan whose presynaptic spikes carry a payload, which no rule reads; a sentence each."""
+    """Plastic projections of a plan whose presynaptic spikes carry a payload, which no rule reads: a sentence each."""
     graded = {p.name for p in network.populations if p.payload} | {i.name for i in network.inputs if i.payload_bits}
     return [
         f"projection '{name}': the spikes of '{network.projection(name).pre}' are graded, and no learning rule reads "

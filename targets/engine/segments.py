@@ -35,8 +35,8 @@ class Wiring(NamedTuple):
 
     A dense segment is a matrix (pre, post) in blocks of columns at ``weights[weight_start]``; see
     :func:`column_places`. A sparse segment has row pointers at ``indptr[pointer_start]``, which count from
-    ``weight_start`` in ``weights`` and from ``index_start`` in ``indices``; a graded one likewise, whose weights are multiplied
-    by the payload of each spike. A convolution has its kernel at
+    ``weight_start`` in ``weights`` and from ``index_start`` in ``indices``; a graded one likewise,
+    whose weights are multiplied by the payload of each spike. A convolution has its kernel at
     ``weights[weight_start]`` and a table of :mod:`.convolution` at ``indices[index_start]``.
     """
 
