@@ -119,7 +119,7 @@ def test_a_target_runs_the_model_as_the_specification_does(name, target):
     spikes = rng.random((100, 2, 8)) < 0.2
     record = ("spikes", *population.state_names)
     ours, theirs = (sh.run(network, spikes, t, record=record, on_overflow="ignore") for t in ("spec", target))
-    assert ours.spikes["p"].any()
+    assert ours.spikes["p"].any() or name == "Sigma"  # which sends nothing
     assert np.array_equal(ours.spikes["p"], theirs.spikes["p"])
     for state in population.state_names:
         a, b = (getattr(r, state, None) or r.states[state] for r in (ours, theirs))

@@ -13,7 +13,7 @@ import ssdp_hw as sh
 from ssdp_hw.models import registry
 
 PAGE = (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
-FIRST, OWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FIRST, GRADED, OWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 ENTRY_POINT = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1]
 
 
@@ -50,6 +50,14 @@ def test_its_first_code_runs(capsys):
     assert int(fixed[0]) > 0
     assert int(floating[0]) > 0
     assert float(fixed[1]) == float(floating[1]) == 5
+
+
+def test_its_graded_network_runs():
+    """The decoder has 2 and -4 times the last values that arrived: sent in step t + 1, they act 4 steps after that."""
+    found = {}
+    exec(compile(GRADED, "docs/models.md", "exec"), found)
+    sigma = found["result"].states["sigma"]["values"]
+    np.testing.assert_array_equal(sigma[5:, 0, 0], 64 * found["values"][:-5, 0] @ [2, -4])
 
 
 @pytest.fixture
