@@ -109,13 +109,13 @@ def _default_options(model: NeuronModel) -> dict[str, Any]:
 
 
 @st.composite
-def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.FixedNetwork:
-    """What :func:`strategies.fixed_networks` draws, with a drawn model in each population."""
+def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3, *, graded: bool = True) -> sh.FixedNetwork:
+    """What :func:`strategies.fixed_networks` draws, with a drawn model in each population, graded ones at will."""
     network = draw(fixed_networks(max_populations))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     populations = []
     for p in network.populations:
-        model = draw(st.sampled_from(FIXED_MODELS))
+        model = draw(st.sampled_from([model for model in FIXED_MODELS if graded or not model.payload]))
         own = {q.name for q in model.parameters}
         unused = {name: neutral for name, neutral in FIELDS.items() if name not in own}
         if "v" not in {s.name for s in model.states}:
@@ -134,13 +134,13 @@ def declared_fixed_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.Fix
 
 
 @st.composite
-def declared_float_networks(draw: st.DrawFn, max_populations: int = 3) -> sh.Network:
-    """What :func:`strategies.float_networks` draws, with a drawn model in most of its populations."""
+def declared_float_networks(draw: st.DrawFn, max_populations: int = 3, *, graded: bool = True) -> sh.Network:
+    """What :func:`strategies.float_networks` draws, with drawn models in most populations, graded ones at will."""
     network = draw(float_networks(max_populations))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     populations = []
     for p in network.populations:
-        model = draw(st.sampled_from((*REAL_MODELS, None)))
+        model = draw(st.sampled_from([*(model for model in REAL_MODELS if graded or not model.payload), None]))
         if model is not None:
             neuron = sh.neuron(model, p.size, fires=p.spiking, **_real_parameters(rng, model, p.size))
             options = {"reset": p.reset, "threshold": p.threshold, **_default_options(model)}

@@ -87,7 +87,7 @@ def test_generated_float_learning_is_equal_up_to_rounding():
 
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 def test_generated_learning_with_declared_models(fixed):
-    networks = declared_fixed_networks() if fixed else declared_float_networks()
+    networks = declared_fixed_networks(graded=False) if fixed else declared_float_networks(graded=False)
 
     @settings(GENERATED, max_examples=2)
     @given(learning_tasks(fixed, networks, count=6), st.sampled_from((128, 2)))
