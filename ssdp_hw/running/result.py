@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import draw
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.running import frames
 from ssdp_hw.running.decoding import decode as decoded, required_record
 
 # What every network can record; further states have the names that their neuron models give them.
@@ -205,6 +206,39 @@ class RunResult:
         if name not in traces:
             raise ParameterError(f"decode = '{decode}' needs '{variable}' of population '{name}' recorded")
         return decoded(decode, traces[name])
+
+    def to_xarray(self, population: str | None = None) -> Any:
+        """All that was recorded of a population, as an ``xarray.Dataset`` over (time, sample, neuron).
+
+        Time counts steps from 0. Spikes are bool; states are integers of the chip in a fixed network.
+
+        Args:
+            population: its name; default the only output.
+
+        Raises:
+            ParameterError: nothing was recorded of it.
+            MissingPackageError: xarray is not installed (extra ``frames``).
+        """
+        return frames.to_xarray(*self._framed(population))
+
+    def to_pandas(self, population: str | None = None) -> Any:
+        """All that was recorded of a population, as a ``pandas.DataFrame`` indexed by time, sample and neuron.
+
+        Args:
+            population: its name; default the only output.
+
+        Raises:
+            ParameterError: nothing was recorded of it.
+            MissingPackageError: pandas is not installed (extra ``frames``).
+        """
+        return frames.to_pandas(*self._framed(population))
+
+    def _framed(self, population: str | None) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+        """Arrays of a population by variable, and what they are of."""
+        name = self.output if population is None else population
+        traces = {variable: self.recorded(variable) for variable in ("spikes", "v", "u", *self.states)}
+        arrays = {variable: found[name] for variable, found in traces.items() if name in found}
+        return arrays, {"population": name, "target": self.target, "arithmetic": self.arithmetic}
 
     def spike_rate(self, population: str | None = None) -> float:
         """Spikes per neuron and step, of one population or of all recorded ones together.
