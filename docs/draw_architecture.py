@@ -22,7 +22,7 @@ SHORT = {  # what a box says below its name
     "microcode": "Loihi's learning engine", "quantization": "float to integers", "conversion": "NIR, torch, lava-dl",
     "analysis": "compare, verify, ladder", "learning": "learn, teacher, health", "demo": "make demo",
     "display": "how objects show", "registry": "of other packages", "pictures": "what plot() draws",
-    "reporting": "report, plots", "cli": "command line",
+    "reporting": "the page and its numbers", "cli": "command line",
 }  # fmt: skip
 PIPELINE = {"conversion", "network", "quantization", "running", "learning", "analysis", "reporting"}
 TARGETS = ("spec", "engine", "lava", "brian2")
