@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 import ssdp_hw
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import Table, shown, text
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import Input
@@ -34,6 +35,7 @@ GROUP = "ssdp_hw.targets"
 _PROJECT = Path(ssdp_hw.__file__).parents[1] / "pyproject.toml"
 
 
+@shown
 @dataclass(frozen=True)
 class Availability:
     """Whether a target can run here.
@@ -165,6 +167,7 @@ class Session(ABC):
         """Run the steps of ``drive``, whose batch is that of the pieces before."""
 
 
+@shown
 class Target(ABC):
     """Something that runs float and fixed networks.
 
@@ -205,6 +208,11 @@ class Target(ABC):
     def availability(self) -> Availability:
         """Whether it can run here; must not import anything heavy."""
         return Availability(True)
+
+    def _table(self) -> Table:
+        return Table(
+            f"{self.name}: {self.title}", ("option", "default"), [(k, text(v)) for k, v in self.options.items()]
+        )
 
     def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
         """What in this network the target cannot express, one sentence each."""
@@ -441,6 +449,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
     return target
 
 
+@shown
 @dataclass(frozen=True)
 class TargetInfo:
     """One registered target; see :func:`list_targets`.
