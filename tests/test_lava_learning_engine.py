@@ -25,10 +25,10 @@ from ssdp_hw.running.target import get_target
 if not get_target("lava").availability().installed:
     pytest.skip("lava-nc is not installed", allow_module_level=True)
 
-from ssdp_hw.targets.lava.blueprint import Blueprint, Choice, LearningRule, Node, input_node  # noqa: E402
-from ssdp_hw.targets.lava.inference import source_node  # noqa: E402
-from ssdp_hw.targets.lava.session import Job, run_jobs  # noqa: E402
-from ssdp_hw.targets.lava.worker.compat import enable  # noqa: E402
+from ssdp_hw.targets.lava.blueprint import Blueprint, Choice, LearningRule, Node, input_node
+from ssdp_hw.targets.lava.inference import source_node
+from ssdp_hw.targets.lava.session import Job, run_jobs
+from ssdp_hw.targets.lava.worker.compat import enable
 
 PRE, POST, STEPS, UNBOUNDED = 5, 4, 40, 1e9
 TRACES = ("x1", "x2", "y1", "y2", "y3")

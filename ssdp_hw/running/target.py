@@ -26,6 +26,8 @@ from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTarget
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import Input
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.declared import FloatDeclaredRule
+from ssdp_hw.rules.form import moment_graph, moments
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
@@ -289,6 +291,22 @@ def steps_without_graph(network: AnyNetwork) -> list[str]:
                 network.step_form(p.name).graph(ideal=not isinstance(network, FixedNetwork))
             except ParameterError as error:
                 reasons.append(f"population '{p.name}': {error}")
+    return reasons
+
+
+def rules_without_graph(plan: LearningPlan) -> list[str]:
+    """The float rules whose declaration has no graph, one sentence each: for targets that print rules.
+
+    That of a rule in integers was made when the rule was.
+    """
+    reasons = []
+    for name, rule in plan.rules.items():
+        if isinstance(rule, FloatDeclaredRule):
+            try:
+                for moment in moments(rule.model):
+                    moment_graph(rule.model, moment, ideal=True)
+            except ParameterError as error:
+                reasons.append(f"projection '{name}': {error}")
     return reasons
 
 
