@@ -62,9 +62,10 @@ class EveryMoment(RuleModel):
         return {"weight": both - op.shift_right(p.b * size, p.dw_shift, "nearest"), "x_": 0 - at.synapse.x_}
 
     def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
-        """Potentiate by two traces, and by the projection's variable."""
+        """Potentiate by two traces, by the projection's variable, and by the synapse's after a presynaptic spike."""
         product = p.a * at.pre.cos * op.maximum(at.post.t, 1)
-        return op.shift_right(product, p.dw_shift, "nearest") + op.shift_right(at.group.v, 5)
+        others = op.shift_right(at.group.v, 2) + op.shift_right(at.synapse.x_, 3)
+        return op.shift_right(product, p.dw_shift, "nearest") + others
 
     def window_end(self, op: Operations, at: Any, p: Any) -> Value:
         """An entry of the table by the target's last spike and a trace (in float between two), and a quotient."""

@@ -121,10 +121,10 @@ def every_moment(fixed: bool, model: RuleModel) -> LearningTask:
     if fixed:
         numbers = {"a": -5, "b": 3, "d": 700, "one": 40, "k": (3, -60, 40, 9), "dw_shift": 6}
         rule = sh.FixedDeclaredRule(
-            model=model, parameters=numbers, lsb_shift=6, counter_bits=20, windows_per_update=4, rounding="stochastic"
+            model=model, parameters=numbers, lsb_shift=5, counter_bits=20, windows_per_update=4, rounding="stochastic"
         )
     else:
-        rule = sh.rule(model, a=-0.05, b=0.03, tau=5.0, k=[0.3, -0.2, 0.1], windows_per_update=4)
+        rule = sh.rule(model, a=-0.05, b=0.03, tau=5.0, k=[0.3, -0.2, 0.1], clip=1e4, windows_per_update=4)
     return LearningTask(network, drive, LearningPlan(dict.fromkeys(plan.rules, rule), 5, {}, 3, 2, 2))
 
 
