@@ -119,7 +119,7 @@ def shift_left(typing: TypingContext, x: types.Type, n: types.Type) -> tuple[Sig
 
 
 @compiled_driver
-def between_entries(values: NDArray[Scalar], start: int, size: int, place: Any) -> Any:
+def between_entries(values: NDArray[Any], start: int, size: int, place: Any) -> Any:
     """The value at a place from 0 to ``size - 1`` of a table that begins at ``start``, by linear interpolation."""
     below = int(place)
     low = values[start + below]
