@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,12 +38,11 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ParameterError(f"{successes} successes in {trials} trials are no proportion")
-    z = float(stats.norm.ppf(_quantile(level)))
+    _quantile(level)
+    found = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
     p = successes / trials
-    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    # At proportions of 0 and 1 an end of the interval is exactly 0 or 1, which float rounding would miss.
-    return Interval(p, min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half)), level)
+    # Float rounding may put an end beyond the value itself.
+    return Interval(p, min(p, float(found.low)), max(p, float(found.high)), level)
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
@@ -59,6 +57,36 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     mean = float(runs.mean())
     half = float(stats.t.ppf(_quantile(level), runs.size - 1)) * float(stats.sem(runs))
     return Interval(mean, mean - half, mean + half, level)
+
+
+def paired_interval(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean of ``second - first`` over runs in pairs, such as those of the same seeds, with Student's t interval.
+
+    Raises:
+        ParameterError: as :func:`mean_interval`, or the runs do not pair.
+    """
+    a, b = real_array(first, "the first runs"), real_array(second, "the second runs")
+    if a.shape != b.shape:
+        raise ParameterError(f"{a.size} runs and {b.size} runs do not pair: give one of each for every seed")
+    return mean_interval((b - a).tolist(), level)
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """Two-sided p value of McNemar's exact test (Q. McNemar, Psychometrika 12, 1947).
+
+    If two classifiers of the same samples were equally good, of the samples on which they differ each would as likely
+    be lost as won: a binomial test of a half.
+
+    Args:
+        lost: samples that the first had right and the second wrong.
+        won: the reverse.
+
+    Raises:
+        ParameterError: a negative number.
+    """
+    if lost < 0 or won < 0:
+        raise ParameterError(f"{lost} samples lost and {won} won are no counts")
+    return float(stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
 
 
 def _quantile(level: float) -> float:

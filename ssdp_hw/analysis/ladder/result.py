@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssdp_hw.analysis.ladder.step import Step
-from ssdp_hw.analysis.statistics import Interval
+from ssdp_hw.analysis.statistics import Interval, mcnemar
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.errors import ParameterError
@@ -75,6 +75,11 @@ class Rung:
     layers: tuple[LayerAgreement, ...]
     layers_before: tuple[LayerAgreement, ...]
     overflow: int | None
+
+    @property
+    def p_value(self) -> float:
+        """Of ``lost`` and ``won`` by McNemar's exact test: small where the step changed the accuracy itself."""
+        return mcnemar(self.lost, self.won)
 
 
 @shown
