@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,37 @@ class EngineSession(Session):
         return recording
 
 
+def _loops(*, layered: bool) -> tuple[Callable[..., None], Callable[[Program, ThreadGroup], object]]:
+    """The loops over all samples, and what allocates a thread's memory for them."""
+    # These imports are not at the top, since they load the compiled functions.
+    if layered:
+        from .layer_loops import make_layer_scratch, simulate_layers
+
+        return simulate_layers, lambda program, group: make_layer_scratch(program.layout, group)
+    from .step_loops import make_scratch, simulate_steps
+
+    return simulate_steps, lambda program, group: make_scratch(program.layout, program.neurons, group)
+
+
+@contextmanager
+def _memory(
+    program: Program, layered: bool, make_scratch: Callable[[Program, ThreadGroup], object]
+) -> Iterator[tuple[ThreadGroup, object]]:
+    """The memory of a thread that runs samples of its own: what an earlier run of the program has left, or new one.
+
+    The loops use it for one sample after the other, so that it needs no other values at first. To allocate it takes
+    as long as a small run.
+    """
+    spare = program.spare_memory[layered]
+    try:
+        memory = spare.pop()
+    except IndexError:  # none, or other threads have it
+        thread_group = alone(program.layout)
+        memory = thread_group, make_scratch(program, thread_group)
+    yield memory
+    spare.append(memory)  # not after an error, which may have left it half written
+
+
 def run_program(
     program: Program,
     network: AnyNetwork,
@@ -76,13 +108,8 @@ def run_program(
         info: the recording's ``info``.
         state: the state of all samples before the first step, changed; None starts each sample from the initial state.
     """
-    # These imports are not at the top, since they load the compiled functions.
     layered = state is None and program.layered
-    if layered:
-        from .layer_loops import make_layer_scratch, simulate_layers
-    else:
-        from .step_loops import make_scratch, simulate_steps
-
+    simulate, make_scratch = _loops(layered=layered)
     trace_columns, spike_trace, trace = _traces(network, drive, record)
     overflow = np.zeros((drive.batch, len(network.populations), COUNTS), np.int64)
     raster = input_raster(network, drive)
@@ -90,26 +117,39 @@ def run_program(
     origin = 0 if state is None else state.origin
     tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
 
-    def run(thread_group: ThreadGroup, rows: State, counts: Array, taken: Array) -> None:
-        given = (origin, rows.arrays, *tables, spike_trace, trace, counts, _NO_REGISTERS, _NO_REGISTERS, thread_group)
-        if layered:
-            simulate_layers(*given, make_layer_scratch(program.layout, thread_group), taken)
-        else:
-            simulate_steps(*given, make_scratch(program.layout, program.neurons, thread_group), taken)
+    def run(thread_group: ThreadGroup, scratch: object, rows: State, counts: Array, taken: Array) -> None:
+        simulate(
+            origin,
+            rows.arrays,
+            *tables,
+            spike_trace,
+            trace,
+            counts,
+            _NO_REGISTERS,
+            _NO_REGISTERS,
+            thread_group,
+            scratch,
+            taken,
+        )
+
+    def run_samples() -> None:
+        # Of one row are states that are not given: the samples of a thread use it one after the other.
+        rows = state or State(program, 1)
+        with _memory(program, layered, make_scratch) as (thread_group, scratch):
+            run(thread_group, scratch, rows, overflow, taken)
 
     members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:
         rows, parts = state or State(program, 1), np.zeros((members, *overflow.shape), np.int64)
         together(
-            lambda thread_group: run(thread_group, rows, parts[thread_group.member], taken.copy()),
+            lambda group: run(group, make_scratch(program, group), rows, parts[group.member], taken.copy()),
             members,
             program.layout,
         )
         overflow = parts.sum(axis=0)
     else:
         count = min(thread_count(threads, drive.batch * drive.steps * program.start(-1)), drive.batch)
-        # Without a given state each thread has a state of one row, which its samples use one after the other.
-        share(lambda: run(alone(program.layout), state or State(program, 1), overflow, taken), max(count, 1))
+        share(run_samples, max(count, 1))
     names = network.population_names
 
     def recorded(array: Array, row: Int64Array) -> dict[str, Any]:

@@ -123,6 +123,11 @@ class Program:
         return self.start(len(self.layout.channel_start) - 1)
 
     @cached_property
+    def spare_memory(self) -> tuple[list[Any], list[Any]]:
+        """Memory of threads that no run uses now: for :mod:`.step_loops`, and for :mod:`.layer_loops`."""
+        return [], []
+
+    @cached_property
     def divisible(self) -> bool:
         """Whether several threads can share the neurons of a sample.
 
