@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,25 +70,6 @@ def _loops(*, layered: bool) -> tuple[Callable[..., None], Callable[[Program, Th
     return simulate_steps, lambda program, group: make_scratch(program.layout, program.neurons, group)
 
 
-@contextmanager
-def _memory(
-    program: Program, layered: bool, make_scratch: Callable[[Program, ThreadGroup], object]
-) -> Iterator[tuple[ThreadGroup, object]]:
-    """The memory of a thread that runs samples of its own: what an earlier run of the program has left, or new one.
-
-    The loops use it for one sample after the other, so that it needs no other values at first. To allocate it takes
-    as long as a small run.
-    """
-    spare = program.spare_memory[layered]
-    try:
-        memory = spare.pop()
-    except IndexError:  # none, or other threads have it
-        thread_group = alone(program.layout)
-        memory = thread_group, make_scratch(program, thread_group)
-    yield memory
-    spare.append(memory)  # not after an error, which may have left it half written
-
-
 def run_program(
     program: Program,
     network: AnyNetwork,
@@ -115,7 +95,7 @@ def run_program(
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
-    tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
+    tables = (*program.tables, *of_one_type((raster, bias, analog, trace_columns)))
 
     def run(thread_group: ThreadGroup, scratch: object, rows: State, counts: Array, taken: Array) -> None:
         simulate(
@@ -135,8 +115,17 @@ def run_program(
     def run_samples() -> None:
         # Of one row are states that are not given: the samples of a thread use it one after the other.
         rows = state or State(program, 1)
-        with _memory(program, layered, make_scratch) as (thread_group, scratch):
-            run(thread_group, scratch, rows, overflow, taken)
+        # The loops use memory for one sample after the other, so that it needs no other values at first; to allocate
+        # it takes as long as a small run.
+        try:
+            thread_group, scratch = program.spare_memory[layered].pop()
+        except IndexError:  # none, or other threads have it
+            thread_group = alone(program.layout)
+            scratch = make_scratch(program, thread_group)
+        run(thread_group, scratch, rows, overflow, taken)
+        program.spare_memory[layered].append(
+            (thread_group, scratch)
+        )  # not after an error, which may have left it half written
 
     members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:

@@ -28,6 +28,7 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
 from .generated import narrowest, state_slots, step_address
+from .jit import of_one_type
 from .segments import CONVOLUTION, DENSE, GRADED, Array, Ends, Places, Segments, Wiring, padded
 from .types import (
     BoolArray,
@@ -121,6 +122,11 @@ class Program:
     def channels(self) -> int:
         """The number of sources before the first neuron, padding included."""
         return self.start(len(self.layout.channel_start) - 1)
+
+    @cached_property
+    def tables(self) -> tuple[Layout, Wiring, FixedNeurons | FloatNeurons]:
+        """The arguments of the compiled loops that all runs have in common."""
+        return of_one_type((self.layout, self.wiring, self.neurons))
 
     @cached_property
     def spare_memory(self) -> tuple[list[Any], list[Any]]:
