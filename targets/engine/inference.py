@@ -115,6 +115,7 @@ def run_program(
     def run_samples() -> None:
         # Of one row are states that are not given: the samples of a thread use it one after the other.
         rows = state or State(program, 1)
+        # An error may leave it half written: then it is not kept.
         # The loops use memory for one sample after the other, so that it needs no other values at first; to allocate
         # it takes as long as a small run.
         try:
@@ -123,9 +124,7 @@ def run_program(
             thread_group = alone(program.layout)
             scratch = make_scratch(program, thread_group)
         run(thread_group, scratch, rows, overflow, taken)
-        program.spare_memory[layered].append(
-            (thread_group, scratch)
-        )  # not after an error, which may have left it half written
+        program.spare_memory[layered].append((thread_group, scratch))
 
     members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:
