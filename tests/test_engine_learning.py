@@ -60,7 +60,7 @@ def assert_close(wanted, found):
     assert_observed_equal(wanted, found)
 
 
-@examples(200, default=30, base=GENERATED)
+@examples(200, default=20, base=GENERATED)
 @given(learning_runs(fixed=True), OPTIONS)
 def test_any_plan_is_bit_equal(case, options):
     wanted = learn(SPEC, *case)
@@ -69,7 +69,7 @@ def test_any_plan_is_bit_equal(case, options):
     assert_bits_equal(wanted, learn(ENGINE, *case, **options))
 
 
-@examples(60, default=15, base=GENERATED)
+@examples(60, default=10, base=GENERATED)
 @given(learning_runs(fixed=False), OPTIONS)
 def test_any_float_plan_is_equal_up_to_rounding(case, options):
     assert_close(learn(SPEC, *case), learn(ENGINE, *case, **options))

@@ -115,9 +115,8 @@ def run_program(
     def run_samples() -> None:
         # Of one row are states that are not given: the samples of a thread use it one after the other.
         rows = state or State(program, 1)
-        # An error may leave it half written: then it is not kept.
-        # The loops use memory for one sample after the other, so that it needs no other values at first; to allocate
-        # it takes as long as a small run.
+        # To allocate memory takes as long as a small run. The loops use it for one sample after the other, so that
+        # that of an earlier run will do; after an error it is not kept.
         try:
             thread_group, scratch = program.spare_memory[layered].pop()
         except IndexError:  # none, or other threads have it
