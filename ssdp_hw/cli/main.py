@@ -19,7 +19,7 @@ from ssdp_hw.cli.plotting import plot
 from ssdp_hw.cli.reports import report
 from ssdp_hw.cli.runs import learn, run
 from ssdp_hw.cli.samples import encode
-from ssdp_hw.cli.time_limit import limit_time
+from ssdp_hw.cli.time_limit import TimeIsUp, limit_time
 from ssdp_hw.cli.tools import demo, microcode, targets, warm_up
 from ssdp_hw.errors import SsdpHwError
 
@@ -94,6 +94,8 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))
     except SsdpHwError as error:
         _end(type(error).__name__, str(error), exit_codes.exit_code(error))
+    except TimeIsUp as over:
+        _end("LimitError", str(over), exit_codes.LIMIT)
     except (KeyboardInterrupt, typer.Abort):
         _end("KeyboardInterrupt", "interrupted", exit_codes.INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe has ended, as `head` does

@@ -9,10 +9,14 @@ import threading
 from types import FrameType
 
 from ssdp_hw.cli import exit_codes
-from ssdp_hw.errors import LimitError, ParameterError
+from ssdp_hw.errors import ParameterError
 
 # Seconds that compiled code has to come back to Python after the limit, before the process is ended from outside of it.
 _GRACE = 5.0
+
+
+class TimeIsUp(BaseException):
+    """The time is up; no handler of other errors, as of damaged files, may take it for one of these."""
 
 
 def limit_time(seconds: float) -> None:
@@ -27,7 +31,7 @@ def limit_time(seconds: float) -> None:
         raise ParameterError(f"--time-limit {seconds}: expected seconds above 0")
 
     def over(_: int, __: FrameType | None) -> None:
-        raise LimitError(f"over the time limit of {seconds:g} s; raise --time-limit, or run fewer samples or steps")
+        raise TimeIsUp(f"over the time limit of {seconds:g} s; raise --time-limit, or run fewer samples or steps")
 
     def end() -> None:
         sys.stderr.write(f"error: over the time limit of {seconds:g} s\n")
