@@ -107,7 +107,7 @@ def test_what_follows_from_an_earlier_layer_says_so(net):
     weight = np.array(net.projection("w0").weight)
     weight[0] += 2.0
     found = verify(net.with_weights({"w0": weight}), net, CASE.spikes)
-    first, second, _ = (c.first for c in found.layers)
+    first, second = (c.first for c in found.layers)
     assert first.neuron == 0
     assert first.follows is None
     assert second.follows == "n0"
@@ -117,7 +117,7 @@ def test_what_follows_from_an_earlier_layer_says_so(net):
 def test_a_fixed_network_against_its_float_one(net):
     fixed = quantize(net, calibration=CASE.spikes)
     found = verify(net, fixed, CASE.spikes)
-    assert [c.layer for c in found.layers] == list(net.population_names)
+    assert [c.layer for c in found.layers] == [n for n in net.population_names if n not in net.helpers]
     hidden = found.layers[0]
     assert 0 < hidden.voltage < 0.2
     assert hidden.first is None or not hidden.first.rounding
@@ -179,3 +179,16 @@ def test_voltages_before_the_reset_agree_too(net, recording):
     """As some frameworks keep them: steps with a spike are not compared."""
     before = {n: (s, v + s * 7.0) for n, (s, v) in recording.items()}
     assert all(c.voltage < 1e-6 for c in verify(before, net, CASE.spikes).layers)
+
+
+def test_neurons_that_only_bring_biases_are_no_layers(net):
+    """And what they bring shows in those that they drive."""
+    (helper,) = net.helpers
+    fixed = quantize(net, calibration=CASE.spikes)
+    for source in (net, fixed):
+        found = verify(source, source, CASE.spikes)
+        assert [layer.layer for layer in found.layers] == [n for n in source.population_names if n != helper]
+        assert helper not in found.to_markdown()
+    name = next(p.name for p in net.projections if p.pre == helper)
+    changed = net.with_weights({name: np.asarray(net.projection(name).weight) + 0.5})
+    assert not verify(net, changed, CASE.spikes).equal

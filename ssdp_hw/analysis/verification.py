@@ -293,7 +293,9 @@ def _source(
         result = run(model, flat, target, record=("spikes", "v"), on_overflow="ignore")
         comparable = isinstance(model, Network)
         found: Layers = {
-            n: (s, np.asarray(result.v[n], np.float64) if comparable else None) for n, s in result.spikes.items()
+            n: (s, np.asarray(result.v[n], np.float64) if comparable else None)
+            for n, s in result.spikes.items()
+            if n not in model.helpers  # what they bring shows in the layers that they drive
         }
         return type(model).__name__, found
     recorded = model(samples) if callable(model) else model  # type: ignore[arg-type]
