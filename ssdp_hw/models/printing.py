@@ -35,7 +35,10 @@ class Printer(ABC):
         templates: by primitive the expression, with ``{0}``, ``{1}``, ``{2}`` for the arguments and ``{bits}`` and
             ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant``, ``lookup`` and ``entry`` have methods instead.
             Here are those that every language like Python writes alike; a target's printer adds the others.
+        prefix: with which the names of all values begin.
     """
+
+    prefix: str = "x"
 
     templates: ClassVar[Mapping[str, str]] = {
         "add": "{0} + {1}",
@@ -97,7 +100,7 @@ class Printer(ABC):
                 assert isinstance(node.detail, int | float)
                 names[id(node)] = self.constant(node.detail)
             else:
-                name = names[id(node)] = f"x{len(lines)}"
+                name = names[id(node)] = f"{self.prefix}{len(lines)}"
                 lines.append(self.assign(name, self.expression(node, [names[id(a)] for a in node.arguments]), node))
         return tuple(lines), names
 

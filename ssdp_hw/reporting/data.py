@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.json_values import JSON
 
@@ -35,7 +34,6 @@ def plain(value: object) -> Any:
     return str(value)
 
 
-@shown
 @dataclass(frozen=True)
 class ReportData:
     """All numbers of a report, as plain values; a section that was not measured is None.
@@ -77,11 +75,6 @@ class ReportData:
     activity: Section | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     environment: Section = field(default_factory=dict)
-
-    def _table(self) -> Table:
-        sections = [f.name for f in fields(self) if f.name != "title"]
-        measured = [(name, "not measured" if getattr(self, name) is None else "measured") for name in sections]
-        return Table(self.title, ("section", "state"), measured)
 
     def __post_init__(self) -> None:
         for f in fields(self):

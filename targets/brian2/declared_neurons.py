@@ -18,7 +18,7 @@ from ssdp_hw.network.float_network import Network
 
 from . import memory
 from .neurons import Neurons, Setup, arriving
-from .printer import Brian2Printer, parameter_variable, state_variable
+from .printer import StepPrinter, parameter_variable, state_variable
 from .random_bits import synapse_bits
 
 # The code of synapses sees the variables of its postsynaptic neurons by plain names, and has a "fired" of its own.
@@ -28,7 +28,7 @@ FIRED = "step_fired"
 def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -> Neurons:
     """One group with the states, parameters and overflow counts of every neuron of the population of that name."""
     form, fixed = network.step_form(name), isinstance(network, FixedNetwork)
-    printer = Brian2Printer(form.model, ideal=not fixed)
+    printer = StepPrinter(form.model, ideal=not fixed)
     printed = printer.print(form.graph(ideal=not fixed))
     states = {s.name: state_variable(s.name) for s in form.model.states}
     counts = {count: f"count_{count}" for count in printed.counts}
@@ -60,6 +60,7 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
         namespace={
             **printer.functions,
             "synapse_bits": synapse_bits,
+            **memory.namespace(setup.memories),
             "ACTIVATION_UNIT": 1 << form.chip.activation_shift,
             "COUNTED_STEPS": setup.counted_steps,
             "amp": amp,

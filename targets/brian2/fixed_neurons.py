@@ -61,6 +61,7 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
         name=f"population_{setup.label}",
         namespace={
             "synapse_bits": synapse_bits,
+            **memory.namespace(setup.memories),
             "DECAY_UNIT": 1 << chip.decay_bits,
             "ACTIVATION_UNIT": 1 << chip.activation_shift,
             "TURN": 1 << chip.state_bits,

@@ -86,6 +86,7 @@ def fixed_plasticity(
             "number": np.arange(counters.size),
             **{name: np.full(counters.size, value) for name, value in weight_change.variables.items()},
         },
+        each_step=weight_change.each_step,
         on_pre=weight_change.on_pre,
         on_post=weight_change.on_post,
         updates=(

@@ -86,7 +86,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         dtype=memory.types(setup.memories),
         clock=setup.clock,
         name=f"population_{setup.label}",
-        namespace={},
+        namespace=memory.namespace(setup.memories),
     )
     _set(membrane, neuron, parameters, setup)
     membrane.v = membrane.v_init

@@ -50,7 +50,9 @@ def float_plasticity(
         initial={
             "gathered": gathered,
             **{name: np.full(gathered.size, v) for name, v in weight_change.variables.items()},
+            **{name: np.full(gathered.size, v) for name, v in weight_change.reals.items()},
         },
+        each_step=weight_change.each_step,
         on_pre=weight_change.on_pre,
         on_post=weight_change.on_post,
         updates=((ended + weight_change.wanted + gate + GATHER, 1), (ended + UPDATE, update_period(plan))),

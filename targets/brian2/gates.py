@@ -13,7 +13,7 @@ from ssdp_hw.rules import CounterRule, FixedGate, FloatRule
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.rules.spike_times import SpikeTime
 
-from .memory import Memory, time_register
+from .memory import INTEGER, REAL, Memory, time_register
 from .weight_change import TICK
 
 # At the end of a window the gate is made and told to the neurons, before synapses learn (order 0).
@@ -43,7 +43,7 @@ def gating_of(
     """The gate of a rule in windows of that many steps; gates from outside have shape (window, post)."""
     fixed = isinstance(rule, CounterRule)
     if rule.gate is not None:
-        copy = Memory(f"gate_{label}", 0, real=not fixed)
+        copy = Memory(f"gate_{label}", 0, kind=INTEGER if fixed else REAL)
         return Gating(f"gate = {copy.name}_post\n", {}, copy, time_register(SpikeTime.FIRST, 0, steps))
     if gates is None:
         return Gating()

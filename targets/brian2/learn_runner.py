@@ -15,14 +15,16 @@ from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.target import Learned, LearningPlan
 
+from .declared_rules import declared_weight_change
 from .fixed_plasticity import fixed_plasticity
 from .float_plasticity import float_plasticity
 from .gates import Gating, gate_neuron, gating_of
+from .group_variables import group_neuron
 from .memory import Memory
 from .sequence import READ_MEMORIES, RESTART, SampleSequence, by_sample
 from .session import Session
 from .synapses import SynapseModel
-from .weight_change import WeightChange, weight_change_of
+from .weight_change import HAND_WRITTEN, WeightChange, weight_change_of
 
 Observed = tuple[NDArray[Any], NDArray[Any]]
 
@@ -55,7 +57,7 @@ def learn_sequence(
 
     One step more than the samples have is run: the last window is closed at its start.
     """
-    plastic = {name: _plastic(network, drive, plan, name) for name in plan.rules}
+    plastic = {name: _plastic(network, drive, plan, name, fast_paths=fast_paths) for name in plan.rules}
     sequence = SampleSequence(
         network,
         drive,
@@ -65,16 +67,11 @@ def learn_sequence(
         fast_paths=fast_paths,
     )
     for p in plastic.values():
-        sequence.objects += gate_neuron(
-            p.rule,
-            p.gating,
-            sequence.senders[p.pre],
-            sequence.senders[p.post],
-            sequence.clock,
-            sequence.window_clock,
-            RESTART,
-            p.label,
-        )
+        ends = sequence.senders[p.pre], sequence.senders[p.post]
+        clocks = sequence.clock, sequence.window_clock
+        sequence.objects += gate_neuron(p.rule, p.gating, *ends, *clocks, RESTART, p.label)
+        if p.weight_change.group is not None:
+            sequence.objects += group_neuron(p.weight_change.group, *ends, *clocks, RESTART, p.label)
     watched = _Watched(network, sequence, plastic)
     total = drive.steps * drive.batch
     info = {"steps_seconds": sequence.simulate(session, total + 1)}
@@ -103,10 +100,11 @@ def learn_sequence(
     )
 
 
-def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str) -> Plastic:
+def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, *, fast_paths: bool) -> Plastic:
     q, rule, layer = network.projection(name), plan.rules[name], network.layer(name)
     steps, label = drive.steps // plan.windows_per_sample, str(layer)
-    weight_change = weight_change_of(rule, steps, label, plan.random_key(network, name))
+    found = weight_change_of if fast_paths and type(rule) in HAND_WRITTEN else declared_weight_change
+    weight_change = found(rule, steps, label, plan.random_key(network, name))
     gating = gating_of(rule, plan.gates.get(name), steps, label)
     counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
     if isinstance(rule, CounterRule):
@@ -121,8 +119,8 @@ def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:
     """What the rules need of each input and population, each once."""
     needed: dict[str, dict[Memory, None]] = {}
     for p in plastic.values():
-        for end, memory in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
-            needed.setdefault(end, {})[memory] = None
+        for end, memories in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
+            needed.setdefault(end, {}).update(dict.fromkeys(memories))
             if p.gating.counted is not None:
                 needed[end][p.gating.counted] = None
         if p.gating.copy is not None:
@@ -138,9 +136,9 @@ class _Watched:
         self._spikes: dict[str, SpikeMonitor] = {}
         self._registers: dict[tuple[str, str], StateMonitor] = {}
         for p in plastic.values():
-            for end, memory in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
+            for end, memories in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
                 if not p.rule.keeps_raster:
-                    self._watch_register(end, memory.name)
+                    self._watch_register(end, memories[0].name)
                 elif end not in self._spikes and (end in network.input_names or network.population(end).spiking):
                     self._spikes[end] = SpikeMonitor(sequence.senders[end], name=f"observed_{len(self._spikes)}")
         sequence.objects += [*self._spikes.values(), *self._registers.values()]
@@ -162,7 +160,7 @@ class _Watched:
         """What a rule observed of both ends in all windows; see :class:`ssdp_hw.running.target.Learned`."""
         if p.rule.keeps_raster:
             return self._raster(p.pre, steps), self._raster(p.post, steps)
-        return self._times(p.pre, p.weight_change.pre.name), self._times(p.post, p.weight_change.post.name)
+        return self._times(p.pre, p.weight_change.pre[0].name), self._times(p.post, p.weight_change.post[0].name)
 
     def _times(self, end: str, name: str) -> NDArray[np.int64]:
         return np.asarray(getattr(self._registers[end, name], name)).T[1:].astype(np.int64)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from ssdp_hw.rules.spike_times import SpikeTime, silent_time
+
+INTEGER, REAL, BOOLEAN = "integer", "1", "boolean"
+TYPES = MappingProxyType({INTEGER: np.int64, REAL: np.float64, BOOLEAN: np.bool_})
 
 
 @dataclass(frozen=True)
@@ -19,14 +24,20 @@ class Memory:
         start: its value at the start of a window.
         keep: code for a neuron that fires; it runs after the synapses' code for that spike.
         fade: code for the end of every step.
-        real: whether the variable is a float instead of an integer.
+        kind: type of the variable in Brian2's equations, one of :data:`TYPES`.
+        namespace: constants and functions of that code; the same for all memories of one name.
     """
 
     name: str
-    start: int
+    start: int | float
     keep: str = ""
     fade: str = ""
-    real: bool = False
+    kind: str = INTEGER
+    namespace: Mapping[str, object] = field(default_factory=dict, compare=False)
+
+
+# Whether a neuron fires in the present step, from its threshold on.
+FIRES = Memory("fires_now", False, kind=BOOLEAN)
 
 
 def time_register(spike_time: SpikeTime, time_shift: int, steps: int) -> Memory:
@@ -50,12 +61,17 @@ def spike_count() -> Memory:
 
 def equations(memories: Sequence[Memory], flag: str = "") -> str:
     """Brian2 equations that declare the variables."""
-    return "".join(f"{m.name} : {'1' if m.real else 'integer'}{flag}\n" for m in memories)
+    return "".join(f"{m.name} : {m.kind}{flag}\n" for m in memories)
 
 
-def types(memories: Sequence[Memory]) -> dict[str, type[np.int64] | type[np.float64]]:
+def types(memories: Sequence[Memory]) -> dict[str, Any]:
     """The type of each variable."""
-    return {m.name: np.float64 if m.real else np.int64 for m in memories}
+    return {m.name: TYPES[m.kind] for m in memories}
+
+
+def namespace(memories: Sequence[Memory]) -> dict[str, object]:
+    """What the code of all variables needs."""
+    return {name: value for m in memories for name, value in m.namespace.items()}
 
 
 def start(memories: Sequence[Memory]) -> str:

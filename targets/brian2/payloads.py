@@ -9,7 +9,7 @@ from __future__ import annotations
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork
 
-from .memory import Memory
+from .memory import INTEGER, REAL, Memory
 from .printer import state_variable
 
 
@@ -22,14 +22,14 @@ def carried_memories(network: AnyNetwork, name: str) -> list[Memory]:
     """The variables of a population of graded neurons for the delays of its spikes; none of any other."""
     if name not in network.population_names or not network.population(name).payload:
         return []
-    payload, real = network.population(name).payload, not isinstance(network, FixedNetwork)
+    payload, kind = network.population(name).payload, INTEGER if isinstance(network, FixedNetwork) else REAL
     longest = max((q.max_delay for q in network.projections if q.pre == name), default=0)
     return [
         Memory(
             carried_variable(payload, delay),
             0,
             fade=f"{carried_variable(payload, delay)} = {carried_variable(payload, delay - 1)}\n",
-            real=real,
+            kind=kind,
         )
         for delay in range(longest, 0, -1)
     ]

@@ -1,4 +1,4 @@
-"""The step of a neuron model in Brian2's language.
+"""The functions of neuron models and learning rules in Brian2's language.
 
 The language has no shifts: a shift left is a product, a shift right is ``//``, which rounds down in all of Brian2's
 code (NumPy, Cython, C++). It has no choice between two numbers either, and its ``clip`` takes limits as float64, so
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from brian2 import Function
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.printing import Printer
@@ -29,10 +30,7 @@ def parameter_variable(name: str) -> str:
 
 
 class Brian2Printer(Printer):
-    """Prints a step of integers, or (``ideal``) of real numbers.
-
-    What Brian2 reads while it writes may be old or new, so that the code of a step first gives the states of before
-    names of their own, ``old_...``.
+    """Prints integers, or (``ideal``) real numbers.
 
     Attributes:
         functions: functions that the printed code calls, by name.
@@ -43,32 +41,47 @@ class Brian2Printer(Printer):
         "multiply": "{0}*{1}",
         "shift_left": "{0}*{unit}",
         "shift_right": "{0}//{unit}",
+        "shift_left_by": "shift_left_by({0}, {1})",
+        "shift_right_by": "shift_right_by({0}, {1})",
+        "divide": "{0}//{1}",
+        "quotient": "{0}/{1}",
         "minimum": "choose({0} < {1}, {0}, {1})",
         "maximum": "choose({0} < {1}, {1}, {0})",
         "select": "choose({0}, {1}, {2})",
     }
 
+    def __init__(self, *, ideal: bool) -> None:
+        self.ideal = ideal
+        self.functions: dict[str, Function] = dict(REAL_FUNCTIONS if ideal else INTEGER_FUNCTIONS)
+
+    def constant(self, value: int | float) -> str:
+        """A constant of the type of all numbers of the step: Brian2's functions tell integers from real numbers."""
+        return super().constant(float(value) if self.ideal else int(value))
+
+    def lookup(self, table: tuple[int, ...], index: str) -> str:
+        """A call of a function that holds the table."""
+        name = f"{self.prefix}table_{len(self.functions)}"
+        self.functions[name] = table_function(name, table)
+        return f"{name}({index})"
+
+
+class StepPrinter(Brian2Printer):
+    """Prints the step of a neuron model.
+
+    What Brian2 reads while it writes may be old or new, so that the code of a step first gives the states of before
+    names of their own, ``old_...``.
+    """
+
     def __init__(self, model: NeuronModel, *, ideal: bool) -> None:
+        super().__init__(ideal=ideal)
         self._states = {s.name for s in model.states}
         self._parameters = {q.name for q in model.parameters}
-        self._number: type[int] | type[float] = float if ideal else int
-        self.functions: dict[str, Function] = {"choose": CHOOSE_REAL if ideal else CHOOSE_INTEGER}
 
     def leaf(self, name: str) -> str:
         """A state of before the step, a parameter, or ``arriving`` or ``bias``, which the code before the step sets."""
         if name in self._states:
             return f"old_{state_variable(name)}"
         return parameter_variable(name) if name in self._parameters else f"input_{name}"
-
-    def constant(self, value: int | float) -> str:
-        """A constant of the type of all numbers of the step: Brian2's functions tell integers from real numbers."""
-        return super().constant(self._number(value))
-
-    def lookup(self, table: tuple[int, ...], index: str) -> str:
-        """A call of a function that holds the table."""
-        name = f"table_{len(self.functions)}"
-        self.functions[name] = _table(name, table)
-        return f"{name}({index})"
 
 
 def _function(
@@ -101,9 +114,44 @@ def _choose(kind: str, number: str) -> Function:
 CHOOSE_INTEGER, CHOOSE_REAL = _choose("integer", "int64_t"), _choose("float", "double")
 
 
-def _table(name: str, entries: tuple[int, ...]) -> Function:
+def _shift_by(name: str, operator: str, in_numpy: Callable[..., Any]) -> Function:
+    text = f"static inline int64_t {name}(int64_t x, int64_t bits) {{ return x {operator} bits; }}"
+    return _function(name, text, in_numpy, f"int64_t {name}(int64_t, int64_t)", ("integer", "integer"), "integer")
+
+
+# Shifts by a value; compilers that Brian2 knows shift negative integers right as if they were divided and rounded down.
+INTEGER_FUNCTIONS = {
+    "choose": CHOOSE_INTEGER,
+    "shift_left_by": _shift_by("shift_left_by", "<<", np.left_shift),
+    "shift_right_by": _shift_by("shift_right_by", ">>", np.right_shift),
+}
+REAL_FUNCTIONS = {"choose": CHOOSE_REAL}
+
+
+def table_function(name: str, entries: tuple[int, ...]) -> Function:
+    """A function of that name that gives the entry of an integer table at an index that is inside it."""
     listed = ", ".join(f"{x}LL" for x in entries)
     text = f"static inline int64_t {name}(int64_t i) {{ static const int64_t t[] = {{{listed}}}; return t[i]; }}"
     return _function(
         name, text, np.asarray(entries, np.int64).take, f"int64_t {name}(int64_t)", ("integer",), "integer"
     )
+
+
+def real_table_function(name: str, entries: tuple[float, ...]) -> Function:
+    """A function of that name that gives the value of a real table at a place inside it, by the straight line through
+    the two entries beside it.
+    """
+    values = np.asarray(entries, np.float64)
+    listed = ", ".join(repr(float(x)) for x in values)
+    text = f"""
+static inline double {name}(double x)
+{{
+    static const double t[] = {{{listed}}};
+    const int64_t k = (int64_t)x;
+    return k < {len(values) - 1} ? t[k] + (t[k + 1] - t[k]) * (x - (double)k) : t[{len(values) - 1}];
+}}"""
+
+    def in_numpy(x: ArrayLike) -> NDArray[np.float64]:
+        return np.asarray(np.interp(np.asarray(x, np.float64), np.arange(len(values)), values))
+
+    return _function(name, text, in_numpy, f"double {name}(double)", ("float",), "float")

@@ -86,6 +86,9 @@ class SampleSequence:
         for index, name in enumerate(network.population_names):
             if name in drive.currents.frames:
                 self._add_analog(index, name)
+        for name, group in self.senders.items():
+            if memory.FIRES in self._memories.get(name, ()) and group.events:
+                group.run_regularly(f"{memory.FIRES.name} = {group.events['spike']}", when="thresholds", order=1)
         for made in self.neurons.values():
             for group, code in made.starts:
                 self._restart(group, code, self.sample_clock)
@@ -136,7 +139,7 @@ class SampleSequence:
             dtype=memory.types(memories),
             clock=self.clock,
             name=f"input_{index}",
-            namespace={raster.name: raster, "synapse_bits": synapse_bits},
+            namespace={raster.name: raster, "synapse_bits": synapse_bits, **memory.namespace(memories)},
         )
         if memory.fade(memories):
             group.run_regularly(memory.fade(memories), when="end")

@@ -21,6 +21,10 @@ from .wiring import by_delay, weight_exponent
 
 Int = NDArray[np.int64]
 
+# Order of code in the slot "synapses", in which Brian2 runs the code for presynaptic spikes as -1 and that for
+# postsynaptic ones as 1.
+EACH_STEP = -2
+
 
 @dataclass(frozen=True)
 class SynapseModel:
@@ -30,6 +34,7 @@ class SynapseModel:
         equations: equations of all variables but the weight ``w``.
         types: types of integer variables.
         initial: initial values of variables, one for each synapse in row-major order.
+        each_step: code for every step, before that for spikes.
         on_pre, on_post: code for a spike of a presynaptic neuron, whatever its delay, or of a postsynaptic one.
         updates: (code, number of windows between two executions), in the order of execution at
             the end of a window.
@@ -39,6 +44,7 @@ class SynapseModel:
     equations: str = ""
     types: Mapping[str, type[np.int64]] = field(default_factory=dict)
     initial: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    each_step: str = ""
     on_pre: str = ""
     on_post: str = ""
     updates: Sequence[tuple[str, int]] = ()
@@ -137,6 +143,8 @@ def connect(
         name=name,
         namespace=dict(model.namespace),
     )
+    if model.each_step:
+        group.run_regularly(model.each_step, when="synapses", order=EACH_STEP)
     rows, cols = p.synapse_indices
     group.connect(i=cols[positions], j=rows[positions])
     group.w_ = values[positions]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
+from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target, shared_weights, steps_without_graph
@@ -27,7 +28,7 @@ CHOICES = MappingProxyType(
 
 
 # Rules that are known here. One of a class derived from these may step otherwise.
-RULES = (SSDP, FixedSSDP, STDP, FixedSTDP, SADP, FixedSADP)
+RULES = (SSDP, FixedSSDP, STDP, FixedSTDP, SADP, FixedSADP, FloatDeclaredRule, FixedDeclaredRule)
 
 
 class Brian2Target(Target):
@@ -40,8 +41,9 @@ class Brian2Target(Target):
         batching: ``copies`` runs all samples side by side, ``sequence`` one after the other with
             Brian2's own Synapses. ``auto`` takes what is faster: copies on the runtime device,
             sequence on standalone and for learning, which can do nothing else.
-        fast_paths: with False the CUBA LIF of a fixed network runs by its declaration, as other neuron models do,
-            instead of the code that is written for it by hand; the results are the same.
+        fast_paths: with False the CUBA LIF of a fixed network and SSDP, STDP and SADP run by their declarations, as
+            other neuron models and rules do, instead of the code that is written for them by hand; the results are
+            the same, in float up to rounding.
     """
 
     name = "brian2"

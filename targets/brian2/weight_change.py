@@ -1,5 +1,7 @@
 """The weight change of each synapse in a window, by rule, as Brian2 code: one function for each rule.
 
+These are the fast paths of SSDP, STDP and SADP, written by hand; :mod:`.declared_rules` runs any rule.
+
 In integers every variable is int64, ``//`` stands for a right shift and ``clip`` takes plain names; see
 :mod:`.fixed_neurons`. Integer and float rules have the same shape, and here as far as possible the
 same code.
@@ -19,10 +21,14 @@ from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS, TraceRounding, trace_layer
 
-from .memory import Memory, spike_count, time_register
+from .group_variables import GroupVariables
+from .memory import REAL, Memory, spike_count, time_register
 
 # A table is a TimedArray whose steps are a second long: entry n is table(n*TICK).
 TICK = 1 * second
+
+# Rules that have a function here; any other runs by its declaration.
+HAND_WRITTEN = (SSDP, FixedSSDP, STDP, FixedSTDP, SADP, FixedSADP)
 
 
 @dataclass(frozen=True)
@@ -30,26 +36,30 @@ class WeightChange:
     """How synapses compute their weight change in a window.
 
     Attributes:
-        pre, post: what the neurons of both ends remember.
+        pre, post: what the neurons of both ends remember; a rule without rasters observes the first of each.
         wanted: code for the end of a window that sets ``wanted`` and makes ready for the next.
         variables: integers of a synapse that start with these values.
-        reals: float variables of a synapse, which start with 0.
+        reals: float variables of a synapse that start with these values.
+        each_step: code for every step, before that for spikes.
         on_pre, on_post: code for a spike of a presynaptic or a postsynaptic neuron.
         namespace: what all that code needs.
+        group: variables of the projection, if there are any.
     """
 
-    pre: Memory
-    post: Memory
+    pre: Sequence[Memory]
+    post: Sequence[Memory]
     wanted: str
     variables: Mapping[str, int] = field(default_factory=dict)
-    reals: Sequence[str] = ()
+    reals: Mapping[str, float] = field(default_factory=dict)
+    each_step: str = ""
     on_pre: str = ""
     on_post: str = ""
     namespace: Mapping[str, object] = field(default_factory=dict)
+    group: GroupVariables | None = None
 
 
 def weight_change_of(rule: LocalRule, steps: int, label: str, key: RandomKey) -> WeightChange:
-    """The weight change by a rule that the target knows.
+    """The weight change by one of the rules ``HAND_WRITTEN``.
 
     Args:
         rule: the rule.
@@ -84,7 +94,7 @@ distance = abs({register.name}_post - {register.name}_pre)
 fired = int({register.name}_post < SILENT) + int({register.name}_pre < SILENT)
 wanted = {f"int({found})" if fixed else found}
 """
-    return WeightChange(register, register, wanted, namespace={table.name: table, "TICK": TICK, "SILENT": silent})
+    return WeightChange([register], [register], wanted, namespace={table.name: table, "TICK": TICK, "SILENT": silent})
 
 
 def _stdp(rule: STDP | FixedSTDP, steps: int, label: str, key: RandomKey) -> WeightChange:
@@ -101,18 +111,18 @@ def _stdp(rule: STDP | FixedSTDP, steps: int, label: str, key: RandomKey) -> Wei
     else:
         raised = "= 1" if rule.pairing is Pairing.NEAREST else "+= 1"
         traces = [
-            Memory(name, 0, f"{name} {raised}\n", f"{name} *= {math.exp(-1.0 / tau)!r}\n", real=True)
+            Memory(name, 0, f"{name} {raised}\n", f"{name} *= {math.exp(-1.0 / tau)!r}\n", kind=REAL)
             for name, tau in zip(names, (rule.tau_plus, rule.tau_minus), strict=True)
         ]
     product = "(({amplitude}*{trace} + HALF_UNIT)//UNIT)" if fixed else "{amplitude}*{trace}"
     minus = product.format(amplitude="A_MINUS", trace=f"{names[1]}_post")
     plus = product.format(amplitude="A_PLUS", trace=f"{names[0]}_pre")
     return WeightChange(
-        traces[0],
-        traces[1],
+        traces[:1],
+        traces[1:],
         "\nwanted = brought\nbrought = 0\n",
         variables={"brought": 0} if fixed else {},
-        reals=() if fixed else ("brought",),
+        reals={} if fixed else {"brought": 0.0},
         on_pre=f"brought -= {minus}\n",
         on_post=f"brought += {plus}\n",
         namespace=_amplitudes(rule),
@@ -161,8 +171,8 @@ def _sadp(rule: SADP | FixedSADP, steps: int) -> WeightChange:
     """Spike counts of the neurons, and the steps in which both fired."""
     count = spike_count()
     return WeightChange(
-        count,
-        count,
+        [count],
+        [count],
         _KAPPA + (_FIXED_KAPPA if isinstance(rule, FixedSADP) else _FLOAT_KAPPA),
         variables={"together": 0, "source_fired": -1},
         on_pre="source_fired = t_in_timesteps\n",

@@ -1,0 +1,270 @@
+"""Any declared learning rule in Brian2: its functions as printed code of neurons, synapses and the projection.
+
+In the slot "synapses" of a step the code of the synapses reads the variables of the neurons as they were before the
+step, and whether neurons fire (:data:`.memory.FIRES`); in the slot "end" the neurons' variables step, whether the
+neurons fire or not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from brian2 import Function
+
+from ssdp_hw.rules import LocalRule, model as rule_model
+from ssdp_hw.rules.evaluation import neuron_layer
+from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
+from ssdp_hw.rules.local import FloatRule, RandomKey
+from ssdp_hw.rules.model import SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
+
+from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
+from .memory import FIRES, INTEGER, REAL, Memory
+from .printer import INTEGER_FUNCTIONS, REAL_FUNCTIONS, Brian2Printer, real_table_function, table_function
+from .random_bits import synapse_bits
+from .weight_change import WeightChange
+
+# What the moments of a step have brought a synapse in its window.
+BROUGHT = "brought"
+_COUNTS = {rule_model.PRE_COUNT: PRE_COUNT, rule_model.POST_COUNT: POST_COUNT}
+
+
+def declared_weight_change(rule: LocalRule, steps: int, label: str, key: RandomKey) -> WeightChange:
+    """The weight change by the declaration of a rule; arguments as for :func:`.weight_change.weight_change_of`."""
+    declaration = rule.declaration(steps)
+    assert declaration is not None
+    printed = _Rule(declaration, steps, label, key, ideal=isinstance(rule, FloatRule))
+    return printed.weight_change()
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """The code of one moment, and what it needs."""
+
+    code: str
+    namespace: dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule of one projection in windows of so many steps, in integers or (``ideal``) in real numbers."""
+
+    declaration: Declaration
+    steps: int
+    label: str
+    key: RandomKey
+    ideal: bool
+
+    @property
+    def model(self) -> RuleModel:
+        return self.declaration.model
+
+    @cached_property
+    def graphs(self) -> dict[str, MomentGraph]:
+        """The functions of the rule, by moment."""
+        return {m: moment_graph(self.model, m, ideal=self.ideal) for m in moments(self.model)}
+
+    def variable(self, home: str, name: str) -> str:
+        """The Brian2 variable that has a variable of the rule; a name of a rule alone may be one that is reserved."""
+        return f"{leaf_name(home, name)}_{self.label}"
+
+    def copy(self, name: str) -> str:
+        """The variable of neurons that has a copy of the projection's."""
+        return f"seen_{self.variable('group', name)}"
+
+    def number(self, value: int | float) -> int | float:
+        """A number of the type that all numbers of the rule have."""
+        return float(value) if self.ideal else int(value)
+
+    def start(self, variable: RuleVariable) -> int | float:
+        """The value of a variable at the start of a window."""
+        value = self.declaration.parameters[variable.start] if isinstance(variable.start, str) else variable.start
+        assert not isinstance(value, tuple)
+        return self.number(value)
+
+    def weight_change(self) -> WeightChange:
+        """The rule in the terms of synapses."""
+        synapse = {self.variable("synapse", v.name): self.start(v) for v in self.model.synapse}
+        spikes = {m: self.synapse_moment(m) for m in self.graphs if m in ("each_step", "pre_spike", "post_spike")}
+        end = self.synapse_moment("window_end") if "window_end" in self.graphs else _Moment("", {})
+        nothing = self.number(0)
+        # At the start of the first window no window has ended, and what its end brings is not defined.
+        wanted = end.code + f"wanted = choose(ended > 0, {BROUGHT}, {nothing})\n{BROUGHT} = {nothing}\n"
+        wanted += "".join(f"{name} = {start!r}\n" for name, start in synapse.items())
+        namespace: dict[str, object] = dict(REAL_FUNCTIONS if self.ideal else INTEGER_FUNCTIONS)
+        for moment in (*spikes.values(), end):
+            namespace |= moment.namespace
+        variables = {BROUGHT: nothing, **synapse}
+        return WeightChange(
+            self.memories("pre"),
+            self.memories("post"),
+            wanted,
+            variables={} if self.ideal else {name: int(start) for name, start in variables.items()},
+            reals=variables if self.ideal else {},
+            each_step=spikes["each_step"].code if "each_step" in spikes else "",
+            on_pre=spikes["pre_spike"].code if "pre_spike" in spikes else "",
+            on_post=spikes["post_spike"].code if "post_spike" in spikes else "",
+            namespace=namespace,
+            group=self.group() if self.model.group else None,
+        )
+
+    def memory(self, name: str, start: int | float, fade: _Moment | None = None) -> Memory:
+        """A variable of neurons, whose code steps those declared after it, too."""
+        code = fade or _Moment("", {})
+        return Memory(name, start, fade=code.code, kind=REAL if self.ideal else INTEGER, namespace=code.namespace)
+
+    def memories(self, home: str) -> list[Memory]:
+        """What the neurons of one end remember."""
+        found, moment = [], f"{home}_step"
+        for k, v in enumerate(getattr(self.model, home)):
+            step = None if k else self.state_moment(home, moment)
+            found.append(self.memory(self.variable(home, v.name), self.start(v), step))
+        if any(graph.reads(leaf_name(home, SPIKE)) for graph in self.graphs.values()):
+            found.append(FIRES)
+        return [*found, *(self.copies().values() if self.reads_group(home) else ())]
+
+    def copies(self) -> dict[str, Memory]:
+        """The copies of the projection's variables that neurons have."""
+        return {self.variable("group", v.name): self.memory(self.copy(v.name), self.start(v)) for v in self.model.group}
+
+    def reads_group(self, home: str) -> bool:
+        """Whether the projection's variables are read at one end: by its neurons, or by synapses, which see those of
+        the target.
+        """
+        readers = [f"{home}_step"]
+        if home == "post":
+            readers += ["each_step", "pre_spike", "post_spike", "window_end"]
+        return any(self.graphs[m].reads("group_") for m in readers if m in self.graphs)
+
+    def group(self) -> GroupVariables:
+        """The variables of the projection."""
+        step = self.state_moment("group", "group_step")
+        return GroupVariables(
+            [self.memory(self.variable("group", v.name), self.start(v)) for v in self.model.group],
+            self.copies(),
+            self.reads_group("pre"),
+            self.reads_group("post"),
+            step.code,
+            step.namespace,
+        )
+
+    def state_moment(self, home: str, moment: str) -> _Moment:
+        """The step of the variables of neurons, or of the projection."""
+        graph, printer = self.graphs[moment], _Printer(self, moment)
+        lines, names = printer.printed(graph.nodes)
+        old = [self.variable(home, v.name) for v in getattr(self.model, home)]
+        before = [f"{printer.old(name)} = {name}" for name in old]
+        if home != "group":
+            side = int(home == "post")
+            before += [self.random(printer, graph, side, k) for k in range(len(graph.randoms))]
+        after = [f"{self.variable(home, name)} = {names[id(node)]}" for name, node in graph.results.items()]
+        return printer.moment([*before, *printer.before, *lines, *after])
+
+    def random(self, printer: _Printer, graph: MomentGraph, side: int, k: int) -> str:
+        """A line that draws a random number of a neuron in a step."""
+        key, bits = self.key, int(graph.randoms[k].high).bit_length()
+        step = f"(t_in_timesteps + {key.first_window * self.steps}) % {1 << 32}"
+        layer, low, high = neuron_layer(key.layer, side, k), key.seed & 0xFFFFFFFF, key.seed >> 32
+        return f"{printer.random(k)} = synapse_bits(i, {step}, {layer}, {low}, {high}, {bits})"
+
+    def synapse_moment(self, moment: str) -> _Moment:
+        """What a moment brings synapses; the end of a window all that it does not clear at once."""
+        graph, printer = self.graphs[moment], _Printer(self, moment)
+        lines, names = printer.printed(graph.nodes)
+        own = [self.variable("synapse", v.name) for v in self.model.synapse]
+        before = [f"{printer.old(name)} = {name}" for name in own]
+        changed = {name: names[id(node)] for name, node in graph.results.items()}
+        after = [f"{self.variable('synapse', name)} = {value}" for name, value in changed.items() if name != WEIGHT]
+        if WEIGHT in changed:
+            after.append(f"{BROUGHT} += {changed[WEIGHT]}")
+        return printer.moment([*before, *printer.before, *lines, *after])
+
+
+class _Printer(Brian2Printer):
+    """Prints one moment of a rule.
+
+    Attributes:
+        before: lines that the printed code needs before it: numbers that do not differ between neurons or synapses
+            get variables of their own, which are 64 bits wide.
+        namespace: constants of the printed code and of ``before``.
+    """
+
+    def __init__(self, rule: _Rule, moment: str) -> None:
+        super().__init__(ideal=rule.ideal)
+        self.rule, self.moment_name, self.at_synapse = rule, moment, moment not in NEURON_MOMENTS
+        self.prefix = f"{moment}_{rule.label}_x"
+        self.before: list[str] = []
+        self.namespace: dict[str, object] = {"synapse_bits": synapse_bits}
+
+    def moment(self, lines: list[str]) -> _Moment:
+        """The finished code."""
+        return _Moment("".join(f"{line}\n" for line in lines), {**self.functions, **self.namespace})
+
+    def old(self, name: str) -> str:
+        """The name of a variable's value before the moment."""
+        return f"{self.prefix}_old_{name}"
+
+    def random(self, k: int) -> str:
+        """The name of a random number."""
+        return f"{self.prefix}_random_{k}"
+
+    def leaf(self, name: str) -> str:
+        """A value that the moment reads; see :func:`ssdp_hw.rules.form.leaf_name`."""
+        if name == STEP:
+            return self._given(STEP, f"t_in_timesteps % {self.rule.steps}")
+        home, _, own = name.partition("_")
+        if home == "of":
+            return self._parameter(own)
+        if home == "random":
+            return self.random(int(own))
+        if home == "synapse" and own == WEIGHT:
+            return self._given(WEIGHT, "w/amp" if self.ideal else "w")
+        if home == "group":
+            return self._of_group(own)
+        if own == SPIKE:
+            return f"{FIRES.name}_{home}" if self.at_synapse else FIRES.name
+        variable = self.rule.variable(home, own)
+        return f"{variable}_{home}" if self.at_synapse and home != "synapse" else self.old(variable)
+
+    def entry(self, table: str, index: str) -> str:
+        name = f"{table}_{self.rule.label}"
+        entries = self.rule.declaration.parameters[table.partition("_")[2]]
+        assert isinstance(entries, tuple)
+        function: Function
+        if self.ideal:
+            function = real_table_function(name, entries)
+        else:
+            function = table_function(name, tuple(int(x) for x in entries))
+        self.functions[name] = function
+        return f"{name}({index})"
+
+    def _of_group(self, name: str) -> str:
+        if name in _COUNTS:
+            return self._given(name, _COUNTS[name])
+        if self.moment_name == "group_step":
+            return self.old(self.rule.variable("group", name))
+        return self.rule.copy(name) + ("_post" if self.at_synapse else "")
+
+    def _parameter(self, name: str) -> str:
+        known = self.rule.declaration.parameters
+        if name == STEPS:
+            value: int | float = self.rule.steps
+        elif name in known:
+            number = known[name]
+            assert not isinstance(number, tuple)
+            value = number
+        else:  # the number of entries of a table
+            table = known[name.removesuffix("_size")]
+            assert isinstance(table, tuple)
+            value = len(table)
+        constant = f"of_{name}_{self.rule.label}"
+        self.namespace[constant] = self.rule.number(value)
+        return self._given(f"of_{name}", constant)
+
+    def _given(self, name: str, expression: str) -> str:
+        """The name of a number that a line before the printed code sets."""
+        given = f"{self.prefix}_{name}"
+        line = f"{given} = {'1.0*' if self.ideal else ''}({expression})"
+        if line not in self.before:
+            self.before.append(line)
+        return given

@@ -1,0 +1,101 @@
+"""Declared learning rules on Brian2, against the specification."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2_helpers import (
+    assert_learned_close,
+    assert_learned_equal,
+    learn_plan,
+    requires_brian2,
+    requires_compiler,
+)
+from example_counts import examples
+from hypothesis import given, strategies as st
+from plan_strategies import learning_runs, lively_runs
+from rule_examples import EveryMoment
+
+import ssdp_hw as sh
+from ssdp_hw.rules.declared import FixedDeclaredRule, rule
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.target import LearningPlan
+
+pytestmark = requires_brian2
+
+
+@examples(40, default=2)
+@given(learning_runs(fixed=True, declared=True), st.booleans())
+def test_fixed_plans_equal_the_specification(run, fast_paths):
+    assert_learned_equal(*learn_plan(*run, fast_paths=fast_paths))
+
+
+@examples(40, default=2)
+@given(learning_runs(fixed=False, declared=True), st.booleans())
+def test_float_plans_equal_the_specification_up_to_rounding(run, fast_paths):
+    assert_learned_close(*learn_plan(*run, fast_paths=fast_paths))
+
+
+LIVELY = {fixed: list(lively_runs(fixed).values()) for fixed in (True, False)}
+
+
+@pytest.mark.parametrize(
+    ("fixed", "number"),
+    [
+        pytest.param(fixed, k, marks=[] if k == 3 * (not fixed) else [pytest.mark.slow])
+        for fixed, runs in LIVELY.items()
+        for k in range(len(runs))
+    ],
+)
+def test_rules_with_code_of_their_own_run_by_their_declarations(fixed, number):
+    network, drive, plan = LIVELY[fixed][number]
+    left, right = learn_plan(network, drive, plan, fast_paths=False)
+    (assert_learned_equal if fixed else assert_learned_close)(left, right)
+    for p in network.projections:
+        assert np.any(right.weights[p.name] != before(p)), p.name
+
+
+def before(projection):
+    """The weights before learning, as :class:`ssdp_hw.running.target.Learned` has them."""
+    return projection.mantissa if isinstance(projection, sh.FixedProjection) else projection.synapse_weights
+
+
+# Amplitudes at which every moment moves weights.
+TABLE = (3, -2, 5, -60, 40, 7)
+REGISTERS = {"a": -300, "b": 900, "d": 900, "k": TABLE, "never": 2**20, "dw_shift": 9}
+VALUES = {"a": -0.004, "b": 0.002, "tau": 4.0, "k": tuple(x / 200 for x in TABLE)}
+
+
+def every_moment_run(fixed):
+    """Two projections, one of them recurrent with delays, that learn by a rule with every moment and home.
+
+    Two windows a sample, two samples a weight update, begun between two weight updates.
+    """
+    network, _, plan = LIVELY[fixed][0]
+    common = {"windows_per_update": 4}
+    learned = (
+        FixedDeclaredRule(model=EveryMoment(), parameters=REGISTERS, lsb_shift=9, counter_bits=30, **common)
+        if fixed
+        else rule(EveryMoment(), clip=10.0, **common, **VALUES)
+    )
+    drive = make_drive(network, np.random.default_rng(4).random((24, 6, 6)) < 0.3)
+    rules = dict.fromkeys(plan.rules, learned)
+    return network, drive, LearningPlan(rules, 2**63 + 5, {}, 7, 2, 2)
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"device": "cpp_standalone"}, marks=[requires_compiler, pytest.mark.slow], id="standalone"),
+        pytest.param({"codegen": "cython"}, marks=[requires_compiler, pytest.mark.slow], id="cython"),
+    ],
+)
+def test_every_moment_on_every_device(fixed, options):
+    network, drive, plan = every_moment_run(fixed)
+    left, right = learn_plan(network, drive, plan, **options)
+    (assert_learned_equal if fixed else assert_learned_close)(left, right)
+    for p in network.projections:
+        assert np.mean(right.weights[p.name] != before(p)) > 0.5, p.name
+        assert np.mean(right.counters[p.name] != 0) > 0.5, p.name
