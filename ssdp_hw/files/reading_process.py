@@ -11,6 +11,7 @@ import atexit
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -24,9 +25,12 @@ from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.hdf5_values import Hdf5Values
 from ssdp_hw.files.value_stream import Receiver
 
-# Seconds that reading a file may take, and how many bytes, of the file and of its values, a further second is given
-# for. Files of this toolkit and of NIR take milliseconds.
-TIME_LIMIT, BYTES_A_SECOND = 5.0, 10_000_000
+# What reading a file may take, in seconds of the processor, so that a busy machine refuses nothing, and how many bytes
+# a further second is given for, up to a limit. Files of this toolkit and of NIR take milliseconds.
+CPU_LIMIT, BYTES_A_CPU_SECOND, MAX_CPU_LIMIT = 1.0, 1_000_000, 60.0
+
+# The same by the clock, for what waits and computes nothing.
+TIME_LIMIT, BYTES_A_SECOND = 30.0, 1_000_000
 
 # -P: no module of the folder that the user works in may take the place of one of Python's.
 _COMMAND = (sys.executable, "-P", "-c", "from ssdp_hw.files.reading_worker import main; main()")
@@ -70,17 +74,25 @@ class _Process:
     def running(self) -> bool:
         return self._popen.poll() is None
 
-    def ask(self, request: dict[str, Any], seconds: float) -> None:
-        """Send a request, whose answer is to come within some seconds.
+    @property
+    def computed_too_long(self) -> bool:
+        """Whether the limit of computing ended the process; it has closed its pipe, and so ends now if it has not."""
+        try:
+            return self._popen.wait(1.0) == -signal.SIGPROF
+        except subprocess.TimeoutExpired:
+            return False
+
+    def ask(self, request: dict[str, Any]) -> None:
+        """Send a request, whose answer is to come within its ``seconds``.
 
         Raises:
             _EndedError: the process ended.
         """
         self.files += 1
-        self._deadline = time.monotonic() + seconds
+        self._deadline = time.monotonic() + request["seconds"]
         self._rest.clear()
         try:
-            self._to.write(json.dumps({**request, "seconds": seconds}).encode() + b"\n")
+            self._to.write(json.dumps(request).encode() + b"\n")
         except OSError:
             raise _EndedError from None
 
@@ -174,10 +186,13 @@ class _Reader:
 
     def _ask(self, process: _Process, path: str, max_bytes: int, whole: bool) -> Hdf5Values:
         place = os.path.abspath(path)
-        seconds = TIME_LIMIT + os.path.getsize(path) / BYTES_A_SECOND
+        size = os.path.getsize(path)
+        cpu_seconds = min(MAX_CPU_LIMIT, CPU_LIMIT + size / BYTES_A_CPU_SECOND)
+        seconds = TIME_LIMIT + size / BYTES_A_SECOND
+        limits = {"max_bytes": max_bytes, "seconds": seconds, "cpu_seconds": cpu_seconds}
         kept = False
         try:
-            process.ask({"path": place, "max_bytes": max_bytes, "whole": whole}, seconds)
+            process.ask({"path": place, "whole": whole, **limits})
             values, end = _answer(process, max_bytes)
             kept = not end.get("memory")
         except TimeoutError:
@@ -185,6 +200,11 @@ class _Reader:
         except MemoryError:
             raise FileFormatError(f"{path}: there is no memory for its values") from None
         except (_EndedError, OSError, ValueError, KeyError, TypeError, RecursionError):
+            if process.computed_too_long:
+                raise FileFormatError(
+                    f"{path}: is damaged: reading it had not ended after computing for {cpu_seconds:.3g} s; if it "
+                    "comes from where you trust, pass trusted=True"
+                ) from None
             raise _FailedError("is damaged: the HDF5 library crashed on it (in a process of its own)") from None
         finally:  # whatever ends this in the middle of an answer, Ctrl-C too
             if not kept:

@@ -1,9 +1,9 @@
 """A process that reads HDF5 files in place of this one, since a damaged file can end or stop the process that reads it.
 
-It takes one request a line from its standard input, JSON with ``path``, ``max_bytes``, ``whole`` and ``seconds``, and
-answers with the file's attributes in a line, then, where the whole file is asked for, with its content as
-:mod:`ssdp_hw.files.value_stream` sends it, and at the end with a line that has ``end``: empty, or why the file is
-refused, and ``memory`` where memory was too small. It ends with its input.
+It takes one request a line from its standard input, JSON with ``path``, ``max_bytes``, ``whole``, ``seconds`` and
+``cpu_seconds``, and answers with the file's attributes in a line, then, where the whole file is asked for, with its
+content as :mod:`ssdp_hw.files.value_stream` sends it, and at the end with a line that has ``end``: empty, or why the
+file is refused, and ``memory`` where memory was too small. It ends with its input.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def main() -> None:
     libraries = _occupied()
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
-        # The one who asks ends this process when it takes too long; this is for the case that they ended themselves.
+        # Either ends this process. The second is for the case that the one who asks has ended itself.
+        signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"])
         signal.alarm(int(request["seconds"]) + 5)
         _limit_memory(libraries + int(request["max_bytes"]) + OWN_MEMORY)
         answer: dict[str, Any] = {"end": ""}
@@ -65,6 +66,7 @@ def main() -> None:
         out.write(json.dumps(answer).encode() + b"\n")
         out.flush()
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _occupied() -> int:
