@@ -5,6 +5,7 @@
 # make lint            install, then ruff and mypy
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make mutants         install, then put small faults into the integers' code one by one: which do the tests miss? SEED, COUNT
+# make fuzz            install, then damage files of every format and read them; SEED, COUNT
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
 # make studies         install, then the studies of learning on the chip; it goes on where it stopped
@@ -44,7 +45,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random test-frameworks test-browser lint bench mutants bench-peers test-emulators microcode studies train lava-dl install clean
+.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz bench mutants bench-peers test-emulators microcode studies train lava-dl install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -65,6 +66,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: SEED ?= 0
+fuzz: COUNT ?= 2000
+fuzz: install
+	cd tests && ../$(BIN)/python -m fuzzing --seed $(SEED) --count $(COUNT) --log
 
 bench: install
 	$(BIN)/python benchmarks/run.py "$(ONLY)"

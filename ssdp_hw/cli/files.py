@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.drive import AnyNetwork
@@ -83,12 +83,15 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         if isinstance(loaded, np.ndarray):
             return {"spikes": loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            arrays = {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise FileFormatError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"{path}: is no readable .npy or .npz file ({reason})") from None
+    except Exception as error:  # whatever a damaged file leads to: NumPy, zipfile, zlib and tokenize have their own
+        raise FileFormatError(f"{path}: is no readable .npy or .npz file ({first_line(error)})") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # the bytes of a member that does not begin as an array does
+            raise FileFormatError(f"{path}: its member {name!r} is no array")
+    return arrays
 
 
 def read_spikes(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:

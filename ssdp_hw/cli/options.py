@@ -65,7 +65,7 @@ def name_values(pairs: list[str] | None) -> dict[str, Any]:
             raise ParameterError(f"{pair}: expected name=value")
         try:
             found[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, an integer of thousands of digits, or thousands of brackets
             found[name] = value
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.errors import FileFormatError
+from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
 
 # The name and version of the JSON; a change of meaning or a key that goes raises the version, a new key does not.
@@ -99,8 +100,8 @@ class ReportData:
             values = json.loads(text)
             schema = values["schema"]
             name, version = schema["name"], schema["version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise FileFormatError(f"this is not the JSON of a report ({error!r})") from None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise FileFormatError(f"this is not the JSON of a report ({first_line(error)})") from None
         if name != SCHEMA_NAME or not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
             raise FileFormatError(
                 f"the JSON says '{name}', version {version!r}; this ssdp-hw reads '{SCHEMA_NAME}' up to version "

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import TargetRunError, TargetUnavailableError
+from ssdp_hw.files.atomic import clear_stale, own_prefix
 
 from .blueprint import Blueprint
 
@@ -35,6 +36,9 @@ INSTALL = "pip install 'ssdp-hw[lava]' && pip install --no-deps --ignore-require
 
 # Seconds to wait for the processes of an ended worker before a stronger signal is sent.
 GRACE = 10.0
+
+# How the names of the folders with a worker's arrays begin.
+_FOLDER = "ssdp-hw-lava-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +94,8 @@ def run_jobs(jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time
         TargetUnavailableError: the interpreter cannot be started, or it lacks a package.
         TargetRunError: a job failed, or all together took longer than ``time_limit`` seconds.
     """
-    with tempfile.TemporaryDirectory(prefix="ssdp-hw-lava-") as name:
+    clear_stale(tempfile.gettempdir(), _FOLDER)
+    with tempfile.TemporaryDirectory(prefix=own_prefix(_FOLDER)) as name:
         folder = Path(name)
         _write(jobs, folder)
         _work(interpreter(python), folder, time_limit)

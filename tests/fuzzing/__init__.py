@@ -1,0 +1,1 @@
+"""Damages files at random and lets this toolkit read them: ``make fuzz``."""
