@@ -21,8 +21,9 @@ SHORT = {  # what a box says below its name
     "rules": "SSDP, STDP, SADP, counters", "running": "input, targets' interface, results",
     "microcode": "Loihi's learning engine", "quantization": "float to integers", "conversion": "NIR, torch, lava-dl",
     "analysis": "compare, verify, ladder", "learning": "learn, teacher, health", "demo": "make demo",
-    "display": "how objects show", "registry": "of other packages", "pictures": "what plot() draws",
-    "reporting": "report, plots", "cli": "command line",
+    "display": "how objects show", "registry": "of other packages", "testing": "conformance",
+    "pictures": "what plot() draws",
+    "reporting": "the page and its numbers", "cli": "command line",
 }  # fmt: skip
 PIPELINE = {"conversion", "network", "quantization", "running", "learning", "analysis", "reporting"}
 TARGETS = ("spec", "engine", "lava", "brian2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from ssdp_hw.analysis.resources import Resources, resources
 from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
+from ssdp_hw.display import draw
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.learning.health import LearningHealth
@@ -108,6 +110,20 @@ class DemoResult:
     same_bits: Sequence[SameBits]
     skipped: dict[str, str]
     settings: dict[str, JSON]
+
+    def plot_learning(self, *, ax: Any = None) -> Any:
+        """Draw the accuracy before and after learning, by rule, one panel for each drift.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes, from top to bottom.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw("drifts", self.learning, self.clean, ax=ax)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""

@@ -1,14 +1,187 @@
-"""How objects show themselves: the pictures that their methods draw."""
+"""How objects show themselves: a short repr, a table as text and as HTML, and the pictures that methods draw."""
 
 from __future__ import annotations
 
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from enum import Enum
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from ssdp_hw.errors import MissingPackageError
 
 # The extra that brings what pictures need.
 INSTALL = "pip install 'ssdp-hw[report]'"
+
+# Lines of the text of an object, letters of a cell, and letters of a repr, at most.
+MOST_LINES, _CELL, _REPR = 40, 72, 160
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What an object says of itself.
+
+    Attributes:
+        title: one line; it is the object's repr, too.
+        header: of the columns; empty for none.
+        rows: texts of the cells.
+        notes: sentences below.
+    """
+
+    title: str
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    notes: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """Text of at most :data:`MOST_LINES` lines; what is left out is counted."""
+        notes = [_one_line(note, 4 * _CELL) for note in self.notes]
+        head = 1 + bool(self.header)
+        room = MOST_LINES - head - min(len(notes), MOST_LINES // 4)
+        rows = [[_one_line(cell, _CELL) for cell in row] for row in _first(self.rows, room)]
+        left = len(self.rows) - len(rows)
+        lines = [_one_line(self.title, 4 * _CELL)]
+        shown = [list(self.header), *rows] if self.header else rows
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)] if shown else []
+        lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in shown]
+        lines += [f"  ... and {left} more"] if left else []
+        kept = _first(notes, MOST_LINES - len(lines))
+        lines += kept
+        lines += [f"... and {len(notes) - len(kept)} more notes"] if len(kept) < len(notes) else []
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """An HTML table, of as many rows as the text, every text escaped."""
+
+        def row(cells: Sequence[str], kind: str) -> str:
+            return "<tr>" + "".join(f"<{kind}>{html.escape(_one_line(c, 2 * _CELL))}</{kind}>" for c in cells) + "</tr>"
+
+        rows = _first(self.rows, MOST_LINES)
+        parts = [f"<table><caption>{html.escape(self.title)}</caption>"]
+        parts += [f"<thead>{row(self.header, 'th')}</thead>"] if self.header else []
+        parts += ["<tbody>", *(row(cells, "td") for cells in rows), "</tbody></table>"]
+        parts += [f"<p>... and {len(self.rows) - len(rows)} more</p>"] if len(rows) < len(self.rows) else []
+        return "".join([*parts, *(f"<p>{html.escape(note)}</p>" for note in _first(self.notes, MOST_LINES // 4))])
+
+
+def _first(items: Sequence[Any], room: int) -> Sequence[Any]:
+    """As many of the first items as there is room for, where a last line says how many are left out."""
+    return items if len(items) <= room else items[: max(0, room - 1)]
+
+
+def cut(lines: Sequence[str], what: str) -> Sequence[str]:
+    """At most :data:`MOST_LINES` lines, the last of which says how many more ``what`` there are."""
+    kept = _first(lines, MOST_LINES)
+    return lines if len(kept) == len(lines) else [*kept, f"... and {len(lines) - len(kept)} more {what}"]
+
+
+def _one_line(text: str, letters: int) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= letters else f"{line[: letters - 1]}…"
+
+
+def shown(cls: type[T]) -> type[T]:
+    """Give a class a short repr, a text and an HTML table; the outermost of its decorators.
+
+    The table is that of its method ``_table``, or lists the fields of a dataclass. A ``__str__`` that the class has
+    itself stays. The repr of a class without ``_table`` names the fields that differ from their defaults.
+    """
+
+    def table(self: Any) -> Table:
+        return self._table() if hasattr(self, "_table") else _field_table(self)
+
+    def represent(self: Any) -> str:
+        if hasattr(self, "_table"):
+            return f"<{type(self).__name__}: {_one_line(self._table().title, _REPR - 30)}>"
+        return _call(self)
+
+    def as_text(self: Any) -> str:
+        return str(table(self))
+
+    def as_html(self: Any) -> str:
+        return table(self).to_html()
+
+    made: Any = cls
+    made.__repr__, made._repr_html_ = represent, as_html
+    if not any("__str__" in vars(base) and not hasattr(vars(base)["__str__"], "_shown") for base in cls.__mro__[:-1]):
+        as_text._shown = True  # type: ignore[attr-defined]
+        made.__str__ = as_text
+    return cls
+
+
+def _given(field: Field[Any], value: Any) -> bool:
+    """Whether a field is not at its default."""
+    if not field.repr:
+        return False
+    default = field.default if field.default is not MISSING else None
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    elif field.default is MISSING:
+        return True
+    try:
+        return not bool(np.all(np.asarray(value == default)))
+    except (TypeError, ValueError):
+        return True
+
+
+def _call(shown: Any) -> str:
+    """``Kind(name=value, ...)`` on one line, arrays in short."""
+    texts = [f"{f.name}={text(getattr(shown, f.name))}" for f in fields(shown) if _given(f, getattr(shown, f.name))]
+    return _one_line(f"{type(shown).__name__}({', '.join(texts)})", _REPR)
+
+
+def _field_table(shown: Any) -> Table:
+    rows = [(f.name, text(getattr(shown, f.name))) for f in fields(shown) if f.repr]
+    return Table(str(type(shown).__name__), ("field", "value"), rows)
+
+
+def text(value: Any) -> str:
+    """A value in short, on one line: arrays by their shape and range, mappings by their keys."""
+    if value is None:
+        return "-"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool | np.bool_ | str):
+        return repr(value) if isinstance(value, str) else str(bool(value))
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, np.ndarray):
+        return array_text(value)
+    if isinstance(value, Mapping):
+        return _one_line(", ".join(f"{key}: {text(item)}" for key, item in list(value.items())[:8]) or "-", _CELL)
+    if isinstance(value, list | tuple):
+        items = [text(item) for item in value[:6]]
+        return _one_line(", ".join([*items, "..."] if len(value) > 6 else items) or "-", _CELL)
+    if is_dataclass(value):
+        return _one_line(repr(value), _CELL)
+    if hasattr(value, "shape") and hasattr(value, "nnz"):
+        return f"{_shape(value.shape)} sparse, {value.nnz:,} stored"
+    return _one_line(repr(value), _CELL)
+
+
+def array_text(array: np.ndarray[Any, Any]) -> str:
+    """Shape and range of an array: ``128 x 64, -120 .. 98``; one number where all are equal."""
+    if array.size == 0:
+        return f"{_shape(array.shape)} empty"
+    if array.dtype.kind not in "biuf":
+        return _shape(array.shape)
+    if array.dtype == bool:
+        return f"{_shape(array.shape)}, {np.count_nonzero(array):,} true"
+    low, high = text(array.min()), text(array.max())
+    if array.ndim == 1 and array.size <= 4:
+        return f"[{', '.join(text(x) for x in array)}]"
+    return f"{_shape(array.shape)}, {f'all {low}' if low == high else f'{low} .. {high}'}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"{shape[0]} values" if len(shape) == 1 else " x ".join(map(str, shape)) or "one"
 
 
 def draw(picture: str, *given: Any, **options: Any) -> Any:

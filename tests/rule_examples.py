@@ -15,7 +15,7 @@ class EveryMoment(RuleModel):
     name = "EveryMoment"
     pre = (RuleVariable("cos", 12), RuleVariable("i", 9, signed=True))
     post = (RuleVariable("t", 14), RuleVariable("last", 21, start="never"))
-    synapse = (RuleVariable("x_", 10, signed=True, start=3),)
+    synapse = (RuleVariable("x_", 10, signed=True, start=3), RuleVariable("old", 10, signed=True, start="one"))
     group = (RuleVariable("v", 18, signed=True),)
     parameters = (
         RuleParameter("a", RuleKind.AMPLITUDE, bits=10, signed=True, default=0.01, units=("one", "one")),
@@ -49,23 +49,27 @@ class EveryMoment(RuleModel):
         return {"v": op.clip(n.v + 3 * n.pre_count - 2 * n.post_count, -1000, 1000)}
 
     def each_step(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
-        """A variable of the synapse follows the sign of its source."""
-        return {"x_": op.clip(at.synapse.x_ + op.select(at.pre.i < 0, -1, 1), -100, 100)}
+        """A variable of the synapse follows the sign of its source, another keeps what it was."""
+        return {
+            "x_": op.clip(at.synapse.x_ + op.select(at.pre.i < 0, -1, 1), -100, 100),
+            "old": at.synapse.x_,
+        }
 
     def pre_spike(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
         """Depress by the trace, the synapse's variable and the weight."""
         size = op.absolute(at.synapse.weight) * op.minimum(at.post.t, 1000)
-        both = op.select(at.post.spike, at.synapse.x_, 0)
+        both = op.select(at.post.spike, at.synapse.old, 0)
         return {"weight": both - op.shift_right(p.b * size, p.dw_shift, "nearest"), "x_": 0 - at.synapse.x_}
 
     def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
-        """Potentiate by two traces, and by the projection's variable."""
+        """Potentiate by two traces, by the projection's variable, and by the synapse's after a presynaptic spike."""
         product = p.a * at.pre.cos * op.maximum(at.post.t, 1)
-        return op.shift_right(product, p.dw_shift, "nearest") + op.shift_right(at.group.v, 5)
+        others = op.shift_right(at.group.v, 2) + op.shift_right(at.synapse.x_, 3)
+        return op.shift_right(product, p.dw_shift, "nearest") + others
 
     def window_end(self, op: Operations, at: Any, p: Any) -> Value:
-        """An entry of the table by how long ago the target fired, and a quotient."""
-        age = op.select(at.post.last == p.never, 0, p.steps - at.post.last)
+        """An entry of the table by the target's last spike and a trace (in float between two), and a quotient."""
+        age = op.select(at.post.last == p.never, 0, p.steps - at.post.last) + op.shift_right(at.pre.cos, 4)
         return op.lookup(p.k, age) + op.divide(op.absolute(at.synapse.x_), 1 + at.pre.cos)
 
 

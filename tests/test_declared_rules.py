@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
 from plan_strategies import learning_runs, lively_runs
+from rule_examples import Hebb
 from test_engine_learning import ENGINE, OPTIONS, SPEC, assert_bits_equal, assert_close, learn
 
+import ssdp_hw as sh
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.local import FloatRule
+from ssdp_hw.running.target import get_target
 
 
 @examples(300, default=60)
@@ -49,3 +54,31 @@ def test_rules_with_loops_of_their_own_equal_their_declarations(fixed):
                 )
                 wanted_step = rule.step(observed, window, rows, cols)
                 np.testing.assert_allclose(found, wanted_step, rtol=0, atol=0 if fixed else 1e-15)
+
+
+class ConstantTable(Hebb):
+    """A table that is no parameter, which only the specification evaluates in real numbers."""
+
+    name = "ConstantTable"
+
+    def post_spike(self, op, at, p):
+        return op.shift_right(p.a * op.lookup((1, 2, 4), at.pre.x), p.dw_shift, "nearest")
+
+
+@pytest.mark.parametrize("target", ["engine", "lava"])
+def test_a_rule_that_cannot_be_printed_in_real_numbers_is_refused_by_name(target):
+    network, drive, plan = next(iter(lively_runs(fixed=False).values()))
+    plan = replace(
+        plan,
+        rules=dict.fromkeys(plan.rules, sh.rule(ConstantTable(), a=0.01, windows_per_update=4)),
+        counters={},
+        gates={},
+    )
+    learn(SPEC, network, drive, plan)
+    reasons = get_target(target).unsupported_plan(network, plan)
+    assert len(reasons) == 2
+    for name, reason in zip(plan.rules, reasons, strict=True):
+        assert reason.startswith(
+            f"projection '{name}': learning rule 'ConstantTable': post_spike: a table of constants"
+        )
+        assert reason.endswith("a learning rule a parameter of the kind table")

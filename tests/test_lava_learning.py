@@ -8,9 +8,12 @@ import scipy.sparse as sp
 from declared_models import declared_fixed_networks, declared_float_networks
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from plan_strategies import learning_runs, lively_runs
+from rule_examples import EveryMoment
 
 import ssdp_hw as sh
 from ssdp_hw.rules import FixedSSDP
+from ssdp_hw.rules.form import NEURON_MOMENTS, moments
+from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.target import Learned, LearningPlan, get_target
 
@@ -110,6 +113,40 @@ def test_every_rule_with_and_without_gates(fixed, fast_paths):
         for p in task.network.projections:
             before = p.mantissa if fixed else p.synapse_weights
             assert np.any(learned.weights[p.name] != before), (kind, p.name)
+
+
+def every_moment(fixed: bool, model: RuleModel) -> LearningTask:
+    """A run in which both projections learn by a variant of EveryMoment."""
+    network, drive, plan = next(iter(lively_runs(fixed).values()))
+    if fixed:
+        numbers = {"a": -5, "b": 3, "d": 700, "one": 40, "k": (3, -60, 40, 9), "dw_shift": 6}
+        rule = sh.FixedDeclaredRule(
+            model=model, parameters=numbers, lsb_shift=5, counter_bits=20, windows_per_update=4, rounding="stochastic"
+        )
+    else:
+        rule = sh.rule(model, a=-0.05, b=0.03, tau=5.0, k=[0.3, -0.2, 0.1], clip=1e4, windows_per_update=4)
+    return LearningTask(network, drive, LearningPlan(dict.fromkeys(plan.rules, rule), 5, {}, 3, 2, 2))
+
+
+def without(moment: str) -> RuleModel:
+    """EveryMoment, in which nothing happens at one moment."""
+    home = NEURON_MOMENTS.get(moment)
+    stays = getattr(RuleModel, moment)
+    if home:
+        stays = lambda self, op, n, p: {v.name: getattr(n, v.name) for v in getattr(self, home)}  # noqa: E731
+    return type("EveryMomentButOne", (EveryMoment,), {moment: stays})()
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_every_moment_of_a_declared_rule_moves_weights(fixed):
+    task = every_moment(fixed, EveryMoment())
+    (found,) = learn_all([task], LAVA.resolve({"batch_size": 3}))
+    (assert_equal if fixed else assert_close)(task, found)
+    for moment in moments(EveryMoment()):
+        other = every_moment(fixed, without(moment))
+        weights = SPEC.learn(other.network, other.drive, other.plan, {}).weights
+        for name in weights:
+            assert np.any(np.abs(weights[name] - found.weights[name]) > 1e-6), (moment, name)
 
 
 def test_a_rule_of_another_class_is_refused_by_name():

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.display import Table, shown
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.graph import BaseProjection
@@ -20,6 +21,7 @@ from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.running.run import run
 
 
+@shown
 @dataclass(frozen=True)
 class Activity:
     """Counts of a run, per sample.
@@ -48,6 +50,19 @@ class Activity:
     connection_sparsity: float
     energy_nj: Mapping[str, float]
     unpriced: tuple[str, ...]
+
+    def _table(self) -> Table:
+        rows = [
+            ("synaptic operations", f"{self.effective_acs:.0f} of {self.dense_operations} dense"),
+            ("membrane updates", str(self.membrane_updates)),
+            ("spikes", f"{self.spikes:.0f}"),
+            ("input spikes", f"{self.input_spikes:.0f}"),
+            ("activation sparsity", f"{self.activation_sparsity:.4f}"),
+            ("connection sparsity", f"{self.connection_sparsity:.4f}"),
+            *((f"energy of {name.replace('_', ' ')}, nJ", f"{value:.1f}") for name, value in self.energy_nj.items()),
+        ]
+        notes = [f"The energy is a lower bound; not priced: {', '.join(self.unpriced)}."] if self.unpriced else []
+        return Table(f"per sample of {self.steps} steps, mean of {self.samples}", ("count", "value"), rows, notes)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""

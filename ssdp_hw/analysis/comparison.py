@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.checks import class_labels
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -29,6 +29,7 @@ from ssdp_hw.running.target import fastest_target, get_target, reference_target
 Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 
 
+@shown
 @dataclass(frozen=True)
 class Row:
     """One network on one target.
@@ -76,6 +77,7 @@ class Row:
         return sorted(wrong, key=lambda entry: -entry[2])
 
 
+@shown
 @renamed(readout="decode")
 @dataclass(frozen=True)
 class Comparison:
@@ -93,6 +95,10 @@ class Comparison:
     steps: int
     reference: str
     info: Mapping[str, Any]
+
+    def _table(self) -> Table:
+        title = f"fixed point costs {self.loss:.2f} points of accuracy (classes by {self.decode}, {self.steps} steps)"
+        return Table(title, self.header, self.cells())
 
     def row(self, target: str, arithmetic: str) -> Row:
         """The row of a target and an arithmetic.

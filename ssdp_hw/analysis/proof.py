@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw import arithmetic
 from ssdp_hw.checks import Choice
+from ssdp_hw.display import Table, cut, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Values
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -45,6 +46,7 @@ class Verdict(Choice):
     OPEN = "open"  # neither is known
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class RegisterProof:
     """One register of one population.
@@ -79,6 +81,7 @@ class RegisterProof:
         return f"population '{self.population}': {self.count}: {told[self.verdict]} ({bounds})"
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class Proof:
     """The registers of a network."""
@@ -95,7 +98,18 @@ class Proof:
         return len(self.of(Verdict.PROVED)) == len(self.registers)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.registers))
+        """The first registers in sentences, those first that can overflow or may."""
+        order = sorted(self.registers, key=lambda r: r.verdict is Verdict.PROVED)
+        return "\n".join(cut([str(r) for r in order], "registers"))
+
+    def _table(self) -> Table:
+        proved = len(self.of(Verdict.PROVED))
+        rows = [
+            (r.population, r.count, r.verdict.value, f"{r.low} .. {r.high}", f"{r.register_low} .. {r.register_high}")
+            for r in sorted(self.registers, key=lambda r: r.verdict is Verdict.PROVED)
+        ]
+        header = ("population", "overflow", "verdict", "bounds", "register")
+        return Table(f"{proved} of {len(self.registers)} registers cannot overflow, for any input", header, rows)
 
 
 def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:

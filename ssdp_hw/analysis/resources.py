@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Figure
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
@@ -28,6 +28,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 LIMITS = ("compartments", "synaptic_memory", "input_axons", "output_axons")
 
 
+@shown
 @dataclass(frozen=True)
 class PopulationResources:
     """One population on the chip.
@@ -54,6 +55,7 @@ class PopulationResources:
         return max(self.used.values()) <= 1.0
 
 
+@shown
 @dataclass(frozen=True)
 class Resources:
     """A network on its chip.
@@ -75,6 +77,21 @@ class Resources:
     def fits(self) -> bool:
         """Whether the network fits one chip."""
         return self.cores <= self.cores_available and all(p.fits for p in self.populations)
+
+    def _table(self) -> Table:
+        rows = [
+            (
+                p.name,
+                str(p.neurons),
+                str(p.synapses),
+                str(p.synaptic_bytes),
+                str(p.cores),
+                *(f"{p.used[k]:.1%}" for k in LIMITS),
+            )
+            for p in self.populations
+        ]
+        header = ("population", "neurons", "synapses", "bytes", "cores", *(name.replace("_", " ") for name in LIMITS))
+        return Table(self.lines()[0], header, rows)
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw how much of each limit the fullest core of every population uses.

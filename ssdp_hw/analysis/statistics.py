@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from scipy import stats
 
 from ssdp_hw.checks import real_array
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 
 
+@shown
 @dataclass(frozen=True)
 class Interval:
     """A value with its confidence interval."""
@@ -19,6 +21,9 @@ class Interval:
     low: float
     high: float
     level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
     def percent(self) -> str:
         """As text: ``98.5 % (97.2 to 99.2)``."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_array, as_size, real_array
 from ssdp_hw.conversion.alignment import Timing, lags
+from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
@@ -37,6 +38,7 @@ Source: TypeAlias = (
 ROUNDING = 1e-5
 
 
+@shown
 @dataclass(frozen=True)
 class FirstDifference:
     """The earliest spike of a layer that one side has and the other has not.
@@ -62,6 +64,7 @@ class FirstDifference:
     rounding: bool
 
 
+@shown
 @dataclass(frozen=True)
 class LayerCheck:
     """One layer of the source and the population of the network that stands for it.
@@ -87,6 +90,7 @@ class LayerCheck:
     voltage: float | None
 
 
+@shown
 @dataclass(frozen=True)
 class Stepwise:
     """Every step of a torch module, from the state and spikes that it had, against that of a float network.
@@ -104,6 +108,7 @@ class Stepwise:
     wrong: str
 
 
+@shown
 @dataclass(frozen=True)
 class Verification:
     """What :func:`verify` found; ``stepwise`` is None unless the source is a torch module and the network float."""
@@ -128,21 +133,31 @@ class Verification:
     def _steps_equal(self) -> bool:
         return self.stepwise is None or not self.stepwise.wrong
 
+    def _table(self) -> Table:
+        said = "every spike is equal" if self.equal else "agrees within rounding" if self.agrees else "DIFFERS"
+        notes = [] if self.stepwise is None else [_stepwise_said(self.stepwise)]
+        title = f"{self.source}: {said} ({self.steps} steps, {self.samples} samples)"
+        return Table(title, _HEADER, [_cells(layer) for layer in self.layers], notes)
+
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         return {**asdict(self), "equal": self.equal, "agrees": self.agrees}
 
     def to_markdown(self) -> str:
         """A Markdown table, one row a layer."""
-        header = ("layer", "lag", "spikes, source", "spikes, here", "different", "voltage within", "first difference")
-        rows = [header, tuple("---" for _ in header), *(_cells(layer) for layer in self.layers)]
+        rows = [_HEADER, tuple("---" for _ in _HEADER), *(_cells(layer) for layer in self.layers)]
         lines = [f"| {' | '.join(row)} |" for row in rows]
         if self.stepwise is not None:
-            said = self.stepwise.wrong or (
-                f"equal within {self.stepwise.worst:.2g} of what rounding explains, {self.stepwise.ties} ties"
-            )
-            lines += ["", f"Step by step, {self.stepwise.compared} steps of neurons: {said}."]
+            lines += ["", _stepwise_said(self.stepwise)]
         return "\n".join(lines)
+
+
+_HEADER = ("layer", "lag", "spikes, source", "spikes, here", "different", "voltage within", "first difference")
+
+
+def _stepwise_said(steps: Stepwise) -> str:
+    said = steps.wrong or f"equal within {steps.worst:.2g} of what rounding explains, {steps.ties} ties"
+    return f"Step by step, {steps.compared} steps of neurons: {said}."
 
 
 def verify(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ssdp_hw.display import shown
 
+
+@shown
 @dataclass(frozen=True)
 class Figure:
     """A number with its unit and where it comes from."""
@@ -15,6 +18,7 @@ class Figure:
     source: str
 
 
+@shown
 @dataclass(frozen=True)
 class Chip:
     """Register widths of a chip, in bits unless said.

@@ -46,7 +46,7 @@ def inspect(
     for line in [*found.summary(), *notes, *(used.lines() if used is not None else [])]:
         print_line(line)
     if report is not None:
-        print_line(str(report))
+        print_line("\n".join(report.lines()))
 
 
 @with_nir_options
@@ -90,7 +90,7 @@ def quantize(
     if as_json:
         print_json("quantize", {} if fixed.report is None else fixed.report.to_dict())
     else:
-        print_line(str(fixed.report))
+        print_line("\n".join(fixed.report.lines() if fixed.report is not None else []))
         print_line(f"written to {out}")
 
 

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observation
 
 
+@shown
 @renamed(updates="nonzero_changes")
 @dataclass(frozen=True)
 class LearningHealth:

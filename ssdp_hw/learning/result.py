@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ssdp_hw.analysis.activity import Activity
 from ssdp_hw.analysis.statistics import Interval
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.state import LearningState
@@ -20,6 +20,7 @@ from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
 
 
+@shown
 @dataclass(frozen=True)
 class CurvePoint:
     """How many of a group of samples the network got right, without a teacher, before they were taught.
@@ -35,6 +36,7 @@ class CurvePoint:
     accuracy: Interval
 
 
+@shown
 @renamed(commits="updates")
 @dataclass(frozen=True, eq=False)
 class LearnResult:
@@ -81,6 +83,21 @@ class LearnResult:
     notes: Sequence[str] = ()
     info: Mapping[str, object] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
+
+    def _table(self) -> Table:
+        rows = []
+        for name, share in self.changed.items():
+            health = self.health.get(name)
+            saturated = "not counted" if self.weight_saturations is None else str(self.weight_saturations.get(name, 0))
+            lost = "-" if health is None else f"{health.lost_lsb:.3g}"
+            at_limit = "-" if health is None else f"{health.at_limit:.1%}"
+            rows.append((name, type(self.rules[name]).__name__, f"{share:.1%}", at_limit, saturated, lost))
+        header = ("projection", "rule", "weights moved", "at a limit", "saturations", "lost by rounding, LSB")
+        title = f"{self.windows} windows learned on {self.target} in {self.seconds:.2f} s"
+        if self.curve:
+            first, last = self.curve[0].accuracy, self.curve[-1].accuracy
+            title += f"; right before they were taught: {first.percent()} at first, {last.percent()} at last"
+        return Table(title, header, rows, self.notes)
 
     def plot(self, *, projection: str | None = None, ax: Any = None) -> Any:
         """Draw the curve, weights before and after, counters, and how many neurons fired in each window.

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 
 
+@shown
 @renamed(commits="updates")
 @dataclass(frozen=True, eq=False)
 class LearningState:

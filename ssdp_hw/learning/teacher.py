@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int, positive_or_none
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Projection
@@ -27,6 +28,7 @@ from ssdp_hw.running.drive import AnyNetwork
 ON, OFF = "teacher.on", "teacher.off"
 
 
+@shown
 @dataclass(frozen=True)
 class Teacher:
     """When and how strongly the teacher acts.

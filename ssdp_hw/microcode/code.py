@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.microcode.learning_engine import TRACES, Arithmetic, Epoch, Product, Trace
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class Branch:
     """One branch of SSDP: the step of a weight by distance, in weight LSBs.
@@ -36,6 +37,7 @@ class Branch:
         return float(np.max(np.abs(difference), initial=0.0))
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class Microcode:
     """A sum-of-products learning rule for Loihi's learning engine.
@@ -118,6 +120,14 @@ class Microcode:
             "carry_over": self.carry_over,
             "replaced": list(self.replaced),
         }
+
+    def _table(self) -> Table:
+        rows = [
+            (title, f"{branch.largest_error():.4g}", f"{branch.largest_error(Arithmetic.FLOATING):.4g}")
+            for title, branch in self.branches.items()
+        ]
+        title = f"{len(self.products)} products, t_epoch = {self.t_epoch}"
+        return Table(title, ("neurons", "largest error in fixed_pt, LSB", "in floating_pt"), rows, self.replaced)
 
     def __str__(self) -> str:
         lines = [f"t_epoch = {self.t_epoch}", f"dw = {self.dw()}"]

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_int, positive_or_none
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 
 MANTISSA_MIN, MANTISSA_MAX = -8, 7
@@ -53,6 +54,7 @@ class Epoch(Choice):
     STEP = "step"  # in every step: every pair of spikes counts, and there are no windows
 
 
+@shown
 @dataclass(frozen=True)
 class Product:
     """One product of a learning rule; ``factors[0]`` is its dependency.
@@ -102,6 +104,7 @@ class Product:
         return "*".join((f"{self.mantissa}", f"2^{exponent}", *self.factors))
 
 
+@shown
 @dataclass(frozen=True)
 class Trace:
     """A trace: each spike adds ``impulse``, each step multiplies by ``exp(-1 / tau)``.

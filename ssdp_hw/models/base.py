@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.chips import Chip
+from ssdp_hw.display import Table, shown
 from ssdp_hw.operations.base import Operations, Value
 
 
@@ -29,6 +30,7 @@ class Unit(Choice):
     NUMBER = "number"  # itself: steps, spikes
 
 
+@shown
 @dataclass(frozen=True)
 class State:
     """A register of every neuron that keeps its value from one step to the next.
@@ -59,6 +61,7 @@ class Kind(Choice):
     NUMBER = "number"  # a count of steps or spikes, as it is
 
 
+@shown
 @dataclass(frozen=True)
 class Parameter:
     """A register of every neuron that a run does not change.
@@ -164,6 +167,11 @@ class NeuronModel(ABC):
 
     def __repr__(self) -> str:
         return f"neuron model {self.name}"
+
+    def _repr_html_(self) -> str:
+        rows = [(s.name, "state", "changes in every step") for s in self.states]
+        rows += [(p.name, p.kind.value, f"of {p.float_name}") for p in self.parameters]
+        return Table(repr(self), ("register", "kind", "what"), rows, [self.source] if self.source else []).to_html()
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)

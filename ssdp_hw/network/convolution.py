@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.record import Record
 from ssdp_hw.network.weight import SparseWeight, Weight, check_compressed
@@ -23,6 +24,7 @@ MAX_REACH = 1 << 24
 MAX_UNROLLED = 1 << 26
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class ConvWeight(Weight):
     """The weight of a convolution or pooling of any number of axes, shape (post, pre).

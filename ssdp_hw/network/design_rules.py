@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ssdp_hw.chips import Chip
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
 from ssdp_hw.network.graph import Input
 
 
+@shown
 @dataclass(frozen=True)
 class Violation:
     """One broken rule.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import positive_or_none
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip, shipped_chip
-from ssdp_hw.display import draw
+from ssdp_hw.display import draw, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
@@ -36,6 +36,7 @@ __all__ = ["FixedNetwork", "FixedPopulation", "FixedProjection", "design_rule_vi
 Int = NDArray[np.int64]
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
     """Chip-integer populations joined by projections.
@@ -124,6 +125,13 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         acting = {q.name: q.acting(p.registers[q.name], self.limits) for q in p.declared.parameters}
         ports = {port: np.zeros(p.size, np.int64) for port in p.declared.ports}
         return {**acting, **ports, BIAS: p.bias if bias is None else bias}
+
+    def _model_of(self, population: FixedPopulation) -> str:
+        model = "CUBA LIF" if population.is_cuba_lif else population.declared.name
+        return model if population.spiking else f"{model} without spikes"
+
+    def _kind_said(self) -> str:
+        return f", integers of {self.limits.name}"
 
     def plot_weights(
         self, source: Network | None = None, *, projections: Sequence[str] | None = None, ax: Any = None

@@ -13,6 +13,7 @@ from ssdp_hw.arithmetic import shift
 from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import NeuronModel
@@ -38,6 +39,7 @@ _VALUES = ("name", "size", "bias_exp", "reset", "threshold", "spiking", "scale")
 _WIDE_PAYLOAD = 31
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedPopulation:
     """Neurons in chip integers; the update is that of their model, by default the chip's own CUBA LIF.
@@ -214,6 +216,7 @@ class FixedPopulation:
         return all(bool(np.all(x == x[0])) for x in (self.du, self.dv, self.vth))
 
 
+@shown
 @renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FixedProjection(BaseProjection):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ssdp_hw.checks import check_exact, check_name, real_vector
 from ssdp_hw.chips import load_chip
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS
@@ -26,6 +27,7 @@ from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepC
 IDEAL_WIDTHS = "loihi2"
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Population:
     """Neurons of one model.
@@ -111,6 +113,7 @@ class Population:
         return self.neuron.state_names
 
 
+@shown
 @renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(BaseProjection):
@@ -127,6 +130,7 @@ class Projection(BaseProjection):
         return cls(**cls.arguments_from(record))
 
 
+@shown
 @dataclass(frozen=True)
 class Semantics:
     """What NIR leaves open, for a whole network.
@@ -164,6 +168,7 @@ class Semantics:
         }
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class Network(Graph[Population, Projection]):
     """Float populations joined by projections, run in steps of dt.
@@ -194,6 +199,13 @@ class Network(Graph[Population, Projection]):
                 population.neuron.check_step(self.semantics.dt, self.semantics.discretization)
             except ParameterError as error:
                 raise ParameterError(f"population '{population.name}': {error}") from None
+
+    def _model_of(self, population: Population) -> str:
+        neuron = population.neuron
+        return neuron.declared.name if isinstance(neuron, ModelNeuron) else neuron.kind
+
+    def _kind_said(self) -> str:
+        return f", float, dt = {self.semantics.dt:g} s"
 
     def coefficients(self, name: str) -> StepCoefficients:
         """The step update of a population.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import Choice
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 
@@ -48,6 +49,7 @@ def round_to_int(x: ArrayLike, rounding: Rounding | str = Rounding.NEAREST) -> N
     return np.asarray(np.floor(x) if rounding is Rounding.FLOOR else np.trunc(x), np.int64)
 
 
+@shown
 @dataclass(frozen=True)
 class WeightFormat:
     """Integers that a chip's weight may take.

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_size, check_exact, check_name, int_vector
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.container import Container
 from ssdp_hw.files.record import Record
@@ -58,6 +58,7 @@ class Comparison(Choice):
     AT_LEAST = ">="  # v >= v_threshold
 
 
+@shown
 @dataclass(frozen=True)
 class Input:
     """A source of spikes from outside.
@@ -475,6 +476,41 @@ class Graph(Generic[P, J]):
             ParameterError, FileFormatError: see ``to_record``; or the file cannot be written.
         """
         NETWORK_FILE.write(path, self.to_record())
+
+    def _table(self) -> Table:
+        neurons = sum(p.size for p in self.populations)
+        synapses = sum(q.synapse_count for q in self.projections)
+        inputs = [(i.name, "input", f"{i.size} channels", "") for i in self.inputs]
+        layers = [
+            (
+                p.name,
+                "population",
+                f"{p.size} neurons",
+                self._model_of(p) + (", output" if p.name in self.outputs else ""),
+            )
+            for p in self.populations
+        ]
+        joined = [
+            (
+                q.name,
+                "projection",
+                f"{q.shape[1]} -> {q.shape[0]}",
+                f"{q.stored.kind}, {q.synapse_count} synapses" + (f", delays to {q.max_delay}" if q.max_delay else ""),
+            )
+            for q in self.projections
+        ]
+        many = "s" if len(self.populations) > 1 else ""
+        size = f"{neurons} neurons in {len(self.populations)} population{many}, {synapses} synapses"
+        title = f"{size}{self._kind_said()}"
+        return Table(title, ("name", "what", "size", "kind"), [*inputs, *layers, *joined], self.notes)
+
+    def _model_of(self, population: P) -> str:
+        """The neuron model of a population, for people."""
+        raise NotImplementedError
+
+    def _kind_said(self) -> str:
+        """What a network says of itself as a whole, after its size."""
+        return ""
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw the graph: inputs, populations and projections, those that lead back dashed.

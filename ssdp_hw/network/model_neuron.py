@@ -10,6 +10,7 @@ import numpy as np
 
 from ssdp_hw.checks import as_size, real_vector
 from ssdp_hw.chips import Chip
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import Kind, NeuronModel
@@ -18,6 +19,7 @@ from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.neurons import Discretization, Neuron, Real, known_neuron, step_decay
 
 
+@shown
 @known_neuron
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelNeuron(Neuron):

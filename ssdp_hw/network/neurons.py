@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_size, check_exact, real_vector
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 
 Real = NDArray[np.float64]
@@ -150,6 +151,7 @@ class Neuron:
         )
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LI(Neuron):
     """Leaky integrator, a readout without spikes: ``tau dv/dt = (v_leak - v) + r S``."""
@@ -167,6 +169,7 @@ class LI(Neuron):
         return self._voltage(self._decay("tau_mem", dt, method), zeros, ones)
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LIF(LI):
     """Leaky integrate and fire: ``tau dv/dt = (v_leak - v) + r S``, a spike at v_threshold."""
@@ -177,6 +180,7 @@ class LIF(LI):
     spiking: ClassVar[bool] = True
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CubaLI(Neuron):
     """Current-based leaky integrator, a readout without spikes.
@@ -201,6 +205,7 @@ class CubaLI(Neuron):
         return self._voltage(self._decay("tau_mem", dt, method), decay_u, gain_u)
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CubaLIF(CubaLI):
     """Current-based leaky integrate and fire: CubaLI with a spike at v_threshold."""
@@ -211,6 +216,7 @@ class CubaLIF(CubaLI):
     spiking: ClassVar[bool] = True
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class I(Neuron):  # noqa: E742 - NIR's name
     """Integrator without leak, a readout without spikes: ``dv/dt = r S``."""
@@ -225,6 +231,7 @@ class I(Neuron):  # noqa: E742 - NIR's name
         return StepCoefficients(decay_u=zeros, gain_u=ones, decay_v=ones, gain_v=dt * self.parameter("r"), drift=zeros)
 
 
+@shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class IF(I):
     """Integrate and fire without leak: I with a spike at v_threshold."""

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
+from ssdp_hw.display import Table, cut, shown
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.json_values import JSON
 
 
+@shown
 @dataclass(frozen=True)
 class PopulationReport:
     """Rounding and range of one population.
@@ -50,6 +52,7 @@ class PopulationReport:
     step_bias_bound: float = 0.0
 
 
+@shown
 @dataclass(frozen=True)
 class ProjectionReport:
     """Rounding of the weights of one projection.
@@ -77,6 +80,7 @@ class ProjectionReport:
     max_error_lsb: float
 
 
+@shown
 @dataclass(frozen=True)
 class QuantizationReport:
     """All that quantisation rounded, clipped or assumed."""
@@ -153,7 +157,29 @@ class QuantizationReport:
         return out + [f"  note: {w}" for w in self.warnings]
 
     def __str__(self) -> str:
-        return "\n".join(self.lines())
+        """The first lines; :meth:`lines` has all."""
+        return "\n".join(cut(self.lines(), "lines of report.lines()"))
+
+    def _table(self) -> Table:
+        rows = [
+            (
+                p.name,
+                f"threshold {p.threshold_error:.2%}, decays {p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u)",
+                f"v {p.v_peak:.1%}, u {p.u_peak:.1%} ({p.bound})",
+            )
+            for p in self.populations
+        ]
+        rows += [
+            (
+                q.name,
+                f"{q.clipped} clipped, {q.zeroed} zeroed, rms {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} LSB",
+                f"{q.weight_format} by {q.method}, weight_exp {q.weight_exp}",
+            )
+            for q in self.projections
+        ]
+        return Table(
+            f"quantised to {self.chip}", ("layer", "errors", "peak of the register, or format"), rows, self.warnings
+        )
 
 
 def _step_rounding(p: PopulationReport) -> str:

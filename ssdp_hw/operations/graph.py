@@ -310,7 +310,10 @@ class GraphOperations(Operations):
         if not entries:
             raise ParameterError("a step looks up an empty table")
         if self.ideal:
-            raise ParameterError("a table of a step has no meaning in real numbers; give the model a step of its own")
+            raise ParameterError(
+                "a table of constants cannot be printed in real numbers; give a neuron model a step of its own for "
+                "them, a learning rule a parameter of the kind table"
+            )
         place = self.clip(index, 0, len(entries) - 1)
         return _node("lookup", (place,), min(entries), max(entries), entries)
 

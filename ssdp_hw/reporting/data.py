@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
@@ -35,6 +36,7 @@ def plain(value: object) -> Any:
     return str(value)
 
 
+@shown
 @dataclass(frozen=True)
 class ReportData:
     """All numbers of a report, as plain values; a section that was not measured is None.
@@ -76,6 +78,11 @@ class ReportData:
     activity: Section | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     environment: Section = field(default_factory=dict)
+
+    def _table(self) -> Table:
+        sections = [f.name for f in fields(self) if f.name != "title"]
+        measured = [(name, "not measured" if getattr(self, name) is None else "measured") for name in sections]
+        return Table(self.title, ("section", "state"), measured)
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_int, check_memory, real_vector
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.spike_times import SpikeTime, spike_registers
@@ -40,6 +41,7 @@ class Schedule(Choice):
     COSINE = "cosine"  # half a period of a cosine from start_epoch to epochs
 
 
+@shown
 @renamed(kernel="learning_window")
 @dataclass(frozen=True, kw_only=True)
 class BatchSSDP:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_array, as_int, real_vector
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
@@ -55,6 +56,7 @@ def _check_names(model: RuleModel, given: Mapping[str, Any], known: list[str]) -
             raise ParameterError(f"{model}: it has no parameter '{name}'; there are: {', '.join(known)}")
 
 
+@shown
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FixedDeclaredRule(DeclaredRule, CounterRule):
     """A declared rule of one projection in integers.
@@ -113,6 +115,7 @@ def _register(model: RuleModel, q: RuleParameter, given: Parameters) -> Any:
     return value
 
 
+@shown
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FloatDeclaredRule(DeclaredRule, FloatRule):
     """A declared rule in float; see :func:`rule` to make one.

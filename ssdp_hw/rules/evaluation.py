@@ -144,7 +144,8 @@ def _operations(model: RuleModel, *, ideal: bool) -> ExactOperations | IdealOper
 
 def _change_synapses(state: _State, op: Operations, moment: str, total: Array) -> None:
     state.of_synapses = True
-    changes = call_moment(state.model, moment, op, state)
+    # Copies, since a new variable may be an old one, which would be overwritten before it is read.
+    changes = {name: np.array(value) for name, value in call_moment(state.model, moment, op, state).items()}
     total[state.chosen] += changes.pop(WEIGHT, 0)
     for name, value in changes.items():
         state.values["synapse"][name][state.chosen] = value

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
 from ssdp_hw.rules.local import Bool, Float, Int, Observation, Recorded, check_integers
@@ -30,6 +31,7 @@ from ssdp_hw.rules.ssdp import SilentPairs
 N = TypeVar("N", np.int64, np.float64)
 
 
+@shown
 @renamed(evidence_shift="dw_shift", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FixedSSDP(CounterRule):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_int, real_array
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
 
 GATE_MAX = 2.0
@@ -25,6 +26,7 @@ GATE_MAX = 2.0
 _SAME = 1e-12
 
 
+@shown
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """A fitted gate.
@@ -56,6 +58,7 @@ class Gate:
         return np.asarray(np.clip(1.0 + self.k * excess, 0.0, GATE_MAX))
 
 
+@shown
 @dataclass(frozen=True)
 class WarmUp:
     """Moments of the synchrony and the loss of the warm-up samples, merged batch by batch.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.local import GATE_MAX, check_integers
@@ -21,6 +22,7 @@ _SLOPE_MAX = 2**15 - 1
 _SHIFT_MAX = 62
 
 
+@shown
 @dataclass(frozen=True, kw_only=True)
 class FixedGate:
     """A gate in fixed point.

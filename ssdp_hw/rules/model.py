@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ssdp_hw.checks import Choice
+from ssdp_hw.display import Table, shown, text
 from ssdp_hw.operations.base import Operations, Value
 
 # What the functions of a rule find beside its own variables and parameters.
@@ -31,6 +32,7 @@ PRE_COUNT, POST_COUNT = "pre_count", "post_count"
 STEPS_MAX = 2**20
 
 
+@shown
 @dataclass(frozen=True)
 class RuleVariable:
     """An integer of every neuron, of every synapse, or of the projection.
@@ -66,6 +68,7 @@ class RuleKind(Choice):
     TABLE = "table"  # entries of a table
 
 
+@shown
 @dataclass(frozen=True)
 class RuleParameter:
     """A number of a rule that a run does not change, the same for all synapses of a projection.
@@ -184,6 +187,10 @@ class RuleModel(ABC):
 
     def __repr__(self) -> str:
         return f"learning rule {self.name}"
+
+    def _repr_html_(self) -> str:
+        rows = [(p.name, text(p.kind)) for p in self.parameters]
+        return Table(repr(self), ("parameter", "kind"), rows, [self.source] if self.source else []).to_html()
 
 
 @dataclass(frozen=True)

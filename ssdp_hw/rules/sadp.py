@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
 from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule, Train, check_integers
@@ -50,6 +51,7 @@ def _check_window(steps: int) -> None:
         raise ParameterError(f"a window of {steps} steps exceeds the {STEPS_MAX} of SADP; use several windows a sample")
 
 
+@shown
 @renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class SADP(RasterRule, FloatRule):
@@ -87,6 +89,7 @@ class SADP(RasterRule, FloatRule):
         return np.where(numerator > 0, self.a_plus, self.a_minus) * numerator / denominator
 
 
+@shown
 @renamed(evidence_shift="dw_shift", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FixedSADP(RasterRule, CounterRule):

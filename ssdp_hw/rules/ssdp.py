@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, Recorded, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.ssdp import WindowSSDP
@@ -46,6 +47,7 @@ class LearningWindow(Choice):
     EXPONENTIAL = "exponential"  # exp(-d / tau_plus) if both fired, else exp(-d / tau_minus)
 
 
+@shown
 @renamed(kernel="learning_window", kernels="learning_windows", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class SSDP(FloatRule):

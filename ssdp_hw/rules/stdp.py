@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.counter import CounterRule, rounded_product
@@ -119,6 +120,7 @@ def _declaration(
     )
 
 
+@shown
 @renamed(commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class STDP(RasterRule, FloatRule):
@@ -171,6 +173,7 @@ class STDP(RasterRule, FloatRule):
         return _pair_sum(pre, post, x, y, rows, cols)
 
 
+@shown
 @renamed(evidence_shift="dw_shift", commit_windows="windows_per_update")
 @dataclass(frozen=True, kw_only=True)
 class FixedSTDP(RasterRule, CounterRule):

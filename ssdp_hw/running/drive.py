@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_array, as_int, check_memory, real_array
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
@@ -23,6 +24,7 @@ AnyNetwork = Network | FixedNetwork
 DEFAULT_MAX_BYTES = 8 << 30
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class DirectInput:
     """Constant analog input: each channel acts like ``value`` spikes at once, of every step.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown, text
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running import frames
 from ssdp_hw.running.decoding import decode as decoded, required_record
@@ -51,6 +51,7 @@ class Record:
 CUBA_LIF_COUNTS = ("u_wraps", "u_out_of_range", "v_saturations")
 
 
+@shown
 @dataclass(frozen=True)
 class OverflowCount:
     """How often registers of a population overflowed in a run, summed over steps and samples.
@@ -127,6 +128,7 @@ class Recording:
         return cls(spikes, states.get("v", {}), states.get("u", {}), overflow, info or {}, further)
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class Levels:
     """Voltages of a population that a picture or a reader needs beside a trace, in units of the state v.
@@ -143,6 +145,7 @@ class Levels:
     scale: NDArray[np.float64] | None
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class RunResult:
     """A run: its recordings and how it was made.
@@ -172,6 +175,20 @@ class RunResult:
     info: Mapping[str, Any]
     states: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
     levels: Mapping[str, Levels] = field(default_factory=dict)
+
+    def _table(self) -> Table:
+        names = dict.fromkeys((*self.spikes, *self.v, *self.u))
+        rows = []
+        for name in names:
+            trace = next(r[name] for r in (self.spikes, self.v, self.u) if name in r)
+            rate = f"{self.spike_rate(name):.4f}" if name in self.spikes else "-"
+            v = f"{text(self.v[name].min())} .. {text(self.v[name].max())}" if name in self.v and trace.size else "-"
+            over = "not seen" if self.overflow is None else str(self.overflow.get(name, OverflowCount()))
+            rows.append((name + (" (output)" if name in self.outputs else ""), str(trace.shape[2]), rate, v, over))
+        title = (
+            f"{self.arithmetic} run on {self.target}: {self.steps} steps, {self.batch} samples, {self.seconds:.2f} s"
+        )
+        return Table(title, ("population", "neurons", "spikes per neuron and step", "v", "overflows"), rows)
 
     def recorded(self, variable: str) -> Mapping[str, NDArray[Any]]:
         """What was recorded of ``spikes`` or of a state, by population; empty if nothing was."""
@@ -288,6 +305,7 @@ class RunResult:
         )
 
 
+@shown
 @dataclass(frozen=True)
 class Divergence:
     """The first place where two runs differ."""

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.running.decoding import spike_count
@@ -29,6 +30,7 @@ Piece = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 _CHUNK_BYTES = 1 << 20  # size of a chunk of the HDF5 file; each is compressed by itself
 
 
+@shown
 @dataclass(frozen=True, eq=False)
 class StreamResult:
     """A run in pieces: the results that are kept in memory.
@@ -53,6 +55,21 @@ class StreamResult:
     seconds: float
     overflow: Mapping[str, OverflowCount] | None
     info: Mapping[str, object]
+
+    def _table(self) -> Table:
+        cells = max(self.steps, 1)
+        rows = [
+            (
+                name + (" (output)" if name in self.outputs else ""),
+                str(counts.shape[1]),
+                f"{counts.sum() / max(cells * counts.size, 1):.4f}",
+                "not seen" if self.overflow is None else str(self.overflow.get(name, OverflowCount())),
+            )
+            for name, counts in self.spike_counts.items()
+        ]
+        where = "" if self.path is None else f", recorded in {self.path}"
+        title = f"stream on {self.target}: {self.steps} steps, {self.batch} samples, {self.seconds:.2f} s{where}"
+        return Table(title, ("population", "neurons", "spikes per neuron and step", "overflows"), rows)
 
     def predict(self, population: str | None = None) -> NDArray[np.int64]:
         """The class whose neuron fired most often, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.

@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 
 import ssdp_hw
 from ssdp_hw.deprecation import renamed
+from ssdp_hw.display import Table, shown, text
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import Input
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.declared import FloatDeclaredRule
+from ssdp_hw.rules.form import moment_graph, moments
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
@@ -34,6 +37,7 @@ GROUP = "ssdp_hw.targets"
 _PROJECT = Path(ssdp_hw.__file__).parents[1] / "pyproject.toml"
 
 
+@shown
 @dataclass(frozen=True)
 class Availability:
     """Whether a target can run here.
@@ -165,6 +169,7 @@ class Session(ABC):
         """Run the steps of ``drive``, whose batch is that of the pieces before."""
 
 
+@shown
 class Target(ABC):
     """Something that runs float and fixed networks.
 
@@ -205,6 +210,11 @@ class Target(ABC):
     def availability(self) -> Availability:
         """Whether it can run here; must not import anything heavy."""
         return Availability(True)
+
+    def _table(self) -> Table:
+        return Table(
+            f"{self.name}: {self.title}", ("option", "default"), [(k, text(v)) for k, v in self.options.items()]
+        )
 
     def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
         """What in this network the target cannot express, one sentence each."""
@@ -281,6 +291,22 @@ def steps_without_graph(network: AnyNetwork) -> list[str]:
                 network.step_form(p.name).graph(ideal=not isinstance(network, FixedNetwork))
             except ParameterError as error:
                 reasons.append(f"population '{p.name}': {error}")
+    return reasons
+
+
+def rules_without_graph(plan: LearningPlan) -> list[str]:
+    """The float rules whose declaration has no graph, one sentence each: for targets that print rules.
+
+    That of a rule in integers was made when the rule was.
+    """
+    reasons = []
+    for name, rule in plan.rules.items():
+        if isinstance(rule, FloatDeclaredRule):
+            try:
+                for moment in moments(rule.model):
+                    moment_graph(rule.model, moment, ideal=True)
+            except ParameterError as error:
+                reasons.append(f"projection '{name}': {error}")
     return reasons
 
 
@@ -441,6 +467,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
     return target
 
 
+@shown
 @dataclass(frozen=True)
 class TargetInfo:
     """One registered target; see :func:`list_targets`.

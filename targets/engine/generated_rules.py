@@ -35,14 +35,17 @@ class RuleShape(NamedTuple):
 class _RulePrinter(NumbaPrinter):
     """Prints one moment; names of values begin with a letter of the moment's own."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, real: bool) -> None:
         super().__init__()
-        self.prefix = prefix
+        self.prefix, self.real = prefix, real
 
     def leaf(self, name: str) -> str:
         return name
 
     def entry(self, table: str, index: str) -> str:
+        """The entry of a table; in real numbers on the straight line between two entries."""
+        if self.real:
+            return f"between_entries(parameters, int64(at_{table}), int64({table}_size), {index})"
         return f"parameters[index(int64(at_{table}) + int64({index}))]"
 
 
@@ -92,8 +95,8 @@ def _text(model: RuleModel, *, real: bool) -> str:
     draws = max(1, rule_shape(model).draws)
     shapes = {"integer": "{0}", "word": f"nb.carray({{0}}, ({4 * draws}, columns))"}
     passed = ", ".join(shapes.get(kind, "nb.carray({0}, (1,))").format(name) for name, kind in RULE_ARGUMENTS.items())
-    body = [*_loaded_parameters(model), "if row < 0:", *_indented(_neurons(model, graphs)), "else:"]
-    body += _indented(_row(model, graphs) or ["pass"])
+    body = [*_loaded_parameters(model), "if row < 0:", *_indented(_neurons(model, graphs, real=real)), "else:"]
+    body += _indented(_row(model, graphs, real=real) or ["pass"])
     return f'''"""The learning rule {model.name}, printed by ssdp_hw.targets.engine.generated_rules.
 
 Changes of this file are lost.
@@ -103,7 +106,7 @@ import numba as nb
 import numpy as np
 from numba.core import types
 
-from ssdp_hw.targets.engine.jit import compiled_loop, shift_left, shift_right
+from ssdp_hw.targets.engine.jit import between_entries, compiled_loop, shift_left, shift_right
 from ssdp_hw.targets.engine.random_loops import fill_words
 
 number, index, int64 = np.{number}, np.uint64, np.int64
@@ -147,7 +150,7 @@ def _loads(model: RuleModel, home: str, step: str, who: str) -> list[str]:
     return [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(getattr(model, home))]
 
 
-def _neurons(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
+def _neurons(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> list[str]:
     """The variables of all neurons and of the projection in every step of a window."""
     lines = []
     for home, size in _SIZES.items():
@@ -157,12 +160,12 @@ def _neurons(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
     step = [f"{STEP} = number(t)", *_loads(model, "group", "t", "0")]
     for letter, (moment, home) in zip("abc", NEURON_MOMENTS.items(), strict=True):
         if moment in graphs:
-            step += _neuron_moment(model, home, graphs[moment], letter)
+            step += _neuron_moment(model, home, graphs[moment], _RulePrinter(letter, real=real))
     return [*lines, "for t in range(steps):", *_indented(step)]
 
 
-def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, letter: str) -> list[str]:
-    lines, names = _RulePrinter(letter).printed(graph.nodes)
+def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, printer: _RulePrinter) -> list[str]:
+    lines, names = printer.printed(graph.nodes)
     body = _loads(model, home, "t", "i")
     before = []
     if home == "group":
@@ -191,7 +194,7 @@ def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, letter: str)
     return [*before, f"for i in range({_SIZES[home]}):", *_indented(body)]
 
 
-def _row(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
+def _row(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> list[str]:
     """The weight changes of one row."""
     lines = ["for i in range(n_pre):", "    dw[index(i)] = number(0)"]
     for k, v in enumerate(model.synapse):
@@ -201,7 +204,8 @@ def _row(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
     step.append(f"{leaf_name('post', SPIKE)} = post[index(t * n_post + row)] != 0")
     inside = [m for m in ("each_step", "pre_spike", "post_spike") if m in graphs]
     for moment in inside:
-        body = _synapse_moment(model, moment, graphs[moment], {"each_step": "d", "pre_spike": "e"}.get(moment, "f"))
+        printer = _RulePrinter({"each_step": "d", "pre_spike": "e"}.get(moment, "f"), real=real)
+        body = _synapse_moment(model, moment, graphs[moment], printer)
         if moment == "pre_spike":
             step += ["for k in range(first[index(t)], first[index(t + 1)]):", "    i = listed[index(k)]"]
             step += _indented(body)
@@ -214,12 +218,12 @@ def _row(model: RuleModel, graphs: dict[str, MomentGraph]) -> list[str]:
     if "window_end" in graphs:
         lines += [*_loads(model, "group", "steps", "0"), *_loads(model, "post", "steps", "row")]
         lines += ["for i in range(n_pre):"]
-        lines += _indented(_synapse_moment(model, "window_end", graphs["window_end"], "g"))
+        lines += _indented(_synapse_moment(model, "window_end", graphs["window_end"], _RulePrinter("g", real=real)))
     return lines
 
 
-def _synapse_moment(model: RuleModel, moment: str, graph: MomentGraph, letter: str) -> list[str]:
-    lines, names = _RulePrinter(letter).printed(graph.nodes)
+def _synapse_moment(model: RuleModel, moment: str, graph: MomentGraph, printer: _RulePrinter) -> list[str]:
+    lines, names = printer.printed(graph.nodes)
     step = "steps" if moment == "window_end" else "t"
     body = _loads(model, "pre", step, "i")
     if moment != "window_end":

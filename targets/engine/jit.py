@@ -118,6 +118,14 @@ def shift_left(typing: TypingContext, x: types.Type, n: types.Type) -> tuple[Sig
     return x(x, x), lambda context, builder, signature, args: builder.shl(*args)
 
 
+@compiled_driver
+def between_entries(values: NDArray[Any], start: int, size: int, place: Any) -> Any:
+    """The value at a place from 0 to ``size - 1`` of a table that begins at ``start``, by linear interpolation."""
+    below = int(place)
+    low = values[start + below]
+    return low + (values[start + min(below + 1, size - 1)] - low) * (place - below)
+
+
 @intrinsic
 def shifted(typing: TypingContext, x: types.Type, n: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
     """``x << n`` of an integer; a float is returned unchanged, since weights of float networks have no exponent."""

@@ -15,7 +15,7 @@ from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session, Target
+from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session, Target, rules_without_graph
 
 from .counts import COUNTS
 from .inference import EngineSession, run_program
@@ -72,7 +72,7 @@ class EngineTarget(Target):
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
         """Plastic projections whose rule has no compiled form."""
         known = ", ".join(kind.__name__ for kind in RULES)
-        return [
+        return rules_without_graph(plan) + [
             f"projection '{name}': its rule {type(rule).__name__} is none of {known}; the target 'spec' runs any rule"
             for name, rule in plan.rules.items()
             if type(rule) not in RULES

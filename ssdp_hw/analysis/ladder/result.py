@@ -10,11 +10,12 @@ from typing import Any
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.analysis.statistics import Interval, mcnemar
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import draw
+from ssdp_hw.display import Table, draw, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 
 
+@shown
 @dataclass(frozen=True)
 class LayerAgreement:
     """One population in two runs of the same samples.
@@ -45,6 +46,7 @@ class LayerAgreement:
         return f"{self.population} {self.agreement:.1%}{where}"
 
 
+@shown
 @dataclass(frozen=True)
 class Rung:
     """One network of the ladder.
@@ -80,6 +82,7 @@ class Rung:
         return mcnemar(self.lost, self.won)
 
 
+@shown
 @renamed(readout="decode")
 @dataclass(frozen=True)
 class LossLadder:
@@ -122,6 +125,11 @@ class LossLadder:
     def loss(self) -> float:
         """Accuracy of the float network minus that of the chip, in points of percent."""
         return 100 * (self.rung(Step.FLOAT).accuracy.value - self.rung(Step.OVERFLOW).accuracy.value)
+
+    def _table(self) -> Table:
+        alone = [(f"{cells[0]}, alone", *cells[1:]) for cells in self.cells(alone=True)]
+        title = f"{self.chip} costs {self.loss:.2f} points of accuracy ({self.samples} samples on {self.target})"
+        return Table(title, self.header, [*self.cells(), *alone])
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw the accuracy of every rung, together and alone, and the spikes that each layer has as in float.
