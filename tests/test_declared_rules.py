@@ -13,8 +13,10 @@ from rule_examples import Hebb
 from test_engine_learning import ENGINE, OPTIONS, SPEC, assert_bits_equal, assert_close, learn
 
 import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.local import FloatRule
+from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 from ssdp_hw.running.target import get_target
 
 
@@ -82,3 +84,67 @@ def test_a_rule_that_cannot_be_printed_in_real_numbers_is_refused_by_name(target
             f"projection '{name}': learning rule 'ConstantTable': post_spike: a table of constants"
         )
         assert reason.endswith("a learning rule a parameter of the kind table")
+
+
+class TableAndSize(RuleModel):
+    """A parameter whose name stands for the size of a table."""
+
+    name = "TableAndSize"
+    parameters = (RuleParameter("k", RuleKind.TABLE), RuleParameter("k_size"))
+
+    def window_end(self, op, at, p):
+        return op.lookup(p.k, p.k_size)
+
+
+class Doubled(RuleModel):
+    """A variable that grows without end."""
+
+    name = "Doubled"
+    pre = (RuleVariable("x", 8),)
+
+    def pre_step(self, op, n, p):
+        return {"x": 2 * n.x + 1}
+
+
+class Branching(RuleModel):
+    """A rule that asks whether a value is true."""
+
+    name = "Branching"
+    pre = (RuleVariable("x", 8),)
+
+    def pre_step(self, op, n, p):
+        return {"x": 1 if n.spike else 0}
+
+
+class Named(RuleModel):
+    """A name that is no identifier."""
+
+    name = "import os; os.system('true')"
+
+
+class Forgetful(RuleModel):
+    """A variable that a step leaves out."""
+
+    name = "Forgetful"
+    post = (RuleVariable("y"), RuleVariable("z"))
+
+    def post_step(self, op, n, p):
+        return {"y": n.y}
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (TableAndSize(), "k_size names the size of a table"),
+        (Doubled(), r"'x' can reach 1 \.\. 511, outside 0 \.\. 255 of its 8 bits"),
+        (Branching(), r"op\.select"),
+        (Named(), "must be a Python identifier"),
+        (Forgetful(), "must return every variable, y, z"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, RuleModel) else "",
+)
+def test_what_is_no_rule_is_said_before_the_first_step(model, said):
+    with pytest.raises(ParameterError, match=said):
+        sh.FixedDeclaredRule(model=model, parameters={"k": [1], "k_size": 1}, lsb_shift=2)
+    with pytest.raises(ParameterError, match=said):
+        sh.register_rule(model)

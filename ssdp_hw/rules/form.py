@@ -78,6 +78,9 @@ def check_model(model: object, owner: str) -> RuleModel:
             raise ParameterError(
                 f"{owner}: names of {model} must differ, also from {', '.join(sorted(_TAKEN))}: {', '.join(names)}"
             )
+    sizes = {f"{q.name}_size" for q in model.parameters if q.kind is RuleKind.TABLE}
+    if taken := sizes & {q.name for q in model.parameters}:
+        raise ParameterError(f"{owner}: {sorted(taken)[0]} names the size of a table of {model}; give it another name")
     for moment in moments(model):
         moment_graph(model, moment)
     return model
