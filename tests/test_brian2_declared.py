@@ -92,5 +92,7 @@ def test_a_table_has_no_meaning_in_real_numbers():
         ["p"],
         sh.Semantics(1e-3),
     )
-    with pytest.raises(UnsupportedError, match="population 'p': neuron model 'EveryOperation': a table of a step"):
+    with pytest.raises(
+        UnsupportedError, match="population 'p': neuron model 'EveryOperation': a table of constants cannot"
+    ):
         sh.run(network, np.ones((2, 1, 1), bool), "brian2")

@@ -379,9 +379,9 @@ def test_nir_is_written_by_its_own_verb(monkeypatch, capsys, folder, tmp_path):
 @pytest.mark.parametrize("command", ["run", "learn", "quantize"])
 def test_labels_that_contradict_the_spikes_are_named(monkeypatch, capsys, folder, tmp_path, command):
     """Samples on the first axis, as most frameworks have them, and their labels beside them."""
-    data = np.load(folder / "data.npz")
     turned = tmp_path / "batch_first.npz"
-    np.savez(turned, spikes=data["spikes"].swapaxes(0, 1), labels=data["labels"])
+    with np.load(folder / "data.npz") as data:
+        np.savez(turned, spikes=data["spikes"].swapaxes(0, 1), labels=data["labels"])
     out = ("--out", tmp_path / "o.h5") if command != "run" else ()
     option = "--calibration" if command == "quantize" else "--spikes"
     code, said = refused_by_main(monkeypatch, capsys, command, folder / "net.nir", "--dt", "1e-3", option, turned, *out)

@@ -224,7 +224,7 @@ def _scaled(q, factor):
 
 def test_over_the_time_limit(folder, tmp_path):
     """Python code is interrupted; what was being written is not there."""
-    spikes = np.random.default_rng(0).random((4000, 200, 6)) < 0.3
+    spikes = np.random.default_rng(0).random((40_000, 200, 6)) < 0.3
     np.save(tmp_path / "long.npy", spikes)
     out = tmp_path / "out.npz"
     done = subprocess.run(

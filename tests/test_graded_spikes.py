@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import lava_modules
 import numpy as np
 import pytest
 from example_counts import examples
@@ -101,10 +102,7 @@ def test_simulators_equal_the_specification(target, options, network, seed):
 @pytest.fixture(scope="module")
 def lava():
     """Lava's process models by name."""
-    pytest.importorskip("lava")
-    from ssdp_hw.targets.lava.worker.compat import enable
-
-    enable()
+    lava_modules.importable()
     from lava.proc.dense import models as dense
     from lava.proc.sdn import models as sdn, process
 

@@ -73,7 +73,8 @@ def test_exported_script_computes_what_the_specification_does(make, tmp_path):
         check=True,
         timeout=60,
     )
-    found = np.load(tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as file:
+        found = dict(file)
     wanted = sh.run(network, spikes, "spec").spikes
     assert wanted["out" if "out" in wanted else "alone"].any()
     for name, raster in wanted.items():

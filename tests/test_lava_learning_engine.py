@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import lava_modules
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
@@ -28,7 +29,6 @@ if not get_target("lava").availability().installed:
 from ssdp_hw.targets.lava.blueprint import Blueprint, Choice, LearningRule, Node, input_node
 from ssdp_hw.targets.lava.inference import source_node
 from ssdp_hw.targets.lava.session import Job, run_jobs
-from ssdp_hw.targets.lava.worker.compat import enable
 
 PRE, POST, STEPS, UNBOUNDED = 5, 4, 40, 1e9
 TRACES = ("x1", "x2", "y1", "y2", "y3")
@@ -120,7 +120,7 @@ def test_generated_formulas_equal_lavas_learning_engine():
 
 
 def test_lavas_own_stdp_rule_and_a_class_that_acts_in_every_step():
-    enable()
+    lava_modules.importable()
     from lava.proc.learning_rules.stdp_learning_rule import STDPLoihi
 
     rng = np.random.default_rng(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lava_modules
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -14,10 +15,7 @@ N, CHANNELS, STEPS = 24, 12, 80
 @pytest.fixture(scope="module")
 def lava():
     """Lava's modules; importing them takes a second."""
-    pytest.importorskip("lava")
-    from ssdp_hw.targets.lava.worker.compat import enable
-
-    enable()
+    lava_modules.importable()
     from lava.proc.lif import models as lif
     from lava.proc.rf import models as rf, process as rf_process
     from lava.proc.rf_iz import models as rf_iz

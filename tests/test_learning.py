@@ -319,7 +319,7 @@ def refuse(error, message, network=None, **changes):
         ({"labels": [[1], [1, 2]]}, ShapeError, "labels is no array"),
         ({"labels": None, "teacher": sh.Teacher()}, ParameterError, "a teacher needs labels"),
         ({"labels": None, "teach": "errors"}, ParameterError, "needs labels"),
-        ({"teach": "some"}, ParameterError, "choose all, errors or delta"),
+        ({"teach": "some"}, ParameterError, "choose all, errors, delta, softmax"),
         ({"teach": "errors", "decode": "loudest"}, ParameterError, "decode = 'loudest' is unknown"),
         ({"inputs": np.zeros((STEPS, 24, 3))}, ShapeError, "expected \\(time, batch, 8\\)"),
         ({"inputs": sh.DirectInput(np.zeros((24, CHANNELS)), STEPS)}, UnsupportedError, "without spikes to learn from"),
