@@ -265,7 +265,6 @@ REFUSED = {
     "no layers": (lambda: nn.Linear(12, 3), "no neurons"),
     "no neurons": (lambda: nn.Sequential(nn.Linear(12, 3)), "no neurons"),
     "an activation": (lambda: nn.Sequential(nn.Linear(12, 3), nn.ReLU(), leaky()), "ReLU"),
-    "max": (lambda: nn.Sequential(nn.MaxPool1d(2), leaky()), "MaxPool1d"),
     "alpha": (lambda: nn.Sequential(nn.Linear(12, 3), snn.Alpha(alpha=0.9, beta=0.8)), "Alpha"),
     "late zero": (lambda: nn.Sequential(snn.Synaptic(alpha=0.9, beta=0.8, reset_mechanism="zero")), "reset_delay=True"),
     "no reset within": (

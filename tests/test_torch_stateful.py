@@ -144,8 +144,10 @@ def test_other_neurons_of_spikingjelly_are_named(jelly):
     module = nn.Sequential(nn.Linear(6, 8), jelly.QIFNode())
     with pytest.raises(UnsupportedError, match="spikingjelly's QIFNode, which is not known"):
         from_torch(module, (6,))
-    soft = nn.Sequential(nn.Linear(6, 8), jelly.LIFNode())
-    soft[1].surrogate_function.spiking = False
+    from spikingjelly.activation_based import surrogate
+
+    # A function of its own: nodes made without one share theirs.
+    soft = nn.Sequential(nn.Linear(6, 8), jelly.LIFNode(surrogate_function=surrogate.Sigmoid(spiking=False)))
     with pytest.raises(UnsupportedError, match="spiking=False"):
         from_torch(soft, (6,))
 
