@@ -263,3 +263,13 @@ def test_stochastic_rounding_adds_the_random_number_before_it_rounds_down():
 def test_a_division_by_what_may_be_0_is_refused():
     with pytest.raises(ParameterError, match=r"op\.divide takes"):
         graph().divide(leaf("x", [0, 5]), leaf("y", [0, 3]))
+
+
+def test_the_interval_of_a_wrapped_value_is_exact():
+    """For every interval of integers around a register of four bits."""
+    for low in range(-20, 21):
+        for high in range(low, 21):
+            x = np.arange(low, high + 1)
+            node = graph().wrap(leaf("x", x), "v")
+            (found,) = evaluate([node], {"x": x})
+            assert (node.low, node.high) == (found.min(), found.max()), (low, high)

@@ -333,9 +333,14 @@ class GraphOperations(Operations):
         bits = self.registers[state]
         half, turn = 1 << (bits - 1), 1 << bits
         wrapped = self.select(n > half, n - turn, self.select(n <= -half, n + turn, n))
-        low = min(max(n.low, 1 - half), n.low + turn) if n.low <= -half else n.low
-        high = max(min(n.high, half), n.high - turn) if n.high > half else n.high
-        wrapped = Node(wrapped.operation, wrapped.arguments, low, high, wrapped.detail)
+        ends: list[Number] = []
+        if n.low <= half and n.high > -half:  # what is inside stays
+            ends += [max(n.low, 1 - half), min(n.high, half)]
+        if n.high > half:
+            ends += [max(n.low, half + 1) - turn, n.high - turn]
+        if n.low <= -half:
+            ends += [n.low + turn, min(n.high, -half) + turn]
+        wrapped = Node(wrapped.operation, wrapped.arguments, min(ends), max(ends), wrapped.detail)
         self._count(f"{state}_wraps", n != wrapped)
         self._count(f"{state}_out_of_range", (wrapped > half) | (wrapped < -half))
         return wrapped
