@@ -83,9 +83,9 @@ def _registers(data: ReportData, n: Numbers) -> Markup:
         )
     counts = {verdict: n.matching("/proof/registers", "verdict", verdict) for verdict in ("proved", "reached", "open")}
     text = Markup(
-        "Proved never to overflow, whatever spikes come in: {} of its {} registers; an input that overflows them is "
-        "known for {}, nothing for {}."
-    ).format(counts["proved"], n.length("/proof/registers"), counts["reached"], counts["open"])
+        "Of its {} registers, {} never overflow, whatever spikes come in (proved), {} overflow for an input that is "
+        "known, and {} are open."
+    ).format(n.length("/proof/registers"), counts["proved"], counts["reached"], counts["open"])
     if data.agreement is None or data.agreement["runs"]["fixed"]["overflows"] is None:
         return text
     if not data.agreement["runs"]["fixed"]["overflows"]:
