@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from installed_package import installed_package
 
 import ssdp_hw as sh
 from ssdp_hw.models import registry
@@ -63,17 +64,8 @@ def test_its_graded_network_runs():
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """The page's model as another package on the path."""
-    (tmp_path / "my_neurons.py").write_text(OWN, encoding="utf-8")
-    info = tmp_path / "my_neurons-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-neurons\nVersion: 1.0\n", encoding="utf-8")
-    group, entry = re.fullmatch(r'\[project\.entry-points\."([\w.]+)"\]\n(.*)\n', ENTRY_POINT).groups()
-    (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    registry.KNOWN_MODELS.__dict__.pop("entry_points", None)
-    monkeypatch.setattr(registry.KNOWN_MODELS, "registered", {})
-    yield "AfterpotentialLIF"
-    registry.KNOWN_MODELS.__dict__.pop("entry_points", None)
+    with installed_package(tmp_path, monkeypatch, registry.KNOWN_MODELS, "my_neurons", OWN, ENTRY_POINT):
+        yield "AfterpotentialLIF"
 
 
 def test_a_model_of_another_package(installed, tmp_path):

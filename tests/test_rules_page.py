@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from installed_package import installed_package
 
 import ssdp_hw as sh
 from ssdp_hw.rules import registry
@@ -33,17 +34,8 @@ def test_the_first_code_learns(capsys):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """The page's rule as another package on the path."""
-    (tmp_path / "my_rules.py").write_text(OWN, encoding="utf-8")
-    info = tmp_path / "my_rules-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-rules\nVersion: 1.0\n", encoding="utf-8")
-    group, entry = re.fullmatch(r'\[project\.entry-points\."([\w.]+)"\]\n(.*)\n', ENTRY_POINT).groups()
-    (info / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    registry.KNOWN_RULES.__dict__.pop("entry_points", None)
-    monkeypatch.setattr(registry.KNOWN_RULES, "registered", {})
-    yield "Coincidence"
-    registry.KNOWN_RULES.__dict__.pop("entry_points", None)
+    with installed_package(tmp_path, monkeypatch, registry.KNOWN_RULES, "my_rules", OWN, ENTRY_POINT):
+        yield "Coincidence"
 
 
 def by_hand(pre, post, gain, loss, reach):

@@ -15,23 +15,9 @@ from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, moments
 from ssdp_hw.rules.local import Bool, Int, RandomKey
 from ssdp_hw.rules.model import DECAY_BITS, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
-from ssdp_hw.rules.philox import synapse_random
+from ssdp_hw.rules.philox import neuron_layer, synapse_random
 
 Array = NDArray[Any]
-
-# Draws of one step differ by this in the layer of their key; a network has fewer projections.
-_DRAW_LAYERS = 1 << 20
-
-
-def neuron_layer(layer: int, side: int, number: int = 0) -> int:
-    """The layer by which random numbers of neurons are keyed; those of weights have the projection's own.
-
-    Args:
-        layer: position of the projection in the network.
-        side: 0 for presynaptic neurons, 1 for postsynaptic ones.
-        number: of the draw within a step.
-    """
-    return layer + (1 << 31) + (side << 30) + number * _DRAW_LAYERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +50,12 @@ class _State:
         kind = np.float64 if ideal else np.int64
         sizes = {"pre": window.pre.shape[1], "post": window.post.shape[1], "synapse": window.rows.size, "group": 1}
         self.values: dict[str, dict[str, Array]] = {
-            home: {v.name: np.full(size, self._start(v.start), kind) for v in getattr(model, home)}
+            home: {v.name: np.full(size, v.start_value(self.parameters), kind) for v in getattr(model, home)}
             for home, size in sizes.items()
         }
         self.chosen: Any = slice(None)  # the synapses that a function is called for; of a neuron all
         self.of_synapses = False
         self.step = 0
-
-    def _start(self, start: int | str) -> Any:
-        return self.parameters[start] if isinstance(start, str) else start
 
     def parameter(self, name: str) -> Any:
         return self.parameters[name]

@@ -262,20 +262,23 @@ def _check_integer(owner: str, node: Node) -> None:
 _STEPS_TO_BOUND = 300
 
 
+def _limits_of(parameters: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The smallest and the largest value of every parameter, by the name of its leaf."""
+    entries = {name: value if isinstance(value, tuple) else (value,) for name, value in parameters.items()}
+    return {leaf_name("of", name): (min(e), max(e)) for name, e in entries.items()}
+
+
 def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
     """The largest weight change that one moment can bring a synapse with these parameters, in counter units.
 
     The variables are bounded by following their intervals through the steps of a window until they stay the same.
     """
-    known: dict[str, tuple[int, int]] = {}
-    for name, value in parameters.items():
-        entries = value if isinstance(value, tuple) else (value,)
-        known[leaf_name("of", name)] = min(entries), max(entries)
+    known = _limits_of(parameters)
     homes = {m: home for m, home in NEURON_MOMENTS.items() if getattr(model, home)}
     bounds = {}
     for home in ("pre", "post", "synapse", "group"):
         for v in getattr(model, home):
-            start = parameters[v.start] if isinstance(v.start, str) else v.start
+            start = v.start_value(parameters)
             bounds[leaf_name(home, v.name)] = v.limits if home == "synapse" else (start, start)
     for number in range(_STEPS_TO_BOUND):
         before = dict(bounds)
@@ -340,14 +343,9 @@ def keeps_silent_rows(model: RuleModel, parameters: Mapping[str, Any], *, real: 
     """
     if model.group:
         return False
-    known: dict[str, tuple[Any, Any]] = {leaf_name("post", SPIKE): (0, 0)}
-    for name, value in parameters.items():
-        entries = value if isinstance(value, tuple) else (value,)
-        known[leaf_name("of", name)] = min(entries), max(entries)
+    known = {**_limits_of(parameters), leaf_name("post", SPIKE): (0, 0)}
     starts = {
-        leaf_name(home, v.name): parameters[v.start] if isinstance(v.start, str) else v.start
-        for home in ("post", "synapse")
-        for v in getattr(model, home)
+        leaf_name(home, v.name): v.start_value(parameters) for home in ("post", "synapse") for v in getattr(model, home)
     }
     leaves = _Leaves(model, ideal=real, known={**known, **{name: (start, start) for name, start in starts.items()}})
     for moment in moments(model):

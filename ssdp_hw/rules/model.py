@@ -54,6 +54,10 @@ class RuleVariable:
         """The smallest and the largest value of the register."""
         return (1 - (1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1) if self.signed else (0, (1 << self.bits) - 1)
 
+    def start_value(self, parameters: Mapping[str, Any]) -> Any:
+        """The start value where the parameters have these values."""
+        return parameters[self.start] if isinstance(self.start, str) else self.start
+
 
 class RuleKind(Choice):
     """How a parameter goes from the float rule to a register."""

@@ -44,3 +44,18 @@ def synapse_random(seed: int, layer: int, synapse: ArrayLike, update: int, bits:
     words = philox4x32((index >> 2, np.int64(layer), np.int64(update), np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32))
     chosen = np.take_along_axis(words, (index & 3)[None], axis=0)[0] if index.ndim else words[int(index & 3)]
     return np.asarray(chosen >> np.uint64(32 - bits), np.int64)
+
+
+# Draws of one step differ by this in the layer of their key; a network has fewer projections.
+_DRAW_LAYERS = 1 << 20
+
+
+def neuron_layer(layer: int, side: int, number: int = 0) -> int:
+    """The layer by which random numbers of neurons are keyed; those of weights have the projection's own.
+
+    Args:
+        layer: position of the projection in the network.
+        side: 0 for presynaptic neurons, 1 for postsynaptic ones.
+        number: of the draw within a step.
+    """
+    return layer + (1 << 31) + (side << 30) + number * _DRAW_LAYERS

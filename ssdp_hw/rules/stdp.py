@@ -34,7 +34,7 @@ from ssdp_hw.rules.counter import CounterRule, rounded_product
 from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, RandomKey, RasterRule, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.stdp import PairSTDP
-from ssdp_hw.rules.philox import synapse_random
+from ssdp_hw.rules.philox import neuron_layer, synapse_random
 
 DECAY_BITS = 12
 
@@ -87,12 +87,7 @@ def trace_addends(
         return
     first, neurons = (key.first_window + window) * steps, np.arange(size)
     for step in range(first, first + steps):
-        yield synapse_random(key.seed, trace_layer(key.layer, side), neurons, step & 0xFFFFFFFF, DECAY_BITS)
-
-
-def trace_layer(layer: int, side: int) -> int:
-    """The layer by which random numbers of traces are keyed; those of weights have the projection's own."""
-    return layer + (1 << 31) + (side << 30)
+        yield synapse_random(key.seed, neuron_layer(key.layer, side), neurons, step & 0xFFFFFFFF, DECAY_BITS)
 
 
 def _pair_sum(pre: Bool, post: Bool, x: NDArray[N], y: NDArray[N], rows: Int, cols: Int) -> NDArray[N]:

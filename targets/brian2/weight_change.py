@@ -18,8 +18,9 @@ from brian2 import TimedArray, second
 
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP, LocalRule, Pairing, SilentPairs
 from ssdp_hw.rules.local import RandomKey
+from ssdp_hw.rules.philox import neuron_layer
 from ssdp_hw.rules.spike_times import silent_time
-from ssdp_hw.rules.stdp import DECAY_BITS, TraceRounding, trace_layer
+from ssdp_hw.rules.stdp import DECAY_BITS, TraceRounding
 
 from .group_variables import GroupVariables
 from .memory import REAL, Memory, spike_count, time_register
@@ -136,7 +137,7 @@ def _addend(rule: FixedSTDP, side: int, steps: int, key: RandomKey) -> str:
     if rule.trace_rounding is TraceRounding.NEAREST:
         return str((1 << DECAY_BITS) >> 1)
     step = f"(t_in_timesteps + {key.first_window * steps}) % {1 << 32}"
-    layer, low, high = trace_layer(key.layer, side), key.seed & 0xFFFFFFFF, key.seed >> 32
+    layer, low, high = neuron_layer(key.layer, side), key.seed & 0xFFFFFFFF, key.seed >> 32
     return f"synapse_bits(i, {step}, {layer}, {low}, {high}, {DECAY_BITS})"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from .counter_loops import add
 from .jit import call_rule, compiled_alone, compiled_loop
 from .plastic import Plastic, WeightPlaces, largest_sizes
-from .row_loops import close_row, gate_all, own_gate, spread
+from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .thread_group_loops import part
 from .types import (
@@ -126,14 +126,6 @@ def _read_weights(
             out[i] = weights[places.at[places.first[s] if len(places.first) else s]]
 
 
-@compiled_loop
-def _add_shared(
-    total: NumberArray, stored: Int64Array, dense: bool, cols: Int64Array, first: int, count: int, dw: NumberArray
-) -> None:
-    for m in range(count):
-        total[stored[first + m]] += dw[m if dense else cols[first + m]]
-
-
 @compiled_alone
 def declared_window(
     plastic: Plastic,
@@ -215,7 +207,7 @@ def declared_window(
         if at >= 0:
             gate_all(s.dw, pre_size, gate, applies, g.bits, g.clip)
             if shared:
-                _add_shared(total, stored, dense, cols, first, count, s.dw)
+                add_shared(total, stored, cols, first, count, s.dw)
             else:
                 spread(s.dw, dense, cols, first, count, s.step, largest)
                 add(value, first, count, s.step, c, rows, row, tally)

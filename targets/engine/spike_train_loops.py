@@ -17,7 +17,8 @@ from numba.core.types.containers import BaseTuple, NamedTuple as NamedTupleType
 from numpy.typing import DTypeLike
 
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.rules.stdp import DECAY_BITS, trace_layer
+from ssdp_hw.rules.philox import neuron_layer
+from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_loops import add
 from .jit import as_in, compiled_alone, compiled_driver, compiled_loop, shift_right, typed_overload
@@ -45,7 +46,7 @@ Draws = tuple[int, int, int, int]
 
 _DECAY_BITS = DECAY_BITS
 _HALF = 1 << (DECAY_BITS - 1)
-_PRE_LAYER, _POST_LAYER = trace_layer(0, 0), trace_layer(0, 1)
+_PRE_LAYER, _POST_LAYER = neuron_layer(0, 0), neuron_layer(0, 1)
 _FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 bits to be faster
 _add_128, _add_64 = column_adder(128), column_adder(64)
 

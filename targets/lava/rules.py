@@ -27,12 +27,13 @@ from ssdp_hw.rules import (
     Pairing,
     SilentPairs,
     SpikeTime,
+    philox,
 )
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
 from ssdp_hw.rules.form import moments
 from ssdp_hw.rules.spike_times import silent_time
-from ssdp_hw.rules.stdp import DECAY_BITS, trace_layer
+from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .blueprint import PrintedFunction
 from .rule_printer import rule_module
@@ -107,7 +108,7 @@ def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
         "decay_factor_minus": decayed[1],
         "decay_bits": DECAY_BITS,
         "trace_rounding": rule.trace_rounding.value,
-        "trace_layers": [trace_layer(0, side) for side in (0, 1)],
+        "trace_layers": [philox.neuron_layer(0, side) for side in (0, 1)],
     }
 
 
