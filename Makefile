@@ -130,7 +130,7 @@ $(MADE):
 
 # lava-nc declares Python < 3.11 and numpy < 2, but needs neither; the extra `lava` has what it needs.
 $(INSTALLED): $(MADE) pyproject.toml constraints.txt
-	$(PIP_INSTALL) -c constraints.txt -e '.[lava,brian2,report,frames,demo,test,lint]'
+	$(PIP_INSTALL) -c constraints.txt -e '.[lava,brian2,report,frames,sweep,demo,test,lint]'
 	$(PIP_INSTALL) --no-deps --ignore-requires-python lava-nc==0.10.0
 	touch $@
 

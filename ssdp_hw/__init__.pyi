@@ -99,5 +99,10 @@ from ssdp_hw.running.target import (
     Target as Target,
     list_targets as list_targets,
 )
+from ssdp_hw.sweeping import (
+    RandomSamples as RandomSamples,
+    Range as Range,
+    sweep as sweep,
+)
 
 __version__: str

@@ -1,0 +1,7 @@
+"""Studies over many parameters: a store that loses nothing, workers on one computer or many, tables and pictures."""
+
+from ssdp_hw.sweeping.points import RandomSamples, Range
+from ssdp_hw.sweeping.result import SweepResult
+from ssdp_hw.sweeping.sweep import sweep
+
+__all__ = ["RandomSamples", "Range", "SweepResult", "sweep"]

@@ -1,0 +1,172 @@
+"""``sweep``: one study at many points, on many workers, each result kept as soon as it is there."""
+
+from __future__ import annotations
+
+import inspect
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ssdp_hw.errors import MissingPackageError, ParameterError, TargetRunError
+from ssdp_hw.files.json_values import JSON
+from ssdp_hw.sweeping.cell_store import Cell, CellStore, cell_key
+from ssdp_hw.sweeping.compute import compute_cell
+from ssdp_hw.sweeping.digest import digest_of_study, digest_of_value, toolkit_digest
+from ssdp_hw.sweeping.executors import Executor, Place, is_dask, opened
+from ssdp_hw.sweeping.points import Grid, Point, points_of
+from ssdp_hw.sweeping.progress import progress_bar
+from ssdp_hw.sweeping.result import SweepResult
+
+TABLE = "table.parquet"
+# dask's exception for a cell that several workers died of: it is that cell's failure.
+KILLED_WORKER = "KilledWorker"
+
+
+def sweep(
+    study: Callable[..., Mapping[str, object]],
+    grid: Grid,
+    *,
+    data: Mapping[str, object] | None = None,
+    executor: Place = None,
+    store: str | Path = "runs",
+    retry_failed: bool = False,
+    progress: bool | None = None,
+) -> SweepResult:
+    """Run a study at every point of a grid, and keep every result.
+
+    A cell, the result at one point, is a file of the store, whose key is a hash of the parameters, the data, the source
+    of the study and of its own code that it names, and the toolkit's version. What is there is not computed again, so a
+    sweep that was interrupted or killed, or whose grid has grown, goes on where it stopped. Several sweeps may share a
+    store, also at the same time.
+
+    Args:
+        study: called with the parameters of a point and the data by name; it returns numbers, texts or booleans by
+            name. What it raises is kept as the cell's error. A seed is a parameter like any other.
+        grid: values by parameter, of which every combination is a point; :class:`~ssdp_hw.RandomSamples`; or a list of
+            such grids and points. Values are plain: numbers, texts, booleans, None, lists of them.
+        data: what is the same at all points: arrays, networks, paths of files (whose content counts), plain values.
+        executor: anything that has ``submit``, such as a pool of ``concurrent.futures``; the address of a dask
+            scheduler (``tcp://host:port``) for several computers; a number of workers; default a local cluster of a
+            worker for each CPU, of one thread each.
+        store: folder of the cells; it is made if it is missing. Where pandas and pyarrow are installed the table is
+            written there too, as ``table.parquet``.
+        retry_failed: whether cells that failed are run again.
+        progress: whether a bar with rate and time left is shown; default on a terminal.
+
+    Returns:
+        The cells in the order of the points.
+
+    Raises:
+        ParameterError: a grid, or data, that cannot be used; parameters that the study does not take.
+        FileFormatError: a store that cannot be used.
+        MissingPackageError: a cluster is wanted and dask.distributed is not installed.
+        TargetRunError: the scheduler does not answer, or ends before the sweep does.
+    """
+    points, shared = points_of(grid), dict(data or {})
+    _check_signature(study, points, shared)
+    kept = CellStore.open(store)
+    name = getattr(study, "__name__", type(study).__name__)
+    origin: dict[str, JSON] = {
+        "study": name,
+        "source": digest_of_study(study),
+        "data": {key: digest_of_value(value, key) for key, value in shared.items()},
+        "toolkit": toolkit_digest(),
+    }
+    by_key = {cell_key(point, origin): point for point in points}
+    found: dict[str, Cell] = {}
+    for key in by_key:
+        cell = kept.read(key)
+        if cell is not None and not (retry_failed and cell.error is not None):
+            found[key] = cell
+    missing = {key: point for key, point in by_key.items() if key not in found}
+    if missing:
+        with opened(executor) as place, progress_bar(name, len(missing), progress) as advance:
+            for cell in _computed(place, study, shared, kept, missing, origin):
+                found[cell.key] = cell
+                advance()
+    result = SweepResult(name, tuple(found[key] for key in by_key), len(missing), str(kept.folder))
+    with suppress(MissingPackageError):  # the cells hold all that the table does
+        result.to_parquet(kept.folder / TABLE)
+    return result
+
+
+def _check_signature(study: Callable[..., object], points: Sequence[Point], data: Mapping[str, object]) -> None:
+    """Raise before anything runs if a point does not fit the study.
+
+    Raises:
+        ParameterError: it does not.
+    """
+    if not callable(study):
+        raise ParameterError(f"study = {type(study).__name__}; give a function of the parameters")
+    try:
+        signature = inspect.signature(study)
+    except (TypeError, ValueError):  # a built-in function says nothing of its parameters
+        return
+    for point in {tuple(point): point for point in points}.values():
+        both = sorted(set(point) & set(data))
+        if both:
+            raise ParameterError(f"'{both[0]}' is a parameter of the grid and data; rename one")
+        try:
+            signature.bind(**point, **data)
+        except TypeError as error:
+            raise ParameterError(f"study {getattr(study, '__name__', study)}{signature}: {error}") from None
+
+
+def _computed(
+    executor: Executor,
+    study: Callable[..., object],
+    data: Mapping[str, object],
+    store: CellStore,
+    points: Mapping[str, Point],
+    origin: Mapping[str, JSON],
+) -> Iterator[Cell]:
+    """Cells as they are finished, each kept; what is left is cancelled if the caller stops.
+
+    Raises:
+        TargetRunError: the executor failed, not a cell.
+    """
+    options: dict[str, Any] = {}
+    given: Any = dict(data)
+    if is_dask(executor):
+        options["pure"] = False
+        client: Any = executor
+        # Every worker gets the data once, instead of with each point.
+        [given] = client.scatter([given], broadcast=True, hash=False)
+    futures = {
+        executor.submit(compute_cell, study, given, store, key, point, origin, **options): key
+        for key, point in points.items()
+    }
+    try:
+        for future in _finished(futures):
+            key = futures[future]
+            try:
+                cell, kept = future.result()
+            except Exception as error:  # any: the executor is someone else's
+                said = " ".join(str(error).split())
+                if type(error).__name__ != KILLED_WORKER:
+                    raise TargetRunError(
+                        f"the executor failed, not a cell ({type(error).__name__}: {said}); finished cells are kept in "
+                        f"{store.folder}, and the same call goes on there"
+                    ) from error
+                failure = {"type": KILLED_WORKER, "message": said, "traceback": ""}
+                cell, kept = Cell(key, dict(points[key]), None, failure, 0.0, "", origin), False
+            if not kept:
+                store.write(cell)
+            yield cell
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _finished(futures: Mapping[Any, str]) -> Iterator[Any]:
+    """Futures as they end; of an executor whose futures call nobody, in the order in which they were made."""
+    if not all(hasattr(future, "add_done_callback") for future in futures):
+        yield from futures
+        return
+    ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    for _ in futures:
+        yield ended.get()
