@@ -23,7 +23,7 @@ SHORT = {  # what a box says below its name
     "analysis": "compare, verify, ladder", "learning": "learn, teacher, health", "demo": "make demo",
     "display": "how objects show", "registry": "of other packages", "testing": "conformance",
     "pictures": "what plot() draws",
-    "reporting": "the page and its numbers", "cli": "command line",
+    "reporting": "the page and its numbers", "sweeping": "grids on a cluster", "cli": "command line",
 }  # fmt: skip
 PIPELINE = {"conversion", "network", "quantization", "running", "learning", "analysis", "reporting"}
 TARGETS = ("spec", "engine", "lava", "brian2")

@@ -102,6 +102,7 @@ from ssdp_hw.running.target import (
 from ssdp_hw.sweeping import (
     RandomSamples as RandomSamples,
     Range as Range,
+    search_bits as search_bits,
     sweep as sweep,
 )
 

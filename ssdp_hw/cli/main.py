@@ -19,13 +19,14 @@ from ssdp_hw.cli.plotting import plot
 from ssdp_hw.cli.reports import report
 from ssdp_hw.cli.runs import learn, run
 from ssdp_hw.cli.samples import encode
+from ssdp_hw.cli.sweeps import sweep
 from ssdp_hw.cli.time_limit import TimeIsUp, limit_time
 from ssdp_hw.cli.tools import demo, microcode, targets, warm_up
 from ssdp_hw.errors import SsdpHwError
 
 COMMANDS = (
     *(check, inspect, quantize, to_nir, encode, run, learn),
-    *(compare, ladder, verify, report, plot, microcode, demo, targets, warm_up),
+    *(compare, ladder, verify, report, plot, sweep, microcode, demo, targets, warm_up),
 )
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items()) + "."
 

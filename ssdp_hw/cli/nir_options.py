@@ -48,6 +48,7 @@ _OPTIONS = {
     "timing": TimingName,
     "input_shape": InputShape,
 }
+NAMES = tuple(_OPTIONS)
 NirOptions = dict[str, Any]
 # The name that --decode had in 0.1.0.
 OldDecode = Annotated[str | None, typer.Option("--readout", hidden=True)]

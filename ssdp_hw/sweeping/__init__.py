@@ -2,6 +2,7 @@
 
 from ssdp_hw.sweeping.points import RandomSamples, Range
 from ssdp_hw.sweeping.result import SweepResult
+from ssdp_hw.sweeping.search import BitSearch, search_bits
 from ssdp_hw.sweeping.sweep import sweep
 
-__all__ = ["RandomSamples", "Range", "SweepResult", "sweep"]
+__all__ = ["BitSearch", "RandomSamples", "Range", "SweepResult", "search_bits", "sweep"]

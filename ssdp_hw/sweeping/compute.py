@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 import traceback
 from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
@@ -57,7 +60,7 @@ def _checked(result: object) -> dict[str, JSON]:
         raise ParameterError(f"the study returned a {type(result).__name__}; return a dict of numbers by name")
     found: dict[str, JSON] = {}
     for name, value in result.items():
-        if isinstance(value, float) and value - value != 0:  # infinite, or none: JSON has no form for it
+        if isinstance(value, float | np.floating) and not math.isfinite(value):  # JSON has no form for it
             value = None
         found[str(name)] = plain_value(value, f"the study's result '{name}'")
     return found

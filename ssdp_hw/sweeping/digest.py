@@ -106,15 +106,19 @@ def _pieces(value: object, seen: set[int]) -> Iterator[str]:
     elif isinstance(value, type):
         if _is_own(value.__module__):
             yield _source(value)
+            for base in value.__bases__:
+                yield from _pieces(base, seen)
             for method in vars(value).values():
-                yield from _pieces(inspect.unwrap(getattr(method, "__func__", method)), seen)
+                function = inspect.unwrap(getattr(method, "__func__", getattr(method, "fget", None) or method))
+                if isinstance(function, FunctionType):
+                    yield from _pieces(function, seen)
     elif hasattr(value, "__wrapped__"):  # a decorated function, as by functools.cache
         yield from _pieces(value.__wrapped__, seen)
-    elif callable(value):
-        yield from _pieces(type(value), seen)
-        yield _constant(getattr(value, "__dict__", {}))
     else:
         yield _constant(value)
+        if _is_own(type(value).__module__):
+            yield from _pieces(type(value), seen)
+            yield _constant(getattr(value, "__dict__", {}))
 
 
 def _names(code: CodeType) -> Iterator[str]:

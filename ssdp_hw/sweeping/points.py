@@ -121,6 +121,8 @@ def points_of(grid: Grid) -> list[Point]:
     """
     found: dict[str, Point] = {}
     for point in _expanded(grid):
+        if not point:
+            raise ParameterError("the grid names no parameter; give at least one, as {'seed': range(10)}")
         plain = {name: plain_value(value, f"parameter '{name}'") for name, value in point.items()}
         found.setdefault(repr(sorted(plain.items())), plain)
         if len(found) > MOST_POINTS:
@@ -152,9 +154,8 @@ def _expanded(grid: object) -> Iterable[Mapping[str, object]]:
 
 def _is_point(part: object) -> bool:
     """Whether it holds a single value by parameter."""
-    return isinstance(part, Mapping) and all(
-        v is None or isinstance(v, bool | int | float | str) for v in part.values()
-    )
+    single = (bool, int, float, str, Mapping, np.generic, type(None))
+    return isinstance(part, Mapping) and all(isinstance(value, single) for value in part.values())
 
 
 def _named_values(given: Mapping[str, object], owner: str) -> dict[str, Range | list[Any]]:
