@@ -13,15 +13,15 @@ from matplotlib.patches import FancyBboxPatch
 
 HERE = Path(__file__).parent
 SHORT = {  # what a box says below its name
-    "errors": "one hierarchy", "deprecation": "old names", "arithmetic": "the chip's operations",
-    "checks": "arguments of users", "datasets": "digits, Fashion-MNIST", "chips": "limits with sources",
+    "errors": "one hierarchy", "deprecation": "old names", "arithmetic": "operations",
+    "checks": "arguments", "datasets": "of the demo", "chips": "limits with sources",
     "files": "containers, HDF5 guard",
     "operations": "integers, floats, graphs", "models": "neuron models",
     "network": "neurons, weights, graph, formats",
     "rules": "SSDP, STDP, SADP, counters", "running": "input, targets' interface, results",
     "microcode": "Loihi's learning engine", "quantization": "float to integers", "conversion": "NIR, torch, lava-dl",
     "analysis": "compare, verify, ladder", "learning": "learn, teacher, health", "demo": "make demo",
-    "display": "how objects show", "registry": "of other packages", "testing": "conformance",
+    "display": "of objects", "registry": "by name", "testing": "conformance",
     "pictures": "what plot() draws",
     "reporting": "the page and its numbers", "sweeping": "grids on a cluster", "cli": "command line",
 }  # fmt: skip
@@ -56,7 +56,7 @@ def draw(path: Path) -> None:
             box(ax, k * width, rank, width - 0.1, name, SHORT[name], colour)
     low = next(rank for rank, names in enumerate(found) if "targets" in names)
     for k, name in enumerate(TARGETS):
-        box(ax, 7.75, low - 1.5 + k, 2.1, f"targets/{name}", "imports layers 0 to 5", "#fbe3c8")
+        box(ax, 7.75, low - 1.5 + k, 2.1, f"targets/{name}", "imports layers 0 to 6", "#fbe3c8")
     ax.annotate("", (7.0, low - 0.6), (7.7, low - 0.6), arrowprops={"arrowstyle": "->", "color": "0.35", "lw": 1.5})
     ax.text(8.8, low + 2.85, "found by entry point,\nnever imported", ha="center", va="center", fontsize=9)
     ax.set_title(

@@ -24,4 +24,5 @@ def test_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
         exec(compile(block, str(PAGE), "exec"), names)
     assert capsys.readouterr().out == blocks("text")[0]
     assert len(names["found"].cells) == 27
-    assert names["bits"].test_loss == 100 * (names["bits"].test_float.value - names["bits"].test_fixed.value)
+    found = names["bits"]
+    assert found.test_loss == pytest.approx(100 * (found.test_float.value - found.test_fixed.value))
