@@ -18,12 +18,16 @@ from ssdp_hw.conversion.nir import (
     write_nir as write_nir,
 )
 from ssdp_hw.errors import SsdpHwError as SsdpHwError
+from ssdp_hw.learning.checkpoint import Checkpoint as Checkpoint
+from ssdp_hw.learning.evaluation import Evaluation as Evaluation
 from ssdp_hw.learning.learn import learn as learn
+from ssdp_hw.learning.presentation import Presentation as Presentation
 from ssdp_hw.learning.state import LearningState as LearningState
 from ssdp_hw.learning.state_file import (
     load_learning as load_learning,
     save_learning as save_learning,
 )
+from ssdp_hw.learning.supervision import Teaching as Teaching
 from ssdp_hw.learning.teacher import Teacher as Teacher
 from ssdp_hw.learning.warm_up import fit_gate as fit_gate
 from ssdp_hw.microcode import compile_microcode as compile_microcode

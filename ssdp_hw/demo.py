@@ -21,6 +21,8 @@ from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.learn import LearnResult, learn
+from ssdp_hw.learning.presentation import Presentation
+from ssdp_hw.learning.supervision import Teaching
 from ssdp_hw.learning.teacher import Teacher
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
@@ -270,11 +272,8 @@ def _drift(
             taught,
             data.train_labels,
             rule,
-            teacher=TEACHER,
-            teach="delta",
-            epochs=EPOCHS,
-            refresh=REFRESH,
-            seed=LEARN_SEED,
+            teach=Teaching("delta", TEACHER, refresh=REFRESH),
+            presentation=Presentation(epochs=EPOCHS, seed=LEARN_SEED),
         )
         after, rate_after = _accuracy(learned.network, asked, data.test_labels)
         say(f"  {name}: {before.percent()} before, {after.percent()} after {learned.windows} windows")
@@ -316,8 +315,8 @@ def _same_bits(
             data.train_labels[:SAME_BITS_WINDOWS],
             rule,
             target,
-            teacher=TEACHER,
-            seed=LEARN_SEED,
+            teach=Teaching(teacher=TEACHER),
+            presentation=Presentation(seed=LEARN_SEED),
         )
         reference = reference or result
         name = next(iter(result.rules))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -91,6 +92,44 @@ def renamed(**names: str) -> Callable[[T], T]:
         for old, new in names.items():
             setattr(made, old, _old_field(where, old, new))
         return decorated
+
+    return decorate
+
+
+def grouped(**groups: tuple[type, Mapping[str, str]]) -> Callable[[T], T]:
+    """Accept arguments of a function that are fields of another argument now.
+
+    ``@grouped(order=(Order, {"mixed": "shuffle"}))`` turns ``f(mixed=True)`` into ``f(order=Order(shuffle=True))``.
+    An argument that is given beside its old parts keeps its other fields; one that is no instance of the class is the
+    first field of a new one.
+
+    Args:
+        groups: by argument its class, and the old arguments with the names of the class's fields.
+    """
+    places = {old: (new, kind, name) for new, (kind, olds) in groups.items() for old, name in olds.items()}
+
+    def decorate(function: T) -> T:
+        where = function.__qualname__
+        instead = {old: f"{new}={kind.__name__}({name}=...)" for old, (new, kind, name) in places.items()}
+        RENAMED.setdefault(where, {}).update(instead)
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            found: dict[str, dict[str, Any]] = {}
+            for old in [name for name in kwargs if name in places]:
+                new, _, field = places[old]
+                warn_renamed(f"{where}({old}=...)", instead[old])
+                found.setdefault(new, {})[field] = kwargs.pop(old)
+            for new, values in found.items():
+                kind, given = groups[new][0], kwargs.get(new)
+                if isinstance(given, kind):
+                    kwargs[new] = replace(given, **values)  # type: ignore[type-var]
+                else:
+                    kwargs[new] = kind(*([] if given is None else [given]), **values)
+            return function(*args, **kwargs)
+
+        made: Any = call
+        return made  # type: ignore[no-any-return]
 
     return decorate
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+from lesson_options import lesson
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import DIGITS_MODEL, load_digits
@@ -102,7 +103,15 @@ def learn_digest(
     network: sh.FixedNetwork, spikes: np.ndarray, labels: np.ndarray, rule: object, target: str, **options: object
 ) -> dict[str, object]:
     """Weights, counters and synchrony after learning, and the share of the weights that moved."""
-    learned = sh.learn(network, spikes, labels, rule, target=target, on_overflow="ignore", seed=5, **options)
+    learned = sh.learn(
+        network,
+        spikes,
+        labels,
+        rule,
+        target=target,
+        on_overflow="ignore",
+        **lesson(seed=5, **options),
+    )
     names = sorted(learned.counters)
     return {
         "weights": digest(*(learned.network.projection(n).stored_weights for n in names)),

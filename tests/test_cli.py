@@ -230,6 +230,21 @@ def test_learning_goes_on_from_the_file(folder, tmp_path):
     assert (tmp_path / "one.h5").read_bytes() != (tmp_path / "both.h5").read_bytes()
 
 
+def test_learn_evaluates_and_saves_itself_meanwhile(folder, tmp_path):
+    shared = ("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "out.h5")
+    with np.load(folder / "data.npz") as data:
+        batch = len(data["labels"])
+    some = batch // 2 + 1
+    asked = ("--evaluate", folder / "data.npz", "--evaluate-every", str(some))
+    saved = ("--checkpoint", tmp_path / "meanwhile.h5", "--checkpoint-every", str(some))
+    found = call_json(*shared, *asked, *saved)["evaluations"]
+    assert [point["presented"] for point in found] == [0, some, batch]
+    assert all(0 <= point["accuracy"]["value"] <= 1 for point in found)
+    assert (tmp_path / "meanwhile.h5").read_bytes() == (tmp_path / "out.h5").read_bytes()
+    for alone in (asked[2:], saved[2:]):
+        assert call(*shared, *alone).returncode == 2
+
+
 def test_compare_reports_accuracy_with_its_interval(folder):
     found = call_json("compare", folder / "net.nir", folder / "net.h5", "--spikes", folder / "data.npz", "--dt", "1e-3")
     assert [(r["target"], r["arithmetic"]) for r in found["rows"]] == [

@@ -283,9 +283,17 @@ def test_synapses_of_a_kernel_learn_together():
 def test_a_run_on_kernels_stops_and_goes_on_and_reports_its_health():
     network, spikes = one_kernel()
     rule = FixedSSDP(a_plus=3, a_baseline=1, lut=(255, 155, 35, 3), lsb_shift=12, counter_bits=24, windows_per_update=4)
-    whole = sh.learn(network, spikes, None, rule, plastic="conv", shuffle=False)
-    first = sh.learn(network, spikes[:, :13], None, rule, plastic="conv", shuffle=False)
-    second = sh.learn(first.network, spikes[:, 13:], None, rule, plastic="conv", shuffle=False, state=first.state)
+    whole = sh.learn(network, spikes, None, rule, plastic="conv", presentation=sh.Presentation(shuffle=False))
+    first = sh.learn(network, spikes[:, :13], None, rule, plastic="conv", presentation=sh.Presentation(shuffle=False))
+    second = sh.learn(
+        first.network,
+        spikes[:, 13:],
+        None,
+        rule,
+        plastic="conv",
+        presentation=sh.Presentation(shuffle=False),
+        state=first.state,
+    )
     np.testing.assert_array_equal(second.network.projection("conv").mantissa, whole.network.projection("conv").mantissa)
     np.testing.assert_array_equal(second.counters["conv"], whole.counters["conv"])
     health = whole.health["conv"]

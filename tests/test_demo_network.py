@@ -83,9 +83,8 @@ def learn(net, rounding, train, data):
         drifted(train)[:, :300],
         data.train_labels[:300],
         rule,
-        teach="delta",
-        refresh=50,
-        epochs=4,
+        teach=sh.Teaching("delta", refresh=50),
+        presentation=sh.Presentation(epochs=4),
     )
 
 

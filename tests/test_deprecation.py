@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ssdp_hw
-from ssdp_hw.deprecation import MOVED_MODULES, MOVED_NAMES, RENAMED, renamed
+from ssdp_hw.deprecation import MOVED_MODULES, MOVED_NAMES, RENAMED, grouped, renamed
 
 DOCS = (Path(__file__).parents[1] / "docs" / "renamed.md").read_text(encoding="utf-8")
 NEEDS_TORCH = {"fine_tuning", "torch_rule"}
@@ -34,6 +34,30 @@ class Example:
 @renamed(x="value")
 def double(value: int) -> int:
     return 2 * value
+
+
+@grouped(example=(Example, {"b": "beta", "other": "other"}))
+def total(*, example: Example | int | None = None, times: int = 1) -> int:
+    if example is None:
+        return 0
+    return times * (example if isinstance(example, int) else example.beta + 10 * example.other)
+
+
+def test_old_arguments_that_are_fields_of_another_now():
+    with pytest.warns(DeprecationWarning, match=r"total\(b=\.\.\.\) is now example=Example\(beta=\.\.\.\)") as caught:
+        assert total(b=3, times=2) == 6
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings(record=True) as both:
+        warnings.simplefilter("always")
+        assert total(other=2, b=3) == 23
+    assert len(both) == 2
+    with pytest.warns(DeprecationWarning, match="other="):
+        assert total(example=Example(4, 1), other=2) == 24  # the other fields stay
+    with pytest.warns(DeprecationWarning, match="other="):
+        assert total(example=5, other=1) == 15  # the first field alone
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert total(example=5) == 5
 
 
 def test_old_arguments_and_fields():
@@ -106,7 +130,7 @@ def test_the_docs_name_everything_that_was_renamed():
     missing += [
         f"`{where}`: `{old}` | `{new}`"
         for where, names in RENAMED.items()
-        if where not in ("Example", "double")
+        if where not in ("Example", "double", "total")
         for old, new in names.items()
     ]
     assert [line for line in missing if line not in DOCS] == []

@@ -30,7 +30,7 @@ def objects():
     net = sh.Network([sh.Input("in", 4)], [population], [projection], [NAME], semantics)
     fixed = sh.quantize(net, calibration=spikes)
     rule = sh.SSDP(a_plus=0.5, a_baseline=0.05, sigma=5.0)
-    learned = sh.learn(fixed, spikes, labels, rule, "spec", teach="delta", refresh=3, on_overflow="ignore")
+    learned = sh.learn(fixed, spikes, labels, rule, "spec", teach=sh.Teaching("delta", refresh=3), on_overflow="ignore")
     comparison = sh.compare(net, fixed, spikes, labels, ["spec"])
     ladder = sh.loss_ladder(net, spikes, labels, fixed, target="spec")
     proof, resources = sh.prove(fixed), sh.resources(fixed)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from lesson_options import lesson
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError, UnknownTargetError, UnsupportedError
@@ -75,7 +76,7 @@ def test_integer_weights_follow_the_float_weights(fixed, spike_time, silent_pair
         counter_bits=32,
     )
     spikes, labels = samples()
-    options = {"teacher": sh.Teacher(strength=8.0), "shuffle": False, "epochs": 2}
+    options = lesson(teacher=sh.Teacher(strength=8.0), shuffle=False, epochs=2)
     a = sh.learn(float_network(), spikes, labels, rule, **options)
     b = sh.learn(fixed, spikes, labels, rule, **options)
     assert a.teacher_hits == b.teacher_hits == 1.0
@@ -117,7 +118,7 @@ def test_a_run_can_be_resumed(fixed, rounding, windows_per_update):
     """Learning 24 windows is learning 12, then 12 more from the counters and weight updates so far."""
     spikes, labels = samples()
     rule = replace(RULE, rounding=rounding, windows_per_update=windows_per_update, lsb_shift=8)
-    options = {"rule": rule, "shuffle": False, "seed": 5}
+    options = lesson(rule=rule, shuffle=False, seed=5)
     whole = sh.learn(fixed, spikes, labels, **options)
     half = sh.learn(fixed, spikes[:, :12], labels[:12], **options)
     rest = sh.learn(half.network, spikes[:, 12:], labels[12:], **options, state=half.state)
@@ -133,9 +134,9 @@ def test_a_run_can_be_resumed(fixed, rounding, windows_per_update):
 def test_two_epochs_are_two_runs(fixed):
     spikes, labels = samples()
     options = {"rule": RULE, "shuffle": False}
-    both = sh.learn(fixed, spikes, labels, epochs=2, **options)
-    first = sh.learn(fixed, spikes, labels, **options)
-    second = sh.learn(first.network, spikes, labels, state=first.state, **options)
+    both = sh.learn(fixed, spikes, labels, **lesson(epochs=2, **options))
+    first = sh.learn(fixed, spikes, labels, **lesson(**options))
+    second = sh.learn(first.network, spikes, labels, **lesson(state=first.state, **options))
     assert_same(both, second)
     assert both.order.tolist() == 2 * list(range(24))
     assert (both.windows, both.updates) == (48, 48)
@@ -144,8 +145,8 @@ def test_two_epochs_are_two_runs(fixed):
 def test_windows_after_the_last_full_group_stay_in_the_counters(fixed):
     spikes, labels = samples(7)
     rule = replace(RULE, windows_per_update=5)
-    seven = sh.learn(fixed, spikes, labels, rule, shuffle=False)
-    five = sh.learn(fixed, spikes[:, :5], labels[:5], rule, shuffle=False)
+    seven = sh.learn(fixed, spikes, labels, rule, presentation=sh.Presentation(shuffle=False))
+    five = sh.learn(fixed, spikes[:, :5], labels[:5], rule, presentation=sh.Presentation(shuffle=False))
     assert seven.updates == five.updates == 1
     assert np.array_equal(weights(seven), weights(five))
     assert np.any(seven.counters[PLASTIC] != five.counters[PLASTIC])
@@ -157,22 +158,28 @@ def test_windows_after_the_last_full_group_stay_in_the_counters(fixed):
 def test_the_seed_decides_order_and_rounding(fixed):
     spikes, labels = samples()
     rule = replace(RULE, rounding="stochastic", lsb_shift=12)
-    a, b, c = (sh.learn(fixed, spikes, labels, rule, seed=seed, epochs=2) for seed in (3, 3, 4))
+    a, b, c = (
+        sh.learn(fixed, spikes, labels, rule, presentation=sh.Presentation(seed=seed, epochs=2)) for seed in (3, 3, 4)
+    )
     assert_same(a, b)
     assert np.array_equal(a.order, b.order)
     assert not np.array_equal(a.order, c.order)
     for part in (a.order[:24], a.order[24:]):  # every sample once an epoch, in a new order
         assert sorted(part) == list(range(24))
     assert not np.array_equal(a.order[:24], a.order[24:])
-    in_order = [sh.learn(fixed, spikes, labels, rule, seed=seed, shuffle=False) for seed in (3, 4)]
+    in_order = [
+        sh.learn(fixed, spikes, labels, rule, presentation=sh.Presentation(seed=seed, shuffle=False)) for seed in (3, 4)
+    ]
     assert np.array_equal(in_order[0].order, in_order[1].order)
     assert np.any(weights(in_order[0]) != weights(in_order[1]))
 
 
 def test_a_shuffled_run_is_the_run_of_the_shuffled_samples(fixed):
     spikes, labels = samples()
-    shuffled = sh.learn(fixed, spikes, labels, RULE, seed=9)
-    again = sh.learn(fixed, spikes[:, shuffled.order], labels[shuffled.order], RULE, shuffle=False)
+    shuffled = sh.learn(fixed, spikes, labels, RULE, presentation=sh.Presentation(seed=9))
+    again = sh.learn(
+        fixed, spikes[:, shuffled.order], labels[shuffled.order], RULE, presentation=sh.Presentation(shuffle=False)
+    )
     assert_same(shuffled, again)
 
 
@@ -186,10 +193,12 @@ def test_errors_teaches_what_the_network_gets_wrong(fixed, arithmetic):
     predicted = sh.run(network, spikes, steps=STEPS + 1).predict("spike_count", "out")
     wrong = np.flatnonzero(predicted != labels)
     assert 0 < wrong.size < 24
-    learned = sh.learn(network, spikes, labels, rule, teach="errors", shuffle=False)
+    learned = sh.learn(network, spikes, labels, rule, teach="errors", presentation=sh.Presentation(shuffle=False))
     assert learned.order.tolist() == wrong.tolist()
     assert learned.windows == wrong.size
-    assert_same(learned, sh.learn(network, spikes[:, wrong], labels[wrong], rule, shuffle=False))
+    assert_same(
+        learned, sh.learn(network, spikes[:, wrong], labels[wrong], rule, presentation=sh.Presentation(shuffle=False))
+    )
 
 
 def test_where_nothing_is_wrong_nothing_is_taught(fixed):
@@ -198,7 +207,13 @@ def test_where_nothing_is_wrong_nothing_is_taught(fixed):
     keep = labels >= 0
     counters = {PLASTIC: np.arange(CLASSES * CHANNELS) - 7}
     learned = sh.learn(
-        fixed, spikes[:, keep], labels[keep], RULE, teach="errors", epochs=3, state=State(counters, updates=11)
+        fixed,
+        spikes[:, keep],
+        labels[keep],
+        RULE,
+        teach="errors",
+        presentation=sh.Presentation(epochs=3),
+        state=State(counters, updates=11),
     )
     assert np.array_equal(weights(learned), weights(fixed))
     assert (learned.windows, learned.updates, learned.order.size) == (0, 11, 0)
@@ -214,26 +229,33 @@ def test_errors_are_judged_by_the_readout(fixed):
     for readout in ("first_spike", "max_membrane"):
         variable = "v" if readout == "max_membrane" else "spikes"
         wrong = sh.run(fixed, spikes, steps=STEPS + 1, record=(variable,)).predict(readout) != labels
-        learned = sh.learn(fixed, spikes, labels, RULE, teach="errors", decode=readout, shuffle=False)
+        learned = sh.learn(
+            fixed,
+            spikes,
+            labels,
+            RULE,
+            teach=sh.Teaching("errors", decode=readout),
+            presentation=sh.Presentation(shuffle=False),
+        )
         assert learned.order.tolist() == np.flatnonzero(wrong).tolist()
 
 
 def test_teacher_hits_tell_whether_the_teacher_had_its_way(fixed):
     spikes, labels = samples()
     assert sh.learn(fixed, spikes, labels, RULE).teacher_hits == 1.0
-    weak = sh.learn(fixed, 0 * spikes, labels, RULE, teacher=sh.Teacher(strength=1e-3))
+    weak = sh.learn(fixed, 0 * spikes, labels, RULE, teach=sh.Teaching(teacher=sh.Teacher(strength=1e-3)))
     assert weak.teacher_hits == 0.0
     free = sh.Teacher(inhibit=False)  # then only the labelled neuron counts
-    assert sh.learn(fixed, spikes, labels, RULE, teacher=free).teacher_hits == 1.0
+    assert sh.learn(fixed, spikes, labels, RULE, teach=sh.Teaching(teacher=free)).teacher_hits == 1.0
     late = sh.Teacher(first_step=STEPS)  # its first spike would arrive after the window
-    assert sh.learn(fixed, 0 * spikes, labels, RULE, teacher=late).teacher_hits == 0.0
+    assert sh.learn(fixed, 0 * spikes, labels, RULE, teach=sh.Teaching(teacher=late)).teacher_hits == 0.0
 
 
 def test_without_labels_the_network_learns_from_what_it_does_itself(fixed):
     spikes, _ = samples()
-    learned = sh.learn(fixed, spikes, None, RULE, shuffle=False)
+    learned = sh.learn(fixed, spikes, None, RULE, presentation=sh.Presentation(shuffle=False))
     assert learned.teacher_hits is None
-    plan = sh.learn(fixed, spikes, None, {PLASTIC: RULE}, "spec", shuffle=False)
+    plan = sh.learn(fixed, spikes, None, {PLASTIC: RULE}, "spec", presentation=sh.Presentation(shuffle=False))
     assert_same(learned, plan)
     assert learned.changed[PLASTIC] > 0
 
@@ -241,10 +263,10 @@ def test_without_labels_the_network_learns_from_what_it_does_itself(fixed):
 def test_windows_are_long_enough_for_the_last_spike(fixed):
     spikes, labels = samples()
     assert sh.learn(fixed, spikes, labels, RULE).info["steps"] == STEPS + 1
-    longer = sh.learn(fixed, spikes, labels, RULE, steps=30)
+    longer = sh.learn(fixed, spikes, labels, RULE, presentation=sh.Presentation(steps=30))
     assert longer.info["steps"] == 30
     padded = np.concatenate([spikes, np.zeros((18, *spikes.shape[1:]), bool)])
-    assert_same(longer, sh.learn(fixed, padded, labels, RULE, steps=30))
+    assert_same(longer, sh.learn(fixed, padded, labels, RULE, presentation=sh.Presentation(steps=30)))
 
 
 # Which projection learns.
@@ -305,7 +327,7 @@ def refuse(error, message, network=None, **changes):
     spikes, labels = samples()
     arguments = {"inputs": spikes, "labels": labels, "rule": RULE, **changes}
     with pytest.raises(error, match=message):
-        sh.learn(sh.quantize(float_network()) if network is None else network, **arguments)
+        sh.learn(sh.quantize(float_network()) if network is None else network, **lesson(**arguments))
 
 
 @pytest.mark.parametrize(
@@ -427,3 +449,36 @@ def test_a_target_that_cannot_learn(fixed, monkeypatch):
     refuse(UnsupportedError, "target 'engine' cannot learn", fixed, target="engine")
     spikes, labels = samples()
     assert sh.learn(fixed, spikes, labels, RULE).target == "spec"  # the next by speed that can
+
+
+def test_the_arguments_of_before_do_the_same():
+    """Those that are fields of ``teach`` and ``presentation`` now."""
+    fixed = sh.quantize(float_network())
+    spikes, labels = samples()
+    rule = replace(RULE, windows_per_update=2)
+    new = sh.learn(
+        fixed,
+        spikes,
+        labels,
+        rule,
+        teach=sh.Teaching("delta", sh.Teacher(1, inhibit=False), "first_spike", 5),
+        presentation=sh.Presentation(2, seed=3, steps=16, windows=2),
+    )
+    with pytest.warns(DeprecationWarning, match="learn\\(.* is now (teach=Teaching|presentation=Presentation)") as said:
+        old = sh.learn(
+            fixed,
+            spikes,
+            labels,
+            rule,
+            teach="delta",
+            teacher=sh.Teacher(1, inhibit=False),
+            readout="first_spike",
+            refresh=5,
+            epochs=2,
+            seed=3,
+            steps=16,
+            windows=2,
+        )
+    assert len(said) == 7
+    assert_same(old, new)
+    assert old.info == new.info

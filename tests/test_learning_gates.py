@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from lesson_options import lesson
 
 import ssdp_hw as sh
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
@@ -45,7 +46,7 @@ def samples(batch=BATCH, rate=0.2):
 
 def learn(network, rule, spikes, labels=None, **more):
     more = {"shuffle": False, "health": False, "on_overflow": "ignore", **more}
-    return sh.learn(network, spikes, labels, rule, "spec", **more)
+    return sh.learn(network, spikes, labels, rule, "spec", **lesson(**more))
 
 
 def weights(result):

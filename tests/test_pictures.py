@@ -61,7 +61,15 @@ def learned(digits):
     dead = spikes.copy()
     dead[:, :, ::3] = False
     rule = sh.SSDP(a_plus=4e-3, a_baseline=4e-4, sigma=30.0, silent_pairs="skip")
-    return sh.learn(fixed, dead, labels, rule, teach="delta", refresh=5, epochs=2, on_overflow="ignore")
+    return sh.learn(
+        fixed,
+        dead,
+        labels,
+        rule,
+        teach=sh.Teaching("delta", refresh=5),
+        presentation=sh.Presentation(epochs=2),
+        on_overflow="ignore",
+    )
 
 
 def line(ax, label):

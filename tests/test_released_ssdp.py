@@ -96,7 +96,10 @@ def test_every_form_learns_in_integers_as_in_real_numbers(form):
     )
     spikes = rng.random((STEPS, 8, 12)) < 0.3
     rule = sh.released_ssdp(form, STEPS, a_plus=0.02, a_baseline=0.005, tau_minus=20 + 10 * (form == "difference"))
-    learned = {t: sh.learn(network, spikes, None, rule, t, steps=STEPS, shuffle=False) for t in ("spec", "engine")}
+    learned = {
+        t: sh.learn(network, spikes, None, rule, t, presentation=sh.Presentation(steps=STEPS, shuffle=False))
+        for t in ("spec", "engine")
+    }
     a, b = learned.values()
     np.testing.assert_array_equal(a.network.projections[0].weight, b.network.projections[0].weight)
     np.testing.assert_array_equal(a.state.counters["in->out"], b.state.counters["in->out"])

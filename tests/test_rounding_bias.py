@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lesson_options import lesson
 
 import ssdp_hw as sh
 
@@ -24,7 +25,7 @@ def learned(rule, windows, side, target="spec", **options):
     pre, force = np.zeros((STEPS, windows, CHANNELS), bool), np.zeros((STEPS, windows, 2), bool)
     pre[3], force[2] = side > 0, True  # distance 0
     options = {"plastic": PLASTIC, "steps": STEPS, "shuffle": False, **options}
-    return sh.learn(net, {"pre": pre, "force": force}, None, rule, target, **options)
+    return sh.learn(net, {"pre": pre, "force": force}, None, rule, target, **lesson(**options))
 
 
 def rule(amplitude, lsb_shift, **more):
@@ -121,10 +122,9 @@ def learn_samples(net, state=None, **options):
         rule(3, 10, rounding="stochastic"),
         "spec",
         plastic=PLASTIC,
-        steps=STEPS,
         health=False,
         state=state,
-        **options,
+        **lesson(steps=STEPS, **options),
     )
 
 
@@ -175,7 +175,15 @@ def test_synapses_updates_and_projections_draw_random_numbers_of_their_own(targe
 
     def draws(state=None, seed=0):
         result = sh.learn(
-            net, inputs, None, half, target, plastic=plastic, steps=STEPS, health=False, state=state, seed=seed
+            net,
+            inputs,
+            None,
+            half,
+            target,
+            plastic=plastic,
+            presentation=sh.Presentation(steps=STEPS, seed=seed),
+            health=False,
+            state=state,
         )
         return [tuple(result.network.projection(n).mantissa.reshape(-1).tolist()) for n in plastic], result.state
 

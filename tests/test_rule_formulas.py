@@ -15,6 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from lesson_options import lesson
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -61,7 +62,7 @@ def learned(rule, pre, post, **options):
             sh.Semantics(1.0),
         )
     options = {"health": False, "steps": steps, "plastic": PLASTIC, **options}
-    return sh.learn(net, {"pre": pre[:, None], "force": force[:, None]}, None, rule, "spec", **options)
+    return sh.learn(net, {"pre": pre[:, None], "force": force[:, None]}, None, rule, "spec", **lesson(**options))
 
 
 def step(rule, pre, post):

@@ -74,7 +74,9 @@ def test_a_rule_of_another_package(installed):
     results = {}
     for target in list_targets():
         if target.installed:
-            results[target.name] = sh.learn(fixed, spikes, None, rule, target.name, seed=5)
+            results[target.name] = sh.learn(
+                fixed, spikes, None, rule, target.name, presentation=sh.Presentation(seed=5)
+            )
     assert {"spec", "engine"} <= set(results)
     wanted = results["spec"]
     assert wanted.changed["in->out"] > 0.1

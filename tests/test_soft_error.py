@@ -7,6 +7,7 @@ import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
+from lesson_options import lesson
 from scipy.special import softmax
 
 import ssdp_hw as sh
@@ -58,7 +59,14 @@ def test_a_lesson_is_the_delta_rule():
     net = network(rng)
     spikes, labels = rng.random((20, 9, 6)) < 0.3, rng.integers(0, 4, 9)
     rule = sh.Rule("a*x1*u0", a=0.01, tau_x1=1e12, windows_per_update=9, clip=100.0)
-    learned = sh.learn(net, spikes, labels, rule, teach="softmax", temperature=1.5, shuffle=False, steps=20)
+    learned = sh.learn(
+        net,
+        spikes,
+        labels,
+        rule,
+        teach=sh.Teaching("softmax", temperature=1.5),
+        presentation=sh.Presentation(shuffle=False, steps=20),
+    )
     counts = sh.run(net, spikes, steps=20).spikes["out"].sum(axis=0)
     assert counts.any()
     change = 0.01 * soft_error(counts, labels, 1.5).T @ spikes.sum(axis=0)
@@ -78,7 +86,7 @@ def test_it_learns_a_task_in_integers_alike_on_specification_and_engine():
     spikes = rng.random((24, 120, 8)) < rate
     fixed = sh.quantize(network(rng, 8), chip="loihi", calibration=spikes[:, :30])
     rule = sh.Rule("a*x1*u0", a=0.02, tau_x1=200.0, trace_bits=12, trace_rounding="nearest", counter_bits=24)
-    given = {"teach": "softmax", "temperature": 1.0, "refresh": 20, "epochs": 3}
+    given = lesson(teach="softmax", temperature=1.0, refresh=20, epochs=3)
     learned = {t: sh.learn(fixed, spikes, labels, rule, t, **given) for t in ("spec", "engine")}
     a, b = (r.network.projections[0].weight for r in learned.values())
     np.testing.assert_array_equal(a, b)
@@ -103,4 +111,4 @@ def test_what_contradicts_is_said(values, said):
     spikes, labels = rng.random((20, 9, 6)) < 0.3, rng.integers(0, 4, 9)
     given = {"labels": labels, "teach": "softmax", **values}
     with pytest.raises(ParameterError, match=said):
-        sh.learn(network(rng), spikes, given.pop("labels"), sh.Rule("a*x1*u0", a=0.01), **given)
+        sh.learn(network(rng), spikes, given.pop("labels"), sh.Rule("a*x1*u0", a=0.01), **lesson(**given))

@@ -108,11 +108,8 @@ def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
         spikes,
         labels,
         hyperparameters.rule(row),
-        teach="delta",
-        teacher=sh.Teacher(inhibit=False),
-        epochs=2,
-        refresh=20,
-        seed=3,
+        teach=sh.Teaching("delta", teacher=sh.Teacher(inhibit=False), refresh=20),
+        presentation=sh.Presentation(epochs=2, seed=3),
         on_overflow="ignore",
         health=False,
     ).network

@@ -41,11 +41,8 @@ def taught(network: AnyNetwork, spikes: Any, labels: Any, choice: tuple[float, f
         spikes,
         labels,
         rule(choice[0]),
-        teach="softmax",
-        temperature=choice[1],
-        epochs=EPOCHS,
-        refresh=REFRESH,
-        seed=seed,
+        teach=sh.Teaching("softmax", temperature=choice[1], refresh=REFRESH),
+        presentation=sh.Presentation(epochs=EPOCHS, seed=seed),
         on_overflow="ignore",
         health=False,
     ).network

@@ -141,13 +141,14 @@ def teach(
         features,
         labels,
         hyperparameters.rule(row),
-        steps=len(features),
-        windows=hyperparameters.windows,
-        teach="delta",
-        teacher=sh.Teacher(first_step=hyperparameters.first_step, inhibit=False),
-        epochs=hyperparameters.epochs,
-        refresh=hyperparameters.refresh,
-        seed=seed,
+        presentation=sh.Presentation(
+            steps=len(features), windows=hyperparameters.windows, epochs=hyperparameters.epochs, seed=seed
+        ),
+        teach=sh.Teaching(
+            "delta",
+            teacher=sh.Teacher(first_step=hyperparameters.first_step, inhibit=False),
+            refresh=hyperparameters.refresh,
+        ),
         on_overflow="ignore",
         health=False,
     ).network

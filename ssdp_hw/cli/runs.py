@@ -148,6 +148,14 @@ def learn(
     ] = None,
     windows: Annotated[int, typer.Option(help="windows that a sample is cut into")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
+    evaluate: Annotated[
+        Path | None, typer.Option(help=".npz of spikes and labels whose accuracy is measured while it learns")
+    ] = None,
+    evaluate_every: Annotated[int | None, typer.Option(help="samples between two evaluations [an epoch]")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="file that it saves itself to while it learns, for --resume")
+    ] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="samples between two checkpoints [an epoch]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
     decode: Decode = "spike_count",
     steps: Steps = None,
@@ -156,12 +164,28 @@ def learn(
 ) -> None:
     """Let a network learn by a local rule, supervised by the labels, and save it with its counters."""
     from ssdp_hw.files.container import check_no_nir
+    from ssdp_hw.learning.checkpoint import Checkpoint
+    from ssdp_hw.learning.evaluation import Evaluation
     from ssdp_hw.learning.learn import learn as teach_network
+    from ssdp_hw.learning.presentation import Presentation
     from ssdp_hw.learning.state_file import load_learning, save_learning
+    from ssdp_hw.learning.supervision import Teaching
     from ssdp_hw.learning.teacher import Teacher
 
     check_no_nir(out)
+    if checkpoint is not None:
+        check_no_nir(checkpoint)
+    for option_name, every, given in (
+        ("evaluate", evaluate_every, evaluate),
+        ("checkpoint", checkpoint_every, checkpoint),
+    ):
+        if every is not None and given is None:
+            raise ParameterError(f"--{option_name}-every says how often: give --{option_name}, too")
     found = files.read_network(network, **nir)
+    teacher = None if teach == "softmax" else Teacher(first_step=teacher_step, inhibit=teach != "delta")
+    asked = None
+    if evaluate is not None:
+        asked = Evaluation(files.read_spikes(evaluate), files.read_labels(evaluate, None), evaluate_every)
     result = teach_network(
         found,
         files.read_spikes(spikes),
@@ -169,15 +193,11 @@ def learn(
         rule_of(rule, parameter),
         target,
         plastic=plastic,
-        teacher=None if teach == "softmax" else Teacher(first_step=teacher_step, inhibit=teach != "delta"),
-        teach=teach,  # type: ignore[arg-type]
-        epochs=epochs,
-        refresh=refresh,
-        windows=windows,
-        seed=seed,
+        teach=Teaching(teach, teacher, decode, refresh),  # type: ignore[arg-type]
+        presentation=Presentation(epochs, seed=seed, steps=steps, windows=windows),
+        evaluate=asked,
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
         state=load_learning(network)[1] if resume else None,
-        decode=decode,
-        steps=steps,
         options=name_values(option),
     )
     save_learning(result.network, result.state, out)
@@ -187,6 +207,7 @@ def learn(
         "commits": result.updates,
         "changed": dict(result.changed),
         "teacher_hits": result.teacher_hits,
+        "evaluations": [{"presented": p.presented, "accuracy": vars(p.accuracy)} for p in result.evaluations],
         "weight_saturations": result.weight_saturations,
         "counter_saturations": result.counter_saturations,
         "spikes_before": _rate(result.before),
@@ -197,6 +218,7 @@ def learn(
     if as_json:
         print_json("learn", {**summary, "info": dict(result.info)})
         return
-    for name, value in summary.items():
+    evaluations = [f"{p.accuracy.percent()} after {p.presented}" for p in result.evaluations]
+    for name, value in {**summary, "evaluations": evaluations}.items():
         print_line(f"{name}: {value}")
     print_line(f"written to {out}")

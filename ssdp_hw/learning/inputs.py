@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -144,9 +145,16 @@ def padded(spikes: NDArray[Any], steps: int) -> NDArray[Any]:
 
 
 def check_state(
-    network: AnyNetwork, rules: Mapping[str, Rule], state: LearningState | None, windows: int
+    network: AnyNetwork, rules: Mapping[str, Rule], state: LearningState | None, windows: int, batch: int
 ) -> LearningState:
     """The state to start from, with counters for every plastic projection, zeros by default.
+
+    Args:
+        network: the network that learns.
+        rules: the rule of each plastic projection.
+        state: that of an earlier run, or None.
+        windows: windows of a sample.
+        batch: number of samples.
 
     Raises:
         ShapeError, ParameterError: it does not fit.
@@ -160,11 +168,16 @@ def check_state(
             f"learning state: {given.pending} windows since the last weight update do not fit windows_per_update = "
             f"{size} and {windows} windows a sample"
         )
+    if given.presented >= batch:
+        raise ParameterError(
+            f"learning state: {given.presented} samples of its epoch were presented, and only {batch} are given; go on "
+            "with the samples of the run that it comes from"
+        )
     for name in given.counters:
         if name not in rules:
             raise ParameterError(f"counters are given for '{name}', which does not learn")
     checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
-    return LearningState(checked, given.updates, given.pending, given.epochs)
+    return replace(given, counters=checked)
 
 
 def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> NDArray[Any]:

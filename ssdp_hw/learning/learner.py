@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.learning.inputs import (
-    Rule,
-    plan_gates,
-)
+from ssdp_hw.learning.inputs import Rule, plan_gates
+from ssdp_hw.learning.interludes import Interludes
 from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned
 from ssdp_hw.learning.outcome import (
     activity,
@@ -127,6 +125,7 @@ class Learner:
         plasticity: what of the network learns, and how.
         supervision: labels and teacher; None without labels.
         teaching, presentation, execution: as the caller asked for.
+        interludes: what it does between samples.
     """
 
     network: AnyNetwork
@@ -136,6 +135,7 @@ class Learner:
     teaching: Teaching
     presentation: Presentation
     execution: Execution
+    interludes: Interludes
 
     @property
     def steps(self) -> int:
@@ -149,17 +149,22 @@ class Learner:
 
     def learn(self, first: LearningState, *, health: bool) -> LearnResult:
         """Present the samples of all epochs from the state ``first`` on."""
-        progress = Progress(self.network, first, self.presentation.windows)
+        progress = Progress(self.network, first, self.presentation.windows, self.batch)
         start = time.perf_counter()
-        for samples in self.presentation.groups(first.epochs, self.batch, self.teaching.group_size(self.batch)):
-            self.present(progress, samples, first.epochs)
+        self.interludes.begin(progress)
+        size = self.teaching.group_size(self.batch)
+        for epoch, group in self.presentation.groups((first.epochs, first.presented), self.batch, size):
+            for samples in self.interludes.cut(group, progress.done) if self.teaching.teach == "all" else [group]:
+                self.present(progress, samples, epoch)
+                self.interludes.follow(progress, samples.size)
+        self.interludes.end(progress)
         return self.result(progress, first, time.perf_counter() - start, health=health)
 
-    def present(self, progress: Progress, samples: NDArray[np.int64], first_epoch: int) -> None:
+    def present(self, progress: Progress, samples: NDArray[np.int64], epoch: int) -> None:
         """Present some samples, or those of them that the network mistakes, and take over what was learned."""
         gates, supervision = self.plasticity.gates, self.supervision
         if supervision is not None and supervision.teach != "all":
-            asked, epoch = samples.size, first_epoch + progress.asked // self.batch
+            asked = samples.size
             untaught = self._untaught(progress.network, samples)
             mistaken, predicted = supervision.mistaken(untaught, samples)
             progress.note_accuracy(asked - mistaken.size, asked, epoch)
@@ -225,12 +230,12 @@ class Learner:
         changed = {name: share_changed(self.network, progress.network, name) for name in rules}
         if isinstance(self.network, FixedNetwork):
             before = {name: self.network.projection(name) for name in rules}
-            warn_if_nothing_learned(before, rules, observed, changed, progress.state(first.epochs).counters)
+            warn_if_nothing_learned(before, rules, observed, changed, progress.state.counters)
         overflow = unintended(progress.overflow, self.supervision)
         report_overflow(overflow, self.steps, presented.size, self.execution.on_overflow)
         return LearnResult(
             network=progress.network,
-            state=progress.state(first.epochs + self.presentation.epochs),
+            state=progress.state,
             rules=rules,
             windows=presented.size * windows,
             order=presented,
@@ -248,6 +253,7 @@ class Learner:
             notes=tuple(self.plasticity.notes),
             info={**self._info(), **semantics_of(self.network), **progress.info},
             curve=tuple(progress.curve),
+            evaluations=tuple(progress.evaluations),
         )
 
     def _info(self) -> dict[str, object]:

@@ -9,29 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 
 
+@shown
 @dataclass(frozen=True)
 class Presentation:
-    """Epochs, order and length of the samples.
+    """How often, in which order and for how long the samples of a learning run are presented.
 
     Attributes:
-        epochs: number of epochs.
+        epochs: how often every sample is presented. An epoch that an earlier run began and did not finish is one of
+            them: its remaining samples come first.
         shuffle: whether each epoch has an order of its own; otherwise samples come as they are given.
         seed: seed of the orders, and of the random rounding.
-        steps: number of steps of a sample; None for the default of :meth:`length`.
-        windows: number of equal windows into which each sample is cut.
+        steps: number of steps of a sample; default ``len(inputs) + network.latency``, so that the last spike reaches
+            the output. It is raised to the next multiple of ``windows``.
+        windows: number of equal windows into which each sample is cut; a rule learns window by window.
 
     Raises:
         ParameterError: a value out of range.
     """
 
-    epochs: int
-    shuffle: bool
-    seed: int
-    steps: int | None
-    windows: int
+    epochs: int = 1
+    shuffle: bool = True
+    seed: int = 0
+    steps: int | None = None
+    windows: int = 1
 
     def __post_init__(self) -> None:
         check_range("epochs", self.epochs, 1, 2**31)
@@ -47,19 +51,21 @@ class Presentation:
         length = default if self.steps is None else as_int(self.steps, "steps")
         return -(-length // self.windows) * self.windows
 
-    def groups(self, first_epoch: int, batch: int, size: int) -> Iterator[NDArray[np.int64]]:
-        """The samples of all epochs in the order of their presentation, at most ``size`` at a time.
+    def groups(self, begun: tuple[int, int], batch: int, size: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """The samples of all epochs in the order of their presentation, at most ``size`` at a time, with their epoch.
 
         Args:
-            first_epoch: number of epochs of earlier runs, which have had their own orders.
+            begun: number of epochs that earlier runs finished, which have had their own orders, and of the samples that
+                they presented of the next one.
             batch: number of samples.
             size: largest number of samples of a group; a group never spans two epochs.
         """
-        for epoch in range(self.epochs):
-            generator = np.random.default_rng((self.seed, first_epoch + epoch))
+        first, presented = begun
+        for epoch in range(first, first + self.epochs):
+            generator = np.random.default_rng((self.seed, epoch))
             order = generator.permutation(batch) if self.shuffle else np.arange(batch)
-            for start in range(0, batch, size):
-                yield order[start : start + size]
+            for start in range(presented if epoch == first else 0, batch, size):
+                yield epoch, order[start : start + size]
 
 
 def check_range(what: str, value: object, low: int, high: int) -> None:

@@ -22,8 +22,10 @@ from ssdp_hw.running.target import Learned, LearningPlan
 class Progress:
     """The network, its counters and what has been observed so far."""
 
-    def __init__(self, network: AnyNetwork, state: LearningState, windows: int) -> None:
-        self.network, self.windows = network, windows
+    def __init__(self, network: AnyNetwork, state: LearningState, windows: int, batch: int) -> None:
+        self.network, self.windows, self.batch = network, windows, batch
+        self.begun = state.epochs, state.presented
+        self.done = 0  # samples that this run has come to the end of, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.gates: dict[str, list[NDArray[Any]]] = {}
@@ -32,13 +34,12 @@ class Progress:
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
         self.info: Mapping[str, object] = {}
-        self.asked = 0
         self.curve: list[CurvePoint] = []
+        self.evaluations: list[CurvePoint] = []
 
     def note_accuracy(self, right: int, asked: int, epoch: int) -> None:
-        """Add a point to the curve: so many of the samples just asked were right."""
-        self.asked += asked
-        self.curve.append(CurvePoint(epoch, self.asked, wilson(right, asked)))
+        """Add a point to the curve: ``right`` of the ``asked`` samples, which are taught next, were right."""
+        self.curve.append(CurvePoint(epoch, self.done + asked, wilson(right, asked)))
 
     def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan) -> None:
         """Take over the weights, counters and counts that a target handed back from presenting ``order``."""
@@ -55,9 +56,11 @@ class Progress:
         self.counter_saturations = _added(self.counter_saturations, learned.counter_saturations, 0)
         self.overflow = _added(self.overflow, learned.overflow, OverflowCount())
 
-    def state(self, epochs: int) -> LearningState:
-        """The state for a later run; ``epochs`` is the number of epochs of all runs so far."""
-        return LearningState(self.counters, self.updates, self.pending, epochs)
+    @property
+    def state(self) -> LearningState:
+        """The state for a later run."""
+        epochs, presented = divmod(self.begun[1] + self.done, self.batch)
+        return LearningState(self.counters, self.updates, self.pending, self.begun[0] + epochs, presented)
 
     @property
     def presented(self) -> NDArray[np.int64]:

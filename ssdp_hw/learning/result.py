@@ -23,12 +23,13 @@ from ssdp_hw.running.result import OverflowCount
 @shown
 @dataclass(frozen=True)
 class CurvePoint:
-    """How many of a group of samples the network got right, without a teacher, before they were taught.
+    """How many samples the network got right without a teacher, at one moment of a learning run.
 
     Attributes:
-        epoch: since the counters were zero, from 0.
-        presented: samples asked in this run up to and with this group.
-        accuracy: share of the group that was right, with its 95 % Wilson interval.
+        epoch: number of epochs that were finished before, in this run and in those that it goes on from.
+        presented: samples of this run: in ``curve`` up to and with the group that is about to be taught, in
+            ``evaluations`` those that were presented before.
+        accuracy: share of the samples that were right, with its 95 % Wilson interval.
     """
 
     epoch: int
@@ -62,6 +63,7 @@ class LearnResult:
         target, seconds, notes, info: how it ran, for the report.
         curve: accuracy while it learned, group by group of ``refresh`` samples; empty unless ``teach`` is ``errors`` or
             ``delta``, which ask the network before they teach.
+        evaluations: accuracy on the samples of ``evaluate``, before the first sample, in between, and after the last.
     """
 
     network: AnyNetwork
@@ -83,6 +85,7 @@ class LearnResult:
     notes: Sequence[str] = ()
     info: Mapping[str, object] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
+    evaluations: tuple[CurvePoint, ...] = ()
 
     def _table(self) -> Table:
         rows = []
@@ -97,6 +100,9 @@ class LearnResult:
         if self.curve:
             first, last = self.curve[0].accuracy, self.curve[-1].accuracy
             title += f"; right before they were taught: {first.percent()} at first, {last.percent()} at last"
+        if self.evaluations:
+            first, last = self.evaluations[0].accuracy, self.evaluations[-1].accuracy
+            title += f"; evaluated: {first.percent()} before, {last.percent()} after"
         return Table(title, header, rows, self.notes)
 
     def plot(self, *, projection: str | None = None, ax: Any = None) -> Any:

@@ -29,18 +29,20 @@ class LearningState:
             last weight update.
         updates: weight updates so far.
         pending: windows gathered since the last weight update.
-        epochs: epochs so far.
+        epochs: finished epochs so far.
+        presented: samples of the next epoch that were presented; 0 between epochs.
     """
 
     counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     updates: int = 0
     pending: int = 0
     epochs: int = 0
+    presented: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.counters, Mapping):
             raise ParameterError(f"counters of type {type(self.counters).__name__}; expected a dict by projection")
-        for name in ("updates", "pending", "epochs"):
+        for name in ("updates", "pending", "epochs", "presented"):
             value = as_int(getattr(self, name), f"learning state: {name}")
             if not 0 <= value < 2**32:
                 raise ParameterError(f"learning state: {name} = {value} is outside 0 .. {2**32 - 1}")

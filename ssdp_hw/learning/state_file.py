@@ -36,7 +36,7 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
     record = record_of(network)
     if not isinstance(state, LearningState):
         raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
-    record.values["learning"] = {"updates": state.updates, "pending": state.pending, "epochs": state.epochs}
+    record.values["learning"] = {name: getattr(state, name) for name in ("updates", "pending", "epochs", "presented")}
     record.arrays["counters"] = {str(network.layer(name)): np.asarray(c) for name, c in state.counters.items()}
     NETWORK_FILE.write(path, record)
 

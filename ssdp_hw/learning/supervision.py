@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import class_labels
+from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.inputs import teachable_output
 from ssdp_hw.learning.presentation import check_range
@@ -24,18 +25,34 @@ Teach = Literal["all", "errors", "delta", "softmax"]
 Spikes = Mapping[str, Any]
 
 
+@shown
 @dataclass(frozen=True)
 class Teaching:
-    """Which samples the teacher presents; see :func:`ssdp_hw.learn` for the meaning of each value.
+    """Which samples are taught, and by what.
+
+    Attributes:
+        teach: ``all`` presents every sample. ``errors`` first runs the samples without a teacher and
+            teaches only those that ``decode`` gets wrong. ``delta`` does so too, with a gate for each
+            output neuron: 1 for the labelled, -1 for the wrongly chosen, 0 for the others.
+            ``softmax`` has no teacher: every sample is run once to count the spikes of the output, and the label
+            minus the softmax of these counts is the gate of each output neuron while the sample is presented again;
+            a rule that only the source moves, such as ``sh.Rule("a*x1*u0", ...)``, then is the delta rule.
+        teacher: what makes the labelled neuron fire; default ``Teacher()`` if there are labels, for ``delta`` one that
+            does not inhibit.
+        decode: rule by which the class of a sample is predicted, see :mod:`ssdp_hw.running.decoding`; for ``errors``,
+            ``delta`` and evaluations.
+        refresh: for ``errors``, ``delta`` and ``softmax``: number of samples after which the network, with the weights
+            learned until then, runs the next samples without a teacher; default once an epoch.
+        temperature: for ``softmax``: by so many spikes a count has to be lower for a probability e times lower.
 
     Raises:
-        ParameterError: an unknown ``teach``, or ``refresh`` out of range.
+        ParameterError: an unknown ``teach``, or ``refresh`` or ``temperature`` out of range.
     """
 
-    teacher: Teacher | None
-    teach: Teach
-    decode: str
-    refresh: int | None
+    teach: Teach = "all"
+    teacher: Teacher | None = None
+    decode: str = "spike_count"
+    refresh: int | None = None
     temperature: float = 2.0
 
     def __post_init__(self) -> None:
@@ -103,7 +120,7 @@ class Supervision:
         classes: class of every sample, shape (batch,).
         teacher: when and how strongly it acts.
         output: population that it teaches.
-        teach, decode, temperature: see :func:`ssdp_hw.learn`.
+        teach, decode, temperature: see :class:`Teaching`.
     """
 
     classes: NDArray[np.int64]
