@@ -31,7 +31,9 @@ _MODULE_OF = {
     for alias in statement.names
 }
 
-__all__ = sorted(_MODULE_OF)
+# Names that need a package of an extra; `from ssdp_hw import *` works without it.
+_OF_EXTRAS = {"OnChipClassifier"}
+__all__ = sorted(_MODULE_OF.keys() - _OF_EXTRAS)
 
 accept_moved_modules()
 
@@ -55,4 +57,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_MODULE_OF})

@@ -18,6 +18,7 @@ from ssdp_hw.conversion.nir import (
     write_nir as write_nir,
 )
 from ssdp_hw.errors import SsdpHwError as SsdpHwError
+from ssdp_hw.estimator import OnChipClassifier as OnChipClassifier
 from ssdp_hw.learning.checkpoint import Checkpoint as Checkpoint
 from ssdp_hw.learning.evaluation import Evaluation as Evaluation
 from ssdp_hw.learning.learn import learn as learn

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,13 @@ class DeclaredRule(RasterRule):
 
     model: RuleModel
     parameters: Parameters
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the call that makes it, since read-only mappings cannot be pickled."""
+        given: Any = {f.name: getattr(self, f.name) for f in fields(cast(Any, self)) if f.init}
+        return partial(
+            type(self), **{n: dict(v) if isinstance(v, MappingProxyType) else v for n, v in given.items()}
+        ), ()
 
     @property
     def reads_weight(self) -> bool:
