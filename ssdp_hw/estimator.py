@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 import ssdp_hw.learning.nothing_learned as nothing_learned
 from ssdp_hw.errors import MissingPackageError, ParameterError
 from ssdp_hw.learning.learn import learn
+from ssdp_hw.learning.presentation import Presentation
 from ssdp_hw.learning.state import LearningState
+from ssdp_hw.learning.supervision import Teaching
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Input
@@ -269,11 +271,8 @@ class OnChipClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 np.searchsorted(self.classes_, labels),
                 {self._plastic: self._rule},
                 self.target,
-                teach="softmax",
-                temperature=self.temperature,
-                epochs=epochs,
-                refresh=self.refresh,
-                seed=self.random_state,
+                teach=Teaching("softmax", temperature=self.temperature, refresh=self.refresh),
+                presentation=Presentation(epochs, seed=self.random_state),
                 state=self._state,
                 on_overflow="ignore",
                 health=False,

@@ -56,8 +56,8 @@ def test_what_is_learned_is_what_learn_learns(iris):
         counter_bits=24, clip=0.2,
     )  # fmt: skip
     learned = sh.learn(
-        start, given, labels, {readout.name: rule}, "spec", teach="softmax", temperature=2.0, epochs=6, refresh=20,
-        seed=3, on_overflow="ignore", health=False,
+        start, given, labels, {readout.name: rule}, "spec", teach=sh.Teaching("softmax", temperature=2.0, refresh=20),
+        presentation=sh.Presentation(epochs=6, seed=3), on_overflow="ignore", health=False,
     )  # fmt: skip
     assert np.array_equal(learned.network.projection(readout.name).weight, fixed.projection(readout.name).weight)
     assert np.any(fixed.projection(readout.name).weight)
