@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from ssdp_hw.analysis.resources import Resources, resources
 from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, Dataset, load_digits
-from ssdp_hw.display import draw
+from ssdp_hw.display import Axes, Drawn, draw
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.learning.health import LearningHealth
@@ -113,7 +112,7 @@ class DemoResult:
     skipped: dict[str, str]
     settings: dict[str, JSON]
 
-    def plot_learning(self, *, ax: Any = None) -> Any:
+    def plot_learning(self, *, ax: Axes | None = None) -> Drawn:
         """Draw the accuracy before and after learning, by rule, one panel for each drift.
 
         Args:

@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
 from ssdp_hw.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+
+# What pictures are drawn in; no type is known of it where matplotlib is not installed.
+Axes: TypeAlias = "matplotlib.axes.Axes"
+# What a picture gives back: its Axes, or of several panels an array of them.
+Drawn: TypeAlias = "Axes | np.ndarray[Any, np.dtype[np.object_]]"
 
 # The extra that brings what pictures need.
 INSTALL = "pip install 'ssdp-hw[report]'"
@@ -184,7 +192,27 @@ def _shape(shape: Sequence[int]) -> str:
     return f"{shape[0]} values" if len(shape) == 1 else " x ".join(map(str, shape)) or "one"
 
 
-def draw(picture: str, *given: Any, **options: Any) -> Any:
+class Drawable:
+    """What has one picture, drawn by the module of :mod:`ssdp_hw.pictures` that ``_picture`` names."""
+
+    _picture: ClassVar[str]
+
+    def plot(self, *, ax: Axes | None = None) -> Drawn:
+        """Draw the picture that the class describes.
+
+        Args:
+            ax: matplotlib Axes to draw in; default a new figure.
+
+        Returns:
+            The Axes; of several panels an array, from top to bottom.
+
+        Raises:
+            UnsupportedError: matplotlib is not installed.
+        """
+        return draw(self._picture, self, ax=ax)
+
+
+def draw(picture: str, *given: object, **options: object) -> Drawn:
     """Draw a picture of :mod:`ssdp_hw.pictures`, found by its name, and give back its axes.
 
     Pictures know the classes that they show, so that these find them by name and only when one is drawn: nothing
@@ -202,4 +230,5 @@ def draw(picture: str, *given: Any, **options: Any) -> Any:
         import matplotlib  # noqa: F401
     except ImportError:
         raise MissingPackageError(f"pictures need matplotlib, which is not installed: {INSTALL}") from None
-    return import_module(f"ssdp_hw.pictures.{picture}").draw(*given, **options)
+    drawn: Drawn = import_module(f"ssdp_hw.pictures.{picture}").draw(*given, **options)
+    return drawn

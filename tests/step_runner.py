@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from ssdp_hw.chips import load_chip
-from ssdp_hw.models.base import BIAS, Kind, Values
+from ssdp_hw.models.base import BIAS, Kind
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.models.registry import neuron_model
+from ssdp_hw.operations.base import Values
 
 CHIP = load_chip("loihi2")
 

@@ -12,10 +12,10 @@ from model_examples import register_values
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import Values
 from ssdp_hw.models.form import ARRIVING, StepForm, _leaves, without_effect
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_parts import FIELDS
+from ssdp_hw.operations.base import Values
 
 CHIP = load_chip("loihi2")
 NEURONS = 64

@@ -13,8 +13,8 @@ import ssdp_hw as sh
 from ssdp_hw.analysis.proof import Verdict
 from ssdp_hw.arithmetic import decay as decay_step
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import Values
 from ssdp_hw.models.form import StepForm
+from ssdp_hw.operations.base import Values
 from ssdp_hw.operations.interval import Interval, IntervalOperations, Maybe
 
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])

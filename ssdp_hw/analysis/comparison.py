@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.checks import class_labels
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -80,8 +80,10 @@ class Row:
 @shown
 @renamed(readout="decode")
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Drawable):
     """What :func:`compare` found.
+
+    ``plot`` draws accuracy and agreement of every row, and which classes the fixed network takes for which.
 
     Attributes:
         rows: for each target the float network's run and the fixed network's.
@@ -89,6 +91,8 @@ class Comparison:
         reference: name of the target that the others are compared with.
         info: of the reference's run of the ``float`` and of the ``fixed`` network: semantics, versions and options.
     """
+
+    _picture = "comparison"
 
     rows: tuple[Row, ...]
     decode: str
@@ -111,20 +115,6 @@ class Comparison:
                 return row
         found = ", ".join(f"{row.target} {row.arithmetic}" for row in self.rows)
         raise ParameterError(f"the comparison has no row '{target} {arithmetic}'; there are: {found}")
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw accuracy and agreement of every row, and which classes the fixed network takes for which.
-
-        Args:
-            ax: matplotlib Axes to draw in; default a new figure.
-
-        Returns:
-            The Axes, from top to bottom.
-
-        Raises:
-            UnsupportedError: matplotlib is not installed.
-        """
-        return draw("comparison", self, ax=ax)
 
     @property
     def loss(self) -> float:

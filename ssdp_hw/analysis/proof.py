@@ -17,8 +17,8 @@ from ssdp_hw import arithmetic
 from ssdp_hw.checks import Choice
 from ssdp_hw.display import Table, cut, shown
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import Values
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.operations.base import Values
 from ssdp_hw.operations.interval import Interval, IntervalOperations
 from ssdp_hw.running.run import run
 

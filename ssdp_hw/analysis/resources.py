@@ -13,13 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.chips import Figure
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
@@ -57,8 +56,10 @@ class PopulationResources:
 
 @shown
 @dataclass(frozen=True)
-class Resources:
+class Resources(Drawable):
     """A network on its chip.
+
+    ``plot`` draws how much of each limit the fullest core of every population uses.
 
     Attributes:
         chip: name of the chip.
@@ -66,6 +67,8 @@ class Resources:
         cores, cores_available: cores that the network needs, and cores of the chip.
         limits: the figures used, with their sources.
     """
+
+    _picture = "resources"
 
     chip: str
     populations: tuple[PopulationResources, ...]
@@ -92,20 +95,6 @@ class Resources:
         ]
         header = ("population", "neurons", "synapses", "bytes", "cores", *(name.replace("_", " ") for name in LIMITS))
         return Table(self.lines()[0], header, rows)
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw how much of each limit the fullest core of every population uses.
-
-        Args:
-            ax: matplotlib Axes to draw in; default a new figure.
-
-        Returns:
-            The Axes.
-
-        Raises:
-            UnsupportedError: matplotlib is not installed.
-        """
-        return draw("resources", self, ax=ax)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ssdp_hw.analysis.activity import Activity
 from ssdp_hw.analysis.statistics import Interval
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Axes, Drawn, Table, draw, shown
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.state import LearningState
@@ -105,7 +105,7 @@ class LearnResult:
             title += f"; evaluated: {first.percent()} before, {last.percent()} after"
         return Table(title, header, rows, self.notes)
 
-    def plot(self, *, projection: str | None = None, ax: Any = None) -> Any:
+    def plot(self, *, projection: str | None = None, ax: Axes | None = None) -> Drawn:
         """Draw the curve, weights before and after, counters, and how many neurons fired in each window.
 
         Args:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.microcode.learning_engine import TRACES, Arithmetic, Epoch, Product, Trace
 
 
@@ -39,8 +39,10 @@ class Branch:
 
 @shown
 @dataclass(frozen=True, eq=False)
-class Microcode:
+class Microcode(Drawable):
     """A sum-of-products learning rule for Loihi's learning engine.
+
+    ``plot`` draws the wanted and the obtained step of a weight, by the distance of the spikes.
 
     Weights are integers from -256 to 255; a step of 1 is a weight LSB. Lava's own object is made by
     ``ssdp_hw.targets.lava.microcode.learning_rule(code, arithmetic)``.
@@ -56,6 +58,8 @@ class Microcode:
             ``fixed_pt``; the largest share among all traces.
         replaced: sentences, each of which says where the learning engine deviates from SSDP.
     """
+
+    _picture = "microcode"
 
     products: tuple[Product, ...]
     traces: Mapping[str, Trace]
@@ -86,20 +90,6 @@ class Microcode:
     def branches(self) -> dict[str, Branch]:
         """The three branches, by the neurons that fired."""
         return {"both fired": self.both, "one silent": self.one_silent, "none fired": self.none}
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw the wanted and the obtained step of a weight, by the distance of the spikes.
-
-        Args:
-            ax: matplotlib Axes to draw in; default a new figure.
-
-        Returns:
-            The Axes, from top to bottom.
-
-        Raises:
-            UnsupportedError: matplotlib is not installed.
-        """
-        return draw("microcode", self, ax=ax)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

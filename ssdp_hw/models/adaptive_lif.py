@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class AdaptiveLIF(NeuronModel):
@@ -26,7 +24,7 @@ class AdaptiveLIF(NeuronModel):
     )
     source = "Bellec et al. 2018 (arXiv 1803.09574), eq. 4, in the integers of lava-nc's LIF"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance current and voltage, compare with the raised threshold, reset, raise the threshold."""
         u = op.wrap(op.decay(s.u, p.du) + arriving, "u")
         v = op.saturate(op.decay(s.v, p.dv) + u + p.bias, "v")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.alif import ADAPTATION, ADAPTATION_PARAMETERS, decayed, raised
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.resonate_and_fire import RESONATOR, RESONATOR_PARAMETERS, crosses, rotated
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class ADRF(NeuronModel):
@@ -23,7 +21,7 @@ class ADRF(NeuronModel):
     ports = ("imag_input",)
     source = "lava-dl 0.6.0, slayer/neuron/adrf.py and slayer/neuron/dynamics/adaptive_phase_th.py"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Turn, fire at phase 0 above the raised threshold, raise it further after a spike."""
         real, imag = rotated(op, s, p, arriving)
         a, r = decayed(op, s, p)
@@ -44,7 +42,7 @@ class ADRFIzhikevich(NeuronModel):
     ports = ("imag_input",)
     source = "lava-dl 0.6.0, slayer/neuron/adrf_iz.py and slayer/neuron/dynamics/adaptive_resonator.py"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Turn, compare the imaginary part with the raised threshold, raise it further after a spike."""
         real, imag = rotated(op, s, p, arriving)
         a, r = decayed(op, s, p)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 # What the adaptive models of lava-dl have in common: the raised threshold and the refractory response.
 ADAPTATION = (State("a", signed=False), State("r", signed=False))
@@ -17,12 +15,12 @@ ADAPTATION_PARAMETERS = (
 )
 
 
-def decayed(op: Operations, s: Any, p: Any) -> tuple[Value, Value]:
+def decayed(op: Operations, s: Values, p: Values) -> tuple[Value, Value]:
     """Adaptation and refractory response before a spike; the threshold is ``vth + a + r``."""
     return op.decay(s.a, p.da), op.decay(s.r, p.dr)
 
 
-def raised(op: Operations, a: Value, r: Value, p: Any, fired: Value) -> dict[str, Value]:
+def raised(op: Operations, a: Value, r: Value, p: Values, fired: Value) -> dict[str, Value]:
     """Both after the step: a spike adds the jump to a, and twice the raised threshold to r."""
     return {
         "a": op.saturate(a + op.select(fired, p.jump, 0), "a"),
@@ -48,7 +46,7 @@ class ALIF(NeuronModel):
     )
     source = "lava-dl 0.6.0, slayer/neuron/alif.py and slayer/neuron/dynamics/adaptive_threshold.py"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance current and voltage, compare with the raised threshold, raise it further after a spike."""
         u = op.wrap(op.decay(s.u, p.du) + arriving, "u")
         v = op.saturate(op.decay(s.v, p.dv) + u + p.bias, "v")

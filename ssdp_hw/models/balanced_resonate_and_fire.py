@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
 from ssdp_hw.models.resonate_and_fire import RESONATOR, RESONATOR_PARAMETERS
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 # Binary places of q, which counts spikes that fade; and of the damping by one of them.
 ONE_SPIKE, DAMPING_PLACES = 12, 16
@@ -53,7 +52,7 @@ class BRF(NeuronModel):
     voltage = "real"
     source = "Higuchi et al. 2024 (arXiv 2402.14603); github.com/AdaptiveAILab/brf-neurons"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Turn with the damping of past spikes, compare with the raised threshold, count the spike."""
         bits = op.decay_bits
         damped = p.cos - op.scale(s.q, p.damping, ONE_SPIKE + DAMPING_PLACES - bits)

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.chips import Chip
 from ssdp_hw.display import Table, shown
-from ssdp_hw.operations.base import Operations, Value
-
-
-class Values:
-    """States or parameters of one step as attributes: ``s.v``, ``p.dv``."""
-
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        self.__dict__.update(values)
-
-    def __getattr__(self, name: str) -> Value:
-        raise AttributeError(f"the model declares no '{name}'; there are: {', '.join(self.__dict__)}")
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class Unit(Choice):
@@ -152,7 +141,7 @@ class NeuronModel(ABC):
     source: ClassVar[str] = ""
 
     @abstractmethod
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """One step of every neuron.
 
         Args:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class CubaLIFModel(NeuronModel):
@@ -23,7 +21,7 @@ class CubaLIFModel(NeuronModel):
     )
     source = "lava-nc 0.10.0, lava/proc/lif/models.py, AbstractPyLifModelFixed"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance current and voltage, compare, reset."""
         u = op.wrap(op.decay(s.u, p.du) + arriving, "u")
         v = op.saturate(op.decay(s.v, p.dv) + u + p.bias, "v")

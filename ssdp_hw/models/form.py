@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel, Values
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel
+from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.graph import GraphOperations, Node, in_order
 from ssdp_hw.operations.ideal import IdealOperations

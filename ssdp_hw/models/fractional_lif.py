@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, nnls
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 TERMS = 3
 
@@ -73,7 +71,7 @@ class FractionalLIF(NeuronModel):
     )
     source = "LIFNeuronFDE of spikeDE (github.com/PhysAGI/spikeDE) with a step of 1; arXiv 2507.16937"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the memory by the old voltage, add the LIF's change, compare, reset."""
         m1 = _remembered(op, s.m1, s.v, p.keep1, p.gain1, "m1")
         m2 = _remembered(op, s.m2, s.v, p.keep2, p.gain2, "m2")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from scipy.optimize import brentq
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 PLACES = 12
 
@@ -53,7 +52,7 @@ class HomeostaticLIF(NeuronModel):
     )
     source = "Hadjiivanov 2021, MPATH (github.com/cantordust/mpath, layer.py)"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the voltage and its statistics, compare, set the voltage to 0 after a spike."""
         v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias, "v")
         distance = v - s.mean

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.cuba_lif import CubaLIFModel
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class NonResettingLIF(NeuronModel):
@@ -20,7 +18,7 @@ class NonResettingLIF(NeuronModel):
     parameters = CubaLIFModel.parameters
     source = "snnTorch 1.0.0, snntorch.Leaky with reset_mechanism='none', in the integers of lava-nc's LIF"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance current and voltage, and compare."""
         u = op.wrap(op.decay(s.u, p.du) + arriving, "u")
         v = op.saturate(op.decay(s.v, p.dv) + u + p.bias, "v")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class RefractoryLIF(NeuronModel):
@@ -25,7 +23,7 @@ class RefractoryLIF(NeuronModel):
     )
     source = "lava-nc 0.10.0, lava/proc/lif/models.py, PyLifRefractoryModelFloat, in the integers of its LIF"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the current, and the voltage of neurons that do not rest; compare, reset, count down."""
         u = op.wrap(op.decay(s.u, p.du) + arriving, "u")
         rests = s.rest > 0

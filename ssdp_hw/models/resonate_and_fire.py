@@ -7,11 +7,10 @@ has no registers.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 RESONATOR = (State("real"), State("imag"))
 RESONATOR_PARAMETERS = (Parameter("cos", "cos", Kind.GAIN), Parameter("sin", "sin", Kind.GAIN))
@@ -33,7 +32,7 @@ def resonator(period: float, decay: float) -> dict[str, float]:
     return {"cos": (1 - decay) * math.cos(angle), "sin": (1 - decay) * math.sin(angle)}
 
 
-def rotated(op: Operations, s: Any, p: Any, arriving: Value) -> tuple[Value, Value]:
+def rotated(op: Operations, s: Values, p: Values, arriving: Value) -> tuple[Value, Value]:
     """Real and imaginary part after a step; the input and the bias act on the real part."""
     bits = op.decay_bits
     real = op.scale(s.real, p.cos, bits) - op.scale(s.imag, p.sin, bits) + arriving + p.bias
@@ -41,7 +40,7 @@ def rotated(op: Operations, s: Any, p: Any, arriving: Value) -> tuple[Value, Val
     return op.saturate(real, "real"), op.saturate(imag, "imag")
 
 
-def crosses(s: Any, imag: Value) -> Value:
+def crosses(s: Values, imag: Value) -> Value:
     """Where the phase passes through 0: the imaginary part was negative and is not any more."""
     return (s.imag < 0) & (imag >= 0)
 
@@ -62,7 +61,7 @@ class RF(NeuronModel):
     ports = ("imag_input",)
     source = "lava-nc 0.10.0, lava/proc/rf/models.py, PyRFModelFixed; lava-dl 0.6.0, slayer/neuron/rf.py"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Turn, and fire at phase 0 with enough amplitude."""
         real, imag = rotated(op, s, p, arriving)
         return {"real": real, "imag": imag}, op.fires(real, p.vth) & crosses(s, imag)
@@ -81,7 +80,7 @@ class RFIzhikevich(NeuronModel):
     ports = ("imag_input",)
     source = "lava-nc 0.10.0, lava/proc/rf_iz/models.py, PyRF_IZModelFixed; lava-dl 0.6.0, slayer/neuron/rf_iz.py"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Turn, compare the imaginary part, and set both after a spike."""
         real, imag = rotated(op, s, p, arriving)
         fired = op.fires(imag, p.vth)

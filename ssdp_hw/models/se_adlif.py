@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 # Binary places of the coupling; the published models stay below 4.
 PLACES = 16
@@ -55,7 +54,7 @@ class EFAdLIF(NeuronModel):
     )
     source = "Baronig et al. 2025, doi 10.1038/s41467-025-60878-z; github.com/IGITUGraz/SE-adlif"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the voltage, compare, reset; advance the adaptation by the voltage and spike of the step before."""
         v, fired = _voltage(op, s, p, arriving)
         w = _adaptation(op, s.w, p, s.v, op.select(s.fired > 0, p.jump, 0))
@@ -74,20 +73,20 @@ class SEAdLIF(NeuronModel):
     parameters = EFAdLIF.parameters
     source = "Baronig et al. 2025, doi 10.1038/s41467-025-60878-z; github.com/IGITUGraz/SE-adlif"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the voltage, compare, reset; advance the adaptation by what came out."""
         v, fired = _voltage(op, s, p, arriving)
         return {"v": v, "w": _adaptation(op, s.w, p, v, op.select(fired, p.jump, 0))}, fired
 
 
-def _voltage(op: Operations, s: Any, p: Any, arriving: Value) -> tuple[Value, Value]:
+def _voltage(op: Operations, s: Values, p: Values, arriving: Value) -> tuple[Value, Value]:
     """The voltage after the reset, and where a neuron fires."""
     v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias - op.scale(s.w, p.dv, op.decay_bits), "v")
     fired = op.fires(v, p.vth)
     return op.reset(v, fired, p.vth), fired
 
 
-def _adaptation(op: Operations, w: Value, p: Any, v: Value, jump: Value) -> Value:
+def _adaptation(op: Operations, w: Value, p: Values, v: Value, jump: Value) -> Value:
     """The adaptation after a step with this voltage and this jump."""
     return op.saturate(op.decay(w, p.dw) + op.scale(v, p.coupling, PLACES) + jump, "w")
 

@@ -11,10 +11,8 @@ here is lava-nc's times ``2**spike_exp``. lava-nc's states have no registers; th
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 SOURCE = "lava-nc 0.10.0, lava/proc/sdn/models.py; lava-dl 0.6.0, slayer/neuron/sigma_delta.py and slayer/axon/delta.py"
 THRESHOLD = Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0)
@@ -22,7 +20,7 @@ MESSAGE = State("message")
 ENCODER = (State("act"), State("residue"), MESSAGE)
 
 
-def encoded(op: Operations, s: Any, p: Any, activation: Value) -> tuple[dict[str, Value], Value]:
+def encoded(op: Operations, s: Values, p: Values, activation: Value) -> tuple[dict[str, Value], Value]:
     """States of the delta encoder after a step, and where it sends.
 
     ``delta = activation - act + residue`` is sent where its magnitude is at least vth, else it is kept as residue.
@@ -45,7 +43,7 @@ class Delta(NeuronModel):
     payload = "message"
     source = SOURCE
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Send what changed, where it is enough."""
         return encoded(op, s, p, arriving + p.bias)
 
@@ -60,7 +58,7 @@ class SigmaDelta(NeuronModel):
     payload = "message"
     source = SOURCE
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Add up, rectify, and send what changed, where it is enough."""
         sigma = op.saturate(s.sigma + op.unshifted(arriving), "sigma")
         states, fired = encoded(op, s, p, op.maximum(sigma + p.bias, 0))
@@ -76,7 +74,7 @@ class Sigma(NeuronModel):
     voltage = "sigma"
     source = SOURCE
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Add up."""
         return {"sigma": op.saturate(s.sigma + op.unshifted(arriving) + p.bias, "sigma")}, op.never()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 
 class SteppedThresholdLIF(NeuronModel):
@@ -30,7 +28,7 @@ class SteppedThresholdLIF(NeuronModel):
     )
     source = "Nomura and Nishi 2024, doi 10.3389/fnins.2024.1402646 (the rule for the firing threshold)"
 
-    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Advance the voltage, compare with the threshold of the level, reset, move the level."""
         v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias, "v")
         threshold = p.vth + s.level * p.step

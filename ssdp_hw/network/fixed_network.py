@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import positive_or_none
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip, shipped_chip
-from ssdp_hw.display import draw, shown
+from ssdp_hw.display import Axes, Drawn, draw, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
@@ -134,8 +134,8 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         return f", integers of {self.limits.name}"
 
     def plot_weights(
-        self, source: Network | None = None, *, projections: Sequence[str] | None = None, ax: Any = None
-    ) -> Any:
+        self, source: Network | None = None, *, projections: Sequence[str] | None = None, ax: Axes | None = None
+    ) -> Drawn:
         """Draw histograms of the stored integers, beside those of the float weights in the same unit.
 
         Args:
@@ -152,7 +152,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """
         return draw("weights", self, source, projections=projections, ax=ax)
 
-    def plot_ranges(self, result: Any, *, proof: Any = True, ax: Any = None) -> Any:
+    def plot_ranges(self, result: Any, *, proof: Any = True, ax: Axes | None = None) -> Drawn:
         """Draw what a run put into each register against what the register holds, on a scale of bits.
 
         Args:

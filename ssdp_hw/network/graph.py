@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_array, as_size, check_exact, check_name, int_vector
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.container import Container
 from ssdp_hw.files.record import Record
@@ -288,14 +288,18 @@ P = TypeVar("P", bound=PopulationLike)
 J = TypeVar("J", bound=BaseProjection)
 
 
-class Graph(Generic[P, J]):
+class Graph(Drawable, Generic[P, J]):
     """Inputs, populations and projections with consistent names and sizes.
+
+    ``plot`` draws the graph: inputs, populations and projections, those that lead back dashed.
 
     Raises:
         ParameterError: a name occurs twice or is unknown, a projection starts at a population
             without spikes, or an input or output is missing.
         ShapeError: a weight does not fit its populations.
     """
+
+    _picture = "network"
 
     inputs: Sequence[Input]
     populations: Sequence[P]
@@ -511,20 +515,6 @@ class Graph(Generic[P, J]):
     def _kind_said(self) -> str:
         """What a network says of itself as a whole, after its size."""
         return ""
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw the graph: inputs, populations and projections, those that lead back dashed.
-
-        Args:
-            ax: matplotlib Axes to draw in; default a new figure.
-
-        Returns:
-            The Axes.
-
-        Raises:
-            UnsupportedError: matplotlib is not installed.
-        """
-        return draw("network", self, ax=ax)
 
     def summary(self) -> list[str]:
         """One line an input, population and projection, for people."""

@@ -18,6 +18,16 @@ from ssdp_hw.errors import ParameterError
 Value = Any
 
 
+class Values:
+    """Values by name as attributes: states ``s.v``, parameters ``p.dv``, ends of a synapse ``at.pre``."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Value:
+        raise AttributeError(f"the model declares no '{name}'; there are: {', '.join(self.__dict__)}")
+
+
 class Rounding(Choice):
     """How a product is rounded when its low bits are dropped."""
 

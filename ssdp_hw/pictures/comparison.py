@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ssdp_hw.analysis.comparison import Comparison, Row
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import FIXED, FLOAT, INK, dots, legend, panels, picture, several, title
 
 # Classes up to which every cell of the confusion matrix has its number.
@@ -14,7 +13,7 @@ _NUMBERED = 12
 
 
 @picture
-def draw(comparison: Comparison, *, ax: Any = None) -> Any:
+def draw(comparison: Comparison, *, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.analysis.comparison.Comparison.plot`."""
     rows = comparison.rows
     axes = panels(ax, [0.8 + 0.32 * len(rows), 3.6])
@@ -44,7 +43,7 @@ def draw(comparison: Comparison, *, ax: Any = None) -> Any:
     return several(axes)
 
 
-def _confusion(ax: Any, row: Row) -> None:
+def _confusion(ax: Axes, row: Row) -> None:
     matrix = row.confusion_matrix()
     classes = len(matrix)
     undecided = bool(matrix[:, -1].any())

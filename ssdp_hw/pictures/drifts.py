@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from ssdp_hw.analysis.statistics import Interval
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import AFTER, BEFORE, INK, dots, legend, panels, picture, several, title
 
 
@@ -25,7 +26,7 @@ class Lesson(Protocol):
 
 
 @picture
-def draw(lessons: Sequence[Lesson], clean: Interval, *, ax: Any = None) -> Any:
+def draw(lessons: Sequence[Lesson], clean: Interval, *, ax: Axes | None = None) -> Drawn:
     """Draw lessons after drifts.
 
     Args:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ssdp_hw.analysis.ladder import LossLadder, Step
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import (
     BEFORE,
     BOUND,
@@ -27,7 +26,7 @@ _LAYERS = 6
 
 
 @picture
-def draw(ladder: LossLadder, *, ax: Any = None) -> Any:
+def draw(ladder: LossLadder, *, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.analysis.ladder.LossLadder.plot`."""
     steps = [r.step for r in ladder.cumulative]
     layers = _layers(ladder)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.pictures.style import (
@@ -31,7 +31,7 @@ _POINTS = 120
 
 
 @picture
-def draw(learned: LearnResult, *, projection: str | None = None, ax: Any = None) -> Any:
+def draw(learned: LearnResult, *, projection: str | None = None, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.learning.result.LearnResult.plot`."""
     name = _projection(learned, projection)
     curve = len(learned.curve) > 0
@@ -56,7 +56,7 @@ def _projection(learned: LearnResult, projection: str | None) -> str:
     return projection
 
 
-def _curve(ax: Any, learned: LearnResult) -> None:
+def _curve(ax: Axes, learned: LearnResult) -> None:
     at = [p.presented for p in learned.curve]
     value, low, high = (
         100 * np.array([getattr(p.accuracy, k) for p in learned.curve]) for k in ("value", "low", "high")
@@ -82,14 +82,14 @@ def pooled(learned: LearnResult, points: Sequence[int]) -> float:
     return float(np.average([learned.curve[k].accuracy.value for k in points], weights=asked))
 
 
-def _bars(ax: Any, before: Any, after: Any, edges: NDArray[Any]) -> None:
+def _bars(ax: Axes, before: ArrayLike | None, after: ArrayLike, edges: NDArray[np.float64]) -> None:
     centres, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     if before is not None:
         ax.stairs(before, edges, color=BEFORE, lw=1.8, label="before")
     ax.bar(centres, after, 0.92 * width, color=FIXED, alpha=0.75, label="after")
 
 
-def _weights(ax: Any, learned: LearnResult, name: str) -> None:
+def _weights(ax: Axes, learned: LearnResult, name: str) -> None:
     q, health = learned.network.projection(name), learned.health.get(name)
     if health is not None:
         low, high = q.format.mantissa_min, q.format.mantissa_max  # type: ignore[union-attr]
@@ -103,7 +103,7 @@ def _weights(ax: Any, learned: LearnResult, name: str) -> None:
     ax.set_ylabel("weights")
 
 
-def _counters(ax: Any, learned: LearnResult, name: str) -> None:
+def _counters(ax: Axes, learned: LearnResult, name: str) -> None:
     rule, values = learned.rules[name], learned.counters[name]
     if isinstance(rule, CounterRule):
         lsb = float(1 << rule.lsb_shift)
@@ -132,7 +132,7 @@ def _counters(ax: Any, learned: LearnResult, name: str) -> None:
         )
 
 
-def _synchrony(ax: Any, learned: LearnResult, name: str) -> None:
+def _synchrony(ax: Axes, learned: LearnResult, name: str) -> None:
     found = learned.synchrony.get(name)
     q = learned.network.projection(name)
     ax.set_xlabel("window")

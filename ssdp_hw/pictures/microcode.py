@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.microcode import Microcode
 from ssdp_hw.microcode.learning_engine import Arithmetic
 from ssdp_hw.pictures.style import BEFORE, BOUND, FIXED, legend, panels, picture, several, title
 
 
 @picture
-def draw(code: Microcode, *, ax: Any = None) -> Any:
+def draw(code: Microcode, *, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.microcode.Microcode.plot`."""
     axes = panels(ax, [2.2, 2.2])
     labels = ("both fire: distance of the spikes, steps", "one fires: steps to the end of the window")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.pictures.style import (
     AFTER,
     BEFORE,
@@ -30,7 +31,7 @@ _LETTERS = 11.5
 
 
 @picture
-def draw(network: AnyNetwork, *, ax: Any = None) -> Any:
+def draw(network: AnyNetwork, *, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.network.graph.Graph.plot`."""
     ranks, back = layout(network)
     rows: dict[int, list[str]] = defaultdict(list)
@@ -87,7 +88,7 @@ def layout(network: AnyNetwork) -> tuple[dict[str, int], set[str]]:
     return {name: ranks[name] for name in names}, back
 
 
-def _box(ax: Any, network: AnyNetwork, name: str, place: tuple[float, float], wide: float) -> None:
+def _box(ax: Axes, network: AnyNetwork, name: str, place: tuple[float, float], wide: float) -> None:
     x, y = place
     color = AFTER if name in network.outputs else FIXED
     if name in network.input_names:
@@ -133,7 +134,13 @@ def _model(network: AnyNetwork, name: str) -> str:
 
 
 def _arrow(
-    ax: Any, q: Any, places: dict[str, tuple[float, float]], ranks: dict[str, int], wide: float, *, leads_back: bool
+    ax: Axes,
+    q: BaseProjection,
+    places: dict[str, tuple[float, float]],
+    ranks: dict[str, int],
+    wide: float,
+    *,
+    leads_back: bool,
 ) -> None:
     (x0, y0), (x1, y1) = places[q.pre], places[q.post]
     half, right = _HIGH / 2, wide / 2

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.pictures.style import BEFORE, FIXED, INK, legend, panels, picture, several, short, title
@@ -33,7 +34,7 @@ class Sweep(Protocol):
 
 
 @picture
-def draw(sweep: Sweep, cost: str, measure: str, *, ax: Any = None) -> Any:
+def draw(sweep: Sweep, cost: str, measure: str, *, ax: Axes | None = None) -> Drawn:
     """Draw all cells, and join those to which no other is better in both.
 
     Args:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.proof import Proof, RegisterProof, Verdict, prove
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.pictures.style import BEFORE, BOUND, CHANGED, FIXED, INK, legend, panels, picture, several, short, title
@@ -41,7 +41,7 @@ class _Row:
 
 
 @picture
-def draw(fixed: FixedNetwork, result: RunResult, *, proof: Proof | bool = True, ax: Any = None) -> Any:
+def draw(fixed: FixedNetwork, result: RunResult, *, proof: Proof | bool = True, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.FixedNetwork.plot_ranges`."""
     rows = _rows(fixed, result, prove(fixed) if proof is True else proof or None)
     (one,) = panels(ax, [1.0 + 0.42 * len(rows)])
@@ -84,13 +84,13 @@ def _rows(fixed: FixedNetwork, result: RunResult, proof: Proof | None) -> list[_
     return [row for row in found if row in kept]
 
 
-def _place(value: Any) -> Any:
+def _place(value: ArrayLike) -> NDArray[np.float64]:
     """Where a value stands: its bits, with its sign."""
     values = np.asarray(value, np.float64)
-    return np.sign(values) * np.log2(1 + np.abs(values))
+    return np.asarray(np.sign(values) * np.log2(1 + np.abs(values)))
 
 
-def _draw_row(ax: Any, y: float, row: _Row) -> None:
+def _draw_row(ax: Axes, y: float, row: _Row) -> None:
     first = not ax.lines
     low, high = int(row.values.min(initial=0)), int(row.values.max(initial=0))
     inner = np.percentile(row.values, (1, 99)) if row.values.size else np.zeros(2)

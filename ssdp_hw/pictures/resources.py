@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ssdp_hw.analysis.resources import LIMITS, Resources
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import CHANGED, SERIES, count, legend, panels, picture, several, short, title
 
 # Layers drawn at most: the fullest.
@@ -20,7 +19,7 @@ _WORDS = {
 
 
 @picture
-def draw(held: Resources, *, ax: Any = None) -> Any:
+def draw(held: Resources, *, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.analysis.resources.Resources.plot`."""
     kept = sorted(held.populations, key=lambda p: -max(p.used.values()))[:_ROWS]
     rows = [p for p in held.populations if p in kept]

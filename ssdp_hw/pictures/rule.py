@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, count, legend, panels, picture, several, title
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP, FixedSTDP
-from ssdp_hw.rules.local import LocalRule
+from ssdp_hw.rules.local import LocalRule, Observation
 
 Real = NDArray[np.float64]
 
@@ -18,10 +19,10 @@ _AGREEMENT_STEPS, _FARTHEST = 32, 60
 
 
 @picture
-def draw(rule: LocalRule, *, ax: Any = None) -> Any:
+def draw(rule: LocalRule, *, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.rules.local.LocalRule.plot`."""
     if isinstance(rule, SADP | FixedSADP):
-        x: NDArray[Any]
+        x: NDArray[np.int64] | Real
         x, found = agreements(rule)
         xlabel, lone = "share of the spikes that come together", None
     else:
@@ -29,14 +30,12 @@ def draw(rule: LocalRule, *, ax: Any = None) -> Any:
         xlabel, lone = "spike of the target minus that of the source, steps", alone(rule)
     (one,) = panels(ax, [3.0])
     unit = "weight LSBs" if isinstance(rule, CounterRule) else "float weight"
-    style = (
-        {"drawstyle": "steps-mid"} if isinstance(rule, CounterRule) and not isinstance(rule, SADP | FixedSADP) else {}
-    )
+    steps = isinstance(rule, CounterRule) and not isinstance(rule, SADP | FixedSADP)
     (exact,) = (unrounded(rule, x),) if isinstance(rule, CounterRule) else (None,)
     one.axhline(0, color=BEFORE, lw=0.8)
     if exact is not None:
         one.plot(x, exact, color=BEFORE, lw=4, alpha=0.5, label="before rounding")
-    one.plot(x, found, color=FIXED, lw=1.8, label="both fire", **style)
+    one.plot(x, found, color=FIXED, lw=1.8, label="both fire", drawstyle="steps-mid" if steps else "default")
     if lone is not None and np.any(lone):
         one.plot(
             np.arange(1, len(lone) + 1),
@@ -66,7 +65,7 @@ def reach(rule: LocalRule) -> int:
     return max(1, int(min(wanted, _FARTHEST)))
 
 
-def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Any:
+def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observation[Any]:
     """One window for each distance: the source fires once, the target so many steps later."""
     steps = int(np.max(np.abs(x))) + 1
     pre, post = np.zeros((2, steps, len(x), 1), bool)
@@ -76,7 +75,7 @@ def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Any:
     return rule.observe(pre, post)
 
 
-def _changes(rule: LocalRule, observed: Any, windows: int, *, exact: bool = False) -> Real:
+def _changes(rule: LocalRule, observed: Observation[Any], windows: int, *, exact: bool = False) -> Real:
     """The step of every window: of a float rule in float weights, of an integer rule in weight LSBs."""
     one = np.zeros(1, np.int64)
     if isinstance(rule, CounterRule):
@@ -114,7 +113,7 @@ def agreements(rule: LocalRule) -> tuple[Real, Real]:
     return x, _changes(rule, observed, len(x))
 
 
-def _trains(rule: LocalRule) -> tuple[Any, Real]:
+def _trains(rule: LocalRule) -> tuple[Observation[Any], Real]:
     spikes = _AGREEMENT_STEPS // 4
     pre, post = np.zeros((2, _AGREEMENT_STEPS, spikes + 1, 1), bool)
     pre[:spikes] = True
@@ -123,13 +122,13 @@ def _trains(rule: LocalRule) -> tuple[Any, Real]:
     return rule.observe(pre, post), np.arange(spikes + 1) / spikes
 
 
-def unrounded(rule: CounterRule, x: NDArray[Any]) -> Real:
+def unrounded(rule: CounterRule, x: NDArray[np.int64] | Real) -> Real:
     """What the weight changes were before they were rounded to units of the counter, in weight LSBs."""
-    observed = _trains(rule)[0] if isinstance(rule, FixedSADP) else _observed(rule, x)
+    observed = _trains(rule)[0] if isinstance(rule, FixedSADP) else _observed(rule, np.asarray(x, np.int64))
     return _changes(rule, observed, len(x), exact=True)
 
 
-def _finding(rule: LocalRule, x: NDArray[Any], found: Real, lone: Real | None, unit: str) -> str:
+def _finding(rule: LocalRule, x: NDArray[np.int64] | Real, found: Real, lone: Real | None, unit: str) -> str:
     # Of equal ones the nearest spikes.
     best = int(np.lexsort((np.abs(x), -found))[0])
     up, down = float(found.max()), float(min(found.min(), 0.0 if lone is None else lone.min()))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.pictures.style import (
     AFTER,
@@ -41,8 +42,8 @@ def draw(
     against: RunResult | None = None,
     decode: str | None = None,
     populations: Sequence[str] | None = None,
-    ax: Any = None,
-) -> Any:
+    ax: Axes | None = None,
+) -> Drawn:
     """See :meth:`ssdp_hw.running.result.RunResult.plot`."""
     sample = as_int(sample, "sample")
     if not 0 <= sample < result.batch:
@@ -88,7 +89,7 @@ def _rasters(result: RunResult, populations: Sequence[str] | None) -> list[str]:
     return list(populations)
 
 
-def _raster(ax: Any, name: str, result: RunResult, against: RunResult | None, sample: int) -> None:
+def _raster(ax: Axes, name: str, result: RunResult, against: RunResult | None, sample: int) -> None:
     here = result.spikes[name][:, sample]
     there = None if against is None else against.spikes.get(name)
     groups: list[tuple[NDArray[np.bool_], str, str, str]]
@@ -108,7 +109,7 @@ def _raster(ax: Any, name: str, result: RunResult, against: RunResult | None, sa
         ms = size if marker == "|" else max(size, 4.5)
         ax.plot(step, neuron, marker, color=color, ms=ms, mew=1, mfc=fill, label=label)
     ax.set_ylim(-1, here.shape[1])
-    ax.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     ax.set_ylabel(short(name, 12))
 
 
@@ -126,7 +127,7 @@ def _in_thresholds(result: RunResult, name: str, sample: int) -> tuple[NDArray[n
 
 
 def _traces(
-    ax: Any,
+    ax: Axes,
     result: RunResult,
     against: RunResult | None,
     name: str,

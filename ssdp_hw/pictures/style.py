@@ -5,13 +5,17 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpecBase
+from numpy.typing import ArrayLike
 
 from ssdp_hw.analysis.statistics import Interval
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 
 # Okabe and Ito's colours, which differ without colour vision too. Each has one meaning in all pictures.
@@ -59,7 +63,7 @@ def picture(function: Callable[P, R]) -> Callable[P, R]:
     return styled
 
 
-def panels(ax: Any, heights: Sequence[float], *, sharex: bool = False) -> list[Any]:
+def panels(ax: Axes | None, heights: Sequence[float], *, sharex: bool = False) -> list[Axes]:
     """Axes from top to bottom, in a figure of their own or in the place of ``ax``.
 
     Args:
@@ -72,8 +76,8 @@ def panels(ax: Any, heights: Sequence[float], *, sharex: bool = False) -> list[A
     """
     rows = len(heights)
     if ax is None:
-        figure = plt.figure(figsize=(WIDTH, sum(heights) + 0.4), layout="constrained")
-        grid: Any = figure.add_gridspec(rows, 1, height_ratios=heights)
+        figure: Figure | SubFigure = plt.figure(figsize=(WIDTH, sum(heights) + 0.4), layout="constrained")
+        grid: GridSpecBase = figure.add_gridspec(rows, 1, height_ratios=heights)
     elif not isinstance(ax, mpl.axes.Axes):
         raise ParameterError(f"ax = {type(ax).__name__}; give one matplotlib Axes, or none for a figure of its own")
     elif rows == 1:
@@ -85,7 +89,7 @@ def panels(ax: Any, heights: Sequence[float], *, sharex: bool = False) -> list[A
             raise ParameterError(f"ax has no place in a grid for {rows} panels: make it by subplots() or add_subplot()")
         ax.remove()
         grid = spec.subgridspec(rows, 1, height_ratios=heights, hspace=0.35)
-    found: list[Any] = []
+    found: list[Axes] = []
     for row in range(rows):
         found.append(figure.add_subplot(grid[row], sharex=found[0] if sharex and found else None))
     for one in found:
@@ -95,24 +99,27 @@ def panels(ax: Any, heights: Sequence[float], *, sharex: bool = False) -> list[A
     return found
 
 
-def _dress(ax: Any) -> None:
+def _dress(ax: Axes) -> None:
     """Settings that ticks would take from matplotlib's own when they are made later."""
     ax.tick_params(labelsize=_LETTER - 0.5, colors=INK)
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def title(ax: Any, text: str) -> None:
+def title(ax: Axes, text: str) -> None:
     """The finding, above the axes, in as many lines as its width asks for."""
     bold = 0.56 * (_LETTER + 0.5) / 72
     place = ax.get_subplotspec()
-    inches = ax.figure.get_figwidth() * (place.get_position(ax.figure).width if place else ax.get_position().width)
+    figure = ax.figure
+    # A subfigure has its position by the same name.
+    share = place.get_position(figure).width if place else ax.get_position().width  # type: ignore[arg-type]
+    inches = figure.bbox.width / figure.dpi * share
     # Labels of rows, once they are set, take their part of the width.
     labels = max((len(line) for label in ax.get_yticklabels() for line in label.get_text().split("\n")), default=0)
     letters = max(18, int((inches - 0.3 - 0.55 * _LETTER / 72 * max(labels, 4)) / bold))
     ax.set_title(textwrap.fill(text, letters), pad=8, color=INK)
 
 
-def legend(ax: Any, columns: int = 2) -> None:
+def legend(ax: Axes, columns: int = 2) -> None:
     """A legend below the axes' title, outside the data."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
@@ -134,7 +141,7 @@ def short(name: str, letters: int = 18) -> str:
     return f"{line[:head]}…{line[-(letters - 1 - head) :]}"
 
 
-def dots(ax: Any, rows: Any, found: Sequence[Interval], color: str, marker: str, label: str) -> None:
+def dots(ax: Axes, rows: ArrayLike, found: Sequence[Interval], color: str, marker: str, label: str) -> None:
     """Accuracies in percent with their intervals, one a row."""
     values = 100 * np.array([i.value for i in found])
     low, high = 100 * np.array([i.low for i in found]), 100 * np.array([i.high for i in found])
@@ -145,7 +152,7 @@ def dots(ax: Any, rows: Any, found: Sequence[Interval], color: str, marker: str,
     )
 
 
-def several(axes: Sequence[Any]) -> Any:
+def several(axes: Sequence[Axes]) -> Drawn:
     """What a picture gives back: its Axes, or an array of them."""
     if len(axes) == 1:
         return axes[0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.pictures.style import INK, panels, picture, several, short, title
@@ -18,7 +19,7 @@ class Sweep(Protocol):
 
 
 @picture
-def draw(sweep: Sweep, measure: str, x: str, y: str, *, ax: Any = None) -> Any:
+def draw(sweep: Sweep, measure: str, x: str, y: str, *, ax: Axes | None = None) -> Drawn:
     """Draw the mean of a measure at each pair of values.
 
     Args:

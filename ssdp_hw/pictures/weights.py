@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Projection
@@ -23,8 +23,8 @@ def draw(
     source: Network | None = None,
     *,
     projections: Sequence[str] | None = None,
-    ax: Any = None,
-) -> Any:
+    ax: Axes | None = None,
+) -> Drawn:
     """See :meth:`ssdp_hw.FixedNetwork.plot_weights`."""
     chosen = _chosen(fixed, source, projections)
     axes = panels(ax, [1.7] * len(chosen))
@@ -77,14 +77,14 @@ def in_lsb(p: Projection, q: FixedProjection) -> NDArray[np.float64]:
     return np.asarray(values / float(1 << q.format.lsb_shift), np.float64)
 
 
-def _histograms(ax: Any, q: FixedProjection, wanted: NDArray[np.float64] | None) -> None:
+def _histograms(ax: Axes, q: FixedProjection, wanted: NDArray[np.float64] | None) -> None:
     low, high = q.format.mantissa_min, q.format.mantissa_max
     # Bins hold equally many integers, so that none looks fuller for its width.
     width = max(1, -(-(high - low + 1) // _BINS))
     edges = np.arange(low, high + width + 1, width) - 0.5
-    ax.hist(q.mantissa, edges, color=FIXED, alpha=0.75, label="integers")
+    ax.hist(q.mantissa, edges.tolist(), color=FIXED, alpha=0.75, label="integers")
     if wanted is not None:
-        ax.hist(np.clip(wanted, edges[0], edges[-1]), edges, histtype="step", color=INK, lw=1.2, label="float")
+        ax.hist(np.clip(wanted, edges[0], edges[-1]), edges.tolist(), histtype="step", color=INK, lw=1.2, label="float")
         outside = int(np.count_nonzero((wanted < low - 0.5) | (wanted > high + 0.5)))
         if outside:
             ax.text(

@@ -6,12 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import Values
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.operations.graph import GraphOperations, Node, TableLeaf, in_order
 from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
@@ -173,7 +172,8 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     }
     weight = {WEIGHT: leaves("synapse", WEIGHT)} if model.reads_weight else {}
     synapse = Values({**{v.name: leaves("synapse", v.name) for v in model.synapse}, **weight})
-    at = SimpleNamespace(**sides, synapse=synapse, group=group, **({STEP: leaves("", STEP)} if ends else {}))
+    step = {STEP: leaves("", STEP)} if ends else {}
+    at = Values({**sides, "synapse": synapse, "group": group, **step})
     changes = getattr(model, moment)(op, at, p)
     return dict(changes) if isinstance(changes, Mapping) else {WEIGHT: changes}
 

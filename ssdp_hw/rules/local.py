@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice, as_int, check_exact, real_vector
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import draw
+from ssdp_hw.display import Drawable
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.model import Declaration
@@ -114,14 +114,18 @@ class Observation(Generic[G]):
 
 
 @renamed(update="weight_change", recall="from_recorded")
-class LocalRule(ABC):
+class LocalRule(Drawable, ABC):
     """A rule in float or in integers.
+
+    ``plot`` draws the weight change of a pair by the distance of its spikes (of SADP: by the share that agrees).
 
     Attributes:
         windows_per_update: windows whose steps are gathered before the weight moves.
         keeps_raster: whether the rule needs all spikes of a window; otherwise one spike-time
             register for each neuron is enough.
     """
+
+    _picture = "rule"
 
     keeps_raster: ClassVar[bool] = False
     windows_per_update: int
@@ -179,20 +183,6 @@ class LocalRule(ABC):
     def declaration(self, steps: int) -> Declaration | None:
         """The rule written in the operations that every target knows, for windows of that many steps; None without."""
         return None
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw the weight change of a pair by the distance of its spikes (of SADP: by the share that agrees).
-
-        Args:
-            ax: matplotlib Axes to draw in; default a new figure.
-
-        Returns:
-            The Axes.
-
-        Raises:
-            UnsupportedError: matplotlib is not installed.
-        """
-        return draw("rule", self, ax=ax)
 
     def check_window(self, steps: int) -> None:
         """Raise if the rule cannot learn from a window of that many steps.

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.display import Table, shown, text
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 
 # What the functions of a rule find beside its own variables and parameters.
 SPIKE, STEP, STEPS, WEIGHT = "spike", "step", "steps", "weight"
@@ -140,7 +140,7 @@ class RuleModel(ABC):
     reads_weight: ClassVar[bool] = False
     source: ClassVar[str] = ""
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The variables of a presynaptic neuron after a step.
 
         Args:
@@ -151,15 +151,15 @@ class RuleModel(ABC):
         """
         raise NotImplementedError
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The variables of a postsynaptic neuron after a step; see :meth:`pre_step`."""
         raise NotImplementedError
 
-    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def group_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The variables of the projection after a step; ``n.pre_count`` and ``n.post_count`` neurons fire in it."""
         raise NotImplementedError
 
-    def each_step(self, op: Operations, at: Any, p: Any) -> Changes:
+    def each_step(self, op: Operations, at: Values, p: Values) -> Changes:
         """What a step brings a synapse.
 
         Args:
@@ -173,15 +173,15 @@ class RuleModel(ABC):
         """
         raise NotImplementedError
 
-    def pre_spike(self, op: Operations, at: Any, p: Any) -> Changes:
+    def pre_spike(self, op: Operations, at: Values, p: Values) -> Changes:
         """What a spike of its presynaptic neuron brings a synapse; see :meth:`each_step`."""
         raise NotImplementedError
 
-    def post_spike(self, op: Operations, at: Any, p: Any) -> Changes:
+    def post_spike(self, op: Operations, at: Values, p: Values) -> Changes:
         """What a spike of its postsynaptic neuron brings a synapse; see :meth:`each_step`."""
         raise NotImplementedError
 
-    def window_end(self, op: Operations, at: Any, p: Any) -> Changes:
+    def window_end(self, op: Operations, at: Values, p: Values) -> Changes:
         """What the end of a window brings a synapse; see :meth:`each_step`. There is no ``spike`` and no ``step``."""
         raise NotImplementedError
 

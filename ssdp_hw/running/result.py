@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import Table, draw, shown, text
+from ssdp_hw.display import Axes, Drawn, Table, draw, shown, text
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running import frames
 from ssdp_hw.running.decoding import decode as decoded, required_record
@@ -280,8 +280,8 @@ class RunResult:
         against: RunResult | None = None,
         decode: str | None = None,
         populations: Sequence[str] | None = None,
-        ax: Any = None,
-    ) -> Any:
+        ax: Axes | None = None,
+    ) -> Drawn:
         """Draw one sample: rasters and, where the output's v was recorded, its voltages with their threshold.
 
         Args:

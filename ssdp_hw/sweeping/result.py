@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdp_hw.analysis.statistics import Interval, mean_interval
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Axes, Drawn, Table, draw, shown
 from ssdp_hw.errors import MissingPackageError, ParameterError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.json_values import JSON
@@ -152,7 +152,7 @@ class SweepResult:
                 frame[name] = [None if v is None else json.dumps(v) for v in self.column(name)]
         write_atomically(Path(path), lambda partial: frame.to_parquet(partial, engine="pyarrow", index=False))
 
-    def plot(self, measure: str, x: str, y: str, *, ax: Any = None) -> Any:
+    def plot(self, measure: str, x: str, y: str, *, ax: Axes | None = None) -> Drawn:
         """Draw a heat map of a measure over two parameters, a mean where several cells share a place.
 
         Args:
@@ -169,7 +169,7 @@ class SweepResult:
         """
         return draw("sweep", self, measure, x, y, ax=ax)
 
-    def plot_pareto(self, cost: str, measure: str = "accuracy", *, ax: Any = None) -> Any:
+    def plot_pareto(self, cost: str, measure: str = "accuracy", *, ax: Axes | None = None) -> Drawn:
         """Draw all cells by cost and measure, and join those to which no other is better in both.
 
         Args:

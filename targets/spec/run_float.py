@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.models.base import Values
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
+from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
 

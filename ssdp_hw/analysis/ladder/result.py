@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.analysis.statistics import Interval, mcnemar
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import Table, draw, shown
+from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 
@@ -85,8 +84,10 @@ class Rung:
 @shown
 @renamed(readout="decode")
 @dataclass(frozen=True)
-class LossLadder:
+class LossLadder(Drawable):
     """The rungs from the source model to the chip, and each step alone.
+
+    ``plot`` draws the accuracy of every rung, together and alone, and the spikes that each layer has as in float.
 
     Attributes:
         cumulative: from the first rung to the chip; the last is the fixed network itself.
@@ -95,6 +96,8 @@ class LossLadder:
         steps, samples, target, chip: how it was measured.
         quantization: the report of the fixed network, as plain values; None where it has none.
     """
+
+    _picture = "ladder"
 
     cumulative: tuple[Rung, ...]
     alone: tuple[Rung, ...]
@@ -130,20 +133,6 @@ class LossLadder:
         alone = [(f"{cells[0]}, alone", *cells[1:]) for cells in self.cells(alone=True)]
         title = f"{self.chip} costs {self.loss:.2f} points of accuracy ({self.samples} samples on {self.target})"
         return Table(title, self.header, [*self.cells(), *alone])
-
-    def plot(self, *, ax: Any = None) -> Any:
-        """Draw the accuracy of every rung, together and alone, and the spikes that each layer has as in float.
-
-        Args:
-            ax: matplotlib Axes to draw in; default a new figure.
-
-        Returns:
-            The Axes, from top to bottom.
-
-        Raises:
-            UnsupportedError: matplotlib is not installed.
-        """
-        return draw("ladder", self, ax=ax)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Rounding, Value
+from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import DECAY_BITS, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 _BITS = 15
@@ -45,28 +44,28 @@ class AstrocyteSTDP(RuleModel):
     )
     source = "V. Ivanov, K. Michmizos, Increasing liquid state machine performance with edge-of-chaos dynamics, 2021"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The trace of the source."""
         raised = op.select(n.spike, op.minimum(n.x + p.impulse, p.trace_max), n.x)
         return {"x": faded(op, raised, p.decay_x, self.rounding)}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The trace of the target."""
         raised = op.select(n.spike, op.minimum(n.y + p.impulse, p.trace_max), n.y)
         return {"y": faded(op, raised, p.decay_y, self.rounding)}
 
-    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def group_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The activity of the astrocyte follows the difference of both ends."""
         wanted = p.rest + p.coupling * (n.post_count - n.pre_count)
         moved = n.activity + op.scale(wanted - n.activity, p.rate, DECAY_BITS, "nearest")
         return {"activity": op.clip(moved, 0, (1 << _BITS) - 1)}
 
-    def pre_spike(self, op: Operations, at: Any, p: Any) -> Value:
+    def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """Depress by the trace of the target and the astrocyte's activity."""
         scaled = op.divide(p.a_minus * at.post.y * at.group.activity, op.maximum(p.rest, op.lsb))
         return 0 - op.shift_right(scaled, p.dw_shift, "nearest")
 
-    def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
+    def post_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """Potentiate by the trace of the source."""
         return op.shift_right(p.a_plus * at.pre.x, p.dw_shift, "nearest")
 

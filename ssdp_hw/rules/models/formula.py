@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Rounding, Value
+from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 # Traces of either end, and the factors that say at which moment a product acts.
@@ -99,32 +98,32 @@ class Formula(RuleModel):
             return any(moment_of(product) == moment for product in self.products)
         return super().has(moment) and moment != "each_step"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Raise and decay the traces of a presynaptic neuron."""
         return {v.name: self._followed(op, v.name, n, p) for v in self.pre}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Raise and decay the traces of a postsynaptic neuron."""
         return {v.name: self._followed(op, v.name, n, p) for v in self.post}
 
-    def _followed(self, op: Operations, name: str, n: Any, p: Any) -> Value:
+    def _followed(self, op: Operations, name: str, n: Values, p: Values) -> Value:
         trace = getattr(n, name)
         raised = op.minimum(trace + getattr(p, f"impulse_{name}"), p.trace_max)
         return faded(op, op.select(n.spike, raised, trace), getattr(p, f"decay_{name}"), self.rounding)
 
-    def pre_spike(self, op: Operations, at: Any, p: Any) -> Value:
+    def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """The products with ``x0`` and without ``y0``."""
         return self._sum(op, at, p, "pre_spike")
 
-    def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
+    def post_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """The products with ``y0``; those with ``x0`` too where both neurons fire."""
         return self._sum(op, at, p, "post_spike")
 
-    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+    def window_end(self, op: Operations, at: Values, p: Values) -> Value:
         """The products with ``u0``."""
         return self._sum(op, at, p, "window_end")
 
-    def _sum(self, op: Operations, at: Any, p: Any, moment: str) -> Value:
+    def _sum(self, op: Operations, at: Values, p: Values, moment: str) -> Value:
         total: Value = 0
         for k, product in enumerate(self.products):
             if moment_of(product) != moment:

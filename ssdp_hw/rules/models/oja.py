@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Rounding, Value
+from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 
@@ -38,17 +37,17 @@ class Oja(RuleModel):
     reads_weight = True
     source = "E. Oja, Simplified neuron model as a principal component analyzer, 1982"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The trace of the source."""
         raised = op.select(n.spike, op.minimum(n.x + p.unit, p.top), n.x)
         return {"x": faded(op, raised, p.decay_x, self.rounding)}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The trace of the target."""
         raised = op.select(n.spike, op.minimum(n.y + p.unit, p.top), n.y)
         return {"y": faded(op, raised, p.decay_y, self.rounding)}
 
-    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+    def window_end(self, op: Operations, at: Values, p: Values) -> Value:
         """Growth by both traces, and forgetting by the square of the target's."""
         grown = op.shift_right(p.grow * at.pre.x * at.post.y, p.dw_shift, "nearest")
         square = p.forget * at.post.y * at.post.y

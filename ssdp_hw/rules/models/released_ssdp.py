@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 
 _TIME_BITS = 21
@@ -44,16 +43,16 @@ class ReleasedSSDP(RuleModel):
     )
     source = "NeuroSyd/SSDP and NeuroSyd/DA-SSDP, read in 2026"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Note the step of a spike."""
         noted = n.spike if self.last or self.final_step else n.spike & (n.time == p.silent)
         return {"time": op.select(noted, n.step, n.time)}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Note the step of a spike."""
         return self.pre_step(op, n, p)
 
-    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+    def window_end(self, op: Operations, at: Values, p: Values) -> Value:
         """The change by the distance of the pair."""
         times = at.pre.time, at.post.time
         if self.final_step:

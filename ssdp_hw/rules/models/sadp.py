@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 
 _COUNT_BITS = 21
@@ -26,20 +25,20 @@ class AgreementSADP(RuleModel):
     )
     source = "arXiv 2508.16216"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Count a spike."""
         return {"count": op.minimum(n.count + op.select(n.spike, 1, 0), p.steps)}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Count a spike."""
         return self.pre_step(op, n, p)
 
-    def pre_spike(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+    def pre_spike(self, op: Operations, at: Values, p: Values) -> Mapping[str, Value]:
         """Count a step in which both fire."""
         both = at.synapse.together + op.select(at.post.spike, 1, 0)
         return {"together": op.minimum(both, p.steps)}
 
-    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+    def window_end(self, op: Operations, at: Values, p: Values) -> Value:
         """Kappa, cut to the unit ``one``, times an amplitude."""
         product = at.pre.count * at.post.count
         excess = 2 * (p.steps * at.synapse.together - product)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Value
+from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 
 _TIME_BITS = 21
@@ -36,17 +35,17 @@ class WindowSSDP(RuleModel):
     )
     source = "arXiv 2505.14841"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Note the tick of a spike."""
         tick = op.shift_right(n.step, p.time_shift)
         noted = n.spike if self.last else n.spike & (n.time == p.silent)
         return {"time": op.select(noted, tick, n.time)}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Note the tick of a spike."""
         return self.pre_step(op, n, p)
 
-    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+    def window_end(self, op: Operations, at: Values, p: Values) -> Value:
         """The entry of the pair's distance."""
         distance = op.absolute(at.post.time - at.pre.time)
         fired = (at.pre.time < p.silent) & (at.post.time < p.silent)

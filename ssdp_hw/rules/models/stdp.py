@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ssdp_hw.operations.base import Operations, Rounding, Value
+from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 
@@ -36,22 +35,22 @@ class PairSTDP(RuleModel):
     )
     source = "Song, Miller and Abbott 2000; Davies et al., IEEE Micro 2018, for the trace form"
 
-    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Raise and decay the trace of the presynaptic neuron."""
         return {"x": faded(op, self._raised(op, n.x, n.spike, p), p.decay_plus, self.rounding)}
 
-    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """Raise and decay the trace of the postsynaptic neuron."""
         return {"y": faded(op, self._raised(op, n.y, n.spike, p), p.decay_minus, self.rounding)}
 
-    def _raised(self, op: Operations, trace: Value, spike: Value, p: Any) -> Value:
+    def _raised(self, op: Operations, trace: Value, spike: Value, p: Values) -> Value:
         return op.select(spike, p.impulse if self.nearest else op.minimum(trace + p.impulse, p.trace_max), trace)
 
-    def pre_spike(self, op: Operations, at: Any, p: Any) -> Value:
+    def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """Depress by the postsynaptic trace."""
         return 0 - op.shift_right(p.a_minus * at.post.y, p.dw_shift, "nearest")
 
-    def post_spike(self, op: Operations, at: Any, p: Any) -> Value:
+    def post_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """Potentiate by the presynaptic trace."""
         return op.shift_right(p.a_plus * at.pre.x, p.dw_shift, "nearest")
 
