@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from ssdp_hw.conversion.torch.known_neurons import is_neuron, known_or_refused, 
 from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of
 from ssdp_hw.conversion.torch.stateful import in_steps, keeps_states, merged, run_all_steps, states_of, time_axis
 from ssdp_hw.conversion.torch.tape import Tape
+from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Module, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.graph import Reset
@@ -71,7 +71,7 @@ class Chains:
         dt: length of a step in seconds.
     """
 
-    def __init__(self, tape: Tape, module: Any, dt: float) -> None:
+    def __init__(self, tape: Tape, module: Module, dt: float) -> None:
         self.tape, self.dt = tape, dt
         self.layers = {name: m for name, m in module.named_modules() if is_neuron(m)}
         self.populations: dict[str, Chain] = {}
@@ -92,8 +92,8 @@ class Chains:
                 if own is not None:  # a forward that the user gave to this one layer
                     vars(layer)["forward"] = own
 
-    def _wrapped(self, name: str, layer: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
+    def _wrapped(self, name: str, layer: Module, forward: Function) -> Function:
+        def call(*args: Nested, **kwargs: Nested) -> Nested:
             where = self.tape.where()
             with self.tape.paused():
                 known_or_refused(name, layer)
@@ -110,7 +110,7 @@ class Chains:
 
         return call
 
-    def relay(self, name: str, count: Affine, made: Any, where: str) -> Value:
+    def relay(self, name: str, count: Affine, made: Nested, where: str) -> Value:
         """The spikes of a population that fires in a step where a number of spikes is above 0.
 
         Args:
@@ -149,7 +149,7 @@ class Chains:
         self.populations[found] = Chain(found, own, neurons, np.zeros(count.size))
         return self.populations[found]
 
-    def _all_steps(self, name: str, layer: Any, forward: Callable[..., Any], given: Any, where: str) -> Any:
+    def _all_steps(self, name: str, layer: Module, forward: Function, given: Nested, where: str) -> Nested:
         """A call of a layer that takes all steps at once."""
         values = self._values_of_steps(name, layer, given, where)
         given_steps = in_steps(layer, given)
@@ -173,7 +173,7 @@ class Chains:
             self.tape.note(out, Sequence(made, time_axis(layer) or 0, where, merged(layer)))
         return out
 
-    def _values_of_steps(self, name: str, layer: Any, given: Any, where: str) -> list[Any]:
+    def _values_of_steps(self, name: str, layer: Module, given: Nested, where: str) -> list[Tensor]:
         """What a tensor of all steps is in each of them."""
         value, axis = self.tape.value(given), time_axis(layer)
         steps = len(in_steps(layer, given))
@@ -192,7 +192,7 @@ class Chains:
             )
         return list(value.steps)
 
-    def _current(self, name: str, given: Any, value: Value | None, where: str) -> Affine:
+    def _current(self, name: str, given: Nested, value: Value | None, where: str) -> Affine:
         used = f"layer '{name}' is driven by it"
         if isinstance(value, Opaque):
             raise value.error(used)
@@ -219,7 +219,15 @@ class Chains:
         return value
 
     def _record(
-        self, name: str, layer: Any, current: Affine, taken: Any, spikes: Any, left: Any, given: Any, where: str
+        self,
+        name: str,
+        layer: Module,
+        current: Affine,
+        taken: Nested,
+        spikes: Tensor,
+        left: Nested,
+        given: Nested,
+        where: str,
     ) -> None:
         chain = self._chain(name, layer, current, taken, len(given), where)
         step, size = len(chain.calls), chain.neurons.neuron.size
@@ -232,7 +240,7 @@ class Chains:
             current = self.tape.algebra.through(made, current, chain.neurons.shape, where)
         batch = len(given)
 
-        def rows(tensor: Any) -> Real:
+        def rows(tensor: Tensor) -> Real:
             return np.broadcast_to(array(tensor, name), (batch, *chain.neurons.shape)).reshape(batch, size).copy()
 
         try:
@@ -257,10 +265,10 @@ class Chains:
         elif spikes is not None:
             self.tape.note(spikes, Affine.source(chain.name, step, chain.neurons.shape, spikes=True))
 
-    def _chain(self, name: str, layer: Any, current: Affine, taken: Any, batch: int, where: str) -> Chain:
+    def _chain(self, name: str, layer: Module, current: Affine, taken: Nested, batch: int, where: str) -> Chain:
         """The population whose state the call takes; a new one where the state is a constant."""
         found: set[str] = set()
-        initial: dict[str, Any] = {}
+        initial: dict[str, Nested] = {}
         for key, tensor in taken.items():
             value = None if tensor is None else self.tape.value(tensor)
             if value is None:
@@ -284,7 +292,7 @@ class Chains:
             )
         return self.populations[found.pop()]
 
-    def _last(self, value: Any, key: str) -> str | None:
+    def _last(self, value: Nested, key: str) -> str | None:
         """The population whose last step left this value in its field ``key``."""
         if isinstance(value, Voltage) and value.field == key:
             source, step = value.population, value.step
@@ -295,7 +303,7 @@ class Chains:
         known = self.populations.get(source)
         return source if known is not None and step == len(known.calls) - 1 else None
 
-    def _begun(self, name: str, layer: Any, shape: Any, initial: Any, batch: int, where: str) -> Chain:
+    def _begun(self, name: str, layer: Module, shape: Nested, initial: Nested, batch: int, where: str) -> Chain:
         count = sum(chain.layer == name for chain in self.populations.values())
         own = name if not count else f"{name}.{count + 1}"
         key = ("neurons", name, shape)
@@ -323,7 +331,7 @@ class Chains:
         return chain
 
 
-def _taken(name: str, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _taken(name: str, layer: Module, args: Arguments, kwargs: Keywords) -> dict[str, Nested]:
     """The state that a call takes, by field; None where it begins by itself."""
     if framework_of(layer) == "snntorch":
         fields = _SNNTORCH.get(type(layer).__name__, ())
@@ -339,14 +347,14 @@ def _taken(name: str, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     return dict(state._asdict())
 
 
-def _of_one_type(layer: Any, given: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _of_one_type(layer: Module, given: Nested, args: Arguments) -> Arguments:
     """The arguments of a call, states of snnTorch in the type of the input: in float64, all of it is."""
     if framework_of(layer) != "snntorch" or not given.is_floating_point():
         return args
     return tuple(a.to(given.dtype) if hasattr(a, "dtype") and a.is_floating_point() else a for a in args)
 
 
-def as_given(layer: Any, given: Any, out: Any) -> Any:
+def as_given(layer: Module, given: Nested, out: Nested) -> Nested:
     """What a call returned, with spikes of the type of its input: snnTorch's are float32 whatever the voltage is."""
     if framework_of(layer) == "sinabs" and given.is_floating_point():
         return out.to(given.dtype)
@@ -358,7 +366,7 @@ def as_given(layer: Any, given: Any, out: Any) -> Any:
     return (spikes, *out[1:]) if isinstance(out, tuple) else spikes
 
 
-def _left(layer: Any, out: Any) -> tuple[Any, dict[str, Any], Any]:
+def _left(layer: Module, out: Nested) -> tuple[Nested, dict[str, Nested], Nested]:
     """The spikes of a call (None of a readout), the states that it left by field, and what it returned."""
     if framework_of(layer) == "snntorch":
         fields = [k for k in _SNNTORCH[type(layer).__name__] if k not in _SPIKES]

@@ -13,6 +13,7 @@ from ssdp_hw.conversion.alignment import Timing
 from ssdp_hw.conversion.nir.presets import PRESETS, find_preset
 from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
 from ssdp_hw.conversion.silent_readouts import with_silent_readouts
+from ssdp_hw.conversion.torch.types import Module, Nested, Tensors
 from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Reset
@@ -27,8 +28,8 @@ _DECAY = 1e-9
 
 
 def from_torch(
-    module: Any,
-    sample: Any,
+    module: Module,
+    sample: Nested,
     dt: float = 1e-3,
     *,
     timing: Timing | str = Timing.SAME_STEP,
@@ -202,7 +203,7 @@ def hold(network: Network, reading: Reading) -> list[str]:
     return notes
 
 
-def _is_double(inputs: tuple[Any, ...]) -> bool:
+def _is_double(inputs: Tensors) -> bool:
     return "float64" in str(inputs[0].dtype)
 
 
@@ -235,7 +236,7 @@ def _trials(reading: Reading) -> list[tuple[str, tuple[Any, ...], bool]]:
     return trials if static else [*trials, ("a step more", made(0.3, steps=1), False)]
 
 
-def _sent(reading: Reading, inputs: tuple[Any, ...], run: Any) -> dict[str, Any]:
+def _sent(reading: Reading, inputs: Tensors, run: Any) -> dict[str, Nested]:
     """What every input sends, shape (time, batch, n)."""
     steps = len(next(iter(run.chains.values())).calls)
     found = {}
@@ -247,7 +248,7 @@ def _sent(reading: Reading, inputs: tuple[Any, ...], run: Any) -> dict[str, Any]
     return found
 
 
-def _answers_alike(reading: Reading, inputs: tuple[Any, ...], run: Any) -> None:
+def _answers_alike(reading: Reading, inputs: Tensors, run: Any) -> None:
     again = reading.runner.run(inputs, second=True)
     for name, chain in run.chains.items():
         for step, (a, b) in enumerate(zip(chain.calls, again.chains[name].calls, strict=True)):

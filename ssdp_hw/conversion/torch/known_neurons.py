@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ssdp_hw.conversion.torch.neurons import Neurons, Shape, framework_of, norse, snntorch
 from ssdp_hw.conversion.torch.stateful_neurons import sinabs, spikingjelly
+from ssdp_hw.conversion.torch.types import Module
 from ssdp_hw.errors import ParameterError, UnsupportedError
 
 _NORSE = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell", "LILinearCell")
 _SINABS = ("LIF", "IAF", "ExpLeak", "LIFRecurrent", "IAFRecurrent", "LIFSqueeze", "IAFSqueeze", "ExpLeakSqueeze")
 _SPIKINGJELLY = ("IFNode", "LIFNode", "ParametricLIFNode", "CUBALIFNode")
-_MODELS: dict[tuple[str, str], Callable[[str, Any, Shape, float], Neurons]] = {
+_MODELS: dict[tuple[str, str], Callable[[str, Module, Shape, float], Neurons]] = {
     **{("snntorch", kind): snntorch for kind in ("Leaky", "RLeaky", "Synaptic", "RSynaptic")},
     **{("norse", kind): norse for kind in _NORSE},
     **{("sinabs", kind): sinabs for kind in _SINABS},
@@ -20,7 +20,7 @@ _MODELS: dict[tuple[str, str], Callable[[str, Any, Shape, float], Neurons]] = {
 }
 
 
-def is_neuron(module: Any) -> bool:
+def is_neuron(module: Module) -> bool:
     """Whether a module is a layer of neurons of a framework, and is not looked into."""
     place, kind = type(module).__module__, type(module).__name__
     if (framework_of(module), kind) in _MODELS:
@@ -34,7 +34,7 @@ def is_neuron(module: Any) -> bool:
     return place.startswith("spikingjelly.activation_based.neuron")
 
 
-def known_or_refused(name: str, module: Any) -> None:
+def known_or_refused(name: str, module: Module) -> None:
     """Nothing, if the neurons of a module are known.
 
     Raises:
@@ -46,7 +46,7 @@ def known_or_refused(name: str, module: Any) -> None:
         raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
 
 
-def neurons_of(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def neurons_of(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """A module of neurons, given the shape of one sample of its input.
 
     Raises:

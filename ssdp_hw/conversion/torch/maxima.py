@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.probing import replayed, unit_rows
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Value, words
 from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.network.weight import SparseWeight
@@ -28,7 +29,7 @@ def may_be_or(name: str) -> bool:
 
 
 def or_of_spikes(
-    tape: Tape, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
+    tape: Tape, name: str, func: Function, args: Arguments, kwargs: Keywords, made: list[Tensor], where: str
 ) -> list[Value | None] | None:
     """What an operation makes of numbers of spikes, where that is 1 for every number above 0; None if it is not so.
 
@@ -69,7 +70,7 @@ def or_of_spikes(
     return [tape.relay(name.lstrip("_"), total, made[0], where), *rest]
 
 
-def _plain(argument: Any) -> bool:
+def _plain(argument: Nested) -> bool:
     return not isinstance(argument, torch.Tensor)
 
 
@@ -87,7 +88,7 @@ def _most(value: Affine) -> Real | None:
     return most
 
 
-def _is_or(run: Any, given: Any, bounds: list[Any], matrices: list[SparseWeight]) -> bool:
+def _is_or(run: Any, given: Nested, bounds: list[Tensor], matrices: list[SparseWeight]) -> bool:
     """Whether, of numbers of spikes within these bounds, the operation makes 1 where any is above 0, else 0."""
     if any(np.any((m.values != 0) & (m.values != 1)) for m in matrices):
         return False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.conversion.torch.types import Module, Nested, Tensor
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
@@ -55,9 +55,9 @@ class Neurons:
     shape: Shape
     feedback: list[Feedback] = field(default_factory=list)
     decays: dict[str, Real] = field(default_factory=dict)
-    tensors: list[Any] = field(default_factory=list)
+    tensors: list[Tensor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    input_weight: Any = None
+    input_weight: Tensor | None = None
     equivalents: Callable[[Mapping[str, Real], Real], tuple[Real, Real]] = field(default=lambda _, v: (v, v))
     double: bool = False
     threshold: Comparison = Comparison.ABOVE
@@ -70,7 +70,7 @@ class Neurons:
         return sum((f.bias for f in self.feedback if f.bias is not None), np.zeros(self.neuron.size))
 
 
-def array(tensor: Any, owner: str) -> Real:
+def array(tensor: Tensor, owner: str) -> Real:
     """A tensor as float64.
 
     Raises:
@@ -88,7 +88,7 @@ def array(tensor: Any, owner: str) -> Real:
     return found
 
 
-def framework_of(module: Any) -> str:
+def framework_of(module: Module) -> str:
     """The package that a module's class comes from."""
     return type(module).__module__.split(".")[0]
 
@@ -101,7 +101,7 @@ def full(values: Real, shape: Shape, owner: str) -> Real:
         raise UnsupportedError(f"{owner} has shape {values.shape}, which does not fit neurons of {shape}") from None
 
 
-def snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def snntorch(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """Leaky, RLeaky, Synaptic and RSynaptic of snnTorch."""
     kind = type(module).__name__
     owner = f"layer '{name}' ({kind})"
@@ -173,7 +173,7 @@ def snntorch(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     return found
 
 
-def _recurrent(name: str, owner: str, module: Any, shape: Shape, found: Neurons) -> Feedback:
+def _recurrent(name: str, owner: str, module: Module, shape: Shape, found: Neurons) -> Feedback:
     inner = module.recurrent
     kind, via = type(inner).__name__, (f"{name}.recurrent",)
     if kind == "RecurrentOneToOne":
@@ -190,7 +190,7 @@ def _recurrent(name: str, owner: str, module: Any, shape: Shape, found: Neurons)
     return Feedback(made, 1, via, None if bias is None else np.repeat(bias, np.prod(shape[1:])))
 
 
-def _threshold(tensor: Any, owner: str) -> Real:
+def _threshold(tensor: Tensor, owner: str) -> Real:
     """A threshold; infinite ones, of neurons that cannot fire, hold for a whole layer.
 
     Raises:
@@ -236,7 +236,7 @@ def _leaky(beta: Real, alpha: Real | None, threshold: Real, dt: float) -> Neuron
     return CubaLIF(size=n, tau_mem=dt * gain, tau_syn=dt * w_in, r=gain, w_in=w_in, v_threshold=threshold)
 
 
-def norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def norse(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """The cells of Norse."""
     kind, p = type(module).__name__, module.p
     owner = f"layer '{name}' ({kind})"
@@ -260,14 +260,14 @@ def norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
 
     n = int(np.prod(shape))
     spiking = kind not in ("LICell", "LILinearCell", "LIBoxCell")
-    limits: dict[str, Any] = {"v_threshold": value("v_th"), "v_reset": value("v_reset")} if spiking else {}
+    limits: dict[str, ArrayLike] = {"v_threshold": value("v_th"), "v_reset": value("v_reset")} if spiking else {}
     decays: dict[str, Real] = {}
     if kind == "IAFCell":
         neuron: Neuron = IF(size=n, r=1.0 / dt, **limits)
     else:
         tau = dt / rate("tau_mem_inv")
         decays["decay_v"] = 1.0 - rate("tau_mem_inv")
-        leak: dict[str, Any] = {"v_leak": value("v_leak"), "v_init": value("v_leak")}
+        leak: dict[str, ArrayLike] = {"v_leak": value("v_leak"), "v_init": value("v_leak")}
         if kind in ("LIFBoxCell", "LIBoxCell"):
             neuron = (LIF if spiking else LI)(size=n, tau_mem=tau, **leak, **limits)
         else:
@@ -292,7 +292,7 @@ def norse(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     )
 
 
-def _norse_reset(owner: str, p: Any) -> Reset:
+def _norse_reset(owner: str, p: Nested) -> Reset:
     method = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
     if method not in ("reset_value", "reset_subtract"):
         raise UnsupportedError(f"{owner}: reset_method {method}; only reset_value and reset_subtract")
@@ -301,6 +301,6 @@ def _norse_reset(owner: str, p: Any) -> Reset:
     return Reset.ZERO if method == "reset_value" else Reset.SUBTRACT
 
 
-def _decay(tensor: Any, owner: str) -> Real:
+def _decay(tensor: Tensor, owner: str) -> Real:
     """A decay, clipped to 0 .. 1 as snnTorch does in each step."""
     return np.clip(array(tensor, owner), 0.0, 1.0)

@@ -16,6 +16,7 @@ from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import UnsupportedError
@@ -74,16 +75,16 @@ class Operation:
 
     tape: Tape
     name: str
-    func: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    given: Any
+    func: Function
+    args: Arguments
+    kwargs: Keywords
+    given: Nested
     value: Affine
     shape: tuple[int, ...]
 
 
 def interpret(
-    tape: Tape, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, where: str
+    tape: Tape, name: str, func: Function, args: Arguments, kwargs: Keywords, out: Nested, where: str
 ) -> list[Value | None]:
     """What each tensor that an operation made is, given that at least one of its arguments depends on the input."""
     name = spelled(name)
@@ -142,7 +143,7 @@ def _unknown(name: str, where: str) -> Opaque:
 
 
 def _affine(
-    tape: Tape, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
+    tape: Tape, name: str, func: Function, args: Arguments, kwargs: Keywords, made: list[Tensor], where: str
 ) -> list[Value | None]:
     given = [(t, v) for t in tensors_in((args, kwargs)) if isinstance(v := tape.value_before(t), Affine)]
     batch = given[0][0].shape[0]
@@ -171,7 +172,7 @@ def _affine(
     return [_unknown(name, where)] * len(made)
 
 
-def _passed(name: str, given: Any, value: Affine, made: Any, where: str) -> Value:
+def _passed(name: str, given: Nested, value: Affine, made: Nested, where: str) -> Value:
     """What keeps its values under another shape or type."""
     if name in DROPOUT and not torch.equal(given, made):
         return Opaque(f"'{name}' is left on", "call it with training=self.training", where)
@@ -183,7 +184,7 @@ def _passed(name: str, given: Any, value: Affine, made: Any, where: str) -> Valu
     return value.reshaped(tuple(made.shape[1:]))
 
 
-def _sum_of_two(tape: Tape, name: str, given: Any, shape: tuple[int, ...], where: str) -> Affine | None:
+def _sum_of_two(tape: Tape, name: str, given: Nested, shape: tuple[int, ...], where: str) -> Affine | None:
     (_, a), (_, b) = given
     if a.shape != b.shape or a.shape != shape:
         return None
@@ -195,11 +196,11 @@ def _sum_of_two(tape: Tape, name: str, given: Any, shape: tuple[int, ...], where
     return tape.algebra.total((a, b), shape, where)
 
 
-def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str, default: Any = None) -> Any:
+def _argument(args: Arguments, kwargs: Keywords, position: int, name: str, default: Nested = None) -> Nested:
     return args[position] if len(args) > position else kwargs.get(name, default)
 
 
-def array(tensor: Any) -> Real:
+def array(tensor: Tensor) -> Real:
     """A constant tensor in float64."""
     return np.array(tensor.detach().cpu().double().numpy(), np.float64)
 
@@ -212,7 +213,7 @@ def _cached(tape: Tape, key: tuple[Any, ...], make: Callable[[], LinearStep]) ->
     return found
 
 
-def content(tape: Tape, tensor: Any) -> tuple[Any, ...]:
+def content(tape: Tape, tensor: Tensor) -> tuple[Any, ...]:
     """A key by which constants of the same values are the same."""
     if id(tensor) in tape.names:
         return "parameter", tape.names[id(tensor)], tensor._version
@@ -220,7 +221,7 @@ def content(tape: Tape, tensor: Any) -> tuple[Any, ...]:
     return tuple(values.shape), str(values.dtype), hash(values.numpy().tobytes()), float(values.double().sum())
 
 
-def label(tape: Tape, weight: Any) -> tuple[str, ...]:
+def label(tape: Tape, weight: Tensor) -> tuple[str, ...]:
     """The name of the layer that a weight belongs to, or of the weight where it is the module's own."""
     name = tape.names.get(id(weight), "")
     return (name.rpartition(".")[0] or name,) if name else ()
@@ -268,7 +269,7 @@ def _convolution(op: Operation) -> LinearStep | None:
     return _cached(tape, key, make)
 
 
-def _all_axes(number: Any, axes: int) -> list[int]:
+def _all_axes(number: Nested, axes: int) -> list[int]:
     values = [int(k) for k in number] if isinstance(number, tuple | list) else [int(number)]
     return values * axes if len(values) == 1 else values
 

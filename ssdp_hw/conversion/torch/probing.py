@@ -11,6 +11,7 @@ import torch
 
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.weight import SparseWeight
 
@@ -19,8 +20,8 @@ _CHUNK = 1 << 22
 
 
 def linear_by_probing(
-    tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
-) -> list[Any]:
+    tape: Tape, func: Function, args: Arguments, kwargs: Keywords, made: list[Tensor], where: str
+) -> list[Tensor]:
     """What an operation that is jointly affine in its arguments makes of them, one value a tensor that it made.
 
     Every argument that depends on spikes is given the unit vectors of a sample in turn, as a batch, the others
@@ -71,26 +72,26 @@ def _keeps_all(weight: SparseWeight) -> bool:
 
 
 def replayed(
-    tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
-) -> tuple[list[tuple[Any, Affine]], Callable[[list[Any]], list[Any]]]:
+    tape: Tape, func: Function, args: Arguments, kwargs: Keywords, made: list[Tensor], where: str
+) -> tuple[list[tuple[Tensor, Affine]], Callable[[list[Tensor]], list[Tensor]]]:
     """The arguments of an operation that depend on spikes, and the operation on other rows in their place.
 
     Returns:
         The tensors with what they are, and what takes for each of them rows of shape (rows, *shape) in float64 and
         returns what the operation makes of them, each of shape (rows, values).
     """
-    given: list[tuple[Any, Affine]] = []
+    given: list[tuple[Tensor, Affine]] = []
     for t in tensors_in((args, kwargs)):
         value = tape.value_before(t)
         if isinstance(value, Affine) and not any(t is other for other, _ in given):
             given.append((t, value))
     batch, shapes = given[0][0].shape[0], [tuple(t.shape[1:]) for t in made]
 
-    def run(rows: list[Any]) -> list[Any]:
+    def run(rows: list[Tensor]) -> list[Tensor]:
         replaced = {id(t): row for (t, _), row in zip(given, rows, strict=True)}
         depth = {t.ndim for t, _ in given}
 
-        def put(value: Any) -> Any:
+        def put(value: Nested) -> Nested:
             if isinstance(value, torch.Tensor):
                 return replaced[id(value)] if id(value) in replaced else _for_batch(value, batch, len(rows[0]), depth)
             if isinstance(value, tuple | list):
@@ -105,8 +106,8 @@ def replayed(
     return given, run
 
 
-def _key(args: Any, kwargs: Any) -> str:
-    def text(value: Any) -> Any:
+def _key(args: Arguments, kwargs: Keywords) -> str:
+    def text(value: Nested) -> Nested:
         if isinstance(value, torch.Tensor):
             return id(value) if value.requires_grad else tuple(value.shape)
         if isinstance(value, tuple | list):
@@ -116,7 +117,7 @@ def _key(args: Any, kwargs: Any) -> str:
     return str(text((args, kwargs)))
 
 
-def _for_batch(value: Any, batch: int, rows: int, depth: set[int]) -> Any:
+def _for_batch(value: Nested, batch: int, rows: int, depth: set[int]) -> Nested:
     """A constant beside the batch, in float64: one that has a row a sample must have the same in each."""
     value = value.detach().double() if value.is_floating_point() else value.detach().clone()
     if value.ndim in depth and value.ndim > 1 and value.shape[0] == batch and batch > 1:
@@ -126,7 +127,7 @@ def _for_batch(value: Any, batch: int, rows: int, depth: set[int]) -> Any:
     return value
 
 
-def unit_rows(run: Callable[..., Any], given: Any, k: int, zero: Any, widest: int) -> Iterator[list[Any]]:
+def unit_rows(run: Function, given: Nested, k: int, zero: Nested, widest: int) -> Iterator[list[Tensor]]:
     """What the operation makes of the unit vectors of one argument, less what it makes of zeros."""
     size = given[k][1].size
     step = max(1, _CHUNK // max(widest, size))
@@ -137,7 +138,7 @@ def unit_rows(run: Callable[..., Any], given: Any, k: int, zero: Any, widest: in
         yield [sp.csr_array(found.numpy() - z) for found, z in zip(run(rows), zero, strict=True)]
 
 
-def _tested(run: Callable[..., Any], given: Any, matrices: Any, zero: Any, where: str) -> None:
+def _tested(run: Function, given: Nested, matrices: Any, zero: Nested, where: str) -> None:
     generator = torch.Generator().manual_seed(0)
     rows = [torch.rand(3, *t.shape[1:], generator=generator, dtype=torch.float64) * 4 - 2 for t, _ in given]
     found = run(rows)

@@ -17,6 +17,7 @@ from ssdp_hw.conversion.torch.known_neurons import is_neuron
 from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
 from ssdp_hw.conversion.torch.stateful import merged, merged_length, merged_size, time_axis
+from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
 from ssdp_hw.conversion.torch.values import Opaque, Readout, populations_of, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import Weight
@@ -46,12 +47,12 @@ class Reading:
 
     runner: Runner
     exact: Runner | None
-    sample: tuple[Any, ...]
+    sample: Tensors
     folded: dict[str, FoldedPopulation]
     layout: Layout
     notes: list[str]
 
-    def run(self, inputs: tuple[Any, ...], *, exact: bool = False) -> tuple[Run, str]:
+    def run(self, inputs: Tensors, *, exact: bool = False) -> tuple[Run, str]:
         """A run on other inputs, and in what it does something else than was read; empty if in nothing.
 
         In float64 numbers that the forward writes, such as 0.1, are others than in float32, within its rounding.
@@ -63,7 +64,7 @@ class Reading:
         return run, same_step(self.folded, found, _FLOAT32) if exact else same_step(self.folded, found)
 
 
-def read_module(module: Any, sample: Any, dt: float, max_synapses: int) -> Reading:
+def read_module(module: Module, sample: Nested, dt: float, max_synapses: int) -> Reading:
     """Read a module by recording its run on a sample, see :func:`ssdp_hw.from_torch`.
 
     Raises:
@@ -82,17 +83,17 @@ def read_module(module: Any, sample: Any, dt: float, max_synapses: int) -> Readi
     return Reading(runner, with_float64(runner, inputs), inputs, found, Layout(sizes, outputs, dt), notes)
 
 
-def _one(runner: Runner, x: Any) -> tuple[int, ...]:
+def _one(runner: Runner, x: Tensor) -> tuple[int, ...]:
     return tuple(x.shape[1:] if runner.style.kind == "static" else x.shape[2:])
 
 
-def _sizes(shape: Any) -> tuple[int, ...]:
+def _sizes(shape: Nested) -> tuple[int, ...]:
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
         raise ParameterError(f"sample = {shape!r}: give a tensor, or the shape of one sample as a tuple")
     return tuple(as_size(k, "sample: shape") for k in shape)
 
 
-def _runner(module: Any, sample: Any, dt: float, max_synapses: int, dtype: Any) -> tuple[Runner, tuple[Any, ...]]:
+def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype: Any) -> tuple[Runner, Tensors]:
     """How the module is run, and the sample that it takes."""
     several = isinstance(sample, tuple | list) and bool(sample) and not isinstance(sample[0], int | float | np.integer)
     given = tuple(sample) if several and not isinstance(sample, str) else (sample,)
@@ -104,7 +105,7 @@ def _runner(module: Any, sample: Any, dt: float, max_synapses: int, dtype: Any) 
     shapes = [_sizes(x) for x in given]
     generator = torch.Generator().manual_seed(0)
 
-    def random(*before: int) -> tuple[Any, ...]:
+    def random(*before: int) -> Tensors:
         return tuple((torch.rand(*before, *s, generator=generator) < 0.4).to(dtype) for s in shapes)
 
     axes = {time_axis(m) for m in module.modules() if is_neuron(m)} - {None}
@@ -126,7 +127,7 @@ def _runner(module: Any, sample: Any, dt: float, max_synapses: int, dtype: Any) 
     return Runner(module, random(_STEPS, 2), dt, max_synapses), random(_STEPS, 2)
 
 
-def _in_time(runner: Runner, sample: tuple[Any, ...]) -> tuple[Any, ...]:
+def _in_time(runner: Runner, sample: Tensors) -> Tensors:
     """The sample as (time, batch, *shape); for a module of one step, that sample and random spikes behind it."""
     if runner.style.kind == "static":
         return sample
@@ -176,7 +177,7 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
     return outputs, list(notes)
 
 
-def _about_readout(name: str, value: Any) -> str:
+def _about_readout(name: str, value: Nested) -> str:
     said = (
         f"the module returns its last linear layer '{name}' without neurons: it is a membrane readout, whose voltage "
         "is the layer's value in every step"
@@ -203,7 +204,7 @@ def _factor(weight: Weight | None) -> float | None:
     return None if factors is None or np.any(factors != factors[0]) else float(factors[0])
 
 
-def _check_all_used(module: Any, run: Run) -> None:
+def _check_all_used(module: Module, run: Run) -> None:
     """Every parameter and buffer of the module is one that an operation or a layer of neurons took."""
     missing = [
         name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Call, Chain
 from ssdp_hw.conversion.torch.neurons import Neurons, array
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.types import Tensor
 from ssdp_hw.conversion.torch.values import Readout, Sequence
 from ssdp_hw.conversion.weight_algebra import same_weight
 from ssdp_hw.errors import UnsupportedError
@@ -25,7 +25,7 @@ Real = NDArray[np.float64]
 _SUM = 1e-4
 
 
-def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Any], dt: float) -> dict[int, str]:
+def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Tensor], dt: float) -> dict[int, str]:
     """Add a population for every value that a module returns behind its last neurons, one value a step.
 
     Args:
@@ -57,8 +57,8 @@ def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Any],
 
 
 def _by_step(
-    tape: Tape, populations: dict[str, Chain], returned: list[Any], steps: int
-) -> Iterator[tuple[list[Any], list[tuple[Affine, Real]]]]:
+    tape: Tape, populations: dict[str, Chain], returned: list[Tensor], steps: int
+) -> Iterator[tuple[list[Tensor], list[tuple[Affine, Real]]]]:
     """For each returned value of a linear layer its tensors, and for every step what it is and its rows."""
     if len(returned) == steps and steps > 1:
         for tensors in zip(*(tuple(tensors_in(one)) for one in returned), strict=True):
@@ -109,14 +109,14 @@ def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> l
     return found
 
 
-def _check_sum(each: list[tuple[Affine, Real]], tensor: Any, value: Affine) -> None:
+def _check_sum(each: list[tuple[Affine, Real]], tensor: Tensor, value: Affine) -> None:
     rows, theirs = sum(rows for _, rows in each), _rows(tensor)
     gross = sum(np.abs(rows) for _, rows in each)
     if np.any(np.abs(rows - theirs) > _SUM * (np.max(gross) + 1e-30)):
         raise UnsupportedError(f"{value.where}: what the module returns is not the sum of its steps")
 
 
-def _rows(tensor: Any) -> Real:
+def _rows(tensor: Tensor) -> Real:
     return array(tensor, "what the module returns").reshape(len(tensor), -1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from ssdp_hw.conversion.torch.known_neurons import is_neuron
 from ssdp_hw.conversion.torch.network import lags_of
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.run import Run, Runner, with_float64
+from ssdp_hw.conversion.torch.types import Module, Tensor, Tensors
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
 
@@ -39,8 +39,8 @@ class Recorded:
     runner: Runner
     run: Run
     folded: dict[str, FoldedPopulation]
-    taken: tuple[Any, ...]
-    inputs: tuple[Any, ...]
+    taken: Tensors
+    inputs: Tensors
     lags: dict[str, int]
 
     @property
@@ -77,7 +77,7 @@ def _renamed(p: FoldedPopulation, names: Mapping[str, str]) -> FoldedPopulation:
     return replace(p, terms={(names.get(source, source), d): w for (source, d), w in p.terms.items()})
 
 
-def record(module: Any, samples: Any, dt: float | None) -> Recorded:
+def record(module: Module, samples: Tensor, dt: float | None) -> Recorded:
     """Run a module by its own forward on samples of shape (time, batch, *shape), from rest.
 
     Args:
@@ -107,7 +107,7 @@ def record(module: Any, samples: Any, dt: float | None) -> Recorded:
     return Recorded(runner, run, model, taken, inputs, lags_of(model, sizes))
 
 
-def _runner(module: Any, inputs: tuple[Any, ...], dt: float) -> Runner:
+def _runner(module: Module, inputs: Tensors, dt: float) -> Runner:
     """How the module takes them: all steps in a call, or one."""
     first = tuple(x[0] for x in inputs)
     try:
@@ -125,7 +125,7 @@ def _runner(module: Any, inputs: tuple[Any, ...], dt: float) -> Runner:
     return runner
 
 
-def _dt(module: Any) -> float:
+def _dt(module: Module) -> float:
     found = {float(m.dt) for m in module.modules() if is_neuron(m) and framework_of(m) == "norse"}
     return found.pop() if len(found) == 1 else 1e-3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from ssdp_hw.conversion.torch.stateful import (
     time_axis,
 )
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor, Tensors
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
 from ssdp_hw.errors import SsdpHwError, UnsupportedError
@@ -52,12 +53,12 @@ class Style:
     state: str | None = None
     merged: bool = False
 
-    def as_taken(self, x: Any) -> Any:
+    def as_taken(self, x: Tensor) -> Nested:
         """A tensor of shape (time, batch, *shape), for a loop, as the module takes it."""
         x = x.transpose(0, 1).contiguous() if self.axis else x
         return x.flatten(0, 1) if self.merged else x
 
-    def in_time(self, x: Any, lead: tuple[int, int]) -> Any:
+    def in_time(self, x: Tensor, lead: tuple[int, int]) -> Nested:
         """The inverse of :meth:`as_taken`; ``lead`` is (batch, time) where these are one axis."""
         x = x.reshape(*lead, *x.shape[1:]) if self.merged else x
         return x.transpose(0, 1).contiguous() if self.axis else x
@@ -75,7 +76,7 @@ class Run:
     """
 
     chains: dict[str, Chain]
-    returned: list[Any]
+    returned: list[Tensor]
     readouts: dict[int, str]
     tape: Tape
 
@@ -93,15 +94,15 @@ class Runner:
         UnsupportedError: it cannot be run on the sample.
     """
 
-    def __init__(self, module: Any, sample: tuple[Any, ...], dt: float, max_synapses: int) -> None:
+    def __init__(self, module: Module, sample: Tensors, dt: float, max_synapses: int) -> None:
         self.module, self.dt = module, dt
         self.budget = Budget(max_synapses)
-        self.cache: dict[Any, Any] = {}
+        self.cache: dict[Hashable, Nested] = {}
         self.algebra: Any = None
         self.names = _input_names(module, len(sample))
         self.style = self._found(sample)
 
-    def run(self, inputs: tuple[Any, ...], *, second: bool = False) -> Run:
+    def run(self, inputs: Tensors, *, second: bool = False) -> Run:
         """Record a run.
 
         Args:
@@ -129,7 +130,7 @@ class Runner:
             readouts = add_readouts(tape, chains.populations, returned, self.dt)
         return Run(chains.populations, returned, readouts, tape)
 
-    def _driven(self, tape: Tape, inputs: tuple[Any, ...]) -> list[Any]:
+    def _driven(self, tape: Tape, inputs: Tensors) -> list[Tensor]:
         kind, returned = self.style.kind, []
         if kind == "static":
             for name, x in zip(self.names, inputs, strict=True):
@@ -142,7 +143,7 @@ class Runner:
                 given.append(self.style.as_taken(x))
                 tape.note(given[-1], Sequence(tuple(steps), self.style.axis, "the input", self.style.merged))
             return [self._called(tape, tuple(given))]
-        states: dict[Any, Any] = {}
+        states: dict[str, Nested] = {}
         for t in range(len(inputs[0])):
             given = [x[t].clone() for x in inputs]
             for name, x in zip(self.names, given, strict=True):
@@ -150,7 +151,7 @@ class Runner:
             returned.append(self._called(tape, tuple(given), states))
         return returned
 
-    def _called(self, tape: Any, given: tuple[Any, ...], states: dict[Any, Any] | None = None) -> Any:
+    def _called(self, tape: Any, given: Tensors, states: dict[str, Nested] | None = None) -> Nested:
         states = {} if states is None else states
         try:
             with tape or torch.no_grad():
@@ -179,7 +180,7 @@ class Runner:
             elif framework_of(layer) == "snntorch" and hasattr(layer, "reset_mem"):
                 layer.reset_mem()
 
-    def _found(self, sample: tuple[Any, ...]) -> Style:
+    def _found(self, sample: Tensors) -> Style:
         """How the module takes its input: which of its axes makes it call its neurons more often."""
         layers = [m for m in self.module.modules() if is_neuron(m)]
         if any(merged(m) for m in layers):
@@ -207,15 +208,15 @@ class Runner:
                     return Style("loop", axis)
         return Style("static")
 
-    def _calls(self, sample: tuple[Any, ...], none: int | None = None, short: int | None = None) -> int:
+    def _calls(self, sample: Tensors, none: int | None = None, short: int | None = None) -> int:
         """How often the neurons that are called most are.
 
         It is ``none`` if the module cannot be run, ``short`` if that is so since an index is out of range.
         """
         counts: dict[str, int] = {}
 
-        def counted(name: str, layer: Any, forward: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
+        def counted(name: str, layer: Module, forward: Function) -> Nested:
+            def call(*args: Nested, **kwargs: Nested) -> Nested:
                 given = args[0] if args else next(iter(kwargs.values()))
                 counts[name] = counts.get(name, 0) + steps_in(layer, given)
                 return as_given(layer, given, forward(*args, **kwargs))
@@ -236,7 +237,7 @@ class Runner:
         return max(counts.values(), default=0)
 
 
-def with_float64(runner: Runner, sample: tuple[Any, ...]) -> Runner | None:
+def with_float64(runner: Runner, sample: Tensors) -> Runner | None:
     """The same for a copy of the module in float64; None if it cannot be copied or run so."""
     try:
         module = copied(runner.module).double()
@@ -250,14 +251,14 @@ def with_float64(runner: Runner, sample: tuple[Any, ...]) -> Runner | None:
     return found
 
 
-def _input_names(module: Any, count: int) -> tuple[str, ...]:
+def _input_names(module: Module, count: int) -> tuple[str, ...]:
     if count == 1:
         return ("input",)
     names = [p.name for p in inspect.signature(module.forward).parameters.values()]
     return tuple(names[k] if k < len(names) else f"input.{k + 1}" for k in range(count))
 
 
-def _state_argument(module: Any, inputs: int) -> str | None:
+def _state_argument(module: Module, inputs: int) -> str | None:
     """The argument by which a forward of one step takes a state, if it has one."""
     rest = list(inspect.signature(module.forward).parameters.values())[inputs:]
     optional = [p for p in rest if p.default is None and p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -265,7 +266,7 @@ def _state_argument(module: Any, inputs: int) -> str | None:
     return optional[0].name if len(optional) == 1 and optional[0].name in known else None
 
 
-def _in_order(module: Any, x: Any, states: dict[Any, Any], prefix: str) -> Any:
+def _in_order(module: Module, x: Tensor, states: dict[str, Nested], prefix: str) -> Nested:
     """A Sequential whose neurons return their state, which goes to their next step."""
     for name, child in module.named_children():
         key = prefix + name
@@ -278,7 +279,7 @@ def _in_order(module: Any, x: Any, states: dict[Any, Any], prefix: str) -> Any:
     return x
 
 
-def _one_step(layer: Any, x: Any, state: Any) -> tuple[Any, Any]:
+def _one_step(layer: Module, x: Tensor, state: Nested) -> tuple[Nested, Nested]:
     if keeps_states(layer):
         return layer(x), None
     if framework_of(layer) != "snntorch":
@@ -291,7 +292,7 @@ def _one_step(layer: Any, x: Any, state: Any) -> tuple[Any, Any]:
 
 
 @contextmanager
-def undisturbed(module: Any) -> Iterator[None]:
+def undisturbed(module: Module) -> Iterator[None]:
     """Evaluation mode, and afterwards every attribute and buffer as it was."""
     kept = [(m, dict(vars(m)), [(d, dict(d)) for d in _states_within(m)], m.training) for m in module.modules()]
     module.eval()
@@ -308,11 +309,11 @@ def undisturbed(module: Any) -> Iterator[None]:
             m.training = training
 
 
-def _states_within(module: Any) -> list[dict[str, Any]]:
+def _states_within(module: Module) -> list[dict[str, Nested]]:
     """The dicts in which a module keeps buffers, and SpikingJelly the states of its neurons."""
     return [module._buffers, *(d for d in (vars(module).get("_memories"),) if isinstance(d, dict))]
 
 
-def returned_tensors(run: Run) -> list[Any]:
+def returned_tensors(run: Run) -> list[Tensor]:
     """All tensors that the module returned."""
     return [t for out in run.returned for t in tensors_in(out)]

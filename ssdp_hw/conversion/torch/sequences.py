@@ -8,6 +8,7 @@ import torch
 
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.tape import tensors_in
+from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, linear_parts, populations_of, words
 
 # What a module may do with spikes and voltages on the way out, and which drives no neuron.
@@ -25,7 +26,7 @@ _LINEAR = words("linear mul multiply div divide true_divide add sub subtract rsu
 
 
 def in_every_step(
-    tape: Any, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: list[Any], where: str
+    tape: Any, name: str, func: Function, args: Arguments, kwargs: Keywords, made: list[Tensor], where: str
 ) -> list[Value | None]:
     """What an operation on tensors that hold all steps makes of them."""
     depends = [t for t in tensors_in((args, kwargs)) if tape.value_before(t) is not None]
@@ -46,11 +47,11 @@ def in_every_step(
     return [_out(tape, name, args, kwargs, where)] * len(made)
 
 
-def _alike(a: Sequence, b: Any) -> bool:
+def _alike(a: Sequence, b: Nested) -> bool:
     return isinstance(b, Sequence) and (a.axis, a.merged, len(a.steps)) == (b.axis, b.merged, len(b.steps))
 
 
-def _merged(name: str, value: Sequence, whole: Any, made: list[Any], where: str) -> list[Value | None] | None:
+def _merged(name: str, value: Sequence, whole: Nested, made: list[Tensor], where: str) -> list[Value | None] | None:
     """What keeps the values of a tensor whose axes of time and batch are one: another shape, or two axes again."""
     count, out = len(value.steps), made[0]
     lead = (count, len(whole) // count) if value.axis == 0 else (len(whole) // count, count)
@@ -62,7 +63,7 @@ def _merged(name: str, value: Sequence, whole: Any, made: list[Any], where: str)
 
 
 def _apart(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], value: Sequence, made: list[Any], where: str
+    name: str, args: Arguments, kwargs: Keywords, value: Sequence, made: list[Tensor], where: str
 ) -> list[Value | None] | None:
     """What keeps the values of a tensor with an axis of time: parts of it, another order or another shape."""
     whole, out, axis = args[0], made[0], value.axis
@@ -85,7 +86,9 @@ def _apart(
     return None
 
 
-def _step_by_step(name: str, args: Any, kwargs: Any, value: Sequence, depends: list[Any], out: Any) -> bool:
+def _step_by_step(
+    name: str, args: Arguments, kwargs: Keywords, value: Sequence, depends: list[Tensor], out: Nested
+) -> bool:
     """Whether an operation on all steps does the same to each of them."""
     whole = depends[0]
     if value.merged:  # for torch they are samples of one batch
@@ -98,7 +101,7 @@ def _step_by_step(name: str, args: Any, kwargs: Any, value: Sequence, depends: l
     return (name in _LINEAR | _BY_ELEMENT) and all(a.ndim < whole.ndim for a in others)
 
 
-def joined_over_time(tape: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> Value | None:
+def joined_over_time(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) -> Value | None:
     """``torch.stack`` of one value a step; None if the operation is none of that kind."""
     if name not in ("stack", "vstack", "cat", "concat", "concatenate") or not isinstance(args[0], tuple | list):
         return None
@@ -121,12 +124,12 @@ def joined_over_time(tape: Any, name: str, args: tuple[Any, ...], kwargs: dict[s
     return None
 
 
-def _in_turn(values: list[Any]) -> bool:
+def _in_turn(values: list[Tensor]) -> bool:
     steps = [v.step if not isinstance(v, Affine) else next(iter(v.terms))[1] for v in values if hasattr(v, "where")]
     return len(steps) > 1 and steps == list(range(steps[0], steps[0] + len(steps)))
 
 
-def _taken(name: str, args: Any, kwargs: Any, value: Sequence, whole: Any) -> list[Value | None] | None:
+def _taken(name: str, args: Arguments, kwargs: Keywords, value: Sequence, whole: Nested) -> list[Value | None] | None:
     """The values of one step, or of some."""
     axis = value.axis
     if name == "unbind":
@@ -148,7 +151,7 @@ def _taken(name: str, args: Any, kwargs: Any, value: Sequence, whole: Any) -> li
     return [value.steps[int(at)]] if isinstance(at, int) else None
 
 
-def _swaps(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
+def _swaps(name: str, args: Arguments, kwargs: Keywords, ndim: int) -> bool:
     numbers = [*args[1:], *kwargs.values()]
     if len(numbers) == 1 and isinstance(numbers[0], tuple | list):
         numbers = list(numbers[0])
@@ -159,7 +162,14 @@ def _swaps(name: str, args: Any, kwargs: Any, ndim: int) -> bool:
 
 
 def _each(
-    tape: Any, name: str, func: Any, args: Any, kwargs: Any, made: list[Any], value: Sequence, where: str
+    tape: Any,
+    name: str,
+    func: Function,
+    args: Arguments,
+    kwargs: Keywords,
+    made: list[Tensor],
+    value: Sequence,
+    where: str,
 ) -> list[Value | None]:
     """The operation on the tensors of each step."""
     sequences = {id(t): v for t in tensors_in((args, kwargs)) if isinstance(v := tape.value_before(t), Sequence)}
@@ -168,7 +178,7 @@ def _each(
     steps: list[list[Value | None]] = []
     for k in range(len(value.steps)):
 
-        def put(given: Any, k: int = k) -> Any:
+        def put(given: Nested, k: int = k) -> Nested:
             if isinstance(given, torch.Tensor):
                 return apart[id(given)][k] if id(given) in apart else given
             if isinstance(given, tuple | list):
@@ -184,7 +194,7 @@ def _each(
     return [Sequence(tuple(one), value.axis, where, value.merged) for one in zip(*steps, strict=True)]
 
 
-def _out(tape: Any, name: str, args: Any, kwargs: Any, where: str) -> Value:
+def _out(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) -> Value:
     """What is computed of all steps at once."""
     tensors = [t for t in tensors_in((args, kwargs)) if tape.value_before(t) is not None]
     values = [tape.value_before(t) for t in tensors]

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from ssdp_hw.conversion.torch.neurons import framework_of
+from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor
 from ssdp_hw.errors import UnsupportedError
 
 # The attributes in which a layer keeps its states, by the names that they have here.
 _STATES = {"sinabs": {"v": "v_mem", "i": "i_syn"}, "spikingjelly": {"v": "v", "i": "c"}}
 
 
-def keeps_states(layer: Any) -> bool:
+def keeps_states(layer: Module) -> bool:
     """Whether a layer of neurons keeps its states between its calls."""
     return framework_of(layer) in _STATES
 
 
-def time_axis(layer: Any) -> int | None:
+def time_axis(layer: Module) -> int | None:
     """The axis of time in what a layer takes; None if it takes one step a call."""
     if framework_of(layer) == "sinabs":
         return 1
     return 0 if framework_of(layer) == "spikingjelly" and layer.step_mode == "m" else None
 
 
-def merged(layer: Any) -> bool:
+def merged(layer: Module) -> bool:
     """Whether a layer takes batch and steps as one axis."""
     return "Squeeze" in type(layer).__name__
 
 
-def merged_size(module: Any, length: int) -> tuple[int, int]:
+def merged_size(module: Module, length: int) -> tuple[int, int]:
     """(batch, time) of an input of so many samples and steps in one axis, as the module's squeezed layers say."""
     layer = next(m for m in module.modules() if merged(m))
     if layer.batch_size > 0:
@@ -41,13 +41,13 @@ def merged_size(module: Any, length: int) -> tuple[int, int]:
     return length // int(layer.num_timesteps), int(layer.num_timesteps)
 
 
-def merged_length(module: Any, steps: int) -> int:
+def merged_length(module: Module, steps: int) -> int:
     """Length of the one axis of an input of about so many steps, of as many samples as squeezed layers ask for."""
     layer = next(m for m in module.modules() if merged(m))
     return int(layer.batch_size) * steps if layer.batch_size > 0 else 2 * int(layer.num_timesteps)
 
 
-def check_merged_size(module: Any, steps: int, batch: int) -> None:
+def check_merged_size(module: Module, steps: int, batch: int) -> None:
     """Raise unless the squeezed layers of a module take so many steps and samples.
 
     Raises:
@@ -62,7 +62,7 @@ def check_merged_size(module: Any, steps: int, batch: int) -> None:
             )
 
 
-def steps_in(layer: Any, given: Any) -> int:
+def steps_in(layer: Module, given: Nested) -> int:
     """How many steps a call takes."""
     axis = time_axis(layer)
     if axis is None:
@@ -72,7 +72,7 @@ def steps_in(layer: Any, given: Any) -> int:
     return int(layer.num_timesteps if layer.num_timesteps > 0 else len(given) // layer.batch_size)
 
 
-def states_of(layer: Any) -> dict[str, Any]:
+def states_of(layer: Module) -> dict[str, Nested]:
     """The states that a layer keeps, by name; None where it begins by itself."""
     found = {}
     for name, attribute in _STATES[framework_of(layer)].items():
@@ -82,7 +82,7 @@ def states_of(layer: Any) -> dict[str, Any]:
     return found
 
 
-def put_to_rest(layer: Any) -> None:
+def put_to_rest(layer: Module) -> None:
     """Let a layer begin its next call by itself."""
     if framework_of(layer) == "spikingjelly":
         layer.reset()
@@ -91,12 +91,12 @@ def put_to_rest(layer: Any) -> None:
         layer._buffers[name] = torch.zeros(0)
 
 
-def copied(module: Any) -> Any:
+def copied(module: Module) -> Nested:
     """A deep copy of a module, also of one whose last call left states with gradients.
 
     Sinabs' own way of copying fails for its recurrent layers.
     """
-    memo: dict[int, Any] = {}
+    memo: dict[int, Nested] = {}
     for part in module.modules():
         for kept in (*vars(part).values(), *part._buffers.values(), *vars(part).get("_memories", {}).values()):
             if isinstance(kept, torch.Tensor) and kept.grad_fn is not None:
@@ -105,11 +105,11 @@ def copied(module: Any) -> Any:
     for layer in own:
         memo[id(layer)] = object.__new__(type(layer))
     for layer in own:
-        vars(memo[id(layer)]).update(copy.deepcopy(vars(layer), memo))
+        memo[id(layer)].__dict__.update(copy.deepcopy(vars(layer), memo))
     return copy.deepcopy(module, memo)
 
 
-def in_steps(layer: Any, tensor: Any) -> list[Any]:
+def in_steps(layer: Module, tensor: Tensor) -> list[Tensor]:
     """What a layer takes or returns, step by step, each of shape (batch, *shape)."""
     if merged(layer):
         steps = steps_in(layer, tensor)
@@ -117,7 +117,7 @@ def in_steps(layer: Any, tensor: Any) -> list[Any]:
     return list(tensor.unbind(time_axis(layer)))
 
 
-def run_all_steps(layer: Any, forward: Callable[..., Any], given: Any) -> tuple[Any, list[dict[str, Any]]]:
+def run_all_steps(layer: Module, forward: Function, given: Nested) -> tuple[Nested, list[dict[str, Nested]]]:
     """What a call of all steps returns, and the states that it leaves in each of them."""
     if framework_of(layer) == "spikingjelly":
         return _run_spikingjelly(layer, forward, given)
@@ -129,7 +129,7 @@ def run_all_steps(layer: Any, forward: Callable[..., Any], given: Any) -> tuple[
     return out, left
 
 
-def _run_spikingjelly(layer: Any, forward: Callable[..., Any], given: Any) -> tuple[Any, list[dict[str, Any]]]:
+def _run_spikingjelly(layer: Module, forward: Function, given: Nested) -> tuple[Nested, list[dict[str, Nested]]]:
     kept = layer.store_v_seq
     layer.store_v_seq = True
     try:
@@ -141,22 +141,22 @@ def _run_spikingjelly(layer: Any, forward: Callable[..., Any], given: Any) -> tu
 
 
 @contextmanager
-def _watched_reset(layer: Any) -> Iterator[list[dict[str, Any]]]:
+def _watched_reset(layer: Module) -> Iterator[list[dict[str, Nested]]]:
     """The states after every reset of a layer of Sinabs, which records those of some kinds of layers wrongly.
 
     Its spikes, float32 whatever the voltage is, get the type of the voltage.
     """
-    left: list[dict[str, Any]] = []
+    left: list[dict[str, Nested]] = []
     reset_fn, spike_fn = layer.reset_fn, layer.spike_fn
 
     class Typed:
         required_states = spike_fn.required_states
 
         @staticmethod
-        def apply(voltage: Any, *rest: Any) -> Any:
+        def apply(voltage: Tensor, *rest: Nested) -> Nested:
             return spike_fn.apply(voltage, *rest).to(voltage.dtype)
 
-    def watched(spikes: Any, states: Any, threshold: Any) -> Any:
+    def watched(spikes: Tensor, states: Nested, threshold: Tensor) -> Nested:
         made = reset_fn(spikes, states, threshold)
         found = {"v": made["v_mem"].clone()}
         if layer.alpha_syn_calculated is not None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.conversion.torch.neurons import Feedback, Neurons, Shape, array, full
+from ssdp_hw.conversion.torch.types import Function, Module, Nested
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.neurons import IF, LI, LIF, CubaLIF, I, Neuron
@@ -16,7 +16,7 @@ from ssdp_hw.network.neurons import IF, LI, LIF, CubaLIF, I, Neuron
 Real = NDArray[np.float64]
 
 
-def sinabs(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def sinabs(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """LIF, IAF and ExpLeak of Sinabs, their recurrent and their squeezed kinds.
 
     Their step (sinabs/layers/functional/lif.py): ``i <- alpha_syn (i + S)``, ``v <- alpha_mem v + i``, or
@@ -30,7 +30,7 @@ def sinabs(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
         )
     beta = full(array(module.alpha_mem_calculated, owner), shape, f"{owner}: tau_mem")
     alpha = module.alpha_syn_calculated
-    limits: dict[str, Any] = {}
+    limits: dict[str, ArrayLike] = {}
     reset, notes = Reset.SUBTRACT, []
     if module.spike_fn:
         threshold = full(array(module.spike_threshold, f"{owner}: spike_threshold"), shape, f"{owner}: spike_threshold")
@@ -61,12 +61,12 @@ def _voltage_alone(states: Mapping[str, Real], _: Real) -> tuple[Real, Real]:
     return np.zeros_like(states["v"]), states["v"]
 
 
-def _several(spike_fn: Any) -> bool:
+def _several(spike_fn: Function) -> bool:
     most = getattr(spike_fn, "max_num_spikes_per_bin", None)
     return getattr(spike_fn, "__name__", "MaxSpike") != "SingleSpike" and most != 1
 
 
-def _sinabs_reset(owner: str, reset_fn: Any, threshold: Real) -> tuple[Reset, Real]:
+def _sinabs_reset(owner: str, reset_fn: Nested, threshold: Real) -> tuple[Reset, Real]:
     """What a spike does to the voltage, and v_reset."""
     kind = type(reset_fn).__name__
     if kind == "MembraneSubtract":
@@ -83,7 +83,7 @@ def _sinabs_reset(owner: str, reset_fn: Any, threshold: Real) -> tuple[Reset, Re
 
 
 def _sinabs_neuron(
-    owner: str, beta: Real, alpha: Real | None, normed: bool, limits: dict[str, Any], dt: float
+    owner: str, beta: Real, alpha: Real | None, normed: bool, limits: dict[str, ArrayLike], dt: float
 ) -> Neuron:
     n = len(beta)
     if np.all(beta == 1) and alpha is None and not normed:
@@ -109,7 +109,7 @@ def _sinabs_neuron(
     )
 
 
-def _sinabs_feedback(name: str, owner: str, module: Any, shape: Shape) -> Feedback:
+def _sinabs_feedback(name: str, owner: str, module: Module, shape: Shape) -> Feedback:
     """What ``rec_connect`` makes of the spikes of the step before, read as the forward of a module is."""
     import torch
 
@@ -132,7 +132,7 @@ def _sinabs_feedback(name: str, owner: str, module: Any, shape: Shape) -> Feedba
     return Feedback(identity(path.weight, value.size), 1, path.via or (f"{name}.rec_connect",), bias)
 
 
-def spikingjelly(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
+def spikingjelly(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """IFNode, LIFNode, ParametricLIFNode and CUBALIFNode of SpikingJelly.
 
     Their step (spikingjelly/activation_based/functional/neuron.py): ``v <- v + S`` for IF,
@@ -147,7 +147,7 @@ def spikingjelly(name: str, module: Any, shape: Shape, dt: float) -> Neurons:
     n = int(np.prod(shape))
     soft = module.v_reset is None
     v_reset = 0.0 if soft else float(module.v_reset)
-    limits: dict[str, Any] = {"v_threshold": float(module.v_threshold), "v_reset": v_reset}
+    limits: dict[str, ArrayLike] = {"v_threshold": float(module.v_threshold), "v_reset": v_reset}
     reset = Reset.SUBTRACT if soft else Reset.ZERO
     decays: dict[str, Real] = {}
     neuron: Neuron

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ssdp_hw.conversion.torch.affine import Algebra
+from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Module, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Sequence, Value, words
 from ssdp_hw.conversion.weight_algebra import Budget
 from ssdp_hw.errors import UnsupportedError
@@ -50,14 +51,14 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         relay: makes a population that fires where a number of spikes is above 0, and says what its spikes are.
     """
 
-    def __init__(self, module: Any, budget: Budget, interpret: Callable[..., Any]) -> None:
+    def __init__(self, module: Module, budget: Budget, interpret: Function) -> None:
         super().__init__()
         self.algebra = Algebra(budget)
         self.names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
         self.layers = {id(m): name for name, m in module.named_modules()}
         self.used: set[int] = set()
-        self.foreign: dict[int, Any] = {}
-        self.cache: dict[Any, Any] = {}
+        self.foreign: dict[int, Nested] = {}
+        self.cache: dict[Hashable, Nested] = {}
         self.before: dict[int, Value | None] = {}
         self.relay: Callable[..., Value] = _no_relay
         self._interpret = interpret
@@ -66,7 +67,9 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         self._known: dict[int, tuple[Any, int, int, Value | None]] = {}
         self._writes: dict[int, int] = {}
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Function, types: object, args: Arguments = (), kwargs: Keywords | None = None
+    ) -> Nested:
         """Run an operation, and note what it made."""
         kwargs = kwargs or {}
         if self._paused:
@@ -104,15 +107,15 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             self.note(t, value)
         return out
 
-    def value_before(self, tensor: Any) -> Value | None:
+    def value_before(self, tensor: Tensor) -> Value | None:
         """What an argument of the operation that is being interpreted was before it."""
         return self.before[id(tensor)] if id(tensor) in self.before else self.value(tensor)
 
-    def note(self, tensor: Any, value: Value | None) -> None:
+    def note(self, tensor: Tensor, value: Value | None) -> None:
         """Say what a tensor is."""
         self._known[id(tensor)] = (tensor, tensor._version, self._writes.get(_memory(tensor), 0), value)
 
-    def value(self, tensor: Any) -> Value | None:
+    def value(self, tensor: Tensor) -> Value | None:
         """What a tensor is; None if it is a constant."""
         found = self._known.get(id(tensor))
         writes = self._writes.get(_memory(tensor), 0)
@@ -129,11 +132,11 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             self.where(),
         )
 
-    def _written(self, tensor: Any) -> None:
+    def _written(self, tensor: Tensor) -> None:
         memory = _memory(tensor)
         self._writes[memory] = self._writes.get(memory, 0) + 1
 
-    def _assigned(self, args: Any, depends: list[Value], before: dict[int, Value | None]) -> None:
+    def _assigned(self, args: Arguments, depends: list[Value], before: dict[int, Value | None]) -> None:
         """``x[step] = value``: a recording that is filled step by step, or an assignment that cannot be followed."""
         target, index, given = args[0], args[1], args[2]
         held, where = before[id(target)], self.where()
@@ -186,15 +189,15 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
             self._paused -= 1
 
 
-def _no_relay(name: str, _: Any, __: Any, where: str) -> Value:
+def _no_relay(name: str, _: Nested, __: Nested, where: str) -> Value:
     return Opaque(f"'{name}' is taken of spikes", "take it in the forward of the module", where)
 
 
-def _memory(tensor: Any) -> int:
+def _memory(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def name_of(func: Any) -> str:
+def name_of(func: Nested) -> str:
     """The name of an operation; ``get T`` for an attribute."""
     name = getattr(func, "__name__", str(func))
     if name == "__get__":
@@ -202,7 +205,7 @@ def name_of(func: Any) -> str:
     return str(name)
 
 
-def tensors_in(value: Any) -> Iterator[Any]:
+def tensors_in(value: Nested) -> Iterator[Tensor]:
     """The tensors of nested tuples, lists and dicts, in order."""
     if isinstance(value, torch.Tensor):
         yield value

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.conversion.torch.types import Nested, Tensor, Tensors
 from ssdp_hw.errors import UnsupportedError
 
 
@@ -43,12 +44,12 @@ class Sequence:
         merged: whether these two axes are one, in that order.
     """
 
-    steps: tuple[Any, ...]
+    steps: Tensors
     axis: int
     where: str = ""
     merged: bool = False
 
-    def taken_apart(self, tensor: Any) -> list[Any]:
+    def taken_apart(self, tensor: Tensor) -> list[Tensor]:
         """The parts of the tensor that belong to the steps, each of shape (batch, *shape)."""
         if self.merged:
             count = len(self.steps)
@@ -69,7 +70,7 @@ class Readout:
 
     populations: tuple[str, ...]
     where: str = ""
-    of: tuple[tuple[Sequence, Any], ...] = ()
+    of: tuple[tuple[Sequence, Tensor], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +95,14 @@ class Opaque:
 Value: TypeAlias = Affine | Voltage | Sequence | Readout | Opaque
 
 
-def linear_parts(values: list[Any], tensors: list[Any]) -> tuple[tuple[Sequence, Any], ...] | None:
+def linear_parts(values: list[Tensor], tensors: list[Tensor]) -> tuple[tuple[Sequence, Tensor], ...] | None:
     """All steps of the linear layers that values are made of, with their tensors; None if anything else is among them.
 
     Args:
         values: one for each tensor.
         tensors: those that depend on the input.
     """
-    parts: list[tuple[Sequence, Any]] = []
+    parts: list[tuple[Sequence, Tensor]] = []
     for value, tensor in zip(values, tensors, strict=True):
         if isinstance(value, Readout) and value.of and not value.populations:
             parts += value.of
@@ -112,7 +113,7 @@ def linear_parts(values: list[Any], tensors: list[Any]) -> tuple[tuple[Sequence,
     return tuple(parts) or None
 
 
-def populations_of(value: Any) -> tuple[str, ...] | None:
+def populations_of(value: Nested) -> tuple[str, ...] | None:
     """Populations whose spikes or states a value is, as they are or joined over time; None if it is anything else."""
     if isinstance(value, Voltage):
         return (value.population,)
