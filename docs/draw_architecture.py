@@ -21,7 +21,8 @@ SHORT = {  # what a box says below its name
     "rules": "SSDP, STDP, SADP, counters", "running": "input, targets' interface, results",
     "microcode": "Loihi's learning engine", "quantization": "float to integers", "conversion": "NIR, torch, lava-dl",
     "analysis": "compare, verify, ladder", "learning": "learn, teacher, health", "demo": "make demo",
-    "display": "of objects", "registry": "by name", "testing": "conformance", "estimator": "for scikit-learn",
+    "display": "of objects", "registry": "by name", "testing": "conformance",
+    "estimator": "for scikit-learn", "neurobench": "for NeuroBench",
     "pictures": "what plot() draws",
     "reporting": "the page and its numbers", "sweeping": "grids on a cluster", "cli": "command line",
 }  # fmt: skip

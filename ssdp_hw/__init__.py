@@ -32,7 +32,7 @@ _MODULE_OF = {
 }
 
 # Names that need a package of an extra; `from ssdp_hw import *` works without it.
-_OF_EXTRAS = {"OnChipClassifier"}
+_OF_EXTRAS = {"NeuroBenchNetwork", "OnChipClassifier"}
 __all__ = sorted(_MODULE_OF.keys() - _OF_EXTRAS)
 
 accept_moved_modules()

@@ -68,6 +68,7 @@ from ssdp_hw.network.neurons import (
     CubaLIF as CubaLIF,
     I as I,
 )
+from ssdp_hw.neurobench import NeuroBenchNetwork as NeuroBenchNetwork
 from ssdp_hw.quantization import (
     dequantize as dequantize,
     quantize as quantize,
