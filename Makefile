@@ -36,7 +36,7 @@ FRAMEWORKS := .venv-frameworks
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
 # What needs a framework or aeon's data, and so is skipped by `make test`.
 FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_recordings.py first_hour.py torch_rule.py \
-	torch_missing.py neurobench.py fine_tuning.py example_regularise.py recurrent_vowels.py studies.py slayer_neurons.py)
+	torch_missing.py neurobench.py events.py fine_tuning.py example_regularise.py recurrent_vowels.py studies.py slayer_neurons.py)
 
 # Stamps: which Python made .venv, and what was installed there from which files.
 MADE := $(VENV)/.python-$(VERSION)
@@ -101,13 +101,13 @@ studies: $(STUDIES_INSTALLED)
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py
 
-# Norse, Sinabs, SpikingJelly and NeuroBench are installed without what they ask for, torchvision among it: what is used here needs
+# Norse, Sinabs, SpikingJelly, NeuroBench and tonic are installed without what they ask for, torchvision among it: what is used here needs
 # pbr, loguru and tqdm alone.
 # Of aeon only the data are used, as in `make studies`.
 test-frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr loguru tqdm
-	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs spikingjelly neurobench aeon
+	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs spikingjelly neurobench tonic importRosbag aeon
 	$(FRAMEWORKS)/bin/python -m pytest --hypothesis-profile all --durations 20 $(FRAMEWORKS_TESTS)
 
 # No browser is downloaded from its maker: Debian's packages, where this machine lets us install them.

@@ -99,6 +99,7 @@ from ssdp_hw.rules import (
 )
 from ssdp_hw.running.drive import DirectInput as DirectInput
 from ssdp_hw.running.encoding import encode as encode
+from ssdp_hw.running.events import from_events as from_events
 from ssdp_hw.running.run import run as run
 from ssdp_hw.running.stream import stream as stream
 from ssdp_hw.running.target import (
