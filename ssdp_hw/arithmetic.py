@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Int = NDArray[np.int64]
+from ssdp_hw.arrays import Int
 
 
 def decay(x: ArrayLike, rate: ArrayLike, bits: int = 12) -> Int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 class Choice(StrEnum):
@@ -93,7 +96,7 @@ def without_gradient(value: Any) -> Any:
         return tensor.float().numpy()
 
 
-def as_array(value: Any, owner: str) -> NDArray[Any]:
+def as_array(value: Any, owner: str) -> Array:
     """``value`` as an array of any type and shape.
 
     Raises:
@@ -242,7 +245,7 @@ def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArra
     return _broadcast(array.astype(np.int64), size, owner)
 
 
-def _broadcast(array: NDArray[Any], size: int, owner: str) -> NDArray[Any]:
+def _broadcast(array: NDArray[_Number], size: int, owner: str) -> NDArray[_Number]:
     if array.ndim == 0 or array.size == 1:
         return np.full(size, array.reshape(-1)[0])
     if array.size != size:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import ssdp_hw.learning.nothing_learned as nothing_learned
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import MissingPackageError, ParameterError
 from ssdp_hw.learning.learn import learn
 from ssdp_hw.learning.presentation import Presentation
@@ -145,10 +146,10 @@ class OnChipClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self._teach(values, labels, 1)
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: ArrayLike) -> Numbers:  # noqa: N803
         """The class of each sample, shape (samples,)."""
         counts = self._counts(X)
-        found: NDArray[Any] = self.classes_[np.argmax(counts, axis=1)]
+        found: Numbers = self.classes_[np.argmax(counts, axis=1)]
         return found
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
@@ -168,7 +169,7 @@ class OnChipClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(labels)
         return labels
 
-    def _begin(self, values: NDArray[np.float64], classes: NDArray[Any]) -> None:
+    def _begin(self, values: NDArray[np.float64], classes: Numbers) -> None:
         """Make the fixed network and the rule."""
         if self.network is None and self.encoder == "latency":
             raise ParameterError(
@@ -258,7 +259,7 @@ class OnChipClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return {name: raster.sum(axis=0, dtype=np.int64) for name, raster in ran.spikes.items()}
 
-    def _teach(self, values: NDArray[np.float64], labels: NDArray[Any], epochs: int) -> OnChipClassifier:
+    def _teach(self, values: NDArray[np.float64], labels: Numbers, epochs: int) -> OnChipClassifier:
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
             raise ValueError(f"OnChipClassifier: y holds {unknown}, which are none of the classes {self.classes_}")

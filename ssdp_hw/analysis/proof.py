@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw import arithmetic
+from ssdp_hw.arrays import Int
 from ssdp_hw.checks import Choice
 from ssdp_hw.display import Table, cut, shown
 from ssdp_hw.errors import ParameterError
@@ -22,7 +23,6 @@ from ssdp_hw.operations.base import Values
 from ssdp_hw.operations.interval import Interval, IntervalOperations
 from ssdp_hw.running.run import run
 
-Int = NDArray[np.int64]
 States = dict[str, Interval]
 
 # Steps of a block, after each of which the growth of the intervals is extrapolated, and blocks before they are widened

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.arrays import Bool, Real
 from ssdp_hw.checks import as_array, as_size, real_array
 from ssdp_hw.conversion.alignment import Timing, lags
 from ssdp_hw.display import Table, shown
@@ -23,8 +24,6 @@ from ssdp_hw.running.run import run
 if TYPE_CHECKING:
     from ssdp_hw.conversion.torch.recording import Recorded
 
-Bool = NDArray[np.bool_]
-Real = NDArray[np.float64]
 
 # What a source recorded of a layer, shape (time, batch, n): its spikes, or a pair of spikes and voltages.
 LayerRecording: TypeAlias = ArrayLike | tuple[ArrayLike, ArrayLike]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
@@ -72,7 +73,7 @@ def as_fixed(network: AnyNetwork, path: Path) -> FixedNetwork:
     return network
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, Array]:
     """Arrays of a ``.npz`` file, or the one of a ``.npy`` file under the name ``spikes``.
 
     Raises:
@@ -94,7 +95,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def read_spikes(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+def read_spikes(path: Path) -> Array | dict[str, Array]:
     """The array ``spikes`` (time, batch, channels), or for several inputs the arrays ``spikes.NAME``.
 
     Raises:
@@ -129,7 +130,7 @@ def _check_labels(path: Path, spikes: tuple[int, ...], labels: tuple[int, ...]) 
     )
 
 
-def read_labels(spikes: Path, labels: Path | None) -> NDArray[Any]:
+def read_labels(spikes: Path, labels: Path | None) -> Array:
     """The array ``labels`` of the file with the spikes, or of a file of its own.
 
     Raises:
@@ -151,7 +152,7 @@ def if_nir(path: Path, semantics: dict[str, Any]) -> dict[str, Any]:
     return {} if path.suffix == ".net" or is_saved_network(path) else dict(semantics)
 
 
-def checked_labels(labels: NDArray[Any], network: AnyNetwork, samples: int, steps: int) -> NDArray[np.int64]:
+def checked_labels(labels: Array, network: AnyNetwork, samples: int, steps: int) -> NDArray[np.int64]:
     """Labels that are classes of the network's only output.
 
     Raises:
@@ -160,7 +161,7 @@ def checked_labels(labels: NDArray[Any], network: AnyNetwork, samples: int, step
     return class_labels(labels, samples, network.size_of(network.outputs[0]), steps)
 
 
-def labels_if_any(spikes: Path | None, labels: Path | None) -> NDArray[Any] | None:
+def labels_if_any(spikes: Path | None, labels: Path | None) -> Array | None:
     """The labels of a file of their own or beside the spikes; None if there are none.
 
     Raises:
@@ -176,7 +177,7 @@ def labels_if_any(spikes: Path | None, labels: Path | None) -> NDArray[Any] | No
     return read_labels(spikes, labels)
 
 
-def read_predictions(path: Path) -> NDArray[Any]:
+def read_predictions(path: Path) -> Array:
     """The array of a ``.npy`` file, or ``predictions`` of an ``.npz`` file.
 
     Raises:
@@ -188,7 +189,7 @@ def read_predictions(path: Path) -> NDArray[Any]:
     return arrays[name]
 
 
-def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
     """Write a compressed ``.npz`` file, whole or not at all."""
 
     def write(partial: Path) -> None:

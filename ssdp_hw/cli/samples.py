@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.cli import files
 from ssdp_hw.cli.options import AsJson
 from ssdp_hw.cli.output import print_json, print_line
@@ -63,7 +64,7 @@ class _Counting:
             yield step
 
 
-def _write(path: Path, shape: tuple[int, ...], steps: _Counting, labels: NDArray[Any] | None) -> None:
+def _write(path: Path, shape: tuple[int, ...], steps: _Counting, labels: Array | None) -> None:
     """Spikes of that shape, step by step, without an array of all of them."""
     format_of: Any = np.lib.format  # which NumPy gives no types
     header = {"descr": "|b1", "fortran_order": False, "shape": shape}

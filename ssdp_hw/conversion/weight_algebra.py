@@ -5,16 +5,13 @@ A convolution keeps its kernel where the result is one convolution; else it is u
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers, Real
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.weight import DenseWeight, Index, SparseWeight, Weight
-
-Real = NDArray[np.float64]
 
 
 class Budget:
@@ -37,7 +34,7 @@ class Budget:
             )
 
 
-def diagonal(values: NDArray[Any]) -> SparseWeight:
+def diagonal(values: Numbers) -> SparseWeight:
     """The sparse weight with these values on its diagonal; a zero is stored."""
     size = len(values)
     return SparseWeight(sp.csr_array((values, np.arange(size), np.arange(size + 1)), shape=(size, size)))

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.errors import FileFormatError, SsdpHwError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line
@@ -119,7 +119,7 @@ class Container:
             )
 
 
-def _by_path(arrays: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+def _by_path(arrays: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Array]]:
     for name, value in arrays.items():
         if isinstance(value, Mapping):
             yield from _by_path(value, f"{above}{name}/")

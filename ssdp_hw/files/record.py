@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from numpy.typing import NDArray
-
+from ssdp_hw.arrays import Array
 from ssdp_hw.errors import ParameterError, ShapeError
 
 
@@ -51,13 +50,13 @@ class Record:
             raise ParameterError(f"the header has something else where '{name}', a list of texts, should be")
         return values
 
-    def vector(self, name: str, size: int, owner: str) -> NDArray[Any]:
+    def vector(self, name: str, size: int, owner: str) -> Array:
         """An array with one value a neuron: nothing is broadcast to a size that a file only claims.
 
         Raises:
             ShapeError: another shape than ``(size,)``.
         """
-        array: NDArray[Any] = self.arrays[name]
+        array: Array = self.arrays[name]
         if array.shape != (size,):
             raise ShapeError(f"{owner}: {name} of shape {array.shape} for {size} neurons")
         return array

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.network.fixed_network import FixedProjection
@@ -68,7 +69,7 @@ def learning_health(
     after: FixedProjection,
     rule: CounterRule,
     observed: Observation[Any],
-    gates: NDArray[Any] | None,
+    gates: Numbers | None,
     counters_before: NDArray[np.int64],
     counters_after: NDArray[np.int64],
     saturations: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
@@ -155,6 +156,6 @@ def _of(counts: Mapping[str, int] | None, name: str) -> int | None:
     return None if counts is None else counts.get(name)
 
 
-def _histogram(codes: NDArray[Any], low: int, high: int) -> tuple[int, ...]:
+def _histogram(codes: Numbers, low: int, high: int) -> tuple[int, ...]:
     counts, _ = np.histogram(codes, bins=16, range=(low, high + 1))
     return tuple(int(c) for c in counts)

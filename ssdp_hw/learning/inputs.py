@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_array, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.learning.state import LearningState
@@ -133,7 +133,7 @@ def check_learns_from_spikes(network: AnyNetwork, analog: Collection[str], names
             )
 
 
-def padded(spikes: NDArray[Any], steps: int) -> NDArray[Any]:
+def padded(spikes: Numbers, steps: int) -> Numbers:
     """Spikes or values of shape (time, batch, channels) with silent steps behind.
 
     Raises:
@@ -180,7 +180,7 @@ def check_state(
     return replace(given, counters=checked)
 
 
-def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> NDArray[Any]:
+def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> Numbers:
     size = network.projection(name).stored_weights.size
     kind = np.int64 if isinstance(rule, CounterRule) else np.float64
     array = as_array(state.counters.get(name, np.zeros(size, kind)), f"counters of '{name}'")
@@ -236,9 +236,9 @@ def check_gates(
 
 def plan_gates(
     rules: Mapping[str, Rule], gates: Mapping[str, NDArray[np.float64]], samples: NDArray[np.int64], windows: int
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Numbers]:
     """Gates of these samples for a :class:`~ssdp_hw.running.target.LearningPlan`, one row a window."""
-    found: dict[str, NDArray[Any]] = {}
+    found: dict[str, Numbers] = {}
     for name, values in gates.items():
         rule, chosen = rules[name], np.repeat(values[samples], windows, axis=0)
         if isinstance(rule, CounterRule):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import grouped
 from ssdp_hw.learning.checkpoint import Checkpoint
 from ssdp_hw.learning.evaluation import Evaluation
@@ -127,7 +127,7 @@ def learn(
     return learner.learn(check_state(network, rules, state, windows, samples.batch), health=health)
 
 
-def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, NDArray[Any]]]:
+def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, Numbers]]:
     """The checked input, and by input its spikes or values up to the length of a sample: silent where it ends.
 
     Raises:

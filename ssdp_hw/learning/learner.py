@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.inputs import Rule, plan_gates
 from ssdp_hw.learning.interludes import Interludes
@@ -48,7 +49,7 @@ class Samples:
         analog: names of the inputs with values.
     """
 
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, Numbers]
     analog: frozenset[str]
 
     @property

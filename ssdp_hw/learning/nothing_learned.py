@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Observation
@@ -28,7 +28,7 @@ def warn_if_nothing_learned(
     rules: Mapping[str, Any],
     observed: Mapping[str, Observation[Any]],
     changed: Mapping[str, float],
-    counters: Mapping[str, NDArray[Any]],
+    counters: Mapping[str, Numbers],
 ) -> None:
     """Warn for each plastic projection of a fixed network of which no weight moved.
 
@@ -46,7 +46,7 @@ def warn_if_nothing_learned(
         warnings.warn(_said(name, projections[name], rule, observed[name], counters[name]), NothingLearnedWarning, 4)
 
 
-def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: NDArray[Any]) -> str:
+def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: Numbers) -> str:
     rows, cols = p.synapse_indices
     lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
     observed = replace(observed, weight=p.of_synapses(p.mantissa.astype(np.int64)))  # no weight has moved

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.analysis.statistics import wilson
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.result import CurvePoint
 from ssdp_hw.learning.state import LearningState
@@ -28,8 +29,8 @@ class Progress:
         self.done = 0  # samples that this run has come to the end of, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-        self.gates: dict[str, list[NDArray[Any]]] = {}
-        self.observed: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
+        self.gates: dict[str, list[Numbers]] = {}
+        self.observed: dict[str, list[tuple[Numbers, Numbers]]] = {}
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
@@ -80,7 +81,7 @@ def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: A
     return {name: (total or {}).get(name, zero) + count for name, count in more.items()}
 
 
-def _with_weights(network: AnyNetwork, weights: Mapping[str, NDArray[Any]]) -> AnyNetwork:
+def _with_weights(network: AnyNetwork, weights: Mapping[str, Numbers]) -> AnyNetwork:
     if isinstance(network, FixedNetwork):
         return network.with_mantissas(weights)
     return network.with_weights({name: network.projection(name).stored.with_values(w) for name, w in weights.items()})

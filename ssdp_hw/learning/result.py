@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.analysis.activity import Activity
 from ssdp_hw.analysis.statistics import Interval
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Axes, Drawn, Table, draw, shown
 from ssdp_hw.learning.health import LearningHealth
@@ -122,7 +122,7 @@ class LearnResult:
         return draw("learned", self, projection=projection, ax=ax)
 
     @property
-    def counters(self) -> Mapping[str, NDArray[Any]]:
+    def counters(self) -> Mapping[str, Numbers]:
         """Synchrony counters by plastic projection, one a stored weight."""
         return self.state.counters
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int
 from ssdp_hw.checks import positive_or_none
 from ssdp_hw.errors import ParameterError
-
-Int = NDArray[np.int64]
 
 ONE = 256
 _ENTRY = 255

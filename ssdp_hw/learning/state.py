@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from numpy.typing import NDArray
-
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_int
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
@@ -33,7 +31,7 @@ class LearningState:
         presented: samples of the next epoch that were presented; 0 between epochs.
     """
 
-    counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    counters: Mapping[str, Numbers] = field(default_factory=dict)
     updates: int = 0
     pending: int = 0
     epochs: int = 0

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.checks import as_int, positive_or_none
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.microcode.code import Branch, Microcode
@@ -40,7 +41,6 @@ from ssdp_hw.rules import WeightRounding, ssdp
 from ssdp_hw.rules.spike_times import SpikeTime
 from ssdp_hw.rules.ssdp import SSDP, SilentPairs
 
-Real = NDArray[np.float64]
 Term = tuple[float, tuple[str, ...]]  # coefficient and factors
 
 # Branches are computed with traces that begin at 0; their errors mean nothing if half of a trace is left from the

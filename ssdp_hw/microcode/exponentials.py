@@ -11,8 +11,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog, minimize
+
+from ssdp_hw.arrays import Real
 
 # Two exponentials of opposite sign fit ever better with ever larger amplitudes, but their difference then
 # shows the rounding of both. Amplitudes above this limit improve the fit by little.
@@ -23,8 +24,6 @@ TAU_MIN, TAU_MAX = 1.0 / 64, 4096.0
 _WORTH = 1e-4
 # Weight of the amplitudes in the objective: of two fits with the same error the smaller amplitudes win.
 _THRIFT = 1e-5
-
-Real = NDArray[np.float64]
 
 
 def fit_gaussian(sigma: float, count: int, longest: int) -> tuple[tuple[float, float], ...]:

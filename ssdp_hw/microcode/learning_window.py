@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.exponentials import fit_gaussian
 from ssdp_hw.microcode.learning_engine import TRACE_MAX, WEIGHT_MAX, Trace, mean_integer_traces
 from ssdp_hw.microcode.literals import nearest_literal
 from ssdp_hw.microcode.wanted import OneSilent, Wanted
 from ssdp_hw.rules import ssdp as ssdp_rule
-
-Real = NDArray[np.float64]
 
 _IMPULSES = np.arange(1, TRACE_MAX + 1)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.microcode.learning_engine import EXPONENT_MAX, EXPONENT_MIN, MANTISSA_MAX
-
-Real = NDArray[np.float64]
 
 _EXPONENTS = range(EXPONENT_MIN, EXPONENT_MAX + 1)
 # All values of literals that are not negative, ascending. (The mantissa -8 adds no value: -8 is -4 * 2.)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize, nnls
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
 from ssdp_hw.operations.base import Operations, Value, Values
 
 TERMS = 3
-
-Real = NDArray[np.float64]
 
 
 def fractional_memory(order: float, steps: int) -> dict[str, float]:

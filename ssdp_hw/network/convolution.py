@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.record import Record
@@ -48,7 +49,7 @@ class ConvWeight(Weight):
     sparse = True
     shared = True
 
-    kernel: NDArray[Any]
+    kernel: Numbers
     shape_in: Any
     stride: Any = 1
     padding: Any = 0
@@ -125,7 +126,7 @@ class ConvWeight(Weight):
         return Record({"convolution": self.geometry()}, {"kernel": self.kernel})
 
     @property
-    def values(self) -> NDArray[Any]:
+    def values(self) -> Numbers:
         """The stored weights in row-major order of the kernel."""
         return self.kernel.reshape(-1)
 
@@ -135,7 +136,7 @@ class ConvWeight(Weight):
         inside = (int(np.count_nonzero(self._reach(axis)[1])) for axis in range(self.kernel.ndim - 2))
         return self.kernel.shape[0] * self.kernel.shape[1] * math.prod(inside)
 
-    def with_values(self, values: NDArray[Any]) -> ConvWeight:
+    def with_values(self, values: Numbers) -> ConvWeight:
         """The same convolution with other stored weights."""
         return replace(self, kernel=np.asarray(values).reshape(self.kernel.shape))
 
@@ -190,7 +191,7 @@ class ConvWeight(Weight):
         """Most presynaptic neurons that any of the groups of rows has synapses from."""
         return self.by_synapse().most_inputs(ends)
 
-    def per_synapse(self, values: NDArray[Any], owner: str) -> NDArray[Any]:
+    def per_synapse(self, values: Numbers, owner: str) -> Numbers:
         """Nothing: synapses that share a weight have one value.
 
         Raises:
@@ -198,7 +199,7 @@ class ConvWeight(Weight):
         """
         raise ShapeError(f"{owner} of shape {values.shape}; a convolution has one delay, an integer")
 
-    def sum_shared(self, values: NDArray[Any], index: Index) -> NDArray[Any]:
+    def sum_shared(self, values: Numbers, index: Index) -> Numbers:
         """Values of all synapses, those that share a stored weight added up; ``index`` is ``stored_index()``."""
         total = np.zeros(self.kernel.size, values.dtype)
         np.add.at(total, index, values)
@@ -219,7 +220,7 @@ class ConvWeight(Weight):
         """For every synapse, in row-major order of the matrix, its position in ``values``."""
         return np.asarray(self.with_values(np.arange(self.kernel.size)).unrolled().data, np.int64)
 
-    def sum(self, axis: int) -> NDArray[Any]:
+    def sum(self, axis: int) -> Numbers:
         """Sums of the rows (axis 1) or columns (axis 0) of the matrix, without unrolling it."""
         c_out, c_in = self.kernel.shape[:2]
         grouped = self.kernel.reshape(self.groups, c_out // self.groups, c_in, *self.kernel.shape[2:])
@@ -314,7 +315,7 @@ class ConvWeight(Weight):
         return position, (position >= 0) & (position < self.shape_in[1 + axis])
 
 
-def weight_from_record(record: Record) -> NDArray[Any] | sp.csr_array | ConvWeight:
+def weight_from_record(record: Record) -> Numbers | sp.csr_array | ConvWeight:
     """The weight that its ``to_record`` described, as users give it and as unchecked.
 
     Raises:
@@ -328,7 +329,7 @@ def weight_from_record(record: Record) -> NDArray[Any] | sp.csr_array | ConvWeig
         rows = arrays["data"], arrays["indices"], arrays["indptr"]
         check_compressed(*rows, (post, pre), f"projection '{values['name']}'")
         return sp.csr_array(rows, shape=(post, pre))
-    matrix: NDArray[Any] = arrays["weight"]
+    matrix: Numbers = arrays["weight"]
     return matrix
 
 

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.checks import positive_or_none
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip, shipped_chip
 from ssdp_hw.display import Axes, Drawn, draw, shown
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from ssdp_hw.network.float_network import Network
 
 __all__ = ["FixedNetwork", "FixedPopulation", "FixedProjection", "design_rule_violations"]
-
-Int = NDArray[np.int64]
 
 
 @shown
@@ -169,7 +167,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """
         return draw("ranges", self, result, proof=proof, ax=ax)
 
-    def with_mantissas(self, mantissas: Mapping[str, NDArray[Any]]) -> FixedNetwork:
+    def with_mantissas(self, mantissas: Mapping[str, Numbers]) -> FixedNetwork:
         """A copy with other stored weight integers for the named projections."""
         for name in mantissas:
             self.projection(name)

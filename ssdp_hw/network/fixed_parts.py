@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
+from ssdp_hw.arrays import Int, Integers
 from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.deprecation import renamed
@@ -22,8 +22,6 @@ from ssdp_hw.models.form import StepForm, check_digest, check_options, step_dige
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
-
-Int = NDArray[np.int64]
 
 # Registers that are fields of a population, with the value at which a model without the register leaves them.
 FIELDS = {"du": 4095, "dv": 0, "vth": 0}
@@ -288,11 +286,12 @@ class FixedProjection(BaseProjection):
         return self.port
 
     @property
-    def mantissa(self) -> NDArray[Any]:
+    def mantissa(self) -> Integers:
         """Stored weight integers, in the order of ``stored_weights``: ``weight / step``."""
-        return self.stored_weights >> self.format.lsb_shift
+        mantissa: Integers = self.stored_weights >> self.format.lsb_shift
+        return mantissa
 
-    def with_mantissa(self, mantissa: NDArray[Any]) -> FixedProjection:
+    def with_mantissa(self, mantissa: Integers) -> FixedProjection:
         """A copy with these stored weight integers, in the order of ``mantissa``.
 
         Raises:

@@ -17,8 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import Choice, as_array, as_size, check_exact, check_name, int_vector
 from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
@@ -221,11 +221,11 @@ class BaseProjection:
         """For every synapse, in row-major order of ``matrix``, the position of its weight in ``stored_weights``."""
         return self.stored.stored_index()
 
-    def sum_shared(self, values: NDArray[Any]) -> NDArray[Any]:
+    def sum_shared(self, values: Numbers) -> Numbers:
         """Values of all synapses, those that share a stored weight added up, in the order of ``stored_weights``."""
         return self.stored.sum_shared(values, self.stored_index) if self.stored.shared else values
 
-    def of_synapses(self, stored: NDArray[Any]) -> NDArray[Any]:
+    def of_synapses(self, stored: Numbers) -> Numbers:
         """Values of all stored weights as those of the synapses that use them, in row-major order."""
         return stored[self.stored_index] if self.stored.shared else stored
 
@@ -235,12 +235,12 @@ class BaseProjection:
         return self.stored.synapses
 
     @property
-    def stored_weights(self) -> NDArray[Any]:
+    def stored_weights(self) -> Numbers:
         """One weight a synapse in row-major order, or those of the kernel of a convolution."""
         return self.stored.values
 
     @property
-    def synapse_weights(self) -> NDArray[Any]:
+    def synapse_weights(self) -> Numbers:
         """One weight a synapse, in row-major order of ``matrix``."""
         return self.unshared.values
 

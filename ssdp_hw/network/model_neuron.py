@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.checks import as_size, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.display import shown
@@ -16,7 +17,7 @@ from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.models.form import check_digest, step_digest
 from ssdp_hw.models.registry import neuron_model
-from ssdp_hw.network.neurons import Discretization, Neuron, Real, known_neuron, step_decay
+from ssdp_hw.network.neurons import Discretization, Neuron, known_neuron, step_decay
 
 
 @shown

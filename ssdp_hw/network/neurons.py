@@ -10,13 +10,11 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.checks import Choice, as_size, check_exact, real_vector
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
-
-Real = NDArray[np.float64]
 
 
 class Discretization(Choice):

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_array
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
@@ -52,7 +53,7 @@ class Weight(ABC):
 
     @property
     @abstractmethod
-    def values(self) -> NDArray[Any]:
+    def values(self) -> Numbers:
         """The stored weights: one a synapse, or those of a kernel in its row-major order."""
 
     @property
@@ -61,11 +62,11 @@ class Weight(ABC):
         return self.values.size
 
     @abstractmethod
-    def with_values(self, values: NDArray[Any]) -> Weight:
+    def with_values(self, values: Numbers) -> Weight:
         """The same synapses with other stored weights, in the order of ``values``; their places are not copied."""
 
     @abstractmethod
-    def sum(self, axis: int) -> NDArray[Any]:
+    def sum(self, axis: int) -> Numbers:
         """Sums of the rows (axis 1), shape (post,), or of the columns (axis 0), shape (pre,)."""
 
     @property
@@ -90,7 +91,7 @@ class Weight(ABC):
         """Every column times its factor, shape (pre,); None if synapses that share a weight differ in it."""
 
     @property
-    def diagonal(self) -> NDArray[Any] | None:
+    def diagonal(self) -> Numbers | None:
         """The factors of a weight that multiplies each value by one of its own, shape (post,); else None."""
         return None
 
@@ -108,7 +109,7 @@ class Weight(ABC):
         """Where the synapses are and which share a weight, as something to compare."""
 
     @abstractmethod
-    def per_synapse(self, values: NDArray[Any], owner: str) -> NDArray[Any]:
+    def per_synapse(self, values: Numbers, owner: str) -> Numbers:
         """Values in the form of the weight, or one a synapse, as one a synapse.
 
         Raises:
@@ -127,7 +128,7 @@ class Weight(ABC):
         """For every synapse the position of its weight in ``values``."""
         return np.arange(self.synapses)
 
-    def sum_shared(self, values: NDArray[Any], index: Index) -> NDArray[Any]:
+    def sum_shared(self, values: Numbers, index: Index) -> Numbers:
         """Values of all synapses, those that share a stored weight added up; ``index`` is ``stored_index()``."""
         return values
 
@@ -181,27 +182,27 @@ class DenseWeight(Weight):
     kind = "dense"
     sparse = False
 
-    array: NDArray[Any]
+    array: Numbers
 
     @property
     def shape(self) -> tuple[int, ...]:
         return self.array.shape
 
     @property
-    def given(self) -> NDArray[Any]:
+    def given(self) -> Numbers:
         return self.array
 
     def to_record(self) -> Record:
         return Record(arrays={"weight": self.array})
 
     @property
-    def values(self) -> NDArray[Any]:
+    def values(self) -> Numbers:
         return self.array.reshape(-1)
 
-    def with_values(self, values: NDArray[Any]) -> DenseWeight:
+    def with_values(self, values: Numbers) -> DenseWeight:
         return DenseWeight(np.asarray(values).reshape(self.array.shape))
 
-    def sum(self, axis: int) -> NDArray[Any]:
+    def sum(self, axis: int) -> Numbers:
         return np.asarray(self.array.sum(axis=axis))
 
     @property
@@ -230,7 +231,7 @@ class DenseWeight(Weight):
     def pattern(self) -> Any:
         return self.shape
 
-    def per_synapse(self, values: NDArray[Any], owner: str) -> NDArray[Any]:
+    def per_synapse(self, values: Numbers, owner: str) -> Numbers:
         return _one_each(values, (self.shape, (self.synapses,)), self.shape, owner).reshape(-1)
 
     def absolute_row_sums(self) -> Index:
@@ -265,13 +266,13 @@ class SparseWeight(Weight):
         return Record({"shape": list(self.shape)}, {"data": self.values, **places})
 
     @property
-    def values(self) -> NDArray[Any]:
+    def values(self) -> Numbers:
         return np.asarray(self.array.data)
 
-    def with_values(self, values: NDArray[Any]) -> SparseWeight:
+    def with_values(self, values: Numbers) -> SparseWeight:
         return SparseWeight(sp.csr_array((values, self.array.indices, self.array.indptr), shape=self.array.shape))
 
-    def sum(self, axis: int) -> NDArray[Any]:
+    def sum(self, axis: int) -> Numbers:
         return np.asarray(self.array.sum(axis=axis)).reshape(-1)
 
     @property
@@ -289,7 +290,7 @@ class SparseWeight(Weight):
         return self.with_values(self.values * factors[self.array.indices])
 
     @property
-    def diagonal(self) -> NDArray[Any] | None:
+    def diagonal(self) -> Numbers | None:
         """The values, where there is one in each row and that lies on the diagonal."""
         post, pre = self.shape
         rows = np.arange(post)
@@ -307,7 +308,7 @@ class SparseWeight(Weight):
     def pattern(self) -> Any:
         return self.array.indices.tobytes(), self.array.indptr.tobytes()
 
-    def per_synapse(self, values: NDArray[Any], owner: str) -> NDArray[Any]:
+    def per_synapse(self, values: Numbers, owner: str) -> Numbers:
         if values.shape == self.shape:
             return np.asarray(values[self.synapse_indices()])
         return _one_each(values, ((self.synapses,),), self.shape, owner)
@@ -324,7 +325,7 @@ class SparseWeight(Weight):
         return sums
 
 
-def _one_each(values: NDArray[Any], shapes: Any, shape: tuple[int, ...], owner: str) -> NDArray[Any]:
+def _one_each(values: Numbers, shapes: Any, shape: tuple[int, ...], owner: str) -> Numbers:
     if values.shape not in shapes:
         raise ShapeError(f"{owner} of shape {values.shape}; expected one integer or one a synapse, {shape}")
     return values
@@ -439,7 +440,7 @@ def _canonical(given: Any, owner: str) -> sp.csr_array:
     return matrix
 
 
-def in_row_major_order(given: Any, values: NDArray[Any]) -> NDArray[Any]:
+def in_row_major_order(given: Any, values: Numbers) -> Numbers:
     """Values in the stored order of a sparse array that a user gives, as those of its rows one after the other."""
     if not sp.issparse(given) or values.shape != (given.nnz,):
         return values

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw import arithmetic
+from ssdp_hw.arrays import Int
 from ssdp_hw.operations.base import Operations, Rounding
-
-Int = NDArray[np.int64]
 
 
 class ExactOperations(Operations):

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.operations.base import Operations
-
-Real = NDArray[np.float64]
 
 
 class IdealOperations(Operations):

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssdp_hw import arithmetic
+from ssdp_hw.arrays import Bool, Int
 from ssdp_hw.operations.base import Operations, Rounding
-
-Int = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

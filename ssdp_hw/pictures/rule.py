@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, count, legend, panels, picture, several, title
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.rules.local import LocalRule, Observation
-
-Real = NDArray[np.float64]
 
 # Steps of a window of the rules that go by how many spikes agree, and the most steps between two spikes.
 _AGREEMENT_STEPS, _FARTHEST = 32, 60

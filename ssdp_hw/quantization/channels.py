@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.models.base import Kind
-from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
+from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
 
 # A neuron may be scaled up by no more than this, so that a lone small weight does not fill the state.
 LARGEST_FACTOR = 16.0

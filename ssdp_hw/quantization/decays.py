@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.network.formats import round_to_int
-from ssdp_hw.quantization.normal_form import NormalPopulation, Real
+from ssdp_hw.quantization.normal_form import NormalPopulation
 
 
 def decay_registers(p: NormalPopulation, chip: Chip) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.quantization_report import PopulationReport, ProjectionReport
 from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.model_registers import register_values, relative_error
-from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
+from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.split import parts_of, units_of

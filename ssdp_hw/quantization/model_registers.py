@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int, Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, Parameter
 from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.quantization.decays import closest_rate
-
-Real = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 # A register that keeps a state without loss stands for a time constant of so many steps.
 _NO_DECAY = 2.0**40

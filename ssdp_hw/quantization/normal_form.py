@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.models.base import Kind, NeuronModel
@@ -20,8 +20,6 @@ from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.weight import Weight
-
-Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

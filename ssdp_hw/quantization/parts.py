@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
 from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
@@ -14,7 +15,7 @@ from ssdp_hw.network.float_network import Projection
 from ssdp_hw.network.formats import WeightFormat, round_to_int
 from ssdp_hw.quantization.decays import decay_registers, leak_ratio
 from ssdp_hw.quantization.model_registers import register_codes
-from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, Real
+from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.split import part_name, split_weights
 

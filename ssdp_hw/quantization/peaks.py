@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Unit
@@ -16,7 +17,7 @@ from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.quantization.decays import decay_registers
-from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
+from ssdp_hw.quantization.normal_form import NormalPopulation, normal_form
 from ssdp_hw.running.drive import DirectInput, make_drive
 from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import run

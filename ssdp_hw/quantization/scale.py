@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
-from ssdp_hw.quantization.normal_form import NormalPopulation, Real
+from ssdp_hw.quantization.normal_form import NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.split import split_weights

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.checks import real_vector
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
@@ -21,7 +22,7 @@ from ssdp_hw.quantization.channels import channel_factors, in_own_units
 from ssdp_hw.quantization.exponent import unused_bits
 from ssdp_hw.quantization.far_thresholds import about_far_threshold, far_threshold, without_far_threshold
 from ssdp_hw.quantization.measure import population_report, projection_report
-from ssdp_hw.quantization.normal_form import NormalPopulation, Real, normal_form
+from ssdp_hw.quantization.normal_form import NormalPopulation, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.models.base import Kind
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
@@ -20,7 +21,6 @@ from ssdp_hw.network.graph import Comparison
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS
 from ssdp_hw.quantization.model_registers import float_parameters, register_values
-from ssdp_hw.quantization.normal_form import Real
 
 # NIR has no current-based neuron without a leak of the voltage. This leak is so small that a voltage of 24 bits does
 # not change by one unit in 65,536 steps.

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.checks import check_exact
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
@@ -35,7 +35,6 @@ from ssdp_hw.rules.local import (
     WINDOWS_PER_UPDATE_MAX,
     Float,
     Gates,
-    Int,
     LocalRule,
     Observation,
     Values,
@@ -124,7 +123,7 @@ class CounterRule(LocalRule):
         return np.asarray(np.sign(step) * np.sign(gate) * size, np.int64)
 
 
-def rounded_product(amplitude: int, values: NDArray[Any], dw_shift: int) -> Int:
+def rounded_product(amplitude: int, values: Numbers, dw_shift: int) -> Int:
     """``amplitude * values``, none negative, in counter units: shifted right and rounded half up."""
     half = (1 << dw_shift) >> 1
     return (amplitude * np.asarray(values, np.int64) + half) >> dw_shift

@@ -12,13 +12,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int
 from ssdp_hw.checks import as_array, as_int, real_vector
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.form import largest_change
-from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule
+from ssdp_hw.rules.local import Float, FloatRule, Observation, RasterRule
 from ssdp_hw.rules.model import DECAY_BITS, STEPS_MAX, Declaration, Parameters, RuleKind, RuleModel, RuleParameter
 from ssdp_hw.rules.registry import rule_model
 

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Int, Numbers
 from ssdp_hw.operations.base import Operations
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, moments
-from ssdp_hw.rules.local import Bool, Int, RandomKey
+from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.model import DECAY_BITS, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
 from ssdp_hw.rules.philox import neuron_layer, synapse_random
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +34,7 @@ class Window:
     post: Bool
     rows: Int
     cols: Int
-    weight: Array | None
+    weight: Numbers | None
     key: RandomKey
     number: int
 
@@ -49,7 +47,7 @@ class _State:
         self.parameters = {**parameters, STEPS: len(window.pre)}
         kind = np.float64 if ideal else np.int64
         sizes = {"pre": window.pre.shape[1], "post": window.post.shape[1], "synapse": window.rows.size, "group": 1}
-        self.values: dict[str, dict[str, Array]] = {
+        self.values: dict[str, dict[str, Numbers]] = {
             home: {v.name: np.full(size, v.start_value(self.parameters), kind) for v in getattr(model, home)}
             for home, size in sizes.items()
         }
@@ -80,7 +78,7 @@ class _State:
 
 def window_changes(
     model: RuleModel, parameters: Mapping[str, Any], window: Window, *, ideal: bool = False, unrounded: bool = False
-) -> Array:
+) -> Numbers:
     """The weight change of every synapse in one window, before gate and counter, shape (synapses,).
 
     Args:
@@ -125,7 +123,7 @@ def _operations(model: RuleModel, *, ideal: bool) -> ExactOperations | IdealOper
     return ExactOperations(DECAY_BITS, registers, spiking=True, at_least=False, subtract=False).counting()
 
 
-def _change_synapses(state: _State, op: Operations, moment: str, total: Array) -> None:
+def _change_synapses(state: _State, op: Operations, moment: str, total: Numbers) -> None:
     state.of_synapses = True
     # Copies, since a new variable may be an old one, which would be overwritten before it is read.
     changes = {name: np.array(value) for name, value in call_moment(state.model, moment, op, state).items()}

@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Int
 from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, Int, Observation, Recorded, check_integers
+from ssdp_hw.rules.local import Float, Observation, Recorded, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.ssdp import WindowSSDP
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Int, Numbers
 from ssdp_hw.checks import Choice, as_int, check_exact, real_vector
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable
@@ -21,8 +22,6 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.model import Declaration
 
-Bool = NDArray[np.bool_]
-Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
 # Weight changes or gates, in the integers of a fixed network or in float.
@@ -98,7 +97,7 @@ class Observation(Generic[G]):
     pre: G
     post: G
     key: RandomKey = RandomKey()
-    weight: NDArray[Any] | None = None
+    weight: Numbers | None = None
 
     def counts(self, window: int) -> tuple[int, int]:
         """Group synchrony counters: how many neurons of source and target fired in the window.

@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Int
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Float, FloatRule, Int, Observation, RasterRule, Train, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Observation, RasterRule, Train, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.sadp import AgreementSADP
 

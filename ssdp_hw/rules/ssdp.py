@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Int
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, Recorded, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Observation, Recorded, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.ssdp import WindowSSDP
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers

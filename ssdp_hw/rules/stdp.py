@@ -25,13 +25,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Int
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Bool, Float, FloatRule, Int, Observation, RandomKey, RasterRule, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Observation, RandomKey, RasterRule, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.philox import neuron_layer, synapse_random

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers, Real
 from ssdp_hw.checks import check_memory
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
@@ -23,8 +24,6 @@ from ssdp_hw.network.fixed_parts import activation_bound
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.network.graph import BaseProjection
-
-Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ class Currents:
         rounding: by population the largest difference that rounding to integers made, in units of synaptic input.
     """
 
-    frames: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    frames: Mapping[str, Numbers] = field(default_factory=dict)
     of_step: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     rounding: Mapping[str, float] = field(default_factory=dict)
 
@@ -79,7 +78,7 @@ class Currents:
         """Those of the samples ``start .. stop - 1`` alone."""
         return Currents({k: f[:, start:stop] for k, f in self.frames.items()}, self.of_step, self.rounding)
 
-    def by_time(self, population: str) -> NDArray[Any]:
+    def by_time(self, population: str) -> Numbers:
         """The input of a population in every step, shape (time, batch, n)."""
         return self.frames[population][self.of_step]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.deprecation import warn_renamed
 from ssdp_hw.errors import ParameterError
 
@@ -55,7 +56,7 @@ def required_record(rule: str) -> str:
     return "v" if rule == "max_membrane" else "spikes"
 
 
-def decode(rule: str, trace: NDArray[Any]) -> NDArray[np.int64]:
+def decode(rule: str, trace: Array) -> NDArray[np.int64]:
     """One class for each sample, shape (batch,).
 
     Where several classes are tied, the lowest of them is taken. Where a rule goes by spikes and no neuron fired,

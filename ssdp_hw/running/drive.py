@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.checks import as_array, as_int, check_memory, real_array
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
@@ -69,7 +70,7 @@ class Drive:
         """Constant part of S, shape (1, n): all samples share it."""
         return np.asarray(network.population(name).bias, np.float64)[None, :]
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """For every input its spikes, or its values, shape (time, batch, channels)."""
         return {
             name: self.values[name].frames[self.values[name].of_step] + spikes if name in self.values else spikes
@@ -178,7 +179,7 @@ def _single(network: AnyNetwork, inputs: ArrayLike | DirectInput) -> dict[str, A
     return {network.inputs[0].name: inputs}
 
 
-def _array(source: Input, value: Any) -> NDArray[Any]:
+def _array(source: Input, value: Any) -> Array:
     """Spikes as bool, other real values as float64, shape (time, batch, channels)."""
     if isinstance(value, Analog):
         _check_payload(source, np.asarray(value.values, np.float64))
@@ -217,7 +218,7 @@ def _check_payload(source: Input, values: NDArray[np.float64]) -> None:
         )
 
 
-def _advice(array: NDArray[Any], channels: int) -> str:
+def _advice(array: Array, channels: int) -> str:
     """What to do about an array of another shape; empty if nothing is obvious."""
     if array.ndim > 3 and array.shape[2:] and int(np.prod(array.shape[2:])) == channels:
         return f"; reshape to {(*array.shape[:2], channels)}"

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.errors import MissingPackageError, ParameterError
 
 AXES = ("time", "sample", "neuron")
@@ -23,7 +23,7 @@ def _imported(package: str) -> Any:
         ) from None
 
 
-def to_xarray(recorded: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> Any:
+def to_xarray(recorded: Mapping[str, Array], attributes: Mapping[str, Any]) -> Any:
     """An ``xarray.Dataset`` of arrays of shape (time, sample, neuron), one a variable.
 
     Raises:
@@ -36,7 +36,7 @@ def to_xarray(recorded: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any
     return xarray.Dataset(variables, coordinates, dict(attributes))
 
 
-def to_pandas(recorded: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> Any:
+def to_pandas(recorded: Mapping[str, Array], attributes: Mapping[str, Any]) -> Any:
     """A ``pandas.DataFrame`` with a row for each time, sample and neuron, and a column a variable.
 
     Raises:
@@ -50,7 +50,7 @@ def to_pandas(recorded: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any
     return frame
 
 
-def _shape(recorded: Mapping[str, NDArray[Any]]) -> tuple[int, ...]:
+def _shape(recorded: Mapping[str, Array]) -> tuple[int, ...]:
     if not recorded:
         raise ParameterError("nothing was recorded of this population: run(..., record=('spikes', 'v'))")
     shape: tuple[int, ...] = next(iter(recorded.values())).shape

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Axes, Drawn, Table, draw, shown, text
 from ssdp_hw.errors import ParameterError
@@ -17,9 +18,6 @@ from ssdp_hw.running.decoding import decode as decoded, required_record
 
 # What every network can record; further states have the names that their neuron models give them.
 RECORDABLE = ("spikes", "v", "u")
-
-# Integers of a fixed network, floats of a float network.
-Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,17 +107,17 @@ class Recording:
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
-    v: Mapping[str, Numbers]
-    u: Mapping[str, Numbers]
+    v: Mapping[str, Array]
+    u: Mapping[str, Array]
     overflow: Mapping[str, OverflowCount] | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
-    states: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
         spikes: Mapping[str, NDArray[np.bool_]],
-        states: Mapping[str, Mapping[str, Numbers]],
+        states: Mapping[str, Mapping[str, Array]],
         overflow: Mapping[str, OverflowCount] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Recording:
@@ -163,8 +161,8 @@ class RunResult:
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
-    v: Mapping[str, Numbers]
-    u: Mapping[str, Numbers]
+    v: Mapping[str, Array]
+    u: Mapping[str, Array]
     outputs: Sequence[str]
     target: str
     arithmetic: str
@@ -173,7 +171,7 @@ class RunResult:
     seconds: float
     overflow: Mapping[str, OverflowCount] | None
     info: Mapping[str, Any]
-    states: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     levels: Mapping[str, Levels] = field(default_factory=dict)
 
     def _table(self) -> Table:
@@ -190,9 +188,9 @@ class RunResult:
         )
         return Table(title, ("population", "neurons", "spikes per neuron and step", "v", "overflows"), rows)
 
-    def recorded(self, variable: str) -> Mapping[str, NDArray[Any]]:
+    def recorded(self, variable: str) -> Mapping[str, Array]:
         """What was recorded of ``spikes`` or of a state, by population; empty if nothing was."""
-        own: dict[str, Mapping[str, NDArray[Any]]] = {"spikes": self.spikes, "v": self.v, "u": self.u}
+        own: dict[str, Mapping[str, Array]] = {"spikes": self.spikes, "v": self.v, "u": self.u}
         return own[variable] if variable in own else self.states.get(variable, {})
 
     @property
@@ -219,7 +217,7 @@ class RunResult:
         """
         variable = required_record(decode)
         name = self.output if population is None else population
-        traces: Mapping[str, Numbers | NDArray[np.bool_]] = self.v if variable == "v" else self.spikes
+        traces: Mapping[str, Array | NDArray[np.bool_]] = self.v if variable == "v" else self.spikes
         if name not in traces:
             raise ParameterError(f"decode = '{decode}' needs '{variable}' of population '{name}' recorded")
         return decoded(decode, traces[name])
@@ -250,7 +248,7 @@ class RunResult:
         """
         return frames.to_pandas(*self._framed(population))
 
-    def _framed(self, population: str | None) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    def _framed(self, population: str | None) -> tuple[dict[str, Array], dict[str, str]]:
         """Arrays of a population by variable, and what they are of."""
         name = self.output if population is None else population
         traces = {variable: self.recorded(variable) for variable in ("spikes", "v", "u", *self.states)}

@@ -14,12 +14,11 @@ from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import ssdp_hw
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Table, shown, text
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
@@ -75,11 +74,11 @@ class LearningPlan:
 
     rules: Mapping[str, CounterRule | FloatRule]
     seed: int = 0
-    counters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    counters: Mapping[str, Numbers] = field(default_factory=dict)
     first_update: int = 0
     first_window: int = 0
     windows_per_sample: int = 1
-    gates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    gates: Mapping[str, Numbers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.gates:
@@ -152,9 +151,9 @@ class Learned:
         info: versions and options of the target, for the report.
     """
 
-    weights: Mapping[str, NDArray[Any]]
-    counters: Mapping[str, NDArray[Any]]
-    observed: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+    weights: Mapping[str, Numbers]
+    counters: Mapping[str, Numbers]
+    observed: Mapping[str, tuple[Numbers, Numbers]]
     weight_saturations: Mapping[str, int] | None = None
     counter_saturations: Mapping[str, int] | None = None
     overflow: Mapping[str, OverflowCount] | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.statistics import Interval, wilson
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import class_labels, real_vector
 from ssdp_hw.chips import load_chip
 from ssdp_hw.display import Table, shown
@@ -279,7 +280,7 @@ def _result(
     bound: float,
     seen: Mapping[str, float],
     data: Mapping[str, Any],
-    test: tuple[NDArray[Any], NDArray[np.int64]],
+    test: tuple[Numbers, NDArray[np.int64]],
 ) -> BitSearch:
     point: Any = _point(widths)
     options, (inputs, labels) = data["options"], test

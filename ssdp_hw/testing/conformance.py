@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -141,7 +140,7 @@ def _learning_targets() -> list[str]:
     return [t.name for t in targets_by_speed() if t.name in names and t.learns]
 
 
-def _stored(network: AnyNetwork, name: str) -> NDArray[Any]:
+def _stored(network: AnyNetwork, name: str) -> Array:
     p = network.projection(name)
     return p.mantissa if isinstance(network, FixedNetwork) else p.stored_weights  # type: ignore[union-attr]
 
@@ -177,7 +176,7 @@ def _compare_lessons(owner: str, wanted: Learned, found: Learned, *, exact: bool
             raise AssertionError(f"{owner}: {what} {counted}, not {getattr(wanted, what)}")
 
 
-def _equal(owner: str, wanted: NDArray[Any], found: NDArray[Any], exact: bool) -> None:
+def _equal(owner: str, wanted: Array, found: Array, exact: bool) -> None:
     if wanted.shape != found.shape:
         raise AssertionError(f"{owner}: shape {found.shape}, not {wanted.shape}")
     if exact:

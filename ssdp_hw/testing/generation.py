@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.models.form import without_effect
@@ -23,8 +24,6 @@ from ssdp_hw.rules.model import RuleKind, RuleModel
 INPUTS, STEPS, BATCH = 7, 40, 2
 # A threshold beyond what a few synapses bring would keep every neuron silent.
 _LEVEL_MAX = 3000
-
-Bool = NDArray[np.bool_]
 
 
 def spikes(seed: int, steps: int = STEPS, batch: int = BATCH) -> Bool:

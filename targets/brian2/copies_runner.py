@@ -16,6 +16,7 @@ from brian2 import Clock, Network, NetworkOperation, second
 from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.arithmetic import shift
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -26,10 +27,8 @@ from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
 from .neurons import INBOX, Neurons, Setup
 from .wiring import by_delay, weight_exponent
 
-Array = NDArray[Any]
 
-
-def exact_type(weights: Array, rows: NDArray[np.int64]) -> type[np.floating[Any]]:
+def exact_type(weights: Numbers, rows: NDArray[np.int64]) -> type[np.floating[Any]]:
     """A type in which any sum of these weights over a row is exact, in every order.
 
     All partial sums are integers of at most the row's sum of magnitudes: float32 holds every
@@ -57,7 +56,7 @@ class Segment:
         matrix = sp.csr_array((weights.astype(self._type), (cols, rows)), shape=projection.shape[::-1])
         self._matrix = matrix.T.tocsr() if projection.is_sparse else matrix.toarray()
 
-    def total(self, sent: Array) -> Array:
+    def total(self, sent: Numbers) -> Numbers:
         """The input (batch, post) that spikes, or what they carry, of shape (batch, pre) cause."""
         spikes = sent.astype(self._type)
         total = (self._matrix @ spikes.T).T if sp.issparse(self._matrix) else spikes @ self._matrix
@@ -91,7 +90,7 @@ class Courier:
             if spiking:
                 self.fired[name][:] = False
                 self.fired[name].reshape(-1)[self._neurons[name].sender.spikes] = True
-        sent: dict[str, Array] = {**self.fired, **{name: s[self._step] for name, s in self._drive.spikes.items()}}
+        sent: dict[str, Numbers] = {**self.fired, **{name: s[self._step] for name, s in self._drive.spikes.items()}}
         for name, payload in self._payloads.items():
             group, variable = self._neurons[name].states[payload]
             carried = group.state(variable, use_units=False)[:]
@@ -119,7 +118,7 @@ class Traces:
     def __init__(
         self, network: AnyNetwork, neurons: Mapping[str, Neurons], drive: Drive, record: Record, courier: Courier
     ) -> None:
-        def arrays(variable: str, kind: DTypeLike) -> dict[str, Array]:
+        def arrays(variable: str, kind: DTypeLike) -> dict[str, Numbers]:
             return {
                 name: np.zeros((drive.steps, drive.batch, network.size_of(name)), kind)
                 for name in neurons

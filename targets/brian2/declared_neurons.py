@@ -5,12 +5,10 @@ The threshold of the group reads the condition that the step left in ``step_fire
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from brian2 import NeuronGroup, amp
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.models.base import BIAS
 from ssdp_hw.models.printing import PrintedStep
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
@@ -95,6 +93,6 @@ def _step(printed: PrintedStep, states: dict[str, str], counts: dict[str, str], 
     return "".join(f"{line}\n" for line in (*before, *printed.lines, *after))
 
 
-def _initial_voltage(network: FixedNetwork | Network, name: str) -> NDArray[Any]:
+def _initial_voltage(network: FixedNetwork | Network, name: str) -> Numbers:
     p = network.population(name)
     return np.asarray(p.v_init if isinstance(p, FixedPopulation) else p.neuron.v_init)

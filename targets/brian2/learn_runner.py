@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from brian2 import SpikeMonitor, StateMonitor
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -26,7 +26,7 @@ from .session import Session
 from .synapses import SynapseModel
 from .weight_change import HAND_WRITTEN, WeightChange, weight_change_of
 
-Observed = tuple[NDArray[Any], NDArray[Any]]
+Observed = tuple[Numbers, Numbers]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def learn_sequence(
 
     kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
 
-    def gather(variable: str) -> dict[str, NDArray[Any]]:
+    def gather(variable: str) -> dict[str, Numbers]:
         """A variable of every plastic synapse in row-major order, by projection."""
         values = {name: np.zeros(network.projection(name).synapse_weights.size, kind) for name in plastic}
         for bundle, group in sequence.synapses:

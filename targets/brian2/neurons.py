@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from brian2 import Clock, NeuronGroup, TimedArray
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.running.result import OverflowCount
 
 from .memory import Memory
@@ -41,7 +41,7 @@ class Setup:
     memories: Sequence[Memory] = ()
     counted_steps: int = 2**62
 
-    def repeated(self, values: NDArray[Any]) -> NDArray[Any]:
+    def repeated(self, values: Numbers) -> Numbers:
         """Values of shape (n,) or (copies, n) for the neurons of all copies, one copy after the other."""
         return np.ascontiguousarray(np.broadcast_to(values, (self.copies, values.shape[-1])).reshape(-1))
 

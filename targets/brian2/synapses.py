@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from brian2 import Clock, NeuronGroup, Synapses
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.running.target import LearningPlan
@@ -18,8 +17,6 @@ from ssdp_hw.running.target import LearningPlan
 from .neurons import INBOX
 from .payloads import carried_variable
 from .wiring import by_delay, weight_exponent
-
-Int = NDArray[np.int64]
 
 # Order of code in the slot "synapses", in which Brian2 runs the code for presynaptic spikes as -1 and that for
 # postsynaptic ones as 1.
@@ -43,7 +40,7 @@ class SynapseModel:
 
     equations: str = ""
     types: Mapping[str, type[np.int64]] = field(default_factory=dict)
-    initial: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    initial: Mapping[str, Numbers] = field(default_factory=dict)
     each_step: str = ""
     on_pre: str = ""
     on_post: str = ""

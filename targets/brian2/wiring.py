@@ -6,12 +6,10 @@ A negative weight exponent shifts the sum of one projection and one delay, and r
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.network.graph import BaseProjection
-
-Int = NDArray[np.int64]
 
 
 def weight_exponent(projection: BaseProjection) -> int:

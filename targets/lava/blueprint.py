@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.graph import BaseProjection
 
 T = TypeVar("T", bound=np.generic)
@@ -105,9 +106,9 @@ class Blueprint:
             nodes.append(replace(node, parameters=parameters))
         return replace(self, nodes=nodes)
 
-    def described(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def described(self) -> tuple[dict[str, Any], dict[str, Numbers]]:
         """The blueprint as values for JSON, and the arrays to which these values refer by key."""
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, Numbers] = {}
 
         def plain(key: str, value: Any) -> Any:
             if isinstance(value, np.ndarray):

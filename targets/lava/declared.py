@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.model_neuron import ModelNeuron
@@ -49,6 +47,6 @@ def population(network: AnyNetwork, name: str, *, batch: int, restart: int = 0) 
     )
 
 
-def _initial_voltage(network: FixedNetwork | Network, name: str) -> NDArray[Any]:
+def _initial_voltage(network: FixedNetwork | Network, name: str) -> Numbers:
     p = network.population(name)
     return np.asarray(p.v_init if isinstance(p, FixedPopulation) else p.neuron.v_init)

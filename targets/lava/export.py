@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import Drive
@@ -223,7 +223,7 @@ else:
 """
 
 
-def _script(network: FixedNetwork) -> tuple[str, dict[str, NDArray[Any]]]:
+def _script(network: FixedNetwork) -> tuple[str, dict[str, Numbers]]:
     """The script and its arrays. Names go into the script as Python literals, since they may come from a file."""
     plain, arrays = _blueprint(network).described()
     kinds = sorted({node["kind"] for node in plain["nodes"]})

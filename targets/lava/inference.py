@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
@@ -23,7 +24,7 @@ from .session import Job, run_jobs
 STATE, COUNTS = "state_", "overflow_counts"
 
 # For each variable and population the recordings of all batches, in order.
-Traces = dict[str, dict[str, list[NDArray[Any]]]]
+Traces = dict[str, dict[str, list[Numbers]]]
 
 
 @dataclass
@@ -52,7 +53,7 @@ def source_node(name: str, spikes: NDArray[np.bool_]) -> Node:
 
 def add_analog(
     blueprint: Blueprint,
-    currents: Mapping[str, tuple[NDArray[Any], NDArray[np.int64]]],
+    currents: Mapping[str, tuple[Numbers, NDArray[np.int64]]],
     gain: Mapping[str, NDArray[np.float64] | float],
 ) -> None:
     """Sources of the synaptic input of analog inputs, linked to their populations.
@@ -193,7 +194,7 @@ class Collected:
         self._traces: Traces = {variable: {} for variable in ("spikes", *task.record.state_names)}
         self._overflow: dict[str, OverflowCount] | None = {}
 
-    def add(self, job: Job, plan: Plan, arrays: Callable[[str], dict[str, NDArray[Any]]]) -> None:
+    def add(self, job: Job, plan: Plan, arrays: Callable[[str], dict[str, Numbers]]) -> None:
         """Take what one job recorded."""
         if not plan.counts:
             self._overflow = None
@@ -222,7 +223,7 @@ class Collected:
         return Recording.of(spikes, joined, self._overflow, info)
 
 
-def _meant(values: NDArray[Any], variable: str, scaling: Scaling | None) -> NDArray[Any]:
+def _meant(values: Numbers, variable: str, scaling: Scaling | None) -> Numbers:
     """A variable of the network from Lava's, shape (time, batch, n); ``scaling`` is None in a fixed network."""
     if variable == "spikes":
         return values.astype(bool)

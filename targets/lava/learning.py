@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule, philox
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -94,7 +95,7 @@ def learn_all(tasks: Sequence[LearningTask], options: Mapping[str, Any]) -> list
         parts = _jobs(task, int(options["batch_size"]), fast_paths=options["fast_paths"])
         jobs += parts
         owners += [number] * len(parts)
-    found: list[dict[str, dict[str, NDArray[Any]]]] = [{} for _ in tasks]
+    found: list[dict[str, dict[str, Numbers]]] = [{} for _ in tasks]
     with run_jobs(jobs, python=options["python"], time_limit=options["time_limit"]) as results:
         for index, (job, number) in enumerate(zip(jobs, owners, strict=True)):
             found[number].update({node: results.arrays(index, node) for node in job.record})
@@ -118,7 +119,7 @@ def _jobs(task: LearningTask, widest: int, *, fast_paths: bool) -> list[Job]:
 
 def _learned(
     task: LearningTask,
-    arrays: Mapping[str, Mapping[str, NDArray[Any]]],
+    arrays: Mapping[str, Mapping[str, Numbers]],
     info: Mapping[str, object],
     *,
     fast_paths: bool,
@@ -141,8 +142,8 @@ def _learned(
 
 
 def _observed(
-    rule: CounterRule | FloatRule, pre: NDArray[Any], post: NDArray[Any], *, fast_paths: bool
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    rule: CounterRule | FloatRule, pre: Numbers, post: Numbers, *, fast_paths: bool
+) -> tuple[Numbers, Numbers]:
     """The observations of the rule from those of the worker: spikes of all windows, or registers."""
     if rule.keeps_raster or not observes_trains(rule, fast_paths=fast_paths):
         return pre, post
@@ -181,7 +182,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
     return blueprint
 
 
-def _analog(drive: Drive, name: str, rounds: Rounds) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _analog(drive: Drive, name: str, rounds: Rounds) -> tuple[Numbers, NDArray[np.int64]]:
     """Frames (frame, width, n) of the analog input of a population in all rounds, and the frame of each step."""
     arranged = rounds.arranged(drive.currents.frames[name])  # (round, frame, width, n)
     count = arranged.shape[1]

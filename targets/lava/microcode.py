@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_array, as_int, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, StateOverflowError
 from ssdp_hw.microcode import Arithmetic, Microcode
@@ -74,7 +75,7 @@ class MicrocodeRun:
     arithmetic: Arithmetic
     pre: NDArray[np.bool_]
     post: NDArray[np.bool_]
-    weights: NDArray[Any]
+    weights: Numbers
     rng_seed: int = 1
 
     def __post_init__(self) -> None:
@@ -116,7 +117,7 @@ class MicrocodeRun:
         blueprint = Blueprint(self.arithmetic.value, [*nodes, Node(_DENSE, "LearningDense", parameters)], links)
         return Job(blueprint, len(self.pre) + 1, {_DENSE: ["weights"]})
 
-    def checked(self, weights: NDArray[Any]) -> NDArray[np.float64]:
+    def checked(self, weights: Numbers) -> NDArray[np.float64]:
         """Weights before the first epoch and after every epoch, selected from the weights of every step.
 
         Raises:

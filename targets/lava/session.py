@@ -19,11 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import TargetRunError, TargetUnavailableError
 from ssdp_hw.files.atomic import clear_stale, own_prefix
 
@@ -69,7 +68,7 @@ class Results:
         self.versions: dict[str, str] = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
         self.seconds: list[float] = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
 
-    def arrays(self, number: int, node: str) -> dict[str, NDArray[Any]]:
+    def arrays(self, number: int, node: str) -> dict[str, Numbers]:
         """The arrays that a node of job ``number`` wrote, by name."""
         with np.load(self._folder / _file(number, self._jobs[number], node), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}

@@ -7,16 +7,16 @@ slot of the step in which it acts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Array
 from ssdp_hw.network.graph import BaseProjection, PopulationLike
 from ssdp_hw.running.drive import AnyNetwork
 
-Array = NDArray[Any]
 Matrix: TypeAlias = "Array | sp.csr_array"  # weights (post, pre)
 
 

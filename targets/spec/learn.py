@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import BaseProjection
@@ -21,7 +21,6 @@ from ssdp_hw.running.target import Learned, LearningPlan
 from .run_fixed import run_fixed
 from .run_float import run_float
 
-Bool = NDArray[np.bool_]
 Overflow = dict[str, OverflowCount]
 
 
@@ -31,9 +30,7 @@ class _Observer:
     def __init__(self, network: AnyNetwork, plan: LearningPlan) -> None:
         self.network, self.plan = network, plan
         self.windows = dict.fromkeys(plan.rules, 0)  # observed so far
-        self.observations: dict[str, tuple[list[NDArray[Any]], list[NDArray[Any]]]] = {
-            name: ([], []) for name in plan.rules
-        }
+        self.observations: dict[str, tuple[list[Numbers], list[Numbers]]] = {name: ([], []) for name in plan.rules}
 
     def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
         """What a rule observes of these samples."""
@@ -49,7 +46,7 @@ class _Observer:
             observations.append(raster if rule.keeps_raster else group.time)
         return observed
 
-    def joined(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    def joined(self) -> dict[str, tuple[Numbers, Numbers]]:
         """All windows together."""
         axis = {name: 1 if rule.keeps_raster else 0 for name, rule in self.plan.rules.items()}
         return {
@@ -58,7 +55,7 @@ class _Observer:
         }
 
 
-def _with_weights(observed: Observation[Any], rule: LocalRule, p: BaseProjection, stored: NDArray[Any]) -> Any:
+def _with_weights(observed: Observation[Any], rule: LocalRule, p: BaseProjection, stored: Numbers) -> Any:
     """The observation with the weight of every synapse, where the rule reads it."""
     if not rule.reads_weight:
         return observed
@@ -131,8 +128,8 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     rules = {name: cast(FloatRule, rule) for name, rule in plan.rules.items()}
     projections = {name: network.projection(name) for name in rules}
     ends = _ends(network, plan)
-    weights: dict[str, NDArray[Any]] = {n: p.stored_weights.astype(np.float64) for n, p in projections.items()}
-    gathered: dict[str, NDArray[Any]] = {
+    weights: dict[str, Numbers] = {n: p.stored_weights.astype(np.float64) for n, p in projections.items()}
+    gathered: dict[str, Numbers] = {
         name: np.array(plan.counters.get(name, np.zeros(w.size)), np.float64) for name, w in weights.items()
     }
     observer = _Observer(network, plan)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw import arithmetic
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.operations.base import Values
@@ -17,8 +18,6 @@ from ssdp_hw.running.result import OverflowCount, Record, Recording
 
 from .delay_lines import DelayLines, sent
 from .traces import Traces
-
-Int = NDArray[np.int64]
 
 
 class FixedState:
@@ -61,7 +60,7 @@ def run_fixed(network: FixedNetwork, drive: Drive, record: Record) -> Recording:
     delay_lines = DelayLines(network, drive.batch, np.int64)
     traces = Traces(network, drive, record, np.int64)
     for step in range(drive.steps):
-        sends: dict[str, NDArray[Any]] = {name: s[step] for name, s in drive.spikes.items()}
+        sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             ports = {port: delay_lines.arriving(step, name, port) for port in network.ports(name)}
             arriving = delay_lines.arriving(step, name) + drive.currents.at(step, name)

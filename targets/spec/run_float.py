@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers, Real
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
@@ -16,8 +15,6 @@ from ssdp_hw.running.result import Record, Recording
 
 from .delay_lines import DelayLines, sent
 from .traces import Traces
-
-Real = NDArray[np.float64]
 
 
 class ModelState:
@@ -79,7 +76,7 @@ def run_float(network: Network, drive: Drive, record: Record) -> Recording:
     delay_lines = DelayLines(network, drive.batch, np.float64)
     traces = Traces(network, drive, record, np.float64)
     for step in range(drive.steps):
-        sends: dict[str, NDArray[Any]] = {name: s[step] for name, s in drive.spikes.items()}
+        sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             fired = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name))
             traces.keep(step, name, fired, state.states)

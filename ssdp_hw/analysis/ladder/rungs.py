@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.analysis.ladder.step import Step
+from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind
@@ -35,8 +36,6 @@ from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.split import parts_of, units_of
 from ssdp_hw.running.drive import AnyNetwork
-
-Real = NDArray[np.float64]
 
 # Decays of 22 bits are a thousand times finer than a chip's 12; the product with a state of 40 bits fits int64.
 _FINE_DECAY_BITS = 22

@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Int
 from ssdp_hw.checks import as_size
 from ssdp_hw.chips import load_chip
-from ssdp_hw.conversion.lava_dl.net_file import Fields, Int, Layer, read_layers
+from ssdp_hw.conversion.lava_dl.net_file import Fields, Layer, read_layers
 from ssdp_hw.conversion.lava_dl.neurons import CHIP, NEURON_TYPES, population_values
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError

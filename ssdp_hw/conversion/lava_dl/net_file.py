@@ -8,13 +8,11 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.checks import check_name
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
 from ssdp_hw.files.hdf5_reading import read_values
-
-Int = NDArray[np.int64]
 
 MAX_LAYERS = 1000
 # A shape of more values than this is damage, not a layer.
@@ -116,7 +114,7 @@ class Fields:
             raise ParameterError(f"{self.title}: {str(shape)[:60]} is no shape of a layer")
         return shape
 
-    def _array(self, name: str) -> NDArray[Any]:
+    def _array(self, name: str) -> Numbers:
         if name not in self.values or isinstance(self.values[name], dict):
             raise FileFormatError(f"{self.title}: there is no dataset '{name}'")
         return np.asarray(self.values[name])

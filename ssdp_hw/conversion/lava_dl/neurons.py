@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ssdp_hw.conversion.lava_dl.net_file import Fields, Int
+from ssdp_hw.arrays import Int
+from ssdp_hw.conversion.lava_dl.net_file import Fields
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.fixed_parts import FIELDS

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.checks import real_array, real_vector
 from ssdp_hw.conversion.nir.metadata import CONVOLUTION, metadata_of
 from ssdp_hw.conversion.nir.nodes import MATRICES, kind_of
@@ -20,8 +21,6 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.graph import MAX_DELAY
 from ssdp_hw.network.weight import Weight, check_compressed, checked_weight
-
-Real = NDArray[np.float64]
 
 
 @dataclass

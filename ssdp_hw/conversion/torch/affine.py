@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.weight_algebra import Budget, absolute, identity, never_negative, product, total
 from ssdp_hw.network.weight import Weight
-
-Real = NDArray[np.float64]
 
 # A source (an input, or a population of neurons by its name), and the step in which it sent.
 Key = tuple[str, int]

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.known_neurons import is_neuron, known_or_refused, neurons_of
 from ssdp_hw.conversion.torch.neurons import Neurons, array, framework_of
@@ -20,8 +20,6 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.neurons import Discretization, without_memory
 from ssdp_hw.network.weight import DenseWeight
-
-Real = NDArray[np.float64]
 
 _SNNTORCH = {
     "Leaky": ("mem",), "RLeaky": ("spk", "mem"), "Synaptic": ("syn", "mem"), "RSynaptic": ("spk", "syn", "mem"),

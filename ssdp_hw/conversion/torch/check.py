@@ -8,16 +8,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Bool, Real
 from ssdp_hw.conversion.torch.chains import Chain
 from ssdp_hw.conversion.torch.folding import FoldedPopulation
 from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.network.float_network import Network, Projection
 from ssdp_hw.network.graph import Comparison, Reset
-
-Real = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 # Rounded operations within a neuron's own step, at most, in the frameworks.
 _OWN_OPERATIONS = 24

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine, Path
 from ssdp_hw.conversion.torch.chains import Chain
 from ssdp_hw.conversion.torch.neurons import Feedback, Neurons
 from ssdp_hw.conversion.weight_algebra import absolute, identity, same_weight, total
 from ssdp_hw.errors import UnsupportedError
-
-Real = NDArray[np.float64]
 
 # The step of an input that is the same in all of them.
 ALWAYS = -1

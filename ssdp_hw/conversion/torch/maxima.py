@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.probing import replayed, unit_rows
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
@@ -16,8 +16,6 @@ from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested
 from ssdp_hw.conversion.torch.values import Opaque, Value, words
 from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.network.weight import SparseWeight
-
-Real = NDArray[np.float64]
 
 _NAMES = words("maximum fmax max amax clamp clip clamp_max minimum min hardtanh")
 _POOLS = ("max_pool", "adaptive_max_pool", "_max_pool")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.alignment import PACEMAKER, Timing, aligned
 from ssdp_hw.conversion.torch.folding import FoldedPopulation
 from ssdp_hw.conversion.weight_algebra import identity
@@ -18,7 +18,6 @@ from ssdp_hw.network.float_network import Network, Population, Projection, Seman
 from ssdp_hw.network.graph import Input
 from ssdp_hw.network.neurons import IF, LI, CubaLI, StepCoefficients, without_memory
 
-Real = NDArray[np.float64]
 Folded = Mapping[str, FoldedPopulation]
 
 START = "start"

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.types import Module, Nested, Tensor
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -16,7 +17,6 @@ from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, I, Neuron
 from ssdp_hw.network.weight import DenseWeight, Weight
 
-Real = NDArray[np.float64]
 Shape = tuple[int, ...]
 
 

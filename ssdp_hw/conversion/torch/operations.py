@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.probing import linear_by_probing
@@ -22,8 +22,6 @@ from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.weight import DenseWeight
-
-Real = NDArray[np.float64]
 
 # The values stay, in C order; the shape may change.
 PASSING = words(

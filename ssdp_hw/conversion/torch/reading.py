@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_size
 from ssdp_hw.conversion.torch.affine import Affine
@@ -21,8 +20,6 @@ from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
 from ssdp_hw.conversion.torch.values import Opaque, Readout, populations_of, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import Weight
-
-Real = NDArray[np.float64]
 
 # Steps of a run by which a module is read where the caller gives the shape of one sample.
 _STEPS = 8

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Call, Chain
 from ssdp_hw.conversion.torch.neurons import Neurons, array
@@ -18,8 +18,6 @@ from ssdp_hw.conversion.weight_algebra import same_weight
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.neurons import LI
-
-Real = NDArray[np.float64]
 
 # Relative to the sum of absolute values: by how much a sum over steps in float32 may differ from that of its steps.
 _SUM = 1e-4

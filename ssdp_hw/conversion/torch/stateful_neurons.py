@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.neurons import Feedback, Neurons, Shape, array, full
 from ssdp_hw.conversion.torch.types import Function, Module, Nested
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.neurons import IF, LI, LIF, CubaLIF, I, Neuron
-
-Real = NDArray[np.float64]
 
 
 def sinabs(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
