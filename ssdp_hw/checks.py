@@ -39,7 +39,7 @@ def check_name(name: object, what: str) -> str:
     return name
 
 
-def check_exact(part: object, known: Collection[type[Any]], owner: str, instead: str) -> None:
+def check_exact(part: object, known: Collection[type[object]], owner: str, instead: str) -> None:
     """Raise unless a part is of one of the ``known`` classes itself.
 
     Targets know these classes and read their parameters: a subclass that computes otherwise would run as its parent on
@@ -96,7 +96,7 @@ def without_gradient(value: Any) -> Any:
         return tensor.float().numpy()
 
 
-def as_array(value: Any, owner: str) -> Array:
+def as_array(value: object, owner: str) -> Array:
     """``value`` as an array of any type and shape.
 
     Raises:
@@ -108,7 +108,7 @@ def as_array(value: Any, owner: str) -> Array:
         raise ShapeError(f"{owner} is no array: its rows differ in length") from None
 
 
-def as_int(value: Any, owner: str) -> int:
+def as_int(value: object, owner: str) -> int:
     """``value`` as an integer; floats and truth values are none, whatever they hold.
 
     Raises:
@@ -119,7 +119,7 @@ def as_int(value: Any, owner: str) -> int:
     return int(value)
 
 
-def as_size(value: Any, owner: str) -> int:
+def as_size(value: object, owner: str) -> int:
     """``value`` as a count of at least 1.
 
     Raises:
@@ -141,7 +141,7 @@ def check_memory(needed: int, limit: int, what: str) -> None:
         raise ParameterError(f"{what} would take {needed / 2**30:.3g} GiB; the limit is {limit / 2**30:.3g} GiB")
 
 
-def real_array(value: Any, owner: str) -> NDArray[np.float64]:
+def real_array(value: object, owner: str) -> NDArray[np.float64]:
     """``value`` as finite float64 of any shape.
 
     Raises:
@@ -159,7 +159,7 @@ def real_array(value: Any, owner: str) -> NDArray[np.float64]:
     return array
 
 
-def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
+def real_vector(value: object, size: int, owner: str) -> NDArray[np.float64]:
     """``value`` as finite float64 of shape (size,); a scalar is broadcast.
 
     Raises:
@@ -169,7 +169,7 @@ def real_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
     return _broadcast(real_array(value, owner), size, owner)
 
 
-def positive_or_none(value: Any, owner: str) -> float | None:
+def positive_or_none(value: object, owner: str) -> float | None:
     """``value`` as a finite float above 0, or None.
 
     Raises:
@@ -180,7 +180,7 @@ def positive_or_none(value: Any, owner: str) -> float | None:
     return float(positive_vector(value, 1, owner)[0])
 
 
-def positive_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
+def positive_vector(value: object, size: int, owner: str) -> NDArray[np.float64]:
     """``value`` as finite float64 above 0 of shape (size,); a scalar is broadcast.
 
     Raises:
@@ -193,7 +193,7 @@ def positive_vector(value: Any, size: int, owner: str) -> NDArray[np.float64]:
     return vector
 
 
-def class_labels(value: Any, batch: int, classes: int, steps: int | None = None) -> NDArray[np.int64]:
+def class_labels(value: object, batch: int, classes: int, steps: int | None = None) -> NDArray[np.int64]:
     """Labels as int64 of shape (batch,), each within 0 .. classes - 1.
 
     Args:
@@ -229,7 +229,7 @@ def _taken_for_time(labels: tuple[int, ...], steps: int | None) -> str:
     )
 
 
-def int_vector(value: Any, size: int, low: int, high: int, owner: str) -> NDArray[np.int64]:
+def int_vector(value: object, size: int, low: int, high: int, owner: str) -> NDArray[np.int64]:
     """``value`` as int64 of shape (size,) within low .. high; a scalar is broadcast.
 
     Raises:

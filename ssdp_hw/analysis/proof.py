@@ -20,7 +20,7 @@ from ssdp_hw.display import Table, cut, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.operations.base import Values
-from ssdp_hw.operations.interval import Interval, IntervalOperations
+from ssdp_hw.operations.interval import Interval, IntervalOperations, Operand
 from ssdp_hw.running.run import run
 
 States = dict[str, Interval]
@@ -185,7 +185,7 @@ def _within(inner: States, outer: States) -> bool:
     return all(inner[s].within(outer[s]) for s in inner)
 
 
-def _spread(value: object, size: int) -> Interval:
+def _spread(value: Operand, size: int) -> Interval:
     made = Interval.of(value)
     return Interval(np.broadcast_to(made.low, (size,)), np.broadcast_to(made.high, (size,)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from ssdp_hw.checks import Choice
@@ -12,6 +13,7 @@ from ssdp_hw.cli import files
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.cli.options import ChipName, Decode, NetworkFile, Steps, TargetName
 from ssdp_hw.cli.output import print_line
+from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -60,14 +62,18 @@ def plot(
     print_line(f"written to {out}")
 
 
-def write_picture(axes: Any, out: Path) -> None:
+def write_picture(axes: Drawn, out: Path) -> None:
     """Write the figure of these axes, whole or not at all; the name's ending chooses the format.
 
     Raises:
         ParameterError: a format that matplotlib does not write.
         FileFormatError: the file cannot be written.
     """
-    figure = (axes if hasattr(axes, "figure") else next(iter(axes))).figure
+    from matplotlib.figure import Figure
+
+    one: Axes = next(iter(axes)) if isinstance(axes, np.ndarray) else axes
+    figure = one.get_figure()
+    assert isinstance(figure, Figure)  # pictures make no subfigures
     known = figure.canvas.get_supported_filetypes()
     if out.suffix.lower().lstrip(".") not in known:
         raise ParameterError(f"{out}: matplotlib writes no such file; it writes {', '.join(sorted(known))}")
@@ -83,7 +89,7 @@ def _drawn(
     sample: int,
     decode: str,
     steps: int | None,
-) -> Any:
+) -> Drawn:
     """The axes of the picture."""
     from ssdp_hw.analysis.resources import resources
     from ssdp_hw.quantization import quantize

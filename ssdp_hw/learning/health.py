@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from ssdp_hw.display import shown
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.counter import accumulate, update_weights
-from ssdp_hw.rules.local import Observation
+from ssdp_hw.rules.local import Observed
 
 
 @shown
@@ -68,7 +67,7 @@ def learning_health(
     before: FixedProjection,
     after: FixedProjection,
     rule: CounterRule,
-    observed: Observation[Any],
+    observed: Observed,
     gates: Numbers | None,
     counters_before: NDArray[np.int64],
     counters_after: NDArray[np.int64],
@@ -128,13 +127,11 @@ def learning_health(
 class _Weights:
     """The weights in the course of a learning run, followed for rules that read them."""
 
-    def __init__(
-        self, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, p: FixedProjection, rule: CounterRule, observed: Observed, counters: NDArray[np.int64]) -> None:
         self.p, self.rule, self.key = p, rule, observed.key
         self.mantissa, self.counters = p.mantissa.astype(np.int64), counters.astype(np.int64)
 
-    def shown(self, observed: Observation[Any]) -> Observation[Any]:
+    def shown(self, observed: Observed) -> Observed:
         """The observation with the weights of now."""
         if not self.rule.reads_weight:
             return observed

@@ -13,7 +13,7 @@ import numpy as np
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
-from ssdp_hw.rules.local import Observation
+from ssdp_hw.rules.local import Observed
 
 # Windows whose steps are computed.
 _WINDOWS = 64
@@ -26,7 +26,7 @@ class NothingLearnedWarning(UserWarning):
 def warn_if_nothing_learned(
     projections: Mapping[str, FixedProjection],
     rules: Mapping[str, Any],
-    observed: Mapping[str, Observation[Any]],
+    observed: Mapping[str, Observed],
     changed: Mapping[str, float],
     counters: Mapping[str, Numbers],
 ) -> None:
@@ -46,7 +46,7 @@ def warn_if_nothing_learned(
         warnings.warn(_said(name, projections[name], rule, observed[name], counters[name]), NothingLearnedWarning, 4)
 
 
-def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observation[Any], counters: Numbers) -> str:
+def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observed, counters: Numbers) -> str:
     rows, cols = p.synapse_indices
     lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
     observed = replace(observed, weight=p.of_synapses(p.mantissa.astype(np.int64)))  # no weight has moved

@@ -18,12 +18,12 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
-from ssdp_hw.rules.local import Observation
+from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
 
 
-def synchrony_counts(observed: Observation[Any]) -> NDArray[np.int64]:
+def synchrony_counts(observed: Observed) -> NDArray[np.int64]:
     """Group synchrony counters of every window, shape (window, 2)."""
     counts = [observed.pre.fired.sum(axis=1), observed.post.fired.sum(axis=1)]
     return np.asarray(np.stack(counts, axis=1), np.int64)
@@ -42,7 +42,7 @@ def health_by_projection(
     before: AnyNetwork,
     progress: Progress,
     rules: Mapping[str, Rule],
-    observed: Mapping[str, Observation[Any]],
+    observed: Mapping[str, Observed],
     initial: LearningState,
 ) -> dict[str, LearningHealth]:
     """Health of every projection that learned in integers."""
@@ -87,7 +87,7 @@ def share_changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
 
 
 def teacher_hits(
-    network: AnyNetwork, progress: Progress, supervision: Supervision | None, observed: Mapping[str, Observation[Any]]
+    network: AnyNetwork, progress: Progress, supervision: Supervision | None, observed: Mapping[str, Observed]
 ) -> float | None:
     """Share of the windows in which the output fired as the teacher wants, as a plastic projection observed it."""
     if supervision is None or not supervision.has_teacher:

@@ -14,7 +14,7 @@ from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.result import CurvePoint
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.rules.local import Observation
+from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
 from ssdp_hw.running.target import Learned, LearningPlan
@@ -68,7 +68,7 @@ class Progress:
         """Sample of every presentation so far."""
         return np.concatenate(self.order).astype(np.int64)
 
-    def observation(self, name: str, rule: Rule, steps: int) -> Observation[Any]:
+    def observation(self, name: str, rule: Rule, steps: int) -> Observed:
         """What the rule of a projection observed in every window so far; ``steps`` is the length of a window."""
         axis = 1 if rule.keeps_raster else 0
         pre, post = zip(*self.observed[name], strict=True)

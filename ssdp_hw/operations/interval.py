@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from ssdp_hw import arithmetic
 from ssdp_hw.arrays import Bool, Int
-from ssdp_hw.operations.base import Operations, Rounding
+from ssdp_hw.operations.base import Operations, Rounding, Value
+
+# An interval, or a constant, of which there may be one for every neuron.
+Operand: TypeAlias = "Interval | Int | int"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class Interval:
     high: Int
 
     @classmethod
-    def of(cls, value: Any) -> Interval:
+    def of(cls, value: Operand) -> Interval:
         """An interval itself, or the one of a constant."""
         return value if isinstance(value, Interval) else cls(*[np.asarray(value, np.int64)] * 2)
 
@@ -37,51 +40,51 @@ class Interval:
         """Whether the other holds this one, for every neuron."""
         return bool(np.all(self.low >= other.low) and np.all(self.high <= other.high))
 
-    def _corners(self, other: Any, function: Callable[[Int, Int], Int]) -> Interval:
+    def _corners(self, other: Operand, function: Callable[[Int, Int], Int]) -> Interval:
         """The interval of a function of two arguments that is monotone in each."""
         o = Interval.of(other)
         found = [function(a, b) for a in (self.low, self.high) for b in (o.low, o.high)]
         return Interval(np.minimum.reduce(found), np.maximum.reduce(found))
 
-    def __add__(self, other: Any) -> Interval:
+    def __add__(self, other: Operand) -> Interval:
         o = Interval.of(other)
         return Interval(self.low + o.low, self.high + o.high)
 
-    def __sub__(self, other: Any) -> Interval:
+    def __sub__(self, other: Operand) -> Interval:
         o = Interval.of(other)
         return Interval(self.low - o.high, self.high - o.low)
 
-    def __mul__(self, other: Any) -> Interval:
+    def __mul__(self, other: Operand) -> Interval:
         return self._corners(other, lambda a, b: a * b)
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def __rsub__(self, other: Any) -> Interval:
+    def __rsub__(self, other: Operand) -> Interval:
         return Interval.of(other) - self
 
     def __neg__(self) -> Interval:
         return Interval(-self.high, -self.low)
 
-    def __lt__(self, other: Any) -> Maybe:
+    def __lt__(self, other: Operand) -> Maybe:
         o = Interval.of(other)
         return Maybe(self.low < o.high, self.high >= o.low)
 
-    def __le__(self, other: Any) -> Maybe:
+    def __le__(self, other: Operand) -> Maybe:
         o = Interval.of(other)
         return Maybe(self.low <= o.high, self.high > o.low)
 
-    def __gt__(self, other: Any) -> Maybe:
+    def __gt__(self, other: Operand) -> Maybe:
         return Interval.of(other) < self
 
-    def __ge__(self, other: Any) -> Maybe:
+    def __ge__(self, other: Operand) -> Maybe:
         return Interval.of(other) <= self
 
-    def __eq__(self, other: object) -> Maybe:  # type: ignore[override]
+    def __eq__(self, other: Operand) -> Maybe:  # type: ignore[override]
         o = Interval.of(other)
         single = (self.low == self.high) & (o.low == o.high) & (self.low == o.low)
         return Maybe((self.low <= o.high) & (o.low <= self.high), ~single)
 
-    def __ne__(self, other: object) -> Maybe:  # type: ignore[override]
+    def __ne__(self, other: Operand) -> Maybe:  # type: ignore[override]
         return ~(self == other)
 
     __hash__ = None  # type: ignore[assignment]
@@ -98,7 +101,7 @@ class Maybe:
 
     true: Bool
     false: Bool
-    exceeds: tuple[tuple[Any, Any], ...] = ()
+    exceeds: tuple[tuple[Operand, Operand], ...] = ()
     exactly: bool = False
 
     def __and__(self, other: Maybe) -> Maybe:
@@ -121,7 +124,7 @@ class IntervalOperations(Operations):
         self.limited = {}
         return self
 
-    def select(self, condition: Maybe, where_true: Any, where_false: Any) -> Any:
+    def select(self, condition: Maybe, where_true: Value, where_false: Value) -> Value:
         a, b = where_true, where_false
         if isinstance(a, Maybe):
             return (condition & a) | (~condition & b)
@@ -130,47 +133,47 @@ class IntervalOperations(Operations):
         high = np.where(condition.true, np.where(condition.false, np.maximum(a.high, b.high), a.high), b.high)
         return Interval(low, high)
 
-    def minimum(self, a: Any, b: Any) -> Interval:
+    def minimum(self, a: Operand, b: Operand) -> Interval:
         x, y = Interval.of(a), Interval.of(b)
         return Interval(np.minimum(x.low, y.low), np.minimum(x.high, y.high))
 
-    def maximum(self, a: Any, b: Any) -> Interval:
+    def maximum(self, a: Operand, b: Operand) -> Interval:
         x, y = Interval.of(a), Interval.of(b)
         return Interval(np.maximum(x.low, y.low), np.maximum(x.high, y.high))
 
-    def absolute(self, x: Any) -> Interval:
+    def absolute(self, x: Operand) -> Interval:
         n = Interval.of(x)
         top = np.maximum(np.abs(n.low), np.abs(n.high))
         crosses = (n.low <= 0) & (n.high >= 0)
         return Interval(np.where(crosses, 0, np.minimum(np.abs(n.low), np.abs(n.high))), top)
 
-    def shift_left(self, x: Any, bits: int) -> Interval:
+    def shift_left(self, x: Operand, bits: int) -> Interval:
         n = Interval.of(x)
         return Interval(n.low << bits, n.high << bits)
 
-    def shift_right(self, x: Any, bits: int, rounding: str = "floor") -> Interval:
+    def shift_right(self, x: Operand, bits: int, rounding: str = "floor") -> Interval:
         n = Interval.of(x)
         return Interval(*(arithmetic.shift_down(e, bits, Rounding(rounding)) for e in (n.low, n.high)))
 
-    def scale(self, x: Any, gain: Any, bits: int, rounding: str = "zero") -> Interval:
+    def scale(self, x: Operand, gain: Operand, bits: int, rounding: str = "zero") -> Interval:
         return Interval.of(x)._corners(gain, lambda a, b: arithmetic.shift_down(a * b, bits, Rounding(rounding)))
 
-    def divide(self, a: Any, b: Any) -> Interval:
+    def divide(self, a: Operand, b: Operand) -> Interval:
         return Interval.of(a)._corners(b, lambda x, y: np.asarray(x // y))
 
-    def lookup(self, table: Sequence[int], index: Any) -> Interval:
+    def lookup(self, table: Sequence[int], index: Operand) -> Interval:
         entries, place = np.asarray(table, np.int64), Interval.of(index)
         first, last = (np.clip(e, 0, len(entries) - 1) for e in (place.low, place.high))
         inside = (np.arange(len(entries)) >= first[..., None]) & (np.arange(len(entries)) <= last[..., None])
         low = np.where(inside, entries, np.iinfo(np.int64).max).min(axis=-1)
         return Interval(low, np.where(inside, entries, np.iinfo(np.int64).min).max(axis=-1))
 
-    def saturate(self, x: Any, state: str) -> Interval:
+    def saturate(self, x: Operand, state: str) -> Interval:
         n, top = Interval.of(x), (1 << (self.registers[state] - 1)) - 1
         self.limited[f"{state}_saturations"] = n
         return Interval(np.clip(n.low, -top, top), np.clip(n.high, -top, top))
 
-    def wrap(self, x: Any, state: str) -> Interval:
+    def wrap(self, x: Operand, state: str) -> Interval:
         n, half = Interval.of(x), 1 << (self.registers[state] - 1)
         self.limited[f"{state}_wraps"] = n
         inside = (n.low > -half) & (n.high <= half)
@@ -179,12 +182,12 @@ class IntervalOperations(Operations):
     def never(self) -> Maybe:
         return Maybe(np.zeros((), bool), np.ones((), bool))
 
-    def fires(self, v: Any, threshold: Any) -> Maybe:
+    def fires(self, v: Operand, threshold: Operand) -> Maybe:
         """The spike condition, which remembers what it compared."""
         found: Maybe = super().fires(v, threshold)
         return Maybe(found.true, found.false, ((v, threshold),), exactly=True) if self.spiking else found
 
-    def reset(self, v: Any, fired: Maybe, threshold: Any) -> Interval:
+    def reset(self, v: Operand, fired: Maybe, threshold: Operand) -> Interval:
         """As in the integers; where ``fired`` compared this voltage with this threshold, that is made use of."""
         n, level = Interval.of(v), Interval.of(threshold)
         if not self.spiking:
@@ -193,7 +196,7 @@ class IntervalOperations(Operations):
         below = n
         if compared and fired.exactly:  # a neuron that did not fire is at most at its threshold
             below = Interval(np.minimum(n.low, level.high), np.minimum(n.high, level.high))
-        after: Any = 0
+        after = Interval.of(0)
         if self.subtract:
             after = n - level
             if compared:  # a neuron that fired was at least at its threshold

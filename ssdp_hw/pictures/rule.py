@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +9,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, count, legend, panels, picture, several, title
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP, FixedSTDP
-from ssdp_hw.rules.local import LocalRule, Observation
+from ssdp_hw.rules.local import LocalRule, Observed
 
 # Steps of a window of the rules that go by how many spikes agree, and the most steps between two spikes.
 _AGREEMENT_STEPS, _FARTHEST = 32, 60
@@ -64,7 +62,7 @@ def reach(rule: LocalRule) -> int:
     return max(1, int(min(wanted, _FARTHEST)))
 
 
-def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observation[Any]:
+def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observed:
     """One window for each distance: the source fires once, the target so many steps later."""
     steps = int(np.max(np.abs(x))) + 1
     pre, post = np.zeros((2, steps, len(x), 1), bool)
@@ -74,7 +72,7 @@ def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observation[Any]:
     return rule.observe(pre, post)
 
 
-def _changes(rule: LocalRule, observed: Observation[Any], windows: int, *, exact: bool = False) -> Real:
+def _changes(rule: LocalRule, observed: Observed, windows: int, *, exact: bool = False) -> Real:
     """The step of every window: of a float rule in float weights, of an integer rule in weight LSBs."""
     one = np.zeros(1, np.int64)
     if isinstance(rule, CounterRule):
@@ -112,7 +110,7 @@ def agreements(rule: LocalRule) -> tuple[Real, Real]:
     return x, _changes(rule, observed, len(x))
 
 
-def _trains(rule: LocalRule) -> tuple[Observation[Any], Real]:
+def _trains(rule: LocalRule) -> tuple[Observed, Real]:
     spikes = _AGREEMENT_STEPS // 4
     pre, post = np.zeros((2, _AGREEMENT_STEPS, spikes + 1, 1), bool)
     pre[:spikes] = True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from ssdp_hw.display import Axes
 from ssdp_hw.reporting.data import Section
 from ssdp_hw.reporting.svg import AFTER, BEFORE, FIXED, FLOAT, GRID, LIMIT, TEXT, drawing
 
@@ -19,14 +19,14 @@ KINDS = {"float": FLOAT, "fixed": FIXED}
 MOST_PANELS = 6
 
 
-def _points(axes: Any, y: float, interval: Section, color: str, marker: str, label: str | None = None) -> None:
+def _points(axes: Axes, y: float, interval: Section, color: str, marker: str, label: str | None = None) -> None:
     """A value with its interval, in percent."""
     value, low, high = (100 * interval[name] for name in ("value", "low", "high"))
     axes.plot([low, high], [y, y], color=color, lw=2, solid_capstyle="butt")
     axes.plot([value], [y], marker, color=color, ms=6, label=label)
 
 
-def _names(axes: Any, names: Sequence[str]) -> None:
+def _names(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -121,7 +121,7 @@ def raster(section: Section) -> Markup:
     return out[0]
 
 
-def _ticks(axes: Any, spikes: set[tuple[int, int]], color: str, title: str, width: float) -> None:
+def _ticks(axes: Axes, spikes: set[tuple[int, int]], color: str, title: str, width: float) -> None:
     """One short line a spike, all of them one path."""
     at = sorted(spikes)
     x = np.repeat([float(t) for t, _ in at], 3) if at else np.zeros(0)

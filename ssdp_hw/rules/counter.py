@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ from ssdp_hw.rules.local import (
     Float,
     Gates,
     LocalRule,
-    Observation,
+    Observed,
     Values,
     WeightRounding,
     check_integers,
@@ -109,10 +108,10 @@ class CounterRule(LocalRule):
         """Largest weight change that one event can bring, before the gate, in counter units."""
 
     @abstractmethod
-    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def unrounded(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         """The step before it was rounded to counter units, in weight LSBs; otherwise as ``step``."""
 
-    def gate_of(self, observed: Observation[Any], window: int) -> int | None:
+    def gate_of(self, observed: Observed, window: int) -> int | None:
         return None if self.gate is None else self.gate(*observed.counts(window))
 
     def gated(self, step: Values, gate: Gates | None) -> Int:

@@ -19,7 +19,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.form import largest_change
-from ssdp_hw.rules.local import Float, FloatRule, Observation, RasterRule
+from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
 from ssdp_hw.rules.model import DECAY_BITS, STEPS_MAX, Declaration, Parameters, RuleKind, RuleModel, RuleParameter
 from ssdp_hw.rules.registry import rule_model
 
@@ -52,7 +52,7 @@ class DeclaredRule(RasterRule):
                 f"a window of {steps} steps exceeds the {STEPS_MAX} of a declared rule; use several windows a sample"
             )
 
-    def _window(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Window:
+    def _window(self, observed: Observed, window: int, rows: Int, cols: Int) -> Window:
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         if self.model.reads_weight and observed.weight is None:
             raise ParameterError(f"{self.model} reads weights, and was given none")
@@ -96,10 +96,10 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         largest: int = self.__dict__["_largest"]
         return largest
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Int:
         return window_changes(self.model, self.parameters, self._window(observed, window, rows, cols))
 
-    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def unrounded(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         found = window_changes(self.model, self.parameters, self._window(observed, window, rows, cols), unrounded=True)
         return np.asarray(found * 2.0**-self.lsb_shift)
 
@@ -159,7 +159,7 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
         acting: Parameters = self.__dict__["_acting"]
         return acting
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         return window_changes(self.model, self.parameters, self._window(observed, window, rows, cols), ideal=True)
 
 

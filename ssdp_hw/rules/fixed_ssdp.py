@@ -12,7 +12,7 @@ The weight change passes the gate, gathers in a synchrony counter and moves the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Float, Observation, Recorded, check_integers
+from ssdp_hw.rules.local import Float, Observation, Observed, Recorded, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.ssdp import WindowSSDP
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
@@ -133,16 +133,16 @@ class FixedSSDP(CounterRule):
         first, second = (Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post))
         return Observation(first, second)
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Int:
         return self._by_pair(observed, window, rows, cols, *self.tables)
 
-    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def unrounded(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         unit = 2.0 ** -(self.dw_shift + self.lsb_shift)
         plus, baseline = self._padded()
         return self._by_pair(observed, window, rows, cols, self.a_plus * unit * plus, self.a_baseline * unit * baseline)
 
     def _by_pair(
-        self, observed: Observation[Any], window: int, rows: Int, cols: Int, plus: NDArray[N], minus: NDArray[N]
+        self, observed: Observed, window: int, rows: Int, cols: Int, plus: NDArray[N], minus: NDArray[N]
     ) -> NDArray[N]:
         """``plus[d]`` for a synchronous pair, ``-minus[d]`` for another, 0 for a silent pair that is skipped."""
         fired_pre, fired_post = observed.pre.fired[window][cols], observed.post.fired[window][rows]

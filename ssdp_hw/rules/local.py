@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,10 @@ class Observation(Generic[G]):
         return self.pre.fired.shape[1], self.post.fired.shape[1]
 
 
+# Registers or rasters, whichever the rule asks for.
+Observed: TypeAlias = Observation[Any]
+
+
 @renamed(update="weight_change", recall="from_recorded")
 class LocalRule(Drawable, ABC):
     """A rule in float or in integers.
@@ -135,11 +139,11 @@ class LocalRule(Drawable, ABC):
         return False
 
     @abstractmethod
-    def observe(self, pre: Bool, post: Bool) -> Observation[Any]:
+    def observe(self, pre: Bool, post: Bool) -> Observed:
         """What the rule observes of these spikes, both of shape (time, window, n)."""
 
     @abstractmethod
-    def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observation[Any]:
+    def from_recorded(self, pre: Recorded, post: Recorded, steps: int) -> Observed:
         """The observation of windows whose registers or spikes a target has recorded.
 
         Args:
@@ -148,20 +152,18 @@ class LocalRule(Drawable, ABC):
         """
 
     @abstractmethod
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Values:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Values:
         """The step of the synapses (rows[s], cols[s]) before gate and clip, shape (synapses,)."""
 
     @abstractmethod
-    def gate_of(self, observed: Observation[Any], window: int) -> int | float | None:
+    def gate_of(self, observed: Observed, window: int) -> int | float | None:
         """The gate that the rule computes from the window's synchrony; None for a rule without a gate."""
 
     @abstractmethod
     def gated(self, step: Values, gate: Gates | None) -> Values:
         """The step under a gate (a scalar, or one value a synapse), clipped."""
 
-    def weight_change(
-        self, observed: Observation[Any], window: int, rows: Int, cols: Int, gates: Values | None
-    ) -> Values:
+    def weight_change(self, observed: Observed, window: int, rows: Int, cols: Int, gates: Values | None) -> Values:
         """The weight change of a window for the synapses (rows[s], cols[s]), shape (synapses,).
 
         Args:
@@ -172,7 +174,7 @@ class LocalRule(Drawable, ABC):
         """
         return self.gated(self.step(observed, window, rows, cols), self.gate_at(observed, window, rows, gates))
 
-    def gate_at(self, observed: Observation[Any], window: int, rows: Int, gates: Values | None) -> Gates | None:
+    def gate_at(self, observed: Observed, window: int, rows: Int, gates: Values | None) -> Gates | None:
         """The gate of some synapses, the rule's own or that from outside; arguments as for ``weight_change``."""
         own = self.gate_of(observed, window)
         if own is not None:
@@ -225,7 +227,7 @@ class FloatRule(LocalRule):
     rounding: WeightRounding = WeightRounding.CARRY
     counter_bits: int = 16
 
-    def gate_of(self, observed: Observation[Any], window: int) -> float | None:
+    def gate_of(self, observed: Observed, window: int) -> float | None:
         if self.gate is None:
             return None
         counts, sizes = observed.counts(window), observed.sizes

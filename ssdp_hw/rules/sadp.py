@@ -15,7 +15,6 @@ function of kappa; its spline, fitted to a device, is not here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Float, FloatRule, Observation, RasterRule, Train, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Observation, Observed, RasterRule, Train, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.sadp import AgreementSADP
 
@@ -85,7 +84,7 @@ class SADP(RasterRule, FloatRule):
         """The rule as a declared one; windows of any length have the same."""
         return _declaration(self, 1.0, 0)
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         numerator, denominator = agreement(observed, window, rows, cols)
         return np.where(numerator > 0, self.a_plus, self.a_minus) * numerator / denominator
 
@@ -134,17 +133,17 @@ class FixedSADP(RasterRule, CounterRule):
         """The rule as a declared one; windows of any length have the same."""
         return _declaration(self, 1 << self.kappa_bits, self.dw_shift)
 
-    def kappa(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+    def kappa(self, observed: Observed, window: int, rows: Int, cols: Int) -> Int:
         """Kappa of each synapse in units of ``2**-kappa_bits``, cut toward zero."""
         numerator, denominator = agreement(observed, window, rows, cols)
         return np.asarray(np.sign(numerator) * ((np.abs(numerator) << self.kappa_bits) // denominator), np.int64)
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Int:
         kappa = self.kappa(observed, window, rows, cols)
         plus = rounded_product(self.a_plus, np.maximum(kappa, 0), self.dw_shift)
         return plus - rounded_product(self.a_minus, np.maximum(-kappa, 0), self.dw_shift)
 
-    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def unrounded(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         kappa = self.kappa(observed, window, rows, cols)
         unit = 2.0 ** -(self.dw_shift + self.lsb_shift)
         return np.where(kappa > 0, self.a_plus, self.a_minus) * kappa * unit

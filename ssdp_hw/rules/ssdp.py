@@ -19,7 +19,6 @@ On chip a batch is one sample. The paper's mean over a batch of B samples is thi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ from ssdp_hw.arrays import Bool, Int
 from ssdp_hw.checks import Choice
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
-from ssdp_hw.rules.local import Float, FloatRule, Observation, Recorded, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Observation, Observed, Recorded, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.ssdp import WindowSSDP
 from ssdp_hw.rules.spike_times import Registers, SpikeTime, silent_time, spike_registers
@@ -117,7 +116,7 @@ class SSDP(FloatRule):
         first, second = (Registers(t != never, np.asarray(t, np.int64), never) for t in (pre, post))
         return Observation(first, second)
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         fired_pre, fired_post = observed.pre.fired[window][cols], observed.post.fired[window][rows]
         plus, minus = self.learning_windows(np.abs(observed.post.time[window][rows] - observed.pre.time[window][cols]))
         step = np.where(fired_pre & fired_post, self.a_plus * plus, -self.a_baseline * minus)

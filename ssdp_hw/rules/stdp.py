@@ -20,7 +20,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.counter import CounterRule, rounded_product
-from ssdp_hw.rules.local import Float, FloatRule, Observation, RandomKey, RasterRule, check_integers
+from ssdp_hw.rules.local import Float, FloatRule, Observed, RandomKey, RasterRule, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.philox import neuron_layer, synapse_random
@@ -163,7 +163,7 @@ class STDP(RasterRule, FloatRule):
             trace[t] = decay * (np.where(spikes[t - 1], 1.0, raised) if self.pairing is Pairing.NEAREST else raised)
         return trace
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         x, y = self.a_plus * self.trace(pre, self.tau_plus), self.a_minus * self.trace(post, self.tau_minus)
         return _pair_sum(pre, post, x, y, rows, cols)
@@ -253,7 +253,7 @@ class FixedSTDP(RasterRule, CounterRule):
             trace[t] = (raised * ((1 << DECAY_BITS) - decay) + addend) >> DECAY_BITS
         return trace
 
-    def traces(self, observed: Observation[Any], window: int) -> tuple[Int, Int]:
+    def traces(self, observed: Observed, window: int) -> tuple[Int, Int]:
         """The traces of source and target in every step of a window, shapes (time, n)."""
         sides = zip((observed.pre, observed.post), (self.decay_plus, self.decay_minus), strict=True)
         x, y = (
@@ -266,13 +266,13 @@ class FixedSTDP(RasterRule, CounterRule):
         )
         return x, y
 
-    def step(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Int:
+    def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Int:
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         x, y = self.traces(observed, window)
         gains, losses = rounded_product(self.a_plus, x, self.dw_shift), rounded_product(self.a_minus, y, self.dw_shift)
         return _pair_sum(pre, post, gains, losses, rows, cols)
 
-    def unrounded(self, observed: Observation[Any], window: int, rows: Int, cols: Int) -> Float:
+    def unrounded(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         unit = 2.0 ** -(self.dw_shift + self.lsb_shift)
         x, y = self.traces(observed, window)

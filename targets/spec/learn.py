@@ -13,7 +13,7 @@ from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import BaseProjection
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
 from ssdp_hw.rules.counter import accumulate, update_weights
-from ssdp_hw.rules.local import Observation
+from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record
 from ssdp_hw.running.target import Learned, LearningPlan
@@ -55,7 +55,7 @@ class _Observer:
         }
 
 
-def _with_weights(observed: Observation[Any], rule: LocalRule, p: BaseProjection, stored: Numbers) -> Any:
+def _with_weights(observed: Observed, rule: LocalRule, p: BaseProjection, stored: Numbers) -> Any:
     """The observation with the weight of every synapse, where the rule reads it."""
     if not rule.reads_weight:
         return observed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import nir
 import numpy as np
@@ -17,6 +17,9 @@ from ssdp_hw.files.hdf5_reading import read_values
 
 # In the metadata of a node that was read: names of its parameters that had one value for all neurons.
 SCALARS = "ssdp_hw_scalars"
+
+# A group of a file: arrays, texts and further groups by name.
+Tree: TypeAlias = dict[str, Any]
 
 
 def read_graph(path: str | os.PathLike[str], max_bytes: int, trusted: bool = False) -> nir.NIRGraph:
@@ -44,7 +47,7 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int, trusted: bool = Fal
     return graph
 
 
-def _with_texts(group: dict[str, Any]) -> dict[str, Any]:
+def _with_texts(group: Tree) -> Tree:
     """A group with texts where NIR's own reader has them: single ones, not those of arrays."""
     return {
         name: _with_texts(item) if isinstance(item, dict) else item.decode() if isinstance(item, bytes) else item
@@ -68,7 +71,7 @@ def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
         raise UnsupportedError(f"{where}unsupported nodes: {', '.join(found)}; supported are {', '.join(SUPPORTED)}")
 
 
-def _graph(values: dict[str, Any]) -> nir.NIRNode:
+def _graph(values: Tree) -> nir.NIRNode:
     """The graph that NIR makes of a file's values, without its type check.
 
     NIR's own check refuses files whose scalar parameters stand for a whole population, and adds
@@ -86,7 +89,7 @@ def _graph(values: dict[str, Any]) -> nir.NIRNode:
     return nir.dict2NIRNode(values)
 
 
-def _spread_scalars(node: dict[str, Any]) -> None:
+def _spread_scalars(node: Tree) -> None:
     """Give every parameter of a node the shape of the largest; the names of those that had one value are kept.
 
     Older files have a scalar ``r`` beside arrays, which NIR refuses.
@@ -103,7 +106,7 @@ def _spread_scalars(node: dict[str, Any]) -> None:
         node["metadata"] = {**(node.get("metadata") or {}), SCALARS: alone}
 
 
-def _nodes(graph: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _nodes(graph: Tree) -> Iterator[tuple[str, Tree]]:
     """Qualified name and values of every node, those of nested graphs included."""
     pending = [("", graph)]
     while pending:
@@ -116,7 +119,7 @@ def _nodes(graph: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 pending.append((f"{prefix}{name}.", node))
 
 
-def _type(node: dict[str, Any]) -> str:
+def _type(node: Tree) -> str:
     kind = node["type"]
     if not isinstance(kind, str) or not kind.isprintable():
         raise ValueError(f"{str(kind)[:40]!r} is no name of a type")

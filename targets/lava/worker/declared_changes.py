@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .synapses import Parameters
 from .weight_changes import Indices, Synapses, Trains, Values, step_number
 
 # Of the arguments that it names: the results by name, such as the weight change.
@@ -31,7 +32,7 @@ class DeclaredChanges(Trains):
     each of the rule's moments; where these draw random numbers, what keys them.
     """
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
         names = (*STEP_MOMENTS, "window_end", *NEURON_MOMENTS)
         self.moments: dict[str, Moment] = {name: parameters[name] for name in names if parameters.get(name)}
@@ -74,7 +75,7 @@ class State:
     """
 
     def __init__(
-        self, parameters: Mapping[str, Any], pre: NDArray[np.bool_], post: NDArray[np.bool_], synapses: Synapses
+        self, parameters: Parameters, pre: NDArray[np.bool_], post: NDArray[np.bool_], synapses: Synapses
     ) -> None:
         self.p, self.synapses = parameters, synapses
         self.spikes = {"pre": pre, "post": post}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_matrix, issparse
 
 Values = NDArray[Any]  # integers or floats, by the arithmetic
+# What a process or a rule is made with, by name: numbers, texts and arrays.
+Parameters: TypeAlias = Mapping[str, Any]
 Matrix: TypeAlias = Any  # weights (post, pre): an array, or a csr_matrix of SciPy, which declares no types
 
 # A float32 represents every integer up to this magnitude. A matrix product is exact in float32 if in no row the

@@ -8,12 +8,13 @@ Declared rules, of which the worker knows nothing, are in :mod:`.declared_change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .synapses import Parameters
 
 Values = NDArray[Any]  # integers in fixed_pt, floats in floating_pt
 Indices = NDArray[np.integer[Any]]
@@ -40,7 +41,7 @@ class WeightChanges(Protocol):
 
     axis: int  # of the windows, along which the observations of a run are stacked
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None: ...
+    def __init__(self, parameters: Parameters) -> None: ...
 
     def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
         """What the rule observes of the spikes (time, n) of one population in one window."""
@@ -55,7 +56,7 @@ def times(factor: Values | int | float, values: Values) -> Values:
     return product
 
 
-def step_number(parameters: Mapping[str, Any], step: int) -> int:
+def step_number(parameters: Parameters, step: int) -> int:
     """The number that keys random numbers of a step, which counts from the first window of this run."""
     p = parameters
     number: int = (p["first_window"] * (p["restart"] // p["windows"]) + step) & 0xFFFFFFFF
@@ -71,7 +72,7 @@ class SSDP:
 
     axis = 0
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         self.p = parameters
 
     def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
@@ -93,7 +94,7 @@ class Trains:
 
     axis = 1
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Parameters) -> None:
         self.p = parameters
 
     def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import issparse
 
-from ...synapses import Matrix, Slots, Synapses, Values, product_dtype
+from ...synapses import Matrix, Parameters, Slots, Synapses, Values, product_dtype
 
 
 class Connection(AbstractProcess):
@@ -63,7 +62,7 @@ class AbstractConnectionModel(PyLoihiProcessModel):
     fixed = True
     exact_product: DTypeLike = None  # type of the matrix product; None: product_dtype chooses it from the weights
 
-    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+    def __init__(self, proc_params: Parameters) -> None:
         super().__init__(proc_params)
         p = proc_params
         dtype = self.exact_product or product_dtype(p["weights"], self.fixed)
@@ -132,7 +131,7 @@ class PyGradedConnectionFixed(AbstractFixedModel):
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
 
-    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+    def __init__(self, proc_params: Parameters) -> None:
         self.exact_product = np.int64 if issparse(proc_params["weights"]) else np.float64
         super().__init__(proc_params)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
 from ...declared_changes import DeclaredChanges
-from ...synapses import Matrix, Values
+from ...synapses import Matrix, Parameters, Values
 from ...weight_changes import SADP, SSDP, STDP, Synapses, WeightChanges
 from ..connection import AbstractConnectionModel
 
@@ -86,7 +86,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
 
     s_in_bap: PyInPort = LavaPyType(PyInPort.VEC_DENSE, bool, precision=1)
 
-    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+    def __init__(self, proc_params: Parameters) -> None:
         super().__init__(proc_params)
         p = proc_params
         post, pre = p["weights"].shape
@@ -184,7 +184,7 @@ class PyPlasticFixed(AbstractPlasticModel):
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=16)
     exact_product = np.float64  # weights move, so the bound of a narrower type would too
 
-    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+    def __init__(self, proc_params: Parameters) -> None:
         super().__init__(proc_params)
         self.stored = self.initial().astype(np.int64) >> proc_params["weight_shift"]
         self.counters = np.array(proc_params["counters"], np.int64)
@@ -262,7 +262,7 @@ class PyPlasticFloat(AbstractPlasticModel):
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
     fixed = False
 
-    def __init__(self, proc_params: Mapping[str, Any]) -> None:
+    def __init__(self, proc_params: Parameters) -> None:
         super().__init__(proc_params)
         self.weights = self.initial()
         self.counters = np.array(proc_params["counters"], np.float64)
