@@ -17,3 +17,5 @@ Real: TypeAlias = NDArray[np.float64]
 Numbers: TypeAlias = NDArray[Any]
 # Spikes, states or what a file holds.
 Array: TypeAlias = NDArray[Any]
+# A field of a network for which a number or an array is given; what is kept is an array of one value a neuron.
+Given: TypeAlias = Any

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssdp_hw.errors import (
     LimitError,
     MissingPackageError,
@@ -12,6 +10,7 @@ from ssdp_hw.errors import (
     TargetRunError,
     TargetUnavailableError,
 )
+from ssdp_hw.files.json_values import JSON
 
 OK, FAILED, BAD_INPUT, MISSING, TARGET_FAILED, LIMIT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 MEANINGS = {
@@ -37,6 +36,6 @@ def exit_code(error: SsdpHwError) -> int:
     return next(code for kind, code in _CODES if isinstance(error, kind))
 
 
-def error_record(kind: str, message: str, code: int) -> dict[str, Any]:
+def error_record(kind: str, message: str, code: int) -> dict[str, JSON]:
     """An error as ``--json`` prints it."""
     return {"error": {"type": kind, "message": message, "exit_code": code, "meaning": MEANINGS.get(code, "")}}

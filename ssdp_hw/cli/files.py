@@ -13,6 +13,7 @@ from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import first_line
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.drive import AnyNetwork
@@ -145,7 +146,7 @@ def read_labels(spikes: Path, labels: Path | None) -> Array:
     return arrays["labels"]
 
 
-def if_nir(path: Path, semantics: dict[str, Any]) -> dict[str, Any]:
+def if_nir(path: Path, semantics: dict[str, Any]) -> dict[str, JSON]:
     """Options of a NIR file, none for a file that states its own semantics."""
     from ssdp_hw.network.network_file import is_saved_network
 

@@ -13,6 +13,7 @@ import typer
 from ssdp_hw.chips import chip_names
 from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.running.decoding import DECODERS
 from ssdp_hw.running.target import target_names
 
@@ -56,9 +57,9 @@ Method = Annotated[str, typer.Option(help="max_abs, percentile, mse or threshold
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
-def name_values(pairs: list[str] | None) -> dict[str, Any]:
+def name_values(pairs: list[str] | None) -> dict[str, JSON]:
     """``name=value`` pairs; values are read as JSON where they are JSON, else as text."""
-    found: dict[str, Any] = {}
+    found: dict[str, JSON] = {}
     for pair in pairs or []:
         name, sign, value = pair.partition("=")
         if not sign or not name:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -26,13 +25,13 @@ SCHEMA_VERSION = 1
 SHOWN = 10
 
 
-def print_json(command: str, data: dict[str, Any]) -> None:
+def print_json(command: str, data: Mapping[str, object]) -> None:
     """Write what a command found as JSON, which says what it is; what JSON has no form for becomes text."""
     schema = {"schema": {"name": f"ssdp-hw {command}", "version": SCHEMA_VERSION}}
-    sys.stdout.write(compact_json(schema | data) + "\n")
+    sys.stdout.write(compact_json({**schema, **data}) + "\n")
 
 
-def compact_json(value: Any, indent: int = 0) -> str:
+def compact_json(value: object, indent: int = 0) -> str:
     """JSON of which a list of plain values stands in one line, and everything else has a line of its own."""
     inner, outer = " " * (indent + 2), " " * indent
     if isinstance(value, dict) and value:

@@ -17,6 +17,7 @@ from ssdp_hw.cli.options import AsJson
 from ssdp_hw.cli.output import print_json, print_line, print_table
 from ssdp_hw.cli.plotting import write_picture
 from ssdp_hw.errors import FileFormatError, ParameterError
+from ssdp_hw.files.json_values import JSON
 
 # Results in the table by default.
 _SHOWN = 6
@@ -146,7 +147,7 @@ def _table(value: object, path: Path, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _data(given: object, path: Path) -> dict[str, Any]:
+def _data(given: object, path: Path) -> dict[str, JSON]:
     """What all points share: a network and spikes are read from the files that are named, with their labels."""
     from ssdp_hw.cli.nir_options import NAMES
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.arithmetic import shift
-from ssdp_hw.arrays import Int, Integers
+from ssdp_hw.arrays import Given, Int, Integers
 from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.deprecation import renamed
@@ -64,18 +64,18 @@ class FixedPopulation:
 
     name: str
     size: int
-    du: Any = 4095
-    dv: Any = 0
-    vth: Any = 0
-    bias_mant: Any = 0
+    du: Given = 4095
+    dv: Given = 0
+    vth: Given = 0
+    bias_mant: Given = 0
     bias_exp: int = 0
-    v_init: Any = 0
+    v_init: Given = 0
     reset: Reset = Reset.ZERO
     threshold: Comparison = Comparison.ABOVE
     spiking: bool = True
-    scale: Any = None
+    scale: Given = None
     model: NeuronModel | str = CUBA_LIF
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Given] = field(default_factory=dict)
     payload_bits: int = 0
 
     def __post_init__(self) -> None:
@@ -235,7 +235,7 @@ class FixedProjection(BaseProjection):
 
     weight_exp: int = 0
     format: WeightFormat = field(default_factory=WeightFormat)
-    scale: Any = None
+    scale: Given = None
     port: str = ""
 
     def __post_init__(self) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Given
 from ssdp_hw.checks import check_exact, check_name, real_vector
 from ssdp_hw.chips import load_chip
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS
 from ssdp_hw.models.form import StepForm, check_options
@@ -42,7 +44,7 @@ class Population:
 
     name: str
     neuron: Neuron
-    bias: Any = 0.0
+    bias: Given = 0.0
     reset: Reset = Reset.ZERO
     threshold: Comparison = Comparison.ABOVE
 
@@ -159,7 +161,7 @@ class Semantics:
         object.__setattr__(self, "discretization", Discretization(self.discretization))
         object.__setattr__(self, "update_order", UpdateOrder(self.update_order))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, JSON]:
         """Plain values for reports and files."""
         return {
             "dt": self.dt,

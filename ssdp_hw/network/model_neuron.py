@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
-from ssdp_hw.arrays import Real
+from ssdp_hw.arrays import Given, Real
 from ssdp_hw.checks import as_size, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.display import shown
@@ -34,7 +34,7 @@ class ModelNeuron(Neuron):
     """
 
     model: NeuronModel | str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Given] = field(default_factory=dict)
     fires: bool = True
 
     def __post_init__(self) -> None:
@@ -157,7 +157,7 @@ class ModelNeuron(Neuron):
 
 
 def neuron(
-    model: NeuronModel | str, size: int, *, fires: bool = True, v_init: Any = 0.0, **parameters: Any
+    model: NeuronModel | str, size: int, *, fires: bool = True, v_init: Given = 0.0, **parameters: Given
 ) -> ModelNeuron:
     """Neurons of a model, for :class:`ssdp_hw.Population`: ``sh.neuron("SEAdLIF", 64, tau_mem=20e-3)``.
 

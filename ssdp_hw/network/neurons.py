@@ -7,11 +7,11 @@ the bias. It is held constant during the step. All parameters are per neuron, sh
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from ssdp_hw.arrays import Real
+from ssdp_hw.arrays import Given, Real
 from ssdp_hw.checks import Choice, as_size, check_exact, real_vector
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
@@ -75,7 +75,7 @@ class Neuron:
     """
 
     size: int
-    v_init: Any = 0.0
+    v_init: Given = 0.0
 
     spiking: ClassVar[bool] = True
     has_current: ClassVar[bool] = False
@@ -154,9 +154,9 @@ class Neuron:
 class LI(Neuron):
     """Leaky integrator, a readout without spikes: ``tau dv/dt = (v_leak - v) + r S``."""
 
-    tau_mem: Any
-    r: Any = 1.0
-    v_leak: Any = 0.0
+    tau_mem: Given
+    r: Given = 1.0
+    v_leak: Given = 0.0
 
     spiking: ClassVar[bool] = False
     positive: ClassVar[tuple[str, ...]] = ("tau_mem",)
@@ -172,8 +172,8 @@ class LI(Neuron):
 class LIF(LI):
     """Leaky integrate and fire: ``tau dv/dt = (v_leak - v) + r S``, a spike at v_threshold."""
 
-    v_threshold: Any = 1.0
-    v_reset: Any = 0.0
+    v_threshold: Given = 1.0
+    v_reset: Given = 0.0
 
     spiking: ClassVar[bool] = True
 
@@ -186,11 +186,11 @@ class CubaLI(Neuron):
     ``tau_syn du/dt = -u + w_in S`` and ``tau_mem dv/dt = (v_leak - v) + r u``.
     """
 
-    tau_mem: Any
-    tau_syn: Any
-    r: Any = 1.0
-    w_in: Any = 1.0
-    v_leak: Any = 0.0
+    tau_mem: Given
+    tau_syn: Given
+    r: Given = 1.0
+    w_in: Given = 1.0
+    v_leak: Given = 0.0
 
     spiking: ClassVar[bool] = False
     has_current: ClassVar[bool] = True
@@ -208,8 +208,8 @@ class CubaLI(Neuron):
 class CubaLIF(CubaLI):
     """Current-based leaky integrate and fire: CubaLI with a spike at v_threshold."""
 
-    v_threshold: Any = 1.0
-    v_reset: Any = 0.0
+    v_threshold: Given = 1.0
+    v_reset: Given = 0.0
 
     spiking: ClassVar[bool] = True
 
@@ -219,7 +219,7 @@ class CubaLIF(CubaLI):
 class I(Neuron):  # noqa: E742 - NIR's name
     """Integrator without leak, a readout without spikes: ``dv/dt = r S``."""
 
-    r: Any = 1.0
+    r: Given = 1.0
 
     spiking: ClassVar[bool] = False
 
@@ -234,13 +234,13 @@ class I(Neuron):  # noqa: E742 - NIR's name
 class IF(I):
     """Integrate and fire without leak: I with a spike at v_threshold."""
 
-    v_threshold: Any = 1.0
-    v_reset: Any = 0.0
+    v_threshold: Given = 1.0
+    v_reset: Given = 0.0
 
     spiking: ClassVar[bool] = True
 
 
-def without_memory(threshold: Any, dt: float, method: Discretization) -> LIF:
+def without_memory(threshold: Given, dt: float, method: Discretization) -> LIF:
     """A LIF whose voltage is its input of the same step, to the bit: ``v <- 0 v + (1 - 0) S``.
 
     Args:

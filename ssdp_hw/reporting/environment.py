@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import ssdp_hw
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.network_file import record_of
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
 from ssdp_hw.running.target import list_targets
@@ -21,7 +22,7 @@ from ssdp_hw.running.target import list_targets
 PACKAGES = ("numpy", "scipy", "numba", "nir", "h5py", "torch", "snntorch", "norse", "sinabs")
 
 
-def environment(hashed: Mapping[str, str], seeds: Mapping[str, Any]) -> dict[str, Any]:
+def environment(hashed: Mapping[str, str], seeds: Mapping[str, JSON]) -> dict[str, JSON]:
     """Versions, machine, time, and the hashes and seeds given."""
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

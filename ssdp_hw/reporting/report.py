@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
@@ -37,7 +38,7 @@ def report(
     decode: str = "spike_count",
     steps: int | None = None,
     title: str = "",
-    seeds: Mapping[str, Any] | None = None,
+    seeds: Mapping[str, JSON] | None = None,
     **quantization: Any,
 ) -> ReportData:
     """Write one self-contained HTML page about a network on a chip, and its numbers as JSON beside it.
