@@ -13,7 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 
 HERE = Path(__file__).parent
 SHORT = {  # what a box says below its name
-    "errors": "one hierarchy", "deprecation": "old names", "arithmetic": "operations",
+    "errors": "one hierarchy", "deprecation": "old names", "arrays": "names of types", "arithmetic": "operations",
     "checks": "arguments", "datasets": "of the demo", "chips": "limits with sources",
     "files": "containers, HDF5 guard",
     "operations": "integers, floats, graphs", "models": "neuron models",

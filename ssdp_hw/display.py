@@ -122,7 +122,7 @@ def shown(cls: type[T]) -> type[T]:
     return cls
 
 
-def _given(field: Field[Any], value: Any) -> bool:
+def _given(field: Field[Any], value: object) -> bool:
     """Whether a field is not at its default."""
     if not field.repr:
         return False
@@ -148,7 +148,7 @@ def _field_table(shown: Any) -> Table:
     return Table(str(type(shown).__name__), ("field", "value"), rows)
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A value in short, on one line: arrays by their shape and range, mappings by their keys."""
     if value is None:
         return "-"

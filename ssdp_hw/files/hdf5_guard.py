@@ -13,7 +13,6 @@ import mmap
 import os
 import struct
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -141,7 +140,7 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
 
 
-def _check_heaps(file: Any, path: str) -> None:
+def _check_heaps(file: h5py.File, path: str) -> None:
     """Refuse collections of texts on which HDF5 would never stop: it steps from object to object by their sizes,
     and does not see that a step is 0 or leads back.
     """
@@ -169,11 +168,11 @@ def _check_heap(content: mmap.mmap, start: int, path: str) -> None:
         place += step
 
 
-def _check_objects(file: Any, path: str, max_bytes: int) -> None:
+def _check_objects(file: h5py.File, path: str, max_bytes: int) -> None:
     """Walk over every object without following a link out of the file; iterative, since depth is hostile."""
     total, texts = 0, _Texts(path)
     seen = {_address(file)}
-    pending: list[tuple[Any, int]] = [(file, 0)]
+    pending: list[tuple[h5py.Group, int]] = [(file, 0)]
     while pending:
         group, depth = pending.pop()
         for name in group:
@@ -205,7 +204,7 @@ def _check_objects(file: Any, path: str, max_bytes: int) -> None:
                 raise FileFormatError(f"{where} is neither a group nor a dataset")
 
 
-def _check_storage(dataset: Any, where: str, max_bytes: int) -> None:
+def _check_storage(dataset: h5py.Dataset, where: str, max_bytes: int) -> None:
     """Refuse what lies outside the file, types other than numbers and text, and pieces that unfold to too much."""
     if dataset.external or dataset.is_virtual:
         raise FileFormatError(f"{where} is stored in other files; copy its data into this one")
@@ -223,7 +222,7 @@ def _check_storage(dataset: Any, where: str, max_bytes: int) -> None:
         raise FileFormatError(f"{where} has values of type {dataset.dtype}; only numbers and text are read")
 
 
-def _bytes(dataset: Any) -> int:
+def _bytes(dataset: h5py.Dataset) -> int:
     """Size in memory of a dataset, without the texts that it points at."""
     # Not dataset.nbytes: its product can turn around in 64 bits.
     return math.prod(dataset.shape or ()) * int(dataset.dtype.itemsize)
@@ -239,7 +238,7 @@ class _Texts:
         self._path = Path(path)
         self._count = self._bytes = 0
 
-    def measure(self, dataset: Any, where: str) -> None:
+    def measure(self, dataset: h5py.Dataset, where: str) -> None:
         """Add a dataset of texts of any length.
 
         Raises:
@@ -262,5 +261,5 @@ class _Texts:
             raise FileFormatError(f"{where}: the texts of the file are longer than {MAX_TEXT_BYTES} bytes together")
 
 
-def _address(item: Any) -> int:
+def _address(item: h5py.Group | h5py.Dataset) -> int:
     return int(h5py.h5o.get_info(item.id).addr)

@@ -6,11 +6,11 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Observed
@@ -25,7 +25,7 @@ class NothingLearnedWarning(UserWarning):
 
 def warn_if_nothing_learned(
     projections: Mapping[str, FixedProjection],
-    rules: Mapping[str, Any],
+    rules: Mapping[str, Rule],
     observed: Mapping[str, Observed],
     changed: Mapping[str, float],
     counters: Mapping[str, Numbers],

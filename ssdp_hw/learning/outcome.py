@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.activity import Activity, measure_activity
 from ssdp_hw.learning.health import LearningHealth, learning_health
@@ -65,7 +65,7 @@ def health_by_projection(
     return found
 
 
-def activity(network: AnyNetwork, samples: Mapping[str, Any], steps: int) -> Activity:
+def activity(network: AnyNetwork, samples: Mapping[str, ArrayLike], steps: int) -> Activity:
     """Activity of the network without a teacher, on these samples of that length, run on the fastest target."""
     return measure_activity(network, samples, steps=steps)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import FileFormatError, ParameterError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
@@ -69,7 +69,7 @@ def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, Learning
     return network, LearningState(counters, **with_new_names(LearningState, record.values["learning"]))
 
 
-def _cleared(network: FixedNetwork, record: Record, counters: dict[str, Any]) -> FixedNetwork:
+def _cleared(network: FixedNetwork, record: Record, counters: dict[str, Numbers]) -> FixedNetwork:
     """The network with notes of the counters that are cleared: those whose weights were rounded to another step."""
     parts = zip(network.projections, record.parts("projections"), strict=True)
     coarser = [p.name for p, kept in parts if p.name in counters and floor_to_grid(kept) is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,7 @@ from ssdp_hw.running.drive import AnyNetwork, Drive, make_drive
 from ssdp_hw.running.result import RunResult
 
 Teach = Literal["all", "errors", "delta", "softmax"]
-Spikes = Mapping[str, Any]
+Spikes = Mapping[str, ArrayLike]
 
 
 @shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +17,8 @@ from ssdp_hw.files.record import Record
 from ssdp_hw.network.weight import SparseWeight, Weight, check_compressed
 
 Shape = tuple[int, ...]
+# One number for all axes or one for each is given; what is kept has one for each.
+GivenShape: TypeAlias = Any
 Index = NDArray[np.int64]
 
 # More (output position, tap) pairs on one axis are a mistake of a number.
@@ -50,10 +52,10 @@ class ConvWeight(Weight):
     shared = True
 
     kernel: Numbers
-    shape_in: Any
-    stride: Any = 1
-    padding: Any = 0
-    dilation: Any = 1
+    shape_in: GivenShape
+    stride: GivenShape = 1
+    padding: GivenShape = 0
+    dilation: GivenShape = 1
     groups: int = 1
 
     def __post_init__(self) -> None:
@@ -83,7 +85,7 @@ class ConvWeight(Weight):
             )
 
     @classmethod
-    def pooling(cls, value: float, size: Shape, shape_in: Shape, stride: Shape, padding: Any = 0) -> ConvWeight:
+    def pooling(cls, value: float, size: Shape, shape_in: Shape, stride: Shape, padding: GivenShape = 0) -> ConvWeight:
         """Sums of ``size`` values, times ``value``, of every channel by itself.
 
         One kernel serves all channels: they are one more axis of a convolution of one channel.
@@ -96,7 +98,7 @@ class ConvWeight(Weight):
             return NotImplemented
         return self.geometry() == other.geometry() and np.array_equal(self.kernel, other.kernel)
 
-    def geometry(self) -> dict[str, Any]:
+    def geometry(self) -> dict[str, GivenShape]:
         """All but the kernel, as plain values: the other arguments of the constructor."""
         return {
             "shape_in": self.shape_in,
@@ -183,7 +185,7 @@ class ConvWeight(Weight):
         return self.by_synapse().synapse_indices()
 
     @property
-    def pattern(self) -> Any:
+    def pattern(self) -> object:
         """All that says which synapses share which weight."""
         return self.geometry(), self.kernel.shape
 
@@ -333,7 +335,7 @@ def weight_from_record(record: Record) -> Numbers | sp.csr_array | ConvWeight:
     return matrix
 
 
-def whole_numbers(value: Any, axes: int, low: int, owner: str) -> Shape:
+def whole_numbers(value: object, axes: int, low: int, owner: str) -> Shape:
     """Whole numbers of at least ``low``, one an axis; a single one holds for all.
 
     Raises:
@@ -351,7 +353,7 @@ def whole_numbers(value: Any, axes: int, low: int, owner: str) -> Shape:
     return numbers * axes if len(numbers) == 1 else numbers
 
 
-def _padding(value: Any, axes: int) -> tuple[tuple[int, int], ...]:
+def _padding(value: GivenShape, axes: int) -> tuple[tuple[int, int], ...]:
     if np.ndim(value) == 2 and np.shape(value) == (axes, 2):
         sides = whole_numbers(value, 2 * axes, 0, "convolution: padding")
         return tuple(zip(sides[::2], sides[1::2], strict=True))

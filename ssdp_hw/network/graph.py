@@ -18,7 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
-from ssdp_hw.arrays import Numbers
+from ssdp_hw.arrays import Given, Numbers
 from ssdp_hw.checks import Choice, as_array, as_size, check_exact, check_name, int_vector
 from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
@@ -27,6 +27,7 @@ from ssdp_hw.files.record import Record
 from ssdp_hw.network.convolution import ConvWeight, weight_from_record
 from ssdp_hw.network.weight import (
     DenseWeight,
+    GivenWeight,
     Index,
     SparseWeight,
     Weight,
@@ -124,8 +125,8 @@ class BaseProjection:
 
     pre: str
     post: str
-    weight: Any
-    delay: Any = 0
+    weight: GivenWeight
+    delay: Given = 0
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -133,11 +134,11 @@ class BaseProjection:
         check_name(self.post, "projection: post")
         object.__setattr__(self, "name", check_name(self.name or f"{self.pre}->{self.post}", "projection"))
         owner = f"projection '{self.name}'"
-        given: Any = self.weight
+        given: GivenWeight = self.weight
         object.__setattr__(self, "weight", checked_weight(given, owner).given)
         object.__setattr__(self, "delay", self._checked_delay(given, owner))
 
-    def _checked_delay(self, given: Any, owner: str) -> int | Index:
+    def _checked_delay(self, given: Given, owner: str) -> int | Index:
         """The delay as one integer, or one a synapse in row-major order."""
         delay = self.delay.toarray() if sp.issparse(self.delay) else as_array(self.delay, f"{owner}: delay")
         count = self.stored.values.size
@@ -208,7 +209,7 @@ class BaseProjection:
         return self.stored.sparse
 
     @property
-    def matrix(self) -> Any:
+    def matrix(self) -> GivenWeight:
         """The weight as a dense or sparse matrix in which every synapse has an entry of its own.
 
         Raises:
@@ -311,7 +312,7 @@ class Graph(Drawable, Generic[P, J]):
     _incoming: Mapping[str, Sequence[J]]
     _outgoing: Mapping[str, Sequence[J]]
 
-    def _check_classes(self, network: type[Any], population: type[Any], projection: type[Any]) -> None:
+    def _check_classes(self, network: type[object], population: type[object], projection: type[object]) -> None:
         """Raise unless the network and its parts are of these classes themselves, which is what targets know."""
         for name in ("inputs", "populations", "projections", "outputs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))

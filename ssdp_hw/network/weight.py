@@ -7,13 +7,14 @@ A user gives a NumPy array, a scipy sparse array or a :class:`~ssdp_hw.ConvWeigh
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_array
@@ -21,6 +22,9 @@ from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
 
 Index = NDArray[np.int64]
+
+# A dense array, a scipy sparse array or a ConvWeight.
+GivenWeight: TypeAlias = Any
 
 # Sums are taken in int64, to which NumPy converts all of its operand before.
 _SYNAPSES_AT_ONCE = 1 << 22
@@ -44,7 +48,7 @@ class Weight(ABC):
 
     @property
     @abstractmethod
-    def given(self) -> Any:
+    def given(self) -> GivenWeight:
         """The object that users give and get: an array, a ``csr_array`` or a ConvWeight."""
 
     @abstractmethod
@@ -105,7 +109,7 @@ class Weight(ABC):
 
     @property
     @abstractmethod
-    def pattern(self) -> Any:
+    def pattern(self) -> object:
         """Where the synapses are and which share a weight, as something to compare."""
 
     @abstractmethod
@@ -228,7 +232,7 @@ class DenseWeight(Weight):
         return self.shape[1]
 
     @property
-    def pattern(self) -> Any:
+    def pattern(self) -> object:
         return self.shape
 
     def per_synapse(self, values: Numbers, owner: str) -> Numbers:
@@ -305,7 +309,7 @@ class SparseWeight(Weight):
         return max(int(np.unique(indices[a:b]).size) for a, b in pairwise(starts))
 
     @property
-    def pattern(self) -> Any:
+    def pattern(self) -> object:
         return self.array.indices.tobytes(), self.array.indptr.tobytes()
 
     def per_synapse(self, values: Numbers, owner: str) -> Numbers:
@@ -325,13 +329,13 @@ class SparseWeight(Weight):
         return sums
 
 
-def _one_each(values: Numbers, shapes: Any, shape: tuple[int, ...], owner: str) -> Numbers:
+def _one_each(values: Numbers, shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...], owner: str) -> Numbers:
     if values.shape not in shapes:
         raise ShapeError(f"{owner} of shape {values.shape}; expected one integer or one a synapse, {shape}")
     return values
 
 
-def as_weight(given: Any) -> Weight:
+def as_weight(given: GivenWeight) -> Weight:
     """What a user gives as a weight behind the interface, neither copied nor checked."""
     if isinstance(given, Weight):
         return given
@@ -340,7 +344,7 @@ def as_weight(given: Any) -> Weight:
     return DenseWeight(np.asarray(given))
 
 
-def checked_weight(given: Any, owner: str, shape: tuple[int, int] | None = None) -> Weight:
+def checked_weight(given: GivenWeight, owner: str, shape: tuple[int, int] | None = None) -> Weight:
     """A copy of what a user gives as a weight: dense array, scipy sparse array or ConvWeight.
 
     Sparse arrays keep their stored zeros: a stored zero is a synapse.
@@ -369,7 +373,9 @@ def checked_weight(given: Any, owner: str, shape: tuple[int, int] | None = None)
     return weight
 
 
-def check_compressed(data: Any, indices: Any, indptr: Any, shape: tuple[int, int], owner: str) -> None:
+def check_compressed(
+    data: ArrayLike, indices: ArrayLike, indptr: ArrayLike, shape: tuple[int, int], owner: str
+) -> None:
     """Raise unless these arrays are those of a compressed sparse matrix, by rows; by columns with ``shape`` reversed.
 
     SciPy's compiled loops trust them, and its own check leaves out some (of an ``indptr`` that ends in 0 all).
@@ -400,7 +406,7 @@ def check_compressed(data: Any, indices: Any, indptr: Any, shape: tuple[int, int
         raise ParameterError(f"{where}: an index is outside 0 .. {columns - 1}")
 
 
-def _check_sparse(given: Any, owner: str) -> None:
+def _check_sparse(given: GivenWeight, owner: str) -> None:
     """Raise unless the arrays of a sparse array of any of SciPy's formats point inside of it."""
     if len(given.shape) != 2:
         raise ShapeError(f"{owner}: weight of shape {given.shape}; expected (post, pre)")
@@ -424,7 +430,7 @@ def _check_sparse(given: Any, owner: str) -> None:
             raise ParameterError(f"{owner}: the sparse weight is malformed: a coordinate is outside of {given.shape}")
 
 
-def _canonical(given: Any, owner: str) -> sp.csr_array:
+def _canonical(given: GivenWeight, owner: str) -> sp.csr_array:
     """A sorted copy in rows."""
     _check_sparse(given, owner)  # before the conversion, whose compiled loops trust the indices
     try:
@@ -440,7 +446,7 @@ def _canonical(given: Any, owner: str) -> sp.csr_array:
     return matrix
 
 
-def in_row_major_order(given: Any, values: Numbers) -> Numbers:
+def in_row_major_order(given: GivenWeight, values: Numbers) -> Numbers:
     """Values in the stored order of a sparse array that a user gives, as those of its rows one after the other."""
     if not sp.issparse(given) or values.shape != (given.nnz,):
         return values

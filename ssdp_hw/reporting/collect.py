@@ -20,13 +20,13 @@ from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.reporting import measure
-from ssdp_hw.reporting.data import ReportData
+from ssdp_hw.reporting.data import Facts, ReportData
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
 from ssdp_hw.running.run import semantics_of
 from ssdp_hw.running.target import fastest_target
 
 
-def describe(network: AnyNetwork) -> dict[str, Any]:
+def describe(network: AnyNetwork) -> Facts:
     """What a network consists of, and what was assumed of it."""
     return {
         "kind": "fixed" if isinstance(network, FixedNetwork) else "float",
@@ -62,7 +62,7 @@ def _model(population: Any) -> str:
     return type(population.neuron).__name__
 
 
-def at_rest(fixed: FixedNetwork, prove: bool = True) -> dict[str, Any]:
+def at_rest(fixed: FixedNetwork, prove: bool = True) -> Facts:
     """What is known of a fixed network without input: rounding, proofs, weights and resources, by field of the data."""
     try:
         held = resources(fixed).to_dict()
@@ -77,7 +77,7 @@ def at_rest(fixed: FixedNetwork, prove: bool = True) -> dict[str, Any]:
     }
 
 
-def _proof(fixed: FixedNetwork) -> dict[str, Any]:
+def _proof(fixed: FixedNetwork) -> Facts:
     found = prove_registers(fixed)
     rows = []
     for r in found.registers:
@@ -158,7 +158,7 @@ class Samples:
             activity={**counted.to_dict(), "energy_sources": sources},
         )
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> Facts:
         """How many samples, steps and channels, and how often the input fires."""
         return {
             "samples": self.count,
@@ -169,12 +169,12 @@ class Samples:
             "input_rate": self.rate,
         }
 
-    def learning(self, learned: LearnResult | Mapping[str, LearnResult]) -> dict[str, Any]:
+    def learning(self, learned: LearnResult | Mapping[str, LearnResult]) -> Facts:
         """Every learning run: accuracies on the samples before and after, and the health of its synapses."""
         named = learned if isinstance(learned, Mapping) else {"learned": learned}
         return {"runs": [self._lesson(name, result) for name, result in named.items()]}
 
-    def _lesson(self, name: str, result: LearnResult) -> dict[str, Any]:
+    def _lesson(self, name: str, result: LearnResult) -> Facts:
         start = self.fixed if isinstance(result.network, FixedNetwork) else self.source
         seen = {}
         if start is not None:
@@ -192,7 +192,7 @@ class Samples:
         return lesson(name, result, **seen)
 
 
-def lesson(name: str, result: LearnResult, **accuracies: Any) -> dict[str, Any]:
+def lesson(name: str, result: LearnResult, **accuracies: Any) -> Facts:
     """One learning run as plain values; ``before`` and ``after`` are accuracies with their intervals, or None."""
     return {
         "name": name,

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from ssdp_hw.files.json_values import JSON
 # The name and version of the JSON; a change of meaning or a key that goes raises the version, a new key does not.
 SCHEMA_NAME, SCHEMA_VERSION = "ssdp-hw report", 1
 
-Section = Mapping[str, Any]
+# A part of the report: numbers and texts by name, in as many levels as it needs.
+Facts: TypeAlias = Mapping[str, Any]
 
 
 def plain(value: object) -> Any:
@@ -62,22 +63,22 @@ class ReportData:
     """
 
     title: str
-    network: Section
-    samples: Section | None = None
-    quantization: Section | None = None
-    proof: Section | None = None
-    agreement: Section | None = None
-    comparison: Section | None = None
-    ladder: Section | None = None
-    raster: Section | None = None
-    ranges: Section | None = None
-    weights: Section | None = None
-    learning: Section | None = None
-    same_bits: Section | None = None
-    resources: Section | None = None
-    activity: Section | None = None
+    network: Facts
+    samples: Facts | None = None
+    quantization: Facts | None = None
+    proof: Facts | None = None
+    agreement: Facts | None = None
+    comparison: Facts | None = None
+    ladder: Facts | None = None
+    raster: Facts | None = None
+    ranges: Facts | None = None
+    weights: Facts | None = None
+    learning: Facts | None = None
+    same_bits: Facts | None = None
+    resources: Facts | None = None
+    activity: Facts | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
-    environment: Section = field(default_factory=dict)
+    environment: Facts = field(default_factory=dict)
 
     def _table(self) -> Table:
         sections = [f.name for f in fields(self) if f.name != "title"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ssdp_hw.reporting.collect import Samples, at_rest, describe
-from ssdp_hw.reporting.data import ReportData
+from ssdp_hw.reporting.data import Facts, ReportData
 from ssdp_hw.reporting.environment import environment, network_hash, samples_hash
 from ssdp_hw.reporting.files import write_report
 
@@ -51,7 +51,7 @@ def demo_data(result: DemoResult) -> ReportData:
     )
 
 
-def _lesson(row: LearnRow) -> dict[str, Any]:
+def _lesson(row: LearnRow) -> Facts:
     return {
         "name": f"drift {row.drift_seed}, {row.rule}",
         "before": asdict(row.before),

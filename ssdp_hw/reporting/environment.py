@@ -15,6 +15,7 @@ import numpy as np
 import ssdp_hw
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.network_file import record_of
+from ssdp_hw.reporting.data import Facts
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
 from ssdp_hw.running.target import list_targets
 
@@ -58,7 +59,7 @@ def samples_hash(inputs: Inputs | Any) -> str:
     return _digest((name, value.values if isinstance(value, DirectInput) else value) for name, value in given.items())
 
 
-def _arrays(arrays: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _arrays(arrays: Facts, above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in sorted(arrays.items()):
         if isinstance(value, Mapping):
             yield from _arrays(value, f"{above}{name}/")

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ssdp_hw.display import Axes
-from ssdp_hw.reporting.data import Section
+from ssdp_hw.reporting.data import Facts
 from ssdp_hw.reporting.svg import AFTER, BEFORE, FIXED, FLOAT, GRID, LIMIT, TEXT, drawing
 
 # In inches of 72 units. A phone's 358 pixels enlarge that a little, so that labels can be read there.
@@ -19,7 +19,7 @@ KINDS = {"float": FLOAT, "fixed": FIXED}
 MOST_PANELS = 6
 
 
-def _points(axes: Axes, y: float, interval: Section, color: str, marker: str, label: str | None = None) -> None:
+def _points(axes: Axes, y: float, interval: Facts, color: str, marker: str, label: str | None = None) -> None:
     """A value with its interval, in percent."""
     value, low, high = (100 * interval[name] for name in ("value", "low", "high"))
     axes.plot([low, high], [y, y], color=color, lw=2, solid_capstyle="butt")
@@ -40,7 +40,7 @@ def _short(name: str, most: int = 26) -> str:
     return text.replace("$", r"\$")
 
 
-def accuracy(rows: Sequence[tuple[str, str, Section]]) -> Markup:
+def accuracy(rows: Sequence[tuple[str, str, Facts]]) -> Markup:
     """Accuracies with their intervals: one (name, ``float`` or ``fixed``, interval) a row."""
     with drawing(WIDTH, 0.7 + 0.3 * len(rows), name="accuracy") as (_, (axes,), out):
         for y, (_, kind, interval) in enumerate(rows):
@@ -50,7 +50,7 @@ def accuracy(rows: Sequence[tuple[str, str, Section]]) -> Markup:
     return out[0]
 
 
-def ladder(section: Section) -> Markup:
+def ladder(section: Facts) -> Markup:
     """Accuracy of every rung, and how far the spikes of every layer are those of the float network."""
     rungs = section["cumulative"]
     alone = {r["step"]: r for r in section["alone"]}
@@ -73,7 +73,7 @@ def label(step: str) -> str:
     return Step(step).label
 
 
-def agreement_by_layer(section: Section) -> Markup:
+def agreement_by_layer(section: Facts) -> Markup:
     """Share of its spikes that each layer still has in common with float, on every rung."""
     rungs = [r for r in section["cumulative"] if r["layers"]]
     names = [a["population"] for a in rungs[0]["layers"] if a["v_difference"] is None]
@@ -90,7 +90,7 @@ def agreement_by_layer(section: Section) -> Markup:
     return out[0]
 
 
-def raster(section: Section) -> Markup:
+def raster(section: Facts) -> Markup:
     """Spikes of one sample: those of both networks, and those that one of them alone has."""
     layers = section["layers"][:MOST_PANELS]
     heights = [0.4 + 1.6 * math.sqrt(layer["shown"] / 128) for layer in layers]
@@ -129,7 +129,7 @@ def _ticks(axes: Axes, spikes: set[tuple[int, int]], color: str, title: str, wid
     axes.plot(x, y, "-", color=color, lw=width, label=title, solid_capstyle="butt")
 
 
-def ranges(section: Section, registers: Sequence[Section]) -> Markup:
+def ranges(section: Facts, registers: Sequence[Facts]) -> Markup:
     """Bits of every register that are used: reached, at most possible, threshold, and the register's end."""
     rows = section["states"]
     proved = {(r["population"], r["count"].rpartition("_")[0]): r for r in registers}
@@ -158,7 +158,7 @@ def _bits(low: int, high: int) -> float:
     return math.log2(max(abs(low), abs(high), 0) + 1)
 
 
-def weights(section: Section) -> Markup:
+def weights(section: Facts) -> Markup:
     """Histogram of the weight integers of every projection."""
     rows = section["projections"][:MOST_PANELS]
     with drawing(WIDTH, 0.4 + 1.1 * len(rows), len(rows), name="weights") as (_, panels, out):
@@ -171,7 +171,7 @@ def weights(section: Section) -> Markup:
     return out[0]
 
 
-def learning(section: Section) -> Markup:
+def learning(section: Facts) -> Markup:
     """Accuracy before and after every lesson."""
     runs = [r for r in section["runs"] if r["before"] and r["after"]]
     with drawing(WIDTH, 1.0 + 0.34 * len(runs), name="learning") as (_, (axes,), out):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.reporting.data import Facts
 from ssdp_hw.running.batches import batch_size, batches, select_samples
 from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, Inputs
@@ -33,7 +34,7 @@ def agreement(
     steps: int,
     target: str | None,
     decode: str,
-) -> dict[str, Any]:
+) -> Facts:
     """Run every network on all samples; accuracies where there are labels, and the spikes of every layer.
 
     Args:
@@ -138,7 +139,7 @@ def raster(
     steps: int,
     target: str | None,
     decode: str,
-) -> dict[str, Any]:
+) -> Facts:
     """The spikes of one sample: of inputs, and of every spiking layer in each network, as pairs (step, neuron)."""
     variable = required_record(decode)
     record = ("spikes",) if variable == "spikes" else ("spikes", variable)
@@ -170,7 +171,7 @@ def _pairs(spikes: NDArray[np.bool_]) -> list[list[int]]:
     return found
 
 
-def ranges(fixed: FixedNetwork, inputs: Inputs, *, samples: int, steps: int, target: str | None) -> dict[str, Any]:
+def ranges(fixed: FixedNetwork, inputs: Inputs, *, samples: int, steps: int, target: str | None) -> Facts:
     """What every state of every population reached on the first samples, beside its register and its threshold."""
     states = tuple(dict.fromkeys(state for p in fixed.populations for state in p.state_names))
     size = min(RANGE_SAMPLES, samples, batch_size(fixed, steps, states))
@@ -212,7 +213,7 @@ def _threshold(fixed: FixedNetwork, name: str) -> int | None:
     return int(np.max(p.vth)) << fixed.limits.activation_shift
 
 
-def weights(fixed: FixedNetwork) -> dict[str, Any]:
+def weights(fixed: FixedNetwork) -> Facts:
     """For every projection how many of its weight integers lie in each of equal ranges of the weight format."""
     rows = []
     for q in fixed.projections:

@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ssdp_hw.reporting.data import Facts
+
 # How a number is written, by the name that stands beside it in the page.
 FORMATS: dict[str, Callable[[Any], str]] = {
     "count": lambda v: f"{v:,.0f}",
@@ -27,7 +29,7 @@ NOTHING = Markup("–")
 class Numbers:
     """The values of a report by their JSON pointers (RFC 6901), written into a page."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Facts) -> None:
         self._values = values
 
     def at(self, pointer: str) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from ssdp_hw.reporting import figures
 from ssdp_hw.reporting.blocks import Block, Figure, Paragraph, Section, Table
-from ssdp_hw.reporting.data import ReportData
+from ssdp_hw.reporting.data import Facts, ReportData
 from ssdp_hw.reporting.numbers import NOTHING, Numbers, key
 
 Row = tuple[Markup | str, ...]
@@ -43,14 +42,14 @@ def agreement(data: ReportData, n: Numbers) -> Section | None:
     return Section("agreement", "Float against the chip’s integers" if both else "On the samples", blocks)
 
 
-def _accuracies(data: ReportData) -> list[tuple[str, str, Mapping[str, Any]]]:
+def _accuracies(data: ReportData) -> list[tuple[str, str, Facts]]:
     if data.comparison is not None:
         return [(f"{r['target']}, {r['arithmetic']}", r["arithmetic"], r["accuracy"]) for r in data.comparison["rows"]]
     assert data.agreement is not None
     return [(kind, kind, run["accuracy"]) for kind, run in data.agreement["runs"].items() if run["accuracy"]]
 
 
-def _runs(seen: Mapping[str, Any], n: Numbers) -> Table:
+def _runs(seen: Facts, n: Numbers) -> Table:
     rows = []
     for kind, run in seen["runs"].items():
         at = f"/agreement/runs/{kind}"
@@ -90,7 +89,7 @@ def _comparison(data: ReportData, n: Numbers) -> Table:
     return Table("The runs on every target", (*header, "against the reference", "seconds"), rows)
 
 
-def _layer(n: Numbers, k: int, layer: Mapping[str, Any], runs: Sequence[str], both: bool) -> Row:
+def _layer(n: Numbers, k: int, layer: Facts, runs: Sequence[str], both: bool) -> Row:
     at = f"/agreement/layers/{k}"
     spikes = [n(f"{at}/spikes/{kind}") for kind in runs]
     rates = [n.share(f"{at}/spikes/{kind}", f"{at}/cells", "rate") for kind in runs]
@@ -266,7 +265,7 @@ def learning(data: ReportData, n: Numbers) -> Section | None:
     return Section("learning", "Learning on the chip", blocks)
 
 
-def _health(n: Numbers, k: int, name: str, run: Mapping[str, Any]) -> Row:
+def _health(n: Numbers, k: int, name: str, run: Facts) -> Row:
     at = f"/learning/runs/{k}/health/{key(name)}"
     return (
         run["name"],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
 from ssdp_hw.reporting import figures
 from ssdp_hw.reporting.blocks import Block, Figure, Items, Paragraph, Section, Table
-from ssdp_hw.reporting.data import ReportData
+from ssdp_hw.reporting.data import Facts, ReportData
 from ssdp_hw.reporting.numbers import Numbers, key
 
 VERDICTS = {"proved": "never, for any input", "reached": "an input does it", "open": "not known"}
@@ -134,7 +133,7 @@ def quantization(data: ReportData, n: Numbers) -> Section | None:
     return Section("quantization", "What rounding lost", blocks) if blocks else None
 
 
-def _weights_row(n: Numbers, k: int, q: Mapping[str, Any]) -> tuple[Markup | str, ...]:
+def _weights_row(n: Numbers, k: int, q: Facts) -> tuple[Markup | str, ...]:
     at = f"/quantization/projections/{k}"
     counts = [n(f"{at}/{name}") for name in ("synapses", "clipped", "zeroed")]
     return (
@@ -148,7 +147,7 @@ def _weights_row(n: Numbers, k: int, q: Mapping[str, Any]) -> tuple[Markup | str
     )
 
 
-def _neurons_row(n: Numbers, k: int, p: Mapping[str, Any]) -> tuple[Markup | str, ...]:
+def _neurons_row(n: Numbers, k: int, p: Facts) -> tuple[Markup | str, ...]:
     at = f"/quantization/populations/{k}"
     errors = [n(f"{at}/{e}", "error") for e in ("threshold_error", "tau_mem_error", "tau_syn_error", "bias_error")]
     peaks = [n(f"{at}/{peak}", "percent") for peak in ("v_peak", "u_peak")]
@@ -241,7 +240,7 @@ def resources(data: ReportData, n: Numbers) -> Section | None:
     return Section("resources", "What it needs on the chip", blocks) if blocks else None
 
 
-def _activity(active: Mapping[str, Any], n: Numbers) -> list[Block]:
+def _activity(active: Facts, n: Numbers) -> list[Block]:
     names = ("effective_acs", "dense_operations", "membrane_updates", "spikes", "input_spikes")
     titles = ("synaptic operations", "dense would be", "membrane updates", "spikes", "input spikes")
     rows: list[tuple[Markup | str, ...]] = [

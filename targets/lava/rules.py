@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,11 @@ from ssdp_hw.rules.stdp import DECAY_BITS
 from .blueprint import PrintedFunction
 from .rule_printer import rule_module
 
+# What the worker's rule is made with.
+Parameters: TypeAlias = dict[str, Any]
 
-def rule_parameters(rule: CounterRule | FloatRule, steps: int, *, fast_paths: bool) -> dict[str, Any]:
+
+def rule_parameters(rule: CounterRule | FloatRule, steps: int, *, fast_paths: bool) -> Parameters:
     """What the worker needs to know of a rule that is listed in ``KNOWN``, for windows of that many steps.
 
     Without ``fast_paths`` every rule runs by its declaration.
@@ -63,7 +66,7 @@ def own_gate(rule: CounterRule | FloatRule) -> list[int] | list[float] | None:
     return [rule.gate.k, rule.gate.mean, rule.gate.deviation]
 
 
-def _ssdp(rule: SSDP | FixedSSDP, steps: int) -> dict[str, Any]:
+def _ssdp(rule: SSDP | FixedSSDP, steps: int) -> Parameters:
     shift = rule.time_shift if isinstance(rule, FixedSSDP) else 0
     silent = silent_time(steps, shift)
     plus: NDArray[np.int64] | NDArray[np.float64]
@@ -84,7 +87,7 @@ def _ssdp(rule: SSDP | FixedSSDP, steps: int) -> dict[str, Any]:
     }
 
 
-def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
+def _stdp(rule: STDP | FixedSTDP, _steps: int) -> Parameters:
     common = {"rule": "STDP", "nearest": rule.pairing is Pairing.NEAREST}
     if isinstance(rule, STDP):
         return {
@@ -112,7 +115,7 @@ def _stdp(rule: STDP | FixedSTDP, _steps: int) -> dict[str, Any]:
     }
 
 
-def _sadp(rule: SADP | FixedSADP, _steps: int) -> dict[str, Any]:
+def _sadp(rule: SADP | FixedSADP, _steps: int) -> Parameters:
     if isinstance(rule, SADP):
         return {"rule": "SADP", "plus": rule.a_plus, "minus": rule.a_minus}
     values = np.arange((1 << rule.kappa_bits) + 1)
@@ -124,7 +127,7 @@ def _sadp(rule: SADP | FixedSADP, _steps: int) -> dict[str, Any]:
     }
 
 
-def _declared(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:
+def _declared(rule: CounterRule | FloatRule, steps: int) -> Parameters:
     declaration = rule.declaration(steps)
     assert declaration is not None
     text = rule_module(declaration, steps, ideal=isinstance(rule, FloatRule))
@@ -135,7 +138,7 @@ def _declared(rule: CounterRule | FloatRule, steps: int) -> dict[str, Any]:
 
 
 # A rule of a class derived from these may step otherwise: it is not known.
-KNOWN: Mapping[type[LocalRule], Callable[[Any, int], dict[str, Any]]] = {
+KNOWN: Mapping[type[LocalRule], Callable[[Any, int], Parameters]] = {
     SSDP: _ssdp,
     FixedSSDP: _ssdp,
     STDP: _stdp,

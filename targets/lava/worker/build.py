@@ -11,7 +11,6 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import DelayDense, Dense, LearningDense
 from lava.proc.lif.process import LIF
 from lava.utils.weightutils import SignMode
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from .learning_rule import learning_rule
@@ -21,6 +20,7 @@ from .processes.declared_neurons import DeclaredNeurons
 from .processes.neurons import Neurons
 from .processes.plastic_connection import PlasticConnection
 from .processes.spike_source import SpikeSource
+from .synapses import Values
 
 PROCESSES = {
     c.__name__: c
@@ -40,7 +40,7 @@ PROCESSES = {
 }
 
 
-def parameter(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def parameter(value: Any, arrays: Mapping[str, Values]) -> Any:
     """The object that a described value stands for, such as ``{"array": key}``; other values are returned unchanged."""
     if not isinstance(value, dict):
         return tuple(value) if isinstance(value, list) else value
@@ -56,7 +56,7 @@ def parameter(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return SignMode[value["sign_mode"]]
 
 
-def function_of(file: str, name: str) -> Callable[..., NDArray[Any]]:
+def function_of(file: str, name: str) -> Callable[..., Values]:
     """Load a function of a module that imports no other module of the project, by the module's file.
 
     An interpreter that lacks the toolkit thus uses the toolkit's own random numbers.
@@ -66,14 +66,14 @@ def function_of(file: str, name: str) -> Callable[..., NDArray[Any]]:
         raise ImportError(f"{file} is no Python module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    function: Callable[..., NDArray[Any]] = getattr(module, name)
+    function: Callable[..., Values] = getattr(module, name)
     return function
 
 
 def build(
     nodes: list[dict[str, Any]],
     links: list[list[str]],
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, Values],
     further: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, AbstractProcess]:
     """Processes by node name, connected.

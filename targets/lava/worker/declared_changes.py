@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .synapses import Parameters
-from .weight_changes import Indices, Synapses, Trains, Values, step_number
+from .synapses import Parameters, Values
+from .weight_changes import Indices, Synapses, Trains, step_number
 
 # Of the arguments that it names: the results by name, such as the weight change.
 Moment = Callable[..., Mapping[str, Values]]
@@ -38,7 +38,7 @@ class DeclaredChanges(Trains):
         self.moments: dict[str, Moment] = {name: parameters[name] for name in names if parameters.get(name)}
         self.reads = {name: list(inspect.signature(f).parameters) for name, f in self.moments.items()}
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+    def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         state = State(self.p, pre, post, synapses)
         for t in range(len(pre)):
             state.step = t

@@ -6,15 +6,13 @@ node stores its variables at the end of each step in its own memory, and writes 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
-from numpy.typing import NDArray
 
 from .processes.declared_neurons import AbstractDeclaredModel, with_states
+from .synapses import Values
 
 # Variables whose values at the end of a step's spiking phase a ProcessModel has under another name than theirs. The
 # learning phase follows, so that recorded weights are those at the begin of the step.
@@ -33,7 +31,7 @@ def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
             super().run_spk()
             wanted = self.proc_params["record"]
             if self.time_step == 1:
-                self.traces: dict[str, NDArray[Any]] = {}
+                self.traces: dict[str, Values] = {}
             for name in wanted["variables"]:
                 value = np.asarray(getattr(self, ATTRIBUTES.get(name, name)))
                 if name not in self.traces:

@@ -14,9 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .synapses import Parameters
+from .synapses import Parameters, Values
 
-Values = NDArray[Any]  # integers in fixed_pt, floats in floating_pt
 Indices = NDArray[np.integer[Any]]
 
 
@@ -43,10 +42,10 @@ class WeightChanges(Protocol):
 
     def __init__(self, parameters: Parameters) -> None: ...
 
-    def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
+    def observe(self, spikes: NDArray[np.bool_]) -> Values:
         """What the rule observes of the spikes (time, n) of one population in one window."""
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+    def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         """The weight change of each synapse by the observations of both ends."""
 
 
@@ -75,11 +74,11 @@ class SSDP:
     def __init__(self, parameters: Parameters) -> None:
         self.p = parameters
 
-    def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
+    def observe(self, spikes: NDArray[np.bool_]) -> Values:
         step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
         return np.where(spikes.any(axis=0), step >> self.p["time_shift"], self.p["silent"])
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+    def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         p, rows, cols = self.p, synapses.rows, synapses.cols
         fired_pre, fired_post = (pre != p["silent"])[cols], (post != p["silent"])[rows]
         distance = np.abs(post[rows] - pre[cols])
@@ -97,7 +96,7 @@ class Trains:
     def __init__(self, parameters: Parameters) -> None:
         self.p = parameters
 
-    def observe(self, spikes: NDArray[np.bool_]) -> NDArray[Any]:
+    def observe(self, spikes: NDArray[np.bool_]) -> Values:
         return spikes.copy()
 
 
@@ -110,7 +109,7 @@ class STDP(Trains):
     ``trace_rounding`` and, if it is stochastic, ``trace_layers`` and what keys the random numbers.
     """
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+    def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         p = self.p
         plus = times(p["plus"], self.trace(pre, p["decay_factor_plus"], 0, synapses.window))
         minus = times(p["minus"], self.trace(post, p["decay_factor_minus"], 1, synapses.window))
@@ -151,7 +150,7 @@ class SADP(Trains):
     its fraction bits.
     """
 
-    def step(self, pre: NDArray[Any], post: NDArray[Any], synapses: Synapses) -> Values:
+    def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         steps = len(pre)
         product = np.outer(post.sum(axis=0), pre.sum(axis=0))
         total = np.add.outer(post.sum(axis=0), pre.sum(axis=0))

@@ -15,6 +15,8 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
+from ...synapses import Values
+
 
 class AnalogSource(AbstractProcess):
     """Sends one frame in each step, and zeros after the last.
@@ -25,9 +27,7 @@ class AnalogSource(AbstractProcess):
         of_step: for each step the number of its frame.
     """
 
-    def __init__(
-        self, *, shape: tuple[int, ...], frames: NDArray[Any], of_step: NDArray[np.int64], **kwargs: Any
-    ) -> None:
+    def __init__(self, *, shape: tuple[int, ...], frames: Values, of_step: NDArray[np.int64], **kwargs: Any) -> None:
         super().__init__(shape=tuple(shape), frames=frames, of_step=of_step, **kwargs)
         self.a_out = OutPort(shape=tuple(shape))
 

@@ -15,11 +15,11 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ...synapses import Values
+
 # Of the synaptic input, the states and the parameters: the new states, the spikes, and where registers overflow.
-Step = Callable[..., tuple[Sequence[Array], Array, Sequence[Array]]]
+Step = Callable[..., tuple[Sequence[Values], Values, Sequence[Values]]]
 
 
 def state_variable(name: str) -> str:
@@ -49,8 +49,8 @@ class DeclaredNeurons(AbstractProcess):
         shape: tuple[int, ...],
         step: Step,
         states: Sequence[str],
-        start: Array,
-        parameters: Array,
+        start: Values,
+        parameters: Values,
         counts: int = 0,
         restart: int = 0,
         payload: str = "",

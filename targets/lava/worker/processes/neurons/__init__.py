@@ -16,7 +16,9 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
-Values = NDArray[Any] | int | float  # integers in fixed_pt, floats in floating_pt
+from ...synapses import Values
+
+Numbers = Values | int | float  # integers in fixed_pt, floats in floating_pt
 
 
 class Neurons(AbstractProcess):
@@ -50,20 +52,20 @@ class Neurons(AbstractProcess):
         self,
         *,
         shape: tuple[int, ...],
-        du: Values,
-        dv: Values,
-        vth: Values,
-        v: Values = 0,
-        bias: Values = 0,
+        du: Numbers,
+        dv: Numbers,
+        vth: Numbers,
+        v: Numbers = 0,
+        bias: Numbers = 0,
         spiking: bool = True,
         at_least: bool = False,
         subtract: bool = False,
         restart: int = 0,
         varying: str = "",
-        gain_in: Values = 1.0,
-        bias_in: Values = 0.0,
-        gain: Values = 1.0,
-        v_reset: Values = 0.0,
+        gain_in: Numbers = 1.0,
+        bias_in: Numbers = 0.0,
+        gain: Numbers = 1.0,
+        v_reset: Numbers = 0.0,
         voltage_first: bool = False,
         decay_bits: int = 12,
         current_offset: int = 1,
@@ -120,17 +122,17 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
             self.v[...] = np.where(self.s_out_buff, after, self.v)
         self.s_out.send(self.s_out_buff)
 
-    def constant(self, name: str) -> Values:
+    def constant(self, name: str) -> Numbers:
         """The array ``bias`` or ``bias_in``; its entry of the current sample if it is ``varying``."""
         p = self.proc_params
-        value: Values = p[name][(self.time_step - 1) // p["restart"]] if name == p["varying"] else p[name]
+        value: Numbers = p[name][(self.time_step - 1) // p["restart"]] if name == p["varying"] else p[name]
         return value
 
-    def update(self, activation: NDArray[Any]) -> None:
+    def update(self, activation: Values) -> None:
         """Advance u and v by one step, before threshold and reset."""
         raise NotImplementedError
 
-    def levels(self) -> tuple[Values, Values]:
+    def levels(self) -> tuple[Numbers, Numbers]:
         """Threshold and reset voltage on the scale of v."""
         raise NotImplementedError
 
@@ -145,14 +147,14 @@ class PyNeuronsFixed(AbstractNeuronsModel):
     u: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64, precision=24)
     v: NDArray[np.int64] = LavaPyType(np.ndarray, np.int64, precision=24)
 
-    def _decayed(self, state: NDArray[np.int64], rate: Values) -> NDArray[np.int64]:
+    def _decayed(self, state: NDArray[np.int64], rate: Numbers) -> NDArray[np.int64]:
         bits = self.proc_params["decay_bits"]
         product = state * ((1 << bits) - np.asarray(rate, np.int64))
         # A right shift rounds down; lifting negative numbers first makes it round toward zero.
         decayed: NDArray[np.int64] = (product + np.where(product < 0, (1 << bits) - 1, 0)) >> bits
         return decayed
 
-    def update(self, activation: NDArray[Any]) -> None:
+    def update(self, activation: Values) -> None:
         p = self.proc_params
         half = 1 << (p["state_bits"] - 1)
         u = self._decayed(self.u, p["du"] + p["current_offset"])
@@ -162,7 +164,7 @@ class PyNeuronsFixed(AbstractNeuronsModel):
         v = self._decayed(self.v, p["dv"] + p["voltage_offset"]) + self.u + self.constant("bias")
         self.v[...] = np.minimum(np.maximum(v, 1 - half), half - 1)
 
-    def levels(self) -> tuple[Values, Values]:
+    def levels(self) -> tuple[Numbers, Numbers]:
         return self.proc_params["vth"] << self.proc_params["activation_shift"], 0
 
 
@@ -176,12 +178,12 @@ class PyNeuronsFloat(AbstractNeuronsModel):
     u: NDArray[np.float64] = LavaPyType(np.ndarray, float)
     v: NDArray[np.float64] = LavaPyType(np.ndarray, float)
 
-    def update(self, activation: NDArray[Any]) -> None:
+    def update(self, activation: Values) -> None:
         p = self.proc_params
         before = self.u.copy()
         self.u[...] = (1 - p["du"]) * self.u + p["gain_in"] * (activation + self.constant("bias_in"))
         current = before if p["voltage_first"] else self.u
         self.v[...] = (1 - p["dv"]) * self.v + p["gain"] * current + self.constant("bias")
 
-    def levels(self) -> tuple[Values, Values]:
+    def levels(self) -> tuple[Numbers, Numbers]:
         return self.proc_params["vth"], self.proc_params["v_reset"]

@@ -97,7 +97,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.rows, self.cols = (index.reshape(-1) for index in np.indices((post, pre)))
         self.rule = RULES[p["rule"]](p)
         self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
-        self.observed: tuple[list[NDArray[Any]], list[NDArray[Any]]] = ([], [])  # of every window so far
+        self.observed: tuple[list[Values], list[Values]] = ([], [])  # of every window so far
 
     def run_spk(self) -> None:
         super().run_spk()
