@@ -49,6 +49,16 @@ def test_every_event_is_a_spike_or_is_counted(rows, start, steps):
     assert found.shape == (2, 2, 3)
 
 
+@pytest.mark.parametrize("dt", [1e-3, 2e-3, 1e-4, 7e-6, 2.5e-6])
+def test_an_event_at_the_beginning_of_a_step_is_in_it(dt):
+    """Whatever the steps and the units of time are in binary."""
+    tenths = round(dt * 1e7)
+    own = np.array([(0, 0, tenths * k, 0) for k in range(300)], FIELDS)
+    found = sh.from_events([(own, 0)], sensor_size=SIZE, dt=dt, time_unit=1e-7, steps=300)
+    assert found.spikes[:, 0, 0].all()
+    assert (found.late, found.merged) == (0, 0)
+
+
 @given(events)
 @examples(100, default=20)
 def test_they_are_tonics_frames(rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -81,6 +82,9 @@ def from_events(
     length = as_size(steps, "steps")
     if seconds <= 0 or unit <= 0:
         raise ParameterError(f"dt = {seconds:g} s and time_unit = {unit:g} s; both must be above 0")
+    # 1e-3 / 1e-6 is not 1000 in floats, and an event at 3000 would fall into the step before its own.
+    units = seconds / unit
+    units = float(round(units)) if math.isclose(units, round(units), rel_tol=1e-9) else units
     if start not in ("first", "zero"):
         raise ParameterError(f"start = {start!r}; choose first or zero")
     wanted = None if count is None else as_size(count, "count")
@@ -98,7 +102,7 @@ def from_events(
         except (TypeError, ValueError):
             raise ShapeError(f"{owner} is a {type(sample).__name__}, no pair of events and a label") from None
         when, channel = _read(np.asarray(given), size, owner)
-        step = _steps(when, seconds / unit, start, owner)
+        step = _steps(when, units, start, owner)
         kept = step < length
         raster = np.zeros((length, channels), np.bool_)
         raster[step[kept], channel[kept]] = True
