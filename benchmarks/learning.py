@@ -16,7 +16,8 @@ from workloads import BATCH, LEAK, THRESHOLD, WINDOW, LearningTask, float_learni
 import ssdp_hw as sh
 from ssdp_hw.rules import FixedSTDP
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import Learned, LearningPlan, get_target
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 ENGINE = "engine"
 LEARNING_DENSE = "Lava, LearningDense"

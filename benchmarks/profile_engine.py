@@ -19,7 +19,8 @@ from workloads import WINDOW, LearningTask, Workload, digits, learning_tasks, wi
 
 import ssdp_hw as sh
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 ROUNDS = 15
 SHORTEST = 0.005  # seconds: shorter work is repeated

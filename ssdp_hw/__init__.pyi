@@ -102,10 +102,8 @@ from ssdp_hw.running.encoding import encode as encode
 from ssdp_hw.running.events import from_events as from_events
 from ssdp_hw.running.run import run as run
 from ssdp_hw.running.stream import stream as stream
-from ssdp_hw.running.target import (
-    Target as Target,
-    list_targets as list_targets,
-)
+from ssdp_hw.running.target import Target as Target
+from ssdp_hw.running.target_registry import list_targets as list_targets
 from ssdp_hw.sweeping import (
     RandomSamples as RandomSamples,
     Range as Range,

@@ -30,9 +30,8 @@ from ssdp_hw.rules import SSDP, SilentPairs, WeightRounding
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.encoding import encode
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import get_target, reference_target, target_names, targets_by_speed, why_not
+from ssdp_hw.running.target_registry import get_target, reference_target, target_names, targets_by_speed, why_not
 
-# Seeds of the encoder for test and training samples, and of the order of samples and the rounding in learning.
 TEST_SEED, TRAIN_SEED, LEARN_SEED = 0, 1, 0
 CALIBRATION_SAMPLES = 256
 # A fifth of the 64 pixels.

@@ -172,7 +172,7 @@ def renamed_names(package: str, names: Mapping[str, str]) -> Callable[[str], Any
 
 
 def moved_names(package: str, names: Sequence[str], module: str) -> Callable[[str], Any]:
-    """A package's ``__getattr__`` for names of the module of the same name that it has replaced."""
+    """The ``__getattr__`` of a package or module for names that are in another module now."""
 
     def find(name: str) -> Any:
         if name not in names:

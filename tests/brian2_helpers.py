@@ -12,8 +12,9 @@ import scipy.sparse as sp
 import ssdp_hw as sh
 from ssdp_hw.rules import FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.result import first_divergence
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.target_registry import get_target
 
 requires_brian2 = pytest.mark.skipif(find_spec("brian2") is None, reason="brian2 is not installed")
 requires_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler is found")

@@ -22,7 +22,7 @@ from ssdp_hw.rules.models.sadp import AgreementSADP
 from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
-from ssdp_hw.running.target import LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan
 
 Draw = st.DrawFn
 

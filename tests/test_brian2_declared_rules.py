@@ -19,7 +19,7 @@ from rule_examples import EveryMoment
 import ssdp_hw as sh
 from ssdp_hw.rules.declared import FixedDeclaredRule, rule
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan
 
 pytestmark = requires_brian2
 
@@ -56,7 +56,7 @@ def test_rules_with_code_of_their_own_run_by_their_declarations(fixed, number):
 
 
 def before(projection):
-    """The weights before learning, as :class:`ssdp_hw.running.target.Learned` has them."""
+    """The weights before learning, as :class:`ssdp_hw.running.learning_plan.Learned` has them."""
     return projection.mantissa if isinstance(projection, sh.FixedProjection) else projection.synapse_weights
 
 

@@ -20,7 +20,8 @@ from plan_strategies import learning_runs, lively_runs
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import FixedSSDP, WeightRounding
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 pytestmark = requires_brian2
 

@@ -10,7 +10,7 @@ import pytest
 from brian2_helpers import requires_brian2
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 
 @requires_brian2

@@ -19,7 +19,7 @@ from importlib import metadata
 real = metadata.entry_points
 metadata.entry_points = lambda **by: [e for e in real(**by) if by.get("group") != "ssdp_hw.targets"]
 import ssdp_hw as sh
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import (get_target)
 print(sh.__file__)
 print(sys.modules[type(get_target("spec")).__module__].__file__)
 print(*[t.name for t in sh.list_targets()])

@@ -10,8 +10,8 @@ import pytest
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError, UnknownTargetError
-from ssdp_hw.running import target as registry
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running import target_registry as registry
+from ssdp_hw.running.target_registry import get_target
 
 STEPS, BATCH = 15, 20
 

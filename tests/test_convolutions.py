@@ -18,7 +18,7 @@ import ssdp_hw as sh
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.rules import FixedSSDP
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None)

@@ -17,7 +17,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.local import FloatRule
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 
 @examples(300, default=60)

@@ -105,6 +105,13 @@ def test_a_module_below_a_moved_package():
     assert old.__getattr__("PRESETS") is import_module("ssdp_hw.conversion.nir.presets").PRESETS
 
 
+def test_functions_that_find_targets_by_their_old_path():
+    interface = import_module("ssdp_hw.running.target")
+    with pytest.warns(DeprecationWarning, match=r"running\.target\.get_target is now ssdp_hw\.running\.target_registry"):
+        assert interface.get_target("spec").name == "spec"
+    assert "`ssdp_hw.running.target_registry.get_target`" in DOCS
+
+
 @pytest.mark.parametrize(("package", "names"), FORMER_MODULES.items())
 def test_a_package_in_the_place_of_a_module(package, names):
     found = import_module(f"ssdp_hw.{package}")

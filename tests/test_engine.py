@@ -14,7 +14,7 @@ import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.result import RECORDABLE, Record
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 # Sums in another order: a few float64 roundings a step.

@@ -20,9 +20,9 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.rules import FixedSSDP
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
-# Lava's widths with weights of 16 bits.
 WIDE_CHIP = replace(load_chip("loihi"), name="wide", weight_bits=16, weight_scale_bits=16)
 
 

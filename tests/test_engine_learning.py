@@ -18,7 +18,8 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.rules import FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 # Sums in another order: a few float64 roundings a window.

@@ -16,7 +16,7 @@ from test_neuron_models import assert_same, recorded
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.models import registry
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 if not get_target("lava").availability().installed:
     pytest.skip("lava-nc is not installed", allow_module_level=True)

@@ -14,7 +14,7 @@ import ssdp_hw as sh
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.run import checked_record
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 LAVA = get_target("lava")
 if not LAVA.availability().installed:

@@ -15,7 +15,8 @@ from ssdp_hw.rules import FixedSSDP
 from ssdp_hw.rules.form import NEURON_MOMENTS, moments
 from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import Learned, LearningPlan, get_target
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 LAVA = get_target("lava")
 if not LAVA.availability().installed:

@@ -21,7 +21,7 @@ from ssdp_hw.microcode import Arithmetic
 from ssdp_hw.microcode.learning_engine import Product
 from ssdp_hw.operations.base import Operations, Value
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 if not get_target("lava").availability().installed:
     pytest.skip("lava-nc is not installed", allow_module_level=True)

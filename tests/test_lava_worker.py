@@ -16,7 +16,7 @@ import pytest
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, TargetRunError, TargetUnavailableError
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 LAVA = get_target("lava")
 if not LAVA.availability().installed:

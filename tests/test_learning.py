@@ -12,7 +12,8 @@ from lesson_options import lesson
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError, UnknownTargetError, UnsupportedError
 from ssdp_hw.rules import SSDP, FixedSSDP, SilentPairs, SpikeTime, WeightRounding
-from ssdp_hw.running.target import Target, get_target
+from ssdp_hw.running.target import Target
+from ssdp_hw.running.target_registry import get_target
 
 State = sh.LearningState
 STEPS, CLASSES, CHANNELS = 12, 3, 8

@@ -16,7 +16,7 @@ from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.result import Record
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])

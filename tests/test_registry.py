@@ -9,9 +9,10 @@ import pytest
 import ssdp_hw as sh
 from ssdp_hw import demo
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnsupportedError
-from ssdp_hw.running import target as registry
+from ssdp_hw.running import target_registry as registry
 from ssdp_hw.running.result import Recording
-from ssdp_hw.running.target import Availability, Target, fastest_target, reference_target, targets_by_speed
+from ssdp_hw.running.target import Availability, Target
+from ssdp_hw.running.target_registry import choose_target, fastest_target, reference_target, targets_by_speed
 
 PACKAGE = Path(sh.__file__).parent
 SPIKES = np.ones((3, 1, 2), bool)
@@ -99,6 +100,8 @@ def test_abilities_are_asked_for(register):
     with pytest.raises(TargetUnavailableError, match="none of the targets a, b, c, d is installed and able"):
         fastest_target(learning=True, in_pieces=True)
     with pytest.raises(UnsupportedError, match="target 'a' cannot run in pieces; the target 'c' can"):
+        choose_target("a", network(), in_pieces=True)
+    with pytest.raises(UnsupportedError, match="target 'a' cannot run in pieces"):
         targets_by_speed()[0].start(network(), {})
 
 

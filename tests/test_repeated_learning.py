@@ -12,7 +12,8 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.rules import Gate
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 ENGINE, SPEC = get_target("engine"), get_target("spec")
 RULE = sh.FixedSSDP(a_plus=3, a_baseline=1, lut=(255, 128, 9), lsb_shift=9)

@@ -12,7 +12,7 @@ from installed_package import installed_package
 import ssdp_hw as sh
 from ssdp_hw.rules import registry
 from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
-from ssdp_hw.running.target import list_targets
+from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
 FIRST, OWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from plan_strategies import learning_runs
 
 from ssdp_hw.running.result import Record
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 
 CASES = int(os.environ.get("SSDP_HW_CASES", "100"))
 SPEC, ENGINE = get_target("spec"), get_target("engine")

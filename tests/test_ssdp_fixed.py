@@ -13,8 +13,9 @@ from ssdp_hw.rules.local import Observation
 from ssdp_hw.rules.philox import synapse_random
 from ssdp_hw.rules.spike_times import spike_registers
 from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.target_registry import get_target
 
 STEPS = 24
 

@@ -7,11 +7,13 @@ import pytest
 from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input
 from ssdp_hw.errors import ParameterError, TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.rules import SSDP, FixedSSDP
-from ssdp_hw.running import target
+from ssdp_hw.running import target_registry as target
 from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.result import Recording
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import Availability, LearningPlan, Target, get_target, list_targets
+from ssdp_hw.running.target import Availability, Target
+from ssdp_hw.running.target_registry import get_target, list_targets
 
 
 def network(delay=0):

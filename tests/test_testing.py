@@ -14,7 +14,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.rules.model import RuleModel
-from ssdp_hw.running.target import get_target
+from ssdp_hw.running.target_registry import get_target
 from ssdp_hw.testing import check_neuron_model, check_rule, conformance
 
 

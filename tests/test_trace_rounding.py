@@ -12,7 +12,8 @@ from ssdp_hw.rules import TraceRounding
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.stdp import trace_addends
 from ssdp_hw.running.drive import make_drive
-from ssdp_hw.running.target import LearningPlan, get_target
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 KEEP = np.exp(-1 / 20)
 

@@ -24,7 +24,7 @@ from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.running.result import Divergence, RunResult, first_divergence
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import fastest_target, get_target, reference_target
+from ssdp_hw.running.target_registry import fastest_target, get_target, reference_target
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 

@@ -15,7 +15,7 @@ from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.running.decoding import DECODERS
-from ssdp_hw.running.target import target_names
+from ssdp_hw.running.target_registry import target_names
 
 
 def _starting(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:

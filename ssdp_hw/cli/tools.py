@@ -12,7 +12,7 @@ from ssdp_hw.cli.output import print_json, print_line, print_table
 from ssdp_hw.cli.plotting import write_picture
 
 if TYPE_CHECKING:
-    from ssdp_hw.running.target import TargetInfo
+    from ssdp_hw.running.target_registry import TargetInfo
 
 
 def microcode(
@@ -76,7 +76,7 @@ def targets(
     as_json: AsJson = False,
 ) -> None:
     """List the targets, whether they run here, and how to install those that are missing."""
-    from ssdp_hw.running.target import list_targets
+    from ssdp_hw.running.target_registry import list_targets
 
     found = list_targets(tried=tried)
     if as_json:

@@ -18,7 +18,7 @@ from ssdp_hw.network.neurons import LIF
 from ssdp_hw.quantization import quantize
 from ssdp_hw.rules import SSDP, STDP
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import choose_target
+from ssdp_hw.running.target_registry import choose_target
 
 _STEPS, _SAMPLES, _SIZE = 12, 16, 16
 

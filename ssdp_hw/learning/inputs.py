@@ -237,7 +237,7 @@ def check_gates(
 def plan_gates(
     rules: Mapping[str, Rule], gates: Mapping[str, NDArray[np.float64]], samples: NDArray[np.int64], windows: int
 ) -> dict[str, Numbers]:
-    """Gates of these samples for a :class:`~ssdp_hw.running.target.LearningPlan`, one row a window."""
+    """Gates of these samples for a :class:`~ssdp_hw.running.learning_plan.LearningPlan`, one row a window."""
     found: dict[str, Numbers] = {}
     for name, values in gates.items():
         rule, chosen = rules[name], np.repeat(values[samples], windows, axis=0)

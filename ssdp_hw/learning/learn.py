@@ -28,8 +28,9 @@ from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Teach, Teaching
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, Inputs, make_drive
+from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.run import OnOverflow
-from ssdp_hw.running.target import LearningPlan, fastest_target
+from ssdp_hw.running.target_registry import fastest_target
 
 __all__ = ["LearnResult", "Teach", "learn"]
 

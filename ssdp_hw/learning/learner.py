@@ -32,11 +32,12 @@ from ssdp_hw.learning.supervision import Supervision, Teaching
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import AnyNetwork, make_drive
+from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
-from ssdp_hw.running.target import LearningPlan, get_target, graded_sources
+from ssdp_hw.running.target import graded_sources
+from ssdp_hw.running.target_registry import get_target
 
-# Number of samples on which the activity before and after learning is measured.
 _ACTIVITY_SAMPLES = 256
 
 

@@ -16,8 +16,8 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import OverflowCount
-from ssdp_hw.running.target import Learned, LearningPlan
 
 
 class Progress:

@@ -23,7 +23,7 @@ from ssdp_hw.reporting import measure
 from ssdp_hw.reporting.data import Facts, ReportData
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
 from ssdp_hw.running.run import semantics_of
-from ssdp_hw.running.target import fastest_target
+from ssdp_hw.running.target_registry import fastest_target
 
 
 def describe(network: AnyNetwork) -> Facts:

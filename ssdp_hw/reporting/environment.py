@@ -17,9 +17,8 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.network_file import record_of
 from ssdp_hw.reporting.data import Facts
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
-from ssdp_hw.running.target import list_targets
+from ssdp_hw.running.target_registry import list_targets
 
-# Packages that a result may depend on, beside those of the targets.
 PACKAGES = ("numpy", "scipy", "numba", "nir", "h5py", "torch", "snntorch", "norse", "sinabs")
 
 

@@ -16,7 +16,7 @@ from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, 
 from ssdp_hw.running.levels import levels_of
 from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, RunResult
 from ssdp_hw.running.silence import warn_if_silent
-from ssdp_hw.running.target import choose_target
+from ssdp_hw.running.target_registry import choose_target
 
 _LOG = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from ssdp_hw.running.decoding import spike_count
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.run import OnOverflow, check_recorded_memory, checked_record, report_overflow, semantics_of
-from ssdp_hw.running.target import Session, choose_target
+from ssdp_hw.running.target import Session
+from ssdp_hw.running.target_registry import choose_target
 
 FORMAT = "ssdp-hw recording"
 VERSION = 1

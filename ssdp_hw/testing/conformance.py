@@ -13,15 +13,10 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.rules.registry import rule_model
 from ssdp_hw.running.drive import AnyNetwork, make_drive
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import (
-    Learned,
-    LearningPlan,
-    Target,
-    choose_target,
-    reference_target,
-    targets_by_speed,
-)
+from ssdp_hw.running.target import Target
+from ssdp_hw.running.target_registry import choose_target, reference_target, targets_by_speed
 from ssdp_hw.testing import generation
 
 # Sums of real numbers in another order.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule, WeightRounding
-from ssdp_hw.running.target import LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan
 
 from .gates import Gating
 from .random_bits import synapse_bits

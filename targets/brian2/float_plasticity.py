@@ -7,7 +7,7 @@ from brian2 import amp
 from numpy.typing import NDArray
 
 from ssdp_hw.rules import FloatRule
-from ssdp_hw.running.target import LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan
 
 from .gates import Gating
 from .synapses import SynapseModel, update_period, windows_ended

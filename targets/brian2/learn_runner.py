@@ -13,7 +13,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.target import Learned, LearningPlan
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
 from .declared_rules import declared_weight_change
 from .fixed_plasticity import fixed_plasticity
@@ -157,7 +157,7 @@ class _Watched:
             )
 
     def observed(self, p: Plastic, steps: int) -> Observed:
-        """What a rule observed of both ends in all windows; see :class:`ssdp_hw.running.target.Learned`."""
+        """What a rule observed of both ends in all windows; see :class:`ssdp_hw.running.learning_plan.Learned`."""
         if p.rule.keeps_raster:
             return self._raster(p.pre, steps), self._raster(p.post, steps)
         return self._times(p.pre, p.weight_change.pre[0].name), self._times(p.post, p.weight_change.post[0].name)

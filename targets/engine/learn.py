@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.target import Learned, LearningPlan
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
 from .counts import COUNTS
 from .declared_loops import make_scratch as declared_scratch

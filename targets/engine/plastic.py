@@ -33,7 +33,7 @@ from ssdp_hw.rules.form import keeps_silent_rows
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
 from ssdp_hw.running.drive import AnyNetwork
-from ssdp_hw.running.target import LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan
 
 from .generated_rules import packed_parameters, rule_address, rule_shape
 from .program import Program

@@ -14,8 +14,9 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Learned, LearningPlan, Session, Target, rules_without_graph
+from ssdp_hw.running.target import Availability, Session, Target, rules_without_graph
 
 from .counts import COUNTS
 from .inference import EngineSession, run_program

@@ -18,7 +18,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule, philox
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.target import Learned, LearningPlan
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
 from . import declared, fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, projection_node, synapse_delays

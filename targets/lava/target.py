@@ -10,16 +10,9 @@ from importlib import metadata
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import (
-    Availability,
-    Learned,
-    LearningPlan,
-    Target,
-    rules_without_graph,
-    shared_weights,
-    steps_without_graph,
-)
+from ssdp_hw.running.target import Availability, Target, rules_without_graph, shared_weights, steps_without_graph
 
 from .inference import Task, run_all
 from .learning import LearningTask, learn_all, unsupported

@@ -15,8 +15,8 @@ from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import OverflowCount, Record
-from ssdp_hw.running.target import Learned, LearningPlan
 
 from .run_fixed import run_fixed
 from .run_float import run_float

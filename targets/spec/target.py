@@ -8,8 +8,9 @@ import numpy as np
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Learned, LearningPlan, Target
+from ssdp_hw.running.target import Availability, Target
 
 from .learn import learn_fixed, learn_float
 from .run_fixed import run_fixed

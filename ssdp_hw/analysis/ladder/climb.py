@@ -23,7 +23,7 @@ from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
 from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.run import run
-from ssdp_hw.running.target import fastest_target, get_target, targets_by_speed
+from ssdp_hw.running.target_registry import fastest_target, get_target, targets_by_speed
 
 
 @renamed(readout="decode")

@@ -1,0 +1,122 @@
+"""What a target is asked to learn, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ssdp_hw.arrays import Numbers
+from ssdp_hw.deprecation import renamed
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.local import RandomKey
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.result import OverflowCount
+
+
+@renamed(first_commit="first_update", commit_windows="windows_per_update")
+@dataclass(frozen=True, eq=False)
+class LearningPlan:
+    """One learning run: which projections learn by which rule, from which state.
+
+    Attributes:
+        rules: by projection; all integer rules in a fixed network, all float rules in a float
+            network, and all with the same ``windows_per_update``.
+        seed: seed of the random rounding.
+        counters: before the first window, one a stored weight, zeros where a projection is missing:
+            synchrony counters in a fixed network, in a float network the steps gathered since the
+            last weight update. Synapses that share a weight have one counter, which takes the sum of their steps.
+        first_update: number of weight updates before this run, for the random rounding.
+        first_window: windows gathered since the last weight update, fewer than ``windows_per_update``.
+        windows_per_sample: each sample of the drive is so many windows of equal length. The state of
+            the neurons goes on from one to the next; weight updates come at the ends of samples.
+        gates: gates from outside by projection, shape (window, post): integers of the rule's
+            ``gate_bits`` in a fixed network, floats in a float network.
+    """
+
+    rules: Mapping[str, CounterRule | FloatRule]
+    seed: int = 0
+    counters: Mapping[str, Numbers] = field(default_factory=dict)
+    first_update: int = 0
+    first_window: int = 0
+    windows_per_sample: int = 1
+    gates: Mapping[str, Numbers] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.gates:
+            if name in self.rules and self.rules[name].gate is not None:
+                raise ParameterError(
+                    f"projection '{name}': its rule makes its own gate, so it takes none from outside (gates, or "
+                    "teach = 'delta'); give a rule without a gate"
+                )
+
+    @property
+    def windows_per_update(self) -> int:
+        """Windows between two weight updates.
+
+        Raises:
+            ParameterError: no rule, or rules that differ in it.
+        """
+        found = {rule.windows_per_update for rule in self.rules.values()}
+        if len(found) != 1:
+            raise ParameterError(f"plastic projections need one windows_per_update in common, found {sorted(found)}")
+        return found.pop()
+
+    def random_key(self, network: AnyNetwork, name: str) -> RandomKey:
+        """The key of the random numbers of a plastic projection from the first window of this run on."""
+        first = self.first_update * self.windows_per_update + self.first_window
+        return RandomKey(self.seed, network.layer(name), first)
+
+    def check_windows(self, steps: int) -> None:
+        """Raise if a rule cannot learn from the windows of samples of that many steps.
+
+        Raises:
+            ParameterError: it cannot, or the steps or ``windows_per_update`` are no multiple of ``windows_per_sample``.
+        """
+        if self.windows_per_update % self.windows_per_sample:
+            raise ParameterError(
+                f"windows_per_update = {self.windows_per_update} is no multiple of the {self.windows_per_sample} "
+                "windows of a sample: weights move between samples only"
+            )
+        if steps % self.windows_per_sample:
+            raise ParameterError(f"{steps} steps are no multiple of the {self.windows_per_sample} windows of a sample")
+        for rule in self.rules.values():
+            rule.check_window(steps // self.windows_per_sample)
+
+    def groups(self, samples: int) -> list[tuple[int, int, bool]]:
+        """The samples between weight updates: first, one past the last, and whether an update follows."""
+        size = self.windows_per_update // self.windows_per_sample
+        stop = size - self.first_window // self.windows_per_sample
+        found, start = [], 0
+        while start < samples:
+            found.append((start, min(stop, samples), stop <= samples))
+            start, stop = stop, stop + size
+        return found
+
+
+@renamed(seen="observed")
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a target hands back from learning.
+
+    Attributes:
+        weights: by plastic projection, one a synapse in row-major order, or the values of a
+            convolution's kernel: stored weight integers in a fixed network, float weights in a float network.
+        counters: likewise, as in the plan.
+        observed: by plastic projection what the rule observed of its source and of its target. A rule that
+            keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),
+            the tick (float network: step) of the representative spike, ``silent_time`` of
+            :mod:`ssdp_hw.rules.spike_times` if there was none.
+        weight_saturations, counter_saturations: by plastic projection; None where the target
+            cannot count them.
+        overflow: of the neurons' registers; None where the target cannot see it.
+        info: versions and options of the target, for the report.
+    """
+
+    weights: Mapping[str, Numbers]
+    counters: Mapping[str, Numbers]
+    observed: Mapping[str, tuple[Numbers, Numbers]]
+    weight_saturations: Mapping[str, int] | None = None
+    counter_saturations: Mapping[str, int] | None = None
+    overflow: Mapping[str, OverflowCount] | None = None
+    info: Mapping[str, object] = field(default_factory=dict)
