@@ -19,3 +19,5 @@ Numbers: TypeAlias = NDArray[Any]
 Array: TypeAlias = NDArray[Any]
 # A field of a network for which a number or an array is given; what is kept is an array of one value a neuron.
 Given: TypeAlias = Any
+# A weight as users give it: a dense array, a scipy sparse array or a ConvWeight.
+GivenWeight: TypeAlias = Any

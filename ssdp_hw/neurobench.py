@@ -12,7 +12,7 @@ import numpy as np
 
 from ssdp_hw.errors import MissingPackageError, ParameterError, ShapeError
 from ssdp_hw.network.convolution import ConvWeight
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.run import run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssdp_hw.operations.graph import PRIMITIVES, Node, in_order
+from ssdp_hw.operations.node import PRIMITIVES, Node, in_order
 
 PRIMITIVE = {
     "add": np.add,

@@ -107,7 +107,7 @@ def test_a_module_below_a_moved_package():
 
 def test_functions_that_find_targets_by_their_old_path():
     interface = import_module("ssdp_hw.running.target")
-    with pytest.warns(DeprecationWarning, match=r"running\.target\.get_target is now ssdp_hw\.running\.target_registry"):
+    with pytest.warns(DeprecationWarning, match=r"target\.get_target is now ssdp_hw\.running\.target_registry"):
         assert interface.get_target("spec").name == "spec"
     assert "`ssdp_hw.running.target_registry.get_target`" in DOCS
 

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from ssdp_hw import LI, LIF, FixedProjection, Input, Network, Population, Projection, Semantics
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.network.graph import MAX_DELAY
+from ssdp_hw.network.projection import MAX_DELAY
 
 
 def lif(name, size=2):

@@ -15,8 +15,9 @@ from hypothesis import given, strategies as st
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.operations.exact import ExactOperations
-from ssdp_hw.operations.graph import GraphOperations, Node, TableLeaf
+from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.ideal import IdealOperations
+from ssdp_hw.operations.node import Node, TableLeaf
 
 ROUNDINGS = [r.value for r in Rounding if r is not Rounding.STOCHASTIC]
 WIDTH, TABLE = 4, (5, -3, 0, 7)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.display import Table, shown
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.running.run import run
 

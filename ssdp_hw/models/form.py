@@ -13,9 +13,10 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel
 from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.operations.exact import ExactOperations
-from ssdp_hw.operations.graph import GraphOperations, Node, in_order
+from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.interval import IntervalOperations
+from ssdp_hw.operations.node import Node, in_order
 
 AnyOperations = TypeVar("AnyOperations", bound=Operations)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ssdp_hw.models.form import StepGraph
-from ssdp_hw.operations.graph import Node
+from ssdp_hw.operations.node import Node
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.record import Record
-from ssdp_hw.network.weight import SparseWeight, Weight, check_compressed
+from ssdp_hw.network.sparse_check import check_compressed
+from ssdp_hw.network.weight import SparseWeight, Weight
 
 Shape = tuple[int, ...]
 # One number for all axes or one for each is given; what is kept has one for each.

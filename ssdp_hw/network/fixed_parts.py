@@ -21,9 +21,9 @@ from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
 from ssdp_hw.models.form import StepForm, check_digest, check_options, step_digest
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
-from ssdp_hw.network.graph import BaseProjection, Comparison, Reset
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.projection import BaseProjection
 
-# Registers that are fields of a population, with the value at which a model without the register leaves them.
 FIELDS = {"du": 4095, "dv": 0, "vth": 0}
 
 # Wider than any register of a chip: the checks of a whole network know the chip and are tighter.

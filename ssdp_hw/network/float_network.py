@@ -21,9 +21,10 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS
 from ssdp_hw.models.form import StepForm, check_options
-from ssdp_hw.network.graph import NETWORK_FILE, BaseProjection, Comparison, Graph, Input, Reset, check_kind
+from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder, check_neuron
+from ssdp_hw.network.projection import BaseProjection
 
 # The chip whose binary places an ideal step divides by. They cancel out: what acts is multiplied by the same.
 IDEAL_WIDTHS = "loihi2"
@@ -119,7 +120,7 @@ class Population:
 @renamed(source="pre", target="post")
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(BaseProjection):
-    """Synapses of a float network; see :class:`~ssdp_hw.network.graph.BaseProjection`."""
+    """Synapses of a float network; see :class:`~ssdp_hw.network.projection.BaseProjection`."""
 
     @classmethod
     def from_record(cls, record: Record) -> Projection:

@@ -8,7 +8,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.pictures.style import (
     AFTER,
     BEFORE,

@@ -11,7 +11,8 @@ from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Value, Values
-from ssdp_hw.operations.graph import GraphOperations, Node, TableLeaf, in_order
+from ssdp_hw.operations.graph import GraphOperations
+from ssdp_hw.operations.node import Node, TableLeaf, in_order
 from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
     DECAY_BITS,

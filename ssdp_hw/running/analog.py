@@ -23,7 +23,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.fixed_parts import activation_bound
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.formats import round_to_int
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
 

@@ -11,7 +11,7 @@ from brian2 import Clock, NeuronGroup, Synapses
 
 from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.network.fixed_network import FixedProjection
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.learning_plan import LearningPlan
 
 from .neurons import INBOX

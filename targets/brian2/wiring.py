@@ -9,7 +9,7 @@ import numpy as np
 
 from ssdp_hw.arrays import Int
 from ssdp_hw.network.fixed_network import FixedProjection
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 
 
 def weight_exponent(projection: BaseProjection) -> int:

@@ -25,7 +25,7 @@ from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.models.base import ARRIVING, BIAS
 from ssdp_hw.models.form import StepForm, StepGraph
 from ssdp_hw.models.printing import PrintedStep, Printer
-from ssdp_hw.operations.graph import Node
+from ssdp_hw.operations.node import Node
 
 from .jit import STEP_ARGUMENTS
 from .segments import LANES

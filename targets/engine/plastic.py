@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedProjection
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules import (
     SADP,
     SSDP,

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.convolution import ConvWeight
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 
 from .convolution import convolution_table, has_table
 from .types import Int32Array, Int64Array, WeightArray

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 
 T = TypeVar("T", bound=np.generic)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from ssdp_hw.operations.graph import Node
+from ssdp_hw.operations.node import Node
 from ssdp_hw.rules.form import MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import STEPS, Declaration, RuleModel
 from ssdp_hw.rules.philox import neuron_layer

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Array
-from ssdp_hw.network.graph import BaseProjection, PopulationLike
+from ssdp_hw.network.graph import PopulationLike
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork
 
 Matrix: TypeAlias = "Array | sp.csr_array"  # weights (post, pre)

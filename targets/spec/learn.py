@@ -10,7 +10,7 @@ import numpy as np
 from ssdp_hw.arrays import Bool, Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observed

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ssdp_hw import arithmetic
 from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.network.graph import BaseProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording

@@ -19,8 +19,9 @@ from ssdp_hw.conversion.nir.wiring import Wiring
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.convolution import ConvWeight
-from ssdp_hw.network.graph import MAX_DELAY
-from ssdp_hw.network.weight import Weight, check_compressed, checked_weight
+from ssdp_hw.network.projection import MAX_DELAY
+from ssdp_hw.network.sparse_check import check_compressed
+from ssdp_hw.network.weight import Weight, checked_weight
 
 
 @dataclass

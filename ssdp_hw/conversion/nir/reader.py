@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar, overload
 
 import nir
-import numpy as np
 
 from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing, aligned
-from ssdp_hw.conversion.nir.files import SCALARS, read_graph, refuse_unsupported
+from ssdp_hw.conversion.nir.choices import Choices
+from ssdp_hw.conversion.nir.files import read_graph, refuse_unsupported
 from ssdp_hw.conversion.nir.integers import check_nodes, fixed_from_metadata, rule_from_metadata
 from ssdp_hw.conversion.nir.metadata import GraphHeader, metadata_of, text_of
 from ssdp_hw.conversion.nir.nodes import (
     NEURONS,
     is_linear,
     is_neuron,
-    is_passing,
     kind_of,
     neuron_of,
-    own_shape,
-    single_parameters,
 )
-from ssdp_hw.conversion.nir.presets import Preset, TauUnit, as_framework, find_preset, in_seconds, multiplied_by_dt
+from ssdp_hw.conversion.nir.presets import TauUnit, as_framework, find_preset, in_seconds, multiplied_by_dt
 from ssdp_hw.conversion.nir.readouts import with_readouts
+from ssdp_hw.conversion.nir.remarks import about_nodes, about_readouts, about_scalars, assumed, overridden
 from ssdp_hw.conversion.nir.shapes import find_shapes
 from ssdp_hw.conversion.nir.signals import Delay, Signal, Signals, add_constants, joined, signals_of
 from ssdp_hw.conversion.nir.subgraphs import FlatGraph, flat_graph
@@ -45,27 +43,9 @@ from ssdp_hw.running.drive import AnyNetwork
 # Limit of the synapses that unrolling convolutions and multiplying linear nodes may create, of 12 bytes each.
 DEFAULT_MAX_SYNAPSES = 1 << 26
 
-# If no time constant of a graph is below this many seconds, a note asks whether the file counts steps instead.
-_ODD_TAU = 1.0
 
 _C = TypeVar("_C")
 _Source: TypeAlias = str | os.PathLike[str] | nir.NIRGraph
-
-
-@dataclass(frozen=True)
-class _Choices:
-    """The arguments of from_nir, with those of its preset. None: the file decides, or else the default."""
-
-    preset: Preset | None
-    dt: float | None
-    reset: Reset | None
-    threshold: Comparison | None
-    discretization: Discretization | None
-    update_order: UpdateOrder | None
-    tau_unit: TauUnit | None
-    timing: Timing
-    max_synapses: int
-    given: frozenset[str]
 
 
 @overload
@@ -168,7 +148,7 @@ def from_nir(
         value = getattr(chosen, name, None) if given is None else given
         return None if value is None else kind(value)
 
-    choices = _Choices(
+    choices = Choices(
         chosen,
         dt if dt is not None or chosen is None else chosen.dt,
         choice(Reset, reset, "reset"),
@@ -211,7 +191,7 @@ def _read(source: _Source, max_bytes: int, trusted: bool, use: Callable[[nir.NIR
         raise type(error)(f"{os.fspath(source)}: {error}") from None
 
 
-def _lower(graph: nir.NIRGraph, choices: _Choices) -> AnyNetwork:
+def _lower(graph: nir.NIRGraph, choices: Choices) -> AnyNetwork:
     fixed = fixed_from_metadata(graph.metadata)
     if fixed is None:
         return _network(graph, choices)
@@ -225,7 +205,7 @@ def _lower(graph: nir.NIRGraph, choices: _Choices) -> AnyNetwork:
     return fixed
 
 
-def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
+def _network(graph: nir.NIRGraph, choices: Choices) -> Network:
     header = GraphHeader.from_metadata(graph.metadata)
     if header is not None and (choices.preset is not None or choices.timing is not Timing.PROJECTIONS):
         raise ParameterError(
@@ -256,21 +236,21 @@ def _network(graph: nir.NIRGraph, choices: _Choices) -> Network:
         projections = _sorted(header, "projections", projections)
         read = header.sorted("outputs", read)
     network = Network(inputs, populations, projections, read, semantics)
-    found = [*wiring.repairs, *signals.notes, *merged, *_scalars(wiring, readouts), *_about_readouts(readouts)]
+    found = [*wiring.repairs, *signals.notes, *merged, *about_scalars(wiring, readouts), *about_readouts(readouts)]
     if header is None:
         notes = [
-            *_assumed(network, choices, unit),
+            *assumed(network, choices, unit),
             *(f"output '{o}' is population '{p}'" for o, p in outputs.items()),
-            *_remarks(wiring),
+            *about_nodes(wiring),
             *found,
         ]
     else:
-        notes = [*header.notes, *_overridden(choices, header), *found]
+        notes = [*header.notes, *overridden(choices, header), *found]
     network = replace(network, notes=list(dict.fromkeys(notes)))
     return aligned(network if header is not None else with_silent_readouts(network), choices.timing)
 
 
-def _tau_unit(flat: FlatGraph, choices: _Choices, semantics: Semantics) -> TauUnit:
+def _tau_unit(flat: FlatGraph, choices: Choices, semantics: Semantics) -> TauUnit:
     """What the time constants count: as the caller says, else as the preset's framework has them."""
     if choices.tau_unit is not None:
         return choices.tau_unit
@@ -282,7 +262,7 @@ def _tau_unit(flat: FlatGraph, choices: _Choices, semantics: Semantics) -> TauUn
     return preset.tau_unit
 
 
-def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
+def _semantics(choices: Choices, header: GraphHeader | None) -> Semantics:
     stated = None if header is None else header.semantics
     if stated is None and choices.dt is None:
         raise ParameterError("NIR does not state the length of a step: give dt, in seconds (--dt)")
@@ -294,7 +274,7 @@ def _semantics(choices: _Choices, header: GraphHeader | None) -> Semantics:
     )
 
 
-def _population(wiring: Wiring, name: str, signals: Signals, choices: _Choices, semantics: Semantics) -> Population:
+def _population(wiring: Wiring, name: str, signals: Signals, choices: Choices, semantics: Semantics) -> Population:
     bias = None
     for before in wiring.before[name]:
         bias = add_constants(bias, signals.of[before].constant)
@@ -385,118 +365,3 @@ def _behind(wiring: Wiring, output: str) -> str:
             )
         name = wiring.before[name][0]
     return name
-
-
-def _assumed(network: Network, choices: _Choices, unit: TauUnit) -> Iterator[str]:
-    """Notes on what NIR does not define and the arguments or defaults of from_nir decided."""
-    s = network.semantics
-    yield (
-        "every projection takes one step, which NIR's edges do not: a spike sent in step t acts in step t + 1, "
-        f"and one from an input needs {network.latency} steps to the outputs"
-    )
-    values = {
-        "dt": f"dt = {s.dt:g} s",
-        "reset": f"reset '{choices.reset or Reset.ZERO}'",
-        "threshold": f"threshold '{choices.threshold or Comparison.ABOVE}'",
-        "discretization": f"discretization '{s.discretization}'",
-        "update_order": f"update order '{s.update_order}'",
-        "tau_unit": f"time constants in {unit}",
-    }
-    preset = choices.preset
-    chosen = ", ".join(text for name, text in values.items() if name in choices.given)
-    others = ", ".join(text for name, text in values.items() if name not in choices.given)
-    by = "the default is" if preset is None else f"the preset for {preset.framework} has"
-    parts = [f"the caller chose {chosen}" if chosen else "", f"{by} {others}" if others else ""]
-    yield f"NIR leaves open what a step is: {'; '.join(filter(None, parts))}"
-    if preset is not None:
-        how = "held to the framework itself" if preset.evidence == "run" else "read from its source, not run"
-        yield f"what the caller left open is as in {preset.framework} ({how})"
-        yield from preset.remarks
-        if preset.export_times_dt:
-            yield from _multiplied(network, preset, unit, choices)
-    elif unit is TauUnit.SECONDS:
-        yield from _in_odd_units(network)
-
-
-def _multiplied(network: Network, preset: Preset, unit: TauUnit, choices: _Choices) -> Iterator[str]:
-    """A note where the framework's own export multiplied time constants by dt, or may have done so."""
-    dt = network.semantics.dt
-    if unit is TauUnit.SECONDS_TIMES_DT:
-        yield (
-            f"the time constants are those of {preset.framework}'s own export, which multiplies them by dt: they were "
-            f"divided by dt = {dt:g} s, and the input of CubaLIF is added to its current as it is, as in the LIFCell "
-            "that the export writes so"
-        )
-    elif choices.tau_unit is None and (taus := _taus(network)) and max(float(t.max()) for t in taus) < preset.dt:
-        yield (
-            f"all time constants are shorter than {preset.framework}'s dt = {preset.dt:g} s: if its own export wrote "
-            "the graph, they were multiplied by dt; then leave dt out"
-        )
-
-
-def _taus(network: Network) -> list[Any]:
-    return [
-        p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
-    ]
-
-
-def _in_odd_units(network: Network) -> Iterator[str]:
-    """A note if all time constants are so long that the file probably counts steps, not seconds."""
-    taus = _taus(network)
-    if taus and min(float(t.min()) for t in taus) >= _ODD_TAU:
-        yield (
-            f"all time constants are {_ODD_TAU:g} s and longer, which neurons rarely have: if the file counts steps, "
-            "give tau_unit='steps'"
-        )
-
-
-def _overridden(choices: _Choices, header: GraphHeader) -> Iterator[str]:
-    """Notes on arguments of from_nir that differ from what the metadata of the graph state."""
-    for name, stated in header.semantics.to_dict().items():
-        chosen = getattr(choices, name)
-        if chosen is not None and chosen != stated:
-            yield f"{name} is {chosen}, as the caller chose; the graph states {stated}"
-    for name in ("reset", "threshold"):
-        if getattr(choices, name) is not None:
-            yield f"{name} is '{getattr(choices, name)}' in every population, as the caller chose"
-
-
-def _about_readouts(readouts: Mapping[str, list[str]]) -> Iterator[str]:
-    for name, linear in readouts.items():
-        yield (
-            f"{' and '.join(repr(node) for node in linear)} lead to an output without a neuron: population '{name}' is "
-            "a membrane readout without spikes, whose voltage is their value in every step (decode by max_membrane)"
-        )
-
-
-def _scalars(wiring: Wiring, readouts: Collection[str]) -> Iterator[str]:
-    """Notes on nodes with a scalar parameter, which was taken for all their neurons or values."""
-    for name, node in wiring.nodes.items():
-        size, kind = wiring.gives(name), kind_of(node)
-        if name in readouts:
-            continue
-        if size > 1 and is_neuron(node) and own_shape(name, node) is not None:
-            alone = [*metadata_of(node).get(SCALARS, ()), *single_parameters(node)]
-            if alone:
-                what = f"{', '.join(dict.fromkeys(map(str, alone)))} has one value, which holds"
-                yield f"{wiring.title(name)}: {what} for all {size} neurons"
-        if size > 1 and (is_neuron(node) or kind in ("Scale", "Delay")) and own_shape(name, node) is None:
-            what = "neurons" if is_neuron(node) else "values"
-            yield f"{wiring.title(name)}: its scalar parameters hold for all {size} {what}"
-        if size > 1 and hasattr(node, "bias") and name not in wiring.convolutions and np.size(node.bias) == 1:
-            yield f"{wiring.title(name)}: its scalar bias holds for all {size} values"
-
-
-def _remarks(wiring: Wiring) -> Iterator[str]:
-    """Notes on nodes that are left out, and on values that mean something else here than in NIR."""
-    for name, node in wiring.nodes.items():
-        if is_neuron(node) and any(np.any(getattr(node, p, 0)) for p in ("v_leak", "v_reset")):
-            yield f"{wiring.title(name)}: the voltage starts at 0, not at v_leak or v_reset"
-        if kind_of(node) == "Threshold":
-            yield f"{wiring.title(name)} is a population of neurons without memory, which takes a step as any other"
-        if kind_of(node) == "AvgPool2d" and any(map(any, wiring.convolutions[name].weight.padding)):
-            yield f"{wiring.title(name)}: the zeros of its padding count in the average, as PyTorch's default is"
-        if not wiring.before[name] and kind_of(node) != "Input":
-            yield f"{wiring.title(name)} is fed by nothing"
-        if not wiring.after[name] and (is_linear(node) or is_passing(node)):
-            yield f"{wiring.title(name)} leads nowhere and is left out"

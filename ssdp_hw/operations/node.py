@@ -1,0 +1,208 @@
+"""A node of the graph of a step: an operation, its arguments, and the interval that its value stays in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.operations.base import Value
+
+# What a printer has to print. ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name;
+# ``entry`` is that of a parameter that is a table. A shift by a parameter has it as second argument. Shifts right and
+# ``divide`` of an exact graph round down; an ideal graph has no shifts, and ``quotient`` in place of ``divide``.
+# Conditions are the results of comparisons and of and, or, not.
+PRIMITIVES = (
+    "leaf",
+    "constant",
+    "add",
+    "subtract",
+    "multiply",
+    "shift_left",
+    "shift_right",
+    "shift_left_by",
+    "shift_right_by",
+    "divide",
+    "quotient",
+    "minimum",
+    "maximum",
+    "select",
+    "lookup",
+    "entry",
+    "less",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "and",
+    "or",
+    "not",
+)
+
+
+_CONDITIONS = frozenset({"less", "less_equal", "equal", "not_equal", "and", "or", "not", "never"})
+
+
+Number = int | float
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A value of a step.
+
+    Attributes:
+        operation: one of :data:`PRIMITIVES`.
+        arguments: the values that it is computed from.
+        low, high: every value lies within these; of a condition 0 and 1.
+        detail: name of a leaf, value of a constant, bits of a shift, entries of a table.
+        condition: whether it is true or false instead of a number.
+    """
+
+    operation: str
+    arguments: tuple[Node, ...]
+    low: Number
+    high: Number
+    detail: object = None
+    condition: bool = False
+
+    def __add__(self, other: Value) -> Node:
+        o = as_number(other)
+        return node_of("add", (as_number(self), o), self.low + o.low, self.high + o.high)
+
+    def __sub__(self, other: Value) -> Node:
+        o = as_number(other)
+        return node_of("subtract", (as_number(self), o), self.low - o.high, self.high - o.low)
+
+    def __mul__(self, other: Value) -> Node:
+        o = as_number(other)
+        products = [_times(a, b) for a in (self.low, self.high) for b in (o.low, o.high)]
+        return node_of("multiply", (as_number(self), o), min(products), max(products))
+
+    def __radd__(self, other: Value) -> Node:
+        return self.__add__(other)
+
+    def __rsub__(self, other: Value) -> Node:
+        return as_number(other).__sub__(self)
+
+    def __rmul__(self, other: Value) -> Node:
+        return self.__mul__(other)
+
+    def __neg__(self) -> Node:
+        return as_number(0) - self
+
+    def __lt__(self, other: Value) -> Node:
+        return comparison("less", self, other)
+
+    def __le__(self, other: Value) -> Node:
+        return comparison("less_equal", self, other)
+
+    def __gt__(self, other: Value) -> Node:
+        return comparison("less", as_number(other), self)
+
+    def __ge__(self, other: Value) -> Node:
+        return comparison("less_equal", as_number(other), self)
+
+    def __eq__(self, other: object) -> Node:  # type: ignore[override]
+        return comparison("equal", self, other)
+
+    def __ne__(self, other: object) -> Node:  # type: ignore[override]
+        return comparison("not_equal", self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __and__(self, other: Value) -> Node:
+        return Node("and", (as_condition(self), as_condition(other)), 0, 1, condition=True)
+
+    def __or__(self, other: Value) -> Node:
+        return Node("or", (as_condition(self), as_condition(other)), 0, 1, condition=True)
+
+    def __invert__(self) -> Node:
+        return Node("not", (as_condition(self),), 0, 1, condition=True)
+
+    def __bool__(self) -> NoReturn:
+        raise ParameterError("a step has no branches: it asks if a value is true; use op.select(condition, a, b)")
+
+    def __floordiv__(self, other: object) -> NoReturn:
+        raise ParameterError("a step cannot divide: use op.shift_right, op.scale or a table")
+
+    __truediv__ = __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __floordiv__
+
+
+@dataclass(frozen=True, eq=False)
+class TableLeaf:
+    """A parameter that is a table: its name, its number of entries as a value, and the limits of all entries."""
+
+    name: str
+    size: Node
+    low: Number
+    high: Number
+
+
+def _times(a: Number, b: Number) -> Number:
+    return 0 if a == 0 or b == 0 else a * b
+
+
+def node_of(operation: str, arguments: tuple[Node, ...], low: Number, high: Number, detail: object = None) -> Node:
+    """A node; one that can take a single value only is that constant."""
+    if low == high and operation != "leaf" and math.isfinite(low):
+        return Node("constant", (), low, high, low)
+    return Node(operation, arguments, low, high, detail)
+
+
+def as_node(value: Value) -> Node:
+    """A value of a step as a node: a node itself, or a constant.
+
+    Raises:
+        ParameterError: neither a node nor a number.
+    """
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ParameterError(f"a step computes with numbers and values of the step, not with {value!r}")
+    return Node("constant", (), value, value, value)
+
+
+def as_number(value: Value) -> Node:
+    """A value of a step as a node that is a number.
+
+    Raises:
+        ParameterError: it is a condition, or no value of a step.
+    """
+    node = as_node(value)
+    if node.condition:
+        raise ParameterError("a step computes with a condition as with a number; use op.select(condition, 1, 0)")
+    return node
+
+
+def as_condition(value: Value) -> Node:
+    """A value of a step as a node that is a condition.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    if not isinstance(value, Node) or not value.condition:
+        raise ParameterError("a step uses a number as a condition; compare it with something")
+    return value
+
+
+def comparison(operation: str, a: Value, b: Value) -> Node:
+    """The condition that two numbers compare so; ``operation`` is one of the comparisons of :data:`PRIMITIVES`."""
+    return Node(operation, (as_number(a), as_number(b)), 0, 1, condition=True)
+
+
+def in_order(results: Sequence[Node]) -> Iterator[Node]:
+    """Every node that the results need, each after its arguments and once."""
+    done: set[int] = set()
+    stack = [(node, False) for node in reversed(results)]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            yield node
+        else:
+            stack.append((node, True))
+            stack += [(argument, False) for argument in reversed(node.arguments)]
