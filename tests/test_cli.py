@@ -1,33 +1,22 @@
-"""The command line as a user meets it: a process of its own, exit codes, one line for bad input."""
+"""The command line as a user meets it: what it prints and writes, exit codes, one line for bad input."""
 
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import nir
 import numpy as np
 import pytest
+from command_calls import call, call_process
 
 import ssdp_hw as sh
-from ssdp_hw.cli import main
 from ssdp_hw.datasets import DIGITS_MODEL
 
-SSDP_HW = str(Path(sys.executable).with_name("ssdp-hw"))
 
-
-def call(*arguments, cwd=None):
-    return subprocess.run(
-        [SSDP_HW, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
-    )
-
-
-def refused_by_main(patch, capsys, *arguments):
-    """The same in this process, where a case takes no second for its imports: exit code and stderr."""
-    patch.setattr(sys, "argv", ["ssdp-hw", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return ended.value.code, capsys.readouterr().err
+def refused(*arguments):
+    """Exit code and what is said of bad input."""
+    done = call(*arguments)
+    return done.returncode, done.stderr
 
 
 def call_json(*arguments):
@@ -58,7 +47,7 @@ def folder(tmp_path_factory):
     np.savez(here / "data.npz", spikes=spikes, labels=rng.integers(0, 3, 8))
     np.save(here / "spikes.npy", spikes)
     source, data = here / "net.nir", here / "data.npz"
-    done = call("quantize", source, "--dt", "1e-3", "--calibration", data, "--out", here / "net.h5")
+    done = call_process("quantize", source, "--dt", "1e-3", "--calibration", data, "--out", here / "net.h5")
     assert done.returncode == 0, done.stderr
     return here
 
@@ -273,7 +262,7 @@ def bad_nir(path, **changes):
     return path
 
 
-def test_bad_input_ends_with_2_and_one_line(folder, tmp_path, monkeypatch, capsys):
+def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
     (tmp_path / "text.nir").write_text("not a network")
     np.save(tmp_path / "flat.npy", np.zeros((4, 6), bool))
     np.save(tmp_path / "wide.npy", np.zeros((4, 2, 7), bool))
@@ -334,7 +323,7 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path, monkeypatch, capsy
         ),
     ]
     for arguments, expected in cases:
-        code, said = refused_by_main(monkeypatch, capsys, *arguments)
+        code, said = refused(*arguments)
         assert code == 2, (arguments, code, said)
         lines = said.strip().splitlines()
         assert len(lines) == 1, (arguments, said)
@@ -377,10 +366,8 @@ def test_the_packaged_network_is_readable():
     assert call_json("inspect", DIGITS_MODEL, "--dt", "1e-3")["latency"] == 2
 
 
-def test_nir_is_written_by_its_own_verb(monkeypatch, capsys, folder, tmp_path):
-    code, said = refused_by_main(
-        monkeypatch, capsys, "quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "q.nir"
-    )
+def test_nir_is_written_by_its_own_verb(folder, tmp_path):
+    code, said = refused("quantize", folder / "net.nir", "--dt", "1e-3", "--out", tmp_path / "q.nir")
     assert code == 2
     assert "ssdp-hw to-nir" in said
     assert not (tmp_path / "q.nir").exists()
@@ -392,14 +379,14 @@ def test_nir_is_written_by_its_own_verb(monkeypatch, capsys, folder, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["run", "learn", "quantize"])
-def test_labels_that_contradict_the_spikes_are_named(monkeypatch, capsys, folder, tmp_path, command):
+def test_labels_that_contradict_the_spikes_are_named(folder, tmp_path, command):
     """Samples on the first axis, as most frameworks have them, and their labels beside them."""
     turned = tmp_path / "batch_first.npz"
     with np.load(folder / "data.npz") as data:
         np.savez(turned, spikes=data["spikes"].swapaxes(0, 1), labels=data["labels"])
     out = ("--out", tmp_path / "o.h5") if command != "run" else ()
     option = "--calibration" if command == "quantize" else "--spikes"
-    code, said = refused_by_main(monkeypatch, capsys, command, folder / "net.nir", "--dt", "1e-3", option, turned, *out)
+    code, said = refused(command, folder / "net.nir", "--dt", "1e-3", option, turned, *out)
     assert code == 2
     assert "swap the first two" in said
 
