@@ -24,6 +24,20 @@ def register_profiles() -> None:
     settings.load_profile(SHARE)
 
 
+def share(count: int, default: int) -> int:
+    """The number of examples in this run, for a test that generates inside of its function.
+
+    The test is marked by ``pytest.mark.more_examples``, so that the slow run has it.
+
+    Args:
+        count, default: see :func:`examples`.
+    """
+    if not 0 < default < count:
+        raise ValueError(f"examples: default = {default} is outside 1 .. {count - 1}; use @settings(max_examples=...)")
+    # The profile is loaded before the test modules are imported; options like --hypothesis-explain add to its name.
+    return default if settings.get_current_profile_name().startswith(SHARE) else count
+
+
 def examples(count: int, default: int, base: settings | None = None) -> Callable[[Test], Test]:
     """Decorate a test of which only the slow run generates all examples; it stands in the place of ``@settings``.
 
@@ -35,11 +49,7 @@ def examples(count: int, default: int, base: settings | None = None) -> Callable
     Raises:
         ValueError: if ``default`` is not between 1 and ``count - 1``, since then no run would be shorter.
     """
-    if not 0 < default < count:
-        raise ValueError(f"examples: default = {default} is outside 1 .. {count - 1}; use @settings(max_examples=...)")
-    # The profile is loaded before the test modules are imported; options like --hypothesis-explain add to its name.
-    chosen = default if settings.get_current_profile_name().startswith(SHARE) else count
-    limited = settings(base, max_examples=chosen)
+    limited = settings(base, max_examples=share(count, default))
 
     def decorate(test: Test) -> Test:
         return pytest.mark.more_examples(limited(test))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 from strategies import drives_for, fixed_networks
 
@@ -7,6 +8,7 @@ import ssdp_hw as sh
 from ssdp_hw.running.drive import make_drive
 
 
+@examples(100, default=30)
 @given(st.data())
 def test_operations_are_those_of_a_count_synapse_by_synapse(data):
     network = data.draw(fixed_networks())

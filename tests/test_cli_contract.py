@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_calls import call, call_process
 from hypothesis import given, settings, strategies as st
 
 import ssdp_hw as sh
@@ -208,14 +209,15 @@ def test_quiet_and_verbose(tmp_path):
     sh.save(quiet, tmp_path / "silent.h5")
     arguments = ("run", tmp_path / "silent.h5", "--spikes", tmp_path / "silent.npy")
 
-    def said(*options):
-        done = subprocess.run([SSDP_HW, *options, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    def said(run, *options):
+        done = run(*options, *arguments)
         assert done.returncode == 0
         return done.stderr
 
-    assert "warning: nothing fires" in said()
-    assert said("-q") == ""
-    assert re.search(r"ssdp_hw\.running\.run: engine: 1 samples of 22 steps in", said("-q", "-v"))
+    assert "warning: nothing fires" in said(call)
+    assert said(call, "-q") == ""
+    # Logging is set up once a process.
+    assert re.search(r"ssdp_hw\.running\.run: engine: 1 samples of 22 steps in", said(call_process, "-q", "-v"))
 
 
 def _scaled(q, factor):

@@ -38,7 +38,7 @@ def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
     event(f"the readout fires: {wanted.spikes['c'].any()}")
 
 
-@settings(GENERATED, max_examples=60)
+@examples(60, default=25, base=GENERATED)
 @given(st.data())
 def test_float_convolutions_equal_their_matrices(data):
     network = data.draw(float_conv_networks())
@@ -56,7 +56,7 @@ def test_float_convolutions_equal_their_matrices(data):
         ("lava", {}),
     ],
 )
-@settings(GENERATED, max_examples=4, phases=(Phase.generate,))
+@examples(8, default=2, base=settings(GENERATED, phases=(Phase.generate,)))
 @given(data=st.data())
 def test_other_targets_are_bit_equal(data, target, options):
     other = get_target(target)
@@ -82,7 +82,7 @@ def test_files_keep_convolutions_and_give_the_same_bytes(tmp_path_factory, data)
         assert (folder / "a.h5").read_bytes() == (folder / "b.h5").read_bytes()
 
 
-@settings(GENERATED, max_examples=40)
+@examples(40, default=15, base=GENERATED)
 @given(float_conv_networks())
 def test_nir_keeps_convolutions_and_gives_the_same_bytes(tmp_path_factory, network):
     folder = tmp_path_factory.mktemp("conv")

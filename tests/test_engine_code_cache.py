@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 CALLEE = """
 from ssdp_hw.targets.engine.jit import compiled_alone
 
@@ -32,6 +34,7 @@ print(sum(add_twice.stats.cache_hits.values()), sum(add.dispatcher.stats.cache_h
 """
 
 
+@pytest.mark.slow
 def test_a_caller_on_disk_finds_its_callee_where_that_is_there_and_where_it_is_gone(tmp_path):
     (tmp_path / "callee.py").write_text(CALLEE)
     (tmp_path / "caller.py").write_text(CALLER)

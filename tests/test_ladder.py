@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from example_counts import examples
+from hypothesis import given, strategies as st
 from strategies import drives_for, float_networks
 
 import ssdp_hw as sh
@@ -109,7 +110,7 @@ def test_the_first_difference_is_where_it_says(case):
     assert layer.agreement == pytest.approx(np.count_nonzero(left & right) / np.count_nonzero(left | right))
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40, default=15)
 @given(st.data(), float_networks())
 def test_nothing_rounded_is_the_float_network_in_chip_timing(data, network):
     inputs = data.draw(drives_for(network))
@@ -128,7 +129,7 @@ def test_nothing_rounded_is_the_float_network_in_chip_timing(data, network):
             np.testing.assert_allclose(volts, a.v[p.name], rtol=1e-9, atol=1e-9 * (1 + np.abs(a.v[p.name]).max()))
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40, default=15)
 @given(st.data(), float_networks())
 def test_the_rounded_parameters_are_those_of_the_integers(data, network):
     """Without decays to truncate and sums to floor, the last float rung is the fixed network to the bit."""

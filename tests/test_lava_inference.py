@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from declared_models import declared_fixed_networks, declared_float_networks, lively_network
+from example_counts import share
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from strategies import drives_for, fixed_networks, float_networks
 
@@ -47,7 +48,7 @@ def several(networks: st.SearchStrategy, count: int) -> st.SearchStrategy:
 
 # The first example that Hypothesis tries is the simplest one throughout: hence more than one.
 GENERATED = settings(
-    max_examples=3,
+    max_examples=share(6, default=2),
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -91,6 +92,7 @@ def assert_close(task: Task, found: Recording) -> None:
             )
 
 
+@pytest.mark.more_examples
 @pytest.mark.parametrize("processes", ["auto", "own"])
 def test_generated_fixed_networks_are_bit_equal(processes):
     @GENERATED
@@ -102,6 +104,7 @@ def test_generated_fixed_networks_are_bit_equal(processes):
     check()
 
 
+@pytest.mark.more_examples
 def test_generated_float_networks_are_equal_up_to_rounding():
     @GENERATED
     @given(several(float_networks(), 10), st.sampled_from(("auto", "own")))
@@ -112,8 +115,9 @@ def test_generated_float_networks_are_equal_up_to_rounding():
     check()
 
 
+@pytest.mark.more_examples
 def test_generated_networks_run_by_the_declarations_of_their_models():
-    @settings(GENERATED, max_examples=2)
+    @GENERATED
     @given(several(st.one_of(declared_fixed_networks(), fixed_networks()), 12))
     def check(cases):
         for task, found in zip(cases, run_all(cases, LAVA.resolve({"fast_paths": False})), strict=True):
@@ -123,8 +127,9 @@ def test_generated_networks_run_by_the_declarations_of_their_models():
     check()
 
 
+@pytest.mark.more_examples
 def test_generated_float_networks_of_declared_models_are_equal_up_to_rounding():
-    @settings(GENERATED, max_examples=2)
+    @GENERATED
     @given(several(declared_float_networks(), 10))
     def check(cases):
         for task, found in zip(cases, run_all(cases, LAVA.resolve({})), strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from declared_models import declared_fixed_networks, declared_float_networks
+from example_counts import share
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from plan_strategies import learning_runs, lively_runs
 from rule_examples import EveryMoment
@@ -29,7 +30,7 @@ STEPS, WINDOWS = 10, 7
 
 # The first example that Hypothesis tries is the simplest one throughout: hence more than one.
 GENERATED = settings(
-    max_examples=4,
+    max_examples=share(6, default=2),
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -67,6 +68,7 @@ def assert_close(task: LearningTask, found: Learned) -> None:
         np.testing.assert_allclose(found.counters[name], wanted.counters[name], rtol=0, atol=1e-12)
 
 
+@pytest.mark.more_examples
 def test_generated_fixed_learning_is_bit_equal():
     @GENERATED
     @given(learning_tasks(fixed=True), st.sampled_from((128, 2)), st.booleans())
@@ -78,6 +80,7 @@ def test_generated_fixed_learning_is_bit_equal():
     check()
 
 
+@pytest.mark.more_examples
 def test_generated_float_learning_is_equal_up_to_rounding():
     @GENERATED
     @given(learning_tasks(fixed=False), st.sampled_from((128, 2)), st.booleans())
@@ -89,11 +92,12 @@ def test_generated_float_learning_is_equal_up_to_rounding():
     check()
 
 
+@pytest.mark.more_examples
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 def test_generated_learning_with_declared_models(fixed):
     networks = declared_fixed_networks(graded=False) if fixed else declared_float_networks(graded=False)
 
-    @settings(GENERATED, max_examples=2)
+    @GENERATED
     @given(learning_tasks(fixed, networks, count=6), st.sampled_from((128, 2)))
     def check(tasks, batch_size):
         found = learn_all(tasks, LAVA.resolve({"batch_size": batch_size, "fast_paths": False}))

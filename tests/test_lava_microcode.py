@@ -179,6 +179,7 @@ def curves():
     return codes, {key: np.diff(w[:, 0], axis=0)[:: 1 + rest] for key, w in zip(keys, found, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponentials", [1, 2])
 @pytest.mark.parametrize("branch", ["both", "one_silent"])
 def test_pair_curves_stay_within_the_stated_error(curves, exponentials, branch):

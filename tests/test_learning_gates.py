@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 from lesson_options import lesson
 
@@ -57,6 +58,7 @@ def weights(result):
 # Going on.
 
 
+@examples(100, default=30)
 @given(
     st.sampled_from(FIXED),
     st.sampled_from(list(sh.rules.WeightRounding)),

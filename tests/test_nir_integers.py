@@ -8,6 +8,7 @@ import nir
 import numpy as np
 import pytest
 from conv_strategies import fixed_conv_networks
+from example_counts import examples
 from hypothesis import HealthCheck, given, settings, strategies as st
 from strategies import fixed_networks
 from test_nir_writer import network as float_network
@@ -33,7 +34,7 @@ def there_and_back(network, folder, rule=None):
     assert (folder / "a.nir").read_bytes() == (folder / "b.nir").read_bytes()
 
 
-@settings(max_examples=50, suppress_health_check=QUIET)
+@examples(50, default=15, base=settings(suppress_health_check=QUIET))
 @given(st.one_of(fixed_networks(), fixed_networks(), fixed_conv_networks()))
 def test_generated_networks_come_back_and_give_the_same_bytes(tmp_path_factory, network):
     there_and_back(network, tmp_path_factory.mktemp("nir"))
@@ -96,7 +97,7 @@ def test_weights_of_a_quantised_network_are_those_that_it_came_from():
         np.testing.assert_allclose(a, b, rtol=0, atol=np.abs(a).max() / 2**14)
 
 
-@settings(max_examples=80, suppress_health_check=QUIET)
+@examples(80, default=25, base=settings(suppress_health_check=QUIET))
 @given(st.one_of(fixed_networks(), fixed_conv_networks()), st.sampled_from((None, 2e-3)), st.booleans())
 def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales):
     rng = np.random.default_rng(0)

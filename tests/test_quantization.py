@@ -78,6 +78,7 @@ def assert_same_integers(a, b):
 # What does not change the integers.
 
 
+@examples(100, default=30)
 @given(float_networks(), st.sampled_from((2.0**-20, 0.25, 2.0, 2.0**13)))
 def test_the_unit_of_voltage_does_not_matter(net, factor):
     """A power of two, so that not even the last bit of a float changes."""
@@ -112,6 +113,7 @@ def test_only_the_distance_from_the_reset_matters(kind):
 # What is rounded, by how much, and what the report says of it.
 
 
+@examples(100, default=30)
 @given(float_networks(), st.integers(3, 8))
 def test_rounding_is_to_the_nearest_and_the_report_tells_how_far_that_is(net, bits):
     fixed = sh.quantize(net, weight_bits=bits)
