@@ -1,4 +1,4 @@
-"""Commands that set runs side by side: targets, and the steps from float to the chip."""
+"""``ssdp-hw compare`` and ``ssdp-hw ladder``: float against fixed on several targets, and where the loss comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that ask whether a network can be trusted: what conversion assumed, and whether it does as its source."""
+"""``ssdp-hw check`` and ``verify``: what conversion assumed, and whether a network does what its source does."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _at_rest(source: AnyNetwork, fixed: FixedNetwork, prove: bool) -> dict[str, 
     report = fixed.report
     try:
         held: dict[str, Any] | None = resources(fixed).to_dict()
-    except UnsupportedError:  # nothing is known of this chip's cores
+    except UnsupportedError:  # the chip's table states no cores
         held = None
     proof = prove_registers(fixed) if prove else None
     return {
@@ -95,7 +95,7 @@ def _at_rest(source: AnyNetwork, fixed: FixedNetwork, prove: bool) -> dict[str, 
 
 
 def _run(networks: dict[str, AnyNetwork], samples: Any, labels: Any, **options: Any) -> dict[str, Any]:
-    """What the networks do on samples: silent populations, accuracies, and the loss where both are known."""
+    """Run the networks on samples: silent populations, accuracies, and the loss if both accuracies are known."""
     from ssdp_hw.analysis.statistics import wilson
     from ssdp_hw.running.many import run_many
 
@@ -155,7 +155,7 @@ def verify(
     """Hold a network to its source, a network or a recording, layer by layer and spike by spike."""
     from ssdp_hw.analysis.verification import verify as compare_layers
 
-    # Options of NIR files are for those of the two that are NIR files.
+    # Of the network and its source, options of NIR files apply to whichever is a NIR file.
     theirs: Any = (
         _recording(source) if source.suffix == ".npz" else files.read_network(source, **files.if_nir(source, nir))
     )

@@ -1,4 +1,4 @@
-"""What a command ends with, and how an error is told: a line for people, with ``--json`` an object for machines."""
+"""Exit codes of commands, and how an error is printed: one line for people, with ``--json`` an object for machines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CODES: tuple[tuple[type[SsdpHwError], int], ...] = (
 
 
 def exit_code(error: SsdpHwError) -> int:
-    """The exit code of one of our errors."""
+    """The exit code of an error of this package."""
     return next(code for kind, code in _CODES if isinstance(error, kind))
 
 

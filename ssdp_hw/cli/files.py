@@ -88,10 +88,10 @@ def read_arrays(path: Path) -> dict[str, Array]:
             arrays = {name: loaded[name] for name in loaded.files}
     except FileNotFoundError:
         raise FileFormatError(f"{path}: no such file") from None
-    except Exception as error:  # whatever a damaged file leads to: NumPy, zipfile, zlib and tokenize have their own
+    except Exception as error:  # the errors of damaged files come from NumPy, zipfile, zlib or tokenize
         raise FileFormatError(f"{path}: is no readable .npy or .npz file ({first_line(error)})") from None
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # the bytes of a member that does not begin as an array does
+        if not isinstance(array, np.ndarray):  # np.load returns bytes for a member of the archive that is no array
             raise FileFormatError(f"{path}: its member {name!r} is no array")
     return arrays
 
@@ -116,7 +116,7 @@ def read_spikes(path: Path) -> Array | dict[str, Array]:
 
 
 def _check_labels(path: Path, spikes: tuple[int, ...], labels: tuple[int, ...]) -> None:
-    """Raise if labels beside spikes tell that the samples lie on another axis, also where no label is used.
+    """Raise unless a file has one label for each sample of its spikes; it is asked also where no label is used.
 
     Raises:
         ShapeError: they do not fit the axis of the samples.

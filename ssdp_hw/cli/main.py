@@ -32,7 +32,7 @@ EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in exi
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # it would take the brackets of defaults and extras for markup
+    rich_markup_mode=None,  # rich would take the brackets of defaults and extras for markup
     help="Trained spiking networks in a neuromorphic chip's integers: run, quantise, learn, compare.",
     epilog=EPILOG,
 )
@@ -86,7 +86,7 @@ def _end(kind: str, message: str, code: int) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point: our own errors, and those of options, become an exit code and one line."""
+    """Entry point: errors of this package and of options end with an exit code and one line, not with a traceback."""
     warnings.showwarning = _show_warning
     warnings.filterwarnings("default", message="--", category=DeprecationWarning)  # old names of options
     if len(sys.argv) == 1:
@@ -99,8 +99,8 @@ def main() -> None:
         _end("LimitError", str(over), exit_codes.LIMIT)
     except (KeyboardInterrupt, typer.Abort):
         _end("KeyboardInterrupt", "interrupted", exit_codes.INTERRUPTED)
-    except BrokenPipeError:  # the reader of a pipe has ended, as `head` does
-        sys.stdout = None  # nothing is left to be flushed to it
+    except BrokenPipeError:  # the program that reads our output has ended, as `head` does
+        sys.stdout = None  # so that Python does not try to flush the rest at its end
         sys.exit(exit_codes.FAILED)
     except Exception as error:
         # Errors of options are typer's, whose class has another place in every version.

@@ -55,7 +55,7 @@ OldDecode = Annotated[str | None, typer.Option("--readout", hidden=True)]
 
 
 def with_nir_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer is to see it: in place of its parameter ``nir`` these options, one by one.
+    """Decorate a command: typer sees the options of NIR files one by one in place of its parameter ``nir``.
 
     The command, which is called by keywords, gets those that were given as ``nir``: arguments of
     :func:`ssdp_hw.from_nir`. If it has ``--decode``, it accepts that option's old name ``--readout``, too.

@@ -19,7 +19,7 @@ from ssdp_hw.running.target_registry import target_names
 
 
 def _starting(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """What a shell offers for the beginning of a name."""
+    """A function that completes the beginning of a name for a shell."""
     return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
 
 
@@ -66,7 +66,8 @@ def name_values(pairs: list[str] | None) -> dict[str, JSON]:
             raise ParameterError(f"{pair}: expected name=value")
         try:
             found[name] = json.loads(value)
-        except (ValueError, RecursionError):  # no JSON, an integer of thousands of digits, or thousands of brackets
+        except (ValueError, RecursionError):
+            # Not JSON, an integer of thousands of digits, or brackets nested too deep: it is kept as text.
             found[name] = value
     return found
 

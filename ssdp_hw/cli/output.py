@@ -15,24 +15,24 @@ from rich.text import Text
 
 from ssdp_hw.files.json_values import JSON
 
-# Into a file or a pipe tables need not fit a screen.
+# Tables that go to a file or a pipe need not fit a screen.
 console = Console(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False, highlight=False)
 errors = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 # The version of what every command prints with --json; a key that goes or changes its meaning raises it.
 SCHEMA_VERSION = 1
-# Values of a list that a table or a line shows.
+# Number of values of a list that a table or a line shows.
 SHOWN = 10
 
 
 def print_json(command: str, data: Mapping[str, object]) -> None:
-    """Write what a command found as JSON, which says what it is; what JSON has no form for becomes text."""
+    """Print the results of a command as JSON with its schema's name and version; values that JSON lacks become text."""
     schema = {"schema": {"name": f"ssdp-hw {command}", "version": SCHEMA_VERSION}}
     sys.stdout.write(compact_json({**schema, **data}) + "\n")
 
 
 def compact_json(value: object, indent: int = 0) -> str:
-    """JSON of which a list of plain values stands in one line, and everything else has a line of its own."""
+    """JSON text in which a list of plain values takes one line, and every other value a line of its own."""
     inner, outer = " " * (indent + 2), " " * indent
     if isinstance(value, dict) and value:
         parts = [f"{inner}{json.dumps(str(k))}: {compact_json(v, indent + 2)}" for k, v in value.items()]
@@ -44,12 +44,12 @@ def compact_json(value: object, indent: int = 0) -> str:
 
 
 def print_line(text: str) -> None:
-    """A line for people, which is not cut."""
+    """Print a line for people, without wrapping it."""
     console.print(text, soft_wrap=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for people."""
+    """Print a table for people."""
     table = Table()
     for title in header:
         table.add_column(Text(title))

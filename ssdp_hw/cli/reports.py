@@ -69,7 +69,8 @@ def report(
     if as_json:
         print_json("report", data.to_dict())
     else:
-        from ssdp_hw.reporting.finding import finding_text  # needs markupsafe, which `report` has found by now
+        # It needs markupsafe; where that is missing, `report` above has said so.
+        from ssdp_hw.reporting.finding import finding_text
 
         for sentence in finding_text(data):
             print_line(sentence)

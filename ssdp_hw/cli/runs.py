@@ -102,7 +102,7 @@ def _recorded(
     record: list[str],
     out: Path,
 ) -> ManyResult:
-    """All samples at once, with a file of their recordings."""
+    """Run all samples at once and write what was recorded to a file."""
     length = make_drive(network, inputs).steps + network.latency if steps is None else steps
     variables = tuple(dict.fromkeys(["spikes", *record, required_record(decode)]))
     result = simulate(network, inputs, target, record=variables, steps=length, options=options)

@@ -53,7 +53,7 @@ def encode(
 
 
 class _Counting:
-    """Steps as they pass by, with the number of their spikes."""
+    """An iterator that hands on steps and counts their spikes."""
 
     def __init__(self, steps: Iterator[NDArray[np.bool_]]) -> None:
         self._steps, self.spikes = steps, 0
@@ -65,8 +65,8 @@ class _Counting:
 
 
 def _write(path: Path, shape: tuple[int, ...], steps: _Counting, labels: Array | None) -> None:
-    """Spikes of that shape, step by step, without an array of all of them."""
-    format_of: Any = np.lib.format  # which NumPy gives no types
+    """Write spikes to a .npy or .npz file step by step, without an array of all steps in memory."""
+    format_of: Any = np.lib.format  # NumPy declares no types for this module
     header = {"descr": "|b1", "fortran_order": False, "shape": shape}
     if path.suffix == ".npy":
         with path.open("wb") as file:

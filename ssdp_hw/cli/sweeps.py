@@ -102,7 +102,7 @@ def _function(name: object, path: Path) -> Callable[..., Any]:
     try:
         module = _module_of(path.parent / where) if where.endswith(".py") else import_module(where)
         function = getattr(module, attribute)
-    except Exception as error:  # any: the module is the user's
+    except Exception as error:  # any exception: the module is the user's
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ParameterError(f"{path}: study '{name}' cannot be loaded ({reason})") from None
     if not callable(function):

@@ -11,12 +11,12 @@ from types import FrameType
 from ssdp_hw.cli import exit_codes
 from ssdp_hw.errors import ParameterError
 
-# Seconds that compiled code has to come back to Python after the limit, before the process is ended from outside of it.
+# Seconds after the limit within which compiled code must return to Python; then the process is ended.
 _GRACE = 5.0
 
 
 class TimeIsUp(BaseException):
-    """The time is up; no handler of other errors, as of damaged files, may take it for one of these."""
+    """The time limit has passed. Not an Exception, so that no handler of other errors takes it for one of those."""
 
 
 def limit_time(seconds: float) -> None:

@@ -89,7 +89,7 @@ def targets(
 
 
 def _state(target: TargetInfo) -> str:
-    """Version, what is missing, or why it does not run."""
+    """The version of a target, what is missing to run it, or why it fails."""
     if not target.installed:
         return f"missing: {target.install}"
     return f"{target.version}; DOES NOT RUN: {target.failure}" if target.failure else target.version

@@ -1,6 +1,6 @@
-"""The timing of training frameworks, and what must change in a network so that it has the same effect here.
+"""The timing of training frameworks, and what a network needs to have the same effect in the timing of this toolkit.
 
-Here every projection takes a step, that from an input too. Most frameworks (snnTorch, Norse, Sinabs)
+In this toolkit every projection takes a step, also one from an input. Most frameworks (snnTorch, Norse, Sinabs)
 compute layer after layer within a step, and give recurrent spikes back one step later; some (Spyx,
 lava-dl) let each layer act on the spikes of the step before, but on the input at once. A population
 therefore does in step t + lag what it does in step t there. That is the same network, only later, except in
@@ -38,7 +38,7 @@ class Timing(Choice):
 
 
 def lags(network: Network | FixedNetwork, timing: Timing = Timing.SAME_STEP) -> dict[str, int]:
-    """For each input and population, how many steps it is behind a framework of that timing.
+    """For each input and population the number of steps that it is later than in a framework of that timing.
 
     A population that nothing feeds has a lag of 0.
 
@@ -125,7 +125,7 @@ def aligned(network: Network, timing: Timing) -> Network:
 
 
 def _constant_input(p: Population) -> tuple[NDArray[np.float64], Population]:
-    """What acts on S in every step, and the population without it."""
+    """The constant synaptic input of a population, shape (n,), and the population without it."""
     bias, neuron = np.array(p.bias), p.neuron
     if isinstance(neuron, LI) and np.any(neuron.v_leak) and np.all(neuron.r):
         bias = bias + neuron.v_leak / neuron.r

@@ -1,4 +1,4 @@
-"""Outputs that cannot fire, whatever spikes arrive: membrane readouts by another name."""
+"""Outputs that cannot fire, whatever spikes arrive: the importer takes them for membrane readouts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, I, Neuron
 
-# The bound of a voltage is computed in another order than the voltage itself.
+# Room for float rounding: the bound of a voltage adds in another order than the voltage itself.
 _ROUNDING = 1e-6
 _READOUT: dict[type[Neuron], type[Neuron]] = {LIF: LI, CubaLIF: CubaLI, IF: I}
 
@@ -45,7 +45,7 @@ def with_silent_readouts(network: Network) -> Network:
 
 
 def _highest_voltage(network: Network, p: Population) -> NDArray[np.float64] | None:
-    """A bound of the voltage, shape (n,); None for what is no output of that kind or has no bound."""
+    """An upper bound of the voltage, shape (n,); None for a population that drives another one or has no bound."""
     incoming = [q for q in network.incoming(p.name) if q.pre != p.name]
     drives = any(q.pre == p.name and q.post != p.name for q in network.projections)
     from_input = any(q.pre in network.input_names for q in incoming)

@@ -1,6 +1,6 @@
 """Products, sums and comparisons of weights, by which chains of linear operations become one projection.
 
-A convolution keeps its kernel where the result is one convolution; else it is unrolled, within a budget.
+A convolution keeps its kernel if the result is a convolution, too; otherwise it is unrolled, within a budget.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def diagonal(values: Numbers) -> SparseWeight:
 
 
 def identity(weight: Weight | None, size: int) -> Weight:
-    """The weight; a diagonal of ones where it is None."""
+    """The weight itself, or a diagonal of ones in place of None."""
     return diagonal(np.ones(size)) if weight is None else weight
 
 
 def from_synapses(values: Real, rows: Index, cols: Index, shape: tuple[int, ...]) -> SparseWeight:
-    """The sparse weight that has these synapses, a zero too."""
+    """The sparse weight that has these synapses, those of weight 0 included."""
     return SparseWeight(sp.csr_array(sp.coo_array((values, (rows, cols)), shape=shape)))
 
 
@@ -65,7 +65,7 @@ def product(weight: Weight, before: Weight | None, owner: str, budget: Budget) -
     width = np.diff(before.row_start)
     used = np.flatnonzero(width)
     if not weight.sparse and len(used) < before.shape[0]:
-        # Only some values come from this source or have this delay: keep the synapses of the others out.
+        # Only some values come from this source or have this delay: the others get no synapses.
         rows, cols = np.divmod(np.arange(weight.shape[0] * len(used)), len(used))
         weight = from_synapses(weight.given[:, used].reshape(-1), rows, used[cols], weight.shape)
     taps = np.bincount(weight.synapse_indices()[1], minlength=len(width)) if weight.sparse else weight.shape[0]
@@ -75,7 +75,7 @@ def product(weight: Weight, before: Weight | None, owner: str, budget: Budget) -
 
 
 def _folded(weight: Weight, before: Weight) -> Weight | None:
-    """``weight @ before`` as one convolution, where it is one and one of them is."""
+    """``weight @ before`` as one convolution, or None if the product of these two is none."""
     if before.diagonal is not None:
         return weight.times_inputs(before.diagonal)
     if weight.diagonal is not None:
@@ -112,17 +112,17 @@ def as_matrix(given: NDArray[np.float64] | sp.csr_array) -> Weight:
 
 
 def never_negative(weight: Weight | None) -> bool:
-    """Whether no value is below 0; None is the identity."""
+    """Whether no value of the weight is below 0; None stands for the identity."""
     return weight is None or bool(np.all(weight.values >= 0))
 
 
 def absolute(weight: Weight) -> Weight:
-    """The weight with every value made positive; itself if it is."""
+    """The weight with the absolute value of every weight; the same object if no value is negative."""
     return weight if never_negative(weight) else weight.with_values(np.abs(weight.values))
 
 
 def same_weight(a: Weight | None, b: Weight | None, rounding: float = 0.0) -> bool:
-    """Whether two weights are equal, synapse by synapse, but for a part ``rounding`` of the largest."""
+    """Whether two weights differ, synapse by synapse, by at most ``rounding`` times the largest magnitude."""
     if a is b:
         return True
     if a is None or b is None or (a.kind, a.shape) != (b.kind, b.shape):

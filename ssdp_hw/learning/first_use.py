@@ -1,4 +1,4 @@
-"""Small runs that make a target compile what it compiles on first use, and keep it on disk where it does."""
+"""``compile_target``: small runs that make a target compile (and cache on disk) what it compiles on first use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Learning health: what a learning run did to the synapses, and what rounding cost on the way.
+"""Learning health: what a learning run did to the synapses, and how much of the weight changes rounding lost.
 
-All values are recomputed from the registers or spikes that the target recorded. They are therefore equal on
-every target, and check the target.
+All values are recomputed from the registers or spikes that the target recorded. They are therefore the same for every
+target, and differ if a target computed a weight wrongly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LearningHealth:
     """One plastic projection of a fixed network after learning.
 
     Attributes:
-        synapses, windows: their numbers; the synapses of a convolution count one by one, though they share weights.
+        synapses, windows: number of synapses (of a convolution every one, though they share weights) and of windows.
         synchrony: mean share of pairs in which both neurons fired, over the windows.
         silent_windows: windows in which no neuron of the source or none of the target fired.
         nonzero_changes: pairs and windows with a weight change other than 0: the plasticity operations that a
@@ -125,14 +125,14 @@ def learning_health(
 
 
 class _Weights:
-    """The weights in the course of a learning run, followed for rules that read them."""
+    """The weights after every window of a learning run, recomputed for rules whose steps depend on the weight."""
 
     def __init__(self, p: FixedProjection, rule: CounterRule, observed: Observed, counters: NDArray[np.int64]) -> None:
         self.p, self.rule, self.key = p, rule, observed.key
         self.mantissa, self.counters = p.mantissa.astype(np.int64), counters.astype(np.int64)
 
     def shown(self, observed: Observed) -> Observed:
-        """The observation with the weights of now."""
+        """The observation with the weights that the window began with."""
         if not self.rule.reads_weight:
             return observed
         return replace(observed, weight=self.p.of_synapses(self.mantissa))

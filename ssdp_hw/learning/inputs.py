@@ -39,7 +39,7 @@ def plastic_names(
     """Names of the projections that learn; see :func:`ssdp_hw.learn`.
 
     Raises:
-        ParameterError: no projection, an unknown one, one without a rule, or a choice to make.
+        ParameterError: no projection, an unknown one, one without a rule, or several where ``plastic`` must choose.
     """
     if plastic is not None:
         names = [plastic] if isinstance(plastic, str) else list(plastic)
@@ -65,7 +65,7 @@ def plastic_names(
 def resolve_rules(
     network: AnyNetwork, rule: Rule | Mapping[str, Rule], names: Sequence[str]
 ) -> tuple[dict[str, Rule], list[str]]:
-    """The rule of each plastic projection in the arithmetic of the network, and what that lost.
+    """The rule of each plastic projection, in integers for a fixed network, and notes on what the integers lost.
 
     Raises:
         UnsupportedError, ParameterError: a rule that the network or projection cannot use.
@@ -134,7 +134,7 @@ def check_learns_from_spikes(network: AnyNetwork, analog: Collection[str], names
 
 
 def padded(spikes: Numbers, steps: int) -> Numbers:
-    """Spikes or values of shape (time, batch, channels) with silent steps behind.
+    """Spikes or values of shape (time, batch, channels), with silent steps added at the end up to ``steps``.
 
     Raises:
         ParameterError: ``steps`` is below the length of the spikes.

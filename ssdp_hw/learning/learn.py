@@ -115,7 +115,7 @@ def learn(
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)
     if teaching.teach in ("delta", "softmax") and labels is not None:
-        LearningPlan(rules, gates=dict.fromkeys(names, np.zeros(0)))  # raises where a rule makes its own
+        LearningPlan(rules, gates=dict.fromkeys(names, np.zeros(0)))  # raises if a rule has a gate of its own
     widest = with_widest_weights(network, names)
     if supervision is not None:
         taught = supervision.attach(network, widest)
@@ -129,13 +129,13 @@ def learn(
 
 
 def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, Numbers]]:
-    """The checked input, and by input its spikes or values up to the length of a sample: silent where it ends.
+    """The checked input, and the spikes or values of each input, padded with silent steps to the length of a sample.
 
     Raises:
         ParameterError, ShapeError: inputs that do not fit the network or are longer than a sample.
     """
     given = make_drive(network, inputs)
     length = presentation.length(given.steps + network.latency)
-    if isinstance(inputs, DirectInput):  # goes on to the end of the sample
+    if isinstance(inputs, DirectInput):  # a constant input lasts until the end of the sample
         given = make_drive(network, inputs, length)
     return given, {name: padded(s, length) for name, s in given.arrays().items()}

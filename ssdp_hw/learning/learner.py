@@ -1,4 +1,4 @@
-"""A learning run: samples are presented group by group, and what a target learned from each is taken over."""
+"""A learning run: it presents the samples group by group to a target and takes over the weights that came back."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class Samples:
         return int(next(iter(self.arrays.values())).shape[1])
 
     def chosen(self, samples: NDArray[np.int64]) -> dict[str, Any]:
-        """Those of some samples, as input of a run."""
+        """The input of some samples, as :func:`ssdp_hw.run` takes it."""
         return {n: Analog(a[:, samples]) if n in self.analog else a[:, samples] for n, a in self.arrays.items()}
 
     def first(self, count: int) -> dict[str, Any]:
-        """The first samples, ``count`` at most, as input of a run."""
+        """The input of the first samples, at most ``count``, as :func:`ssdp_hw.run` takes it."""
         return self.chosen(np.arange(min(count, self.batch)))
 
 
@@ -119,7 +119,7 @@ class Plasticity:
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """What stays the same during a learning run.
+    """A learning run: everything that stays the same while it lasts; :class:`Progress` has what changes.
 
     Attributes:
         network: the network before learning.
@@ -163,7 +163,7 @@ class Learner:
         return self.result(progress, first, time.perf_counter() - start, health=health)
 
     def present(self, progress: Progress, samples: NDArray[np.int64], epoch: int) -> None:
-        """Present some samples, or those of them that the network mistakes, and take over what was learned."""
+        """Let the network learn from some samples, or (``errors``, ``delta``) from those that it classifies wrongly."""
         gates, supervision = self.plasticity.gates, self.supervision
         if supervision is not None and supervision.teach != "all":
             asked = samples.size

@@ -1,4 +1,4 @@
-"""A lesson in which no weight moved: the size of a step in weight LSBs, and what would help."""
+"""The warning about a learning run that moved no weight: how large its weight changes were, and what would help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Observed
 
-# Windows whose steps are computed.
+# At most this many windows are looked at for the largest weight change.
 _WINDOWS = 64
 
 
@@ -34,8 +34,8 @@ def warn_if_nothing_learned(
 
     Args:
         projections: before learning, by name.
-        rules: as they ran.
-        observed: what they observed of every window.
+        rules: the integer rules that ran, by projection.
+        observed: what each rule observed of every window.
         changed: share of the weights that moved.
         counters: after learning, one for each stored weight.
     """

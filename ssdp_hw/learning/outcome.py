@@ -1,4 +1,4 @@
-"""What a learning run did, for its result: changes, health, activity, and how often the teacher was followed."""
+"""Measures of a learning run for its result: weight changes, health, activity, and how often the teacher succeeded."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def described(rule: Rule) -> dict[str, Any]:
 
 
 def share_changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
-    """Share of the weights of a projection that differ."""
+    """Share of the stored weights of a projection that learning changed."""
     return float(np.mean(before.projection(name).stored_weights != after.projection(name).stored_weights))
 
 
 def teacher_hits(
     network: AnyNetwork, progress: Progress, supervision: Supervision | None, observed: Mapping[str, Observed]
 ) -> float | None:
-    """Share of the windows in which the output fired as the teacher wants, as a plastic projection observed it."""
+    """Share of windows in which the output fired as the teacher wants; None if no plastic projection observed it."""
     if supervision is None or not supervision.has_teacher:
         return None
     labels = np.repeat(supervision.classes[progress.presented], progress.windows)

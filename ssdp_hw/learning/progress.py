@@ -1,4 +1,4 @@
-"""The state of a learning run between two presentations."""
+"""The weights, counters and counts that a learning run has come to so far."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Progress:
     def __init__(self, network: AnyNetwork, state: LearningState, windows: int, batch: int) -> None:
         self.network, self.windows, self.batch = network, windows, batch
         self.begun = state.epochs, state.presented
-        self.done = 0  # samples that this run has come to the end of, taught or not
+        self.done = 0  # number of samples that this run has finished with, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.gates: dict[str, list[Numbers]] = {}

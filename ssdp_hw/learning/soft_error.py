@@ -23,7 +23,7 @@ _ENTRY = 255
 
 
 def softmax_table(temperature: float) -> Int:
-    """Entries by how far a count is below the largest one, up to the first 0."""
+    """The table of the exponential: entry k is for a count that is k below the largest; it ends with the first 0."""
     checked = positive_or_none(temperature, "temperature")
     if checked is None:
         raise ParameterError("temperature is missing: the number of spikes by which the softmax of counts is scaled")
@@ -40,7 +40,7 @@ def soft_error(counts: Int, labels: Int, temperature: float) -> NDArray[np.float
     Args:
         counts: spikes of each output neuron, shape (batch, n).
         labels: class of every sample, shape (batch,).
-        temperature: spikes by which a count has to be lower for a probability e times lower.
+        temperature: in spikes; a count lower by the temperature has a probability lower by the factor e.
 
     Returns:
         Shape (batch, n), from -1 to 1.

@@ -70,7 +70,7 @@ def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, Learning
 
 
 def _cleared(network: FixedNetwork, record: Record, counters: dict[str, Numbers]) -> FixedNetwork:
-    """The network with notes of the counters that are cleared: those whose weights were rounded to another step."""
+    """The network; counters of projections whose weights were rounded to another step are set to 0, with a note."""
     parts = zip(network.projections, record.parts("projections"), strict=True)
     coarser = [p.name for p, kept in parts if p.name in counters and floor_to_grid(kept) is not None]
     for name in coarser:

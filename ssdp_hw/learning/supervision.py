@@ -43,7 +43,8 @@ class Teaching:
             ``delta`` and evaluations.
         refresh: for ``errors``, ``delta`` and ``softmax``: number of samples after which the network, with the weights
             learned until then, runs the next samples without a teacher; default once an epoch.
-        temperature: for ``softmax``: by so many spikes a count has to be lower for a probability e times lower.
+        temperature: for ``softmax``, in spikes: a count that is lower by the temperature has a probability that is
+            lower by the factor e.
 
     Raises:
         ParameterError: an unknown ``teach``, or ``refresh`` or ``temperature`` out of range.
@@ -58,7 +59,7 @@ class Teaching:
     def __post_init__(self) -> None:
         if self.teach not in get_args(Teach):
             raise ParameterError(f"teach = {self.teach!r}; choose {', '.join(get_args(Teach))}")
-        softmax_table(self.temperature)  # raises where there is none
+        softmax_table(self.temperature)  # raises if the temperature is out of range
         if self.refresh is not None:
             check_range("refresh", self.refresh, 1, 2**31)
 

@@ -109,10 +109,11 @@ class Teacher:
         ]
 
     def _fixed_projections(self, network: FixedNetwork, output: str) -> tuple[list[FixedProjection], list[str]]:
-        """The projections, and what had to be changed. Several channels drive a neuron where one is too weak."""
+        """The teacher's projections (several channels a neuron where one is too weak); notes on a lowered strength."""
         chip, population = network.limits, network.population(output)
         wanted = self.strength * np.maximum(population.vth, 1)
-        # Beyond its register the current wraps, and the teacher would do the opposite of what it should.
+        # A current beyond its register wraps to the other sign: a teacher too strong would silence the neuron that it
+        # should make fire.
         steps = (1 << chip.decay_bits) / np.maximum(population.du + chip.current_decay_offset, 1)
         largest = chip.state_max / (1 << chip.activation_shift) / steps
         room = np.maximum(largest - network.activation_bound(output), largest / 2)

@@ -1,4 +1,4 @@
-"""Constant currents: the chip has no register for them, so a neuron that fires in every step brings them."""
+"""Constant currents: the chip has no register for them, so they come from a neuron that fires in every step."""
 
 from __future__ import annotations
 

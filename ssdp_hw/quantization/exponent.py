@@ -1,7 +1,7 @@
 """The exponent of a projection's weights: a larger one clips fewer weights and rounds all of them more coarsely.
 
-At a negative exponent the chip drops what is below one unit of the activation. The lowest exponent at which weights of
-a format lose nothing by that is :func:`lowest_lossless`; below it the range gets smaller and the step does not.
+At a negative exponent the chip drops the part of a weight below one unit of the activation. Down to the exponent of
+:func:`lowest_lossless` nothing is dropped; below it the range shrinks further while the step stays one unit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Thresholds that no voltage comes near, and that would leave the voltages few bits of their register."""
+"""Thresholds so far above all voltages that, scaled into the register, they would leave few bits to the voltages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ssdp_hw.quantization.normal_form import NormalPopulation
 from ssdp_hw.quantization.peaks import Peaks
 
-# How many times the largest voltage a threshold has to be: at less, at most four bits of the state stay unused.
+# A threshold counts as far if it is this many times the largest voltage; a nearer one leaves at most 4 bits unused.
 _FAR = 16.0
 
 
@@ -19,7 +19,7 @@ def far_threshold(p: NormalPopulation, peaks: Peaks) -> bool:
 
 
 def about_far_threshold(p: NormalPopulation, peaks: Peaks, *, bounds_scale: bool) -> str:
-    """A sentence for people; ``bounds_scale`` says whether the threshold keeps its place in the register."""
+    """The sentence of the note about such a threshold; ``bounds_scale``: whether the scale still makes room for it."""
     assert p.threshold is not None
     lowest = float(np.min(p.threshold))
     seen = "in the calibration" if peaks.bound == "calibration" else "by any spikes"
@@ -39,6 +39,6 @@ def about_far_threshold(p: NormalPopulation, peaks: Peaks, *, bounds_scale: bool
 
 
 def without_far_threshold(p: NormalPopulation, peaks: Peaks, headroom: float) -> tuple[NormalPopulation, Peaks]:
-    """A population whose threshold is no longer far: a voltage that reached it would leave its register."""
+    """The population with its thresholds lowered to where the register of the voltage ends, and its peaks."""
     limit = max(headroom, 1.0) * peaks.reached
     return replace(p, threshold=np.full_like(p.threshold, limit)), replace(peaks, v=peaks.reached)

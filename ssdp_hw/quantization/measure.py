@@ -55,7 +55,7 @@ def population_report(
 def _model_report(
     exact: NormalPopulation, model: NeuronModel, network: FixedNetwork, peaks: Peaks, scale: float
 ) -> PopulationReport:
-    """The same of a population of a declared model: errors of its parameters by their float names."""
+    """The report of a population of a declared model: errors of its parameters, by their float names."""
     fixed, chip = network.population(exact.name), network.limits
     errors, decays, lost = {}, [0.0], 0
     for q in model.parameters:

@@ -13,7 +13,7 @@ from ssdp_hw.models.base import Kind, Parameter
 from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.quantization.decays import closest_rate
 
-# A register that keeps a state without loss stands for a time constant of so many steps.
+# Number of steps that stand for the infinite time constant of a register that keeps a state without loss.
 _NO_DECAY = 2.0**40
 
 

@@ -27,7 +27,7 @@ class Incoming:
     """One projection with the gain of its postsynaptic neurons folded in: volts that one spike adds to U."""
 
     name: str
-    weight: Weight  # (post, pre)
+    weight: Weight  # shape (post, pre)
     gain: Real  # (post,)
 
 

@@ -15,7 +15,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.formats import SignMode, WeightFormat, sign_mode_of
 
-# The most synapses that a weight may be split over. Two of 8 bits already reach the resolution of the chip's sums.
+# Largest number of synapses that a weight may be split over; two of 8 bits reach the resolution of the chip's sums.
 SPLIT_MAX = 4
 
 
@@ -31,7 +31,7 @@ class Method(Choice):
 
 
 class Granularity(Choice):
-    """What has a scale of its own."""
+    """Whether a whole population or each of its neurons has a scale of its own."""
 
     PROJECTION = "projection"  # all neurons of a population share one
     CHANNEL = "channel"  # every spiking neuron (of a convolution: every channel) has one

@@ -47,7 +47,7 @@ def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopu
 
 
 def _cuba_lif_registers(p: NormalPopulation, scale: float, chip: Chip) -> tuple[dict[str, Any], Real]:
-    """Registers of the chip's own neuron, and its bias in chip units, which the rounded leak changes."""
+    """Registers of the chip's own neuron, and its bias in chip units, corrected for the rounding of the leak."""
     du, dv = decay_registers(p, chip)
     vth: Any = 0
     if p.threshold is not None:
@@ -56,7 +56,7 @@ def _cuba_lif_registers(p: NormalPopulation, scale: float, chip: Chip) -> tuple[
 
 
 def _bias_exponent(bias: Real, chip: Chip) -> int:
-    """The smallest exponent at which the largest bias fits its mantissa, or the largest that there is."""
+    """The smallest exponent at which the largest bias fits its mantissa; the chip's largest exponent if none does."""
     exponent = 0
     while np.max(np.abs(bias)) / 2.0**exponent > chip.bias_mant_max and exponent < chip.bias_exp_max:
         exponent += 1

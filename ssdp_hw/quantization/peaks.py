@@ -1,4 +1,4 @@
-"""How large u and v of a population become: in closed form, or seen on a calibration input."""
+"""The largest values of u and v of a population: bounded in closed form, or measured on a calibration input."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Peaks:
         v, u: largest |V| before the reset, and largest |U|.
         bias: largest |bias|, with what a direct input adds to it.
         bound: how the values were found: ``calibration`` or ``closed form``.
-        reached: largest V that is seen, or in closed form possible, if nothing fires: without an assumption that the
-            threshold is reached.
+        reached: largest V that was measured (or, in closed form, is possible) without counting the threshold itself as
+            a voltage that is reached.
     """
 
     v: float
@@ -125,9 +125,9 @@ def calibrated_peaks(
 
 
 def _model_peaks(p: NormalPopulation, result: RunResult, factors: Real | None) -> Peaks:
-    """The largest values of all states of a declared model that count volts, at the ends of steps.
+    """The largest values, at the ends of steps, of the states of a declared model that are in volts.
 
-    Before its reset a voltage was at least the threshold, if the neuron fired; by how much it was more is not known.
+    A neuron that fired had a voltage of at least the threshold before its reset; how much more is not recorded.
     """
     assert p.model is not None
     f = 1.0 if factors is None else factors

@@ -20,7 +20,7 @@ from ssdp_hw.quantization.split import split_weights
 # How many scales are tried between the largest one and half of it. At half the scale every exponent is one lower,
 # which gives the same integers again, so smaller scales are not tried.
 _CANDIDATES = 128
-# Of projections with more synapses than this, only so many weights at even distances are looked at.
+# The rounding error of a larger projection is computed from this many of its weights, taken at even distances.
 _SAMPLE = 20_000
 
 
@@ -58,7 +58,7 @@ def _largest_scale(
     p: NormalPopulation, peaks: Peaks, chip: Chip, formats: Mapping[str, WeightFormat], headroom: float
 ) -> float:
     unit = float(1 << chip.activation_shift)
-    pairs = [  # pairs: largest value of a register in chip units, and the value in volts that must fit it
+    pairs = [  # pairs: the largest value of a register in chip units, and the value in volts that must fit it
         (chip.state_max / headroom, peaks.v),
         (chip.state_max / max(headroom, 1.0), peaks.u),
         (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),

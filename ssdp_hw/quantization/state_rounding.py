@@ -1,4 +1,4 @@
-"""The bias of rounding inside a step: a chip's decays round toward zero, so that states lose up to one unit a step."""
+"""The bias of rounding inside a step: decays round toward zero, so a state loses up to one unit in each step."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ssdp_hw.running.drive import Inputs, make_drive
 from ssdp_hw.running.run import run
 from ssdp_hw.running.silence import SilentNetworkWarning
 
-# Steps for which losses of a state without leak, or with a slower one, add up in the bound.
+# The bound adds up the losses of at most this many steps, for states without leak or with a slow one.
 LONGEST = 1024
-# Samples of the calibration on which the bias is measured.
+# Number of calibration samples on which the bias is measured.
 _SAMPLES = 16
 
 
@@ -31,7 +31,7 @@ def step_bias_bound(network: FixedNetwork, p: FixedPopulation) -> float:
         return 0.0
     unity = float(1 << chip.decay_bits)
     rate_u, rate_v = p.du + chip.current_decay_offset, p.dv + chip.voltage_decay_offset
-    # A rate of 0 keeps, and one of 2**b drops everything: neither rounds.
+    # A decay rate of 0 keeps the state and one of 2**b sets it to 0; neither of them rounds.
     u = np.where((rate_u == 0) | (rate_u == unity), 0.0, _lasting(unity, rate_u))
     own = np.where((rate_v == 0) | (rate_v == unity), 0.0, 1.0)
     return float(np.max((u + own) * _lasting(unity, rate_v) / _unit(network, p)))
@@ -46,7 +46,8 @@ def measured_step_bias(network: FixedNetwork, inputs: Inputs) -> dict[str, float
     some = {name: values[:, :_SAMPLES] for name, values in drive.arrays().items()}
     names = [p.name for p in network.populations if p.is_cuba_lif]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SilentNetworkWarning)  # the run of the user's own input says so
+        # The run of the user's own input warns if nothing fires.
+        warnings.simplefilter("ignore", SilentNetworkWarning)
         result = run(network, some, record=("v", "u"), populations=names, on_overflow="ignore")
     found = {}
     for p in network.populations:
@@ -70,7 +71,7 @@ def _lasting(unity: float, rate: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _unit(network: FixedNetwork, p: FixedPopulation) -> NDArray[np.float64]:
-    """The threshold on the scale of v; of a readout a volt of the float network, or the register without a scale."""
+    """The unit of the bias on the scale of v: the threshold; of a readout a float volt, without a scale the register"""
     if p.spiking:
         return np.asarray(np.maximum(p.vth * float(1 << network.limits.activation_shift), 1.0), np.float64)
     scale: float | NDArray[np.float64] = network.limits.state_max if p.scale is None else p.scale
@@ -78,5 +79,5 @@ def _unit(network: FixedNetwork, p: FixedPopulation) -> NDArray[np.float64]:
 
 
 def step_biases(network: FixedNetwork, calibration: Inputs | None) -> Mapping[str, float]:
-    """By population the measured bias; nothing without a calibration."""
+    """The measured bias by population; empty without a calibration input."""
     return {} if calibration is None else measured_step_bias(network, calibration)

@@ -30,7 +30,7 @@ from ssdp_hw.quantization.scale import choose_scale
 from ssdp_hw.quantization.state_rounding import step_biases
 from ssdp_hw.running.drive import DirectInput
 
-# Factor on peaks in closed form: they hold for exact weights, some of which are rounded up.
+# Safety factor on peaks in closed form, which hold for exact weights: rounding makes some of them larger.
 _ROUNDING_ROOM = 1.125
 
 

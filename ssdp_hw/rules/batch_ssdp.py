@@ -6,8 +6,8 @@ Sources: arXiv 2505.14841 (SSDP) and arXiv 2512.07194 (DA-SSDP). For a synapse f
     d_b    = |t_j - t_i|, where a silent neuron has the time T, one past the last step
     dw_ji  = clip( mean over b of  g_b * (a_plus * S_b * G(d_b) - a_baseline * (1 - S_b) * G(d_b)),  -clip, clip )
 
-with g_b = 1 in SSDP and the gate of :mod:`ssdp_hw.rules.gate` in DA-SSDP. The clip is that of the
-mean; :mod:`ssdp_hw.rules.ssdp`, the form for one sample at a time, clips each window.
+with g_b = 1 in SSDP and the gate of :mod:`ssdp_hw.rules.gate` in DA-SSDP. Here the mean over the
+batch is clipped; :mod:`ssdp_hw.rules.ssdp`, the form for one sample at a time, clips the step of each window.
 
 A pair's step depends on nothing but its two times, 0 to T, and the gate. So one table of (T+1)**2
 entries holds every step, and no array of shape (batch, post, pre) is ever needed.
@@ -151,7 +151,8 @@ class BatchSSDP:
             return np.zeros((steps + 1, steps + 1))
         times = np.arange(steps + 1, dtype=np.float64)
         distance = np.abs(times[:, None] - times[None, :])
-        with np.errstate(over="ignore"):  # a narrow learning window: exp(-inf) is the 0 that is meant
+        # In a narrow learning window the exponent overflows to -inf, and exp(-inf) = 0 is right.
+        with np.errstate(over="ignore"):
             if self.learning_window is LearningWindow.GAUSSIAN:
                 sigma = self.sigma * factor if self.anneal_sigma else self.sigma
                 plus = minus = np.exp(-0.5 * (distance / sigma) ** 2)
@@ -181,7 +182,7 @@ def batch_synchrony(pre: ArrayLike, post: ArrayLike) -> Float:
 def batch_update(rule: BatchSSDP, pre: ArrayLike, post: ArrayLike, gate: Gate | None = None, epoch: int = 0) -> Float:
     """The step ``dw`` of one batch.
 
-    Work is one addition a sample and synapse; memory is (post, pre) and (batch, neurons).
+    It does one addition for each sample and synapse, and needs arrays of shape (post, pre) and (batch, neurons).
 
     Args:
         rule: its parameters.
@@ -203,7 +204,8 @@ def batch_update(rule: BatchSSDP, pre: ArrayLike, post: ArrayLike, gate: Gate | 
         share = share * gate(batch_synchrony(before, after))
     pre_time, post_time = (spike_registers(raster, rule.spike_time).time for raster in (before, after))
     total = np.zeros((after.shape[2], before.shape[2]))
-    for b in range(batch):  # whole rows are looked up: one for each time, then one for each neuron
+    for b in range(batch):
+        # Columns are taken by presynaptic times, then whole rows by postsynaptic times.
         total += (share[b] * table[:, pre_time[b]])[post_time[b]]
     return np.clip(total, -rule.clip, rule.clip)
 

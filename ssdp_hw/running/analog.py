@@ -40,7 +40,7 @@ class Values:
     Attributes:
         frames: shape (frame, batch, channels).
         of_step: for every step the number of its frame, shape (time,).
-        before: values of the steps before the first, shape (time, batch, channels): those of the piece before.
+        before: values of the steps before step 0, shape (time, batch, channels), from the previous piece of a stream.
     """
 
     frames: Real
@@ -75,7 +75,7 @@ class Currents:
         return self.frames[population][self.of_step[step]] if population in self.frames else 0
 
     def select(self, start: int, stop: int) -> Currents:
-        """Those of the samples ``start .. stop - 1`` alone."""
+        """The currents of the samples ``start .. stop - 1`` alone."""
         return Currents({k: f[:, start:stop] for k, f in self.frames.items()}, self.of_step, self.rounding)
 
     def by_time(self, population: str) -> Numbers:
@@ -131,7 +131,7 @@ def currents_of(
     return Currents(rounded, of_step, lost)
 
 
-# Stands for the number of a frame where nothing arrives; those of the steps before are -1, -2, ...
+# In place of a frame's number: no value arrives. The numbers -1, -2, ... stand for the steps before step 0.
 _NOTHING = -(1 << 40)
 
 
@@ -142,9 +142,9 @@ def _frame(source: Values, step: int) -> int:
 
 
 def _weights(p: BaseProjection, delay: int) -> sp.csr_array:
-    """What the synapses of that delay multiply values by, (post, pre).
+    """The weights of the synapses that have that delay, as a sparse matrix (post, pre).
 
-    A sparse product adds in one order, whatever samples lie side by side; that of dense matrices would not.
+    A sparse product adds in an order that does not depend on the batch; that of a dense one may.
     """
     mine = p.synapse_delays == delay
     rows, cols = (index[mine] for index in p.synapse_indices)
@@ -164,7 +164,7 @@ def _check_register(network: FixedNetwork, name: str, current: Real, values: Col
     unit, turn = float(1 << chip.activation_shift), 2.0**chip.state_bits
     lasting = (p.du + chip.current_decay_offset) / 2.0**chip.decay_bits
     growth = (2.0 ** (chip.activation_bits - 1) - 1 - turn - (chip.bias_mant_max << chip.bias_exp_max)) * lasting
-    if not p.is_cuba_lif:  # its step was looked at with all inputs at once
+    if not p.is_cuba_lif:  # the check of all inputs at once covers this step
         growth = np.full(p.size, float(network.step_form(name).largest_arriving))
     spikes = activation_bound(p.size, [q for q in network.incoming(name) if q.pre not in values], network.payloads)
     room = np.maximum(turn, growth) / unit - spikes

@@ -1,4 +1,4 @@
-"""Many samples a batch at a time, so that memory is that of one batch however many there are.
+"""Runs many samples batch by batch, so that any number of samples needs the memory of one batch.
 
 Samples are independent of each other, so a run in batches gives the same bits as one of all samples at once.
 """
@@ -35,12 +35,12 @@ def batch_size(
 
 
 def batches(inputs: Inputs, samples: int, size: int) -> Iterator[tuple[slice, Inputs]]:
-    """The samples of an input in batches of at most ``size``: which they are, and their input.
+    """Cut the samples of an input into batches of at most ``size``; yields the indices of each batch and its input.
 
     Args:
         inputs: as for :func:`ssdp_hw.run`.
-        samples: how many there are.
-        size: of a batch.
+        samples: number of samples.
+        size: largest number of samples of a batch.
     """
     if size >= samples:
         yield slice(0, samples), inputs

@@ -1,4 +1,4 @@
-"""Decoding: from what an output population did to one class for each sample, by the name of a rule.
+"""Decoding rules: each turns the spikes or voltages of an output population into one class for each sample.
 
 The rules take recorded arrays; :meth:`ssdp_hw.running.result.RunResult.predict` looks them up in a result.
 """
@@ -16,7 +16,7 @@ from ssdp_hw.errors import ParameterError
 
 DECODERS = ("spike_count", "first_spike", "max_membrane")
 
-# The prediction of a sample in which no output neuron fired, so that a rule that goes by spikes finds no class.
+# What spike_count and first_spike predict for a sample in which no output neuron fired.
 UNDECIDED = -1
 
 

@@ -28,13 +28,13 @@ DEFAULT_MAX_BYTES = 8 << 30
 @shown
 @dataclass(frozen=True, eq=False)
 class DirectInput:
-    """Constant analog input: each channel acts like ``value`` spikes at once, of every step.
+    """Constant analog input: in every step each channel acts like ``value`` spikes at once.
 
     It is the same as an array of shape (time, batch, channels) with these values in every step. Like spikes they
     act a step later, and biases of a network that was imported with its source's timing begin with them.
 
     Attributes:
-        values: shape (batch, channels), or (batch, *shape) with as many values a sample.
+        values: shape (batch, channels), or (batch, *shape) with as many values in a sample as there are channels.
         steps: number of steps.
     """
 
@@ -51,7 +51,7 @@ class Drive:
 
     Attributes:
         spikes: for every input, bool of shape (time, batch, channels); none where the input is analog.
-        steps, batch: their first two lengths.
+        steps, batch: number of steps and of samples.
         currents: the synaptic input that analog inputs bring to populations.
         values: analog inputs, by name.
     """
@@ -67,7 +67,7 @@ class Drive:
         return network.population(name).bias[None, :]
 
     def float_bias(self, network: Network, name: str) -> NDArray[np.float64]:
-        """Constant part of S, shape (1, n): all samples share it."""
+        """The bias, the constant part of the synaptic input S, shape (1, n): all samples share it."""
         return np.asarray(network.population(name).bias, np.float64)[None, :]
 
     def arrays(self) -> dict[str, Array]:
@@ -106,7 +106,7 @@ def make_drive(
         steps: length of the run; beyond the last spike or value nothing arrives, a :class:`DirectInput` goes on.
             Default: that of the input. ``len(spikes) + network.latency`` lets the last spike reach the output.
         max_bytes: limit of what the input may occupy in memory.
-        after: the piece before, where a run comes in pieces.
+        after: the drive of the previous piece, where a run comes in pieces.
 
     Raises:
         ShapeError: the array is not 3-D, or its channels do not fit the input.
@@ -153,14 +153,14 @@ def make_drive(
 
 
 def _follow(network: AnyNetwork, values: dict[str, Values], after: Drive, batch: int, steps: int) -> None:
-    """Let values of the piece before arrive in this one, which has so many steps."""
+    """Let analog values of the previous piece, which are still under way, arrive in this one of ``steps`` steps."""
     reach = network.max_delay + 1
     for name, old in after.values.items():
         before = old.last(reach)
         if before.shape[1] != batch:
-            return  # the caller refuses pieces of another batch
+            return  # pieces of different batches are refused by the caller
         mine = values.get(name)
-        # A piece of spikes takes time too: as values it has zeros, beside its spikes.
+        # In a piece that brings spikes in place of values, the values are 0 for as many steps.
         silent = np.zeros((1, *before.shape[1:])), np.zeros(steps, np.int64)
         frames, of_step = silent if mine is None else (mine.frames, mine.of_step)
         values[name] = Values(frames, of_step, before)
@@ -204,7 +204,7 @@ def _array(source: Input, value: Any) -> Array:
 
 
 def _check_payload(source: Input, values: NDArray[np.float64]) -> None:
-    """Raise unless the values of an input of graded spikes are such.
+    """Raise unless the values of an input are graded spikes: whole numbers that fit its payload.
 
     Raises:
         ParameterError: one is not whole, or beyond the payload's bits.

@@ -60,7 +60,7 @@ def encode(values: ArrayLike, encoder: str, *, steps: int, seed: int | None = No
 def encode_steps(
     values: ArrayLike, encoder: str, *, steps: int, seed: int | None = None
 ) -> Iterator[NDArray[np.bool_]]:
-    """The steps of :func:`encode` one after the other, each of shape (batch, channels): the same spikes, less memory.
+    """Yield the spikes of :func:`encode` step by step, each of shape (batch, channels), which needs less memory.
 
     Raises:
         ParameterError, ShapeError: as ``encode``; the encoder ``direct`` has no spikes.
@@ -72,7 +72,7 @@ def encode_steps(
 
 
 def _checked(values: ArrayLike, encoder: str, steps: int, seed: int | None) -> NDArray[np.float64]:
-    """The values, after everything about them was checked."""
+    """The values as float64, once values, encoder, steps and seed have been checked."""
     array = real_array(values, "the array of values to encode")
     if array.ndim != 2:
         raise ShapeError(f"values of shape {array.shape}; expected (batch, channels)")
@@ -92,7 +92,7 @@ def _checked(values: ArrayLike, encoder: str, steps: int, seed: int | None) -> N
 def _steps(values: NDArray[np.float64], encoder: str, steps: int, seed: int | None) -> Iterator[NDArray[np.bool_]]:
     if encoder == "rate":
         rng, single = np.random.default_rng(seed), values.astype(np.float32)
-        for _ in range(steps):  # the same numbers as one draw of all steps
+        for _ in range(steps):  # row by row, the generator draws the numbers that one call for all steps would draw
             yield np.asarray(rng.random(values.shape, dtype=np.float32) < single)
         return
     when = np.rint((1.0 - values) * (steps - 1)).astype(np.int64)

@@ -24,7 +24,7 @@ def _imported(package: str) -> Any:
 
 
 def to_xarray(recorded: Mapping[str, Array], attributes: Mapping[str, Any]) -> Any:
-    """An ``xarray.Dataset`` of arrays of shape (time, sample, neuron), one a variable.
+    """An ``xarray.Dataset`` with one array of shape (time, sample, neuron) for each variable.
 
     Raises:
         ParameterError: nothing was recorded.
@@ -37,7 +37,7 @@ def to_xarray(recorded: Mapping[str, Array], attributes: Mapping[str, Any]) -> A
 
 
 def to_pandas(recorded: Mapping[str, Array], attributes: Mapping[str, Any]) -> Any:
-    """A ``pandas.DataFrame`` with a row for each time, sample and neuron, and a column a variable.
+    """A ``pandas.DataFrame`` with a row for each time, sample and neuron, and a column for each variable.
 
     Raises:
         ParameterError: nothing was recorded.

@@ -23,13 +23,14 @@ class LearningPlan:
         rules: by projection; all integer rules in a fixed network, all float rules in a float
             network, and all with the same ``windows_per_update``.
         seed: seed of the random rounding.
-        counters: before the first window, one a stored weight, zeros where a projection is missing:
-            synchrony counters in a fixed network, in a float network the steps gathered since the
-            last weight update. Synapses that share a weight have one counter, which takes the sum of their steps.
+        counters: by projection the counters before the first window, one for each stored weight; zeros where a
+            projection is missing. In a fixed network they are synchrony counters, in a float network the sums of the
+            weight changes since the last weight update. Synapses that share a weight have one counter, to which the
+            weight changes of all of them are added.
         first_update: number of weight updates before this run, for the random rounding.
         first_window: windows gathered since the last weight update, fewer than ``windows_per_update``.
-        windows_per_sample: each sample of the drive is so many windows of equal length. The state of
-            the neurons goes on from one to the next; weight updates come at the ends of samples.
+        windows_per_sample: number of windows of equal length that each sample of the drive is cut into. The neurons
+            keep their state from one window to the next; weights are updated at the ends of samples.
         gates: gates from outside by projection, shape (window, post): integers of the rule's
             ``gate_bits`` in a fixed network, floats in a float network.
     """
@@ -84,7 +85,7 @@ class LearningPlan:
             rule.check_window(steps // self.windows_per_sample)
 
     def groups(self, samples: int) -> list[tuple[int, int, bool]]:
-        """The samples between weight updates: first, one past the last, and whether an update follows."""
+        """Groups of samples between weight updates: (first sample, one past the last, whether an update follows)."""
         size = self.windows_per_update // self.windows_per_sample
         stop = size - self.first_window // self.windows_per_sample
         found, start = [], 0
@@ -100,9 +101,9 @@ class Learned:
     """What a target hands back from learning.
 
     Attributes:
-        weights: by plastic projection, one a synapse in row-major order, or the values of a
-            convolution's kernel: stored weight integers in a fixed network, float weights in a float network.
-        counters: likewise, as in the plan.
+        weights: by plastic projection, one for each synapse in row-major order or for each value of a convolution's
+            kernel: stored weight integers in a fixed network, float weights in a float network.
+        counters: by plastic projection the counters after the last window, as in :class:`LearningPlan`.
         observed: by plastic projection what the rule observed of its source and of its target. A rule that
             keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),
             the tick (float network: step) of the representative spike, ``silent_time`` of

@@ -1,4 +1,4 @@
-"""Threshold, rest and scale of the voltage of every population, for those who look at a run."""
+"""Threshold, rest and scale of the voltage of every population, which plots and frames of a run show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of any number of samples, of which predictions and counts are kept."""
+"""``run_many``: runs any number of samples and keeps predictions and spike counts, but no recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A network in which nothing fires: which population is first, how far below its threshold, and what explains it."""
+"""The warning about a network in which no neuron fires.
+
+It names the first silent population, how far its voltage stays below the threshold, and likely causes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
 
-# Samples that are looked at for the voltages of a silent network.
+# Number of samples that are run again to record the voltages of a silent network.
 _SAMPLES = 16
 
 
@@ -29,8 +32,8 @@ def warn_if_silent(
     Args:
         network: float or fixed.
         drive: its input.
-        recording: of the run; a network whose populations were not all recorded is not looked at.
-        run: runs a drive again and records.
+        recording: what the run recorded; if it left populations out, nothing is said.
+        run: a function that runs a drive again and records what it is asked for.
     """
     names = [p.name for p in network.populations if p.spiking and p.name not in network.helpers]
     if not names or any(name not in recording.spikes or recording.spikes[name].any() for name in names):
@@ -39,7 +42,7 @@ def warn_if_silent(
         return
     ways = [p.delay for p in network.projections]
     if drive.steps <= 1 + min((int(np.min(d, initial=0)) for d in ways), default=0):
-        return  # nothing can have arrived
+        return  # too short for any spike to arrive
     first = next((n for n in names if any(p.pre in network.input_names for p in network.incoming(n))), names[0])
     v = None
     if _thresholds(network, first) is not None:  # a model without that threshold may have no state v either
@@ -75,7 +78,7 @@ def _said(network: AnyNetwork, name: str, v: NDArray[np.float64] | NDArray[np.in
 
 
 def _thresholds(network: AnyNetwork, name: str) -> NDArray[np.float64] | None:
-    """On the scale of the recorded voltage; None for models whose threshold has no one place."""
+    """Thresholds in units of the recorded voltage; None for models whose threshold changes or has no fixed value."""
     p = network.population(name)
     if isinstance(network, FixedNetwork):
         fixed = network.population(name)

@@ -28,7 +28,7 @@ VERSION = 1
 
 Piece = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 
-_CHUNK_BYTES = 1 << 20  # size of a chunk of the HDF5 file; each is compressed by itself
+_CHUNK_BYTES = 1 << 20  # bytes of a chunk of the HDF5 file, the unit that is compressed
 
 
 @shown
@@ -183,7 +183,7 @@ class _Run:
                 piece = next(iterator)
             except StopIteration:
                 return
-            except OSError as error:  # without this the caller would take it for an error in writing the recording
+            except OSError as error:  # write_atomically takes any other exception for a failure to write the file
                 raise ParameterError(f"the input from step {self.steps} on cannot be read ({error})") from error
             drive = make_drive(self.network, piece, max_bytes=self.max_bytes, after=last)
             if self.steps and drive.batch != self.batch:

@@ -143,7 +143,7 @@ class Target(ABC):
 
 
 def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
-    """The plastic convolutions of a plan, one sentence each: for targets that know no shared weights."""
+    """One sentence about each plastic convolution of a plan, for targets that cannot share weights."""
     return [
         f"projection '{name}' is a convolution, whose synapses share their weights: here each would learn by itself"
         for name in plan.rules
@@ -152,7 +152,7 @@ def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
 
 
 def graded_sources(network: AnyNetwork, plan: LearningPlan) -> list[str]:
-    """Plastic projections of a plan whose presynaptic spikes carry a payload, which no rule reads: a sentence each."""
+    """One sentence about each plastic projection whose presynaptic spikes carry a payload, which no rule reads."""
     graded = {p.name for p in network.populations if p.payload} | {i.name for i in network.inputs if i.payload_bits}
     return [
         f"projection '{name}': the spikes of '{network.projection(name).pre}' are graded, and no learning rule reads "
@@ -163,7 +163,7 @@ def graded_sources(network: AnyNetwork, plan: LearningPlan) -> list[str]:
 
 
 def steps_without_graph(network: AnyNetwork) -> list[str]:
-    """The declared models whose step has no graph, one sentence each: for targets that print steps."""
+    """One sentence about each declared model whose step has no graph, for targets that print steps as code."""
     reasons = []
     for p in network.populations:
         if isinstance(p, FixedPopulation) or hasattr(p.neuron, "declared"):
@@ -175,9 +175,9 @@ def steps_without_graph(network: AnyNetwork) -> list[str]:
 
 
 def rules_without_graph(plan: LearningPlan) -> list[str]:
-    """The float rules whose declaration has no graph, one sentence each: for targets that print rules.
+    """One sentence about each float rule whose declaration has no graph, for targets that print rules as code.
 
-    That of a rule in integers was made when the rule was.
+    Rules in integers are left out: making one already made its graph.
     """
     reasons = []
     for name, rule in plan.rules.items():

@@ -50,10 +50,10 @@ def _of_checkout() -> dict[str, metadata.EntryPoint]:
 
 @cache
 def _load(name: str) -> Target | str:
-    """The target, or why it cannot be loaded; a broken package is asked once, not at every run."""
+    """The target of that name, or a sentence on why it cannot be loaded; cached, so that a failing import runs once."""
     try:
         target = _entry_points()[name].load()
-    except Exception as error:  # any: a broken package of someone else must not hide the other targets
+    except Exception as error:  # any exception: another package that fails to import must not hide the other targets
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return f"target '{name}' cannot be loaded ({reason}); reinstall its package"
     if not isinstance(target, Target):
@@ -248,7 +248,7 @@ def why_not(target: Target) -> str:
     drive = Drive({"in": np.array([[[True]], [[False]], [[False]]])}, 3, 1)
     try:
         found = target.run(network, drive, Record(("spikes",), ("out",)), target.resolve({}))
-    except Exception as error:  # any: what is installed may fail in any way
+    except Exception as error:  # any exception: a target's own packages may fail in any way
         return " ".join(f"{type(error).__name__}: {error}".split())
     fired = found.spikes["out"][:, 0, 0].tolist()
     return "" if fired == [False, True, False] else f"it ran one neuron wrongly: spikes {fired}"

@@ -145,7 +145,7 @@ class _Chain:
         return FixedNetwork(self.inputs, self.populations, self.projections, [self.source], chip=chip, notes=notes)
 
     def _begun(self, layer: Layer, shape: tuple[int, ...] | None) -> None:
-        """Make the input of a file that does not begin with it, where its shape is known."""
+        """Make the input of a file that begins with another layer, if the caller or that layer says its shape."""
         if self.shape:
             return
         if shape is None:
@@ -210,7 +210,7 @@ class _Chain:
         self._begun(layer, None)
         shape = (*self.shape, 1, 1)[:3]
         stored = layer.integers("weight")
-        if stored.ndim == 5 and stored.shape[4] == 1:  # the axis of time
+        if stored.ndim == 5 and stored.shape[4] == 1:  # the last axis of the file's kernel is time
             stored = stored[..., 0]
         if stored.ndim != 4 or 0 in stored.shape:
             raise ShapeError(
@@ -248,7 +248,7 @@ class _Chain:
     def _project(self, post: str, weight: Weight, **values: Any) -> None:
         """A projection from the last layer, with its axonal delays."""
         delay = self.delay
-        if isinstance(delay, np.ndarray):  # one an axon: every synapse from there has it
+        if isinstance(delay, np.ndarray):  # one delay an axon: every synapse of that presynaptic neuron has it
             weight = weight.by_synapse()
             delay = delay[weight.synapse_indices()[1]]
         self.projections.append(FixedProjection(pre=self.source, post=post, weight=weight.given, delay=delay, **values))
@@ -330,7 +330,7 @@ def _before_first_bias(values: dict[str, Any], size: int, dv: Int, title: str) -
     chip = load_chip("loihi")
     bias = np.broadcast_to(np.asarray(values["bias_mant"], np.int64) << values["bias_exp"], (size,))
     kept = (1 << chip.decay_bits) - dv - chip.voltage_decay_offset
-    # The smallest magnitude whose decayed one, rounded toward zero, is that of the bias.
+    # The smallest magnitude that decays, rounded toward zero, to the magnitude of the bias.
     magnitude = -((-np.abs(bias) << chip.decay_bits) // kept)
     if np.any(magnitude > chip.state_max):
         raise UnsupportedError(

@@ -23,7 +23,7 @@ _LIF = {"iDecay", "vDecay", "refDelay", *_ANY_NEURON}
 _RESONATOR = {"sinDecay", "cosDecay", *_ANY_NEURON}
 _ADAPTIVE = {"thDecay", "refDecay", "vThStep"}
 NEURON_FIELDS = {
-    "LOIHI": {*_LIF, "theta"},  # theta is of training
+    "LOIHI": {*_LIF, "theta"},  # theta belongs to training
     "CUBA": {*_LIF, "theta"},
     "ALIF": {*_LIF, *_ADAPTIVE},
     "RF_PHASE": _RESONATOR,

@@ -1,4 +1,4 @@
-"""NIR's convolutions and poolings over one or two axes, in and out."""
+"""NIR's convolutions and poolings over one or two axes, read as weights and written as nodes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def pooling(owner: str, node: nir.NIRNode, shape_in: Shape, *, average: bool) ->
     padding = _padding(owner, node.padding, kernel, stride, (1, 1))
     if len(shape_in) != 3:
         raise ShapeError(f"{owner}: its input has shape {shape_in}; expected (channels, height, width)")
-    if math.prod(kernel) > MAX_REACH:  # checked before an array of that size is made
+    if math.prod(kernel) > MAX_REACH:  # before an array of that size is made
         raise ParameterError(f"{owner}: a kernel of {kernel} is too large")
     try:
         made = ConvWeight.pooling(1.0 / math.prod(kernel) if average else 1.0, kernel, shape_in, stride, padding)
@@ -110,7 +110,7 @@ def _same(kernel: Shape, dilation: Shape) -> Padding:
 
 
 def node_of(weight: ConvWeight, bias: NDArray[np.float64] | None) -> ConvolutionNode | PoolingNode | None:
-    """The node of a weight and its bias, shape (C_out,) or None; None where NIR has none for it."""
+    """The NIR node of a convolution and its bias of shape (C_out,) or None; None where NIR has no node for it."""
     if bias is None and (pool := _pooling_node(weight)) is not None:
         return pool
     axes, padding = weight.kernel.ndim - 2, _stated_padding(weight)

@@ -33,14 +33,14 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int, trusted: bool = Fal
     try:
         values = _with_texts(content["node"])
         types = {name: _type(node) for name, node in _nodes(values)}
-    except Exception as error:  # any type: a damaged file can lead to any error
+    except Exception as error:  # any exception: a damaged file can lead to any
         raise FileFormatError(f"{path}: is HDF5 but no NIR graph ({first_line(error)})") from None
     refuse_unsupported(types, f"{path}: ")
     try:
         graph = _graph(values)
     except SsdpHwError:
         raise
-    except Exception as error:  # any type: NIR asserts, and indexes what a file may lack
+    except Exception as error:  # any exception: NIR asserts, and indexes fields that a file may lack
         raise FileFormatError(f"{path}: NIR cannot read it ({first_line(error)})") from None
     if not isinstance(graph, nir.NIRGraph):
         raise FileFormatError(f"{path}: holds a single {type(graph).__name__}, not a graph")
@@ -48,7 +48,7 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int, trusted: bool = Fal
 
 
 def _with_texts(group: Tree) -> Tree:
-    """A group with texts where NIR's own reader has them: single ones, not those of arrays."""
+    """The group with its single byte strings as texts, as NIR's own reader has them; arrays of byte strings stay."""
     return {
         name: _with_texts(item) if isinstance(item, dict) else item.decode() if isinstance(item, bytes) else item
         for name, item in group.items()
@@ -85,12 +85,12 @@ def _graph(values: Tree) -> nir.NIRNode:
         elif elementwise_parameters(node["type"]):
             _spread_scalars(node)
         elif node["type"] in CONVOLUTIONS:
-            node.setdefault("input_shape", None)  # older files leave it out
+            node.setdefault("input_shape", None)  # older files have no such field
     return nir.dict2NIRNode(values)
 
 
 def _spread_scalars(node: Tree) -> None:
-    """Give every parameter of a node the shape of the largest; the names of those that had one value are kept.
+    """Give every parameter of a node the shape of its largest one; the names of single-valued ones go to the metadata.
 
     Older files have a scalar ``r`` beside arrays, which NIR refuses.
     """

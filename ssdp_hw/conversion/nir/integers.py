@@ -2,9 +2,9 @@
 
 The graph's nodes are the float network that the integers mean (:func:`ssdp_hw.quantization.dequantize`), for other
 tools. The integers themselves lie beside it, as :mod:`ssdp_hw.network.network_file` describes them: under
-``ssdp_hw_fixed`` the JSON text ``header`` (chip, dt, formats, scales, the report of quantisation) and all arrays. Nodes
-that do not say what the integers say make the graph contradict itself, and it is refused. A rule is the JSON text
-``ssdp_hw_rule``: one rule, or one a projection.
+``ssdp_hw_fixed`` the JSON text ``header`` (chip, dt, formats, scales, the report of quantisation) and all arrays. A
+graph whose nodes contradict its integers is refused. A rule is the JSON text ``ssdp_hw_rule``: one rule, or one for
+each projection.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
         return FixedNetwork.from_record(Record(json.loads(tree["header"]), dict(tree)))
     except SsdpHwError as error:
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph: {error}") from None
-    except Exception as error:  # any type: damaged metadata can lead to any error
+    except Exception as error:  # any exception: damaged metadata can lead to any
         raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph are damaged ({first_line(error)})") from None
 
 
@@ -126,7 +126,7 @@ def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
 
 
 def _floors_to(integers: NDArray[np.float64], q: FixedProjection) -> bool:
-    """Whether a version that did not floor the weights of a negative exponent wrote these integers."""
+    """Whether an earlier version, which did not floor weights at a negative exponent, wrote these integers."""
     whole = np.rint(integers)
     if not np.allclose(integers, whole, rtol=_TOLERANCE, atol=_TOLERANCE):
         return False

@@ -28,7 +28,7 @@ from ssdp_hw.network.weight import Weight, checked_weight
 class LinearMap:
     """``y = weight x + bias``: a weight (post, pre), a bias (post,) or None, and delays.
 
-    ``delay`` has the seconds of each synapse, in row-major order, or is None.
+    ``delay`` is the delay of each synapse in seconds, in row-major order, or None.
     """
 
     weight: Weight
@@ -99,7 +99,7 @@ def delay_steps(seconds: ArrayLike, size: int, dt: float, owner: str) -> tuple[N
         ParameterError: a delay below 0, not finite, or of too many steps.
     """
     delay = real_vector(seconds, size, owner)
-    with np.errstate(over="ignore"):  # an infinite number of steps is refused below, like any other that is too large
+    with np.errstate(over="ignore"):  # infinitely many steps are refused below, as any number that is too large
         steps = np.rint(delay / dt)
     if np.any(delay < 0) or np.any(steps > MAX_DELAY):
         worst = float(delay.min() if np.any(delay < 0) else delay.max())

@@ -29,7 +29,7 @@ NEURONS: dict[str, tuple[type[Neuron], dict[str, str]]] = {
     "CubaLI": (CubaLI, _CUBA_LI),
 }
 MATRICES = ("Affine", "Linear")
-CONVOLUTIONS = {"Conv1d": 1, "Conv2d": 2}  # and their axes
+CONVOLUTIONS = {"Conv1d": 1, "Conv2d": 2}  # with their number of spatial axes
 POOLINGS = ("SumPool2d", "AvgPool2d")
 LINEAR = (*MATRICES, "Scale", *CONVOLUTIONS, *POOLINGS)
 SUPPORTED = ("Input", "Output", *LINEAR, "Flatten", "Delay", *NEURONS, "Threshold", "NIRGraph")
@@ -66,7 +66,7 @@ def is_linear(node: nir.NIRNode) -> bool:
 
 
 def is_passing(node: nir.NIRNode) -> bool:
-    """Whether a node hands on its values as they are, at once or later."""
+    """Whether a node hands on its values unchanged, with or without a delay."""
     return kind_of(node) in ("Flatten", "Port", "Delay")
 
 
@@ -154,7 +154,7 @@ def _whole_number(value: ArrayLike, owner: str) -> int:
 
 def _shape_of(value: ArrayLike, owner: str) -> Shape:
     shape: Shape | None = np.shape(value)
-    if shape is None:  # HDF5 has datasets without values
+    if shape is None:  # an HDF5 dataset may have no value
         raise ParameterError(f"{owner} has no values")
     return shape
 

@@ -1,4 +1,4 @@
-"""What each training framework does with what NIR leaves open: ``from_nir(..., preset="snntorch")``.
+"""Presets: how each training framework fills in what NIR leaves open, for ``from_nir(..., preset="snntorch")``.
 
 A preset has the values of from_nir's own parameters, and says how the framework's importer departs
 from NIR's equations: gains that it leaves out, parameters that it ignores. Those marked as run are
@@ -52,13 +52,13 @@ class Preset:
         evidence: ``run``: the framework itself was run beside this toolkit; ``source``: read from its source.
         dt: its step in seconds; where it counts in steps, one that was chosen here.
         reset, threshold, discretization, update_order, tau_unit, timing: as in from_nir.
-        whole_input: node types whose input it adds as it is, without r, w_in and dt/tau.
-        decayed_current: whether, in these, an input decays already in the step in which it joins the current.
-        ignored: parameters by node type that it replaces by these values.
+        whole_input: node types to whose state the framework adds the input without the factors r, w_in and dt/tau.
+        decayed_current: whether, in these nodes, an input decays already in the step in which it joins the current.
+        ignored: by node type, parameters that the framework ignores, with the values that it uses instead.
         export_times_dt: whether its own export multiplies time constants by dt, and writes as CubaLIF a neuron
             that adds its input to the current as it is.
         late_subtraction: node types whose threshold is subtracted in the step after the spike, after the leak.
-        remarks: what of the framework is not reproduced, one sentence each.
+        remarks: one sentence about each behaviour of the framework that is not reproduced.
     """
 
     framework: str
@@ -190,7 +190,8 @@ def find_preset(name: str) -> Preset:
 def multiplied_by_dt(flat: FlatGraph, dt: float) -> bool:
     """Whether the time constants of a graph from Norse must have been multiplied by dt, as its export does.
 
-    Norse takes Euler steps, so none of its time constants is shorter than a step; times dt, all below 1 s are.
+    Norse takes Euler steps, so none of its time constants is shorter than a step; multiplied by dt, all that are below
+    1 s become shorter than a step.
 
     Raises:
         ParameterError: some are shorter than a step and some are not.
@@ -263,7 +264,7 @@ def _with_whole_input(node: nir.NIRNode, preset: Preset, semantics: Semantics) -
     if kind == "IF":
         return _changed(node, r=np.full(np.shape(node.r), 1.0 / dt))
     gains = {}
-    with np.errstate(all="ignore"):  # invalid time constants are refused when the neurons are made
+    with np.errstate(all="ignore"):  # invalid time constants are refused later, by the neurons themselves
         for gain, tau in _GAINS[kind].items():
             ratio = dt / _numbers(node, tau)
             decay = np.exp(-ratio) if semantics.discretization is Discretization.EXPONENTIAL else 1.0 - ratio
@@ -280,7 +281,7 @@ def _numbers(node: nir.NIRNode, name: str) -> NDArray[np.float64]:
 
 
 def _changed(node: nir.NIRNode, **values: NDArray[np.float64]) -> nir.NIRNode:
-    """A copy of a node; its own checks, which refuse scalars in some places, do not run again."""
+    """A copy of a node with other values, made without NIR's own checks, which refuse scalars in some places."""
     if not values:
         return node
     found = copy.copy(node)

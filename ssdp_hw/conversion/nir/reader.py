@@ -251,7 +251,7 @@ def _network(graph: nir.NIRGraph, choices: Choices) -> Network:
 
 
 def _tau_unit(flat: FlatGraph, choices: Choices, semantics: Semantics) -> TauUnit:
-    """What the time constants count: as the caller says, else as the preset's framework has them."""
+    """The unit of the time constants: the caller's choice, else that of the preset's framework."""
     if choices.tau_unit is not None:
         return choices.tau_unit
     preset = choices.preset

@@ -14,10 +14,10 @@ from ssdp_hw.network.neurons import Discretization
 def with_readouts(flat: FlatGraph, semantics: Semantics) -> tuple[FlatGraph, dict[str, list[str]]]:
     """The graph with neurons without spikes before each output that linear nodes alone lead to.
 
-    Such a neuron keeps nothing of a step before: its voltage is what the linear nodes give in every step.
+    Such a neuron has no memory: its voltage in a step is the value of the linear nodes in that step.
 
     Returns:
-        The graph, and by the new node's name the linear nodes.
+        The graph, and for each new node, by its name, the linear nodes before it.
     """
     before: dict[str, list[str]] = {name: [] for name in flat.nodes}
     for pre, post in flat.edges:
@@ -39,7 +39,7 @@ def with_readouts(flat: FlatGraph, semantics: Semantics) -> tuple[FlatGraph, dic
 
 
 def _linear_behind(flat: FlatGraph, before: dict[str, list[str]], output: str) -> list[str]:
-    """The linear nodes whose values an output gives; empty if it gives anything else as well."""
+    """The linear nodes that feed an output; empty if any other node feeds it, too."""
     linear: dict[str, None] = {}
     pending, seen = list(before[output]), {output}
     while pending:

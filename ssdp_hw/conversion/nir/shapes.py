@@ -88,7 +88,7 @@ def _settle(wiring: Wiring, name: str, own: Shape | None, arriving: Shape | None
     if taken is None:
         raise ShapeError(f"{owner}: nothing tells the shape of its input; give the Input before it a shape")
     if own and arriving and len(own) == 1 and math.prod(arriving) == own[0] and kind not in MATRICES:
-        taken = arriving  # the same values, with their axes
+        taken = arriving  # a single axis of as many values takes the axes of the node
     axes = spatial_axes(node)
     if axes:
         if own is None:

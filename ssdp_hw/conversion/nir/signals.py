@@ -21,7 +21,7 @@ from ssdp_hw.conversion.nir.wiring import Wiring
 from ssdp_hw.conversion.weight_algebra import Budget, from_synapses, identity, product, total, unrolled
 from ssdp_hw.network.weight import DenseWeight, Weight
 
-# One delay in steps, or one a synapse: in the form of a dense weight, or in the order of a sparse one's values.
+# A delay in steps for all synapses, or one for each: in the shape of a dense weight, or in the order of a sparse one.
 Delay: TypeAlias = "int | NDArray[np.int64]"
 
 
@@ -75,12 +75,12 @@ def signals_of(wiring: Wiring, dt: float, max_synapses: int) -> Signals:
         elif kind_of(wiring.nodes[name]) == "Delay":
             found.of[name] = _delayed(wiring, name, arriving, dt, found.notes)
         else:
-            found.of[name] = arriving  # values are in C order throughout, so nothing moves
+            found.of[name] = arriving  # values are in C order everywhere, so that a Flatten moves none
     return found
 
 
 def _through(wiring: Wiring, name: str, arriving: Signal, dt: float, budget: Budget, notes: list[str]) -> Signal:
-    """A signal behind a linear node."""
+    """The signal that a linear node makes of a signal."""
     owner = wiring.title(name)
     linear = linear_map(wiring, name)
     signal = Signal()
@@ -96,7 +96,7 @@ def _through(wiring: Wiring, name: str, arriving: Signal, dt: float, budget: Bud
 
 
 def _by_delay(linear: LinearMap, dt: float, owner: str, notes: list[str]) -> Iterator[tuple[int, Weight]]:
-    """The weight in parts of one delay each."""
+    """The weight taken apart by delay: each part has the synapses of one delay."""
     if linear.delay is None:
         yield 0, linear.weight
         return
@@ -118,7 +118,7 @@ def split(weight: Weight, steps: NDArray[np.int64]) -> Iterator[tuple[int, Weigh
 
 
 def _delayed(wiring: Wiring, name: str, arriving: Signal, dt: float, notes: list[str]) -> Signal:
-    """A signal behind a Delay node."""
+    """The signal that a Delay node makes of a signal."""
     owner = wiring.title(name)
     steps, error = delay_steps(wiring.nodes[name].delay, wiring.takes(name), dt, f"{owner}: delay")
     _note_rounding(owner, error, dt, notes)
@@ -184,7 +184,7 @@ def joined(terms: dict[int, Term], size: int) -> list[tuple[Weight, Delay, tuple
     place = place[order]
     values = np.concatenate([weight.values for weight in weights])[order]
     delay = np.repeat(sorted(terms), [len(rows) for rows, _ in where])[order]
-    if all(term.dense for term in terms.values()):  # of which only weights of zero can have been dropped
+    if all(term.dense for term in terms.values()):  # only synapses of weight 0 can have been dropped from it
         dense, steps = np.zeros(shape), np.zeros(shape, np.int64)
         dense.reshape(-1)[place], steps.reshape(-1)[place] = values, delay
         return [(DenseWeight(dense), steps, via)]

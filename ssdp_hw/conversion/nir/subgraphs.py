@@ -19,7 +19,7 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 
 MAX_NODES = 100_000
 MAX_DEPTH = 64
-_SHOWN = 20  # names of nodes in a message
+_SHOWN = 20  # number of names of nodes in a message
 
 
 @dataclass
@@ -80,7 +80,7 @@ def _with_arrays(node: nir.NIRNode) -> nir.NIRNode:
     if all(value is vars(node)[key] for key, value in values.items()):
         return node
     found = copy.copy(node)
-    vars(found).update(values)  # the node's own checks do not run again
+    vars(found).update(values)  # without the checks of NIR's constructor
     return found
 
 

@@ -175,7 +175,7 @@ class _Graph:
         if isinstance(p.weight, ConvWeight):
             by_channel = np.reshape(np.zeros(p.shape[0]) if bias is None else bias, (len(p.weight.kernel), -1))
             carries = bias is not None and bool(np.all(by_channel == by_channel[:, :1]))
-            for carried in (by_channel[:, 0], None) if carries else (None,):  # a pooling has no bias
+            for carried in (by_channel[:, 0], None) if carries else (None,):  # NIR's poolings have no bias
                 node = node_of(p.weight, carried)
                 if node is not None:
                     return node, carried is not None

@@ -1,4 +1,4 @@
-"""What a tensor of a recorded run is: a sum of matrices times spikes of known steps, plus a constant."""
+"""Tensors of a recorded run as affine functions: matrices times the spikes of known steps, plus a constant."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Affine:
 
     @classmethod
     def source(cls, name: str, step: int, shape: tuple[int, ...], *, spikes: bool) -> Affine:
-        """What a source sends in a step."""
+        """The spikes that a source sends in a step, as an affine function of themselves."""
         zeros = np.zeros(math.prod(shape))
         return cls(shape, {(name, step): Path()}, zeros, zeros, spikes=spikes)
 
@@ -93,7 +93,7 @@ class Algebra:
         self._made: dict[tuple[str | int, ...], tuple[Weight, tuple[Weight | None, ...]]] = {}
 
     def through(self, step: LinearStep, value: Affine, shape: tuple[int, ...], where: str) -> Affine:
-        """The value behind an operation."""
+        """The affine function that an operation makes of another."""
         size = math.prod(shape)
         terms = {}
         for key, term in value.terms.items():
@@ -142,7 +142,10 @@ class Algebra:
         return None if weight is None else self._once("absolute", lambda: absolute(weight), weight)
 
     def _once(self, operation: str, make: Callable[[], Weight], *of: Weight | None) -> Weight:
-        """What ``make`` makes of these very weights, which is kept with them so that their ids stay theirs."""
+        """The result of ``make`` for these weight objects, computed once.
+
+        The cache holds the weights, so that no other object gets their ids.
+        """
         key: tuple[str | int, ...] = (operation, *map(id, of))
         if key not in self._made:
             self._made[key] = (make(), of)

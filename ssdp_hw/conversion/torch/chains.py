@@ -1,4 +1,4 @@
-"""Layers of neurons in a recorded run: every call is a step of a population, which its state leads to."""
+"""Layers of neurons in a recorded run: every call is a step of the population whose state it was given."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Chains:
         finally:
             for layer, own in before:
                 vars(layer).pop("forward", None)
-                if own is not None:  # a forward that the user gave to this one layer
+                if own is not None:  # the user replaced the forward of this one layer
                     vars(layer)["forward"] = own
 
     def _wrapped(self, name: str, layer: Module, forward: Function) -> Function:
@@ -159,13 +159,12 @@ class Chains:
         for current, spikes, states, x in zip(currents, sent, left, given_steps, strict=True):
             self._record(name, layer, current, taken, spikes, states, x, where)
             taken = states
-        for key, kept in states_of(layer).items():  # its next call goes on from there
+        for key, kept in states_of(layer).items():  # the next call of the layer goes on from this state
             if kept is not None:
                 self.tape.note(kept, self.tape.value(left[-1][key]))
         made = tuple(self.tape.value(x) for x in sent)
-        if isinstance(self.tape.value(given), Affine) and isinstance(
-            made[0], Affine
-        ):  # one step, with an axis of its own
+        # A single step, whose tensor has an axis of time of length 1.
+        if isinstance(self.tape.value(given), Affine) and isinstance(made[0], Affine):
             self.tape.note(out, made[0].reshaped((1, *made[0].shape)))
         else:
             self.tape.note(out, Sequence(made, time_axis(layer) or 0, where, merged(layer)))

@@ -1,4 +1,4 @@
-"""A network held to the module that it was made of, step by step and over whole runs."""
+"""Comparison of an imported network with its module, for each step by itself and over whole runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ssdp_hw.network.graph import Comparison, Reset
 
 # Rounded operations within a neuron's own step, at most, in the frameworks.
 _OWN_OPERATIONS = 24
-# In float64 two orders of the same sums; a voltage nearer to its threshold than this part of it is a tie.
+# In float64 module and network add in different orders: a voltage whose relative distance from its threshold is below
+# this may fire in one of them alone, which counts as a tie.
 _FREE_ROUNDING = 1e-9
 
 
@@ -162,14 +163,14 @@ def check_steps(
         u_before, v_before = _at_rest(stepper, own, sent, batch)
         c = stepper.network.coefficients(own)
         p = stepper.network.population(own)
-        if stepper.lag[own]:  # the pulse that brings an initial voltage leaves a current for one step
+        if stepper.lag[own]:  # the pulse that sets an initial voltage also leaves a current for one step
             carried = carried.copy()
             carried[0] += c.decay_u * c.decay_v * (chain.v_init - p.neuron.parameter("v_leak")) / c.gain_v
         threshold = p.neuron.parameter("v_threshold")
         size = np.abs(threshold) + np.abs(p.neuron.parameter("v_reset")) + np.abs(p.neuron.parameter("v_leak"))
         n = chain.neurons.neuron.size
         matrices = {key: identity(path.gross, n).by_synapse().given for key, path in model.terms.items()}
-        # Time constants give decays and gains back but for their last bits, which small leaks enlarge.
+        # Decays and gains come from time constants, so their last bits differ; a small leak enlarges the difference.
         own_rounding = 2.0**-50 * (1.0 + _inverse(1.0 - c.decay_v) + _inverse(1.0 - c.decay_u))
         roundings = (model.roundings + _OWN_OPERATIONS) * unit + own_rounding
         for t in range(steps):
@@ -224,7 +225,7 @@ def _gross(
 
 
 def _helpers_of(stepper: Stepper, known: set[str], steps: int, batch: int) -> dict[str, Real]:
-    """What the populations send that are no layers of the module; nothing drives them."""
+    """The spikes of populations that stand for no layer of the module and that nothing drives."""
     total = steps + max(stepper.lag.values())
     found = {}
     for name in stepper.network.population_names:

@@ -1,4 +1,4 @@
-"""The steps of a recorded run as one step that repeats, which is proved and not assumed."""
+"""A recorded run as one step that repeats; every step is compared with it, so that nothing is assumed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssdp_hw.conversion.torch.neurons import Feedback, Neurons
 from ssdp_hw.conversion.weight_algebra import absolute, identity, same_weight, total
 from ssdp_hw.errors import UnsupportedError
 
-# The step of an input that is the same in all of them.
+# Stands for the step of an input that is the same in all steps.
 ALWAYS = -1
 # Constants of two steps that differ by less than this, relative to their size, differ by rounding alone.
 _ROUNDING = 1e-12
@@ -155,7 +155,7 @@ def _with_feedback(
 
 
 def same_step(a: Mapping[str, FoldedPopulation], b: Mapping[str, FoldedPopulation], rounding: float = _ROUNDING) -> str:
-    """In what two folded runs of one module differ, by more than rounding, in words; empty if in nothing."""
+    """A sentence about the first difference of two folded runs beyond rounding; empty if there is none."""
     if list(a) != list(b):
         return f"populations {list(a)} in one run and {list(b)} in another"
     for name, one in a.items():

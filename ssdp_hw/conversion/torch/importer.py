@@ -21,7 +21,7 @@ from ssdp_hw.network.graph import Reset
 if TYPE_CHECKING:
     from ssdp_hw.conversion.torch.reading import Reading
 
-# Steps of the runs that a network is held to, beside the caller's sample.
+# Number of steps of the runs in which network and module are compared, beside the caller's sample.
 _STEPS = 16
 # Largest difference between a decay of the module and that of the network.
 _DECAY = 1e-9
@@ -97,7 +97,7 @@ def from_torch(
 
 
 def _check_stated(network: Network, reading: Reading, preset: str | None, reset: Reset | str | None) -> None:
-    """Raise unless what the caller says of the module is so.
+    """Raise if the caller's ``preset`` or ``reset`` contradicts the module.
 
     Raises:
         ParameterError: it is not.
@@ -139,7 +139,7 @@ def _check_decays(network: Network, reading: Reading) -> None:
 
 
 def hold(network: Network, reading: Reading) -> list[str]:
-    """Hold a network to runs of its module.
+    """Compare a network with runs of its module, and raise where they differ by more than rounding.
 
     Returns:
         What to know, one sentence each.

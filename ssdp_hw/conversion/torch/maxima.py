@@ -62,9 +62,10 @@ def or_of_spikes(
         Opaque(f"'{name}' gives the places of maxima", "use the maxima alone", where) for _ in made[1:]
     ]
     most = _most(total)
-    alone = sum(1 for _ in tensors_in((args, kwargs))) == 1  # a constant may be the spikes before the first step
+    # A constant beside it can stand for the spikes before the first step.
+    alone = sum(1 for _ in tensors_in((args, kwargs))) == 1
     if alone and most is not None and np.max(most, initial=0) <= 1:
-        return [total, *rest]  # one spike at most stands behind a value, so it is that spike
+        return [total, *rest]  # at most one spike contributes to a value, so that the maximum is that spike
     return [tape.relay(name.lstrip("_"), total, made[0], where), *rest]
 
 

@@ -39,7 +39,7 @@ class Layout:
 
 
 def lags_of(folded: Folded, inputs: Mapping[str, int]) -> dict[str, int]:
-    """How many steps each input and population of the network is behind the module.
+    """The number of steps by which each input and population of the network is later than in the module.
 
     Raises:
         UnsupportedError: a loop in which spikes come back in fewer steps than it has projections.
@@ -121,7 +121,7 @@ def network_of(folded: Folded, layout: Layout, timing: Timing = Timing.SAME_STEP
 
 
 class _Helpers:
-    """Neurons beside the module's: one that fires in every step, for biases, and one in the first step alone."""
+    """Helper neurons, which the module lacks: one fires in every step, for biases, one in the first step alone."""
 
     def __init__(self, folded: Folded, layout: Layout) -> None:
         taken = {*folded, *layout.inputs}
@@ -147,7 +147,7 @@ class _Helpers:
             return []
         pulse = c.decay_v * values / (c.gain_v * c.gain_u)
         found = [self._made(self.start, target, pulse, lag - 1)]
-        if np.any(c.decay_u):  # the current that the pulse leaves behind is taken back
+        if np.any(c.decay_u):  # a second pulse takes back the current that the first one leaves
             found.append(self._made(self.start, target, -c.decay_u * pulse, lag, "'"))
         return found
 
@@ -157,7 +157,7 @@ class _Helpers:
         return Projection(pre=source, post=target, weight=values[:, None], delay=delay, name=name)
 
     def populations(self, semantics: Semantics) -> list[Population]:
-        """Those of them that are used."""
+        """The helper populations that the network uses."""
         found = []
         if self._used[self.bias]:
             neuron = without_memory(np.array([0.5]), semantics.dt, semantics.discretization)
@@ -169,7 +169,7 @@ class _Helpers:
 
     @property
     def notes(self) -> list[str]:
-        """What they are for."""
+        """Notes on what the helper populations are for."""
         found = []
         for source, what, when in (
             (self.bias, "biases", "in every step, and so begin with the first input"),

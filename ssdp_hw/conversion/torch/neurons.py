@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Feedback:
-    """What a layer of neurons gives back to itself: ``weight @ spikes`` of ``delay`` steps before, plus ``bias``."""
+    """A layer's feedback to its own input: ``weight @ spikes`` of ``delay`` steps before, plus ``bias``."""
 
     weight: Weight
     delay: int = 1
@@ -44,7 +44,7 @@ class Neurons:
         input_weight: matrix (n, inputs) that the module applies to its input by itself, or None.
         equivalents: from the states that the module left and its spikes, each of shape (time, batch, n), the
             current that this toolkit's neuron would carry over (its decay applied) and its voltage.
-        double: whether a voltage that stays above the threshold after its reset is reset otherwise.
+        double: whether the module resets a voltage that stays above the threshold after its reset in another way.
         threshold: whether it fires at its threshold, or above it.
         relay: whether it is no layer of the module, but stands for a maximum of spikes.
         late_bias: shape (n,), the part of the bias that the module leaves out of its first step, or None.
@@ -146,11 +146,12 @@ def snntorch(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
         )
     missing = np.zeros_like(beta)
     if late and reset is Reset.SUBTRACT:
-        # A subtraction at once, of which the leak takes a part; in snnTorch it comes after the leak.
+        # The reset here subtracts before the leak, which takes a part of it; snnTorch subtracts after the leak.
         missing = (1.0 - beta) * threshold
         if missing.any():
             found.feedback.append(Feedback(diagonal(-missing), 1))
-            if alpha is not None and alpha.any():  # through a current it would go on acting
+            # An input that passes through a current would act in later steps, too.
+            if alpha is not None and alpha.any():
                 found.feedback.append(Feedback(diagonal(alpha * missing), 2))
         found.notes.append(
             f"{owner} subtracts its threshold a step late, and after the leak: what is missing by then comes from a "

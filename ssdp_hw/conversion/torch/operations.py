@@ -1,4 +1,4 @@
-"""What the operations of torch do to affine functions of spikes: each is read, or named with what to write instead."""
+"""The operations of torch on affine functions of spikes: each is read, or refused with advice what to write."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _ADVICE = {
     "clamp": "no neuron limits a current, only a number of spikes to 1: train without it, or set reset and threshold",
     "reciprocal": "divide by constants only",
 }
-# What takes nothing but the shape and type of its argument.
+# Operations that use only the shape and type of their argument.
 _OF_SHAPES = words(
     "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty"
 )
@@ -107,7 +107,7 @@ def interpret(
 
 
 def _of_states(name: str, values: list[Value], where: str) -> Value:
-    """What an operation makes of states of neurons: nothing that drives another neuron."""
+    """The result of an operation on states of neurons, which may be returned but must not drive another neuron."""
     if len(values) == 1 and name in PASSING:
         return values[0]
     sources = [populations_of(value) for value in values]
@@ -297,7 +297,7 @@ def _pooling(op: Operation) -> LinearStep | None:
 
     step = _cached(tape, (name, value.shape, str(size), str(stride), str(padding)), make)
     assert step.weight is not None
-    return step if step.weight.shape[0] == math.prod(shape) else None  # ceil_mode has more of them
+    return step if step.weight.shape[0] == math.prod(shape) else None  # ceil_mode adds outputs at the border
 
 
 def _normalisation(op: Operation) -> LinearStep | None:
@@ -353,7 +353,7 @@ def _by_element(op: Operation) -> LinearStep | None:
 
         zero = of(0.0)
         if name in ("mul", "multiply", "div", "divide", "true_divide", "neg", "negative"):
-            # 1 / c is rounded, which the bound counts.
+            # 1 / c is rounded, too: one more rounding in the bound.
             step = LinearStep(diagonal(of(1.0)), None, 2)
         else:
             minus = bool(of(1.0)[0] < zero[0])

@@ -1,4 +1,4 @@
-"""The matrix of an operation that is affine by its definition: what it makes of unit vectors."""
+"""The matrix of an affine operation, found by applying it to unit vectors."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _for_batch(value: Nested, batch: int, rows: int, depth: set[int]) -> Nested:
 
 
 def unit_rows(run: Function, given: Nested, k: int, zero: Nested, widest: int) -> Iterator[list[Tensor]]:
-    """What the operation makes of the unit vectors of one argument, less what it makes of zeros."""
+    """The columns of the matrix: the result for each unit vector of one argument minus the result for zeros."""
     size = given[k][1].size
     step = max(1, _CHUNK // max(widest, size))
     for begin in range(0, size, step):

@@ -23,7 +23,7 @@ from ssdp_hw.network.weight import Weight
 
 # Steps of a run by which a module is read where the caller gives the shape of one sample.
 _STEPS = 8
-# Rounding of numbers in float32.
+# Largest relative rounding of a number in float32.
 _FLOAT32 = 2.0**-22
 # Buffers that hold the state of a run, or count batches of training.
 _STATE = words("mem syn spk reset_mechanism_val num_batches_tracked v_mem i_syn")
@@ -106,7 +106,7 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
         return tuple((torch.rand(*before, *s, generator=generator) < 0.4).to(dtype) for s in shapes)
 
     axes = {time_axis(m) for m in module.modules() if is_neuron(m)} - {None}
-    if axes:  # neurons that take all steps at once
+    if axes:  # the module has neurons that take all steps in one call
         sample = random(2, _STEPS) if 1 in axes else random(_STEPS, 2)
         if any(merged(m) for m in module.modules()):
             sample = random(merged_length(module, _STEPS))

@@ -43,9 +43,9 @@ def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Tenso
         last = values[-1][0]
         weighted = any(path.via for path in last.terms.values())
         if not weighted or not any(source in populations for source, _ in last.terms):
-            continue  # no layer of the module makes it of spikes
+            continue  # a constant: no layer of the module makes it of spikes
         name, size = _name(last, populations), last.size
-        neuron = LI(size=size, tau_mem=dt, r=1.0)  # a step of dt keeps nothing of the voltage before
+        neuron = LI(size=size, tau_mem=dt, r=1.0)  # with tau_mem = dt the voltage keeps nothing of the step before
         neurons = Neurons(neuron, Reset.ZERO, last.shape)
         neurons.equivalents = lambda states, _: (np.zeros_like(states["mem"]), states["mem"])
         calls = [Call(value, np.zeros(rows.shape), {"mem": rows}, value.where) for value, rows in values]
@@ -119,7 +119,7 @@ def _rows(tensor: Tensor) -> Real:
 
 
 def _name(value: Affine, populations: dict[str, Chain]) -> str:
-    """That of the last weight on the way."""
+    """The name of the last weight on the way from the spikes to the value."""
     name = next(w.via for w in value.terms.values() if w.via)[-1]
     while name in populations:
         name += ".readout"

@@ -108,7 +108,7 @@ def record(module: Module, samples: Tensor, dt: float | None) -> Recorded:
 
 
 def _runner(module: Module, inputs: Tensors, dt: float) -> Runner:
-    """How the module takes them: all steps in a call, or one."""
+    """The runner of a module: it passes all steps in one call, or one step a call, as the module takes them."""
     first = tuple(x[0] for x in inputs)
     try:
         runner = Runner(module, inputs, dt, DEFAULT_MAX_SYNAPSES)

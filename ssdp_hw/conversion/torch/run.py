@@ -1,4 +1,4 @@
-"""A torch module driven step by step by its own forward, and what the run was found to be."""
+"""Runs of a torch module by its own forward, step by step, each recorded on a tape."""
 
 from __future__ import annotations
 
@@ -202,16 +202,16 @@ class Runner:
                     per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
                     if with_more > count and per_step and with_more - count == per_step:
                         return Style("loop", axis)
-            for axis in (0, 1):  # a loop of a fixed length runs out of steps
+            for axis in (0, 1):  # a loop over a fixed number of steps fails with an index out of range
                 fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
                 if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
                     return Style("loop", axis)
         return Style("static")
 
     def _calls(self, sample: Tensors, none: int | None = None, short: int | None = None) -> int:
-        """How often the neurons that are called most are.
+        """The number of calls of the layer of neurons that is called most.
 
-        It is ``none`` if the module cannot be run, ``short`` if that is so since an index is out of range.
+        It is ``none`` if the module cannot be run, and ``short`` if it fails with an index out of range.
         """
         counts: dict[str, int] = {}
 
@@ -293,7 +293,7 @@ def _one_step(layer: Module, x: Tensor, state: Nested) -> tuple[Nested, Nested]:
 
 @contextmanager
 def undisturbed(module: Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards every attribute and buffer as it was."""
+    """Within it the module is in evaluation mode; afterwards every attribute and buffer is as before."""
     kept = [(m, dict(vars(m)), [(d, dict(d)) for d in _states_within(m)], m.training) for m in module.modules()]
     module.eval()
     try:

@@ -11,7 +11,7 @@ from ssdp_hw.conversion.torch.tape import tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, linear_parts, populations_of, words
 
-# What a module may do with spikes and voltages on the way out, and which drives no neuron.
+# Operations that a module may apply to the spikes and voltages that it returns; their results drive no neuron.
 READING_OUT = words(
     "sum mean add sub div mul max amax argmax stack cat softmax log_softmax norm cumsum __getitem__ select unbind "
     "flatten view reshape permute transpose"
@@ -91,7 +91,7 @@ def _step_by_step(
 ) -> bool:
     """Whether an operation on all steps does the same to each of them."""
     whole = depends[0]
-    if value.merged:  # for torch they are samples of one batch
+    if value.merged:  # the operation treats the steps as samples of one batch
         return bool(out.ndim and len(out) == len(whole))
     if out.ndim < 2 or out.shape[:2] != whole.shape[:2] or whole.shape[value.axis] != len(value.steps):
         return False

@@ -73,7 +73,7 @@ def steps_in(layer: Module, given: Nested) -> int:
 
 
 def states_of(layer: Module) -> dict[str, Nested]:
-    """The states that a layer keeps, by name; None where it begins by itself."""
+    """The states that a layer keeps, by name; None for a state that its next call initialises."""
     found = {}
     for name, attribute in _STATES[framework_of(layer)].items():
         if attribute in (layer._buffers if framework_of(layer) == "sinabs" else layer._memories):
@@ -83,7 +83,7 @@ def states_of(layer: Module) -> dict[str, Nested]:
 
 
 def put_to_rest(layer: Module) -> None:
-    """Let a layer begin its next call by itself."""
+    """Clear the states of a layer, so that its next call begins from its initial state."""
     if framework_of(layer) == "spikingjelly":
         layer.reset()
         return
@@ -123,7 +123,7 @@ def run_all_steps(layer: Module, forward: Function, given: Nested) -> tuple[Nest
         return _run_spikingjelly(layer, forward, given)
     if not layer.spike_fn:
         out = forward(given).to(given.dtype)
-        return out, [{"v": v} for v in in_steps(layer, out)]  # a readout returns its voltage
+        return out, [{"v": v} for v in in_steps(layer, out)]  # a readout has no spikes: it returns its voltage
     with _watched_reset(layer) as left:
         out = forward(given).to(given.dtype)
     return out, left

@@ -17,12 +17,12 @@ from ssdp_hw.conversion.torch.values import Opaque, Sequence, Value, words
 from ssdp_hw.conversion.weight_algebra import Budget
 from ssdp_hw.errors import UnsupportedError
 
-# Operations that hand a value of a tensor to Python, which may then decide by it.
+# Operations that hand a value of a tensor to Python, where the forward may branch on it.
 _READING = words(
     "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ equal allclose is_nonzero "
     "__contains__ data_ptr untyped_storage"
 )
-# Operations whose results tell of a tensor's kind or shape, or which are printed, and so carry no value.
+# Operations whose results depend on a tensor's type or shape alone, or are only printed: no value leaves the tape.
 _SILENT = words(
     "__repr__ __format__ __str__ __hash__ __len__ size dim numel stride is_floating_point is_complex "
     "storage_offset is_contiguous get_device type element_size ndimension register_hook _set_grad_enabled "
@@ -63,7 +63,8 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         self.relay: Callable[..., Value] = _no_relay
         self._interpret = interpret
         self._paused = 0
-        # A tensor is kept, so that its id stays its own, with its version, the writes to its memory, and its value.
+        # By id of a tensor: the tensor (kept, so that no other object gets its id), its version, how often its memory
+        # was written to, and its value.
         self._known: dict[int, tuple[Any, int, int, Value | None]] = {}
         self._writes: dict[int, int] = {}
 
@@ -86,7 +87,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         in_place = name.startswith("__i") or (name.endswith("_") and not name.startswith("__"))
         seen = args
         if depends and in_place and isinstance(args[0], torch.Tensor):
-            kept = args[0].clone()  # what it held before it is overwritten
+            kept = args[0].clone()  # the value of an argument before an in-place operation overwrites it
             before[id(kept)] = before[id(args[0])]
             seen = (kept, *args[1:])
         out = func(*args, **kwargs)
@@ -108,15 +109,15 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         return out
 
     def value_before(self, tensor: Tensor) -> Value | None:
-        """What an argument of the operation that is being interpreted was before it."""
+        """The value of an argument before the operation that is being interpreted, which may have overwritten it."""
         return self.before[id(tensor)] if id(tensor) in self.before else self.value(tensor)
 
     def note(self, tensor: Tensor, value: Value | None) -> None:
-        """Say what a tensor is."""
+        """Keep the value that a tensor has, or None for a constant."""
         self._known[id(tensor)] = (tensor, tensor._version, self._writes.get(_memory(tensor), 0), value)
 
     def value(self, tensor: Tensor) -> Value | None:
-        """What a tensor is; None if it is a constant."""
+        """The value of a tensor as a function of spikes; None if it is a constant."""
         found = self._known.get(id(tensor))
         writes = self._writes.get(_memory(tensor), 0)
         if found is None:

@@ -1,4 +1,4 @@
-"""What else a tensor of a recorded run can be, beside an affine function of spikes and a constant."""
+"""Values of tensors in a recorded run, other than affine functions of spikes: states, sequences, readouts, the rest."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Sequence:
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """A sum, mean or choice over the steps of what populations sent: nothing that a neuron can be driven by.
+    """A sum, mean or selection over the steps of spikes or states: it may be returned, but cannot drive a neuron.
 
     Attributes:
         populations: those that sent it.
@@ -75,7 +75,7 @@ class Readout:
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """Something that depends on the input, and that no network of this toolkit can be made to compute.
+    """A value that depends on the input and that no network of this toolkit can compute.
 
     Attributes:
         what: the operation in words.
