@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ssdp_hw.operations.node import PRIMITIVES, Node, in_order
+from ssdp_hw.operations.philox import neuron_random
 
 PRIMITIVE = {
     "add": np.add,
@@ -28,6 +29,7 @@ WITH_DETAIL = {
     "shift_left": lambda x, bits: np.left_shift(x, bits),
     "shift_right": lambda x, bits: np.right_shift(x, bits),
     "lookup": lambda index, table: np.asarray(table, np.int64)[index],
+    "random": lambda step, low, high, detail: neuron_random(step, low, high, *detail),
 }
 # An exact graph has no quotient.
 assert {*PRIMITIVE, *WITH_DETAIL, "leaf", "constant", "entry", "quotient"} == set(PRIMITIVES)

@@ -33,7 +33,7 @@ def stepped(name, parameters, arriving, *, chip=CHIP, ideal=False, **options):
     p = Values({**dict.fromkeys(form.model.ports, 0), BIAS: 0, **parameters})
     spikes, traces = [], {n: [] for n in states}
     for x in arriving:
-        states, fired = form.model.step(op, Values(states), p, x)
+        states, fired = form.model.advance(op, Values(states), p, x)
         spikes.append(np.broadcast_to(fired, x.shape))
         for n, value in states.items():
             traces[n].append(np.broadcast_to(value, x.shape))

@@ -20,9 +20,6 @@ from hypothesis import given, strategies as st
 from plan_strategies import learning_runs
 from strategies import drives_for
 
-import ssdp_hw as sh
-from ssdp_hw.errors import UnsupportedError
-
 pytestmark = requires_brian2
 BATCHING = st.sampled_from(("copies", "sequence"))
 
@@ -77,22 +74,3 @@ def test_every_operation_on_every_device(fixed, options):
     left, right = run_both(network, spikes, fast_paths=False, **options)
     (assert_equal if fixed else assert_close)(left, right)
     assert_lively(left)
-
-
-def test_a_table_has_no_meaning_in_real_numbers():
-    from declared_models import EveryOperation
-
-    population = sh.Population(
-        name="p", neuron=sh.neuron(EveryOperation(), 1, tau_syn=1e-2, tau_mem=1e-2, v_threshold=1.0)
-    )
-    network = sh.Network(
-        [sh.Input("in", 1)],
-        [population],
-        [sh.Projection(pre="in", post="p", weight=[[1.0]])],
-        ["p"],
-        sh.Semantics(1e-3),
-    )
-    with pytest.raises(
-        UnsupportedError, match="population 'p': neuron model 'EveryOperation': a table of constants cannot"
-    ):
-        sh.run(network, np.ones((2, 1, 1), bool), "brian2")

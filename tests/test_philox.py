@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from ssdp_hw.rules.philox import philox4x32, synapse_random
+from ssdp_hw.operations.philox import philox4x32, synapse_random
 
 ONES = 0xFFFFFFFF
 # Random123's kat_vectors, philox4x32 with 10 rounds: counter, key, answer.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import ssdp_hw as sh
-from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.running import target_registry as target_module
+from ssdp_hw.running.target_registry import get_target
 
 RNG = np.random.default_rng(5)
 
@@ -64,19 +68,51 @@ def test_saved_with_the_network(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
-def test_targets_with_one_input_refuse_it(target):
-    with pytest.raises(UnsupportedError, match=r"'second' feeds the synaptic input 'imag_input'.*'spec'"):
-        sh.run(network(), np.ones((3, 1, 8), bool), target)
+def test_targets_equal_the_specification(target):
+    """Loops, delays and a negative exponent at the port, of a graded and a plain sender; two samples."""
+    net = network()
+    loop = sh.FixedProjection(
+        pre="p", post="p", weight=4 * RNG.integers(-30, 30, (6, 6)), name="loop", port="imag_input", weight_exp=-2
+    )
+    net = replace(net, projections=[*net.projections, loop])
+    spikes, states = RNG.random((40, 2, 8)) < 0.3, ("spikes", "real", "imag")
+    wanted = sh.run(net, spikes, "spec", record=states)
+    found = sh.run(net, spikes, target, record=states)
+    assert wanted.spikes["p"].any()
+    np.testing.assert_array_equal(found.spikes["p"], wanted.spikes["p"])
+    for state in states[1:]:
+        np.testing.assert_array_equal(found.states[state]["p"], wanted.states[state]["p"])
 
 
-@pytest.mark.parametrize(("port", "message"), [("other", "ports of .*'imag_input'"), ("a\nb", "port")])
+def test_threads_that_share_a_sample():
+    net = network()
+    spikes = RNG.random((40, 1, 8)) < 0.3
+    wanted, found = (sh.run(net, spikes, "engine", options={"threads": k}, record=("imag",)) for k in (1, None))
+    np.testing.assert_array_equal(found.states["imag"]["p"], wanted.states["imag"]["p"])
+
+
+class OneInput(type(get_target("spec"))):
+    """A target that has one synaptic input for each neuron."""
+
+    several_inputs = False
+
+
+def test_a_target_with_one_input_refuses_it(monkeypatch):
+    monkeypatch.setattr(target_module, "targets_by_speed", lambda: [get_target("engine")])
+    reasons = target_module._unsupported(OneInput(), network(), learning=False)
+    assert len(reasons) == 1
+    assert "'second' feeds the synaptic input 'imag_input'" in reasons[0]
+    assert "'engine'" in reasons[0]
+
+
+@pytest.mark.parametrize(("port", "message"), [("other", "port = 'other'.*'imag_input'"), ("a\nb", "port")])
 def test_unknown_ports(port, message):
     with pytest.raises(ParameterError, match=message):
         network(port)
 
 
 def test_a_model_without_ports():
-    with pytest.raises(ParameterError, match="ports of neuron model CubaLIF: none"):
+    with pytest.raises(ParameterError, match="beside their first synaptic input: none"):
         sh.FixedNetwork(
             [sh.Input("in", 1)],
             [sh.FixedPopulation(name="p", size=1, vth=1)],

@@ -7,10 +7,10 @@ from strategies import fixed_networks, fixed_rules
 
 from ssdp_hw import FixedNetwork, FixedPopulation, FixedProjection, Input
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.operations.philox import synapse_random
 from ssdp_hw.rules import SSDP, FixedSSDP, WeightRounding, counter as counter_module
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observation
-from ssdp_hw.rules.philox import synapse_random
 from ssdp_hw.rules.spike_times import spike_registers
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.learning_plan import LearningPlan

@@ -148,7 +148,7 @@ def _limits(fixed: FixedNetwork, name: str) -> dict[str, Interval]:
         states["v"] = Interval.of(p.v_init)
 
     def after(before: States) -> States:
-        new, _ = form.model.step(op, Values(before), parameters, arriving)
+        new, _ = form.model.advance(op, Values(before), parameters, arriving)
         return {s: states[s].union(_spread(new[s], p.size)) for s in before}
 
     marks = [states]

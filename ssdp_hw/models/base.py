@@ -112,6 +112,12 @@ class Parameter:
         return (code + self.added(chip)) << self.shift(chip)
 
 
+# Of a stochastic model: the state that counts the steps of a sample, the register that seeds its random numbers, and
+# what keys those of a neuron, which networks derive from the seed.
+NOISE_STEP = State("noise_step", bits=31, unit=Unit.NUMBER, signed=False)
+SEED = Parameter("seed", "seed", Kind.NUMBER, default=0.0)
+NOISE_KEYS = ("noise_low", "noise_high")
+
 # Added to what the step of a model asks for by this name, whatever the model: the constant input of a population.
 BIAS = "bias"
 # Name of the synaptic input.
@@ -129,6 +135,10 @@ class NeuronModel(ABC):
         ports: synaptic inputs beside ``arriving``; the step finds them as attributes of p.
         payload: the state that a neuron sends with each of its spikes, which are then graded: a synapse adds its
             weight times the value of this state after the step. Empty where spikes carry nothing.
+        stochastic: whether the step draws random numbers: ``op.random(bits)``, or the rounding ``stochastic``. The
+            model then has the state ``noise_step`` and the parameter ``seed`` too. A neuron's random numbers depend on
+            its seed, its number, the position of its population and the step alone: each target draws the same, every
+            sample meets the same, and another seed gives others.
         source: where its equations come from.
     """
 
@@ -138,7 +148,13 @@ class NeuronModel(ABC):
     voltage: ClassVar[str] = "v"
     ports: ClassVar[tuple[str, ...]] = ()
     payload: ClassVar[str] = ""
+    stochastic: ClassVar[bool] = False
     source: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.stochastic and NOISE_STEP not in cls.states:
+            cls.states, cls.parameters = (*cls.states, NOISE_STEP), (*cls.parameters, SEED)
 
     @abstractmethod
     def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
@@ -153,6 +169,25 @@ class NeuronModel(ABC):
         Returns:
             Every state after the step, after any reset; and the condition under which a neuron fires.
         """
+
+    def advance(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+        """:meth:`step`, with random numbers where the model is stochastic; what everything calls that runs a model."""
+        if not self.stochastic:
+            return self.step(op, s, p, arriving)
+        op.begin_noise(s.noise_step, p.noise_low, p.noise_high)
+        states, fired = self.step(op, s, p, arriving)
+        last = (1 << (NOISE_STEP.bits or 0) - 1) - 1  # after it the steps are counted from 0 again
+        return {**states, NOISE_STEP.name: op.select(s.noise_step < last, op.minimum(s.noise_step + 1, last), 0)}, fired
+
+    @property
+    def noise_keys(self) -> tuple[str, ...]:
+        """What keys a neuron's random numbers, given to the step beside its parameters; empty where it draws none."""
+        return NOISE_KEYS if self.stochastic else ()
+
+    @property
+    def acting_names(self) -> tuple[str, ...]:
+        """What a step needs of every neuron beside its states, its inputs and its bias: parameters and noise keys."""
+        return (*(q.name for q in self.parameters), *self.noise_keys)
 
     def __repr__(self) -> str:
         return f"neuron model {self.name}"

@@ -17,6 +17,7 @@ from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.interval import IntervalOperations
 from ssdp_hw.operations.node import Node, in_order
+from ssdp_hw.operations.philox import NOISE_KEY_BITS
 
 AnyOperations = TypeVar("AnyOperations", bound=Operations)
 
@@ -147,7 +148,7 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
     )
     s, p, arriving = _leaves(form, ideal)
     try:
-        states, fired = model.step(op, Values(s), Values(p), arriving)
+        states, fired = model.advance(op, Values(s), Values(p), arriving)
     except ParameterError as error:
         raise ParameterError(f"{owner}: {error}") from None
     except Exception as error:
@@ -194,6 +195,7 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
     for q in form.model.parameters:
         low, high = (q.acting(code, chip) for code in q.code_range(chip))
         p[q.name] = leaf(q.name, low, high)
+    p |= {key: leaf(key, 0, (1 << NOISE_KEY_BITS) - 1) for key in form.model.noise_keys}
     p[BIAS] = symmetric(BIAS, chip.bias_mant_max << chip.bias_exp_max)
     most = form.largest_arriving
     for port in form.model.ports:

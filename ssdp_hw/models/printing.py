@@ -33,8 +33,9 @@ class Printer(ABC):
 
     Attributes:
         templates: by primitive the expression, with ``{0}``, ``{1}``, ``{2}`` for the arguments and ``{bits}`` and
-            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant``, ``lookup`` and ``entry`` have methods instead.
-            Here are those that every language like Python writes alike; a target's printer adds the others.
+            ``{unit}`` (``2**bits``) for a shift. ``leaf``, ``constant``, ``lookup``, ``entry`` and ``random`` have
+            methods instead. Here are those that every language like Python writes alike; a target's printer adds the
+            others.
         prefix: with which the names of all values begin.
     """
 
@@ -70,6 +71,10 @@ class Printer(ABC):
     def entry(self, table: str, index: str) -> str:
         """The entry of a parameter that is a table, at an index that is inside it."""
         return f"{self.leaf(table)}[{index}]"
+
+    def drawn(self, step: str, low: str, high: str, draw: int, bits: int) -> str:
+        """A random number of a neuron; see :func:`ssdp_hw.operations.philox.neuron_random`."""
+        return f"neuron_random({step}, {low}, {high}, {draw}, {bits})"
 
     def assign(self, name: str, expression: str, node: Node) -> str:
         """A line that gives a value its name."""
@@ -111,5 +116,10 @@ class Printer(ABC):
             return self.lookup(node.detail, *arguments)
         if node.operation == "entry":
             return self.entry(str(node.detail), *arguments)
+        if node.operation == "random":
+            assert isinstance(node.detail, tuple)
+            step, low, high = arguments
+            draw, bits = node.detail
+            return self.drawn(step, low, high, draw, bits)
         bits = node.detail if isinstance(node.detail, int) else 0
         return self.templates[node.operation].format(*arguments, bits=bits, unit=1 << bits)

@@ -20,13 +20,14 @@ from ssdp_hw.display import Axes, Drawn, draw, shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
-from ssdp_hw.models.base import BIAS
+from ssdp_hw.models.base import BIAS, NOISE_KEYS
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.network.design_rules import Violation, violations
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
 from ssdp_hw.network.graph import NETWORK_FILE, Graph, Input, check_kind
 from ssdp_hw.network.off_grid import floor_to_grid
 from ssdp_hw.network.quantization_report import QuantizationReport
+from ssdp_hw.operations.philox import noise_keys
 
 if TYPE_CHECKING:
     from ssdp_hw.network.float_network import Network
@@ -65,11 +66,6 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         object.__setattr__(self, "dt", positive_or_none(self.dt, "dt"))
         self._check_classes(FixedNetwork, FixedPopulation, FixedProjection)
         self._index()
-        for q in self.projections:
-            model = self.population(q.post).declared
-            if q.port and q.port not in model.ports:
-                known = ", ".join(f"'{port}'" for port in model.ports) or "none"
-                raise ParameterError(f"projection '{q.name}': port = '{q.port}'; ports of {model}: {known}")
         for violation in design_rule_violations(self):
             raise ParameterError(str(violation))
 
@@ -107,11 +103,6 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         largest = int(np.max(self.activation_bound(name), initial=0)) << self.limits.activation_shift
         return step_form(self.limits, self.population(name), largest, self.ports(name))
 
-    def ports(self, name: str) -> tuple[str, ...]:
-        """Synaptic inputs of a population beside the first that a projection feeds, in the order of its model."""
-        fed = {q.port for q in self.incoming(name)}
-        return tuple(port for port in self.population(name).declared.ports if port in fed)
-
     def acting_parameters(self, name: str, bias: Int | None = None) -> dict[str, Int]:
         """What acts in every step of a population: its registers with the chip's offsets and shifts, and the bias.
 
@@ -121,6 +112,8 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """
         p = self.population(name)
         acting = {q.name: q.acting(p.registers[q.name], self.limits) for q in p.declared.parameters}
+        if p.declared.stochastic:
+            acting |= zip(NOISE_KEYS, noise_keys(acting["seed"], self.population_names.index(name)), strict=True)
         ports = {port: np.zeros(p.size, np.int64) for port in p.declared.ports}
         return {**acting, **ports, BIAS: p.bias if bias is None else bias}
 

@@ -157,6 +157,11 @@ class FixedPopulation:
         return self.model
 
     @property
+    def known_ports(self) -> tuple[str, ...]:
+        """Synaptic inputs of its model beside the first."""
+        return self.declared.ports
+
+    @property
     def is_cuba_lif(self) -> bool:
         """Whether the model is the chip's own CUBA LIF, for which targets have steps that are written by hand."""
         return self.declared == CUBA_LIF
@@ -229,20 +234,15 @@ class FixedProjection(BaseProjection):
         format: bits and sign mode of the weights; the projection's own says the step at ``weight_exp`` too.
         scale: chip weight units (on the weight scale) of one float weight unit, shape (post,) or one number; None where
             it is not known.
-        port: which synaptic input of the postsynaptic neurons it feeds, one of their model's ``ports``; empty for the
-            first, which every model has.
     """
 
     weight_exp: int = 0
     format: WeightFormat = field(default_factory=WeightFormat)
     scale: Given = None
-    port: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         owner = f"projection '{self.name}'"
-        if self.port:
-            check_name(self.port, f"{owner}: port")
         exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
         object.__setattr__(self, "weight_exp", exp)
         object.__setattr__(self, "format", self.format.at_exponent(exp))
@@ -265,8 +265,6 @@ class FixedProjection(BaseProjection):
         record.values |= {"weight_exp": self.weight_exp, "format": self.format.to_dict()}
         if self.scale is not None:
             record.arrays["scale"] = self.scale
-        if self.port:
-            record.values["port"] = self.port
         return record
 
     @classmethod
@@ -279,11 +277,6 @@ class FixedProjection(BaseProjection):
         """
         arguments = cls.arguments_from(record)
         return cls(**{**arguments, "format": WeightFormat(**arguments["format"])}, scale=record.arrays.get("scale"))
-
-    @property
-    def input_port(self) -> str:
-        """See ``port``."""
-        return self.port
 
     @property
     def mantissa(self) -> Integers:

@@ -19,12 +19,13 @@ from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
-from ssdp_hw.models.base import BIAS
+from ssdp_hw.models.base import BIAS, NOISE_KEYS
 from ssdp_hw.models.form import StepForm, check_options
 from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder, check_neuron
 from ssdp_hw.network.projection import BaseProjection
+from ssdp_hw.operations.philox import noise_keys
 
 # The chip whose binary places an ideal step divides by. They cancel out: what acts is multiplied by the same.
 IDEAL_WIDTHS = "loihi2"
@@ -74,6 +75,11 @@ class Population:
     def payload(self) -> str:
         """The state that its spikes carry; empty where they carry nothing, or there are none."""
         return self.neuron.declared.payload if self.spiking and isinstance(self.neuron, ModelNeuron) else ""
+
+    @property
+    def known_ports(self) -> tuple[str, ...]:
+        """Synaptic inputs of its model beside the first."""
+        return self.neuron.declared.ports if isinstance(self.neuron, ModelNeuron) else ()
 
     def to_record(self) -> Record:
         """What a file keeps of the population."""
@@ -236,7 +242,9 @@ class Network(Graph[Population, Projection]):
         if not isinstance(p.neuron, ModelNeuron):
             raise UnsupportedError(f"population '{name}': {p.neuron.kind} is no declared neuron model")
         at_least, subtract = p.threshold is Comparison.AT_LEAST, p.reset is Reset.SUBTRACT
-        return StepForm(p.neuron.declared, load_chip(IDEAL_WIDTHS), p.spiking, at_least, subtract)
+        return StepForm(
+            p.neuron.declared, load_chip(IDEAL_WIDTHS), p.spiking, at_least, subtract, ports=self.ports(name)
+        )
 
     def acting_parameters(self, name: str, bias: NDArray[np.float64] | None = None) -> dict[str, NDArray[np.float64]]:
         """What acts in every step of a population of a declared model, in real numbers, and its bias.
@@ -248,6 +256,9 @@ class Network(Graph[Population, Projection]):
         p, form = self.population(name), self.step_form(name)
         assert isinstance(p.neuron, ModelNeuron)
         acting = p.neuron.acting(form.chip, self.semantics.dt, self.semantics.discretization)
+        if form.model.stochastic:
+            keys = noise_keys(acting["seed"], self.population_names.index(name))
+            acting |= {key: values.astype(np.float64) for key, values in zip(NOISE_KEYS, keys, strict=True)}
         ports = {port: np.zeros(p.size) for port in form.model.ports}
         return {**acting, **ports, BIAS: np.asarray(p.bias if bias is None else bias, np.float64)}
 

@@ -93,6 +93,8 @@ class PopulationLike(Protocol):
     def state_names(self) -> tuple[str, ...]: ...
     @property
     def payload(self) -> str: ...
+    @property
+    def known_ports(self) -> tuple[str, ...]: ...
 
 
 def check_kind(record: Record, kind: str) -> None:
@@ -207,6 +209,13 @@ class Graph(Drawable, Generic[P, J]):
                     f"{owner}: the weight has shape {projection.shape}, but the populations ask for "
                     f"(post, pre) = {expected}"
                 )
+            ports = self._populations[projection.post].known_ports
+            if projection.port and projection.port not in ports:
+                known = ", ".join(f"'{port}'" for port in ports) or "none"
+                raise ParameterError(
+                    f"{owner}: port = '{projection.port}'; the neurons of '{projection.post}' have beside their first "
+                    f"synaptic input: {known}"
+                )
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -244,6 +253,11 @@ class Graph(Drawable, Generic[P, J]):
         if name not in self._projections:
             raise ParameterError(f"'{name}' is no projection; there are: {', '.join(self._projections)}")
         return self._projections[name]
+
+    def ports(self, name: str) -> tuple[str, ...]:
+        """Synaptic inputs of a population beside the first that a projection feeds, in the order of its model."""
+        fed = {q.port for q in self.incoming(name)}
+        return tuple(port for port in self.population(name).known_ports if port in fed)
 
     def layer(self, name: str) -> int:
         """Position of a projection in the network, which keys its random numbers.

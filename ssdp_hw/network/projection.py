@@ -34,6 +34,8 @@ class BaseProjection:
             convolution) one a synapse: an array of shape (post, pre), or of shape (nnz,) in the
             stored order of a sparse weight.
         name: unique in the network; default ``pre->post``.
+        port: which synaptic input of the postsynaptic neurons it feeds, one of their model's ``ports``; empty for the
+            first, which every model has.
     """
 
     pre: str
@@ -41,6 +43,7 @@ class BaseProjection:
     weight: GivenWeight
     delay: Given = 0
     name: str = ""
+    port: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.pre, "projection: pre")
@@ -50,6 +53,8 @@ class BaseProjection:
         given: GivenWeight = self.weight
         object.__setattr__(self, "weight", checked_weight(given, owner).given)
         object.__setattr__(self, "delay", self._checked_delay(given, owner))
+        if self.port:
+            check_name(self.port, f"{owner}: port")
 
     def _checked_delay(self, given: Given, owner: str) -> int | Index:
         """The delay as one integer, or one a synapse in row-major order."""
@@ -69,6 +74,8 @@ class BaseProjection:
         weight = self.stored.to_record()
         # Files keep the names of version 0.1.0 for the ends.
         values = {"name": self.name, "source": self.pre, "target": self.post, **weight.values}
+        if self.port:
+            values["port"] = self.port
         return Record(values, {"delay": np.atleast_1d(np.asarray(self.delay, np.int64)), **weight.arrays})
 
     @staticmethod
@@ -82,11 +89,6 @@ class BaseProjection:
         values = {name: value for name, value in record.values.items() if name not in ("shape", "convolution")}
         pre, post = values.pop("source"), values.pop("target")
         return dict(pre=pre, post=post, **values, weight=weight, delay=record.arrays["delay"])
-
-    @property
-    def input_port(self) -> str:
-        """Which synaptic input of the postsynaptic neurons it feeds; empty for the first."""
-        return ""
 
     @cached_property
     def stored(self) -> Weight:

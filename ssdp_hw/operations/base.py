@@ -98,10 +98,24 @@ class Operations(ABC):
     def random(self, bits: int) -> Value:
         """A random integer from 0 to ``2**bits - 1``, by a key, so that every target draws the same one.
 
+        In a neuron model it is the same number in real arithmetic; in a rule, which rounds with it, it is 0 there.
+
         Raises:
             ParameterError: there are none in this place.
         """
-        raise ParameterError("random numbers are drawn in the steps of a rule's neurons alone; there are none here")
+        raise ParameterError(
+            "its step draws random numbers: of a neuron model say so in its class, stochastic = True; of a rule, the "
+            "steps of its neurons have them alone"
+        )
+
+    @abstractmethod
+    def begin_noise(self, step: Value, low: Value, high: Value) -> None:
+        """Let :meth:`random` draw for a step of a neuron model, by :func:`ssdp_hw.operations.philox.neuron_random`.
+
+        Args:
+            step: number of the step.
+            low, high: the key of each neuron.
+        """
 
     @abstractmethod
     def saturate(self, x: Value, state: str) -> Value:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw import arithmetic
 from ssdp_hw.arrays import Int
 from ssdp_hw.operations.base import Operations, Rounding
+from ssdp_hw.operations.philox import neuron_random
 
 
 class ExactOperations(Operations):
@@ -48,6 +49,10 @@ class ExactOperations(Operations):
 
     def divide(self, a: ArrayLike, b: ArrayLike) -> Int:
         return np.asarray(np.asarray(a, np.int64) // np.asarray(b, np.int64))
+
+    def begin_noise(self, step: ArrayLike, low: ArrayLike, high: ArrayLike) -> None:
+        self.drawn = 0
+        self.draw = lambda bits, number: neuron_random(step, low, high, number, bits)
 
     def random(self, bits: int) -> Int:
         if self.draw is None:

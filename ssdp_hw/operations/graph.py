@@ -7,6 +7,7 @@ interval arithmetic: what lies outside them cannot occur.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ class GraphOperations(Operations):
         counts: for each overflow count its name and the condition under which it counts.
         word: widest intermediate, in bits, that products should keep to where they can.
         draws: whether the step may draw random numbers.
-        randoms: the random numbers that it draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
+        noise: of a neuron model that draws, the step and both words of the key; the draws are nodes ``random``.
+        randoms: the random numbers that a rule draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
     """
 
     decay_bits: int
@@ -36,6 +38,8 @@ class GraphOperations(Operations):
     word: int = 64
     counts: dict[str, Node] = field(default_factory=dict)
     draws: bool = False
+    noise: tuple[Node, Node, Node] | None = None
+    drawn: int = 0
     randoms: list[Node] = field(default_factory=list)
     activation_shift: int = 0
 
@@ -69,6 +73,7 @@ class GraphOperations(Operations):
         if isinstance(bits, Node):
             return n if self.ideal else self._shift_right_by(n, bits, how)
         if self.ideal:
+            self.drawn += how is Rounding.STOCHASTIC  # later draws are those of the integers
             return n * float(2.0**-bits)
         if how is Rounding.STOCHASTIC:
             return self._floor(n + self.random(bits), bits)
@@ -86,6 +91,7 @@ class GraphOperations(Operations):
     def scale(self, x: Value, gain: Value, bits: int, rounding: str = "zero") -> Node:
         n, g, how = as_number(x), as_number(gain), Rounding(rounding)
         if self.ideal:
+            self.drawn += how is Rounding.STOCHASTIC
             return n * g * 2.0**-bits
         product = n * g
         if how is Rounding.STOCHASTIC:
@@ -123,7 +129,13 @@ class GraphOperations(Operations):
             )
         return node_of("divide", (n, d), int(n.low) // int(d.high), int(n.high) // int(d.low))
 
+    def begin_noise(self, step: Value, low: Value, high: Value) -> None:
+        self.noise, self.drawn = (as_number(step), as_number(low), as_number(high)), 0
+
     def random(self, bits: int) -> Node:
+        if self.noise is not None:
+            self.drawn += 1
+            return Node("random", self.noise, 0, (1 << bits) - 1, (self.drawn - 1, bits))
         if self.ideal:
             return as_number(0)
         if not self.draws:
@@ -149,12 +161,19 @@ class GraphOperations(Operations):
         if not entries:
             raise ParameterError("a step looks up an empty table")
         if self.ideal:
-            raise ParameterError(
-                "a table of constants cannot be printed in real numbers; give a neuron model a step of its own for "
-                "them, a learning rule a parameter of the kind table"
-            )
+            return self._between(entries, as_number(index))
         place = self.clip(index, 0, len(entries) - 1)
         return node_of("lookup", (place,), min(entries), max(entries), entries)
+
+    def _between(self, entries: tuple[int, ...], place: Node) -> Node:
+        """The value of a table in real numbers, on the straight lines through its entries."""
+        value, start = as_number(float(entries[0])), 0
+        slopes = [b - a for a, b in itertools.pairwise(entries)]
+        for slope, run in itertools.groupby(slopes):
+            length = len(list(run))
+            value = value + self.clip(place - float(start), 0.0, float(length)) * float(slope)
+            start += length
+        return value
 
     def saturate(self, x: Value, state: str) -> Node:
         n = as_number(x)

@@ -118,6 +118,7 @@ class IntervalOperations(Operations):
     """Intervals of int64; ``limited`` gathers what every limit got before it acted, by the name of its state."""
 
     limited: dict[str, Interval]
+    noisy = False  # whether random numbers may be drawn
 
     def counting(self) -> IntervalOperations:
         """This object, with no limit seen so far."""
@@ -152,14 +153,25 @@ class IntervalOperations(Operations):
         return Interval(n.low << bits, n.high << bits)
 
     def shift_right(self, x: Operand, bits: int, rounding: str = "floor") -> Interval:
-        n = Interval.of(x)
-        return Interval(*(arithmetic.shift_down(e, bits, Rounding(rounding)) for e in (n.low, n.high)))
+        n, how = Interval.of(x), Rounding(rounding)
+        if how is Rounding.STOCHASTIC:
+            n, how = n + self.random(bits), Rounding.FLOOR
+        return Interval(*(arithmetic.shift_down(e, bits, how) for e in (n.low, n.high)))
 
     def scale(self, x: Operand, gain: Operand, bits: int, rounding: str = "zero") -> Interval:
-        return Interval.of(x)._corners(gain, lambda a, b: arithmetic.shift_down(a * b, bits, Rounding(rounding)))
+        return self.shift_right(Interval.of(x) * gain, bits, rounding)
 
     def divide(self, a: Operand, b: Operand) -> Interval:
         return Interval.of(a)._corners(b, lambda x, y: np.asarray(x // y))
+
+    def begin_noise(self, step: Operand, low: Operand, high: Operand) -> None:
+        self.noisy = True
+
+    def random(self, bits: int) -> Interval:
+        """Every number that may be drawn."""
+        if not self.noisy:
+            return Interval.of(super().random(bits))
+        return Interval(np.asarray(0, np.int64), np.asarray((1 << bits) - 1, np.int64))
 
     def lookup(self, table: Sequence[int], index: Operand) -> Interval:
         entries, place = np.asarray(table, np.int64), Interval.of(index)

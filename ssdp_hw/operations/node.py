@@ -11,8 +11,10 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Value
 
 # What a printer has to print. ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name;
-# ``entry`` is that of a parameter that is a table. A shift by a parameter has it as second argument. Shifts right and
-# ``divide`` of an exact graph round down; an ideal graph has no shifts, and ``quotient`` in place of ``divide``.
+# ``entry`` is that of a parameter that is a table; ``random`` is a draw of a neuron model, of the step and both words
+# of the neuron's key; its detail is the number of the draw, and its bits. A shift by a parameter has it as second
+# argument. Shifts right and ``divide`` of an exact graph round down; an ideal graph has no shifts, and ``quotient`` in
+# place of ``divide``.
 # Conditions are the results of comparisons and of and, or, not.
 PRIMITIVES = (
     "leaf",
@@ -31,6 +33,7 @@ PRIMITIVES = (
     "select",
     "lookup",
     "entry",
+    "random",
     "less",
     "less_equal",
     "equal",

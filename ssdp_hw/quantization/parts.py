@@ -78,6 +78,7 @@ def fixed_projections(
             post=p.post,
             name=part_name(p.name, k),
             delay=p.delay,
+            port=p.port,
             weight_exp=part.exponent,
             format=part.number,
             weight=q.weight.with_values(part.weight),

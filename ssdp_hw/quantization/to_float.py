@@ -80,7 +80,7 @@ def unit_weights(network: FixedNetwork, p: FixedProjection) -> Real:
 
 def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projection:
     weight = p.stored.times_rows(_volts(network, p) / gain)
-    return Projection(pre=p.pre, post=p.post, name=p.name, weight=weight, delay=p.delay)
+    return Projection(pre=p.pre, post=p.post, name=p.name, weight=weight, delay=p.delay, port=p.port)
 
 
 def _model_population(network: FixedNetwork, p: FixedPopulation, notes: list[str]) -> Population:

@@ -28,6 +28,7 @@ from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.checks import check_exact
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.operations.philox import synapse_random
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import (
     GATE_MAX,
@@ -40,7 +41,6 @@ from ssdp_hw.rules.local import (
     WeightRounding,
     check_integers,
 )
-from ssdp_hw.rules.philox import synapse_random
 
 
 @renamed(commit_windows="windows_per_update")

@@ -12,10 +12,10 @@ from ssdp_hw.arrays import Bool, Int, Numbers
 from ssdp_hw.operations.base import Operations
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.ideal import IdealOperations
+from ssdp_hw.operations.philox import neuron_layer, synapse_random
 from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, moments
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.model import DECAY_BITS, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
-from ssdp_hw.rules.philox import neuron_layer, synapse_random
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,11 +31,11 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
+from ssdp_hw.operations.philox import neuron_layer, synapse_random
 from ssdp_hw.rules.counter import CounterRule, rounded_product
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RandomKey, RasterRule, check_integers
 from ssdp_hw.rules.model import Declaration
 from ssdp_hw.rules.models.stdp import PairSTDP
-from ssdp_hw.rules.philox import neuron_layer, synapse_random
 
 DECAY_BITS = 12
 
@@ -78,7 +78,7 @@ def trace_addends(
         steps: length of the window.
         size: number of neurons.
 
-    Random numbers are those of :func:`ssdp_hw.rules.philox.synapse_random`, with the neuron for the synapse, the
+    Random numbers are those of :func:`ssdp_hw.operations.philox.synapse_random`, with the neuron for the synapse, the
     number of the step since the first window for the update, and the layer plus ``2**31`` (source) or
     ``2**31 + 2**30`` (target).
     """

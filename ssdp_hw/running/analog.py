@@ -94,9 +94,9 @@ def currents_of(
     """
     reached = [p for p in network.projections if p.pre in values]
     for p in reached:
-        if p.input_port:
+        if p.port:
             raise UnsupportedError(
-                f"projection '{p.name}' feeds port '{p.input_port}' of '{p.post}', which analog input cannot reach; "
+                f"projection '{p.name}' feeds port '{p.port}' of '{p.post}', which analog input cannot reach; "
                 "encode the values as spikes (ssdp_hw.encode)"
             )
     parts = [(p, int(d)) for p in reached for d in np.unique(p.synapse_delays)]

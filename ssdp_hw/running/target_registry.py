@@ -123,7 +123,7 @@ def _unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list
             if model is not None and not (isinstance(p, FixedPopulation) and p.is_cuba_lif):
                 able = _names(lambda t: kind in t.declared_models)
                 reasons.append(f"population '{p.name}': {model}, of which it knows no step; these targets do: {able}")
-    if isinstance(network, FixedNetwork) and not target.several_inputs:
+    if not target.several_inputs:
         reasons += [
             f"projection '{q.name}' feeds the synaptic input '{q.port}'; this target has one for each neuron; "
             f"these targets have all: {_names(lambda t: t.several_inputs)}"

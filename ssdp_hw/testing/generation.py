@@ -63,6 +63,8 @@ def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedN
         values = registers(rng, model, sizes[name], found)
         own: dict[str, Any] = {field: values.pop(field) for field in FIELDS if field in values}
         bias = rng.integers(-2000, 2000, sizes[name]) * rng.integers(0, 2)
+        if model.payload:
+            options["payload_bits"] = 6
         made = FixedPopulation(
             name=name, size=sizes[name], model=model, parameters=values, bias_mant=bias, bias_exp=3, **own, **options
         )
@@ -79,6 +81,16 @@ def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedN
         )
         for pre, post in pairs
     ]
+    for port in model.ports:
+        for pre in ("in", "first"):
+            weight, exp = 2 * rng.integers(-100, 100, (sizes["first"], sizes[pre])), int(rng.integers(-2, 3))
+            weight = weight >> max(-exp, 0) << max(-exp, 0)
+            delay = int(rng.integers(0, 3))
+            projections.append(
+                FixedProjection(
+                    pre=pre, post="first", weight=weight, weight_exp=exp, delay=delay, name=f"{pre} {port}", port=port
+                )
+            )
     return FixedNetwork([Input("in", INPUTS)], populations, projections, ["cuba"], chip=chip)
 
 
@@ -98,6 +110,9 @@ def float_network(model: NeuronModel, seed: int) -> Network:
         Projection(pre="in", post="first", weight=rng.normal(0.3, 0.5, (size, INPUTS))),
         Projection(pre="first", post="first", weight=rng.normal(0, 0.3, (size, size)), delay=1),
     ]
+    for port in model.ports:
+        weight = rng.normal(0, 0.3, (size, INPUTS))
+        projections.append(Projection(pre="in", post="first", weight=weight, name=port, port=port, delay=1))
     return Network([Input("in", INPUTS)], [population], projections, ["first"], Semantics(1e-3))
 
 

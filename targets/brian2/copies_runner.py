@@ -24,7 +24,7 @@ from ssdp_hw.running.result import Record, Recording
 
 from .guard import check_compiled
 from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
-from .neurons import INBOX, Neurons, Setup
+from .neurons import Neurons, Setup, inbox_of
 from .wiring import by_delay, weight_exponent
 
 
@@ -47,7 +47,7 @@ class Segment:
     def __init__(
         self, projection: BaseProjection, delay: int, positions: NDArray[np.int64], *, graded: bool = False
     ) -> None:
-        self.pre, self.post, self.delay = projection.pre, projection.post, delay
+        self.pre, self.post, self.delay = projection.pre, (projection.post, projection.port), delay
         self._exponent = weight_exponent(projection)
         rows, cols = (index[positions] for index in projection.synapse_indices)
         weights = projection.synapse_weights[positions]
@@ -75,8 +75,9 @@ class Courier:
             for delay, positions in by_delay(p).items()
         ]
         self._slots = {
-            name: np.zeros((network.max_delay + 1, drive.batch, network.size_of(name)), state_type(network))
+            (name, port): np.zeros((network.max_delay + 1, drive.batch, network.size_of(name)), state_type(network))
             for name in neurons
+            for port in ("", *network.ports(name))
         }
         self._spiking = {name: network.population(name).spiking for name in neurons}
         self.fired: dict[str, NDArray[np.bool_]] = {
@@ -104,11 +105,11 @@ class Courier:
     def _hand_over(self) -> None:
         """Write the input of the step that comes next."""
         currents, more = self._drive.currents, self._step < self._drive.steps
-        for name, slots in self._slots.items():
+        for (name, port), slots in self._slots.items():
             slot = slots[self._step % len(slots)]
-            if currents and more:
+            if currents and more and not port:
                 slot += currents.at(self._step, name)
-            self._neurons[name].receiver.state(INBOX, use_units=False)[:] = slot.reshape(-1)
+            self._neurons[name].receiver.state(inbox_of(port), use_units=False)[:] = slot.reshape(-1)
             slot[:] = 0
 
 
@@ -147,7 +148,13 @@ def run_copies(network: AnyNetwork, drive: Drive, record: Record, *, fast_paths:
     neurons = add_neurons(
         network,
         {
-            name: Setup(str(k), clock, bias_of(network, drive, name), drive.batch)
+            name: Setup(
+                str(k),
+                clock,
+                bias_of(network, drive, name),
+                drive.batch,
+                port_inboxes={port: {inbox_of(port): 0} for port in network.ports(name)},
+            )
             for k, name in enumerate(network.population_names)
         },
         fast_paths=fast_paths,

@@ -9,7 +9,7 @@ import numpy as np
 from brian2 import NeuronGroup, amp
 
 from ssdp_hw.arrays import Numbers
-from ssdp_hw.models.base import BIAS
+from ssdp_hw.models.base import ARRIVING
 from ssdp_hw.models.printing import PrintedStep
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
@@ -31,11 +31,11 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
     states = {s.name: state_variable(s.name) for s in form.model.states}
     counts = {count: f"count_{count}" for count in printed.counts}
     acting = network.acting_parameters(name)
-    constants = {parameter_variable(q): values for q, values in acting.items() if q != BIAS}
+    constants = {parameter_variable(q): acting[q] for q in form.model.acting_names}
     if "v" in states:
         constants["v_init"] = _initial_voltage(network, name)
     number, unit, kind = ("integer", "integer", np.int64) if fixed else ("1", "amp", np.float64)
-    inputs = ("bias", *setup.inboxes)
+    inputs = ("bias", *setup.all_inboxes)
     declared = {
         **dict.fromkeys(states.values(), number),
         **dict.fromkeys(constants, f"{number} (constant)"),
@@ -69,7 +69,7 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
     start = "".join(f"{variable} = {'v_init' if s == 'v' else 0}\n" for s, variable in states.items())
     if "v" in states:
         setattr(group, states["v"], setup.repeated(constants["v_init"]))
-    clear = "".join(f"{inbox} = {'0' if fixed else '0*amp'}\n" for inbox in setup.inboxes)
+    clear = "".join(f"{inbox} = {'0' if fixed else '0*amp'}\n" for inbox in setup.all_inboxes)
     group.run_regularly(_step(printed, states, counts, setup, fixed=fixed) + clear, when="groups")
     if memory.fade(setup.memories):
         group.run_regularly(memory.fade(setup.memories), when="end")
@@ -80,13 +80,11 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
 
 def _step(printed: PrintedStep, states: dict[str, str], counts: dict[str, str], setup: Setup, *, fixed: bool) -> str:
     """The code of one step."""
-    gathered = arriving(setup)
     before = [f"old_{variable} = {variable}" for variable in states.values()]
-    before += (
-        [f"input_arriving = ACTIVATION_UNIT*({gathered})", "input_bias = bias"]
-        if fixed
-        else [f"input_arriving = ({gathered})/amp", "input_bias = bias/amp"]
-    )
+    before.append("input_bias = bias" if fixed else "input_bias = bias/amp")
+    for name, port in [(ARRIVING, ""), *((port, port) for port in setup.port_inboxes)]:
+        gathered = arriving(setup, port)
+        before.append(f"input_{name} = " + (f"ACTIVATION_UNIT*({gathered})" if fixed else f"({gathered})/amp"))
     after = [f"{states[s]} = {value}" for s, value in printed.states.items()]
     after += [f"{FIRED} = {printed.fired}", "counted = int(t_in_timesteps < COUNTED_STEPS)"]
     after += [f"{counts[c]} += counted*int({condition})" for c, condition in printed.counts.items()]

@@ -12,11 +12,11 @@ from functools import cached_property
 
 from brian2 import Function
 
+from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules import LocalRule, model as rule_model
 from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.local import FloatRule, RandomKey
 from ssdp_hw.rules.model import SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
-from ssdp_hw.rules.philox import neuron_layer
 
 from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
 from .memory import FIRES, INTEGER, REAL, Memory

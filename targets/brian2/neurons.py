@@ -18,6 +18,11 @@ from .memory import Memory
 INBOX = "a"
 
 
+def inbox_of(port: str = "") -> str:
+    """The variable in which the input of a port gathers; that of the first has no name of its own."""
+    return f"{INBOX}_of_{port}" if port else INBOX
+
+
 @dataclass(frozen=True)
 class Setup:
     """How the groups of one population are to be made.
@@ -29,6 +34,7 @@ class Setup:
         copies: how often the population is repeated side by side.
         inboxes: for each variable that gathers input the exponent, at most 0, of the power of two by which its
             sum is scaled. Float networks have ``INBOX`` with exponent 0 alone.
+        port_inboxes: the same for each synaptic input beside the first that is fed.
         memories: variables of its neurons that learning rules read.
         counted_steps: number of steps in which overflows are counted.
     """
@@ -38,6 +44,7 @@ class Setup:
     bias: NDArray[np.int64] | NDArray[np.float64] | TimedArray
     copies: int = 1
     inboxes: Mapping[str, int] = field(default_factory=lambda: {INBOX: 0})
+    port_inboxes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     memories: Sequence[Memory] = ()
     counted_steps: int = 2**62
 
@@ -57,10 +64,16 @@ class Setup:
         receiver.bias_ = self.repeated(self.bias)
         return ""
 
+    @property
+    def all_inboxes(self) -> list[str]:
+        """The variables of all synaptic inputs."""
+        return [*self.inboxes, *(inbox for inboxes in self.port_inboxes.values() for inbox in inboxes)]
 
-def arriving(setup: Setup) -> str:
-    """The sum of what the inboxes hold, each scaled by its own power of two, as an expression."""
-    return " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in setup.inboxes.items())
+
+def arriving(setup: Setup, port: str = "") -> str:
+    """The sum of what the inboxes of a synaptic input hold, each scaled by its own power of two, as an expression."""
+    inboxes = setup.port_inboxes[port] if port else setup.inboxes
+    return " + ".join(a if exponent == 0 else f"{a}//{1 << -exponent}" for a, exponent in inboxes.items())
 
 
 @dataclass(frozen=True)

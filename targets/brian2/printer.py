@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.printing import Printer
 
+from .random_bits import neuron_bits
+
 
 def state_variable(name: str) -> str:
     """The variable of a group that holds a state; a name of a model alone may be one that Brian2 reserves."""
@@ -58,6 +60,13 @@ class Brian2Printer(Printer):
         """A constant of the type of all numbers of the step: Brian2's functions tell integers from real numbers."""
         return super().constant(float(value) if self.ideal else int(value))
 
+    def drawn(self, step: str, low: str, high: str, draw: int, bits: int) -> str:
+        """A call of the generator, whose arguments are integers also where the step is of real numbers."""
+        name = "real_neuron_random" if self.ideal else "neuron_random"
+        self.functions[name] = neuron_bits(ideal=self.ideal)
+        number = (lambda x: f"{x}.0") if self.ideal else str
+        return f"{name}({step}, {low}, {high}, {number(draw)}, {number(bits)})"
+
     def lookup(self, table: tuple[int, ...], index: str) -> str:
         """A call of a function that holds the table."""
         name = f"{self.prefix}table_{len(self.functions)}"
@@ -75,7 +84,7 @@ class StepPrinter(Brian2Printer):
     def __init__(self, model: NeuronModel, *, ideal: bool) -> None:
         super().__init__(ideal=ideal)
         self._states = {s.name for s in model.states}
-        self._parameters = {q.name for q in model.parameters}
+        self._parameters = set(model.acting_names)
 
     def leaf(self, name: str) -> str:
         """A state of before the step, a parameter, or ``arriving`` or ``bias``, which the code before the step sets."""

@@ -24,7 +24,7 @@ from . import memory
 from .guard import check_compiled
 from .memory import Memory
 from .model import SCHEDULE, add_neurons, bias_of, step_length
-from .neurons import INBOX, Setup
+from .neurons import INBOX, Setup, inbox_of
 from .payloads import carried_memories
 from .random_bits import synapse_bits
 from .session import Session
@@ -101,12 +101,16 @@ class SampleSequence:
         if len(bias) > 1:  # one for each sample
             unit = 1 if isinstance(self._network, FixedNetwork) else amp
             bias = TimedArray(bias * unit, dt=self.sample_clock.dt, name=f"bias_{index}")
-        inboxes = {INBOX: 0, **{bundle.inbox: bundle.exponent for bundle in incoming}}
+        inboxes = {
+            port: {inbox_of(port): 0, **{b.inbox: b.exponent for b in incoming if b.projection.port == port}}
+            for port in ("", *self._network.ports(name))
+        }
         return Setup(
             str(index),
             self.clock,
             bias,
-            inboxes=inboxes,
+            inboxes=inboxes.pop(""),
+            port_inboxes=inboxes,
             memories=[*self._memories.get(name, ()), *carried_memories(self._network, name)],
             counted_steps=self._drive.steps * self._drive.batch,
         )

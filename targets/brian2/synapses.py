@@ -14,7 +14,7 @@ from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.learning_plan import LearningPlan
 
-from .neurons import INBOX
+from .neurons import inbox_of
 from .payloads import carried_variable
 from .wiring import by_delay, weight_exponent
 
@@ -99,7 +99,8 @@ def bundles(projections: Sequence[BaseProjection], payloads: Mapping[str, str]) 
         exponent, payload = min(weight_exponent(projection), 0), payloads.get(projection.pre, "")
         delays = by_delay(projection) if exponent or payload else {0: np.arange(projection.synapse_delays.size)}
         for delay, positions in delays.items():
-            inbox = f"{INBOX}_{len(found)}" if exponent else INBOX
+            shared = inbox_of(projection.port)
+            inbox = f"{shared}_{len(found)}" if exponent else shared
             if positions.size:
                 carried = carried_variable(payload, delay) if payload else ""
                 found.append(Bundle(projection, inbox, exponent, positions, carried))

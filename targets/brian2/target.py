@@ -50,6 +50,7 @@ class Brian2Target(Target):
     name = "brian2"
     title = "Brian2: differential equations with units, integers in int64 state"
     speed_rank = 2
+    several_inputs = True
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference"})
     options: Mapping[str, object] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from brian2 import TimedArray, second
 
+from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP, LocalRule, Pairing, SilentPairs
 from ssdp_hw.rules.local import RandomKey
-from ssdp_hw.rules.philox import neuron_layer
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS, TraceRounding
 

@@ -104,6 +104,7 @@ def _text(form: StepForm, state: str) -> str:
     shift = 0 if real else form.chip.activation_shift
     slots = state_slots(tuple(s.name for s in form.model.states))
     tables = "".join(f"table_{k} = np.array({list(t)!r}, np.int64)\n" for k, t in enumerate(printer.tables))
+    randoms = "from ssdp_hw.targets.engine.random_loops import neuron_random\n" if form.model.stochastic else ""
     arguments = ", ".join(STEP_ARGUMENTS)
     pointers = {
         "integer": "types.int64",
@@ -126,7 +127,7 @@ import numpy as np
 from numba.core import types
 
 from ssdp_hw.targets.engine.jit import compiled_loop, shift_left, shift_right
-
+{randoms}
 number, state, index = np.{number}, np.{state}, np.uint64
 {tables}
 
@@ -164,12 +165,18 @@ def _body(form: StepForm, printed: PrintedStep, slots: dict[str, int], shift: in
     def place(slot: int) -> str:
         return ("u[j]", "v[j]")[slot] if slot < 2 else f"extra[index({slot - 2} * n) + j]"
 
-    arriving = "number(ring[index(slot) + j])"
-    lines = [f"of_{ARRIVING} = " + (f"shift_left({arriving}, number({shift}))" if shift else arriving)]
+    def arrived(at: str) -> str:
+        found = f"number(ring[index(slot) + {at}])"
+        return f"shift_left({found}, number({shift}))" if shift else found
+
+    lines = [f"of_{ARRIVING} = {arrived('j')}"]
     lines += [f"of_{name} = number({place(slot)})" for name, slot in slots.items()]
     # Row 0 of the parameters says which neurons may fire: none of a readout, and no padding.
-    names = [q.name for q in form.model.parameters]
+    names = form.model.acting_names
     lines += [f"of_{name} = number(parameters[index({k + 1} * n) + j])" for k, name in enumerate(names)]
+    # What arrives at a port is where a neuron of the port's own has it; the last rows say how much further that is.
+    for k, port in enumerate(form.ports, len(names) + 1):
+        lines.append(f"of_{port} = {arrived(f'j + index(parameters[index({k} * n) + j])')}")
     lines.append(f"of_{BIAS} = number(bias[index(biased) + j])")
     lines += printed.lines
     lines += [

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleKind, RuleModel
-from ssdp_hw.rules.philox import neuron_layer
 
 from .generated import NumbaPrinter, cached_module
 from .jit import RULE_ARGUMENTS

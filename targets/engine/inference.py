@@ -15,7 +15,7 @@ from ssdp_hw.running.target import Session
 from .counts import COUNTS
 from .generated import state_slots
 from .jit import of_one_type
-from .program import Program, analog_input, input_raster
+from .program import Program, analog_input, fed_ports, input_raster
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
 from .types import Int64Array
@@ -91,7 +91,7 @@ def run_program(
     layered = state is None and program.layered
     simulate, make_scratch = _loops(layered=layered)
     trace_columns, spike_trace, trace = _traces(network, drive, record)
-    overflow = np.zeros((drive.batch, len(network.populations), COUNTS), np.int64)
+    overflow = np.zeros((drive.batch, trace_columns.shape[1], COUNTS), np.int64)
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
@@ -142,7 +142,7 @@ def run_program(
     def recorded(array: Array, row: Int64Array) -> dict[str, Any]:
         return {
             name: array[:, :, column : column + network.size_of(name)]
-            for name, column in zip(names, row.tolist(), strict=True)
+            for name, column in zip(names, row.tolist(), strict=False)  # ports follow
             if column >= 0
         }
 
@@ -159,7 +159,7 @@ def run_program(
 def overflow_counts(network: FixedNetwork, totals: Int64Array) -> dict[str, OverflowCount]:
     """Overflow counts by population, from an array (population, count)."""
     found = {}
-    for p, row in zip(network.populations, totals.tolist(), strict=True):
+    for p, row in zip(network.populations, totals.tolist(), strict=False):  # those of ports follow
         names = CUBA_LIF_COUNTS if p.is_cuba_lif else network.step_form(p.name).count_names
         found[p.name] = OverflowCount.of(dict(zip(names, row, strict=False)))
     return found
@@ -172,7 +172,7 @@ def _traces(network: AnyNetwork, drive: Drive, record: Record) -> tuple[Int64Arr
     """
     slots = [state_slots(p.state_names) for p in network.populations]
     rows = 1 + max([2, *(1 + slot for own in slots for slot in own.values())])
-    columns = np.full((rows, len(slots)), -1, np.int64)
+    columns = np.full((rows, len(slots) + len(fed_ports(network))), -1, np.int64)
     widths = [0, 0]
     for k, name in enumerate(network.population_names):
         for variable, row in {"spikes": 0, **{state: 1 + slot for state, slot in slots[k].items()}}.items():

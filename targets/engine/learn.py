@@ -19,7 +19,7 @@ from .jit import of_one_type
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
-from .program import Program, analog_input, compile_program, input_raster
+from .program import Program, analog_input, compile_program, fed_ports, input_raster
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
 from .spike_train_loops import make_scratch as train_scratch
@@ -82,7 +82,7 @@ def learn(
     first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
     last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
     way, members = _thread_group(threads, program, raster, plastics, largest, windows)
-    overflow = np.zeros((members, drive.batch, len(network.populations), COUNTS), np.int64)
+    overflow = np.zeros((members, drive.batch, trace_columns.shape[1], COUNTS), np.int64)
     tallies = np.zeros((members, len(plastics), 2), np.int64)
     state = State(program, 1)
     tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
@@ -170,7 +170,8 @@ def _columns(network: AnyNetwork, plan: LearningPlan, *, fast_paths: bool) -> tu
         network.projection(name) for name, rule in plan.rules.items() if needs_trains(rule, fast_paths=fast_paths)
     ]
     ends = {end for p in projections for end in (p.pre, p.post)}
-    trace_columns, total = np.full((3, len(network.populations)), -1, np.int64), 0
+    groups = len(network.populations) + len(fed_ports(network))
+    trace_columns, total = np.full((3, groups), -1, np.int64), 0
     for k, name in enumerate(network.population_names):
         if name in ends:
             trace_columns[0, k] = total

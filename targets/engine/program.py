@@ -3,6 +3,8 @@
 A group is an input or a population. All groups share one index space of *sources*, which may fire; its second part,
 the populations, is the index space of *neurons*, which have state. Each group begins at a multiple of ``LANES`` and is
 padded to one, so that the loops work on whole vectors: a padding neuron has no input and never fires.
+After the populations there is a group for each synaptic input of a population beside the first that is fed: its
+neurons never fire; what arrives at them is read by the steps of the population, and then cleared by their own.
 The sources of a group are in the network's order, except in populations that convolutions reach: their channels are
 the last axis. Rasters and traces are always in the network's order.
 """
@@ -113,6 +115,7 @@ class Program:
     bias: Array
     places: dict[str, Places]
     further_states: int  # states of a neuron beside u and v, at most
+    groups: int  # inputs and populations of the network, which the groups of ports follow
 
     def start(self, group: int) -> int:
         """The first source of a group."""
@@ -149,6 +152,8 @@ class Program:
         have the same delay, since otherwise their inputs would be added in another order than step by step.
         """
         w = self.wiring
+        if len(self.layout.payload) > self.groups:  # what arrives at a port is in the ring alone
+            return False
         if (w.kind != DENSE).any() or (w.pre >= w.post).any() or self.layout.slots > _FEW_SLOTS:
             return False
         return isinstance(self.neurons, FixedNeurons) or all(
@@ -218,17 +223,23 @@ def compile_program(
     them, and convolutions with several output channels are unrolled, with copies of their weights.
     """
     names = [*network.input_names, *network.population_names]
-    sizes = np.array([network.size_of(name) for name in names], np.int64)
+    groups = [*((name, "") for name in names), *fed_ports(network)]
+    sizes = np.array([network.size_of(name) for name, _ in groups], np.int64)
     channels = np.concatenate([[0], np.cumsum(sizes[: len(network.inputs)])])
     orders = {} if plastic else channels_last(network)
-    numbers = [orders.get(name, np.arange(size)) for name, size in zip(names, sizes, strict=True)]
+    numbers = [orders.get(name, np.arange(size)) for (name, _), size in zip(groups, sizes, strict=True)]
     layout = Layout(
         channels,
         np.concatenate([[0], np.cumsum(padded(sizes))]),
         sizes,
-        np.array([name in orders for name in names]),
+        np.array([name in orders for name, _ in groups]),
         np.concatenate([np.append(k, np.arange(len(k), padded(len(k)))) for k in numbers]),
-        np.array([-1] * len(network.inputs) + [_payload_slot(p) for p in network.populations], np.int64),
+        np.array(
+            [-1] * len(network.inputs)
+            + [_payload_slot(p) for p in network.populations]
+            + [-1] * (len(groups) - len(names)),
+            np.int64,
+        ),
         network.max_delay + 1,
         network_state_type(network, fast_paths)(0) if isinstance(network, FixedNetwork) else real(0),
     )
@@ -238,7 +249,7 @@ def compile_program(
         values, shift = p.stored_weights, 0
         if isinstance(p, FixedProjection):
             values, shift = p.mantissa, p.format.lsb_shift + p.weight_exp
-        pre, post = names.index(p.pre), names.index(p.post)
+        pre, post = names.index(p.pre), groups.index((p.post, p.port))
         ends = Ends(pre, post, orders.get(p.pre), orders.get(p.post))
         if layout.payload[pre] >= 0:
             segments.add_graded(p, values, ends, shift)
@@ -253,20 +264,29 @@ def compile_program(
     else:
         wiring, neurons = segments.wiring(0), _float_neurons(network, real)
     further = max((len(set(p.state_names) - {"u", "v"}) for p in network.populations), default=0)
-    return Program(layout, wiring, neurons, bias, places, further).ordered()
+    return Program(layout, wiring, neurons, bias, places, further, len(names)).ordered()
+
+
+def fed_ports(network: AnyNetwork) -> list[tuple[str, str]]:
+    """The synaptic inputs beside the first that are fed, as (population, port), in order."""
+    return [(name, port) for name in network.population_names for port in network.ports(name)]
 
 
 def _payload_slot(p: FixedPopulation | Population) -> int:
     return state_slots(p.state_names)[p.payload] if p.payload else -1
 
 
-def _joined(parts: list[Array], dtype: DTypeLike, fill: Number = 0) -> Array:
-    """Arrays (n,), one for each population, as one array over the index space of neurons, padded with ``fill``."""
+def _joined(network: AnyNetwork, parts: list[Array], dtype: DTypeLike, fill: Number = 0) -> Array:
+    """Arrays (n,), one for each population, as one array over the index space of neurons.
+
+    Padding and the neurons of ports have the value ``fill``.
+    """
     blocks = []
     for part in parts:
         block = np.full(padded(part.shape[-1]), fill, dtype)
         block[: part.shape[-1]] = part
         blocks.append(block)
+    blocks += [np.full(padded(network.size_of(name)), fill, dtype) for name, _ in fed_ports(network)]
     return np.concatenate(blocks)
 
 
@@ -314,14 +334,24 @@ def _models(network: AnyNetwork, state: IntegerType | RealType, *, fast_paths: b
     for name in declared:
         values = network.acting_parameters(name)
         fires = np.full(network.size_of(name), int(network.population(name).spiking))
-        acting[name] = [fires, *(values[q.name] for q in network.step_form(name).model.parameters)]
+        form = network.step_form(name)
+        further = [np.full(network.size_of(name), distance) for distance in _port_distances(network, name)]
+        acting[name] = [fires, *(values[q] for q in form.model.acting_names), *further]
 
     def row(k: int) -> Array:
         own = [acting[name][k] if k < len(acting[name]) else np.zeros(network.size_of(name)) for name in names]
-        return _joined(own, state)
+        return _joined(network, own, state)
 
     rows = [row(k) for k in range(max(map(len, acting.values())))]
+    addresses += [0] * len(fed_ports(network))
     return np.array(addresses, np.int64), np.concatenate(rows) if rows else np.zeros(0, state)
+
+
+def _port_distances(network: AnyNetwork, name: str) -> list[int]:
+    """From the neurons of a population to those of each of its fed ports, in the index space of neurons."""
+    groups = [*((other, "") for other in network.population_names), *fed_ports(network)]
+    starts = dict(zip(groups, np.cumsum([0, *(padded(network.size_of(n)) for n, _ in groups)]).tolist(), strict=False))
+    return [starts[name, port] - starts[name, ""] for port in network.ports(name)]
 
 
 def _is_simple(chip: Chip, p: FixedPopulation) -> bool:
@@ -344,15 +374,15 @@ def _fixed_neurons(network: FixedNetwork, fast_paths: bool) -> FixedNeurons:
     ]
     reset_mask = [np.full(p.size, -1 if p.reset is Reset.SUBTRACT else 0) for p in populations]
     return FixedNeurons(
-        decay_factor_u=_joined([unity - chip.current_decay_offset - p.du for p in populations], integer),
-        decay_factor_v=_joined([unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
-        fire_above=_joined(fire_above, integer, never),
-        down=_joined(thresholds, integer),
-        reset_mask=_joined(reset_mask, integer),
-        v_init=_joined([p.v_init for p in populations], integer),
+        decay_factor_u=_joined(network, [unity - chip.current_decay_offset - p.du for p in populations], integer),
+        decay_factor_v=_joined(network, [unity - chip.voltage_decay_offset - p.dv for p in populations], integer),
+        fire_above=_joined(network, fire_above, integer, never),
+        down=_joined(network, thresholds, integer),
+        reset_mask=_joined(network, reset_mask, integer),
+        v_init=_joined(network, [p.v_init for p in populations], integer),
         models=models,
         parameters=parameters,
-        simple=np.array([_is_simple(chip, p) for p in populations]),
+        simple=np.array([*(_is_simple(chip, p) for p in populations), *([False] * len(fed_ports(network)))]),
         decay_bits=integer(chip.decay_bits),
         state_half=integer(1 << (chip.state_bits - 1)),
         activation_shift=integer(chip.activation_shift),
@@ -370,10 +400,10 @@ def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
     models, parameters = _models(network, real, fast_paths=True)
 
     def parameter(name: str) -> Array:
-        return _joined([p.neuron.parameter(name) for p in populations], real)
+        return _joined(network, [p.neuron.parameter(name) for p in populations], real)
 
     def step(name: str) -> Array:
-        return _joined([getattr(c, name) for c in steps], real)
+        return _joined(network, [getattr(c, name) for c in steps], real)
 
     fire_above = [p.neuron.parameter("v_threshold").astype(real) for p in populations]
     for k, p in enumerate(populations):
@@ -387,12 +417,14 @@ def _float_neurons(network: Network, real: RealType) -> FloatNeurons:
         decay_v=step("decay_v"),
         gain_v=step("gain_v"),
         drift=step("drift"),
-        fire_above=_joined(fire_above, real, np.inf),
+        fire_above=_joined(network, fire_above, real, np.inf),
         down=parameter("v_threshold") - parameter("v_reset"),
         v_reset=parameter("v_reset"),
-        subtract=_joined(_flags(populations, [p.reset is Reset.SUBTRACT for p in populations]), np.bool_),
-        old_current=_joined(_flags(populations, [network.uses_old_current(p.name) for p in populations]), np.bool_),
-        v_init=_joined([p.neuron.v_init for p in populations], real),
+        subtract=_joined(network, _flags(populations, [p.reset is Reset.SUBTRACT for p in populations]), np.bool_),
+        old_current=_joined(
+            network, _flags(populations, [network.uses_old_current(p.name) for p in populations]), np.bool_
+        ),
+        v_init=_joined(network, [p.neuron.v_init for p in populations], real),
         models=models,
         parameters=parameters,
     )
@@ -406,7 +438,7 @@ def bias_table(network: AnyNetwork, drive: Drive, dtype: DTypeLike) -> Array:
     else:
         parts = [drive.float_bias(network, p.name) for p in network.populations]
     batch = max(len(part) for part in parts)
-    return np.stack([_joined([part[k % len(part)] for part in parts], dtype) for k in range(batch)])
+    return np.stack([_joined(network, [part[k % len(part)] for part in parts], dtype) for k in range(batch)])
 
 
 def analog_input(network: AnyNetwork, program: Program, drive: Drive) -> Analog:

@@ -1,11 +1,11 @@
-"""Compiled form of the random numbers of :mod:`ssdp_hw.rules.philox`."""
+"""Compiled form of the random numbers of :mod:`ssdp_hw.operations.philox`."""
 
 from __future__ import annotations
 
 import numba as nb
 import numpy as np
 
-from ssdp_hw.rules.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
+from ssdp_hw.operations.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 from .jit import compiled_loop
 from .types import UInt32Array
@@ -26,6 +26,12 @@ def philox_words(c0: int, c1: int, c2: int, k0: int, k1: int) -> tuple[np.uint64
         x0, x1, x2, x3 = (p1 >> _32) ^ x1 ^ a, p1 & _LOW, (p0 >> _32) ^ x3 ^ b, p0 & _LOW
         a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
     return x0, x1, x2, x3
+
+
+@nb.njit(nogil=True)
+def neuron_random(step: int, low: int, high: int, draw: int, bits: int) -> np.uint64:
+    """The compiled form of :func:`ssdp_hw.operations.philox.neuron_random`."""
+    return np.uint64(philox_words(step, draw, 0, low, high)[0] >> np.uint64(32 - bits))
 
 
 @compiled_loop

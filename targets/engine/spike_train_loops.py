@@ -16,8 +16,8 @@ from numba.core import types
 from numba.core.types.containers import BaseTuple, NamedTuple as NamedTupleType
 from numpy.typing import DTypeLike
 
+from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.rules.philox import neuron_layer
 from ssdp_hw.rules.stdp import DECAY_BITS
 
 from .counter_loops import add
@@ -305,7 +305,7 @@ def _fixed_decay(trace: TrainArray, decay_factor: int, addend: int) -> None:
 
 @compiled_loop
 def _random_decay(trace: TrainArray, decay_factor: int, words: UInt32Array) -> None:
-    """Neuron i draws word ``i mod 4`` of block ``i div 4``, as in :func:`ssdp_hw.rules.philox.synapse_random`."""
+    """Neuron i draws word ``i mod 4`` of block ``i div 4``, as in :func:`ssdp_hw.operations.philox.synapse_random`."""
     factor, bits = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS)
     for i in range(len(trace)):
         if trace[i] != 0:

@@ -147,11 +147,13 @@ def run_steps(
         turn[0] += 1
         if t + 1 < raster.shape[0]:
             fetch(raster, ((t + 1) * raster.shape[1] + sample) * raster.shape[2], raster.shape[2])
+        if origin + t == 0:  # all, before any reads what arrived at its ports
+            for g in range(inputs, groups):
+                start = source_start[g] - channels
+                _restart(u, v, ring, extra, neurons.v_init, layout.zero, n, start + parts[g, 0], start + parts[g, 1])
         for g in range(inputs, groups):
             p, start = g - inputs, source_start[g] - channels
             low, high = parts[g, 0], parts[g, 1]
-            if origin + t == 0:
-                _restart(u, v, ring, extra, neurons.v_init, layout.zero, n, start + low, start + high)
             if len(analog.frames) > 0:
                 frame = analog.frames[analog.of_step[t], sample]
                 add_analog(ring, slot * n + start + low, frame, start + low, high - low)

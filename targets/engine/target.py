@@ -47,6 +47,7 @@ class EngineTarget(Target):
     options: Mapping[str, object] = MappingProxyType(
         {"threads": None, "precision": "float64", "counters": "lazy", "fast_paths": True}
     )
+    several_inputs = True
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference", "learning"})
 

@@ -157,6 +157,11 @@ def projection_node(name: str) -> str:
     return f"projection {name}"
 
 
+def synaptic_input(port: str = "") -> str:
+    """The Lava port of a population at which a synaptic input arrives; the first has no name of its own."""
+    return f"a_in_{port}" if port else "a_in"
+
+
 def port_shape(batch: int, size: int) -> tuple[int, ...]:
     """Shape of ports: (n,) for one sample, as Lava's Dense wants it, else (batch, n)."""
     return (size,) if batch == 1 else (batch, size)

@@ -43,6 +43,7 @@ def population(network: AnyNetwork, name: str, *, batch: int, restart: int = 0) 
             "counts": len(form.count_names) if fixed else 0,
             "restart": restart,
             "payload": network.population(name).payload,
+            "ports": list(form.ports),
         },
     )
 

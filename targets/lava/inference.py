@@ -16,7 +16,16 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 
 from . import declared, fixed, floating
-from .blueprint import Blueprint, Node, analog_node, input_node, population_node, port_shape, projection_node
+from .blueprint import (
+    Blueprint,
+    Node,
+    analog_node,
+    input_node,
+    population_node,
+    port_shape,
+    projection_node,
+    synaptic_input,
+)
 from .floating import Scaling
 from .session import Job, run_jobs
 
@@ -81,7 +90,7 @@ def link(blueprint: Blueprint, network: AnyNetwork) -> None:
         name = projection_node(q.name)
         source = (input_node if q.pre in network.input_names else population_node)(q.pre)
         blueprint.links.append((source, "s_out", name, "s_in"))
-        blueprint.links.append((name, "a_out", population_node(q.post), "a_in"))
+        blueprint.links.append((name, "a_out", population_node(q.post), synaptic_input(q.port)))
 
 
 def plan_run(network: AnyNetwork, drive: Drive, *, own: bool, fast_paths: bool = True) -> Plan:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
-from ssdp_hw.rules import CounterRule, FloatRule, philox
+from ssdp_hw.operations import philox
+from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 

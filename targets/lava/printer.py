@@ -9,11 +9,13 @@ identifiers, and none stands in the text without a prefix.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
-from ssdp_hw.models.base import BIAS, NeuronModel
+from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.models.printing import Printer
+from ssdp_hw.operations import philox
 
 
 class NumpyPrinter(Printer):
@@ -60,7 +62,7 @@ class StepPrinter(NumpyPrinter):
     def __init__(self, model: NeuronModel) -> None:
         super().__init__()
         self._states = {s.name for s in model.states}
-        self._parameters = {q.name for q in model.parameters}
+        self._parameters = set(model.acting_names)
 
     def leaf(self, name: str) -> str:
         """A state, a parameter, or the synaptic input or the bias."""
@@ -68,29 +70,42 @@ class StepPrinter(NumpyPrinter):
         return f"{kind}_{name}"
 
 
+def _philox_text() -> str:
+    """The module with the random numbers of neurons, which imports NumPy alone; it has to stand first in a file."""
+    return Path(philox.__file__).read_text(encoding="utf-8")
+
+
 def parameter_names(model: NeuronModel) -> list[str]:
-    """The parameters of the printed function after the states, in order: those of the model, and the bias."""
-    return [*(q.name for q in model.parameters), BIAS]
+    """The parameters of the printed function after the states, in order: those of the model, and the bias.
+
+    Those of a stochastic model have the keys of its random numbers among them.
+    """
+    return [*model.acting_names, BIAS]
 
 
 def step_module(form: StepForm, *, ideal: bool) -> str:
-    """A module with the function ``step`` of the synaptic input, the states and :func:`parameter_names`.
+    """A module with the function ``step`` of the synaptic inputs, the states and :func:`parameter_names`.
+
+    The synaptic inputs are the first of every model and the form's ports.
 
     ``step`` returns the states after the step, the spikes and the conditions of the overflow counts.
     """
     model, printer = form.model, StepPrinter(form.model)
     printed = printer.print(form.graph(ideal=ideal))
     states = [s.name for s in model.states]
-    arguments = ", ".join(["activation", *(printer.leaf(name) for name in [*states, *parameter_names(model)])])
-    arriving = "activation" if ideal else f"activation.astype(np.int64) << {form.chip.activation_shift}"
+    inputs = [ARRIVING, *form.ports]
+    received = [f"received_{name}" for name in inputs]
+    arguments = ", ".join([*received, *(printer.leaf(name) for name in [*states, *parameter_names(model)])])
+    scaled = "" if ideal else f".astype(np.int64) << {form.chip.activation_shift}"
     arithmetic = "real numbers" if ideal else "integers"
-    lines = [f"input_arriving = {arriving}", *printed.lines]
+    lines = [f"{printer.leaf(name)} = received_{name}{scaled}" for name in inputs] + list(printed.lines)
     lines += [f"new_{name} = {printed.states[name]}" for name in states]
     lines += [f"fired = {printed.fired}"]
     lines += [f"count_{name} = {condition}" for name, condition in printed.counts.items()]
     new = "".join(f"new_{name}, " for name in states)
     counts = "".join(f"count_{name}, " for name in printed.counts)
     text = [
+        *([_philox_text()] if model.stochastic else []),
         f"# One step of the neuron model {model.name} in {arithmetic}, printed by ssdp-hw.",
         "import numpy as np",
         "",

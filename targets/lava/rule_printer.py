@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 from ssdp_hw.operations.node import Node
+from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.form import MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import STEPS, Declaration, RuleModel
-from ssdp_hw.rules.philox import neuron_layer
 
 from .printer import NumpyPrinter
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.operations import philox
 from ssdp_hw.rules import (
     SADP,
     SSDP,
@@ -27,7 +28,6 @@ from ssdp_hw.rules import (
     Pairing,
     SilentPairs,
     SpikeTime,
-    philox,
 )
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule

@@ -49,6 +49,7 @@ class LavaTarget(Target):
     name = "lava"
     title = "Intel Lava: LIF, Dense and own processes on the CPU"
     speed_rank = 3
+    several_inputs = True
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference"})
     options: Mapping[str, object] = {

@@ -41,7 +41,7 @@ class DelayLines:
 
     def __init__(self, network: AnyNetwork, batch: int, dtype: type[np.int64] | type[np.float64]) -> None:
         self.length = network.max_delay + 1
-        inputs = [(p.name, "") for p in network.populations] + [(p.post, p.input_port) for p in network.projections]
+        inputs = [(p.name, "") for p in network.populations] + [(p.post, p.port) for p in network.projections]
         shapes = {key: (self.length, batch, network.size_of(key[0])) for key in inputs}
         self._slots = {key: np.zeros(shape, dtype) for key, shape in shapes.items()}
         self._parts = {p.name: weights_by_delay(p, dtype) for p in network.projections}
@@ -71,4 +71,4 @@ class DelayLines:
                 total = np.asarray(weight @ fired.T).T  # (batch, post)
                 if scale is not None:
                     total = scale(p, total)
-                self._slots[p.post, p.input_port][(step + 1 + delay) % self.length] += total
+                self._slots[p.post, p.port][(step + 1 + delay) % self.length] += total

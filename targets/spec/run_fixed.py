@@ -40,7 +40,7 @@ class FixedState:
         arriving = arithmetic.shift(activation, self.shift)
         for port, activation_there in ports.items():
             self.parameters[port] = arithmetic.shift(activation_there, self.shift)
-        self.states, fired = self.model.step(self.op, Values(self.states), Values(self.parameters), arriving)
+        self.states, fired = self.model.advance(self.op, Values(self.states), Values(self.parameters), arriving)
         return np.broadcast_to(fired, activation.shape)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,11 +30,12 @@ class ModelState:
         if "v" in self.states:
             self.states["v"] = np.tile(population.neuron.v_init, (drive.batch, 1))
         bias = drive.float_bias(network, population.name)
-        self.parameters = Values(network.acting_parameters(population.name, bias))
+        self.parameters = network.acting_parameters(population.name, bias)
 
-    def step(self, activation: Real) -> NDArray[np.bool_]:
-        """Advance one step and return the spikes, shape (batch, n)."""
-        self.states, fired = self.model.step(self.op, Values(self.states), self.parameters, activation)
+    def step(self, activation: Real, ports: Mapping[str, Real]) -> NDArray[np.bool_]:
+        """Advance one step and return the spikes, shape (batch, n); ``ports``: activation of further inputs."""
+        parameters = Values({**self.parameters, **ports})
+        self.states, fired = self.model.advance(self.op, Values(self.states), parameters, activation)
         return np.broadcast_to(fired, activation.shape)
 
 
@@ -48,7 +51,7 @@ class FloatState:
         self.bias = drive.float_bias(network, population.name)
         self.threshold, self.v_reset = neuron.parameter("v_threshold"), neuron.parameter("v_reset")
 
-    def step(self, activation: Real) -> NDArray[np.bool_]:
+    def step(self, activation: Real, ports: Mapping[str, Real]) -> NDArray[np.bool_]:
         """``u <- decay_u u + gain_u S``, ``v <- decay_v v + gain_v u + drift``, threshold, reset."""
         c, before = self.c, self.u
         self.u = c.decay_u * self.u + c.gain_u * (activation + self.bias)
@@ -78,7 +81,8 @@ def run_float(network: Network, drive: Drive, record: Record) -> Recording:
     for step in range(drive.steps):
         sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            fired = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name))
+            ports = {port: delay_lines.arriving(step, name, port) for port in network.ports(name)}
+            fired = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name), ports)
             traces.keep(step, name, fired, state.states)
             sends[name] = sent(network.population(name), fired, state.states)
         delay_lines.send(step, sends)

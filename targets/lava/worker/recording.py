@@ -52,5 +52,5 @@ class RecordingConfig(Loihi2SimCfg):
         model = super().select(process, proc_models)
         if issubclass(model, AbstractDeclaredModel):
             p = process.proc_params
-            model = with_states(model, p["states"], graded=bool(p["payload"]))
+            model = with_states(model, p["states"], p["ports"], graded=bool(p["payload"]))
         return recording(model) if process.proc_params.get("record", {}).get("variables") else model

@@ -27,6 +27,11 @@ def state_variable(name: str) -> str:
     return f"state_{name}"
 
 
+def synaptic_input(port: str) -> str:
+    """The Lava port of a synaptic input beside the first, as links name it."""
+    return f"a_in_{port}"
+
+
 class DeclaredNeurons(AbstractProcess):
     """Neurons whose step is a printed function; each state is a Var, ``state_`` and its name.
 
@@ -41,6 +46,7 @@ class DeclaredNeurons(AbstractProcess):
         counts: number of overflow counts that the step gives.
         restart: number of steps after which the states return to the initial ones; 0: never.
         payload: the state that spikes carry; empty where they carry nothing.
+        ports: synaptic inputs beside the first, which the step takes after it.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class DeclaredNeurons(AbstractProcess):
         counts: int = 0,
         restart: int = 0,
         payload: str = "",
+        ports: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         shape = tuple(shape)
@@ -66,9 +73,12 @@ class DeclaredNeurons(AbstractProcess):
             counts=counts,
             restart=restart,
             payload=payload,
+            ports=ports,
             **kwargs,
         )
         self.a_in = InPort(shape=shape)
+        for port in ports:
+            setattr(self, synaptic_input(port), InPort(shape=shape))
         self.s_out = OutPort(shape=shape)
         for name, values in zip(states, start, strict=True):
             setattr(self, state_variable(name), Var(shape=shape, init=np.broadcast_to(values, shape).copy()))
@@ -80,6 +90,7 @@ class AbstractDeclaredModel(PyLoihiProcessModel):
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
     number: Any  # type of states and parameters
     message: Any  # type of what spikes carry
+    a_in: PyInPort
 
     def run_spk(self) -> None:
         p = self.proc_params
@@ -90,7 +101,8 @@ class AbstractDeclaredModel(PyLoihiProcessModel):
             for state, values in zip(states, p["start"], strict=True):
                 state[...] = values
         # Copies, since a new state may be an old one, which would be overwritten before it is read.
-        new, fired, overflows = p["step"](self.a_in.recv(), *(state.copy() for state in states), *p["parameters"])
+        received = [self.a_in.recv(), *(getattr(self, synaptic_input(port)).recv() for port in p["ports"])]
+        new, fired, overflows = p["step"](*received, *(state.copy() for state in states), *p["parameters"])
         for state, values in zip(states, new, strict=True):
             state[...] = values
         self.s_out_buff = np.broadcast_to(fired, p["shape"]).copy()
@@ -126,13 +138,14 @@ class PyDeclaredFloat(AbstractDeclaredModel):
 
 
 def with_states(
-    model: type[AbstractDeclaredModel], states: Sequence[str], *, graded: bool = False
+    model: type[AbstractDeclaredModel], states: Sequence[str], ports: Sequence[str] = (), *, graded: bool = False
 ) -> type[AbstractDeclaredModel]:
-    """A ProcessModel that has a Lava variable for each state, as Lava wants for each Var of a Process.
+    """A ProcessModel that has a Lava variable for each state and port, as Lava wants for those of a Process.
 
     With ``graded`` it sends what spikes carry instead of spikes.
     """
     variables = {state_variable(name): LavaPyType(np.ndarray, model.number) for name in states}
+    variables |= dict.fromkeys(map(synaptic_input, ports), model.a_in)
     if graded:
         variables["s_out"] = LavaPyType(PyOutPort.VEC_DENSE, model.message, precision=32)
     return type(model.__name__, (model,), variables)
