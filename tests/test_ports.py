@@ -9,7 +9,7 @@ import pytest
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.running import target_registry as target_module
+from ssdp_hw.running import target_registry
 from ssdp_hw.running.target_registry import get_target
 
 RNG = np.random.default_rng(5)
@@ -98,8 +98,8 @@ class OneInput(type(get_target("spec"))):
 
 
 def test_a_target_with_one_input_refuses_it(monkeypatch):
-    monkeypatch.setattr(target_module, "targets_by_speed", lambda: [get_target("engine")])
-    reasons = target_module._unsupported(OneInput(), network(), learning=False)
+    monkeypatch.setattr(target_registry, "targets_by_speed", lambda: [get_target("engine")])
+    reasons = target_registry._unsupported(OneInput(), network(), learning=False)
     assert len(reasons) == 1
     assert "'second' feeds the synaptic input 'imag_input'" in reasons[0]
     assert "'engine'" in reasons[0]
