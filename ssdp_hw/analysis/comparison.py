@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.statistics import Interval, wilson
+from ssdp_hw.arrays import Bool
 from ssdp_hw.checks import class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable, Table, shown
@@ -255,9 +256,6 @@ def compare(
     return Comparison(tuple(tally.row() for tally in tallies.values()), decode, length, names[0], infos)
 
 
-Bools = NDArray[np.bool_]
-
-
 @dataclass
 class _Tally:
     """What one network did on one target, added up batch by batch."""
@@ -283,7 +281,7 @@ class _Tally:
         reference: RunResult,
         prediction: NDArray[np.int64],
         labels: NDArray[np.int64],
-        same: tuple[Bools, Bools],
+        same: tuple[Bool, Bool],
         start: int,
     ) -> None:
         """Add a batch, whose first sample is number ``start``; ``same``: as the reference, and as in float."""

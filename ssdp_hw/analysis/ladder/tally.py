@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from ssdp_hw.analysis.ladder.result import LayerAgreement, Rung
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.analysis.statistics import wilson
+from ssdp_hw.arrays import Bool
 from ssdp_hw.running.decoding import UNDECIDED
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +19,7 @@ class Seen:
     """One rung's run: predictions (batch,) and, by population, spikes (of readouts: volts) (time, batch, n)."""
 
     predictions: NDArray[np.int64]
-    spikes: dict[str, Bools]
+    spikes: dict[str, Bool]
     volts: dict[str, NDArray[np.float64]]
     overflow: int | None = None
 
@@ -126,7 +125,7 @@ def _agreement(name: str, left: Seen, right: Seen, first_sample: int) -> LayerAg
     return LayerAgreement(name, *counts, _share(*counts), *_first(x ^ y, first_sample), None)
 
 
-def _first(different: Bools, first_sample: int) -> tuple[int | None, int | None, int | None]:
+def _first(different: Bool, first_sample: int) -> tuple[int | None, int | None, int | None]:
     """Step, sample and neuron of the first entry, in order of steps."""
     if not different.any():
         return None, None, None

@@ -10,8 +10,9 @@ each projection.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +29,8 @@ from ssdp_hw.running.drive import AnyNetwork
 
 FIXED_KEY = "ssdp_hw_fixed"
 RULE_KEY = "ssdp_hw_rule"
+
+_T = TypeVar("_T")
 
 # Relative tolerance of values of nodes: far below one unit of any register, far above float rounding.
 _TOLERANCE = 1e-9
@@ -49,15 +52,9 @@ def fixed_from_metadata(metadata: object) -> FixedNetwork | None:
     Raises:
         ParameterError: they are damaged.
     """
-    tree = metadata.get(FIXED_KEY) if isinstance(metadata, Mapping) else None
-    if tree is None:
-        return None
-    try:
-        return FixedNetwork.from_record(Record(json.loads(tree["header"]), dict(tree)))
-    except SsdpHwError as error:
-        raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph: {error}") from None
-    except Exception as error:  # any exception: damaged metadata can lead to any
-        raise ParameterError(f"the metadata '{FIXED_KEY}' of the graph are damaged ({first_line(error)})") from None
+    return _read(
+        metadata, FIXED_KEY, lambda tree: FixedNetwork.from_record(Record(json.loads(tree["header"]), dict(tree)))
+    )
 
 
 def rule_to_metadata(network: AnyNetwork, rule: Rule | Mapping[str, Rule]) -> dict[str, str]:
@@ -80,18 +77,31 @@ def rule_from_metadata(metadata: object) -> Rule | dict[str, Rule] | None:
     Raises:
         ParameterError: they are damaged.
     """
-    text = metadata.get(RULE_KEY) if isinstance(metadata, Mapping) else None
-    if text is None:
-        return None
-    try:
+
+    def rules(text: str) -> Rule | dict[str, Rule]:
         values = json.loads(text)
         if "rule" in values:
             return rule_from_dict(values["rule"])
         return {str(name): rule_from_dict(rule) for name, rule in values["rules"].items()}
+
+    return _read(metadata, RULE_KEY, rules)
+
+
+def _read(metadata: object, key: str, made_of: Callable[[Any], _T]) -> _T | None:
+    """What is made of the entry of that key, None if there is none; an error names the key.
+
+    Raises:
+        ParameterError: the entry is damaged.
+    """
+    entry = metadata.get(key) if isinstance(metadata, Mapping) else None
+    if entry is None:
+        return None
+    try:
+        return made_of(entry)
     except SsdpHwError as error:
-        raise ParameterError(f"the metadata '{RULE_KEY}' of the graph: {error}") from None
-    except Exception as error:
-        raise ParameterError(f"the metadata '{RULE_KEY}' of the graph are damaged ({first_line(error)})") from None
+        raise ParameterError(f"the metadata '{key}' of the graph: {error}") from None
+    except Exception as error:  # any exception: damaged metadata can lead to any
+        raise ParameterError(f"the metadata '{key}' of the graph are damaged ({first_line(error)})") from None
 
 
 def check_nodes(nodes: Network, fixed: FixedNetwork) -> None:
