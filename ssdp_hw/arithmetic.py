@@ -1,8 +1,8 @@
-"""The integer operations of the chip, each a small pure function on NumPy integers.
+"""The integer operations of a chip's step: decay, wrap, saturation, shifts, spike condition and reset.
 
-This module is the meaning of a fixed-point network: the ``spec`` target only calls it step by
-step, and every other engine is tested against it at zero tolerance. All arrays are int64 so that
-no intermediate can overflow; the registers' own widths are parameters.
+Each is a small pure function on NumPy integers. This module is the meaning of a fixed-point network: the ``spec``
+target only calls it step by step, and every other target is tested against it at zero tolerance. All arrays are int64,
+so that no intermediate value can overflow; the registers' own widths are parameters.
 
 Source of every formula: lava-nc 0.10.0, ``lava/proc/lif/models.py``
 (``AbstractPyLifModelFixed``) and ``lava/proc/dense/models.py``.

@@ -151,6 +151,18 @@ def test_every_folder_is_packaged():
     assert sorted(listed) == sorted(module for module, file in MODULES.items() if file.name == "__init__.py")
 
 
+def test_a_package_names_files_that_it_has():
+    """The docstring of a package says what is in which file."""
+    named = {
+        (str(file.parent.relative_to(ROOT)), name)
+        for file in MODULES.values()
+        if file.name == "__init__.py"
+        for name in re.findall(r"``([a-z_0-9]+\.py)``", ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "")
+    }
+    assert len(named) > 30
+    assert [(folder, name) for folder, name in sorted(named) if not (ROOT / folder / name).is_file()] == []
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:ssdp_hw|targets|tests|docs)/[\w./]+)`", DOCS))))
 def test_the_docs_name_files_that_exist(path):
     assert (ROOT / path).exists()

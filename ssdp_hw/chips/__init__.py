@@ -1,7 +1,9 @@
 """A chip is data: its register widths and limits, each with a unit and a source.
 
-The TOML files beside this module are the shipped chips; a user's own is named by its path. Nothing here
-knows how a chip is simulated.
+The TOML files beside this module are the shipped chips. To add a chip, copy one of them, change its values and their
+sources, and give its path, ``quantize(net, chip="my_chip.toml")``; a file in this folder is found by its name alone.
+``chip.py`` says what each entry means, ``table.py`` checks a file entry by entry. Nothing here knows how a chip is
+simulated.
 """
 
 from __future__ import annotations

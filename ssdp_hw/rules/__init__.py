@@ -1,4 +1,9 @@
-"""Local learning rules in float and in integers: SSDP (arXiv 2505.14841), pair STDP, SADP, and any that is declared."""
+"""Local learning rules in float and in integers: SSDP (arXiv 2505.14841), pair STDP, SADP, and any that is declared.
+
+The step of SSDP is in ``ssdp.py`` (float) and ``fixed_ssdp.py`` (integers), and once more as a declaration in
+``models/``, where a new rule is one more file. ``counter.py`` moves weights by synchrony counters, ``gate.py`` and
+``group_gate.py`` are third factors, ``derivation.py`` turns a float rule into integers.
+"""
 
 from ssdp_hw.deprecation import renamed_names
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch_update

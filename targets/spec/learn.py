@@ -1,4 +1,7 @@
-"""Learning, window by window, by the operations of :mod:`ssdp_hw.rules` and :mod:`ssdp_hw.rules`."""
+"""Learning, window by window: each rule observes the spikes, its weight changes are counted, the counters move weights.
+
+What a rule computes is in :mod:`ssdp_hw.rules`.
+"""
 
 from __future__ import annotations
 
