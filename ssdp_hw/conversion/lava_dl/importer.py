@@ -14,6 +14,9 @@ What the numbers mean (lava-dl 0.6.0, ``lava/lib/dl/netx/hdf5.py`` and ``slayer/
   adds in step 0.
 * Resonating neurons have complex weights: two projections, of which the imaginary one feeds ``imag_input``.
   :mod:`.neurons` says what other neurons' numbers mean; a network with them is one of chip ``loihi2``.
+* A file of sigma-delta neurons (SDNN) is a network of Delta, SigmaDelta and Sigma on chip ``loihi2``; its input takes
+  whole numbers as graded spikes. A payload has as many bits as the file says, or fewer where all synapses of a neuron
+  together could leave its register.
 * A last layer without neurons only sums up what arrives: a readout that never leaks.
 """
 
@@ -22,16 +25,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ssdp_hw.arrays import Int
 from ssdp_hw.checks import as_size
-from ssdp_hw.chips import load_chip
+from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.conversion.lava_dl.net_file import Fields, Layer, read_layers
-from ssdp_hw.conversion.lava_dl.neurons import CHIP, NEURON_TYPES, population_values
+from ssdp_hw.conversion.lava_dl.neurons import (
+    CHIP,
+    NEURON_TYPES,
+    SIGMA_DELTA,
+    message_bits,
+    population_values,
+    sigma_delta_values,
+)
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
@@ -141,8 +151,27 @@ class _Chain:
                 known = ", ".join(p.name for p in self.populations)
                 raise ParameterError(f"threshold: there is no population '{name}'; there are: {known}")
         chip = "loihi" if all(p.is_cuba_lif for p in self.populations) else CHIP
+        self._fit_payloads(load_chip(chip))
         notes = list(dict.fromkeys(self.notes))
         return FixedNetwork(self.inputs, self.populations, self.projections, [self.source], chip=chip, notes=notes)
+
+    def _fit_payloads(self, chip: Chip) -> None:
+        """Payloads of the most bits with which no step brings more to a neuron than a chip's simulators hold."""
+        largest = (1 << (chip.activation_bits - 1)) - 1
+        most: dict[str, int] = {}
+        for q in self.projections:
+            at_once = max(int(q.stored.absolute_row_sums().max(initial=0)), 1)
+            most[q.pre] = min(most.get(q.pre, chip.payload_bits), (largest // at_once + 1).bit_length() - 1)
+        wanted = {i.name: i.payload_bits for i in self.inputs} | {p.name: p.payload_bits for p in self.populations}
+        fitting = {name: min(bits, most.get(name, bits)) for name, bits in wanted.items()}
+        self.inputs = [replace(i, payload_bits=fitting[i.name]) for i in self.inputs]
+        self.populations = [replace(p, payload_bits=fitting[p.name]) for p in self.populations]
+        self.notes += [
+            f"'{name}': payloads have {fitting[name]} bits in place of {bits}, since all synapses of a neuron together "
+            "could leave its register; larger ones saturate, and are counted"
+            for name, bits in wanted.items()
+            if fitting[name] < bits
+        ]
 
     def _begun(self, layer: Layer, shape: tuple[int, ...] | None) -> None:
         """Make the input of a file that begins with another layer, if the caller or that layer says its shape."""
@@ -163,6 +192,16 @@ class _Chain:
         if layer.neuron is None:
             return
         size = math.prod(self.shape)
+        if layer.neuron.text("type") == SIGMA_DELTA:
+            if "weight" in layer or "bias" in layer:
+                raise UnsupportedError(
+                    f"{layer.title}: a weight or bias of an input of sigma-delta neurons, whose samples are not whole "
+                    "numbers; export the network without them (weight=None, bias=None) and scale the input"
+                )
+            self.inputs[0] = replace(self.inputs[0], payload_bits=message_bits(layer.neuron))
+            self._append(name, layer, diagonal(np.full(size, 64)), 0)
+            self.notes.append(f"'{INPUT}' takes whole numbers as graded spikes, 64 for what was 1.0 in training")
+            return
         gain = np.full(size, layer.integer("weight", 64))
         self._append(name, layer, diagonal(gain), layer.integer("bias", 0))
         self.notes.append(
@@ -256,7 +295,7 @@ class _Chain:
     def _populate(self, name: str, layer: Layer, bias: int | Int) -> None:
         """The population of a layer, with the threshold of the file or of the caller."""
         vth: int | Int | None = None
-        if layer.neuron is not None and layer.neuron.text("type") not in NEURON_TYPES:
+        if layer.neuron is not None and layer.neuron.text("type") not in {SIGMA_DELTA, *NEURON_TYPES}:
             vth = _a_neuron(layer.neuron, "vThMant", self.shape) if "vThMant" in layer.neuron else None
             if vth is not None and np.all(vth == NEVER):
                 vth = None
@@ -286,6 +325,9 @@ def _population(
     name: str, layer: Layer, shape: tuple[int, ...], bias: int | Int, vth: int | Int | None
 ) -> FixedPopulation:
     neuron, size = layer.neuron, math.prod(shape)
+    if neuron is not None and neuron.text("type") == SIGMA_DELTA:
+        threshold = _a_neuron(neuron, "vThMant", shape)
+        return FixedPopulation(name=name, size=size, **sigma_delta_values(layer, neuron, bias, threshold))
     values: dict[str, Any] = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
     if neuron is None:
         v_init = _before_first_bias(values, size, np.zeros(size, np.int64), layer.title)

@@ -30,6 +30,7 @@ NEURON_FIELDS = {
     "RF_IZHIKEVICH": _RESONATOR,
     "ADRF_PHASE": {*_RESONATOR, *_ADAPTIVE},
     "ADRF_IZHIKEVICH": {*_RESONATOR, *_ADAPTIVE},
+    "SDNN": {"type", "vThMant", "activation", "sigma_output", "messageBits"},
 }
 _KERNEL = {"kernelSize", "stride", "padding", "dilation"}
 FIELDS = {

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ssdp_hw.arrays import Int
-from ssdp_hw.conversion.lava_dl.net_file import Fields
+from ssdp_hw.conversion.lava_dl.net_file import Fields, Layer
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.fixed_parts import FIELDS
@@ -44,8 +46,46 @@ NEURON_TYPES = {
     "ADRF_PHASE": NeuronType("ADRF", {**_RESONATOR, **_ADAPTATION}),
     "ADRF_IZHIKEVICH": NeuronType("ADRF_IZ", {**_RESONATOR, **_ADAPTATION}),
 }
+# Sigma-delta neurons, whose model is that of their layer.
+SIGMA_DELTA = "SDNN"
+# Bits of the messages of a sigma-delta network whose file says none: netx's default.
+MESSAGE_BITS = 16
 # The chip that runs them.
 CHIP = "loihi2"
+
+
+def sigma_delta_values(layer: Layer, neuron: Fields, bias: int | Int, vth: Int) -> dict[str, Any]:
+    """Arguments of a population of sigma-delta neurons beside its name and size.
+
+    The first layer encodes its input (Delta), the last one may add up (Sigma), those between do both.
+    lava-nc's threshold and bias are shifted left by ``spike_exp + state_exp``, 12 in all; the chip shifts the register
+    of the threshold by 6.
+
+    Args:
+        layer: the layer.
+        neuron: the fields of its neurons.
+        bias: in units of weights.
+        vth: ``vThMant``, a value a neuron.
+
+    Raises:
+        UnsupportedError: another activation than relu, or a bias of neurons that have none.
+    """
+    activation = neuron.text("activation") if "activation" in neuron else "relu"
+    if activation != "relu":
+        raise UnsupportedError(f"{neuron.title}: activation = {activation!r}; only 'relu' can be expressed")
+    adds_up = "sigma_output" in neuron and bool(neuron.integer("sigma_output"))
+    model = "Delta" if layer.kind == "input" else "Sigma" if adds_up else "SigmaDelta"
+    if model != "SigmaDelta" and np.any(bias):
+        raise UnsupportedError(f"{layer.title}: a bias of neurons that only {'add up' if adds_up else 'encode'}")
+    if model == "Sigma":
+        return {"model": model, "spiking": False}
+    values: dict[str, Any] = {"bias_mant": np.asarray(bias) << 5, "bias_exp": 7} if np.any(bias) else {}
+    return {**values, "model": model, "vth": vth << 6, "payload_bits": message_bits(neuron)}
+
+
+def message_bits(neuron: Fields) -> int:
+    """Bits of the messages of sigma-delta neurons, without their sign."""
+    return neuron.integer("messageBits", MESSAGE_BITS)
 
 
 def population_values(neuron: Fields, a_neuron: Callable[[Fields, str], Int]) -> dict[str, Any]:
