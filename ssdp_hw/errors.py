@@ -8,7 +8,18 @@ from __future__ import annotations
 
 
 class SsdpHwError(Exception):
-    """Base of every error that the toolkit raises on purpose."""
+    """Base of every error that the toolkit raises on purpose.
+
+    A message is one line of printable characters: names and files that it cites may hold anything, and a line break or
+    another character without a form of its own is written as in Python's strings.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_printable(x) if isinstance(x, str) else x for x in args))
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class ParameterError(SsdpHwError, ValueError):

@@ -96,10 +96,10 @@ def test_every_error_has_its_code_and_one_line(kind, as_json, command, folder, m
     if as_json:
         said = json.loads(err)["error"]
         assert said["type"] == kind.__name__
-        assert said["message"] == "no [such] thing: second line"
+        assert said["message"] == "no [such] thing:\\nsecond line"
         assert said["exit_code"] == wanted
     else:
-        assert err == "error: no [such] thing: second line\n"
+        assert err == "error: no [such] thing:\\nsecond line\n"
 
 
 def test_the_help_names_every_code(command):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +95,15 @@ class Watch:
 
 
 @pytest.fixture
-def watch(monkeypatch, request, tmp_path) -> Watch:
+def watch(monkeypatch, request) -> Iterator[Watch]:
     """Marks the environment of every process that the test starts."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # a killed parent cannot remove its folder
+    folder = tempfile.mkdtemp(dir="/tmp", prefix="t")
+    monkeypatch.setenv("TMPDIR", folder)  # a killed parent cannot remove its folder
     monkeypatch.setattr(tempfile, "tempdir", None)
     mark = f"SSDP_HW_TEST_MARK_{os.getpid()}_{request.node.name}"
     monkeypatch.setenv(mark, "1")
-    return Watch(mark)
+    yield Watch(mark)
+    shutil.rmtree(folder)
 
 
 def test_success_leaves_nothing(watch):
@@ -138,6 +143,42 @@ def test_model_that_hangs_is_ended_at_the_time_limit(watch):
     watch.assert_clean()
 
 
+@pytest.mark.parametrize("which", ["a process of Lava", "the worker itself"])
+def test_a_process_that_is_killed_ends_the_run_at_once(watch, which):
+    """As Linux does for want of memory."""
+    found: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            run_small(loop=True)
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    watch.wait_for_processes(6)
+    processes = marked_processes(watch.mark)
+    parents = {process: parent_of(process) for process in processes}
+    (worker,) = (process for process, parent in parents.items() if parent == os.getpid())
+    children = [process for process, parent in parents.items() if parent == worker and not is_tracker(process)]
+    start = time.monotonic()
+    os.kill(worker if which == "the worker itself" else children[-1], signal.SIGKILL)
+    thread.join(PATIENCE)
+    assert time.monotonic() - start < PATIENCE / 2
+    (error,) = found
+    assert isinstance(error, TargetRunError)
+    assert "ended by SIGKILL; is there enough memory?" in str(error)
+    watch.assert_clean()
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def is_tracker(process: int) -> bool:
+    return b"resource_tracker" in Path(f"/proc/{process}/cmdline").read_bytes()
+
+
 def start_hanging_script() -> subprocess.Popen[str]:
     """Another Python that runs a network which hangs."""
     script = f"""
@@ -170,6 +211,8 @@ def test_kill_of_the_parent_ends_the_worker(watch):
     parent.kill()
     parent.communicate(timeout=PATIENCE)
     watch.assert_clean()
+    run_small()
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []  # what the killed one left is gone
 
 
 def test_worker_does_not_need_the_toolkit():

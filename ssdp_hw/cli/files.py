@@ -12,6 +12,7 @@ from ssdp_hw.arrays import Array
 from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.failure_keeper import kept_failure
 from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -194,7 +195,7 @@ def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
     """Write a compressed ``.npz`` file, whole or not at all."""
 
     def write(partial: Path) -> None:
-        with partial.open("wb") as file:
+        with kept_failure(partial) as file:
             np.savez_compressed(file, **arrays)
 
     write_atomically(path, write)

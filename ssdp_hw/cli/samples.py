@@ -17,6 +17,7 @@ from ssdp_hw.cli.options import AsJson
 from ssdp_hw.cli.output import print_json, print_line
 from ssdp_hw.errors import FileFormatError, ParameterError
 from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.failure_keeper import kept_failure
 
 
 def encode(
@@ -74,7 +75,7 @@ def _write(path: Path, shape: tuple[int, ...], steps: _Counting, labels: Array |
             for step in steps:
                 file.write(np.ascontiguousarray(step).tobytes())
         return
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with kept_failure(path) as kept, zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("spikes.npy", "w", force_zip64=True) as member:
             format_of.write_array_header_1_0(member, header)
             for step in steps:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import h5py
 import numpy as np
 
 from ssdp_hw.arrays import Array
@@ -22,6 +21,7 @@ from ssdp_hw.errors import FileFormatError, SsdpHwError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line
 from ssdp_hw.files.hdf5_reading import read_attributes, read_values
+from ssdp_hw.files.hdf5_writing import new_hdf5
 from ssdp_hw.files.record import Record
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Container:
         text = json.dumps(record.values, sort_keys=True, separators=(",", ":"))
 
         def write(partial: Path) -> None:
-            with h5py.File(partial, "w-") as file:
+            with new_hdf5(partial) as new, new.writing() as file:
                 file.attrs["format"] = self.format
                 file.attrs["version"] = self.version
                 file.create_dataset("header", data=np.frombuffer(text.encode(), np.uint8), track_times=False)

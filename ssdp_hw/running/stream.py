@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.hdf5_writing import new_hdf5
 from ssdp_hw.running.decoding import spike_count
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
@@ -106,7 +106,8 @@ def stream(
         pieces: input of the steps one after the other, each piece as ``run`` takes it, all of one
             batch; a generator keeps the input out of memory too.
         path: HDF5 file for the recording, complete or not there at all: a dataset
-            ``<variable>/<population>`` each of shape (time, batch, n). Without it spikes are counted only.
+            ``<variable>/<population>`` each of shape (time, batch, n). Ctrl-C keeps the pieces that are written, with
+            the attribute ``complete`` False. Without a path spikes are counted only.
         target: name of a target that can run in pieces; default the fastest that can.
         record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``; without a path ``spikes`` only.
         populations: populations to keep them of; default all.
@@ -119,6 +120,7 @@ def stream(
         ParameterError: no piece; an input that cannot be read; a name that cannot stand in the file.
         UnsupportedError: the target cannot run in pieces.
         FileFormatError: the file cannot be written.
+        KeyboardInterrupt: Ctrl-C; it says how many steps the file holds.
         SsdpHwError: whatever ``run`` raises.
     """
     kept = checked_record(network, record, populations, on_overflow)
@@ -131,9 +133,11 @@ def stream(
     resolved = chosen.resolve(options or {})
     run = _Run(network, chosen.start(network, resolved), kept, max_bytes)
     if path is None:
-        run.all(pieces, None)
+        run.all(pieces)
     else:
-        write_atomically(path, lambda partial: run.all(pieces, partial))
+        write_atomically(path, lambda partial: run.all_to_file(pieces, partial))
+    if run.interrupted:
+        raise KeyboardInterrupt(f"{path}: holds the first {run.steps} steps, and its attribute 'complete' is False")
     result = StreamResult(
         None if path is None else Path(path),
         run.counts,
@@ -155,24 +159,49 @@ class _Run:
     def __init__(self, network: AnyNetwork, session: Session, record: Record, max_bytes: int) -> None:
         self.network, self.session, self.record, self.max_bytes = network, session, record, max_bytes
         self.steps = self.batch = 0
+        self.interrupted = False
         self.seconds = 0.0
         self.counts: dict[str, NDArray[np.int64]] = {}
         self.overflow: dict[str, OverflowCount] | None = None
         self.info: Mapping[str, object] = {}
 
-    def all(self, pieces: Iterable[Piece], path: Path | None) -> None:
-        """Run every piece, and write its recording if there is a path."""
-        with nullcontext() if path is None else h5py.File(path, "w-") as file:
-            if file is not None:
-                file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-            for drive in self._drives(pieces):
-                start = time.perf_counter()
-                recording = self.session.advance(drive, self.record)
-                self.seconds += time.perf_counter() - start
-                self._add(recording)
-                if file is not None:
-                    _append(file, recording, self.steps)
-                self.steps += drive.steps
+    def all(self, pieces: Iterable[Piece]) -> None:
+        """Run every piece and count its spikes."""
+        for _ in self._recordings(pieces):
+            pass
+
+    def all_to_file(self, pieces: Iterable[Piece], path: Path) -> None:
+        """Run every piece and write its recording; Ctrl-C ends the run with the piece that is written.
+
+        Raises:
+            OSError: the recording cannot be written.
+            KeyboardInterrupt: it was pressed before the first piece was written.
+        """
+        with new_hdf5(path) as new:
+            with new.writing() as file:
+                file.attrs["format"], file.attrs["version"], file.attrs["complete"] = FORMAT, VERSION, True
+            written = 0
+            try:
+                for recording in self._recordings(pieces):
+                    with new.writing() as file:
+                        _append(file, recording, written)
+                        written = self.steps
+            except KeyboardInterrupt:
+                if not written:
+                    raise
+                self.interrupted = True
+                self.steps = written
+                with new.writing() as file:
+                    file.attrs["complete"] = False
+
+    def _recordings(self, pieces: Iterable[Piece]) -> Iterator[Recording]:
+        for drive in self._drives(pieces):
+            start = time.perf_counter()
+            recording = self.session.advance(drive, self.record)
+            self.seconds += time.perf_counter() - start
+            self._add(recording)
+            self.steps += drive.steps
+            yield recording
         if not self.steps:
             raise ParameterError("there is no piece of input; at least one is needed")
 

@@ -7,16 +7,17 @@ interpreter hangs at exit, and must not set a multiprocessing start method.
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.files.atomic import write_atomically
+from ssdp_hw.files.failure_keeper import kept_failure
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import Drive
 
@@ -118,26 +119,20 @@ def export_script(network: FixedNetwork, path: str | os.PathLike[str]) -> tuple[
     Raises:
         ParameterError: the path does not end in .py, or its folder does not exist.
         UnsupportedError: neurons of another model than the CUBA LIF.
+        FileFormatError: a file cannot be written.
     """
     script = Path(path)
     if script.suffix != ".py" or not script.parent.is_dir():
         raise ParameterError(f"export to '{script}': give a path that ends in .py, in a folder that exists")
     text, arrays = _script(network)
-    _write_whole(script.with_suffix(".npz"), lambda file: np.savez(file, **arrays))
-    _write_whole(script, lambda file: file.write(text.encode()))
+
+    def write_arrays(partial: Path) -> None:
+        with kept_failure(partial) as file:
+            np.savez(file, **arrays)
+
+    write_atomically(script.with_suffix(".npz"), write_arrays)
+    write_atomically(script, lambda partial: partial.write_text(text, encoding="utf-8"))
     return script, script.with_suffix(".npz")
-
-
-def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file under a temporary name and then rename it, so that no reader sees a part of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        try:
-            write(file)
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
 
 
 _HEAD = '''"""A spiking network as Lava processes (exported by ssdp-hw).

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,10 @@ import numpy as np
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import TargetRunError, TargetUnavailableError
 from ssdp_hw.files.atomic import clear_stale, own_prefix
+from ssdp_hw.files.failure_keeper import kept_failure
 
 from .blueprint import Blueprint
+from .worker.lifetime import signal_name
 
 PYTHON_VARIABLE = "SSDP_HW_LAVA_PYTHON"
 
@@ -35,6 +37,9 @@ INSTALL = "pip install 'ssdp-hw[lava]' && pip install --no-deps --ignore-require
 
 # Seconds to wait for the processes of an ended worker before a stronger signal is sent.
 GRACE = 10.0
+
+# Bytes of the name of a temporary folder, at most, in which multiprocessing can make its sockets.
+_LONGEST_FOLDER = 60
 
 # How the names of the folders with a worker's arrays begin.
 _FOLDER = "ssdp-hw-lava-"
@@ -93,10 +98,16 @@ def run_jobs(jobs: Sequence[Job], *, python: str | os.PathLike[str] | None, time
         TargetUnavailableError: the interpreter cannot be started, or it lacks a package.
         TargetRunError: a job failed, or all together took longer than ``time_limit`` seconds.
     """
-    clear_stale(tempfile.gettempdir(), _FOLDER)
-    with tempfile.TemporaryDirectory(prefix=own_prefix(_FOLDER)) as name:
-        folder = Path(name)
-        _write(jobs, folder)
+    with ExitStack() as stack:
+        try:
+            clear_stale(tempfile.gettempdir(), _FOLDER)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=own_prefix(_FOLDER))))
+            _write(jobs, folder)
+        except OSError as error:
+            raise TargetRunError(
+                f"target 'lava': its arrays cannot be written to a temporary folder ({error.strerror or error}); make "
+                "room, or choose another folder by the environment variable TMPDIR"
+            ) from None
         _work(interpreter(python), folder, time_limit)
         yield Results(folder, jobs)
 
@@ -109,12 +120,16 @@ def _write(jobs: Sequence[Job], folder: Path) -> None:
             node: {"variables": variables, "file": _file(number, job, node)} for node, variables in job.record.items()
         }
         described.append({**plain, "steps": job.steps, "record": record})
-        np.savez(folder / f"{number}.npz", **arrays)
+        with kept_failure(folder / f"{number}.npz") as file:
+            np.savez(file, **arrays)
     (folder / "jobs.json").write_text(json.dumps(described), encoding="utf-8")
 
 
 def _work(python: str, folder: Path, time_limit: float) -> None:
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    # What multiprocessing leaves behind when it is killed then lies in our folder, which the next run removes. The
+    # names of its sockets may have 107 bytes.
+    own_temporary = {"TMPDIR": str(folder)} if len(os.fsencode(folder)) <= _LONGEST_FOLDER else {}
     # Without these variables every Lava process would start one BLAS thread per core.
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [python, "-m", "worker", str(os.getpid()), str(folder)]
@@ -125,7 +140,7 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, **single, "PYTHONPATH": path},
+            env={**os.environ, **single, **own_temporary, "PYTHONPATH": path},
             cwd=folder,  # with -m Python searches this folder first, and no module of the user's may shadow the worker
         )
     except OSError as error:
@@ -143,7 +158,12 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
     if process.returncode == 0:
         return
     error_file = folder / "error.txt"
-    text = error_file.read_text(encoding="utf-8") if error_file.exists() else stderr.decode(errors="replace")
+    if error_file.exists():
+        text = error_file.read_text(encoding="utf-8")
+    elif process.returncode < 0:  # the last line on stderr is that of Python's resource tracker
+        text = f"it was ended by {signal_name(-process.returncode)}"
+    else:
+        text = stderr.decode(errors="replace")
     lines = [line for line in text.splitlines() if line.strip()] or ["no message"]
     if lines[-1].startswith("ModuleNotFoundError"):
         raise TargetUnavailableError(f"target 'lava': '{python}' lacks a package, {lines[-1]}; install: {INSTALL}")

@@ -28,6 +28,7 @@ from ssdp_hw.conversion.nir.nodes import NEURONS
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
+from ssdp_hw.files.hdf5_writing import new_hdf5
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
@@ -86,7 +87,7 @@ def write_nir(
     values = to_nir(network, rule=rule).to_dict()
 
     def write(partial: Path) -> None:
-        with h5py.File(partial, "w-") as file:
+        with new_hdf5(partial) as new, new.writing() as file:
             file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype(), track_times=False)
             _write(file.create_group("node"), values)
 

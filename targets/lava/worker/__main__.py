@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .compat import enable
-from .lifetime import end_worker_on_failure, follow, report
+from .lifetime import end_worker_if_a_child_is_killed, end_worker_on_failure, follow, report
 
 
 def run_job(folder: Path, number: int, job: dict[str, Any]) -> float:
@@ -52,6 +52,7 @@ def main(parent: int, folder: Path) -> None:
         from importlib import metadata
 
         end_worker_on_failure(error_file)
+        end_worker_if_a_child_is_killed(error_file)
         jobs = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
         seconds = [run_job(folder, number, job) for number, job in enumerate(jobs)]
         versions = {
