@@ -116,6 +116,7 @@ def expected(values: Any, attributes: dict[str, str]) -> tuple[float, str]:
         "signed": f"{number:+.4f}",
         "number": f"{number:.4g}",
         "exact": str(number),
+        "p": "< 0.001" if number < 0.001 else f"{number:.2g}",
     }[how]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError, UnknownTargetError
@@ -97,6 +98,11 @@ def test_what_it_counts(case):
         fired = run.spikes["hid"].sum() + run.spikes["out"].sum()
         assert row.spike_rate == pytest.approx(fired / (12 * BATCH * (STEPS + 2)))
         assert row.same_as_float == np.mean(predicted[row.arithmetic] == predicted["float"])
+        both = predicted["float"] == labels, predicted[row.arithmetic] == labels
+        assert (row.lost, row.won) == (np.sum(both[0] & ~both[1]), np.sum(both[1] & ~both[0]))
+        assert row.p_value == pytest.approx(binomtest(row.lost, row.lost + row.won).pvalue if row.lost + row.won else 1)
+        told = f"{row.lost}, {row.won}" + (f" (p = {row.p_value:.2g})" if row.lost + row.won else "")
+        assert told in table.cells()[table.rows.index(row)]
         assert (row.divergence, row.same_as_reference, row.samples) == (None, 1.0, BATCH)
         assert row.seconds > 0
     assert table.fixed_runs_equal

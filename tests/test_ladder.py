@@ -156,6 +156,59 @@ def test_the_rounded_parameters_are_those_of_the_integers(data, network):
         np.testing.assert_array_equal(a.v[name], b.v[name])
 
 
+def test_a_layer_is_rounded_alone_and_all_others_are(case):
+    """Networks put together by hand from the exact and the rounded one, population by population."""
+    net, fixed, spikes, labels = case
+    timed = rungs.in_chip_timing(net)
+    exact, full = rungs.rounded(timed, fixed), rungs.rounded(timed, fixed, *PARAMETERS)
+
+    def right(rounded_layers):
+        def pick(kind, layer_of):
+            return [
+                b if layer_of(a) in rounded_layers else a
+                for a, b in zip(getattr(exact, kind), getattr(full, kind), strict=True)
+            ]
+
+        mixed = replace(
+            exact,
+            populations=pick("populations", lambda p: p.name),
+            projections=pick("projections", lambda q: q.post),
+        )
+        return sh.run(mixed, spikes, steps=len(spikes) + net.latency).predict() == labels
+
+    everything = set(timed.population_names)
+    ladder = sh.loss_ladder(net, spikes, labels, fixed, max_batch_bytes=20_000)
+    assert [layer.population for layer in ladder.by_layer] == list(net.population_names)
+    for layer in ladder.by_layer:
+        name = layer.population
+        before, with_it = right(()), right({name})
+        without_it, after = right(everything - {name}), right(everything)
+        assert layer.only.value == np.mean(with_it)
+        assert layer.others.value == np.mean(without_it)
+        assert (layer.only_lost, layer.only_won) == (np.sum(before & ~with_it), np.sum(with_it & ~before))
+        assert (layer.others_lost, layer.others_won) == (np.sum(without_it & ~after), np.sum(after & ~without_it))
+    assert any(layer.only_lost + layer.only_won for layer in ladder.by_layer)  # rounding to 4 bits is not free here
+    (hidden, out) = ladder.layer_cells()
+    assert hidden[1] == ladder.by_layer[0].only.percent()
+    assert "'out' rounded, alone" in str(ladder)
+    assert out[0] in ladder.to_markdown().splitlines()[-1]
+
+
+def test_layers_are_measured_where_there_are_a_few_or_where_asked(case):
+    net, fixed, spikes, labels = case
+    assert not sh.loss_ladder(net, spikes, labels, fixed, alone=False, by_layer=False).by_layer
+    one = sh.Network(
+        net.inputs,
+        [sh.Population(name="only", neuron=sh.LIF(size=4, tau_mem=5e-3, v_threshold=0.4))],
+        [sh.Projection(pre="in", post="only", weight=np.eye(4, 12))],
+        ["only"],
+        net.semantics,
+    )
+    assert not sh.loss_ladder(one, spikes, labels, alone=False).by_layer
+    (asked,) = sh.loss_ladder(one, spikes, labels, alone=False, by_layer=True).by_layer
+    assert asked.others_p_value == asked.only_p_value  # nothing else is there to be rounded
+
+
 def test_endless_registers_and_the_range_alone(case):
     """A scale at which the registers overflow: only the last rung, and the overflow alone, are lost."""
     net, fixed, spikes, labels = case
@@ -201,7 +254,7 @@ def test_readouts_are_compared_in_volts():
 
 def test_tables_and_json(case):
     net, fixed, spikes, labels = case
-    ladder = sh.loss_ladder(net, spikes, labels, fixed, alone=False)
+    ladder = sh.loss_ladder(net, spikes, labels, fixed, alone=False, by_layer=False)
     assert ladder.alone == ()
     assert len(ladder.cells()) == len(ladder.rows) == len(CUMULATIVE)
     assert json.loads(ladder.to_json())["cumulative"][2]["step"] == "weights"

@@ -182,6 +182,11 @@ def test_the_ladder_draws_its_intervals(digits):
     assert np.allclose(
         shares, [100 * a.agreement for r in ladder.cumulative for a in r.layers if a.population == "hidden"]
     )
+    for label, which in (("this layer rounded alone", "only"), ("all layers but this", "others")):
+        values, ends = points(axes[2], label)
+        found = [getattr(layer, which) for layer in ladder.by_layer]
+        assert np.allclose(values, [100 * i.value for i in found])
+        assert np.allclose(ends, [[100 * i.low, 100 * i.high] for i in found])
 
 
 def test_the_comparison_counts_every_sample_once(digits):

@@ -104,7 +104,9 @@ def test_a_number_that_is_not_the_jsons_is_found(written):
 def test_the_page_is_one_file(written):
     _, page, _ = written
     check_whole(page)
-    assert {"accuracy", "ladder", "layers", "weights", "raster", "ranges", "learning"} == set(page.figures)
+    assert {"accuracy", "ladder", "layer-losses", "layers", "weights", "raster", "ranges", "learning"} == set(
+        page.figures
+    )
     assert HIDDEN.replace("</", "&lt;/").split(" ")[0] not in page.prose  # it is text, not markup
     assert any(HIDDEN in text for text in page.prose)
     assert any("<b>guessed</b>" in text for text in page.prose)
@@ -200,6 +202,15 @@ def test_without_labels_or_samples(tmp_path):
     page = Page((tmp_path / "y.html").read_text(encoding="utf-8"))
     check_whole(page)
     check_numbers(page, load_numbers(tmp_path / "y.json"))
+
+
+def test_the_finding_says_first_that_nothing_fires(tmp_path):
+    net, spikes, labels = small()
+    silent = net.with_weights({q.name: q.stored.with_values(-abs(q.stored.values)) for q in net.projections})
+    with pytest.warns(sh.running.silence.SilentNetworkWarning):
+        sh.report(tmp_path / "x.html", silent, spikes, labels, ladder=False)
+    said = " ".join(Page((tmp_path / "x.html").read_text(encoding="utf-8")).prose)
+    assert said.index("No neuron fired on the chip, nor did any in float") < said.index("On the chip’s integers")
 
 
 def test_batches_give_the_same_numbers(tmp_path, monkeypatch):

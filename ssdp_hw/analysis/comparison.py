@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.analysis.statistics import Interval, wilson
-from ssdp_hw.arrays import Bool
+from ssdp_hw.analysis.statistics import Interval, lost_and_won, mcnemar, wilson
 from ssdp_hw.checks import class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable, Table, shown
@@ -49,6 +48,7 @@ class Row:
         confusion: how many samples of a label got a class: (label, class, samples) for each pair that occurs, with
             class -1 for samples without one. Those of a label and its own class are right.
         classes: how many classes the output has.
+        lost, won: samples that the first target's float run has right and this run wrong, and the reverse.
     """
 
     target: str
@@ -64,6 +64,13 @@ class Row:
     seconds: float
     confusion: tuple[tuple[int, int, int], ...] = ()
     classes: int = 0
+    lost: int = 0
+    won: int = 0
+
+    @property
+    def p_value(self) -> float:
+        """Of ``lost`` and ``won`` by McNemar's exact test: small where the run is more or less accurate than float."""
+        return mcnemar(self.lost, self.won)
 
     def confusion_matrix(self) -> NDArray[np.int64]:
         """Samples by label (rows) and by class that they got (columns, the last for none): (classes, classes + 1)."""
@@ -133,6 +140,7 @@ class Comparison(Drawable):
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
         plain = asdict(self)
+        plain["rows"] = [{**asdict(row), "p_value": row.p_value} for row in self.rows]
         return {**plain, "readout": plain.pop("decode"), "loss": self.loss, "fixed_runs_equal": self.fixed_runs_equal}
 
     def to_json(self) -> str:
@@ -149,6 +157,7 @@ class Comparison(Drawable):
             "samples",
             "spike rate",
             "same as float",
+            "lost, won (McNemar)",
             "against reference",
             "seconds",
         )
@@ -163,6 +172,7 @@ class Comparison(Drawable):
                 str(row.samples),
                 f"{row.spike_rate:.4f}",
                 f"{row.same_as_float:.1%}",
+                lost_and_won(row.lost, row.won),
                 _against(row, self.reference),
                 f"{row.seconds:.2f}",
             )
@@ -251,8 +261,9 @@ def compare(
                 prediction = result.predict(decode)
                 reference = references.setdefault(kind, result)
                 infos.setdefault(kind, dict(result.info))
-                same = prediction == predicted.setdefault(kind, prediction), prediction == predicted["float"]
-                tallies[target, kind].add(result, reference, prediction, classes[part], same, part.start)
+                predicted.setdefault(kind, prediction)
+                first = (predicted[kind], predicted["float"])
+                tallies[target, kind].add(result, reference, prediction, classes[part], first, part.start)
     return Comparison(tuple(tally.row() for tally in tallies.values()), decode, length, names[0], infos)
 
 
@@ -272,6 +283,8 @@ class _Tally:
     divergence: Divergence | None = None
     confusion: Counter[tuple[int, int]] = field(default_factory=Counter)
     classes: int = 0
+    lost: int = 0
+    won: int = 0
     v_difference: float = 0.0
     seconds: float = 0.0
 
@@ -281,10 +294,10 @@ class _Tally:
         reference: RunResult,
         prediction: NDArray[np.int64],
         labels: NDArray[np.int64],
-        same: tuple[Bool, Bool],
+        first: tuple[NDArray[np.int64], NDArray[np.int64]],
         start: int,
     ) -> None:
-        """Add a batch, whose first sample is number ``start``; ``same``: as the reference, and as in float."""
+        """Add a batch, whose first sample is number ``start``; ``first``: predictions of reference and float run."""
         helpers = result.info.get("helpers", ())
         spiking = [name for name in result.spikes if name in result.info["threshold"] and name not in helpers]
         self.right += int(np.count_nonzero(prediction == labels))
@@ -293,8 +306,11 @@ class _Tally:
         self.undecided += int(np.count_nonzero(prediction == UNDECIDED))
         self.cells += sum(result.spikes[name].size for name in spiking)
         self.spikes += sum(int(np.count_nonzero(result.spikes[name])) for name in spiking)
-        self.as_reference += int(np.count_nonzero(same[0]))
-        self.as_float += int(np.count_nonzero(same[1]))
+        self.as_reference += int(np.count_nonzero(prediction == first[0]))
+        self.as_float += int(np.count_nonzero(prediction == first[1]))
+        right, right_in_float = prediction == labels, first[1] == labels
+        self.lost += int(np.count_nonzero(right_in_float & ~right))
+        self.won += int(np.count_nonzero(right & ~right_in_float))
         difference = max(float(np.max(np.abs(v - reference.v[name]))) for name, v in result.v.items())
         self.v_difference = max(self.v_difference, difference)
         # Float voltages differ in their last bits between targets; what must agree are spikes.
@@ -319,4 +335,6 @@ class _Tally:
             self.seconds,
             tuple((label, given, count) for (label, given), count in sorted(self.confusion.items())),
             self.classes,
+            self.lost,
+            self.won,
         )

@@ -89,6 +89,14 @@ def mcnemar(lost: int, won: int) -> float:
     return float(stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
 
 
+def lost_and_won(lost: int, won: int) -> str:
+    """As text, with the p value of :func:`mcnemar`: ``9, 2 (p = 0.065)``; ``0, 0`` where nothing changed."""
+    if not lost and not won:
+        return "0, 0"
+    p = mcnemar(lost, won)
+    return f"{lost}, {won} (p {f'= {p:.2g}' if p >= 0.001 else '< 0.001'})"
+
+
 def _quantile(level: float) -> float:
     """The upper quantile that bounds a two-sided interval of that level."""
     if not 0 < level < 1:

@@ -67,6 +67,9 @@ def ladder(
     target: Annotated[str | None, typer.Option(help="one that runs registers of any width [the fastest]")] = None,
     max_loss: MaxLoss = None,
     alone: Annotated[bool, typer.Option(help="take each step alone, too")] = True,
+    by_layer: Annotated[
+        bool | None, typer.Option(help="round one layer at a time, too, and all but one [for 2 to 16 layers]")
+    ] = None,
     decode: Decode = "spike_count",
     steps: Steps = None,
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
@@ -88,6 +91,7 @@ def ladder(
         source=None if source is None else files.read_predictions(source),
         target=target,
         alone=alone,
+        by_layer=by_layer,
         decode=decode,
         steps=steps,
         **options,
@@ -100,5 +104,7 @@ def ladder(
         print_table(result.header, result.cells())
         if result.alone:
             print_table(("step alone", *result.header[1:]), result.cells(alone=True))
+        if result.by_layer:
+            print_table(result.layer_header, result.layer_cells())
         print_line(f"fixed point costs {result.loss:.2f} points")
     check_loss(result.loss, max_loss)

@@ -1,10 +1,12 @@
-"""The loss ladder: accuracy of every rung, and what of the float network's spikes each layer keeps."""
+"""The loss ladder: accuracy of every rung, what each layer keeps of float's spikes, and what rounding a layer costs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ssdp_hw.analysis.ladder import LossLadder, Step
+from ssdp_hw.analysis.ladder import LayerLoss, LossLadder, Step
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import (
     BEFORE,
@@ -23,6 +25,8 @@ from ssdp_hw.pictures.style import (
 
 # Layers whose spikes are drawn at most: those that keep least of them.
 _LAYERS = 6
+# Layers whose loss is drawn at most: those that lose most where they alone are rounded.
+_LOSSES = 12
 
 
 @picture
@@ -31,7 +35,9 @@ def draw(ladder: LossLadder, *, ax: Axes | None = None) -> Drawn:
     steps = [r.step for r in ladder.cumulative]
     layers = _layers(ladder)
     height = 0.5 + 0.36 * len(steps)
-    axes = panels(ax, [height] * (2 if layers else 1))
+    losses = _costliest_layers(ladder)
+    heights = [height] * (2 if layers else 1) + [0.5 + 0.36 * len(losses)] * bool(losses)
+    axes = panels(ax, heights)
     rows = np.arange(len(steps))[::-1]
     dots(
         axes[0],
@@ -59,7 +65,7 @@ def draw(ladder: LossLadder, *, ax: Axes | None = None) -> Drawn:
         )
     if layers:
         axes[1].set_xlabel("spikes as in float, % of either's")
-    for one in axes:
+    for one in axes[: 2 if layers else 1]:
         one.set_yticks(
             rows, [step.label.replace(" and ", "\nand ") if len(step.label) > 20 else step.label for step in steps]
         )
@@ -69,7 +75,27 @@ def draw(ladder: LossLadder, *, ax: Axes | None = None) -> Drawn:
     legend(axes[0], 2)
     if layers:
         legend(axes[1], 3)
+    if losses:
+        _draw_losses(axes[-1], losses)
     return several(axes)
+
+
+def _draw_losses(axes: Axes, losses: Sequence[LayerLoss]) -> None:
+    """Accuracy where one layer alone is rounded, and where all others are."""
+    rows = np.arange(len(losses))[::-1]
+    dots(axes, rows + 0.12, [x.only for x in losses], BOUND, "s", "this layer rounded alone")
+    dots(axes, rows - 0.18, [x.others for x in losses], FIXED, "o", "all layers but this")
+    axes.set_yticks(rows, [f"'{short(x.population)}'" for x in losses])
+    axes.set_ylim(-0.6, len(losses) - 0.4)
+    axes.grid(axis="y", lw=0.4, alpha=0.5)
+    axes.set_xlabel("accuracy in %, 95 % intervals; state exact")
+    legend(axes, 2)
+
+
+def _costliest_layers(ladder: LossLadder) -> list[LayerLoss]:
+    """The layers whose rounding alone loses most, in their order in the network."""
+    kept = sorted(ladder.by_layer, key=lambda x: x.only.value)[:_LOSSES]
+    return [x for x in ladder.by_layer if x in kept]
 
 
 def _layers(ladder: LossLadder) -> list[str]:

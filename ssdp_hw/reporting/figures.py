@@ -1,4 +1,8 @@
-"""The figures of a page, each drawn from the numbers of the report alone."""
+"""The figures of a page, each drawn from the numbers of the report alone.
+
+They are not the pictures of :mod:`ssdp_hw.pictures`, which are drawn from networks and runs: a page must be made again
+from its JSON, where those no longer exist. And their colours are the page's own, so that they follow it into the dark.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ WIDTH = 4.6
 KINDS = {"float": FLOAT, "fixed": FIXED}
 # Projections and lessons that a figure shows; the tables have all.
 MOST_PANELS = 6
+# Layers whose loss a figure shows.
+MOST_LAYERS = 16
 
 
 def _points(axes: Axes, y: float, interval: Facts, color: str, marker: str, label: str | None = None) -> None:
@@ -61,6 +67,20 @@ def ladder(section: Facts) -> Markup:
                 first = rung["step"] == next(iter(alone))
                 _points(axes, y + 0.18, alone[rung["step"]]["accuracy"], FLOAT, "o", "alone" if first else None)
         _names(axes, [label(r["step"]) for r in rungs])
+        axes.set_xlabel("accuracy in %, 95 % interval")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return out[0]
+
+
+def layer_losses(section: Facts) -> Markup:
+    """Accuracy where one layer alone is rounded, and where all others are; of many layers those that lose most."""
+    kept = sorted(section["by_layer"], key=lambda x: float(x["only"]["value"]))[:MOST_LAYERS]
+    layers = [x for x in section["by_layer"] if x in kept]
+    with drawing(WIDTH, 1.2 + 0.34 * len(layers), name="layer-losses") as (_, (axes,), out):
+        for y, layer in enumerate(layers):
+            _points(axes, y - 0.12, layer["only"], FLOAT, "o", "rounded alone" if y == 0 else None)
+            _points(axes, y + 0.18, layer["others"], FIXED, "s", "all others rounded" if y == 0 else None)
+        _names(axes, [layer["population"] for layer in layers])
         axes.set_xlabel("accuracy in %, 95 % interval")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return out[0]

@@ -10,14 +10,24 @@ from ssdp_hw.reporting.numbers import Numbers
 
 
 def finding(data: ReportData, n: Numbers) -> list[Markup]:
-    """One sentence each on accuracy, its loss, the registers, the chip and learning, where they were measured."""
-    said = [_accuracy(data, n), _loss(data, n), _registers(data, n), _chip(data, n), _learning(data, n)]
+    """One sentence each on silence, accuracy, loss, registers, chip and learning, where they were measured."""
+    said = [_silence(data), _accuracy(data, n), _loss(data, n), _registers(data, n), _chip(data, n), _learning(data, n)]
     return [sentence for sentence in said if sentence]
 
 
 def finding_text(data: ReportData) -> list[str]:
     """The same sentences as plain text."""
     return [sentence.striptags() for sentence in finding(data, Numbers(data.to_dict()))]
+
+
+def _silence(data: ReportData) -> Markup:
+    """Where no neuron fired, every other number says little: that comes first."""
+    layers = [] if data.agreement is None else data.agreement["layers"]
+    fired = {kind: any(layer["spikes"][kind] for layer in layers) for kind in (layers[0]["spikes"] if layers else ())}
+    if not layers or fired["fixed"]:
+        return Markup()
+    float_too = ", nor did any in float" if "float" in fired and not fired["float"] else ""
+    return Markup("No neuron fired on the chip{}: nothing below says how well the network works.").format(float_too)
 
 
 def _accuracy(data: ReportData, n: Numbers) -> Markup:
@@ -83,8 +93,8 @@ def _registers(data: ReportData, n: Numbers) -> Markup:
         )
     counts = {verdict: n.matching("/proof/registers", "verdict", verdict) for verdict in ("proved", "reached", "open")}
     text = Markup(
-        "Of its {} registers, {} never overflow, whatever spikes come in (proved), {} overflow for an input that is "
-        "known, and {} are open."
+        "Of its {} registers, {} never overflow, whatever spikes come in (proved); for {} an input is known that lets "
+        "them overflow; {} are open."
     ).format(n.length("/proof/registers"), counts["proved"], counts["reached"], counts["open"])
     if data.agreement is None or data.agreement["runs"]["fixed"]["overflows"] is None:
         return text

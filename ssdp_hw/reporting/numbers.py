@@ -20,6 +20,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "signed": lambda v: f"{v:+.4f}",
     "number": lambda v: f"{v:.4g}",
     "exact": str,
+    "p": lambda v: f"{v:.2g}" if v >= 0.001 else "< 0.001",
     "seconds": lambda v: f"{v:.2f}",
     "interval": lambda v: f"{100 * v['value']:.1f} % ({100 * v['low']:.1f} to {100 * v['high']:.1f})",
 }

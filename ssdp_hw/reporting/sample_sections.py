@@ -81,12 +81,14 @@ def _comparison(data: ReportData, n: Numbers) -> Table:
                 n(f"{at}/undecided"),
                 n(f"{at}/spike_rate", "rate"),
                 n(f"{at}/same_as_float", "percent"),
+                *(n(f"{at}/lost"), n(f"{at}/won"), n(f"{at}/p_value", "p")),
                 against,
                 n(f"{at}/seconds", "seconds"),
             )
         )
     header = ("target", "arithmetic", "accuracy (95 %)", "undecided", "spike rate", "same class as float")
-    return Table("The runs on every target", (*header, "against the reference", "seconds"), rows)
+    changed = ("lost against float", "won", "p")
+    return Table("The runs on every target", (*header, *changed, "against the reference", "seconds"), rows)
 
 
 def _layer(n: Numbers, k: int, layer: Facts, runs: Sequence[str], both: bool) -> Row:
@@ -113,7 +115,8 @@ def ladder(data: ReportData, n: Numbers) -> Section | None:
             Markup(
                 "From the float network to the chip in single steps, each on top of all before it; then each step "
                 "alone, from the float network in the chip’s timing. Lost are samples that were right on the rung "
-                "before and are wrong now, won the reverse."
+                "before and are wrong now, won the reverse; p is that of McNemar’s exact test, small where the step "
+                "changed the accuracy itself."
             )
         ),
         Figure("ladder", figures.ladder(data.ladder), "Accuracy after every step from float to the chip"),
@@ -121,6 +124,8 @@ def ladder(data: ReportData, n: Numbers) -> Section | None:
     ]
     if data.ladder["alone"]:
         blocks.append(_rungs(data, n, "alone", "Each step alone"))
+    if data.ladder.get("by_layer"):
+        blocks += _layer_losses(data, n)
     if any(a["v_difference"] is None for r in data.ladder["cumulative"] for a in r["layers"]):
         caption = "Spikes that a layer has in common with float, as a share of those that either has"
         blocks.append(Figure("layers", figures.agreement_by_layer(data.ladder), caption))
@@ -133,11 +138,45 @@ def _rungs(data: ReportData, n: Numbers, which: str, caption: str) -> Table:
     rows = []
     for k, rung in enumerate(data.ladder[which]):
         at = f"/ladder/{which}/{k}"
-        counts = [n(f"{at}/{name}") for name in ("lost", "won", "undecided", "overflow")]
+        counts = [n(f"{at}/lost"), n(f"{at}/won"), n(f"{at}/p_value", "p")]
+        counts += [n(f"{at}/undecided"), n(f"{at}/overflow")]
         shares = (n(f"{at}/same_as_float", "percent"), n(f"{at}/spike_rate", "rate"))
         rows.append((figures.label(rung["step"]), n(f"{at}/accuracy", "interval"), *counts, *shares))
-    header = ("step", "accuracy (95 %)", "lost", "won", "undecided", "overflows", "same class as float", "spike rate")
+    counted = ("lost", "won", "p", "undecided", "overflows")
+    header = ("step", "accuracy (95 %)", *counted, "same class as float", "spike rate")
     return Table(caption, header, rows)
+
+
+def _layer_losses(data: ReportData, n: Numbers) -> list[Block]:
+    """What the rounding of each layer costs."""
+    assert data.ladder is not None
+    rows = []
+    for k, layer in enumerate(data.ladder["by_layer"]):
+        at = f"/ladder/by_layer/{k}"
+        cells: list[Markup] = []
+        for which in ("only", "others"):
+            counts = (n(f"{at}/{which}_{name}") for name in ("lost", "won"))
+            cells += [n(f"{at}/{which}", "interval"), *counts, n(f"{at}/{which}_p_value", "p")]
+        rows.append((layer["population"], *cells))
+    text = Markup(
+        "Layer by layer: its weights, decays, thresholds and biases are rounded alone, from the float network in the "
+        "chip’s timing; then those of all other layers are, and lost and won are what rounding this one, too, changes. "
+        "The state stays exact in both."
+    )
+    header = (
+        "layer",
+        "accuracy (95 %), alone",
+        "lost",
+        "won",
+        "p",
+        "accuracy (95 %), all others",
+        "lost by this",
+        "won by this",
+        "p of this",
+    )
+    caption = "Accuracy where one layer alone is rounded, and where all others are"
+    figure = Figure("layer-losses", figures.layer_losses(data.ladder), caption)
+    return [Paragraph(text), figure, Table("What rounding each layer costs", header, rows)]
 
 
 def _layers(data: ReportData, n: Numbers) -> Table:

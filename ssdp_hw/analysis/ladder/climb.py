@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.comparison import Inputs
 from ssdp_hw.analysis.ladder import rungs
-from ssdp_hw.analysis.ladder.result import LossLadder
+from ssdp_hw.analysis.ladder.result import LayerLoss, LossLadder
 from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS, Step
-from ssdp_hw.analysis.ladder.tally import Seen, Tally
+from ssdp_hw.analysis.ladder.tally import LayerTally, Seen, Tally
 from ssdp_hw.checks import as_array, class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
@@ -25,6 +27,9 @@ from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target_registry import fastest_target, get_target, targets_by_speed
 
+# Up to so many layers the ladder says by itself what rounding each of them costs.
+LAYERS = 16
+
 
 @renamed(readout="decode")
 def loss_ladder(
@@ -36,6 +41,7 @@ def loss_ladder(
     source: ArrayLike | None = None,
     target: str | None = None,
     alone: bool = True,
+    by_layer: bool | None = None,
     decode: str = "spike_count",
     steps: int | None = None,
     max_batch_bytes: int = BATCH_BYTES,
@@ -60,6 +66,9 @@ def loss_ladder(
         source: predictions of the source framework for the same samples, shape (batch,); -1 for undecided.
         target: where to run, a target that runs registers of any width; default the fastest of those.
         alone: whether to take each step alone, too.
+        by_layer: whether to round one layer at a time, and all but one: two runs a layer. Rounded are its parameters,
+            that is decays, thresholds, biases and the weights into it; the state stays exact. None: where there are
+            2 to ``LAYERS`` (16) layers; with one it is the rung ``thresholds``.
         decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
         steps: length of the runs; default that of the input plus ``network.latency``.
         max_batch_bytes: samples run in batches whose recordings together stay within so much memory; the numbers are
@@ -94,6 +103,7 @@ def loss_ladder(
     parameters = [rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]) for k in range(len(PARAMETERS))]
     make = {step: rungs.rounded if step in PARAMETERS else rungs.exact_parameters for step in ALONE}
     lone = {step: make[step](timed, fixed, step) for step in ALONE} if alone else {}
+    layered = _LayerRuns.of(timed, fixed, by_layer)
     tallies: dict[tuple[Step, bool], Tally] = {}
     size = climb.batch_size(max_batch_bytes)
     for part, samples in batches(inputs, drive.batch, size):
@@ -112,6 +122,8 @@ def loss_ladder(
         for step, which in lone.items():
             now = climb.run(which, samples)
             tallies.setdefault((step, True), Tally(step, True)).add(now, start, on_chip, classes[part], part.start)
+        all_rounded = next(now for step, now in seen if step is PARAMETERS[-1])
+        layered.add(partial(climb.run, inputs=samples), on_chip, all_rounded, classes[part])
     report = None if fixed.report is None else fixed.report.to_dict()
     found = [tally.rung() for tally in tallies.values()]
     return LossLadder(
@@ -123,6 +135,7 @@ def loss_ladder(
         runner.name,
         fixed.limits.name,
         report,
+        layered.losses(),
     )
 
 
@@ -134,6 +147,48 @@ def _source_predictions(source: ArrayLike, batch: int) -> NDArray[np.int64]:
             "one a sample"
         )
     return array.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class _LayerRuns:
+    """The networks of which one layer alone, or all but one, is rounded, and what their runs added up to.
+
+    Attributes:
+        networks: by layer the network with it alone rounded, and that with all others rounded.
+        tallies: by layer those of both.
+    """
+
+    networks: Mapping[str, tuple[Network, Network]]
+    tallies: Mapping[str, tuple[LayerTally, LayerTally]]
+
+    @classmethod
+    def of(cls, timed: Network, fixed: FixedNetwork, wanted: bool | None) -> _LayerRuns:
+        names = [p.name for p in timed.populations if p.name not in timed.helpers]
+        if not (1 < len(names) <= LAYERS if wanted is None else wanted):
+            return cls({}, {})
+        networks = {}
+        for name in names:
+            rest = set(timed.population_names) - {name}
+            only, others = (rungs.rounded(timed, fixed, *PARAMETERS, layers=which) for which in ({name}, rest))
+            networks[name] = (only, others)
+        return cls(networks, {name: (LayerTally(), LayerTally()) for name in names})
+
+    def add(
+        self, run_of: Callable[[Network], Seen], exact: Seen, all_rounded: Seen, classes: NDArray[np.int64]
+    ) -> None:
+        """Add a batch: a layer alone is set against nothing rounded, all others against all rounded."""
+        for name, (only, others) in self.networks.items():
+            alone, rest = self.tallies[name]
+            with_it = run_of(only).predictions == classes
+            alone.add(with_it, before=exact.predictions == classes, after=with_it)
+            without_it = run_of(others).predictions == classes
+            rest.add(without_it, before=without_it, after=all_rounded.predictions == classes)
+
+    def losses(self) -> tuple[LayerLoss, ...]:
+        """What was found, layer by layer."""
+        return tuple(
+            LayerLoss(name, *alone.result(), *others.result()) for name, (alone, others) in self.tallies.items()
+        )
 
 
 @dataclass(frozen=True, eq=False)

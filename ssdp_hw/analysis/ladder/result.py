@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ssdp_hw.analysis.ladder.step import Step
-from ssdp_hw.analysis.statistics import Interval, mcnemar
+from ssdp_hw.analysis.statistics import Interval, lost_and_won, mcnemar
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError
@@ -82,6 +82,40 @@ class Rung:
 
 
 @shown
+@dataclass(frozen=True)
+class LayerLoss:
+    """What rounding the parameters of one layer costs: its weights from all sources, decays, thresholds and biases.
+
+    The state is exact in both runs: what its integers cost belongs to no single layer, see the ladder's other steps.
+
+    Attributes:
+        population: name of the layer.
+        only: accuracy where this layer alone is rounded, with its 95 % Wilson interval.
+        only_lost, only_won: samples right in the chip's timing without rounding and wrong with it, and the reverse.
+        others: accuracy where every layer but this is rounded.
+        others_lost, others_won: samples right there and wrong once this layer is rounded, too, and the reverse.
+    """
+
+    population: str
+    only: Interval
+    only_lost: int
+    only_won: int
+    others: Interval
+    others_lost: int
+    others_won: int
+
+    @property
+    def only_p_value(self) -> float:
+        """Of ``only_lost`` and ``only_won`` by McNemar's exact test."""
+        return mcnemar(self.only_lost, self.only_won)
+
+    @property
+    def others_p_value(self) -> float:
+        """Of ``others_lost`` and ``others_won`` by McNemar's exact test."""
+        return mcnemar(self.others_lost, self.others_won)
+
+
+@shown
 @renamed(readout="decode")
 @dataclass(frozen=True)
 class LossLadder(Drawable):
@@ -92,6 +126,7 @@ class LossLadder(Drawable):
     Attributes:
         cumulative: from the first rung to the chip; the last is the fixed network itself.
         alone: the steps one by one, each from the float network in the chip's timing.
+        by_layer: what the rounding of each layer costs, in the order of the network; empty where it was not measured.
         decode: rule by which outputs became classes.
         steps, samples, target, chip: how it was measured.
         quantization: the report of the fixed network, as plain values; None where it has none.
@@ -107,6 +142,7 @@ class LossLadder(Drawable):
     target: str
     chip: str
     quantization: Mapping[str, JSON] | None = None
+    by_layer: tuple[LayerLoss, ...] = ()
 
     @property
     def rows(self) -> tuple[Rung, ...]:
@@ -132,11 +168,20 @@ class LossLadder(Drawable):
     def _table(self) -> Table:
         alone = [(f"{cells[0]}, alone", *cells[1:]) for cells in self.cells(alone=True)]
         title = f"{self.chip} costs {self.loss:.2f} points of accuracy ({self.samples} samples on {self.target})"
-        return Table(title, self.header, [*self.cells(), *alone])
+        layers = [
+            (f"'{cells[0]}' rounded, alone", *cells[1:3], *[""] * (len(self.header) - 3))
+            for cells in self.layer_cells()
+        ]
+        return Table(title, self.header, [*self.cells(), *alone, *layers])
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON, whose key of the decoding rule is ``readout`` as in 0.1.0."""
         plain = asdict(self)
+        for name in ("cumulative", "alone"):
+            plain[name] = [{**asdict(r), "p_value": r.p_value} for r in getattr(self, name)]
+        plain["by_layer"] = [
+            {**asdict(x), "only_p_value": x.only_p_value, "others_p_value": x.others_p_value} for x in self.by_layer
+        ]
         return {**plain, "readout": plain.pop("decode"), "loss": self.loss}
 
     def to_json(self) -> str:
@@ -149,7 +194,7 @@ class LossLadder(Drawable):
         return (
             "step",
             "accuracy (95 %)",
-            "lost, won",
+            "lost, won (McNemar)",
             "same as float",
             "spike rate",
             "spikes as in float",
@@ -162,7 +207,7 @@ class LossLadder(Drawable):
             (
                 r.step.label,
                 r.accuracy.percent(),
-                f"{r.lost}, {r.won}",
+                lost_and_won(r.lost, r.won),
                 f"{r.same_as_float:.1%}",
                 "-" if r.spike_rate is None else f"{r.spike_rate:.4f}",
                 "; ".join(map(str, r.layers)) or "-",
@@ -171,11 +216,37 @@ class LossLadder(Drawable):
             for r in (self.alone if alone else self.cumulative)
         ]
 
+    @property
+    def layer_header(self) -> tuple[str, ...]:
+        """Column titles of :meth:`layer_cells`."""
+        return (
+            "layer",
+            "rounded alone (95 %)",
+            "lost, won (McNemar)",
+            "all others rounded (95 %)",
+            "lost, won by this one",
+        )
+
+    def layer_cells(self) -> list[tuple[str, ...]]:
+        """One tuple of texts a layer, for tables."""
+        return [
+            (
+                layer.population,
+                layer.only.percent(),
+                lost_and_won(layer.only_lost, layer.only_won),
+                layer.others.percent(),
+                lost_and_won(layer.others_lost, layer.others_won),
+            )
+            for layer in self.by_layer
+        ]
+
     def to_markdown(self) -> str:
-        """One Markdown table of the cumulative rungs, and one of the steps alone."""
+        """One Markdown table of the cumulative rungs, one of the steps alone, and one of the layers."""
         tables = [_markdown(self.header, self.cells())]
         if self.alone:
             tables.append(_markdown((f"{self.header[0]} alone", *self.header[1:]), self.cells(alone=True)))
+        if self.by_layer:
+            tables.append(_markdown(self.layer_header, self.layer_cells()))
         return "\n\n".join(tables)
 
 

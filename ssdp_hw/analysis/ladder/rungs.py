@@ -124,12 +124,22 @@ def _names_and_sizes(
     return sizes, {p.name: (p.pre, p.post, p.shape) for p in network.projections if p not in without}
 
 
-def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step) -> Network:
-    """The float network in the chip's timing and units, with those parameters of ``fixed`` that the steps name."""
+def rounded(lowered: Network, fixed: FixedNetwork, *steps: Step, layers: Collection[str] | None = None) -> Network:
+    """The float network in the chip's timing and units, with those parameters of ``fixed`` that the steps name.
+
+    Args:
+        lowered, fixed: the float network in the chip's timing, and its fixed form.
+        steps: which kinds of parameters are rounded.
+        layers: populations whose parameters, and the weights into them, are rounded; None for all.
+    """
+
+    def of(population: str) -> Collection[Step]:
+        return steps if layers is None or population in layers else ()
+
     normal = {name: normal_form(lowered, name) for name in lowered.population_names}
-    populations = [_population(p, normal[p.name], fixed, steps) for p in lowered.populations]
+    populations = [_population(p, normal[p.name], fixed, of(p.name)) for p in lowered.populations]
     incoming = {q.name: q for p in normal.values() for q in p.incoming}
-    projections = [_projection(p, incoming[p.name], fixed, steps) for p in lowered.projections]
+    projections = [_projection(p, incoming[p.name], fixed, of(p.post)) for p in lowered.projections]
     return replace(lowered, populations=populations, projections=projections)
 
 

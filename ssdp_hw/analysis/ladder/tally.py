@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.analysis.ladder.result import LayerAgreement, Rung
 from ssdp_hw.analysis.ladder.step import Step
-from ssdp_hw.analysis.statistics import wilson
+from ssdp_hw.analysis.statistics import Interval, wilson
 from ssdp_hw.arrays import Bool
 from ssdp_hw.running.decoding import UNDECIDED
 
@@ -84,6 +84,27 @@ class Tally:
             tuple(self.layers_before.values()),
             self.overflow,
         )
+
+
+@dataclass
+class LayerTally:
+    """How often a network with some layers rounded is right, and what rounding one more layer changes."""
+
+    samples: int = 0
+    right: int = 0
+    lost: int = 0
+    won: int = 0
+
+    def add(self, right: Bool, before: Bool, after: Bool) -> None:
+        """Add a batch: which samples are right, and which before and after the layer in question is rounded."""
+        self.samples += right.size
+        self.right += int(np.count_nonzero(right))
+        self.lost += int(np.count_nonzero(before & ~after))
+        self.won += int(np.count_nonzero(after & ~before))
+
+    def result(self) -> tuple[Interval, int, int]:
+        """Accuracy, samples lost, samples won."""
+        return wilson(self.right, self.samples), self.lost, self.won
 
 
 def _add_layers(known: dict[str, LayerAgreement], left: Seen, right: Seen, first_sample: int) -> None:
