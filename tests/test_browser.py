@@ -27,7 +27,7 @@ from selenium.webdriver.common.options import ArgOptions
 pytestmark = pytest.mark.browser
 
 SCREENSHOTS = Path(__file__).parents[1] / "browser-screenshots"
-FIGURES = {"accuracy", "ladder", "layers", "weights", "raster", "ranges", "learning"}
+FIGURES = {"accuracy", "ladder", "layer-losses", "layers", "weights", "raster", "ranges", "learning"}
 PHONE, DESK = (390, 844), (1280, 900)
 # No sandbox, since it cannot be had as root; the others keep Chromium from calling home.
 FLAGS = (
