@@ -335,12 +335,8 @@ def test_learning_refuses_graded_spikes_by_name():
         sh.learn(learning_network(2), spikes, None, RULE, plastic="plastic", target="spec")
 
 
-def test_quantize_dequantize_and_nir_refuse_by_name(tmp_path):
+def test_nir_refuses_by_name(tmp_path):
     network = chain(sigma_delta("p", 2, 5), weights=[np.eye(2, dtype=int) * 2])
-    with pytest.raises(UnsupportedError, match="population 'p0': its spikes carry 'message', for which no scale"):
-        sh.quantize(float_chain(), chip="loihi2")
-    with pytest.raises(UnsupportedError, match="population 'p': its spikes carry 'message'"):
-        sh.dequantize(network)
     with pytest.raises(UnsupportedError, match="population 'p'"):
         sh.write_nir(network, tmp_path / "n.nir")
     graded = sh.FixedPopulation(name="lif", size=2, vth=5, scale=64.0)

@@ -256,7 +256,9 @@ def _check(
         there = bool(source_fired[step, sample, neuron])
         threshold, distance = _threshold(network, name, neuron)
         miss = None
-        if there:
+        if network.population(name).payload:
+            miss = None  # it is not the voltage that reaches the threshold
+        elif there:
             miss = threshold - float(v[step, sample, neuron])
         elif source_v is not None and scale is not None:
             miss = threshold / float(scale[neuron]) - float(source_v[step, sample, neuron])

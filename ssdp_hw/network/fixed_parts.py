@@ -157,6 +157,11 @@ class FixedPopulation:
         return self.model
 
     @property
+    def voltage(self) -> str:
+        """The state that runs record as its voltage, where it has none of the name v."""
+        return self.declared.voltage
+
+    @property
     def known_ports(self) -> tuple[str, ...]:
         """Synaptic inputs of its model beside the first."""
         return self.declared.ports

@@ -77,6 +77,11 @@ class Population:
         return self.neuron.declared.payload if self.spiking and isinstance(self.neuron, ModelNeuron) else ""
 
     @property
+    def voltage(self) -> str:
+        """The state that runs record as its voltage, where it has none of the name v."""
+        return self.neuron.declared.voltage if isinstance(self.neuron, ModelNeuron) else "v"
+
+    @property
     def known_ports(self) -> tuple[str, ...]:
         """Synaptic inputs of its model beside the first."""
         return self.neuron.declared.ports if isinstance(self.neuron, ModelNeuron) else ()

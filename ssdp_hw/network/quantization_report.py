@@ -34,6 +34,7 @@ class PopulationReport:
             readout in volts: it pulls states toward zero. Measured on the calibration; 0 without one.
         step_bias_bound: what it can make of a voltage at most, in the same unit, where a leak forgets within
             :data:`~ssdp_hw.quantization.state_rounding.LONGEST` steps; else in so many steps.
+        has_current: whether its neurons have a current u.
     """
 
     name: str
@@ -50,6 +51,19 @@ class PopulationReport:
     parameter_errors: Mapping[str, float] = field(default_factory=dict)
     step_bias: float = 0.0
     step_bias_bound: float = 0.0
+    has_current: bool = True
+
+    @property
+    def decays_said(self) -> str:
+        """The errors of its decays in words."""
+        if not self.has_current:
+            return f"{self.tau_mem_error:.2%}"
+        return f"{self.tau_mem_error:.2%} (v) {self.tau_syn_error:.2%} (u)"
+
+    def peaks_said(self, between: str = " ") -> str:
+        """Its largest states in words."""
+        v = f"v {self.v_peak:.1%}"
+        return f"{v}{between}u {self.u_peak:.1%}" if self.has_current else v
 
 
 @shown
@@ -143,8 +157,7 @@ class QuantizationReport:
         out = [f"quantised to {self.chip}"]
         out += [
             f"  {p.name}: scale {p.scale:.6g}/V, threshold error {p.threshold_error:.2%}, decay errors "
-            f"{p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u), bias error {p.bias_error:.2%}, "
-            f"peak v {p.v_peak:.1%} u {p.u_peak:.1%} of the register ({p.bound})"
+            f"{p.decays_said}, bias error {p.bias_error:.2%}, peak {p.peaks_said()} of the register ({p.bound})"
             + _further_errors(p)
             + _step_rounding(p)
             for p in self.populations
@@ -164,8 +177,8 @@ class QuantizationReport:
         rows = [
             (
                 p.name,
-                f"threshold {p.threshold_error:.2%}, decays {p.tau_mem_error:.2%} (v) {p.tau_syn_error:.2%} (u)",
-                f"v {p.v_peak:.1%}, u {p.u_peak:.1%} ({p.bound})",
+                f"threshold {p.threshold_error:.2%}, decays {p.decays_said}",
+                f"{p.peaks_said(', ')} ({p.bound})",
             )
             for p in self.populations
         ]
@@ -201,6 +214,7 @@ _PLAIN: dict[object, tuple[type[Any], ...]] = {
     "int": (int,),
     "float": (int, float),
     "Mapping[str, float]": (dict,),
+    "bool": (bool,),
 }
 
 
@@ -211,6 +225,6 @@ def _part(kind: type[Any], data: Mapping[str, Any]) -> Any:
     if not set(names) - later <= set(data) <= set(names):
         raise ValueError(f"fields {sorted(set(data) ^ set(names))} do not belong to {kind.__name__}")
     for name, value in data.items():
-        if isinstance(value, bool) or not isinstance(value, names[name]):
+        if isinstance(value, bool) is not (names[name] == (bool,)) or not isinstance(value, names[name]):
             raise ValueError(f"{kind.__name__}: {name} = {value!r} is of the wrong type")
     return kind(**data)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ssdp_hw.arrays import Real
 from ssdp_hw.models.base import Kind
-from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
+from ssdp_hw.quantization.normal_form import NormalPopulation
 
 # A neuron may be scaled up by no more than this, so that a lone small weight does not fill the state.
 LARGEST_FACTOR = 16.0
@@ -51,5 +51,5 @@ def in_own_units(p: NormalPopulation, factors: Real) -> NormalPopulation:
         threshold=None if p.threshold is None else p.threshold * factors,
         values={name: _in_own_unit(p, name, factors) for name in p.values},
         constant_current=p.constant_current * factors,
-        incoming=tuple(Incoming(q.name, q.weight.times_rows(factors), q.gain * factors) for q in p.incoming),
+        incoming=tuple(replace(q, weight=q.weight.times_rows(factors), gain=q.gain * factors) for q in p.incoming),
     )

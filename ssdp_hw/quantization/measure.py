@@ -78,6 +78,7 @@ def _model_report(
         worst_case_u=0.0,
         bound=peaks.bound,
         parameter_errors=errors,
+        has_current=any(s.name == "u" for s in model.states),
     )
 
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.models.base import Kind, NeuronModel
+from ssdp_hw.models.scaling import scaling
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
@@ -29,6 +30,7 @@ class Incoming:
     name: str
     weight: Weight  # shape (post, pre)
     gain: Real  # (post,)
+    largest: int = 1  # by how much a spike may multiply a weight
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,6 +47,7 @@ class NormalPopulation:
         incoming: its projections.
         fires: False for a readout.
         model: the neuron model, where it is a declared one; decays and drift above then mean nothing.
+        payload: the state that its spikes carry; empty where they carry nothing.
         values: of a declared model, what its step needs of every parameter; see
             :meth:`ssdp_hw.ModelNeuron.step_values`.
     """
@@ -62,6 +65,7 @@ class NormalPopulation:
     incoming: tuple[Incoming, ...]
     fires: bool = True
     model: NeuronModel | None = None
+    payload: str = ""
     values: Mapping[str, Real] = field(default_factory=dict)
 
     def levels(self, chip: Chip) -> list[tuple[Real, float]]:
@@ -106,11 +110,12 @@ def normal_form(network: Network, name: str) -> NormalPopulation:
 
 def _normal_model(network: Network, population: Population, neuron: ModelNeuron) -> NormalPopulation:
     """A population of a declared model: its step is already that of the chip, up to one scale."""
-    if population.payload:
+    try:
+        scaling(neuron.declared)
+    except ParameterError as error:
         raise UnsupportedError(
-            f"population '{population.name}': its spikes carry '{population.payload}', for which no scale is chosen "
-            f"yet: write the integers of {neuron.declared} yourself, as a FixedPopulation with payload_bits"
-        )
+            f"population '{population.name}': {error}; or write the integers yourself, as a FixedPopulation"
+        ) from None
     nothing, ones = np.zeros(population.size), np.ones(population.size)
     semantics, threshold = network.semantics, neuron.parameter("v_threshold")
     return NormalPopulation(
@@ -127,6 +132,7 @@ def _normal_model(network: Network, population: Population, neuron: ModelNeuron)
         incoming=tuple(Incoming(p.name, p.stored, ones) for p in network.incoming(population.name)),
         fires=neuron.spiking,
         model=neuron.declared,
+        payload=neuron.declared.payload,
         values=neuron.step_values(semantics.dt, semantics.discretization),
     )
 

@@ -20,8 +20,15 @@ from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.split import part_name, split_weights
 
 
-def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopulation:
-    """A population in chip integers; ``scale`` is how many units of the chip's voltage a volt is."""
+def fixed_population(p: NormalPopulation, scale: float, chip: Chip, payload_bits: int = 0) -> FixedPopulation:
+    """A population in chip integers.
+
+    Args:
+        p: the population.
+        scale: how many units of the chip's voltage a volt is.
+        chip: the chip.
+        payload_bits: width of what its spikes carry, without the sign.
+    """
     if p.model is None:
         registers, bias = _cuba_lif_registers(p, scale, chip)
     else:
@@ -43,6 +50,7 @@ def fixed_population(p: NormalPopulation, scale: float, chip: Chip) -> FixedPopu
         threshold=p.comparison,
         spiking=p.fires,
         scale=scale,
+        payload_bits=payload_bits,
     )
 
 

@@ -39,6 +39,7 @@ class Peaks:
         bound: how the values were found: ``calibration`` or ``closed form``.
         reached: largest V that was measured (or, in closed form, is possible) without counting the threshold itself as
             a voltage that is reached.
+        payload: largest value that spikes carry.
     """
 
     v: float
@@ -46,6 +47,7 @@ class Peaks:
     bias: float
     bound: str
     reached: float = math.inf
+    payload: float = 0.0
 
 
 def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
@@ -133,12 +135,13 @@ def _model_peaks(p: NormalPopulation, result: RunResult, factors: Real | None) -
     f = 1.0 if factors is None else factors
     found = np.zeros(len(p.bias))
     for state in p.model.states:
-        if state.unit is Unit.VOLTAGE:
+        if state.unit is Unit.VOLTAGE and state.name != p.payload:
             found = np.maximum(found, _largest_each(result.recorded(state.name)[p.name]))
     reached = found
     if p.threshold is not None:
         found = np.maximum(found, p.threshold)
-    return Peaks(_largest(f * found), 0.0, _largest(f * p.bias), "calibration", _largest(f * reached))
+    payload = _largest(result.recorded(p.payload)[p.name]) if p.payload else 0.0
+    return Peaks(_largest(f * found), 0.0, _largest(f * p.bias), "calibration", _largest(f * reached), payload)
 
 
 def _largest_each(values: Real) -> Real:

@@ -10,10 +10,12 @@ import numpy as np
 from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.scaling import scaling
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
 from ssdp_hw.quantization.normal_form import NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
+from ssdp_hw.quantization.payloads import payload_unit
 from ssdp_hw.quantization.peaks import Peaks
 from ssdp_hw.quantization.split import split_weights
 
@@ -68,9 +70,17 @@ def _largest_scale(
     at_once = np.zeros(len(p.bias))
     for q in p.incoming:
         pairs.append((unit * largest_magnitude(formats[q.name]) * 2.0**chip.weight_exp_max, q.weight.largest()))
-        at_once += sum(q.weight.signed_row_sums())
+        at_once += q.largest * sum(q.weight.signed_row_sums())
     # The register of one step: see ssdp_hw.network.design_rules, activation_register; a tenth is left for rounding.
-    pairs.append((0.9 * 2.0**chip.state_bits, _largest(at_once)))
+    # All synapses at once with the largest payload are rare; they need not fit the state, only the sum of a step.
+    graded = any(q.largest > 1 for q in p.incoming)
+    at_most = unit * 2.0 ** (chip.activation_bits - 1) if graded and p.model is not None else 2.0**chip.state_bits
+    pairs.append((0.9 * at_most, _largest(at_once)))
+    if p.payload and peaks.payload > 0:
+        assert p.model is not None
+        largest = float((1 << chip.payload_bits) - 1) / max(headroom, 1.0)
+        if not scaling(p.model).payload_counts:
+            pairs.append((largest / payload_unit(p.model, 1.0, chip), peaks.payload))
     limits = [available / value for available, value in pairs if value > 0]
     if not limits:
         raise ParameterError(

@@ -25,6 +25,7 @@ from ssdp_hw.quantization.measure import population_report, projection_report
 from ssdp_hw.quantization.normal_form import NormalPopulation, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
+from ssdp_hw.quantization.payloads import Payloads
 from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.scale import choose_scale
 from ssdp_hw.quantization.state_rounding import step_biases
@@ -109,7 +110,11 @@ def quantize(
             notes.append(about_far_threshold(p, peaks[name], bounds_scale=not outside))
             if outside:
                 normal[name], peaks[name] = without_far_threshold(p, peaks[name], factor)
-    scales = {name: choose_scale(p, peaks[name], limits, formats, options, factor) for name, p in normal.items()}
+    payloads, scales, senders = Payloads(lowered.inputs, limits), {}, {q.name: q.pre for q in lowered.projections}
+    for name, p in normal.items():
+        scales[name] = choose_scale(payloads.into(p, senders), peaks[name], limits, formats, options, factor)
+        payloads.add(p, peaks[name].payload, scales[name], factor)
+    normal = {name: payloads.into(p, senders) for name, p in normal.items()}
     incoming = {q.name: (q, scales[p.name]) for p in normal.values() for q in p.incoming}
     if any(network.uses_old_current(name) for name in network.population_names):
         notes.append(
@@ -117,7 +122,7 @@ def quantize(
             "its current-based neurons respond one step sooner on the chip"
         )
     populations = [
-        replace(fixed_population(p, scales[name], limits), scale=scales[name] * factors[name])
+        replace(fixed_population(p, scales[name], limits, payloads.of[name].bits), scale=scales[name] * factors[name])
         for name, p in normal.items()
     ]
     parts = {
@@ -176,11 +181,13 @@ def _balances(options: Mapping[str, ProjectionOptions], calibration: object) -> 
 
 def _factors(normal: Mapping[str, NormalPopulation], chip: Chip, granularity: str) -> dict[str, Real]:
     """Factors on the voltages of each population's neurons, applied before the population gets one scale."""
+    ones = {name: np.ones(len(p.bias)) for name, p in normal.items()}
     if Granularity(granularity) is Granularity.PROJECTION:
-        return {name: np.ones(len(p.bias)) for name, p in normal.items()}
+        return ones
     if not chip.channel_scales:
         raise ParameterError(
             f"granularity = 'channel': chip '{chip.name}' has no threshold a neuron (its file says "
             "channel_scales = 0); choose 'projection'"
         )
-    return {name: channel_factors(p) for name, p in normal.items()}
+    # Payloads of all neurons of a population are on one scale.
+    return {name: ones[name] if p.payload else channel_factors(p) for name, p in normal.items()}

@@ -21,6 +21,7 @@ from ssdp_hw.network.graph import Comparison
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS
 from ssdp_hw.quantization.model_registers import float_parameters, register_values
+from ssdp_hw.quantization.payloads import input_shift, payload_unit
 
 # NIR has no current-based neuron without a leak of the voltage. This leak is so small that a voltage of 24 bits does
 # not change by one unit in 65,536 steps.
@@ -59,9 +60,25 @@ def _scale(p: FixedPopulation) -> Real:
 
 
 def _volts(network: FixedNetwork, p: FixedProjection) -> Real:
-    """Volts that a spike through a stored weight of 1 adds, shape (post,)."""
-    exponent = p.weight_exp + network.limits.activation_shift
-    return np.asarray(2.0**exponent / _scale(network.population(p.post)))
+    """Volts that a spike, or a volt of what it carries, adds through a stored weight of 1, shape (post,)."""
+    post, chip = network.population(p.post), network.limits
+    exponent = p.weight_exp + chip.activation_shift - input_shift(post.declared, chip)
+    return np.asarray(2.0**exponent / _scale(post)) * _carried(network, p.pre)
+
+
+def _carried(network: FixedNetwork, sender: str) -> float:
+    """Integers of a payload in a volt of it; 1 where spikes carry nothing.
+
+    Raises:
+        UnsupportedError: neurons whose payloads are on different scales.
+    """
+    if sender in network.input_names or not network.population(sender).payload:
+        return 1.0
+    p = network.population(sender)
+    scales = np.unique(_scale(p))
+    if scales.size > 1:
+        raise UnsupportedError(f"population '{sender}': its spikes carry '{p.payload}' on a scale for each neuron")
+    return payload_unit(p.declared, float(scales[0]), network.limits)
 
 
 def _gain(network: FixedNetwork, population: FixedPopulation) -> Real:
@@ -85,11 +102,6 @@ def _projection(network: FixedNetwork, p: FixedProjection, gain: Real) -> Projec
 
 def _model_population(network: FixedNetwork, p: FixedPopulation, notes: list[str]) -> Population:
     """A population of a declared model: its parameters are what the registers hold."""
-    if p.payload:
-        raise UnsupportedError(
-            f"population '{p.name}': its spikes carry '{p.payload}', whose scale in real numbers is not known, so that "
-            "no float network means these integers"
-        )
     chip, scale, dt = network.limits, _scale(p), network.dt or 1.0
     values = {q.name: register_values(q, p.registers[q.name], scale, chip) for q in p.declared.parameters}
     notes += [

@@ -149,8 +149,13 @@ def _weights_row(n: Numbers, k: int, q: Facts) -> tuple[Markup | str, ...]:
 
 def _neurons_row(n: Numbers, k: int, p: Facts) -> tuple[Markup | str, ...]:
     at = f"/quantization/populations/{k}"
-    errors = [n(f"{at}/{e}", "error") for e in ("threshold_error", "tau_mem_error", "tau_syn_error", "bias_error")]
-    peaks = [n(f"{at}/{peak}", "percent") for peak in ("v_peak", "u_peak")]
+    without = set() if p["has_current"] else {"tau_syn_error", "u_peak"}  # of neurons that have no current
+
+    def cell(name: str, style: str) -> Markup | str:
+        return "-" if name in without else n(f"{at}/{name}", style)
+
+    errors = [cell(e, "error") for e in ("threshold_error", "tau_mem_error", "tau_syn_error", "bias_error")]
+    peaks = [cell(peak, "percent") for peak in ("v_peak", "u_peak")]
     return (p["name"], *errors, n(f"{at}/lost_leaks"), *peaks, p["bound"])
 
 

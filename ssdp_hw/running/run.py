@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from ssdp_hw.checks import check_memory
@@ -14,7 +15,7 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, make_drive
 from ssdp_hw.running.levels import levels_of
-from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, RunResult
+from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, Recording, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target_registry import choose_target
 
@@ -65,13 +66,14 @@ def run(
         TargetRunError: the target failed while it ran.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
     """
-    kept = checked_record(network, record, populations, on_overflow)
+    asked = checked_record(network, record, populations, on_overflow)
+    kept, standing_for_v = with_voltages(network, asked)
     drive = make_drive(network, inputs, steps, max_bytes)
     chosen = choose_target(target, network)
     resolved = chosen.resolve(options or {})
     check_recorded_memory(network, kept, drive, max_bytes)
     start = time.perf_counter()
-    recording = chosen.run(network, drive, kept, resolved)
+    recording = shown_as_voltages(chosen.run(network, drive, kept, resolved), asked, standing_for_v)
     seconds = time.perf_counter() - start
     _LOG.info("%s: %d samples of %d steps in %.3f s", chosen.name, drive.batch, drive.steps, seconds)
     fixed = isinstance(network, FixedNetwork)
@@ -119,6 +121,27 @@ def checked_record(
             raise ParameterError(f"cannot record '{variable}'; there are: {', '.join(known)}")
     missing = {(v, name) for v in record if v != "spikes" for name, own in states.items() if v not in own}
     return Record(tuple(record), names, frozenset(missing))
+
+
+def with_voltages(network: AnyNetwork, record: Record) -> tuple[Record, dict[str, str]]:
+    """A record that keeps what stands for v where a model has no state of that name, and for which population what."""
+    found = {}
+    for name in record.populations if "v" in record.variables else ():
+        p = network.population(name)
+        if "v" not in p.state_names and p.voltage in p.state_names:
+            found[name] = p.voltage
+    more = [state for state in dict.fromkeys(found.values()) if state not in record.variables]
+    missing = {(state, name) for state in more for name in record.populations if found.get(name) != state}
+    return replace(record, variables=(*record.variables, *more), missing=record.missing | missing), found
+
+
+def shown_as_voltages(recording: Recording, asked: Record, standing_for_v: Mapping[str, str]) -> Recording:
+    """A recording whose v has the states that stand for it, and whose other states are those that were asked for."""
+    if not standing_for_v:
+        return recording
+    v = {**recording.v, **{name: recording.states[state][name] for name, state in standing_for_v.items()}}
+    states = {name: values for name, values in recording.states.items() if name in asked.variables}
+    return replace(recording, v=v, states=states)
 
 
 def check_recorded_memory(network: AnyNetwork, record: Record, drive: Drive, max_bytes: int) -> None:

@@ -102,7 +102,10 @@ def loss_ladder(
     given = None if source is None else _source_predictions(source, drive.batch)
     parameters = [rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]) for k in range(len(PARAMETERS))]
     make = {step: rungs.rounded if step in PARAMETERS else rungs.exact_parameters for step in ALONE}
-    lone = {step: make[step](timed, fixed, step) for step in ALONE} if alone else {}
+    # Between graded neurons no integer weights are much finer than the chip's, since payloads have the chip's unit.
+    graded = any(p.payload for p in fixed.populations)
+    by_itself = [step for step in ALONE if alone and (step in PARAMETERS or not graded)]
+    lone = {step: make[step](timed, fixed, step) for step in by_itself}
     layered = _LayerRuns.of(timed, fixed, by_layer)
     tallies: dict[tuple[Step, bool], Tally] = {}
     size = climb.batch_size(max_batch_bytes)

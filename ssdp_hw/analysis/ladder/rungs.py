@@ -22,6 +22,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind
+from ssdp_hw.models.scaling import scaling
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
@@ -34,6 +35,7 @@ from ssdp_hw.quantization.model_registers import register_values
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation, normal_form
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
+from ssdp_hw.quantization.payloads import input_shift, payload_unit
 from ssdp_hw.quantization.split import parts_of, units_of
 from ssdp_hw.running.drive import AnyNetwork
 
@@ -201,9 +203,20 @@ def _model_population(
 
 def _projection(p: Projection, exact: Incoming, fixed: FixedNetwork, steps: Collection[Step]) -> Projection:
     if Step.WEIGHTS in steps:
-        units = units_of(fixed, p.name)
-        return replace(p, weight=units.with_values(units.values * float(1 << fixed.limits.activation_shift)))
-    return replace(p, weight=exact.weight.times_rows(_scale(fixed, p.post)))
+        units, chip, scale = units_of(fixed, p.name), fixed.limits, carried_scale(fixed, p.pre)
+        # What a payload of this network is in integers, and the shift of what arrives.
+        per_payload = payload_unit(fixed.population(p.pre).declared, scale, chip) / scale if scale else 1.0
+        shift = chip.activation_shift - input_shift(fixed.population(p.post).declared, chip)
+        return replace(p, weight=units.with_values(units.values * 2.0**shift * per_payload))
+    return replace(p, weight=exact.weight.times_rows(_scale(fixed, p.post) / (carried_scale(fixed, p.pre) or 1.0)))
+
+
+def carried_scale(fixed: FixedNetwork, sender: str) -> float:
+    """Units of the chip's voltage in a volt of what a sender's spikes carry; 0 where they carry no volts."""
+    if sender in fixed.input_names or not fixed.population(sender).payload:
+        return 0.0
+    p = fixed.population(sender)
+    return 0.0 if scaling(p.declared).payload_counts else float(_scale(fixed, sender)[0])
 
 
 def _scale(fixed: FixedNetwork, name: str) -> Real:
