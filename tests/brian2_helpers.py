@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from test_engine_learning import assert_lasting
 
 import ssdp_hw as sh
 from ssdp_hw.rules import FixedSADP, FixedSSDP, FixedSTDP
@@ -87,6 +88,7 @@ def assert_learned_equal(left, right):
         assert a.keys() == b.keys()
         for name in a:
             np.testing.assert_array_equal(a[name], b[name], err_msg=name, strict=True)
+    assert_lasting(left, right, np.testing.assert_array_equal, strict=True)
     assert_observed_equal(left, right)
     assert left.weight_saturations == right.weight_saturations
     assert left.counter_saturations == right.counter_saturations
@@ -100,6 +102,7 @@ def assert_learned_close(left, right):
         assert a.keys() == b.keys()
         for name in a:
             np.testing.assert_allclose(b[name], a[name], rtol=0, atol=TOLERANCE, err_msg=name)
+    assert_lasting(left, right, np.testing.assert_allclose, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def assert_observed_equal(left, right):

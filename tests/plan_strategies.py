@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
-from rule_examples import EveryMoment, Hebb
+from rule_examples import EveryHomeLasts, EveryMoment, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
@@ -16,7 +16,7 @@ from ssdp_hw.learning.inputs import with_widest_weights
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, TraceRounding, WeightRounding
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name, rule
-from ssdp_hw.rules.form import largest_change
+from ssdp_hw.rules.form import largest_change, leaf_name
 from ssdp_hw.rules.model import RuleKind
 from ssdp_hw.rules.models.sadp import AgreementSADP
 from ssdp_hw.rules.models.stdp import PairSTDP
@@ -27,7 +27,13 @@ from ssdp_hw.running.learning_plan import LearningPlan
 Draw = st.DrawFn
 
 
-DECLARED = (EveryMoment(), Hebb(), AgreementSADP(), *(PairSTDP(n, r) for n in (False, True) for r in Rounding))
+DECLARED = (
+    EveryMoment(),
+    EveryHomeLasts(),
+    Hebb(),
+    AgreementSADP(),
+    *(PairSTDP(n, r) for n in (False, True) for r in Rounding),
+)
 
 
 @st.composite
@@ -224,7 +230,21 @@ def learning_runs(
         windows,
         gates,
     )
-    return network, drive, plan
+    return network, drive, replace(plan, lasting=_lasting(rng, network, plan)) if draw(st.booleans()) else plan
+
+
+def _lasting(rng: np.random.Generator, network: Any, plan: LearningPlan) -> dict[str, dict[str, Any]]:
+    """Any values of the variables that outlast a window."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in plan.rules}
+    for name, learned in plan.rules.items():
+        declaration = learned.declaration(1)
+        kept = {} if declaration is None else declaration.model.lasting
+        limits = {leaf_name(home, v.name): v.limits for home, variables in kept.items() for v in variables}
+        for variable, first in plan.first_lasting(network, name).items():
+            low, high = limits[variable]
+            values = rng.integers(low, high, first.size, endpoint=True)
+            found[name][variable] = values if isinstance(learned, CounterRule) else rng.normal(0, 2, first.size)
+    return found
 
 
 def lively_runs(fixed: bool) -> dict[str, tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]]:

@@ -73,6 +73,23 @@ class EveryMoment(RuleModel):
         return op.lookup(p.k, age) + op.divide(op.absolute(at.synapse.x_), 1 + at.pre.cos)
 
 
+class EveryHomeLasts(EveryMoment):
+    """The same, with a variable of every home that outlasts a window, beside some that do not."""
+
+    name = "EveryHomeLasts"
+    pre = (RuleVariable("cos", 12), RuleVariable("i", 9, signed=True, lasts=True))
+    post = (RuleVariable("t", 14, lasts=True), RuleVariable("last", 21, start="never"))
+    synapse = (
+        RuleVariable("x_", 10, signed=True, start=3, lasts=True),
+        RuleVariable("old", 10, signed=True, start="one"),
+    )
+    group = (RuleVariable("v", 18, signed=True, start="one", lasts=True),)
+
+    def window_end(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """What the other rule does, and a step of the synapse's variable toward 0."""
+        return {"weight": super().window_end(op, at, p), "x_": op.shift_right(at.synapse.x_, 1)}
+
+
 class Hebb(RuleModel):
     """The shortest rule: a spike of the target adds the trace of the source."""
 

@@ -14,7 +14,7 @@ from brian2_helpers import (
 from example_counts import examples
 from hypothesis import given, strategies as st
 from plan_strategies import learning_runs, lively_runs
-from rule_examples import EveryMoment
+from rule_examples import EveryHomeLasts
 
 import ssdp_hw as sh
 from ssdp_hw.rules.declared import FixedDeclaredRule, rule
@@ -66,7 +66,7 @@ REGISTERS = {"a": -300, "b": 900, "d": 900, "k": TABLE, "never": 2**20, "dw_shif
 VALUES = {"a": -0.004, "b": 0.002, "tau": 4.0, "k": tuple(x / 200 for x in TABLE)}
 
 
-def every_moment_run(fixed):
+def every_moment_run(fixed, model):
     """Two projections, one of them recurrent with delays, that learn by a rule with every moment and home.
 
     Two windows a sample, two samples a weight update, begun between two weight updates.
@@ -74,9 +74,9 @@ def every_moment_run(fixed):
     network, _, plan = LIVELY[fixed][0]
     common = {"windows_per_update": 4}
     learned = (
-        FixedDeclaredRule(model=EveryMoment(), parameters=REGISTERS, lsb_shift=9, counter_bits=30, **common)
+        FixedDeclaredRule(model=model, parameters=REGISTERS, lsb_shift=9, counter_bits=30, **common)
         if fixed
-        else rule(EveryMoment(), clip=10.0, **common, **VALUES)
+        else rule(model, clip=10.0, **common, **VALUES)
     )
     drive = make_drive(network, np.random.default_rng(4).random((24, 6, 6)) < 0.3)
     rules = dict.fromkeys(plan.rules, learned)
@@ -93,9 +93,13 @@ def every_moment_run(fixed):
     ],
 )
 def test_every_moment_on_every_device(fixed, options):
-    network, drive, plan = every_moment_run(fixed)
+    network, drive, plan = every_moment_run(fixed, EveryHomeLasts())
+    first = {name: plan.first_lasting(network, name) for name in plan.rules}
     left, right = learn_plan(network, drive, plan, **options)
     (assert_learned_equal if fixed else assert_learned_close)(left, right)
     for p in network.projections:
         assert np.mean(right.weights[p.name] != before(p)) > 0.5, p.name
         assert np.mean(right.counters[p.name] != 0) > 0.5, p.name
+        assert set(right.lasting[p.name]) == {"pre_i", "post_t", "synapse_x_", "group_v"}
+        for key, values in right.lasting[p.name].items():
+            assert np.any(values != first[p.name][key]), key

@@ -43,11 +43,20 @@ def assert_observed_equal(wanted, found):
             np.testing.assert_array_equal(mine, theirs, strict=True)
 
 
+def assert_lasting(wanted, found, check, **options):
+    """Compare the variables that outlast a window."""
+    for name, variables in wanted.lasting.items():
+        assert found.lasting[name].keys() == variables.keys()
+        for variable, values in variables.items():
+            check(found.lasting[name][variable], values, err_msg=variable, **options)
+
+
 def assert_bits_equal(wanted, found):
     for name in wanted.weights:
         np.testing.assert_array_equal(found.weights[name], wanted.weights[name], strict=True)
         np.testing.assert_array_equal(found.counters[name], wanted.counters[name], strict=True)
     assert_observed_equal(wanted, found)
+    assert_lasting(wanted, found, np.testing.assert_array_equal, strict=True)
     assert found.weight_saturations == wanted.weight_saturations
     assert found.counter_saturations == wanted.counter_saturations
     assert found.overflow == wanted.overflow
@@ -59,6 +68,7 @@ def assert_close(wanted, found):
         np.testing.assert_allclose(found.weights[name], weights, rtol=0, atol=bound)
         np.testing.assert_allclose(found.counters[name], wanted.counters[name], rtol=0, atol=bound)
     assert_observed_equal(wanted, found)
+    assert_lasting(wanted, found, np.testing.assert_allclose, rtol=FLOAT_BOUND, atol=FLOAT_BOUND)
 
 
 @examples(200, default=20, base=GENERATED)

@@ -9,7 +9,8 @@ from declared_models import declared_fixed_networks, declared_float_networks
 from example_counts import share
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from plan_strategies import learning_runs, lively_runs
-from rule_examples import EveryMoment
+from rule_examples import EveryHomeLasts, EveryMoment
+from test_engine_learning import assert_lasting
 
 import ssdp_hw as sh
 from ssdp_hw.rules import FixedSSDP
@@ -50,6 +51,7 @@ def assert_equal(task: LearningTask, found: Learned) -> None:
         np.testing.assert_array_equal(found.counters[name], wanted.counters[name], strict=True)
         for mine, theirs in zip(found.observed[name], wanted.observed[name], strict=True):
             np.testing.assert_array_equal(mine, theirs, strict=True)
+    assert_lasting(wanted, found, np.testing.assert_array_equal, strict=True)
     assert found.weight_saturations == wanted.weight_saturations
     assert found.counter_saturations == wanted.counter_saturations
 
@@ -66,6 +68,7 @@ def assert_close(task: LearningTask, found: Learned) -> None:
             np.testing.assert_array_equal(mine, theirs, strict=True)
         np.testing.assert_allclose(found.weights[name], wanted.weights[name], rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.counters[name], wanted.counters[name], rtol=0, atol=1e-12)
+    assert_lasting(wanted, found, np.testing.assert_allclose, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.more_examples
@@ -126,7 +129,7 @@ def every_moment(fixed: bool, model: RuleModel) -> LearningTask:
     if fixed:
         numbers = {"a": -5, "b": 3, "d": 700, "one": 40, "k": (3, -60, 40, 9), "dw_shift": 6}
         rule = sh.FixedDeclaredRule(
-            model=model, parameters=numbers, lsb_shift=5, counter_bits=20, windows_per_update=4, rounding="stochastic"
+            model=model, parameters=numbers, lsb_shift=5, counter_bits=30, windows_per_update=4, rounding="stochastic"
         )
     else:
         rule = sh.rule(model, a=-0.05, b=0.03, tau=5.0, k=[0.3, -0.2, 0.1], clip=1e4, windows_per_update=4)
@@ -152,6 +155,17 @@ def test_every_moment_of_a_declared_rule_moves_weights(fixed):
         weights = SPEC.learn(other.network, other.drive, other.plan, {}).weights
         for name in weights:
             assert np.any(np.abs(weights[name] - found.weights[name]) > 1e-6), (moment, name)
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_variables_that_outlast_a_window(fixed):
+    task = every_moment(fixed, EveryHomeLasts())
+    (found,) = learn_all([task], LAVA.resolve({"batch_size": 3}))
+    (assert_equal if fixed else assert_close)(task, found)
+    first = {name: task.plan.first_lasting(task.network, name) for name in task.plan.rules}
+    for name, variables in first.items():
+        assert set(found.lasting[name]) == set(variables) == {"pre_i", "post_t", "synapse_x_", "group_v"}
+        assert all(np.any(found.lasting[name][key] != values) for key, values in variables.items())
 
 
 def test_a_rule_of_another_class_is_refused_by_name():

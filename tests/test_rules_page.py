@@ -15,7 +15,7 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FIRST, OWN, _LASTING = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -89,14 +89,15 @@ def learning_health(
     nonzero_changes = 0
     windows = len(observed.pre.fired)
     weights = _Weights(before, rule, observed, counters_before)
+    observed = replace(observed, lasting=dict(observed.lasting or {}))  # steps replace what is in there
     for window in range(windows):
         observed = weights.shown(observed)
         gate = rule.gate_at(observed, window, rows, gates)
+        wanted = rule.unrounded(observed, window, rows, cols)  # first, since a step leads to the next window
         e = rule.gated(rule.step(observed, window, rows, cols), gate)
         total += before.sum_shared(e)
         weights.take(before.sum_shared(e), window)
         nonzero_changes += int(np.count_nonzero(e))
-        wanted = rule.unrounded(observed, window, rows, cols)
         exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
     lsb = float(1 << rule.lsb_shift)
     moved = after.mantissa.astype(np.int64) - before.mantissa

@@ -15,9 +15,12 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.rules.derivation import fixed_rule
+from ssdp_hw.rules.form import check_registers
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.learning_plan import LearningPlan
 
 Rule = CounterRule | FloatRule
 
@@ -176,8 +179,36 @@ def check_state(
     for name in given.counters:
         if name not in rules:
             raise ParameterError(f"counters are given for '{name}', which does not learn")
+    for name in given.lasting:
+        if name not in rules:
+            raise ParameterError(f"lasting variables are given for '{name}', which does not learn")
     checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
-    return replace(given, counters=checked)
+    lasting = {name: _lasting(network, name, rules, given) for name in rules}
+    return replace(given, counters=checked, lasting={name: found for name, found in lasting.items() if found})
+
+
+def _lasting(network: AnyNetwork, name: str, rules: Mapping[str, Rule], state: LearningState) -> dict[str, Numbers]:
+    """The variables of a rule that outlast a window, from the state or as they start."""
+    rule, given = rules[name], state.lasting.get(name, {})
+    first = LearningPlan(dict(rules)).first_lasting(network, name)
+    for variable in given:
+        if variable not in first:
+            known = ", ".join(first) or "none"
+            raise ParameterError(f"lasting variable '{variable}' of '{name}': its rule has none; it has: {known}")
+    found = {}
+    for variable, start in first.items():
+        owner = f"lasting variable '{variable}' of '{name}'"
+        array = as_array(given.get(variable, start), owner)
+        if isinstance(rule, FloatRule):
+            array = real_array(array, owner)
+        if array.shape != start.shape or (isinstance(rule, CounterRule) and not np.issubdtype(array.dtype, np.integer)):
+            raise ShapeError(
+                f"{owner}: {array.dtype} of shape {array.shape}; expected {start.dtype} of shape {start.shape}"
+            )
+        found[variable] = array.astype(start.dtype)
+    if isinstance(rule, FixedDeclaredRule):
+        check_registers(rule.model, found, f"lasting variables of '{name}'")
+    return found
 
 
 def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) -> Numbers:

@@ -209,6 +209,7 @@ class Learner:
             progress.pending,
             windows,
             plan_gates(self.plasticity.rules, gates, samples, windows),
+            progress.lasting,
         )
         runner = get_target(target, network, learning=True)
         reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
@@ -222,10 +223,13 @@ class Learner:
         windows = self.presentation.windows
         observed = {}
         if presented.size:
-            start = LearningPlan(rules, self.presentation.seed, {}, first.updates, first.pending)
+            seed = self.presentation.seed
+            start = LearningPlan(rules, seed, {}, first.updates, first.pending, lasting=first.lasting)
             observed = {
                 name: replace(
-                    progress.observation(name, r, self.steps // windows), key=start.random_key(self.network, name)
+                    progress.observation(name, r, self.steps // windows),
+                    key=start.random_key(self.network, name),
+                    lasting=start.first_lasting(self.network, name),
                 )
                 for name, r in rules.items()
             }

@@ -50,10 +50,13 @@ def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observed, 
     rows, cols = p.synapse_indices
     lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
     observed = replace(observed, weight=p.of_synapses(p.mantissa.astype(np.int64)))  # no weight has moved
-    steps = [
-        float(np.max(np.abs(p.sum_shared(rule.unrounded(observed, window, rows, cols))), initial=0.0))
-        for window in range(min(windows, _WINDOWS))
-    ]
+    observed = replace(observed, lasting=dict(observed.lasting or {}))
+    steps = []
+    for window in range(min(windows, _WINDOWS)):
+        unrounded = rule.unrounded(observed, window, rows, cols)
+        steps.append(float(np.max(np.abs(p.sum_shared(unrounded)), initial=0.0)))
+        if observed.lasting:  # those of the next window
+            rule.step(observed, window, rows, cols)
     step, reached = max(steps, default=0.0), float(np.max(np.abs(counters), initial=0)) / lsb
     head = f"no weight of projection '{name}' moved in {windows} windows"
     if step == 0:

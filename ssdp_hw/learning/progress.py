@@ -28,6 +28,7 @@ class Progress:
         self.begun = state.epochs, state.presented
         self.done = 0  # number of samples that this run has finished with, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
+        self.lasting = state.lasting
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.gates: dict[str, list[Numbers]] = {}
         self.observed: dict[str, list[tuple[Numbers, Numbers]]] = {}
@@ -45,7 +46,7 @@ class Progress:
     def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan) -> None:
         """Take over the weights, counters and counts that a target handed back from presenting ``order``."""
         self.network = _with_weights(self.network, learned.weights)
-        self.counters, self.info = learned.counters, learned.info
+        self.counters, self.lasting, self.info = learned.counters, learned.lasting, learned.info
         updates, self.pending = divmod(plan.first_window + order.size * self.windows, plan.windows_per_update)
         self.updates += updates
         self.order.append(order)
@@ -61,7 +62,8 @@ class Progress:
     def state(self) -> LearningState:
         """The state for a later run."""
         epochs, presented = divmod(self.begun[1] + self.done, self.batch)
-        return LearningState(self.counters, self.updates, self.pending, self.begun[0] + epochs, presented)
+        epochs += self.begun[0]
+        return LearningState(self.counters, self.updates, self.pending, epochs, presented, self.lasting)
 
     @property
     def presented(self) -> NDArray[np.int64]:

@@ -29,6 +29,8 @@ class LearningState:
         pending: windows gathered since the last weight update.
         epochs: finished epochs so far.
         presented: samples of the next epoch that were presented; 0 between epochs.
+        lasting: by plastic projection the variables of its rule that outlast a window, by names such as
+            ``post_threshold``; nothing of rules that have none.
     """
 
     counters: Mapping[str, Numbers] = field(default_factory=dict)
@@ -36,10 +38,13 @@ class LearningState:
     pending: int = 0
     epochs: int = 0
     presented: int = 0
+    lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.counters, Mapping):
             raise ParameterError(f"counters of type {type(self.counters).__name__}; expected a dict by projection")
+        if not isinstance(self.lasting, Mapping) or not all(isinstance(x, Mapping) for x in self.lasting.values()):
+            raise ParameterError("lasting variables are a dict by projection of dicts by name")
         for name in ("updates", "pending", "epochs", "presented"):
             value = as_int(getattr(self, name), f"learning state: {name}")
             if not 0 <= value < 2**32:

@@ -1,7 +1,7 @@
 """A network and where its learning stopped, in one file.
 
 It is a file of :mod:`ssdp_hw.network.network_file` whose header has ``learning``, too, and whose counters lie at
-``counters/<index of the projection>``.
+``counters/<index of the projection>``, variables that outlast a window at ``lasting/<index>.<name>``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
         raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
     record.values["learning"] = {name: getattr(state, name) for name in ("updates", "pending", "epochs", "presented")}
     record.arrays["counters"] = {str(network.layer(name)): np.asarray(c) for name, c in state.counters.items()}
+    record.arrays["lasting"] = {
+        f"{network.layer(name)}.{variable}": np.asarray(values)
+        for name, found in state.lasting.items()
+        for variable, values in found.items()
+    }
     NETWORK_FILE.write(path, record)
 
 
@@ -59,14 +64,23 @@ def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, Learning
     network = network_from(record)
     if "learning" not in record.values:
         raise FileFormatError("holds a network without a learning state; write it with save_learning")
-    counters = {}
-    for index, counter in record.arrays.get("counters", {}).items():
-        if not index.isdecimal() or int(index) >= len(network.projections):
-            raise ParameterError(f"counters of a projection {index!r} that there is not")
-        counters[network.projections[int(index)].name] = counter
+    counters = {
+        _projection(network, index, "counters"): counter for index, counter in record.arrays.get("counters", {}).items()
+    }
+    lasting: dict[str, dict[str, Numbers]] = {}
+    for key, values in record.arrays.get("lasting", {}).items():
+        index, _, variable = key.partition(".")
+        lasting.setdefault(_projection(network, index, "lasting variables"), {})[variable] = values
     if isinstance(network, FixedNetwork):
         network = _cleared(network, record, counters)
-    return network, LearningState(counters, **with_new_names(LearningState, record.values["learning"]))
+    counts = with_new_names(LearningState, record.values["learning"])
+    return network, LearningState(counters, lasting=lasting, **counts)
+
+
+def _projection(network: Network | FixedNetwork, index: str, what: str) -> str:
+    if not index.isdecimal() or int(index) >= len(network.projections):
+        raise ParameterError(f"{what} of a projection {index[:40]!r} that there is not")
+    return network.projections[int(index)].name
 
 
 def _cleared(network: FixedNetwork, record: Record, counters: dict[str, Numbers]) -> FixedNetwork:

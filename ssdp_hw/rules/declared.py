@@ -12,13 +12,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Int
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.checks import as_array, as_int, real_vector
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
-from ssdp_hw.rules.form import largest_change
+from ssdp_hw.rules.form import largest_change, leaf_name
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
 from ssdp_hw.rules.model import DECAY_BITS, STEPS_MAX, Declaration, Parameters, RuleKind, RuleModel, RuleParameter
 from ssdp_hw.rules.registry import rule_model
@@ -56,7 +56,16 @@ class DeclaredRule(RasterRule):
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         if self.model.reads_weight and observed.weight is None:
             raise ParameterError(f"{self.model} reads weights, and was given none")
-        return Window(pre, post, rows, cols, observed.weight, observed.key, window)
+        return Window(pre, post, rows, cols, observed.weight, observed.key, window, observed.lasting)
+
+    def first_lasting(self, sizes: Mapping[str, int]) -> dict[str, Numbers]:
+        """The start values of the variables that outlast a window; see :meth:`.LocalRule.first_lasting`."""
+        kind = np.float64 if isinstance(self, FloatRule) else np.int64
+        return {
+            leaf_name(home, v.name): np.full(sizes[home], v.start_value(self.parameters), kind)
+            for home, kept in self.model.lasting.items()
+            for v in kept
+        }
 
 
 def _check_names(model: RuleModel, given: Mapping[str, Any], known: list[str]) -> None:

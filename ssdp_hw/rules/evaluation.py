@@ -13,7 +13,7 @@ from ssdp_hw.operations.base import Operations
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.philox import neuron_layer, synapse_random
-from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, moments
+from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, leaf_name, moments
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.model import DECAY_BITS, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
 
@@ -28,6 +28,8 @@ class Window:
         weight: stored weight of each synapse in LSB (in real numbers: the weight); None where no function reads it.
         key: key of the random numbers of the projection.
         number: of the window, counted from ``key.first_window``.
+        lasting: variables that outlast the window, by :func:`.form.leaf_name`, as they are before it; the evaluation
+            of the window replaces them by those after it. None where they have their start values.
     """
 
     pre: Bool
@@ -37,6 +39,7 @@ class Window:
     weight: Numbers | None
     key: RandomKey
     number: int
+    lasting: dict[str, Numbers] | None = None
 
 
 class _State:
@@ -51,12 +54,21 @@ class _State:
             home: {v.name: np.full(size, v.start_value(self.parameters), kind) for v in getattr(model, home)}
             for home, size in sizes.items()
         }
+        if window.lasting is not None:
+            for home, kept in model.lasting.items():
+                for v in kept:
+                    self.values[home][v.name] = np.array(window.lasting[leaf_name(home, v.name)], kind)
         self.chosen: Any = slice(None)  # the synapses that a function is called for; of a neuron all
         self.of_synapses = False
         self.step = 0
 
     def parameter(self, name: str) -> Any:
         return self.parameters[name]
+
+    def keep(self, lasting: dict[str, Numbers]) -> None:
+        """Replace the variables that outlast the window by those of now."""
+        for home, kept in self.model.lasting.items():
+            lasting.update({leaf_name(home, v.name): self.values[home][v.name] for v in kept})
 
     def __call__(self, home: str, name: str) -> Any:
         w = self.window
@@ -86,7 +98,8 @@ def window_changes(
         parameters: its numbers, integers of the registers or (``ideal``) real ones.
         window: spikes, synapses and key.
         ideal: whether to compute in real numbers, without rounding and registers.
-        unrounded: whether to compute the variables in integers, and from them the weight change in real numbers.
+        unrounded: whether to compute the variables in integers, and from them the weight change in real numbers; the
+            variables that last are then left as they are.
     """
     state = _State(model, parameters, window, ideal=ideal)
     total = np.zeros(window.rows.size, np.float64 if ideal or unrounded else np.int64)
@@ -113,6 +126,8 @@ def window_changes(
     if "window_end" in present:
         state.chosen = slice(None)
         _change_synapses(state, at_synapse, "window_end", total)
+    if window.lasting is not None and not unrounded:
+        state.keep(window.lasting)
     return total
 
 

@@ -16,6 +16,7 @@ from ssdp_hw.operations.node import Node, TableLeaf, in_order
 from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
     DECAY_BITS,
+    HOMES,
     POST_COUNT,
     PRE_COUNT,
     SPIKE,
@@ -277,10 +278,10 @@ def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
     known = _limits_of(parameters)
     homes = {m: home for m, home in NEURON_MOMENTS.items() if getattr(model, home)}
     bounds = {}
-    for home in ("pre", "post", "synapse", "group"):
+    for home in HOMES:
         for v in getattr(model, home):
             start = v.start_value(parameters)
-            bounds[leaf_name(home, v.name)] = v.limits if home == "synapse" else (start, start)
+            bounds[leaf_name(home, v.name)] = v.limits if home == "synapse" or v.lasts else (start, start)
     for number in range(_STEPS_TO_BOUND):
         before = dict(bounds)
         leaves = _Leaves(model, known={**known, **bounds})
@@ -342,7 +343,7 @@ def keeps_silent_rows(model: RuleModel, parameters: Mapping[str, Any], *, real: 
     That is so where its variables stay at their start without a spike, and every moment then brings 0; an engine may
     leave out such neurons.
     """
-    if model.group:
+    if model.group or {"post", "synapse"} & set(model.lasting):
         return False
     known = {**_limits_of(parameters), leaf_name("post", SPIKE): (0, 0)}
     starts = {
@@ -360,6 +361,20 @@ def keeps_silent_rows(model: RuleModel, parameters: Mapping[str, Any], *, real: 
     return True
 
 
+def check_registers(model: RuleModel, lasting: Mapping[str, Any], owner: str) -> None:
+    """Raise unless variables that outlast a window, by :func:`leaf_name`, fit their registers.
+
+    Raises:
+        ParameterError: one does not.
+    """
+    for home, kept in model.lasting.items():
+        for v in kept:
+            values, (low, high) = lasting[leaf_name(home, v.name)], v.limits
+            if values.size and not low <= values.min() <= values.max() <= high:
+                found = f"{values.min()} .. {values.max()}"
+                raise ParameterError(f"{owner}: '{v.name}' has {found}, outside {low} .. {high} of its {v.bits} bits")
+
+
 def rule_digest(model: RuleModel) -> str:
     """A hash of what a rule's functions compute."""
     lines = []
@@ -368,4 +383,5 @@ def rule_digest(model: RuleModel) -> str:
         number = {id(node): k for k, node in enumerate(graph.nodes)}
         lines += [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in graph.nodes]
         lines += [f"{moment} {name} {number[id(node)]}" for name, node in graph.results.items()]
+    lines += [f"{leaf_name(home, v.name)} lasts" for home, kept in model.lasting.items() for v in kept]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

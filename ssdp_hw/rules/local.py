@@ -8,6 +8,7 @@ postsynaptic neuron, has in common. Weights move at weight updates only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
@@ -92,12 +93,15 @@ class Observation(Generic[G]):
         pre, post: what it observes of source and target.
         key: key of the random numbers of rules whose steps need some.
         weight: stored weight of every synapse in LSB, or float weight, for rules that read it; else None.
+        lasting: variables of the rule that outlast a window, as they are before the next one: a step replaces them by
+            those after its window. None where every window has their start values.
     """
 
     pre: G
     post: G
     key: RandomKey = RandomKey()
     weight: Numbers | None = None
+    lasting: dict[str, Numbers] | None = None
 
     def counts(self, window: int) -> tuple[int, int]:
         """Group synchrony counters: how many neurons of source and target fired in the window.
@@ -137,6 +141,14 @@ class LocalRule(Drawable, ABC):
     def reads_weight(self) -> bool:
         """Whether a step depends on the weight of its synapse."""
         return False
+
+    def first_lasting(self, sizes: Mapping[str, int]) -> dict[str, Numbers]:
+        """The variables that outlast a window before the first one, by names such as ``post_threshold``.
+
+        Args:
+            sizes: number of neurons of ``pre`` and ``post``, of ``synapse``, and 1 for ``group``.
+        """
+        return {}
 
     @abstractmethod
     def observe(self, pre: Bool, post: Bool) -> Observed:

@@ -10,7 +10,8 @@ In each step of a window, for every plastic projection, in this order:
 2. ``pre_step`` and ``post_step`` for every neuron, and ``group_step`` once; all read what was before the step.
 
 After the last step of a window comes ``window_end`` for every synapse. Every variable has its start value at the
-beginning of a window.
+beginning of a window, but one that ``lasts``: it goes on from window to window, and from run to run by the learning
+state.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from ssdp_hw.operations.base import Operations, Value, Values
 SPIKE, STEP, STEPS, WEIGHT = "spike", "step", "steps", "weight"
 PRE_COUNT, POST_COUNT = "pre_count", "post_count"
 
+# What has variables: both ends of a synapse, the synapse, and the projection.
+HOMES = ("pre", "post", "synapse", "group")
+
 # Longest window in steps: products of the squares of two counts of steps fit 64 bits.
 STEPS_MAX = 2**20
 
@@ -42,12 +46,15 @@ class RuleVariable:
         bits: width of its register; a signed one holds ``-(2**(bits-1) - 1) .. 2**(bits-1) - 1``.
         signed: False where the rule never makes it negative, which is checked.
         start: value at the beginning of a window: a number, or the name of a parameter.
+        lasts: whether it goes on from window to window, as a sliding threshold or the mean rate of a neuron does;
+            ``start`` is then its value before the first window of all.
     """
 
     name: str
     bits: int = 16
     signed: bool = False
     start: int | str = 0
+    lasts: bool = False
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -184,6 +191,12 @@ class RuleModel(ABC):
     def window_end(self, op: Operations, at: Values, p: Values) -> Changes:
         """What the end of a window brings a synapse; see :meth:`each_step`. There is no ``spike`` and no ``step``."""
         raise NotImplementedError
+
+    @property
+    def lasting(self) -> dict[str, tuple[RuleVariable, ...]]:
+        """The variables that go on from window to window, by their home."""
+        homes = {home: getattr(self, home) for home in HOMES}
+        return {home: kept for home, found in homes.items() if (kept := tuple(v for v in found if v.lasts))}
 
     def has(self, moment: str) -> bool:
         """Whether the rule declares what happens at that moment, such as ``pre_spike``."""

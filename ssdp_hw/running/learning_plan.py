@@ -33,6 +33,8 @@ class LearningPlan:
             keep their state from one window to the next; weights are updated at the ends of samples.
         gates: gates from outside by projection, shape (window, post): integers of the rule's
             ``gate_bits`` in a fixed network, floats in a float network.
+        lasting: by projection the variables of its rule that outlast a window, as they are before the first window
+            of this run, by names such as ``post_threshold``; start values where a projection is missing.
     """
 
     rules: Mapping[str, CounterRule | FloatRule]
@@ -42,6 +44,7 @@ class LearningPlan:
     first_window: int = 0
     windows_per_sample: int = 1
     gates: Mapping[str, Numbers] = field(default_factory=dict)
+    lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.gates:
@@ -62,6 +65,12 @@ class LearningPlan:
         if len(found) != 1:
             raise ParameterError(f"plastic projections need one windows_per_update in common, found {sorted(found)}")
         return found.pop()
+
+    def first_lasting(self, network: AnyNetwork, name: str) -> dict[str, Numbers]:
+        """The variables of a projection's rule that outlast a window, before the first window of this run."""
+        p = network.projection(name)
+        sizes = {"pre": p.shape[1], "post": p.shape[0], "synapse": p.synapse_weights.size, "group": 1}
+        return {**self.rules[name].first_lasting(sizes), **self.lasting.get(name, {})}
 
     def random_key(self, network: AnyNetwork, name: str) -> RandomKey:
         """The key of the random numbers of a plastic projection from the first window of this run on."""
@@ -112,6 +121,7 @@ class Learned:
             cannot count them.
         overflow: of the neurons' registers; None where the target cannot see it.
         info: versions and options of the target, for the report.
+        lasting: likewise, as in the plan, after the last window; of rules that have none nothing.
     """
 
     weights: Mapping[str, Numbers]
@@ -121,3 +131,4 @@ class Learned:
     counter_saturations: Mapping[str, int] | None = None
     overflow: Mapping[str, OverflowCount] | None = None
     info: Mapping[str, object] = field(default_factory=dict)
+    lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)

@@ -163,6 +163,10 @@ def _compare_lessons(owner: str, wanted: Learned, found: Learned, *, exact: bool
     for name in wanted.weights:
         _equal(f"{owner}, weights of '{name}'", wanted.weights[name], found.weights[name], exact)
         _equal(f"{owner}, counters of '{name}'", wanted.counters[name], found.counters[name], exact)
+        for variable, values in wanted.lasting.get(name, {}).items():
+            if variable not in found.lasting.get(name, {}):
+                raise AssertionError(f"{owner}: '{variable}' of '{name}' outlasts a window, and was not handed back")
+            _equal(f"{owner}, '{variable}' of '{name}'", values, found.lasting[name][variable], exact)
     if not exact:
         return
     for what in ("weight_saturations", "counter_saturations"):

@@ -7,11 +7,13 @@ neurons fire or not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from brian2 import Function
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules import LocalRule, model as rule_model
 from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
@@ -19,7 +21,7 @@ from ssdp_hw.rules.local import FloatRule, RandomKey
 from ssdp_hw.rules.model import SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
 
 from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
-from .memory import FIRES, INTEGER, REAL, Memory
+from .memory import FIRES, INTEGER, REAL, Memory, kept_name
 from .printer import INTEGER_FUNCTIONS, REAL_FUNCTIONS, Brian2Printer, real_table_function, table_function
 from .random_bits import synapse_bits
 from .weight_change import WeightChange
@@ -29,11 +31,16 @@ BROUGHT = "brought"
 _COUNTS = {rule_model.PRE_COUNT: PRE_COUNT, rule_model.POST_COUNT: POST_COUNT}
 
 
-def declared_weight_change(rule: LocalRule, steps: int, label: str, key: RandomKey) -> WeightChange:
-    """The weight change by the declaration of a rule; arguments as for :func:`.weight_change.weight_change_of`."""
+def declared_weight_change(
+    rule: LocalRule, steps: int, label: str, key: RandomKey, lasting: Mapping[str, Numbers]
+) -> WeightChange:
+    """The weight change by the declaration of a rule; other arguments as for :func:`.weight_change.weight_change_of`.
+
+    ``lasting`` are the variables that outlast a window before the first one, as in a learning plan.
+    """
     declaration = rule.declaration(steps)
     assert declaration is not None
-    printed = _Rule(declaration, steps, label, key, ideal=isinstance(rule, FloatRule))
+    printed = _Rule(declaration, steps, label, key, lasting, ideal=isinstance(rule, FloatRule))
     return printed.weight_change()
 
 
@@ -53,6 +60,7 @@ class _Rule:
     steps: int
     label: str
     key: RandomKey
+    lasting: Mapping[str, Numbers]
     ideal: bool
 
     @property
@@ -76,30 +84,36 @@ class _Rule:
         """A number of the type that all numbers of the rule have."""
         return float(value) if self.ideal else int(value)
 
-    def start(self, variable: RuleVariable) -> int | float:
-        """The value of a variable at the start of a window."""
+    def start(self, home: str, variable: RuleVariable) -> int | float | Numbers:
+        """The value of a variable at the start of a window, or of the run if it lasts."""
+        if variable.lasts:
+            return self.lasting[leaf_name(home, variable.name)]
         value = variable.start_value(self.declaration.parameters)
         assert not isinstance(value, tuple)
         return self.number(value)
 
     def weight_change(self) -> WeightChange:
         """The rule in the terms of synapses."""
-        synapse = {self.variable("synapse", v.name): self.start(v) for v in self.model.synapse}
+        starts = {self.variable("synapse", v.name): self.start("synapse", v) for v in self.model.synapse}
+        kept = [self.variable("synapse", v.name) for v in self.model.lasting.get("synapse", ())]
         spikes = {m: self.synapse_moment(m) for m in self.graphs if m in ("each_step", "pre_spike", "post_spike")}
         end = self.synapse_moment("window_end") if "window_end" in self.graphs else _Moment("", {})
         nothing = self.number(0)
         # At the start of the first window no window has ended, and what its end brings is not defined.
         wanted = end.code + f"wanted = choose(ended > 0, {BROUGHT}, {nothing})\n{BROUGHT} = {nothing}\n"
-        wanted += "".join(f"{name} = {start!r}\n" for name, start in synapse.items())
+        wanted += "".join(
+            f"{kept_name(name)} = {name}\n" if name in kept else f"{name} = {start!r}\n"
+            for name, start in starts.items()
+        )
         namespace: dict[str, object] = dict(REAL_FUNCTIONS if self.ideal else INTEGER_FUNCTIONS)
         for moment in (*spikes.values(), end):
             namespace |= moment.namespace
-        variables = {BROUGHT: nothing, **synapse}
+        variables = {BROUGHT: nothing, **starts, **{kept_name(name): nothing for name in kept}}
         return WeightChange(
             self.memories("pre"),
             self.memories("post"),
             wanted,
-            variables={} if self.ideal else {name: int(start) for name, start in variables.items()},
+            variables={} if self.ideal else variables,
             reals=variables if self.ideal else {},
             each_step=spikes["each_step"].code if "each_step" in spikes else "",
             on_pre=spikes["pre_spike"].code if "pre_spike" in spikes else "",
@@ -108,24 +122,24 @@ class _Rule:
             group=self.group() if self.model.group else None,
         )
 
-    def memory(self, name: str, start: int | float, fade: _Moment | None = None) -> Memory:
+    def memory(self, home: str, v: RuleVariable, name: str, fade: _Moment | None = None) -> Memory:
         """A variable of neurons, whose code steps those declared after it, too."""
-        code = fade or _Moment("", {})
-        return Memory(name, start, fade=code.code, kind=REAL if self.ideal else INTEGER, namespace=code.namespace)
+        code, kind = fade or _Moment("", {}), REAL if self.ideal else INTEGER
+        return Memory(name, self.start(home, v), "", code.code, kind, code.namespace, v.lasts)
 
     def memories(self, home: str) -> list[Memory]:
         """What the neurons of one end remember."""
         found, moment = [], f"{home}_step"
         for k, v in enumerate(getattr(self.model, home)):
             step = None if k else self.state_moment(home, moment)
-            found.append(self.memory(self.variable(home, v.name), self.start(v), step))
+            found.append(self.memory(home, v, self.variable(home, v.name), step))
         if any(graph.reads(leaf_name(home, SPIKE)) for graph in self.graphs.values()):
             found.append(FIRES)
         return [*found, *(self.copies().values() if self.reads_group(home) else ())]
 
     def copies(self) -> dict[str, Memory]:
         """The copies of the projection's variables that neurons have."""
-        return {self.variable("group", v.name): self.memory(self.copy(v.name), self.start(v)) for v in self.model.group}
+        return {self.variable("group", v.name): self.memory("group", v, self.copy(v.name)) for v in self.model.group}
 
     def reads_group(self, home: str) -> bool:
         """Whether the projection's variables are read at one end: by its neurons, or by synapses, which see those of
@@ -140,7 +154,7 @@ class _Rule:
         """The variables of the projection."""
         step = self.state_moment("group", "group_step")
         return GroupVariables(
-            [self.memory(self.variable("group", v.name), self.start(v)) for v in self.model.group],
+            [self.memory("group", v, self.variable("group", v.name)) for v in self.model.group],
             self.copies(),
             self.reads_group("pre"),
             self.reads_group("post"),
@@ -174,10 +188,19 @@ class _Rule:
         own = [self.variable("synapse", v.name) for v in self.model.synapse]
         before = [f"{printer.old(name)} = {name}" for name in own]
         changed = {name: names[id(node)] for name, node in graph.results.items()}
-        after = [f"{self.variable('synapse', name)} = {value}" for name, value in changed.items() if name != WEIGHT]
+        after = [
+            f"{self.variable('synapse', name)} = {self.ended(moment, name, value)}"
+            for name, value in changed.items()
+            if name != WEIGHT
+        ]
         if WEIGHT in changed:
             after.append(f"{BROUGHT} += {changed[WEIGHT]}")
         return printer.moment([*before, *printer.before, *lines, *after])
+
+    def ended(self, moment: str, name: str, value: str) -> str:
+        """The new value of a variable of synapses: the end of a window leaves it as it is before the first window."""
+        variable = self.variable("synapse", name)
+        return f"choose(ended > 0, {value}, {variable})" if moment == "window_end" else value
 
 
 class _Printer(Brian2Printer):

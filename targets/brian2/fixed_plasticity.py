@@ -84,7 +84,7 @@ def fixed_plasticity(
         initial={
             "c": counters,
             "number": np.arange(counters.size),
-            **{name: np.full(counters.size, value) for name, value in weight_change.variables.items()},
+            **{name: np.broadcast_to(value, counters.size) for name, value in weight_change.variables.items()},
         },
         each_step=weight_change.each_step,
         on_pre=weight_change.on_pre,

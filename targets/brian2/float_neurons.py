@@ -114,7 +114,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")
     membrane.u = linked_var(current, "u")
-    for name in (*(("v", "v_threshold") if sees else ()), *(m.name for m in setup.memories)):
+    for name in (*(("v", "v_threshold") if sees else ()), *memory.variables(setup.memories)):
         setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
     states = {"u": (current, "u"), "v": (membrane, "v")}

@@ -49,8 +49,8 @@ def float_plasticity(
         types=dict.fromkeys(weight_change.variables, np.int64),
         initial={
             "gathered": gathered,
-            **{name: np.full(gathered.size, v) for name, v in weight_change.variables.items()},
-            **{name: np.full(gathered.size, v) for name, v in weight_change.reals.items()},
+            **{name: np.broadcast_to(v, gathered.size) for name, v in weight_change.variables.items()},
+            **{name: np.broadcast_to(v, gathered.size) for name, v in weight_change.reals.items()},
         },
         each_step=weight_change.each_step,
         on_pre=weight_change.on_pre,

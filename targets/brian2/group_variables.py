@@ -69,6 +69,7 @@ def group_neuron(
         name=f"group_neuron_{label}",
         namespace=dict(group.namespace),
     )
+    memory.begin(neuron, group.variables)
     neuron.run_regularly(group.step + clear, when="end", order=STEP)
     neuron.run_regularly(memory.start(group.variables), clock=window_clock, when="start", order=restart)
     objects: list[BrianObject] = [neuron]

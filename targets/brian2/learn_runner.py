@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from brian2 import SpikeMonitor, StateMonitor
+from brian2 import NeuronGroup, SpikeMonitor, StateMonitor
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
+from . import memory
 from .declared_rules import declared_weight_change
 from .fixed_plasticity import fixed_plasticity
 from .float_plasticity import float_plasticity
 from .gates import Gating, gate_neuron, gating_of
 from .group_variables import group_neuron
-from .memory import Memory
+from .memory import Memory, kept_name
 from .sequence import READ_MEMORIES, RESTART, SampleSequence, by_sample
 from .session import Session
 from .synapses import SynapseModel
@@ -66,29 +68,49 @@ def learn_sequence(
         plan.windows_per_sample,
         fast_paths=fast_paths,
     )
-    for p in plastic.values():
+    groups: dict[str, NeuronGroup] = {}
+    for name, p in plastic.items():
         ends = sequence.senders[p.pre], sequence.senders[p.post]
+        for group, memories in zip(ends, (p.weight_change.pre, p.weight_change.post), strict=True):
+            memory.begin(group, memories)
         clocks = sequence.clock, sequence.window_clock
         sequence.objects += gate_neuron(p.rule, p.gating, *ends, *clocks, RESTART, p.label)
         if p.weight_change.group is not None:
-            sequence.objects += group_neuron(p.weight_change.group, *ends, *clocks, RESTART, p.label)
+            made = group_neuron(p.weight_change.group, *ends, *clocks, RESTART, p.label)
+            groups[name] = made[0]
+            sequence.objects += made
     watched = _Watched(network, sequence, plastic)
     total = drive.steps * drive.batch
     info = {"steps_seconds": sequence.simulate(session, total + 1)}
 
     kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
 
-    def gather(variable: str) -> dict[str, Numbers]:
+    def gather(variable: str, names: Iterable[str] = tuple(plastic)) -> dict[str, Numbers]:
         """A variable of every plastic synapse in row-major order, by projection."""
-        values = {name: np.zeros(network.projection(name).synapse_weights.size, kind) for name in plastic}
+        values = {name: np.zeros(network.projection(name).synapse_weights.size, kind) for name in names}
         for bundle, group in sequence.synapses:
             if bundle.projection.name in values:
                 values[bundle.projection.name][bundle.positions] = group.state(variable, use_units=False)[:]
         return values
 
+    def kept(name: str, home: str, variable: str) -> Numbers:
+        """A variable of a rule that outlasts a window, after the last one."""
+        p, of_rule = plastic[name], kept_name(f"{leaf_name(home, variable)}_{plastic[name].label}")
+        if home == "synapse":
+            return gather(of_rule, [name])[name]
+        group = groups[name] if home == "group" else sequence.senders[p.pre if home == "pre" else p.post]
+        return np.array(group.state(of_rule, use_units=False)[:], kind)
+
+    def lasting(name: str) -> dict[str, Numbers]:
+        """All such variables of a projection."""
+        declaration = plan.rules[name].declaration(sequence.window_steps)
+        found = {} if declaration is None else declaration.model.lasting
+        return {leaf_name(home, v.name): kept(name, home, v.name) for home, vs in found.items() for v in vs}
+
+    lasts = {name: lasting(name) for name in plastic}
     observed = {name: watched.observed(p, total) for name, p in plastic.items()}
     if not isinstance(network, FixedNetwork):
-        return Learned(gather("w"), gather("gathered"), observed, info=info)
+        return Learned(gather("w"), gather("gathered"), observed, info=info, lasting=lasts)
     return Learned(
         gather("w"),
         gather("c"),
@@ -97,14 +119,18 @@ def learn_sequence(
         {name: int(counts.sum()) for name, counts in gather("counters_full").items()},
         {name: made.overflow() for name, made in sequence.neurons.items()},
         info,
+        lasts,
     )
 
 
 def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, *, fast_paths: bool) -> Plastic:
     q, rule, layer = network.projection(name), plan.rules[name], network.layer(name)
     steps, label = drive.steps // plan.windows_per_sample, str(layer)
-    found = weight_change_of if fast_paths and type(rule) in HAND_WRITTEN else declared_weight_change
-    weight_change = found(rule, steps, label, plan.random_key(network, name))
+    key = plan.random_key(network, name)
+    if fast_paths and type(rule) in HAND_WRITTEN:
+        weight_change = weight_change_of(rule, steps, label, key)
+    else:
+        weight_change = declared_weight_change(rule, steps, label, key, plan.first_lasting(network, name))
     gating = gating_of(rule, plan.gates.get(name), steps, label)
     counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
     if isinstance(rule, CounterRule):

@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from brian2 import NeuronGroup
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.rules.spike_times import SpikeTime, silent_time
 
 INTEGER, REAL, BOOLEAN = "integer", "1", "boolean"
@@ -21,19 +23,32 @@ class Memory:
 
     Attributes:
         name: name of the variable.
-        start: its value at the start of a window.
+        start: its value at the start of a window; of one that lasts, that at the start of the run, one for each neuron.
         keep: code for a neuron that fires; it runs after the synapses' code for that spike.
         fade: code for the end of every step.
         kind: type of the variable in Brian2's equations, one of :data:`TYPES`.
         namespace: constants and functions of that code; the same for all memories of one name.
+        lasts: whether it goes on from window to window. At the start of each, what it is is kept in a variable of its
+            own, ``kept``, since a run has one step more than its windows.
     """
 
     name: str
-    start: int | float
+    start: int | float | Numbers = field(compare=False)
     keep: str = ""
     fade: str = ""
     kind: str = INTEGER
     namespace: Mapping[str, object] = field(default_factory=dict, compare=False)
+    lasts: bool = False
+
+    @property
+    def kept(self) -> str:
+        """The variable that keeps its value at the start of a window."""
+        return kept_name(self.name)
+
+
+def kept_name(variable: str) -> str:
+    """The variable that keeps the value of one that lasts."""
+    return f"kept_{variable}"
 
 
 # Whether a neuron fires in the present step, from its threshold on.
@@ -59,14 +74,19 @@ def spike_count() -> Memory:
     return Memory("spike_count", 0, "spike_count += 1\n")
 
 
+def variables(memories: Sequence[Memory]) -> dict[str, str]:
+    """The names of all variables with their kind."""
+    return {name: m.kind for m in memories for name in (m.name, *([m.kept] if m.lasts else []))}
+
+
 def equations(memories: Sequence[Memory], flag: str = "") -> str:
     """Brian2 equations that declare the variables."""
-    return "".join(f"{m.name} : {m.kind}{flag}\n" for m in memories)
+    return "".join(f"{name} : {kind}{flag}\n" for name, kind in variables(memories).items())
 
 
 def types(memories: Sequence[Memory]) -> dict[str, Any]:
     """The type of each variable."""
-    return {m.name: TYPES[m.kind] for m in memories}
+    return {name: TYPES[kind] for name, kind in variables(memories).items()}
 
 
 def namespace(memories: Sequence[Memory]) -> dict[str, object]:
@@ -76,7 +96,14 @@ def namespace(memories: Sequence[Memory]) -> dict[str, object]:
 
 def start(memories: Sequence[Memory]) -> str:
     """Code for the start of a window."""
-    return "".join(f"{m.name} = {m.start}\n" for m in memories)
+    return "".join(f"{m.kept} = {m.name}\n" if m.lasts else f"{m.name} = {m.start}\n" for m in memories)
+
+
+def begin(group: NeuronGroup, memories: Sequence[Memory]) -> None:
+    """Give the memories that last their values of before the run."""
+    for m in memories:
+        if m.lasts:
+            setattr(group, f"{m.name}_", np.broadcast_to(m.start, len(group)))
 
 
 def keep(memories: Sequence[Memory]) -> str:

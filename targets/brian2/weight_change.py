@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from brian2 import TimedArray, second
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedSADP, FixedSSDP, FixedSTDP, LocalRule, Pairing, SilentPairs
 from ssdp_hw.rules.local import RandomKey
@@ -39,7 +40,7 @@ class WeightChange:
     Attributes:
         pre, post: what the neurons of both ends remember; a rule without rasters observes the first of each.
         wanted: code for the end of a window that sets ``wanted`` and makes ready for the next.
-        variables: integers of a synapse that start with these values.
+        variables: integers of a synapse that start with these values, one for all or one for each.
         reals: float variables of a synapse that start with these values.
         each_step: code for every step, before that for spikes.
         on_pre, on_post: code for a spike of a presynaptic or a postsynaptic neuron.
@@ -50,8 +51,8 @@ class WeightChange:
     pre: Sequence[Memory]
     post: Sequence[Memory]
     wanted: str
-    variables: Mapping[str, int] = field(default_factory=dict)
-    reals: Mapping[str, float] = field(default_factory=dict)
+    variables: Mapping[str, int | float | Numbers] = field(default_factory=dict)
+    reals: Mapping[str, int | float | Numbers] = field(default_factory=dict)
     each_step: str = ""
     on_pre: str = ""
     on_post: str = ""

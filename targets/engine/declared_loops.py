@@ -45,10 +45,11 @@ class Scratch(NamedTuple):
     words: UInt32Array  # random numbers of a row's synapses
     draws: UInt32Array  # random numbers of a group's neurons
     total: NumberArray  # steps by stored weight, where synapses share it
+    lasting: NumberArray  # variables of neurons and projections that outlast a window; see :mod:`.lasting`
 
 
-def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
-    """Allocate the memory of one thread for windows of ``steps`` steps."""
+def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) -> Scratch:
+    """Allocate the memory of one thread for windows of ``steps`` steps, with a copy of the row ``lasting``."""
     counter: DTypeLike = plastics[0].value.dtype
     number: DTypeLike = plastics[0].plus.dtype
     pre, post, longest, shared = largest_sizes(plastics)
@@ -70,6 +71,7 @@ def make_scratch(plastics: Sequence[Plastic], steps: int) -> Scratch:
         np.empty((4, longest // 4 + 2), np.uint32),
         np.empty((4 * max(1, *(s.draws for s in shapes)), columns), np.uint32),
         np.empty(shared, number),
+        lasting.copy(),
     )
 
 
@@ -126,6 +128,37 @@ def _read_weights(
             out[i] = weights[places.at[places.first[s] if len(places.first) else s]]
 
 
+@compiled_loop
+def _move_lasting(plastic: Plastic, step: int, length: int, s: Scratch, keep: bool) -> None:
+    """Put what lasts into the tables of neurons and projection, at a step, or (``keep``) back into its row."""
+    rule, ends, at = plastic.declared, plastic.ends, plastic.declared.at_lasting
+    for home in range(3):
+        table = s.pre_table if home == 0 else (s.post_table if home == 1 else s.group_table)
+        count = rule.pre if home == 0 else (rule.post if home == 1 else rule.group)
+        size = ends.pre_size if home == 0 else (ends.post_size if home == 1 else 1)
+        for k in range(count):
+            for i in range(size):
+                place = (k * (length + 1) + step) * size + i
+                if keep:
+                    s.lasting[at + i] = table[place]
+                else:
+                    table[place] = s.lasting[at + i]
+            at += size
+
+
+@compiled_loop
+def _move_synapses(plastic: Plastic, first: int, count: int, s: Scratch, keep: bool) -> None:
+    """Put what lasts of the synapses of a row into their table, or (``keep``) back."""
+    lasting, pre_size, synapses = plastic.declared.lasting, plastic.ends.pre_size, plastic.row_start[-1]
+    for k in range(plastic.declared.synapse if len(lasting) > 0 else 0):
+        for m in range(count):
+            i = m if plastic.dense else plastic.cols[first + m]
+            if keep:
+                lasting[k * synapses + first + m] = s.synapses[k * pre_size + i]
+            else:
+                s.synapses[k * pre_size + i] = lasting[k * synapses + first + m]
+
+
 @compiled_alone
 def declared_window(
     plastic: Plastic,
@@ -173,10 +206,16 @@ def declared_window(
             at = row
             if outside:
                 gate = gates[window, row]
-            if gate == 0 or (rule.quiet_rows and not _fires(s.post, length, post_size, row)):
+            if (gate == 0 and len(rule.lasting) == 0) or (
+                rule.quiet_rows and not _fires(s.post, length, post_size, row)
+            ):
                 at = -2
         first = row_start[max(row, 0)]
         count = row_start[max(row, 0) + 1] - first
+        if rule.lasts and at == -1:
+            _move_lasting(plastic, 0, length, s, False)
+        if at >= 0:
+            _move_synapses(plastic, first, count, s, False)
         if at >= 0 and rule.reads_weight:
             _read_weights(weights, places, plastic, row, first, count, s.weight)
         if at > -2:
@@ -204,7 +243,10 @@ def declared_window(
                 c.key_low,
                 c.key_high,
             )
+        if rule.lasts and at == -1:
+            _move_lasting(plastic, length, length, s, True)
         if at >= 0:
+            _move_synapses(plastic, first, count, s, True)
             gate_all(s.dw, pre_size, gate, applies, g.bits, g.clip)
             if shared:
                 add_shared(total, stored, cols, first, count, s.dw)

@@ -155,6 +155,8 @@ def _neurons(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) ->
     lines = []
     for home, size in _SIZES.items():
         for k, v in enumerate(getattr(model, home)):
+            if v.lasts:  # its value is there already
+                continue
             start = leaf_name("of", v.start) if isinstance(v.start, str) else f"number({v.start})"
             lines += [f"for i in range({size}):", f"    {_place(home, k, '0', 'i')} = {start}"]
     step = [f"{STEP} = number(t)", *_loads(model, "group", "t", "0")]
@@ -198,6 +200,8 @@ def _row(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> lis
     """The weight changes of one row."""
     lines = ["for i in range(n_pre):", "    dw[index(i)] = number(0)"]
     for k, v in enumerate(model.synapse):
+        if v.lasts:
+            continue
         start = leaf_name("of", v.start) if isinstance(v.start, str) else f"number({v.start})"
         lines.append(f"    synapses[index({k} * n_pre + i)] = {start}")
     step = [f"{STEP} = number(t)", *_loads(model, "group", "t", "0"), *_loads(model, "post", "t", "row")]

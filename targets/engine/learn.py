@@ -16,6 +16,7 @@ from .counts import COUNTS
 from .declared_loops import make_scratch as declared_scratch
 from .inference import State, overflow_counts
 from .jit import of_one_type
+from .lasting import lasting_row, lasting_variables
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
@@ -58,6 +59,7 @@ def learn(
     spikes = np.zeros((drive.steps, drive.batch, columns), bool)
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
+    row, at_lasting = lasting_row(network, plan, length)
     plastics = tuple(
         plastic(
             network,
@@ -67,6 +69,7 @@ def learn(
             _ends(network, program, name, trace_columns),
             drive.batch,
             length,
+            at_lasting[name],
             lazy=lazy,
             fast_paths=fast_paths,
         )
@@ -87,6 +90,7 @@ def learn(
     state = State(program, 1)
     tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
     plastics = of_one_type(plastics)
+    declared = [declared_scratch(plastics, length, row) if BY_DECLARATION in kinds else None for _ in range(members)]
 
     def work(thread_group: ThreadGroup) -> None:
         own, solo = state if way == BY_NEURONS else State(program, 1), alone(program.layout)
@@ -111,7 +115,7 @@ def learn(
             None if layered else make_scratch(program.layout, program.neurons, by),
             time_scratch(plastics) if by_time else None,
             train_scratch(plastics, length) if kinds & {BY_TRACE, BY_AGREEMENT} else None,
-            declared_scratch(plastics, length) if BY_DECLARATION in kinds else None,
+            declared[thread_group.member],
             tallies[thread_group.member],
         )
 
@@ -123,8 +127,10 @@ def learn(
         name: _observed(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)
     }
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
+    after = row if declared[0] is None else declared[0].lasting  # the same in every thread
+    lasting = lasting_variables(network, plan, length, after, plastics)
     if not isinstance(network, FixedNetwork):
-        return Learned(moved, counters, observed, info=info)
+        return Learned(moved, counters, observed, info=info, lasting=lasting)
     cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
     return Learned(
         {name: w.astype(np.int64) for name, w in moved.items()},
@@ -134,6 +140,7 @@ def learn(
         {name: full for name, (full, _) in cut.items()},
         overflow_counts(network, overflow.sum(axis=(0, 1))),
         info,
+        lasting,
     )
 
 

@@ -29,7 +29,7 @@ from ssdp_hw.rules import (
     TraceRounding,
     WeightRounding,
 )
-from ssdp_hw.rules.form import keeps_silent_rows
+from ssdp_hw.rules.form import keeps_silent_rows, leaf_name
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
 from ssdp_hw.running.drive import AnyNetwork
@@ -134,6 +134,9 @@ class Declared(NamedTuple):
     draws: int  # random numbers of a neuron in a step
     reads_weight: bool
     quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
+    lasts: bool  # whether variables outlast a window
+    at_lasting: int  # place of those of the neurons and the projection in a thread's ``Scratch.lasting``
+    lasting: NumberArray  # variables of the synapses, (variable, synapse) in one row; empty if none lasts
     first_window: int  # number of windows before this run, for the random numbers
 
 
@@ -208,6 +211,7 @@ def plastic(
     ends: Ends,
     batch: int,
     steps: int,
+    at_lasting: int,
     *,
     lazy: bool,
     fast_paths: bool,
@@ -248,7 +252,7 @@ def plastic(
         _gating(rule),
         by_time,
         _by_trains(rule, plan.random_key(network, name).first_window),
-        _declared(kind, rule, steps, plan.random_key(network, name).first_window),
+        _declared(network, plan, name, kind, steps, at_lasting),
         ends,
     )
 
@@ -264,19 +268,29 @@ def needs_trains(rule: Rule, *, fast_paths: bool) -> bool:
     return _kind(rule, fast_paths=fast_paths) != BY_TIME
 
 
-def _declared(kind: int, rule: Rule, steps: int, first_window: int) -> Declared:
+def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, steps: int, at_lasting: int) -> Declared:
+    rule = plan.rules[name]
     real = isinstance(rule, FloatRule)
+    number: DTypeLike = np.float64 if real else np.int64
     declaration = rule.declaration(steps) if kind == BY_DECLARATION else None
     if declaration is None:
-        return Declared(0, np.zeros(0) if real else np.zeros(0, np.int64), 0, 0, 0, 0, 0, False, False, 0)
-    model = declaration.model
+        return Declared(0, np.zeros(0, number), 0, 0, 0, 0, 0, False, False, False, 0, np.zeros(0, number), 0)
+    model, first = declaration.model, plan.first_lasting(network, name)
+    synapses = np.zeros(
+        (len(model.synapse) if "synapse" in model.lasting else 0, network.projection(name).synapse_weights.size), number
+    )
+    for k, v in enumerate(model.synapse if len(synapses) else ()):
+        synapses[k] = first.get(leaf_name("synapse", v.name), 0)
     return Declared(
         rule_address(model, real=real),
         packed_parameters(declaration, steps, real=real),
         *rule_shape(model),
         model.reads_weight,
         keeps_silent_rows(model, declaration.parameters, real=real),
-        first_window,
+        bool(model.lasting),
+        at_lasting,
+        synapses.reshape(-1),
+        plan.random_key(network, name).first_window,
     )
 
 

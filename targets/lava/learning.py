@@ -29,6 +29,9 @@ from .session import Job, run_jobs
 
 T = TypeVar("T", bound=np.generic)
 
+# The names of arrays of variables that outlast a window begin so, on their way to the worker and back.
+_LASTING = "lasting_"
+
 
 def unsupported(plan: LearningPlan) -> list[str]:
     """What of a plan cannot be done here, one sentence each."""
@@ -130,8 +133,12 @@ def _learned(
     observed = {
         name: _observed(task.plan.rules[name], a["pre"], a["post"], fast_paths=fast_paths) for name, a in found.items()
     }
+    lasting = {
+        name: {key.removeprefix(_LASTING): values for key, values in a.items() if key.startswith(_LASTING)}
+        for name, a in found.items()
+    }
     if not isinstance(task.network, FixedNetwork):
-        return Learned(weights, counters, observed, info=info)
+        return Learned(weights, counters, observed, info=info, lasting=lasting)
     return Learned(
         weights,
         counters,
@@ -139,6 +146,7 @@ def _learned(
         {name: int(a["clipped"]) for name, a in found.items()},
         {name: int(a["full"]) for name, a in found.items()},
         info=info,
+        lasting=lasting,
     )
 
 
@@ -204,6 +212,7 @@ def _plastic(
         "sizes": np.array(rounds.sizes),
         "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
+        **{f"{_LASTING}{key}": values for key, values in plan.first_lasting(network, name).items()},
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
         **rule_parameters(rule, rounds.steps // plan.windows_per_sample, fast_paths=fast_paths),
     }

@@ -33,6 +33,7 @@ class _Observer:
     def __init__(self, network: AnyNetwork, plan: LearningPlan) -> None:
         self.network, self.plan = network, plan
         self.windows = dict.fromkeys(plan.rules, 0)  # observed so far
+        self.lasting = {name: plan.first_lasting(network, name) for name in plan.rules}
         self.observations: dict[str, tuple[list[Numbers], list[Numbers]]] = {name: ([], []) for name in plan.rules}
 
     def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
@@ -41,7 +42,8 @@ class _Observer:
         ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
         observed = rule.observe(*ends)
         key = self.plan.random_key(self.network, name)
-        observed = replace(observed, key=replace(key, first_window=key.first_window + self.windows[name]))
+        key = replace(key, first_window=key.first_window + self.windows[name])
+        observed = replace(observed, key=key, lasting=self.lasting[name])
         self.windows[name] += ends[0].shape[1]
         for observations, raster, group in zip(
             self.observations[name], ends, (observed.pre, observed.post), strict=True
@@ -123,7 +125,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
                 )
                 clipped[name] += cut
         updates += updates_now
-    return Learned(weights, counters, observer.joined(), clipped, full, overflow)
+    return Learned(weights, counters, observer.joined(), clipped, full, overflow, lasting=observer.lasting)
 
 
 def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
@@ -154,4 +156,4 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
             if updates_now:
                 weights[name] = weights[name] + gathered[name]
                 gathered[name] = np.zeros_like(gathered[name])
-    return Learned(weights, gathered, observer.joined())
+    return Learned(weights, gathered, observer.joined(), lasting=observer.lasting)

@@ -23,23 +23,31 @@ Moment = Callable[..., Mapping[str, Values]]
 NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
 STEP_MOMENTS = ("each_step", "pre_spike", "post_spike")  # of a synapse, in their order
 WEIGHT = "weight"
+LASTING = "lasting_"
 
 
 class DeclaredChanges(Trains):
     """A rule that is printed.
 
     Needs ``start``, a function of the start values of its variables by home and name, and by its name a function for
-    each of the rule's moments; where these draw random numbers, what keys them.
+    each of the rule's moments; where these draw random numbers, what keys them. Variables that outlast a window
+    are given as they are before the first one, by names such as ``lasting_post_threshold``.
     """
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
         names = (*STEP_MOMENTS, "window_end", *NEURON_MOMENTS)
         self.moments: dict[str, Moment] = {name: parameters[name] for name in names if parameters.get(name)}
+        self.lasting: dict[str, Values] = {
+            name: np.array(parameters[f"{LASTING}{name}"])
+            for name in (f"{home}_{own}" for home, variables in parameters["start"]().items() for own in variables)
+            if parameters.get(f"{LASTING}{name}") is not None
+        }
         self.reads = {name: list(inspect.signature(f).parameters) for name, f in self.moments.items()}
 
     def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         state = State(self.p, pre, post, synapses)
+        state.set_lasting(self.lasting)
         for t in range(len(pre)):
             state.step = t
             for moment in STEP_MOMENTS:
@@ -54,6 +62,7 @@ class DeclaredChanges(Trains):
             state.set_neurons(new)
         if "window_end" in self.moments:
             self.change(state, "window_end", slice(None))
+        self.lasting = {name: state.lasting(name) for name in self.lasting}
         return state.total
 
     def change(self, state: State, moment: str, chosen: Indices | slice) -> None:
@@ -125,6 +134,17 @@ class State:
             for name, value in values.items():
                 old = self.variables[home][name]
                 self.variables[home][name] = np.broadcast_to(value, old.shape).astype(old.dtype)
+
+    def lasting(self, name: str) -> Values:
+        """A variable by a name such as ``post_threshold``."""
+        home, _, own = name.partition("_")
+        return self.variables[home][own]
+
+    def set_lasting(self, values: Mapping[str, Values]) -> None:
+        """Set variables by such names."""
+        for name, value in values.items():
+            home, _, own = name.partition("_")
+            self.variables[home][own] = value.astype(self.variables[home][own].dtype)
 
     def drawn(self, end: str, layer: int, bits: int) -> Values:
         """Random numbers of the neurons of one end in this step."""

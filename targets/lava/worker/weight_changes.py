@@ -39,6 +39,7 @@ class WeightChanges(Protocol):
     """A rule in the worker."""
 
     axis: int  # of the windows, along which the observations of a run are stacked
+    lasting: dict[str, Values]  # variables that outlast a window
 
     def __init__(self, parameters: Parameters) -> None: ...
 
@@ -73,6 +74,7 @@ class SSDP:
 
     def __init__(self, parameters: Parameters) -> None:
         self.p = parameters
+        self.lasting: dict[str, Values] = {}
 
     def observe(self, spikes: NDArray[np.bool_]) -> Values:
         step = len(spikes) - 1 - spikes[::-1].argmax(axis=0) if self.p["last"] else spikes.argmax(axis=0)
@@ -95,6 +97,7 @@ class Trains:
 
     def __init__(self, parameters: Parameters) -> None:
         self.p = parameters
+        self.lasting: dict[str, Values] = {}
 
     def observe(self, spikes: NDArray[np.bool_]) -> Values:
         return spikes.copy()

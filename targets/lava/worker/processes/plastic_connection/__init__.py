@@ -16,7 +16,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
-from ...declared_changes import DeclaredChanges
+from ...declared_changes import LASTING, DeclaredChanges
 from ...synapses import Matrix, Parameters, Values
 from ...weight_changes import SADP, SSDP, STDP, Synapses, WeightChanges
 from ..connection import AbstractConnectionModel
@@ -41,7 +41,8 @@ class PlasticConnection(AbstractProcess):
         gates: gates from outside, shape (window, post).
         own_gate: parameters of the gate that the rule makes itself.
         further: what else the model needs, see there.
-        record: where the last step writes weights, counters and what was observed: ``file`` and ``steps``.
+        record: where the last step writes weights, counters, the rule's lasting variables and what was observed:
+            ``file`` and ``steps``.
     """
 
     def __init__(
@@ -114,7 +115,8 @@ class AbstractPlasticModel(AbstractConnectionModel):
                 self.update_weights()
         if self.time_step == p["record"]["steps"]:
             observed = [np.stack(observation, self.rule.axis) for observation in self.observed]
-            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results())
+            lasting = {f"{LASTING}{name}": values for name, values in self.rule.lasting.items()}
+            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results(), **lasting)
 
     def learn(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> None:
         """Learn from the spikes of one window, shapes (time, n)."""
