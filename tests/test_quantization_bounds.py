@@ -134,6 +134,7 @@ def test_the_peak_counts_from_where_the_voltage_begins(reset, v_init):
     peaks = closed(net)
     assert peaks.u == pytest.approx(max(up, down))
     assert peaks.v == pytest.approx(max(max(threshold, v_init) + up, LONGEST_BURST * down, -v_init))
+    assert peaks.reached == pytest.approx(max(LONGEST_BURST * max(up, down), abs(v_init)))  # as if nothing fired
     fixed = sh.quantize(net)
     scale = fixed.population("p").scale[0]
     assert (max(threshold, v_init) + up) * scale <= STATE_MAX / ROOM
