@@ -8,9 +8,9 @@ from itertools import pairwise
 import lava_modules
 import numpy as np
 import pytest
+from declared_models import GRADED_MODELS, Relay, declared_fixed_networks, input_of, pieces_of
 from example_counts import examples
 from hypothesis import HealthCheck, given, settings, strategies as st
-from model_examples import GRADED_MODELS, Relay, input_of, model_networks
 from test_neuron_models import assert_same, recorded
 
 import ssdp_hw as sh
@@ -51,25 +51,25 @@ def sigma_delta(name, size, vth, payload_bits=10, **values):
 
 
 @examples(200, default=25, base=GENERATED)
-@given(model_networks(GRADED_MODELS), st.integers(0, 1000), st.sampled_from((1, None)))
+@given(declared_fixed_networks(models=GRADED_MODELS), st.integers(0, 1000), st.sampled_from((1, None)))
 def test_the_engine_equals_the_specification(network, seed, threads):
     inputs = input_of(network, seed)
     assert_same(recorded(SPEC, network, inputs), recorded(ENGINE, network, inputs, threads=threads))
 
 
 @examples(60, default=8, base=GENERATED)
-@given(model_networks(GRADED_MODELS), st.integers(0, 1000))
+@given(declared_fixed_networks(models=GRADED_MODELS), st.integers(0, 1000))
 def test_a_run_in_pieces_equals_the_whole_run(network, seed):
     inputs = input_of(network, seed, steps=30, batch=1)
     whole = sh.run(network, inputs, "engine", on_overflow="ignore")
-    result = sh.stream(network, [inputs[:7], inputs[7:8], inputs[8:]], target="engine", on_overflow="ignore")
+    result = sh.stream(network, pieces_of(inputs, 7, 8), target="engine", on_overflow="ignore")
     for name, spikes in whole.spikes.items():
         np.testing.assert_array_equal(result.spike_counts[name], spikes.sum(axis=0))
     assert result.overflow == whole.overflow
 
 
 @settings(GENERATED, max_examples=10)
-@given(model_networks(GRADED_MODELS), st.integers(0, 1000))
+@given(declared_fixed_networks(models=GRADED_MODELS), st.integers(0, 1000))
 def test_a_file_keeps_the_network(tmp_path_factory, network, seed):
     path = tmp_path_factory.mktemp("saved") / "network.h5"
     network.save(path)
@@ -87,7 +87,7 @@ def others():
 
 @pytest.mark.parametrize(("target", "options"), others())
 @examples(20, default=2, base=GENERATED)
-@given(network=model_networks(GRADED_MODELS), seed=st.integers(0, 1000))
+@given(network=declared_fixed_networks(models=GRADED_MODELS), seed=st.integers(0, 1000))
 def test_simulators_equal_the_specification(target, options, network, seed):
     if not get_target(target).availability().installed:
         pytest.skip(f"{target} is not installed")

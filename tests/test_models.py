@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from declared_models import register_values
 from example_counts import examples
 from graph_evaluator import evaluate
 from hypothesis import given, strategies as st
-from model_examples import register_values
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip

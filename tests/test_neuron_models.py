@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from declared_models import CHIP, MODELS, Resonator, declared_fixed_networks, input_of, pieces_of
 from example_counts import examples
 from hypothesis import HealthCheck, given, settings, strategies as st
-from model_examples import CHIP, MODELS, Resonator, input_of, model_networks
 from strategies import drives_for, fixed_networks
 
 import ssdp_hw as sh
@@ -51,10 +51,39 @@ def assert_same(left, right):
 
 
 @examples(200, default=25, base=GENERATED)
-@given(model_networks(), st.integers(0, 1000), st.sampled_from((1, None)))
+@given(declared_fixed_networks(models=MODELS), st.integers(0, 1000), st.sampled_from((1, None)))
 def test_the_engine_equals_the_specification(network, seed, threads):
     inputs = input_of(network, seed)
     assert_same(recorded(SPEC, network, inputs), recorded(ENGINE, network, inputs, threads=threads))
+
+
+class Runaway(NeuronModel):
+    """Its voltage saturates in every step, whatever arrives."""
+
+    name = "Runaway"
+    states = (State("v"),)
+    parameters = (Parameter("vth", "v_threshold", Kind.LEVEL),)
+
+    def step(self, op, s, p, arriving):
+        return {"v": op.saturate(s.v + arriving + 2**40, "v")}, op.fires(s.v, p.vth)
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 33])
+@pytest.mark.parametrize("spiking", [True, False])
+def test_overflows_are_counted_of_neurons_alone(size, spiking):
+    """The engine pads populations to whole vectors: what overflows in the padding does not count."""
+    populations = [
+        sh.FixedPopulation(name="p", size=size, model=Runaway(), vth=100),
+        sh.FixedPopulation(name="q", size=3, model=Runaway(), vth=100, spiking=spiking),
+    ]
+    projections = [
+        sh.FixedProjection(pre=a, post=b, weight=np.full((n, m), 2))
+        for a, b, n, m in (("in", "p", size, 2), ("p", "q", 3, size))
+    ]
+    net = sh.FixedNetwork([sh.Input("in", 2)], populations, projections, ["q"], chip=CHIP)
+    for target in ("spec", "engine"):
+        counts = sh.run(net, np.zeros((7, 5, 2), bool), target, on_overflow="ignore").overflow
+        assert [counts[name].counts["v_saturations"] for name in ("p", "q")] == [7 * 5 * size, 7 * 5 * 3]
 
 
 @examples(100, default=10, base=GENERATED)
@@ -66,18 +95,18 @@ def test_the_cuba_lif_by_its_declaration_equals_the_step_written_by_hand(data):
 
 
 @examples(60, default=10, base=GENERATED)
-@given(model_networks(), st.integers(0, 1000))
+@given(declared_fixed_networks(models=MODELS), st.integers(0, 1000))
 def test_a_run_in_pieces_equals_the_whole_run(network, seed):
     inputs = input_of(network, seed, steps=30, batch=1)
     whole = sh.run(network, inputs, "engine", on_overflow="ignore")
-    result = sh.stream(network, [inputs[:7], inputs[7:8], inputs[8:]], target="engine", on_overflow="ignore")
+    result = sh.stream(network, pieces_of(inputs, 7, 8), target="engine", on_overflow="ignore")
     for name, spikes in whole.spikes.items():
         np.testing.assert_array_equal(result.spike_counts[name], spikes.sum(axis=0))
     assert result.overflow == whole.overflow
 
 
 @settings(GENERATED, max_examples=15)
-@given(model_networks(), st.integers(0, 1000))
+@given(declared_fixed_networks(models=MODELS), st.integers(0, 1000))
 def test_a_file_keeps_the_network(tmp_path_factory, network, seed):
     path = tmp_path_factory.mktemp("saved") / "network.h5"
     network.save(path)

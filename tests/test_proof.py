@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from declared_models import MODELS, declared_fixed_networks
 from example_counts import examples
 from hypothesis import HealthCheck, given, settings, strategies as st
-from model_examples import MODELS, EveryOperation, model_networks
 from strategies import fixed_networks
 
 import ssdp_hw as sh
 from ssdp_hw.analysis.proof import Verdict
 from ssdp_hw.arithmetic import decay as decay_step
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.form import StepForm
+from ssdp_hw.models.form import StepForm, without_effect
 from ssdp_hw.operations.base import Values
 from ssdp_hw.operations.interval import Interval, IntervalOperations, Maybe
 
@@ -22,7 +22,7 @@ CHIP = sh.load_chip("loihi2")
 
 
 @examples(100, default=6, base=GENERATED)
-@given(st.one_of(fixed_networks(), model_networks()), st.integers(0, 1000))
+@given(st.one_of(fixed_networks(), declared_fixed_networks(models=MODELS, graded=False)), st.integers(0, 1000))
 def test_no_run_leaves_the_bounds(network, seed):
     """Random inputs and such that stay on or off for long: recorded states within bounds, proved registers silent."""
     proof = sh.prove(network)
@@ -112,11 +112,11 @@ def test_prove_takes_fixed_networks():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from((*MODELS, EveryOperation())), st.booleans(), st.booleans())
+@given(st.integers(0, 2**32 - 1), st.sampled_from(MODELS), st.booleans(), st.booleans())
 def test_a_step_of_intervals_holds_every_step_within(seed, model, subtract, at_least):
     """Points drawn from intervals of states, parameters and input step to points within the interval step."""
     rng = np.random.default_rng(seed)
-    subtract = subtract and model.name != "EveryOperation"
+    subtract = subtract and "reset" not in without_effect(model)
     form = StepForm(model, CHIP, at_least=at_least, subtract=subtract)
     n, draws = 6, 30
 

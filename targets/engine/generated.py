@@ -171,7 +171,8 @@ def _body(form: StepForm, printed: PrintedStep, slots: dict[str, int], shift: in
 
     lines = [f"of_{ARRIVING} = {arrived('j')}"]
     lines += [f"of_{name} = number({place(slot)})" for name, slot in slots.items()]
-    # Row 0 of the parameters says which neurons may fire: none of a readout, and no padding.
+    # Row 0 of the parameters says what a neuron is: 3 may fire, 2 belongs to a readout, 0 is padding. Overflows of
+    # padding do not count: a model may leave its registers without any input.
     names = form.model.acting_names
     lines += [f"of_{name} = number(parameters[index({k + 1} * n) + j])" for k, name in enumerate(names)]
     # What arrives at a port is where a neuron of the port's own has it; the last rows say how much further that is.
@@ -180,7 +181,7 @@ def _body(form: StepForm, printed: PrintedStep, slots: dict[str, int], shift: in
     lines.append(f"of_{BIAS} = number(bias[index(biased) + j])")
     lines += printed.lines
     lines += [
-        f"lanes[index(counted + {k * LANES}) + i] += np.int32({condition})"
+        f"lanes[index(counted + {k * LANES}) + i] += np.int32({condition}) & (np.int32(parameters[j]) >> 1)"
         for k, condition in enumerate(printed.counts.values())
     ]
     lines += [f"{place(slot)} = state({printed.states[name]})" for name, slot in slots.items()]

@@ -76,7 +76,7 @@ class FixedNeurons(NamedTuple):
     reset_mask: IntegerStateArray
     v_init: IntegerStateArray
     models: Int64Array  # for each population the address of its model's step, or 0 for the step written by hand
-    parameters: IntegerStateArray  # of declared models: whether a neuron may fire, then each parameter, all neurons
+    parameters: IntegerStateArray  # of declared models: what a neuron is, then each parameter, all neurons
     simple: BoolArray  # for each population whether it _is_simple
     decay_bits: IntegerNumber
     state_half: IntegerNumber
@@ -333,7 +333,7 @@ def _models(network: AnyNetwork, state: IntegerType | RealType, *, fast_paths: b
     acting: dict[str, list[Array]] = {name: [] for name in names}
     for name in declared:
         values = network.acting_parameters(name)
-        fires = np.full(network.size_of(name), int(network.population(name).spiking))
+        fires = np.full(network.size_of(name), 2 + int(network.population(name).spiking))  # see generated.py, _body
         form = network.step_form(name)
         further = [np.full(network.size_of(name), distance) for distance in _port_distances(network, name)]
         acting[name] = [fires, *(values[q] for q in form.model.acting_names), *further]
