@@ -47,7 +47,7 @@ def test_the_graph_of_a_step_is_the_step(name, data, seed, word):
     leaves = {n: drawn(rng, int(x.low), int(x.high)) for n, x in {**states, **parameters, ARRIVING: arriving}.items()}
     op = form.exact()
     op.counts = dict.fromkeys(form.count_names, 0)
-    new, fired = form.model.step(
+    new, fired = form.model.advance(
         op, Values({n: leaves[n] for n in states}), Values({n: leaves[n] for n in parameters}), leaves[ARRIVING]
     )
     *values, raster = evaluate([*made.states.values(), made.fired], leaves)
@@ -72,6 +72,7 @@ def test_options_that_a_model_does_not_know_are_refused(name):
     model = neuron_model(name)
     payload = {"payload_bits": 8} if model.payload else {}
     own_reset = name in {"ALIF", "RF", "RF_IZ", "ADRF", "ADRF_IZ", "BRF", "NonResettingLIF", "HomeostaticLIF"}
+    own_reset |= name in {"FewSpikes", "StochasticOscillator"}
     neither = name in {"Delta", "Sigma", "SigmaDelta"}
     assert without_effect(model) == ({"reset", "threshold"} if neither else {"reset"} if own_reset else set())
     values = {"name": "p", "size": 1, "model": model, "parameters": registers_of(model), "reset": "subtract", **payload}

@@ -130,19 +130,20 @@ def test_a_step_of_intervals_holds_every_step_within(seed, model, subtract, at_l
         reach = rng.choice([half, max(half >> 8, 1)])
         states[s.name] = interval(-reach if s.signed else 0, reach)
     parameters = {q.name: interval(*(q.acting(c, CHIP) for c in q.code_range(CHIP))) for q in model.parameters}
+    parameters |= {key: interval(0, (1 << 24) - 1) for key in model.noise_keys}
     parameters["bias"] = interval(-5000, 5000)
     arriving = interval(-(1 << 20), 1 << 20)
     op = IntervalOperations(
         CHIP.decay_bits, form.registers, spiking=True, at_least=at_least, subtract=subtract
     ).counting()
-    wide, fired = model.step(op, Values(states), Values(parameters), arriving)
+    wide, fired = model.advance(op, Values(states), Values(parameters), arriving)
     assert isinstance(fired, Maybe)
 
     def point(x):
         return rng.integers(x.low, x.high + 1, (draws, n))
 
     exact = form.exact()
-    narrow, spikes = model.step(
+    narrow, spikes = model.advance(
         exact,
         Values({k: point(x) for k, x in states.items()}),
         Values({k: point(x) for k, x in parameters.items()}),

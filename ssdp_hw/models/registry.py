@@ -17,8 +17,8 @@ GROUP = "ssdp_hw.models"
 def _check(model: object, owner: str) -> NeuronModel:
     if not isinstance(model, NeuronModel):
         raise ParameterError(f"{owner}: {model!r} is no neuron model: an instance of a subclass of NeuronModel")
-    names = [model.name, *(s.name for s in model.states), *(q.name for q in model.parameters)]
-    check_identifiers(names, owner, "a model, state or parameter")
+    names = [model.name, *(s.name for s in model.states), *model.acting_names, *model.ports]
+    check_identifiers(names, owner, "a model, state, parameter or port")
     if len(set(names)) < len(names) or {BIAS, ARRIVING} & set(names):
         raise ParameterError(f"{owner}: names of {model} must differ, also from '{BIAS}' and '{ARRIVING}': {names}")
     return model
