@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping, Sequence, Set
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -119,16 +121,71 @@ def as_int(value: object, owner: str) -> int:
     return int(value)
 
 
+# The most of what has an entry each in some array: of 64 bits they take 2 GiB.
+MOST = 1 << 28
+
+
 def as_size(value: object, owner: str) -> int:
-    """``value`` as a count of at least 1.
+    """``value`` as a count from 1 to :data:`MOST`.
 
     Raises:
-        ParameterError: not an integer, or below 1.
+        ParameterError: not an integer, or outside of that.
     """
     size = as_int(value, owner)
     if size < 1:
         raise ParameterError(f"{owner} = {size}; at least 1 is needed")
+    if size > MOST:
+        raise ParameterError(f"{owner} = {size}; at most {MOST} are possible")
     return size
+
+
+def as_path(value: object, owner: str) -> Path:
+    """``value`` as a path.
+
+    Raises:
+        ParameterError: no text and no path, or one with a null character, which no file system has.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise ParameterError(f"{owner} is a {type(value).__name__}; give a path")
+    if "\0" in os.fspath(value):
+        raise ParameterError(f"{owner} = {os.fspath(value)!r} has a null character; give another path")
+    return Path(value)
+
+
+def as_names(value: object, owner: str) -> tuple[str, ...]:
+    """``value`` as several names.
+
+    Raises:
+        ParameterError: a single text, or no sequence of texts.
+    """
+    if isinstance(value, str):
+        raise ParameterError(f"{owner} = {value!r} is a single name; give a list of names, as [{value!r}]")
+    names = tuple(value) if isinstance(value, Sequence | Set) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"{owner} is a {type(value).__name__}, no list of names")
+    return names
+
+
+def iterates(value: Any) -> bool:
+    """Whether a loop goes over it; an array of no axis says so and does not."""
+    try:
+        iter(value)
+    except TypeError:
+        return False
+    return True
+
+
+def as_mapping(value: object, owner: str) -> Mapping[Any, Any]:
+    """``value`` as a dict by name; None is an empty one.
+
+    Raises:
+        ParameterError: something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"{owner} is a {type(value).__name__}, no dict by name")
+    return value
 
 
 def check_memory(needed: int, limit: int, what: str) -> None:
@@ -137,7 +194,7 @@ def check_memory(needed: int, limit: int, what: str) -> None:
     Raises:
         ParameterError: it does.
     """
-    if needed > limit:
+    if needed > as_int(limit, "max_bytes"):
         raise ParameterError(f"{what} would take {needed / 2**30:.3g} GiB; the limit is {limit / 2**30:.3g} GiB")
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.checks import as_int
 from ssdp_hw.display import Table, shown
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -101,7 +102,7 @@ def measure_activity(
     Raises:
         SsdpHwError: as :func:`ssdp_hw.run`.
     """
-    length = make_drive(network, inputs).steps + network.latency if steps is None else steps
+    length = make_drive(network, inputs).steps + network.latency if steps is None else as_int(steps, "steps")
     drive = make_drive(network, inputs, length)
     result = run(network, inputs, target, steps=length, on_overflow="ignore")
     rasters = {**drive.spikes, **result.spikes}

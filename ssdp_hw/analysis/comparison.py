@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.analysis.statistics import Interval, lost_and_won, mcnemar, wilson
-from ssdp_hw.checks import class_labels
+from ssdp_hw.checks import as_int, as_mapping, as_names, class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError
@@ -227,10 +227,10 @@ def compare(
     """
     if targets is None:
         targets = list(dict.fromkeys([reference_target().name, fastest_target().name]))
-    names = [targets] if isinstance(targets, str) else list(targets)
+    names = [targets] if isinstance(targets, str) else list(as_names(targets, "targets"))
     if not names or len(set(names)) < len(names):
         raise ParameterError(f"compare needs different targets, at least one; found {names}")
-    for name in options or {}:
+    for name in as_mapping(options, "options"):
         if name not in names:
             raise ParameterError(f"options are given for target '{name}', which is not compared: {names}")
     if not isinstance(network, Network) or not isinstance(fixed, FixedNetwork):
@@ -243,7 +243,7 @@ def compare(
         )
     given = make_drive(network, inputs)
     classes = class_labels(labels, given.batch, network.size_of(network.outputs[0]), given.steps)
-    length = given.steps + network.latency if steps is None else steps
+    length = given.steps + network.latency if steps is None else as_int(steps, "steps")
     required_record(decode)
     for name in names:
         get_target(name)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.chips import Figure
 from ssdp_hw.display import Drawable, Table, shown
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 
@@ -118,7 +118,10 @@ def resources(network: FixedNetwork) -> Resources:
 
     Raises:
         UnsupportedError: nothing is known of the cores of this chip.
+        ParameterError: no fixed network.
     """
+    if not isinstance(network, FixedNetwork):
+        raise ParameterError(f"resources takes a FixedNetwork, not {type(network).__name__}; quantize makes one")
     limits = network.limits.figures("core")
     if not {*LIMITS, "count"} <= limits.keys():
         raise UnsupportedError(f"chip '{network.limits.name}': its file has no figures for cores")

@@ -21,10 +21,11 @@ from ssdp_hw.analysis.layer_recordings import (
 from ssdp_hw.arrays import Bool, Real
 from ssdp_hw.conversion.alignment import Timing, lags
 from ssdp_hw.display import Table, shown
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.running.drive import AnyNetwork, Inputs
+from ssdp_hw.running.drive import AnyNetwork, Inputs, check_network
 from ssdp_hw.running.run import run
 
 # If a voltage misses the threshold by less than this share of the distance from reset to threshold, rounding in
@@ -186,11 +187,14 @@ def verify(
         ParameterError, ShapeError: layers, names or shapes that do not fit.
         UnsupportedError: a torch module that cannot be read, see :func:`ssdp_hw.from_torch`.
     """
+    check_network(network)
     given = (
         {str(k): shaped_samples(v) for k, v in samples.items()}
         if isinstance(samples, Mapping)
         else shaped_samples(samples)
     )
+    if isinstance(given, dict) and not given:
+        raise ParameterError("verify: samples holds no input; give an array, or one by input")
     recorded = module_recording(model, given, network)
     if recorded is not None:
         given = lasting(given, recorded.steps)

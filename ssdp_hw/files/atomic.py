@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ssdp_hw.checks import as_path
 from ssdp_hw.errors import FileFormatError
 
 _DRAFT = ".ssdp-hw-"
@@ -60,9 +61,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
 
     Raises:
+        ParameterError: it is no path.
         FileFormatError: it cannot be written; an older file of that name stays as it was.
     """
-    target = Path(path)
+    target = as_path(path, "the path of the file")
     clear_stale(target.parent, _DRAFT)
     # The suffix stays, since some writers choose their format by it.
     partial = target.parent / f"{own_prefix(_DRAFT)}{secrets.token_hex(8)}.partial{target.suffix}"
@@ -85,7 +87,7 @@ def write_together(folder: str | os.PathLike[str], write: Callable[[Path], objec
         FileFormatError: something cannot be written. Whatever ``write`` raises, older files stay as
             they were.
     """
-    target = Path(folder)
+    target = as_path(folder, "the path of the folder")
     try:
         target.mkdir(parents=True, exist_ok=True)
         clear_stale(target, _DRAFT)

@@ -17,7 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ssdp_hw.errors import FileFormatError
+from ssdp_hw.errors import FileFormatError, ParameterError
 
 # What the datasets of a file may occupy in memory together, in bytes.
 DEFAULT_MAX_BYTES = 1 << 30
@@ -43,8 +43,11 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     """Raise for what is no file.
 
     Raises:
+        ParameterError: it is no path.
         FileFormatError: nothing is there, or a folder, a pipe or the like.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ParameterError(f"path is a {type(path).__name__}; give the path of a file")
     try:
         if Path(path).is_file():
             return

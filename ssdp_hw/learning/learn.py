@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.checks import as_mapping, as_names
 from ssdp_hw.deprecation import grouped
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.checkpoint import Checkpoint
 from ssdp_hw.learning.evaluation import Evaluation
 from ssdp_hw.learning.inputs import (
@@ -27,7 +29,7 @@ from ssdp_hw.learning.presentation import Presentation
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Teach, Teaching
-from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, Inputs, make_drive
+from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, Inputs, check_network, make_drive
 from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.run import OnOverflow
 from ssdp_hw.running.target_registry import fastest_target
@@ -101,12 +103,17 @@ def learn(
         UnknownTargetError, TargetUnavailableError, TargetRunError: as in :func:`ssdp_hw.run`.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
     """
+    check_network(network)
     teaching = teach if isinstance(teach, Teaching) else Teaching(teach)
     presentation = Presentation() if presentation is None else presentation
+    if not isinstance(presentation, Presentation):
+        raise ParameterError(f"learn: presentation is a {type(presentation).__name__}; give a Presentation(epochs=...)")
+    if plastic is not None and not isinstance(plastic, str):
+        plastic = as_names(plastic, "plastic")
     windows = presentation.windows
     if target is None:
         target = fastest_target(network, learning=True).name
-    execution = Execution(target, dict(options or {}), on_overflow)
+    execution = Execution(target, dict(as_mapping(options, "options")), on_overflow)
     given, spikes = _given(network, inputs, presentation)
     names = plastic_names(network, rule, plastic)
     check_learns_from_spikes(network, given.values, names)

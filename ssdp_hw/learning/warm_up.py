@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import class_labels, real_array
+from ssdp_hw.checks import as_int, class_labels, real_array
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.learning.inputs import check_learns_from_spikes
 from ssdp_hw.rules.gate import Gate, WarmUp
@@ -51,7 +51,7 @@ def fit_gate(
     p = network.projection(projection)
     drive = make_drive(network, inputs)
     check_learns_from_spikes(network, drive.values, [projection])
-    length = drive.steps + network.latency if steps is None else steps
+    length = drive.steps + network.latency if steps is None else as_int(steps, "steps")
     spiking = tuple(q.name for q in network.populations if q.spiking)
     result = run(network, inputs, target, populations=spiking, steps=length, on_overflow="ignore")
     rasters = {**drive.spikes, **result.spikes}

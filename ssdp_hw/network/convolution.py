@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.checks import as_array
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.files.record import Record
@@ -60,7 +61,7 @@ class ConvWeight(Weight):
     groups: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kernel", np.array(self.kernel))
+        object.__setattr__(self, "kernel", np.array(as_array(self.kernel, "convolution: kernel")))
         shape, axes = self.kernel.shape, self.kernel.ndim - 2
         groups = whole_numbers(self.groups, 1, 1, "convolution: groups")[0]
         if axes < 1 or 0 in shape or shape[0] % groups:
@@ -355,7 +356,8 @@ def whole_numbers(value: object, axes: int, low: int, owner: str) -> Shape:
 
 
 def _padding(value: GivenShape, axes: int) -> tuple[tuple[int, int], ...]:
-    if np.ndim(value) == 2 and np.shape(value) == (axes, 2):
+    value = as_array(value, "convolution: padding").tolist()
+    if np.shape(value) == (axes, 2):
         sides = whole_numbers(value, 2 * axes, 0, "convolution: padding")
         return tuple(zip(sides[::2], sides[1::2], strict=True))
     return tuple((p, p) for p in whole_numbers(value, axes, 0, "convolution: padding"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ssdp_hw.arrays import Int, Numbers
-from ssdp_hw.checks import positive_or_none
+from ssdp_hw.checks import as_mapping, positive_or_none
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip, shipped_chip
 from ssdp_hw.display import Axes, Drawn, draw, shown
 from ssdp_hw.errors import ParameterError
@@ -162,6 +162,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
     def with_mantissas(self, mantissas: Mapping[str, Numbers]) -> FixedNetwork:
         """A copy with other stored weight integers for the named projections."""
+        mantissas = as_mapping(mantissas, "mantissas")
         for name in mantissas:
             self.projection(name)
         changed = [p.with_mantissa(mantissas[p.name]) if p.name in mantissas else p for p in self.projections]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Given
-from ssdp_hw.checks import check_exact, check_name, real_vector
+from ssdp_hw.checks import as_mapping, check_exact, check_name, real_vector
 from ssdp_hw.chips import load_chip
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
@@ -269,6 +269,7 @@ class Network(Graph[Population, Projection]):
 
     def with_weights(self, weights: Mapping[str, Any]) -> Network:
         """A copy with other weights for the named projections."""
+        weights = as_mapping(weights, "weights")
         for name in weights:
             self.projection(name)
         changed = [replace(p, weight=weights[p.name]) if p.name in weights else p for p in self.projections]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import Choice
+from ssdp_hw.checks import Choice, as_int
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
@@ -80,6 +80,8 @@ class WeightFormat:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sign_mode", SignMode(self.sign_mode))
+        for name in ("bits", "scale_bits", "right_shift"):
+            object.__setattr__(self, name, as_int(getattr(self, name), f"weight format: {name}"))
         if not 1 <= self.scale_bits <= MAX_SCALE_BITS:
             raise ParameterError(f"weight scale of {self.scale_bits} bits: the limit is 1 to {MAX_SCALE_BITS}")
         if not 1 <= self.bits <= self.scale_bits:

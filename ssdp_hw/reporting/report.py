@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
+from ssdp_hw.checks import as_path
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.learning.result import LearnResult
@@ -76,7 +76,7 @@ def report(
         MissingPackageError: matplotlib or jinja2 is not installed.
         FileFormatError: the files cannot be written.
     """
-    out = Path(path)
+    out = as_path(path, "report: path")
     if out.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"{path}: a report is a page, whose name ends with .html")
     source, chip_form = _networks(network, fixed, inputs, quantization)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdp_hw.checks import as_array
+from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
 
 # What the recordings of one batch may occupy, in bytes, where several runs are kept to be compared.
@@ -31,7 +31,7 @@ def batch_size(
     neurons = sum(network.size_of(name) for name in network.population_names)
     channels = sum(i.size for i in network.inputs)
     cell = sum(1 if variable == "spikes" else 8 for variable in record)
-    return max(1, max_bytes // max(1, steps * (neurons * cell + channels)))
+    return max(1, as_int(max_bytes, "max_batch_bytes") // max(1, as_int(steps, "steps") * (neurons * cell + channels)))
 
 
 def batches(inputs: Inputs, samples: int, size: int) -> Iterator[tuple[slice, Inputs]]:

@@ -88,6 +88,19 @@ class Drive:
         )
 
 
+def check_network(network: object) -> None:
+    """Raise for what is no network.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    if not isinstance(network, Network | FixedNetwork):
+        raise ParameterError(
+            f"a Network or FixedNetwork is needed, not {type(network).__name__}: from_nir, from_torch and from_lava_dl "
+            "read one, quantize makes the fixed one"
+        )
+
+
 def make_drive(
     network: AnyNetwork,
     inputs: Inputs,
@@ -114,6 +127,7 @@ def make_drive(
             the chip's register.
         UnsupportedError: analog input through a convolution of too many synapses.
     """
+    check_network(network)
     given = dict(inputs) if isinstance(inputs, Mapping) else _single(network, inputs)
     missing = set(network.input_names) ^ set(given)
     if missing:

@@ -8,9 +8,9 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.checks import as_int, real_array
+from ssdp_hw.checks import as_int, check_memory, real_array
 from ssdp_hw.errors import ParameterError, ShapeError
-from ssdp_hw.running.drive import DirectInput
+from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, DirectInput
 
 ENCODERS = ("rate", "latency", "direct")
 
@@ -51,6 +51,7 @@ def encode(values: ArrayLike, encoder: str, *, steps: int, seed: int | None = No
     steps = as_int(steps, "steps")
     if encoder == "direct":
         return DirectInput(values, steps)
+    check_memory(steps * values.size, DEFAULT_MAX_BYTES, f"spikes of {steps} steps and {len(values)} samples")
     spikes = np.empty((steps, *values.shape), bool)
     for step, fired in enumerate(_steps(values, encoder, steps, seed)):
         spikes[step] = fired
@@ -78,6 +79,8 @@ def _checked(values: ArrayLike, encoder: str, steps: int, seed: int | None) -> N
         raise ShapeError(f"values of shape {array.shape}; expected (batch, channels)")
     if as_int(steps, "steps") < 1:
         raise ParameterError(f"steps = {steps}; at least 1 is needed")
+    if seed is not None and as_int(seed, "seed") < 0:
+        raise ParameterError(f"seed = {seed}; it must be at least 0")
     if encoder not in ENCODERS:
         raise ParameterError(f"encoder '{encoder}' is unknown; there are: {', '.join(ENCODERS)}")
     if encoder != "direct" and array.size and (array.min() < 0 or array.max() > 1):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.checks import as_int, as_size, check_memory, real_vector
+from ssdp_hw.checks import as_array, as_int, as_size, check_memory, iterates, real_vector
 from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES
@@ -76,6 +76,9 @@ def from_events(
             integers, or too many bytes.
         ShapeError: a sample that is no pair, or events of more than one axis.
     """
+    known: Any = samples
+    if not iterates(known):
+        raise ParameterError(f"samples is a {type(samples).__name__}, no data set of events")
     size = _sensor_size(samples, sensor_size)
     width, height, polarities = size
     seconds, unit = (float(real_vector(x, 1, n)[0]) for n, x in (("dt", dt), ("time_unit", time_unit)))
@@ -88,7 +91,6 @@ def from_events(
     if start not in ("first", "zero"):
         raise ParameterError(f"start = {start!r}; choose first or zero")
     wanted = None if count is None else as_size(count, "count")
-    known: Any = samples
     expected = wanted if wanted is not None else len(known) if hasattr(known, "__len__") else 1
     channels = width * height * polarities
     check_memory(expected * length * channels, max_bytes, f"spikes of {expected} samples and {channels} channels")
@@ -123,7 +125,7 @@ def _sensor_size(samples: Any, given: Sequence[int] | None) -> tuple[int, int, i
     found = getattr(samples, "sensor_size", None) if given is None else given
     if found is None:
         raise ParameterError("sensor_size is not known; give (width, height, polarities)")
-    if isinstance(found, str) or not hasattr(found, "__len__") or len(found) != 3:
+    if as_array(found, "sensor_size").shape != (3,):
         raise ParameterError(f"sensor_size = {found!r}; expected (width, height, polarities)")
     width, height, polarities = (as_size(n, "sensor_size") for n in found)
     return width, height, polarities

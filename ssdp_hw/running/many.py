@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.checks import as_int
 from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
 from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
@@ -67,7 +68,7 @@ def run_many(
     variable = required_record(decode)
     record = tuple(dict.fromkeys(("spikes", variable)))
     drive = make_drive(network, inputs)
-    samples, length = drive.batch, drive.steps + network.latency if steps is None else steps
+    samples, length = drive.batch, drive.steps + network.latency if steps is None else as_int(steps, "steps")
     predictions: dict[str, list[NDArray[np.int64]]] = {name: [] for name in network.outputs}
     counts: dict[str, int] = {}
     cells: dict[str, int] = {}

@@ -218,7 +218,7 @@ class RunResult:
         variable = required_record(decode)
         name = self.output if population is None else population
         traces: Mapping[str, Array | NDArray[np.bool_]] = self.v if variable == "v" else self.spikes
-        if name not in traces:
+        if name not in tuple(traces):
             raise ParameterError(f"decode = '{decode}' needs '{variable}' of population '{name}' recorded")
         return decoded(decode, traces[name])
 
@@ -263,7 +263,7 @@ class RunResult:
         Raises:
             ParameterError: the spikes of that population were not recorded.
         """
-        if population is not None and population not in self.spikes:
+        if population is not None and population not in tuple(self.spikes):
             raise ParameterError(f"the spikes of population '{population}' were not recorded")
         own = [raster for name, raster in self.spikes.items() if name not in self.info.get("helpers", ())]
         chosen = own if population is None else [self.spikes[population]]

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from ssdp_hw.checks import check_memory
+from ssdp_hw.checks import as_mapping, as_names, check_memory
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, make_drive
+from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, check_network, make_drive
 from ssdp_hw.running.levels import levels_of
+from ssdp_hw.running.memory import memory_named
 from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, Recording, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target_registry import choose_target
@@ -70,10 +71,13 @@ def run(
     kept, standing_for_v = with_voltages(network, asked)
     drive = make_drive(network, inputs, steps, max_bytes)
     chosen = choose_target(target, network)
-    resolved = chosen.resolve(options or {})
+    resolved = chosen.resolve(as_mapping(options, "options"))
     check_recorded_memory(network, kept, drive, max_bytes)
+    what = f"target '{chosen.name}' with {drive.batch} samples"
+    check_memory(drive.batch * chosen.bytes_per_sample(network), max_bytes, f"{what}: their state and counts")
     start = time.perf_counter()
-    recording = shown_as_voltages(chosen.run(network, drive, kept, resolved), asked, standing_for_v)
+    with memory_named(what):
+        recording = shown_as_voltages(chosen.run(network, drive, kept, resolved), asked, standing_for_v)
     seconds = time.perf_counter() - start
     _LOG.info("%s: %d samples of %d steps in %.3f s", chosen.name, drive.batch, drive.steps, seconds)
     fixed = isinstance(network, FixedNetwork)
@@ -113,7 +117,9 @@ def checked_record(
     """
     if on_overflow not in ("error", "warn", "ignore"):
         raise ParameterError(f"on_overflow = {on_overflow!r}; choose error, warn or ignore")
-    names = network.population_names if populations is None else tuple(populations)
+    check_network(network)
+    record = as_names(record, "record")
+    names = network.population_names if populations is None else as_names(populations, "populations")
     states = {name: network.population(name).state_names for name in names}
     known = dict.fromkeys((*RECORDABLE, *(state for own in states.values() for state in own)))
     for variable in record:

@@ -12,12 +12,14 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.checks import as_mapping, as_path, iterates
 from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_writing import new_hdf5
 from ssdp_hw.running.decoding import spike_count
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, DirectInput, Drive, make_drive
+from ssdp_hw.running.memory import memory_named
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.run import OnOverflow, check_recorded_memory, checked_record, report_overflow, semantics_of
 from ssdp_hw.running.target import Session
@@ -124,13 +126,19 @@ def stream(
         SsdpHwError: whatever ``run`` raises.
     """
     kept = checked_record(network, record, populations, on_overflow)
+    if path is not None:
+        as_path(path, "stream: path")
+    if not iterates(pieces):
+        raise ParameterError(
+            f"stream: pieces is a {type(pieces).__name__}; give a list or generator of pieces of input"
+        )
     if path is None and set(kept.variables) - {"spikes"}:
         raise ParameterError("without a path spikes are counted, and nothing else can be recorded: give a path")
     for name in kept.populations:
         if path is not None and ("/" in name or name in (".", "..")):
             raise ParameterError(f"population {name!r} cannot be the name of a dataset; leave it out or rename it")
     chosen = choose_target(target, network, in_pieces=True)
-    resolved = chosen.resolve(options or {})
+    resolved = chosen.resolve(as_mapping(options, "options"))
     run = _Run(network, chosen.start(network, resolved), kept, max_bytes)
     if path is None:
         run.all(pieces)
@@ -197,7 +205,8 @@ class _Run:
     def _recordings(self, pieces: Iterable[Piece]) -> Iterator[Recording]:
         for drive in self._drives(pieces):
             start = time.perf_counter()
-            recording = self.session.advance(drive, self.record)
+            with memory_named(f"a piece of {drive.steps} steps and {drive.batch} samples"):
+                recording = self.session.advance(drive, self.record)
             self.seconds += time.perf_counter() - start
             self._add(recording)
             self.steps += drive.steps

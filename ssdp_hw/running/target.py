@@ -28,6 +28,10 @@ __getattr__ = moved_names(
 )  # fmt: skip
 
 
+# 64-bit counts of overflows that a target may keep for a population and sample.
+_COUNTS = 8
+
+
 @shown
 @dataclass(frozen=True)
 class Availability:
@@ -128,6 +132,11 @@ class Target(ABC):
             UnsupportedError: this target cannot learn.
         """
         raise UnsupportedError(f"target '{self.name}' cannot learn")
+
+    def bytes_per_sample(self, network: AnyNetwork) -> int:
+        """Memory that a run takes for each of its samples beside input and recordings, about: states and counts."""
+        states = sum(p.size * (len(p.state_names) + 1) for p in network.populations)
+        return 8 * (states + _COUNTS * len(network.populations))
 
     def resolve(self, options: Mapping[str, object]) -> dict[str, object]:
         """The options with defaults filled in.

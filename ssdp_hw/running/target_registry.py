@@ -181,7 +181,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
         TargetUnavailableError: what it needs is not installed; the message says how to install it.
         UnsupportedError: it cannot express the network; every reason is listed.
     """
-    if name not in _entry_points():
+    if not isinstance(name, str) or name not in _entry_points():
         raise UnknownTargetError(f"target '{name}' is unknown; there are: {', '.join(target_names())}")
     target = _loaded(name)
     available = target.availability()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssdp_hw.checks import as_path
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.json_values import JSON
@@ -71,7 +72,7 @@ class CellStore:
         Raises:
             FileFormatError: it cannot be made, or holds other files than a store's.
         """
-        path = Path(folder).expanduser().absolute()
+        path = as_path(folder, "store").expanduser().absolute()
         try:
             path.mkdir(parents=True, exist_ok=True)
             mark = path / _MARK

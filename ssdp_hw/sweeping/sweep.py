@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ssdp_hw.checks import as_mapping
 from ssdp_hw.errors import MissingPackageError, ParameterError, TargetRunError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.sweeping.cell_store import Cell, CellStore, cell_key
@@ -64,7 +65,7 @@ def sweep(
         MissingPackageError: a cluster is wanted and dask.distributed is not installed.
         TargetRunError: the scheduler does not answer, or ends before the sweep does.
     """
-    points, shared = points_of(grid), dict(data or {})
+    points, shared = points_of(grid), dict(as_mapping(data, "data"))
     _check_signature(study, points, shared)
     kept = CellStore.open(store)
     name = getattr(study, "__name__", type(study).__name__)
@@ -134,10 +135,13 @@ def _computed(
         client: Any = executor
         # Every worker gets the data once, instead of with each point.
         [given] = client.scatter([given], broadcast=True, hash=False)
-    futures = {
-        executor.submit(compute_cell, study, given, store, key, point, origin, **options): key
-        for key, point in points.items()
-    }
+    try:
+        futures = {
+            executor.submit(compute_cell, study, given, store, key, point, origin, **options): key
+            for key, point in points.items()
+        }
+    except Exception as error:  # any: the executor is someone else's
+        raise TargetRunError(f"the executor takes no cells ({type(error).__name__}: {error})") from error
     try:
         for future in _finished(futures):
             key = futures[future]

@@ -80,6 +80,9 @@ class EngineTarget(Target):
             if type(rule) not in RULES
         ]
 
+    def bytes_per_sample(self, network: AnyNetwork) -> int:
+        return 8 * COUNTS * len(network.populations)  # of states there is one set a thread
+
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run all samples, on one or several threads."""
         program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))

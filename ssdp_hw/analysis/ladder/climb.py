@@ -15,7 +15,7 @@ from ssdp_hw.analysis.ladder import rungs
 from ssdp_hw.analysis.ladder.result import LayerLoss, LossLadder
 from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS, Step
 from ssdp_hw.analysis.ladder.tally import LayerTally, Seen, Tally
-from ssdp_hw.checks import as_array, class_labels
+from ssdp_hw.checks import as_array, as_int, class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -97,7 +97,7 @@ def loss_ladder(
     drive = make_drive(network, inputs)
     classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]), drive.steps)
     required_record(decode)
-    length = drive.steps + network.latency if steps is None else steps
+    length = drive.steps + network.latency if steps is None else as_int(steps, "steps")
     climb = _Climb(network, fixed, runner.name, decode, length)
     given = None if source is None else _source_predictions(source, drive.batch)
     parameters = [rungs.rounded(timed, fixed, *PARAMETERS[: k + 1]) for k in range(len(PARAMETERS))]
