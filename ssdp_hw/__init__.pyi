@@ -5,6 +5,7 @@ from ssdp_hw.analysis.comparison import compare as compare
 from ssdp_hw.analysis.ladder import loss_ladder as loss_ladder
 from ssdp_hw.analysis.proof import prove as prove
 from ssdp_hw.analysis.resources import resources as resources
+from ssdp_hw.analysis.step_cost import step_costs as step_costs
 from ssdp_hw.analysis.verification import verify as verify
 from ssdp_hw.chips import load_chip as load_chip
 from ssdp_hw.conversion import (

@@ -44,6 +44,11 @@ class StepGraph:
         return max((_bits(node) for node in self.nodes if node.operation == "leaf"), default=1)
 
     @property
+    def computed(self) -> list[Node]:
+        """The values that the states and spikes need, without those of overflow counts."""
+        return list(in_order([*self.states.values(), self.fired]))
+
+    @property
     def nodes(self) -> list[Node]:
         """Every value, each after those that it is computed from."""
         return list(in_order([*self.states.values(), self.fired, *self.counts.values()]))
