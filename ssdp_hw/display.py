@@ -28,6 +28,7 @@ INSTALL = "pip install 'ssdp-hw[report]'"
 MOST_LINES, _CELL, _REPR = 40, 72, 160
 
 T = TypeVar("T")
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Table:
         return "".join([*parts, *(f"<p>{html.escape(note)}</p>" for note in _first(self.notes, MOST_LINES // 4))])
 
 
-def _first(items: Sequence[Any], room: int) -> Sequence[Any]:
+def _first(items: Sequence[_Item], room: int) -> Sequence[_Item]:
     """As many of the first items as there is room for, where a last line says how many are left out."""
     return items if len(items) <= room else items[: max(0, room - 1)]
 

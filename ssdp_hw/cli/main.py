@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import warnings
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -71,7 +71,7 @@ def _common(
         limit_time(time_limit)
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     errors.print(f"warning: {' '.join(str(message).split())}")
 
 

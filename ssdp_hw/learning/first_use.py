@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import GivenWeight
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.learning.learn import learn
 from ssdp_hw.network.convolution import ConvWeight
@@ -66,7 +67,7 @@ def compile_target(target: str | None = None) -> dict[str, Any]:
 def _network(kind: str) -> Network:
     """A network of one hidden layer, whose first weights are of that kind."""
     rng = np.random.default_rng(1)
-    weight: Any = rng.normal(0.2, 0.4, (_SIZE, _SIZE))
+    weight: GivenWeight = rng.normal(0.2, 0.4, (_SIZE, _SIZE))
     if kind == "convolution":
         weight = ConvWeight(rng.normal(0.2, 0.4, (1, 1, 3, 3)), (1, 4, 4), padding=1)
     projections = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import OverflowCount
+
+# What is counted: saturations, or overflows of the registers.
+_Count = TypeVar("_Count", int, OverflowCount)
 
 
 class Progress:
@@ -77,7 +80,9 @@ class Progress:
         return rule.from_recorded(np.concatenate(pre, axis), np.concatenate(post, axis), steps)
 
 
-def _added(total: dict[str, Any] | None, more: Mapping[str, Any] | None, zero: Any) -> dict[str, Any] | None:
+def _added(
+    total: dict[str, _Count] | None, more: Mapping[str, _Count] | None, zero: _Count
+) -> dict[str, _Count] | None:
     if more is None:
         return total
     return {name: (total or {}).get(name, zero) + count for name, count in more.items()}

@@ -170,7 +170,7 @@ class NeuronModel(ABC):
             Every state after the step, after any reset; and the condition under which a neuron fires.
         """
 
-    def advance(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+    def advance(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """:meth:`step`, with random numbers where the model is stochastic; what everything calls that runs a model."""
         if not self.stochastic:
             return self.step(op, s, p, arriving)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -143,7 +143,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """
         return draw("weights", self, source, projections=projections, ax=ax)
 
-    def plot_ranges(self, result: Any, *, proof: Any = True, ax: Axes | None = None) -> Drawn:
+    def plot_ranges(self, result: object, *, proof: object = True, ax: Axes | None = None) -> Drawn:
         """Draw what a run put into each register against what the register holds, on a scale of bits.
 
         Args:

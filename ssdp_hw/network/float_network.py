@@ -6,12 +6,11 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Given
+from ssdp_hw.arrays import Given, GivenWeight
 from ssdp_hw.checks import as_mapping, check_exact, check_name, real_vector
 from ssdp_hw.chips import load_chip
 from ssdp_hw.deprecation import renamed
@@ -267,7 +266,7 @@ class Network(Graph[Population, Projection]):
         ports = {port: np.zeros(p.size) for port in form.model.ports}
         return {**acting, **ports, BIAS: np.asarray(p.bias if bias is None else bias, np.float64)}
 
-    def with_weights(self, weights: Mapping[str, Any]) -> Network:
+    def with_weights(self, weights: Mapping[str, GivenWeight]) -> Network:
         """A copy with other weights for the named projections."""
         weights = as_mapping(weights, "weights")
         for name in weights:

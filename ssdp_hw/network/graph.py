@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,6 +21,7 @@ from ssdp_hw.checks import Choice, as_size, check_exact, check_name, int_vector
 from ssdp_hw.display import Drawable, Table, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.container import Container
+from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.projection import BaseProjection
@@ -73,7 +74,7 @@ class Input:
         """By how much a spike may multiply a weight: 1 where spikes carry nothing."""
         return (1 << self.payload_bits) - 1 if self.payload_bits else 1
 
-    def to_values(self) -> dict[str, Any]:
+    def to_values(self) -> dict[str, JSON]:
         """What a file keeps of the input."""
         graded = {"payload_bits": self.payload_bits} if self.payload_bits else {}
         return {"name": self.name, "size": self.size, **graded}
@@ -112,7 +113,7 @@ def check_kind(record: Record, kind: str) -> None:
         raise ParameterError(f"holds a {found} network, not a {kind} one")
 
 
-def _freeze(part: Any) -> None:
+def _freeze(part: object) -> None:
     """Make the arrays of a population or projection read-only, so that what targets derive from them stays true."""
     for value in vars(part).values():
         arrays = (value.data, value.indices, value.indptr) if sp.issparse(value) else (value,)

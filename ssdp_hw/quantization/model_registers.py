@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ssdp_hw.arrays import Int, Real
@@ -55,7 +53,7 @@ def register_values(q: Parameter, codes: Int, scale: Real | float, chip: Chip) -
     return acting / scale if q.kind is Kind.LEVEL else acting / q.unity(chip)
 
 
-def float_parameters(values: dict[str, Real], parameters: tuple[Parameter, ...], dt: float) -> dict[str, Any]:
+def float_parameters(values: dict[str, Real], parameters: tuple[Parameter, ...], dt: float) -> dict[str, Real]:
     """Parameters of the float model, by their float names, that make these values under forward Euler."""
     found = {}
     for q in parameters:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import Choice, as_int, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
@@ -75,7 +76,7 @@ class ProjectionOptions:
             raise ParameterError(f"{owner}: split = {split} is outside 1 .. {SPLIT_MAX}")
         return replace(self, weight_bits=width, method=Method(self.method), percentile=share, split=split)
 
-    def weight_format(self, weights: Any, chip: Chip) -> WeightFormat:
+    def weight_format(self, weights: Numbers, chip: Chip) -> WeightFormat:
         """The number format of these weights; call it on checked options."""
         sign = sign_mode_of(weights) if self.sign_mode == "auto" else SignMode(self.sign_mode)
         assert self.weight_bits is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -184,7 +184,7 @@ def _none(like: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.zeros((0, *like.shape))
 
 
-def _single(network: AnyNetwork, inputs: ArrayLike | DirectInput) -> dict[str, Any]:
+def _single(network: AnyNetwork, inputs: ArrayLike | DirectInput) -> dict[str, ArrayLike | DirectInput]:
     if len(network.inputs) != 1:
         raise ParameterError(
             f"the network has {len(network.inputs)} inputs; give a dict with spikes for each of "
@@ -193,7 +193,7 @@ def _single(network: AnyNetwork, inputs: ArrayLike | DirectInput) -> dict[str, A
     return {network.inputs[0].name: inputs}
 
 
-def _array(source: Input, value: Any) -> Array:
+def _array(source: Input, value: object) -> Array:
     """Spikes as bool, other real values as float64, shape (time, batch, channels)."""
     if isinstance(value, Analog):
         _check_payload(source, np.asarray(value.values, np.float64))

@@ -114,7 +114,7 @@ class Learned:
             kernel: stored weight integers in a fixed network, float weights in a float network.
         counters: by plastic projection the counters after the last window, as in :class:`LearningPlan`.
         observed: by plastic projection what the rule observed of its source and of its target. A rule that
-            keeps rasters: spikes of shape (time, window, n). Any other: registers of shape (window, n),
+            keeps rasters: spikes of shape (time, window, n). All other rules: registers of shape (window, n),
             the tick (float network: step) of the representative spike, ``silent_time`` of
             :mod:`ssdp_hw.rules.spike_times` if there was none.
         weight_saturations, counter_saturations: by plastic projection; None where the target

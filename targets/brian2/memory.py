@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from brian2 import NeuronGroup
@@ -84,7 +83,7 @@ def equations(memories: Sequence[Memory], flag: str = "") -> str:
     return "".join(f"{name} : {kind}{flag}\n" for name, kind in variables(memories).items())
 
 
-def types(memories: Sequence[Memory]) -> dict[str, Any]:
+def types(memories: Sequence[Memory]) -> dict[str, object]:
     """The type of each variable."""
     return {name: TYPES[kind] for name, kind in variables(memories).items()}
 

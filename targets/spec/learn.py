@@ -6,7 +6,7 @@ What a rule computes is in :mod:`ssdp_hw.rules`.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class _Observer:
         self.lasting = {name: plan.first_lasting(network, name) for name in plan.rules}
         self.observations: dict[str, tuple[list[Numbers], list[Numbers]]] = {name: ([], []) for name in plan.rules}
 
-    def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Any:
+    def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Observed:
         """What a rule observes of these samples."""
         p = self.network.projection(name)
         ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
@@ -60,7 +60,7 @@ class _Observer:
         }
 
 
-def _with_weights(observed: Observed, rule: LocalRule, p: BaseProjection, stored: Numbers) -> Any:
+def _with_weights(observed: Observed, rule: LocalRule, p: BaseProjection, stored: Numbers) -> Observed:
     """The observation with the weight of every synapse, where the rule reads it."""
     if not rule.reads_weight:
         return observed

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.nir.choices import Choices
 from ssdp_hw.conversion.nir.files import SCALARS
 from ssdp_hw.conversion.nir.metadata import GraphHeader, metadata_of
@@ -74,7 +74,7 @@ def _multiplied(network: Network, preset: Preset, unit: TauUnit, choices: Choice
         )
 
 
-def _taus(network: Network) -> list[Any]:
+def _taus(network: Network) -> list[Real]:
     return [
         p.neuron.parameter(tau) for p in network.populations for tau in ("tau_mem", "tau_syn") if hasattr(p.neuron, tau)
     ]

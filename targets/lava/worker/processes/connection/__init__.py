@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -42,7 +40,7 @@ class Connection(AbstractProcess):
         weight_exp: int = 0,
         batch: int = 1,
         restart: int = 0,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(weights=weights, delays=delays, weight_exp=weight_exp, batch=batch, restart=restart, **kwargs)
         post, pre = weights.shape

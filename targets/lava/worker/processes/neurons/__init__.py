@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -72,7 +70,7 @@ class Neurons(AbstractProcess):
         voltage_offset: int = 0,
         state_bits: int = 24,
         activation_shift: int = 6,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(
             shape=tuple(shape),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -59,7 +58,7 @@ class PlasticConnection(AbstractProcess):
         weight_exp: int = 0,
         gates: Values | None = None,
         own_gate: Sequence[float] | None = None,
-        **further: Any,
+        **further: object,
     ) -> None:
         super().__init__(
             weights=weights,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -27,7 +25,7 @@ class SpikeSource(AbstractProcess):
         packed: spikes of each step, a row packed by ``numpy.packbits``; uint8, shape (steps, bytes).
     """
 
-    def __init__(self, *, shape: tuple[int, ...], packed: NDArray[np.uint8], **kwargs: Any) -> None:
+    def __init__(self, *, shape: tuple[int, ...], packed: NDArray[np.uint8], **kwargs: object) -> None:
         super().__init__(shape=tuple(shape), packed=packed, **kwargs)
         self.s_out = OutPort(shape=tuple(shape))
 
