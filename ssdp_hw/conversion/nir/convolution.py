@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import real_array, real_vector
+from ssdp_hw.conversion.nir.metadata import CONVOLUTION
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.network.convolution import MAX_REACH, ConvWeight, Shape, whole_numbers
+from ssdp_hw.network.weight import Weight
 
 Padding = tuple[tuple[int, int], ...]
 ConvolutionNode: TypeAlias = nir.Conv1d | nir.Conv2d
@@ -107,6 +109,40 @@ def _same(kernel: Shape, dilation: Shape) -> Padding:
     """The padding under which a convolution of stride 1 keeps the shape; an odd one is larger behind, as in PyTorch."""
     total = [d * (taps - 1) for taps, d in zip(kernel, dilation, strict=True)]
     return tuple((t // 2, t - t // 2) for t in total)
+
+
+def outer_shapes(weight: Weight) -> tuple[Shape, ...]:
+    """Shapes before and behind the node of a convolution; empty for a matrix, which has none."""
+    if not isinstance(weight, ConvWeight):
+        return ()
+    first = 1 if weight.kernel.ndim > 4 else 0  # a pooling has the channels as an axis more
+    return weight.shape_in[first:], weight.shape_out[first:]
+
+
+def convolution_metadata(weight: Weight) -> dict[str, NDArray[np.generic]]:
+    """Kernel and geometry of a convolution for the metadata of a matrix node; empty for a matrix."""
+    if not isinstance(weight, ConvWeight):
+        return {}
+    values = {"kernel": np.array(weight.kernel, np.float64), **weight.geometry()}
+    return {name: np.array(values[name]) for name in CONVOLUTION}
+
+
+def node_with_bias(
+    weight: Weight, bias: NDArray[np.float64] | None
+) -> tuple[ConvolutionNode | PoolingNode, bool] | None:
+    """The node of a convolution, and whether it brings the bias of its outputs, shape (outputs,).
+
+    None where NIR has no such node, as for a matrix.
+    """
+    if not isinstance(weight, ConvWeight):
+        return None
+    by_channel = np.reshape(np.zeros(weight.shape[0]) if bias is None else bias, (len(weight.kernel), -1))
+    carries = bias is not None and bool(np.all(by_channel == by_channel[:, :1]))
+    for carried in (by_channel[:, 0], None) if carries else (None,):  # NIR's poolings have no bias
+        node = node_of(weight, carried)
+        if node is not None:
+            return node, carried is not None
+    return None
 
 
 def node_of(weight: ConvWeight, bias: NDArray[np.float64] | None) -> ConvolutionNode | PoolingNode | None:

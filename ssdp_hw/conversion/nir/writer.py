@@ -21,15 +21,14 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.conversion.nir.convolution import node_of
+from ssdp_hw.conversion.nir.convolution import convolution_metadata, node_with_bias, outer_shapes
 from ssdp_hw.conversion.nir.integers import fixed_to_metadata, rule_to_metadata
-from ssdp_hw.conversion.nir.metadata import CONVOLUTION, GraphHeader, MetadataValue
+from ssdp_hw.conversion.nir.metadata import GraphHeader, MetadataValue
 from ssdp_hw.conversion.nir.nodes import NEURONS
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.files.hdf5_writing import new_hdf5
-from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Input
@@ -156,7 +155,7 @@ class _Graph:
             after = self._add(p.name, node)
             self.edges.append((before, after))
             if not matrix and len(self._shapes[target.name]) == 1:
-                after = self._behind(after, f"{p.name}.flatten", _flatten(_outer_shapes(p.weight)[1]))
+                after = self._behind(after, f"{p.name}.flatten", _flatten(outer_shapes(p.stored)[1]))
             self.edges.append((after, self._keys[target.name]))
             bias = None if carries else bias
         if bias is not None:  # no projection could take the bias, so an Affine node without input brings it
@@ -173,13 +172,9 @@ class _Graph:
 
     def _weight(self, p: Projection, bias: Bias) -> tuple[nir.NIRNode, bool]:
         """The node of a projection, and whether it has the bias."""
-        if isinstance(p.weight, ConvWeight):
-            by_channel = np.reshape(np.zeros(p.shape[0]) if bias is None else bias, (len(p.weight.kernel), -1))
-            carries = bias is not None and bool(np.all(by_channel == by_channel[:, :1]))
-            for carried in (by_channel[:, 0], None) if carries else (None,):  # NIR's poolings have no bias
-                node = node_of(p.weight, carried)
-                if node is not None:
-                    return node, carried is not None
+        made = node_with_bias(p.stored, bias)
+        if made is not None:
+            return made
         self._dense_bytes += 8 * p.shape[0] * p.shape[1]
         if self._dense_bytes > DEFAULT_MAX_BYTES:
             raise UnsupportedError(
@@ -193,16 +188,9 @@ def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """The shape of every input and population: the one that its convolutions agree on, or else (size,)."""
     found: dict[str, set[tuple[int, ...]]] = {name: set() for name in (*network.input_names, *network.population_names)}
     for p in network.projections:
-        if isinstance(p.weight, ConvWeight):
-            for name, shape in zip((p.pre, p.post), _outer_shapes(p.weight), strict=True):
-                found[name].add(shape)
+        for name, shape in zip((p.pre, p.post), outer_shapes(p.stored), strict=False):
+            found[name].add(shape)
     return {name: shapes.pop() if len(shapes) == 1 else (network.size_of(name),) for name, shapes in found.items()}
-
-
-def _outer_shapes(weight: ConvWeight) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes before and behind the node of a convolution; a pooling has the channels as an axis more."""
-    first = 1 if weight.kernel.ndim > 4 else 0
-    return weight.shape_in[first:], weight.shape_out[first:]
 
 
 def _flatten(shape: tuple[int, ...]) -> nir.Flatten:
@@ -235,9 +223,8 @@ def _neuron(p: Population, shape: tuple[int, ...]) -> nir.NIRNode:
 def _linear(p: Projection, bias: Bias, dt: float) -> nir.NIRNode:
     metadata: dict[str, MetadataValue] = {}
     weight = np.array(p.matrix.toarray() if p.is_sparse else p.matrix, np.float64)
-    if isinstance(p.weight, ConvWeight):
-        values = {"kernel": np.array(p.weight.kernel, np.float64), **p.weight.geometry()}
-        metadata |= {name: np.array(values[name]) for name in CONVOLUTION}
+    if p.is_convolution:
+        metadata |= convolution_metadata(p.stored)
     elif p.is_sparse:
         metadata |= {"indices": p.weight.indices.astype(np.int64), "indptr": p.weight.indptr.astype(np.int64)}
     if np.ndim(p.delay):
