@@ -16,6 +16,7 @@
 #                      and its driver; pictures of the page are kept in browser-screenshots/
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
 # make test-emulators  make bench-peers, then run 400 random networks on the Loihi emulators of others; COUNT
+# make docs            install mkdocs into .venv-docs, then build the documentation site into site/; a warning fails
 # make clean           remove these environments and everything else that these commands made
 #
 # PYTHON chooses the interpreter: make PYTHON=python3.12 demo. Without it an existing .venv is kept,
@@ -33,6 +34,7 @@ endif
 VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 
 FRAMEWORKS := .venv-frameworks
+DOCS := .venv-docs
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
 # What needs a framework or aeon's data, and so is skipped by `make test`.
 FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_recordings.py first_hour.py torch_rule.py \
@@ -45,7 +47,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz bench mutants bench-peers test-emulators microcode studies train lava-dl install clean
+.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz bench mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -120,6 +122,17 @@ test-browser: $(BROWSER_INSTALLED)
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py
 
+# The pages' text comes from the sources, which are read and not imported.
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "site/index.html opens by a double click"
+
+$(DOCS)/.installed: $(MADE) pyproject.toml constraints.txt
+	rm -rf $(DOCS)
+	$(BIN)/python -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
 install: $(INSTALLED)
 
 $(MADE):
@@ -149,6 +162,6 @@ $(BROWSER_INSTALLED): $(INSTALLED)
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers $(FRAMEWORKS) .cache build dist demo-report browser-screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(VENV)-peers $(FRAMEWORKS) $(DOCS) site .cache build dist demo-report browser-screenshots .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -rf *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from code_blocks import pages
 
 import ssdp_hw as sh
 
 ROOT = Path(__file__).parents[1]
 README, GUIDE = ROOT / "README.md", ROOT / "docs" / "guide.md"
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+PAGES = pages()
 
 
 def blocks(page, language="python"):
@@ -63,7 +64,7 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
     """Files that exist, and headings that are there."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
