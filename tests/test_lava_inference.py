@@ -326,3 +326,32 @@ def test_sums_beyond_what_float32_holds_stay_exact(inputs):
     )
     task, found = run_one(network, np.ones((3, 2, inputs), bool))
     assert_equal(task, found)
+
+
+@pytest.mark.parametrize("model", ["CubaLIF", "AdaptiveLIF"])
+def test_overflows_are_counted_where_neurons_are_not_lavas_lif(model):
+    """Currents that wrap, also out of their range, and voltages that saturate, beside a declared model too."""
+    rng = np.random.default_rng(3)
+    adaptive = model == "AdaptiveLIF"
+    second = {"model": model, "parameters": {"da": 200, "jump": 5}} if adaptive else {}
+    network = sh.FixedNetwork(
+        [sh.Input("in", 40)],
+        [
+            sh.FixedPopulation(name="a", size=5, du=[0, 1, 2, 3, 900], dv=10, vth=131071),
+            sh.FixedPopulation(name="b", size=4, dv=30, vth=100, **second),
+        ],
+        [
+            sh.FixedProjection(pre="in", post="a", weight=2 * rng.integers(-20, 127, (5, 40)), weight_exp=4),
+            sh.FixedProjection(pre="in", post="b", weight=2 * rng.integers(-90, 127, (4, 40)), weight_exp=3),
+        ],
+        ["b"],
+        chip="loihi2",
+    )
+    spikes = rng.random((60, 2, 40)) < 0.6
+    wanted = sh.run(network, spikes, "spec", on_overflow="ignore").overflow
+    found = sh.run(network, spikes, "lava", options={"processes": "own"}, on_overflow="ignore").overflow
+    assert wanted["a"].u_wraps
+    assert wanted["a"].v_saturations
+    assert found == wanted
+    uniform = sh.run(network, spikes, "lava", on_overflow="ignore").overflow
+    assert uniform == (wanted if adaptive else None)

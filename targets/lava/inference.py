@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.result import OverflowCount, Record, Recording
+from ssdp_hw.running.result import CUBA_LIF_COUNTS, OverflowCount, Record, Recording
 
 from . import declared, fixed, floating
 from .blueprint import (
@@ -44,7 +44,8 @@ class Plan:
         blueprint: all nodes, of one or several connected components.
         scaling: for each population of a float network its scaling; empty for a fixed network.
         declared: populations that run by the declaration of their model.
-        counts: for each population of a fixed network its overflow counts; empty unless every population has them.
+        counts: for each population of a fixed network its overflow counts; empty where a population runs on Lava's own
+            LIF, which does not count.
     """
 
     blueprint: Blueprint
@@ -126,8 +127,10 @@ def plan_run(network: AnyNetwork, drive: Drive, *, own: bool, fast_paths: bool =
     link(blueprint, network)
     currents = {name: (frames, drive.currents.of_step) for name, frames in drive.currents.frames.items()}
     add_analog(blueprint, currents, {name: scale.gain for name, scale in scaling.items()})
-    counted = is_fixed and len(names) == len(network.population_names)
-    counts = {name: network.step_form(name).count_names for name in names} if counted else {}
+    counts: dict[str, tuple[str, ...]] = {}
+    if isinstance(network, FixedNetwork) and not any(node.kind == "LIF" for node in blueprint.nodes):
+        by_declaration = {name: network.step_form(name).count_names for name in names}
+        counts = {name: by_declaration.get(name, CUBA_LIF_COUNTS) for name in network.population_names}
     return Plan(blueprint, scaling, set(names), counts)
 
 
@@ -190,9 +193,10 @@ def _wanted(record: Record, name: str, plan: Plan) -> list[str]:
     """What the process of a population records, by its own names."""
     states = [state for state in record.state_names if record.wants(state, name)]
     spikes = ["spikes"] if record.wants("spikes", name) else []
+    counts = [COUNTS] if plan.counts.get(name) else []
     if name not in plan.declared:
-        return [*spikes, *states]
-    return [*spikes, *(STATE + state for state in states), *([COUNTS] if plan.counts.get(name) else [])]
+        return [*spikes, *states, *counts]
+    return [*spikes, *(STATE + state for state in states), *counts]
 
 
 class Collected:

@@ -25,8 +25,8 @@ class LavaTarget(Target):
     """Intel's Lava on the CPU, in a worker subprocess.
 
     Fixed networks equal the specification bit for bit; float networks up to rounding, since Lava
-    multiplies by 1 - du and adds its inputs in an order of its own. Recordings have overflow counts only where every
-    population runs by the declaration of its neuron model.
+    multiplies by 1 - du and adds its inputs in an order of its own. Recordings have overflow counts where no population
+    runs on Lava's own LIF, which does not count them: ``processes="own"`` for networks of such populations.
     A call takes about a second to start the worker, and each step some tenths of a millisecond for
     every process of the network, hardly more for a large batch: give it many samples at once.
 

@@ -154,6 +154,8 @@ class PyNeuronsFixed(AbstractNeuronsModel):
 
     def update(self, activation: Values) -> None:
         p = self.proc_params
+        if self.time_step == 1:  # currents that wrapped, those that are outside even then, voltages that saturated
+            self.overflow_counts = np.zeros(3, np.int64)
         half = 1 << (p["state_bits"] - 1)
         u = self._decayed(self.u, p["du"] + p["current_offset"])
         u += activation.astype(np.int64) << p["activation_shift"]
@@ -161,6 +163,8 @@ class PyNeuronsFixed(AbstractNeuronsModel):
         self.u[...] = u - 2 * half * (u > half) + 2 * half * (u <= -half)
         v = self._decayed(self.v, p["dv"] + p["voltage_offset"]) + self.u + self.constant("bias")
         self.v[...] = np.minimum(np.maximum(v, 1 - half), half - 1)
+        overflows = (self.u != u, np.abs(self.u) > half, self.v != v)
+        self.overflow_counts += [np.count_nonzero(where) for where in overflows]
 
     def levels(self) -> tuple[Numbers, Numbers]:
         return self.proc_params["vth"] << self.proc_params["activation_shift"], 0
