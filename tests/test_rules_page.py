@@ -15,7 +15,7 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, _LASTING = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FIRST, OWN, LASTING = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -29,6 +29,12 @@ def test_the_first_code_learns(capsys):
     printed = capsys.readouterr().out
     assert float(re.search(r"'in->out': ([\d.]+)", printed).group(1)) > 0.2
     assert "'impulse_x1': 31" in printed
+
+
+def test_its_lasting_variables_are_those_of_bcm():
+    names = {"RuleVariable": sh.RuleVariable}
+    exec(compile(LASTING, "docs/rules.md", "exec"), names)
+    assert names["post"] == registry.rule_model("BCM").post
 
 
 @pytest.fixture
