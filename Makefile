@@ -3,6 +3,7 @@
 # make test-slow       install, then the slow tests, and all examples of those tests that `make test` cuts short
 # make test-random     install, then the generated tests with new examples; SEED=7 repeats those of that seed
 # make lint            install, then ruff and mypy
+# make endurance       install, then 1,000 runs on Lava and 150 kills of what stores results; LAVA, KILLS, SEED
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
 # make mutants         install, then put small faults into the integers' code one by one: which do the tests miss? SEED, COUNT
 # make fuzz            install, then damage files of every format and read them; SEED, COUNT
@@ -47,7 +48,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz bench mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
+.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz endurance bench mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -73,6 +74,12 @@ fuzz: SEED ?= 0
 fuzz: COUNT ?= 2000
 fuzz: install
 	cd tests && ../$(BIN)/python -m fuzzing --seed $(SEED) --count $(COUNT) --log
+
+endurance: LAVA ?= 1000
+endurance: KILLS ?= 150
+endurance: SEED ?= 0
+endurance: install
+	$(BIN)/python benchmarks/endurance.py --lava $(LAVA) --kills $(KILLS) --seed $(SEED)
 
 bench: install
 	$(BIN)/python benchmarks/run.py "$(ONLY)"

@@ -1,0 +1,18 @@
+"""A fiftieth of ``make endurance``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "endurance.py"
+
+
+@pytest.mark.slow
+def test_a_fiftieth_of_the_kills_and_of_the_runs_on_lava():
+    pytest.importorskip("lava")
+    command = [sys.executable, str(SCRIPT), "--lava", "20", "--kills", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing differs" in done.stdout
