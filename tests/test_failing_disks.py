@@ -145,6 +145,25 @@ def test_h5py_reads_what_it_would_have_written_itself(tmp_path):
 # Ctrl-C.
 
 
+@pytest.fixture(autouse=True)
+def _handled():
+    """Python's handler, which a job in the background of a shell does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("ignored", [signal.SIG_IGN, None])
+def test_where_ctrl_c_is_ignored_it_stays_so(ignored, tmp_path):
+    if ignored is not None:
+        signal.signal(signal.SIGINT, ignored)
+    before = signal.getsignal(signal.SIGINT)
+    with held_interrupts():
+        if ignored is not None:
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def interrupting(after, count=6):
     """Pieces, and Ctrl-C while one of them is made."""
     for k, piece in enumerate(pieces(count)):

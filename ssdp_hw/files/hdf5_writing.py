@@ -69,9 +69,11 @@ def held_interrupts() -> Iterator[None]:
     Threads other than the main one are never interrupted.
     """
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    nobody = (signal.SIG_IGN, signal.SIG_DFL, None)  # the first two are enum members, which say that they can be called
+    if threading.current_thread() is not threading.main_thread() or before in nobody:
         yield
         return
+    assert callable(before)
     pressed: list[FrameType | None] = []
     signal.signal(signal.SIGINT, lambda _, frame: pressed.append(frame))
     try:
