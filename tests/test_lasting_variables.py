@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from plan_strategies import lively_runs
 from rule_examples import EveryHomeLasts, EveryMoment
+from scipy.sparse import csr_array
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.form import rule_digest
 from ssdp_hw.rules.local import RandomKey
+from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.target_registry import get_target
 
 TABLE = (3, -2, 5, -60, 40, 7)
 FIXED = sh.FixedDeclaredRule(
@@ -142,3 +146,20 @@ def test_bcm_strengthens_above_its_threshold_and_weakens_below_it(theta, sign):
     observed = replace(rule.observe(spikes, spikes), lasting={"post_theta": np.full(2, theta)})
     rows, cols = np.indices((2, 2)).reshape(2, -1)
     assert np.sign(rule.step(observed, 0, rows, cols)).tolist() == [sign, 0, 0, 0]
+
+
+@pytest.mark.parametrize("target", ["spec", "engine"])
+def test_a_projection_without_synapses_has_none_of_their_variables(target):
+    """Its neurons' variables last all the same, where a target is given such a plan; ``learn`` refuses it."""
+    network = sh.FixedNetwork(
+        [sh.Input("in", 3)],
+        [sh.FixedPopulation(name="out", size=2, vth=1)],
+        [sh.FixedProjection(pre="in", post="out", weight=csr_array((2, 3), dtype=np.int64), name="w")],
+        ["out"],
+    )
+    spikes = np.random.default_rng(0).random((12, 2, 3)) < 0.5
+    chosen = get_target(target)
+    plan = LearningPlan({"w": FIXED}, windows_per_sample=2)
+    found = chosen.learn(network, make_drive(network, spikes), plan, chosen.resolve({}))
+    sizes = {variable: len(values) for variable, values in found.lasting["w"].items()}
+    assert sizes == {"pre_i": 3, "post_t": 2, "synapse_x_": 0, "group_v": 1}

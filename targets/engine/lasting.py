@@ -65,7 +65,7 @@ def lasting_variables(
                 if v.lasts:
                     found[name][leaf_name(home, v.name)] = row[at : at + size].copy()
                 at += size
-        synapses = p.declared.lasting.reshape(-1, p.row_start[-1])
+        synapses = p.declared.lasting.reshape(len(model.synapse), p.row_start[-1])
         found[name] |= {
             leaf_name("synapse", v.name): synapses[k].copy() for k, v in enumerate(model.synapse) if v.lasts
         }
