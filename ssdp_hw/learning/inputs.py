@@ -20,7 +20,7 @@ from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.form import check_registers
 from ssdp_hw.rules.local import GATE_MAX
 from ssdp_hw.running.drive import AnyNetwork
-from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan, arriving_name
 
 Rule = CounterRule | FloatRule
 
@@ -185,6 +185,35 @@ def check_state(
     checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
     lasting = {name: _lasting(network, name, rules, given) for name in rules}
     return replace(given, counters=checked, lasting={name: found for name, found in lasting.items() if found})
+
+
+def with_checked_neurons(network: AnyNetwork, state: LearningState) -> LearningState:
+    """A state whose neurons fit the network, for a run that goes on from them.
+
+    Raises:
+        ParameterError, ShapeError: they do not.
+    """
+    if not state.steps:
+        return replace(state, neurons={})
+    slots, kind = network.max_delay + 1, np.int64 if isinstance(network, FixedNetwork) else np.float64
+    checked: dict[str, dict[str, Numbers]] = {}
+    for p in network.populations:
+        shapes = dict.fromkeys(p.state_names, (p.size,))
+        arriving = {arriving_name(port): (slots, p.size) for port in ("", *network.ports(p.name))}
+        given = state.neurons.get(p.name, {})
+        if set(given) != {*shapes, *arriving}:
+            wanted = ", ".join([*shapes, *arriving])
+            raise ParameterError(f"learning state: the neurons of '{p.name}' need {wanted}; given: {', '.join(given)}")
+        checked[p.name] = {}
+        for name, shape in {**shapes, **arriving}.items():
+            array = as_array(given[name], f"learning state: '{name}' of '{p.name}'")
+            if array.shape != shape or not np.can_cast(array.dtype, kind, "same_kind"):
+                raise ShapeError(
+                    f"learning state: '{name}' of '{p.name}' is {array.dtype} of shape {array.shape}; expected "
+                    f"{kind.__name__} of shape {shape}"
+                )
+            checked[p.name][name] = array.astype(kind)
+    return replace(state, neurons=checked)
 
 
 def _lasting(network: AnyNetwork, name: str, rules: Mapping[str, Rule], state: LearningState) -> dict[str, Numbers]:

@@ -21,6 +21,7 @@ from ssdp_hw.learning.inputs import (
     padded,
     plastic_names,
     resolve_rules,
+    with_checked_neurons,
     with_widest_weights,
 )
 from ssdp_hw.learning.interludes import Interludes
@@ -64,7 +65,8 @@ def learn(
 ) -> LearnResult:
     """Present samples one after the other and let the synapses learn.
 
-    Every sample is one window, or several, and starts from the initial state. With labels the learning
+    Every sample is one window, or several, and starts from the initial state (unless ``presentation`` says that the
+    samples are pieces of one run). With labels the learning
     is supervised: a :class:`~ssdp_hw.Teacher` makes the labelled output neuron fire.
 
     A rule with ``windows_per_update`` above 1 moves the weights after full groups of windows only. The weight
@@ -111,6 +113,11 @@ def learn(
     if plastic is not None and not isinstance(plastic, str):
         plastic = as_names(plastic, "plastic")
     windows = presentation.windows
+    if not presentation.restart and teaching.teach != "all":
+        raise ParameterError(
+            f"teach = '{teaching.teach}' runs each sample once before it is taught, from the initial state: without "
+            "restart give teach = 'all'"
+        )
     if target is None:
         target = fastest_target(network, learning=True).name
     execution = Execution(target, dict(as_mapping(options, "options")), on_overflow)
@@ -132,7 +139,8 @@ def learn(
     plasticity = Plasticity(rules, outside, widest, notes)
     interludes = Interludes(evaluate, checkpoint, samples.batch, teaching.decode, target, execution.options)
     learner = Learner(network, samples, plasticity, supervision, teaching, presentation, execution, interludes)
-    return learner.learn(check_state(network, rules, state, windows, samples.batch), health=health)
+    first = check_state(network, rules, state, windows, samples.batch)
+    return learner.learn(first if presentation.restart else with_checked_neurons(network, first), health=health)
 
 
 def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, Numbers]]:
@@ -142,7 +150,7 @@ def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> t
         ParameterError, ShapeError: inputs that do not fit the network or are longer than a sample.
     """
     given = make_drive(network, inputs)
-    length = presentation.length(given.steps + network.latency)
+    length = presentation.length(given.steps + (network.latency if presentation.restart else 0))
     if isinstance(inputs, DirectInput):  # a constant input lasts until the end of the sample
         given = make_drive(network, inputs, length)
     return given, {name: padded(s, length) for name, s in given.arrays().items()}

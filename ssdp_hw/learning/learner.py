@@ -210,12 +210,17 @@ class Learner:
             windows,
             plan_gates(self.plasticity.rules, gates, samples, windows),
             progress.lasting,
+            self.presentation.restart,
+            progress.steps,
+            {} if self.presentation.restart else progress.neurons,
         )
         runner = get_target(target, network, learning=True)
         reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
+        if not plan.restart and not runner.learns_in_pieces:
+            reasons.append("each sample starts from the initial state here, and presentation says restart=False")
         if reasons:
             raise UnsupportedError(f"target '{target}' cannot learn this way: {'; '.join(reasons)}")
-        progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan)
+        progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan, self.steps)
 
     def result(self, progress: Progress, first: LearningState, seconds: float, *, health: bool) -> LearnResult:
         """The result of a run that began in the state ``first``."""

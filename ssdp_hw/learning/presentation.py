@@ -26,6 +26,9 @@ class Presentation:
         steps: number of steps of a sample; default ``len(inputs) + network.latency``, so that the last spike reaches
             the output. It is raised to the next multiple of ``windows``.
         windows: number of equal windows into which each sample is cut; a rule learns window by window.
+        restart: whether each sample starts from the initial state of the neurons. Without it the samples are pieces of
+            one run, in the given order: each goes on from the one before, spikes under way included, and weights move
+            between them. The next call of ``learn`` goes on from there by ``state``. That is learning on-line.
 
     Raises:
         ParameterError: a value out of range.
@@ -36,8 +39,11 @@ class Presentation:
     seed: int = 0
     steps: int | None = None
     windows: int = 1
+    restart: bool = True
 
     def __post_init__(self) -> None:
+        if not self.restart and self.shuffle:
+            raise ParameterError("without restart the samples are pieces of one run: give shuffle=False")
         check_range("epochs", self.epochs, 1, 2**31)
         check_range("seed", self.seed, 0, 2**64 - 1)
         check_range("windows", self.windows, 1, 2**20)
@@ -46,8 +52,14 @@ class Presentation:
         """Steps of a sample: ``steps`` or the default, and no less than a multiple of ``windows``.
 
         Raises:
-            ParameterError: ``steps`` is no integer.
+            ParameterError: ``steps`` is no integer; or without ``restart`` a length that would put silence between two
+                samples.
         """
+        if not self.restart and (default % self.windows or self.steps not in (None, default)):
+            raise ParameterError(
+                f"without restart a sample is as long as its input, {default} steps, a multiple of windows = "
+                f"{self.windows}: give no steps, or silence in the input"
+            )
         length = default if self.steps is None else as_int(self.steps, "steps")
         return -(-length // self.windows) * self.windows
 

@@ -31,7 +31,7 @@ class Progress:
         self.begun = state.epochs, state.presented
         self.done = 0  # number of samples that this run has finished with, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
-        self.lasting = state.lasting
+        self.lasting, self.neurons, self.steps = state.lasting, state.neurons, state.steps
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.gates: dict[str, list[Numbers]] = {}
         self.observed: dict[str, list[tuple[Numbers, Numbers]]] = {}
@@ -46,10 +46,15 @@ class Progress:
         """Add a point to the curve: ``right`` of the ``asked`` samples, which are taught next, were right."""
         self.curve.append(CurvePoint(epoch, self.done + asked, wilson(right, asked)))
 
-    def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan) -> None:
-        """Take over the weights, counters and counts that a target handed back from presenting ``order``."""
+    def take(self, learned: Learned, order: NDArray[np.int64], plan: LearningPlan, steps: int) -> None:
+        """Take over the weights, counters and counts that a target handed back from presenting ``order``.
+
+        ``steps`` is the length of a sample.
+        """
         self.network = _with_weights(self.network, learned.weights)
         self.counters, self.lasting, self.info = learned.counters, learned.lasting, learned.info
+        if not plan.restart:
+            self.neurons, self.steps = learned.neurons, plan.first_step + order.size * steps
         updates, self.pending = divmod(plan.first_window + order.size * self.windows, plan.windows_per_update)
         self.updates += updates
         self.order.append(order)
@@ -66,7 +71,8 @@ class Progress:
         """The state for a later run."""
         epochs, presented = divmod(self.begun[1] + self.done, self.batch)
         epochs += self.begun[0]
-        return LearningState(self.counters, self.updates, self.pending, epochs, presented, self.lasting)
+        counts = self.updates, self.pending, epochs, presented
+        return LearningState(self.counters, *counts, self.lasting, self.steps, self.neurons)
 
     @property
     def presented(self) -> NDArray[np.int64]:

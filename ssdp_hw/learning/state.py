@@ -31,6 +31,9 @@ class LearningState:
         presented: samples of the next epoch that were presented; 0 between epochs.
         lasting: by plastic projection the variables of its rule that outlast a window, by names such as
             ``post_threshold``; nothing of rules that have none.
+        steps, neurons: of a run whose samples are pieces of one run (``Presentation.restart``): how many steps it had,
+            and by population the states of the neurons and the input under way. A run whose samples start from the
+            initial state does not read them.
     """
 
     counters: Mapping[str, Numbers] = field(default_factory=dict)
@@ -39,13 +42,18 @@ class LearningState:
     epochs: int = 0
     presented: int = 0
     lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    steps: int = 0
+    neurons: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.counters, Mapping):
             raise ParameterError(f"counters of type {type(self.counters).__name__}; expected a dict by projection")
         if not isinstance(self.lasting, Mapping) or not all(isinstance(x, Mapping) for x in self.lasting.values()):
             raise ParameterError("lasting variables are a dict by projection of dicts by name")
-        for name in ("updates", "pending", "epochs", "presented"):
+        if not isinstance(self.neurons, Mapping) or not all(isinstance(x, Mapping) for x in self.neurons.values()):
+            raise ParameterError("the states of neurons are a dict by population of dicts by name")
+        for name in ("updates", "pending", "epochs", "presented", "steps"):
             value = as_int(getattr(self, name), f"learning state: {name}")
-            if not 0 <= value < 2**32:
-                raise ParameterError(f"learning state: {name} = {value} is outside 0 .. {2**32 - 1}")
+            top = 2**62 if name == "steps" else 2**32
+            if not 0 <= value < top:
+                raise ParameterError(f"learning state: {name} = {value} is outside 0 .. {top - 1}")

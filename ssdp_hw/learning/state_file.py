@@ -1,12 +1,14 @@
 """A network and where its learning stopped, in one file.
 
 It is a file of :mod:`ssdp_hw.network.network_file` whose header has ``learning``, too, and whose counters lie at
-``counters/<index of the projection>``, variables that outlast a window at ``lasting/<index>.<name>``.
+``counters/<index of the projection>``, variables that outlast a window at ``lasting/<index>.<name>``, and states of
+neurons at ``neurons/<index of the population>.<name>``.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,12 +38,20 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
     record = record_of(network)
     if not isinstance(state, LearningState):
         raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
-    record.values["learning"] = {name: getattr(state, name) for name in ("updates", "pending", "epochs", "presented")}
+    record.values["learning"] = {
+        name: getattr(state, name) for name in ("updates", "pending", "epochs", "presented", "steps")
+    }
     record.arrays["counters"] = {str(network.layer(name)): np.asarray(c) for name, c in state.counters.items()}
     record.arrays["lasting"] = {
         f"{network.layer(name)}.{variable}": np.asarray(values)
         for name, found in state.lasting.items()
         for variable, values in found.items()
+    }
+    names = network.population_names
+    record.arrays["neurons"] = {
+        f"{names.index(population)}.{name}": np.asarray(values)
+        for population, found in state.neurons.items()
+        for name, values in found.items()
     }
     NETWORK_FILE.write(path, record)
 
@@ -64,23 +74,29 @@ def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, Learning
     network = network_from(record)
     if "learning" not in record.values:
         raise FileFormatError("holds a network without a learning state; write it with save_learning")
+    projections = [p.name for p in network.projections]
     counters = {
-        _projection(network, index, "counters"): counter for index, counter in record.arrays.get("counters", {}).items()
+        _named(projections, index, "counters of a projection"): counter
+        for index, counter in record.arrays.get("counters", {}).items()
     }
     lasting: dict[str, dict[str, Numbers]] = {}
     for key, values in record.arrays.get("lasting", {}).items():
         index, _, variable = key.partition(".")
-        lasting.setdefault(_projection(network, index, "lasting variables"), {})[variable] = values
+        lasting.setdefault(_named(projections, index, "variables of a projection"), {})[variable] = values
+    neurons: dict[str, dict[str, Numbers]] = {}
+    for key, values in record.arrays.get("neurons", {}).items():
+        index, _, variable = key.partition(".")
+        neurons.setdefault(_named(network.population_names, index, "states of a population"), {})[variable] = values
     if isinstance(network, FixedNetwork):
         network = _cleared(network, record, counters)
     counts = with_new_names(LearningState, record.values["learning"])
-    return network, LearningState(counters, lasting=lasting, **counts)
+    return network, LearningState(counters, lasting=lasting, neurons=neurons, **counts)
 
 
-def _projection(network: Network | FixedNetwork, index: str, what: str) -> str:
-    if not index.isdecimal() or int(index) >= len(network.projections):
-        raise ParameterError(f"{what} of a projection {index[:40]!r} that there is not")
-    return network.projections[int(index)].name
+def _named(names: Sequence[str], index: str, what: str) -> str:
+    if not index.isdecimal() or int(index) >= len(names):
+        raise ParameterError(f"{what} {index[:40]!r} that there is not")
+    return names[int(index)]
 
 
 def _cleared(network: FixedNetwork, record: Record, counters: dict[str, Numbers]) -> FixedNetwork:

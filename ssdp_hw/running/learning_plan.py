@@ -14,6 +14,11 @@ from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
 
 
+def arriving_name(port: str) -> str:
+    """The name of the input under way to a synaptic input of a population; the first has no name of its own."""
+    return f"arriving_{port}" if port else "arriving"
+
+
 @renamed(first_commit="first_update", commit_windows="windows_per_update")
 @dataclass(frozen=True, eq=False)
 class LearningPlan:
@@ -35,6 +40,12 @@ class LearningPlan:
             ``gate_bits`` in a fixed network, floats in a float network.
         lasting: by projection the variables of its rule that outlast a window, as they are before the first window
             of this run, by names such as ``post_threshold``; start values where a projection is missing.
+        restart: whether each sample starts from the initial state of the neurons; else samples are pieces of one run,
+            each of which goes on from the one before, spikes under way included.
+        first_step: without ``restart`` the number of steps before this run.
+        neurons: without ``restart``, by population, its states, shape (n,), and by :func:`arriving_name` the input
+            under way, shape (longest delay + 1, n), at the step in which it arrives modulo that length, a spike with
+            the weight with which it was sent; empty before the first step.
     """
 
     rules: Mapping[str, CounterRule | FloatRule]
@@ -45,6 +56,9 @@ class LearningPlan:
     windows_per_sample: int = 1
     gates: Mapping[str, Numbers] = field(default_factory=dict)
     lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    restart: bool = True
+    first_step: int = 0
+    neurons: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.gates:
@@ -122,6 +136,7 @@ class Learned:
         overflow: of the neurons' registers; None where the target cannot see it.
         info: versions and options of the target, for the report.
         lasting: likewise, as in the plan, after the last window; of rules that have none nothing.
+        neurons: as in the plan, after the last step; empty where samples start from the initial state.
     """
 
     weights: Mapping[str, Numbers]
@@ -132,3 +147,4 @@ class Learned:
     overflow: Mapping[str, OverflowCount] | None = None
     info: Mapping[str, object] = field(default_factory=dict)
     lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    neurons: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)

@@ -72,6 +72,8 @@ class Target(ABC):
         several_inputs: whether it runs neurons of which projections feed several synaptic inputs.
         graded_spikes: where it runs neurons whose spikes carry a payload: in ``inference``, in ``learning``, both or
             nowhere.
+        learns_in_pieces: whether it learns from samples that are pieces of one run, each of which goes on from the one
+            before (``LearningPlan.restart``).
     """
 
     name: str
@@ -83,6 +85,7 @@ class Target(ABC):
     declared_models: frozenset[str] = frozenset()
     several_inputs: bool = False
     graded_spikes: frozenset[str] = frozenset()
+    learns_in_pieces: bool = False
 
     @property
     def runs_in_pieces(self) -> bool:

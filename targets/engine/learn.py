@@ -19,6 +19,7 @@ from .jit import of_one_type
 from .lasting import lasting_row, lasting_variables
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
+from .neuron_states import neurons_of, set_neurons
 from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
 from .program import Program, analog_input, compile_program, fed_ports, input_raster
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
@@ -84,18 +85,22 @@ def learn(
     by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
     first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
     last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
-    way, members = _thread_group(threads, program, raster, plastics, largest, windows)
+    layered = windows == 1 and program.layered and plan.restart
+    side_by_side = largest if plan.restart else 1
+    way, members = _thread_group(threads, program, raster, plastics, side_by_side, windows)
     overflow = np.zeros((members, drive.batch, trace_columns.shape[1], COUNTS), np.int64)
     tallies = np.zeros((members, len(plastics), 2), np.int64)
     state = State(program, 1)
+    if plan.neurons:
+        set_neurons(state, program, network, plan.neurons)
     tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
     plastics = of_one_type(plastics)
     declared = [declared_scratch(plastics, length, row) if BY_DECLARATION in kinds else None for _ in range(members)]
 
     def work(thread_group: ThreadGroup) -> None:
-        own, solo = state if way == BY_NEURONS else State(program, 1), alone(program.layout)
+        shared = way == BY_NEURONS or not plan.restart  # without restart and BY_ONE the first member alone runs samples
+        own, solo = state if shared else State(program, 1), alone(program.layout)
         by = thread_group if way == BY_NEURONS else solo
-        layered = windows == 1 and program.layered
         learn_groups(
             own.arrays,
             *tables,
@@ -111,6 +116,7 @@ def learn(
             thread_group,
             solo,
             way,
+            -1 if plan.restart else plan.first_step,
             make_layer_scratch(program.layout, by) if layered else None,
             None if layered else make_scratch(program.layout, program.neurons, by),
             time_scratch(plastics) if by_time else None,
@@ -129,8 +135,9 @@ def learn(
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     after = row if declared[0] is None else declared[0].lasting  # the same in every thread
     lasting = lasting_variables(network, plan, length, after, plastics)
+    neurons = {} if plan.restart else neurons_of(state, program, network)
     if not isinstance(network, FixedNetwork):
-        return Learned(moved, counters, observed, info=info, lasting=lasting)
+        return Learned(moved, counters, observed, info=info, lasting=lasting, neurons=neurons)
     cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
     return Learned(
         {name: w.astype(np.int64) for name, w in moved.items()},
@@ -141,6 +148,7 @@ def learn(
         overflow_counts(network, overflow.sum(axis=(0, 1))),
         info,
         lasting,
+        neurons,
     )
 
 

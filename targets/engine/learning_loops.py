@@ -44,6 +44,7 @@ def learn_groups(
     thread_group: ThreadGroup,
     solo: ThreadGroup,
     way: int,
+    origin: int,
     layers: LayerScratch | None,
     stepwise: StepScratch | None,
     by_time: TimeScratch | None,
@@ -63,6 +64,8 @@ def learn_groups(
         done: number of weight updates before the first group.
         thread_group, solo: the group of all members, and a group of this thread alone.
         way: BY_SAMPLES, BY_NEURONS or BY_ONE.
+        origin: number of steps before the first sample, where samples go on from each other; -1 where each starts from
+            the initial state.
         layers, stepwise: memory of this thread for run_layers or run_steps; the other is None.
         by_time, by_trains, by_declaration: memory of this thread for SSDP, for STDP and SADP, and for declared rules;
             None without such rules. Numba omits the branches of arguments that are None.
@@ -108,7 +111,7 @@ def learn_groups(
                     )
                 if stepwise is not None:
                     run_steps(
-                        0,
+                        origin + sample * raster.shape[0] if origin >= 0 else 0,
                         state,
                         layout,
                         wiring,

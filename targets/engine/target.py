@@ -50,6 +50,7 @@ class EngineTarget(Target):
     several_inputs = True
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference", "learning"})
+    learns_in_pieces = True
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""

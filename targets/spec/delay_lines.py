@@ -48,6 +48,10 @@ class DelayLines:
         self._projections = network.projections
         self._dtype = dtype
 
+    def slots_of(self, population: str) -> dict[str, Array]:
+        """The slots of a population's inputs, by port, shape (slot, batch, n)."""
+        return {port: slots for (name, port), slots in self._slots.items() if name == population}
+
     def arriving(self, step: int, population: str, port: str = "") -> Array:
         """What reaches an input of the population in this step, shape (batch, n); its slot is cleared."""
         slot = self._slots[population, port][step % self.length]

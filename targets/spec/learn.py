@@ -5,8 +5,9 @@ What a rule computes is in :mod:`ssdp_hw.rules`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
-from ssdp_hw.running.result import OverflowCount, Record
+from ssdp_hw.running.result import OverflowCount, Record, Recording
 
+from .carried import Carried
 from .run_fixed import run_fixed
 from .run_float import run_float
 
@@ -83,6 +85,32 @@ def _record(network: AnyNetwork, names: set[str]) -> Record:
     return Record(("spikes",), tuple(n for n in names if n not in network.input_names))
 
 
+N = TypeVar("N", FixedNetwork, Network)
+
+
+def _present(
+    run: Callable[[N, Drive, Record, Carried | None], Recording],
+    network: N,
+    drive: Drive,
+    record: Record,
+    carried: Carried | None,
+) -> Recording:
+    """Run all samples side by side from the initial state, or one after the other from a state that is carried."""
+    if carried is None:
+        return run(network, drive, record, None)
+    runs = [run(network, drive.select(k, k + 1), record, carried) for k in range(drive.batch)]
+    spikes = {name: np.concatenate([r.spikes[name] for r in runs], axis=1) for name in runs[0].spikes}
+    overflow: Overflow = {}
+    for one in runs:
+        for name, count in (one.overflow or {}).items():
+            overflow[name] = overflow.get(name, OverflowCount()) + count
+    return replace(runs[0], spikes=spikes, overflow=None if runs[0].overflow is None else overflow)
+
+
+def _neurons(carried: Carried | None) -> dict[str, dict[str, Numbers]]:
+    return {} if carried is None else carried.neurons
+
+
 def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Learned:
     """An integer rule on every plastic projection."""
     rules = {name: cast(CounterRule, rule) for name, rule in plan.rules.items()}
@@ -94,11 +122,11 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
     }
     clipped, full = dict.fromkeys(rules, 0), dict.fromkeys(rules, 0)
     overflow: Overflow = {}
-    observer = _Observer(network, plan)
+    observer, carried = _Observer(network, plan), None if plan.restart else Carried(plan)
     updates = plan.first_update
     for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
-        run = run_fixed(network.with_mantissas(weights), part, _record(network, ends))
+        run = _present(run_fixed, network.with_mantissas(weights), part, _record(network, ends), carried)
         for name, count in (run.overflow or {}).items():
             overflow[name] = overflow.get(name, OverflowCount()) + count
         rasters = {**part.spikes, **run.spikes}
@@ -125,7 +153,16 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
                 )
                 clipped[name] += cut
         updates += updates_now
-    return Learned(weights, counters, observer.joined(), clipped, full, overflow, lasting=observer.lasting)
+    return Learned(
+        weights,
+        counters,
+        observer.joined(),
+        clipped,
+        full,
+        overflow,
+        lasting=observer.lasting,
+        neurons=_neurons(carried),
+    )
 
 
 def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
@@ -137,11 +174,11 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     gathered: dict[str, Numbers] = {
         name: np.array(plan.counters.get(name, np.zeros(w.size)), np.float64) for name, w in weights.items()
     }
-    observer = _Observer(network, plan)
+    observer, carried = _Observer(network, plan), None if plan.restart else Carried(plan)
     for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
         current = {n: p.stored.with_values(weights[n]) for n, p in projections.items()}
-        run = run_float(network.with_weights(current), part, _record(network, ends))
+        run = _present(run_float, network.with_weights(current), part, _record(network, ends), carried)
         rasters = {**part.spikes, **run.spikes}
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
@@ -156,4 +193,4 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
             if updates_now:
                 weights[name] = weights[name] + gathered[name]
                 gathered[name] = np.zeros_like(gathered[name])
-    return Learned(weights, gathered, observer.joined(), lasting=observer.lasting)
+    return Learned(weights, gathered, observer.joined(), lasting=observer.lasting, neurons=_neurons(carried))

@@ -16,6 +16,7 @@ from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
 
+from .carried import Carried
 from .delay_lines import DelayLines, sent
 from .traces import Traces
 
@@ -43,6 +44,10 @@ class FixedState:
         self.states, fired = self.model.advance(self.op, Values(self.states), Values(self.parameters), arriving)
         return np.broadcast_to(fired, activation.shape)
 
+    def set_states(self, states: Mapping[str, Int]) -> None:
+        """Replace the states."""
+        self.states = dict(states)
+
     @property
     def overflow(self) -> OverflowCount:
         """How often the registers overflowed so far."""
@@ -54,18 +59,23 @@ def scale_activation(projection: BaseProjection, total: Int) -> Int:
     return arithmetic.shift(total, cast(FixedProjection, projection).weight_exp)
 
 
-def run_fixed(network: FixedNetwork, drive: Drive, record: Record) -> Recording:
-    """Run every sample of the drive from the initial state."""
+def run_fixed(network: FixedNetwork, drive: Drive, record: Record, carried: Carried | None = None) -> Recording:
+    """Run every sample of the drive from the initial state, or its only one from a state that is carried."""
     states = {p.name: FixedState(network, p, drive) for p in network.populations}
     delay_lines = DelayLines(network, drive.batch, np.int64)
     traces = Traces(network, drive, record, np.int64)
+    before = 0 if carried is None else carried.steps
+    if carried is not None:
+        carried.begin(states, delay_lines)
     for step in range(drive.steps):
         sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            ports = {port: delay_lines.arriving(step, name, port) for port in network.ports(name)}
-            arriving = delay_lines.arriving(step, name) + drive.currents.at(step, name)
+            ports = {port: delay_lines.arriving(before + step, name, port) for port in network.ports(name)}
+            arriving = delay_lines.arriving(before + step, name) + drive.currents.at(step, name)
             fired = state.step(arriving, ports)
             traces.keep(step, name, fired, state.states)
             sends[name] = sent(network.population(name), fired, state.states)
-        delay_lines.send(step, sends, scale_activation)
+        delay_lines.send(before + step, sends, scale_activation)
+    if carried is not None:
+        carried.end(states, delay_lines, drive.steps)
     return traces.recording({name: state.overflow for name, state in states.items()})

@@ -15,6 +15,7 @@ from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
 
+from .carried import Carried
 from .delay_lines import DelayLines, sent
 from .traces import Traces
 
@@ -37,6 +38,10 @@ class ModelState:
         parameters = Values({**self.parameters, **ports})
         self.states, fired = self.model.advance(self.op, Values(self.states), parameters, activation)
         return np.broadcast_to(fired, activation.shape)
+
+    def set_states(self, states: Mapping[str, Real]) -> None:
+        """Replace the states."""
+        self.states = dict(states)
 
 
 class FloatState:
@@ -69,21 +74,30 @@ class FloatState:
         """The states by name."""
         return {"u": self.u, "v": self.v}
 
+    def set_states(self, states: Mapping[str, Real]) -> None:
+        """Replace the states."""
+        self.u, self.v = states["u"], states["v"]
 
-def run_float(network: Network, drive: Drive, record: Record) -> Recording:
-    """Run every sample of the drive from the initial state."""
-    states = {
+
+def run_float(network: Network, drive: Drive, record: Record, carried: Carried | None = None) -> Recording:
+    """Run every sample of the drive from the initial state, or its only one from a state that is carried."""
+    states: dict[str, ModelState | FloatState] = {
         p.name: (ModelState if isinstance(p.neuron, ModelNeuron) else FloatState)(network, p, drive)
         for p in network.populations
     }
     delay_lines = DelayLines(network, drive.batch, np.float64)
     traces = Traces(network, drive, record, np.float64)
+    before = 0 if carried is None else carried.steps
+    if carried is not None:
+        carried.begin(states, delay_lines)
     for step in range(drive.steps):
         sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
-            ports = {port: delay_lines.arriving(step, name, port) for port in network.ports(name)}
-            fired = state.step(delay_lines.arriving(step, name) + drive.currents.at(step, name), ports)
+            ports = {port: delay_lines.arriving(before + step, name, port) for port in network.ports(name)}
+            fired = state.step(delay_lines.arriving(before + step, name) + drive.currents.at(step, name), ports)
             traces.keep(step, name, fired, state.states)
             sends[name] = sent(network.population(name), fired, state.states)
-        delay_lines.send(step, sends)
+        delay_lines.send(before + step, sends)
+    if carried is not None:
+        carried.end(states, delay_lines, drive.steps)
     return traces.recording()

@@ -28,6 +28,7 @@ class SpecTarget(Target):
     declared_models = frozenset({"fixed", "float"})
     several_inputs = True
     graded_spikes = frozenset({"inference", "learning"})
+    learns_in_pieces = True
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""
