@@ -58,5 +58,13 @@ class StateOverflowError(SsdpHwError, ArithmeticError):
     """A chip register wrapped or saturated in a run that was asked to treat this as an error."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed; what was done until then is the attribute ``result``, and the message says what that is."""
+
+    def __init__(self, message: str, result: object) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class LimitError(SsdpHwError):
     """A limit that the user set, of time or of loss, is exceeded."""

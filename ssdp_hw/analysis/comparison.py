@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,13 +16,14 @@ from ssdp_hw.analysis.statistics import Interval, lost_and_won, mcnemar, wilson
 from ssdp_hw.checks import as_int, as_mapping, as_names, class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable, Table, shown
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import Interrupted, ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
+from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches, stopped
 from ssdp_hw.running.decoding import UNDECIDED, required_record
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
+from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import Divergence, RunResult, first_divergence
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target_registry import fastest_target, get_target, reference_target
@@ -207,6 +209,7 @@ def compare(
     steps: int | None = None,
     options: Mapping[str, Mapping[str, object]] | None = None,
     max_batch_bytes: int = BATCH_BYTES,
+    progress: bool | None = None,
 ) -> Comparison:
     """Run a float network and its fixed form on several targets.
 
@@ -220,9 +223,11 @@ def compare(
         options: options by target.
         max_batch_bytes: samples run in batches whose recordings each stay within so much memory; the numbers are the
             same.
+        progress: whether to show how many samples are done; default on a terminal and in a notebook.
 
     Raises:
         ParameterError, ShapeError: labels, targets or inputs that do not fit.
+        Interrupted: Ctrl-C, after at least one batch of samples: its ``result`` is the comparison of those.
         SsdpHwError: whatever a target raises.
     """
     if targets is None:
@@ -248,23 +253,36 @@ def compare(
     for name in names:
         get_target(name)
     networks: tuple[tuple[str, AnyNetwork], ...] = (("float", network), ("fixed", fixed))
-    tallies = {(target, kind): _Tally(target, kind, len(classes)) for target in names for kind, _ in networks}
+    tallies = {(target, kind): _Tally(target, kind) for target in names for kind, _ in networks}
     infos: dict[str, dict[str, object]] = {}
     size = min(batch_size(which, length, ("spikes", "v"), max_batch_bytes) for _, which in networks)
-    for part, samples in batches(inputs, given.batch, size):
-        references: dict[str, RunResult] = {}
-        predicted: dict[str, NDArray[np.int64]] = {}
-        for target in names:
-            for kind, which in networks:
-                chosen = (options or {}).get(target)
-                result = run(which, samples, target, record=("spikes", "v"), steps=length, options=chosen)
-                prediction = result.predict(decode)
-                reference = references.setdefault(kind, result)
-                infos.setdefault(kind, dict(result.info))
-                predicted.setdefault(kind, prediction)
-                first = (predicted[kind], predicted["float"])
-                tallies[target, kind].add(result, reference, prediction, classes[part], first, part.start)
-    return Comparison(tuple(tally.row() for tally in tallies.values()), decode, length, names[0], infos)
+
+    def made(of: dict[tuple[str, str], _Tally]) -> Comparison:
+        return Comparison(tuple(tally.row() for tally in of.values()), decode, length, names[0], infos)
+
+    done, whole = 0, tallies
+    try:
+        with show_progress(f"comparing on {', '.join(names)}", len(tallies) * given.batch, progress) as advance:
+            for part, samples in batches(inputs, given.batch, size):
+                references: dict[str, RunResult] = {}
+                predicted: dict[str, NDArray[np.int64]] = {}
+                whole, done = deepcopy(tallies), part.start
+                for target in names:
+                    for kind, which in networks:
+                        chosen = (options or {}).get(target)
+                        result = run(which, samples, target, record=("spikes", "v"), steps=length, options=chosen)
+                        prediction = result.predict(decode)
+                        reference = references.setdefault(kind, result)
+                        infos.setdefault(kind, dict(result.info))
+                        predicted.setdefault(kind, prediction)
+                        first = (predicted[kind], predicted["float"])
+                        tallies[target, kind].add(result, reference, prediction, classes[part], first, part.start)
+                        advance(result.batch)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        raise Interrupted(stopped(done, given.batch, "the comparison"), made(whole)) from None
+    return made(tallies)
 
 
 @dataclass
@@ -273,7 +291,7 @@ class _Tally:
 
     target: str
     arithmetic: str
-    samples: int
+    samples: int = 0
     right: int = 0
     undecided: int = 0
     spikes: int = 0
@@ -300,6 +318,7 @@ class _Tally:
         """Add a batch, whose first sample is number ``start``; ``first``: predictions of reference and float run."""
         helpers = result.info.get("helpers", ())
         spiking = [name for name in result.spikes if name in result.info["threshold"] and name not in helpers]
+        self.samples += len(labels)
         self.right += int(np.count_nonzero(prediction == labels))
         self.confusion.update(zip(labels.tolist(), prediction.tolist(), strict=True))
         self.classes = result.spikes[result.output].shape[2]

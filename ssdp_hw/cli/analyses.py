@@ -9,6 +9,7 @@ import typer
 
 from ssdp_hw.cli import files
 from ssdp_hw.cli.checking import check_loss
+from ssdp_hw.cli.interruption import raise_if_stopped, whole_or_part
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.cli.options import AsJson, ChipName, Decode, LabelFile, MaxLoss, SpikeFile, Steps, Targets
 from ssdp_hw.cli.output import print_json, print_line, print_table
@@ -34,7 +35,8 @@ def compare(
 
     found = files.as_float(files.read_network(network, **nir), network)
     other = files.as_fixed(files.read_network(fixed), fixed)
-    table = run_both(
+    table, stop = whole_or_part(
+        run_both,
         found,
         other,
         files.read_spikes(spikes),
@@ -48,6 +50,7 @@ def compare(
     else:
         print_table(table.header, table.cells())
         print_line(f"fixed point costs {table.loss:.2f} points on {table.reference}")
+    raise_if_stopped(stop, "what is printed is of these")
     check_loss(table.loss, max_loss)
 
 
@@ -83,7 +86,8 @@ def ladder(
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if calibration is not None:
         options["calibration"] = files.read_spikes(calibration)
-    result = loss_ladder(
+    result, stop = whole_or_part(
+        loss_ladder,
         found,
         files.read_spikes(spikes),
         files.read_labels(spikes, labels),
@@ -107,4 +111,5 @@ def ladder(
         if result.by_layer:
             print_table(result.layer_header, result.layer_cells())
         print_line(f"fixed point costs {result.loss:.2f} points")
+    raise_if_stopped(stop, "what is printed is of these")
     check_loss(result.loss, max_loss)

@@ -13,6 +13,7 @@ import typer
 from ssdp_hw.cli import exit_codes
 from ssdp_hw.cli.analyses import compare, ladder
 from ssdp_hw.cli.checking import check, verify
+from ssdp_hw.cli.interruption import Stopped
 from ssdp_hw.cli.networks import inspect, quantize, to_nir
 from ssdp_hw.cli.output import errors, print_line
 from ssdp_hw.cli.plotting import plot
@@ -23,6 +24,7 @@ from ssdp_hw.cli.sweeps import sweep
 from ssdp_hw.cli.time_limit import TimeIsUp, limit_time
 from ssdp_hw.cli.tools import demo, microcode, targets, warm_up
 from ssdp_hw.errors import SsdpHwError
+from ssdp_hw.running.progress import no_progress
 
 COMMANDS = (
     *(check, inspect, quantize, to_nir, encode, run, learn),
@@ -50,6 +52,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     *,
     version: Annotated[  # noqa: ARG001 - its callback prints
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
@@ -57,7 +60,9 @@ def _common(
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="say what is done; -vv says more", show_default=False)
     ] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no warnings, only results and errors")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="no warnings and no progress, only results and errors")
+    ] = False,
     time_limit: Annotated[
         float | None, typer.Option(help="seconds after which the command gives up, with exit code 5")
     ] = None,
@@ -67,6 +72,8 @@ def _common(
         logging.getLogger("ssdp_hw").setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
     if quiet:
         warnings.simplefilter("ignore")
+    if quiet or "--json" in sys.argv:
+        context.with_resource(no_progress())
     if time_limit is not None:
         limit_time(time_limit)
 
@@ -92,11 +99,16 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == exit_codes.INTERRUPTED:  # so typer ends after Ctrl-C
+            _end("KeyboardInterrupt", "interrupted", exit_codes.INTERRUPTED)
+        sys.exit(code)
     except SsdpHwError as error:
         _end(type(error).__name__, str(error), exit_codes.exit_code(error))
     except TimeIsUp as over:
         _end("LimitError", str(over), exit_codes.LIMIT)
+    except Stopped as stop:
+        _end("KeyboardInterrupt", str(stop), exit_codes.INTERRUPTED)
     except (KeyboardInterrupt, typer.Abort):
         _end("KeyboardInterrupt", "interrupted", exit_codes.INTERRUPTED)
     except BrokenPipeError:  # the program that reads our output has ended, as `head` does

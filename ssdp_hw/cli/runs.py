@@ -10,6 +10,7 @@ import typer
 
 from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.cli import files
+from ssdp_hw.cli.interruption import raise_if_stopped, whole_or_part
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.cli.options import (
     AsJson,
@@ -186,7 +187,8 @@ def learn(
     asked = None
     if evaluate is not None:
         asked = Evaluation(files.read_spikes(evaluate), files.read_labels(evaluate, None), evaluate_every)
-    result = teach_network(
+    result, stop = whole_or_part(
+        teach_network,
         found,
         files.read_spikes(spikes),
         files.read_labels(spikes, labels),
@@ -217,8 +219,10 @@ def learn(
     }
     if as_json:
         print_json("learn", {**summary, "info": dict(result.info)})
+        raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")
         return
     evaluations = [f"{p.accuracy.percent()} after {p.presented}" for p in result.evaluations]
     for name, value in {**summary, "evaluations": evaluations}.items():
         print_line(f"{name}: {value}")
     print_line(f"written to {out}")
+    raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")

@@ -35,7 +35,7 @@ class Interludes:
 
     def begin(self, progress: Progress) -> None:
         """Save and evaluate before the first sample, so that a file that cannot be written is found now."""
-        self._save(progress)
+        self.save(progress)
         self._evaluate(progress)
 
     def cut(self, group: NDArray[np.int64], done: int) -> Iterator[NDArray[np.int64]]:
@@ -60,14 +60,14 @@ class Interludes:
         before = progress.done
         progress.done += samples
         if self.checkpoint is not None and self._due(self.checkpoint.every, before, progress.done):
-            self._save(progress)
+            self.save(progress)
         if self.evaluate is not None and self._due(self.evaluate.every, before, progress.done):
             self._evaluate(progress)
 
     def end(self, progress: Progress) -> None:
         """Save and evaluate after the last sample, unless that was just done."""
         if self.checkpoint is not None and progress.done % (self.checkpoint.every or self.batch):
-            self._save(progress)
+            self.save(progress)
         if progress.evaluations and progress.evaluations[-1].presented < progress.done:
             self._evaluate(progress)
 
@@ -80,6 +80,7 @@ class Interludes:
             accuracy = self.evaluate.accuracy(progress.network, self.decode, self.target, self.options)
             progress.evaluations.append(CurvePoint(progress.state.epochs, progress.done, accuracy))
 
-    def _save(self, progress: Progress) -> None:
+    def save(self, progress: Progress) -> None:
+        """Save the run to its checkpoint, if it has one."""
         if self.checkpoint is not None:
             save_learning(progress.network, progress.state, self.checkpoint.path)

@@ -62,6 +62,7 @@ def learn(
     on_overflow: OnOverflow = "warn",
     health: bool = True,
     options: Mapping[str, object] | None = None,
+    progress: bool | None = None,
 ) -> LearnResult:
     """Present samples one after the other and let the synapses learn.
 
@@ -97,6 +98,8 @@ def learn(
             of its range is counted, but no reason to warn.
         health: whether to report the learning health, and the activity before and after.
         options: options of the target.
+        progress: whether to show how many samples are done, once it has taken a second; default on a terminal and in a
+            notebook. Where it is shown, samples go to the target in pieces of about a second, to the same bits.
 
     Raises:
         ParameterError, ShapeError: labels, gates, windows, counters or samples of an evaluation that do not fit.
@@ -104,6 +107,8 @@ def learn(
         UnsupportedError: the network, rule or target cannot learn this way.
         UnknownTargetError, TargetUnavailableError, TargetRunError: as in :func:`ssdp_hw.run`.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
+        Interrupted: Ctrl-C, after at least one piece of the samples: its ``result`` is what was learned until then, and
+            its network and state go on from there. A checkpoint is saved.
     """
     check_network(network)
     teaching = teach if isinstance(teach, Teaching) else Teaching(teach)
@@ -140,7 +145,8 @@ def learn(
     interludes = Interludes(evaluate, checkpoint, samples.batch, teaching.decode, target, execution.options)
     learner = Learner(network, samples, plasticity, supervision, teaching, presentation, execution, interludes)
     first = check_state(network, rules, state, windows, samples.batch)
-    return learner.learn(first if presentation.restart else with_checked_neurons(network, first), health=health)
+    begun = first if presentation.restart else with_checked_neurons(network, first)
+    return learner.learn(begun, health=health, progress=progress)
 
 
 def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, Numbers]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
-from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.errors import Interrupted, ParameterError, UnsupportedError
 from ssdp_hw.learning.inputs import Rule, plan_gates
 from ssdp_hw.learning.interludes import Interludes
 from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned
@@ -24,6 +24,7 @@ from ssdp_hw.learning.outcome import (
     teacher_hits,
     unintended,
 )
+from ssdp_hw.learning.pieces import Pieces
 from ssdp_hw.learning.presentation import Presentation
 from ssdp_hw.learning.progress import Progress
 from ssdp_hw.learning.result import LearnResult
@@ -33,6 +34,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.running.target import graded_sources
@@ -70,6 +72,13 @@ class Samples:
     def first(self, count: int) -> dict[str, Any]:
         """The input of the first samples, at most ``count``, as :func:`ssdp_hw.run` takes it."""
         return self.chosen(np.arange(min(count, self.batch)))
+
+
+def _interrupted(done: int, total: int) -> str:
+    return (
+        f"interrupted after {done} of {total} samples; what was learned until then is the exception's 'result', and "
+        "learn(result.network, ..., state=result.state) goes on from there"
+    )
 
 
 @dataclass(frozen=True)
@@ -149,18 +158,39 @@ class Learner:
         """Number of samples."""
         return self.samples.batch
 
-    def learn(self, first: LearningState, *, health: bool) -> LearnResult:
-        """Present the samples of all epochs from the state ``first`` on."""
-        progress = Progress(self.network, first, self.presentation.windows, self.batch)
+    def learn(self, first: LearningState, *, health: bool, progress: bool | None = None) -> LearnResult:
+        """Present the samples of all epochs from the state ``first`` on; ``progress``: whether it is shown.
+
+        Raises:
+            Interrupted: Ctrl-C, after at least one piece.
+        """
+        so_far = Progress(self.network, first, self.presentation.windows, self.batch)
         start = time.perf_counter()
+        total = self.presentation.epochs * self.batch - first.presented
+        try:
+            with show_progress(f"learning on {self.execution.target}", total, progress) as advance:
+                self._present_all(so_far, first, advance)
+        except KeyboardInterrupt:
+            so_far.forget_unfinished()
+            if not so_far.done:
+                raise
+            self.interludes.save(so_far)
+            found = self.result(so_far, first, time.perf_counter() - start, health=health)
+            raise Interrupted(_interrupted(so_far.done, total), found) from None
+        return self.result(so_far, first, time.perf_counter() - start, health=health)
+
+    def _present_all(self, progress: Progress, first: LearningState, advance: Callable[[int], None]) -> None:
         self.interludes.begin(progress)
         size = self.teaching.group_size(self.batch)
+        pieces = Pieces(self.execution.target)
         for epoch, group in self.presentation.groups((first.epochs, first.presented), self.batch, size):
-            for samples in self.interludes.cut(group, progress.done) if self.teaching.teach == "all" else [group]:
-                self.present(progress, samples, epoch)
-                self.interludes.follow(progress, samples.size)
+            for whole in self.interludes.cut(group, progress.done) if self.teaching.teach == "all" else [group]:
+                for samples in pieces.of(whole) if self.teaching.teach == "all" else [whole]:
+                    self.present(progress, samples, epoch)
+                    self.interludes.follow(progress, samples.size)
+                    progress.finish_piece()
+                    advance(samples.size)
         self.interludes.end(progress)
-        return self.result(progress, first, time.perf_counter() - start, health=health)
 
     def present(self, progress: Progress, samples: NDArray[np.int64], epoch: int) -> None:
         """Let the network learn from some samples, or (``errors``, ``delta``) from those that it classifies wrongly."""

@@ -22,6 +22,12 @@ from ssdp_hw.running.result import OverflowCount
 # What is counted: saturations, or overflows of the registers.
 _Count = TypeVar("_Count", int, OverflowCount)
 
+# Attributes that a piece replaces; lists grow.
+_REPLACED = (
+    *("network", "done", "counters", "updates", "pending"),
+    *("weight_saturations", "counter_saturations", "overflow", "info"),
+)
+
 
 class Progress:
     """The network, its counters and what has been observed so far."""
@@ -41,6 +47,33 @@ class Progress:
         self.info: Mapping[str, object] = {}
         self.curve: list[CurvePoint] = []
         self.evaluations: list[CurvePoint] = []
+        self._finished: dict[str, Any] = {}
+        self.finish_piece()
+
+    def finish_piece(self) -> None:
+        """Remember that everything until here belongs together: samples, weights, counters and counts."""
+        lists: list[list[Any]] = [
+            self.order,
+            self.curve,
+            self.evaluations,
+            *self.gates.values(),
+            *self.observed.values(),
+        ]
+        self._finished = {
+            "values": {name: getattr(self, name) for name in _REPLACED},
+            "lengths": [(entries, len(entries)) for entries in lists],
+        }
+
+    def forget_unfinished(self) -> None:
+        """Go back to the last call of :meth:`finish_piece`, after an interruption anywhere."""
+        for name, value in self._finished["values"].items():
+            setattr(self, name, value)
+        known = {id(entries) for entries, _ in self._finished["lengths"]}
+        for entries, length in self._finished["lengths"]:
+            del entries[length:]
+        for by_name in (self.gates, self.observed):
+            for name in [name for name, entries in by_name.items() if id(entries) not in known]:
+                del by_name[name]
 
     def note_accuracy(self, right: int, asked: int, epoch: int) -> None:
         """Add a point to the curve: ``right`` of the ``asked`` samples, which are taught next, were right."""

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_size, class_labels, positive_or_none
-from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
+from ssdp_hw.errors import Interrupted, MissingPackageError, ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.progress import progress as show_progress
 
 try:
     import torch
@@ -254,6 +255,7 @@ def fine_tune(
     rate: float = 0.01,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
+    progress: bool | None = None,
 ) -> FixedNetwork:
     """Train the integers of a fixed network on labelled samples.
 
@@ -269,8 +271,10 @@ def fine_tune(
         rate: learning rate, in stored weight integers.
         seed: of the order of the samples.
         say: called with a line of text after each epoch.
+        progress: whether to show how many samples are done; default on a terminal and in a notebook.
 
     Raises:
+        Interrupted: Ctrl-C, after at least one epoch: its ``result`` is the network after the last whole one.
         ParameterError, ShapeError: options, inputs or labels that do not fit.
         UnsupportedError: see :class:`TorchFixedNetwork`.
     """
@@ -288,20 +292,33 @@ def fine_tune(
     classes = torch.tensor(class_labels(labels, drive.batch, output.size, drive.steps))
     optimizer = torch.optim.Adam(module.parameters(), lr=rate)
     order = np.random.default_rng(seed)
-    for epoch in range(epochs):
-        total, right = 0.0, 0
-        for chosen in np.array_split(order.permutation(drive.batch), -(-drive.batch // batch)):
-            fired, volts = module(spikes[:, chosen], steps=drive.steps + fixed.latency)
-            logits = _logits(output, fired[output.name], volts[output.name])
-            loss = torch.nn.functional.cross_entropy(logits, classes[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            module.keep_in_range()
-            total += float(loss.detach()) * len(chosen)
-            right += int((logits.detach().argmax(dim=1) == classes[chosen]).sum())
-        if say is not None:
-            say(f"epoch {epoch + 1}: loss {total / drive.batch:.4f}, {right / drive.batch:.1%} of the training samples")
+    tuned = None
+    try:
+        with show_progress("fine-tuning", epochs * drive.batch, progress) as advance:
+            for epoch in range(epochs):
+                total, right = 0.0, 0
+                for chosen in np.array_split(order.permutation(drive.batch), -(-drive.batch // batch)):
+                    fired, volts = module(spikes[:, chosen], steps=drive.steps + fixed.latency)
+                    logits = _logits(output, fired[output.name], volts[output.name])
+                    loss = torch.nn.functional.cross_entropy(logits, classes[chosen])
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                    module.keep_in_range()
+                    total += float(loss.detach()) * len(chosen)
+                    right += int((logits.detach().argmax(dim=1) == classes[chosen]).sum())
+                    advance(len(chosen))
+                tuned = epoch + 1, module.to_fixed()
+                if say is not None:
+                    share = right / drive.batch
+                    say(f"epoch {epoch + 1}: loss {total / drive.batch:.4f}, {share:.1%} of the training samples")
+    except KeyboardInterrupt:
+        if tuned is None:
+            raise
+        done, kept = tuned
+        raise Interrupted(
+            f"interrupted after {done} of {epochs} epochs; the network after them is the exception's 'result'", kept
+        ) from None
     return module.to_fixed()
 
 

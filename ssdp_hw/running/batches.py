@@ -50,6 +50,11 @@ def batches(inputs: Inputs, samples: int, size: int) -> Iterator[tuple[slice, In
         yield part, select_samples(inputs, part)
 
 
+def stopped(done: int, samples: int, what: str) -> str:
+    """What Ctrl-C in the middle of many samples leaves, in words."""
+    return f"interrupted after {done} of {samples} samples; {what} of those {done} is the exception's 'result'"
+
+
 def select_samples(inputs: Inputs, part: slice) -> Inputs:
     """Some samples of an input of :func:`ssdp_hw.run`, all steps of them."""
     if isinstance(inputs, Mapping):

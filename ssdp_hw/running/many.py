@@ -13,6 +13,7 @@ from ssdp_hw.checks import as_int
 from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
 from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
+from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import OverflowCount
 from ssdp_hw.running.run import OnOverflow, report_overflow, run
 
@@ -53,6 +54,7 @@ def run_many(
     on_overflow: OnOverflow = "warn",
     options: Mapping[str, object] | None = None,
     max_batch_bytes: int = BATCH_BYTES,
+    progress: bool | None = None,
 ) -> ManyResult:
     """Run all samples in batches and decode every output.
 
@@ -61,6 +63,7 @@ def run_many(
         decode: rule by which outputs become classes.
         steps: length of the run; default that of the input plus ``network.latency``.
         max_batch_bytes: what the recording of one batch may occupy in memory.
+        progress: as for :func:`ssdp_hw.run`.
 
     Raises:
         SsdpHwError: as :func:`ssdp_hw.run`.
@@ -74,16 +77,19 @@ def run_many(
     cells: dict[str, int] = {}
     overflow: dict[str, OverflowCount] = {}
     seconds, last = 0.0, None
-    for _, chosen in batches(inputs, samples, batch_size(network, length, record, max_batch_bytes)):
-        last = run(network, chosen, target, record=record, steps=length, on_overflow="ignore", options=options)
-        seconds += last.seconds
-        for name in network.outputs:
-            predictions[name].append(last.predict(decode, name))
-        for name, raster in last.spikes.items():
-            counts[name] = counts.get(name, 0) + int(np.count_nonzero(raster))
-            cells[name] = cells.get(name, 0) + raster.size
-        for name, count in (last.overflow or {}).items():
-            overflow[name] = overflow.get(name, OverflowCount()) + count
+    size = batch_size(network, length, record, max_batch_bytes)
+    with show_progress(f"running {samples} samples", samples if size < samples else None, progress) as advance:
+        for _, chosen in batches(inputs, samples, size):
+            last = run(network, chosen, target, record=record, steps=length, on_overflow="ignore", options=options)
+            seconds += last.seconds
+            for name in network.outputs:
+                predictions[name].append(last.predict(decode, name))
+            for name, raster in last.spikes.items():
+                counts[name] = counts.get(name, 0) + int(np.count_nonzero(raster))
+                cells[name] = cells.get(name, 0) + raster.size
+            for name, count in (last.overflow or {}).items():
+                overflow[name] = overflow.get(name, OverflowCount()) + count
+            advance(last.batch)
     assert last is not None  # as there is at least one sample
     seen = None if last.overflow is None else overflow
     report_overflow(seen, length, samples, on_overflow)

@@ -16,6 +16,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, check_network, make_drive
 from ssdp_hw.running.levels import levels_of
 from ssdp_hw.running.memory import memory_named
+from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, Recording, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target_registry import choose_target
@@ -40,6 +41,7 @@ def run(
     on_overflow: OnOverflow = "warn",
     max_bytes: int = DEFAULT_MAX_BYTES,
     options: Mapping[str, object] | None = None,
+    progress: bool | None = None,
 ) -> RunResult:
     """Run a float or fixed network on a target.
 
@@ -60,6 +62,8 @@ def run(
             ``warn`` warns, ``ignore`` only counts.
         max_bytes: limit of what the input and the recordings may each occupy in memory.
         options: options of the target.
+        progress: whether to show that it runs, and for how long, once it has taken a second; default on a terminal and
+            in a notebook.
 
     Raises:
         ParameterError, ShapeError: input or options that do not fit.
@@ -76,7 +80,8 @@ def run(
     what = f"target '{chosen.name}' with {drive.batch} samples"
     check_memory(drive.batch * chosen.bytes_per_sample(network), max_bytes, f"{what}: their state and counts")
     start = time.perf_counter()
-    with memory_named(what):
+    shown = show_progress(f"{chosen.name}: {drive.batch} samples of {drive.steps} steps", shown=progress)
+    with memory_named(what), shown:
         recording = shown_as_voltages(chosen.run(network, drive, kept, resolved), asked, standing_for_v)
     seconds = time.perf_counter() - start
     _LOG.info("%s: %d samples of %d steps in %.3f s", chosen.name, drive.batch, drive.steps, seconds)

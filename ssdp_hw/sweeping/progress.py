@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from ssdp_hw.running.progress import no_progress
+
 
 class _Rate(ProgressColumn):
     """Cells a minute."""
@@ -36,6 +38,10 @@ def progress_bar(name: str, total: int, shown: bool | None) -> Iterator[Callable
         *(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()),
         *(_Rate(), TimeRemainingColumn()),
     )
-    with Progress(*columns, console=console, disable=not (sys.stderr.isatty() if shown is None else shown)) as bar:
+    # What a study itself runs here is not shown beside the bar.
+    with (
+        no_progress(),
+        Progress(*columns, console=console, disable=not (sys.stderr.isatty() if shown is None else shown)) as bar,
+    ):
         task = bar.add_task(name, total=total)
         yield lambda: bar.advance(task)

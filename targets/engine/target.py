@@ -18,6 +18,7 @@ from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Session, Target, rules_without_graph
 
+from .compilation import told
 from .counts import COUNTS
 from .inference import EngineSession, run_program
 from .program import compiled_program, declared_populations
@@ -86,8 +87,9 @@ class EngineTarget(Target):
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run all samples, on one or several threads."""
-        program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))
-        return run_program(program, network, drive, record, options["threads"], self._info())
+        with told():
+            program = compiled_program(network, _precision(options), fast_paths=bool(options["fast_paths"]))
+            return run_program(program, network, drive, record, options["threads"], self._info())
 
     def start(self, network: AnyNetwork, options: Mapping[str, object]) -> Session:
         """Begin a run in pieces."""
@@ -105,7 +107,8 @@ class EngineTarget(Target):
         plan.check_windows(drive.steps)
         lazy = options["counters"] == "lazy"
         fast_paths = bool(options["fast_paths"])
-        return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy, fast_paths=fast_paths)
+        with told():
+            return learn(network, drive, plan, options["threads"], self._info(), lazy=lazy, fast_paths=fast_paths)
 
     def _info(self) -> dict[str, object]:
         return {"numba": _numba_version()}

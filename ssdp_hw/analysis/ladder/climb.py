@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,13 +18,14 @@ from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS, Step
 from ssdp_hw.analysis.ladder.tally import LayerTally, Seen, Tally
 from ssdp_hw.checks import as_array, as_int, class_labels
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.errors import Interrupted, ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
-from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
+from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches, stopped
 from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
+from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target_registry import fastest_target, get_target, targets_by_speed
 
@@ -45,6 +47,7 @@ def loss_ladder(
     decode: str = "spike_count",
     steps: int | None = None,
     max_batch_bytes: int = BATCH_BYTES,
+    progress: bool | None = None,
     **quantization: Any,
 ) -> LossLadder:
     """Take the loss from a source model to a chip apart.
@@ -73,10 +76,12 @@ def loss_ladder(
         steps: length of the runs; default that of the input plus ``network.latency``.
         max_batch_bytes: samples run in batches whose recordings together stay within so much memory; the numbers are
             the same.
+        progress: whether to show how many runs are done; default on a terminal and in a notebook.
         quantization: options of :func:`ssdp_hw.quantize`, ``chip`` among them.
 
     Raises:
         ParameterError, ShapeError: options, labels, inputs or networks that do not fit.
+        Interrupted: Ctrl-C, after at least one batch of samples: its ``result`` is the ladder of those.
     """
     if not isinstance(network, Network):
         raise ParameterError(f"loss_ladder takes a float Network, not {type(network).__name__}")
@@ -109,37 +114,44 @@ def loss_ladder(
     layered = _LayerRuns.of(timed, fixed, by_layer)
     tallies: dict[tuple[Step, bool], Tally] = {}
     size = climb.batch_size(max_batch_bytes)
-    for part, samples in batches(inputs, drive.batch, size):
-        start, on_chip, last = (climb.run(which, samples) for which in (network, timed, fixed))
-        seen = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
-        seen += [(step, climb.run(w, samples)) for step, w in zip(PARAMETERS, parameters, strict=True)]
-        # If no register of the last run overflowed, a run with wider registers would give the same result.
-        endless = climb.run(rungs.without_overflow(fixed), samples) if last.overflow else last
-        seen += [(Step.STATE, endless), (Step.OVERFLOW, last)]
-        if given is not None:
-            seen.insert(0, (Step.SOURCE, Seen(given[part], {}, {})))
-        before = None
-        for step, now in seen:
-            tallies.setdefault((step, False), Tally(step, False)).add(now, start, before, classes[part], part.start)
-            before = now
-        for step, which in lone.items():
-            now = climb.run(which, samples)
-            tallies.setdefault((step, True), Tally(step, True)).add(now, start, on_chip, classes[part], part.start)
-        all_rounded = next(now for step, now in seen if step is PARAMETERS[-1])
-        layered.add(partial(climb.run, inputs=samples), on_chip, all_rounded, classes[part])
-    report = None if fixed.report is None else fixed.report.to_dict()
-    found = [tally.rung() for tally in tallies.values()]
-    return LossLadder(
-        tuple(r for r in found if not r.alone),
-        tuple(r for r in found if r.alone),
-        decode,
-        climb.steps,
-        drive.batch,
-        runner.name,
-        fixed.limits.name,
-        report,
-        layered.losses(),
-    )
+    runs = len(PARAMETERS) + 4 + len(lone) + 2 * len(layered.networks)
+    total = runs * -(-drive.batch // size)
+    done, whole = 0, (tallies, layered)
+    try:
+        with show_progress("taking the loss apart, run by run", total, progress) as advance:
+            climb = replace(climb, ran=lambda: advance(1))
+            for part, samples in batches(inputs, drive.batch, size):
+                whole, done = (deepcopy(tallies), replace(layered, tallies=deepcopy(layered.tallies))), part.start
+                start, on_chip, last = (climb.run(which, samples) for which in (network, timed, fixed))
+                seen = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
+                seen += [(step, climb.run(w, samples)) for step, w in zip(PARAMETERS, parameters, strict=True)]
+                # If no register of the last run overflowed, a run with wider registers would give the same result.
+                if last.overflow:
+                    endless = climb.run(rungs.without_overflow(fixed), samples)
+                else:
+                    endless = last
+                    climb.ran()
+                seen += [(Step.STATE, endless), (Step.OVERFLOW, last)]
+                if given is not None:
+                    seen.insert(0, (Step.SOURCE, Seen(given[part], {}, {})))
+                before = None
+                for step, now in seen:
+                    tallies.setdefault((step, False), Tally(step, False)).add(
+                        now, start, before, classes[part], part.start
+                    )
+                    before = now
+                for step, which in lone.items():
+                    now = climb.run(which, samples)
+                    tallies.setdefault((step, True), Tally(step, True)).add(
+                        now, start, on_chip, classes[part], part.start
+                    )
+                all_rounded = next(now for step, now in seen if step is PARAMETERS[-1])
+                layered.add(partial(climb.run, inputs=samples), on_chip, all_rounded, classes[part])
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        raise Interrupted(stopped(done, drive.batch, "the ladder"), climb.ladder(*whole, done)) from None
+    return climb.ladder(tallies, layered, drive.batch)
 
 
 def _source_predictions(source: ArrayLike, batch: int) -> NDArray[np.int64]:
@@ -196,13 +208,29 @@ class _LayerRuns:
 
 @dataclass(frozen=True, eq=False)
 class _Climb:
-    """What all rungs of a ladder have in common."""
+    """What all rungs of a ladder have in common; ``ran`` is called after every run."""
 
     network: Network
     fixed: FixedNetwork
     target: str
     decode: str
     steps: int
+    ran: Callable[[], None] = lambda: None
+
+    def ladder(self, tallies: Mapping[tuple[Step, bool], Tally], layered: _LayerRuns, samples: int) -> LossLadder:
+        """What was found on so many samples."""
+        found = [tally.rung() for tally in tallies.values()]
+        return LossLadder(
+            tuple(r for r in found if not r.alone),
+            tuple(r for r in found if r.alone),
+            self.decode,
+            self.steps,
+            samples,
+            self.target,
+            self.fixed.limits.name,
+            None if self.fixed.report is None else self.fixed.report.to_dict(),
+            layered.losses(),
+        )
 
     @property
     def record(self) -> tuple[str, ...]:
@@ -227,6 +255,7 @@ class _Climb:
             steps=self.steps,
             on_overflow="ignore",
         )
+        self.ran()
         own = [p.name for p in self.network.populations if p.spiking and p.name not in self.network.helpers]
         spikes = {name: result.spikes[name] for name in own}
         volts = {n: rungs.in_volts(self.network, which, self.fixed, n, result.v[n]) for n in readouts}

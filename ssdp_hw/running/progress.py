@@ -1,0 +1,183 @@
+"""Progress of whatever takes longer than a moment: a line on the terminal or in a notebook, elsewhere nothing.
+
+``with progress("learning", 2400) as advance:`` shows how many of 2400 samples are done; no other line is shown within.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_LOG = logging.getLogger(__name__)
+
+# Seconds before a line is shown: what is done by then shows none.
+DELAY = 1.0
+
+# The innermost progress of this thread: the line that is shown, False where none is to be; None outside of any.
+_current: ContextVar[_Line | bool | None] = ContextVar("progress", default=None)
+
+
+def is_shown(shown: bool | None) -> bool:
+    """Whether progress is to be seen: as asked for, else in the main thread on a terminal or in a notebook.
+
+    Workers of other processes share the terminal, where their lines would overwrite each other.
+    """
+    if _current.get() is not None:
+        return False
+    if shown is not None:
+        return shown
+    if multiprocessing.parent_process() is not None or threading.current_thread() is not threading.main_thread():
+        return False
+    return sys.stderr is not None and (sys.stderr.isatty() or _in_notebook())
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    found = None if shell is None else shell.get_ipython()
+    return type(found).__name__ == "ZMQInteractiveShell"
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, shown: bool | None = None) -> Iterator[Callable[[int], None]]:
+    """Show how much of something is done while the block runs, once it has taken a second.
+
+    Args:
+        what: what is done, in a few words.
+        total: of how many; None where that is not known, so that only the time is shown.
+        shown: True or False; None: on a terminal or in a notebook.
+
+    Yields:
+        What to call with the number of those that were done since the last call.
+    """
+    if not is_shown(shown):
+        # What runs within something that was told to be quiet is quiet, too.
+        token = _current.set(False) if shown is False and _current.get() is None else None
+        try:
+            yield _ignore
+        finally:
+            if token is not None:
+                _current.reset(token)
+        return
+    line = _Line(what, total)
+    token = _current.set(line)
+    try:
+        yield line.advance
+    finally:
+        _current.reset(token)
+        line.end()
+
+
+def _ignore(done: int) -> None:
+    """Nothing is shown."""
+
+
+@contextmanager
+def no_progress() -> Iterator[None]:
+    """Nothing is shown within the block, as where another line is there already."""
+    with progress("", shown=False):
+        yield
+
+
+def shows_progress() -> bool:
+    """Whether a line is shown, or would be after a moment: whether it is worth to work in pieces."""
+    return isinstance(_current.get(), _Line)
+
+
+def describe(what: str) -> None:
+    """Say on the line that is shown what is done now, as in "compiling"; an empty text: what was said at first."""
+    line = _current.get()
+    if isinstance(line, _Line):
+        line.describe(what)
+
+
+def say(text: str) -> None:
+    """Log a sentence, and print it where progress is shown."""
+    _LOG.info("%s", text)
+    line = _current.get()
+    if isinstance(line, _Line):
+        line.say(text)
+
+
+class _Line:
+    """A line on the terminal, which appears after a moment and goes in the end."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self.what, self.total, self.done = what, total, 0
+        self._now = what
+        self._said: list[str] = []
+        self._bar: Any = None
+        self._task: Any = None
+        self._ended = False
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(DELAY, self._begin)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def advance(self, done: int) -> None:
+        with self._lock:
+            self.done += done
+            if self._bar is not None:
+                self._bar.update(self._task, completed=self.done)
+
+    def describe(self, what: str) -> None:
+        with self._lock:
+            self._now = what or self.what
+            if self._bar is not None:
+                self._bar.update(self._task, description=self._now)
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            if self._bar is None:
+                self._said.append(text)
+            else:
+                self._print(text)
+
+    def end(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._ended = True
+            if self._bar is not None:
+                self._bar.stop()
+            elif self._said:
+                self._bar = _bar(self.total)
+                for text in self._said:
+                    self._print(text)
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            self._bar = _bar(self.total)
+            for text in self._said:
+                self._print(text)
+            self._task = self._bar.add_task(self._now, total=self.total, completed=self.done)
+            self._bar.start()
+
+    def _print(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, emoji=False, highlight=False)
+
+
+def _bar(total: int | None) -> Any:
+    """A bar of rich, which is loaded here, since most runs are over before they need it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    text = TextColumn("{task.description}", markup=False)
+    if total is None:
+        columns: tuple[Any, ...] = (text, TimeElapsedColumn())
+    else:
+        columns = (text, BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(file=sys.stderr), transient=True)
