@@ -115,7 +115,7 @@ def test_nothing_is_shown_without_a_terminal_or_beside_the_main_thread(monkeypat
 
 def test_what_is_short_shows_nothing(terminal, monkeypatch, case):
     monkeypatch.setattr(module, "DELAY", 1000.0)
-    sh.run(case[0], case[2])
+    sh.run(case[0], case[2], "spec")  # which never compiles
     assert terminal.getvalue() == ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,6 @@ from ssdp_hw.running.result import OverflowCount
 
 # What is counted: saturations, or overflows of the registers.
 _Count = TypeVar("_Count", int, OverflowCount)
-
-# Attributes that a piece replaces; lists grow.
-_REPLACED = (
-    *("network", "done", "counters", "updates", "pending"),
-    *("weight_saturations", "counter_saturations", "overflow", "info"),
-)
 
 
 class Progress:
@@ -47,11 +41,14 @@ class Progress:
         self.info: Mapping[str, object] = {}
         self.curve: list[CurvePoint] = []
         self.evaluations: list[CurvePoint] = []
-        self._finished: dict[str, Any] = {}
+        self._finished: tuple[dict[str, object], list[tuple[list[Any], int]]] = {}, []
         self.finish_piece()
 
     def finish_piece(self) -> None:
-        """Remember that everything until here belongs together: samples, weights, counters and counts."""
+        """Remember that everything until here belongs together: samples, weights, counters and counts.
+
+        Lists grow; every other attribute is replaced by a piece, and never changed in place.
+        """
         lists: list[list[Any]] = [
             self.order,
             self.curve,
@@ -59,17 +56,17 @@ class Progress:
             *self.gates.values(),
             *self.observed.values(),
         ]
-        self._finished = {
-            "values": {name: getattr(self, name) for name in _REPLACED},
-            "lengths": [(entries, len(entries)) for entries in lists],
-        }
+        grow = ("order", "curve", "evaluations", "gates", "observed", "_finished")
+        values = {name: value for name, value in vars(self).items() if name not in grow}
+        self._finished = values, [(entries, len(entries)) for entries in lists]
 
     def forget_unfinished(self) -> None:
         """Go back to the last call of :meth:`finish_piece`, after an interruption anywhere."""
-        for name, value in self._finished["values"].items():
+        values, lengths = self._finished
+        for name, value in values.items():
             setattr(self, name, value)
-        known = {id(entries) for entries, _ in self._finished["lengths"]}
-        for entries, length in self._finished["lengths"]:
+        known = {id(entries) for entries, _ in lengths}
+        for entries, length in lengths:
             del entries[length:]
         for by_name in (self.gates, self.observed):
             for name in [name for name, entries in by_name.items() if id(entries) not in known]:
