@@ -15,7 +15,7 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, LASTING = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FIRST, OWN, LASTING, ONLINE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -35,6 +35,19 @@ def test_its_lasting_variables_are_those_of_bcm():
     names = {"RuleVariable": sh.RuleVariable}
     exec(compile(LASTING, "docs/rules.md", "exec"), names)
     assert names["post"] == registry.rule_model("BCM").post
+
+
+def test_its_recording_learns_as_one_run():
+    names: dict[str, object] = {}
+    exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    network, rule = names["network"], names["rule"]
+    spikes = np.random.default_rng(2).random((40, 9, 12)) < 0.2
+    online = {"sh": sh, "network": network, "rule": rule, "recording": [spikes[:, :4], spikes[:, 4:5], spikes[:, 5:]]}
+    exec(compile(ONLINE, "docs/rules.md", "exec"), online)
+    whole = sh.learn(network, spikes, None, rule, presentation=sh.Presentation(shuffle=False, restart=False))
+    (found,), (expected,) = (net.projections for net in (online["network"], whole.network))
+    assert np.array_equal(found.weight, expected.weight)
+    assert np.any(found.weight != network.projections[0].weight)
 
 
 @pytest.fixture
