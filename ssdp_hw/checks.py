@@ -75,6 +75,9 @@ def without_gradient(value: Any) -> Any:
 
     Tensors within lists, tuples and dicts are replaced as well. Types that NumPy does not have, such as bfloat16,
     become float32, which holds their values exactly.
+
+    Raises:
+        ParameterError: a tensor without numbers, or a nested one.
     """
     if isinstance(value, dict):
         plain = {key: without_gradient(item) for key, item in value.items()}
@@ -87,6 +90,10 @@ def without_gradient(value: Any) -> Any:
         return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
     if not (hasattr(value, "detach") and hasattr(value, "numpy")):
         return value
+    if getattr(value, "is_meta", False):
+        raise ParameterError("a tensor on the device 'meta' holds no numbers; load its values")
+    if getattr(value, "is_nested", False):
+        raise ParameterError("a nested tensor has samples of different shapes; give one array, or run each by itself")
     tensor = value.detach().cpu()
     if getattr(tensor, "is_quantized", False):
         tensor = tensor.dequantize()
@@ -103,9 +110,12 @@ def as_array(value: object, owner: str) -> Array:
 
     Raises:
         ShapeError: nested sequences of different lengths.
+        ParameterError: a tensor without numbers, or a nested one.
     """
     try:
         return np.asarray(without_gradient(value))
+    except ParameterError:
+        raise
     except ValueError:
         raise ShapeError(f"{owner} is no array: its rows differ in length") from None
 
@@ -202,13 +212,17 @@ def real_array(value: object, owner: str) -> NDArray[np.float64]:
     """``value`` as finite float64 of any shape.
 
     Raises:
-        ParameterError: not numeric or not finite.
+        ParameterError: not numeric, complex or not finite.
     """
     try:
         array = np.asarray(without_gradient(value))
+        if array.dtype.kind == "c":
+            raise ParameterError(f"{owner} has complex numbers; give real ones")
         if array.dtype.kind not in "fiub":
             raise TypeError
         array = array.astype(np.float64)
+    except ParameterError:
+        raise
     except (TypeError, ValueError):
         raise ParameterError(f"{owner} is not numeric: {str(value)[:40]!r}") from None
     if not np.all(np.isfinite(array)):

@@ -198,6 +198,9 @@ def _array(source: Input, value: object) -> Array:
     if isinstance(value, Analog):
         _check_payload(source, np.asarray(value.values, np.float64))
         return np.asarray(value.values, np.float64)
+    if value is None or hasattr(value, "tocsr"):
+        given = "None" if value is None else f"a {type(value).__name__} of scipy, which has no axis of time"
+        raise ShapeError(f"input '{source.name}': spikes: {given}; give an array (time, batch, {source.size})")
     array = as_array(value, f"input '{source.name}': spikes")
     if array.ndim != 3 or array.shape[2] != source.size:
         raise ShapeError(

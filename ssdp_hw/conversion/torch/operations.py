@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from ssdp_hw.arrays import Real
+from ssdp_hw.conversion.torch.advice import advice_for
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
+from ssdp_hw.conversion.torch.new_time import in_new_time
 from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
@@ -35,7 +37,8 @@ _AFFINE = words(
     "add sub subtract rsub cat concat concatenate stack hstack vstack __getitem__ select narrow index_select permute "
     "transpose movedim swapaxes swapdims mean sum pad avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d lp_pool1d lp_pool2d flip roll chunk split unbind tensor_split upsample "
-    "interpolate pixel_shuffle pixel_unshuffle repeat_interleave tile diff cumsum"
+    "interpolate pixel_shuffle pixel_unshuffle repeat_interleave tile diff cumsum where masked_fill tril triu repeat "
+    "expand broadcast_to"
 )
 # Affine in the one tensor that depends on spikes, where the others are constants.
 _AFFINE_IN_ONE = words(
@@ -46,19 +49,13 @@ _SPELLINGS = {
     "__rsub__": "rsub", "__rmul__": "mul", "__radd__": "add", "__rdiv__": "reciprocal", "__rtruediv__": "reciprocal",
     "__truediv__": "div", "__matmul__": "matmul", "__rmatmul__": "matmul", "get data": "detach",
 }  # fmt: skip
-_ADVICE = {
-    "relu": "spiking neurons are the only non-linearity that a network has: remove it, or put neurons in its place",
-    "max_pool": "no neuron computes the maximum of currents: pool behind the neurons, or use an average",
-    "maximum": "no neuron computes the maximum of currents: take that of spikes as neurons send them, or add them",
-    "max": "no neuron computes the maximum of currents: take that of spikes as neurons send them, or add them",
-    "clamp": "no neuron limits a current, only a number of spikes to 1: train without it, or set reset and threshold",
-    "reciprocal": "divide by constants only",
-}
+# What leaves 0 and 1 as they are.
+_KEEPS_SPIKES = words("relu relu6 abs absolute sign sgn ceil floor round trunc square")
 # Operations that use only the shape and type of their argument.
+_AS_ANOTHER = words("to type_as view_as reshape_as expand_as")  # of their second argument
 _OF_SHAPES = words(
     "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty"
 )
-_DEFAULT_ADVICE = "write it with sums, constant factors, linear layers and averages, or do it outside the module"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +84,11 @@ def interpret(
     """What each tensor that an operation made is, given that at least one of its arguments depends on the input."""
     name = spelled(name)
     made = list(tensors_in(out))
-    if name in _OF_SHAPES:
+    if name in _OF_SHAPES or (name in _AS_ANOTHER and tape.value_before(args[0]) is None):
         return [None] * len(made)
+    if name in _AS_ANOTHER:
+        args = (args[0], *(torch.empty_like(a) if isinstance(a, torch.Tensor) else a for a in args[1:]))
+        kwargs = {k: torch.empty_like(a) if isinstance(a, torch.Tensor) else a for k, a in kwargs.items()}
     values = [v for t in tensors_in((args, kwargs)) if (v := tape.value_before(t)) is not None]
     for value in values:
         if isinstance(value, Opaque):
@@ -135,9 +135,11 @@ def spelled(name: str) -> str:
     return name[2:-2] if name.startswith("__") else name.rstrip("_")
 
 
-def _unknown(name: str, where: str) -> Opaque:
-    advice = next((text for key, text in _ADVICE.items() if name.startswith(key)), _DEFAULT_ADVICE)
-    return Opaque(f"'{name}' cannot be expressed by synapses", advice, where)
+def _unknown(name: str, where: str, dependent: int = 1) -> Opaque:
+    if dependent > 1 and name in _AFFINE_IN_ONE:
+        what = f"'{name}' multiplies two values that both depend on the input"
+        return Opaque(what, "multiply by constants only: synapses have no product of two signals", where)
+    return Opaque(f"'{name}' cannot be expressed by synapses", advice_for(name), where)
 
 
 def _affine(
@@ -147,6 +149,11 @@ def _affine(
     batch = given[0][0].shape[0]
     (first, value), shape = given[0], tuple(made[0].shape[1:])
     one = len(made) == 1 and len(given) == 1
+    along_time = in_new_time(tape, name, func, args, kwargs, first, value, made[0], where) if one else None
+    if along_time is not None:
+        return [along_time]
+    if one and name in _KEEPS_SPIKES and value.spikes and torch.equal(first, made[0]):
+        return [value]
     if one and name in PASSING | DROPOUT:
         return [_passed(name, first, value, made[0], where)]
     if may_be_or(name) and all(t.ndim and t.shape[0] == batch for t in made):
@@ -166,8 +173,15 @@ def _affine(
     if name in _AFFINE or (name in _AFFINE_IN_ONE and len(given) == 1):
         if name.startswith("lp_pool") and float(_argument(args, kwargs, 1, "norm_type", 2)) != 1:
             return [_unknown(name, where)] * len(made)
+        if name == "expand" and isinstance(first, torch.Tensor) and args[0] is first:
+            func, args, kwargs = _expanded, (first, tuple(made[0].shape[1:])), {}
         return linear_by_probing(tape, func, args, kwargs, made, where)
-    return [_unknown(name, where)] * len(made)
+    return [_unknown(name, where, len(given))] * len(made)
+
+
+def _expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``x.expand`` without the number of samples, which the caller may have named."""
+    return x.expand(-1, *shape)
 
 
 def _passed(name: str, given: Nested, value: Affine, made: Nested, where: str) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -87,13 +88,16 @@ def replayed(
             given.append((t, value))
     batch, shapes = given[0][0].shape[0], [tuple(t.shape[1:]) for t in made]
 
-    def run(rows: list[Tensor]) -> list[Tensor]:
+    def run(rows: list[Tensor], *, by_sample: bool = True) -> list[Tensor]:
         replaced = {id(t): row for (t, _), row in zip(given, rows, strict=True)}
-        depth = {t.ndim for t, _ in given}
+        depth = {t.ndim for t, _ in given} if by_sample else set()
 
         def put(value: Nested) -> Nested:
             if isinstance(value, torch.Tensor):
-                return replaced[id(value)] if id(value) in replaced else _for_batch(value, batch, len(rows[0]), depth)
+                if id(value) in replaced:
+                    return replaced[id(value)]
+                deep = set() if id(value) in tape.names else depth
+                return _for_batch(value, batch, len(rows[0]), deep)
             if isinstance(value, tuple | list):
                 return type(value)(put(v) for v in value)
             return {k: put(v) for k, v in value.items()} if isinstance(value, dict) else value
@@ -103,7 +107,13 @@ def replayed(
             raise UnsupportedError(f"{where}: an operation that mixes the samples of a batch, or names their number")
         return [f.reshape(len(rows[0]), -1) for f in found]
 
-    return given, run
+    # A constant beside the batch may have as many rows as the batch by chance, as a kernel or a matrix: then the
+    # operation takes one row of the input and the constant as it is.
+    try:
+        run([torch.zeros(1, *t.shape[1:], dtype=torch.float64) for t, _ in given], by_sample=False)
+    except (RuntimeError, IndexError, UnsupportedError):
+        return given, run
+    return given, functools.partial(run, by_sample=False)
 
 
 def _key(args: Arguments, kwargs: Keywords) -> str:

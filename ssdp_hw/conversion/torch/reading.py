@@ -12,6 +12,7 @@ import torch
 from ssdp_hw.checks import as_size
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.folding import FoldedPopulation, folded, same_step
+from ssdp_hw.conversion.torch.given import check_module, sample_tensor
 from ssdp_hw.conversion.torch.known_neurons import is_neuron
 from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
@@ -68,6 +69,7 @@ def read_module(module: Module, sample: Nested, dt: float, max_synapses: int) ->
         UnsupportedError: it cannot be run, or does what cannot be expressed, with the source line.
         ParameterError: a sample or parameter that makes no sense.
     """
+    check_module(module)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     runner, taken = _runner(module, sample, dt, max_synapses, dtype)
     inputs = _in_time(runner, taken)
@@ -94,8 +96,9 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
     """How the module is run, and the sample that it takes."""
     several = isinstance(sample, tuple | list) and bool(sample) and not isinstance(sample[0], int | float | np.integer)
     given = tuple(sample) if several and not isinstance(sample, str) else (sample,)
-    if all(isinstance(x, torch.Tensor) for x in given):
-        tensors = tuple(x.detach().to(dtype) for x in given)
+    found = [sample_tensor(x, dtype) for x in given]
+    tensors = tuple(x for x in found if x is not None)
+    if len(tensors) == len(found):
         if any(x.ndim < 2 for x in tensors):
             raise ParameterError("sample: a tensor has its batch first, or its steps and then its batch")
         return Runner(module, tensors, dt, max_synapses), tensors

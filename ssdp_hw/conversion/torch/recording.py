@@ -110,6 +110,14 @@ def record(module: Module, samples: Tensor, dt: float | None) -> Recorded:
 def _runner(module: Module, inputs: Tensors, dt: float) -> Runner:
     """The runner of a module: it passes all steps in one call, or one step a call, as the module takes them."""
     first = tuple(x[0] for x in inputs)
+    constant = not any(bool((x != x[:1]).any()) for x in inputs)
+    if constant:  # a forward such as x.repeat(steps, 1, 1) takes all steps as well, and repeats them
+        try:
+            runner = Runner(module, first, dt, DEFAULT_MAX_SYNAPSES)
+            if runner.style.kind == "static":
+                return runner
+        except UnsupportedError:
+            pass
     try:
         runner = Runner(module, inputs, dt, DEFAULT_MAX_SYNAPSES)
         if runner.style.kind == "loop":
@@ -117,7 +125,7 @@ def _runner(module: Module, inputs: Tensors, dt: float) -> Runner:
     except UnsupportedError:
         pass
     runner = Runner(module, first, dt, DEFAULT_MAX_SYNAPSES)
-    if runner.style.kind != "step" and any(bool((x != x[:1]).any()) for x in inputs):
+    if runner.style.kind != "step" and not constant:
         raise UnsupportedError(
             f"{type(module).__name__} takes one input for all steps of a loop of its own, and the samples change in "
             "time; give that input as ssdp_hw.DirectInput, or the same values in every step"

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ssdp_hw.conversion.torch.advice import advice_for, is_never_affine
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.tape import tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
@@ -35,6 +36,10 @@ def in_every_step(
     out = made[0]
     if not isinstance(value, Sequence) or not all(_alike(value, v) for v in values):
         return [_out(tape, name, args, kwargs, where)] * len(made)
+    if name in ("repeat", "expand", "tile", "expand_as", "broadcast_to") and len(depends) == len(made) == 1:
+        again = _repeated(value, whole, out, where)
+        if again is not None:
+            return [again]
     if len(depends) == 1 and args and args[0] is whole:
         found = (
             _merged(name, value, whole, made, where) if value.merged else _apart(name, args, kwargs, value, made, where)
@@ -45,6 +50,16 @@ def in_every_step(
     if linear and _step_by_step(name, args, kwargs, value, depends, out):
         return _each(tape, name, func, args, kwargs, made, value, where)
     return [_out(tape, name, args, kwargs, where)] * len(made)
+
+
+def _repeated(value: Sequence, whole: Nested, out: Nested, where: str) -> Sequence | None:
+    """One step made to many, as ``x.unsqueeze(0).repeat(steps, 1, 1)``."""
+    axis = value.axis
+    if value.merged or len(value.steps) != 1 or out.ndim != whole.ndim:
+        return None
+    if [k for k in range(out.ndim) if out.shape[k] != whole.shape[k]] not in ([], [axis]):
+        return None
+    return Sequence(value.steps * out.shape[axis], axis, where)
 
 
 def _alike(a: Sequence, b: Nested) -> bool:
@@ -204,4 +219,7 @@ def _out(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) ->
     sources = [populations_of(v) for v in values]
     if None not in sources and name in READING_OUT:
         return Readout(tuple(dict.fromkeys(n for names in sources for n in names or ())), where)
-    return Opaque(f"'{name}' acts on all steps at once", "work on each step by itself, in the loop over time", where)
+    advice = "work on each step by itself, in the loop over time"
+    if is_never_affine(name):
+        advice = advice_for(name)
+    return Opaque(f"'{name}' acts on all steps at once", advice, where)

@@ -54,7 +54,9 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
     def __init__(self, module: Module, budget: Budget, interpret: Function) -> None:
         super().__init__()
         self.algebra = Algebra(budget)
-        self.names = {id(t): name for name, t in (*module.named_parameters(), *module.named_buffers())}
+        # Kept, so that no other tensor gets the id of a state that a layer replaces while it runs.
+        self._named = [*module.named_parameters(), *module.named_buffers()]
+        self.names = {id(t): name for name, t in self._named}
         self.layers = {id(m): name for name, m in module.named_modules()}
         self.used: set[int] = set()
         self.foreign: dict[int, Nested] = {}
