@@ -116,7 +116,8 @@ def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:
     """For every register that a step limits, whether any spike input can make it overflow.
 
     Biases are those of the network; analog inputs, which may be of any size, are not considered. Of graded inputs the
-    largest payloads are, but only spikes without one are tried.
+    largest payloads are, but only spikes without one are tried. Populations that bring others' biases
+    (``fixed.helpers``) are told of only where a register of theirs is not proved.
 
     Args:
         fixed: the network.
@@ -130,8 +131,8 @@ def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:
         raise ParameterError(f"prove takes a FixedNetwork, not {type(fixed).__name__}")
     found: list[RegisterProof] = []
     for name in fixed.population_names:
-        for count, limited in _limits(fixed, name).items():
-            found.append(_judged(fixed, name, count, limited, target))
+        judged = [_judged(fixed, name, count, limited, target) for count, limited in _limits(fixed, name).items()]
+        found += [r for r in judged if name not in fixed.helpers or r.verdict is not Verdict.PROVED]
     return Proof(tuple(found))
 
 

@@ -342,7 +342,8 @@ class Graph(Drawable, Generic[P, J]):
                 p.name,
                 "population",
                 f"{p.size} neurons",
-                self._model_of(p) + (", output" if p.name in self.outputs else ""),
+                self._model_of(p)
+                + (", output" if p.name in self.outputs else ", brings biases" if p.name in self.helpers else ""),
             )
             for p in self.populations
         ]
@@ -371,7 +372,8 @@ class Graph(Drawable, Generic[P, J]):
     def summary(self) -> list[str]:
         """One line an input, population and projection, for people."""
         lines = [f"input {i.name}: {i.size} channels" for i in self.inputs]
-        lines += [f"population {p.name}: {p.size} neurons" for p in self.populations]
+        brings = dict.fromkeys(self.helpers, ", brings biases")
+        lines += [f"population {p.name}: {p.size} neurons{brings.get(p.name, '')}" for p in self.populations]
         for p in self.projections:
             post, pre = p.shape
             lines.append(f"projection {p.name}: {pre} -> {post}, {p.stored.kind}, delay up to {p.max_delay}")

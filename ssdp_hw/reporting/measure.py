@@ -185,6 +185,8 @@ def ranges(fixed: FixedNetwork, inputs: Inputs, *, samples: int, steps: int, tar
     )
     rows = []
     for p in fixed.populations:
+        if p.name in fixed.helpers:
+            continue
         registers = fixed.step_form(p.name).registers
         for state in p.state_names:
             trace = result.recorded(state).get(p.name)

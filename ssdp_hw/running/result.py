@@ -178,6 +178,8 @@ class RunResult:
         names = dict.fromkeys((*self.spikes, *self.v, *self.u))
         rows = []
         for name in names:
+            if name in self.info.get("helpers", ()) and not (self.overflow or {}).get(name, OverflowCount()).total:
+                continue  # what it brings shows in the populations that it drives
             trace = next(r[name] for r in (self.spikes, self.v, self.u) if name in r)
             rate = f"{self.spike_rate(name):.4f}" if name in self.spikes else "-"
             v = f"{text(self.v[name].min())} .. {text(self.v[name].max())}" if name in self.v and trace.size else "-"
