@@ -27,8 +27,9 @@ def product(a: int, b: float, seed: int = 0, log: str = "", pause: float = 0.0) 
     return {"product": a * shifted(b) + seed, "bits": a, "even": a % 2 == 0, "name": f"{a}x{b}"}
 
 
-def deadly(a: int, marker: str, pause: float = 0.0) -> dict[str, Any]:
+def deadly(a: int, marker: str, pause: float = 0.0, ballast: Any = None) -> dict[str, Any]:
     """Kills its own process with a = 3, the first time alone."""
+    del ballast  # what only makes the data large
     time.sleep(pause)
     if a == 3 and not Path(marker).exists():
         Path(marker).touch()

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sweep_studies
 
@@ -30,36 +33,38 @@ def undisturbed(study: Any, grid: Any, data: Any, store: Path) -> Any:
         return sh.sweep(study, grid, data=data, executor=pool, store=store).rows()
 
 
-def test_a_worker_that_is_killed_costs_no_cell(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
-    scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-         "--scheduler-file", str(tmp_path / "scheduler.json")], env=ENVIRONMENT, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(tmp_path / "scheduler.json"),
-             "--nthreads", "1", "--no-dashboard"], env=ENVIRONMENT, stderr=subprocess.DEVNULL, cwd=tmp_path,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    try:
+@contextmanager
+def cluster(folder: Path, workers: int) -> Iterator[str]:
+    """The address of a scheduler with workers, each a process of its own; dask starts a worker that was killed anew."""
+    arguments = ["--scheduler-file", str(folder / "scheduler.json"), "--no-dashboard"]
+    scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    worker = ["distributed.cli.dask_worker", "--nthreads", "1"]
+    with ExitStack() as stack:
+        for command in (scheduler, *[worker] * workers):
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command, *arguments],
+                env=ENVIRONMENT, stderr=subprocess.DEVNULL, cwd=folder, start_new_session=True,
+            )  # fmt: skip
+            stack.callback(process.wait)
+            stack.callback(os.killpg, process.pid, signal.SIGKILL)
         end = time.monotonic() + 60
-        while not (tmp_path / "scheduler.json").exists():
+        while not (folder / "scheduler.json").exists():
             assert time.monotonic() < end
             time.sleep(0.1)
-        address = json.loads((tmp_path / "scheduler.json").read_text())["address"]
-        data = {"marker": str(tmp_path / "killed"), "pause": 0.05}
-        grid = {"a": range(12)}
+        yield json.loads((folder / "scheduler.json").read_text())["address"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_is_killed_costs_no_cell(tmp_path: Path, workers: int) -> None:
+    """With one worker the cells' data, which it alone holds, die with it."""
+    pytest.importorskip("distributed")
+    data = {"marker": str(tmp_path / "killed"), "pause": 0.05, "ballast": np.zeros(2_000_000)}
+    grid = {"a": range(12)}
+    with cluster(tmp_path, workers) as address:
         found = sh.sweep(sweep_studies.deadly, grid, data=data, executor=address, store=tmp_path / "runs")
-        assert (tmp_path / "killed").exists()
-        assert found.rows() == undisturbed(sweep_studies.deadly, grid, data, tmp_path / "undisturbed")
-        assert [cell.result for cell in found.cells] == [{"square": a * a} for a in range(12)]
-    finally:
-        for process in (*workers, scheduler):
-            process.terminate()
-        for process in (*workers, scheduler):
-            process.wait(30)
+    assert (tmp_path / "killed").exists()
+    assert found.rows() == undisturbed(sweep_studies.deadly, grid, data, tmp_path / "undisturbed")
+    assert [cell.result for cell in found.cells] == [{"square": a * a} for a in range(12)]
 
 
 SCRIPT = """

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -85,6 +85,30 @@ def distributed() -> Any:
 def is_dask(executor: Executor) -> bool:
     """Whether it is a client of dask."""
     return type(executor).__module__.partition(".")[0] == "distributed"
+
+
+class _Data:
+    """What is the same for all cells; dask does not look into it."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.values = values
+
+    def __call__(self) -> Mapping[str, object]:
+        return self.values
+
+
+def shared(executor: Executor, data: Mapping[str, object]) -> Any:
+    """The data as each cell's argument; of a dask cluster a future, so that they are sent once and not with each cell.
+
+    The future is one of a task, which the scheduler keeps: what it scatters is lost with the workers that hold it, and
+    every cell with it.
+    """
+    if not is_dask(executor):
+        return dict(data)
+    dask = import_module("dask")
+    client: Any = executor
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"}):  # they are meant to be sent so
+        return client.submit(_Data(dict(data)), pure=False)
 
 
 def _client(address: str) -> Any:

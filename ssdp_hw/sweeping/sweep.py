@@ -15,7 +15,7 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.sweeping.cell_store import Cell, CellStore, cell_key
 from ssdp_hw.sweeping.compute import compute_cell
 from ssdp_hw.sweeping.digest import digest_of_study, digest_of_value, toolkit_digest
-from ssdp_hw.sweeping.executors import Executor, Place, is_dask, opened
+from ssdp_hw.sweeping.executors import Executor, Place, is_dask, opened, shared
 from ssdp_hw.sweeping.points import Grid, Point, points_of
 from ssdp_hw.sweeping.progress import progress_bar
 from ssdp_hw.sweeping.result import SweepResult
@@ -128,14 +128,9 @@ def _computed(
     Raises:
         TargetRunError: the executor failed, not a cell.
     """
-    options: dict[str, Any] = {}
-    given: Any = dict(data)
-    if is_dask(executor):
-        options["pure"] = False
-        client: Any = executor
-        # Every worker gets the data once, instead of with each point.
-        [given] = client.scatter([given], broadcast=True, hash=False)
+    options: dict[str, Any] = {"pure": False} if is_dask(executor) else {}
     try:
+        given = shared(executor, data)
         futures = {
             executor.submit(compute_cell, study, given, store, key, point, origin, **options): key
             for key, point in points.items()
