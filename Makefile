@@ -9,7 +9,7 @@
 # make fuzz            install, then damage files of every format and read them; SEED, COUNT
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
 # make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
-# make studies         install, then the studies of learning on the chip; it goes on where it stopped
+# make studies         install, then the studies of learning on the chip; it goes on where it stopped; JOBS
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse, Sinabs and SpikingJelly into .venv-frameworks, hold the presets to
 #                      them, and run the tests that need torch or aeon's data
@@ -104,8 +104,9 @@ MICROCODE := --window 31 --scale 100 --set a_plus=0.04 --set a_baseline=0.02 --s
 microcode: install
 	$(BIN)/ssdp-hw microcode $(MICROCODE)
 
+studies: JOBS ?= $(shell nproc)
 studies: $(STUDIES_INSTALLED)
-	$(BIN)/python examples/studies/run.py
+	$(BIN)/python examples/studies/run.py --jobs $(JOBS)
 
 train: $(TRAIN_INSTALLED)
 	$(BIN)/python examples/train_digits.py

@@ -1,9 +1,10 @@
 """The studies of learning on the chip: their parts, each study in a small setting, resuming, and the tables."""
 
 import importlib
-import json
+import signal
+import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -127,15 +128,14 @@ def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
 def test_drift_runs_every_rule_and_nearest_is_stuck(studies):
     settings = studies.drift.SETTINGS
     settings = replace(settings, digits=small(settings.digits))
-    runs = studies.drift.run(settings, "digits, dead pixels", studies.drift.ROWS, 0)
-    by_row = {run["row"]: run for run in runs}
-    assert set(by_row) == set(studies.drift.ROWS)
+    case = "digits, dead pixels"
+    data = studies.drift.data(case)
+    by_row = {row: studies.drift.run(case, row, 0, settings, data) for row in studies.drift.ROWS}
     assert by_row["SSDP carry"]["before"] < by_row["SSDP carry"]["undrifted"]
     assert by_row["SSDP nearest"]["moved"] == 0
     assert by_row["SSDP nearest"]["after"] == by_row["SSDP nearest"]["before"]
     assert all(run["moved"] > 0 for row, run in by_row.items() if row != "SSDP nearest")
-    again = studies.drift.run(settings, "digits, dead pixels", ["SSDP stochastic"], 0)
-    assert again == [by_row["SSDP stochastic"]]
+    assert studies.drift.run(case, "SSDP stochastic", 0, settings, data) == by_row["SSDP stochastic"]
 
 
 def test_a_new_class_is_learned_from_its_samples_and_as_many_of_each_old_one(studies):
@@ -144,25 +144,19 @@ def test_a_new_class_is_learned_from_its_samples_and_as_many_of_each_old_one(stu
     for case, counts in (("5 with rehearsal", [5] * 10), ("25 alone", [0] * 9 + [25])):
         chosen = study.chosen(labels, case, 1)
         np.testing.assert_array_equal(np.bincount(labels[chosen], minlength=10), counts)
-    (run,) = study.run(
-        replace(study.SETTINGS, hyperparameters=replace(study.SETTINGS.hyperparameters, epochs=5)),
-        "25 alone",
-        ["SSDP carry"],
-        0,
-    )
+    settings = replace(study.SETTINGS, hyperparameters=replace(study.SETTINGS.hyperparameters, epochs=5))
+    run = study.run("25 alone", "SSDP carry", 0, settings, study.TASK.load())
     assert run["new_before"] == 0 < run["new"]
     assert run["old_before"] > 0.95
 
 
 @pytest.fixture
-def vowels(studies, monkeypatch):
+def vowels(studies):
     """Nine speakers whose coefficients differ in level; each speaks for as many frames as its number, and seven."""
     generator = np.random.default_rng(0)
     labels = np.tile(np.arange(9), 4)
     series = [generator.normal(k, 1.0, (7 + k, 12)) for k in labels]
-    data = studies.japanese_vowels.Vowels(series, labels, series[:9], labels[:9])
-    monkeypatch.setattr(studies.vowels, "load_japanese_vowels", lambda: data)
-    return data
+    return studies.japanese_vowels.Vowels(series, labels, series[:9], labels[:9])
 
 
 def test_vowels_are_learned_from_nothing(studies, vowels):
@@ -176,7 +170,7 @@ def test_vowels_are_learned_from_nothing(studies, vowels):
         hyperparameters=replace(study.SETTINGS.hyperparameters, a_plus=3e-3, epochs=10),
     )
     for case in study.CASES:
-        runs = study.run(settings, case, ["SSDP float", "SSDP carry"], 0)
+        runs = [study.run(case, row, 0, settings, vowels) for row in ("SSDP float", "SSDP carry")]
         assert all(run["before"] == 0 for run in runs)  # a silent readout decides for no speaker
         assert all(run["train"] > 0.3 for run in runs)
 
@@ -217,19 +211,19 @@ def test_other_series_are_refused(studies, tmp_path, text):
 def test_few_bits_learn_or_stay(studies, case):
     study = studies.bits
     assert study.widths(case) == tuple(int(word[0:2].strip("-")) for word in case.split(", "))
-    runs = study.run(small(study.SETTINGS), case, study.ROWS, 0)
-    assert [run["row"] for run in runs] == list(study.ROWS)
+    settings, data = small(study.SETTINGS), study.TASK.load()
+    runs = [study.run(case, row, 0, settings, data) for row in study.ROWS]
     assert all(0 <= run[key] <= 1 for run in runs for key in ("before", "after", "rate_before", "rate_after"))
 
 
 def test_the_usual_widths_are_those_of_study_1(studies):
     settings = studies.drift.SETTINGS
     settings = replace(settings, digits=small(settings.digits))
-    rows = ["SSDP carry", "SSDP stochastic"]
-    in_drift = studies.drift.run(settings, "digits, dead pixels", rows, 2)
-    in_bits = studies.bits.run(settings.digits, "8-bit weights, 16-bit counters", rows, 2)
-    for a, b in zip(in_drift, in_bits, strict=True):
-        assert {key: a[key] for key in b if key != "case"} == {key: b[key] for key in b if key != "case"}
+    data = studies.drift.data("digits")
+    for row in ("SSDP carry", "SSDP stochastic"):
+        in_drift = studies.drift.run("digits, dead pixels", row, 2, settings, data)
+        in_bits = studies.bits.run("8-bit weights, 16-bit counters", row, 2, settings.digits, data)
+        assert {key: in_drift[key] for key in in_bits} == in_bits
 
 
 def test_every_step_is_below_half_a_weight_lsb(studies, vowels):
@@ -237,8 +231,8 @@ def test_every_step_is_below_half_a_weight_lsb(studies, vowels):
     drift, new_class = studies.drift, studies.new_class
     random = studies.vowels.random_network(studies.vowels.SETTINGS, 120, 0)
     for hyperparameters, network in (
-        (drift.SETTINGS.digits.hyperparameters, drift.networks("digits")["fixed"]),
-        (new_class.SETTINGS.hyperparameters, new_class.networks()["fixed"]),
+        (drift.SETTINGS.digits.hyperparameters, studies.tasks.networks("digits", drift.data("digits"))["fixed"]),
+        (new_class.SETTINGS.hyperparameters, new_class.networks(new_class.TASK.load())["fixed"]),
         (studies.vowels.SETTINGS.hyperparameters, sh.quantize(random)),
     ):
         p = network.projections[-1]
@@ -259,40 +253,107 @@ def tiny(studies):
     )
 
 
-def start(studies, study, path, seeds=2):
-    store = studies.store.Store(path, asdict(study.settings))
-    studies.run.run(study, store, seeds, 1)
-    return path.read_text()
+@pytest.fixture
+def asked(tmp_path):
+    """What a watched study was asked for until now; it is no part of the study, whose cells would change with it."""
+    return lambda: (tmp_path / "asked").read_text().splitlines() if (tmp_path / "asked").exists() else []
 
 
-def test_a_study_that_was_stopped_goes_on(studies, tiny, tmp_path):
-    path = tmp_path / "study.json"
-    whole = start(studies, tiny, path)
-    found = json.loads(whole)
-    assert [(r["seed"], r["row"]) for r in found["runs"]] == [
-        (s, row) for s in (0, 1) for row in ("SSDP carry", "SSDP float")
-    ]
-    asked = []
+@pytest.fixture
+def watched(studies, tiny, tmp_path):
+    log = str(tmp_path / "asked")
 
-    def watched(settings, case, rows, seed):
-        asked.append((case, rows, seed))
-        return studies.drift.run(settings, case, rows, seed)
+    def run(case, row, seed, settings, data):
+        with open(log, "a") as file:
+            file.write(f"{seed} {row}\n")
+        return studies.drift.run(case, row, seed, settings, data)
 
-    assert start(studies, replace(tiny, run=watched), path) == whole
-    assert asked == []
-    path.write_text(json.dumps(found | {"runs": found["runs"][:-2] + found["runs"][-1:]}))
-    assert start(studies, replace(tiny, run=watched), path) == whole
-    assert asked == [("digits, dim", ["SSDP carry"], 1)]
+    return replace(tiny, run=run)
 
 
-def test_a_case_without_its_data_is_skipped_with_a_message(studies, tiny, tmp_path, capsys):
-    def check(case):
+def test_a_study_is_a_sweep_whose_cells_are_kept(studies, watched, asked, tmp_path):
+    first = studies.results.measure(watched, 2, 1, tmp_path / "cells")
+    every = [(seed, row) for seed in (0, 1) for row in ("SSDP carry", "SSDP float")]
+    assert [(r["seed"], r["row"]) for r in first.runs] == every
+    data = studies.drift.data("digits")
+    for run, (seed, row) in zip(first.runs, every, strict=True):
+        assert run == {"case": "digits, dim", "seed": seed, "row": row} | studies.drift.run(
+            "digits, dim", row, seed, watched.settings, data
+        )
+    assert len(asked()) == 4
+    assert studies.results.measure(watched, 2, 1, tmp_path / "cells") == first
+    assert len(asked()) == 4
+    assert len(studies.results.measure(watched, 3, 1, tmp_path / "cells").runs) == 6
+    assert asked()[4:] == ["2 SSDP float", "2 SSDP carry"]
+
+
+def test_other_settings_or_data_are_other_cells(studies, watched, asked, tmp_path):
+    study = replace(watched, rows=lambda _: ("SSDP carry",))
+    settings, data = study.settings, studies.drift.data("digits")
+    dimmer = replace(settings.digits, drift=replace(settings.digits.drift, dim=0.3))
+    relabelled = replace(data, test_labels=data.test_labels[::-1].copy())
+    others = (replace(study, settings=replace(settings, digits=dimmer)), replace(study, data=lambda _: relabelled))
+    for run, number in ((study, 1), (others[0], 2), (others[1], 3), (study, 3)):
+        studies.results.measure(run, 1, 1, tmp_path / "cells")
+        assert len(asked()) == number
+
+
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+sys.path[:0] = [{tests!r}, {folder!r}]
+import drift, results
+from test_studies import small
+
+def run(case, row, seed, settings, data):
+    log = Path({log!r})
+    log.open("a").write(f"{{seed}} {{row}}\\n")
+    if len(log.read_text().splitlines()) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return drift.run(case, row, seed, settings, data)
+
+digits = small(drift.SETTINGS.digits)
+study = replace(drift.STUDY, run=run, settings=replace(drift.SETTINGS, digits=digits), cases=("digits, dim",),
+                rows=lambda _: ("SSDP float", "SSDP carry"))
+if __name__ == "__main__":
+    print(len(results.measure(study, 2, 1, Path({store!r})).runs))
+"""
+
+
+def test_a_killed_study_goes_on_and_runs_nothing_twice(tmp_path):
+    log, script = tmp_path / "log", tmp_path / "killed.py"
+    values = {"tests": str(Path(__file__).parent), "folder": str(FOLDER), "log": str(log), "store": str(tmp_path / "s")}
+    script.write_text(KILLED.format(**values).replace("\\\\n", "\\n"), encoding="utf-8")
+    killed, whole = (subprocess.run([sys.executable, script], capture_output=True, text=True) for _ in range(2))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert whole.stdout == "4\n", whole.stderr
+    # The third cell was begun when the process died, and so is run again; the two before it are not.
+    begun = ["0 SSDP float", "0 SSDP carry", "1 SSDP float"]
+    assert log.read_text().splitlines() == [*begun, "1 SSDP float", "1 SSDP carry"]
+
+
+def test_a_case_without_its_data_is_skipped_and_keeps_its_results(studies, tiny, tmp_path, capsys):
+    def data(case):
         raise sh.SsdpHwError("the data are not here")
 
-    store = studies.store.Store(tmp_path / "study.json", {})
-    studies.run.run(replace(tiny, check=check), store, 2, 1)
+    path = tmp_path / "results.json"
+    first = studies.results.write(tiny, studies.results.measure(tiny, 2, 1, tmp_path / "cells"), path)
+    nothing = studies.results.measure(replace(tiny, data=data), 2, 1, tmp_path / "cells")
     assert "skipped: digits, dim: the data are not here" in capsys.readouterr().err
-    assert store.runs == []
+    assert nothing.runs == []
+    assert studies.results.write(tiny, nothing, path) == first == studies.results.read(tiny, path)
+
+
+def test_a_cell_that_fails_is_named_and_left_out(studies, tiny, tmp_path, capsys):
+    def run(case, row, seed, settings, data):
+        if seed:
+            raise ValueError("no such seed")
+        return {"after": 1.0}
+
+    found = studies.results.measure(replace(tiny, run=run), 2, 1, tmp_path)
+    assert [run["seed"] for run in found.runs] == [0, 0]
+    assert capsys.readouterr().err.count("ValueError: no such seed") == 2
 
 
 @pytest.mark.parametrize(
@@ -300,14 +361,14 @@ def test_a_case_without_its_data_is_skipped_with_a_message(studies, tiny, tmp_pa
     [
         ("[", "no results file"),
         ("{}", "no results file"),
-        ('{"settings": {"a": 1}, "runs": []}', "other settings"),
+        ('{"settings": {"a": 1}, "toolkit": {}, "runs": []}', "other settings"),
     ],
 )
-def test_a_foreign_results_file_is_left_alone(studies, tmp_path, content, message):
+def test_a_foreign_results_file_is_left_alone(studies, tiny, tmp_path, content, message):
     path = tmp_path / "study.json"
     path.write_text(content)
     with pytest.raises(SystemExit, match=message):
-        studies.store.Store(path, {})
+        studies.results.read(tiny, path)
     assert path.read_text() == content
 
 
@@ -336,8 +397,8 @@ def test_the_float_rule_is_compared_seed_by_seed(studies):
 
 
 def test_the_page_is_made_from_the_results_that_are_here(studies):
-    stores = {
-        name: studies.store.Store(studies.store.RESULTS / f"study-{name}.json", asdict(study.settings))
-        for name, study in studies.run.STUDIES.items()
-    }
-    assert studies.run.page(stores) == (studies.run.DOCS / "studies.md").read_text(encoding="utf-8")
+    found = {name: studies.results.read(s, studies.run.results_path(s)) for name, s in studies.run.STUDIES.items()}
+    assert studies.run.page(found) == (studies.run.DOCS / "studies.md").read_text(encoding="utf-8")
+    for name, study in studies.run.STUDIES.items():
+        seeds = {run["seed"] for run in found[name].runs}
+        assert len(found[name].runs) == len(seeds) * sum(len(study.rows(case)) for case in study.cases)

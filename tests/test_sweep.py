@@ -8,7 +8,10 @@ import json
 import math
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +22,9 @@ from hypothesis import given, strategies as st
 import ssdp_hw as sh
 from ssdp_hw.analysis.statistics import mean_interval
 from ssdp_hw.errors import FileFormatError, MissingPackageError, ParameterError, TargetRunError
-from ssdp_hw.sweeping import compute
+from ssdp_hw.sweeping import compute, digest
 from ssdp_hw.sweeping.cell_store import Cell, CellStore
-from ssdp_hw.sweeping.digest import digest_of_study, digest_of_value
+from ssdp_hw.sweeping.digest import digest_of_study, digest_of_value, toolkit_digest
 from ssdp_hw.sweeping.points import points_of
 from ssdp_hw.sweeping.result import SweepResult
 
@@ -153,8 +156,6 @@ def test_the_key_follows_all_code_that_the_study_names(tmp_path: Path, monkeypat
 
 
 def test_the_key_follows_a_constant_array_and_an_argument_that_is_bound() -> None:
-    from functools import partial
-
     def with_array(array: Any) -> Any:
         return lambda a: {"y": array.sum() * a}
 
@@ -165,6 +166,56 @@ def test_the_key_follows_a_constant_array_and_an_argument_that_is_bound() -> Non
     assert bound[0] != bound[1]
 
 
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Data of a study, or a constant that it names."""
+
+    number: int
+    numbers: Any
+
+
+class Holder:
+    """An object of one's own."""
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+
+@given(st.sampled_from(["setting", "holder", "list", "dict", "path", "function"]), st.integers(1, 3))
+def test_the_key_follows_what_a_constant_holds_however_deep(kind: str, depth: int) -> None:
+    def holding(value: Any) -> Any:
+        for _ in range(depth):
+            value = {
+                "setting": lambda v: Setting(1, v),
+                "holder": Holder,
+                "list": lambda v: [0, v],
+                "dict": lambda v: {"own": v},
+                "path": lambda v: [Path(f"{v}.none"), v],
+                "function": lambda v: partial(sweep_studies.product, a=v),
+            }[kind](value)
+        return lambda a: {"y": value}
+
+    first, same, other = (digest_of_study(holding(v)) for v in (1, 1, 2))
+    assert first == same != other
+
+
+def test_a_checkout_counts_by_all_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chips and networks determine results as code does."""
+    found = []
+    for number, changed in enumerate((None, "own/chip.toml", "own/module.py", "own/__pycache__/module.pyc")):
+        root = tmp_path / str(number) / "own"
+        for name in ("chip.toml", "module.py", "__pycache__/module.pyc"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text("other" if f"own/{name}" == changed else name)
+        package = SimpleNamespace(__path__=[str(root)])
+        monkeypatch.setattr(digest, "import_module", lambda _, package=package: package)
+        toolkit_digest.cache_clear()
+        found.append(toolkit_digest())
+    toolkit_digest.cache_clear()
+    assert len(set(found[:3])) == 3
+    assert found[3] == found[0]
+
+
 def test_the_digest_of_data_is_that_of_its_content(tmp_path: Path) -> None:
     a = np.arange(6.0)
     different = [a, a.astype(np.float32), a.reshape(2, 3), a[::-1], 1, 1.0, "1", True, [1], None, np.zeros(0)]
@@ -172,6 +223,11 @@ def test_the_digest_of_data_is_that_of_its_content(tmp_path: Path) -> None:
     assert digest_of_value(np.asfortranarray(a.reshape(2, 3)), "x") == digest_of_value(a.reshape(2, 3), "x")
     for number in (0, 1):
         (tmp_path / f"{number}").write_bytes(b"same")
+    nested: list[Any] = [
+        {"a": [x]} for x in (Setting(1, a), Setting(2, a), Setting(1, -a), a, {"a": 1}, {1: 1}, {"1": 1})
+    ]
+    assert len({digest_of_value(v, "x") for v in nested}) == len(nested)
+    assert digest_of_value(Setting(1, a.copy()), "x") == digest_of_value(Setting(1, a), "x")
     assert digest_of_value(tmp_path / "0", "x") == digest_of_value(tmp_path / "1", "x")
     with pytest.raises(FileFormatError, match="cannot be read"):
         digest_of_value(tmp_path / "none", "x")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 
 import drift
 import numpy as np
 from drifts import drifted
 from matplotlib.figure import Figure
-from store import Run
-from study import Study, column, complete, mean, seed_count, table
+from numpy.typing import NDArray
+from study import Run, Study, column, complete, mean, seed_count, table
 from tasks import TASKS
-from teaching import SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, ask, teach
+from teaching import SSDP_ROWS, Answers, AnyNetwork, Cut, ask, teach
 
 from ssdp_hw.analysis.statistics import mean_interval
+from ssdp_hw.datasets import Dataset
 
 WEIGHT_BITS = (2, 3, 4, 5, 6, 7, 8)
 COUNTER_BITS = (4, 5, 6, 8, 10, 12, 14, 16, 20, 24)
@@ -34,44 +35,43 @@ def widths(case: str) -> tuple[int, int]:
     return w, c
 
 
-def check(_: str) -> None:
-    """Raise SsdpHwError if the digits are not installed."""
-    TASK.load()
+def data(_: str) -> Dataset:
+    """The digits; raises SsdpHwError if they are not installed."""
+    return TASK.load()
 
 
 @cache
-def network(weight_bits: int) -> AnyNetwork:
+def network(data: Dataset, weight_bits: int) -> AnyNetwork:
     """The trained network with so many bits for a weight of the readout, and 8 elsewhere."""
-    return TASK.networks(TASK.load(), weight_bits)["fixed"]
+    return TASK.networks(data, weight_bits)["fixed"]
 
 
-def run(settings: drift.Part, case: str, rows: Sequence[str], seed: int) -> list[Run]:
+@lru_cache(maxsize=2)
+def features(
+    part: drift.Part, data: Dataset, weight_bits: int, seed: int
+) -> tuple[AnyNetwork, NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_], Answers]:
+    """The readout, spikes before it and classes of what is taught, spikes of what is asked, and answers before."""
+    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[: part.taught]
+    cut = Cut.of(network(data, weight_bits))
+    taught = cut.features(drifted(KIND, part.drift, TASK, data.train_values[chosen], seed, 1000 + seed))
+    test_values, test_labels = data.test_values[: part.asked], data.test_labels[: part.asked]
+    asked = cut.features(drifted(KIND, part.drift, TASK, test_values, seed, 2000 + seed))
+    return cut.readout, taught, data.train_labels[chosen], asked, ask(cut.readout, asked, test_labels)
+
+
+def run(case: str, row: str, seed: int, settings: drift.Part, data: Dataset) -> dict[str, float]:
     """Study 1's dead pixels with other widths."""
-    data, (weight_bits, counter_bits) = TASK.load(), widths(case)
-    chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[: settings.taught]
-    labels, test_labels = data.train_labels[chosen], data.test_labels[: settings.asked]
-    cut = Cut.of(network(weight_bits))
-    taught = cut.features(drifted(KIND, settings.drift, TASK, data.train_values[chosen], seed, 1000 + seed))
-    test_values = data.test_values[: settings.asked]
-    asked = cut.features(drifted(KIND, settings.drift, TASK, test_values, seed, 2000 + seed))
-    before = ask(cut.readout, asked, test_labels)
-    hyperparameters = Hyperparameters(**{**vars(settings.hyperparameters), "counter_bits": counter_bits})
-    found: list[Run] = []
-    for row in rows:
-        learned = teach(cut.readout, taught, labels, hyperparameters, row, seed)
-        after = ask(learned, asked, test_labels)
-        found.append(
-            {
-                "case": case,
-                "row": row,
-                "seed": seed,
-                "before": before.accuracy,
-                "after": after.accuracy,
-                "rate_before": before.rate,
-                "rate_after": after.rate,
-            }
-        )
-    return found
+    weight_bits, counter_bits = widths(case)
+    readout, taught, labels, asked, before = features(settings, data, weight_bits, seed)
+    hyperparameters = replace(settings.hyperparameters, counter_bits=counter_bits)
+    learned = teach(readout, taught, labels, hyperparameters, row, seed)
+    after = ask(learned, asked, data.test_labels[: settings.asked])
+    return {
+        "before": before.accuracy,
+        "after": after.accuracy,
+        "rate_before": before.rate,
+        "rate_after": after.rate,
+    }
 
 
 def finished(runs: list[Run]) -> dict[tuple[int, int], list[Run]] | None:
@@ -143,7 +143,7 @@ STUDY = Study(
     SETTINGS,
     CASES,
     lambda _: ROWS,
-    check,
+    data,
     run,
     report,
     plot,

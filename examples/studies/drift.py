@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from drifts import KINDS, Drift, drifted
-from store import Run
-from study import Study, against_float, column, complete, mean, seed_count, table
-from tasks import TASKS
-from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
+from numpy.typing import NDArray
+from study import Run, Study, against_float, column, complete, mean, seed_count, table
+from tasks import TASKS, networks
+from teaching import BASELINE_ROWS, SSDP_ROWS, Answers, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
+
+from ssdp_hw.datasets import Dataset
 
 ROWS = (*SSDP_ROWS, *BASELINE_ROWS)
 # With a smaller mean loss there is nothing to win back.
@@ -67,56 +68,71 @@ SETTINGS = Settings(
 CASES = tuple(f"{task}, {kind}" for task in ("digits", "Fashion-MNIST") for kind in KINDS)
 
 
-def check(case: str) -> None:
-    """Raise SsdpHwError if the data of a case are not installed."""
-    TASKS[case.split(", ")[0]].load()
+def data(case: str) -> Dataset:
+    """The data set of a case; raises SsdpHwError if it is not installed."""
+    return TASKS[case.split(", ")[0]].load()
 
 
-@cache
-def networks(task: str) -> dict[str, AnyNetwork]:
-    """The trained network in float and in integers."""
-    return TASKS[task].networks(TASKS[task].load())
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What all rules of a case, seed and arithmetic share.
+
+    Attributes:
+        readout: before it learns.
+        taught, labels: spikes before the readout, and their classes.
+        asked, asked_labels: the same of the test part.
+        clean, before: answers without and with the drift.
+    """
+
+    readout: AnyNetwork
+    taught: NDArray[np.bool_]
+    labels: NDArray[np.int64]
+    asked: NDArray[np.bool_]
+    asked_labels: NDArray[np.int64]
+    clean: Answers
+    before: Answers
 
 
-def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[Run]:
-    """Let the drifted network, in float and in integers, learn by each rule."""
+# Rows of a case and seed come one after the other, in float and in integers.
+@lru_cache(maxsize=2)
+def lesson(part: Part, data: Dataset, case: str, seed: int, form: str) -> Lesson:
+    """Let the world drift."""
     name, kind = case.split(", ")
-    task, part = TASKS[name], settings.part(name)
-    data = task.load()
+    task = TASKS[name]
     chosen = np.random.default_rng((seed, 2)).permutation(len(data.train_labels))[: part.taught]
-    values, labels = data.train_values[chosen], data.train_labels[chosen]
-    test_values, test_labels = data.test_values[: part.asked], data.test_labels[: part.asked]
+    values, test_values = data.train_values[chosen], data.test_values[: part.asked]
     # Seeds of the encoder differ between what is taught and what is asked, and from those of training.
     spikes = drifted(kind, part.drift, task, values, seed, 1000 + seed)
     test = drifted(kind, part.drift, task, test_values, seed, 2000 + seed)
     undrifted = drifted("none", part.drift, task, test_values, seed, 2000 + seed)
-    found: list[Run] = []
-    for form in ("float", "fixed"):
-        wanted = [row for row in rows if arithmetic(row) == form]
-        if not wanted:
-            continue
-        cut = Cut.of(networks(name)[form])
-        taught, asked = cut.features(spikes), cut.features(test)
-        clean = ask(cut.readout, cut.features(undrifted), test_labels)
-        before = ask(cut.readout, asked, test_labels)
-        for row in wanted:
-            learned = teach(cut.readout, taught, labels, part.hyperparameters, row, seed)
-            after = ask(learned, asked, test_labels)
-            moved = learned.projections[0].synapse_weights != cut.readout.projections[0].synapse_weights
-            found.append(
-                {
-                    "case": case,
-                    "row": row,
-                    "seed": seed,
-                    "undrifted": clean.accuracy,
-                    "before": before.accuracy,
-                    "after": after.accuracy,
-                    "rate_before": before.rate,
-                    "rate_after": after.rate,
-                    "moved": float(np.mean(moved)),
-                }
-            )
-    return found
+    cut, test_labels = Cut.of(networks(name, data)[form]), data.test_labels[: part.asked]
+    asked = cut.features(test)
+    return Lesson(
+        readout=cut.readout,
+        taught=cut.features(spikes),
+        labels=data.train_labels[chosen],
+        asked=asked,
+        asked_labels=test_labels,
+        clean=ask(cut.readout, cut.features(undrifted), test_labels),
+        before=ask(cut.readout, asked, test_labels),
+    )
+
+
+def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> dict[str, float]:
+    """Let the drifted network learn by one rule."""
+    part = settings.part(case.split(", ")[0])
+    given = lesson(part, data, case, seed, arithmetic(row))
+    learned = teach(given.readout, given.taught, given.labels, part.hyperparameters, row, seed)
+    after = ask(learned, given.asked, given.asked_labels)
+    moved = learned.projections[0].synapse_weights != given.readout.projections[0].synapse_weights
+    return {
+        "undrifted": given.clean.accuracy,
+        "before": given.before.accuracy,
+        "after": after.accuracy,
+        "rate_before": given.before.rate,
+        "rate_after": after.rate,
+        "moved": float(np.mean(moved)),
+    }
 
 
 def report(settings: Settings, runs: list[Run]) -> str:
@@ -189,7 +205,7 @@ STUDY = Study(
     SETTINGS,
     CASES,
     lambda _: ROWS,
-    check,
+    data,
     run,
     report,
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from store import Run
-from study import Study, against_float, column, complete, mean, seed_count, table
+from study import Run, Study, against_float, column, complete, mean, seed_count, table
 from tasks import TASKS
-from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
+from teaching import BASELINE_ROWS, SSDP_ROWS, Answers, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
+
+from ssdp_hw.datasets import Dataset
 
 ROWS = (*SSDP_ROWS, *BASELINE_ROWS)
 TASK = TASKS["nine digits"]
@@ -32,15 +32,14 @@ SETTINGS = Settings(
 )
 
 
-def check(_: str) -> None:
-    """Raise SsdpHwError if the digits are not installed."""
-    TASK.load()
+def data(_: str) -> Dataset:
+    """The digits; raises SsdpHwError if they are not installed."""
+    return TASK.load()
 
 
 @cache
-def networks() -> dict[str, AnyNetwork]:
+def networks(data: Dataset) -> dict[str, AnyNetwork]:
     """The network of the nine old digits, calibrated on these alone."""
-    data = TASK.load()
     old = data.train_labels != NEW_CLASS
     return TASK.networks(replace(data, train_values=data.train_values[old], train_labels=data.train_labels[old]))
 
@@ -53,39 +52,32 @@ def chosen(labels: NDArray[np.int64], case: str, seed: int) -> NDArray[np.int64]
     return np.concatenate([order[labels[order] == k][:count] for k in classes])
 
 
-def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[Run]:
-    """Teach the new class by each rule, and ask for the old ones too."""
-    data = TASK.load()
+@lru_cache(maxsize=2)
+def features(
+    data: Dataset, case: str, seed: int, form: str
+) -> tuple[AnyNetwork, NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_], Answers]:
+    """The readout, spikes before it and classes of what is taught, spikes of what is asked, and answers before."""
     samples = chosen(data.train_labels, case, seed)
-    spikes = TASK.encode(data.train_values[samples], seed=1000 + seed)
-    test = TASK.encode(data.test_values, seed=2000 + seed)
-    new = data.test_labels == NEW_CLASS
-    found: list[Run] = []
-    for form in ("float", "fixed"):
-        wanted = [row for row in rows if arithmetic(row) == form]
-        if not wanted:
-            continue
-        cut = Cut.of(networks()[form])
-        taught, asked = cut.features(spikes), cut.features(test)
-        before = ask(cut.readout, asked, data.test_labels)
-        for row in wanted:
-            learned = teach(cut.readout, taught, data.train_labels[samples], settings.hyperparameters, row, seed)
-            after = ask(learned, asked, data.test_labels)
-            found.append(
-                {
-                    "case": case,
-                    "row": row,
-                    "seed": seed,
-                    "old_before": float(before.correct[~new].mean()),
-                    "old": float(after.correct[~new].mean()),
-                    "new_before": float(before.correct[new].mean()),
-                    "new": float(after.correct[new].mean()),
-                    "all": after.accuracy,
-                    "rate_before": before.rate,
-                    "rate_after": after.rate,
-                }
-            )
-    return found
+    cut = Cut.of(networks(data)[form])
+    taught = cut.features(TASK.encode(data.train_values[samples], seed=1000 + seed))
+    asked = cut.features(TASK.encode(data.test_values, seed=2000 + seed))
+    return cut.readout, taught, data.train_labels[samples], asked, ask(cut.readout, asked, data.test_labels)
+
+
+def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> dict[str, float]:
+    """Teach the new class by one rule, and ask for the old ones too."""
+    readout, taught, labels, asked, before = features(data, case, seed, arithmetic(row))
+    learned = teach(readout, taught, labels, settings.hyperparameters, row, seed)
+    after, new = ask(learned, asked, data.test_labels), data.test_labels == NEW_CLASS
+    return {
+        "old_before": float(before.correct[~new].mean()),
+        "old": float(after.correct[~new].mean()),
+        "new_before": float(before.correct[new].mean()),
+        "new": float(after.correct[new].mean()),
+        "all": after.accuracy,
+        "rate_before": before.rate,
+        "rate_after": after.rate,
+    }
 
 
 def report(settings: Settings, runs: list[Run]) -> str:
@@ -133,7 +125,7 @@ STUDY = Study(
     SETTINGS,
     CASES,
     lambda _: ROWS,
-    check,
+    data,
     run,
     report,
 )

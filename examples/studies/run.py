@@ -2,9 +2,10 @@
 
     make studies
 
-or ``python examples/studies/run.py [STUDY ...] [--seeds 10] [--jobs 2]``. Each finished case, row and
-seed is added to ``examples/results/study-STUDY.json``; a study that was stopped goes on from there, and
-one that is complete only prints its tables. To run one anew, move its file away.
+or ``python examples/studies/run.py [STUDY ...] [--seeds 10] [--jobs 2]``. A case, row and seed is a cell of
+:func:`ssdp_hw.sweep` and is kept in a store, by default ``runs/studies``: whatever is stopped or killed, the same
+command goes on from there, as long as neither study, data nor toolkit have changed. From the cells the tables
+``examples/results/study-STUDY.json`` are written; ``--tables`` writes the page from these without running anything.
 """
 
 from __future__ import annotations
@@ -13,26 +14,21 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import bits
 import drift
 import new_class
 import regularise_table
 import vowels
-from store import RESULTS, Run, Store
+from results import RESULTS, Results, measure, read, write
 from study import Study
 
-from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.files.atomic import write_atomically
 
 STUDIES = {study.name: study for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY)}
 DOCS = Path(__file__).parent.parent.parent / "docs"
+STORE = Path(__file__).parent.parent.parent / "runs" / "studies"
 
 INTRODUCTION = """# What learning on the chip gives
 
@@ -50,63 +46,23 @@ samples of the training parts that were not taught; the test parts played no rol
 the baselines: their amplitudes are the best of two to five, or near them. Digits and Fashion-MNIST have one
 trained network each, and what varies with the seed is which samples are taught, their order and spikes, and
 what drifts; the random network of the temporal task is another one for each seed. Settings and raw numbers:
-`examples/results/study-*.json`."""
-
-Job = tuple[str, list[str], int]
+`examples/results/study-*.json`. Each cell of the tables is one of a [sweep](sweeps.md) over cases, rules and seeds."""
 
 
-def available(study: Study) -> list[str]:
-    """The cases that can run here; of the others it says what they lack."""
-    found = []
-    for case in study.cases:
-        try:
-            study.check(case)
-            found.append(case)
-        except SsdpHwError as error:
-            print(f"{study.name}: skipped: {case}: {error}", file=sys.stderr)
-    return found
+def results_path(study: Study) -> Path:
+    """Where a study's results are kept with the sources."""
+    return RESULTS / f"study-{study.name}.json"
 
 
-def finished(study: Study, jobs: list[Job], processes: int) -> Iterator[list[Run]]:
-    """The runs of each job as it ends."""
-    if processes == 1:
-        for job in jobs:
-            yield study.run(study.settings, *job)
-        return
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        futures = [pool.submit(_work, study.name, study.settings, job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _work(name: str, settings: Any, job: Job) -> list[Run]:
-    return STUDIES[name].run(settings, *job)
-
-
-def run(study: Study, store: Store, seeds: int, processes: int) -> None:
-    """Run what is missing."""
-    jobs = [
-        (case, missing, seed)
-        for seed in range(seeds)
-        for case in available(study)
-        if (missing := store.missing(case, seed, study.rows(case)))
-    ]
-    for number, runs in enumerate(finished(study, jobs, processes), 1):
-        store.add(runs)
-        print(f"{study.name}: {runs[0]['case']}, seed {runs[0]['seed']} ({number} of {len(jobs)})", file=sys.stderr)
-
-
-def page(stores: dict[str, Store]) -> str:
+def page(found: dict[str, Results]) -> str:
     """All tables in Markdown."""
     parts = [INTRODUCTION]
     for name, study in STUDIES.items():
-        report = study.report(study.settings, stores[name].runs) or "No results yet."
-        figure = f"\n\n![{study.title}](studies-{name}.png)" if study.plot(stores[name].runs) else ""
-        parts.append(f"## {study.title}\n\n{study.text}\n\n{report}{figure}")
+        runs, versions = found[name].runs, sorted(set(found[name].toolkit.values()))
+        report = study.report(study.settings, runs) or "No results yet."
+        figure = f"\n\n![{study.title}](studies-{name}.png)" if study.plot(runs) else ""
+        by = f"Measured by ssdp-hw {' and '.join(versions)}." if versions else ""
+        parts.append(f"## {study.title}\n\n{study.text} {by}\n\n{report}{figure}")
     parts.append(f"## Beside backpropagation\n\n{regularise_table.TEXT}")
     for title, name in (("Digits", "digits"), ("Fashion-MNIST", "fashion-mnist")):
         path = RESULTS / f"regularise-{name}.json"
@@ -124,17 +80,26 @@ def main() -> None:
     parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"of {', '.join(STUDIES)} (default: all)")
     parser.add_argument("--seeds", type=int, default=10, help="seeds 0 to SEEDS - 1 (default: 10)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a CPU)")
+    parser.add_argument("--scheduler", help="address of a dask scheduler, tcp://host:port, in place of --jobs")
+    parser.add_argument(
+        "--store", type=Path, default=STORE, help="folder of the finished cells (default: runs/studies)"
+    )
+    parser.add_argument("--tables", action="store_true", help="run nothing: the page from examples/results")
     arguments = parser.parse_args()
     if set(arguments.studies) - set(STUDIES) or arguments.seeds < 2 or arguments.jobs < 1:
         sys.exit(f"studies: {', '.join(STUDIES)}; at least 2 seeds and 1 job")
-    stores = {name: Store(RESULTS / f"study-{name}.json", asdict(study.settings)) for name, study in STUDIES.items()}
-    for name in arguments.studies or STUDIES:
-        run(STUDIES[name], stores[name], arguments.seeds, arguments.jobs)
-    text = page(stores)
+    if not arguments.tables:
+        for name in arguments.studies or STUDIES:
+            study = STUDIES[name]
+            read(study, results_path(study))  # ends here if it has other settings
+            found = measure(study, arguments.seeds, arguments.scheduler or arguments.jobs, arguments.store)
+            write(study, found, results_path(study))
+    results = {name: read(study, results_path(study)) for name, study in STUDIES.items()}
+    text = page(results)
     print(text)
     write_atomically(DOCS / "studies.md", lambda partial: partial.write_text(text, encoding="utf-8"))
     for name, study in STUDIES.items():
-        figure = study.plot(stores[name].runs)
+        figure = study.plot(results[name].runs)
         if figure is not None:
             write_atomically(DOCS / f"studies-{name}.png", lambda partial, f=figure: f.savefig(partial, dpi=120))
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from drift import SETTINGS, networks, won_back
+from drift import SETTINGS, won_back
 from drifts import KINDS, drifted
 from study import mean, table
-from tasks import TASKS
+from tasks import TASKS, networks
 from teaching import AnyNetwork, Cut, ask
 
 import ssdp_hw as sh
@@ -69,7 +69,7 @@ def parts(task: str, kind: str, seed: int, *, asked: str) -> dict[str, Any]:
 def chosen(task: str, kind: str) -> tuple[float, float]:
     """Amplitude and temperature that are best on samples of the training part that are not taught, in integers."""
     given = parts(task, kind, VALIDATION_SEED, asked="validation")
-    cut = Cut.of(networks(task)["fixed"])
+    cut = Cut.of(networks(task, TASKS[task].load())["fixed"])
     lesson, asked = cut.features(given["taught"]), cut.features(given["asked"][0])
     found = {}
     for choice in ((a, t) for a in AMPLITUDES for t in TEMPERATURES):
@@ -86,7 +86,7 @@ def rows(task: str, seeds: int) -> Iterator[list[str]]:
             results = []
             for seed in range(seeds):
                 given = parts(task, kind, seed, asked="test")
-                cut = Cut.of(networks(task)[form])
+                cut = Cut.of(networks(task, TASKS[task].load())[form])
                 drifted_test, clean_test = (cut.features(s) for s in given["asked"])
                 clean = ask(cut.readout, clean_test, given["asked_labels"])
                 before = ask(cut.readout, drifted_test, given["asked_labels"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from store import Run
 
 from ssdp_hw.analysis.statistics import mean_interval
+
+# One finished run: its case, row of the table and seed, and what was measured.
+Run = dict[str, Any]
 
 # A difference that counts as none, in points of accuracy.
 TOLERANCE = 0.5
@@ -18,7 +20,7 @@ TOLERANCE = 0.5
 
 @dataclass(frozen=True)
 class Study:
-    """A study: so many cases, each run for every row of its table and every seed.
+    """A study: so many cases, each run for every row of its table and every seed: the cells of a sweep.
 
     Attributes:
         name: of its results file and on the command line.
@@ -27,8 +29,8 @@ class Study:
         settings: a dataclass with everything that the runs depend on beside case, row and seed.
         cases: names of the cases.
         rows: names of a case's rows.
-        check: raises SsdpHwError if what a case needs is not installed.
-        run: the rows of a case for one seed, with the study's settings: ``run(settings, case, rows, seed)``.
+        data: the data set of a case; raises SsdpHwError if it is not installed.
+        run: what was measured, by name: ``run(case, row, seed, settings, data)``; :func:`ssdp_hw.sweep` calls it.
         report: Markdown with the tables of finished runs, empty without any: ``report(settings, runs)``.
         plot: a figure of finished runs, None before they are enough: ``plot(runs)``.
     """
@@ -39,8 +41,8 @@ class Study:
     settings: Any
     cases: Sequence[str]
     rows: Callable[[str], Sequence[str]]
-    check: Callable[[str], None]
-    run: Callable[[Any, str, Sequence[str], int], list[Run]]
+    data: Callable[[str], Any]
+    run: Callable[..., Mapping[str, object]]
     report: Callable[[Any, list[Run]], str]
     plot: Callable[[list[Run]], Figure | None] = lambda _: None
 

@@ -65,3 +65,9 @@ TASKS = {
     "nine digits": Task(cache(load_digits), NINE_DIGITS_MODEL, "rate", DIGITS_STEPS),
     "Fashion-MNIST": Task(cache(_new_fashion), FASHION_MODEL, "latency", FASHION_STEPS),
 }
+
+
+@cache
+def networks(task: str, data: Dataset) -> dict[str, sh.Network | sh.FixedNetwork]:
+    """The trained network of a task in float and in integers."""
+    return TASKS[task].networks(data)

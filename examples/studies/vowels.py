@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
-from japanese_vowels import SPEAKERS, LevelCoder, load_japanese_vowels
+from japanese_vowels import SPEAKERS, LevelCoder, Vowels, load_japanese_vowels
 from numpy.typing import NDArray
-from store import Run
-from study import Study, against_float, column, complete, mean, seed_count, table
+from study import Run, Study, against_float, column, complete, mean, seed_count, table
 from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
 import ssdp_hw as sh
@@ -61,9 +60,12 @@ SETTINGS = Settings(
 )
 
 
-def check(_: str) -> None:
-    """Raise SsdpHwError if the data are not installed."""
-    load_japanese_vowels()
+_load = cache(load_japanese_vowels)
+
+
+def data(_: str) -> Vowels:
+    """JapaneseVowels; raises SsdpHwError if they are not installed."""
+    return _load()
 
 
 def random_network(settings: Settings, lines: int, seed: int) -> sh.Network:
@@ -111,40 +113,36 @@ def with_copies(settings: Settings, spikes: NDArray[np.bool_], seed: int) -> NDA
     return np.concatenate([spikes, *noisy], axis=1)
 
 
-def run(settings: Settings, case: str, rows: Sequence[str], seed: int) -> list[Run]:
-    """Teach a random network's readout by each rule."""
-    data = load_japanese_vowels()
+@lru_cache(maxsize=2)
+def features(
+    settings: Settings, data: Vowels, case: str, seed: int, form: str
+) -> tuple[AnyNetwork, NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_]]:
+    """A random network's blank readout, spikes before it and speakers of what is taught, spikes of what is asked."""
     coder = LevelCoder.fit(data.train, settings.levels)
-    spikes, test, labels = coder(data.train), coder(data.test), data.train_labels
-    network = random_network(settings, coder.lines, seed)
-    networks = {"float": network, "fixed": sh.quantize(network, calibration=spikes)}
-    epochs = settings.epochs_alone
+    spikes, labels = coder(data.train), data.train_labels
+    network: AnyNetwork = random_network(settings, coder.lines, seed)
+    if form == "fixed":
+        network = sh.quantize(network, calibration=spikes)
     if case == "with noisy copies":
         spikes, labels = with_copies(settings, spikes, seed), np.tile(labels, 1 + settings.copies)
-        epochs = settings.hyperparameters.epochs
-    hyperparameters = Hyperparameters(**{**vars(settings.hyperparameters), "epochs": epochs})
-    found: list[Run] = []
-    for form in ("float", "fixed"):
-        wanted = [row for row in rows if arithmetic(row) == form]
-        if not wanted:
-            continue
-        cut = Cut.of(networks[form])
-        taught, asked, start = cut.features(spikes), cut.features(test), blank(cut.readout)
-        for row in wanted:
-            learned = teach(start, taught, labels, hyperparameters, row, seed)
-            train, after = ask(learned, taught, labels), ask(learned, asked, data.test_labels)
-            found.append(
-                {
-                    "case": case,
-                    "row": row,
-                    "seed": seed,
-                    "before": ask(start, asked, data.test_labels).accuracy,
-                    "train": train.accuracy,
-                    "after": after.accuracy,
-                    "rate_after": after.rate,
-                }
-            )
-    return found
+    cut = Cut.of(network)
+    return blank(cut.readout), cut.features(spikes), labels, cut.features(coder(data.test))
+
+
+def run(case: str, row: str, seed: int, settings: Settings, data: Vowels) -> dict[str, float]:
+    """Teach a random network's readout by one rule."""
+    start, taught, labels, asked = features(settings, data, case, seed, arithmetic(row))
+    hyperparameters = settings.hyperparameters
+    if case != "with noisy copies":
+        hyperparameters = replace(hyperparameters, epochs=settings.epochs_alone)
+    learned = teach(start, taught, labels, hyperparameters, row, seed)
+    after = ask(learned, asked, data.test_labels)
+    return {
+        "before": ask(start, asked, data.test_labels).accuracy,
+        "train": ask(learned, taught, labels).accuracy,
+        "after": after.accuracy,
+        "rate_after": after.rate,
+    }
 
 
 def report(settings: Settings, runs: list[Run]) -> str:
@@ -199,7 +197,7 @@ STUDY = Study(
     SETTINGS,
     CASES,
     lambda _: ROWS,
-    check,
+    data,
     run,
     report,
 )

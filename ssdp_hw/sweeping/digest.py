@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -25,13 +26,16 @@ from ssdp_hw.network.network_file import save
 from ssdp_hw.sweeping.points import plain_value
 
 _PIECE = 1 << 20
+# What counts by its content alone, so that two equal ones are the same wherever they stand.
+_CONTENT = (bool, int, float, str, bytes, Path, np.ndarray, Network, FixedNetwork)
 
 
 def digest_of_value(value: object, name: str) -> str:
     """Hash of one piece of data.
 
     Args:
-        value: an array or tensor, a network, the path of a file (its content counts), or a plain value.
+        value: an array or tensor, a network, the path of a file (its content counts), a plain value, or a dataclass,
+            list or dict of such values.
         name: of the data, for messages.
 
     Raises:
@@ -52,9 +56,26 @@ def digest_of_value(value: object, name: str) -> str:
             raise ParameterError(f"data '{name}' is an array of Python objects; give numbers")
         hashed.update(f"array {array.dtype.str} {array.shape}".encode())
         hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
+    elif is_dataclass(value) and not isinstance(value, type):
+        hashed.update(f"dataclass {type(value).__module__}.{type(value).__qualname__}".encode())
+        for piece in _pieces(type(value), set()):
+            hashed.update(piece.encode())
+        for own in fields(value):
+            hashed.update(f"{own.name} {digest_of_value(getattr(value, own.name), f'{name}.{own.name}')}".encode())
+    elif isinstance(value, Mapping):
+        hashed.update(b"mapping")
+        for key, item in value.items():
+            hashed.update(f"{_key(key)} {digest_of_value(item, f'{name}[{key!r}]')}".encode())
+    elif isinstance(value, list | tuple):
+        hashed.update(f"list {[digest_of_value(item, f'{name}[{i}]') for i, item in enumerate(value)]}".encode())
     else:
         hashed.update(repr(plain_value(value, f"data '{name}'")).encode())
     return hashed.hexdigest()
+
+
+def _key(key: object) -> str:
+    """A key of a dict, such as 1, "1" or a type of an enumeration, as text."""
+    return f"{type(key).__name__} {key!r}"
 
 
 def _add_file(hashed: Any, path: Path) -> None:
@@ -80,23 +101,39 @@ def digest_of_study(study: Callable[..., object]) -> str:
 
 
 def _pieces(value: object, seen: set[int]) -> Iterator[str]:
-    """The source of an object and of all own objects that it names."""
+    """The source of an object and of all own objects that it names, and the content of its constants."""
+    if value is None or isinstance(value, _CONTENT):
+        yield _constant(value)
+        return
     if id(value) in seen:
         return
     seen.add(id(value))
     if isinstance(value, functools.partial):
-        yield f"partial {_constant((value.args, value.keywords))}"
-        yield from _pieces(value.func, seen)
+        for part in (value.func, value.args, value.keywords):
+            yield from _pieces(part, seen)
+    elif isinstance(value, Mapping):
+        yield f"mapping of {len(value)}"
+        for key, item in value.items():
+            yield _key(key)
+            yield from _pieces(item, seen)
+    elif isinstance(value, list | tuple):
+        yield f"list of {len(value)}"
+        for item in value:
+            yield from _pieces(item, seen)
+    elif isinstance(value, set | frozenset):
+        yield f"set {sorted(map(_key, value))}"
     elif isinstance(value, MethodType):
         yield from _pieces(value.__func__, seen)
         yield from _pieces(value.__self__, seen)
     elif isinstance(value, ModuleType):
-        if _is_own(value.__name__):
-            yield _source(value)
+        yield _source(value) if _is_own(value.__name__) else value.__name__
     elif isinstance(value, FunctionType):
-        if _is_own(value.__module__):
+        if not _is_own(value.__module__):
+            yield f"{value.__module__}.{value.__qualname__}"
+        else:
             yield _source(value)
-            yield _constant((value.__defaults__, value.__kwdefaults__))
+            yield from _pieces(value.__defaults__, seen)
+            yield from _pieces(value.__kwdefaults__, seen)
             for cell in value.__closure__ or ():
                 yield from _pieces(_content(cell), seen)
             for name in sorted(set(_names(value.__code__))):
@@ -104,7 +141,9 @@ def _pieces(value: object, seen: set[int]) -> Iterator[str]:
                     yield name
                     yield from _pieces(value.__globals__[name], seen)
     elif isinstance(value, type):
-        if _is_own(value.__module__):
+        if not _is_own(value.__module__):
+            yield f"{value.__module__}.{value.__qualname__}"
+        else:
             yield _source(value)
             for base in value.__bases__:
                 yield from _pieces(base, seen)
@@ -118,7 +157,7 @@ def _pieces(value: object, seen: set[int]) -> Iterator[str]:
         yield _constant(value)
         if _is_own(type(value).__module__):
             yield from _pieces(type(value), seen)
-            yield _constant(getattr(value, "__dict__", {}))
+            yield from _pieces(getattr(value, "__dict__", {}), seen)
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -137,18 +176,14 @@ def _content(cell: Any) -> object:
 
 
 def _constant(value: object) -> str:
-    """A constant of own code: plain values, arrays and networks by their content, anything else by its type."""
+    """A constant of own code: what data may be by its content, a path without a file as it is, else its type."""
     try:
         return digest_of_value(value, "constant")
-    except ParameterError:
-        pass
-    if isinstance(value, Mapping):
-        return f"mapping {[(str(k), _constant(v)) for k, v in value.items()]}"
-    if isinstance(value, list | tuple | set | frozenset):
-        return f"{type(value).__name__} {[_constant(v) for v in value]}"
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    except (ParameterError, FileFormatError):
+        return str(value) if isinstance(value, Path) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
+@lru_cache(maxsize=1024)
 def _source(value: Any) -> str:
     try:
         return inspect.getsource(value)
@@ -176,7 +211,7 @@ def _is_installed(file: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def toolkit_digest() -> str:
-    """This toolkit's version; of a checkout, whose code may have changed since, a hash of its modules too."""
+    """This toolkit's version; of a checkout, which may have changed since, a hash of all its files too."""
     import ssdp_hw
 
     version: str = ssdp_hw.__version__
@@ -185,7 +220,7 @@ def toolkit_digest() -> str:
         return version
     hashed = hashlib.sha256()
     for root in roots:
-        for path in sorted(root.rglob("*.py")):
+        for path in sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
             hashed.update(str(path.relative_to(root)).encode())
             hashed.update(path.read_bytes())
     return f"{version}+{hashed.hexdigest()[:16]}"
