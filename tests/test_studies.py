@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import ssdp_hw as sh
+from ssdp_hw.sweeping import compute
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
@@ -259,6 +260,12 @@ def asked(tmp_path):
     return lambda: (tmp_path / "asked").read_text().splitlines() if (tmp_path / "asked").exists() else []
 
 
+@pytest.fixture(autouse=True)
+def _compiled_as_needed(monkeypatch):
+    """A worker of a sweep compiles all before its first cell; here each cell compiles what it needs."""
+    monkeypatch.setattr(compute, "compile_once", lambda: None)
+
+
 @pytest.fixture
 def watched(studies, tiny, tmp_path):
     log = str(tmp_path / "asked")
@@ -302,20 +309,19 @@ KILLED = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-sys.path[:0] = [{tests!r}, {folder!r}]
+sys.path.insert(0, {folder!r})
 import drift, results
-from test_studies import small
+from ssdp_hw.sweeping import compute
+compute.compile_once = lambda: None
 
 def run(case, row, seed, settings, data):
     log = Path({log!r})
     log.open("a").write(f"{{seed}} {{row}}\\n")
     if len(log.read_text().splitlines()) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return drift.run(case, row, seed, settings, data)
+    return {{"after": seed}}
 
-digits = small(drift.SETTINGS.digits)
-study = replace(drift.STUDY, run=run, settings=replace(drift.SETTINGS, digits=digits), cases=("digits, dim",),
-                rows=lambda _: ("SSDP float", "SSDP carry"))
+study = replace(drift.STUDY, run=run, cases=("digits, dim",), rows=lambda _: ("SSDP float", "SSDP carry"))
 if __name__ == "__main__":
     print(len(results.measure(study, 2, 1, Path({store!r})).runs))
 """
@@ -323,7 +329,7 @@ if __name__ == "__main__":
 
 def test_a_killed_study_goes_on_and_runs_nothing_twice(tmp_path):
     log, script = tmp_path / "log", tmp_path / "killed.py"
-    values = {"tests": str(Path(__file__).parent), "folder": str(FOLDER), "log": str(log), "store": str(tmp_path / "s")}
+    values = {"folder": str(FOLDER), "log": str(log), "store": str(tmp_path / "store")}
     script.write_text(KILLED.format(**values).replace("\\\\n", "\\n"), encoding="utf-8")
     killed, whole = (subprocess.run([sys.executable, script], capture_output=True, text=True) for _ in range(2))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -402,3 +408,12 @@ def test_the_page_is_made_from_the_results_that_are_here(studies):
     for name, study in studies.run.STUDIES.items():
         seeds = {run["seed"] for run in found[name].runs}
         assert len(found[name].runs) == len(seeds) * sum(len(study.rows(case)) for case in study.cases)
+
+
+def test_the_page_says_which_version_measured_what(studies):
+    study, (first, *others) = studies.drift.STUDY, studies.drift.CASES
+    found = studies.results.Results([], {first: "1", **dict.fromkeys(others, "2")})
+    expected = f"Measured by ssdp-hw 1: {first}. Measured by ssdp-hw 2: {'; '.join(others)}."
+    assert studies.run.measured_by(study, found) == expected
+    assert studies.run.measured_by(study, studies.results.Results([], {first: "1"})) == "Measured by ssdp-hw 1."
+    assert studies.run.measured_by(study, studies.results.Results([], {})) == ""

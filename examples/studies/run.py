@@ -54,15 +54,26 @@ def results_path(study: Study) -> Path:
     return RESULTS / f"study-{study.name}.json"
 
 
+def measured_by(study: Study, found: Results) -> str:
+    """Which version measured what."""
+    cases: dict[str, list[str]] = {}
+    for case in study.cases:
+        if case in found.toolkit:
+            cases.setdefault(found.toolkit[case], []).append(case)
+    if len(cases) < 2:
+        return "".join(f"Measured by ssdp-hw {version}." for version in cases)
+    return " ".join(f"Measured by ssdp-hw {version}: {'; '.join(own)}." for version, own in cases.items())
+
+
 def page(found: dict[str, Results]) -> str:
     """All tables in Markdown."""
     parts = [INTRODUCTION]
     for name, study in STUDIES.items():
-        runs, versions = found[name].runs, sorted(set(found[name].toolkit.values()))
+        runs = found[name].runs
         report = study.report(study.settings, runs) or "No results yet."
         figure = f"\n\n![{study.title}](studies-{name}.png)" if study.plot(runs) else ""
-        by = f"Measured by ssdp-hw {' and '.join(versions)}." if versions else ""
-        parts.append(f"## {study.title}\n\n{study.text} {by}\n\n{report}{figure}")
+        text = f"{study.text} {measured_by(study, found[name])}".rstrip()
+        parts.append(f"## {study.title}\n\n{text}\n\n{report}{figure}")
     parts.append(f"## Beside backpropagation\n\n{regularise_table.TEXT}")
     for title, name in (("Digits", "digits"), ("Fashion-MNIST", "fashion-mnist")):
         path = RESULTS / f"regularise-{name}.json"
