@@ -88,6 +88,7 @@ from ssdp_hw.rules import (
     FloatDeclaredRule as FloatDeclaredRule,
     Gate as Gate,
     Rule as Rule,
+    RuleFactor as RuleFactor,
     RuleKind as RuleKind,
     RuleModel as RuleModel,
     RuleParameter as RuleParameter,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
-from rule_examples import EveryHomeLasts, EveryMoment, Hebb
+from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
@@ -23,6 +23,7 @@ from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
 from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.testing.generation import factors
 
 Draw = st.DrawFn
 
@@ -30,6 +31,7 @@ Draw = st.DrawFn
 DECLARED = (
     EveryMoment(),
     EveryHomeLasts(),
+    EveryFactor(),
     Hebb(),
     AgreementSADP(),
     *(PairSTDP(n, r) for n in (False, True) for r in Rounding),
@@ -229,8 +231,23 @@ def learning_runs(
         windows * draw(st.integers(0, samples - 1)),
         windows,
         gates,
+        factors=_factors(rng, network, rules, (drive.batch * windows, drive.steps // windows)),
     )
     return network, drive, replace(plan, lasting=_lasting(rng, network, plan)) if draw(st.booleans()) else plan
+
+
+def _factors(
+    rng: np.random.Generator, network: Any, rules: dict[str, Any], windows: tuple[int, int]
+) -> dict[str, dict[str, Any]]:
+    """Any third factors in so many windows of so many steps."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, learned in rules.items():
+        model = getattr(learned, "model", None)
+        if model is not None and model.factors:
+            shape = (*windows, network.size_of(network.projection(name).post))
+            fixed = isinstance(learned, CounterRule)
+            found[name] = factors(model, int(rng.integers(2**32)), shape, fixed=fixed)
+    return found
 
 
 def _lasting(rng: np.random.Generator, network: Any, plan: LearningPlan) -> dict[str, dict[str, Any]]:

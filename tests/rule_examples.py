@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ssdp_hw.operations.base import Operations, Value
-from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
+from ssdp_hw.rules.model import RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 
 class EveryMoment(RuleModel):
@@ -88,6 +88,40 @@ class EveryHomeLasts(EveryMoment):
     def window_end(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
         """What the other rule does, and a step of the synapse's variable toward 0."""
         return {"weight": super().window_end(op, at, p), "x_": op.shift_right(at.synapse.x_, 1)}
+
+
+class EveryFactor(EveryMoment):
+    """The same, with third factors of neurons and of the projection that every function reads."""
+
+    name = "EveryFactor"
+    factors = (
+        RuleFactor("e", "post", 6),
+        RuleFactor("r", "group", 7, unit="one"),
+        RuleFactor("g", bits=3, signed=False),
+    )
+
+    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """Spikes turn the sign where the projection's factor is positive, too."""
+        found = super().pre_step(op, n, p)
+        return {**found, "i": op.select(n.group.r > 0, 0 - found["i"], found["i"])}
+
+    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The trace is lowered by the neuron's factor, and set by the projection's."""
+        found = super().post_step(op, n, p)
+        return {**found, "t": op.clip(found["t"] - n.e - n.group.g, 0, 16_000)}
+
+    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """It follows one factor, and not where another is 0."""
+        moved = op.clip(super().group_step(op, n, p)["v"] + n.r, -1000, 1000)
+        return {"v": op.select(n.g == 0, n.v, moved)}
+
+    def each_step(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """Both factors of the step act at once."""
+        return {**super().each_step(op, at, p), "weight": at.post.e * at.group.g + at.group.r}
+
+    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+        """The factors of the last step."""
+        return super().window_end(op, at, p) + at.post.e - at.group.r
 
 
 class Hebb(RuleModel):

@@ -15,7 +15,7 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, LASTING, ONLINE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FIRST, OWN, LASTING, FACTOR, REWARDED, ONLINE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -35,6 +35,15 @@ def test_its_lasting_variables_are_those_of_bcm():
     names = {"RuleVariable": sh.RuleVariable}
     exec(compile(LASTING, "docs/rules.md", "exec"), names)
     assert names["post"] == registry.rule_model("BCM").post
+
+
+def test_its_reward_moves_weights():
+    names = {"RuleFactor": sh.RuleFactor}
+    exec(compile(FACTOR, "docs/rules.md", "exec"), names)
+    assert names["factors"] == registry.rule_model("RewardSTDP").factors
+    exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    exec(compile(REWARDED, "docs/rules.md", "exec"), names)
+    assert names["rewarded"].changed["in->out"] > 0.2
 
 
 def test_its_recording_learns_as_one_run():

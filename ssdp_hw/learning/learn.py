@@ -13,6 +13,7 @@ from ssdp_hw.deprecation import grouped
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.checkpoint import Checkpoint
 from ssdp_hw.learning.evaluation import Evaluation
+from ssdp_hw.learning.factors import check_factors
 from ssdp_hw.learning.inputs import (
     Rule,
     check_gates,
@@ -56,6 +57,7 @@ def learn(
     teach: Teach | Teaching = "all",
     presentation: Presentation | None = None,
     gates: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    factors: Mapping[str, ArrayLike] | Mapping[str, Mapping[str, ArrayLike]] | None = None,
     evaluate: Evaluation | None = None,
     checkpoint: Checkpoint | None = None,
     state: LearningState | None = None,
@@ -89,6 +91,9 @@ def learn(
         presentation: epochs, order and seed, length and windows of the samples; default one epoch in random order.
         gates: third factor from outside for each sample, shape (batch,) or (batch, post), or a dict of
             such arrays by projection: every step of the rule is multiplied by it; -2 to 2.
+        factors: third factors that a rule declares, such as ``reward``, by name, or by projection and name: one number
+            for a projection, shape (steps, batch), or for each of its target's neurons, shape (steps, batch, post).
+            Steps are those of the input or of a sample; as many entries as a sample has windows last a window each.
         evaluate: samples on which the accuracy is measured while the network learns, on the same target.
         checkpoint: where the run saves itself. Evaluations and checkpoints come ``every`` so many samples; where
             ``teach`` runs samples before it teaches them, when such a group of ``refresh`` samples is taught.
@@ -133,6 +138,9 @@ def learn(
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)
+    lengths = given.steps, len(next(iter(spikes.values()))), windows
+    factored, lost = check_factors(network, rules, factors, lengths, given.batch)
+    notes += lost
     if teaching.teach in ("delta", "softmax") and labels is not None:
         LearningPlan(rules, gates=dict.fromkeys(names, np.zeros(0)))  # raises if a rule has a gate of its own
     widest = with_widest_weights(network, names)
@@ -141,7 +149,7 @@ def learn(
         with_widest_weights(taught, names)
         notes += taught.notes[len(network.notes) :]
     samples = Samples(spikes, frozenset(given.values))
-    plasticity = Plasticity(rules, outside, widest, notes)
+    plasticity = Plasticity(rules, outside, factored, widest, notes)
     interludes = Interludes(evaluate, checkpoint, samples.batch, teaching.decode, target, execution.options)
     learner = Learner(network, samples, plasticity, supervision, teaching, presentation, execution, interludes)
     first = check_state(network, rules, state, windows, samples.batch)

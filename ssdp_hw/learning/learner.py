@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import Interrupted, ParameterError, UnsupportedError
+from ssdp_hw.learning.factors import Checked, plan_factors
 from ssdp_hw.learning.inputs import Rule, plan_gates
 from ssdp_hw.learning.interludes import Interludes
 from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned
@@ -116,12 +117,14 @@ class Plasticity:
     Attributes:
         rules: the rule of each plastic projection, in the arithmetic of the network.
         gates: gates from outside by projection, shape (batch, post).
+        factors: third factors of rules, see :func:`.factors.check_factors`.
         widest: the network with its plastic weights at the end of their range; None for a float network.
         notes: what the arithmetic of the rules and of the teacher lost.
     """
 
     rules: Mapping[str, Rule]
     gates: Mapping[str, NDArray[np.float64]]
+    factors: Checked
     widest: FixedNetwork | None
     notes: Sequence[str]
 
@@ -243,6 +246,7 @@ class Learner:
             self.presentation.restart,
             progress.steps,
             {} if self.presentation.restart else progress.neurons,
+            plan_factors(self.plasticity.factors, samples, windows),
         )
         runner = get_target(target, network, learning=True)
         reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
@@ -260,11 +264,13 @@ class Learner:
         if presented.size:
             seed = self.presentation.seed
             start = LearningPlan(rules, seed, {}, first.updates, first.pending, lasting=first.lasting)
+            factors = plan_factors(self.plasticity.factors, presented, windows)
             observed = {
                 name: replace(
                     progress.observation(name, r, self.steps // windows),
                     key=start.random_key(self.network, name),
                     lasting=start.first_lasting(self.network, name),
+                    factors=factors.get(name, {}),
                 )
                 for name, r in rules.items()
             }

@@ -14,7 +14,7 @@ from ssdp_hw.rules.formula import Rule
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
-from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
+from ssdp_hw.rules.model import RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable
 from ssdp_hw.rules.registry import register_rule, rule_model, rule_names
 from ssdp_hw.rules.released import released_ssdp
 from ssdp_hw.rules.sadp import SADP, FixedSADP
@@ -40,6 +40,7 @@ __all__ = [
     "LocalRule",
     "Pairing",
     "Rule",
+    "RuleFactor",
     "RuleKind",
     "RuleModel",
     "RuleParameter",

@@ -20,7 +20,16 @@ from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.form import largest_change, leaf_name
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
-from ssdp_hw.rules.model import DECAY_BITS, STEPS_MAX, Declaration, Parameters, RuleKind, RuleModel, RuleParameter
+from ssdp_hw.rules.model import (
+    DECAY_BITS,
+    STEPS_MAX,
+    Declaration,
+    Parameters,
+    RuleFactor,
+    RuleKind,
+    RuleModel,
+    RuleParameter,
+)
 from ssdp_hw.rules.registry import rule_model
 
 
@@ -41,6 +50,10 @@ class DeclaredRule(RasterRule):
     def reads_weight(self) -> bool:
         return self.model.reads_weight
 
+    @property
+    def factors(self) -> tuple[RuleFactor, ...]:
+        return self.model.factors
+
     def declaration(self, steps: int) -> Declaration:
         """The rule as targets run it, for windows of that many steps."""
         return Declaration(self.model, self.parameters)
@@ -56,7 +69,8 @@ class DeclaredRule(RasterRule):
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
         if self.model.reads_weight and observed.weight is None:
             raise ParameterError(f"{self.model} reads weights, and was given none")
-        return Window(pre, post, rows, cols, observed.weight, observed.key, window, observed.lasting)
+        factors = {name: values[window] for name, values in observed.factors.items()}
+        return Window(pre, post, rows, cols, observed.weight, observed.key, window, observed.lasting, factors)
 
     def first_lasting(self, sizes: Mapping[str, int]) -> dict[str, Numbers]:
         """The start values of the variables that outlast a window; see :meth:`.LocalRule.first_lasting`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Window:
         number: of the window, counted from ``key.first_window``.
         lasting: variables that outlast the window, by :func:`.form.leaf_name`, as they are before it; the evaluation
             of the window replaces them by those after it. None where they have their start values.
+        factors: third factors by :func:`.form.leaf_name`, shape (time, n); n is 1 for those of the projection.
     """
 
     pre: Bool
@@ -40,6 +41,7 @@ class Window:
     key: RandomKey
     number: int
     lasting: dict[str, Numbers] | None = None
+    factors: Mapping[str, Numbers] = field(default_factory=dict)
 
 
 class _State:
@@ -61,6 +63,12 @@ class _State:
         self.chosen: Any = slice(None)  # the synapses that a function is called for; of a neuron all
         self.of_synapses = False
         self.step = 0
+
+    def begin(self, step: int) -> None:
+        """Go to a step, and find the third factors that it has."""
+        self.step = step
+        for f in self.model.factors:
+            self.values[f.home][f.name] = self.window.factors[leaf_name(f.home, f.name)][step]
 
     def parameter(self, name: str) -> Any:
         return self.parameters[name]
@@ -107,7 +115,7 @@ def window_changes(
     present = moments(model)
     steps = len(window.pre)
     for t in range(steps):
-        state.step = t
+        state.begin(t)
         for moment, spikes in (("each_step", None), ("pre_spike", window.pre), ("post_spike", window.post)):
             if moment in present:
                 ends = window.cols if moment == "pre_spike" else window.rows

@@ -24,6 +24,7 @@ from ssdp_hw.rules.model import (
     STEPS,
     STEPS_MAX,
     WEIGHT,
+    RuleFactor,
     RuleKind,
     RuleModel,
     RuleVariable,
@@ -61,6 +62,9 @@ class MomentGraph:
         return {str(n.detail) for n in self.nodes if n.operation == "leaf" and str(n.detail).startswith(prefix)}
 
 
+# Homes that third factors have, and the widest register of one: targets keep them in tables of 32-bit integers.
+_FACTOR_HOMES, _FACTOR_BITS = ("post", "group"), 31
+
 _TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, "group"}
 
 
@@ -72,8 +76,9 @@ def check_model(model: object, owner: str) -> RuleModel:
     """
     if not isinstance(model, RuleModel):
         raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
-    homes = (model.pre, model.post, model.synapse, model.group, model.parameters)
-    for names in ([one.name for one in home] for home in homes):
+    _check_factors(model, owner)
+    of_homes = [(*getattr(model, home), *model.factors_of(home)) for home in HOMES]
+    for names in ([one.name for one in known] for known in (*of_homes, model.factors, model.parameters)):
         check_identifiers([model.name, *names], owner, "a rule, variable or parameter")
         if len(set(names)) < len(names) or _TAKEN & set(names):
             raise ParameterError(
@@ -85,6 +90,20 @@ def check_model(model: object, owner: str) -> RuleModel:
     for moment in moments(model):
         moment_graph(model, moment)
     return model
+
+
+def _check_factors(model: RuleModel, owner: str) -> None:
+    units = {q.name for q in model.parameters if q.kind is RuleKind.UNIT}
+    for f in model.factors:
+        if f.home not in _FACTOR_HOMES or not 1 + f.signed <= f.bits <= _FACTOR_BITS:
+            raise ParameterError(
+                f"{owner}: factor '{f.name}' of {model} has the home '{f.home}' and {f.bits} bits; it needs "
+                f"{' or '.join(_FACTOR_HOMES)}, and {1 + f.signed} to {_FACTOR_BITS} bits"
+            )
+        if f.unit and f.unit not in units:
+            raise ParameterError(
+                f"{owner}: factor '{f.name}' of {model} has the unit '{f.unit}', which is no parameter of that kind"
+            )
 
 
 def moments(model: RuleModel) -> list[str]:
@@ -153,10 +172,14 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     """
     names = [q.name for q in model.parameters]
     p = Values({**{name: leaves.parameter(name) for name in names}, STEPS: leaves.parameter(STEPS)})
-    group = Values({v.name: leaves("group", v.name) for v in model.group})
+
+    def leaves_of(home: str) -> dict[str, Value]:
+        return {v.name: leaves(home, v.name) for v in (*getattr(model, home), *model.factors_of(home))}
+
+    group = Values(leaves_of("group"))
     if moment in NEURON_MOMENTS:
         home = NEURON_MOMENTS[moment]
-        own = {v.name: leaves(home, v.name) for v in getattr(model, home)}
+        own = leaves_of(home)
         if home == "group":
             n = Values({**own, **{c: leaves(home, c) for c in (PRE_COUNT, POST_COUNT)}, STEP: leaves("", STEP)})
         else:
@@ -166,7 +189,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     sides = {
         home: Values(
             {
-                **{v.name: leaves(home, v.name) for v in getattr(model, home)},
+                **leaves_of(home),
                 **({SPIKE: leaves(home, SPIKE)} if ends else {}),
             }
         )
@@ -216,7 +239,8 @@ class _Leaves:
             return self.leaf(full, -_WEIGHT_MAX, _WEIGHT_MAX)
         if name in (PRE_COUNT, POST_COUNT):
             return self.leaf(full, 0, _COUNT_MAX)
-        variable = next(v for v in getattr(self.model, home) if v.name == name)
+        known = (*getattr(self.model, home), *self.model.factors_of(home))
+        variable: RuleVariable | RuleFactor = next(v for v in known if v.name == name)
         return self.leaf(full, *variable.limits)
 
 
@@ -383,5 +407,6 @@ def rule_digest(model: RuleModel) -> str:
         number = {id(node): k for k, node in enumerate(graph.nodes)}
         lines += [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in graph.nodes]
         lines += [f"{moment} {name} {number[id(node)]}" for name, node in graph.results.items()]
+    lines += [f"{leaf_name(f.home, f.name)} of {f.limits}" for f in model.factors]
     lines += [f"{leaf_name(home, v.name)} lasts" for home, kept in model.lasting.items() for v in kept]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
-from ssdp_hw.rules.model import Declaration
+from ssdp_hw.rules.model import Declaration, RuleFactor
 
 Float = NDArray[np.float64]
 
@@ -95,6 +95,7 @@ class Observation(Generic[G]):
         weight: stored weight of every synapse in LSB, or float weight, for rules that read it; else None.
         lasting: variables of the rule that outlast a window, as they are before the next one: a step replaces them by
             those after its window. None where every window has their start values.
+        factors: third factors of the rule by names such as ``post_reward``, shape (window, time, n).
     """
 
     pre: G
@@ -102,6 +103,7 @@ class Observation(Generic[G]):
     key: RandomKey = RandomKey()
     weight: Numbers | None = None
     lasting: dict[str, Numbers] | None = None
+    factors: Mapping[str, Numbers] = field(default_factory=dict)
 
     def counts(self, window: int) -> tuple[int, int]:
         """Group synchrony counters: how many neurons of source and target fired in the window.
@@ -149,6 +151,11 @@ class LocalRule(Drawable, ABC):
             sizes: number of neurons of ``pre`` and ``post``, of ``synapse``, and 1 for ``group``.
         """
         return {}
+
+    @property
+    def factors(self) -> tuple[RuleFactor, ...]:
+        """The third factors that a run has to give in every step."""
+        return ()
 
     @abstractmethod
     def observe(self, pre: Bool, post: Bool) -> Observed:

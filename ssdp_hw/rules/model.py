@@ -66,6 +66,33 @@ class RuleVariable:
         return parameters[self.start] if isinstance(self.start, str) else self.start
 
 
+@shown
+@dataclass(frozen=True)
+class RuleFactor:
+    """A third factor: a number that comes from outside in every step, such as a reward or an error.
+
+    ``sh.learn(..., factors={"reward": array})`` gives it. Functions read it as they read variables, and never change
+    it; ``window_end`` finds the value of the last step.
+
+    Attributes:
+        name: a Python identifier.
+        home: ``post``, one for every postsynaptic neuron, or ``group``, one for the projection.
+        bits, signed: its register, as of a variable; at most 31 bits.
+        unit: the parameter of the kind ``unit`` that says what 1 is in the register; without one it is whole.
+    """
+
+    name: str
+    home: str = "group"
+    bits: int = 8
+    signed: bool = True
+    unit: str = ""
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest value of the register."""
+        return RuleVariable(self.name, self.bits, self.signed).limits
+
+
 class RuleKind(Choice):
     """How a parameter goes from the float rule to a register."""
 
@@ -132,6 +159,7 @@ class RuleModel(ABC):
         pre, post: variables of every presynaptic and postsynaptic neuron.
         synapse: variables of every synapse.
         group: variables of the projection.
+        factors: numbers that come from outside in every step.
         parameters: numbers that a run does not change.
         reads_weight: whether a function reads ``at.synapse.weight``, the stored weight in LSB; it moves at weight
             updates only.
@@ -143,6 +171,7 @@ class RuleModel(ABC):
     post: ClassVar[tuple[RuleVariable, ...]] = ()
     synapse: ClassVar[tuple[RuleVariable, ...]] = ()
     group: ClassVar[tuple[RuleVariable, ...]] = ()
+    factors: ClassVar[tuple[RuleFactor, ...]] = ()
     parameters: ClassVar[tuple[RuleParameter, ...]] = ()
     reads_weight: ClassVar[bool] = False
     source: ClassVar[str] = ""
@@ -152,8 +181,9 @@ class RuleModel(ABC):
 
         Args:
             op: the operations.
-            n: variables of the neuron before the step as attributes, ``n.spike`` (whether it fires), ``n.step`` (number
-                of the step in the window) and ``n.group`` (variables of the projection).
+            n: variables of the neuron before the step and factors of its home as attributes, ``n.spike`` (whether it
+                fires), ``n.step`` (number of the step in the window) and ``n.group`` (variables and factors of the
+                projection).
             p: the parameters as attributes, and ``p.steps``, the number of steps of a window.
         """
         raise NotImplementedError
@@ -173,6 +203,7 @@ class RuleModel(ABC):
             op: the operations.
             at: ``at.pre``, ``at.post`` and ``at.synapse`` have variables as attributes, the former two ``spike`` too,
                 ``at.synapse`` the ``weight``; ``at.group`` has the projection's variables, ``at.step`` is the step.
+                ``at.post`` and ``at.group`` have the factors of their home.
             p: see :meth:`pre_step`.
 
         Returns:
@@ -191,6 +222,10 @@ class RuleModel(ABC):
     def window_end(self, op: Operations, at: Values, p: Values) -> Changes:
         """What the end of a window brings a synapse; see :meth:`each_step`. There is no ``spike`` and no ``step``."""
         raise NotImplementedError
+
+    def factors_of(self, home: str) -> tuple[RuleFactor, ...]:
+        """The factors of one home."""
+        return tuple(f for f in self.factors if f.home == home)
 
     @property
     def lasting(self) -> dict[str, tuple[RuleVariable, ...]]:

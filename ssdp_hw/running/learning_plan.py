@@ -9,6 +9,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
@@ -46,6 +47,8 @@ class LearningPlan:
         neurons: without ``restart``, by population, its states, shape (n,), and by :func:`arriving_name` the input
             under way, shape (longest delay + 1, n), at the step in which it arrives modulo that length, a spike with
             the weight with which it was sent; empty before the first step.
+        factors: third factors from outside by projection and by names such as ``post_reward``, shape (window, step, n),
+            n being 1 for those of a whole projection: integers in a fixed network, floats in a float network.
     """
 
     rules: Mapping[str, CounterRule | FloatRule]
@@ -59,6 +62,7 @@ class LearningPlan:
     restart: bool = True
     first_step: int = 0
     neurons: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    factors: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.gates:
@@ -85,6 +89,20 @@ class LearningPlan:
         p = network.projection(name)
         sizes = {"pre": p.shape[1], "post": p.shape[0], "synapse": p.synapse_weights.size, "group": 1}
         return {**self.rules[name].first_lasting(sizes), **self.lasting.get(name, {})}
+
+    def factors_of(self, name: str) -> Mapping[str, Numbers]:
+        """The third factors of a projection.
+
+        Raises:
+            ParameterError: its rule needs one that is not given.
+        """
+        given = self.factors.get(name, {})
+        for f in self.rules[name].factors:
+            if leaf_name(f.home, f.name) not in given:
+                raise ParameterError(
+                    f"projection '{name}': its rule needs the factor '{f.name}', and the plan has none"
+                )
+        return given
 
     def random_key(self, network: AnyNetwork, name: str) -> RandomKey:
         """The key of the random numbers of a plastic projection from the first window of this run on."""

@@ -21,6 +21,8 @@ from ssdp_hw.testing import generation
 
 # Sums of real numbers in another order.
 FLOAT_BOUND = 1e-9
+# Samples of a lesson, and windows of each.
+BATCH, WINDOWS = 4, 2
 
 
 def installed_targets() -> list[str]:
@@ -106,12 +108,16 @@ def lesson(model: RuleModel, seed: int, *, fixed: bool) -> tuple[AnyNetwork, Lea
     network = generation.learning_network(seed, fixed=fixed)
     rule = generation.fixed_rule(model, seed) if fixed else generation.float_rule(model, seed)
     rules = {q.name: rule for q in network.projections}
-    return network, LearningPlan(rules, seed=seed, windows_per_sample=2)
+    steps, windows = generation.STEPS // WINDOWS, WINDOWS * BATCH
+    factors = {
+        q.name: generation.factors(model, seed, (windows, steps, q.shape[0]), fixed=fixed) for q in network.projections
+    }
+    return network, LearningPlan(rules, seed=seed, windows_per_sample=WINDOWS, factors=factors)
 
 
 def learned(target: Target, network: AnyNetwork, plan: LearningPlan, seed: int) -> Learned:
     """What a target hands back from a lesson."""
-    drive = make_drive(network, generation.spikes(seed, batch=4))
+    drive = make_drive(network, generation.spikes(seed, batch=BATCH))
     return target.learn(network, drive, plan, target.resolve({}))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Bool
+from ssdp_hw.arrays import Bool, Numbers
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.models.base import Kind, NeuronModel
 from ssdp_hw.models.form import without_effect
@@ -17,7 +17,7 @@ from ssdp_hw.network.float_network import Network, Population, Projection, Seman
 from ssdp_hw.network.graph import Comparison, Input, Reset
 from ssdp_hw.network.model_neuron import neuron
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
-from ssdp_hw.rules.form import largest_change
+from ssdp_hw.rules.form import largest_change, leaf_name
 from ssdp_hw.rules.local import WeightRounding
 from ssdp_hw.rules.model import RuleKind, RuleModel
 
@@ -161,6 +161,19 @@ def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
         rounding=rounding,
         windows_per_update=2,
     )
+
+
+def factors(model: RuleModel, seed: int, shape: tuple[int, int, int], *, fixed: bool) -> dict[str, Numbers]:
+    """Random third factors of a rule, 0 in some steps; ``shape`` is (windows, steps, postsynaptic neurons)."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, Numbers] = {}
+    for f in model.factors:
+        size = (*shape[:2], shape[2] if f.home == "post" else 1)
+        low, high = f.limits
+        values = rng.integers(low, high, size, endpoint=True) >> rng.integers(0, f.bits, size)
+        values = np.where(rng.random(size) < 0.3, 0, values)
+        found[leaf_name(f.home, f.name)] = values if fixed else values / high
+    return found
 
 
 def float_rule(model: RuleModel, seed: int) -> FloatDeclaredRule:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from brian2 import Function
+from brian2 import Function, TimedArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
@@ -24,7 +24,7 @@ from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
 from .memory import FIRES, INTEGER, REAL, Memory, kept_name
 from .printer import INTEGER_FUNCTIONS, REAL_FUNCTIONS, Brian2Printer, real_table_function, table_function
 from .random_bits import synapse_bits
-from .weight_change import WeightChange
+from .weight_change import TICK, WeightChange
 
 # What the moments of a step have brought a synapse in its window.
 BROUGHT = "brought"
@@ -32,15 +32,25 @@ _COUNTS = {rule_model.PRE_COUNT: PRE_COUNT, rule_model.POST_COUNT: POST_COUNT}
 
 
 def declared_weight_change(
-    rule: LocalRule, steps: int, label: str, key: RandomKey, lasting: Mapping[str, Numbers]
+    rule: LocalRule,
+    steps: int,
+    label: str,
+    key: RandomKey,
+    lasting: Mapping[str, Numbers],
+    factors: Mapping[str, Numbers],
 ) -> WeightChange:
     """The weight change by the declaration of a rule; other arguments as for :func:`.weight_change.weight_change_of`.
 
-    ``lasting`` are the variables that outlast a window before the first one, as in a learning plan.
+    ``lasting`` are the variables that outlast a window before the first one, ``factors`` the third factors, as in a
+    learning plan.
     """
     declaration = rule.declaration(steps)
     assert declaration is not None
-    printed = _Rule(declaration, steps, label, key, lasting, ideal=isinstance(rule, FloatRule))
+    tables = {
+        name: TimedArray(values.reshape(-1, values.shape[-1]), dt=TICK, name=f"factor_{name}_{label}")
+        for name, values in factors.items()
+    }
+    printed = _Rule(declaration, steps, label, key, lasting, tables, ideal=isinstance(rule, FloatRule))
     return printed.weight_change()
 
 
@@ -61,6 +71,7 @@ class _Rule:
     label: str
     key: RandomKey
     lasting: Mapping[str, Numbers]
+    factors: Mapping[str, TimedArray]  # by names such as ``post_reward``; one entry a step of the run
     ideal: bool
 
     @property
@@ -242,6 +253,8 @@ class _Printer(Brian2Printer):
             return self.random(int(own))
         if home == "synapse" and own == WEIGHT:
             return self._given(WEIGHT, "w/amp" if self.ideal else "w")
+        if name in self.rule.factors:
+            return self._factor(name)
         if home == "group":
             return self._of_group(own)
         if own == SPIKE:
@@ -260,6 +273,15 @@ class _Printer(Brian2Printer):
             function = table_function(name, tuple(int(x) for x in entries))
         self.functions[name] = function
         return f"{name}({index})"
+
+    def _factor(self, name: str) -> str:
+        """A third factor; the end of a window comes in the step after, and reads that of the last one."""
+        table = self.rule.factors[name]
+        self.namespace |= {table.name: table, "TICK": TICK}
+        step = "(t_in_timesteps - 1)" if self.moment_name == "window_end" else "t_in_timesteps"
+        who = "0" if name.startswith("group_") else ("j" if self.at_synapse else "i")
+        found = f"{table.name}({step}*TICK, {who})"
+        return self._given(name, found if self.rule.ideal else f"int({found})")
 
     def _of_group(self, name: str) -> str:
         if name in _COUNTS:

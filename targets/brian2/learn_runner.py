@@ -130,7 +130,8 @@ def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, *
     if fast_paths and type(rule) in HAND_WRITTEN:
         weight_change = weight_change_of(rule, steps, label, key)
     else:
-        weight_change = declared_weight_change(rule, steps, label, key, plan.first_lasting(network, name))
+        lasting, factors = plan.first_lasting(network, name), plan.factors_of(name)
+        weight_change = declared_weight_change(rule, steps, label, key, lasting, factors)
     gating = gating_of(rule, plan.gates.get(name), steps, label)
     counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
     if isinstance(rule, CounterRule):

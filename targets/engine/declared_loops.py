@@ -61,8 +61,8 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
         np.zeros(steps * pre, np.int64),
         np.zeros(steps + 1, np.int64),
         np.zeros(max(1, *(s.pre for s in shapes)) * (steps + 1) * pre, number),
-        np.zeros(max(1, *(s.post for s in shapes)) * (steps + 1) * post, number),
-        np.zeros(max(1, *(s.group for s in shapes)) * (steps + 1), number),
+        np.zeros(max(1, *(s.post + s.post_factors for s in shapes)) * (steps + 1) * post, number),
+        np.zeros(max(1, *(s.group + s.group_factors for s in shapes)) * (steps + 1), number),
         np.zeros(max(1, *(s.synapse for s in shapes)) * pre, number),
         np.zeros(pre, number),
         np.zeros(pre, number),
@@ -147,6 +147,25 @@ def _move_lasting(plastic: Plastic, step: int, length: int, s: Scratch, keep: bo
 
 
 @compiled_loop
+def _read_factors(plastic: Plastic, window: int, length: int, s: Scratch) -> None:
+    """Put the third factors of a window into the tables of neurons and projection, behind the variables."""
+    rule, windows, read = plastic.declared, 0, 0
+    width = rule.post_factors * plastic.ends.post_size + rule.group_factors
+    if width > 0:
+        windows = len(rule.factors) // (length * width)
+    for k in range(rule.post_factors + rule.group_factors):
+        of_post = k < rule.post_factors
+        table = s.post_table if of_post else s.group_table
+        size = plastic.ends.post_size if of_post else 1
+        place = (rule.post + k if of_post else rule.group + k - rule.post_factors) * (length + 1) * size
+        first = read + window * length * size
+        for t in range(length + 1):  # the end of a window finds the factor of the last step
+            for i in range(size):
+                table[place + t * size + i] = rule.factors[first + min(t, length - 1) * size + i]
+        read += windows * length * size
+
+
+@compiled_loop
 def _move_synapses(plastic: Plastic, first: int, count: int, s: Scratch, keep: bool) -> None:
     """Put what lasts of the synapses of a row into their table, or (``keep``) back."""
     lasting, pre_size, synapses = plastic.declared.lasting, plastic.ends.pre_size, plastic.row_start[-1]
@@ -214,6 +233,8 @@ def declared_window(
         count = row_start[max(row, 0) + 1] - first
         if rule.lasts and at == -1:
             _move_lasting(plastic, 0, length, s, False)
+        if at == -1:
+            _read_factors(plastic, window, length, s)
         if at >= 0:
             _move_synapses(plastic, first, count, s, False)
         if at >= 0 and rule.reads_weight:

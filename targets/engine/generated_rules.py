@@ -6,11 +6,13 @@ step by step; otherwise it computes the weight changes of one postsynaptic neuro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleKind, RuleModel
@@ -30,6 +32,8 @@ class RuleShape(NamedTuple):
     group: int
     synapse: int
     draws: int  # random numbers of a neuron in a step
+    post_factors: int  # number of third factors of a postsynaptic neuron, which lie behind its variables
+    group_factors: int
 
 
 class _RulePrinter(NumbaPrinter):
@@ -52,7 +56,9 @@ class _RulePrinter(NumbaPrinter):
 def rule_shape(model: RuleModel) -> RuleShape:
     """The memory of a rule."""
     draws = [len(moment_graph(model, m).randoms) for m in moments(model) if m in NEURON_MOMENTS]
-    return RuleShape(len(model.pre), len(model.post), len(model.group), len(model.synapse), max(draws, default=0))
+    variables = len(model.pre), len(model.post), len(model.group), len(model.synapse)
+    factors = len(model.factors_of("post")), len(model.factors_of("group"))
+    return RuleShape(*variables, max(draws, default=0), *factors)
 
 
 def rule_address(model: RuleModel, *, real: bool) -> int:
@@ -77,6 +83,13 @@ def packed_parameters(declaration: Declaration, steps: int, *, real: bool) -> Nu
     if real:
         return np.array([*head, *entries], np.float64)
     return np.array([*head, *entries], np.int64)
+
+
+def packed_factors(model: RuleModel, factors: Mapping[str, Numbers], *, real: bool) -> NumberArray:
+    """The third factors of a learning plan, by names such as ``post_reward``, in one array: those of neurons first."""
+    given = [factors[leaf_name(home, f.name)] for home in ("post", "group") for f in model.factors_of(home)]
+    row: Numbers = np.concatenate([np.zeros(0), *(values.reshape(-1) for values in given)])
+    return np.array(row, np.float64) if real else np.array(row, np.int64)
 
 
 @lru_cache(maxsize=128)
@@ -147,7 +160,8 @@ def _place(home: str, k: int, step: str, who: str) -> str:
 
 
 def _loads(model: RuleModel, home: str, step: str, who: str) -> list[str]:
-    return [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(getattr(model, home))]
+    known = (*getattr(model, home), *model.factors_of(home))
+    return [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(known)]
 
 
 def _neurons(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> list[str]:

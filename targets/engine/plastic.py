@@ -35,7 +35,7 @@ from ssdp_hw.rules.stdp import DECAY_BITS
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.learning_plan import LearningPlan
 
-from .generated_rules import packed_parameters, rule_address, rule_shape
+from .generated_rules import packed_factors, packed_parameters, rule_address, rule_shape
 from .program import Program
 from .segments import BITS
 from .types import CounterArray, CounterType, Int64Array, Number, NumberArray
@@ -132,12 +132,15 @@ class Declared(NamedTuple):
     group: int
     synapse: int
     draws: int  # random numbers of a neuron in a step
+    post_factors: int  # numbers of third factors
+    group_factors: int
     reads_weight: bool
     quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
     lasts: bool  # whether variables outlast a window
     at_lasting: int  # place of those of the neurons and the projection in a thread's ``Scratch.lasting``
     lasting: NumberArray  # variables of the synapses, (variable, synapse) in one row; empty if none lasts
     first_window: int  # number of windows before this run, for the random numbers
+    factors: NumberArray  # third factors, those of neurons first, (factor, window, step, neuron) in one row
 
 
 class WeightPlaces(NamedTuple):
@@ -274,7 +277,8 @@ def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, ste
     number: DTypeLike = np.float64 if real else np.int64
     declaration = rule.declaration(steps) if kind == BY_DECLARATION else None
     if declaration is None:
-        return Declared(0, np.zeros(0, number), 0, 0, 0, 0, 0, False, False, False, 0, np.zeros(0, number), 0)
+        empty = np.zeros(0, number)
+        return Declared(0, empty, 0, 0, 0, 0, 0, 0, 0, False, False, False, 0, empty, 0, empty)
     model, first = declaration.model, plan.first_lasting(network, name)
     synapses = np.zeros(
         (len(model.synapse) if "synapse" in model.lasting else 0, network.projection(name).synapse_weights.size), number
@@ -291,6 +295,7 @@ def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, ste
         at_lasting,
         synapses.reshape(-1),
         plan.random_key(network, name).first_window,
+        packed_factors(model, plan.factors_of(name), real=real),
     )
 
 

@@ -31,6 +31,8 @@ T = TypeVar("T", bound=np.generic)
 
 # The names of arrays of variables that outlast a window begin so, on their way to the worker and back.
 _LASTING = "lasting_"
+# The names of arrays of third factors begin so.
+_FACTOR = "factor_"
 
 
 def unsupported(plan: LearningPlan) -> list[str]:
@@ -213,6 +215,7 @@ def _plastic(
         "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
         **{f"{_LASTING}{key}": values for key, values in plan.first_lasting(network, name).items()},
+        **{f"{_FACTOR}{key}": values for key, values in plan.factors_of(name).items()},
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
         **rule_parameters(rule, rounds.steps // plan.windows_per_sample, fast_paths=fast_paths),
     }

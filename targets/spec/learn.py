@@ -45,8 +45,10 @@ class _Observer:
         observed = rule.observe(*ends)
         key = self.plan.random_key(self.network, name)
         key = replace(key, first_window=key.first_window + self.windows[name])
-        observed = replace(observed, key=key, lasting=self.lasting[name])
-        self.windows[name] += ends[0].shape[1]
+        first, count = self.windows[name], ends[0].shape[1]
+        factors = {n: values[first : first + count] for n, values in self.plan.factors_of(name).items()}
+        observed = replace(observed, key=key, lasting=self.lasting[name], factors=factors)
+        self.windows[name] += count
         for observations, raster, group in zip(
             self.observations[name], ends, (observed.pre, observed.post), strict=True
         ):

@@ -23,7 +23,7 @@ Moment = Callable[..., Mapping[str, Values]]
 NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
 STEP_MOMENTS = ("each_step", "pre_spike", "post_spike")  # of a synapse, in their order
 WEIGHT = "weight"
-LASTING = "lasting_"
+LASTING, FACTOR = "lasting_", "factor_"
 
 
 class DeclaredChanges(Trains):
@@ -31,7 +31,8 @@ class DeclaredChanges(Trains):
 
     Needs ``start``, a function of the start values of its variables by home and name, and by its name a function for
     each of the rule's moments; where these draw random numbers, what keys them. Variables that outlast a window
-    are given as they are before the first one, by names such as ``lasting_post_threshold``.
+    are given as they are before the first one, by names such as ``lasting_post_threshold``, third factors by names such
+    as ``factor_post_reward``, shape (window, time, n).
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -44,12 +45,17 @@ class DeclaredChanges(Trains):
             if parameters.get(f"{LASTING}{name}") is not None
         }
         self.reads = {name: list(inspect.signature(f).parameters) for name, f in self.moments.items()}
+        self.factors: dict[str, Values] = {
+            name: parameters[f"{FACTOR}{name}"]
+            for name in {name for names in self.reads.values() for name in names}
+            if parameters.get(f"{FACTOR}{name}") is not None
+        }
 
     def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         state = State(self.p, pre, post, synapses)
         state.set_lasting(self.lasting)
         for t in range(len(pre)):
-            state.step = t
+            state.begin(t, {name: values[synapses.window, t] for name, values in self.factors.items()})
             for moment in STEP_MOMENTS:
                 if moment in self.moments:
                     self.change(state, moment, state.concerned(moment))
@@ -97,6 +103,13 @@ class State:
         }
         self.total = np.zeros(synapses.rows.size, kind)
         self.step = 0
+
+    def begin(self, step: int, factors: Mapping[str, Values]) -> None:
+        """Go to a step, which has these third factors, by names such as ``post_reward``."""
+        self.step = step
+        for name, values in factors.items():
+            home, _, own = name.partition("_")
+            self.variables[home][own] = values
 
     def concerned(self, moment: str) -> Indices | slice:
         """The synapses to which a moment comes in this step."""
