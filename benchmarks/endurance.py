@@ -4,9 +4,9 @@
 
 1. Lava: as many runs of a small network, one after the other in this process; each gives the specification's spikes,
    and afterwards there are as many processes, open files and pieces of shared memory as before, and no folder is left.
-2. Kills: a process that learns with a checkpoint, one that streams to a file, and one that sweeps with a store are
-   killed (SIGKILL) at a random moment and started again until they finish. What they wrote in the end has the bytes of
-   a run that nothing disturbed, and no draft of a file is left.
+2. Kills: processes that learn with a checkpoint, sample by sample and on-line, one that streams to a file, and one that
+   sweeps with a store are killed (SIGKILL) at a random moment and started again until they finish. What they wrote in
+   the end has the bytes of a run that nothing disturbed, and no draft of a file is left.
 
 It prints what it found; the exit code is 1 if anything differs.
 """
@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 import ssdp_hw as sh
+from ssdp_hw.learning.nothing_learned import NothingLearnedWarning
 from ssdp_hw.running.silence import SilentNetworkWarning
 
 STEPS, SAMPLES = 30, 24
@@ -39,8 +40,8 @@ def network() -> sh.FixedNetwork:
     return sh.FixedNetwork(
         [sh.Input("in", 40)],
         [
-            sh.FixedPopulation(name="hidden", size=60, du=1000, dv=200, vth=60),
-            sh.FixedPopulation(name="out", size=4, dv=256, vth=60),
+            sh.FixedPopulation(name="hidden", size=60, du=1000, dv=200, vth=1500),
+            sh.FixedPopulation(name="out", size=4, dv=256, vth=1500),
         ],
         [
             sh.FixedProjection(pre="in", post="hidden", weight=2 * rng.integers(-30, 50, (60, 40))),
@@ -60,18 +61,24 @@ def spikes(seed: int, samples: int = SAMPLES) -> np.ndarray:
 # What is killed. Each goes on where an earlier process stopped, and ends with the same file.
 
 
-def learning(folder: Path) -> None:
-    """A lesson of several epochs that saves itself after every second sample."""
-    path, epochs = folder / "learned.h5", 12
+def learning(folder: Path, epochs: int = 12, online: bool = False) -> None:
+    """A lesson of several epochs that saves itself after every second sample; its weights move until the end."""
+    path = folder / "learned.h5"
     net, state = (network(), None) if not path.exists() else sh.load_learning(path)
     left = epochs - (0 if state is None else state.epochs)
     if left:
-        rule = sh.SSDP(a_plus=0.02, a_baseline=0.005, sigma=5.0, rounding="stochastic")
-        presentation, checkpoint = sh.Presentation(left, seed=3), sh.Checkpoint(path, 2)
+        random = sh.SSDP(a_plus=0.002, a_baseline=0.001, sigma=5.0, rounding="stochastic")
+        carry = sh.FixedSTDP(a_plus=3, a_minus=2, decay_plus=400, decay_minus=400, lsb_shift=16, counter_bits=24)
         sh.learn(
-            net, spikes(1), np.arange(SAMPLES) % 4, rule, "spec", state=state, presentation=presentation,
-            checkpoint=checkpoint, on_overflow="ignore", health=False,
+            net, spikes(1), np.arange(SAMPLES) % 4, {"hidden->out": random, "in->hidden": carry}, "spec", state=state,
+            presentation=sh.Presentation(left, seed=3, shuffle=not online, restart=not online),
+            checkpoint=sh.Checkpoint(path, 2), on_overflow="ignore", health=False,
         )  # fmt: skip
+
+
+def learning_online(folder: Path) -> None:
+    """A lesson whose samples are pieces of one run: its file holds the neurons and spikes under way, too."""
+    learning(folder, online=True)
 
 
 def streaming(folder: Path) -> None:
@@ -103,6 +110,7 @@ def sweeping(folder: Path) -> None:
 
 JOBS: dict[str, tuple[Callable[[Path], None], str]] = {
     "learn": (learning, "learned.h5"),
+    "learn on-line": (learning_online, "learned.h5"),
     "stream": (streaming, "recorded.h5"),
     "sweep": (sweeping, "table.txt"),
 }
@@ -121,7 +129,7 @@ def kills(count: int, seed: int) -> list[str]:
             subprocess.run(command(job, whole), check=True)
             lasts = time.perf_counter() - start
             done = rounds = 0
-            while done < count // len(JOBS):
+            while done < -(-count // len(JOBS)):
                 folder = root / f"{job}-{rounds}"
                 folder.mkdir()
                 rounds += 1
@@ -193,6 +201,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.job:
         warnings.simplefilter("ignore", SilentNetworkWarning)  # with few bits no weight is left
+        warnings.simplefilter("ignore", NothingLearnedWarning)  # a process started near the end has few windows left
         JOBS[arguments.job[0]][0](Path(arguments.job[1]))
         return
     wrong = kills(arguments.kills, arguments.seed) if arguments.kills else []
