@@ -2,7 +2,7 @@
 
 A network is drawn from its number alone: one to three populations in a chain with recurrence and projections that skip
 or go back, weights of every sign mode, weight exponents -4 to 4, delays, for nengo-loihi with biases. In every third
-the weights are not the drawn ones but those that learning has made of them.
+the weights are not the drawn ones but those that learning has made of them, in steps of learning's own LSB.
 
 Left out is what an emulator does not express: wrapped currents and saturated voltages, the weight -256, which
 nengo-loihi clips to -254, and inputs of one step beyond 21 bits, which nengo-loihi wraps and Lava does not.
@@ -27,16 +27,26 @@ RECORDED = Path(__file__).parent / "data" / "emulators.npz"
 
 def random_network(number: int) -> tuple[sh.FixedNetwork, np.ndarray]:
     """A network and spikes for its input, shape (time, 1, channels)."""
+    network, spikes, _ = with_origin(number)
+    return network, spikes
+
+
+def learns(number: int) -> bool:
+    """Whether a network's weights are those that learning made."""
+    return number % 3 == 2
+
+
+def with_origin(number: int) -> tuple[sh.FixedNetwork, np.ndarray, sh.FixedNetwork]:
+    """A network, spikes for its input, and the network before it learned."""
     for attempt in range(100):
         rng = np.random.default_rng([number, attempt])
-        network, spikes = _draw(rng, with_bias=emulator_of(number) == "nengo-loihi")
-        if number % 3 == 2:
-            network = _learned(rng, network, spikes)
+        drawn, spikes = _draw(rng, with_bias=emulator_of(number) == "nengo-loihi")
+        network = _learned(rng, drawn, spikes) if learns(number) else drawn
         found = sh.run(network, spikes, "spec", on_overflow="ignore")
         lively = all(found.spikes[n].any() and not found.spikes[n].all() for n in network.population_names)
         within = all(np.all(network.activation_bound(n) << 6 < 1 << 21) for n in network.population_names)
         if within and lively and not any(o.u_wraps or o.v_saturations for o in found.overflow.values()):
-            return network, spikes
+            return network, spikes, drawn
     raise AssertionError(f"network {number}: none of 100 draws is lively")
 
 
@@ -86,14 +96,13 @@ def _threshold(rng: np.random.Generator, incoming: list[sh.FixedProjection]) -> 
 
 
 def _learned(rng: np.random.Generator, network: sh.FixedNetwork, spikes: np.ndarray) -> sh.FixedNetwork:
-    """The network after learning, whose steps are the LSB that the exponents leave."""
+    """The network after all its projections have learned, by steps of the LSB that their exponents leave."""
     rule = sh.FixedSSDP(a_plus=40, a_baseline=25, lut=(255, 155, 35, 3), lsb_shift=9, rounding="stochastic")
-    name = str(rng.choice([q.name for q in network.projections]))
     inputs = np.repeat(spikes, 6, axis=1) & (rng.random((STEPS, 6, spikes.shape[2])) < 0.8)
-    learned = sh.learn(network, inputs, None, rule, target="spec", plastic=name, on_overflow="ignore").network
-    limit = 254 // learned.projection(name).format.step
-    kept = np.maximum(learned.projection(name).mantissa, -limit)
-    return learned.with_mantissas({name: kept})
+    names = [q.name for q in network.projections]
+    learned = sh.learn(network, inputs, None, rule, target="spec", plastic=names, on_overflow="ignore").network
+    kept = {q.name: np.maximum(q.mantissa, -(254 // q.format.step)) for q in learned.projections}
+    return learned.with_mantissas(kept)
 
 
 def described(number: int) -> dict[str, Any]:

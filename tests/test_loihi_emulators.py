@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 import pytest
-from emulator_networks import RECORDED, differences, random_network, run_emulators
+from emulator_networks import RECORDED, differences, learns, random_network, run_emulators, with_origin
 
 import ssdp_hw as sh
 
@@ -34,6 +34,14 @@ def test_the_recording_holds_every_exponent_delays_loops_and_learned_weights():
     assert any(q.pre == q.post for q in projections)
     assert any(np.any(p.bias) for n in networks for p in n.populations)
     assert {q.format.sign_mode for q in projections} == {"mixed", "excitatory", "inhibitory"}
+
+
+def test_the_weights_that_learned_moved_at_exponents_of_every_sign():
+    moved = set()
+    for network, _, drawn in map(with_origin, filter(learns, NUMBERS)):
+        pairs = zip(network.projections, drawn.projections, strict=True)
+        moved |= {int(np.sign(q.weight_exp)) for q, before in pairs if np.mean(q.weight != before.weight) > 0.1}
+    assert moved == {-1, 0, 1}
 
 
 def test_a_weight_with_bits_below_the_shift_would_differ():
