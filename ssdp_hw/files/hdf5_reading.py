@@ -23,18 +23,19 @@ def read_values(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES
         trusted: whether to read the file in this process, without those limits of time and memory.
 
     Raises:
-        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_looked_at`; reading the file crashed the process, did
+        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_looked_at` and
+            :func:`ssdp_hw.files.hdf5_values.items`; reading the file crashed the process, did
             not end, or took more memory than it may.
     """
     check_regular(path)
     if not trusted:
         return read_elsewhere(path, max_bytes, whole=True)
-    with open_looked_at(path, max_bytes) as file:
+    with open_looked_at(path) as file:
         values = Hdf5Values(file_attributes(file, path))
         try:
-            for item in items(file):
+            for item in items(file, os.fsdecode(path), max_bytes):
                 values.put(item)
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, MemoryError) as error:
             raise FileFormatError(f"{path}: is damaged ({first_line(error)})") from None
     return values
 

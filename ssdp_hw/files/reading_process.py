@@ -75,6 +75,10 @@ class _Process:
         return self._popen.poll() is None
 
     @property
+    def number(self) -> int:
+        return self._popen.pid
+
+    @property
     def computed_too_long(self) -> bool:
         """Whether the limit of computing ended the process; it has closed its pipe, and so ends now if it has not."""
         try:
@@ -222,6 +226,11 @@ class _Reader:
             self._process = _Process()
         return self._process
 
+    @property
+    def process_id(self) -> int | None:
+        """The number of the process, if there is one."""
+        return None if self._process is None else self._process.number
+
     def end(self) -> None:
         """End the process, if there is one."""
         process, self._process = self._process, None
@@ -264,6 +273,11 @@ def _after_fork() -> None:
 
 atexit.register(lambda: _reader.end())
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def reading_process_id() -> int | None:
+    """The number of the process that reads, for measurements; None where none runs."""
+    return _reader.process_id
 
 
 def read_elsewhere(path: str | os.PathLike[str], max_bytes: int, whole: bool) -> Hdf5Values:

@@ -33,13 +33,14 @@ def read_whole(path: str, max_bytes: int, whole: bool, out: BinaryIO) -> None:
     """Answer one request, up to the line that ends it.
 
     Raises:
-        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_looked_at`.
+        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_looked_at` and
+            :func:`ssdp_hw.files.hdf5_values.items`.
         Exception: whatever the HDF5 library makes of a damaged file.
     """
-    with open_looked_at(path, max_bytes, whole) as file:
+    with open_looked_at(path) as file:
         out.write(json.dumps({"attributes": file_attributes(file, path)}).encode() + b"\n")
         if whole:
-            for item in items(file):
+            for item in items(file, path, max_bytes):
                 for piece in sent(item):
                     out.write(piece)
 
