@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from importlib import import_module
@@ -26,6 +26,8 @@ INSTALL = "pip install 'ssdp-hw[report]'"
 
 # Lines of the text of an object, letters of a cell, and letters of a repr, at most.
 MOST_LINES, _CELL, _REPR = 40, 72, 160
+# Names that a message lists.
+MOST_NAMES = 50
 
 T = TypeVar("T")
 _Item = TypeVar("_Item")
@@ -87,6 +89,13 @@ def cut(lines: Sequence[str], what: str) -> Sequence[str]:
     """At most :data:`MOST_LINES` lines, the last of which says how many more ``what`` there are."""
     kept = _first(lines, MOST_LINES)
     return lines if len(kept) == len(lines) else [*kept, f"... and {len(lines) - len(kept)} more {what}"]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a message: the first :data:`MOST_NAMES` of them, and how many more there are."""
+    found = list(names)
+    more = len(found) - MOST_NAMES
+    return ", ".join(found) if more <= 0 else f"{', '.join(found[:MOST_NAMES])} and {more} more"
 
 
 def _one_line(text: str, letters: int) -> str:

@@ -247,12 +247,12 @@ def test_other_format_attribute(path, value):
     refused(path, "not a network saved by ssdp-hw")
 
 
-@pytest.mark.parametrize("value", [2, 0, -1, "1", 1.5, np.ones(2)])
+@pytest.mark.parametrize("value", [3, 0, -1, "1", 1.5, np.ones(2)])
 def test_other_version(path, value):
     sh.save(fixed_network(), path)
     with h5py.File(path, "r+") as f:
         f.attrs["version"] = value
-    refused(path, "reads up to 1")
+    refused(path, "reads up to 2")
 
 
 def change_header(path, change):
@@ -387,7 +387,7 @@ def test_format_is_as_documented(path):
     """A reader that knows only the module's docstring finds its way."""
     sh.save(fixed_network(), path)
     with h5py.File(path) as f:
-        assert (f.attrs["format"], f.attrs["version"]) == (NETWORK_FILE.format, NETWORK_FILE.version)
+        assert (f.attrs["format"], f.attrs["version"]) == (NETWORK_FILE.format, 1)
         header = json.loads(bytes(f["header"]))
         assert header["populations"][0]["name"] == "hidden / ü"
         assert f["populations/0/du"][()].tolist() == [1, 2, 3]

@@ -3,6 +3,9 @@
 A :class:`~ssdp_hw.files.record.Record` says what is kept of an object. Attributes of the file: ``format`` and
 ``version``. The dataset ``header`` is JSON in UTF-8 with the values of the record and of its parts; arrays of the
 record lie at ``<array>``, those of its parts at ``<parts>/<index>/<array>``. Nothing is compressed.
+
+Where there are many arrays, of which HDF5 takes more time than of their values, they are packed
+(:mod:`ssdp_hw.files.packed_arrays`), and the version is 2; else it is 1.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, first_line
 from ssdp_hw.files.hdf5_reading import read_attributes, read_values
 from ssdp_hw.files.hdf5_writing import new_hdf5
+from ssdp_hw.files.packed_arrays import MANY_ARRAYS, packed, unpacked
 from ssdp_hw.files.record import Record
 
 T = TypeVar("T")
@@ -46,7 +50,7 @@ class Container:
 
     Attributes:
         format: what the file's attribute ``format`` says.
-        version: that of the files written; earlier ones are read.
+        version: that of the files written where arrays are packed; earlier ones are read.
         content: what such a file is, for messages.
     """
 
@@ -62,13 +66,16 @@ class Container:
         """
         check_no_nir(path)
         text = json.dumps(record.values, sort_keys=True, separators=(",", ":"))
+        arrays = dict(_by_path(record.arrays))
+        many = len(arrays) > MANY_ARRAYS
+        stored = packed(arrays) if many else arrays
 
         def write(partial: Path) -> None:
             with new_hdf5(partial) as new, new.writing() as file:
                 file.attrs["format"] = self.format
-                file.attrs["version"] = self.version
+                file.attrs["version"] = self.version if many else 1
                 file.create_dataset("header", data=np.frombuffer(text.encode(), np.uint8), track_times=False)
-                for name, array in _by_path(record.arrays):
+                for name, array in stored.items():
                     file.create_dataset(name, data=array, track_times=False)
 
         write_atomically(path, write)
@@ -95,7 +102,7 @@ class Container:
         try:
             arrays = values.tree
             header = json.loads(arrays.pop("header").tobytes())
-            return decode(Record(header, arrays))
+            return decode(Record(header, unpacked(arrays) if values.attributes["version"] == 2 else arrays))
         except SsdpHwError as error:
             raise FileFormatError(f"{path}: {error}") from None
         except Exception as error:  # whatever a damaged file leads to

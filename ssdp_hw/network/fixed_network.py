@@ -79,7 +79,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
         """Largest |synaptic input| that any one step can bring to a population, shape (n,)."""
         return activation_bound(self.size_of(name), self.incoming(name), self.payloads)
 
-    @property
+    @cached_property
     def payloads(self) -> dict[str, int]:
         """Of each input and population by how much a spike may multiply a weight; 1 where spikes carry nothing."""
         return {sender.name: sender.largest_payload for sender in self.senders}

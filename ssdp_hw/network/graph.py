@@ -12,13 +12,14 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from ssdp_hw.checks import Choice, as_size, check_exact, check_name, int_vector
-from ssdp_hw.display import Drawable, Table, shown
+from ssdp_hw.display import Drawable, Table, listed, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.container import Container
 from ssdp_hw.files.json_values import JSON
@@ -28,7 +29,7 @@ from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.network.weight import DenseWeight, SparseWeight
 
 # The files of Network and FixedNetwork.
-NETWORK_FILE = Container("ssdp-hw network", 1, "a network saved by ssdp-hw")
+NETWORK_FILE = Container("ssdp-hw network", 2, "a network saved by ssdp-hw")
 
 WEIGHT_KINDS = (DenseWeight, SparseWeight, ConvWeight)
 
@@ -230,12 +231,12 @@ class Graph(Drawable, Generic[P, J]):
         """Names of the populations, in order."""
         return tuple(p.name for p in self.populations)
 
-    @property
+    @cached_property
     def helpers(self) -> frozenset[str]:
         """Populations that nothing feeds and that are no output: they fire by themselves and bring others' biases."""
         fed = {p.post for p in self.projections if p.pre != p.post}
         driving = {p.pre for p in self.projections if p.pre != p.post}
-        return frozenset(p.name for p in self.populations if p.name in driving - fed and p.name not in self.outputs)
+        return frozenset(self._populations) & (driving - fed).difference(self.outputs)
 
     def population(self, name: str) -> P:
         """The population of that name.
@@ -244,7 +245,7 @@ class Graph(Drawable, Generic[P, J]):
             ParameterError: there is none.
         """
         if name not in self._populations:
-            raise ParameterError(f"'{name}' is no population; there are: {', '.join(self._populations)}")
+            raise ParameterError(f"'{name}' is no population; there are: {listed(self._populations)}")
         return self._populations[name]
 
     def projection(self, name: str) -> J:
@@ -254,7 +255,7 @@ class Graph(Drawable, Generic[P, J]):
             ParameterError: there is none.
         """
         if name not in self._projections:
-            raise ParameterError(f"'{name}' is no projection; there are: {', '.join(self._projections)}")
+            raise ParameterError(f"'{name}' is no projection; there are: {listed(self._projections)}")
         return self._projections[name]
 
     def ports(self, name: str) -> tuple[str, ...]:
@@ -268,7 +269,16 @@ class Graph(Drawable, Generic[P, J]):
         Raises:
             ParameterError: there is no such projection.
         """
-        return self.projections.index(self.projection(name))
+        self.projection(name)
+        return self._layers[name]
+
+    @cached_property
+    def _layers(self) -> dict[str, int]:
+        return {p.name: position for position, p in enumerate(self.projections)}
+
+    @cached_property
+    def _channels(self) -> dict[str, int]:
+        return {i.name: i.size for i in self.inputs}
 
     def size_of(self, name: str) -> int:
         """Number of neurons of a population, or of channels of an input.
@@ -276,10 +286,8 @@ class Graph(Drawable, Generic[P, J]):
         Raises:
             ParameterError: no such population or input.
         """
-        for source in self.inputs:
-            if source.name == name:
-                return source.size
-        return self.population(name).size
+        channels = self._channels.get(name)
+        return self.population(name).size if channels is None else channels
 
     def incoming(self, name: str) -> list[J]:
         """Projections that end at a population, in their order."""
@@ -334,6 +342,7 @@ class Graph(Drawable, Generic[P, J]):
         NETWORK_FILE.write(path, self.to_record())
 
     def _table(self) -> Table:
+        outputs = frozenset(self.outputs)
         neurons = sum(p.size for p in self.populations)
         synapses = sum(q.synapse_count for q in self.projections)
         inputs = [(i.name, "input", f"{i.size} channels", "") for i in self.inputs]
@@ -343,7 +352,7 @@ class Graph(Drawable, Generic[P, J]):
                 "population",
                 f"{p.size} neurons",
                 self._model_of(p)
-                + (", output" if p.name in self.outputs else ", brings biases" if p.name in self.helpers else ""),
+                + (", output" if p.name in outputs else ", brings biases" if p.name in self.helpers else ""),
             )
             for p in self.populations
         ]
