@@ -5,6 +5,7 @@
 # make lint            install, then ruff and mypy
 # make endurance       install, then 1,000 runs on Lava and 150 kills of what stores results; LAVA, KILLS, SEED
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
+# make bench-graphs    install, then the times of graphs of up to 100,000 nodes and edges, and of reading small files
 # make mutants         install, then put small faults into the integers' code one by one: which do the tests miss? SEED, COUNT
 # make fuzz            install, then damage files of every format and read them; SEED, COUNT
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
@@ -48,7 +49,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz endurance bench mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
+.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -83,6 +84,10 @@ endurance: install
 
 bench: install
 	$(BIN)/python benchmarks/run.py "$(ONLY)"
+
+bench-graphs: install
+	$(BIN)/python benchmarks/graphs.py
+	$(BIN)/python benchmarks/reading.py
 
 mutants: SEED ?= 0
 mutants: COUNT ?= 300

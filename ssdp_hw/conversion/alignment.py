@@ -98,10 +98,10 @@ def aligned(network: Network, timing: Timing) -> Network:
         if lag[p.name] and np.any(rest.neuron.parameter("v_leak")):
             notes.append(f"population '{p.name}': its v_leak acts from step 0 on, {lag[p.name]} steps before the input")
         populations.append(rest)
-    projections = []
+    projections, inputs = [], frozenset(network.input_names)
     for q in network.projections:
         extra = 0 if q.pre == q.post else lag[q.post] - lag[q.pre]
-        if extra and (timing is Timing.SAME_STEP or q.pre in network.input_names):
+        if extra and (timing is Timing.SAME_STEP or q.pre in inputs):
             extra -= 1
         if extra:
             notes.append(f"projection '{q.name}' waits {extra} more steps, for the longer way to '{q.post}'")

@@ -24,8 +24,9 @@ def with_silent_readouts(network: Network) -> Network:
     """
     populations, notes = [], []
     silent: set[str] = set()
+    outputs, inputs = frozenset(network.outputs), frozenset(network.input_names)
     for p in network.populations:
-        highest = _highest_voltage(network, p)
+        highest = _highest_voltage(network, p, inputs) if p.name in outputs else None
         if highest is not None and np.all(p.neuron.parameter("v_threshold") > highest):
             silent.add(p.name)
             made = _readout(p.neuron)
@@ -44,12 +45,12 @@ def with_silent_readouts(network: Network) -> Network:
     return replace(network, populations=populations, projections=projections, notes=[*network.notes, *notes])
 
 
-def _highest_voltage(network: Network, p: Population) -> NDArray[np.float64] | None:
-    """An upper bound of the voltage, shape (n,); None for a population that drives another one or has no bound."""
+def _highest_voltage(network: Network, p: Population, inputs: frozenset[str]) -> NDArray[np.float64] | None:
+    """An upper bound of an output's voltage, shape (n,); None for one that drives another or has no bound."""
     incoming = [q for q in network.incoming(p.name) if q.pre != p.name]
-    drives = any(q.pre == p.name and q.post != p.name for q in network.projections)
-    from_input = any(q.pre in network.input_names for q in incoming)
-    if type(p.neuron) not in _READOUT or p.name not in network.outputs or drives or from_input:
+    drives = any(q.post != p.name for q in network.outgoing(p.name))
+    from_input = any(q.pre in inputs for q in incoming)
+    if type(p.neuron) not in _READOUT or drives or from_input:
         return None
     c = network.coefficients(p.name)
     if np.any(c.decay_v >= 1) or np.any(c.decay_u >= 1) or np.any(c.gain_u < 0) or np.any(c.gain_v < 0):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ssdp_hw.checks import check_name
 from ssdp_hw.conversion.nir.nodes import CONVOLUTIONS, SUPPORTED, elementwise_parameters
+from ssdp_hw.display import MOST_NAMES, listed
 from ssdp_hw.errors import FileFormatError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.hdf5_reading import read_values
@@ -27,7 +28,7 @@ def read_graph(path: str | os.PathLike[str], max_bytes: int, trusted: bool = Fal
 
     Raises:
         FileFormatError: no readable NIR file; see :func:`ssdp_hw.files.hdf5_reading.read_values`.
-        UnsupportedError: nodes that :func:`ssdp_hw.from_nir` cannot express, all of them listed.
+        UnsupportedError: nodes that :func:`ssdp_hw.from_nir` cannot express; see :func:`refuse_unsupported`.
     """
     content = read_values(path, max_bytes, trusted).tree
     try:
@@ -59,7 +60,7 @@ def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
     """Raise if a node, given as type by name, is of a type that cannot be expressed.
 
     Raises:
-        UnsupportedError: it lists every such node.
+        UnsupportedError: it lists such nodes, the first of many, and all their types.
         ParameterError: a name that is empty or not printable.
     """
     found = [
@@ -68,7 +69,11 @@ def refuse_unsupported(types: Mapping[str, str], where: str = "") -> None:
         if kind not in SUPPORTED and kind != "Port"
     ]
     if found:
-        raise UnsupportedError(f"{where}unsupported nodes: {', '.join(found)}; supported are {', '.join(SUPPORTED)}")
+        kinds = dict.fromkeys(kind for kind in types.values() if kind not in SUPPORTED and kind != "Port")
+        of_types = f", of the types {listed(kinds)}" if len(found) > MOST_NAMES else ""
+        raise UnsupportedError(
+            f"{where}unsupported nodes: {listed(found)}{of_types}; supported are {', '.join(SUPPORTED)}"
+        )
 
 
 def _graph(values: Tree) -> nir.NIRNode:

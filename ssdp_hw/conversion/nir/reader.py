@@ -27,7 +27,7 @@ from ssdp_hw.conversion.nir.presets import TauUnit, as_framework, find_preset, i
 from ssdp_hw.conversion.nir.readouts import with_readouts
 from ssdp_hw.conversion.nir.remarks import about_nodes, about_readouts, about_scalars, assumed, overridden
 from ssdp_hw.conversion.nir.shapes import find_shapes
-from ssdp_hw.conversion.nir.signals import Delay, Signal, Signals, add_constants, joined, signals_of
+from ssdp_hw.conversion.nir.signals import Delay, Signal, Signals, Term, add_constants, joined, signals_of
 from ssdp_hw.conversion.nir.subgraphs import FlatGraph, flat_graph
 from ssdp_hw.conversion.nir.wiring import Wiring, wire
 from ssdp_hw.conversion.silent_readouts import with_silent_readouts
@@ -128,7 +128,7 @@ def from_nir(
 
     Raises:
         FileFormatError: the file is missing, damaged, no NIR, or points outside itself.
-        UnsupportedError: nodes (all are listed) or connections that cannot be expressed, or more
+        UnsupportedError: nodes (the first fifty are listed) or connections that cannot be expressed, or more
             than ``max_synapses``.
         ParameterError, ShapeError: a value or size in the graph, or an argument, that is not valid; nodes that
             contradict the integers of a fixed network.
@@ -336,8 +336,10 @@ def _projections(wiring: Wiring, signals: Signals) -> tuple[list[Projection], li
 
 def _parts(wiring: Wiring, target: str, signal: Signal) -> Iterator[tuple[str, Weight, Delay, tuple[str, ...]]]:
     """The projections that a signal becomes: (presynaptic node, weight, delay, linear nodes on the way)."""
-    for origin in dict.fromkeys(source for source, _ in signal.terms):
-        terms = {delay: term for (source, delay), term in signal.terms.items() if source == origin}
+    by_origin: dict[str, dict[int, Term]] = {}
+    for (origin, delay), term in signal.terms.items():
+        by_origin.setdefault(origin, {})[delay] = term
+    for origin, terms in by_origin.items():
         for part in joined(terms, wiring.takes(target)):
             yield origin, *part
 

@@ -22,7 +22,7 @@ def with_readouts(flat: FlatGraph, semantics: Semantics) -> tuple[FlatGraph, dic
     before: dict[str, list[str]] = {name: [] for name in flat.nodes}
     for pre, post in flat.edges:
         before[post].append(pre)
-    nodes, edges, found = dict(flat.nodes), list(flat.edges), dict[str, list[str]]()
+    nodes, found, end_of = dict(flat.nodes), dict[str, list[str]](), dict[str, str]()
     # exp(-1000) is 0 in float64; a step of dt leaves 0 by forward Euler.
     tau = semantics.dt / (1000 if semantics.discretization is Discretization.EXPONENTIAL else 1)
     for output in [name for name, node in flat.nodes.items() if kind_of(node) == "Output"]:
@@ -33,8 +33,9 @@ def with_readouts(flat: FlatGraph, semantics: Semantics) -> tuple[FlatGraph, dic
         while name in nodes:
             name += "'"
         nodes[name] = nir.LI(tau=np.array([tau]), r=np.array([1.0]), v_leak=np.array([0.0]))
-        edges = [(pre, name if post == output else post) for pre, post in edges] + [(name, output)]
-        found[name] = linear
+        end_of[output], found[name] = name, linear
+    edges = [(pre, end_of.get(post, post)) for pre, post in flat.edges]
+    edges += [(name, output) for output, name in end_of.items()]
     return FlatGraph(nodes, edges, flat.repairs), found
 
 

@@ -7,6 +7,7 @@ a node that fits any shape and that nothing feeds takes that of the node behind 
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -44,12 +45,7 @@ def find_shapes(wiring: Wiring) -> None:
         own[name] = _without_time(wiring, name, own[name], [own[k] for k in wiring.after[name]])
     _walk(wiring, own, [n for n in wiring.named("Input") if own[n] is not None])
     _walk(wiring, own, [n for n, shape in own.items() if shape is not None])
-    while True:
-        behind = next((n for n in wiring.nodes if n not in wiring.shape_in and _behind(wiring, n) is not None), None)
-        if behind is None:
-            break
-        own[behind] = _behind(wiring, behind)
-        _walk(wiring, own, [behind])
+    _walk_back(wiring, own)
     for name, node in wiring.nodes.items():
         if name not in wiring.shape_in:
             declared = declared_shape(name, node) if isinstance(node, Port) else None
@@ -70,8 +66,29 @@ def find_shapes(wiring: Wiring) -> None:
         _check_sizes(wiring, pre, post)
 
 
-def _walk(wiring: Wiring, own: dict[str, Shape | None], start: list[str]) -> None:
-    """Set the shapes of these nodes by their own parameters, then of every node behind them that they determine."""
+def _walk_back(wiring: Wiring, own: dict[str, Shape | None]) -> None:
+    """Set the shapes of nodes that fit any shape by those of the nodes behind them, the first of the graph first."""
+    names = list(wiring.nodes)
+    position = {name: k for k, name in enumerate(names)}
+    waiting = [position[n] for n in names if n not in wiring.shape_in and _behind(wiring, n) is not None]
+    while waiting:  # a heap
+        name = names[heapq.heappop(waiting)]
+        if name in wiring.shape_in:
+            continue
+        own[name] = _behind(wiring, name)
+        for settled in _walk(wiring, own, [name]):
+            for before in wiring.before[settled]:
+                if before not in wiring.shape_in and _behind(wiring, before) is not None:
+                    heapq.heappush(waiting, position[before])
+
+
+def _walk(wiring: Wiring, own: dict[str, Shape | None], start: list[str]) -> list[str]:
+    """Set the shapes of these nodes by their own parameters, then of every node behind them that they determine.
+
+    Returns:
+        The nodes whose shapes were set.
+    """
+    found = []
     for first in start:
         queue: deque[tuple[str, Shape | None]] = deque([(first, None)])
         while queue:
@@ -79,7 +96,9 @@ def _walk(wiring: Wiring, own: dict[str, Shape | None], start: list[str]) -> Non
             if name in wiring.shape_in:
                 continue
             _settle(wiring, name, own[name], arriving)
+            found.append(name)
             queue += [(k, wiring.shape_out[name]) for k in wiring.after[name]]
+    return found
 
 
 def _settle(wiring: Wiring, name: str, own: Shape | None, arriving: Shape | None) -> None:

@@ -17,7 +17,7 @@ from ssdp_hw.checks import check_name, without_gradient
 from ssdp_hw.conversion.nir.nodes import Port, kind_of
 from ssdp_hw.errors import ParameterError, UnsupportedError
 
-MAX_NODES = 100_000
+MAX_NODES = 1_000_000
 MAX_DEPTH = 64
 _SHOWN = 20  # number of names of nodes in a message
 
