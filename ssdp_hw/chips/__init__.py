@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ssdp_hw.checks import check_exact
 from ssdp_hw.chips.chip import Chip, Figure
 from ssdp_hw.chips.table import chip_from_table, chip_to_table
 from ssdp_hw.errors import FileFormatError, ParameterError
@@ -51,9 +52,11 @@ def load_chip(chip: Chip | str | os.PathLike[str]) -> Chip:
 
     Raises:
         ParameterError: no such chip ships with the toolkit.
+        UnsupportedError: an object of a subclass of Chip.
         FileFormatError: the file is missing, no TOML, or breaks a rule of :mod:`ssdp_hw.chips.table`.
     """
     if isinstance(chip, Chip):
+        check_exact(chip, (Chip,), f"chip '{chip.name}'", "describe the chip in a file, whose path load_chip takes")
         return chip
     if isinstance(chip, str) and not chip.endswith(".toml"):
         return shipped_chip(chip)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.arrays import Given, Int, Integers
-from ssdp_hw.checks import as_size, check_name, int_vector, positive_vector, real_vector
+from ssdp_hw.checks import as_size, check_exact, check_name, int_vector, positive_vector, real_vector
 from ssdp_hw.chips import Chip
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
@@ -250,6 +250,7 @@ class FixedProjection(BaseProjection):
         owner = f"projection '{self.name}'"
         exp = int(int_vector(self.weight_exp, 1, -31, 31, f"{owner}: weight_exp")[0])
         object.__setattr__(self, "weight_exp", exp)
+        check_exact(self.format, (WeightFormat,), f"{owner}: its format", "give a WeightFormat itself")
         object.__setattr__(self, "format", self.format.at_exponent(exp))
         reason = self.format.violation(self.stored_weights)
         if reason is not None:
