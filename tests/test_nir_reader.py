@@ -351,7 +351,7 @@ def replaced(node, **values):
         (simple(lif(tau=1e-4)), ParameterError, "'pop': LIF: dt = 0.001 s is larger than tau_mem = 0.0001 s"),
         (simple(lif(threshold=1, reset=1)), ParameterError, "'pop'.*v_threshold must be above v_reset"),
         (simple(replaced(lif(), r=np.ones(3))), ShapeError, "'pop' \\(LIF\\): its parameters differ in size"),
-        (simple(replaced(lif(), r=np.ones(2) * 1j)), ParameterError, "'pop' \\(LIF\\): r is not numeric"),
+        (simple(replaced(lif(), r=np.ones(2) * 1j)), ParameterError, "'pop' \\(LIF\\): r has complex numbers"),
         (simple(replaced(lif(), r=None)), ParameterError, "'pop' \\(LIF\\): r is not numeric"),
         (simple(weights=nir.Linear(np.full((2, 3), np.nan))), ParameterError, "'fc' \\(Linear\\): a weight is NaN"),
         (simple(weights=nir.Linear(np.ones((2, 3)) * 1j)), ParameterError, "'fc' \\(Linear\\): weights are complex"),

@@ -3,15 +3,18 @@
 import frameworks
 import numpy as np
 import pytest
+from example_counts import examples
+from hypothesis import given, strategies as st
 from test_presets import CASES
 
 from ssdp_hw.analysis.verification import verify
 from ssdp_hw.conversion.nir import from_nir
 from ssdp_hw.conversion.nir.presets import PRESETS
 from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
 from ssdp_hw.network.graph import Input
-from ssdp_hw.network.neurons import LIF
+from ssdp_hw.network.neurons import IF, LIF
 from ssdp_hw.quantization import quantize
 from ssdp_hw.running.run import run
 
@@ -192,3 +195,43 @@ def test_neurons_that_only_bring_biases_are_no_layers(net):
     name = next(p.name for p in net.projections if p.pre == helper)
     changed = net.with_weights({name: np.asarray(net.projection(name).weight) + 0.5})
     assert not verify(net, changed, CASE.spikes).equal
+
+
+@examples(100, default=15)
+@given(st.integers(0, 10**6), st.booleans())
+def test_a_scale_a_channel_gives_voltages_in_the_unit_of_each(seed, lower):
+    """The same integrators in integers and, divided by a power of two of their own each, in float: all is exact."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(2, 6))
+    unit = 2.0 ** rng.integers(-9, 10, size)  # chip units of a volt
+    mantissa, vth = 2 * rng.integers(-20, 60, (size, 4)), rng.integers(60, 200, size)
+    source = Network(
+        [Input("in", 4)],
+        [Population(name="out", neuron=IF(size=size, v_threshold=vth / unit), reset="subtract")],
+        [Projection(pre="in", post="out", weight=mantissa / unit[:, None])],
+        ["out"],
+        Semantics(1.0),
+    )
+    spikes = rng.random((30, 3, 4)) < 0.4
+    wrong = int(rng.integers(size))
+
+    def fixed(vth):
+        out = FixedPopulation(
+            name="out", size=size, du=4095, dv=0, vth=vth, scale=64 * unit, reset="subtract", threshold=">"
+        )
+        weight = FixedProjection(pre="in", post="out", weight=mantissa)
+        return FixedNetwork([Input("in", 4)], [out], [weight], ["out"], chip="loihi2", dt=1.0)
+
+    found = verify(source, fixed(vth), spikes)
+    assert found.equal
+    assert found.layers[0].voltage == 0.0
+    if not lower:
+        return
+    early = vth.copy()
+    early[wrong] //= 2
+    first = verify(source, fixed(early), spikes).layers[0].first
+    if first is None:
+        return  # it never came so far
+    v = run(source, spikes, "spec", record=("v",)).v["out"][first.step, first.sample, wrong]
+    assert (first.neuron, first.source_fired) == (wrong, False)
+    assert first.miss == early[wrong] / unit[wrong] - v
