@@ -58,11 +58,11 @@ def pieces(count, steps=20, seed=3):
     return np.random.default_rng(seed).random((steps, count, 5)) < 0.25
 
 
-def online(net, spikes, learned, target, state=None, **presentation):
+def online(net, spikes, learned, target, state=None, *, health=True, **presentation):
     """A run on-line in which hidden layer and readout learn."""
     presented = sh.Presentation(shuffle=False, restart=False, **presentation)
     rules = {"in->h": learned, "h->out": learned}
-    return sh.learn(net, spikes, None, rules, target, presentation=presented, state=state)
+    return sh.learn(net, spikes, None, rules, target, presentation=presented, state=state, health=health)
 
 
 def assert_same_state(wanted, found, *, exact):
@@ -212,11 +212,24 @@ def test_what_contradicts_one_run_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ssdp_hw.learning.nothing_learned.NothingLearnedWarning")
 def test_a_million_steps():
-    """In pieces of 1,000 steps, made as they are needed: memory is that of 20 pieces."""
-    net, state = network(True), None
-    for k in range(50):
-        part = online(net, pieces(20, 1000, seed=k), rule(True), "engine", state)
-        net, state = part.network, part.state
-    assert state.steps == 1_000_000
-    assert state.updates == 1000
+    """In pieces of 1,000 steps, made as they are needed, 40 at once: memory is that of these alone."""
+
+    def run(pieces_at_once, calls):
+        net, state = network(True), None
+        for first in range(0, calls * pieces_at_once, pieces_at_once):
+            drawn = [pieces(10, 1000, seed=k) for k in range(first // 10, (first + pieces_at_once) // 10)]
+            part = online(net, np.concatenate(drawn, axis=1), rule(True), "engine", state, health=False)
+            net, state = part.network, part.state
+        return part
+
+    assert_same_state(run(20, 4), run(40, 2), exact=True)
+    whole = run(40, 25)
+    assert whole.state.steps == 1_000_000
+    assert whole.state.updates == 1000
+    moved = [
+        np.any(p.mantissa != q.mantissa)
+        for p, q in zip(whole.network.projections, network(True).projections, strict=True)
+    ]
+    assert moved == [True, False, True]

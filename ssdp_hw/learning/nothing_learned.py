@@ -13,10 +13,11 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
-from ssdp_hw.rules.local import Observed
+from ssdp_hw.rules.local import Observed, Train
 
-# At most this many windows are looked at for the largest weight change.
-_WINDOWS = 64
+# At most this many windows are looked at for the largest weight change; where a rule computes every step of a window,
+# as few as have this many steps, or one.
+_WINDOWS, _STEPS = 64, 1024
 
 
 class NothingLearnedWarning(UserWarning):
@@ -51,8 +52,10 @@ def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observed, 
     lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
     observed = replace(observed, weight=p.of_synapses(p.mantissa.astype(np.int64)))  # no weight has moved
     observed = replace(observed, lasting=dict(observed.lasting or {}))
-    steps = []
-    for window in range(min(windows, _WINDOWS)):
+    steps, few = [], min(windows, _WINDOWS)
+    if isinstance(observed.pre, Train):
+        few = min(few, max(1, _STEPS // len(observed.pre.spikes)))
+    for window in range(few):
         unrounded = rule.unrounded(observed, window, rows, cols)
         steps.append(float(np.max(np.abs(p.sum_shared(unrounded)), initial=0.0)))
         if observed.lasting:  # those of the next window
