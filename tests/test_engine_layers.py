@@ -13,7 +13,7 @@ from ssdp_hw.targets.engine.inference import run_program
 from ssdp_hw.targets.engine.program import compile_program
 from ssdp_hw.targets.engine.run import available_threads, together
 from ssdp_hw.targets.engine.segments import BITS
-from ssdp_hw.targets.engine.spike_loops import append_bits, append_word, list_words, read_words
+from ssdp_hw.targets.engine.word_loops import append_bits, append_word, list_words, read_words
 from strategies import on_grid
 from test_engine import ENGINE, SPEC, assert_close, assert_equal, run
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings, strategies as st
-from ssdp_hw.targets.engine.program import state_type
+from ssdp_hw.targets.engine.program_neurons import state_type
 from strategies import drives_for, fixed_networks
 
 import ssdp_hw as sh

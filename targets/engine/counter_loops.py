@@ -19,9 +19,9 @@ from .jit import as_in, compiled_loop, typed_overload
 from .plastic import CARRY, STOCHASTIC, Counters, WeightPlaces
 from .random_loops import fill_words, philox_words
 from .segments import BITS
-from .spike_loops import append_word
 from .types import CounterArray, Int32Array, Int64Array, UInt32Array, WeightArray
 from .vectors import far_word
+from .word_loops import append_word
 
 _index = np.uint64
 # Drawing the random number of one synapse takes as long as drawing those of this many synapses of a whole row.

@@ -15,7 +15,9 @@ from ssdp_hw.running.target import Session
 from .counts import COUNTS
 from .generated import state_slots
 from .jit import of_one_type
-from .program import Program, analog_input, fed_ports, input_raster
+from .program import Program
+from .program_input import analog_input, input_raster
+from .program_neurons import fed_ports
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
 from .types import Int64Array

@@ -13,15 +13,19 @@ import numpy as np
 
 from .counts import COUNTS
 from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point
-from .neuron_loops import add_analog, advance, advance_quickly, count_overflows
-from .program import Analog, FixedNeurons, FloatNeurons, Layout
+from .neuron_loops import add_analog, advance, count_overflows
+from .program import Layout
+from .program_input import Analog
+from .program_neurons import FixedNeurons, FloatNeurons
+from .quick_neuron_loops import advance_quickly
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
 from .segments import BITS, LANES, Wiring, aligned
-from .spike_loops import fetch, list_words, read_words, send_block, send_block_afresh
+from .spike_loops import fetch, send_block, send_block_afresh
 from .thread_group_loops import barrier, next_sample, part
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, WeightArray, WordArray
 from .vectors import spike_word
+from .word_loops import list_words, read_words
 
 _AHEAD = 4  # number of steps by which the input raster is prefetched
 

@@ -21,7 +21,9 @@ from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .neuron_states import neurons_of, set_neurons
 from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
-from .program import Program, analog_input, compile_program, fed_ports, input_raster
+from .program import Program, compile_program
+from .program_input import analog_input, input_raster
+from .program_neurons import fed_ports
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
 from .spike_train_loops import make_scratch as train_scratch

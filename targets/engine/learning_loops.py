@@ -7,7 +7,9 @@ from .declared_loops import Scratch as DeclaredScratch, declared_window
 from .jit import entry_point
 from .layer_loops import LayerScratch, run_layers
 from .plastic import BY_DECLARATION, BY_TIME, Plastic
-from .program import Analog, FixedNeurons, FloatNeurons, Layout
+from .program import Layout
+from .program_input import Analog
+from .program_neurons import FixedNeurons, FloatNeurons
 from .register_loops import read_registers
 from .run import ThreadGroup
 from .segments import Wiring

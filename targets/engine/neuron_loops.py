@@ -2,7 +2,7 @@
 
 The loops run over whole vectors of LANES neurons without a branch. Numba widens every integer
 operation to 64 bits; the conversion to int32 around each operation lets LLVM narrow it again. This is exact where the
-state of a fixed network fits int32 (see :func:`.program.state_type`). Wider chips use int64 instead.
+state of a fixed network fits int32 (see :func:`.program_neurons.state_type`). Wider chips use int64 instead.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
 from .counts import COUNTS
+from .float_neuron_loops import advance_float_neurons
 from .jit import call_step, compiled_loop, shift_left, shift_right, typed_overload
-from .program import FixedNeurons, FloatNeurons
+from .program_neurons import FixedNeurons, FloatNeurons
 from .segments import LANES
-from .types import ByteArray, Int32Array, Int64Array, IntegerNumber, IntegerType, StateArray
+from .types import ByteArray, Int32Array, Int64Array, IntegerType, StateArray
 
 # Order of the overflow counts of the step that is written by hand.
 U_WRAPS, U_OUT_OF_RANGE, V_SATURATIONS = 0, 1, 2
@@ -79,7 +80,7 @@ def _advance(
     stride: types.Integer,
 ) -> Callable[..., object]:
     if neurons.instance_class is not FixedNeurons:
-        return _advance_float_neurons
+        return advance_float_neurons
     general, simple = _FIXED_STEPS[u.dtype]
 
     def call(
@@ -131,121 +132,6 @@ def _advance(
             )
 
     return call
-
-
-def advance_quickly(
-    neurons: FixedNeurons | FloatNeurons,
-    start: int,
-    stop: int,
-    u: StateArray,
-    v: StateArray,
-    extra: StateArray,
-    ring: StateArray,
-    slot: int,
-    bias: StateArray,
-    sample: int,
-    fired: ByteArray,
-    offset: int,
-    lanes: Int32Array,
-    population: int,
-    steps: int,
-    stride: int,
-    before: StateArray,
-    extremes: StateArray,
-) -> None:
-    """:func:`advance` for callers that read neither currents nor synaptic input afterwards.
-
-    Simple neurons take all steps without counting overflows. If the extremes of their state then show an overflow,
-    which is rare, their voltages are restored and :func:`advance` repeats the steps.
-
-    Args:
-        before: scratch with an entry for each neuron.
-        extremes: scratch of four times LANES entries.
-    """
-    raise NotImplementedError("compiled code only")
-
-
-@typed_overload(advance_quickly)
-def _advance_quickly(
-    neurons: NamedTupleType,
-    start: types.Integer,
-    stop: types.Integer,
-    u: types.Array,
-    v: types.Array,
-    extra: types.Array,
-    ring: types.Array,
-    slot: types.Integer,
-    bias: types.Array,
-    sample: types.Integer,
-    fired: types.Array,
-    offset: types.Integer,
-    lanes: types.Array,
-    population: types.Integer,
-    steps: types.Integer,
-    stride: types.Integer,
-    before: types.Array,
-    extremes: types.Array,
-) -> Callable[..., object]:
-    def real(
-        neurons: FloatNeurons,
-        start: int,
-        stop: int,
-        u: StateArray,
-        v: StateArray,
-        extra: StateArray,
-        ring: StateArray,
-        slot: int,
-        bias: StateArray,
-        sample: int,
-        fired: ByteArray,
-        offset: int,
-        lanes: Int32Array,
-        population: int,
-        steps: int,
-        stride: int,
-        before: StateArray,
-        extremes: StateArray,
-    ) -> None:
-        advance(
-            neurons, start, stop, u, v, extra, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
-        )
-
-    if neurons.instance_class is not FixedNeurons:
-        return real
-    quick = _QUICK_STEPS[u.dtype]
-
-    def fixed(
-        neurons: FixedNeurons,
-        start: int,
-        stop: int,
-        u: StateArray,
-        v: StateArray,
-        extra: StateArray,
-        ring: StateArray,
-        slot: int,
-        bias: StateArray,
-        sample: int,
-        fired: ByteArray,
-        offset: int,
-        lanes: Int32Array,
-        population: int,
-        steps: int,
-        stride: int,
-        before: StateArray,
-        extremes: StateArray,
-    ) -> None:
-        if neurons.simple[population]:
-            _copy(before, 0, v, start, stop - start)
-            extremes[:] = 0
-            quick(neurons, start, stop, v, ring, slot, bias, sample, fired, offset, extremes, steps, stride)
-            if _within(extremes, neurons.state_half):
-                return
-            _copy(v, start, before, 0, stop - start)
-        advance(
-            neurons, start, stop, u, v, extra, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
-        )
-
-    return fixed
 
 
 def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
@@ -334,66 +220,6 @@ def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
     return compiled_loop(step)
 
 
-def _quick_step(integer: IntegerType) -> Callable[..., None]:
-    """Make the compiled step of simple neurons that neither detects overflows nor stores currents.
-
-    It stores the extremes of currents and voltages instead, from which :func:`_within` tells whether one overflowed.
-    """
-    sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
-
-    def step(
-        neurons: FixedNeurons,
-        start: int,
-        stop: int,
-        v: StateArray,
-        ring: StateArray,
-        slot: int,
-        bias: StateArray,
-        sample: int,
-        fired: ByteArray,
-        offset: int,
-        extremes: StateArray,
-        steps: int,
-        stride: int,
-    ) -> None:
-        bits, shift = neurons.decay_bits, neurons.activation_shift
-        below = integer((1 << bits) - 1)
-        k = _index(start)
-        decay_factor_v, fire_above, down, reset_mask = (
-            neurons.decay_factor_v[k],
-            neurons.fire_above[k],
-            neurons.down[k],
-            neurons.reset_mask[k],
-        )
-        for _ in range(steps):
-            for block in range(start // LANES, stop // LANES):
-                first = _index(block * LANES)
-                for lane in range(LANES):
-                    i = _index(lane)
-                    j = first + i
-                    x = shift_left(ring[_index(slot) + j], shift)
-                    y = v[j]
-                    low = integer(
-                        integer(integer(y & below) * decay_factor_v) + integer(shift_right(y, sign_bit) & below)
-                    )
-                    decayed = integer(integer(shift_right(y, bits) * decay_factor_v) + shift_right(low, bits))
-                    y = integer(integer(decayed + x) + bias[sample, j])
-                    extremes[i] = min(extremes[i], x)
-                    extremes[_index(LANES) + i] = max(extremes[_index(LANES) + i], x)
-                    extremes[_index(2 * LANES) + i] = min(extremes[_index(2 * LANES) + i], y)
-                    extremes[_index(3 * LANES) + i] = max(extremes[_index(3 * LANES) + i], y)
-                    fires = y > fire_above
-                    v[j] = integer(integer(y - down) & reset_mask) if fires else y
-                    fired[_index(offset) + j] = fires
-            slot += stride
-            offset += stride
-
-    return compiled_loop(step)
-
-
-_QUICK_STEPS = {types.int32: _quick_step(np.int32), types.int64: _quick_step(np.int64)}
-
-
 @compiled_loop
 def add_analog(arrived: StateArray, at: int, frame: StateArray, start: int, count: int) -> None:
     """Add to the synaptic input from ``at`` on that of ``count`` neurons of a frame, from neuron ``start`` on."""
@@ -401,104 +227,10 @@ def add_analog(arrived: StateArray, at: int, frame: StateArray, start: int, coun
         arrived[np.uint64(at + i)] += frame[np.uint64(start + i)]
 
 
-@compiled_loop
-def _copy(target: StateArray, at: int, source: StateArray, first: int, count: int) -> None:
-    for i in range(count):
-        target[at + i] = source[first + i]
-
-
-@compiled_loop
-def _within(extremes: StateArray, half: IntegerNumber) -> bool:
-    """Whether no current lies outside -half + 1 .. half, and no voltage outside -(half - 1) .. half - 1."""
-    within = True
-    for i in range(LANES):
-        within &= extremes[i] > -half and extremes[LANES + i] <= half
-        within &= extremes[2 * LANES + i] > -half and extremes[3 * LANES + i] < half
-    return within
-
-
 _FIXED_STEPS = {
     types.int32: (_fixed_step(np.int32, False), _fixed_step(np.int32, True)),
     types.int64: (_fixed_step(np.int64, False), _fixed_step(np.int64, True)),
 }
-
-
-def _advance_float_neurons(
-    neurons: FloatNeurons,
-    start: int,
-    stop: int,
-    u: StateArray,
-    v: StateArray,
-    extra: StateArray,
-    ring: StateArray,
-    slot: int,
-    bias: StateArray,
-    sample: int,
-    fired: ByteArray,
-    offset: int,
-    lanes: Int32Array,
-    population: int,
-    steps: int,
-    stride: int,
-) -> None:
-    if neurons.models[population] != 0:
-        call_step(
-            neurons.models[population],
-            start,
-            stop,
-            u,
-            v,
-            extra,
-            len(u),
-            ring,
-            slot,
-            bias,
-            sample * len(u),
-            fired,
-            offset,
-            lanes,
-            COUNTS * population * LANES,
-            steps,
-            stride,
-            neurons.parameters,
-        )
-    else:
-        _advance_float(neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, steps, stride)
-
-
-@compiled_loop
-def _advance_float(
-    neurons: FloatNeurons,
-    start: int,
-    stop: int,
-    u: StateArray,
-    v: StateArray,
-    ring: StateArray,
-    slot: int,
-    bias: StateArray,
-    sample: int,
-    fired: ByteArray,
-    offset: int,
-    steps: int,
-    stride: int,
-) -> None:
-    for _ in range(steps):
-        for block in range(start // LANES, stop // LANES):
-            first = _index(block * LANES)
-            for lane in range(LANES):
-                j = first + _index(lane)
-                before = u[j]
-                x = neurons.decay_u[j] * before + neurons.gain_u[j] * (ring[_index(slot) + j] + bias[sample, j])
-                current = before if neurons.old_current[j] else x
-                y = neurons.decay_v[j] * v[j] + neurons.gain_v[j] * current + neurons.drift[j]
-                fires = y > neurons.fire_above[j]
-                after = y - neurons.down[j] if neurons.subtract[j] else neurons.v_reset[j]
-                u[j] = x
-                v[j] = after if fires else y
-                ring[_index(slot) + j] = 0
-                fired[_index(offset) + j] = fires
-        slot += stride
-        offset += stride
 
 
 @compiled_loop

@@ -14,7 +14,8 @@ from ssdp_hw.running.learning_plan import arriving_name
 
 from .generated import state_slots
 from .inference import State
-from .program import Program, fed_ports
+from .program import Program
+from .program_neurons import fed_ports
 
 
 def _views(state: State, program: Program, network: AnyNetwork) -> Iterator[tuple[str, str, Numbers]]:

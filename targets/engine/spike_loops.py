@@ -5,33 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from llvmlite.binding import get_host_cpu_features
 from numba.core import types
 from numpy.typing import NDArray
 
-from .convolution import ROW, RUN, SITE
-from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, shifted, typed_overload
+from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, typed_overload
 from .segments import BITS, LINE
-from .types import FlagArray, Int32Array, Int64Array, StateArray, WeightArray, WordArray
-from .vectors import column_adder, compress, entry, lowest_bit, prefetch, spike_word
+from .types import Int32Array, Int64Array, StateArray, WeightArray
+from .vectors import column_adder, prefetch
 
 _index = np.uint64
-
-# On processors without VBMI2 LLVM would store the entries of compress one by one.
-_HAS_COMPRESS = bool(get_host_cpu_features().get("avx512vbmi2"))
-
-
-@compiled_loop
-def append_bits(active: Int32Array, n: int, word: np.uint64, base: np.int32) -> int:
-    """The operation of :func:`.vectors.compress` for processors without its instruction."""
-    while word:
-        active[_index(n)] = base + lowest_bit(word)
-        word &= word - np.uint64(1)
-        n += 1
-    return n
-
-
-append_word = compress if _HAS_COMPRESS else append_bits
 
 
 @compiled_loop
@@ -42,44 +24,7 @@ def fetch(array: NDArray[np.generic], first: int, count: int) -> None:
 
 
 @compiled_loop
-def read_words(words: WordArray, row: int, at: int, flags: FlagArray, first: int, size: int) -> None:
-    """Pack the flags of ``size`` sources into words.
-
-    Args:
-        words: the words of these sources begin at ``words[row, at]``; written.
-        flags: a byte for each source, from flat index ``first`` on; it is not 0 if the source fired.
-    """
-    whole = size // BITS * BITS
-    for k in range(0, whole, BITS):
-        words[row, at + k // BITS] = spike_word(flags, first + k)
-    rest = size - whole
-    if rest:
-        word = np.uint64(0)
-        if whole:  # the last BITS flags, shifted by the flags that earlier words have
-            word = spike_word(flags, first + size - BITS) >> np.uint64(BITS - rest)
-        else:
-            for k in range(rest):
-                word |= np.uint64(entry(flags, first + k) != 0) << np.uint64(k)
-        words[row, at + whole // BITS] = word
-
-
-@compiled_loop
-def list_words(words: WordArray, row: int, at: int, size: int, active: Int32Array, begin: int) -> int:
-    """List the sources that fired among ``size`` sources; returns their number.
-
-    Args:
-        words: the words of these sources begin at ``words[row, at]``.
-        active: the indices of these sources are written from ``begin`` on, in ascending order; up to BITS entries
-            behind them are overwritten.
-    """
-    n = begin
-    for k in range(0, size, BITS):
-        n = append_word(active, n, words[row, at + k // BITS], np.int32(k))
-    return n - begin
-
-
-@compiled_loop
-def _flush(total: StateArray, at: int, whole: StateArray, low: int, high: int, shift: int) -> None:
+def flush(total: StateArray, at: int, whole: StateArray, low: int, high: int, shift: int) -> None:
     """Add sums times 2**shift (floor) to ``total[at + low:at + high]`` and set them to zero."""
     left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
     for i in range(low, high):
@@ -341,7 +286,7 @@ def _send_integer_synapses(
             count,
             1,
         )
-        _flush(ring, at, whole, low, high, shift)
+        flush(ring, at, whole, low, high, shift)
 
 
 def _send_float_synapses(
@@ -379,104 +324,3 @@ def _send_float_synapses(
         count,
         1,
     )
-
-
-@compiled_loop
-def _add_runs(
-    total: StateArray,
-    at: int,
-    weights: WeightArray,
-    weight_start: int,
-    table: Int32Array,
-    table_start: int,
-    active: Int32Array,
-    begin: int,
-    count: int,
-    shift: int,
-) -> None:
-    """Add the runs of a convolution's active sources, times 2**shift (shift >= 0); see :mod:`.convolution`."""
-    left = as_in(total, shift)
-    for k in range(begin, begin + count):
-        site = _index(table_start + SITE * active[_index(k)])
-        kernel_start, target_start = weight_start + table[site + _index(4)], at + table[site + _index(5)]
-        runs, runs_end = table_start + table[site + _index(2)], table_start + table[site + _index(3)]
-        for r in range(table_start + table[site], table_start + table[site + _index(1)], ROW):
-            row_kernel, row_target = kernel_start + table[_index(r)], target_start + table[_index(r + 1)]
-            for e in range(runs, runs_end, RUN):
-                w, j = _index(row_kernel + table[_index(e)]), _index(row_target + table[_index(e + 1)])
-                for i in range(table[_index(e + 2)]):
-                    total[j + _index(i)] += shifted(as_in(total, weights[w + _index(i)]), left)
-
-
-def send_runs(
-    ring: StateArray,
-    at: int,
-    weights: WeightArray,
-    weight_start: int,
-    width: int,
-    active: Int32Array,
-    begin: int,
-    count: int,
-    shift: int,
-    table: Int32Array,
-    table_start: int,
-    whole: StateArray,
-) -> None:
-    """Add the spikes that a convolution transmits to ``ring[at:at + width]``; see :func:`send_rows` and ``Wiring``."""
-    raise NotImplementedError("compiled code only")
-
-
-@typed_overload(send_runs)
-def _send_runs(
-    ring: types.Array,
-    at: types.Integer,
-    weights: types.Array,
-    weight_start: types.Integer,
-    width: types.Integer,
-    active: types.Array,
-    begin: types.Integer,
-    count: types.Integer,
-    shift: types.Integer,
-    table: types.Array,
-    table_start: types.Integer,
-    whole: types.Array,
-) -> Callable[..., object]:
-    return _send_integer_runs if isinstance(ring.dtype, types.Integer) else _send_float_runs
-
-
-def _send_integer_runs(
-    ring: StateArray,
-    at: int,
-    weights: WeightArray,
-    weight_start: int,
-    width: int,
-    active: Int32Array,
-    begin: int,
-    count: int,
-    shift: int,
-    table: Int32Array,
-    table_start: int,
-    whole: StateArray,
-) -> None:
-    if shift >= 0:
-        _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, shift)
-    else:
-        _add_runs(whole, 0, weights, weight_start, table, table_start, active, begin, count, 0)
-        _flush(ring, at, whole, 0, width, shift)
-
-
-def _send_float_runs(
-    ring: StateArray,
-    at: int,
-    weights: WeightArray,
-    weight_start: int,
-    width: int,
-    active: Int32Array,
-    begin: int,
-    count: int,
-    shift: int,
-    table: Int32Array,
-    table_start: int,
-    whole: StateArray,
-) -> None:
-    _add_runs(ring, at, weights, weight_start, table, table_start, active, begin, count, 0)

@@ -8,32 +8,28 @@ by the bits of their words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba.core import types
-from numba.core.types.containers import BaseTuple, NamedTuple as NamedTupleType
 from numpy.typing import DTypeLike
 
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.rules.stdp import DECAY_BITS
 
+from .agreement_loops import agreement_dw
 from .counter_loops import add
-from .jit import as_in, compiled_alone, compiled_driver, compiled_loop, shift_right, typed_overload
-from .plastic import BY_TRACE, NEAREST, STOCHASTIC, ByTrains, Counters, Plastic, largest_sizes
-from .random_loops import fill_words
+from .jit import compiled_alone, compiled_driver, compiled_loop
+from .plastic import BY_TRACE, ByTrains, Counters, Plastic, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
-from .spike_loops import list_words, read_words
 from .thread_group_loops import part
+from .trace_loops import step_trace
 from .types import (
     BoolArray,
     CounterArray,
     Int32Array,
     Int64Array,
-    Number,
     NumberArray,
     TrainArray,
     UInt32Array,
@@ -41,11 +37,8 @@ from .types import (
     WordArray,
 )
 from .vectors import add_where, column_adder
+from .word_loops import list_words, read_words
 
-Draws = tuple[int, int, int, int]
-
-_DECAY_BITS = DECAY_BITS
-_HALF = 1 << (DECAY_BITS - 1)
 _PRE_LAYER, _POST_LAYER = neuron_layer(0, 0), neuron_layer(0, 1)
 _FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 bits to be faster
 _add_128, _add_64 = column_adder(128), column_adder(64)
@@ -178,153 +171,6 @@ def _list_steps(
                 at[j] += 1
 
 
-def product(amplitude: Number, value: Number, shift: int) -> Number:
-    """Amplitude times a value that is not negative; integers are shifted right and rounded half up."""
-    raise NotImplementedError("compiled code only")
-
-
-@typed_overload(product)
-def _product(amplitude: types.Number, value: types.Number, shift: types.Integer) -> Callable[..., object]:
-    def fixed(amplitude: int, value: int, shift: int) -> Number:
-        return (amplitude * value + ((np.int64(1) << shift) >> 1)) >> shift
-
-    def real(amplitude: float, value: float, shift: int) -> float:
-        return amplitude * value
-
-    return fixed if isinstance(amplitude, types.Integer) else real
-
-
-def step_trace(
-    trace: TrainArray,
-    gains: TrainArray,
-    t: int,
-    amplitude: Number,
-    wanted: bool,
-    listed: Int32Array,
-    count: int,
-    decay_factor: Number,
-    r: ByTrains,
-    draws: Draws,
-    words: UInt32Array,
-) -> None:
-    """One step of the traces of a group.
-
-    Args:
-        trace: trace of every neuron, changed.
-        gains: row t is written if ``wanted``: ``amplitude`` times the trace before the spikes of step t.
-        listed: the ``count`` neurons that fire in step t.
-        decay_factor: factor by which a trace decays in a step.
-        r: numbers of the rule.
-        draws: what the random numbers are keyed by: layer and number of the step, and both halves of the seed.
-        words: scratch.
-    """
-    raise NotImplementedError("compiled code only")
-
-
-@typed_overload(step_trace)
-def _step_trace(
-    trace: types.Array,
-    gains: types.Array,
-    t: types.Integer,
-    amplitude: types.Number,
-    wanted: types.Boolean,
-    listed: types.Array,
-    count: types.Integer,
-    decay_factor: types.Number,
-    r: NamedTupleType,
-    draws: BaseTuple,
-    words: types.Array,
-) -> Callable[..., object]:
-    def fixed(
-        trace: TrainArray,
-        gains: TrainArray,
-        t: int,
-        amplitude: int,
-        wanted: bool,
-        listed: Int32Array,
-        count: int,
-        decay_factor: int,
-        r: ByTrains,
-        draws: Draws,
-        words: UInt32Array,
-    ) -> None:
-        if wanted:
-            _fixed_gains(trace, gains[t], amplitude, r.dw_shift)
-        for k in range(count):
-            i = np.uint64(listed[k])
-            trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
-        if r.trace_rounding == STOCHASTIC:
-            layer, step, low, high = draws
-            fill_words(words, (len(trace) + 3) // 4, 0, layer, step, low, high)
-            _random_decay(trace, decay_factor, words)
-        else:
-            _fixed_decay(trace, decay_factor, _HALF if r.trace_rounding == NEAREST else 0)
-
-    def real(
-        trace: TrainArray,
-        gains: TrainArray,
-        t: int,
-        amplitude: float,
-        wanted: bool,
-        listed: Int32Array,
-        count: int,
-        decay_factor: float,
-        r: ByTrains,
-        draws: Draws,
-        words: UInt32Array,
-    ) -> None:
-        if wanted:
-            _real_gains(trace, gains[t], amplitude)
-        for k in range(count):
-            i = np.uint64(listed[k])
-            trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
-        _real_decay(trace, decay_factor)
-
-    return fixed if isinstance(trace.dtype, types.Integer) else real
-
-
-@compiled_loop
-def _fixed_gains(trace: TrainArray, gains: TrainArray, amplitude: int, dw_shift: int) -> None:
-    """Amplitude times trace, shifted right and rounded half up; negative for a negative amplitude."""
-    factor, shift = as_in(trace, abs(amplitude)), as_in(trace, dw_shift)
-    half = as_in(trace, (np.int64(1) << dw_shift) >> 1)
-    if amplitude < 0:
-        for i in range(len(trace)):
-            gains[i] = -shift_right(as_in(trace, as_in(trace, factor * trace[i]) + half), shift)
-    else:
-        for i in range(len(trace)):
-            gains[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + half), shift)
-
-
-@compiled_loop
-def _fixed_decay(trace: TrainArray, decay_factor: int, addend: int) -> None:
-    factor, bits, more = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS), as_in(trace, addend)
-    for i in range(len(trace)):
-        trace[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + more), bits)
-
-
-@compiled_loop
-def _random_decay(trace: TrainArray, decay_factor: int, words: UInt32Array) -> None:
-    """Neuron i draws word ``i mod 4`` of block ``i div 4``, as in :func:`ssdp_hw.operations.philox.synapse_random`."""
-    factor, bits = as_in(trace, decay_factor), as_in(trace, _DECAY_BITS)
-    for i in range(len(trace)):
-        if trace[i] != 0:
-            drawn = as_in(trace, words[i & 3, i >> 2] >> np.uint32(32 - _DECAY_BITS))
-            trace[i] = shift_right(as_in(trace, as_in(trace, factor * trace[i]) + drawn), bits)
-
-
-@compiled_loop
-def _real_gains(trace: TrainArray, gains: TrainArray, amplitude: float) -> None:
-    for i in range(len(trace)):
-        gains[i] = amplitude * trace[i]
-
-
-@compiled_loop
-def _real_decay(trace: TrainArray, decay_factor: float) -> None:
-    for i in range(len(trace)):
-        trace[i] *= decay_factor
-
-
 @compiled_driver
 def _pair_tables(
     scratch: Scratch, amounts: TrainArray, pre_size: int, post_size: int, r: ByTrains, c: Counters, window: int
@@ -376,66 +222,6 @@ def _pair_dw(
         n += losses[t, row] != 0
     for i in range(0, width, BITS):
         add_where(dw, i, words, i // BITS, width // BITS, chosen, 0, n, amounts, chunk)
-
-
-def agreement_step(
-    numerator: int, denominator: int, a_plus: Number, a_minus: Number, kappa_bits: int, shift: int
-) -> Number:
-    """The step of SADP for ``kappa = numerator / denominator``."""
-    raise NotImplementedError("compiled code only")
-
-
-@typed_overload(agreement_step)
-def _agreement_step(
-    numerator: types.Integer,
-    denominator: types.Integer,
-    a_plus: types.Number,
-    a_minus: types.Number,
-    kappa_bits: types.Integer,
-    shift: types.Integer,
-) -> Callable[..., object]:
-    def fixed(numerator: int, denominator: int, a_plus: int, a_minus: int, kappa_bits: int, shift: int) -> Number:
-        kappa = (abs(numerator) << kappa_bits) // denominator
-        return product(a_plus, kappa, shift) if numerator > 0 else -product(a_minus, kappa, shift)
-
-    def real(numerator: int, denominator: int, a_plus: float, a_minus: float, kappa_bits: int, shift: int) -> float:
-        return (a_plus if numerator > 0 else a_minus) * numerator / denominator
-
-    return fixed if isinstance(a_plus, types.Integer) else real
-
-
-@compiled_loop
-def _agreement_dw(
-    dw: CounterArray,
-    words: WordArray,
-    amounts: TrainArray,
-    steps: Int32Array,
-    begin: int,
-    end: int,
-    count: Int64Array,
-    n: int,
-    r: ByTrains,
-) -> None:
-    """Write the weight changes by SADP of a postsynaptic neuron that fires in ``steps[begin:end]``.
-
-    ``amounts`` are ones, ``count`` the numbers of spikes of the ``n`` presynaptic neurons, and ``r`` the rule.
-    """
-    width = len(dw)
-    for i in range(width):
-        dw[i] = 0
-    for i in range(0, width, BITS):
-        add_where(dw, i, words, i // BITS, width // BITS, steps, begin, end, amounts, r.chunk)
-    b, length = end - begin, len(amounts)
-    for i in range(n):
-        a = count[i]
-        denominator = length * (a + b) - 2 * a * b
-        # The numerator is 0 if the presynaptic neuron is silent, or if both neurons fire in every step.
-        if a == 0 or denominator == 0:
-            dw[i] = 0
-        else:
-            dw[i] = agreement_step(
-                2 * (length * dw[i] - a * b), denominator, r.a_plus, r.a_minus, r.kappa_bits, r.dw_shift
-            )
 
 
 @compiled_alone
@@ -530,7 +316,7 @@ def train_window(
                     r.chunk,
                 )
             else:
-                _agreement_dw(dw, scratch.pre_words, amounts, steps, fired, fired_end, scratch.pre_count, pre_size, r)
+                agreement_dw(dw, scratch.pre_words, amounts, steps, fired, fired_end, scratch.pre_count, pre_size, r)
             gate_all(dw, pre_size, gate, applies, g.bits, g.clip)
             if shared:
                 add_shared(total, stored, cols, first, count, dw)

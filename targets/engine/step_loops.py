@@ -9,13 +9,17 @@ import numpy as np
 from .counts import COUNTS
 from .jit import compiled_alone, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, count_overflows
-from .program import Analog, FixedNeurons, FloatNeurons, Layout
+from .program import Layout
+from .program_input import Analog
+from .program_neurons import FixedNeurons, FloatNeurons
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
+from .run_loops import send_runs
 from .segments import BITS, CONVOLUTION, DENSE, GRADED, LANES, Wiring
-from .spike_loops import fetch, list_words, read_words, send_payloads, send_rows, send_runs, send_synapses
+from .spike_loops import fetch, send_payloads, send_rows, send_synapses
 from .thread_group_loops import barrier, next_sample
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
+from .word_loops import list_words, read_words
 
 
 @compiled_loop

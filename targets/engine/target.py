@@ -21,7 +21,8 @@ from ssdp_hw.running.target import Availability, Session, Target, rules_without_
 from .compilation import told
 from .counts import COUNTS
 from .inference import EngineSession, run_program
-from .program import compiled_program, declared_populations
+from .program import compiled_program
+from .program_neurons import declared_populations
 from .types import RealType
 
 

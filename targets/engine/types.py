@@ -23,7 +23,7 @@ WordArray = NDArray[np.uint64]
 # Spikes, a byte for each neuron.
 FlagArray = BoolArray | ByteArray
 IndexArray = Int32Array | Int64Array
-# Currents, voltages, synaptic input and biases; program.state_type chooses the integer type.
+# Currents, voltages, synaptic input and biases; program_neurons.state_type chooses the integer type.
 IntegerStateArray = Int32Array | Int64Array
 RealStateArray = Float32Array | Float64Array
 StateArray = IntegerStateArray | RealStateArray
