@@ -25,6 +25,7 @@ from .types import (
     WeightArray,
 )
 from .vectors import entry
+from .window_spikes import WindowSpikes
 
 
 class Scratch(NamedTuple):
@@ -182,13 +183,7 @@ def _move_synapses(plastic: Plastic, first: int, count: int, s: Scratch, keep: b
 def declared_window(
     plastic: Plastic,
     window: int,
-    pre: BoolArray,
-    pre_at: int,
-    pre_stride: int,
-    post: BoolArray,
-    post_at: int,
-    post_stride: int,
-    length: int,
+    spikes: WindowSpikes,
     updates: bool,
     index: int,
     weights: WeightArray,
@@ -204,15 +199,15 @@ def declared_window(
     g, c, places, ends, rule = plastic.gating, plastic.counters, plastic.places, plastic.ends, plastic.declared
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     dense, shared, stored = plastic.dense, plastic.shared, plastic.stored
-    pre_size, post_size, s = ends.pre_size, ends.post_size, scratch
+    pre_size, post_size, length, s = ends.pre_size, ends.post_size, spikes.steps, scratch
     largest = c.high - c.low + 1  # takes any counter beyond its end, so that it counts as saturated
     total = s.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
     if shared:
         begin, end = 0, post_size if member == 0 else 0
         total[:] = 0
-    _copy_spikes(pre, pre_at, pre_stride, length, pre_size, s.pre)
-    _copy_spikes(post, post_at, post_stride, length, post_size, s.post)
+    _copy_spikes(spikes.pre, spikes.pre_at, spikes.pre_stride, length, pre_size, s.pre)
+    _copy_spikes(spikes.post, spikes.post_at, spikes.post_stride, length, post_size, s.post)
     _list_spikes(s.pre, length, pre_size, s.listed, s.first)
     outside = len(gates) > 0
     applies = outside or g.own

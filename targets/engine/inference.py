@@ -20,6 +20,7 @@ from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
+from .simulation import Simulation
 from .types import Int64Array
 
 _NO_REGISTERS = np.zeros((0, 0), np.int64)
@@ -97,22 +98,11 @@ def run_program(
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
-    tables = (*program.tables, *of_one_type((raster, bias, analog, trace_columns)))
+    tables = (*program.tables, *of_one_type((raster, bias, analog, trace_columns)), spike_trace, trace)
 
     def run(thread_group: ThreadGroup, scratch: object, rows: State, counts: Array, taken: Array) -> None:
-        simulate(
-            origin,
-            rows.arrays,
-            *tables,
-            spike_trace,
-            trace,
-            counts,
-            _NO_REGISTERS,
-            _NO_REGISTERS,
-            thread_group,
-            scratch,
-            taken,
-        )
+        simulation = Simulation(rows.arrays, *tables, counts, _NO_REGISTERS, _NO_REGISTERS)
+        simulate(origin, simulation, thread_group, scratch, taken)
 
     def run_samples() -> None:
         # Of one row are states that are not given: the samples of a thread use it one after the other.

@@ -15,12 +15,12 @@ from .counts import COUNTS
 from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, count_overflows
 from .program import Layout
-from .program_input import Analog
 from .program_neurons import FixedNeurons, FloatNeurons
 from .quick_neuron_loops import advance_quickly
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
-from .segments import BITS, LANES, Wiring, aligned
+from .segments import BITS, LANES, aligned
+from .simulation import Simulation
 from .spike_loops import fetch, send_block, send_block_afresh
 from .thread_group_loops import barrier, next_sample, part
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, WeightArray, WordArray
@@ -229,19 +229,7 @@ def _record_block(
 @compiled_alone
 def run_layers(
     origin: int,
-    state: tuple[StateArray, ...],
-    layout: Layout,
-    wiring: Wiring,
-    neurons: FixedNeurons | FloatNeurons,
-    raster: BoolArray,
-    bias: StateArray,
-    analog: Analog,
-    trace_columns: Int64Array,
-    spikes: BoolArray,
-    trace: NumberArray,
-    overflow: Int64Array,
-    first: Int64Array,
-    last: Int64Array,
+    simulation: Simulation,
     thread_group: ThreadGroup,
     scratch: LayerScratch,
     sample: int,
@@ -255,10 +243,14 @@ def run_layers(
 
     Args:
         origin: must be 0.
-        state: currents and voltages are changed; input that has not arrived after the last step is lost.
+        simulation: input that has not arrived after the last step is lost.
         thread_group: its words have rows for the steps of a block and for earlier steps whose spikes still arrive.
         scratch: memory of this thread.
     """
+    state, layout, wiring, neurons = simulation.state, simulation.layout, simulation.wiring, simulation.neurons
+    raster, bias, analog = simulation.raster, simulation.bias, simulation.analog
+    trace_columns, spikes, trace = simulation.trace_columns, simulation.spikes, simulation.trace
+    overflow, first, last = simulation.overflow, simulation.first, simulation.last
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     active, starts, sums, lanes = scratch.active, scratch.starts, scratch.sums, scratch.lanes
     words, member, members, slots = thread_group.words, thread_group.member, thread_group.members, layout.slots
@@ -351,19 +343,7 @@ def run_layers(
 @entry_point
 def simulate_layers(
     origin: int,
-    state: tuple[StateArray, ...],
-    layout: Layout,
-    wiring: Wiring,
-    neurons: FixedNeurons | FloatNeurons,
-    raster: BoolArray,
-    bias: StateArray,
-    analog: Analog,
-    trace_columns: Int64Array,
-    spikes: BoolArray,
-    trace: NumberArray,
-    overflow: Int64Array,
-    first: Int64Array,
-    last: Int64Array,
+    simulation: Simulation,
     thread_group: ThreadGroup,
     scratch: LayerScratch,
     taken: Int64Array,
@@ -375,27 +355,15 @@ def simulate_layers(
         taken: as in :func:`.step_loops.simulate_steps`.
     """
     sample = next_sample(taken)
-    while sample < raster.shape[1]:
+    while sample < simulation.raster.shape[1]:
         run_layers(
             origin,
-            state,
-            layout,
-            wiring,
-            neurons,
-            raster,
-            bias,
-            analog,
-            trace_columns,
-            spikes,
-            trace,
-            overflow,
-            first,
-            last,
+            simulation,
             thread_group,
             scratch,
             sample,
             0,
             0,
-            raster.shape[0],
+            simulation.raster.shape[0],
         )
         sample = next_sample(taken)

@@ -26,6 +26,7 @@ from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
+from .simulation import Simulation
 from .spike_train_loops import make_scratch as train_scratch
 from .ssdp_loops import make_scratch as time_scratch
 from .step_loops import make_scratch
@@ -104,13 +105,7 @@ def learn(
         own, solo = state if shared else State(program, 1), alone(program.layout)
         by = thread_group if way == BY_NEURONS else solo
         learn_groups(
-            own.arrays,
-            *tables,
-            spikes,
-            no_trace,
-            overflow[thread_group.member],
-            first,
-            last,
+            Simulation(own.arrays, *tables, spikes, no_trace, overflow[thread_group.member], first, last),
             in_few_sizes(plastics),
             windows,
             groups,

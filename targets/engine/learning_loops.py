@@ -7,17 +7,15 @@ from .declared_loops import Scratch as DeclaredScratch, declared_window
 from .jit import entry_point
 from .layer_loops import LayerScratch, run_layers
 from .plastic import BY_DECLARATION, BY_TIME, Plastic
-from .program import Layout
-from .program_input import Analog
-from .program_neurons import FixedNeurons, FloatNeurons
 from .register_loops import read_registers
 from .run import ThreadGroup
-from .segments import Wiring
+from .simulation import Simulation
 from .spike_train_loops import Scratch as TrainScratch, train_window
 from .ssdp_loops import Scratch as TimeScratch, ssdp_window
 from .step_loops import Scratch as StepScratch, run_steps
 from .thread_group_loops import barrier, part
-from .types import BoolArray, Int64Array, NumberArray, StateArray
+from .types import Int64Array
+from .window_spikes import window_spikes
 
 # Presentation of samples by a thread group: each member runs samples of its own, all members share the neurons of each
 # sample, or the first member runs all samples.
@@ -26,19 +24,7 @@ BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2
 
 @entry_point
 def learn_groups(
-    state: tuple[StateArray, ...],
-    layout: Layout,
-    wiring: Wiring,
-    neurons: FixedNeurons | FloatNeurons,
-    raster: BoolArray,
-    bias: StateArray,
-    analog: Analog,
-    trace_columns: Int64Array,
-    spikes: BoolArray,
-    trace: NumberArray,
-    overflow: Int64Array,
-    first: Int64Array,
-    last: Int64Array,
+    simulation: Simulation,
     plastics: tuple[Plastic, ...],
     windows: int,
     groups: Int64Array,
@@ -57,8 +43,8 @@ def learn_groups(
     """Present groups of samples and learn from them, as one member of a thread group. A weight update ends a group.
 
     Args:
-        state .. last: as :func:`.step_loops.run_steps` has them, with a row of ``first`` and ``last`` for each window
-            of a group; the state is this thread's own, but for ``way`` BY_NEURONS; trace: an empty one.
+        simulation: as :func:`.step_loops.run_steps` has it, with a row of ``first`` and ``last`` for each window of a
+            group; its state is this thread's own, but for ``way`` BY_NEURONS, and it has no trace.
         plastics: the projections that learn, and then any: see :func:`.plastic.in_few_sizes`; counters of those that
             learn are changed, as are the weights of ``wiring``.
         windows: number of windows of a sample.
@@ -74,9 +60,10 @@ def learn_groups(
         tallies: for each projection that learns the numbers of saturated counters and of clipped weights, added to.
     """
     member, members = thread_group.member, thread_group.members
+    raster, weights = simulation.raster, simulation.wiring.weights
+    first, last = simulation.first, simulation.last
     steps = raster.shape[0] // windows
     register_rows = max(len(first), len(last), 1)
-    batch, channels, columns = raster.shape[1], raster.shape[2], spikes.shape[2]
     for g in range(len(groups)):
         begin, end, updates = groups[g, 0], groups[g, 1], groups[g, 2] != 0
         low, high = begin, end
@@ -85,55 +72,15 @@ def learn_groups(
             low, high = begin + low, begin + high
         elif way == BY_ONE and member > 0:
             high = begin
+        presenting = thread_group if way == BY_NEURONS else solo
         for sample in range(low, high):
+            start = origin + sample * raster.shape[0] if origin >= 0 else 0
             for w in range(windows):
                 at, row = w * steps, (sample * windows + w) % register_rows
                 if layers is not None:
-                    run_layers(
-                        0,
-                        state,
-                        layout,
-                        wiring,
-                        neurons,
-                        raster,
-                        bias,
-                        analog,
-                        trace_columns,
-                        spikes,
-                        trace,
-                        overflow,
-                        first,
-                        last,
-                        thread_group if way == BY_NEURONS else solo,
-                        layers,
-                        sample,
-                        row,
-                        at,
-                        at + steps,
-                    )
+                    run_layers(0, simulation, presenting, layers, sample, row, at, at + steps)
                 if stepwise is not None:
-                    run_steps(
-                        origin + sample * raster.shape[0] if origin >= 0 else 0,
-                        state,
-                        layout,
-                        wiring,
-                        neurons,
-                        raster,
-                        bias,
-                        analog,
-                        trace_columns,
-                        spikes,
-                        trace,
-                        overflow,
-                        first,
-                        last,
-                        thread_group if way == BY_NEURONS else solo,
-                        stepwise,
-                        sample,
-                        row,
-                        at,
-                        at + steps,
-                    )
+                    run_steps(start, simulation, presenting, stepwise, sample, row, at, at + steps)
         barrier(thread_group.counter, members)
         for p in range(len(tallies)):
             plastic, tally = plastics[p], tallies[p]
@@ -146,60 +93,23 @@ def learn_groups(
         barrier(thread_group.counter, members)
         for p in range(len(tallies)):
             plastic, tally = plastics[p], tallies[p]
-            ends = plastic.ends
             for window in range(begin * windows, end * windows):
                 closes = updates and window == end * windows - 1
                 if plastic.kind == BY_TIME:
                     if by_time is not None:
-                        ssdp_window(plastic, window, closes, done, wiring.weights, tally, by_time, member, members)
+                        ssdp_window(plastic, window, closes, done, weights, tally, by_time, member, members)
                 elif plastic.kind == BY_DECLARATION:
                     if by_declaration is not None:
-                        sample, at = window // windows, window % windows * steps
-                        source, width = (raster, channels) if ends.pre_input else (spikes, columns)
+                        spikes = window_spikes(simulation, plastic.ends, window, windows)
                         declared_window(
-                            plastic,
-                            window,
-                            source,
-                            (at * batch + sample) * width + ends.pre_column,
-                            batch * width,
-                            spikes,
-                            (at * batch + sample) * columns + ends.post_column,
-                            batch * columns,
-                            steps,
-                            closes,
-                            done,
-                            wiring.weights,
-                            tally,
-                            by_declaration,
-                            member,
-                            members,
+                            plastic, window, spikes, closes, done, weights, tally, by_declaration, member, members
                         )
                 elif by_trains is not None:
-                    sample, at = window // windows, window % windows * steps
-                    source, width = (raster, channels) if ends.pre_input else (spikes, columns)
-                    train_window(
-                        plastic,
-                        window,
-                        source,
-                        (at * batch + sample) * width + ends.pre_column,
-                        batch * width,
-                        spikes,
-                        (at * batch + sample) * columns + ends.post_column,
-                        batch * columns,
-                        steps,
-                        closes,
-                        done,
-                        wiring.weights,
-                        tally,
-                        by_trains,
-                        member,
-                        members,
-                    )
+                    spikes = window_spikes(simulation, plastic.ends, window, windows)
+                    train_window(plastic, window, spikes, closes, done, weights, tally, by_trains, member, members)
             if updates:
                 low, high = part(len(plastic.row_start) - 1, member, members, 1)
                 if member == 0 or not plastic.shared:
-                    move_weights(
-                        wiring.weights, plastic.places, plastic.value, plastic.shared, plastic.row_start, low, high
-                    )
+                    move_weights(weights, plastic.places, plastic.value, plastic.shared, plastic.row_start, low, high)
         barrier(thread_group.counter, members)
         done += updates

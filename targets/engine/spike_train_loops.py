@@ -26,7 +26,6 @@ from .segments import BITS
 from .thread_group_loops import part
 from .trace_loops import step_trace
 from .types import (
-    BoolArray,
     CounterArray,
     Int32Array,
     Int64Array,
@@ -37,6 +36,7 @@ from .types import (
     WordArray,
 )
 from .vectors import add_where, column_adder
+from .window_spikes import WindowSpikes
 from .word_loops import list_words, read_words
 
 _PRE_LAYER, _POST_LAYER = neuron_layer(0, 0), neuron_layer(0, 1)
@@ -228,13 +228,7 @@ def _pair_dw(
 def train_window(
     plastic: Plastic,
     window: int,
-    pre: BoolArray,
-    pre_at: int,
-    pre_stride: int,
-    post: BoolArray,
-    post_at: int,
-    post_stride: int,
-    length: int,
+    spikes: WindowSpikes,
     updates: bool,
     index: int,
     weights: WeightArray,
@@ -248,10 +242,9 @@ def train_window(
     Args:
         plastic: the projection; its counters are changed.
         window: number of the window in ``plastic.gates``.
-        pre, post: spikes of both populations; step t begins at flat index ``at + t * stride``.
-        length: number of steps of the window.
+        spikes: spikes of both populations.
         updates, index, weights, tally: as in :func:`.ssdp_loops.ssdp_window`.
-        scratch: memory of this thread, made for windows of ``length`` steps.
+        scratch: memory of this thread, made for windows of as many steps.
         member, members: number of this member, and of all members.
     """
     g, r, c, places, ends = plastic.gating, plastic.by_trains, plastic.counters, plastic.places, plastic.ends
@@ -266,9 +259,9 @@ def train_window(
     if shared:
         begin, end = 0, post_size if member == 0 else 0
         total[:] = 0
-    for t in range(length):
-        read_words(scratch.pre_words, t, 0, pre, pre_at + t * pre_stride, pre_size)
-        read_words(scratch.post_words, t, 0, post, post_at + t * post_stride, post_size)
+    for t in range(spikes.steps):
+        read_words(scratch.pre_words, t, 0, spikes.pre, spikes.pre_at + t * spikes.pre_stride, pre_size)
+        read_words(scratch.post_words, t, 0, spikes.post, spikes.post_at + t * spikes.post_stride, post_size)
     _count(scratch.pre_words, pre_size, scratch.listed, scratch.pre_count)
     _count(scratch.post_words, post_size, scratch.other, scratch.post_count)
     _list_steps(

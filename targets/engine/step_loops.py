@@ -10,15 +10,15 @@ from .counts import COUNTS
 from .jit import compiled_alone, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, count_overflows
 from .program import Layout
-from .program_input import Analog
 from .program_neurons import FixedNeurons, FloatNeurons
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
 from .run_loops import send_runs
-from .segments import BITS, CONVOLUTION, DENSE, GRADED, LANES, Wiring
+from .segments import BITS, CONVOLUTION, DENSE, GRADED, LANES
+from .simulation import Simulation
 from .spike_loops import fetch, send_payloads, send_rows, send_synapses
 from .thread_group_loops import barrier, next_sample
-from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
+from .types import ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
 from .word_loops import list_words, read_words
 
 
@@ -89,19 +89,7 @@ def make_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_gr
 @compiled_alone
 def run_steps(
     origin: int,
-    state: tuple[StateArray, ...],
-    layout: Layout,
-    wiring: Wiring,
-    neurons: FixedNeurons | FloatNeurons,
-    raster: BoolArray,
-    bias: StateArray,
-    analog: Analog,
-    trace_columns: Int64Array,
-    spikes: BoolArray,
-    trace: NumberArray,
-    overflow: Int64Array,
-    first: Int64Array,
-    last: Int64Array,
+    simulation: Simulation,
     thread_group: ThreadGroup,
     scratch: Scratch,
     sample: int,
@@ -113,24 +101,18 @@ def run_steps(
 
     Args:
         origin: number of steps that were run before the first step of the raster.
-        state: currents, voltages, the ring of synaptic input that has not arrived yet (one slot for each step), and
-            further states of declared models, changed. Sample k has the row ``k`` modulo the number of rows.
-        layout, wiring, neurons: arrays of the program.
-        raster: input spikes (time, batch, channels).
-        bias: biases (1 or batch, neurons).
-        analog: synaptic input of analog inputs.
-        trace_columns: for spikes, u, v and further states (rows) and each population its first column, or -1.
-        spikes, trace: traces of spikes and of all states (time, batch, columns), written; all spikes must be False
-            before.
-        overflow: overflow counts (batch, population, COUNTS), added to.
-        first, last: registers, whose ``row`` is written: for every source the step, counted from ``begin``, of its
-            first and last spike; NO_STEP and -1 for a silent source. Shape (0, 0) if they are not read.
+        simulation: program, input and record; the ``row`` of its registers is written, whose steps count from
+            ``begin``.
         thread_group: each member computes its share of the neurons; the first member writes spikes and registers.
         scratch: memory of this thread.
         sample: number of the sample.
         row: row of the registers.
         begin, end: steps of the raster.
     """
+    state, layout, wiring, neurons = simulation.state, simulation.layout, simulation.wiring, simulation.neurons
+    raster, bias, analog = simulation.raster, simulation.bias, simulation.analog
+    trace_columns, spikes, trace = simulation.trace_columns, simulation.spikes, simulation.trace
+    overflow, first, last = simulation.overflow, simulation.first, simulation.last
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     moved, number = layout.moved, layout.number
     kind, pre, post, delay, shift = wiring.kind, wiring.pre, wiring.post, wiring.delay, wiring.shift
@@ -307,19 +289,7 @@ def _restart(
 @entry_point
 def simulate_steps(
     origin: int,
-    state: tuple[StateArray, ...],
-    layout: Layout,
-    wiring: Wiring,
-    neurons: FixedNeurons | FloatNeurons,
-    raster: BoolArray,
-    bias: StateArray,
-    analog: Analog,
-    trace_columns: Int64Array,
-    spikes: BoolArray,
-    trace: NumberArray,
-    overflow: Int64Array,
-    first: Int64Array,
-    last: Int64Array,
+    simulation: Simulation,
     thread_group: ThreadGroup,
     scratch: Scratch,
     taken: Int64Array,
@@ -332,27 +302,15 @@ def simulate_steps(
             member, otherwise all threads share it.
     """
     sample = next_sample(taken)
-    while sample < raster.shape[1]:
+    while sample < simulation.raster.shape[1]:
         run_steps(
             origin,
-            state,
-            layout,
-            wiring,
-            neurons,
-            raster,
-            bias,
-            analog,
-            trace_columns,
-            spikes,
-            trace,
-            overflow,
-            first,
-            last,
+            simulation,
             thread_group,
             scratch,
             sample,
             0,
             0,
-            raster.shape[0],
+            simulation.raster.shape[0],
         )
         sample = next_sample(taken)

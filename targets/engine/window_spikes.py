@@ -1,0 +1,40 @@
+"""The spikes of both ends of a projection in a window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .jit import compiled_driver
+from .plastic import Ends
+from .simulation import Simulation
+from .types import BoolArray
+
+
+class WindowSpikes(NamedTuple):
+    """Spikes of both populations in a window of a sample; those of step t begin at flat index ``at + t * stride``."""
+
+    pre: BoolArray
+    pre_at: int
+    pre_stride: int
+    post: BoolArray
+    post_at: int
+    post_stride: int
+    steps: int
+
+
+@compiled_driver
+def window_spikes(simulation: Simulation, ends: Ends, window: int, windows: int) -> WindowSpikes:
+    """The spikes of window ``window``, of which each sample has ``windows``."""
+    raster, spikes = simulation.raster, simulation.spikes
+    steps, batch = raster.shape[0] // windows, raster.shape[1]
+    source, width = (raster, raster.shape[2]) if ends.pre_input else (spikes, spikes.shape[2])
+    place = window % windows * steps * batch + window // windows
+    return WindowSpikes(
+        source,
+        place * width + ends.pre_column,
+        batch * width,
+        spikes,
+        place * spikes.shape[2] + ends.post_column,
+        batch * spikes.shape[2],
+        steps,
+    )
