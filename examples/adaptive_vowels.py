@@ -1,4 +1,4 @@
-"""Adaptive neurons beside plain ones: a recurrent network of SE-adLIF and one of LIF on JapaneseVowels, in integers too.
+"""Adaptive neurons beside plain ones: recurrent networks of SE-adLIF and of LIF on JapaneseVowels, in integers too.
 
     make train && .venv/bin/python -m pip install --no-deps aeon==1.6.0
     .venv/bin/python examples/adaptive_vowels.py            # tunes, trains, measures: about 25 CPU minutes
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The example that trains adaptive neurons: what it rebuilds is what torch trained, and its stored figures are the page's."""
+"""The example that trains adaptive neurons: it rebuilds what torch trained, and the page has its stored figures."""
 
 import importlib
 import json
@@ -23,9 +23,9 @@ def example():
 
 @pytest.mark.parametrize("kind", ["LIF", "SEAdLIF"])
 def test_the_toolkits_network_fires_as_torchs(example, kind):
-    """Random samples with the statistics of the data's: a line in eight, two epochs of training."""
+    """Random samples, two epochs of training."""
     rng = np.random.default_rng(0)
-    spikes, labels = rng.random((12, 60, 40)) < 0.12, rng.integers(0, 9, 60)
+    spikes, labels = rng.random((12, 60, 120)) < 0.25, rng.integers(0, 9, 60)
     net = example.train(kind, example.drawn_settings()[0], 0, spikes, labels)
     row = example.measured(net, spikes, spikes, labels)
     assert row["differing"] == 0
