@@ -73,7 +73,7 @@ def test_options_that_a_model_does_not_know_are_refused(name):
     payload = {"payload_bits": 8} if model.payload else {}
     own_reset = name in {"ALIF", "RF", "RF_IZ", "ADRF", "ADRF_IZ", "BRF", "NonResettingLIF", "HomeostaticLIF"}
     own_reset |= name in {"FewSpikes", "StochasticOscillator"}
-    neither = name in {"Delta", "Sigma", "SigmaDelta"}
+    neither = name in {"Delta", "Sigma", "SigmaDelta", "XyloLIF"}
     assert without_effect(model) == ({"reset", "threshold"} if neither else {"reset"} if own_reset else set())
     values = {"name": "p", "size": 1, "model": model, "parameters": registers_of(model), "reset": "subtract", **payload}
     neuron = sh.neuron(model, 1, **{q.float_name: 1.0 for q in model.parameters})

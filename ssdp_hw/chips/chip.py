@@ -29,11 +29,15 @@ class Chip:
     threshold are shifted left by ``activation_shift`` to reach the scale of u and v.
     ``activation_bits`` is the register that holds u before it wraps. ``channel_scales`` is 1 where every
     neuron may have a threshold of its own, so that each can have a scale of its own, and 0 elsewhere.
-    ``programmable_neurons`` is 1 where neurons are programs, so that any neuron model runs, and 0 elsewhere.
+    ``programmable_neurons`` is 1 where neurons are programs, so that any neuron model runs, and 0 elsewhere, where
+    those of ``neuron_models`` run alone; ``neuron_models_source`` says where these are known from.
     ``payload_bits`` is the width, without its sign, of the integer that a spike may carry; 0 where it carries none.
 
+    ``single_sign_weights`` is 1 where weights of one sign alone have a bit more for their size, as on Loihi, and 0
+    where every weight has a sign.
+
     ``entries`` are all numbers of the chip's file with unit and source, by their dotted name; those of
-    ``core`` and ``energy`` are no widths and stand nowhere else.
+    ``core``, ``size`` and ``energy`` are no widths and stand nowhere else.
     """
 
     name: str
@@ -56,6 +60,9 @@ class Chip:
     channel_scales: int = 0
     programmable_neurons: int = 0
     payload_bits: int = 0
+    single_sign_weights: int = 1
+    neuron_models: tuple[str, ...] = ("CubaLIF",)
+    neuron_models_source: str = ""
     entries: Mapping[str, Figure] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -87,6 +94,6 @@ class Chip:
         return (1 << (self.bias_mant_bits - 1)) - 1
 
     def figures(self, group: str) -> dict[str, Figure]:
-        """Figures that are no register widths: ``core`` (limits) or ``energy``; empty where nothing is known."""
+        """Figures that are no register widths: ``core`` or ``size`` (limits), ``energy``; empty where none is known."""
         start = f"{group}."
         return {name.removeprefix(start): f for name, f in self.entries.items() if name.startswith(start)}

@@ -35,9 +35,12 @@ LIMITS: dict[str, tuple[str, int, int]] = {
     "channel_scales": ("flag", 0, 1),
     "programmable_neurons": ("flag", 0, 1),
     "payload_bits": ("bit", 0, 31),
+    "single_sign_weights": ("flag", 0, 1),
 }
-# Entries that files written before them lack, with the value that promises least.
-OPTIONAL = {"programmable_neurons": 0, "payload_bits": 0}
+# Entries that files written before them lack, with the value that these files meant.
+OPTIONAL = {"programmable_neurons": 0, "payload_bits": 0, "single_sign_weights": 1}
+# Names of neuron models, of a chip whose neurons are fixed; a file without it means the CUBA LIF.
+MODELS = "neuron_models"
 GROUPS: dict[str, dict[str, str]] = {
     "core": {
         "count": "core",
@@ -45,6 +48,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "synaptic_memory": "byte",
         "input_axons": "axon",
         "output_axons": "axon",
+    },
+    "size": {
+        "input_channels": "channel",
+        "hidden_neurons": "neuron",
+        "output_neurons": "neuron",
     },
     "energy": {
         "synaptic_operation": "pJ",
@@ -63,7 +71,7 @@ def chip_from_table(table: Mapping[str, Any], origin: str) -> Chip:
             entries contradict each other.
     """
     texts = ("name", "title")
-    _refuse_unknown(table, (*texts, *LIMITS, *GROUPS), origin)
+    _refuse_unknown(table, (*texts, *LIMITS, MODELS, *GROUPS), origin)
     values: dict[str, Any] = {}
     for name in texts:
         if name not in table:
@@ -85,6 +93,8 @@ def chip_from_table(table: Mapping[str, Any], origin: str) -> Chip:
                 f"{origin}: '{name}' = {figure.value!r}; a whole number from {low} to {high} is needed"
             )
         values[name] = figure.value
+    if MODELS in table:
+        values |= _models(table[MODELS], origin)
     for group, units in GROUPS.items():
         found = table.get(group, {})
         if not isinstance(found, Mapping):
@@ -108,6 +118,8 @@ def chip_to_table(chip: Chip) -> dict[str, Any]:
         known = chip.entries.get(name)
         source = known.source if known is not None and known.value == getattr(chip, name) else "set by hand"
         table[name] = {"value": getattr(chip, name), "unit": unit, "source": source}
+    if chip.neuron_models_source:
+        table[MODELS] = {"value": list(chip.neuron_models), "unit": "model", "source": chip.neuron_models_source}
     for group in GROUPS:
         figures = {name: vars(figure) for name, figure in chip.figures(group).items()}
         if figures:
@@ -139,6 +151,19 @@ def contradictions(chip: Chip) -> list[str]:
         ),
     ]
     return [sentence for holds, sentence in rules if not holds]
+
+
+def _models(entry: Any, origin: str) -> dict[str, Any]:
+    """Names of the neuron models that a chip runs, and their source."""
+    names = entry.get("value") if isinstance(entry, Mapping) else None
+    if not isinstance(names, list) or not names:
+        raise FileFormatError(f"{origin}: '{MODELS}' needs value, unit and source; its value is a list of names")
+    _figure({**entry, "value": 0}, MODELS, "model", origin)
+    try:
+        models = tuple(check_name(name, f"{origin}: '{MODELS}'") for name in names)
+    except ParameterError as error:
+        raise FileFormatError(str(error)) from None
+    return {MODELS: models, f"{MODELS}_source": entry["source"]}
 
 
 def _figure(entry: Any, name: str, unit: str, origin: str) -> Figure:

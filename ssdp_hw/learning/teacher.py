@@ -124,7 +124,8 @@ class Teacher:
                 f"teacher: at strength {self.strength:g} the current of '{output}' could wrap; a spike moves it by "
                 f"{self.strength * float(np.min(kick / wanted)):.3g} thresholds at least instead"
             )
-        on = WeightFormat(chip.weight_bits, SignMode.EXCITATORY, chip.weight_scale_bits)
+        signs = (SignMode.EXCITATORY, SignMode.INHIBITORY) if chip.single_sign_weights else (SignMode.MIXED,) * 2
+        on = WeightFormat(chip.weight_bits, signs[0], chip.weight_scale_bits)
         # The finest exponent at which one synapse is enough, and at which a step of the weights has room; below the
         # lowest one the chip would drop a part of the step.
         exponent = math.ceil(math.log2(float(kick.max()) / on.max))
@@ -141,7 +142,7 @@ class Teacher:
                 weight_exp=exponent,
                 format=replace(on, sign_mode=mode),
             )
-            for name, sign, mode in ((ON, 1, SignMode.EXCITATORY), (OFF, -1, SignMode.INHIBITORY))
+            for name, sign, mode in ((ON, 1, signs[0]), (OFF, -1, signs[1]))
         ], notes
 
     def spikes(

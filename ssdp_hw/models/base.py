@@ -64,6 +64,7 @@ class Parameter:
             ``decay_bits`` and a sign of a gain, ``state_bits`` without a sign of a number.
         offset: ``current`` or ``voltage`` where the chip adds its decay offset of that name, else empty.
         places: binary places of a gain; None for the chip's ``decay_bits``.
+        powers_of_two: whether the register of a decay holds powers of two only, as on chips that decay by shifts.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Parameter:
     bits: int | None = None
     offset: str = ""
     places: int | None = None
+    powers_of_two: bool = False
 
     def width(self, chip: Chip) -> int:
         """The register's bits on a chip, without a sign."""
@@ -87,6 +89,8 @@ class Parameter:
 
     def code_range(self, chip: Chip) -> tuple[int, int]:
         """The smallest and the largest integer of the register."""
+        if self.powers_of_two:
+            return 1, 1 << (self.width(chip) - 1)
         top = (1 << self.width(chip)) - 1
         return (-top if self.kind is Kind.GAIN else 0), top
 

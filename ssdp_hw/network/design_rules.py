@@ -15,6 +15,7 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
+from ssdp_hw.network.formats import SignMode
 from ssdp_hw.network.graph import Input
 
 
@@ -36,10 +37,13 @@ class Violation:
 
 
 def neuron_model(chip: Chip, p: FixedPopulation) -> Iterator[str]:
-    """The chip runs the neuron's model: its own CUBA LIF, or any where its neurons are programs."""
-    if not p.is_cuba_lif and not chip.programmable_neurons:
+    """The chip runs the neuron's model: its own, or any where its neurons are programs."""
+    if p.declared.name not in chip.neuron_models and not chip.programmable_neurons:
+        own = " and ".join(
+            "the CUBA LIF" if name == "CubaLIF" else f"neuron model {name}" for name in chip.neuron_models
+        )
         yield (
-            f"population '{p.name}': {p.declared}; the neurons of {chip.title} are the CUBA LIF alone (its file "
+            f"population '{p.name}': {p.declared}; the neurons of {chip.title} are {own} alone (its file "
             "says programmable_neurons = 0): choose a chip whose neurons are programs, such as 'loihi2'"
         )
 
@@ -47,7 +51,12 @@ def neuron_model(chip: Chip, p: FixedPopulation) -> Iterator[str]:
 def parameter_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
     """The parameters of a declared neuron model fit their registers."""
     for q in () if p.is_cuba_lif else p.declared.parameters:
-        yield from _outside(f"population '{p.name}': {q.name}", p.registers[q.name], *q.code_range(chip))
+        owner, codes = f"population '{p.name}': {q.name}", p.registers[q.name]
+        outside = list(_outside(owner, codes, *q.code_range(chip)))
+        yield from outside
+        odd = codes[codes & (codes - 1) != 0] if q.powers_of_two else codes[:0]
+        if odd.size and not outside:
+            yield f"{owner} = {int(odd[0])} is no power of two, which alone this decay can be: it is a shift"
 
 
 def decay_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
@@ -146,6 +155,11 @@ def weight_format(chip: Chip, q: FixedProjection) -> Iterator[str]:
             f"projection '{q.name}': weights on a scale of {q.format.scale_bits} bits; "
             f"{chip.title} has {chip.weight_scale_bits}"
         )
+    if q.format.sign_mode is not SignMode.MIXED and not chip.single_sign_weights:
+        yield (
+            f"projection '{q.name}': {q.format.sign_mode.value} weights; on {chip.title} every weight has a sign "
+            f"(its file says single_sign_weights = 0): use sign mode '{SignMode.MIXED.value}'"
+        )
 
 
 POPULATION_RULES: tuple[Callable[[Chip, FixedPopulation], Iterator[str]], ...] = (
@@ -163,13 +177,29 @@ PROJECTION_RULES: tuple[Callable[[Chip, FixedProjection], Iterator[str]], ...] =
 )
 
 
+def chip_size(
+    chip: Chip, populations: Sequence[FixedPopulation], inputs: Sequence[Input], outputs: Sequence[str]
+) -> Iterator[str]:
+    """A chip whose whole size is published has room for all channels and neurons."""
+    held = {
+        "input_channels": sum(i.size for i in inputs),
+        "hidden_neurons": sum(p.size for p in populations if p.name not in outputs),
+        "output_neurons": sum(p.size for p in populations if p.name in outputs),
+    }
+    for name, limit in chip.figures("size").items():
+        if held[name] > limit.value:
+            yield f"the network has {held[name]} {name.replace('_', ' ')}; {chip.title} has {limit.value}"
+
+
 def violations(
     chip: Chip,
     populations: Sequence[FixedPopulation],
     projections: Sequence[FixedProjection],
     inputs: Sequence[Input] = (),
+    outputs: Sequence[str] = (),
 ) -> Iterator[Violation]:
     """Every rule that the parts of a network break, with its name; nothing when they fit the chip."""
+    yield from (Violation(chip_size.__name__, message) for message in chip_size(chip, populations, inputs, outputs))
     senders: list[Input | FixedPopulation] = [*inputs, *populations]
     for sender in senders:
         yield from (Violation(graded_spikes.__name__, message) for message in graded_spikes(chip, sender))

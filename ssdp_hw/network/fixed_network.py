@@ -216,7 +216,7 @@ class FixedNetwork(Graph[FixedPopulation, FixedProjection]):
 
 def design_rule_violations(network: FixedNetwork) -> list[Violation]:
     """Every rule of its chip that a network breaks; empty when it fits, as every network that could be made does."""
-    return list(violations(network.limits, network.populations, network.projections, network.inputs))
+    return list(violations(network.limits, network.populations, network.projections, network.inputs, network.outputs))
 
 
 def _chip_to_json(chip: Chip) -> JSON:

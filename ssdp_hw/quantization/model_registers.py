@@ -30,6 +30,9 @@ def register_codes(q: Parameter, value: Real, scale: Real | float, chip: Chip, o
             decay is held to the ends of its register.
     """
     low, high = q.code_range(chip)
+    if q.powers_of_two:
+        exponent = np.log2(np.maximum((1.0 - value) * q.unity(chip), 1.0))
+        return np.clip(1 << round_to_int(exponent), low, high)
     if _decays(q):
         return np.clip(closest_rate(value, q.width(chip)) - q.added(chip), low, high)
     if q.kind is Kind.LEVEL:

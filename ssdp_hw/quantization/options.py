@@ -78,7 +78,8 @@ class ProjectionOptions:
 
     def weight_format(self, weights: Numbers, chip: Chip) -> WeightFormat:
         """The number format of these weights; call it on checked options."""
-        sign = sign_mode_of(weights) if self.sign_mode == "auto" else SignMode(self.sign_mode)
+        auto = sign_mode_of(weights) if chip.single_sign_weights else SignMode.MIXED
+        sign = auto if self.sign_mode == "auto" else SignMode(self.sign_mode)
         assert self.weight_bits is not None
         return WeightFormat(self.weight_bits, sign, chip.weight_scale_bits)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import UnsupportedError
-from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.base import NeuronModel, Unit
 from ssdp_hw.models.scaling import scaling
 from ssdp_hw.network.graph import Input
 from ssdp_hw.quantization.normal_form import NormalPopulation
@@ -92,6 +92,9 @@ class Payloads:
         if p.payload:
             assert p.model is not None
             unit = payload_unit(p.model, scale, self.chip)
-            wanted = int(peak * max(headroom, 1.0) * unit) + 1
-            self.of[p.name] = Carried(unit, min(wanted.bit_length(), self.chip.payload_bits))
+            state = next(s for s in p.model.states if s.name == p.payload)
+            wanted = (int(peak * max(headroom, 1.0) * unit) + 1).bit_length()
+            if state.unit is Unit.NUMBER and state.bits is not None:  # the model says how large its counts get
+                wanted = state.bits - 1
+            self.of[p.name] = Carried(unit, min(wanted, self.chip.payload_bits))
         return self.of[p.name]

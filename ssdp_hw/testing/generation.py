@@ -40,7 +40,8 @@ def registers(rng: np.random.Generator, model: NeuronModel, size: int, chip: Chi
         low, high = q.code_range(chip)
         top = min(high, _LEVEL_MAX) if q.kind is Kind.LEVEL else high
         small = rng.integers(max(low, -top), top + 1, size) >> rng.integers(0, q.width(chip), size)
-        values[q.name] = np.where(rng.random(size) < 0.1, rng.choice([low, high], size), small)
+        drawn = np.where(rng.random(size) < 0.1, rng.choice([low, high], size), small)
+        values[q.name] = 1 << rng.integers(0, q.width(chip), size) if q.powers_of_two else drawn
     return values
 
 
