@@ -51,13 +51,13 @@ def shift(x: ArrayLike, exponent: ArrayLike) -> Int:
     return np.asarray((x << left) >> right, np.int64)
 
 
-def shift_down(x: ArrayLike, bits: int, rounding: str = "floor") -> Int:
+def shift_down(x: ArrayLike, bits: ArrayLike, rounding: str = "floor") -> Int:
     """``x / 2**bits`` rounded down (``floor``), toward zero (``zero``) or to the nearest, halves up (``nearest``).
 
     lava-nc and lava-dl use all three: ``//`` in RFZero, ``right_shift_to_zero`` in RF, and a shift after adding one
     half in their rounding helpers.
     """
-    x = np.asarray(x, np.int64)
+    x, bits = np.asarray(x, np.int64), np.asarray(bits, np.int64)
     if rounding == "zero":
         return np.asarray(np.sign(x) * (np.abs(x) >> bits), np.int64)
     half = (np.int64(1) << bits) >> 1 if rounding == "nearest" else np.int64(0)

@@ -57,7 +57,9 @@ class EveryOperation(NeuronModel):
         rounded = op.shift_right(self.looked_up(op, u) + steep + s.t, 2)
         slow = op.decay(s.slow, p.ds, bits=16, rounding="nearest") + op.scale(u, p.gain, 14, "floor")
         slow = op.saturate(slow, "slow")
-        v = op.saturate(op.decay(s.v, p.dv) + rounded - op.shift_right(slow, 3, "zero") + p.bias, "v")
+        shifted = op.shift_right(u, p.N, "nearest") - op.shift_right(w, p.N)
+        v = op.decay(s.v, p.dv) + rounded + shifted - op.shift_right(slow, 3, "zero") + p.bias
+        v = op.saturate(v, "v")
         threshold = p.vth + op.shift_left(s.i, 1)
         resting = ((s.i > 0) & (s.i <= p.N)) | ~(w != u) | ((u == 0) & (v < 0))
         fired = op.fires(v, threshold) & ~resting

@@ -13,7 +13,6 @@ import ssdp_hw as sh
 from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
 from ssdp_hw.models import registry
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
-from ssdp_hw.models.form import StepForm
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.result import Record
 from ssdp_hw.running.target_registry import get_target
@@ -209,38 +208,6 @@ def test_states_are_recorded_by_name_and_unknown_ones_refused():
     assert result.states["a"]["p"].any()
     with pytest.raises(ParameterError, match="cannot record 'w'; there are: spikes, v, u, a"):
         sh.run(network, np.ones((5, 1, 2)), record=("w",))
-
-
-def broken(step):
-    """A model with this step."""
-    body = {
-        "name": "Broken",
-        "states": (State("v"),),
-        "parameters": (Parameter("vth", "v_threshold", Kind.LEVEL),),
-        "step": lambda self, op, s, p, arriving: step(op, s, p, arriving),
-    }
-    return type("Broken", (NeuronModel,), body)()
-
-
-@pytest.mark.parametrize(
-    ("step", "message"),
-    [
-        (lambda op, s, p, a: ({"v": s.v + a}, op.fires(s.v, p.vth)), "state 'v' can reach .* op.saturate"),
-        (lambda op, s, p, a: ({}, op.fires(s.v, p.vth)), "must return every state, v, and nothing else"),
-        (lambda op, s, p, a: ({"v": s.v}, s.v), "must return a condition as its second value"),
-        (lambda op, s, p, a: ({"v": 0 if s.v > 1 else 1}, op.fires(s.v, p.vth)), "a step has no branches"),
-        (lambda op, s, p, a: ({"v": s.w}, op.fires(s.v, p.vth)), "declares no 'w'"),
-        (lambda op, s, p, a: ({"v": s.v // 2}, op.fires(s.v, p.vth)), "a step cannot divide"),
-        (lambda op, s, p, a: ({"v": s.v * 0.5}, op.fires(s.v, p.vth)), "the number 0.5"),
-        (
-            lambda op, s, p, a: ({"v": op.saturate(s.v + (s.v > 0), "v")}, op.fires(s.v, 0)),
-            "condition as with a number",
-        ),
-    ],
-)
-def test_a_step_that_is_none_is_refused_before_it_runs(step, message):
-    with pytest.raises(ParameterError, match=f"neuron model 'Broken': .*{message}"):
-        StepForm(broken(step), CHIP).graph()
 
 
 def test_a_file_of_another_step_is_refused(tmp_path, monkeypatch):

@@ -161,7 +161,9 @@ def test_spinnaker2_runs_any_model_without_delays(model):
     network = float_network(model) if model != "SEAdLIF" else with_adaptation()
     fixed = sh.quantize(network, chip="spinnaker2", calibration=SPIKES)
     assert {q.format.sign_mode.value for q in fixed.projections} == {"mixed"}
-    results = [sh.run(one, SPIKES, "spec", populations=["hidden"]).spikes["hidden"] for one in (network, fixed)]
+    runs = ((network, "spec"), (fixed, "spec"), (fixed, "engine"))
+    results = [sh.run(one, SPIKES, target, populations=["hidden"]).spikes["hidden"] for one, target in runs]
+    assert np.array_equal(results[1], results.pop())
     assert results[0].sum() > 200
     assert np.corrcoef(*[r.sum(axis=0).reshape(-1) for r in results])[0, 1] > 0.99
     late = replace(network, projections=[replace(q, delay=1) for q in network.projections])

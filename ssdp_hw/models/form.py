@@ -150,14 +150,25 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
         ideal=ideal,
         word=word,
         activation_shift=form.chip.activation_shift,
+        real_shifts=True,
     )
     s, p, arriving = _leaves(form, ideal)
     try:
-        states, fired = model.advance(op, Values(s), Values(p), arriving)
-    except ParameterError as error:
+        returned = model.advance(op, Values(s), Values(p), arriving)
+    except (ParameterError, AttributeError) as error:
         raise ParameterError(f"{owner}: {error}") from None
+    except RecursionError:
+        raise ParameterError(f"{owner}: its step calls itself without end; a step has no loops over time") from None
     except Exception as error:
+        if isinstance(error, TypeError) and "ufunc" in str(error):
+            raise ParameterError(f"{owner}: its step calls NumPy; a step is made of op's operations alone") from None
         raise ParameterError(f"{owner}: its step fails with {type(error).__name__}: {error}") from error
+    states, fired = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+    if fired is None:
+        raise ParameterError(
+            f"{owner}: its step must return two values: a dict of its states, and the condition under which it fires "
+            "(op.never() where it never does)"
+        )
     if not isinstance(states, dict) or set(states) != set(s):
         raise ParameterError(f"{owner}: its step must return every state, {', '.join(s)}, and nothing else")
     if not isinstance(fired, Node) or not fired.condition:
@@ -211,7 +222,11 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
 def _result(owner: str, name: str, value: Value) -> Node:
     if isinstance(value, int) and not isinstance(value, bool):
         return Node("constant", (), value, value, value)
-    if not isinstance(value, Node) or value.condition:
+    if isinstance(value, Node) and value.condition:
+        raise ParameterError(
+            f"{owner}: its step returns a condition as state '{name}'; op.select({name}, 1, 0) counts it"
+        )
+    if not isinstance(value, Node):
         raise ParameterError(f"{owner}: its step returns {value!r} as state '{name}', which is no number of a step")
     return value
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ssdp_hw import models
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel
-from ssdp_hw.registry import Registry, check_identifiers
+from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.declaration import check_declaration
+from ssdp_hw.registry import Registry
 
 GROUP = "ssdp_hw.models"
 
@@ -17,10 +18,7 @@ GROUP = "ssdp_hw.models"
 def _check(model: object, owner: str) -> NeuronModel:
     if not isinstance(model, NeuronModel):
         raise ParameterError(f"{owner}: {model!r} is no neuron model: an instance of a subclass of NeuronModel")
-    names = [model.name, *(s.name for s in model.states), *model.acting_names, *model.ports]
-    check_identifiers(names, owner, "a model, state, parameter or port")
-    if len(set(names)) < len(names) or {BIAS, ARRIVING} & set(names):
-        raise ParameterError(f"{owner}: names of {model} must differ, also from '{BIAS}' and '{ARRIVING}': {names}")
+    check_declaration(model, owner)
     return model
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from ssdp_hw.checks import Choice
@@ -23,6 +24,9 @@ class Values:
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: Value) -> None:
+        raise AttributeError(f"a step changes nothing that it is given: return '{name}' instead of setting it")
 
     def __getattr__(self, name: str) -> Value:
         raise AttributeError(f"the model declares no '{name}'; there are: {', '.join(self.__dict__)}")
@@ -59,6 +63,14 @@ class Operations(ABC):
         self.decay_bits, self.registers = decay_bits, registers
         self.spiking, self.at_least, self.subtract = spiking, at_least, subtract
 
+    def __getattr__(self, name: str) -> Value:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        known = [n for n in dir(Operations) if not n.startswith("_") and n != "begin_noise"]
+        close = get_close_matches(name, known, 1)
+        hint = f"did you mean op.{close[0]}?" if close else f"there are: {', '.join(known)}"
+        raise AttributeError(f"there is no operation op.{name}; {hint}")
+
     @abstractmethod
     def select(self, condition: Value, where_true: Value, where_false: Value) -> Value:
         """``where_true`` where the condition holds, else ``where_false``."""
@@ -77,7 +89,10 @@ class Operations(ABC):
 
     @abstractmethod
     def shift_right(self, x: Value, bits: Value, rounding: str = "floor") -> Value:
-        """``x / 2**bits``, rounded; ``bits`` is a number, or a parameter of the kind ``shift``."""
+        """``x / 2**bits``, rounded; ``bits`` is a number, or a parameter that counts (of rules: of the kind ``shift``).
+
+        A shift by a parameter rounds down or to the nearest.
+        """
 
     def unshifted(self, x: Value) -> Value:
         """``x`` on the scale of weights and of synaptic input before its shift, rounded down; in real numbers x."""

@@ -16,6 +16,9 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Rounding, Value
 from ssdp_hw.operations.node import Node, Number, TableLeaf, as_condition, as_node, as_number, comparison, node_of
 
+# No value has more bits.
+_SHIFT_MAX = 63
+
 
 @dataclass
 class GraphOperations(Operations):
@@ -27,6 +30,8 @@ class GraphOperations(Operations):
         draws: whether the step may draw random numbers.
         noise: of a neuron model that draws, the step and both words of the key; the draws are nodes ``random``.
         randoms: the random numbers that a rule draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
+        real_shifts: whether a parameter by which a step shifts acts in real numbers too, as in neuron models; those of
+            rules are 0 there.
     """
 
     decay_bits: int
@@ -42,6 +47,7 @@ class GraphOperations(Operations):
     drawn: int = 0
     randoms: list[Node] = field(default_factory=list)
     activation_shift: int = 0
+    real_shifts: bool = False
 
     def __post_init__(self) -> None:
         self.lsb = 0 if self.ideal else 1
@@ -64,6 +70,7 @@ class GraphOperations(Operations):
 
     def shift_left(self, x: Value, bits: int) -> Node:
         n = as_number(x)
+        _check_shift("left", bits)
         if self.ideal:
             return n * 2.0**bits
         return node_of("shift_left", (n,), int(n.low) << bits, int(n.high) << bits, bits) if bits else n
@@ -71,7 +78,10 @@ class GraphOperations(Operations):
     def shift_right(self, x: Value, bits: Value, rounding: str = "floor") -> Node:
         n, how = as_number(x), Rounding(rounding)
         if isinstance(bits, Node):
-            return n if self.ideal else self._shift_right_by(n, bits, how)
+            if not self.ideal:
+                return self._shift_right_by(n, bits, how)
+            return self._halved(n, bits) if self.real_shifts else n
+        _check_shift("right", bits)
         if self.ideal:
             self.drawn += how is Rounding.STOCHASTIC  # later draws are those of the integers
             return n * float(2.0**-bits)
@@ -153,10 +163,20 @@ class GraphOperations(Operations):
             raise ParameterError(f"a shift by a parameter rounds down or to the nearest, not '{how.value}'")
         return node_of("shift_right_by", (n, bits), *_shifted(n, bits))
 
+    def _halved(self, n: Node, times: Node) -> Node:
+        """``n * 2**-times`` in real numbers, for whole times from 0 to 63: their binary digits, the highest first."""
+        left: Node = times
+        for digit in (32, 16, 8, 4, 2, 1):
+            has = left >= digit
+            n, left = self.select(has, n * 2.0**-digit, n), self.select(has, left - digit, left)
+        return n
+
     def lookup(self, table: Sequence[int] | TableLeaf, index: Value) -> Node:
         if isinstance(table, TableLeaf):
             inside = self.clip(index, 0, table.size - 1)
             return Node("entry", (inside,), table.low, table.high, table.name)
+        if any(int(x) != x for x in table):
+            raise ParameterError(f"a step looks up {table!r}; a table is of whole numbers, which it may scale")
         entries = tuple(int(x) for x in table)
         if not entries:
             raise ParameterError("a step looks up an empty table")
@@ -179,7 +199,7 @@ class GraphOperations(Operations):
         n = as_number(x)
         if self.ideal:
             return n
-        top = (1 << (self.registers[state] - 1)) - 1
+        top = (1 << (self._width(state) - 1)) - 1
         clipped: Node = self.clip(n, -top, top)
         self._count(f"{state}_saturations", n != clipped)
         return clipped
@@ -188,7 +208,7 @@ class GraphOperations(Operations):
         n = as_number(x)
         if self.ideal:
             return n
-        bits = self.registers[state]
+        bits = self._width(state)
         half, turn = 1 << (bits - 1), 1 << bits
         wrapped = self.select(n > half, n - turn, self.select(n <= -half, n + turn, n))
         ends: list[Number] = []
@@ -215,6 +235,11 @@ class GraphOperations(Operations):
             return after
         # A neuron that fired was above the threshold (or at it), so that nothing below 0 is left.
         return Node(after.operation, after.arguments, min(0, n.low), max(n.high, n.high - level.low), after.detail)
+
+    def _width(self, state: str) -> int:
+        if state not in self.registers:
+            raise ParameterError(f"a step limits '{state}', which is none of its states: {', '.join(self.registers)}")
+        return self.registers[state]
 
     def _floor(self, n: Node, bits: int) -> Node:
         return node_of("shift_right", (n,), int(n.low) >> bits, int(n.high) >> bits, bits)
@@ -253,3 +278,11 @@ def _differ_in_sign(x: Node, gain: Node) -> Node:
     if gain.high <= 0:
         return x > 0
     return ((x < 0) & (gain >= 0)).__or__((x >= 0) & (gain < 0))
+
+
+def _check_shift(where: str, bits: object) -> None:
+    """Raise for a shift that is no number of bits of a register."""
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= _SHIFT_MAX:
+        raise ParameterError(
+            f"a step shifts to the {where} by {bits!r}; a shift is a whole number from 0 to {_SHIFT_MAX}"
+        )

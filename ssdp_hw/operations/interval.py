@@ -152,8 +152,10 @@ class IntervalOperations(Operations):
         n = Interval.of(x)
         return Interval(n.low << bits, n.high << bits)
 
-    def shift_right(self, x: Operand, bits: int, rounding: str = "floor") -> Interval:
+    def shift_right(self, x: Operand, bits: Operand, rounding: str = "floor") -> Interval:
         n, how = Interval.of(x), Rounding(rounding)
+        if not isinstance(bits, int):
+            return n._corners(bits, lambda a, b: arithmetic.shift_down(a, b, how))
         if how is Rounding.STOCHASTIC:
             n, how = n + self.random(bits), Rounding.FLOOR
         return Interval(*(arithmetic.shift_down(e, bits, how) for e in (n.low, n.high)))

@@ -128,7 +128,9 @@ class Node:
         raise ParameterError("a step has no branches: it asks if a value is true; use op.select(condition, a, b)")
 
     def __floordiv__(self, other: object) -> NoReturn:
-        raise ParameterError("a step cannot divide: use op.shift_right, op.scale or a table")
+        raise ParameterError(
+            "a step cannot divide (/, //, %) or raise to a power: use op.shift_right, op.scale, op.divide or a table"
+        )
 
     __truediv__ = __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __floordiv__
 

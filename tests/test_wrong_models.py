@@ -1,0 +1,151 @@
+"""Neuron models that are declared wrongly: every mistake is named before the first step, whatever runs the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ssdp_hw as sh
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
+
+DECAY = Parameter("dv", "tau_mem", Kind.DECAY)
+LEVEL = Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0)
+
+
+def model(step=None, **changes):
+    """A LIF, or with a step of (op, s, p, arriving) or with declarations in the place of its own."""
+
+    def lif(self, op, s, p, arriving):
+        v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias, "v")
+        fired = op.fires(v, p.vth)
+        return {"v": op.reset(v, fired, p.vth)}, fired
+
+    own = {"name": "Odd", "states": (State("v"),), "parameters": (DECAY, LEVEL), "source": "made up"}
+    given = lif if step is None else lambda self, op, s, p, arriving: step(op, s, p, arriving)
+    return type("Odd", (NeuronModel,), {**own, **changes, "step": given})()
+
+
+def value(make):
+    """A step whose voltage is what ``make`` says."""
+
+    def step(op, s, p, arriving):
+        v = op.saturate(make(op, s, p, arriving), "v")
+        return {"v": v}, op.fires(v, p.vth)
+
+    return step
+
+
+def branching(op, s, p, arriving):
+    v = op.saturate(s.v + arriving, "v")
+    return {"v": 0 if op.fires(v, p.vth) else v}, op.fires(v, p.vth)
+
+
+def endless(op, s, p, arriving):
+    return endless(op, s, p, arriving)
+
+
+def setting(op, s, p, arriving):
+    s.v = arriving
+    return {"v": op.saturate(s.v, "v")}, op.never()
+
+
+STEPS = {
+    "no condition": (lambda op, s, p, x: {"v": op.saturate(s.v, "v")}, "must return two values: a dict of its states"),
+    "nothing": (lambda op, s, p, x: None, "must return two values"),
+    "a state too many": (lambda op, s, p, x: ({"v": s.v, "w": 0}, op.never()), "every state, v, and nothing else"),
+    "no state": (lambda op, s, p, x: ({}, op.never()), "every state, v, and nothing else"),
+    "a truth": (lambda op, s, p, x: ({"v": op.saturate(x, "v")}, True), "must return a condition as its second value"),
+    "a condition as a state": (lambda op, s, p, x: ({"v": x > 0}, op.never()), r"op\.select\(v, 1, 0\) counts it"),
+    "text as a state": (lambda op, s, p, x: ({"v": "v"}, op.never()), "'v' as state 'v', which is no number"),
+    "no limit": (lambda op, s, p, x: ({"v": s.v + x}, op.never()), r"limit it in the step with op\.saturate"),
+    "a branch": (branching, r"a step has no branches.*op\.select"),
+    "recursion": (endless, "its step calls itself without end"),
+    "an assignment": (setting, "return 'v' instead of setting it"),
+    "two limits": (value(lambda op, s, p, x: op.saturate(s.v, "v") + x), "limits a state twice"),
+    "a limit of nothing": (
+        lambda op, s, p, x: ({"v": op.saturate(x, "w")}, op.never()),
+        "limits 'w', which is none of",
+    ),
+    "a real number": (value(lambda op, s, p, x: x * 0.5), r"has the number 0\.5; a step is of integers"),
+    "an unknown operation": (value(lambda op, s, p, x: op.exp(s.v)), r"no operation op\.exp; there are: absolute"),
+    "a misspelled operation": (value(lambda op, s, p, x: op.saturat(x, "v")), r"did you mean op\.saturate\?"),
+    "an unknown state": (value(lambda op, s, p, x: s.w), "declares no 'w'; there are: v"),
+    "an unknown parameter": (value(lambda op, s, p, x: p.dw + x), "declares no 'dw'; there are: dv, vth, bias"),
+    "too wide": (value(lambda op, s, p, x: op.shift_left(s.v, 50)), "needs 75 bits on chip 'loihi2'; 64 are held"),
+    "a shift by -2": (value(lambda op, s, p, x: op.shift_left(x, -2)), "to the left by -2; a shift is a whole number"),
+    "a shift by 100": (value(lambda op, s, p, x: op.shift_right(x, 100)), "to the right by 100; a shift is a whole"),
+    "a shift by 1.5": (value(lambda op, s, p, x: op.shift_right(x, 1.5)), r"to the right by 1\.5; a shift is a whole"),
+    "division": (value(lambda op, s, p, x: s.v // 2), "a step cannot divide"),
+    "division by 0": (value(lambda op, s, p, x: op.divide(op.absolute(x), p.vth)), r"divides 0 .* by 0 \.\."),
+    "a table of reals": (value(lambda op, s, p, x: op.lookup((0.5, 1), x)), "a table is of whole numbers"),
+    "an empty table": (value(lambda op, s, p, x: op.lookup((), x)), "an empty table"),
+    "an unknown rounding": (value(lambda op, s, p, x: op.shift_right(x, 2, "up")), "Rounding 'up' is unknown"),
+    "a draw": (value(lambda op, s, p, x: s.v + op.random(3)), "stochastic = True"),
+    "NumPy": (value(lambda op, s, p, x: np.exp(s.v)), "its step calls NumPy"),
+    "a number as a condition": (value(lambda op, s, p, x: op.select(s.v, x, 0)), "uses a number as a condition"),
+    "a condition as a number": (value(lambda op, s, p, x: s.v + (x > 0)), r"use op\.select\(condition, 1, 0\)"),
+}
+DECLARATIONS = {
+    "a state twice": ({"states": (State("v"), State("v"))}, "names of neuron model Odd must differ"),
+    "state and parameter": ({"states": (State("v"), State("dv"))}, "must differ"),
+    "state and port": ({"ports": ("v",)}, "must differ"),
+    "a state bias": ({"states": (State("v"), State("bias"))}, "also from 'bias' and 'arriving'"),
+    "a keyword": ({"states": (State("v"), State("lambda"))}, "'lambda' names a model, state, parameter or port"),
+    "a name with a blank": ({"name": "a b"}, "'a b' names a model"),
+    "no name": ({"name": None}, "has no name"),
+    "no states": ({"states": ()}, "has no state"),
+    "a list of states": ({"states": [State("v")]}, "must be a tuple of State"),
+    "states as text": ({"states": ("v",)}, "must be a tuple of State"),
+    "no parameters": ({"parameters": None}, "must be a tuple of Parameter"),
+    "a register of 0 bits": ({"states": (State("v", bits=0),)}, "bits = 0; its register has 2 to 48"),
+    "a wide register": (
+        {"parameters": (DECAY, Parameter("n", "n", Kind.NUMBER, bits=80))},
+        "bits = 80; a register has",
+    ),
+    "negative places": ({"parameters": (DECAY, Parameter("g", "g", Kind.GAIN, places=-1))}, "places = -1"),
+    "a unit as text": ({"states": (State("v", unit="voltage"),)}, r"there are: Unit\.VOLTAGE"),
+    "a kind as text": (
+        {"parameters": (Parameter("dv", "tau_mem", "decay"), LEVEL)},
+        r"kind = 'decay'; there are: Kind",
+    ),
+    "an offset": ({"parameters": (Parameter("dv", "tau_mem", Kind.DECAY, offset="volts"), LEVEL)}, "offset = 'volts'"),
+    "a level of shifts": ({"parameters": (Parameter("q", "q", Kind.LEVEL, powers_of_two=True),)}, "is for decays"),
+    "a float name twice": ({"parameters": (DECAY, Parameter("q", "tau_mem", Kind.LEVEL))}, "float name 'tau_mem'"),
+    "a float name taken": ({"parameters": (DECAY, Parameter("q", "fires", Kind.LEVEL))}, "what sh.neuron itself calls"),
+    "a payload of nothing": ({"payload": "w"}, "carry 'w', which is none of its states"),
+    "a voltage of nothing": ({"voltage": "w"}, "is 'w', which is none of its states"),
+}
+
+
+def network(made):
+    parameters = {} if made.parameters is None else {q.name: 1 for q in made.parameters if q.name not in ("dv", "vth")}
+    population = sh.FixedPopulation(name="p", size=1, model=made, parameters=parameters)
+    projection = sh.FixedProjection(pre="in", post="p", weight=[[254]])
+    return sh.FixedNetwork([sh.Input("in", 1)], [population], [projection], ["p"], chip="loihi2")
+
+
+@pytest.mark.parametrize("mistake", STEPS)
+def test_a_wrong_step_is_named(mistake):
+    step, words = STEPS[mistake]
+    made = model(step)
+    with pytest.raises(ParameterError, match=f"neuron model 'Odd'.*{words}"):
+        sh.run(network(made), np.zeros((2, 1, 1), bool), "spec")
+
+
+@pytest.mark.parametrize("mistake", DECLARATIONS)
+def test_a_wrong_declaration_is_named(mistake):
+    changes, words = DECLARATIONS[mistake]
+    for use in (network, sh.register_model):
+        with pytest.raises(ParameterError, match=words):
+            use(model(**changes))
+
+
+def test_what_is_changed_here_is_a_model():
+    """Without a mistake it runs, so that each message above is about its mistake."""
+    made = network(model())
+    assert Unit.VOLTAGE is made.populations[0].declared.states[0].unit
+    made = replace(made, populations=[replace(made.populations[0], vth=1)])
+    assert sh.run(made, np.ones((9, 1, 1), bool), "spec").spikes["p"].any()
