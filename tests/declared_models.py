@@ -144,7 +144,8 @@ def register_values(rng: np.random.Generator, model: NeuronModel, size: int) -> 
         low, high = q.code_range(CHIP)
         top = {Kind.LEVEL: 3000, Kind.DECAY: high, Kind.GAIN: 4095, Kind.NUMBER: high}[q.kind]
         drawn = rng.integers(max(low, -top), min(high, top) + 1, size)
-        values[q.name] = np.where(rng.random(size) < 0.1, rng.choice([low, high], size), drawn)
+        drawn = np.where(rng.random(size) < 0.1, rng.choice([low, high], size), drawn)
+        values[q.name] = 1 << rng.integers(0, q.width(CHIP), size) if q.powers_of_two else drawn
     return values
 
 

@@ -131,7 +131,9 @@ def test_a_users_file(tmp_path):
     with pytest.raises(ParameterError, match="neither a name, nor a path"):
         load_chip(8)
     for name in ("abacus", "../loihi", "/etc/passwd", ""):
-        with pytest.raises(ParameterError, match="is unknown; known chips: generic16, loihi, loihi2, spinnaker2, xylo, or the path"):
+        with pytest.raises(
+            ParameterError, match="is unknown; known chips: generic16, loihi, loihi2, spinnaker2, xylo, or the path"
+        ):
             load_chip(name)
 
 

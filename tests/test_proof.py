@@ -12,6 +12,7 @@ from strategies import fixed_networks
 import ssdp_hw as sh
 from ssdp_hw.analysis.proof import Verdict
 from ssdp_hw.arithmetic import decay as decay_step
+from ssdp_hw.datasets import DIGITS_MODEL, load_digits
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.form import StepForm, without_effect
 from ssdp_hw.operations.base import Values
@@ -154,3 +155,53 @@ def test_a_step_of_intervals_holds_every_step_within(seed, model, subtract, at_l
         assert np.all(value <= Interval.of(wide[name]).high), name
     assert np.all(fired.true | ~spikes)
     assert np.all(fired.false | spikes)
+
+
+def test_of_the_demos_registers_at_most_one_in_twenty_is_open():
+    """Neuron by neuron; what is said to be reached is run on the specification, and the neurons are seen at the end."""
+    train = sh.encode(load_digits().train_values[:256], "rate", steps=32, seed=1)
+    fixed = sh.quantize(sh.from_nir(DIGITS_MODEL, dt=1e-3), chip="loihi", calibration=train)
+    proof = sh.prove(fixed)
+    counts = {verdict: proof.neurons_of(verdict) for verdict in ("proved", "reached", "open")}
+    assert sum(counts.values()) == 2 * 138
+    assert counts["open"] <= 0.05 * 2 * 138
+    assert counts["reached"] == 9
+    (hidden,) = proof.of("reached")
+    again = sh.run(fixed, hidden.inputs, "spec", record=("v",), on_overflow="ignore")
+    assert again.overflow["hidden"].counts["v_saturations"] > 0
+    assert again.v["hidden"].min() == hidden.register_low
+
+
+@examples(40, default=4, base=GENERATED)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+def test_neurons_that_are_proved_stay_inside_under_adversarial_input(seed, subtract, recurrent):
+    """Slow leaks, large weights, either reset, loops or none: each neuron that is counted as reached was seen to be."""
+    rng = np.random.default_rng(seed)
+    size = 6
+    population = sh.FixedPopulation(
+        name="p",
+        size=size,
+        vth=int(rng.integers(100, 100_000)),
+        du=int(rng.choice([4095, 900])),
+        dv=int(rng.choice([2, 9, 300])),
+        reset="subtract" if subtract else "zero",
+    )
+    projections = [sh.FixedProjection(pre="in", post="p", weight=2 * rng.integers(-127, 128, (size, 5)))]
+    if recurrent:
+        weight = 2 * rng.integers(-127, 128, (size, size))
+        projections.append(sh.FixedProjection(pre="p", post="p", weight=weight, delay=int(rng.integers(0, 4))))
+    network = sh.FixedNetwork([sh.Input("in", 5)], [population], projections, ["p"])
+    proof = sh.prove(network)
+    assert sum(proof.neurons_of(v) for v in ("proved", "reached", "open")) == 2 * size
+    patterns = (np.arange(32)[:, None] >> np.arange(5) & 1).astype(bool)  # all that are constant, held for long
+    inputs = np.broadcast_to(patterns, (1500, *patterns.shape))
+    result = sh.run(network, inputs, "spec", record=("v",), on_overflow="ignore")
+    for r in proof.registers:
+        if r.verdict is Verdict.PROVED:
+            assert result.overflow["p"].counts[r.count] == 0
+        if r.verdict is Verdict.REACHED:
+            assert 1 <= r.reached <= r.neurons <= size
+            assert sh.run(network, r.inputs, "spec", on_overflow="ignore").overflow["p"].counts[r.count] > 0
+        if r.count == "v_saturations":
+            at_end = (np.abs(result.v["p"]) == r.register_high).any(axis=(0, 1))
+            assert at_end.sum() <= r.neurons

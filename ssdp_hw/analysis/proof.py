@@ -33,7 +33,7 @@ _SLOWEST, _MARGIN, _SLACK = 1.0 - 2.0**-10, 1.002, 64.0
 # Steps that make an invariant narrower.
 _NARROWINGS = 400
 # Neurons that inputs are tried for, those with the widest intervals first, and steps of such an input.
-_TRIED, _DRIVEN_STEPS = 4, 600
+_TRIED, _DRIVEN_STEPS = 16, 600
 # Populations between a neuron and the inputs that drive it.
 _DEPTH = 4
 
@@ -57,7 +57,10 @@ class RegisterProof:
         verdict: see :class:`Verdict`.
         low, high: no value before the limit acts is outside these.
         register_low, register_high: what the register holds.
+        size: number of neurons of the population, each of which has the register.
         neurons: number of neurons whose bounds are outside it.
+        reached: number of these that were seen at the end of their register in a run that overflowed; where the state
+            does not show it, as of one that wraps, 1 for all.
         inputs: where reached, spikes (time, 1, channels) by input that make it overflow.
     """
 
@@ -69,13 +72,17 @@ class RegisterProof:
     register_low: int
     register_high: int
     neurons: int
+    size: int
+    reached: int = 0
     inputs: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         bounds = f"{self.low} .. {self.high} in a register of {self.register_low} .. {self.register_high}"
         told = {
             Verdict.PROVED: "never, for any input",
-            Verdict.REACHED: f"under the input that is given ({self.neurons} neurons are not ruled out)",
+            Verdict.REACHED: (
+                f"under the input that is given ({self.neurons} neurons are not ruled out, {self.reached} were seen to)"
+            ),
             Verdict.OPEN: f"open for {self.neurons} neurons: no input was found that does it",
         }
         return f"population '{self.population}': {self.count}: {told[self.verdict]} ({bounds})"
@@ -96,6 +103,15 @@ class Proof:
     def holds(self) -> bool:
         """Whether no register can overflow."""
         return len(self.of(Verdict.PROVED)) == len(self.registers)
+
+    def neurons_of(self, verdict: Verdict | str) -> int:
+        """How many neurons' registers have a verdict, each neuron of each register counted by itself."""
+        counted = {
+            Verdict.PROVED: sum(r.size - r.neurons for r in self.registers),
+            Verdict.REACHED: sum(r.reached for r in self.registers),
+            Verdict.OPEN: sum(r.neurons - r.reached for r in self.registers),
+        }
+        return counted[Verdict(verdict)]
 
     def __str__(self) -> str:
         """The first registers in sentences, those first that can overflow or may."""
@@ -230,17 +246,25 @@ def _arriving(fixed: FixedNetwork, name: str, port: str = "") -> Interval:
 def _judged(fixed: FixedNetwork, name: str, count: str, limited: Interval, target: str | None) -> RegisterProof:
     size = fixed.size_of(name)
     values = _spread(limited, size)
-    bits = fixed.step_form(name).registers[count.rpartition("_")[0]]
+    state = count.rpartition("_")[0]
+    bits = fixed.step_form(name).registers[state]
     half = 1 << (bits - 1)
     low, high = (1 - half, half) if count.endswith("_wraps") else (1 - half, half - 1)
     outside = (values.low < low) | (values.high > high)
     verdict, inputs = (Verdict.OPEN if outside.any() else Verdict.PROVED), {}
+    reached = np.zeros(size, bool)
     if outside.any():
         excess = np.maximum(values.high - high, low - values.low)
-        for tried in _inputs(fixed, name, np.argsort(-excess, kind="stable")[:_TRIED]):
-            overflow = run(fixed, tried, target, populations=[], record=(), on_overflow="ignore").overflow
-            if overflow is not None and overflow[name].counts.get(count):
+        widest = np.argsort(-excess, kind="stable")[: min(_TRIED, np.count_nonzero(outside))]
+        for tried in _inputs(fixed, name, widest):
+            result = run(fixed, tried, target, populations=[name], record=(state,), on_overflow="ignore")
+            if result.overflow is None or not result.overflow[name].counts.get(count):
+                continue
+            if not inputs:
                 verdict, inputs = Verdict.REACHED, tried
+            trace = result.recorded(state)[name][:, 0]
+            reached |= outside & ((trace <= low) | (trace >= high)).any(axis=0)
+            if count.endswith("_wraps") or np.array_equal(reached, outside):
                 break
     return RegisterProof(
         name,
@@ -251,6 +275,8 @@ def _judged(fixed: FixedNetwork, name: str, count: str, limited: Interval, targe
         low,
         high,
         int(np.count_nonzero(outside)),
+        size,
+        max(int(reached.sum()), int(verdict is Verdict.REACHED)),
         inputs,
     )
 
