@@ -251,7 +251,8 @@ def _judged(fixed: FixedNetwork, name: str, count: str, limited: Interval, targe
     half = 1 << (bits - 1)
     low, high = (1 - half, half) if count.endswith("_wraps") else (1 - half, half - 1)
     outside = (values.low < low) | (values.high > high)
-    verdict, inputs = (Verdict.OPEN if outside.any() else Verdict.PROVED), {}
+    verdict = Verdict.OPEN if outside.any() else Verdict.PROVED
+    inputs: dict[str, NDArray[np.bool_]] = {}
     reached = np.zeros(size, bool)
     if outside.any():
         excess = np.maximum(values.high - high, low - values.low)
