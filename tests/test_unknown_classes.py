@@ -160,7 +160,7 @@ IN_ONE_PLACE = {
     "Checkpoint", "Evaluation", "LearningState", "Presentation", "Teaching", "Teacher",  # by learn
     "DirectInput", "OnChipClassifier", "NeuroBenchNetwork",  # by make_drive, by the adapters themselves
     "NeuronModel", "RuleModel", "Target",  # what a user's subclass says is what all targets print
-    "BatchSSDP", "RuleFactor", "RuleParameter", "RuleVariable", "RandomSamples", "Range",  # by their own functions; by sweep
+    "BatchSSDP", "RuleFactor", "RuleParameter", "RuleVariable", "RandomSamples", "Range",  # by their own functions
 }  # fmt: skip
 
 
