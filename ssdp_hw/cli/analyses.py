@@ -30,7 +30,7 @@ def compare(
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run float and fixed on several targets and set the results side by side."""
+    """Run float and fixed on several targets, side by side."""
     from ssdp_hw.analysis.comparison import compare as run_both
 
     found = files.as_float(files.read_network(network, **nir), network)

@@ -12,7 +12,7 @@ from ssdp_hw.cli import files
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.cli.options import AsJson, ChipName, Decode, LabelFile, MaxLoss, NetworkFile, SpikeFile, Steps, TargetName
 from ssdp_hw.cli.output import print_json, print_line, print_table
-from ssdp_hw.errors import LimitError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, LimitError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork
 
@@ -36,7 +36,10 @@ def check(
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a network converts to the chip, what was assumed, what stays silent, and what that costs."""
+    """Say whether a network converts to the chip, and what it loses.
+
+    Every assumption is named, and what stays silent on samples.
+    """
     from ssdp_hw.quantization import quantize
 
     given = {"chip": chip, "weight_bits": weight_bits, "method": method}
@@ -152,7 +155,10 @@ def verify(
     target: TargetName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold a network to its source, a network or a recording, layer by layer and spike by spike."""
+    """Hold a network to its source, layer by layer, spike by spike.
+
+    The source is a network or a recording.
+    """
     from ssdp_hw.analysis.verification import verify as compare_layers
 
     # Of the network and its source, options of NIR files apply to whichever is a NIR file.
@@ -175,7 +181,13 @@ def verify(
 
 
 def _recording(path: Path) -> dict[str, Any]:
-    """Spikes of every layer, with its voltages where they were recorded: arrays ``spikes.NAME`` and ``v.NAME``."""
+    """Spikes of every layer, with its voltages where they were recorded: arrays ``spikes.NAME`` and ``v.NAME``.
+
+    Raises:
+        FileFormatError: there are no spikes in the file.
+    """
     arrays = files.read_arrays(path)
     spikes = {name.removeprefix("spikes."): a for name, a in arrays.items() if name.startswith("spikes.")}
+    if not spikes:
+        raise FileFormatError(f"{path}: is no recording: it has no array 'spikes.LAYER', as ssdp-hw run --out writes")
     return {name: (a, arrays[f"v.{name}"]) if f"v.{name}" in arrays else a for name, a in spikes.items()}

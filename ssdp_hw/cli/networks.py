@@ -67,7 +67,7 @@ def quantize(
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Round a float network to a chip's integers and say what that loses."""
+    """Round a float network to a chip's integers; say what it loses."""
     from ssdp_hw.files.container import check_no_nir
     from ssdp_hw.network.network_file import save
     from ssdp_hw.quantization import quantize as convert
@@ -100,9 +100,17 @@ def to_nir(
     network: NetworkFile,
     out: Annotated[Path, typer.Option("--out", help=".nir file to write")],
     nir: NirOptions,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a network to a NIR file; of a fixed network, other tools read the float network that it means."""
+    """Write a network to a NIR file.
+
+    Of a fixed network, other tools read the float network that it means.
+    """
     from ssdp_hw.conversion.nir.writer import write_nir
 
-    write_nir(files.read_network(network, **nir), out)
-    print_line(f"written to {out}")
+    found = files.read_network(network, **nir)
+    write_nir(found, out)
+    if as_json:
+        print_json("to-nir", {"written": str(out), "summary": found.summary(), "notes": list(found.notes)})
+    else:
+        print_line(f"written to {out}")

@@ -26,7 +26,11 @@ Discretization = Annotated[str | None, typer.Option(help="euler or exponential [
 UpdateOrder = Annotated[str | None, typer.Option(help="current_first or voltage_first [NIR: current_first]")]
 PresetName = Annotated[
     str | None,
-    typer.Option("--preset", help="framework to reproduce, with its dt: snntorch ...", autocompletion=_presets),
+    typer.Option(
+        "--preset",
+        help="framework to reproduce, with its dt: snntorch, norse, sinabs, spikingjelly, spyx, rockpool or lava-dl",
+        autocompletion=_presets,
+    ),
 ]
 
 TauUnitName = Annotated[

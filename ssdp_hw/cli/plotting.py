@@ -11,8 +11,8 @@ import typer
 from ssdp_hw.checks import Choice
 from ssdp_hw.cli import files
 from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
-from ssdp_hw.cli.options import ChipName, Decode, NetworkFile, Steps, TargetName
-from ssdp_hw.cli.output import print_line
+from ssdp_hw.cli.options import AsJson, ChipName, Decode, NetworkFile, Steps, TargetName
+from ssdp_hw.cli.output import print_json, print_line
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.atomic import write_atomically
@@ -50,8 +50,12 @@ def plot(
     sample: Annotated[int, typer.Option(help="run: the one whose spikes are drawn")] = 0,
     decode: Decode = "spike_count",
     steps: Steps = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Draw a network, its weights or resources, or a run of it; what needs integers quantises a float network."""
+    """Draw a network, its weights or resources, or a run of it.
+
+    What needs integers quantises a float network.
+    """
     picture = Picture(what)
     source = files.read_network(network, **nir)
     samples: Any = None if spikes is None else files.read_spikes(spikes)
@@ -59,7 +63,11 @@ def plot(
         raise ParameterError(f"--what {picture}: a run is drawn: give --spikes")
     axes = _drawn(picture, source, samples, chip, target, sample, decode, steps)
     write_picture(axes, out)
-    print_line(f"written to {out}")
+    if as_json:
+        titles = [title for ax in np.ravel(np.asarray(axes, object)) if (title := ax.get_title(loc="left"))]
+        print_json("plot", {"written": str(out), "what": picture.value, "titles": titles})
+    else:
+        print_line(f"written to {out}")
 
 
 def write_picture(axes: Drawn, out: Path) -> None:

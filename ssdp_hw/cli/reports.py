@@ -42,7 +42,10 @@ def report(
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one HTML page about a network on a chip: what was found, proved, rounded and measured."""
+    """Write one HTML page about a network on a chip.
+
+    It says what was found, proved, rounded and measured.
+    """
     from ssdp_hw.reporting.report import report as write
 
     found = files.read_network(network, **nir)

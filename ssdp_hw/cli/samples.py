@@ -28,7 +28,7 @@ def encode(
     seed: Annotated[int | None, typer.Option(help="of the random spikes of 'rate'")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn values between 0 and 1 into spikes for run, learn and the others."""
+    """Turn values between 0 and 1 into spikes for the other commands."""
     from ssdp_hw.running.encoding import encode_steps
 
     if out.suffix not in (".npy", ".npz"):

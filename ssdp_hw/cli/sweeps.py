@@ -40,7 +40,10 @@ def sweep(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study at every point of a grid, on all CPUs or a cluster, and keep every result."""
+    """Run a study at every point of a grid, and keep every result.
+
+    It runs on all CPUs or on a cluster, and goes on where it was interrupted.
+    """
     from ssdp_hw.sweeping.sweep import sweep as run_sweep
 
     if scheduler is not None and workers is not None:

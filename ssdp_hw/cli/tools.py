@@ -28,7 +28,10 @@ def microcode(
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compile SSDP to a sum of products for Loihi's learning engine; say what had to be replaced."""
+    """Compile SSDP to microcode of Loihi's learning engine.
+
+    It says what had to be replaced to write the rule as a sum of products.
+    """
     from ssdp_hw.microcode import compile_microcode
 
     code = compile_microcode(
@@ -51,7 +54,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="directory for the report")] = Path("demo-report"),
     as_json: AsJson = False,
 ) -> None:
-    """Run the main job on real data, end to end, and write a report."""
+    """Run the main job on real data, end to end, and report it."""
     from ssdp_hw.demo import run_demo
     from ssdp_hw.reporting import write_demo_report
 
@@ -75,7 +78,7 @@ def targets(
     tried: Annotated[bool, typer.Option("--try/--no-try", help="run a network of one neuron on each")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """List the targets, whether they run here, and how to install those that are missing."""
+    """List the targets, and how to install those that are missing."""
     from ssdp_hw.running.target_registry import list_targets
 
     found = list_targets(tried=tried)
@@ -99,7 +102,10 @@ def warm_up(
     target: TargetName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compile what a target compiles on first use, so that the next run starts at once."""
+    """Compile what a target compiles on first use.
+
+    The next run then starts at once.
+    """
     from ssdp_hw.learning.first_use import compile_target
 
     found = compile_target(target)
