@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import MissingPackageError, ParameterError, ShapeError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.projection import BaseProjection
@@ -33,6 +34,7 @@ class _Population(nn.Module):  # type: ignore[misc]
         return spikes
 
 
+@shown
 class NeuroBenchNetwork(NeuroBenchModel):  # type: ignore[misc]
     """A float or fixed network that NeuroBench's ``Benchmark`` runs.
 
@@ -67,6 +69,11 @@ class NeuroBenchNetwork(NeuroBenchModel):  # type: ignore[misc]
         named = {**{f"projection_{i}": m for i, m in enumerate(self._layers.values())},
                  **{f"population_{i}": m for i, m in enumerate(self._populations.values())}}  # fmt: skip
         self._net = nn.ModuleDict(named)
+
+    def _table(self) -> Table:
+        rows = [(name, str(self.network.size_of(name))) for name in self._populations]
+        where, how = self.target or "the fastest target", self.decode or "spikes as they are"
+        return Table(f"NeuroBench model on {where}: {self.network!r}, {how}", ("population", "neurons"), rows)
 
     def __net__(self) -> Any:
         """The torch module that NeuroBench's hooks are on."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html.parser
 import inspect
+import typing
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,12 +14,16 @@ from hypothesis import given, strategies as st
 import ssdp_hw as sh
 from ssdp_hw import display
 from ssdp_hw.display import MOST_LINES, Table
+from ssdp_hw.rules.derivation import fixed_rule
+from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.running.time_limit import Deadline
+from ssdp_hw.sweeping import compute
 
 NAME = "<b>layer & 'x'"
 
 
 @pytest.fixture(scope="module")
-def objects():
+def objects(tmp_path_factory):
     """One object or more of every kind that public functions take or give back, of a network with a hostile name."""
     rng = np.random.default_rng(0)
     spikes = rng.random((12, 6, 4)) < 0.5
@@ -37,6 +42,26 @@ def objects():
     result = sh.run(fixed, spikes, "spec", record=("spikes", "v"), on_overflow="ignore")
     verification = sh.verify(net, net, spikes, target="spec")
     code = sh.compile_microcode(rule, window=15, scale=1)
+    folder = tmp_path_factory.mktemp("sweep")
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compute, "compile_once", lambda: None)
+        swept = sh.sweep(study, {"sigma": [1.0, -1.0], "name": [NAME]}, store=folder / "cells", executor=pool)
+        data, bits = rng.random((12, 8, 4)) < 0.5, np.arange(8) % 3
+        found = sh.search_bits(net, data, bits, 100.0, executor=pool, store=folder / "bits")
+    declared = sh.rule("Oja", eta=1e-4, forget=1e-4)
+    rules = [fixed_rule(one, fixed.projections[0], fixed.limits)[0] for one in (sh.STDP(), sh.SADP(), declared)]
+    delayed = sh.neuron("RefractoryLIF", 3, tau_syn=1e-3, tau_mem=1e-2, v_threshold=1.0, refractory_period=2)
+    gate, events = (
+        sh.Gate(k=0.5, mean=1.0, deviation=2.0),
+        np.zeros(3, [("t", int), ("x", int), ("y", int), ("p", int)]),
+    )
+    neurons = [
+        kind(size=3, **dict.fromkeys(names, 0.5))
+        for kind, names in {
+            sh.IF: ("v_threshold",), sh.LI: ("tau_mem",), sh.I: (), sh.CubaLIF: ("tau_syn", "tau_mem", "v_threshold"),
+            sh.CubaLI: ("tau_syn", "tau_mem"),
+        }.items()
+    ]  # fmt: skip
     return [
         net, fixed, population, projection, neuron, semantics, *fixed.populations, *fixed.projections, *net.inputs,
         fixed.report, *fixed.report.populations, *fixed.report.projections, fixed.projections[0].format, fixed.limits,
@@ -46,8 +71,19 @@ def objects():
         verification, *verification.layers, code, code.both, *code.products, *code.traces.values(), sh.Teacher(),
         sh.measure_activity(fixed, spikes, "spec"), sh.stream(fixed, [spikes], on_overflow="ignore"),
         sh.DirectInput(np.ones((2, 4)), 5), comparison.rows[0].accuracy, *sh.list_targets(), sh.BatchSSDP(),
-        sh.neuron_model("CubaLIF"),
+        sh.neuron_model("CubaLIF"), swept, *swept.cells, found, sh.Checkpoint(NAME), sh.Evaluation(spikes, labels),
+        sh.Teaching("delta"), sh.Presentation(2), sh.Range(1, 9), sh.RandomSamples({"a": sh.Range(1, 9)}, 3), declared,
+        declared.model, *declared.model.parameters, *declared.model.pre, *rules, gate, fixed_gate(gate, 4, 3), *neurons,
+        sh.ConvWeight(rng.normal(size=(2, 1, 2, 2)), (1, 2, 2)), delayed, *sh.step_costs(fixed),
+        sh.from_events([(events, 0)], dt=1e-3, steps=4, sensor_size=(3, 3, 2)),
+        sh.report(folder / "page.html", fixed, ladder=False),
     ]  # fmt: skip
+
+
+def study(sigma: float, name: str) -> dict[str, float]:
+    if sigma < 0:
+        raise ValueError(f"{name}: no width")
+    return {"accuracy": 0.5, "sigma of it": sigma}
 
 
 class Reader(html.parser.HTMLParser):
@@ -95,16 +131,51 @@ def test_every_public_class_shows_itself():
     classes = [c for c in public if inspect.isclass(c) and not issubclass(c, Exception)]
     choices = [c for c in classes if hasattr(c, "__members__")]
     assert [c.__name__ for c in classes if c not in choices and not shows(c)] == []
-    returned = set()
+    returned = returned_classes(public)
+    assert len(returned) >= 20
+    assert [c.__name__ for c in returned if not shows(c)] == []
+
+
+def returned_classes(public):
+    """Classes of ours that public functions give back, alone or in a tuple or list."""
+
+    def within(hint):
+        yield from [hint] if inspect.isclass(hint) and hint.__module__.startswith("ssdp_hw.") else []
+        for part in typing.get_args(hint):
+            yield from within(part)
+
+    found = set()
     for function in public:
         if inspect.isfunction(function):
-            name = str(inspect.signature(function).return_annotation)
-            module = inspect.getmodule(inspect.unwrap(function))
-            kind = getattr(module, name, None)
-            if inspect.isclass(kind) and dataclasses.is_dataclass(kind):
-                returned.add(kind)
-    assert len(returned) >= 10
-    assert [c.__name__ for c in returned if not shows(c)] == []
+            original = inspect.unwrap(function)
+            hint = original.__annotations__["return"]
+            if isinstance(hint, str):
+                hint = eval(hint, vars(inspect.getmodule(original)))
+            found.update(within(hint))
+    return {kind for kind in found - {Deadline} if not inspect.isabstract(kind)}  # a context manager yields Deadline
+
+
+def test_every_public_class_is_among_the_objects(objects):
+    """So that what its instances show is looked at above."""
+    public = [getattr(sh, name) for name in sh.__all__]
+    classes = {c for c in public if inspect.isclass(c) and not issubclass(c, Exception)} | returned_classes(public)
+    left_out = {c for c in classes if hasattr(c, "__members__")} | {sh.Target}  # of which list_targets() tells
+    assert [c.__name__ for c in classes - left_out if not any(isinstance(o, c) for o in objects)] == []
+
+
+def test_the_classifier_shows_itself_as_those_of_scikit_learn_do():
+    pytest.importorskip("sklearn")
+    one = sh.OnChipClassifier()
+    assert repr(one) == str(one) == "OnChipClassifier()"
+    assert "OnChipClassifier" in one._repr_html_()
+
+
+def test_a_neurobench_model_shows_itself(objects):
+    pytest.importorskip("neurobench")
+    one = sh.NeuroBenchNetwork(objects[1])
+    assert NAME in str(one)
+    assert "\n" not in repr(one)
+    assert "&lt;b&gt;layer" in one._repr_html_()
 
 
 def test_what_differs_from_a_default_is_named():

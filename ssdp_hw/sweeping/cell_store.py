@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdp_hw.checks import as_path
+from ssdp_hw.display import Table, shown, text
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.json_values import JSON
@@ -23,6 +24,7 @@ _MARK = "store.json"
 _FOLDER = 2
 
 
+@shown
 @dataclass(frozen=True)
 class Cell:
     """One finished run of a study.
@@ -45,11 +47,19 @@ class Cell:
     host: str
     origin: Mapping[str, JSON]
 
+    def _table(self) -> Table:
+        point = ", ".join(f"{name}={text(value)}" for name, value in self.parameters.items())
+        if self.error is None:
+            rows, end = [(name, text(value)) for name, value in (self.result or {}).items()], ""
+        else:
+            rows, end = [(name, text(self.error[name])) for name in ("type", "message")], ", failed"
+        return Table(f"{self.origin['study']}({point}): {self.seconds:.2f} s{end}", ("result", "value"), rows)
+
 
 def cell_key(parameters: Point, origin: Mapping[str, JSON]) -> str:
     """Hash of the format, the parameters, and what else determines a result."""
-    text = json.dumps({"format": FORMAT, "parameters": parameters, **origin}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    described = json.dumps({"format": FORMAT, "parameters": parameters, **origin}, sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
