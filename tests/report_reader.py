@@ -111,10 +111,10 @@ def expected(values: Any, attributes: dict[str, str]) -> tuple[float, str]:
         "percent": f"{number * 100:.1f} %",
         "error": f"{number * 100:.2f} %",
         "points": f"{number:.2f}",
-        "seconds": f"{number:.2f}",
+        "seconds": f"{number:.2g}" if number < 1 else f"{number:.1f}",
         "rate": f"{number:.4f}",
         "signed": f"{number:+.4f}",
-        "number": f"{number:.4g}",
+        "number": f"{number:,.0f}" if number == int(number) else f"{number:.4g}",
         "exact": str(number),
         "p": "< 0.001" if number < 0.001 else f"{number:.2g}",
     }[how]

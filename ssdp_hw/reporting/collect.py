@@ -118,6 +118,7 @@ class Samples:
             raise ParameterError(f"sample = {sample}; there are {self.count}, 0 .. {self.count - 1}")
         spikes = sum(int(np.count_nonzero(s)) for s in drive.spikes.values())
         cells = sum(s.size for name, s in drive.spikes.items() if name not in drive.values)
+        self.values = list(drive.values)
         self.rate = spikes / cells if cells else None
 
     def measured(
@@ -162,6 +163,7 @@ class Samples:
         """How many samples, steps and channels, and how often the input fires."""
         return {
             "samples": self.count,
+            "values": self.values,
             "input_steps": self.given_steps,
             "steps": self.steps,
             "channels": {i.name: i.size for i in self.fixed.inputs},

@@ -45,7 +45,8 @@ class ReportData:
     Attributes:
         title: of the page.
         network: inputs, populations, projections, semantics and ``notes`` on what was assumed or repaired.
-        samples: how many samples, steps and channels, and spikes of the input per channel and step.
+        samples: how many samples, steps and channels, the inputs that have real values, and spikes of the others per
+            channel and step.
         quantization: the report of :func:`ssdp_hw.quantize` and its ``warnings``.
         proof: for every register what :func:`ssdp_hw.prove` found.
         agreement: float and fixed run of all samples: accuracies, predictions in common, spikes of every layer.

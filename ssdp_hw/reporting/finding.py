@@ -87,15 +87,17 @@ def _loss(data: ReportData, n: Numbers) -> Markup:
 def _registers(data: ReportData, n: Numbers) -> Markup:
     if data.proof is None:
         return Markup()
+    values = (data.samples or {}).get("values")
+    beyond = " Of real values as input, which these samples have, nothing is proved." if values else ""
     if data.proof["holds"]:
-        return Markup("None of its {} registers can overflow, whatever spikes come in (proved).").format(
-            n.length("/proof/registers")
-        )
+        none = Markup("None of its {} registers can overflow, whatever spikes come in (proved).")
+        return none.format(n.length("/proof/registers")) + beyond
     counts = {verdict: n.matching("/proof/registers", "verdict", verdict) for verdict in ("proved", "reached", "open")}
     text = Markup(
         "Of its {} registers, {} never overflow, whatever spikes come in (proved); for {} an input is known that lets "
         "them overflow; {} are open."
     ).format(n.length("/proof/registers"), counts["proved"], counts["reached"], counts["open"])
+    text += beyond
     if data.agreement is None or data.agreement["runs"]["fixed"]["overflows"] is None:
         return text
     if not data.agreement["runs"]["fixed"]["overflows"]:

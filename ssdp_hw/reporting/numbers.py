@@ -18,10 +18,10 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "points": lambda v: f"{v:.2f}",
     "rate": lambda v: f"{v:.4f}",
     "signed": lambda v: f"{v:+.4f}",
-    "number": lambda v: f"{v:.4g}",
+    "number": lambda v: f"{v:,.0f}" if v == int(v) else f"{v:.4g}",
     "exact": str,
     "p": lambda v: f"{v:.2g}" if v >= 0.001 else "< 0.001",
-    "seconds": lambda v: f"{v:.2f}",
+    "seconds": lambda v: f"{v:.2g}" if v < 1 else f"{v:.1f}",
     "interval": lambda v: f"{100 * v['value']:.1f} % ({100 * v['low']:.1f} to {100 * v['high']:.1f})",
 }
 NOTHING = Markup("–")

@@ -100,7 +100,7 @@ def quantization(data: ReportData, n: Numbers) -> Section | None:
                     "format",
                     "method",
                     "exponent",
-                    "synapses",
+                    "weights",
                     "clipped",
                     "zeroed",
                     "rms error",
