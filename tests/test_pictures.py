@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 
@@ -420,3 +421,38 @@ def test_drifts_are_drawn_with_their_intervals():
 @given(st.text(max_size=60), st.integers(5, 30))
 def test_short_names_fit(name, letters):
     assert len(style.short(name, letters)) <= letters
+
+
+@pytest.mark.parametrize("name", sh.rule_names())
+def test_every_declared_rule_is_drawn_and_named(name):
+    """Those that read the weight are drawn at a weight of 0."""
+    one, given = None, {}
+    while one is None:
+        try:
+            one = sh.rule(name, **given)
+        except ParameterError as error:  # it names a parameter without a default
+            given[re.fullmatch(r".*: (\w+) is missing", str(error))[1]] = 0.01
+    ax = one.plot()
+    assert ax.get_title("left").startswith(f"{name}: ")
+    assert ("at weight 0" in ax.get_ylabel()) == one.reads_weight
+    assert all(np.isfinite(line.get_ydata()).all() for line in ax.get_lines())
+
+
+@pytest.mark.parametrize(("neurons", "steps"), [(1, 1), (1, 30), (5000, 3)])
+def test_runs_of_odd_sizes_are_drawn(neurons, steps):
+    """A single voltage is a point, which a line would not show."""
+    net = sh.Network(
+        [sh.Input("in", 2)],
+        [sh.Population(name="out", neuron=sh.LIF(size=neurons, tau_mem=5e-3))],
+        [sh.Projection(pre="in", post="out", weight=np.full((neurons, 2), 0.6))],
+        ["out"],
+        sh.Semantics(1e-3),
+    )
+    result = sh.run(net, np.ones((steps, 1, 2), bool), "spec", record=("spikes", "v"))
+    axes = result.plot()
+    for ax in axes:
+        for line in ax.get_lines():
+            assert len(line.get_xdata()) != 1 or line.get_marker() != "None"
+    assert all(np.isfinite(line.get_ydata()).all() for ax in axes for line in ax.get_lines())
+    for picture in (net, sh.resources(sh.quantize(net)), sh.quantize(net)):
+        picture.plot()

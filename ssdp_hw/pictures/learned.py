@@ -123,7 +123,7 @@ def _counters(ax: Axes, learned: LearnResult, name: str) -> None:
         ax.text(
             0.99,
             0.92,
-            f"saturated {saturated:,} times",
+            f"saturated {count(saturated, 'time')}",
             transform=ax.transAxes,
             ha="right",
             va="top",
@@ -166,7 +166,7 @@ def _finding(learned: LearnResult, name: str) -> str:
     )
     health, saturated = learned.health.get(name), (learned.weight_saturations or {}).get(name)
     if saturated:
-        said.append(f"weights saturated {saturated:,} times")
+        said.append(f"weights saturated {count(saturated, 'time')}")
     elif health is not None:
         said.append(f"{health.at_limit:.0%} lie at an end of their range")
     return "; ".join(said)

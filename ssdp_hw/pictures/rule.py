@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Real
+from ssdp_hw.arrays import Bool, Real
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, count, legend, panels, picture, several, title
-from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP, FixedSTDP
+from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP
 from ssdp_hw.rules.local import LocalRule, Observed
 
 # Steps of a window of the rules that go by how many spikes agree, and the most steps between two spikes.
@@ -43,7 +45,7 @@ def draw(rule: LocalRule, *, ax: Axes | None = None) -> Drawn:
             label="one fires, by steps to the window's end",
         )
     one.set_xlabel(xlabel)
-    one.set_ylabel(f"weight change, {unit}")
+    one.set_ylabel(f"weight change, {unit}" + (", at weight 0" if rule.reads_weight else ""))
     one.yaxis.set_major_formatter("{x:g}")
     title(one, _finding(rule, x, found, lone, unit))
     legend(one, 2 if lone is None else 1)
@@ -69,7 +71,14 @@ def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observed:
     windows = np.arange(len(x))
     pre[np.maximum(-x, 0), windows, 0] = True
     post[np.maximum(x, 0), windows, 0] = True
-    return rule.observe(pre, post)
+    return _seen(rule, pre, post)
+
+
+def _seen(rule: LocalRule, pre: Bool, post: Bool) -> Observed:
+    """What a rule observes of these spikes at a synapse whose weight is 0, if it reads that."""
+    observed = rule.observe(pre, post)
+    weight = np.zeros(1, np.int64 if isinstance(rule, CounterRule) else np.float64)
+    return replace(observed, weight=weight) if rule.reads_weight else observed
 
 
 def _changes(rule: LocalRule, observed: Observed, windows: int, *, exact: bool = False) -> Real:
@@ -100,7 +109,7 @@ def alone(rule: LocalRule) -> Real | None:
     far = reach(rule)
     pre, post = np.zeros((2, far, far, 1), bool)
     pre[far - 1 - np.arange(far), np.arange(far), 0] = True
-    found = _changes(rule, rule.observe(pre, post), far)
+    found = _changes(rule, _seen(rule, pre, post), far)
     return found if found.any() else None
 
 
@@ -129,11 +138,13 @@ def _finding(rule: LocalRule, x: NDArray[np.int64] | Real, found: Real, lone: Re
     # Of equal ones the nearest spikes.
     best = int(np.lexsort((np.abs(x), -found))[0])
     up, down = float(found.max()), float(min(found.min(), 0.0 if lone is None else lone.min()))
-    kind = type(rule).__name__
+    model = getattr(rule, "model", None)
+    kind = type(rule).__name__ if model is None else model.name
     if x.dtype.kind == "f":
         said = f"{kind}: trains with {x[best]:.0%} of their spikes in common bring {up:+.3g}"
-    elif isinstance(rule, STDP | FixedSTDP):
-        said = f"{kind}: a target that fires {count(x[best], 'step')} after its source brings {up:+.3g}"
+    elif x[best] and not np.allclose(found, found[::-1]):  # the order of the two matters
+        order = "after" if x[best] > 0 else "before"
+        said = f"{kind}: a target that fires {count(abs(x[best]), 'step')} {order} its source brings {up:+.3g}"
     else:
         said = f"{kind}: two spikes {count(abs(x[best]), 'step')} apart bring {up:+.3g}"
     said += f", the most, and the least is {down:+.3g}"

@@ -69,6 +69,7 @@ def draw(
         _traces(axes[-1], result, against, traced, sample, label, predicted)
     axes[-1].set_xlabel("step")
     axes[-1].set_xlim(-0.5, result.steps - 0.5)
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     title(axes[0], _finding(result, against, sample, label, predicted, output, first, decode))
     if names and against is not None:
         legend(axes[0], 2)
@@ -136,7 +137,7 @@ def _traces(
     predicted: int | None,
 ) -> None:
     v, unit = _in_thresholds(result, name, sample)
-    steps = np.arange(len(v))
+    steps, point = np.arange(len(v)), "." if len(v) == 1 else None  # a line through one point is not seen
     marked = {label: (AFTER, f"label, neuron {label}")} if label is not None else {}
     if predicted is not None and predicted != UNDECIDED:
         same = predicted == label
@@ -146,13 +147,13 @@ def _traces(
         )
     rest = [n for n in range(v.shape[1]) if n not in marked][:_TRACES]
     for k, n in enumerate(rest):
-        ax.plot(steps, v[:, n], color=FAINT, lw=0.8, label=None if k else "other neurons")
+        ax.plot(steps, v[:, n], color=FAINT, lw=0.8, marker=point, label=None if k else "other neurons")
     other = None
     if against is not None and name in against.v:
         other, other_unit = _in_thresholds(against, name, sample)
         other = other if other_unit == unit else None
     for n, (color, said) in marked.items():
-        ax.plot(steps, v[:, n], color=color, lw=1.6, label=said)
+        ax.plot(steps, v[:, n], color=color, lw=1.6, marker=point, label=said)
         if other is not None and against is not None:
             ax.plot(steps, other[:, n], color=INK, lw=1, ls="--", label=f"{against.arithmetic}, neuron {n}")
     if unit == "v in thresholds":
