@@ -78,6 +78,10 @@ def test_sdist_and_wheel_are_complete_and_run_in_a_clean_environment(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         assert packaged_files() <= set(archive.namelist())
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        shown = archive.read(metadata).decode("utf-8")
+    assert "# ssdp-hw" in shown
+    assert all(target.startswith("https://") for target in re.findall(r"\]\(([^)\s]+)\)", shown))
     clean = tmp_path / "clean"
     subprocess.run([sys.executable, "-m", "venv", str(clean)], **run)
     constraints = ("-c", str(ROOT / "constraints.txt"))

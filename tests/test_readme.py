@@ -1,5 +1,6 @@
 """The code of README and guide runs, and prints what they say; what they link to is there."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -89,3 +90,44 @@ def test_every_public_name_exists():
     for name in sh.__all__:
         assert getattr(sh, name) is not None
     assert set(sh.__all__) <= set(dir(sh))
+
+
+def package_description():
+    spec = importlib.util.spec_from_file_location("setup_script", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("address", [None, "https://example.org/us/ssdp-hw"])
+def test_links_of_the_description_on_a_package_index_lead_somewhere(address):
+    """There are no files beside it: links are absolute, to this version, or name the file."""
+    readme, version = README.read_text(encoding="utf-8"), sh.__version__
+    shown = package_description().description(readme, address, version)
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", shown)
+    assert all(target.startswith("https://") for _, target in links)
+    ours = [(picture, target.split("#")[0]) for picture, target in links if address and target.startswith(address)]
+    for picture, target in ours:
+        start = f"{address}/{'raw' if picture else 'blob'}/v{version}/"
+        assert target.startswith(start)
+        assert (ROOT / target.removeprefix(start)).exists()
+    relative = [t for t in re.findall(r"\]\(([^)\s]+)\)", readme) if not t.startswith("https://")]
+    assert len(ours) == (len(relative) if address else 0)
+    assert address or all(f"(`{target}`)" in shown for target in relative if not target.endswith(".png"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "wanted"),
+    [
+        ({}, None),
+        ({"SSDP_HW_ADDRESS": "https://a.b/c"}, "https://a.b/c"),
+        ({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "us/x"}, "https://github.com/us/x"),
+    ],
+)
+def test_where_the_description_finds_the_address(monkeypatch, variables, wanted):
+    for name in ("SSDP_HW_ADDRESS", "GITHUB_SERVER_URL", "GITHUB_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert package_description().address() == wanted
+    assert package_description().version() == sh.__version__
