@@ -4,17 +4,21 @@ A million neurons, each with the same number of 8-bit synapses from others, and 
 ``STEPS`` steps in the engine. Each size runs in a process of its own, whose largest resident memory counts what
 everything takes together: the interpreter, the making of the weights, the network, the engine's program, the run.
 Then a small network runs in pieces of ``PIECE`` steps, for 100,000 and for 1,000,000 steps, with all spikes recorded
-to a file.
+to a file. At last 10,000 and 100,000 samples are encoded by ``ssdp-hw encode``, and go through ``compare`` and
+``loss_ladder``; ``--samples`` does this alone.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ NEURONS = 1_000_000
 INPUTS = 1_000
 STEPS = 50
 PIECE = 10_000
+SAMPLE_STEPS = 16
+SAMPLED = ("encode", "compare", "ladder")
 LIMIT = 2 << 30  # bytes for a million neurons and 100 million synapses
 
 
@@ -104,6 +110,55 @@ def measure_stream(steps: int) -> dict[str, float]:
     }
 
 
+def measure_samples(what: str, samples: int) -> dict[str, float]:
+    """One call on that many samples of the digits' network, of ``SAMPLE_STEPS`` steps."""
+    import ssdp_hw as sh
+    from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL
+
+    rng = np.random.default_rng(0)
+    started = time.perf_counter()
+    if what == "encode":
+        given = rng.random((samples, 64), np.float32)
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(Path(folder) / "values.npy", given)
+            command = ["encode", f"{folder}/values.npy", "--out", f"{folder}/spikes.npz", "--seed", "0"]
+            sys.argv = ["ssdp-hw", *command, "--steps", str(SAMPLE_STEPS), "--json"]
+            _call_quietly()
+        held = given.nbytes
+    else:
+        net = sh.from_nir(DIGITS_MODEL, dt=DIGITS_DT)
+        spikes = rng.random((SAMPLE_STEPS, samples, 64), np.float32) < 0.3
+        labels, fixed = rng.integers(0, 10, samples), sh.quantize(net, calibration=spikes[:, :64])
+        if what == "compare":
+            sh.compare(net, fixed, spikes, labels, "engine")
+        else:
+            sh.loss_ladder(net, spikes, labels, fixed)
+        held = spikes.nbytes
+    return {
+        "samples": samples,
+        "seconds": time.perf_counter() - started,
+        "input_bytes": held,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def _call_quietly() -> None:
+    from ssdp_hw.cli import main as command_line
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        command_line()
+
+
+def show_samples() -> None:
+    """Print a row for each call and number of samples."""
+    for what in SAMPLED:
+        for r in in_processes(f"--{what}", [10_000, 100_000]):
+            print(
+                f"{what}, {r['samples']:,} samples: {r['peak_bytes'] / 2**20:.0f} MiB at most, "
+                f"{r['input_bytes'] / 2**20:.0f} MiB of them its input; {r['seconds']:.1f} s"
+            )
+
+
 def in_processes(what: str, sizes: list[int]) -> list[dict[str, float]]:
     """Each size of ``--network`` or ``--stream`` in a process of its own."""
     rows = []
@@ -115,9 +170,13 @@ def in_processes(what: str, sizes: list[int]) -> list[dict[str, float]]:
 
 def main() -> None:
     """Print a row a size, bytes a synapse by a straight line, and whether the limit holds."""
-    work = {"--network": measure, "--stream": measure_stream}.get("".join(sys.argv[1:2]))
+    of_samples = {f"--{what}": partial(measure_samples, what) for what in SAMPLED}
+    work = {"--network": measure, "--stream": measure_stream, **of_samples}.get("".join(sys.argv[1:2]))
     if work is not None:
         print(json.dumps(work(int(sys.argv[2]))))
+        return
+    if sys.argv[1:] == ["--samples"]:
+        show_samples()
         return
     rows = in_processes("--network", [int(a) for a in sys.argv[1:]] or [20, 50, 100])
     for r in rows:
@@ -135,6 +194,7 @@ def main() -> None:
             f"{r['seconds']:.1f} s, {r['engine_seconds']:.1f} s of them in the engine; "
             f"{r['file_bytes'] / 2**20:.0f} MiB written"
         )
+    show_samples()
     if rows[-1]["synapses"] >= 100e6 and rows[-1]["peak_bytes"] > LIMIT:
         raise SystemExit("above the limit of 2 GiB")
 
