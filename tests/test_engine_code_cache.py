@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 
+import numba
+import numpy as np
 import pytest
+from numba_without import PRIVATE, hide
 
 CALLEE = """
 from ssdp_hw.targets.engine.jit import compiled_alone
@@ -54,3 +58,54 @@ def test_a_caller_on_disk_finds_its_callee_where_that_is_there_and_where_it_is_g
     for file in gone[:1]:
         file.unlink()
     assert lines() == [*sums, "2 1"], gone
+
+
+@pytest.mark.parametrize(("owner", "name"), PRIVATE, ids=[name for _, name in PRIVATE])
+def test_a_numba_without_a_private_name_compiles_the_same(tmp_path, monkeypatch, owner, name):
+    modules = [f"callee_{name}", f"caller_{name}"]
+    for module, text in zip(modules, (CALLEE, CALLER.replace("from callee", f"from {modules[0]}")), strict=True):
+        (tmp_path / f"{module}.py").write_text(text.partition("\nfor kind")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    hide(monkeypatch, owner, name)
+    caller = importlib.import_module(modules[1])
+    total = np.zeros(4, np.int32)
+    assert caller.add_twice(total, np.int32(3)) == 4
+    assert total.tolist() == [7, 7, 4, 4]
+    assert any((tmp_path / "cache").rglob("*.nbc")) is PRIVATE[owner, name]
+
+
+WITHOUT = """
+import numpy as np, pytest
+from numba_without import PRIVATE, hide
+with pytest.MonkeyPatch.context() as patch:
+    for owner, name in PRIVATE:
+        hide(patch, owner, name)
+    import ssdp_hw as sh
+    rng = np.random.default_rng(0)
+    net = sh.Network(
+        [sh.Input("in", 10)],
+        [sh.Population(name="out", neuron=sh.LIF(size=8, tau_mem=5.0, v_threshold=0.3))],
+        [
+            sh.Projection(pre="in", post="out", weight=rng.normal(0.4, 0.6, (8, 10))),
+            sh.Projection(pre="out", post="out", weight=rng.normal(0, 0.2, (8, 8))),
+        ],
+        ["out"],
+        sh.Semantics(1.0),
+    )
+    fixed, spikes = sh.quantize(net), rng.random((20, 5, 10)) < 0.3
+    found = [sh.run(fixed, spikes, target).spikes["out"] for target in ("spec", "engine")]
+    assert (found[0] == found[1]).all() and found[0].any()
+    rule = sh.SSDP(a_plus=0.05, a_baseline=0.01, sigma=5.0, rounding="carry")
+    learned = [sh.learn(fixed, spikes, None, rule, target, plastic="in->out").network for target in ("spec", "engine")]
+    first, second = (n.projection("in->out").mantissa for n in learned)
+    assert (first == second).all() and (first != fixed.projection("in->out").mantissa).any()
+    print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_the_engine_of_a_numba_without_any_private_name_equals_the_specification(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.path.dirname(__file__)}
+    done = subprocess.run([sys.executable, "-c", WITHOUT], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "equal\n", done.stderr

@@ -87,6 +87,22 @@ def _without_value(kind: types.Type) -> types.Type:
     return types.int64 if isinstance(general, types.Integer) else general
 
 
+# What :func:`invalidated_by_sources` replaces or calls in the cache of a function, and in its file; no public names.
+_OF_CACHE = ("save_overload",)
+_OF_FILE = ("load", "save", "_version", "_data_name_pattern", "_save_data", "_save_index", "_load_index")
+
+
+def can_be_invalidated(dispatcher: Any) -> bool:
+    """Whether this Numba has what :func:`invalidated_by_sources` replaces; else its cache on disk cannot be used.
+
+    It would load code that refers to symbols which LLVM does not know yet, and LLVM would end the process.
+    """
+    cache = getattr(dispatcher, "_cache", None)
+    file = getattr(cache, "_cache_file", None)
+    replaced = [hasattr(cache, name) for name in _OF_CACHE] + [hasattr(file, name) for name in _OF_FILE]
+    return all(replaced)
+
+
 def invalidated_by_sources(dispatcher: Any) -> Any:
     """Invalidate the cache on disk of a compiled function as soon as any file of this package changes.
 
@@ -109,8 +125,10 @@ def invalidated_by_sources(dispatcher: Any) -> Any:
     referred: list[_Callee] = []
 
     def save_overload(signature: object, compiled: Any) -> None:
-        referred[:] = _referred(compiled.library)
-        original_save(signature, compiled)
+        module = getattr(compiled.library, "_final_module", None)
+        if module is not None:  # else nobody could know what the code refers to
+            referred[:] = _referred(module)
+            original_save(signature, compiled)
 
     def load(key: object) -> object:
         found = original_load(key)
@@ -125,9 +143,9 @@ def invalidated_by_sources(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def _referred(library: Any) -> list[_Callee]:
-    """The functions compiled by themselves to whose symbols the code of a library refers."""
-    names = [f.name for f in library._final_module.functions if f.is_declaration and f.name.startswith(_PREFIX)]
+def _referred(module: Any) -> list[_Callee]:
+    """The functions compiled by themselves to whose symbols a module of LLVM refers."""
+    names = [f.name for f in module.functions if f.is_declaration and f.name.startswith(_PREFIX)]
     return [_callees[name] for name in names]
 
 

@@ -2,6 +2,10 @@
 
 A compiled loop runs over arrays that never overlap. A compiled driver calls loops, and may be called by several
 threads. An entry point is called from Python.
+
+Two flags of Numba that are used here have no public name, nor have the parts of its cache that :mod:`.code_cache`
+replaces. A Numba that lacks any of these compiles the same functions to the same results: without a flag they are
+slower, without these parts of the cache they are compiled in each process.
 """
 
 from __future__ import annotations
@@ -15,18 +19,21 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.base import BaseContext
 from numba.core.compiler import Flags
+from numba.core.cpu import CPUTargetOptions
 from numba.core.typing import BaseContext as TypingContext
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from .code_cache import callable_by_symbol, invalidated_by_sources
+from .code_cache import callable_by_symbol, can_be_invalidated, invalidated_by_sources
 
 A = TypeVar("A")
 F = TypeVar("F", bound=Callable[..., object])
 
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+# Omits the reference counts that Numba would update for every array it passes on.
+_WITHOUT_COUNTS = {"_nrt": False}
 # Without the functions by which Python and C would call a compiled one: to compile them takes a third of the time.
-_CACHED = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 _COMPILED_CALLERS_ONLY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
@@ -42,16 +49,29 @@ def compiled_loop(function: F) -> F:
         flags.noalias = True
         return flags
 
-    dispatcher._compiler._customize_flags = without_aliases
+    compiler: Any = getattr(dispatcher, "_compiler", None)
+    if hasattr(compiler, "_customize_flags"):
+        compiler._customize_flags = without_aliases
     return cast("F", dispatcher)
 
 
 def compiled_driver(function: F) -> F:
-    """Compile a function that makes no array, whose arguments may overlap or be changed by other threads.
+    """Compile a function that makes no array, whose arguments may overlap or be changed by other threads."""
+    return cast("F", _njit(function, **_COMPILED_CALLERS_ONLY))
 
-    The flag ``_nrt=False`` omits the reference counts that Numba would update for every array it passes on.
-    """
-    return cast("F", nb.njit(nogil=True, error_model="numpy", _nrt=False, **_COMPILED_CALLERS_ONLY)(function))
+
+def _njit(function: Callable[..., object], **options: bool) -> Any:
+    """Numba's dispatcher of a function that makes no array, with the options that all have in common."""
+    known = all(hasattr(CPUTargetOptions, name) for name in _WITHOUT_COUNTS)
+    return nb.njit(**_OPTIONS, **(_WITHOUT_COUNTS if known else {}), **options)(function)
+
+
+def _cached(function: Callable[..., object], **options: bool) -> Any:
+    """The same with code that is kept on disk, where this Numba's cache can be told when that code is out of date."""
+    dispatcher = _njit(function, cache=True, **options)
+    if can_be_invalidated(dispatcher):
+        return invalidated_by_sources(dispatcher)
+    return _njit(function, **options)
 
 
 def entry_point(function: F) -> F:
@@ -59,7 +79,7 @@ def entry_point(function: F) -> F:
 
     It makes no array, and calls functions that are :func:`compiled_alone` for whatever takes long to compile.
     """
-    return cast("F", invalidated_by_sources(nb.njit(**_CACHED, no_cfunc_wrapper=True)(function)))
+    return cast("F", _cached(function, no_cfunc_wrapper=True))
 
 
 class _Writable:
@@ -93,8 +113,7 @@ def compiled_alone(function: F) -> F:
     for each of their signatures. A call of this one is a call to an address, at which the code of the callee is;
     see :mod:`.code_cache`.
     """
-    dispatcher = nb.njit(**_CACHED, **_COMPILED_CALLERS_ONLY)(function)
-    return cast("F", callable_by_symbol(invalidated_by_sources(dispatcher)))
+    return cast("F", callable_by_symbol(_cached(function, **_COMPILED_CALLERS_ONLY)))
 
 
 def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
