@@ -106,6 +106,7 @@ from ssdp_hw.running.run import run as run
 from ssdp_hw.running.stream import stream as stream
 from ssdp_hw.running.target import Target as Target
 from ssdp_hw.running.target_registry import list_targets as list_targets
+from ssdp_hw.running.time_limit import limited_time as limited_time
 from ssdp_hw.sweeping import (
     RandomSamples as RandomSamples,
     Range as Range,

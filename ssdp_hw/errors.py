@@ -68,3 +68,11 @@ class Interrupted(KeyboardInterrupt):
 
 class LimitError(SsdpHwError):
     """A limit that the user set, of time or of loss, is exceeded."""
+
+
+class TimeLimitError(LimitError):
+    """The time limit has passed; what was done until then is the attribute ``result``, None where nothing was whole."""
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result

@@ -17,7 +17,9 @@ from hypothesis import given, settings, strategies as st
 import ssdp_hw as sh
 from ssdp_hw import errors
 from ssdp_hw.cli import exit_codes, files, main
+from ssdp_hw.cli.main import COMMANDS
 from ssdp_hw.cli.output import compact_json, print_table
+from ssdp_hw.conversion.nir.presets import PRESETS
 from ssdp_hw.running.many import run_many
 
 SSDP_HW = str(Path(sys.executable).with_name("ssdp-hw"))
@@ -90,6 +92,7 @@ def test_every_error_has_its_code_and_one_line(kind, as_json, command, folder, m
         "TargetUnavailableError": 3,
         "TargetRunError": 4,
         "LimitError": 5,
+        "TimeLimitError": 5,
         "StateOverflowError": 5,
     }.get(kind.__name__, 2)
     assert (code, out) == (wanted, "")
@@ -109,6 +112,19 @@ def test_the_help_names_every_code(command):
     for number, meaning in exit_codes.MEANINGS.items():
         assert f"{number} {meaning}" in text
     assert command()[1] == out  # nothing asked is help asked
+
+
+def test_the_list_of_commands_fits_a_screen_of_80_columns(command, monkeypatch):
+    """Click cuts a summary that does not."""
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = command("--help")[1].partition("Commands:")[2].partition("Exit codes")[0].strip().splitlines()
+    assert len(listed) == len(COMMANDS)
+    assert [line for line in listed if line.endswith("...") or len(line) > 80] == []
+
+
+def test_the_help_names_every_preset(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert all(name in " ".join(command("inspect", "--help")[1].split()) for name in PRESETS)
 
 
 def test_bad_options_are_bad_input(command, folder):

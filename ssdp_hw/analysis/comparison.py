@@ -16,7 +16,7 @@ from ssdp_hw.analysis.statistics import Interval, lost_and_won, mcnemar, wilson
 from ssdp_hw.checks import as_int, as_mapping, as_names, class_labels
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable, Table, shown
-from ssdp_hw.errors import Interrupted, ParameterError
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
@@ -27,6 +27,7 @@ from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import Divergence, RunResult, first_divergence
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target_registry import fastest_target, get_target, reference_target
+from ssdp_hw.running.time_limit import STOPS, limited_time, with_result
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | DirectInput
 
@@ -210,6 +211,7 @@ def compare(
     options: Mapping[str, Mapping[str, object]] | None = None,
     max_batch_bytes: int = BATCH_BYTES,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> Comparison:
     """Run a float network and its fixed form on several targets.
 
@@ -224,10 +226,12 @@ def compare(
         max_batch_bytes: samples run in batches whose recordings each stay within so much memory; the numbers are the
             same.
         progress: whether to show how many samples are done; default on a terminal and in a notebook.
+        time_limit: seconds after which it ends; default none.
 
     Raises:
         ParameterError, ShapeError: labels, targets or inputs that do not fit.
-        Interrupted: Ctrl-C, after at least one batch of samples: its ``result`` is the comparison of those.
+        Interrupted, TimeLimitError: Ctrl-C, or over the time limit, after at least one batch of samples: its ``result``
+            is the comparison of those.
         SsdpHwError: whatever a target raises.
     """
     if targets is None:
@@ -262,7 +266,8 @@ def compare(
 
     done, whole = 0, tallies
     try:
-        with show_progress(f"comparing on {', '.join(names)}", len(tallies) * given.batch, progress) as advance:
+        told = show_progress(f"comparing on {', '.join(names)}", len(tallies) * given.batch, progress)
+        with limited_time(time_limit), told as advance:
             for part, samples in batches(inputs, given.batch, size):
                 references: dict[str, RunResult] = {}
                 predicted: dict[str, NDArray[np.int64]] = {}
@@ -278,10 +283,10 @@ def compare(
                         first = (predicted[kind], predicted["float"])
                         tallies[target, kind].add(result, reference, prediction, classes[part], first, part.start)
                         advance(result.batch)
-    except KeyboardInterrupt:
+    except STOPS as stop:
         if not done:
             raise
-        raise Interrupted(stopped(done, given.batch, "the comparison"), made(whole)) from None
+        raise with_result(stop, stopped(done, given.batch, "the comparison"), made(whole)) from None
     return made(tallies)
 
 

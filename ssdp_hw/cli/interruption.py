@@ -1,11 +1,11 @@
-"""Ctrl-C while a command computes: what was computed until then is printed or written, and the command says so."""
+"""Ctrl-C, or a limit of time, while a command computes: what it has is printed or written, and the command says so."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from ssdp_hw.errors import Interrupted
+from ssdp_hw.errors import Interrupted, TimeLimitError
 
 R = TypeVar("R")
 
@@ -14,23 +14,36 @@ class Stopped(BaseException):
     """The command was interrupted. Not a KeyboardInterrupt, which typer takes for itself, without its message."""
 
 
-def whole_or_part(compute: Callable[..., R], *args: Any, **kwargs: Any) -> tuple[R, Interrupted | None]:
-    """What a function computes; after Ctrl-C what it had computed until then, and the interruption."""
+def whole_or_part(
+    compute: Callable[..., R], *args: Any, **kwargs: Any
+) -> tuple[R, Interrupted | TimeLimitError | None]:
+    """What a function computes; what it had computed until Ctrl-C, or until the time was over, and the exception.
+
+    Raises:
+        TimeLimitError: the time was over before anything was finished.
+    """
     try:
         return compute(*args, **kwargs), None
-    except Interrupted as stop:
+    except (Interrupted, TimeLimitError) as stop:
+        if stop.result is None:
+            raise
         return cast("R", stop.result), stop
 
 
-def raise_if_stopped(stop: Interrupted | None, where: str) -> None:
-    """End the command as interrupted, once its part of the result is out.
+def raise_if_stopped(stop: Interrupted | TimeLimitError | None, where: str) -> None:
+    """End the command as interrupted, or over its limit, once its part of the result is out.
 
     Args:
         stop: the interruption, if there was one.
         where: the part of the result, in words: "the table above".
 
     Raises:
-        Stopped: there was one.
+        Stopped: Ctrl-C.
+        TimeLimitError: the time is over.
     """
-    if stop is not None:
-        raise Stopped(f"{str(stop).partition(';')[0]}; {where}")
+    if stop is None:
+        return
+    message = f"{str(stop).partition(';')[0]}; {where}"
+    if isinstance(stop, TimeLimitError):
+        raise TimeLimitError(message)
+    raise Stopped(message)

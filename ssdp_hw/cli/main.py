@@ -21,7 +21,7 @@ from ssdp_hw.cli.reports import report
 from ssdp_hw.cli.runs import learn, run
 from ssdp_hw.cli.samples import encode
 from ssdp_hw.cli.sweeps import sweep
-from ssdp_hw.cli.time_limit import TimeIsUp, limit_time
+from ssdp_hw.cli.time_limit import TimeIsUp, limited_command
 from ssdp_hw.cli.tools import demo, microcode, targets, warm_up
 from ssdp_hw.errors import SsdpHwError
 from ssdp_hw.running.progress import no_progress
@@ -64,7 +64,8 @@ def _common(
         bool, typer.Option("--quiet", "-q", help="no warnings and no progress, only results and errors")
     ] = False,
     time_limit: Annotated[
-        float | None, typer.Option(help="seconds after which the command gives up, with exit code 5")
+        float | None,
+        typer.Option(help="seconds after which the command ends, with exit code 5; what is finished is kept"),
     ] = None,
 ) -> None:
     if verbose:
@@ -75,7 +76,7 @@ def _common(
     if quiet or "--json" in sys.argv:
         context.with_resource(no_progress())
     if time_limit is not None:
-        limit_time(time_limit)
+        context.with_resource(limited_command(time_limit))
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -49,21 +49,25 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a network on a target and read its output; with labels say how often it is right."""
+    """Run a network on a target and read its output.
+
+    With labels it says how often that is right.
+    """
     found = files.read_network(network, **nir)
     inputs = files.read_spikes(spikes)
     if record and out is None:
         raise ParameterError("--record is for recordings that are written: give --out")
     options = name_values(option)
+    stop = None
     if out is None:
-        result = run_many(found, inputs, target, decode=decode, steps=steps, options=options)
+        result, stop = whole_or_part(run_many, found, inputs, target, decode=decode, steps=steps, options=options)
     else:
         result = _recorded(found, inputs, target, decode, steps, options, record or [], out)
     classes = files.labels_if_any(spikes, labels)
     right = None
     if classes is not None and len(found.outputs) == 1:
-        wanted = files.checked_labels(classes, found, result.batch, result.steps)
-        right = int(np.count_nonzero(result.predictions[found.outputs[0]] == wanted))
+        wanted = files.checked_labels(classes, found, make_drive(found, inputs).batch, result.steps)
+        right = int(np.count_nonzero(result.predictions[found.outputs[0]] == wanted[: result.batch]))
     accuracy = None if right is None else wilson(right, result.batch)
     predictions = {name: classes.tolist() for name, classes in result.predictions.items()}
     rates = {name: result.spike_rate(name) for name in result.spike_counts if name not in found.helpers}
@@ -84,6 +88,7 @@ def run(
                 "info": dict(result.info),
             },
         )
+        raise_if_stopped(stop, "what is printed is of these")
         return
     print_line(f"{result.target}: {result.batch} samples of {result.steps} steps in {result.seconds:.2f} s")
     print_table(("population", "spikes per neuron and step"), [(name, f"{rate:.4f}") for name, rate in rates.items()])
@@ -91,6 +96,7 @@ def run(
         print_line(f"accuracy: {accuracy.percent()}, {right} of {result.batch}")
     for name, values in predictions.items():
         print_line(f"{decode} of {name}: {first_of(values)}")
+    raise_if_stopped(stop, "what is printed is of these")
 
 
 def _recorded(
@@ -163,7 +169,10 @@ def learn(
     option: Options = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a network learn by a local rule, supervised by the labels, and save it with its counters."""
+    """Let a network learn from labels by a local rule, and save it.
+
+    Its counters are saved, too, so that --resume goes on from there.
+    """
     from ssdp_hw.files.container import check_no_nir
     from ssdp_hw.learning.checkpoint import Checkpoint
     from ssdp_hw.learning.evaluation import Evaluation

@@ -35,6 +35,7 @@ from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, Inputs, check_
 from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.run import OnOverflow
 from ssdp_hw.running.target_registry import fastest_target
+from ssdp_hw.running.time_limit import limited_time
 
 __all__ = ["LearnResult", "Teach", "learn"]
 
@@ -65,6 +66,7 @@ def learn(
     health: bool = True,
     options: Mapping[str, object] | None = None,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> LearnResult:
     """Present samples one after the other and let the synapses learn.
 
@@ -104,7 +106,9 @@ def learn(
         health: whether to report the learning health, and the activity before and after.
         options: options of the target.
         progress: whether to show how many samples are done, once it has taken a second; default on a terminal and in a
-            notebook. Where it is shown, samples go to the target in pieces of about a second, to the same bits.
+            notebook. Where it is shown, or time limited, samples go to the target in pieces of about a second, to the
+            same bits.
+        time_limit: seconds after which the lesson ends; default none. The activity before and after takes its time.
 
     Raises:
         ParameterError, ShapeError: labels, gates, windows, counters or samples of an evaluation that do not fit.
@@ -112,8 +116,8 @@ def learn(
         UnsupportedError: the network, rule or target cannot learn this way.
         UnknownTargetError, TargetUnavailableError, TargetRunError: as in :func:`ssdp_hw.run`.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
-        Interrupted: Ctrl-C, after at least one piece of the samples: its ``result`` is what was learned until then, and
-            its network and state go on from there. A checkpoint is saved.
+        Interrupted, TimeLimitError: Ctrl-C, or over the time limit, after at least one piece of the samples: its
+            ``result`` is what was learned until then; its network and state go on from there. A checkpoint is saved.
     """
     check_network(network)
     teaching = teach if isinstance(teach, Teaching) else Teaching(teach)
@@ -154,7 +158,8 @@ def learn(
     learner = Learner(network, samples, plasticity, supervision, teaching, presentation, execution, interludes)
     first = check_state(network, rules, state, windows, samples.batch)
     begun = first if presentation.restart else with_checked_neurons(network, first)
-    return learner.learn(begun, health=health, progress=progress)
+    with limited_time(time_limit):
+        return learner.learn(begun, health=health, progress=progress)
 
 
 def _given(network: AnyNetwork, inputs: Inputs, presentation: Presentation) -> tuple[Drive, dict[str, Numbers]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
-from ssdp_hw.errors import Interrupted, ParameterError, UnsupportedError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.factors import Checked, plan_factors
 from ssdp_hw.learning.inputs import Rule, plan_gates
 from ssdp_hw.learning.interludes import Interludes
@@ -40,6 +40,7 @@ from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.running.target import graded_sources
 from ssdp_hw.running.target_registry import get_target
+from ssdp_hw.running.time_limit import STOPS, check_time, unlimited_time, with_result
 
 _ACTIVITY_SAMPLES = 256
 
@@ -75,9 +76,9 @@ class Samples:
         return self.chosen(np.arange(min(count, self.batch)))
 
 
-def _interrupted(done: int, total: int) -> str:
+def _stopped(done: int, total: int) -> str:
     return (
-        f"interrupted after {done} of {total} samples; what was learned until then is the exception's 'result', and "
+        f"after {done} of {total} samples; what was learned until then is the exception's 'result', and "
         "learn(result.network, ..., state=result.state) goes on from there"
     )
 
@@ -165,7 +166,7 @@ class Learner:
         """Present the samples of all epochs from the state ``first`` on; ``progress``: whether it is shown.
 
         Raises:
-            Interrupted: Ctrl-C, after at least one piece.
+            Interrupted, TimeLimitError: Ctrl-C, or over the time limit, after at least one piece.
         """
         so_far = Progress(self.network, first, self.presentation.windows, self.batch)
         start = time.perf_counter()
@@ -173,14 +174,16 @@ class Learner:
         try:
             with show_progress(f"learning on {self.execution.target}", total, progress) as advance:
                 self._present_all(so_far, first, advance)
-        except KeyboardInterrupt:
+        except STOPS as stop:
             so_far.forget_unfinished()
             if not so_far.done:
                 raise
-            self.interludes.save(so_far)
-            found = self.result(so_far, first, time.perf_counter() - start, health=health)
-            raise Interrupted(_interrupted(so_far.done, total), found) from None
-        return self.result(so_far, first, time.perf_counter() - start, health=health)
+            with unlimited_time():
+                self.interludes.save(so_far)
+                found = self.result(so_far, first, time.perf_counter() - start, health=health)
+            raise with_result(stop, _stopped(so_far.done, total), found) from None
+        with unlimited_time():
+            return self.result(so_far, first, time.perf_counter() - start, health=health)
 
     def _present_all(self, progress: Progress, first: LearningState, advance: Callable[[int], None]) -> None:
         self.interludes.begin(progress)
@@ -189,6 +192,7 @@ class Learner:
         for epoch, group in self.presentation.groups((first.epochs, first.presented), self.batch, size):
             for whole in self.interludes.cut(group, progress.done) if self.teaching.teach == "all" else [group]:
                 for samples in pieces.of(whole) if self.teaching.teach == "all" else [whole]:
+                    check_time()
                     self.present(progress, samples, epoch)
                     self.interludes.follow(progress, samples.size)
                     progress.finish_piece()

@@ -1,4 +1,4 @@
-"""Pieces of about a second, in which samples are presented where progress is shown."""
+"""Pieces of about a second, in which samples are presented where progress is shown or time is limited."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.running.progress import shows_progress
 from ssdp_hw.running.target_registry import get_target
+from ssdp_hw.running.time_limit import remaining_time
 
 _SECONDS = 1.0
 _FIRST = 32
@@ -24,7 +25,7 @@ class Pieces:
 
     def __init__(self, target: str) -> None:
         found = get_target(target)
-        self._cuts = shows_progress() and (found.runs_in_pieces or found.is_reference)
+        self._cuts = (shows_progress() or remaining_time() is not None) and (found.runs_in_pieces or found.is_reference)
         self._size = _FIRST
 
     def of(self, samples: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

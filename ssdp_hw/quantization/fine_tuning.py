@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_size, class_labels, positive_or_none
-from ssdp_hw.errors import Interrupted, MissingPackageError, ParameterError, UnsupportedError
+from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.quantization.bias_sources import bias_sources
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.progress import progress as show_progress
+from ssdp_hw.running.time_limit import STOPS, check_time, with_result
 
 try:
     import torch
@@ -274,7 +275,8 @@ def fine_tune(
         progress: whether to show how many samples are done; default on a terminal and in a notebook.
 
     Raises:
-        Interrupted: Ctrl-C, after at least one epoch: its ``result`` is the network after the last whole one.
+        Interrupted, TimeLimitError: Ctrl-C, or over the limit of :func:`ssdp_hw.limited_time`, after at least one
+            epoch: its ``result`` is the network after the last whole one.
         ParameterError, ShapeError: options, inputs or labels that do not fit.
         UnsupportedError: see :class:`TorchFixedNetwork`.
     """
@@ -298,6 +300,7 @@ def fine_tune(
             for epoch in range(epochs):
                 total, right = 0.0, 0
                 for chosen in np.array_split(order.permutation(drive.batch), -(-drive.batch // batch)):
+                    check_time()
                     fired, volts = module(spikes[:, chosen], steps=drive.steps + fixed.latency)
                     logits = _logits(output, fired[output.name], volts[output.name])
                     loss = torch.nn.functional.cross_entropy(logits, classes[chosen])
@@ -312,13 +315,12 @@ def fine_tune(
                 if say is not None:
                     share = right / drive.batch
                     say(f"epoch {epoch + 1}: loss {total / drive.batch:.4f}, {share:.1%} of the training samples")
-    except KeyboardInterrupt:
+    except STOPS as stop:
         if tuned is None:
             raise
         done, kept = tuned
-        raise Interrupted(
-            f"interrupted after {done} of {epochs} epochs; the network after them is the exception's 'result'", kept
-        ) from None
+        after = f"after {done} of {epochs} epochs; the network after them is the exception's 'result'"
+        raise with_result(stop, after, kept) from None
     return module.to_fixed()
 
 

@@ -51,8 +51,8 @@ def batches(inputs: Inputs, samples: int, size: int) -> Iterator[tuple[slice, In
 
 
 def stopped(done: int, samples: int, what: str) -> str:
-    """What Ctrl-C in the middle of many samples leaves, in words."""
-    return f"interrupted after {done} of {samples} samples; {what} of those {done} is the exception's 'result'"
+    """What Ctrl-C, or a limit of time, in the middle of many samples leaves, in words."""
+    return f"after {done} of {samples} samples; {what} of those {done} is the exception's 'result'"
 
 
 def select_samples(inputs: Inputs, part: slice) -> Inputs:

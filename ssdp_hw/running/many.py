@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
-from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches
+from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches, stopped
 from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
 from ssdp_hw.running.progress import progress as show_progress
-from ssdp_hw.running.result import OverflowCount
+from ssdp_hw.running.result import OverflowCount, RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run
+from ssdp_hw.running.time_limit import STOPS, limited_time, with_result
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ def run_many(
     options: Mapping[str, object] | None = None,
     max_batch_bytes: int = BATCH_BYTES,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> ManyResult:
     """Run all samples in batches and decode every output.
 
@@ -64,43 +66,74 @@ def run_many(
         steps: length of the run; default that of the input plus ``network.latency``.
         max_batch_bytes: what the recording of one batch may occupy in memory.
         progress: as for :func:`ssdp_hw.run`.
+        time_limit: seconds after which it ends; default none.
 
     Raises:
+        Interrupted, TimeLimitError: Ctrl-C, or over the time limit, after at least one batch of samples: its ``result``
+            is that of those.
         SsdpHwError: as :func:`ssdp_hw.run`.
     """
     variable = required_record(decode)
     record = tuple(dict.fromkeys(("spikes", variable)))
     drive = make_drive(network, inputs)
     samples, length = drive.batch, drive.steps + network.latency if steps is None else as_int(steps, "steps")
-    predictions: dict[str, list[NDArray[np.int64]]] = {name: [] for name in network.outputs}
-    counts: dict[str, int] = {}
-    cells: dict[str, int] = {}
-    overflow: dict[str, OverflowCount] = {}
-    seconds, last = 0.0, None
     size = batch_size(network, length, record, max_batch_bytes)
-    with show_progress(f"running {samples} samples", samples if size < samples else None, progress) as advance:
-        for _, chosen in batches(inputs, samples, size):
-            last = run(network, chosen, target, record=record, steps=length, on_overflow="ignore", options=options)
-            seconds += last.seconds
-            for name in network.outputs:
-                predictions[name].append(last.predict(decode, name))
-            for name, raster in last.spikes.items():
-                counts[name] = counts.get(name, 0) + int(np.count_nonzero(raster))
-                cells[name] = cells.get(name, 0) + raster.size
-            for name, count in (last.overflow or {}).items():
-                overflow[name] = overflow.get(name, OverflowCount()) + count
-            advance(last.batch)
-    assert last is not None  # as there is at least one sample
-    seen = None if last.overflow is None else overflow
-    report_overflow(seen, length, samples, on_overflow)
-    return ManyResult(
-        {name: np.concatenate(parts) for name, parts in predictions.items()},
-        counts,
-        cells,
-        last.target,
-        length,
-        samples,
-        seconds,
-        seen,
-        last.info,
-    )
+    told = show_progress(f"running {samples} samples", samples if size < samples else None, progress)
+    sums = _Sums()
+    try:
+        with limited_time(time_limit), told as advance:
+            for _, chosen in batches(inputs, samples, size):
+                one = run(network, chosen, target, record=record, steps=length, on_overflow="ignore", options=options)
+                sums = sums.with_batch(one, decode)
+                advance(one.batch)
+    except STOPS as stop:
+        if sums.last is None:
+            raise
+        raise with_result(stop, stopped(sums.samples, samples, "the result"), sums.result(length)) from None
+    report_overflow(sums.overflow, length, samples, on_overflow)
+    return sums.result(length)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What the batches so far came to; never changed, so that Ctrl-C leaves whole batches."""
+
+    predictions: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    spike_counts: Mapping[str, int] = field(default_factory=dict)
+    cells: Mapping[str, int] = field(default_factory=dict)
+    overflow: Mapping[str, OverflowCount] | None = field(default_factory=dict)
+    samples: int = 0
+    seconds: float = 0.0
+    last: RunResult | None = None
+
+    def with_batch(self, one: RunResult, decode: str) -> _Sums:
+        counts = {name: int(np.count_nonzero(raster)) for name, raster in one.spikes.items()}
+        cells = {name: raster.size for name, raster in one.spikes.items()}
+        predicted = {name: one.predict(decode, name) for name in one.outputs}
+        before, overflow = self.predictions, None
+        if one.overflow is not None:
+            seen = self.overflow or {}
+            overflow = {name: seen.get(name, OverflowCount()) + count for name, count in one.overflow.items()}
+        return _Sums(
+            {name: np.concatenate([before[name], new]) if before else new for name, new in predicted.items()},
+            {name: self.spike_counts.get(name, 0) + count for name, count in counts.items()},
+            {name: self.cells.get(name, 0) + count for name, count in cells.items()},
+            overflow,
+            self.samples + one.batch,
+            self.seconds + one.seconds,
+            one,
+        )
+
+    def result(self, steps: int) -> ManyResult:
+        assert self.last is not None  # there is at least one batch
+        return ManyResult(
+            self.predictions,
+            self.spike_counts,
+            self.cells,
+            self.last.target,
+            steps,
+            self.samples,
+            self.seconds,
+            self.overflow,
+            self.last.info,
+        )

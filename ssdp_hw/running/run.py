@@ -20,6 +20,7 @@ from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import RECORDABLE, OverflowCount, Record, Recording, RunResult
 from ssdp_hw.running.silence import warn_if_silent
 from ssdp_hw.running.target_registry import choose_target
+from ssdp_hw.running.time_limit import check_time, limited_time
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def run(
     max_bytes: int = DEFAULT_MAX_BYTES,
     options: Mapping[str, object] | None = None,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> RunResult:
     """Run a float or fixed network on a target.
 
@@ -64,9 +66,12 @@ def run(
         options: options of the target.
         progress: whether to show that it runs, and for how long, once it has taken a second; default on a terminal and
             in a notebook.
+        time_limit: seconds after which the target gives up; default none. ``with sh.limited_time(60):`` limits whatever
+            runs within, all calls together.
 
     Raises:
         ParameterError, ShapeError: input or options that do not fit.
+        TimeLimitError: the time is over.
         UnknownTargetError, TargetUnavailableError, UnsupportedError: the target cannot run this.
         TargetRunError: the target failed while it ran.
         StateOverflowError: a register overflowed and ``on_overflow`` is ``error``.
@@ -81,7 +86,8 @@ def run(
     check_memory(drive.batch * chosen.bytes_per_sample(network), max_bytes, f"{what}: their state and counts")
     start = time.perf_counter()
     shown = show_progress(f"{chosen.name}: {drive.batch} samples of {drive.steps} steps", shown=progress)
-    with memory_named(what), shown:
+    with limited_time(time_limit), memory_named(what), shown:
+        check_time()
         recording = shown_as_voltages(chosen.run(network, drive, kept, resolved), asked, standing_for_v)
     seconds = time.perf_counter() - start
     _LOG.info("%s: %d samples of %d steps in %.3f s", chosen.name, drive.batch, drive.steps, seconds)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_mapping, as_path, iterates
 from ssdp_hw.display import Table, shown
-from ssdp_hw.errors import ParameterError, ShapeError
+from ssdp_hw.errors import ParameterError, ShapeError, TimeLimitError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_writing import new_hdf5
 from ssdp_hw.running.decoding import spike_count
@@ -24,6 +24,7 @@ from ssdp_hw.running.result import OverflowCount, Record, Recording
 from ssdp_hw.running.run import OnOverflow, check_recorded_memory, checked_record, report_overflow, semantics_of
 from ssdp_hw.running.target import Session
 from ssdp_hw.running.target_registry import choose_target
+from ssdp_hw.running.time_limit import STOPS, check_time, limited_time
 
 FORMAT = "ssdp-hw recording"
 VERSION = 1
@@ -97,6 +98,7 @@ def stream(
     on_overflow: OnOverflow = "warn",
     max_bytes: int = DEFAULT_MAX_BYTES,
     options: Mapping[str, object] | None = None,
+    time_limit: float | None = None,
 ) -> StreamResult:
     """Run a network on input that comes piece by piece; memory is that of one piece, however many there are.
 
@@ -108,21 +110,22 @@ def stream(
         pieces: input of the steps one after the other, each piece as ``run`` takes it, all of one
             batch; a generator keeps the input out of memory too.
         path: HDF5 file for the recording, complete or not there at all: a dataset
-            ``<variable>/<population>`` each of shape (time, batch, n). Ctrl-C keeps the pieces that are written, with
-            the attribute ``complete`` False. Without a path spikes are counted only.
+            ``<variable>/<population>`` each of shape (time, batch, n). Ctrl-C and a limit of time keep the pieces that
+            are written, with the attribute ``complete`` False. Without a path spikes are counted only.
         target: name of a target that can run in pieces; default the fastest that can.
         record: variables to keep: ``spikes``, ``v`` (after the reset), ``u``; without a path ``spikes`` only.
         populations: populations to keep them of; default all.
         on_overflow: see ``run``; reported at the end.
         max_bytes: limit of what the input and the recordings of one piece may each occupy in memory.
         options: options of the target.
+        time_limit: seconds after which it ends; default none.
 
     Raises:
         ShapeError: pieces of different batches.
         ParameterError: no piece; an input that cannot be read; a name that cannot stand in the file.
         UnsupportedError: the target cannot run in pieces.
         FileFormatError: the file cannot be written.
-        KeyboardInterrupt: Ctrl-C; it says how many steps the file holds.
+        KeyboardInterrupt, TimeLimitError: Ctrl-C, or over the time limit; it says how many steps the file holds.
         SsdpHwError: whatever ``run`` raises.
     """
     kept = checked_record(network, record, populations, on_overflow)
@@ -140,12 +143,16 @@ def stream(
     chosen = choose_target(target, network, in_pieces=True)
     resolved = chosen.resolve(as_mapping(options, "options"))
     run = _Run(network, chosen.start(network, resolved), kept, max_bytes)
-    if path is None:
-        run.all(pieces)
-    else:
-        write_atomically(path, lambda partial: run.all_to_file(pieces, partial))
-    if run.interrupted:
-        raise KeyboardInterrupt(f"{path}: holds the first {run.steps} steps, and its attribute 'complete' is False")
+    with limited_time(time_limit):
+        if path is None:
+            run.all(pieces)
+        else:
+            write_atomically(path, lambda partial: run.all_to_file(pieces, partial))
+    if run.stop is not None:
+        held = f"{path}: holds the first {run.steps} steps, and its attribute 'complete' is False"
+        if isinstance(run.stop, TimeLimitError):
+            raise TimeLimitError(f"{run.stop}; {held}")
+        raise KeyboardInterrupt(held)
     result = StreamResult(
         None if path is None else Path(path),
         run.counts,
@@ -167,7 +174,7 @@ class _Run:
     def __init__(self, network: AnyNetwork, session: Session, record: Record, max_bytes: int) -> None:
         self.network, self.session, self.record, self.max_bytes = network, session, record, max_bytes
         self.steps = self.batch = 0
-        self.interrupted = False
+        self.stop: BaseException | None = None
         self.seconds = 0.0
         self.counts: dict[str, NDArray[np.int64]] = {}
         self.overflow: dict[str, OverflowCount] | None = None
@@ -179,11 +186,11 @@ class _Run:
             pass
 
     def all_to_file(self, pieces: Iterable[Piece], path: Path) -> None:
-        """Run every piece and write its recording; Ctrl-C ends the run with the piece that is written.
+        """Run every piece and write its recording; Ctrl-C or a limit ends the run with the piece that is written.
 
         Raises:
             OSError: the recording cannot be written.
-            KeyboardInterrupt: it was pressed before the first piece was written.
+            KeyboardInterrupt, TimeLimitError: it was stopped before the first piece was written.
         """
         with new_hdf5(path) as new:
             with new.writing() as file:
@@ -194,16 +201,17 @@ class _Run:
                     with new.writing() as file:
                         _append(file, recording, written)
                         written = self.steps
-            except KeyboardInterrupt:
+            except STOPS as stop:
                 if not written:
                     raise
-                self.interrupted = True
+                self.stop = stop
                 self.steps = written
                 with new.writing() as file:
                     file.attrs["complete"] = False
 
     def _recordings(self, pieces: Iterable[Piece]) -> Iterator[Recording]:
         for drive in self._drives(pieces):
+            check_time()
             start = time.perf_counter()
             with memory_named(f"a piece of {drive.steps} steps and {drive.batch} samples"):
                 recording = self.session.advance(drive, self.record)

@@ -21,6 +21,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.time_limit import check_time
 
 from .guard import check_compiled
 from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
@@ -87,6 +88,7 @@ class Courier:
 
     def deliver(self) -> None:
         """Collect the spikes of a step after its thresholds, and write the input of the next step."""
+        check_time()
         for name, spiking in self._spiking.items():
             if spiking:
                 self.fired[name][:] = False

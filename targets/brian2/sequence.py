@@ -13,12 +13,24 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
-from brian2 import BrianObject, Clock, Network, NeuronGroup, SpikeMonitor, Synapses, TimedArray, amp, second
+from brian2 import (
+    BrianObject,
+    Clock,
+    Network,
+    NetworkOperation,
+    NeuronGroup,
+    SpikeMonitor,
+    Synapses,
+    TimedArray,
+    amp,
+    second,
+)
 from numpy.typing import NDArray
 
 from ssdp_hw.errors import TargetRunError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.time_limit import check_time, remaining_time
 
 from . import memory
 from .guard import check_compiled
@@ -190,7 +202,10 @@ class SampleSequence:
         Raises:
             TargetRunError: code did not compile, or the compiled program failed.
         """
-        simulation = Network(*self.objects, name="simulation")
+        objects = list(self.objects)
+        if remaining_time() is not None and not session.standalone:
+            objects.append(NetworkOperation(check_time, clock=self.clock, when="end", name="time_limit"))
+        simulation = Network(*objects, name="simulation")
         simulation.schedule = SCHEDULE
         if not session.standalone:
             simulation.run(0 * second)
@@ -201,6 +216,7 @@ class SampleSequence:
             try:
                 session.device.build(directory=str(session.directory / "project"), with_output=False)
             except RuntimeError as error:
+                check_time()
                 raise TargetRunError(f"brian2: {error} C++ standalone needs a C++ compiler and make") from error
             return float(session.device._last_run_time)  # seconds that the compiled program measured
         return time.perf_counter() - start

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ssdp_hw.errors import SsdpHwError, TargetRunError
+from ssdp_hw.running.time_limit import remaining_time
 
 # The active device and the preferences are global to the process.
 _LOCK = threading.RLock()
@@ -54,6 +57,20 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
+def _limited_commands(prefs: Any) -> dict[str, Any]:
+    """Preferences by which a compiled program, and the compiler before it, end with the limit of time, if there is one.
+
+    Brian2 starts both and waits for them, so that nothing here could look at the clock meanwhile.
+    """
+    left, command = remaining_time(), shutil.which("timeout")
+    if left is None or command is None:
+        return {}
+    limited = [command, "--foreground", f"{max(left, 0.01):.2f}"]  # 0 would be no limit
+    make, run = "devices.cpp_standalone.make_cmd_unix", "devices.cpp_standalone.run_cmd_unix"
+    program = [prefs[run]] if isinstance(prefs[run], str) else list(prefs[run])
+    return {make: f"{shlex.join(limited)} {prefs[make]}", run: [*limited, *program]}
+
+
 @contextmanager
 def open_session(device: str, codegen: str) -> Iterator[Session]:
     """Make a fresh device the active one for the time of a run.
@@ -85,6 +102,8 @@ def open_session(device: str, codegen: str) -> Iterator[Session]:
         if prefs["devices.cpp_standalone.extra_make_args_unix"] == ["-j"]:
             # Brian2's default starts a compiler for every file at once, some fifty, which stalls a small machine.
             ours["devices.cpp_standalone.extra_make_args_unix"] = [f"-j{os.cpu_count() or 1}"]
+        if standalone:
+            ours.update(_limited_commands(prefs))
         users_device, users = devices.active_device, {name: prefs[name] for name in ours}
         try:
             for name, value in ours.items():
@@ -96,6 +115,8 @@ def open_session(device: str, codegen: str) -> Iterator[Session]:
         except SsdpHwError:
             raise
         except Exception as error:
+            if isinstance(_root(error), SsdpHwError):  # raised by an operation of ours, as where the time is over
+                raise _root(error) from None
             raise TargetRunError(f"brian2 failed on device '{device}': {_root(error)}") from error
         finally:
             devices.active_device = users_device

@@ -15,6 +15,7 @@ from ssdp_hw.running.target import Session
 from .counts import COUNTS
 from .generated import state_slots
 from .jit import of_one_type
+from .listening import is_long
 from .program import Program
 from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
@@ -98,6 +99,8 @@ def run_program(
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin
+    long = is_long(drive.batch * drive.steps * program.start(-1))
+    stop = np.zeros(1, np.int64)  # the counter of all threads that run samples of their own, who wait for nobody
     tables = (*program.tables, *of_one_type((raster, bias, analog, trace_columns)), spike_trace, trace)
 
     def run(thread_group: ThreadGroup, scratch: object, rows: State, counts: Array, taken: Array) -> None:
@@ -108,13 +111,15 @@ def run_program(
         # Of one row are states that are not given: the samples of a thread use it one after the other.
         rows = state or State(program, 1)
         # To allocate memory takes as long as a small run. The loops use it for one sample after the other, so that
-        # that of an earlier run will do; after an error it is not kept.
+        # that of an earlier run will do; after an error, or when it was stopped, it is not kept.
         try:
             thread_group, scratch = program.spare_memory[layered].pop()
         except IndexError:  # none, or other threads have it
             thread_group = alone(program.layout)
             scratch = make_scratch(program, thread_group)
-        run(thread_group, scratch, rows, overflow, taken)
+        run(thread_group._replace(counter=stop), scratch, rows, overflow, taken)
+        if stop[0]:
+            return
         program.spare_memory[layered].append((thread_group, scratch))
 
     members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
@@ -124,11 +129,12 @@ def run_program(
             lambda group: run(group, make_scratch(program, group), rows, parts[group.member], taken.copy()),
             members,
             program.layout,
+            listening=long,
         )
         overflow = parts.sum(axis=0)
     else:
         count = min(thread_count(threads, drive.batch * drive.steps * program.start(-1)), drive.batch)
-        share(run_samples, max(count, 1))
+        share(run_samples, max(count, 1), stop if long else None)
     names = network.population_names
 
     def recorded(array: Array, row: Int64Array) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from .run import ThreadGroup
 from .segments import BITS, LANES, aligned
 from .simulation import Simulation
 from .spike_loops import fetch, send_block, send_block_afresh
-from .thread_group_loops import barrier, next_sample, part
+from .thread_group_loops import barrier, next_sample, part, stopped
 from .types import BoolArray, ByteArray, Int32Array, Int64Array, NumberArray, StateArray, WeightArray, WordArray
 from .vectors import spike_word
 from .word_loops import list_words, read_words
@@ -260,6 +260,8 @@ def run_layers(
     restart_registers(first, last, row, member)
     biased = sample if len(bias) > 1 else 0
     for t in range(begin, end, at_once):
+        if stopped(thread_group.counter):
+            break
         steps = min(at_once, end - t)
         before = min(slots, t - begin)
         barrier(thread_group.counter, members)
@@ -355,7 +357,7 @@ def simulate_layers(
         taken: as in :func:`.step_loops.simulate_steps`.
     """
     sample = next_sample(taken)
-    while sample < simulation.raster.shape[1]:
+    while sample < simulation.raster.shape[1] and not stopped(thread_group.counter):
         run_layers(
             origin,
             simulation,

@@ -19,6 +19,7 @@ from .jit import of_one_type
 from .lasting import lasting_row, lasting_variables
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
+from .listening import is_long
 from .neuron_states import neurons_of, set_neurons
 from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
 from .program import Program, compile_program
@@ -102,7 +103,8 @@ def learn(
 
     def work(thread_group: ThreadGroup) -> None:
         shared = way == BY_NEURONS or not plan.restart  # without restart and BY_ONE the first member alone runs samples
-        own, solo = state if shared else State(program, 1), alone(program.layout)
+        own = state if shared else State(program, 1)
+        solo = alone(program.layout)._replace(counter=thread_group.counter)
         by = thread_group if way == BY_NEURONS else solo
         learn_groups(
             Simulation(own.arrays, *tables, spikes, no_trace, overflow[thread_group.member], first, last),
@@ -122,7 +124,8 @@ def learn(
             tallies[thread_group.member],
         )
 
-    together(work, members, program.layout)
+    updates = drive.batch * (drive.steps * program.start(-1) + windows * sum(p.value.size for p in plastics))
+    together(work, members, program.layout, listening=is_long(updates))
     moved = {
         name: program.places[name].read(program.wiring.weights, network.projection(name).shape) for name in plan.rules
     }

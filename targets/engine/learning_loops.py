@@ -13,7 +13,7 @@ from .simulation import Simulation
 from .spike_train_loops import Scratch as TrainScratch, train_window
 from .ssdp_loops import Scratch as TimeScratch, ssdp_window
 from .step_loops import Scratch as StepScratch, run_steps
-from .thread_group_loops import barrier, part
+from .thread_group_loops import barrier, part, stopped
 from .types import Int64Array
 from .window_spikes import window_spikes
 
@@ -50,7 +50,8 @@ def learn_groups(
         windows: number of windows of a sample.
         groups: for each group the first sample, one past the last, and whether a weight update follows.
         done: number of weight updates before the first group.
-        thread_group, solo: the group of all members, and a group of this thread alone.
+        thread_group, solo: the group of all members, and a group of this thread alone, with the counter of the former,
+            so that both are stopped at once.
         way: BY_SAMPLES, BY_NEURONS or BY_ONE.
         origin: number of steps before the first sample, where samples go on from each other; -1 where each starts from
             the initial state.
@@ -65,6 +66,8 @@ def learn_groups(
     steps = raster.shape[0] // windows
     register_rows = max(len(first), len(last), 1)
     for g in range(len(groups)):
+        if stopped(thread_group.counter):
+            break
         begin, end, updates = groups[g, 0], groups[g, 1], groups[g, 2] != 0
         low, high = begin, end
         if way == BY_SAMPLES:
@@ -94,6 +97,8 @@ def learn_groups(
         for p in range(len(tallies)):
             plastic, tally = plastics[p], tallies[p]
             for window in range(begin * windows, end * windows):
+                if stopped(thread_group.counter):
+                    break
                 closes = updates and window == end * windows - 1
                 if plastic.kind == BY_TIME:
                     if by_time is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -13,8 +13,10 @@ import numpy as np
 
 from ssdp_hw.errors import ParameterError
 
+from .listening import listen
 from .program import Layout, Program
 from .segments import BITS, Array
+from .thread_group_loops import STOPPED
 from .types import Int64Array, WordArray
 
 # Length of the int64 array around the barrier's counter: padding against false sharing of its cache line.
@@ -102,12 +104,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def share(work: Callable[[], None], threads: int) -> None:
+def share(work: Callable[[], None], threads: int, stop: Int64Array | None = None) -> None:
     """Call ``work()`` on ``threads`` threads at once; each call takes one sample after the other until none is left.
 
     The work must release the global interpreter lock. Samples do not depend on each other, so the result does not
-    depend on the number of threads.
+    depend on the number of threads. With ``stop``, the counter of the work's thread groups, the caller's thread does no
+    work but listens; see :mod:`.listening`.
     """
+    if stop is not None:
+        listen(_helpers(), [work] * threads, stop)
+        return
     helpers = [_helpers().submit(work) for _ in range(threads - 1)]
     try:
         work()
@@ -137,25 +143,32 @@ def alone(layout: Layout) -> ThreadGroup:
     return ThreadGroup(words, np.zeros(_PADDING, np.int64)[_PADDING // 2 :], 0, 1)
 
 
-def together(work: Callable[[ThreadGroup], None], members: int, layout: Layout) -> None:
+def together(work: Callable[[ThreadGroup], None], members: int, layout: Layout, *, listening: bool = False) -> None:
     """Call ``work(thread_group)`` for every member of a thread group at the same time.
 
     If another thread group exists, one thread does all the work. The work must release the global interpreter lock,
-    and its result must not depend on the number of members.
+    and its result must not depend on the number of members. With ``listening`` the caller's thread does no work but
+    listens; see :mod:`.listening`.
     """
     first = alone(layout)
     if members <= 1 or not _one_thread_group.acquire(blocking=False):
-        work(first)
+        if listening:
+            listen(_helpers(), [lambda: work(first)], first.counter)
+        else:
+            work(first)
         return
 
     def join(member: int) -> None:
         try:
             work(first._replace(member=member, members=members))
         except BaseException:
-            first.counter[0] = np.iinfo(np.int64).max // 2  # releases the members that wait at a barrier
+            first.counter[0] = STOPPED  # releases the members that wait at a barrier
             raise
 
     try:
+        if listening:
+            listen(_helpers(), [partial(join, member) for member in range(members)], first.counter)
+            return
         helpers = [_helpers().submit(join, member) for member in range(1, members)]
         try:
             join(0)

@@ -17,7 +17,7 @@ from .run_loops import send_runs
 from .segments import BITS, CONVOLUTION, DENSE, GRADED, LANES
 from .simulation import Simulation
 from .spike_loops import fetch, send_payloads, send_rows, send_synapses
-from .thread_group_loops import barrier, next_sample
+from .thread_group_loops import barrier, next_sample, stopped
 from .types import ByteArray, Int32Array, Int64Array, NumberArray, StateArray, StateNumber, WordArray
 from .word_loops import list_words, read_words
 
@@ -129,6 +129,8 @@ def run_steps(
     biased = sample if len(bias) > 1 else 0
     slot = (origin + begin) % slots
     for t in range(begin, end):
+        if stopped(thread_group.counter):
+            break
         now = turn[0] & 1
         turn[0] += 1
         if t + 1 < raster.shape[0]:
@@ -302,7 +304,7 @@ def simulate_steps(
             member, otherwise all threads share it.
     """
     sample = next_sample(taken)
-    while sample < simulation.raster.shape[1]:
+    while sample < simulation.raster.shape[1] and not stopped(thread_group.counter):
         run_steps(
             origin,
             simulation,

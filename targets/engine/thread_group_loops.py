@@ -20,6 +20,8 @@ from numba.extending import intrinsic
 from .jit import compiled_driver
 from .types import Int64Array
 
+# Entry of a barrier's counter that stops the run: the members leave their loops, and nobody waits at the barrier.
+STOPPED = 2**62
 _TURNS = 1000  # turns of the waiting loop before a thread yields the processor, about ten microseconds
 _YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 
@@ -100,11 +102,17 @@ def barrier(counter: Int64Array, members: int) -> None:
         arrived = _arrive(counter)
         wanted = (arrived + members - 1) // members * members
         turns = 0
-        while _seen(counter) < wanted:
+        while _seen(counter) < min(wanted, STOPPED):
             turns += 1
             _pause()
             if turns > _TURNS:
                 _give_way()
+
+
+@compiled_driver
+def stopped(counter: Int64Array) -> bool:
+    """Whether the run of a thread group was stopped: its results are not wanted any more."""
+    return bool(_seen(counter) >= STOPPED)
 
 
 @compiled_driver

@@ -26,6 +26,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import TargetRunError, TargetUnavailableError
 from ssdp_hw.files.atomic import clear_stale, own_prefix
 from ssdp_hw.files.failure_keeper import kept_failure
+from ssdp_hw.running.time_limit import check_time, remaining_time
 
 from .blueprint import Blueprint
 from .worker.lifetime import signal_name
@@ -146,9 +147,11 @@ def _work(python: str, folder: Path, time_limit: float) -> None:
     except OSError as error:
         raise TargetUnavailableError(f"target 'lava': cannot start '{python}': {error}") from None
     try:
-        _, stderr = process.communicate(timeout=time_limit)
+        left = remaining_time()
+        _, stderr = process.communicate(timeout=time_limit if left is None else min(time_limit, left))
     except subprocess.TimeoutExpired:
         _end(process)
+        check_time()
         raise TargetRunError(
             f"target 'lava': not finished after {time_limit:g} s; raise the option time_limit or run fewer samples"
         ) from None

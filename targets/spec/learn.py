@@ -21,6 +21,7 @@ from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import OverflowCount, Record, Recording
+from ssdp_hw.running.time_limit import check_time
 
 from .carried import Carried
 from .run_fixed import run_fixed
@@ -139,6 +140,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
             outside = None if gates is None else gates[first:]
             rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
+                check_time()
                 e = rule.weight_change(observed, window, rows, cols, outside)
                 counters[name], saturated = accumulate(rule, counters[name], p.sum_shared(e))
                 full[name] += saturated
@@ -189,6 +191,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
             p = projections[name]
             rows, cols = p.synapse_indices
             for window in range((stop - start) * plan.windows_per_sample):
+                check_time()
                 gathered[name] = gathered[name] + p.sum_shared(
                     rule.weight_change(observed, window, rows, cols, outside)
                 )

@@ -15,6 +15,7 @@ from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
+from ssdp_hw.running.time_limit import check_time
 
 from .carried import Carried
 from .delay_lines import DelayLines, sent
@@ -68,6 +69,7 @@ def run_fixed(network: FixedNetwork, drive: Drive, record: Record, carried: Carr
     if carried is not None:
         carried.begin(states, delay_lines)
     for step in range(drive.steps):
+        check_time()
         sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             ports = {port: delay_lines.arriving(before + step, name, port) for port in network.ports(name)}

@@ -14,6 +14,7 @@ from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.time_limit import check_time
 
 from .carried import Carried
 from .delay_lines import DelayLines, sent
@@ -91,6 +92,7 @@ def run_float(network: Network, drive: Drive, record: Record, carried: Carried |
     if carried is not None:
         carried.begin(states, delay_lines)
     for step in range(drive.steps):
+        check_time()
         sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
         for name, state in states.items():
             ports = {port: delay_lines.arriving(before + step, name, port) for port in network.ports(name)}

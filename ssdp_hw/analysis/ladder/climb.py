@@ -18,7 +18,7 @@ from ssdp_hw.analysis.ladder.step import ALONE, PARAMETERS, Step
 from ssdp_hw.analysis.ladder.tally import LayerTally, Seen, Tally
 from ssdp_hw.checks import as_array, as_int, class_labels
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.errors import Interrupted, ParameterError, ShapeError
+from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
@@ -28,6 +28,7 @@ from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.run import run
 from ssdp_hw.running.target_registry import fastest_target, get_target, targets_by_speed
+from ssdp_hw.running.time_limit import STOPS, limited_time, with_result
 
 # Up to so many layers the ladder says by itself what rounding each of them costs.
 LAYERS = 16
@@ -48,6 +49,7 @@ def loss_ladder(
     steps: int | None = None,
     max_batch_bytes: int = BATCH_BYTES,
     progress: bool | None = None,
+    time_limit: float | None = None,
     **quantization: Any,
 ) -> LossLadder:
     """Take the loss from a source model to a chip apart.
@@ -77,11 +79,13 @@ def loss_ladder(
         max_batch_bytes: samples run in batches whose recordings together stay within so much memory; the numbers are
             the same.
         progress: whether to show how many runs are done; default on a terminal and in a notebook.
+        time_limit: seconds after which it ends; default none.
         quantization: options of :func:`ssdp_hw.quantize`, ``chip`` among them.
 
     Raises:
         ParameterError, ShapeError: options, labels, inputs or networks that do not fit.
-        Interrupted: Ctrl-C, after at least one batch of samples: its ``result`` is the ladder of those.
+        Interrupted, TimeLimitError: Ctrl-C, or over the time limit, after at least one batch of samples: its ``result``
+            is the ladder of those.
     """
     if not isinstance(network, Network):
         raise ParameterError(f"loss_ladder takes a float Network, not {type(network).__name__}")
@@ -118,7 +122,8 @@ def loss_ladder(
     total = runs * -(-drive.batch // size)
     done, whole = 0, (tallies, layered)
     try:
-        with show_progress("taking the loss apart, run by run", total, progress) as advance:
+        shown = show_progress("taking the loss apart, run by run", total, progress)
+        with limited_time(time_limit), shown as advance:
             climb = replace(climb, ran=lambda: advance(1))
             for part, samples in batches(inputs, drive.batch, size):
                 whole, done = (deepcopy(tallies), replace(layered, tallies=deepcopy(layered.tallies))), part.start
@@ -147,10 +152,10 @@ def loss_ladder(
                     )
                 all_rounded = next(now for step, now in seen if step is PARAMETERS[-1])
                 layered.add(partial(climb.run, inputs=samples), on_chip, all_rounded, classes[part])
-    except KeyboardInterrupt:
+    except STOPS as stop:
         if not done:
             raise
-        raise Interrupted(stopped(done, drive.batch, "the ladder"), climb.ladder(*whole, done)) from None
+        raise with_result(stop, stopped(done, drive.batch, "the ladder"), climb.ladder(*whole, done)) from None
     return climb.ladder(tallies, layered, drive.batch)
 
 
