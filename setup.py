@@ -10,8 +10,6 @@ import os
 import re
 from pathlib import Path
 
-from setuptools import setup
-
 ROOT = Path(__file__).parent
 
 
@@ -43,6 +41,8 @@ def version() -> str:
 
 
 if __name__ == "__main__":
+    from setuptools import setup
+
     setup(
         long_description=description((ROOT / "README.md").read_text("utf-8"), address(), version()),
         long_description_content_type="text/markdown",

@@ -28,7 +28,7 @@ PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset",
-        help="framework to reproduce, with its dt: snntorch, norse, sinabs, spikingjelly, spyx, rockpool or lava-dl",
+        help="framework to reproduce, with its dt: snntorch, norse, lava-dl, sinabs, spikingjelly, spyx or rockpool",
         autocompletion=_presets,
     ),
 ]

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Bool, Real
+from ssdp_hw.arrays import Bool, Numbers, Real
 from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, count, legend, panels, picture, several, title
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP
+from ssdp_hw.rules.declared import FixedDeclaredRule
+from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import LocalRule, Observed
 
 # Steps of a window of the rules that go by how many spikes agree, and the most steps between two spikes.
@@ -45,7 +47,8 @@ def draw(rule: LocalRule, *, ax: Axes | None = None) -> Drawn:
             label="one fires, by steps to the window's end",
         )
     one.set_xlabel(xlabel)
-    one.set_ylabel(f"weight change, {unit}" + (", at weight 0" if rule.reads_weight else ""))
+    given = [", at weight 0"] * rule.reads_weight + [f", {f.name} = 1" for f in rule.factors]
+    one.set_ylabel(f"weight change, {unit}{''.join(given)}")
     one.yaxis.set_major_formatter("{x:g}")
     title(one, _finding(rule, x, found, lone, unit))
     legend(one, 2 if lone is None else 1)
@@ -75,10 +78,20 @@ def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observed:
 
 
 def _seen(rule: LocalRule, pre: Bool, post: Bool) -> Observed:
-    """What a rule observes of these spikes at a synapse whose weight is 0, if it reads that."""
-    observed = rule.observe(pre, post)
+    """What a rule observes of these spikes, at a weight of 0 and with third factors of 1, if it reads these."""
+    observed = replace(rule.observe(pre, post), factors=_ones(rule, len(pre), pre.shape[1]))
     weight = np.zeros(1, np.int64 if isinstance(rule, CounterRule) else np.float64)
     return replace(observed, weight=weight) if rule.reads_weight else observed
+
+
+def _ones(rule: LocalRule, steps: int, windows: int) -> dict[str, Numbers]:
+    """A 1 in every step for each third factor, in the unit of its register."""
+    found: dict[str, Numbers] = {}
+    for f in rule.factors:
+        integer = isinstance(rule, FixedDeclaredRule) and f.unit
+        one = rule.parameters[f.unit] if integer else 1  # type: ignore[attr-defined]
+        found[leaf_name(f.home, f.name)] = np.full((windows, steps, 1), one)
+    return found
 
 
 def _changes(rule: LocalRule, observed: Observed, windows: int, *, exact: bool = False) -> Real:
