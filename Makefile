@@ -14,6 +14,7 @@
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse, Sinabs and SpikingJelly into .venv-frameworks, hold the presets to
 #                      them, and run the tests that need torch or aeon's data
+# make generated-modules  install the same, then convert 300 random torch modules and hold each to its forward; COUNT
 # make test-browser    install, with Selenium, then look at a report in Debian's Chromium; as root it installs Chromium
 #                      and its driver; pictures of the page are kept in browser-screenshots/
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
@@ -39,7 +40,7 @@ FRAMEWORKS := .venv-frameworks
 DOCS := .venv-docs
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
 # What needs a framework or aeon's data, and so is skipped by `make test`.
-FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_wild.py torch_recordings.py first_hour.py torch_rule.py \
+FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_loops.py torch_layouts.py torch_wild.py torch_recordings.py first_hour.py torch_rule.py \
 	torch_missing.py neurobench.py events.py fine_tuning.py example_regularise.py recurrent_vowels.py adaptive_vowels.py studies.py \
 	slayer_neurons.py)
 
@@ -50,7 +51,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random test-frameworks test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
+.PHONY: demo test test-slow test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -120,11 +121,17 @@ train: $(TRAIN_INSTALLED)
 # Norse, Sinabs, SpikingJelly, NeuroBench and tonic are installed without what they ask for, torchvision among it: what is used here needs
 # pbr, loguru and tqdm alone.
 # Of aeon only the data are used, as in `make studies`.
-test-frameworks: $(MADE) pyproject.toml constraints.txt
+frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr loguru tqdm
 	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs spikingjelly neurobench tonic importRosbag aeon
+
+test-frameworks: frameworks
 	$(FRAMEWORKS)/bin/python -m pytest --hypothesis-profile all --durations 20 $(FRAMEWORKS_TESTS)
+
+generated-modules: COUNT ?= 300
+generated-modules: frameworks
+	$(FRAMEWORKS)/bin/python tests/generated_modules.py --count $(COUNT)
 
 # No browser is downloaded from its maker: Debian's packages, where this machine lets us install them.
 test-browser: $(BROWSER_INSTALLED)

@@ -39,6 +39,8 @@ STATES = {
     "a voltage that decays again": lambda m: m * 0.9,
     "a voltage that is reset": lambda m: torch.zeros_like(m),
 }
+# A loop of several layers whose spikes come back before they could have passed them, a step a layer.
+TOO_SOON = "a loop that is too soon"
 
 
 class Generated(nn.Module):
@@ -70,6 +72,9 @@ class Generated(nn.Module):
             del self.norm
         shared = [k for k, layer in enumerate(self.plan) if "shared" in layer["ops"]]
         self.linear = nn.ModuleDict({str(k): self.linear[k] for k in range(count) if k not in shared or k == 0})
+        self.back = self._back(random.Random(f"{seed} back"), count)
+        if self.back:
+            self.returning = nn.Linear(self.width, self.width, bias=False)
 
     def _layer(self, rng, k):
         ops = [
@@ -84,6 +89,16 @@ class Generated(nn.Module):
         if rng.random() < 0.3:
             ops.append(rng.choice(("or_before", "or_first", "or_pool", "or_clamp")))
         return {"ops": ops, "factor": rng.uniform(0.5, 2.0), "offset": rng.uniform(-0.1, 0.2)}
+
+    def _back(self, rng, count):
+        """A layer, a later one whose spikes drive it, and of how many steps before: the least that can be."""
+        soon = self.outside == TOO_SOON
+        if not soon and rng.random() > 0.3:
+            return None
+        first, last = sorted(rng.sample(range(count), 2))
+        passed = [1 + any(op.startswith("or_") and (op != "or_before" or k) for op in layer["ops"])
+                  for k, layer in enumerate(self.plan)]  # fmt: skip
+        return first, last, sum(passed[first + 1 : last + 1]) + 1 - soon
 
     def sample(self):
         """An input of shape (time, batch, width): spikes, where the module takes an OR of its input."""
@@ -136,10 +151,13 @@ class Generated(nn.Module):
         batch, sent = x.shape[1], []
         states = [None] * len(self.plan)
         last = [x.new_zeros(batch, self.width) for _ in self.plan]
+        before = []
         for t in range(len(x)):
             now = [x[t]]
             for k, layer in enumerate(self.plan):
                 h = self._current(k, layer["ops"], layer, now, last)
+                if self.back and self.back[0] == k and len(before) >= self.back[2]:
+                    h = h + self.returning(before[-self.back[2]][self.back[1]])
                 if k == self.at and self.outside in OUTSIDE:
                     h = OUTSIDE[self.outside](h, t)
                 spikes, states[k] = self._fired(k, layer["ops"], h, states[k])
@@ -147,6 +165,7 @@ class Generated(nn.Module):
                     states[k] = (*states[k][:-1], STATES[self.outside](states[k][-1]))
                 now.append(spikes.to(x.dtype))
             last = now[1:]
+            before.append(last)
             sent.append(now[-1])
         return torch.stack(sent)
 

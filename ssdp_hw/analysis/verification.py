@@ -95,12 +95,15 @@ class Stepwise:
         ties: those in which one side alone fires, and the voltage lies within rounding of the threshold.
         worst: largest difference of a voltage or current, as a part of what rounding explains.
         wrong: the first step that differs by more, in words; empty if none does.
+        outside: those that were left out, since a voltage stayed above its threshold after a reset, where snnTorch
+            with ``reset_delay=False`` subtracts twice, and the network does not.
     """
 
     compared: int
     ties: int
     worst: float
     wrong: str
+    outside: int = 0
 
 
 @shown
@@ -152,6 +155,11 @@ _HEADER = ("layer", "lag", "spikes, source", "spikes, here", "different", "volta
 
 def _stepwise_said(steps: Stepwise) -> str:
     said = steps.wrong or f"equal within {steps.worst:.2g} of what rounding explains, {steps.ties} ties"
+    if steps.outside:
+        said += (
+            f"; {steps.outside} left out, where a voltage stayed above its threshold after the reset: snnTorch with "
+            "reset_delay=False subtracts twice there, and the network does not (train with reset_delay=True)"
+        )
     return f"Step by step, {steps.compared} steps of neurons: {said}."
 
 
@@ -226,7 +234,7 @@ def verify(
             checks = [_settled(check, exact, result.spikes, length) for check in checks]
         if isinstance(network, Network):
             found = recorded.check(network, lag, pairs)
-            stepwise = Stepwise(found.steps, found.ties, found.worst, found.wrong)
+            stepwise = Stepwise(found.steps, found.ties, found.worst, found.wrong, found.outside)
     return Verification(tuple(checks), title, length, batch, stepwise)
 
 

@@ -42,7 +42,8 @@ def from_torch(
     The module's own forward is run and every operation of torch is recorded. What lies between neurons must be
     affine: linear layers and convolutions, average poolings, batch normalisation in evaluation, views,
     constant factors and offsets, sums (branches, residual connections), parts of tensors, and spikes of this
-    step or of steps before (recurrence, lateral inhibition). A maximum of spikes (``torch.maximum``, max-pooling,
+    step or of steps before (recurrence, lateral inhibition; round a loop of several layers, spikes of at least as many
+    steps before as the loop has layers). A maximum of spikes (``torch.maximum``, max-pooling,
     ``clamp(a + b, max=1)``) becomes a population of its own, which takes a step more, as a layer does. A layer may
     be used several times, each with a state of its own. Layers of neurons: snnTorch's Leaky, Synaptic, RLeaky and
     RSynaptic; Norse's LIFBoxCell, LIFCell, LIFRecurrentCell, IAFCell, LIBoxCell, LICell and LILinearCell; Sinabs'
@@ -150,7 +151,8 @@ def hold(network: Network, reading: Reading) -> list[str]:
     from ssdp_hw.conversion.torch.chains import SeveralSpikesError
     from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
     from ssdp_hw.conversion.torch.folding import folded
-    from ssdp_hw.conversion.torch.network import lags_of, network_of
+    from ssdp_hw.conversion.torch.lags import lags_of
+    from ssdp_hw.conversion.torch.network import network_of
 
     stepper = Stepper(network, lags_of(reading.folded, reading.layout.inputs))
     notes: list[str] = []
@@ -172,7 +174,7 @@ def hold(network: Network, reading: Reading) -> list[str]:
             raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}")
         if what == "the sample":
             _answers_alike(reading, inputs, run)
-        sent = _sent(reading, inputs, run)
+        sent = reading.runner.sent(inputs, run.chains)
         found = check_steps(stepper, reading.folded, run.chains, sent, exact=_is_double(inputs))
         if found.wrong:
             raise UnsupportedError(f"on {what} the network differs from the module: {found.wrong}")
@@ -234,18 +236,6 @@ def _trials(reading: Reading) -> list[tuple[str, tuple[Any, ...], bool]]:
         ("another batch size", made(0.3, batch=2), False),
     ]
     return trials if static else [*trials, ("a step more", made(0.3, steps=1), False)]
-
-
-def _sent(reading: Reading, inputs: Tensors, run: Any) -> dict[str, Nested]:
-    """What every input sends, shape (time, batch, n)."""
-    steps = len(next(iter(run.chains.values())).calls)
-    found = {}
-    for name, x in zip(reading.runner.names, inputs, strict=True):
-        values = x.double().numpy()
-        if reading.runner.style.kind == "static":
-            values = np.broadcast_to(values, (steps, *values.shape))
-        found[name] = values.reshape(*values.shape[:2], -1)[:steps]
-    return found
 
 
 def _answers_alike(reading: Reading, inputs: Tensors, run: Any) -> None:

@@ -42,6 +42,11 @@ def known_or_refused(name: str, module: Module) -> None:
     """
     kind, framework = type(module).__name__, framework_of(module)
     if (framework, kind) not in _MODELS:
+        if (framework, f"{kind}Cell") in _MODELS:
+            raise UnsupportedError(
+                f"layer '{name}' is {framework}'s {kind}, which takes all steps in one call and is not read; "
+                f"{kind}Cell is the same of one step: put it in its place, and call the module in a loop over time"
+            )
         known = ", ".join(f"{f}.{k}" for f, k in _MODELS)
         raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
 from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.alignment import PACEMAKER, Timing, aligned
 from ssdp_hw.conversion.torch.folding import FoldedPopulation
+from ssdp_hw.conversion.torch.lags import lags_of
 from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
@@ -38,50 +38,12 @@ class Layout:
     dt: float
 
 
-def lags_of(folded: Folded, inputs: Mapping[str, int]) -> dict[str, int]:
-    """The number of steps by which each input and population of the network is later than in the module.
-
-    Raises:
-        UnsupportedError: a loop in which spikes come back in fewer steps than it has projections.
-    """
-    sources = {name: [k for k, _ in p.terms if k != name] for name, p in folded.items()}
-    found = dict.fromkeys(inputs, 0)
-    try:
-        order = list(TopologicalSorter(sources).static_order())
-    except CycleError:
-        return _lags_of_loops(folded, found)
-    for name in order:
-        if name not in found:
-            found[name] = 1 + max((found[source] for source in sources[name]), default=-1)
-    return found
-
-
-def _lags_of_loops(folded: Folded, found: dict[str, int]) -> dict[str, int]:
-    """The least lags by which every spike has arrived when it acts."""
-    found = {**found, **{name: int(bool(p.terms)) for name, p in folded.items()}}
-    for _ in range(len(found) + 1):
-        moved = False
-        for name, p in folded.items():
-            for source, delay in p.terms:
-                if source != name and found[source] + 1 - delay > found[name]:
-                    found[name], moved = found[source] + 1 - delay, True
-        if not moved:
-            return found
-    back = [
-        (p, source, d) for p in folded.values() for source, d in p.terms if d and source != p.name and source in folded
-    ]
-    said = "; ".join(f"'{p.name}' of '{source}', {d} steps before ({p.where})" for p, source, d in back)
-    raise UnsupportedError(
-        f"spikes go round a loop of several layers sooner than in a step a layer, and every projection of a network "
-        f"takes a step: {said}; feed a layer its own spikes, or those of as many steps before as the loop has layers"
-    )
-
-
 def network_of(folded: Folded, layout: Layout, timing: Timing = Timing.SAME_STEP) -> Network:
     """The network whose populations do what the module's do, each its lag later.
 
     Raises:
-        UnsupportedError: see :func:`lags_of`; a constant that cannot begin with the input.
+        UnsupportedError: see :func:`ssdp_hw.conversion.torch.lags.lags_of`; a constant that cannot begin with the
+            input.
     """
     plain = timing is not Timing.SAME_STEP
     lag = lags_of(folded, layout.inputs) if not plain else dict.fromkeys((*layout.inputs, *folded), 0)

@@ -9,7 +9,7 @@ from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Tensor
 from ssdp_hw.conversion.torch.values import Sequence, words
 
-_TURNS = words("transpose swapaxes swapdims permute movedim moveaxis")
+TURNS = words("transpose swapaxes swapdims permute movedim moveaxis")
 _REPEATS = words("repeat expand tile broadcast_to")
 _BY_ELEMENT = words("add sub subtract rsub mul multiply div divide true_divide where")
 
@@ -39,7 +39,7 @@ def in_new_time(
         if name == "__getitem__" and not _begins_with_none(args[1]):
             return None
         return Sequence((value,) * made.shape[0], 0, where)
-    turned = name in _TURNS and given.ndim == made.ndim > 1 and _order(func, args, kwargs, given)[:2] == [1, 0]
+    turned = name in TURNS and given.ndim == made.ndim > 1 and order_of_axes(func, args, kwargs, given)[:2] == [1, 0]
     broadcast = name in _BY_ELEMENT and made.ndim == given.ndim + 1 and made.shape[1] == given.shape[0]
     if turned or broadcast:
         steps = []
@@ -63,7 +63,7 @@ def _begins_with_none(index: Any) -> bool:
     return first is None and all(i is Ellipsis or i == slice(None) for i in rest)
 
 
-def _order(func: Function, args: Arguments, kwargs: Keywords, given: Tensor) -> list[int]:
+def order_of_axes(func: Function, args: Arguments, kwargs: Keywords, given: Tensor) -> list[int]:
     """Which axis of the argument each axis of the result is, read off the strides of a tensor of known strides."""
     shape = [k + 2 for k in range(given.ndim)]
     probe = given.new_empty(shape)

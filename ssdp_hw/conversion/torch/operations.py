@@ -16,7 +16,7 @@ from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.new_time import in_new_time
 from ssdp_hw.conversion.torch.probing import linear_by_probing
-from ssdp_hw.conversion.torch.sequences import READING_OUT, in_every_step, joined_over_time
+from ssdp_hw.conversion.torch.sequences import OVER_TIME, READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
@@ -119,7 +119,10 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
     if isinstance(state, Voltage) and state.field in ("spk", "z"):
         what = f"'{name}' acts on the spikes of '{state.population}', which never resets or has an infinite threshold"
         return Opaque(what, "only a last layer may be such a membrane readout", where)
-    of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else "a sum over time"
+    if isinstance(state, Readout) and state.of:
+        what = f"'{name}' acts on what is made of several steps at once"
+        return Opaque(what, f"{OVER_TIME}; what is done to the input can be done outside the module", where)
+    of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else "what is read out of states"
     advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
     return Opaque(f"'{name}' acts on {of}", advice, where)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
 from ssdp_hw.conversion.torch.stateful import merged, merged_length, merged_size, time_axis
 from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
-from ssdp_hw.conversion.torch.values import Opaque, Readout, populations_of, words
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence as Steps, populations_of, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import Weight
 
@@ -101,7 +101,7 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
     if len(tensors) == len(found):
         if any(x.ndim < 2 for x in tensors):
             raise ParameterError("sample: a tensor has its batch first, or its steps and then its batch")
-        return Runner(module, tensors, dt, max_synapses), tensors
+        return _runner_on(module, tensors, dt, max_synapses), tensors
     shapes = [_sizes(x) for x in given]
     generator = torch.Generator().manual_seed(0)
 
@@ -125,6 +125,27 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
         except UnsupportedError:
             raise first from None
     return Runner(module, random(_STEPS, 2), dt, max_synapses), random(_STEPS, 2)
+
+
+def _runner_on(module: Module, sample: Tensors, dt: float, max_synapses: int) -> Runner:
+    """A runner on the caller's sample; where that has steps and the module takes one a call, the refusal says so."""
+    try:
+        return Runner(module, sample, dt, max_synapses)
+    except UnsupportedError as error:
+        one_step = tuple(x[0] for x in sample)
+        if "cannot be run on a sample" not in str(error) or not _runs(module, one_step, dt, max_synapses):
+            raise
+        raise ParameterError(
+            f"sample: {type(module).__name__} takes one step a call, (batch, *shape), and cannot be run on "
+            f"{', '.join(str(tuple(x.shape)) for x in sample)}: give the sample of one step, sample[0]"
+        ) from None
+
+
+def _runs(module: Module, sample: Tensors, dt: float, max_synapses: int) -> bool:
+    try:
+        return all(x.ndim > 1 for x in sample) and Runner(module, sample, dt, max_synapses).style.kind == "step"
+    except UnsupportedError:
+        return False
 
 
 def _in_time(runner: Runner, sample: Tensors) -> Tensors:
@@ -157,7 +178,13 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
         names = populations_of(value)
         if names is None and isinstance(value, Affine):
             names = _summed(value)
-        if names is None:
+        joined = None if names is not None else _joined(value, found)
+        if joined is not None:
+            names = joined
+            known = ", ".join(f"'{n}'" for n in names)
+            notes[f"the module joins, picks or sums what {known} send before it returns them; the network gives what "
+                  "they send, population by population"] = None  # fmt: skip
+        elif names is None:
             where = getattr(value, "where", "")
             what = f"{value.what} ({value.advice})" if isinstance(value, Opaque) else "it computes something of them"
             raise UnsupportedError(
@@ -165,7 +192,7 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
                 "those, or put neurons behind the last layer, for example Norse's LIBoxCell as a readout"
             )
         returned |= dict.fromkeys(n for n in names if n in found)
-        if isinstance(value, Readout) or (isinstance(value, Affine) and not value.spikes):
+        if joined is None and (isinstance(value, Readout) or (isinstance(value, Affine) and not value.spikes)):
             known = ", ".join(f"'{n}'" for n in names)
             notes[f"the module returns a sum over steps or the like of {known}; the network gives what they send"] = (
                 None
@@ -194,6 +221,17 @@ def _summed(value: Affine) -> tuple[str, ...] | None:
     alike = None not in factors and len(set(factors)) == 1
     summed = alike and (factors[0] == 1 or len(value.terms) > len(names))
     return tuple(names) if summed and not value.constant.any() else None
+
+
+def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, ...] | None:
+    """Sources of values that are made of spikes alone, without a parameter of the module, such as ``torch.cat``."""
+    steps = value.steps if isinstance(value, Steps) else (value,)
+    names: dict[str, None] = {}
+    for step in steps:
+        if not isinstance(step, Affine) or step.constant.any() or any(p.via for p in step.terms.values()):
+            return None
+        names |= dict.fromkeys(source for source, _ in step.terms)
+    return tuple(names) if names and set(names) <= set(found) else None
 
 
 def _factor(weight: Weight | None) -> float | None:

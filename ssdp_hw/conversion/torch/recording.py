@@ -13,7 +13,7 @@ from ssdp_hw.conversion.nir.reader import DEFAULT_MAX_SYNAPSES
 from ssdp_hw.conversion.torch.check import StepCheck, Stepper, check_steps
 from ssdp_hw.conversion.torch.folding import FoldedPopulation, folded
 from ssdp_hw.conversion.torch.known_neurons import is_neuron
-from ssdp_hw.conversion.torch.network import lags_of
+from ssdp_hw.conversion.torch.lags import lags_of
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.run import Run, Runner, with_float64
 from ssdp_hw.conversion.torch.types import Module, Tensor, Tensors
@@ -118,12 +118,15 @@ def _runner(module: Module, inputs: Tensors, dt: float) -> Runner:
                 return runner
         except UnsupportedError:
             pass
-    try:
-        runner = Runner(module, inputs, dt, DEFAULT_MAX_SYNAPSES)
+    last = tuple(x.movedim(0, -1).contiguous() for x in inputs)
+    for all_steps in (inputs, last):  # a module whose last axis is time cannot be run on samples whose first one is
+        try:
+            runner = Runner(module, all_steps, dt, DEFAULT_MAX_SYNAPSES)
+        except UnsupportedError:
+            continue
         if runner.style.kind == "loop":
             return runner
-    except UnsupportedError:
-        pass
+        break
     runner = Runner(module, first, dt, DEFAULT_MAX_SYNAPSES)
     if runner.style.kind != "step" and not constant:
         raise UnsupportedError(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
 from ssdp_hw.conversion.torch.known_neurons import is_neuron
+from ssdp_hw.conversion.torch.maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.operations import interpret
 from ssdp_hw.conversion.torch.readouts import add_readouts
@@ -40,7 +43,7 @@ class Style:
     Attributes:
         kind: ``step`` (one step a call), ``loop`` (all steps in a call) or ``static`` (the same input in every
             step of a loop of its own).
-        axis: that of time, for a loop.
+        axis: that of time, for a loop: 0, 1, or -1, the last one.
         chained: whether the module is a Sequential whose own forward hands no states on, so its children are
             called in order instead.
         state: name of the argument by which a forward of one step takes the state that it returned.
@@ -55,13 +58,13 @@ class Style:
 
     def as_taken(self, x: Tensor) -> Nested:
         """A tensor of shape (time, batch, *shape), for a loop, as the module takes it."""
-        x = x.transpose(0, 1).contiguous() if self.axis else x
+        x = x.movedim(0, self.axis).contiguous() if self.axis else x
         return x.flatten(0, 1) if self.merged else x
 
     def in_time(self, x: Tensor, lead: tuple[int, int]) -> Nested:
         """The inverse of :meth:`as_taken`; ``lead`` is (batch, time) where these are one axis."""
         x = x.reshape(*lead, *x.shape[1:]) if self.merged else x
-        return x.transpose(0, 1).contiguous() if self.axis else x
+        return x.movedim(self.axis, 0).contiguous() if self.axis else x
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +130,20 @@ class Runner:
             chains = Chains(tape, self.module, self.dt)
             with chains.watched():
                 returned = self._driven(tape, inputs)
+            complete_maxima(chains.populations, self.sent(inputs, chains.populations))
             readouts = add_readouts(tape, chains.populations, returned, self.dt)
         return Run(chains.populations, returned, readouts, tape)
+
+    def sent(self, inputs: Tensors, populations: Mapping[str, Chain]) -> dict[str, Real]:
+        """What every input sends in the steps that populations ran, shape (time, batch, n)."""
+        steps = max((len(chain.calls) for chain in populations.values()), default=0)
+        found = {}
+        for name, x in zip(self.names, inputs, strict=True):
+            values = x.double().numpy()
+            if self.style.kind == "static":
+                values = np.broadcast_to(values, (steps, *values.shape))
+            found[name] = values.reshape(*values.shape[:2], -1)[:steps]
+        return found
 
     def _driven(self, tape: Tape, inputs: Tensors) -> list[Tensor]:
         kind, returned = self.style.kind, []
@@ -141,7 +156,8 @@ class Runner:
             for name, x in zip(self.names, inputs, strict=True):
                 steps = [Affine.source(name, t, tuple(x.shape[2:]), spikes=False) for t in range(len(x))]
                 given.append(self.style.as_taken(x))
-                tape.note(given[-1], Sequence(tuple(steps), self.style.axis, "the input", self.style.merged))
+                axis = self.style.axis % given[-1].ndim
+                tape.note(given[-1], Sequence(tuple(steps), axis, "the input", self.style.merged))
             return [self._called(tape, tuple(given))]
         states: dict[str, Nested] = {}
         for t in range(len(inputs[0])):
@@ -195,14 +211,14 @@ class Runner:
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
         if not plain or any(time_axis(m) is not None for m in layers):
-            for axis in (0, 1):
-                if all(x.ndim > axis for x in sample):
+            for axis in (0, 1, -1):
+                if all(x.ndim > axis % 3 for x in sample):
                     longer = tuple(torch.cat([x, x.narrow(axis, 0, 1)], axis) for x in sample)
                     with_more = self._calls(longer, none=count)
                     per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
                     if with_more > count and per_step and with_more - count == per_step:
                         return Style("loop", axis)
-            for axis in (0, 1):  # a loop over a fixed number of steps fails with an index out of range
+            for axis in (0, 1, -1):  # a loop over a fixed number of steps fails with an index out of range
                 fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
                 if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
                     return Style("loop", axis)

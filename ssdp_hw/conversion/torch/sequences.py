@@ -8,6 +8,8 @@ import torch
 
 from ssdp_hw.conversion.torch.advice import advice_for, is_never_affine
 from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.conversion.torch.indices import whole_index
+from ssdp_hw.conversion.torch.new_time import TURNS, order_of_axes
 from ssdp_hw.conversion.torch.tape import tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, linear_parts, populations_of, words
@@ -17,7 +19,10 @@ READING_OUT = words(
     "sum mean add sub div mul max amax argmax stack cat softmax log_softmax norm cumsum __getitem__ select unbind "
     "flatten view reshape permute transpose"
 )
+# Advice where all steps are worked on at once.
+OVER_TIME = "work on each step by itself, in the loop over time"
 _ALIKE = words("float double contiguous clone detach to type cpu positive dropout")
+_CUTS = words("chunk split tensor_split split_with_sizes unsafe_chunk unsafe_split")
 _SHAPES = words("flatten view reshape unflatten unsqueeze squeeze")
 _BY_ELEMENT = words(
     "add sub subtract mul multiply div divide true_divide neg negative rsub maximum fmax max minimum clamp clip "
@@ -42,7 +47,9 @@ def in_every_step(
             return [again]
     if len(depends) == 1 and args and args[0] is whole:
         found = (
-            _merged(name, value, whole, made, where) if value.merged else _apart(name, args, kwargs, value, made, where)
+            _merged(name, value, whole, made, where)
+            if value.merged
+            else _apart(name, func, args, kwargs, value, made, where)
         )
         if found is not None:
             return found
@@ -78,7 +85,7 @@ def _merged(name: str, value: Sequence, whole: Nested, made: list[Tensor], where
 
 
 def _apart(
-    name: str, args: Arguments, kwargs: Keywords, value: Sequence, made: list[Tensor], where: str
+    name: str, func: Function, args: Arguments, kwargs: Keywords, value: Sequence, made: list[Tensor], where: str
 ) -> list[Value | None] | None:
     """What keeps the values of a tensor with an axis of time: parts of it, another order or another shape."""
     whole, out, axis = args[0], made[0], value.axis
@@ -86,19 +93,43 @@ def _apart(
         found = _taken(name, args, kwargs, value, whole)
         if found is not None:
             return found
+    if name in _CUTS and all(t.ndim == whole.ndim for t in made):
+        return _cut(value, whole, made, where)
     if name in _ALIKE and out.shape == whole.shape and (name != "dropout" or torch.equal(out, whole)):
         return [value]
-    if name in ("transpose", "swapaxes", "swapdims", "permute", "movedim") and _swaps(name, args, kwargs, whole.ndim):
-        return [Sequence(value.steps, 1 - axis, where)]
-    affine = all(isinstance(step, Affine) for step in value.steps)
-    if name not in _SHAPES or len(made) > 1 or not affine:
+    if name in TURNS and out.ndim == whole.ndim:
+        order = order_of_axes(func, args, kwargs, whole)
+        rest = [k for k in order if k != axis]
+        return [Sequence(value.steps, order.index(axis), where)] if rest == sorted(rest) else None
+    if name not in _SHAPES or len(made) > 1:
         return None
-    if out.ndim > 1 and out.shape[:2] == whole.shape[:2]:
-        return [Sequence(tuple(step.reshaped(tuple(out.shape[2:])) for step in value.steps), axis, where)]
-    if out.ndim > 1 and len(out) == whole.shape[0] * whole.shape[1]:
-        steps = tuple(step.reshaped(tuple(out.shape[1:])) for step in value.steps)
-        return [Sequence(steps, axis, where, merged=True)]
+    if len(value.steps) == 1 and out.shape == whole.select(axis, 0).shape:
+        return [value.steps[0]]
+    if not all(isinstance(step, Affine) for step in value.steps):
+        return None
+    if axis == whole.ndim - 1 > 1:
+        if out.ndim < 3 or (out.shape[0], out.shape[-1]) != (whole.shape[0], whole.shape[-1]):
+            return None
+        return [Sequence(_reshaped(value, out.shape[1:-1]), out.ndim - 1, where)]
+    if out.ndim > 1 and axis < 2 and out.shape[:2] == whole.shape[:2]:
+        return [Sequence(_reshaped(value, out.shape[2:]), axis, where)]
+    if out.ndim > 1 and axis < 2 and len(out) == whole.shape[0] * whole.shape[1]:
+        return [Sequence(_reshaped(value, out.shape[1:]), axis, where, merged=True)]
     return None
+
+
+def _reshaped(value: Sequence, shape: tuple[int, ...]) -> tuple[Affine, ...]:
+    return tuple(step.reshaped(tuple(shape)) for step in value.steps)
+
+
+def _cut(value: Sequence, whole: Nested, made: list[Tensor], where: str) -> list[Value | None] | None:
+    """Successive steps in tensors of their own, as ``torch.chunk`` and ``torch.split`` give them."""
+    lengths = [t.shape[value.axis] for t in made]
+    others = [[n for k, n in enumerate(t.shape) if k != value.axis] for t in (whole, *made)]
+    if sum(lengths) != len(value.steps) or any(shape != others[0] for shape in others):
+        return None
+    ends = [sum(lengths[: k + 1]) for k in range(len(made))]
+    return [Sequence(value.steps[end - n : end], value.axis, where) for n, end in zip(lengths, ends, strict=True)]
 
 
 def _step_by_step(
@@ -108,11 +139,16 @@ def _step_by_step(
     whole = depends[0]
     if value.merged:  # the operation treats the steps as samples of one batch
         return bool(out.ndim and len(out) == len(whole))
-    if out.ndim < 2 or out.shape[:2] != whole.shape[:2] or whole.shape[value.axis] != len(value.steps):
+    if out.ndim < 2 or whole.shape[value.axis] != len(value.steps):
+        return False
+    others = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor) and a is not whole]
+    if value.axis > 1:  # constants stand at the end, where time is
+        alone = len(depends) == 1 and all(a.ndim == 0 for a in others)
+        return out.shape == whole.shape and ((name in _BY_ELEMENT and alone) or name == "batch_norm")
+    if out.shape[:2] != whole.shape[:2]:
         return False
     if len(depends) > 1:
         return name in _BY_ELEMENT and all(t.shape == out.shape for t in depends)
-    others = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor) and a is not whole]
     return (name in _LINEAR | _BY_ELEMENT) and all(a.ndim < whole.ndim for a in others)
 
 
@@ -127,15 +163,17 @@ def joined_over_time(tape: Any, name: str, args: Arguments, kwargs: Keywords, wh
             return Sequence(tuple(values), 0, where)
         return Opaque("values of some steps are joined with constants", "join what the neurons give alone", where)
     linear = all(isinstance(v, Affine) and v.terms and not v.spikes for v in values)
-    if name == "stack" and axis == 1 and linear and _in_turn(values):
-        return Sequence(tuple(values), 1, where)
+    if name == "stack":
+        axis %= args[0][0].ndim + 1
+    if name == "stack" and axis and linear and _in_turn(values):
+        return Sequence(tuple(values), axis, where)
     sources = [populations_of(v) for v in values]
     if None in sources or len(set(sources)) > 1:
         return None
     if any(not isinstance(v, Affine) for v in values) and name != "stack":
         return Readout(sources[0] or (), where)
-    if name == "stack" and axis == 1 and _in_turn(values):
-        return Sequence(tuple(values), 1, where)
+    if name == "stack" and axis and _in_turn(values):
+        return Sequence(tuple(values), axis, where)
     return None
 
 
@@ -153,9 +191,7 @@ def _taken(name: str, args: Arguments, kwargs: Keywords, value: Sequence, whole:
     if name == "select":
         dim, index = (*args[1:], *kwargs.values())[:2]
         return [value.steps[int(index)]] if dim % whole.ndim == axis else None
-    index = args[1] if isinstance(args[1], tuple) else (args[1],)
-    if Ellipsis in [i for i in index if i is Ellipsis or isinstance(i, int | slice)]:
-        return None
+    index = whole_index(args[1], whole.ndim)
     before, at, after = index[:axis], index[axis] if len(index) > axis else slice(None), index[axis + 1 :]
     if any(part != slice(None) for part in (*before, *after) if isinstance(part, slice | int)):
         return None
@@ -164,16 +200,6 @@ def _taken(name: str, args: Arguments, kwargs: Keywords, value: Sequence, whole:
     if isinstance(at, slice):
         return [Sequence(value.steps[at], axis, value.where)]
     return [value.steps[int(at)]] if isinstance(at, int) else None
-
-
-def _swaps(name: str, args: Arguments, kwargs: Keywords, ndim: int) -> bool:
-    numbers = [*args[1:], *kwargs.values()]
-    if len(numbers) == 1 and isinstance(numbers[0], tuple | list):
-        numbers = list(numbers[0])
-    numbers = [n % ndim for n in numbers if isinstance(n, int)]
-    if name == "permute":
-        return numbers == [1, 0, *range(2, ndim)]
-    return sorted(numbers) == [0, 1]
 
 
 def _each(
@@ -219,7 +245,7 @@ def _out(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) ->
     sources = [populations_of(v) for v in values]
     if None not in sources and name in READING_OUT:
         return Readout(tuple(dict.fromkeys(n for names in sources for n in names or ())), where)
-    advice = "work on each step by itself, in the loop over time"
+    advice = OVER_TIME
     if is_never_affine(name):
         advice = advice_for(name)
     return Opaque(f"'{name}' acts on all steps at once", advice, where)

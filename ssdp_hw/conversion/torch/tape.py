@@ -12,6 +12,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ssdp_hw.conversion.torch.affine import Algebra
+from ssdp_hw.conversion.torch.indices import single_step
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Module, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Sequence, Value, words
 from ssdp_hw.conversion.weight_algebra import Budget
@@ -146,9 +147,11 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         made: Value | None = None
         if depends:
             value = before[id(given)] if isinstance(given, torch.Tensor) else None
-            steps = held.steps if isinstance(held, Sequence) else () if held is None else None
-            if steps is not None and index == len(steps) and value is not None and given.shape == target.shape[1:]:
-                made = Sequence((*steps, value), 0, where)
+            step, axis = single_step(index, target)
+            steps = () if held is None else held.steps if isinstance(held, Sequence) and held.axis == axis else None
+            fits = step is not None and value is not None and given.shape == target.select(axis, 0).shape
+            if fits and steps is not None and step == len(steps):
+                made = Sequence((*steps, value), axis, where)
             else:
                 made = Opaque("values are assigned to a part of a tensor", "write x = torch.cat(...) or a sum", where)
         self._written(target)

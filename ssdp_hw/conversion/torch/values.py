@@ -39,9 +39,9 @@ class Sequence:
 
     Attributes:
         steps: the values in order of time.
-        axis: that of time, 0 or 1; the other of these two is the batch.
+        axis: that of time; the first of the others is the batch.
         where: source line of the operation that made it.
-        merged: whether these two axes are one, in that order.
+        merged: whether the first two axes, time and batch in their order, are one.
     """
 
     steps: Tensors
