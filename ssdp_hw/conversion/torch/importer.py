@@ -49,8 +49,8 @@ def from_torch(
     RSynaptic; Norse's LIFBoxCell, LIFCell, LIFRecurrentCell, IAFCell, LIBoxCell, LICell and LILinearCell; Sinabs'
     LIF, IAF, ExpLeak, LIFRecurrent, IAFRecurrent and their squeezed kinds; SpikingJelly's IFNode, LIFNode,
     ParametricLIFNode (either step_mode) and CUBALIFNode. Anything else is refused with its source line. The forward
-    may take one step a call, all of them, (time, batch, *shape), (batch, time, *shape) or, as Sinabs' squeezed
-    layers, (batch * time, *shape), or one input for all steps of a loop of its own.
+    may take one step a call, all of them, (time, batch, *shape), (batch, time, *shape), (batch, *shape, time) or, as
+    Sinabs' squeezed layers, (batch * time, *shape), or one input for all steps of a loop of its own.
 
     Nothing is trusted. The steps of the run must repeat, every parameter must be used, and the network is held
     to the module: from the state and spikes that the module had, each step must give its voltages within what

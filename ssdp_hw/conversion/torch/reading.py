@@ -180,10 +180,9 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
             names = _summed(value)
         joined = None if names is not None else _joined(value, found)
         if joined is not None:
-            names = joined
-            known = ", ".join(f"'{n}'" for n in names)
-            notes[f"the module joins, picks or sums what {known} send before it returns them; the network gives what "
-                  "they send, population by population"] = None  # fmt: skip
+            names, known = joined, ", ".join(f"'{n}'" for n in joined)
+            said = f"the module joins, picks or sums what {known} send before it returns them"
+            notes[f"{said}; the network gives what they send, population by population"] = None
         elif names is None:
             where = getattr(value, "where", "")
             what = f"{value.what} ({value.advice})" if isinstance(value, Opaque) else "it computes something of them"

@@ -103,7 +103,7 @@ def _apart(
         return [Sequence(value.steps, order.index(axis), where)] if rest == sorted(rest) else None
     if name not in _SHAPES or len(made) > 1:
         return None
-    if len(value.steps) == 1 and out.shape == whole.select(axis, 0).shape:
+    if name == "squeeze" and len(value.steps) == 1 and out.shape == whole.select(axis, 0).shape:
         return [value.steps[0]]
     if not all(isinstance(step, Affine) for step in value.steps):
         return None
