@@ -66,6 +66,15 @@ def outcome(seed, outside=None):
     return ("wrong", wrong) if wrong else ("right", "")
 
 
+def summary(count, inside, other):
+    """How many of so many modules of either kind did what."""
+    return (
+        f"of what converts: {inside['right']} of {count} converted and equal to the module, {inside['refused']} refused, "
+        f"{inside['wrong']} wrong\nwith something else, of {len(KINDS)} kinds: {other['refused']} of {count} refused, "
+        f"{other['right']} converted and equal, {other['wrong']} wrong"
+    )
+
+
 def main():
     """Try them, and print how many did what."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -80,10 +89,8 @@ def main():
             counted[what] += 1
             if what == "wrong" or (what == "refused" and outside is None):
                 print(f"seed {seed}, {outside or 'nothing else'}: {what}: {said}", flush=True)
-    print(f"of what converts: {inside['right']} of {count} converted and equal to the module, "
-          f"{inside['refused']} refused, {inside['wrong']} wrong")  # fmt: skip
-    print(f"with something else, of {len(KINDS)} kinds: {other['refused']} of {count} refused, "
-          f"{other['right']} converted and equal, {other['wrong']} wrong")  # fmt: skip
+        if (seed + 1) % 50 == 0 or seed + 1 == count:
+            print(summary(seed + 1, inside, other), flush=True)
     if inside["wrong"] or other["wrong"] or inside["right"] < _SHARE * count:
         sys.exit("there are wrong modules, or too few are converted")
 
