@@ -69,8 +69,9 @@ def outcome(seed, outside=None):
 def summary(count, inside, other):
     """How many of so many modules of either kind did what."""
     return (
-        f"of what converts: {inside['right']} of {count} converted and equal to the module, {inside['refused']} refused, "
-        f"{inside['wrong']} wrong\nwith something else, of {len(KINDS)} kinds: {other['refused']} of {count} refused, "
+        f"of what converts: {inside['right']} of {count} converted and equal to the module, "
+        f"{inside['refused']} refused, {inside['wrong']} wrong\n"
+        f"with something else, of {len(KINDS)} kinds: {other['refused']} of {count} refused, "
         f"{other['right']} converted and equal, {other['wrong']} wrong"
     )
 

@@ -74,7 +74,7 @@ class Module(nn.Module):
         m1, m2, sent = self.l1.init_leaky(), self.l2.init_leaky(), []
         for xt in self.taken(x):
             a, m1 = self.l1(self.fc1(xt), m1)
-            b, m2 = self.l2(self.fc2(a), m2)
+            b, m2 = self.l2(self.fc2(a.to(xt)), m2)
             sent.append(b)
         return self.returned(sent)
 
@@ -147,7 +147,7 @@ def test_a_constant_a_step_is_seen_where_time_is_last():
         def forward(self, x):
             return super().forward((x * torch.linspace(0.5, 2, x.shape[-1])).permute(2, 0, 1))
 
-    with pytest.raises(UnsupportedError, match="'mul' acts on all steps at once"):
+    with pytest.raises(UnsupportedError, match="acts on what is made of several steps at once"):
         from_torch(Weighted("for", "stack"), torch.rand(2, N, N))
 
 

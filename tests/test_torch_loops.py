@@ -129,7 +129,7 @@ def test_the_loop_is_named_with_what_it_lacks(layers):
     assert re.search(rf"'neurons.0' takes those of 'neurons.{layers - 1}' of 1 step before \(\S+loops.py:\d+", message)
     assert "'neurons.1' takes those of 'neurons.0' of the same step" in message
     assert advised(message) == {(0, layers - 1): layers}
-    assert held(Loops(layers, edges | {(0, layers - 1): layers})).latency == layers - 1
+    assert held(Loops(layers, edges | {(0, layers - 1): layers})).latency == layers
 
 
 def test_a_maximum_is_a_layer_of_its_loop():

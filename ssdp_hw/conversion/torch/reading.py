@@ -229,8 +229,12 @@ def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, 
     for step in steps:
         if not isinstance(step, Affine) or step.constant.any() or any(p.via for p in step.terms.values()):
             return None
-        names |= dict.fromkeys(source for source, _ in step.terms)
+        names |= dict.fromkeys(source for (source, _), path in step.terms.items() if _acts(path.weight))
     return tuple(names) if names and set(names) <= set(found) else None
+
+
+def _acts(weight: Weight | None) -> bool:
+    return weight is None or bool(np.any(weight.by_synapse().values != 0))
 
 
 def _factor(weight: Weight | None) -> float | None:
