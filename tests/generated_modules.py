@@ -58,7 +58,7 @@ def difference(module, network, spikes):
 
 def outcome(seed, outside=None):
     """``right``, ``refused`` or ``wrong`` of the module of a seed, and what was said."""
-    module = Generated(seed, outside).eval()
+    module = Generated(seed, outside, loops=True).eval()
     network, why = converted(module)
     if network is None:
         return "refused", why

@@ -44,9 +44,12 @@ TOO_SOON = "a loop that is too soon"
 
 
 class Generated(nn.Module):
-    """A forward of 2 to 4 layers over time, which a seed decides; ``outside`` names what it does besides."""
+    """A forward of 2 to 4 layers over time, which a seed decides; ``outside`` names what it does besides.
 
-    def __init__(self, seed: int, outside: str | None = None):
+    With ``loops`` spikes of some of them also come back to a layer before.
+    """
+
+    def __init__(self, seed: int, outside: str | None = None, loops: bool = False):
         super().__init__()
         rng = random.Random(seed)
         torch.manual_seed(seed)
@@ -72,7 +75,7 @@ class Generated(nn.Module):
             del self.norm
         shared = [k for k, layer in enumerate(self.plan) if "shared" in layer["ops"]]
         self.linear = nn.ModuleDict({str(k): self.linear[k] for k in range(count) if k not in shared or k == 0})
-        self.back = self._back(random.Random(f"{seed} back"), count)
+        self.back = self._back(random.Random(f"{seed} back"), count) if loops or outside == TOO_SOON else None
         if self.back:
             self.returning = nn.Linear(self.width, self.width, bias=False)
 
