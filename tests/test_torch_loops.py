@@ -153,7 +153,7 @@ def test_a_maximum_of_spikes_that_act_later_alone():
         (lambda s: torch.cat(s, 1), ("neurons.1",)),  # what drives another layer is no output beside it
         (lambda s: s[0][:, 1:4], ("neurons.0",)),
         (lambda s: s[1].flip(1), ("neurons.1",)),
-        (lambda s: s[0] + 2 * s[1], ("neurons.1",)),
+        (lambda s: s[0] + s[1], ("neurons.1",)),
     ],
 )
 def test_spikes_joined_or_picked_are_those_of_their_populations(made, outputs):
@@ -163,4 +163,4 @@ def test_spikes_joined_or_picked_are_those_of_their_populations(made, outputs):
 
     network = held(Joined(2, {(1, 0): 0}))
     assert network.outputs == outputs
-    assert any("joins, picks or sums" in note for note in network.notes)
+    assert any("joins, picks or adds up" in note for note in network.notes)

@@ -181,7 +181,7 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
         joined = None if names is not None else _joined(value, found)
         if joined is not None:
             names, known = joined, ", ".join(f"'{n}'" for n in joined)
-            said = f"the module joins, picks or sums what {known} send before it returns them"
+            said = f"the module joins, picks or adds up what {known} send before it returns them"
             notes[f"{said}; the network gives what they send, population by population"] = None
         elif names is None:
             where = getattr(value, "where", "")
@@ -223,18 +223,19 @@ def _summed(value: Affine) -> tuple[str, ...] | None:
 
 
 def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, ...] | None:
-    """Sources of values that are made of spikes alone, without a parameter of the module, such as ``torch.cat``."""
+    """Sources of values that are spikes joined, picked or added up, such as ``torch.cat`` makes of them."""
     steps = value.steps if isinstance(value, Steps) else (value,)
     names: dict[str, None] = {}
     for step in steps:
-        if not isinstance(step, Affine) or step.constant.any() or any(p.via for p in step.terms.values()):
+        if not isinstance(step, Affine) or step.constant.any():
             return None
-        names |= dict.fromkeys(source for (source, _), path in step.terms.items() if _acts(path.weight))
+        for (source, _), path in step.terms.items():
+            factors = np.ones(1) if path.weight is None else np.unique(path.weight.by_synapse().values)
+            if path.via or not np.isin(factors, (0, 1)).all():
+                return None
+            if factors.any():
+                names[source] = None
     return tuple(names) if names and set(names) <= set(found) else None
-
-
-def _acts(weight: Weight | None) -> bool:
-    return weight is None or bool(np.any(weight.by_synapse().values != 0))
 
 
 def _factor(weight: Weight | None) -> float | None:
