@@ -16,7 +16,7 @@ from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
 from ssdp_hw.conversion.torch.known_neurons import is_neuron
-from ssdp_hw.conversion.torch.maxima import complete_maxima
+from ssdp_hw.conversion.torch.late_maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.operations import interpret
 from ssdp_hw.conversion.torch.readouts import add_readouts
