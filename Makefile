@@ -14,7 +14,8 @@
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse, Sinabs and SpikingJelly into .venv-frameworks, hold the presets to
 #                      them, and run the tests that need torch or aeon's data
-# make generated-modules  install the same, then convert 300 random torch modules and hold each to its forward; COUNT
+# make frameworks      install the same alone
+# make generated-modules  make frameworks, then convert 300 random torch modules and hold each to its forward; COUNT
 # make test-browser    install, with Selenium, then look at a report in Debian's Chromium; as root it installs Chromium
 #                      and its driver; pictures of the page are kept in browser-screenshots/
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
