@@ -32,6 +32,7 @@ from ssdp_hw.files.hdf5_writing import new_hdf5
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Input
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.rules.values import Rule
 
 # The constant input of a population, shape (n,), where it has one.
@@ -207,6 +208,11 @@ def _input(source: Input, shape: tuple[int, ...]) -> nir.NIRNode:
 
 
 def _neuron(p: Population, shape: tuple[int, ...]) -> nir.NIRNode:
+    if isinstance(p.neuron, ModelNeuron) and p.neuron.kind in NEURONS:  # the declared CUBA LIF
+        raise UnsupportedError(
+            f"population '{p.name}': its neurons are the neuron model {p.neuron.kind} by sh.neuron, whose input has no "
+            f"gain of NIR's; NIR's own is sh.{p.neuron.kind}. Or save the network in a file of ours (network.save)"
+        )
     if p.neuron.kind not in NEURONS:
         raise UnsupportedError(
             f"population '{p.name}': NIR has no node for the neuron model {p.neuron.kind}, and a reader would take "
