@@ -31,9 +31,9 @@ class NumpyMatmul:
         for t in range(steps):
             sent = [spikes[t]]
             for k, p in enumerate(self._populations):
-                u[k], _ = op.next_current(u[k], arriving[k], p.du)
-                y, _ = op.next_voltage(v[k], u[k], p.bias, p.dv)
-                fired = op.fires(y, p.vth << 6)
+                u[k] = op.wrap_once(op.decay(u[k], p.du + 1) + (arriving[k] << 6))
+                y = op.saturate(op.decay(v[k], p.dv) + u[k] + p.bias)
+                fired = y > p.vth << 6
                 v[k] = np.where(fired, 0, y)
                 sent.append(fired)
             out[t] = sent[-1]

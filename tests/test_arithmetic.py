@@ -5,6 +5,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ssdp_hw import arithmetic as op
+from ssdp_hw.models.cuba_lif import MODEL
+from ssdp_hw.operations.base import Values
+from ssdp_hw.operations.exact import ExactOperations
 
 HALF = 2**23
 EDGES = sorted({s * (v + d) for v in (0, 1, 63, 4095, 4096, HALF, 3 * HALF) for d in (-1, 0, 1) for s in (-1, 1)})
@@ -83,47 +86,66 @@ def test_shift_right_of_negative_numbers_is_floor():
     assert op.shift([3, 3], [1, -1]).tolist() == [6, 1]
 
 
-@given(st.integers(-HALF + 1, HALF), st.integers(-(2**18), 2**18), st.integers(0, 4095))
-def test_next_current(u, activation, du):
-    after, raw = op.next_current(u, activation, du)
-    assert int(raw) == py_decay(u, du + 1) + activation * 64
-    assert int(after) == py_wrap(int(raw))
+def exact(bits=12, width=24, *, spiking=True, at_least=False, subtract=False):
+    """The operations of a model's step on these registers."""
+    options = {"spiking": spiking, "at_least": at_least, "subtract": subtract}
+    return ExactOperations(bits, {"u": width, "v": width}, **options).counting()
+
+
+def advance(op, u, v, arriving, bias=0, **parameters):
+    """One step of the chip's neuron: current, voltage after the reset, and whether it fired."""
+    parameters = {"du": 4096, "dv": 0, "vth": HALF, **parameters}
+    values = {name: np.asarray(x, np.int64) for name, x in {**parameters, "bias": bias}.items()}
+    states = Values({"u": np.asarray(u, np.int64), "v": np.asarray(v, np.int64)})
+    after, fired = MODEL.step(op, states, Values(values), np.asarray(arriving, np.int64))
+    return after["u"], after["v"], fired
+
+
+@given(states, st.integers(0, 4096))
+def test_a_step_decays_by_the_same_formula(x, rate):
+    assert int(exact().decay(x, rate)) == py_decay(x, rate) == int(op.decay(x, rate))
+
+
+@given(st.integers(-HALF + 1, HALF), st.integers(-(2**24), 2**24), st.integers(0, 4096))
+def test_the_current_of_a_step(u, arriving, du):
+    after, _, _ = advance(exact(), u, 0, arriving, du=du)
+    assert int(after) == py_wrap(py_decay(u, du) + arriving)
 
 
 @given(
     st.integers(-HALF + 1, HALF - 1), st.integers(-HALF + 1, HALF), st.integers(-(2**19), 2**19), st.integers(0, 4095)
 )
-def test_next_voltage(v, u, bias, dv):
-    after, raw = op.next_voltage(v, u, bias, dv)
-    assert int(raw) == py_decay(v, dv) + u + bias
-    assert int(after) == max(-(HALF - 1), min(HALF - 1, int(raw)))
+def test_the_voltage_of_a_step(v, u, bias, dv):
+    _, after, fired = advance(exact(), 0, v, u, bias, dv=dv)
+    assert int(after) == max(-(HALF - 1), min(HALF - 1, py_decay(v, dv) + u + bias))
+    assert not fired
 
 
-def test_offset_and_widths_are_parameters():
-    assert int(op.next_current(100, 1, 5, offset=3, bits=4, activation_shift=2)[0]) == 100 * 8 // 16 + 4
-    assert int(op.next_voltage(100, 0, 0, 5, offset=3, bits=4)[0]) == 50
-    assert int(op.next_current(0, 9, 0, state_bits=4, activation_shift=0)[0]) == 9 - 16
-    assert int(op.next_voltage(0, 9, 0, 0, state_bits=4)[0]) == 7
+def test_widths_are_those_of_the_registers():
+    u, v, _ = advance(exact(bits=4), 100, 100, 4, du=8, dv=8, vth=1000)
+    assert (int(u), int(v)) == (54, 104)
+    u, v, _ = advance(exact(width=4), 0, 0, 9, bias=20)
+    assert (int(u), int(v)) == (9 - 16, 7)
 
 
 @pytest.mark.parametrize("threshold", [0, 64, HALF - 1])
-def test_fires(threshold):
+def test_a_neuron_fires_above_its_threshold_or_at_it(threshold):
     v = [threshold - 1, threshold, threshold + 1]
-    assert op.fires(v, threshold).tolist() == [False, False, True]
-    assert op.fires(v, threshold, True).tolist() == [False, True, True]
-    assert op.fires(v, threshold, [False, True, False]).tolist() == [False, True, True]
+    assert exact().fires(np.array(v), threshold).tolist() == [False, False, True]
+    assert exact(at_least=True).fires(np.array(v), threshold).tolist() == [False, True, True]
+    assert not np.any(exact(spiking=False).fires(np.array(v), threshold))
 
 
-def test_reset():
-    v, fired = [10, 10, -3, 7], [True, True, False, True]
-    assert op.reset(v, fired, 6, False).tolist() == [0, 0, -3, 0]
-    assert op.reset(v, fired, 6, True).tolist() == [4, 4, -3, 1]
-    assert op.reset(v, fired, [6, 7, 8, 9], [True, False, True, True]).tolist() == [4, 0, -3, -2]
+def test_a_reset_sets_to_zero_or_subtracts_the_threshold():
+    v, fired, threshold = np.array([10, 10, -3, 7]), np.array([True, False, True, True]), np.array([6, 7, 8, 9])
+    assert exact().reset(v, fired, threshold).tolist() == [0, 10, 0, 0]
+    assert exact(subtract=True).reset(v, fired, threshold).tolist() == [4, 10, -11, -2]
+    assert exact(spiking=False).reset(v, fired, threshold).tolist() == v.tolist()
 
 
 def test_shapes_broadcast_and_inputs_are_not_changed():
     u = np.full((3, 2), 1000)
-    after, raw = op.next_current(u, np.zeros((3, 2), int), np.array([0, 4095]))
-    assert after.shape == raw.shape == (3, 2)
+    after, _, _ = advance(exact(), u, u, np.zeros((3, 2), int), du=np.array([1, 4096]))
+    assert after.shape == (3, 2)
     assert after[0].tolist() == [999, 0]
     assert u.tolist() == [[1000, 1000]] * 3

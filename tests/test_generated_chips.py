@@ -1,6 +1,7 @@
 """Chips of any widths that the table accepts: the design rules keep every integer of the specification within 64 bits.
 
-The reference here computes in Python's integers, which have no end, from the equations of ``ssdp_hw/arithmetic.py``.
+The reference here computes in Python's integers, which have no end, from the equations of
+``ssdp_hw/models/cuba_lif.py``.
 """
 
 from __future__ import annotations
