@@ -189,7 +189,7 @@ def test_a_table_is_sorted_by_the_keyboard_alone(browser, page):
         t for t in browser.find_elements("css selector", "table") if t.text.startswith("Every layer against float")
     )
     titles = table.find_elements("css selector", "thead button")
-    column = [t.text.strip() for t in titles].index("in one of both alone")
+    column = [t.text.strip() for t in titles].index("in only one of the two")
     before = browser.execute_script(COLUMN, table, column)
     # The tab key reaches the title: the keyboard needs no other way.
     browser.execute_script("arguments[0].focus()", titles[column - 1])

@@ -16,10 +16,11 @@ from hypothesis import given, settings, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw import errors
-from ssdp_hw.cli import exit_codes, files, main
+from ssdp_hw.cli import exit_codes, main
 from ssdp_hw.cli.main import COMMANDS
 from ssdp_hw.cli.output import compact_json, print_table
 from ssdp_hw.conversion.nir.presets import PRESETS
+from ssdp_hw.files.numpy_arrays import read_arrays
 from ssdp_hw.running.many import run_many
 
 SSDP_HW = str(Path(sys.executable).with_name("ssdp-hw"))
@@ -340,7 +341,7 @@ def test_encode_writes_what_the_api_gives(command, tmp_path, suffix, encoder):
     code, said, _ = command("encode", tmp_path / "values.npz", "--out", out, *given, "--json")
     assert code == 0
     expected = sh.encode(values.reshape(5, 6), encoder, steps=9, seed=4)
-    found = files.read_arrays(out)
+    found = read_arrays(out)
     np.testing.assert_array_equal(found["spikes"], expected)
     assert json.loads(said)["spikes"] == expected.sum()
     if suffix == ".npz":

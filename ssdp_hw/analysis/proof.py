@@ -28,9 +28,11 @@ States = dict[str, Interval]
 # Steps of a block, after each of which the growth of the intervals is extrapolated, and blocks before they are widened
 # to their registers.
 _STEPS, _BLOCKS = 64, 24
-# The slowest geometric growth that is extrapolated, and by what factor and how many units a guess is wider.
-_SLOWEST, _MARGIN, _SLACK = 1.0 - 2.0**-10, 1.002, 64.0
-# Steps that make an invariant narrower.
+# The slowest geometric growth that is extrapolated.
+_SLOWEST = 1.0 - 2.0**-10
+# An extrapolated interval is made wider by this factor and this many units, so that rounding does not leave it.
+_MARGIN, _SLACK = 1.002, 64.0
+# An interval that a step does not leave is made narrower by at most this many further steps.
 _NARROWINGS = 400
 # Neurons that inputs are tried for, those with the widest intervals first, and steps of such an input.
 _TRIED, _DRIVEN_STEPS = 16, 600
@@ -55,10 +57,10 @@ class RegisterProof:
         population: its name.
         count: the overflow that is meant, such as ``v_saturations``.
         verdict: see :class:`Verdict`.
-        low, high: no value before the limit acts is outside these.
+        low, high: range of the value before it wraps or saturates.
         register_low, register_high: what the register holds.
         size: number of neurons of the population, each of which has the register.
-        neurons: number of neurons whose bounds are outside it.
+        neurons: number of neurons whose range exceeds the register.
         reached: number of these that were seen at the end of their register in a run that overflowed; where the state
             does not show it, as of one that wraps, 1 for all.
         inputs: where reached, spikes (time, 1, channels) by input that make it overflow.
@@ -131,9 +133,9 @@ class Proof:
 def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:
     """For every register that a step limits, whether any spike input can make it overflow.
 
-    Biases are those of the network; analog inputs, which may be of any size, are not considered. Of graded inputs the
-    largest payloads are, but only spikes without one are tried. Populations that bring others' biases
-    (``fixed.helpers``) are told of only where a register of theirs is not proved.
+    Biases are those of the network; analog inputs, which may be of any size, are not considered. Graded
+    inputs are taken to send their largest payloads; an input that reaches a limit is looked for among spikes without
+    payloads. Populations that bring others' biases (``fixed.helpers``) are listed only where a register is not proved.
 
     Args:
         fixed: the network.
@@ -153,7 +155,7 @@ def prove(fixed: FixedNetwork, target: str | None = None) -> Proof:
 
 
 def _limits(fixed: FixedNetwork, name: str) -> dict[str, Interval]:
-    """For every limit of a population the interval of what it gets, shape (n,), in all steps to come."""
+    """For every limit of a population the range of the values that reach it, shape (n,), over all steps."""
     p, form = fixed.population(name), fixed.step_form(name)
     op = form.intervals()
     acting = {key: Interval.of(value) for key, value in fixed.acting_parameters(name).items()}
@@ -213,7 +215,7 @@ def _register(bits: int, size: int) -> Interval:
 
 
 def _extrapolated(first: Interval, second: Interval, third: Interval, *, bits: int) -> Interval:
-    """A guess of where intervals end that were these after blocks of steps: a geometric series, a little wide."""
+    """Extrapolate intervals from those after blocks of steps, as geometric series, with a margin."""
     register = _register(bits, len(third.low))
 
     def end(a: Int, b: Int, c: Int) -> Int:
@@ -302,7 +304,7 @@ def _inputs(fixed: FixedNetwork, name: str, neurons: Int) -> Iterator[dict[str, 
 def _effect(fixed: FixedNetwork, name: str, row: NDArray[np.float64], depth: int) -> dict[str, NDArray[np.float64]]:
     """What a spike of every input channel adds to a weighted sum of a population's neurons, to first order.
 
-    Through each population on the way only the signs of what its neurons add are passed on.
+    At each population on the way the effects of its neurons are reduced to their signs.
     """
     found: dict[str, NDArray[np.float64]] = {}
     for q in fixed.incoming(name):

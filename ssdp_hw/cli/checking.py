@@ -13,6 +13,7 @@ from ssdp_hw.cli.nir_options import NirOptions, with_nir_options
 from ssdp_hw.cli.options import AsJson, ChipName, Decode, LabelFile, MaxLoss, NetworkFile, SpikeFile, Steps, TargetName
 from ssdp_hw.cli.output import print_json, print_line, print_table
 from ssdp_hw.errors import FileFormatError, LimitError, UnsupportedError
+from ssdp_hw.files.numpy_arrays import read_arrays
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork
 
@@ -186,7 +187,7 @@ def _recording(path: Path) -> dict[str, Any]:
     Raises:
         FileFormatError: there are no spikes in the file.
     """
-    arrays = files.read_arrays(path)
+    arrays = read_arrays(path)
     spikes = {name.removeprefix("spikes."): a for name, a in arrays.items() if name.startswith("spikes.")}
     if not spikes:
         raise FileFormatError(f"{path}: is no recording: it has no array 'spikes.LAYER', as ssdp-hw run --out writes")

@@ -13,8 +13,8 @@ from ssdp_hw.checks import class_labels
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.failure_keeper import kept_failure
-from ssdp_hw.files.hdf5_guard import first_line
 from ssdp_hw.files.json_values import JSON
+from ssdp_hw.files.numpy_arrays import read_arrays
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.drive import AnyNetwork
@@ -73,28 +73,6 @@ def as_fixed(network: AnyNetwork, path: Path) -> FixedNetwork:
     if not isinstance(network, FixedNetwork):
         raise ParameterError(f"{path}: holds a float network; quantise it first: ssdp-hw quantize")
     return network
-
-
-def read_arrays(path: Path) -> dict[str, Array]:
-    """Arrays of a ``.npz`` file, or the one of a ``.npy`` file under the name ``spikes``.
-
-    Raises:
-        FileFormatError: missing, damaged, or with objects that only pickle could read.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"spikes": loaded}
-        with loaded:
-            arrays = {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise FileFormatError(f"{path}: no such file") from None
-    except Exception as error:  # the errors of damaged files come from NumPy, zipfile, zlib or tokenize
-        raise FileFormatError(f"{path}: is no readable .npy or .npz file ({first_line(error)})") from None
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # np.load returns bytes for a member of the archive that is no array
-            raise FileFormatError(f"{path}: its member {name!r} is no array")
-    return arrays
 
 
 def read_spikes(path: Path) -> Array | dict[str, Array]:

@@ -12,12 +12,12 @@ import typer
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Array
-from ssdp_hw.cli import files
 from ssdp_hw.cli.options import AsJson
 from ssdp_hw.cli.output import print_json, print_line
 from ssdp_hw.errors import FileFormatError, ParameterError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.failure_keeper import kept_failure
+from ssdp_hw.files.numpy_arrays import read_arrays
 
 
 def encode(
@@ -33,7 +33,7 @@ def encode(
 
     if out.suffix not in (".npy", ".npz"):
         raise ParameterError(f"--out {out}: the name of the file ends with .npz or .npy")
-    arrays = files.read_arrays(values)
+    arrays = read_arrays(values)
     name = "spikes" if values.suffix == ".npy" else "values"
     if name not in arrays:
         raise FileFormatError(f"{values}: holds {sorted(arrays)}; expected an array 'values' (batch, channels)")

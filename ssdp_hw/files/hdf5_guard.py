@@ -1,6 +1,6 @@
-"""A look at an HDF5 file before anything reads its objects, and the limits of what is read of it.
+"""Checks of an HDF5 file before any of its objects is read, and the limits of what is read of it.
 
-:mod:`ssdp_hw.files.hdf5_values` looks at each object before it reads it.
+:mod:`ssdp_hw.files.hdf5_values` checks each object before it reads it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     raise FileFormatError(f"{path}: is not a regular file" if there else f"{path}: no such file")
 
 
-def open_looked_at(path: str | os.PathLike[str]) -> h5py.File:
+def open_checked(path: str | os.PathLike[str]) -> h5py.File:
     """Open an HDF5 file for reading once its collections of texts have been looked at; a context manager.
 
     Raises:

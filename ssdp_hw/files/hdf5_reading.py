@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ssdp_hw.errors import FileFormatError
-from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, check_regular, file_attributes, first_line, open_looked_at
+from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES, check_regular, file_attributes, first_line, open_checked
 from ssdp_hw.files.hdf5_values import Hdf5Values, items
 from ssdp_hw.files.reading_process import read_elsewhere
 
@@ -23,14 +23,14 @@ def read_values(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES
         trusted: whether to read the file in this process, without those limits of time and memory.
 
     Raises:
-        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_looked_at` and
+        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_checked` and
             :func:`ssdp_hw.files.hdf5_values.items`; reading the file crashed the process, did
             not end, or took more memory than it may.
     """
     check_regular(path)
     if not trusted:
         return read_elsewhere(path, max_bytes, whole=True)
-    with open_looked_at(path) as file:
+    with open_checked(path) as file:
         values = Hdf5Values(file_attributes(file, path))
         try:
             for item in items(file, os.fsdecode(path), max_bytes):
@@ -49,5 +49,5 @@ def read_attributes(path: str | os.PathLike[str], trusted: bool = False) -> dict
     check_regular(path)
     if not trusted:
         return read_elsewhere(path, DEFAULT_MAX_BYTES, whole=False).attributes
-    with open_looked_at(path) as file:
+    with open_checked(path) as file:
         return file_attributes(file, path)

@@ -25,8 +25,8 @@ from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.hdf5_values import Hdf5Values
 from ssdp_hw.files.value_stream import Receiver
 
-# What reading a file may take, in seconds of the processor, so that a busy machine refuses nothing, and how many bytes
-# a further second is given for, up to a limit. Files of this toolkit and of NIR take milliseconds.
+# What reading a file may take, in seconds of the processor, so that a busy machine refuses nothing; a file has one
+# second more for each so many bytes, up to a limit. Files of this toolkit and of NIR take milliseconds.
 CPU_LIMIT, BYTES_A_CPU_SECOND, MAX_CPU_LIMIT = 1.0, 1_000_000, 60.0
 
 # The same by the clock, for what waits and computes nothing.

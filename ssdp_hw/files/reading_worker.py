@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ssdp_hw.errors import FileFormatError
-from ssdp_hw.files.hdf5_guard import file_attributes, first_line, open_looked_at
+from ssdp_hw.files.hdf5_guard import file_attributes, first_line, open_checked
 from ssdp_hw.files.hdf5_values import items
 from ssdp_hw.files.value_stream import sent
 
@@ -33,11 +33,11 @@ def read_whole(path: str, max_bytes: int, whole: bool, out: BinaryIO) -> None:
     """Answer one request, up to the line that ends it.
 
     Raises:
-        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_looked_at` and
+        FileFormatError: see :func:`ssdp_hw.files.hdf5_guard.open_checked` and
             :func:`ssdp_hw.files.hdf5_values.items`.
         Exception: whatever the HDF5 library makes of a damaged file.
     """
-    with open_looked_at(path) as file:
+    with open_checked(path) as file:
         out.write(json.dumps({"attributes": file_attributes(file, path)}).encode() + b"\n")
         if whole:
             for item in items(file, path, max_bytes):

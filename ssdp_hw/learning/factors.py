@@ -1,4 +1,4 @@
-"""Third factors from outside: checked, as registers of a fixed network, and in the windows of a learning plan."""
+"""Third factors that the caller gives: checked, converted to registers and cut into the windows of a learning run."""
 
 from __future__ import annotations
 

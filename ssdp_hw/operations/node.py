@@ -10,11 +10,13 @@ from typing import NoReturn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Value
 
-# What a printer has to print. ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name;
-# ``entry`` is that of a parameter that is a table; ``random`` is a draw of a neuron model, of the step and both words
-# of the neuron's key; its detail is the number of the draw, and its bits. A shift by a parameter has it as second
-# argument. Shifts right and ``divide`` of an exact graph round down; an ideal graph has no shifts, and ``quotient`` in
-# place of ``divide``.
+# What a printer has to print:
+# ``leaf`` is a state, a parameter, a random number or the synaptic input, by its name;
+# ``entry`` is an entry of a parameter that is a table;
+# ``random`` is a draw of a neuron model: its arguments are the step and both words of the neuron's key, its detail is
+# the number of the draw in the step, and its bits.
+# A shift by a parameter has that parameter as second argument. Shifts right and ``divide`` of an exact graph round
+# down; an ideal graph has no shifts, and ``quotient`` in place of ``divide``.
 # Conditions are the results of comparisons and of and, or, not.
 PRIMITIVES = (
     "leaf",
@@ -125,7 +127,10 @@ class Node:
         return Node("not", (as_condition(self),), 0, 1, condition=True)
 
     def __bool__(self) -> NoReturn:
-        raise ParameterError("a step has no branches: it asks if a value is true; use op.select(condition, a, b)")
+        raise ParameterError(
+            "a step has no branches: `if`, `while`, `and`, `or` and `not` take no values of a step; use "
+            "op.select(condition, a, b)"
+        )
 
     def __floordiv__(self, other: object) -> NoReturn:
         raise ParameterError(
@@ -150,7 +155,7 @@ def _times(a: Number, b: Number) -> Number:
 
 
 def node_of(operation: str, arguments: tuple[Node, ...], low: Number, high: Number, detail: object = None) -> Node:
-    """A node; one that can take a single value only is that constant."""
+    """A node, or a constant where the node could have a single value only."""
     if low == high and operation != "leaf" and math.isfinite(low):
         return Node("constant", (), low, high, low)
     return Node(operation, arguments, low, high, detail)
@@ -193,7 +198,7 @@ def as_condition(value: Value) -> Node:
 
 
 def comparison(operation: str, a: Value, b: Value) -> Node:
-    """The condition that two numbers compare so; ``operation`` is one of the comparisons of :data:`PRIMITIVES`."""
+    """The comparison of two numbers, as a condition; ``operation`` is one of the comparisons of :data:`PRIMITIVES`."""
     return Node(operation, (as_number(a), as_number(b)), 0, 1, condition=True)
 
 

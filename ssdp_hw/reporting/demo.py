@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 TEXT = (
     "A fifth of the input pixels die. The readout’s synapses learn by SSDP: in each epoch the network is run on the "
-    "training samples, some at a time, and those that it gets wrong are presented. A teacher makes the labelled "
-    "output neuron fire. A gate for each neuron lets its synapses follow the rule, those of the neuron that was chosen "
-    "wrongly its opposite, and all others rest. This is supervised learning; the test samples are never taught.",
+    "training samples, in groups, and those that it gets wrong are presented. A teacher makes the labelled output "
+    "neuron fire. A gate multiplies the weight changes of each output neuron: 1 for the labelled neuron, -1 for the "
+    "neuron that was chosen wrongly, 0 for all others. This is supervised learning; the test samples are never taught.",
     "A single step of this rule is below half of one weight LSB: “nearest” rounds it away, “carry” and “stochastic” do "
     "not. “float” is the same rule on the float network.",
 )
@@ -69,7 +69,7 @@ def _lesson(row: LearnRow) -> Facts:
 def write_demo_report(result: DemoResult, directory: str | Path) -> Path:
     """Write ``report.html`` and ``report.json`` into a directory; the page's path.
 
-    They are written both or, if anything fails, none: an older report is never mixed with a new one.
+    Either both are written or, if anything fails, neither: an older report is never mixed with a new one.
 
     Raises:
         MissingPackageError: matplotlib or jinja2 is not installed.

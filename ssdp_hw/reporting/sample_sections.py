@@ -35,7 +35,7 @@ def agreement(data: ReportData, n: Numbers) -> Section | None:
     blocks.append(
         Table(
             "Spikes of every layer, all samples together; rates per neuron and step",
-            (*header, "in one of both alone", "first difference") if both else header,
+            (*header, "in only one of the two", "first difference") if both else header,
             [_layer(n, k, layer, seen["runs"], both) for k, layer in enumerate(seen["layers"])],
         )
     )
@@ -159,9 +159,9 @@ def _layer_losses(data: ReportData, n: Numbers) -> list[Block]:
             cells += [n(f"{at}/{which}", "interval"), *counts, n(f"{at}/{which}_p_value", "p")]
         rows.append((layer["population"], *cells))
     text = Markup(
-        "Layer by layer: its weights, decays, thresholds and biases are rounded alone, from the float network in the "
-        "chip’s timing; then those of all other layers are, and lost and won are what rounding this one, too, changes. "
-        "The state stays exact in both."
+        "Layer by layer: first its weights, decays, thresholds and biases alone are rounded, in the float network with "
+        "the chip’s timing. Then all other layers are rounded, and “lost” and “won” count the samples that rounding this "
+        "layer as well changes. The state stays exact in both."
     )
     header = (
         "layer",
@@ -198,7 +198,7 @@ def _layers(data: ReportData, n: Numbers) -> Table:
                     n(f"{at}/v_difference", "number"),
                 )
             )
-    header = ("step", "layer", "spikes", "in one of both alone", "spikes as in float", "from step", "v within, volts")
+    header = ("step", "layer", "spikes", "in only one of the two", "spikes as in float", "from step", "v within, volts")
     return Table("Every layer against float, after every step", header, rows)
 
 

@@ -11,7 +11,7 @@ steps of a window is e. Every ``windows_per_update`` windows the counter moves t
 stored weight integer w, with k = lsb_shift:
 
     carry        q = c / 2**k toward zero; w += q; c -= q * 2**k
-    stochastic   w += (c + r) >> k with r uniform in [0, 2**k), own to the synapse; c = 0
+    stochastic   w += (c + r) >> k with r uniform in [0, 2**k), drawn for each synapse; c = 0
     nearest      w += sign(c) * ((|c| + 2**(k-1)) >> k); c = 0
 
 and w is clipped to its range.
@@ -123,7 +123,7 @@ class CounterRule(LocalRule):
 
 
 def rounded_product(amplitude: int, values: Numbers, dw_shift: int) -> Int:
-    """``amplitude * values``, none negative, in counter units: shifted right and rounded half up."""
+    """``amplitude * values``, both not negative, in counter units: shifted right and rounded half up."""
     half = (1 << dw_shift) >> 1
     return (amplitude * np.asarray(values, np.int64) + half) >> dw_shift
 

@@ -1,9 +1,12 @@
 """The integer rule: what the chip computes.
 
-At the end of a window, for each synapse, with d in ticks:
+At the end of a window, for each synapse, with d the distance of both spike times in ticks and
+``half = 2**(dw_shift - 1)``, or 0:
 
     e = (a_plus * lut[d] + half) >> dw_shift                      both fired
-      = -((a_baseline * lut_baseline[d] + half) >> dw_shift)      otherwise (0: silent pair, skip)
+      = -((a_baseline * lut_baseline[d] + half) >> dw_shift)      otherwise
+
+A silent neuron counts as the end of the window; with ``silent_pairs="skip"`` the change is 0 if neither fired.
 
 The weight change passes the gate, gathers in a synchrony counter and moves the weight as
 :mod:`ssdp_hw.rules.counter` says. All is integers.
@@ -42,8 +45,8 @@ class FixedSSDP(CounterRule):
         a_plus, a_baseline: amplitudes, 0 to 2**16 - 1.
         lut: the learning window as an 8-bit table by distance in ticks; 0 beyond its end.
         lut_baseline: the table for pairs in which at most one neuron fired; default ``lut``.
-        dw_shift: right shift of amplitude times ``lut``, rounded half up; 0 is the plain
-            product, more gives amplitudes that are no multiple of the table's 255.
+        dw_shift: right shift of amplitude times ``lut``, rounded half up; a larger shift
+            allows amplitudes in finer steps.
         time_bits, time_shift: width of the time register; a tick is 2**time_shift steps.
         spike_time, silent_pairs: see :class:`ssdp_hw.SSDP`.
         lsb_shift, counter_bits, windows_per_update, rounding, gate, gate_bits: see

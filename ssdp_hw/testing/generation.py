@@ -118,7 +118,7 @@ def float_network(model: NeuronModel, seed: int) -> Network:
 
 
 def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
-    """CUBA LIF neurons behind an input, with a loop, all of which fire; of integers or of real numbers."""
+    """CUBA LIF neurons behind an input, with a loop, all of which fire: a fixed or a float network."""
     rng = np.random.default_rng(seed)
     weight, loop = 2 * rng.integers(10, 60, (5, INPUTS)), 2 * rng.integers(-20, 30, (5, 5))
     inputs, outputs = [Input("in", INPUTS)], ["out"]
@@ -138,7 +138,7 @@ def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
 
 
 def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
-    """The rule in integers with random registers, whose single change fits half of a 32-bit counter."""
+    """The rule in integers with random registers; one weight change is below half of the range of a 32-bit counter."""
     rng = np.random.default_rng(seed)
     values: dict[str, Any] = {}
     for q in model.parameters:

@@ -1,9 +1,9 @@
-"""A fixed population of the chip's own neuron in Brian2: int64 state, and its step as code of every step.
+"""A fixed population of the chip's own neuron in Brian2: int64 state, and Brian2 code that runs in every step.
 
 This is the fast path of the CUBA LIF, written by hand; :mod:`.declared_neurons` runs any model.
 
 The code is that of :mod:`ssdp_hw.arithmetic` in Brian2's language, which has no shifts: ``//``
-rounds down, so the decay takes sign and magnitude apart. Every value is int64, since int32 state
+rounds down, so the decay is computed of the magnitude and the sign put back. Every value is int64, since int32 state
 overflows silently in the NumPy code; ``int()`` of Brian2 is 32 bits wide and is used on
 conditions only; ``clip`` takes a plain name, since with an expression its Cython code would not
 compile.

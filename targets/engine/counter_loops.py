@@ -1,9 +1,10 @@
 """Synchrony counters in the engine: functions that add weight changes to them, and that update weights by them.
 
-See :mod:`ssdp_hw.rules.counter` for the arithmetic and :class:`.plastic.Plastic` for the layout of counters. Two
-functions lead to the same bits: :func:`add` changes every synapse of a row in vector operations;
-:func:`add_to_some` changes some synapses one by one, and all others through the base of the row. The latter is exact
-as long as no counter of the other synapses saturates, which the bounds of the row tell.
+See :mod:`ssdp_hw.rules.counter` for the arithmetic and :class:`.plastic.Plastic` for the layout of counters: a row
+stores its counters less a common *base*, and bounds of its smallest and largest counter. Two functions lead to the same
+bits: :func:`add` changes every synapse of a row in vector operations; :func:`add_to_some` changes some synapses one by
+one, and all others at once by the base. The latter is exact as long as no counter of the others saturates, which the
+bounds tell.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The barrier of a thread group, whose threads share each step of one sample.
 
 Sleeping and waking take longer than a step. The threads therefore spin at the barrier, and yield the processor only
-after many turns, as they need where other processes use it.
+after many turns, which matters where other processes need it.
 """
 
 from __future__ import annotations

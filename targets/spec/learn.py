@@ -1,4 +1,4 @@
-"""Learning, window by window: each rule observes the spikes, its weight changes are counted, the counters move weights.
+"""Learning, window by window: each rule observes spikes, its changes are added to counters, these move the weights.
 
 What a rule computes is in :mod:`ssdp_hw.rules`.
 """

@@ -25,13 +25,13 @@ _FREE_ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class StepCheck:
-    """What every step of a module, from the state and spikes that it had, gives in the network.
+    """Every step of a module computed by the network, from the state and spikes that the module had before it.
 
     Attributes:
         steps: (step, sample, neuron) compared.
         ties: those in which only one side fires and the voltage lies within rounding of the threshold.
-        outside: those left out, since a voltage stayed above its threshold after a reset.
-        worst: largest difference of a voltage or current, as a part of the bound of rounding; at most 1 if equal.
+        outside: steps left out, since a voltage stayed above its threshold after a reset.
+        worst: largest difference of a voltage or current, divided by the bound of rounding; at most 1 if equal.
         wrong: what differs by more, in words; empty if nothing.
     """
 
@@ -48,7 +48,7 @@ class StepCheck:
 
 
 class Stepper:
-    """The populations of a network in the module's time.
+    """Advances populations of a network one by one, in steps that are counted as the module counts them.
 
     Args:
         network: a float network that stands for the module.
@@ -80,7 +80,7 @@ class Stepper:
     def advanced(self, name: str, s: Real, carried: Real, v: Real) -> tuple[Real, Real, Bool, Real]:
         """Current, voltage before and after the reset, and who fires, from one step's input and the state before.
 
-        ``carried`` is the current before, its decay applied.
+        ``carried`` is the decayed current of the step before.
         """
         p, c = self.network.population(name), self.network.coefficients(name)
         u = carried + c.gain_u * s

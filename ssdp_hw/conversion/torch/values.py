@@ -1,4 +1,4 @@
-"""Values of tensors in a recorded run, other than affine functions of spikes: states, sequences, readouts, the rest."""
+"""Values of tensors in a recorded run that are no affine functions of spikes: states, sequences, readouts, others."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Readout:
     Attributes:
         populations: those that sent it.
         where: source line of the operation that made it.
-        of: of a linear layer's values, all steps of them and their tensor.
+        of: for values of a linear layer: all their steps, and the tensor that holds them.
     """
 
     populations: tuple[str, ...]
@@ -114,7 +114,7 @@ def linear_parts(values: list[Tensor], tensors: list[Tensor]) -> tuple[tuple[Seq
 
 
 def populations_of(value: Nested) -> tuple[str, ...] | None:
-    """Populations whose spikes or states a value is, as they are or joined over time; None if it is anything else."""
+    """Names of the populations whose spikes or states make up this value, of one step or more; None for others."""
     if isinstance(value, Voltage):
         return (value.population,)
     if isinstance(value, Readout):

@@ -81,11 +81,11 @@ class RewardSTDP(RuleModel):
         return {"weight": op.select(negative, 0 - size, size), "e": faded(op, at.synapse.e, p.decay_e, "zero")}
 
     def pre_spike(self, op: Operations, at: Values, p: Values) -> Mapping[str, Value]:
-        """Less eligible by the trace of the target."""
+        """The trace of the postsynaptic neuron lowers the eligibility."""
         return {"e": self._moved(op, at.synapse.e, 0 - self._share(op, p.a_minus, at.post.y, p), p)}
 
     def post_spike(self, op: Operations, at: Values, p: Values) -> Mapping[str, Value]:
-        """More eligible by the trace of the source."""
+        """The trace of the presynaptic neuron raises the eligibility."""
         return {"e": self._moved(op, at.synapse.e, self._share(op, p.a_plus, at.pre.x, p), p)}
 
     def _share(self, op: Operations, gain: Value, trace: Value, p: Values) -> Value:

@@ -13,8 +13,8 @@ _TIME_BITS = 21
 
 @dataclass(frozen=True, repr=False)
 class WindowSSDP(RuleModel):
-    """At the end of a window synchronous pairs grow by the table ``plus`` of their distance in ticks, all others shrink
-    by ``minus``.
+    """At the end of a window the weights of synchronous pairs grow by the table ``plus`` of the distance of their
+    spikes in ticks, and all others shrink by ``minus``.
 
     Attributes:
         last: whether the last spike of a window stands for a neuron instead of the first.
