@@ -160,8 +160,8 @@ def _layer_losses(data: ReportData, n: Numbers) -> list[Block]:
         rows.append((layer["population"], *cells))
     text = Markup(
         "Layer by layer: first its weights, decays, thresholds and biases alone are rounded, in the float network with "
-        "the chip’s timing. Then all other layers are rounded, and “lost” and “won” count the samples that rounding this "
-        "layer as well changes. The state stays exact in both."
+        "the chip’s timing. Then all other layers are rounded, and “lost” and “won” count the samples that rounding "
+        "this layer as well changes. The state stays exact in both."
     )
     header = (
         "layer",
