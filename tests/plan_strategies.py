@@ -22,7 +22,7 @@ from ssdp_hw.rules.models.sadp import AgreementSADP
 from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.ssdp import LearningWindow
 from ssdp_hw.running.drive import Drive, make_drive
-from ssdp_hw.running.learning_plan import LearningPlan
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.testing.generation import factors
 
 Draw = st.DrawFn
@@ -187,22 +187,31 @@ def learning_runs(
     max_batch: int = 5,
     networks: st.SearchStrategy | None = None,
     declared: bool = False,
+    max_plastic: int = 2,
 ) -> tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]:
     """A network (any, or one of ``networks``), its spikes, and a plan for some of its projections.
 
-    ``declared``: whether some of them learn by declared rules that only tests know.
+    ``declared``: whether some of them learn by declared rules that only tests know. Projections whose spikes carry
+    payloads do not learn; inputs with payloads get them.
     """
     if networks is None:
         networks = fixed_networks() if fixed else float_networks()
     network = draw(networks)
-    drive = make_drive(network, draw(drives_for(network, max_steps=max_steps, max_batch=max_batch, analog=True)))
+    graded = {i.name: i.largest_payload for i in network.inputs if i.payload_bits}
+    given = draw(drives_for(network, max_steps=max_steps, max_batch=max_batch, analog=not graded))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    for name, top in graded.items():
+        given[name] = given[name] * rng.integers(-top, top + 1, given[name].shape)
+    drive = make_drive(network, given)
     windows = draw(st.sampled_from([n for n in (1, 2, 3) if drive.steps % n == 0]))
     samples = draw(st.integers(1, 3))  # of a weight update
-    names = [p.name for p in network.projections]
+    carrying = {name for name, payload in network.payloads.items() if payload > 1} if fixed else set()
+    names = [p.name for p in network.projections if p.pre not in carrying]
+    if not names:
+        reject()
     rules: dict[str, CounterRule | FloatRule] = {}
     counters, gates = {}, {}
-    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
+    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=max_plastic, unique=True))
     try:
         with_widest_weights(network, plastic)
     except ParameterError:  # `learn` refuses weights that could grow beyond what the chip's registers hold
@@ -248,6 +257,24 @@ def _factors(
             fixed = isinstance(learned, CounterRule)
             found[name] = factors(model, int(rng.integers(2**32)), shape, fixed=fixed)
     return found
+
+
+def going_on(
+    network: sh.FixedNetwork, drive: Drive, plan: LearningPlan, learned: Learned
+) -> tuple[sh.FixedNetwork, LearningPlan]:
+    """The network and the plan of a further call with the same input, from where one stopped."""
+    windows = plan.first_window + drive.batch * plan.windows_per_sample
+    updates, pending = divmod(windows, plan.windows_per_update)
+    further = replace(
+        plan,
+        counters=learned.counters,
+        lasting=learned.lasting,
+        neurons=learned.neurons,
+        first_step=0 if plan.restart else plan.first_step + drive.batch * drive.steps,
+        first_update=plan.first_update + updates,
+        first_window=pending,
+    )
+    return network.with_mantissas(learned.weights), further
 
 
 def _lasting(rng: np.random.Generator, network: Any, plan: LearningPlan) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
-from plan_strategies import learning_runs
+from plan_strategies import going_on, learning_runs
+from ssdp_hw.targets.engine import inference
 from test_engine_learning import ENGINE, OPTIONS, SPEC, assert_bits_equal, assert_close, learn
 
 import ssdp_hw as sh
@@ -172,6 +173,26 @@ def test_any_plan_pauses_between_two_samples(case, data):
         np.testing.assert_array_equal(part.weights[name], whole.weights[name])
         np.testing.assert_array_equal(part.counters[name], whole.counters[name])
     assert_neurons(whole, part, np.testing.assert_array_equal)
+
+
+@examples(60, default=6)
+@given(learning_runs(fixed=True, declared=True, max_plastic=4), st.integers(0, 3))
+def test_what_memory_held_before_changes_nothing(case, seed):
+    """The arrays of the loops have room for neurons that pad populations, and new memory holds anything."""
+    net, drive, plan = case
+    plan = replace(plan, restart=False)
+    began = learn(SPEC, net, drive, plan)
+    later, further = going_on(net, drive, plan, began)
+    wanted, new = learn(SPEC, later, drive, further), inference.aligned
+
+    def used(*arguments):
+        array = new(*arguments)
+        array[...] = np.random.default_rng(seed).integers(-(2**31), 2**31, array.shape)
+        return array
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(inference, "aligned", used)
+        assert_bits_equal(wanted, learn(ENGINE, later, drive, further, threads=1))
 
 
 def assert_neurons(wanted, found, check):
