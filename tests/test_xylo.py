@@ -59,7 +59,7 @@ def network(r):
     )
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
+@pytest.mark.parametrize("target", ["spec", pytest.param("engine", marks=pytest.mark.slow)])
 def test_every_state_and_spike_is_that_of_the_vendors_simulator(target):
     """Our input acts a step after it was sent, the simulator's in the same step; its first step has none."""
     seen = 0
@@ -156,7 +156,9 @@ def test_weights_of_one_sign_have_no_bit_more_where_all_have_a_sign():
         sh.FixedNetwork([sh.Input("in", 3)], [population], [q], ["p"], chip="spinnaker2")
 
 
-@pytest.mark.parametrize("model", ["CubaLIF", "SEAdLIF", "XyloLIF"])
+@pytest.mark.parametrize(
+    "model", ["SEAdLIF", *(pytest.param(m, marks=pytest.mark.slow) for m in ("CubaLIF", "XyloLIF"))]
+)
 def test_spinnaker2_runs_any_model_without_delays(model):
     network = float_network(model) if model != "SEAdLIF" else with_adaptation()
     fixed = sh.quantize(network, chip="spinnaker2", calibration=SPIKES)
@@ -182,6 +184,7 @@ def with_adaptation():
     return replace(network, populations=[adapting(p) for p in network.populations])
 
 
+@pytest.mark.slow
 def test_learning_with_a_teacher_fits_a_chip_whose_weights_all_have_signs():
     rng = np.random.default_rng(3)
     rate = rng.integers(0, 3, 30)
