@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import DTypeLike
 
 from .counter_loops import add, update_listed
-from .jit import compiled_alone, compiled_loop
+from .jit import compiled_alone, compiled_driver, compiled_loop
 from .plastic import Plastic, largest_sizes
 from .row_loops import NEVER, add_shared, close_row, own_gate, pending_threshold, spread
 from .segments import BITS
@@ -81,7 +80,7 @@ def _copy(target: IndexArray, source: IndexArray) -> None:
         target[i] = source[i]
 
 
-@nb.njit(nogil=True, _nrt=False)
+@compiled_driver
 def _count_fired(ticks: IndexArray, silent: int) -> int:
     count = 0
     for i in range(len(ticks)):
