@@ -2,6 +2,7 @@
 # make test            install, then the tests but the slow ones, on up to four cores
 # make test-slow       install, then the slow tests, and all examples of those tests that `make test` cuts short
 # make test-random     install, then the generated tests with new examples; SEED=7 repeats those of that seed
+# make test-cases      install, then the engine against the specification on 5,000 generated cases, learning included; COUNT
 # make lint            install, then ruff and mypy
 # make endurance       install, then 1,000 runs on Lava and 150 kills of what stores results; LAVA, KILLS, SEED
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
@@ -52,7 +53,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
+.PHONY: demo test test-slow test-cases test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -68,6 +69,10 @@ test-slow: install
 test-random: SEED ?= $(shell date +%s)
 test-random: install
 	$(PYTEST) -m "hypothesis and not slow and not browser" --hypothesis-profile random --hypothesis-seed $(SEED)
+
+test-cases: COUNT ?= 5000
+test-cases: install
+	SSDP_HW_CASES=$(COUNT) $(BIN)/pytest tests/test_spec_engine_cases.py -s
 
 lint: install
 	$(BIN)/ruff check .
