@@ -17,11 +17,12 @@
 #                      them, and run the tests that need torch or aeon's data
 # make frameworks      install the same alone
 # make generated-modules  make frameworks, then convert 300 random torch modules and hold each to its forward; COUNT
-# make test-browser    install, with Selenium, then look at a report in Debian's Chromium; as root it installs Chromium
+# make test-browser    install, with Selenium, and make docs; then look at a report and the site in Debian's Chromium; as root it installs Chromium
 #                      and its driver; pictures of the page are kept in browser-screenshots/
 # make lava-dl         install, then run two networks from the lava-dl wheel (fetches 80 MB)
 # make test-emulators  make bench-peers, then run 400 random networks on the Loihi emulators of others; COUNT
 # make docs            install mkdocs into .venv-docs, then build the documentation site into site/; a warning fails
+# make notebooks       as make test-frameworks, then execute the notebooks of the documentation and keep what they show; ONLY
 # make clean           remove these environments and everything else that these commands made
 #
 # PYTHON chooses the interpreter: make PYTHON=python3.12 demo. Without it an existing .venv is kept,
@@ -43,7 +44,7 @@ DOCS := .venv-docs
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
 # What needs a framework or aeon's data, and so is skipped by `make test`.
 FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_loops.py torch_layouts.py torch_wild.py torch_recordings.py first_hour.py torch_rule.py \
-	torch_missing.py neurobench.py events.py fine_tuning.py example_regularise.py recurrent_vowels.py adaptive_vowels.py studies.py \
+	torch_missing.py notebooks.py neurobench.py events.py fine_tuning.py example_regularise.py recurrent_vowels.py adaptive_vowels.py studies.py \
 	slayer_neurons.py)
 
 # Stamps: which Python made .venv, and what was installed there from which files.
@@ -53,7 +54,7 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
-.PHONY: demo test test-slow test-cases test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs install clean
+.PHONY: demo test test-slow test-cases test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs notebooks install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -129,7 +130,7 @@ train: $(TRAIN_INSTALLED)
 # Of aeon only the data are used, as in `make studies`.
 frameworks: $(MADE) pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(BIN)/python -m venv $(FRAMEWORKS)
-	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,report]' nirtorch pbr loguru tqdm
+	$(FRAMEWORKS_PIP) -c constraints.txt -e '.[test,train,notebooks]' nirtorch pbr loguru tqdm
 	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs spikingjelly neurobench tonic importRosbag aeon
 
 test-frameworks: frameworks
@@ -140,14 +141,17 @@ generated-modules: frameworks
 	$(FRAMEWORKS)/bin/python tests/generated_modules.py --count $(COUNT)
 
 # No browser is downloaded from its maker: Debian's packages, where this machine lets us install them.
-test-browser: $(BROWSER_INSTALLED)
+test-browser: $(BROWSER_INSTALLED) docs
 	command -v chromium >/dev/null && command -v chromedriver >/dev/null \
 		|| { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } \
 		|| { echo "chromium and chromedriver are needed: apt-get install chromium chromium-driver" >&2; exit 1; }
-	$(BIN)/pytest -m browser tests/test_browser.py
+	$(BIN)/pytest -m browser tests/test_browser.py tests/test_site_browser.py
 
 lava-dl: install
 	$(BIN)/python examples/lava_dl_networks.py
+
+notebooks: frameworks
+	$(FRAMEWORKS)/bin/python docs/execute_notebooks.py $(ONLY)
 
 # The pages' text comes from the sources, which are read and not imported.
 docs: $(DOCS)/.installed

@@ -1,5 +1,7 @@
 """What `mkdocs build` does beside rendering: files of the repository, public names, and no foreign address.
 
+A notebook becomes a page with what its cells showed when they were executed, and can be downloaded from there.
+
 The pages are written to be read on a code host too, so they link to files outside docs/. The site carries these files
 along: a page of Markdown as a page, everything else as text.
 """
@@ -7,6 +9,9 @@ along: a page of Markdown as a page, everything else as text.
 from __future__ import annotations
 
 import ast
+import base64
+import html
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -32,13 +37,18 @@ def in_repository(uri: str, link: str) -> str:
 
 def in_site(path: str) -> str:
     """The place in the site of a file of the repository."""
+    if path.startswith("docs/") and path.endswith(".ipynb"):
+        return path.removeprefix("docs/").replace(".ipynb", ".md")
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     return f"{CARRIED}{path}" if path.endswith((".md", ".png")) else f"{CARRIED}{path}.txt"
 
 
 def on_files(files, config):
-    """Adds every file of the repository that a page links to, and those that these link to."""
+    """Adds the pages of notebooks, every file of the repository that a page links to, and those that these link to."""
+    for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
+        for uri, content in notebook_page(notebook.src_uri, json.loads(notebook.content_string)).items():
+            files.append(File.generated(config, uri, content=content))
     waiting = [file for file in files if file.src_uri.endswith(".md")]
     while waiting:
         page = waiting.pop()
@@ -52,6 +62,31 @@ def on_files(files, config):
             if uri.endswith(".md"):
                 waiting.append(added)
     return files
+
+
+def notebook_page(uri, notebook):
+    """The page of a notebook and its pictures, by their place in the site."""
+    name = posixpath.basename(uri)
+    stem, files, parts = uri.removesuffix(".ipynb"), {}, []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            data = {"text/plain": output["text"]} if output["output_type"] == "stream" else output["data"]
+            if "image/png" in data:
+                picture = f"{stem}-{len(files)}.png"
+                files[picture] = base64.b64decode("".join(data["image/png"]))
+                parts.append(f"![what the cell draws]({posixpath.basename(picture)})")
+            elif "text/html" in data:
+                parts.append(f'<div class="shown">{"".join(data["text/html"])}</div>')
+            else:
+                parts.append(f'<pre class="shown"><code>{html.escape("".join(data["text/plain"]))}</code></pre>')
+    title, _, rest = parts[0].partition("\n")
+    download = f'<p><a href="{name}" download>Download this notebook</a></p>'
+    return {f"{stem}.md": "\n\n".join([title, download, rest, *parts[1:]]), **files}
 
 
 def on_page_markdown(markdown, page, **_):

@@ -29,3 +29,13 @@ def _collections_pass_over_what_is_here_to_stay() -> None:
     and to look through millions of objects each time took longer than the runs."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium without a window."""
+    pytest.importorskip("selenium")
+    from browser_window import opened
+
+    with opened() as found:
+        yield found

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,27 +18,12 @@ pytest.importorskip("selenium")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from selenium import webdriver
+from browser_window import DESK, PHONE, SCREENSHOTS, keep, luminance, show
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.common.options import ArgOptions
 
 pytestmark = pytest.mark.browser
 
-SCREENSHOTS = Path(__file__).parents[1] / "browser-screenshots"
 FIGURES = {"accuracy", "ladder", "layer-losses", "layers", "weights", "raster", "ranges", "learning"}
-PHONE, DESK = (390, 844), (1280, 900)
-# No sandbox, since it cannot be had as root; the others keep Chromium from calling home.
-FLAGS = (
-    "headless",
-    "no-sandbox",
-    "disable-gpu",
-    "disable-quic",
-    "disable-background-networking",
-    "disable-component-update",
-    "disable-sync",
-    "no-first-run",
-    "hide-scrollbars",
-)
 
 
 @pytest.fixture(scope="module")
@@ -56,47 +39,6 @@ def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     sh.report(path, net, spikes, labels, fixed, learned=learned, targets=["engine", "spec"])
     return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window; it fails, and does not skip, where Chromium or its driver is missing."""
-    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    missing = [name for name, path in programs.items() if path is None]
-    assert not missing, f"{', '.join(missing)} not found: apt-get install chromium chromium-driver"
-    options: ArgOptions = webdriver.ChromeOptions()
-    options.binary_location = programs["chromium"]
-    for flag in FLAGS:
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(programs["chromedriver"]))
-    yield driver
-    driver.quit()
-
-
-def show(browser, page, size=DESK, scheme="light"):
-    """Load the page in a window of that size and colour scheme; its height."""
-    width, height = size
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
-    )
-    media = {"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    browser.get(page.as_uri())
-    return browser.execute_script("return document.documentElement.scrollHeight")
-
-
-def keep(browser, name, size, height):
-    """A picture of the whole page."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    clip = {"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1}
-    shot = browser.execute_cdp_cmd(
-        "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True, "clip": clip}
-    )
-    picture = base64.b64decode(shot["data"])
-    (SCREENSHOTS / f"{name}.png").write_bytes(picture)
-    assert picture.startswith(b"\x89PNG")
 
 
 def test_the_console_is_empty_and_nothing_is_fetched(browser, page):
@@ -147,13 +89,6 @@ def test_every_figure_is_seen_and_nothing_scrolls_sideways(browser, page, size, 
         ".map(c => c.textContent)"
     )
     assert narrow == []
-
-
-def luminance(color: str) -> float:
-    """Relative luminance of ``rgb(r, g, b)`` (WCAG 2.1)."""
-    parts = [float(c) / 255 for c in color[color.index("(") + 1 : -1].split(",")[:3]]
-    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

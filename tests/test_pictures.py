@@ -456,3 +456,19 @@ def test_runs_of_odd_sizes_are_drawn(neurons, steps):
     assert all(np.isfinite(line.get_ydata()).all() for ax in axes for line in ax.get_lines())
     for picture in (net, sh.resources(sh.quantize(net)), sh.quantize(net)):
         picture.plot()
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_what_a_notebooks_backend_sets_with_the_first_figure_stays(interactive):
+    """Else a notebook shows the first picture alone."""
+    import matplotlib as mpl
+
+    from ssdp_hw.pictures.style import picture
+
+    before = mpl.is_interactive(), mpl.rcParams["font.size"]
+    try:
+        picture(mpl.interactive)(interactive)
+        assert mpl.is_interactive() == interactive
+        assert mpl.rcParams["font.size"] == before[1]
+    finally:
+        mpl.interactive(before[0])

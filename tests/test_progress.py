@@ -21,7 +21,7 @@ from ssdp_hw.analysis import comparison
 from ssdp_hw.analysis.ladder import climb
 from ssdp_hw.errors import Interrupted
 from ssdp_hw.learning import learner, pieces
-from ssdp_hw.running import progress as module, run as running
+from ssdp_hw.running import notebook_line, progress as module, run as running
 from ssdp_hw.running.progress import describe, no_progress, progress, say, shows_progress
 
 
@@ -338,3 +338,53 @@ def test_commands_print_the_part_that_is_done(monkeypatch, tmp_path, case, capsy
     _, state = sh.load_learning(tmp_path / "part.h5")
     assert 0 < state.presented < 30
     assert f"interrupted after {state.presented} of 30 samples" in stopped.stderr
+
+
+class Cell:
+    """What a notebook's cell shows: the last state of each line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.states: list[str] = []
+
+    def display(self, bundle: dict[str, str], raw: bool, display_id: bool = False) -> SimpleNamespace:
+        number = len(self.lines)
+        self.lines.append(bundle["text/plain"])
+
+        def update(bundle: dict[str, str], raw: bool) -> None:
+            self.lines[number] = bundle["text/plain"]
+            self.states.append(bundle["text/plain"])
+
+        return SimpleNamespace(update=update)
+
+
+def test_a_notebook_shows_a_line_that_goes(monkeypatch):
+    """Without rich, which warns at each state where ipywidgets is not installed."""
+    cell = Cell()
+    monkeypatch.setattr(module, "DELAY", 0.0)
+    monkeypatch.setattr(notebook_line, "INTERVAL", 0.0)
+    monkeypatch.setattr(module, "_bar", lambda total: notebook_line.NotebookLine(cell.display))
+    with progress("learning", 8, shown=True) as advance:
+        end = time.monotonic() + 10
+        while not cell.lines and time.monotonic() < end:
+            time.sleep(0.01)
+        say("compiled")
+        advance(2)
+        advance(6)
+    assert cell.lines == ["", "compiled"]
+    assert cell.states[0].startswith("learning: 2 of 8, 0 s, 0 s left")
+    assert cell.states[1] == "learning: 8 of 8, 0 s"
+
+
+def test_in_a_notebook_the_line_is_that_of_a_notebook(monkeypatch):
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=Cell().display))
+    assert isinstance(module._bar(3), notebook_line.NotebookLine)
+
+
+def test_the_environment_says_never(terminal, monkeypatch):
+    assert module.is_shown(None)
+    monkeypatch.setenv("SSDP_HW_PROGRESS", "0")
+    assert not module.is_shown(None)
+    assert module.is_shown(True)

@@ -58,7 +58,11 @@ def picture(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def styled(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(_RC):
-            return function(*args, **kwargs)
+            drawn = function(*args, **kwargs)
+            interactive = mpl.is_interactive()
+        # A notebook's backend, which is loaded with the first figure, sets it, and without it shows no later figure.
+        mpl.interactive(interactive)
+        return drawn
 
     return styled
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from ssdp_hw.running.notebook_line import NotebookLine
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,12 +29,15 @@ _current: ContextVar[_Line | bool | None] = ContextVar("progress", default=None)
 def is_shown(shown: bool | None) -> bool:
     """Whether progress is to be seen: as asked for, else in the main thread on a terminal or in a notebook.
 
-    Workers of other processes share the terminal, where their lines would overwrite each other.
+    Workers of other processes share the terminal, where their lines would overwrite each other. Nothing is seen where
+    the environment has ``SSDP_HW_PROGRESS=0``, as for a notebook that is executed to be kept.
     """
     if _current.get() is not None:
         return False
     if shown is not None:
         return shown
+    if os.environ.get("SSDP_HW_PROGRESS") == "0":
+        return False
     if multiprocessing.parent_process() is not None or threading.current_thread() is not threading.main_thread():
         return False
     return sys.stderr is not None and (sys.stderr.isatty() or _in_notebook())
@@ -164,7 +170,9 @@ class _Line:
 
 
 def _bar(total: int | None) -> Any:
-    """A bar of rich, which is loaded here, since most runs are over before they need it."""
+    """A bar of rich, which is loaded here, since most runs are over before they need it; in a notebook a plain line."""
+    if _in_notebook():
+        return NotebookLine()
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,0 +1,61 @@
+"""A line below a notebook's cell: it is replaced as more is done, and goes in the end. It needs no widgets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+# Seconds between two states of the line: each is a message to the browser.
+INTERVAL = 0.25
+
+
+class NotebookLine:
+    """What of rich's ``Progress`` is used here; rich itself would need ipywidgets, and warn at each state without.
+
+    Args:
+        display: shows a bundle of texts by type below the cell, and gives a handle whose ``update`` replaces it;
+            default IPython's.
+    """
+
+    def __init__(self, display: Callable[..., Any] | None = None) -> None:
+        self._display = import_module("IPython.display").display if display is None else display
+        self._handle: Any = None
+        self._what, self._total, self._done = "", 0, 0
+        self._begun = self._last = time.monotonic()
+        self.console = SimpleNamespace(print=self._print)
+
+    def add_task(self, what: str, total: int | None, completed: int) -> None:
+        self._what, self._total, self._done = what, total or 0, completed
+
+    def start(self) -> None:
+        self._handle = self._display(self._bundle(str(self)), raw=True, display_id=True)
+
+    def update(self, task: None, *, completed: int | None = None, description: str | None = None) -> None:
+        self._what = self._what if description is None else description
+        self._done = self._done if completed is None else completed
+        if self._handle is not None and time.monotonic() - self._last >= INTERVAL:
+            self._last = time.monotonic()
+            self._handle.update(self._bundle(str(self)), raw=True)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.update(self._bundle(""), raw=True)
+
+    def __str__(self) -> str:
+        passed = time.monotonic() - self._begun
+        text = f"{self._what}: {passed:.0f} s"
+        if self._total:
+            text = f"{self._what}: {self._done} of {self._total}, {passed:.0f} s"
+            if 0 < self._done < self._total:
+                text += f", {passed / self._done * (self._total - self._done):.0f} s left"
+        return text
+
+    def _print(self, text: str, **_: object) -> None:
+        self._display(self._bundle(text), raw=True)
+
+    @staticmethod
+    def _bundle(text: str) -> dict[str, str]:
+        return {"text/plain": text}
