@@ -3,8 +3,8 @@
     make notebooks
 
 or ``python docs/execute_notebooks.py [NAME ...] [--check]``, with the extra ``ssdp-hw[notebooks]`` and what the
-notebooks import. A cell with the tag ``numbers-vary`` trains, or shows what training gave: its numbers depend on the
-processor, so that they are kept and not compared.
+notebooks import. A cell with the tag ``numbers-vary`` trains, shows what training gave, or says how long something
+took: its numbers depend on the processor, so that they are kept and not compared.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ from ssdp_hw.running.target import Target as Target
 from ssdp_hw.running.target_registry import list_targets as list_targets
 from ssdp_hw.running.time_limit import limited_time as limited_time
 from ssdp_hw.sweeping import (
+    Lesson as Lesson,
     RandomSamples as RandomSamples,
     Range as Range,
     search_bits as search_bits,

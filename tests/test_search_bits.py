@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.errors import LimitError, ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.sweeping import compute
-from ssdp_hw.sweeping.search import loss_at
+from ssdp_hw.sweeping.search import _search, loss_at
 from ssdp_hw.sweeping.widths import narrow_decays, state_bits
 
 
@@ -119,3 +120,96 @@ def with_decays(fixed: FixedNetwork, dv: Any) -> FixedNetwork:
     """The network with other voltage decays."""
     [population] = fixed.populations
     return replace(fixed, populations=[replace(population, dv=dv)])
+
+
+# Lessons.
+
+RULE = sh.SSDP(a_plus=3e-2, a_baseline=3e-3, sigma=30, silent_pairs="skip", rounding="carry", counter_bits=12)
+
+
+@pytest.fixture(scope="module")
+def lesson(task: Any) -> sh.Lesson:
+    """Of these samples the readout learns."""
+    _, inputs, labels = task
+    return sh.Lesson(inputs[:, :60], labels[:60], RULE, teach="delta", presentation=sh.Presentation(epochs=2, seed=3))
+
+
+def test_with_a_lesson_no_bit_of_a_counter_can_be_taken_off_either(
+    task: Any, lesson: sh.Lesson, tmp_path: Path
+) -> None:
+    net, inputs, labels = task
+    asked, classes = inputs[:, 60:], labels[60:]
+    options: dict[str, Any] = {"lesson": lesson, "target": "spec", "seed": 1}
+    with ThreadPoolExecutor(1) as pool:
+        found = sh.search_bits(net, asked, classes, 5.0, executor=pool, store=tmp_path, **options)
+        again = sh.search_bits(net, asked, classes, 5.0, executor=pool, store=tmp_path, **options)
+    assert again.to_dict() == found.to_dict()
+    chosen = np.sort(np.random.default_rng(1).permutation(60)[:30])
+
+    def right(weights: Any, decays: Any, counters: Any) -> int:
+        """By the toolkit's own calls alone."""
+        fixed = sh.quantize(
+            net, calibration=asked[:, chosen], method="mse",
+            overrides={name: {"weight_bits": bits} for name, bits in weights.items()},
+        )  # fmt: skip
+        rules = {name: replace(RULE, counter_bits=bits) for name, bits in counters.items()}
+        learned = sh.learn(
+            narrow_decays(fixed, decays), lesson.inputs, lesson.labels, rules, "spec", teach="delta",
+            presentation=lesson.presentation, on_overflow="ignore",
+        ).network  # fmt: skip
+        steps = len(asked) + learned.latency
+        ran = sh.run(learned, asked[:, chosen], "spec", steps=steps, on_overflow="ignore")
+        return int(np.count_nonzero(ran.predict() == classes[chosen]))
+
+    reference = sh.learn(
+        net, lesson.inputs, lesson.labels, RULE, "spec", teach="delta", presentation=lesson.presentation
+    ).network
+    exact = np.count_nonzero(
+        sh.run(reference, asked[:, chosen], "spec", steps=len(asked) + net.latency).predict() == classes[chosen]
+    )
+    widths = (found.weight_bits, found.decay_bits, found.counter_bits)
+    assert found.validation_loss == pytest.approx(100 * (exact - right(*widths)) / 30)
+    assert found.validation_loss <= 5.0
+    [(name, bits)] = found.counter_bits.items()
+    assert name == "in->out"
+    assert 4 <= bits < 12
+    if bits > 4 and not lesson.refusal(found.network, {name: bits - 1}):
+        assert 100 * (exact - right(found.weight_bits, found.decay_bits, {name: bits - 1})) / 30 > 5.0
+    assert found.full_memory_bits == 4 * 16 * (8 + 12) + 4 * (2 * 12 + 2 * 24)
+    assert found.memory_bits == 4 * 16 * (found.weight_bits["in->out"] + bits) + 4 * 2 * (
+        found.decay_bits["out"] + found.state_bits["out"]
+    )
+    assert f"counters   in->out  {bits}" in str(found)
+
+
+def test_a_counter_that_holds_less_than_the_rule_adds_loses_everything(task: Any, lesson: sh.Lesson) -> None:
+    net, inputs, labels = task
+    options = {"chip": "loihi", "method": "mse", "target": "spec", "decode": "spike_count"}
+    given: dict[str, Any] = {"inputs": inputs[:, 60:], "labels": labels[60:], "calibration": inputs, "options": options}
+    large = sh.Lesson(lesson.inputs, lesson.labels, replace(RULE, a_plus=1.0), teach="delta")
+    found = loss_at(
+        net, **given, weight_bits={}, decay_bits={}, counter_bits={"in->out": 4}, lesson=large, float_right=50
+    )
+    assert found["loss"] == 100.0
+    assert "counter" in str(found["refused"])
+    with pytest.raises(ParameterError, match="counter"):
+        sh.search_bits(net, inputs, labels, 1.0, lesson=replace(large, rule=replace(RULE, a_plus=1.0, counter_bits=4)))
+    with pytest.raises(ParameterError, match="no float rule"):
+        sh.search_bits(net, inputs, labels, 1.0, lesson=replace(lesson, rule="SSDP"))
+    with pytest.raises(ParameterError, match="give a Lesson"):
+        sh.search_bits(net, inputs, labels, 1.0, lesson=RULE)
+
+
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(4, 16), st.integers(4, 16))
+def test_the_search_ends_at_the_narrowest_that_suffice(weight: int, decay: int, first: int, second: int) -> None:
+    """Where each register needs so many bits whatever the others have, these are what is found, counters from 4 on."""
+    needed = {("weight", "a"): weight, ("decay", "n"): decay, ("counter", "a"): first, ("counter", "b"): second}
+    top = {("weight", "a"): 8, ("decay", "n"): 12, ("counter", "a"): 16, ("counter", "b"): 16}
+    asked: list[Any] = []
+
+    def losses(candidates: Any) -> list[float]:
+        asked.extend(candidates)
+        return [float(any(one[knob] < bits for knob, bits in needed.items())) for one in candidates]
+
+    assert _search(top, dict.fromkeys(top, 1), 0.5, losses) == needed
+    assert all(one["counter", name] >= 4 for one in asked for name in "ab")

@@ -1,9 +1,9 @@
-"""``search_bits``: the cheapest widths of weights, decays and states, layer by layer, under a bound on the loss."""
+"""``search_bits``: the cheapest widths of weights, decays, states and counters by layer, under a bound on the loss."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,12 +22,14 @@ from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
 from ssdp_hw.running.many import run_many
 from ssdp_hw.sweeping.executors import Place, opened
+from ssdp_hw.sweeping.lesson import LEAST_COUNTER_BITS, Lesson
 from ssdp_hw.sweeping.sweep import sweep
 from ssdp_hw.sweeping.widths import decays_of, memory_bits, narrow_decays, state_bits
 
-# A width that is searched: ("weight", projection) or ("decay", population).
+# A width that is searched: ("weight", projection), ("decay", population), or ("counter", plastic projection).
 Knob: TypeAlias = tuple[str, str]
 Widths: TypeAlias = dict[Knob, int]
+KINDS = ("weight", "decay", "counter")
 
 
 @shown
@@ -41,13 +43,16 @@ class BitSearch:
         state_bits: bits by population of the narrowest register that holds u, v and all other states on the validation
             samples, so that it changes nothing there.
         test_state_bits: the same on the test samples.
-        network: the network with these weights and decays; its states have the chip's width.
+        network: the network with these weights and decays, after its lesson if it had one; its states have the chip's
+            width.
         bound: loss that was allowed, in points of accuracy.
         validation_loss, test_loss: points of accuracy against the float network. The widths were chosen on validation
             samples; the test samples played no role in it.
         test_float, test_fixed: accuracies on the test samples with 95 % intervals.
-        memory_bits, full_memory_bits: what weights, decays and states take now, and with the chip's widths.
+        memory_bits, full_memory_bits: what weights, decays, states and counters take now, and with the widest.
         evaluations: networks that were run.
+        counter_bits, full_counter_bits: bits of a synapse's counter by plastic projection, as found and as the rule has
+            them; empty without a lesson.
     """
 
     weight_bits: Mapping[str, int]
@@ -63,12 +68,17 @@ class BitSearch:
     memory_bits: int
     full_memory_bits: int
     evaluations: int
+    counter_bits: Mapping[str, int] = field(default_factory=dict)
+    full_counter_bits: Mapping[str, int] = field(default_factory=dict)
 
     def _table(self) -> Table:
         chip = self.network.limits
         rows = [("weights", name, str(bits), str(chip.weight_bits)) for name, bits in self.weight_bits.items()]
         rows += [("decays", name, str(bits), str(chip.decay_bits)) for name, bits in self.decay_bits.items()]
         rows += [("states", name, str(bits), str(chip.state_bits)) for name, bits in self.state_bits.items()]
+        rows += [
+            ("counters", name, str(bits), str(self.full_counter_bits[name])) for name, bits in self.counter_bits.items()
+        ]
         wider = [name for name, bits in self.test_state_bits.items() if bits > self.state_bits[name]]
         held = f"those of {', '.join(wider)} need more bits" if wider else "all states fit"
         share = self.memory_bits / self.full_memory_bits
@@ -78,15 +88,19 @@ class BitSearch:
         )
         notes = [
             f"Chosen on validation samples, which lose {self.validation_loss:.2f} of {self.bound:g} points allowed; "
-            "no bit of a weight or decay can be taken off without exceeding that.",
+            f"no bit of a {_listed(self.counter_bits)} can be taken off without exceeding that.",
             f"Test samples: float {self.test_float.percent()}, fixed {self.test_fixed.percent()}; {held}.",
         ]
-        return Table(title, ("registers", "of", "bits", "chip"), rows, notes)
+        return Table(title, ("registers", "of", "bits", "rule or chip" if self.counter_bits else "chip"), rows, notes)
 
     def to_dict(self) -> dict[str, JSON]:
         """Plain values, for JSON."""
         plain = {name: value for name, value in vars(self).items() if name != "network"}
         return {**plain, "test_float": vars(self.test_float), "test_fixed": vars(self.test_fixed)}
+
+
+def _listed(counters: Mapping[str, int]) -> str:
+    return "weight, decay or counter" if counters else "weight or decay"
 
 
 def search_bits(
@@ -95,6 +109,7 @@ def search_bits(
     labels: ArrayLike,
     loss: float = 0.5,
     *,
+    lesson: Lesson | None = None,
     chip: str = "loihi",
     calibration: ArrayLike | None = None,
     method: str = "mse",
@@ -108,15 +123,19 @@ def search_bits(
 ) -> BitSearch:
     """Find the cheapest bits of weights, decays and states by layer whose loss stays within a bound.
 
+    With a lesson each network learns before it is asked, the float one in float, and the bits of the counters of its
+    plastic projections are searched with the others. Counters too narrow for the rule lose everything.
+
     For each width alone the smallest that stays within the bound is found by bisection. From all of these together
     the width whose bit helps most is raised, until the bound holds; then bits are taken off again, dearest first, as
-    long as it does. In the end no single bit of a weight or decay can be taken off.
+    long as it does. In the end no single bit of a weight, decay or counter can be taken off.
 
     Args:
         network: the float network, of one output.
         inputs: samples, shape (time, batch, channels).
         labels: their classes, shape (batch,).
         loss: points of accuracy that may be lost to the float network on the validation samples.
+        lesson: what is taught first; its samples should not be among ``inputs``.
         chip: its widths are the widest.
         calibration, method: see :func:`ssdp_hw.quantize`; without calibration the validation samples serve.
         target, decode: see :func:`ssdp_hw.run`.
@@ -125,8 +144,8 @@ def search_bits(
         executor, store, progress: see :func:`ssdp_hw.sweep`; every network that is run is a cell of the store.
 
     Raises:
-        ParameterError, ShapeError: samples, labels or options that do not fit.
-        LimitError: the chip's own widths lose more than that.
+        ParameterError, ShapeError: samples, labels, a lesson or options that do not fit.
+        LimitError: the widest registers lose more than that.
         SsdpHwError: as :func:`ssdp_hw.sweep`.
     """
     bound = float(real_vector(loss, 1, "search_bits: loss")[0])
@@ -152,6 +171,18 @@ def search_bits(
     top |= {
         ("decay", p.name): limits.decay_bits for p in full.populations if decays_of(p) and p.name not in full.helpers
     }
+    if lesson is not None:
+        if not isinstance(lesson, Lesson):
+            raise ParameterError(
+                f"search_bits: lesson is a {type(lesson).__name__}; give a Lesson(inputs, labels, rule)"
+            )
+        refused = lesson.refusal(full, {})
+        if refused:
+            raise ParameterError(refused)
+        top |= {("counter", name): rule.counter_bits for name, rule in lesson.rules(full, {}).items()}
+        # The float network learns once, and not with each candidate.
+        exact = lesson.taught(network, {}, target)
+        data |= {"lesson": lesson, "float_right": _right(exact, data["inputs"], data["labels"], data["options"])}
     costs = {knob: _cost(knob, full) for knob in top}
     seen: dict[str, float] = {}
     with opened(executor) as place:
@@ -170,7 +201,8 @@ def search_bits(
             return [seen[repr(point)] for point in points]
 
         widths = _search(top, costs, bound, losses)
-    return _result(network, full, widths, bound, seen, data, (samples[:, others], classes[others]))
+    reference = network if lesson is None else exact
+    return _result(reference, full, widths, bound, seen, data, (samples[:, others], classes[others]))
 
 
 def _parts(count: int, validation: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -187,10 +219,14 @@ def _parts(count: int, validation: float, seed: int) -> tuple[NDArray[np.int64],
 
 
 def _point(widths: Widths) -> dict[str, JSON]:
-    return {
-        f"{kind}_bits": {name: bits for (own, name), bits in widths.items() if own == kind}
-        for kind in ("weight", "decay")
-    }
+    """Widths as the parameters of a cell."""
+    kinds = KINDS if any(kind == "counter" for kind, _ in widths) else KINDS[:2]
+    return {f"{kind}_bits": {name: bits for (own, name), bits in widths.items() if own == kind} for kind in kinds}
+
+
+def _least(knob: Knob) -> int:
+    """The narrowest that a width can be."""
+    return LEAST_COUNTER_BITS if knob[0] == "counter" else 1
 
 
 def _fixed(
@@ -213,11 +249,20 @@ def loss_at(
     options: Mapping[str, Any],
     weight_bits: Mapping[str, int],
     decay_bits: Mapping[str, int],
+    counter_bits: Mapping[str, int] | None = None,
+    lesson: Lesson | None = None,
+    float_right: int | None = None,
 ) -> dict[str, JSON]:
-    """The study of the search: points of accuracy that widths cost on samples."""
-    fixed = _fixed(network, calibration, weight_bits, decay_bits, options)
-    exact, found = (_right(which, inputs, labels, options) for which in (network, fixed))
-    return {"loss": 100.0 * (exact - found) / len(np.asarray(labels)), "right": found, "float_right": exact}
+    """The study of the search: points of accuracy that widths cost on samples, after a lesson if there is one."""
+    exact = _right(network, inputs, labels, options) if float_right is None else float_right
+    fixed: FixedNetwork | None = _fixed(network, calibration, weight_bits, decay_bits, options)
+    refused = None
+    if lesson is not None and fixed is not None:
+        refused = lesson.refusal(fixed, counter_bits or {})
+        fixed = None if refused else lesson.taught(fixed, counter_bits or {}, options["target"])
+    found = 0 if fixed is None else _right(fixed, inputs, labels, options)
+    lost = 100.0 * (exact - found) / len(np.asarray(labels))
+    return {"loss": 100.0 if refused else lost, "right": found, "float_right": exact, "refused": refused}
 
 
 def _right(which: Any, inputs: ArrayLike, labels: Any, options: Mapping[str, Any]) -> int:
@@ -228,7 +273,7 @@ def _right(which: Any, inputs: ArrayLike, labels: Any, options: Mapping[str, Any
 def _cost(knob: Knob, network: FixedNetwork) -> int:
     """Bits of memory that one bit of a width takes."""
     kind, name = knob
-    if kind == "weight":
+    if kind in ("weight", "counter"):
         return network.projection(name).stored_weights.size
     population = network.population(name)
     return population.size * len(decays_of(population))
@@ -246,7 +291,7 @@ def _search(
     if widest > bound:
         raise LimitError(
             f"search_bits: the chip's own widths lose {widest:.2f} points, more than loss = {bound:g}; allow more, or "
-            "quantise otherwise (calibration=, method=)"
+            "quantise otherwise (calibration=, method=), or learn otherwise (counter_bits= and amplitudes of the rule)"
         )
     widths = _alone(top, bound, losses)
     while losses([widths])[0] > bound:
@@ -255,7 +300,7 @@ def _search(
         found = losses(raised)
         widths = raised[min(range(len(raised)), key=lambda i: (found[i], costs[grown[i]]))]
     while True:
-        lowered = sorted((k for k, bits in widths.items() if bits > 1), key=lambda k: -costs[k])
+        lowered = sorted((k for k, bits in widths.items() if bits > _least(k)), key=lambda k: -costs[k])
         candidates = [{**widths, knob: widths[knob] - 1} for knob in lowered]
         within = [one for one, lost in zip(candidates, losses(candidates), strict=True) if lost <= bound]
         if not within:
@@ -265,7 +310,7 @@ def _search(
 
 def _alone(top: Widths, bound: float, losses: Callable[[Sequence[Widths]], list[float]]) -> Widths:
     """For each width the smallest that alone stays within the bound, by bisection, all widths at the same time."""
-    low, high = dict.fromkeys(top, 0), dict(top)  # low is too small, or 0; high is within the bound
+    low, high = {knob: _least(knob) - 1 for knob in top}, dict(top)  # low is too small; high is within the bound
     while open_ := [knob for knob in top if high[knob] - low[knob] > 1]:
         middle = {knob: (low[knob] + high[knob]) // 2 for knob in open_}
         for knob, lost in zip(open_, losses([{**top, knob: bits} for knob, bits in middle.items()]), strict=True):
@@ -274,7 +319,7 @@ def _alone(top: Widths, bound: float, losses: Callable[[Sequence[Widths]], list[
 
 
 def _result(
-    network: Network,
+    reference: Network,
     full: FixedNetwork,
     widths: Widths,
     bound: float,
@@ -284,10 +329,14 @@ def _result(
 ) -> BitSearch:
     point: Any = _point(widths)
     options, (inputs, labels) = data["options"], test
-    fixed = _fixed(network, data["calibration"], point["weight_bits"], point["decay_bits"], options)
+    fixed = _fixed(data["network"], data["calibration"], point["weight_bits"], point["decay_bits"], options)
+    counters, lesson = point.get("counter_bits", {}), data.get("lesson")
+    if lesson is not None:
+        fixed = lesson.taught(fixed, counters, options["target"])
+    widest = {} if lesson is None else {name: rule.counter_bits for name, rule in lesson.rules(full, {}).items()}
     states = state_bits(fixed, data["inputs"], options["target"])
     tested = state_bits(fixed, inputs, options["target"])
-    exact, found = (_right(which, inputs, labels, options) for which in (network, fixed))
+    exact, found = (_right(which, inputs, labels, options) for which in (reference, fixed))
     return BitSearch(
         weight_bits=point["weight_bits"],
         decay_bits=point["decay_bits"],
@@ -299,7 +348,9 @@ def _result(
         test_loss=100.0 * (exact - found) / len(labels),
         test_float=wilson(exact, len(labels)),
         test_fixed=wilson(found, len(labels)),
-        memory_bits=memory_bits(fixed, point["weight_bits"], point["decay_bits"], states),
-        full_memory_bits=memory_bits(full, {}, {}, {}),
+        memory_bits=memory_bits(fixed, point["weight_bits"], point["decay_bits"], states, counters),
+        full_memory_bits=memory_bits(full, {}, {}, {}, widest),
         evaluations=len(seen),
+        counter_bits=counters,
+        full_counter_bits=widest,
     )

@@ -90,18 +90,24 @@ def state_bits(
 
 
 def memory_bits(
-    network: FixedNetwork, weights: Mapping[str, int], decays: Mapping[str, int], states: Mapping[str, int]
+    network: FixedNetwork,
+    weights: Mapping[str, int],
+    decays: Mapping[str, int],
+    states: Mapping[str, int],
+    counters: Mapping[str, int],
 ) -> int:
-    """Bits that weights, decay registers and states of a network take; the chip's width where none is given.
+    """Bits that weights, decay registers, states and counters of a network take; the chip's width where none is given.
 
     Args:
         network: the network; of a convolution its kernels are counted, not a weight for each synapse.
         weights: bits of a weight by projection.
         decays: bits of a decay register by population.
         states: bits of a state by population.
+        counters: bits of a synapse's counter by plastic projection; the others have none.
     """
     chip = network.limits
     total = sum(p.stored_weights.size * weights.get(p.name, chip.weight_bits) for p in network.projections)
+    total += sum(network.projection(name).stored_weights.size * bits for name, bits in counters.items())
     for p in network.populations:
         own = len(decays_of(p)) * decays.get(p.name, chip.decay_bits)
         total += p.size * (own + len(p.state_names) * states.get(p.name, chip.state_bits))
