@@ -47,8 +47,9 @@ the baselines: their amplitudes are the best of two to five, or near them. Digit
 trained network each, and what varies with the seed is which samples are taught, their order and spikes, and
 what drifts; the random network of the temporal task is another one for each seed. Settings and raw numbers:
 `examples/results/study-*.json`. Each cell of the tables is one of a [sweep](sweeps.md) over cases, rules and seeds.
-The text above the tables says which version of the toolkit measured them. Of what versions 0.1.0 and 0.2.0 both ran, float,
-SSDP and SADP gave the same numbers; `STDP carry` did not, since 0.2.0 rounds its integer traces by random numbers."""
+The text above the tables says which version of the toolkit measured them. Of what versions 0.1.0 and 0.2.0 both ran,
+float, SSDP and SADP gave the same numbers; `STDP carry` did not, since 0.2.0 rounds its integer traces by random
+numbers."""
 
 
 def results_path(study: Study) -> Path:
