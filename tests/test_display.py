@@ -73,6 +73,7 @@ def objects(tmp_path_factory):
         sh.DirectInput(np.ones((2, 4)), 5), comparison.rows[0].accuracy, *sh.list_targets(), sh.BatchSSDP(),
         sh.neuron_model("CubaLIF"), swept, *swept.cells, found, sh.Checkpoint(NAME), sh.Evaluation(spikes, labels),
         sh.Teaching("delta"), sh.Presentation(2), sh.Range(1, 9), sh.RandomSamples({"a": sh.Range(1, 9)}, 3), declared,
+        sh.Lesson(rng.random((4, 3, 2)) < 0.5, [0, 1, 0], declared),
         declared.model, *declared.model.parameters, *declared.model.pre, *rules, gate, fixed_gate(gate, 4, 3), *neurons,
         sh.ConvWeight(rng.normal(size=(2, 1, 2, 2)), (1, 2, 2)), delayed, *sh.step_costs(fixed),
         sh.RuleFactor("reward"), sh.from_events([(events, 0)], dt=1e-3, steps=4, sensor_size=(3, 3, 2)),
