@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
-from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, Hebb
+from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, Hebb, MovesThresholds
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
@@ -17,7 +17,7 @@ from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, TraceRounding, WeightRounding
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name, rule
 from ssdp_hw.rules.form import largest_change, leaf_name
-from ssdp_hw.rules.model import RuleKind
+from ssdp_hw.rules.model import RuleKind, RuleModel
 from ssdp_hw.rules.models.sadp import AgreementSADP
 from ssdp_hw.rules.models.stdp import PairSTDP
 from ssdp_hw.rules.ssdp import LearningWindow
@@ -32,6 +32,7 @@ DECLARED = (
     EveryMoment(),
     EveryHomeLasts(),
     EveryFactor(),
+    MovesThresholds(),
     Hebb(),
     AgreementSADP(),
     *(PairSTDP(n, r) for n in (False, True) for r in Rounding),
@@ -39,9 +40,11 @@ DECLARED = (
 
 
 @st.composite
-def declared_counter_rules(draw: Draw, windows_per_update: int) -> FixedDeclaredRule:
+def declared_counter_rules(
+    draw: Draw, windows_per_update: int, models: tuple[RuleModel, ...] = DECLARED
+) -> FixedDeclaredRule:
     """Declared rules in integers, whose single weight change fits half the counter."""
-    model = draw(st.sampled_from(DECLARED))
+    model = draw(st.sampled_from(models))
     parameters: dict[str, Any] = {}
     for q in model.parameters:
         low, high = q.limits

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ssdp_hw.operations.base import Operations, Value
-from ssdp_hw.rules.model import RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
+from ssdp_hw.rules.model import (
+    Quantity,
+    RuleFactor,
+    RuleKind,
+    RuleModel,
+    RuleParameter,
+    RuleVariable,
+    WrittenVariable,
+    faded,
+)
 
 
 class EveryMoment(RuleModel):
@@ -122,6 +131,59 @@ class EveryFactor(EveryMoment):
     def window_end(self, op: Operations, at: Any, p: Any) -> Value:
         """The factors of the last step."""
         return super().window_end(op, at, p) + at.post.e - at.group.r
+
+
+class MovesThresholds(EveryMoment):
+    """The same, and the threshold of the target moves with its spikes, a trace and at random."""
+
+    name = "MovesThresholds"
+    post = (*EveryMoment.post, WrittenVariable("theta", bits=14, shift="theta_shift", least="least"))
+    parameters = (
+        *EveryMoment.parameters,
+        RuleParameter("up", RuleKind.THRESHOLD_CHANGE, bits=10, signed=True, default=0.02),
+        RuleParameter("least", RuleKind.THRESHOLD, bits=10, default=0.02),
+        RuleParameter("theta_shift", RuleKind.SHIFT),
+    )
+
+    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """Up with a spike, down with the trace."""
+        found = super().post_step(op, n, p)
+        return {**found, "theta": op.select(n.spike, p.up, 0) - op.shift_right(n.t, 10) * p.up}
+
+
+class MovesDelays(MovesThresholds):
+    """The same, and a spike of either end moves the delay of the synapse, which the rule reads."""
+
+    name = "MovesDelays"
+    synapse = (
+        *EveryMoment.synapse,
+        RuleVariable("delay", 17, lasts=True),
+        WrittenVariable(
+            "moved",
+            bits=12,
+            quantity=Quantity.DELAY,
+            shift="delay_shift",
+            least="shortest",
+            most="longest",
+            shows="delay",
+        ),
+    )
+    parameters = (
+        *MovesThresholds.parameters,
+        RuleParameter("further", RuleKind.DELAY_CHANGE, bits=9, signed=True, default=0.3, units=("one",)),
+        RuleParameter("shortest", bits=2, default=1),
+        RuleParameter("longest", bits=5, default=9),
+        RuleParameter("delay_shift", RuleKind.SHIFT),
+    )
+
+    def pre_spike(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """Longer, the more so where the trace of the target is large."""
+        size = op.shift_right(at.post.t, 8) + op.select(at.synapse.delay > 3, 1, 2)
+        return {**super().pre_spike(op, at, p), "moved": p.further * size}
+
+    def post_spike(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """Shorter."""
+        return {"weight": super().post_spike(op, at, p), "moved": 0 - p.further * at.synapse.delay}
 
 
 class Hebb(RuleModel):

@@ -15,7 +15,9 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, LASTING, FACTOR, REWARDED, ONLINE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FIRST, OWN, LASTING, FACTOR, REWARDED, ACCUMULATOR, THRESHOLDS, ONLINE = re.findall(
+    r"```python\n(.*?)```", PAGE, re.DOTALL
+)
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -44,6 +46,17 @@ def test_its_reward_moves_weights():
     exec(compile(FIRST, "docs/rules.md", "exec"), names)
     exec(compile(REWARDED, "docs/rules.md", "exec"), names)
     assert names["rewarded"].changed["in->out"] > 0.2
+
+
+def test_its_thresholds_move(capsys):
+    names = {"WrittenVariable": sh.WrittenVariable}
+    exec(compile(ACCUMULATOR, "docs/rules.md", "exec"), names)
+    assert names["post"] == registry.rule_model("IntrinsicPlasticity").post
+    names = {}
+    exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    exec(compile(THRESHOLDS, "docs/rules.md", "exec"), names)
+    assert np.all(names["learned"].network.population("out").vth != 120)
+    assert "quantity='threshold'" in capsys.readouterr().out
 
 
 def test_its_recording_learns_as_one_run():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
+from ssdp_hw.learning.written import Replay
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.counter import accumulate, update_weights
@@ -72,6 +73,7 @@ def learning_health(
     counters_before: NDArray[np.int64],
     counters_after: NDArray[np.int64],
     saturations: tuple[Mapping[str, int] | None, Mapping[str, int] | None],
+    replay: Replay,
 ) -> LearningHealth:
     """Health of one projection.
 
@@ -82,6 +84,7 @@ def learning_health(
         gates: gates from outside, shape (window, post), or None.
         counters_before, counters_after: one value for each stored weight.
         saturations: weight and counter saturations by projection, as the target counted them.
+        replay: follows what the rule writes beside weights.
     """
     rows, cols = before.synapse_indices
     total = np.zeros(before.stored_weights.size, np.int64)
@@ -97,6 +100,7 @@ def learning_health(
         e = rule.gated(rule.step(observed, window, rows, cols), gate)
         total += before.sum_shared(e)
         weights.take(before.sum_shared(e), window)
+        replay.follow(observed.lasting, window)
         nonzero_changes += int(np.count_nonzero(e))
         exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
     lsb = float(1 << rule.lsb_shift)

@@ -89,7 +89,7 @@ def resolve_rules(
         else:
             p = network.projection(name)
             if isinstance(r, FloatRule):
-                r, found = fixed_rule(r, p, network.limits)
+                r, found = fixed_rule(r, p, network.limits, network.population(p.post))
                 notes += found
             if r.gate is not None:
                 r.gate.check_sizes(network.size_of(p.pre), network.size_of(p.post))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +32,7 @@ from ssdp_hw.learning.presentation import Presentation
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Teach, Teaching
+from ssdp_hw.learning.written import check_writes, with_shown
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Drive, Inputs, check_network, make_drive
 from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.run import OnOverflow
@@ -139,6 +141,7 @@ def learn(
     names = plastic_names(network, rule, plastic)
     check_learns_from_spikes(network, given.values, names)
     rules, notes = resolve_rules(network, rule, names)
+    check_writes(network, rules, restart=presentation.restart)
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)
@@ -157,6 +160,7 @@ def learn(
     interludes = Interludes(evaluate, checkpoint, samples.batch, teaching.decode, target, execution.options)
     learner = Learner(network, samples, plasticity, supervision, teaching, presentation, execution, interludes)
     first = check_state(network, rules, state, windows, samples.batch)
+    first = replace(first, lasting=with_shown(network, rules, first.lasting))
     begun = first if presentation.restart else with_checked_neurons(network, first)
     with limited_time(time_limit):
         return learner.learn(begun, health=health, progress=progress)

@@ -15,7 +15,7 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.factors import Checked, plan_factors
 from ssdp_hw.learning.inputs import Rule, plan_gates
 from ssdp_hw.learning.interludes import Interludes
-from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned
+from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned, warn_if_nothing_written
 from ssdp_hw.learning.outcome import (
     activity,
     described,
@@ -31,6 +31,7 @@ from ssdp_hw.learning.progress import Progress
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision, Teaching
+from ssdp_hw.learning.written import between_updates, with_written, written_health
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import AnyNetwork, make_drive
@@ -231,14 +232,14 @@ class Learner:
         )
 
     def _learn(self, progress: Progress, samples: NDArray[np.int64], gates: Mapping[str, NDArray[np.float64]]) -> None:
-        target, windows = self.execution.target, self.presentation.windows
-        network, chosen = progress.network, self.samples.chosen(samples)
-        if self.supervision is None:
-            drive = make_drive(network, chosen)
-        else:
-            network = self.supervision.attach(network, self.plasticity.widest)
-            drive = self.supervision.drive(network, chosen, samples, self.steps)
-        plan = LearningPlan(
+        for piece in between_updates(samples, self._plan(progress, samples, gates)):
+            self._learn_piece(progress, piece, gates)
+
+    def _plan(
+        self, progress: Progress, samples: NDArray[np.int64], gates: Mapping[str, NDArray[np.float64]]
+    ) -> LearningPlan:
+        windows = self.presentation.windows
+        return LearningPlan(
             self.plasticity.rules,
             self.presentation.seed,
             progress.counters,
@@ -252,6 +253,18 @@ class Learner:
             {} if self.presentation.restart else progress.neurons,
             plan_factors(self.plasticity.factors, samples, windows),
         )
+
+    def _learn_piece(
+        self, progress: Progress, samples: NDArray[np.int64], gates: Mapping[str, NDArray[np.float64]]
+    ) -> None:
+        target, rules = self.execution.target, self.plasticity.rules
+        network, chosen = progress.network, self.samples.chosen(samples)
+        if self.supervision is None:
+            drive = make_drive(network, chosen)
+        else:
+            network = self.supervision.attach(network, with_written(self.plasticity.widest, network, rules))
+            drive = self.supervision.drive(network, chosen, samples, self.steps)
+        plan = self._plan(progress, samples, gates)
         runner = get_target(target, network, learning=True)
         reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
         if not plan.restart and not runner.learns_in_pieces:
@@ -278,10 +291,12 @@ class Learner:
                 )
                 for name, r in rules.items()
             }
+        written = written_health(self.network, progress.network, rules, progress.moves)
         changed = {name: share_changed(self.network, progress.network, name) for name in rules}
         if isinstance(self.network, FixedNetwork):
             before = {name: self.network.projection(name) for name in rules}
             warn_if_nothing_learned(before, rules, observed, changed, progress.state.counters)
+            warn_if_nothing_written(rules, written, progress.lasting, presented.size * windows)
         overflow = unintended(progress.overflow, self.supervision)
         report_overflow(overflow, self.steps, presented.size, self.execution.on_overflow)
         return LearnResult(
@@ -297,6 +312,7 @@ class Learner:
             overflow=progress.overflow,
             teacher_hits=teacher_hits(self.network, progress, self.supervision, observed),
             health=health_by_projection(self.network, progress, rules, observed, first) if health else {},
+            written=written,
             before=activity(self.network, self.samples.first(_ACTIVITY_SAMPLES), self.steps) if health else None,
             after=activity(progress.network, self.samples.first(_ACTIVITY_SAMPLES), self.steps) if health else None,
             target=self.execution.target,

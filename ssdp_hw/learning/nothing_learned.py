@@ -11,9 +11,14 @@ import numpy as np
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.learning.inputs import Rule
+from ssdp_hw.learning.written import WrittenHealth
 from ssdp_hw.network.fixed_network import FixedProjection
-from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules import CounterRule, FixedDeclaredRule
+from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import Observed, Train
+from ssdp_hw.rules.model import QUANTITY_HOMES
+
+Lasting = Mapping[str, Mapping[str, Numbers]]
 
 # At most this many windows are looked at for the largest weight change; where a rule computes every step of a window,
 # as few as have this many steps, or one.
@@ -44,7 +49,39 @@ def warn_if_nothing_learned(
         rule = rules[name]
         if share or name not in observed or not isinstance(rule, CounterRule):
             continue
+        if rule.leaves_weights:  # it was not to move any
+            continue
         warnings.warn(_said(name, projections[name], rule, observed[name], counters[name]), NothingLearnedWarning, 4)
+
+
+def warn_if_nothing_written(
+    rules: Mapping[str, Rule], written: Mapping[str, Mapping[str, WrittenHealth]], lasting: Lasting, windows: int
+) -> None:
+    """Warn for each quantity of a fixed network that a rule was to move and did not.
+
+    Args:
+        rules: that ran, by projection.
+        written: what they wrote, by projection and accumulator.
+        lasting: the variables that outlast a window, among them the accumulators, after learning.
+        windows: number of windows.
+    """
+    for name, found in written.items():
+        for accumulator, health in found.items():
+            rule = rules[name]
+            if health.changed or not windows or not isinstance(rule, FixedDeclaredRule):
+                continue
+            written = next(v for v in rule.writes if v.name == accumulator)
+            shift, home = rule.parameters[written.shift], QUANTITY_HOMES[written.quantity]
+            assert isinstance(shift, int)
+            reached = float(np.abs(lasting[name][leaf_name(home, accumulator)]).max()) / (1 << shift)
+            warnings.warn(
+                f"no {health.quantity} of '{health.owner}' moved in {windows} windows by the rule of projection "
+                f"'{name}': there were {health.updates} weight updates, {health.saturations} moves ended at the end of "
+                f"the range, and accumulators hold {reached:.3g} of a unit at most; give larger changes, more windows, "
+                "or rounding='carry'",
+                NothingLearnedWarning,
+                4,
+            )
 
 
 def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observed, counters: Numbers) -> str:

@@ -16,6 +16,7 @@ from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.progress import Progress
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision
+from ssdp_hw.learning.written import Replay
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Observed
@@ -61,6 +62,7 @@ def health_by_projection(
             initial.counters[name],
             progress.counters[name],
             (progress.weight_saturations, progress.counter_saturations),
+            Replay(before, name, rule, observation.key),
         )
     return found
 

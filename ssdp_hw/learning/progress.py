@@ -13,6 +13,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.result import CurvePoint
 from ssdp_hw.learning.state import LearningState
+from ssdp_hw.learning.written import Moves, added_moves, move_written
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork
@@ -38,6 +39,7 @@ class Progress:
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
+        self.moves: Moves = {}
         self.info: Mapping[str, object] = {}
         self.curve: list[CurvePoint] = []
         self.evaluations: list[CurvePoint] = []
@@ -87,6 +89,9 @@ class Progress:
             self.neurons, self.steps = learned.neurons, plan.first_step + order.size * steps
         updates, self.pending = divmod(plan.first_window + order.size * self.windows, plan.windows_per_update)
         self.updates += updates
+        if updates and any(rule.writes for rule in plan.rules.values()):
+            self.network, self.lasting, moves = move_written(self.network, self.lasting, plan)
+            self.moves = {name: added_moves(self.moves.get(name, {}), found) for name, found in moves.items()}
         self.order.append(order)
         for name, observed in learned.observed.items():
             self.observed.setdefault(name, []).append(observed)

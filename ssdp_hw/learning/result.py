@@ -16,6 +16,7 @@ from ssdp_hw.display import Axes, Drawn, Table, draw, shown
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.state import LearningState
+from ssdp_hw.learning.written import WrittenHealth
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.result import OverflowCount
 
@@ -63,6 +64,7 @@ class LearnResult:
         target, seconds, notes, info: how it ran, for the report.
         curve: accuracy while it learned, group by group of ``refresh`` samples; empty unless ``teach`` is ``errors`` or
             ``delta``, which ask the network before they teach.
+        written: what rules wrote beside weights, by projection and name of the accumulator.
         evaluations: accuracy on the samples of ``evaluate``, before the first sample, in between, and after the last.
     """
 
@@ -86,6 +88,7 @@ class LearnResult:
     info: Mapping[str, object] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
     evaluations: tuple[CurvePoint, ...] = ()
+    written: Mapping[str, Mapping[str, WrittenHealth]] = field(default_factory=dict)
 
     def _table(self) -> Table:
         rows = []
@@ -95,6 +98,9 @@ class LearnResult:
             lost = "-" if health is None else f"{health.lost_lsb:.3g}"
             at_limit = "-" if health is None else f"{health.at_limit:.1%}"
             rows.append((name, type(self.rules[name]).__name__, f"{share:.1%}", at_limit, saturated, lost))
+        notes = [*self.notes]
+        for name, found in self.written.items():
+            notes += [f"projection '{name}': {one.said()}" for one in found.values()]
         header = ("projection", "rule", "weights moved", "at a limit", "saturations", "lost by rounding, LSB")
         title = f"{self.windows} windows learned on {self.target} in {self.seconds:.2f} s"
         if self.curve:
@@ -103,7 +109,7 @@ class LearnResult:
         if self.evaluations:
             first, last = self.evaluations[0].accuracy, self.evaluations[-1].accuracy
             title += f"; evaluated: {first.percent()} before, {last.percent()} after"
-        return Table(title, header, rows, self.notes)
+        return Table(title, header, rows, notes)
 
     def plot(self, *, projection: str | None = None, ax: Axes | None = None) -> Drawn:
         """Draw the curve, weights before and after, counters, and how many neurons fired in each window.

@@ -135,6 +135,23 @@ def accumulate(rule: CounterRule, counter: Int, e: Int) -> tuple[Int, int]:
     return kept, int(np.count_nonzero(kept != total))
 
 
+def whole_part(rounding: WeightRounding, counter: Int, k: int, random: Int) -> tuple[Int, Int]:
+    """The whole units of ``2**k`` that counters give away, and what stays in them.
+
+    Args:
+        rounding: how to round.
+        counter: their values.
+        k: see above.
+        random: one number of k bits for each counter, for ``stochastic``.
+    """
+    if rounding is WeightRounding.CARRY:
+        move = np.sign(counter) * (np.abs(counter) >> k)
+        return move, counter - (move << k)
+    if rounding is WeightRounding.STOCHASTIC:
+        return (counter + random) >> k, np.zeros_like(counter)
+    return np.sign(counter) * ((np.abs(counter) + ((1 << k) >> 1)) >> k), np.zeros_like(counter)
+
+
 def update_weights(
     rule: CounterRule,
     mantissa: Int,
@@ -155,16 +172,10 @@ def update_weights(
         seed, layer, index: key of the random numbers: the run's seed, the position of the
             projection in the network, the number of weight updates before this one.
     """
-    k = rule.lsb_shift
-    if rule.rounding is WeightRounding.CARRY:
-        move = np.sign(counter) * (np.abs(counter) >> k)
-        rest = counter - (move << k)
-    elif rule.rounding is WeightRounding.STOCHASTIC:
-        move = (counter + synapse_random(seed, layer, np.arange(counter.size), index, k)) >> k
-        rest = np.zeros_like(counter)
-    else:
-        move = np.sign(counter) * ((np.abs(counter) + ((1 << k) >> 1)) >> k)
-        rest = np.zeros_like(counter)
+    k, random = rule.lsb_shift, np.zeros_like(counter)
+    if rule.rounding is WeightRounding.STOCHASTIC:
+        random = synapse_random(seed, layer, np.arange(counter.size), index, k)
+    move, rest = whole_part(rule.rounding, counter, k, random)
     moved = mantissa + move
     kept = np.clip(moved, low, high)
     return kept, rest, int(np.count_nonzero(kept != moved))

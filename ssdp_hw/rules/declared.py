@@ -29,6 +29,7 @@ from ssdp_hw.rules.model import (
     RuleKind,
     RuleModel,
     RuleParameter,
+    WrittenVariable,
 )
 from ssdp_hw.rules.registry import rule_model
 
@@ -57,6 +58,10 @@ class DeclaredRule(RasterRule):
     def declaration(self, steps: int) -> Declaration:
         """The rule as targets run it, for windows of that many steps."""
         return Declaration(self.model, self.parameters)
+
+    @property
+    def writes(self) -> tuple[WrittenVariable, ...]:
+        return tuple(v for written in self.model.writes.values() for v in written)
 
     def check_window(self, steps: int) -> None:
         super().check_window(steps)
@@ -119,6 +124,10 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         largest: int = self.__dict__["_largest"]
         return largest
 
+    @property
+    def leaves_weights(self) -> bool:
+        return self.largest_step == 0
+
     def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Int:
         return window_changes(self.model, self.parameters, self._window(observed, window, rows, cols))
 
@@ -127,12 +136,23 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         return np.asarray(found * 2.0**-self.lsb_shift)
 
 
+# The kinds whose register is another number than the float value, so that its default is none.
+_SCALED = (
+    RuleKind.AMPLITUDE,
+    RuleKind.DECAY,
+    RuleKind.GAIN,
+    RuleKind.THRESHOLD,
+    RuleKind.THRESHOLD_CHANGE,
+    RuleKind.DELAY_CHANGE,
+)
+
+
 def _register(model: RuleModel, q: RuleParameter, given: Parameters) -> Any:
     owner = f"{model}: {q.name}"
     if q.name not in given:
         if q.kind is RuleKind.SHIFT:
             return 0
-        if q.default is None or q.kind in (RuleKind.AMPLITUDE, RuleKind.DECAY, RuleKind.GAIN):
+        if q.default is None or q.kind in _SCALED:
             raise ParameterError(f"{owner} is missing; give its integer")
         return int(q.default)
     low, high = q.limits
@@ -187,7 +207,7 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
 
 
 # The kinds whose float value the user gives.
-GIVEN = (RuleKind.AMPLITUDE, RuleKind.DECAY, RuleKind.NUMBER, RuleKind.GAIN, RuleKind.TABLE)
+GIVEN = tuple(k for k in RuleKind if k not in (RuleKind.UNIT, RuleKind.LIMIT, RuleKind.SHIFT))
 
 
 def float_name(q: RuleParameter) -> str:

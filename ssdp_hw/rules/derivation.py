@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
 from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.group_gate import fixed_gate
 from ssdp_hw.rules.local import GATE_MAX
-from ssdp_hw.rules.model import RuleKind, RuleParameter
+from ssdp_hw.rules.model import Quantity, RuleKind, RuleParameter
 from ssdp_hw.rules.ssdp import SSDP
 from ssdp_hw.rules.stdp import DECAY_BITS
 
@@ -27,7 +27,10 @@ _AMPLITUDE_MAX = 2**16 - 1
 _SHIFT_MAX = 24
 # The shift of weight changes of declared rules, and the kinds of parameters whose registers are found with it.
 _DW_SHIFT = "dw_shift"
-_FOUND = (RuleKind.AMPLITUDE, RuleKind.SHIFT)
+_FOUND = (RuleKind.AMPLITUDE, RuleKind.SHIFT, RuleKind.THRESHOLD, RuleKind.THRESHOLD_CHANGE, RuleKind.DELAY_CHANGE)
+
+# Bits of an accumulator that are left for what gathers between two weight updates, and for its sign.
+_ROOM_BITS = 12
 
 # Number of spikes in quick succession that a trace adds up before it saturates, with ``Pairing.ALL``.
 _TRACE_SPIKES = 4
@@ -51,7 +54,9 @@ class _Amplitudes:
     common: dict[str, Any]
 
 
-def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tuple[CounterRule, list[str]]:
+def fixed_rule(
+    rule: FloatRule, projection: FixedProjection, chip: Chip, post: FixedPopulation | None = None
+) -> tuple[CounterRule, list[str]]:
     """The integer rule whose weight changes equal the float steps of ``rule`` as nearly as its integers can.
 
     The weight changes are equal to half a counter unit, to the bits of the learning window's table, of the trace or
@@ -59,6 +64,8 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
 
     A float step of ``a`` is ``a * scale / step`` weight LSBs; one LSB is as many counter units as
     the counter can hold beside the weight changes of one weight update, and as the amplitudes can express.
+
+    ``post`` are the postsynaptic neurons, which rules that move thresholds have to know.
 
     Returns:
         The integer rule, and notes on what the conversion lost, one sentence for each loss.
@@ -110,7 +117,8 @@ def fixed_rule(rule: FloatRule, projection: FixedProjection, chip: Chip) -> tupl
             **found.common,
         )
     elif type(rule) is FloatDeclaredRule:
-        return _fixed_declared(owner, rule, projection, notes), notes
+        written = _WrittenRegisters(owner, rule, chip, post, notes).registers()
+        return _fixed_declared(owner, rule, projection, written, notes), notes
     else:
         raise UnsupportedError(f"{owner}: {type(rule).__name__} has no integer form; give the projection a CounterRule")
     for name, amount, amplitude in zip(names, wanted, (found.first, found.second), strict=True):
@@ -230,18 +238,86 @@ def _fixed_ssdp(rule: SSDP, found: _Amplitudes, chip: Chip) -> FixedSSDP:
     )
 
 
+@dataclass(frozen=True)
+class _WrittenRegisters:
+    """How float thresholds become registers: those of the neurons, and those in units of an accumulator."""
+
+    owner: str
+    rule: FloatDeclaredRule
+    chip: Chip
+    post: FixedPopulation | None
+    notes: list[str]
+
+    def registers(self) -> dict[str, int]:
+        """The registers of thresholds and of changes of thresholds and delays, and the shifts of accumulators."""
+        found: dict[str, int] = {}
+        for quantity, kind in (
+            (Quantity.THRESHOLD, RuleKind.THRESHOLD_CHANGE),
+            (Quantity.DELAY, RuleKind.DELAY_CHANGE),
+        ):
+            written = [v for home in self.rule.model.writes.values() for v in home if v.quantity is quantity]
+            if written:
+                unit = self._threshold_unit() if quantity is Quantity.THRESHOLD else 1.0
+                shift = self._changes(kind, unit, min(v.bits for v in written), found)
+                found |= {v.shift: shift for v in written}
+        for q in self.rule.model.parameters:
+            if q.kind is RuleKind.THRESHOLD:
+                found[q.name] = round(self._value(q) * self._threshold_unit())
+        return found
+
+    def _value(self, q: RuleParameter) -> float:
+        return cast("float", self.rule.values[float_name(q)])
+
+    def _changes(self, kind: RuleKind, unit: float, bits: int, found: dict[str, int]) -> int:
+        """Add the registers of all changes of a kind; returns their shift."""
+        model = self.rule.model
+        units = {q.name: _number(self.owner, self.rule, q) for q in model.parameters if q.kind is RuleKind.UNIT}
+        wanted = {
+            q: self._value(q) * unit / math.prod(units[u] for u in q.units) for q in model.parameters if q.kind is kind
+        }
+        largest = [math.log2(q.limits[1] / abs(x)) for q, x in wanted.items() if x]
+        shift = math.floor(min([bits - _ROOM_BITS, *largest]))
+        if shift < 0:
+            raise ParameterError(f"{self.owner}: {model} moves a threshold by more than its registers hold in one step")
+        for q, x in wanted.items():
+            found[q.name] = round(x * 2.0**shift)
+            if x and not found[q.name]:
+                self.notes.append(
+                    f"{self.owner}: {float_name(q)} is below half a unit of an accumulator and has no effect"
+                )
+        return shift
+
+    def _threshold_unit(self) -> float:
+        """Thresholds of the chip in one unit of the float threshold."""
+        if self.post is None or self.post.scale is None:
+            raise UnsupportedError(
+                f"{self.owner}: its neurons are written in chip integers without a scale, so float thresholds have no "
+                "meaning here; give the rule in its integer form, or the population a scale"
+            )
+        scale = np.asarray(self.post.scale, np.float64)
+        mean = float(np.mean(scale))
+        spread = float(np.max(np.abs(scale / mean - 1.0)))
+        if spread > 0.01:
+            note = f"{self.owner}: its neurons differ in scale, so changes of a threshold are off by up to {spread:.1%}"
+            if note not in self.notes:
+                self.notes.append(note)
+        return mean / (1 << self.chip.activation_shift)
+
+
 def _fixed_declared(
-    owner: str, rule: FloatDeclaredRule, projection: FixedProjection, notes: list[str]
+    owner: str, rule: FloatDeclaredRule, projection: FixedProjection, written: dict[str, int], notes: list[str]
 ) -> FixedDeclaredRule:
     """The integer form of a declared rule, by the kinds of its parameters."""
     model = rule.model
-    lsb = _gain(owner, projection, notes) / projection.format.step  # weight LSBs in one unit of the float weight
+    lsb = 1.0  # of no matter to a rule that leaves weights
+    if any(q.kind is RuleKind.AMPLITUDE and rule.values[float_name(q)] for q in model.parameters):
+        lsb = _gain(owner, projection, notes) / projection.format.step  # weight LSBs in one unit of the float weight
     largest_gate = 1.0 if rule.gate is None else GATE_MAX
     amplitudes = {
         q: cast("float", rule.values[float_name(q)]) for q in model.parameters if q.kind is RuleKind.AMPLITUDE
     }
     _check_clip(owner, rule, max((abs(a) for a in amplitudes.values()), default=0.0) * largest_gate)
-    numbers = {q.name: _number(owner, rule, q) for q in model.parameters if q.kind not in _FOUND}
+    numbers = {q.name: _number(owner, rule, q) for q in model.parameters if q.kind not in _FOUND} | written
     wanted = {q: a * lsb ** (1 - q.weights) / math.prod(numbers[u] for u in q.units) for q, a in amplitudes.items()}
     weight_max = max(-projection.format.mantissa_min, projection.format.mantissa_max)
     whole = [abs(a) * lsb * (weight_max / lsb) ** q.weights for q, a in amplitudes.items()]

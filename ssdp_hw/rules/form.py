@@ -19,15 +19,18 @@ from ssdp_hw.rules.model import (
     HOMES,
     POST_COUNT,
     PRE_COUNT,
+    QUANTITY_HOMES,
     SPIKE,
     STEP,
     STEPS,
     STEPS_MAX,
     WEIGHT,
+    Quantity,
     RuleFactor,
     RuleKind,
     RuleModel,
     RuleVariable,
+    WrittenVariable,
 )
 
 # Moments of a neuron, and of a synapse in the order in which they come in a step.
@@ -84,6 +87,7 @@ def check_model(model: object, owner: str) -> RuleModel:
             raise ParameterError(
                 f"{owner}: names of {model} must differ, also from {', '.join(sorted(_TAKEN))}: {', '.join(names)}"
             )
+    _check_writes(model, owner)
     sizes = {f"{q.name}_size" for q in model.parameters if q.kind is RuleKind.TABLE}
     if taken := sizes & {q.name for q in model.parameters}:
         raise ParameterError(f"{owner}: {sorted(taken)[0]} names the size of a table of {model}; give it another name")
@@ -104,6 +108,30 @@ def _check_factors(model: RuleModel, owner: str) -> None:
             raise ParameterError(
                 f"{owner}: factor '{f.name}' of {model} has the unit '{f.unit}', which is no parameter of that kind"
             )
+
+
+def _check_writes(model: RuleModel, owner: str) -> None:
+    """Check that accumulators are where their quantity is, and that they name parameters of the right kind."""
+    kinds = {q.name: q.kind for q in model.parameters}
+    for home, written in model.writes.items():
+        for v in written:
+            quantity = Quantity(v.quantity)
+            said = f"{owner}: {v.name} of {model}, which moves the {quantity.value},"
+            if home != QUANTITY_HOMES[quantity]:
+                raise ParameterError(f"{said} is a variable of {home}; it has to be one of {QUANTITY_HOMES[quantity]}")
+            if sum(v.name == other.name for h in HOMES for other in getattr(model, h)) > 1:
+                raise ParameterError(f"{said} shares its name with another variable; give it a name of its own")
+            if not (v.lasts and v.signed):
+                raise ParameterError(f"{said} has to be signed and to outlast windows")
+            if v.shows and not any(v.shows == other.name and other.lasts for other in _seen(model, home)):
+                raise ParameterError(f"{said} shows '{v.shows}', which is no variable of {home} that lasts")
+            bound = RuleKind.THRESHOLD if quantity is Quantity.THRESHOLD else RuleKind.NUMBER
+            named = [(v.shift, RuleKind.SHIFT), *((name, bound) for name in (v.least, v.most) if name)]
+            if quantity is Quantity.THRESHOLD and not v.least:
+                named.append((v.least, bound))
+            for name, kind in named:
+                if kinds.get(name) is not kind:
+                    raise ParameterError(f"{said} needs a parameter of the kind '{kind.value}'; '{name}' is none")
 
 
 def moments(model: RuleModel) -> list[str]:
@@ -174,7 +202,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     p = Values({**{name: leaves.parameter(name) for name in names}, STEPS: leaves.parameter(STEPS)})
 
     def leaves_of(home: str) -> dict[str, Value]:
-        return {v.name: leaves(home, v.name) for v in (*getattr(model, home), *model.factors_of(home))}
+        return {v.name: leaves(home, v.name) for v in (*_seen(model, home), *model.factors_of(home))}
 
     group = Values(leaves_of("group"))
     if moment in NEURON_MOMENTS:
@@ -184,7 +212,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
             n = Values({**own, **{c: leaves(home, c) for c in (PRE_COUNT, POST_COUNT)}, STEP: leaves("", STEP)})
         else:
             n = Values({**own, SPIKE: leaves(home, SPIKE), STEP: leaves("", STEP), "group": group})
-        return dict(getattr(model, moment)(op, n, p))
+        return _gathered(model, home, op, leaves, dict(getattr(model, moment)(op, n, p)))
     ends = moment != "window_end"
     sides = {
         home: Values(
@@ -196,11 +224,25 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
         for home in ("pre", "post")
     }
     weight = {WEIGHT: leaves("synapse", WEIGHT)} if model.reads_weight else {}
-    synapse = Values({**{v.name: leaves("synapse", v.name) for v in model.synapse}, **weight})
+    synapse = Values({**{v.name: leaves("synapse", v.name) for v in _seen(model, "synapse")}, **weight})
     step = {STEP: leaves("", STEP)} if ends else {}
     at = Values({**sides, "synapse": synapse, "group": group, **step})
     changes = getattr(model, moment)(op, at, p)
-    return dict(changes) if isinstance(changes, Mapping) else {WEIGHT: changes}
+    results = dict(changes) if isinstance(changes, Mapping) else {WEIGHT: changes}
+    return _gathered(model, "synapse", op, leaves, results)
+
+
+def _seen(model: RuleModel, home: str) -> list[RuleVariable]:
+    """The variables of a home that functions see: all but accumulators."""
+    return [v for v in getattr(model, home) if not isinstance(v, WrittenVariable)]
+
+
+def _gathered(model: RuleModel, home: str, op: Operations, leaves: Any, results: dict[str, Value]) -> dict[str, Value]:
+    """The results of a function, in which the changes of accumulators have become their new values."""
+    for v in model.writes.get(home, ()):
+        if v.name in results:
+            results[v.name] = op.saturate(leaves(home, v.name) + results[v.name], v.name)
+    return results
 
 
 class _Leaves:
@@ -409,4 +451,9 @@ def rule_digest(model: RuleModel) -> str:
         lines += [f"{moment} {name} {number[id(node)]}" for name, node in graph.results.items()]
     lines += [f"{leaf_name(f.home, f.name)} of {f.limits}" for f in model.factors]
     lines += [f"{leaf_name(home, v.name)} lasts" for home, kept in model.lasting.items() for v in kept]
+    lines += [
+        f"{v.name} {v.quantity} {v.shift} {v.least} {v.most} {v.shows}"
+        for written in model.writes.values()
+        for v in written
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

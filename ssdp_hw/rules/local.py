@@ -21,7 +21,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
-from ssdp_hw.rules.model import Declaration, RuleFactor
+from ssdp_hw.rules.model import Declaration, RuleFactor, WrittenVariable
 
 Float = NDArray[np.float64]
 
@@ -142,6 +142,16 @@ class LocalRule(Drawable, ABC):
     @property
     def reads_weight(self) -> bool:
         """Whether a step depends on the weight of its synapse."""
+        return False
+
+    @property
+    def writes(self) -> tuple[WrittenVariable, ...]:
+        """The accumulators of what it moves beside weights."""
+        return ()
+
+    @property
+    def leaves_weights(self) -> bool:
+        """Whether it never moves a weight."""
         return False
 
     def first_lasting(self, sizes: Mapping[str, int]) -> dict[str, Numbers]:

@@ -11,7 +11,7 @@ In each step of a window, for every plastic projection, in this order:
 
 After the last step of a window comes ``window_end`` for every synapse. Every variable has its start value at the
 beginning of a window, but one that ``lasts``: it goes on from window to window, and from run to run by the learning
-state.
+state. A :class:`WrittenVariable` gathers changes of another quantity than the weight, which moves with the weights.
 """
 
 from __future__ import annotations
@@ -93,6 +93,43 @@ class RuleFactor:
         return RuleVariable(self.name, self.bits, self.signed).limits
 
 
+class Quantity(Choice):
+    """What a rule can move beside weights."""
+
+    THRESHOLD = "threshold"  # of a postsynaptic neuron: ``vth``, in real numbers ``v_threshold``
+    DELAY = "delay"  # of a synapse, in whole steps also in real numbers
+
+
+@shown
+@dataclass(frozen=True)
+class WrittenVariable(RuleVariable):
+    """An accumulator: a register in which changes of a quantity of the network gather until they make a whole unit.
+
+    Functions of its home return by its name the change, which is added to the register and saturates there; they do not
+    see it. At a weight update the quantity takes the whole units from the register by the rule's rounding, as weights
+    do from their counters. It outlasts windows.
+
+    Attributes:
+        quantity: what it moves.
+        shift: name of the parameter of the kind ``shift``: one unit of the quantity is ``2**shift`` of the register.
+        least, most: names of the parameters between which the quantity stays; a delay needs none.
+        shows: name of a variable of the same home that outlasts windows, in which functions find the quantity's value.
+    """
+
+    bits: int = 24
+    signed: bool = True
+    lasts: bool = True
+    quantity: Quantity = Quantity.THRESHOLD
+    shift: str = ""
+    least: str = ""
+    most: str = ""
+    shows: str = ""
+
+
+# The home of each quantity.
+QUANTITY_HOMES = {Quantity.THRESHOLD: "post", Quantity.DELAY: "synapse"}
+
+
 class RuleKind(Choice):
     """How a parameter goes from the float rule to a register."""
 
@@ -104,6 +141,9 @@ class RuleKind(Choice):
     GAIN = "gain"  # a plain factor; the register holds it times the ``units`` that it names
     SHIFT = "shift"  # a right shift, 0 in real numbers; ``dw_shift``, that of weight changes, is found with amplitudes
     TABLE = "table"  # entries of a table
+    THRESHOLD_CHANGE = "threshold_change"  # in units of the float threshold; the register has those of an accumulator
+    THRESHOLD = "threshold"  # a threshold in units of the float one; the register holds that of the neurons
+    DELAY_CHANGE = "delay_change"  # in steps; the register has the units of an accumulator
 
 
 @shown
@@ -232,6 +272,12 @@ class RuleModel(ABC):
         """The variables that go on from window to window, by their home."""
         homes = {home: getattr(self, home) for home in HOMES}
         return {home: kept for home, found in homes.items() if (kept := tuple(v for v in found if v.lasts))}
+
+    @property
+    def writes(self) -> dict[str, tuple[WrittenVariable, ...]]:
+        """The accumulators of what the rule moves beside weights, by their home."""
+        homes = {home: tuple(v for v in getattr(self, home) if isinstance(v, WrittenVariable)) for home in HOMES}
+        return {home: found for home, found in homes.items() if found}
 
     def has(self, moment: str) -> bool:
         """Whether the rule declares what happens at that moment, such as ``pre_spike``."""

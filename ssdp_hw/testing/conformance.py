@@ -10,6 +10,7 @@ from ssdp_hw.arrays import Array
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.rules.registry import rule_model
 from ssdp_hw.running.drive import AnyNetwork, make_drive
@@ -84,7 +85,7 @@ def check_rule(
         seed: of the first one.
 
     Raises:
-        AssertionError: a target differs, or no lesson changes a counter; the message has the seed.
+        AssertionError: a target differs, or no lesson changes a counter or an accumulator; the message has the seed.
         UnsupportedError: a target cannot learn by the rule.
     """
     found = rule_model(model)
@@ -95,6 +96,7 @@ def check_rule(
             wanted = learned(reference_target(), network, plan, number)
             moved += sum(float(np.abs(c).sum()) for c in wanted.counters.values())
             moved += sum(float(np.abs(w - _stored(network, n)).sum()) for n, w in wanted.weights.items())
+            moved += sum(float(np.abs(x).sum()) for x in _accumulators(found, wanted))
             for name in _learning_targets() if targets is None else targets:
                 target = choose_target(name, network, learning=True)
                 owner = f"{found}, seed {number}, target '{name}'"
@@ -128,6 +130,13 @@ def recorded(target: Target, network: AnyNetwork, seed: int, options: Mapping[st
     missing = {(s, name) for s in states for name in names if s not in network.population(name).state_names}
     record = Record(("spikes", *sorted(states)), names, frozenset(missing))
     return target.run(network, make_drive(network, generation.spikes(seed)), record, target.resolve(options or {}))
+
+
+def _accumulators(model: RuleModel, learned: Learned) -> Iterator[Array]:
+    """What gathered for the quantities that a rule writes beside weights."""
+    for home, written in model.writes.items():
+        for v in written:
+            yield from (np.asarray(variables[leaf_name(home, v.name)]) for variables in learned.lasting.values())
 
 
 def _ways(target: Target) -> Iterator[dict[str, object]]:

@@ -65,6 +65,8 @@ def lasting_variables(
                 if v.lasts:
                     found[name][leaf_name(home, v.name)] = row[at : at + size].copy()
                 at += size
+        if "synapse" not in model.lasting:
+            continue
         synapses = p.declared.lasting.reshape(len(model.synapse), p.row_start[-1])
         found[name] |= {
             leaf_name("synapse", v.name): synapses[k].copy() for k, v in enumerate(model.synapse) if v.lasts
