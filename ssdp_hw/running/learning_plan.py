@@ -39,7 +39,8 @@ class LearningPlan:
             keep their state from one window to the next; weights are updated at the ends of samples.
         gates: gates from outside by projection, shape (window, post): integers of the rule's
             ``gate_bits`` in a fixed network, floats in a float network.
-        lasting: by projection the variables of its rule that outlast a window, as they are before the first window
+        lasting: by projection the variables of its rule that outlast a window, accumulators of thresholds and delays
+            among them (:func:`ssdp_hw.learn` moves these after each weight update), as they are before the first window
             of this run, by names such as ``post_threshold``; start values where a projection is missing.
         restart: whether each sample starts from the initial state of the neurons; else samples are pieces of one run,
             each of which goes on from the one before, spikes under way included.
