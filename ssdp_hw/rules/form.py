@@ -202,7 +202,8 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     p = Values({**{name: leaves.parameter(name) for name in names}, STEPS: leaves.parameter(STEPS)})
 
     def leaves_of(home: str) -> dict[str, Value]:
-        return {v.name: leaves(home, v.name) for v in (*_seen(model, home), *model.factors_of(home))}
+        names = [*(v.name for v in _seen(model, home)), *(f.name for f in model.factors_of(home))]
+        return {name: leaves(home, name) for name in names}
 
     group = Values(leaves_of("group"))
     if moment in NEURON_MOMENTS:
