@@ -70,8 +70,8 @@ def warn_if_nothing_written(
             rule = rules[name]
             if health.changed or not windows or not isinstance(rule, FixedDeclaredRule):
                 continue
-            written = next(v for v in rule.writes if v.name == accumulator)
-            shift, home = rule.parameters[written.shift], QUANTITY_HOMES[written.quantity]
+            declared = next(v for v in rule.writes if v.name == accumulator)
+            shift, home = rule.parameters[declared.shift], QUANTITY_HOMES[declared.quantity]
             assert isinstance(shift, int)
             reached = float(np.abs(lasting[name][leaf_name(home, accumulator)]).max()) / (1 << shift)
             warnings.warn(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,8 +11,6 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.projection import MAX_DELAY, BaseProjection
-
-N = TypeVar("N", FixedNetwork, Network)
 
 
 def without_delays(projection: BaseProjection) -> str | None:
@@ -33,11 +30,9 @@ def delay_limits(network: FixedNetwork | Network) -> tuple[int, int]:
     return 0, network.limits.delay_max if isinstance(network, FixedNetwork) else MAX_DELAY
 
 
-def with_delays(network: N, name: str, values: Numbers) -> N:
+def with_delays(network: FixedNetwork | Network, name: str, values: Numbers) -> FixedNetwork | Network:
     """A copy with other delays for the synapses of a projection, in row-major order."""
-    changed = [_with(p, values) if p.name == name else p for p in network.projections]
-    return replace(network, projections=changed)  # type: ignore[arg-type]
-
-
-def _with(p: BaseProjection, values: Numbers) -> BaseProjection:
-    return replace(p, delay=values if sp.issparse(p.weight) else values.reshape(p.shape))
+    p = network.projection(name)
+    moved = replace(p, delay=values if sp.issparse(p.weight) else values.reshape(p.shape))
+    projections = [moved if q.name == name else q for q in network.projections]
+    return replace(network, projections=projections)  # type: ignore[arg-type]
