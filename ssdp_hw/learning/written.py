@@ -178,10 +178,7 @@ def _move(
         moved, rest, move = moved_numbers(values, gathered, limits, whole=written.quantity is Quantity.DELAY)
     if written.quantity is Quantity.DELAY:
         return with_delays(network, name, moved.astype(np.int64)), rest, move
-    owner = {network.projection(name).post: moved}
-    if isinstance(network, FixedNetwork):
-        return with_thresholds(network, owner), rest, move
-    return with_thresholds(network, owner), rest, move
+    return with_thresholds(network, {network.projection(name).post: moved}), rest, move
 
 
 def _values(network: AnyNetwork, name: str, quantity: Quantity) -> Numbers:

@@ -13,7 +13,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.model_neuron import ModelNeuron
 
-N = TypeVar("N", FixedNetwork, Network)
+N = TypeVar("N", bound=FixedNetwork | Network)
 
 # The least distance of a float threshold from the voltage after a reset.
 _ABOVE_RESET = 1e-9
