@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
-from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, Hebb, MovesThresholds
+from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
@@ -32,7 +32,6 @@ DECLARED = (
     EveryMoment(),
     EveryHomeLasts(),
     EveryFactor(),
-    MovesThresholds(),
     Hebb(),
     AgreementSADP(),
     *(PairSTDP(n, r) for n in (False, True) for r in Rounding),
