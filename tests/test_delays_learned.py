@@ -177,7 +177,7 @@ def test_brian2_and_lava_move_delays_as_well(target):
     rule = fixed_rule(windows_per_update=2)
     rule = replace(rule, parameters={**rule.parameters, "move": 2000})
     wanted = learn(planted(), spikes(4), rule)
-    assert np.all(delays(wanted) != planted().projection("in->out").synapse_delays)
+    assert np.mean(delays(wanted) != planted().projection("in->out").synapse_delays) > 0.5
     assert_same(wanted, learn(planted(), spikes(4), rule, target))
 
 
