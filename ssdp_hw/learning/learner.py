@@ -31,7 +31,7 @@ from ssdp_hw.learning.progress import Progress
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision, Teaching
-from ssdp_hw.learning.written import between_updates, with_written, written_health
+from ssdp_hw.learning.written import between_updates, moves_delays, with_written, written_health
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import AnyNetwork, make_drive
@@ -269,6 +269,8 @@ class Learner:
         reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
         if not plan.restart and not runner.learns_in_pieces:
             reasons.append("each sample starts from the initial state here, and presentation says restart=False")
+        if moves_delays(rules) and not runner.moves_delays:
+            reasons.append("a rule moves delays, which targets 'spec' and 'engine' do")
         if reasons:
             raise UnsupportedError(f"target '{target}' cannot learn this way: {'; '.join(reasons)}")
         progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan, self.steps)

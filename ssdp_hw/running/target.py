@@ -74,6 +74,7 @@ class Target(ABC):
             nowhere.
         learns_in_pieces: whether it learns from samples that are pieces of one run, each of which goes on from the one
             before (``LearningPlan.restart``).
+        moves_delays: whether rules may move delays there.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Target(ABC):
     several_inputs: bool = False
     graded_spikes: frozenset[str] = frozenset()
     learns_in_pieces: bool = False
+    moves_delays: bool = False
 
     @property
     def runs_in_pieces(self) -> bool:

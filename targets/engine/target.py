@@ -53,6 +53,7 @@ class EngineTarget(Target):
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference", "learning"})
     learns_in_pieces = True
+    moves_delays = True
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""

@@ -29,6 +29,7 @@ class SpecTarget(Target):
     several_inputs = True
     graded_spikes = frozenset({"inference", "learning"})
     learns_in_pieces = True
+    moves_delays = True
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""
