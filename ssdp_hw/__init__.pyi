@@ -24,6 +24,7 @@ from ssdp_hw.learning.checkpoint import Checkpoint as Checkpoint
 from ssdp_hw.learning.evaluation import Evaluation as Evaluation
 from ssdp_hw.learning.learn import learn as learn
 from ssdp_hw.learning.presentation import Presentation as Presentation
+from ssdp_hw.learning.scale import LearningScale as LearningScale, learning_scale as learning_scale
 from ssdp_hw.learning.state import LearningState as LearningState
 from ssdp_hw.learning.state_file import (
     load_learning as load_learning,

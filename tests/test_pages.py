@@ -21,6 +21,7 @@ PAGES = {
     "rule-path.md": (),
     "pipeline.md": ("matplotlib", "jinja2", "sklearn"),
     "troubleshooting.md": ("sklearn",),
+    "howto/amplitudes.md": (),
     "howto/chip.md": ("sklearn",),
     "howto/neuron-model.md": (),
     "howto/rule.md": (),

@@ -157,7 +157,7 @@ def test_declared_rules(learned, tmp_path):
 # Public classes of which a subclass cannot run as its parent on some targets: what they say is computed in one place,
 # before a target is asked, or they are made to be subclassed.
 IN_ONE_PLACE = {
-    "Checkpoint", "Evaluation", "LearningState", "Presentation", "Teaching", "Teacher",  # by learn
+    "Checkpoint", "Evaluation", "LearningScale", "LearningState", "Presentation", "Teaching", "Teacher",  # by learn
     "DirectInput", "OnChipClassifier", "NeuroBenchNetwork",  # by make_drive, by the adapters themselves
     "NeuronModel", "RuleModel", "Target",  # what a user's subclass says is what all targets print
     "BatchSSDP", "RuleFactor", "RuleParameter", "RuleVariable", "RandomSamples", "Range",  # by their own functions

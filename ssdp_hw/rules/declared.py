@@ -176,15 +176,21 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
         model: the rule.
         values: parameters by their float names: amplitudes in units of the float weight, time constants in steps.
         registers: integer form only: registers of the kinds ``unit`` and ``limit`` that are not the defaults.
+        headroom: integer form only: weight LSBs that the counter holds beside what one moment brings; the more, the
+            fewer of its bits are below one LSB.
         clip, windows_per_update, gate, rounding, counter_bits: see :class:`ssdp_hw.rules.FloatRule`.
     """
 
     model: RuleModel
     values: Parameters = field(default_factory=lambda: MappingProxyType({}))
     registers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    headroom: float = 1.0
 
     def __post_init__(self) -> None:
         self.check_common()
+        object.__setattr__(self, "headroom", float(real_vector(self.headroom, 1, f"{self.model}: headroom")[0]))
+        if not 1.0 <= self.headroom <= _HEADROOM_MAX:
+            raise ParameterError(f"{self.model}: headroom = {self.headroom:g} is outside 1 .. {_HEADROOM_MAX} LSB")
         model = rule_model(self.model)
         _check_names(model, self.values, [float_name(q) for q in model.parameters if q.kind in GIVEN])
         _check_names(model, self.registers, [q.name for q in model.parameters if q.kind not in GIVEN])
@@ -205,6 +211,9 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
     def step(self, observed: Observed, window: int, rows: Int, cols: Int) -> Float:
         return window_changes(self.model, self.parameters, self._window(observed, window, rows, cols), ideal=True)
 
+
+# More than all weights of 16 bits can move.
+_HEADROOM_MAX = 2**17
 
 # The kinds whose float value the user gives.
 GIVEN = tuple(k for k in RuleKind if k not in (RuleKind.UNIT, RuleKind.LIMIT, RuleKind.SHIFT))
@@ -254,6 +263,7 @@ def rule(
     counter_bits: int = 16,
     rounding: str = "carry",
     registers: Mapping[str, int] = MappingProxyType({}),
+    headroom: float = 1.0,
     **values: Any,
 ) -> FloatDeclaredRule:
     """A declared rule in float, from which :func:`ssdp_hw.learn` derives the integers of a fixed network.
@@ -262,6 +272,8 @@ def rule(
         model: the rule, or its name.
         clip, windows_per_update, counter_bits, rounding: see :class:`ssdp_hw.rules.FloatRule`.
         registers: integer form only: registers of the kinds ``unit`` and ``limit`` that are not the defaults.
+        headroom: integer form only: see :class:`FloatDeclaredRule`; :func:`ssdp_hw.learning_scale` says how much a
+            lesson needs.
         values: parameters by their float names.
 
     Raises:
@@ -271,6 +283,7 @@ def rule(
         model=rule_model(model),
         values=values,
         registers=registers,
+        headroom=headroom,
         clip=clip,
         windows_per_update=windows_per_update,
         counter_bits=counter_bits,

@@ -326,7 +326,7 @@ def _fixed_declared(
     has_shift = any(q.name == _DW_SHIFT for q in model.parameters)
     common = _common(rule, projection)
     failure: ParameterError | None = None
-    for shift in range(math.floor(math.log2(counter_max / (1.0 + gathered))), -1, -1):
+    for shift in range(math.floor(math.log2(counter_max / (rule.headroom + gathered))), -1, -1):
         rooms = [((1 << q.bits) - 1) / (abs(a) * 2.0**shift) for q, a in wanted.items() if a]
         if rooms and min(rooms) < 1:
             continue

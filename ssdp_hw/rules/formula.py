@@ -33,6 +33,7 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
     windows_per_update: int = 1,
     counter_bits: int = 16,
     rounding: str = "carry",
+    headroom: float = 1.0,
     **values: float,
 ) -> FloatDeclaredRule:
     """A rule whose weight change is a sum of products, such as ``a*x1*y0 - b*x0*y1``.
@@ -46,6 +47,7 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
         trace_bits, trace_rounding: integer form only: width of the traces (Loihi: 7), and how they are rounded:
             ``stochastic``, ``nearest`` or ``zero``.
         clip, windows_per_update, counter_bits, rounding: see :class:`ssdp_hw.rules.FloatRule`.
+        headroom: integer form only: see :func:`ssdp_hw.rule`.
         values: numbers by name: those of the formula, ``tau_x1`` ... ``tau_y3`` in steps (default 20), and
             ``impulse_x1`` ... in the integer form's register (default a quarter of its range).
 
@@ -77,6 +79,7 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
         counter_bits=counter_bits,
         rounding=rounding,
         registers=registers,
+        headroom=headroom,
         **{f"c{k}": terms[product] for k, product in enumerate(products)},
         **{n: v for n, v in of_traces.items() if n.startswith("tau_")},
     )
