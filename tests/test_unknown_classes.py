@@ -160,8 +160,8 @@ IN_ONE_PLACE = {
     "Checkpoint", "Evaluation", "LearningScale", "LearningState", "Presentation", "Teaching", "Teacher",  # by learn
     "DirectInput", "OnChipClassifier", "NeuroBenchNetwork",  # by make_drive, by the adapters themselves
     "NeuronModel", "RuleModel", "Target",  # what a user's subclass says is what all targets print
-    "BatchSSDP", "Lesson", "RuleFactor", "RuleParameter", "RuleVariable", "RandomSamples", "Range",  # by their own functions
-    "WrittenVariable",
+    "RuleFactor", "RuleParameter", "RuleVariable", "WrittenVariable",  # parts of a declaration
+    "BatchSSDP", "Lesson", "RandomSamples", "Range",  # by their own functions
 }  # fmt: skip
 
 
