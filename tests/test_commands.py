@@ -24,7 +24,7 @@ def test_files_that_ask_for_a_framework_are_run_where_it_is_installed():
 def test_the_browsers_tests_are_run_by_their_command_alone():
     """They fail where no browser is installed, so `make test` leaves them out and `.ci/run` runs them."""
     marked = {file.name for file in TESTS.glob("test_*.py") if "mark.browser" in file.read_text(encoding="utf-8")}
-    assert marked - {"test_commands.py"} == {"test_browser.py"}
+    assert marked - {"test_commands.py"} == {"test_browser.py", "test_site_browser.py"}
     assert re.search(r"^test-browser:.*(\n\t.*)*tests/test_browser.py", MAKEFILE, re.MULTILINE)
     for target in ("test", "test-random"):
         command = re.search(rf"^{target}: install\n\t(.*)$", MAKEFILE, re.MULTILINE)

@@ -172,7 +172,7 @@ def test_the_engine_moves_the_same_delays(rounding):
 
 @pytest.mark.parametrize("target", ["brian2", "lava"])
 def test_brian2_and_lava_refuse(target):
-    with pytest.raises(UnsupportedError, match="a rule moves delays, which targets 'spec' and 'engine' do"):
+    with pytest.raises(UnsupportedError, match="a rule moves delays, which these targets do: engine, spec"):
         learn(planted(), spikes(2), fixed_rule(), target)
 
 

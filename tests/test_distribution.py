@@ -31,7 +31,7 @@ def packaged_files() -> set[str]:
 
 def test_there_is_one_version():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert 'dynamic = ["version"]' in text
+    assert 'dynamic = ["version", "readme"]' in text
     assert not re.search(r'^version = "', text, re.MULTILINE)
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"version: {ssdp_hw.__version__}\n" in citation

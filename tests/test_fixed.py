@@ -122,7 +122,8 @@ def test_accepted_networks_never_leave_32_bits(fan_in, du, weight_exp, seed):
     u = np.zeros(64, np.int64)
     bias = CHIP.bias_mant_max << CHIP.bias_exp_max
     for signs in orders.T.astype(np.int64):
-        u, raw = op.next_current(u, signs * largest, du)
+        raw = op.decay(u, du + CHIP.current_decay_offset) + (signs * largest << CHIP.activation_shift)
+        u = op.wrap_once(raw, CHIP.state_bits)
         assert np.abs(raw).max() < 2**31
         assert np.abs(u).max() + CHIP.state_max + bias < 2**31
 

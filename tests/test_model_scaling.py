@@ -49,7 +49,7 @@ class CountsInVolts(Tabled):
 def test_every_model_has_a_scale(name):
     model = next((m for m in MODELS if m.name == name), None) or neuron_model(name)
     shifted = name in ("Sigma", "SigmaDelta")
-    wanted = Scaling(shifted, name in ("Delta", "SigmaDelta"), name == "Tabled")
+    wanted = Scaling(shifted, name in ("Delta", "SigmaDelta"), name in ("Tabled", "XyloLIF"))
     assert scaling(model) == wanted
 
 

@@ -56,7 +56,8 @@ def test_its_thresholds_move(capsys):
     exec(compile(FIRST, "docs/rules.md", "exec"), names)
     exec(compile(THRESHOLDS, "docs/rules.md", "exec"), names)
     assert np.all(names["learned"].network.population("out").vth != 120)
-    assert "quantity='threshold'" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("WrittenHealth", "threshold", "updates"))
 
 
 def test_its_recording_learns_as_one_run():

@@ -75,7 +75,9 @@ def assert_same(wanted, found, *, exact=True):
 def lessons(draw, model):
     """A network with neurons that fire, spikes, and a rule that moves thresholds and weights of one projection."""
     net = draw(fixed_networks())
-    names = [p.name for p in net.projections if net.population(p.post).spiking and not p.is_convolution]
+    names = [
+        p.name for p in net.projections if net.population(p.post).spiking and p.synapse_count and not p.is_convolution
+    ]
     assume(names)
     plastic = draw(st.sampled_from(names))
     try:

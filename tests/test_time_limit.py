@@ -238,12 +238,16 @@ def test_listening_changes_no_bit(long_run, monkeypatch, arithmetic, threads):
 
 
 def test_ctrl_c_is_heard_in_compiled_code(long_run):
-    """The signal itself, and not a stand-in."""
-    timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+    """The signal itself, and not a stand-in; processes in the background are started without a handler of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        sh.run(long_run[0][1], endless(1, 2_000_000), "engine", populations=[])
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sh.run(long_run[0][1], endless(1, 2_000_000), "engine", populations=[])
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("members", [1, 2, 3])

@@ -40,7 +40,7 @@ from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import RunResult
 from ssdp_hw.running.run import OnOverflow, report_overflow, run, semantics_of
 from ssdp_hw.running.target import graded_sources
-from ssdp_hw.running.target_registry import get_target
+from ssdp_hw.running.target_registry import get_target, targets_by_speed
 from ssdp_hw.running.time_limit import STOPS, check_time, unlimited_time, with_result
 
 _ACTIVITY_SAMPLES = 256
@@ -270,7 +270,8 @@ class Learner:
         if not plan.restart and not runner.learns_in_pieces:
             reasons.append("each sample starts from the initial state here, and presentation says restart=False")
         if moves_delays(rules) and not runner.moves_delays:
-            reasons.append("a rule moves delays, which targets 'spec' and 'engine' do")
+            able = ", ".join(sorted(t.name for t in targets_by_speed() if t.moves_delays))
+            reasons.append(f"a rule moves delays, which these targets do: {able}")
         if reasons:
             raise UnsupportedError(f"target '{target}' cannot learn this way: {'; '.join(reasons)}")
         progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan, self.steps)
