@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .convolution_loops import send_runs
 from .counts import COUNTS
 from .jit import compiled_alone, compiled_loop, entry_point
 from .neuron_loops import add_analog, advance, count_overflows
@@ -13,7 +14,6 @@ from .program import Layout
 from .program_neurons import FixedNeurons, FloatNeurons
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
-from .run_loops import send_runs
 from .segments import BITS, CONVOLUTION, DENSE, GRADED, LANES
 from .simulation import Simulation
 from .spike_loops import fetch, send_payloads, send_rows, send_synapses
