@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
-from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, Hebb
+from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, EverySum, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
@@ -32,6 +32,7 @@ DECLARED = (
     EveryMoment(),
     EveryHomeLasts(),
     EveryFactor(),
+    EverySum(),
     Hebb(),
     AgreementSADP(),
     *(PairSTDP(n, r) for n in (False, True) for r in Rounding),

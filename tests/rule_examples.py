@@ -186,6 +186,28 @@ class MovesDelays(MovesThresholds):
         return {"weight": super().post_spike(op, at, p), "moved": 0 - p.further * at.synapse.delay}
 
 
+class EverySum(EveryFactor):
+    """The same, with sums over the target's neurons and the numbers of neurons."""
+
+    name = "EverySum"
+
+    def post_sum(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """A goodness; a projection of the spikes by a table; what factor and projection bring; a constant."""
+        sign = op.lookup(p.k, n.index)
+        square = op.shift_right(n.t * n.t, 8)
+        return {"t": square, "i": op.select(n.spike, sign, 0), "mixed": n.e + n.group.v - n.index, "one": 1}
+
+    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """It follows all sums."""
+        followed = n.sums.t + 3 * n.sums.i - n.sums.mixed + n.sums.one
+        return {"v": op.clip(super().group_step(op, n, p)["v"] + op.shift_right(followed, 2), -1000, 1000)}
+
+    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+        """The distance of both neurons counts, too."""
+        apart = op.minimum(at.post.index, 1000) - 2 * op.minimum(at.pre.index, 1000)
+        return super().window_end(op, at, p) + apart
+
+
 class Hebb(RuleModel):
     """The shortest rule: a spike of the target adds the trace of the source."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
-from rule_examples import EveryFactor
+from rule_examples import EveryFactor, EverySum
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError
@@ -106,7 +106,7 @@ def test_integers_follow_the_closed_formula_with_decays(case):
 
 
 @pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
-@pytest.mark.parametrize("model", [RewardSTDP(per_neuron=True, lasts=True), EveryFactor()], ids=str)
+@pytest.mark.parametrize("model", [RewardSTDP(per_neuron=True, lasts=True), EverySum()], ids=str)
 def test_every_target_computes_the_same(model, target):
     check_rule(model, [target], lessons=1)
 

@@ -13,9 +13,9 @@ from ssdp_hw.operations.base import Operations
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.philox import neuron_layer, synapse_random
-from ssdp_hw.rules.form import NEURON_MOMENTS, call_moment, leaf_name, moments
+from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, call_moment, leaf_name, moments
 from ssdp_hw.rules.local import RandomKey
-from ssdp_hw.rules.model import DECAY_BITS, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
+from ssdp_hw.rules.model import DECAY_BITS, INDEX, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,7 @@ class _State:
         self.chosen: Any = slice(None)  # the synapses that a function is called for; of a neuron all
         self.of_synapses = False
         self.step = 0
+        self.sums: dict[str, Any] = {}
 
     def begin(self, step: int) -> None:
         """Go to a step, and find the third factors that it has."""
@@ -82,6 +83,8 @@ class _State:
         w = self.window
         if name == STEP:
             return self.step
+        if home == "sum":
+            return self.sums[name]
         if home == "group":
             if name in (PRE_COUNT, POST_COUNT):
                 return int((w.pre if name == PRE_COUNT else w.post)[self.step].sum())
@@ -90,7 +93,11 @@ class _State:
             array = w.weight if name == WEIGHT else self.values[home][name]
             assert array is not None
             return array[self.chosen]
-        array = (w.pre if home == "pre" else w.post)[self.step] if name == SPIKE else self.values[home][name]
+        spikes = w.pre if home == "pre" else w.post
+        if name == INDEX:
+            array: Numbers = np.arange(spikes.shape[1])
+        else:
+            array = spikes[self.step] if name == SPIKE else self.values[home][name]
         if not self.of_synapses:
             return array
         return array[(w.cols if home == "pre" else w.rows)[self.chosen]]
@@ -122,6 +129,10 @@ def window_changes(
                 state.chosen = slice(None) if spikes is None else np.flatnonzero(spikes[t][ends])
                 _change_synapses(state, at_synapse, moment, total)
         state.of_synapses = False
+        if SUM_MOMENT in present:
+            terms = call_moment(model, SUM_MOMENT, op, state)
+            size = window.post.shape[1]
+            state.sums = {name: np.broadcast_to(term, (size,)).sum()[None] for name, term in terms.items()}
         new = {}
         for moment, home in NEURON_MOMENTS.items():
             if moment in present:

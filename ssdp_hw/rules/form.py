@@ -17,6 +17,7 @@ from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
     DECAY_BITS,
     HOMES,
+    INDEX,
     POST_COUNT,
     PRE_COUNT,
     QUANTITY_HOMES,
@@ -24,6 +25,7 @@ from ssdp_hw.rules.model import (
     STEP,
     STEPS,
     STEPS_MAX,
+    SUMS,
     WEIGHT,
     Quantity,
     RuleFactor,
@@ -35,6 +37,7 @@ from ssdp_hw.rules.model import (
 
 # Moments of a neuron, and of a synapse in the order in which they come in a step.
 NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
+SUM_MOMENT = "post_sum"
 SYNAPSE_MOMENTS = ("each_step", "pre_spike", "post_spike", "window_end")
 
 # A stored weight has at most so many bits on any chip, and a population at most so many neurons.
@@ -68,7 +71,7 @@ class MomentGraph:
 # Homes that third factors have, and the widest register of one: targets keep them in tables of 32-bit integers.
 _FACTOR_HOMES, _FACTOR_BITS = ("post", "group"), 31
 
-_TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, "group"}
+_TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, INDEX, SUMS, "group"}
 
 
 def check_model(model: object, owner: str) -> RuleModel:
@@ -91,6 +94,12 @@ def check_model(model: object, owner: str) -> RuleModel:
     sizes = {f"{q.name}_size" for q in model.parameters if q.kind is RuleKind.TABLE}
     if taken := sizes & {q.name for q in model.parameters}:
         raise ParameterError(f"{owner}: {sorted(taken)[0]} names the size of a table of {model}; give it another name")
+    if model.has(SUM_MOMENT):
+        if not model.group:
+            raise ParameterError(
+                f"{owner}: {SUM_MOMENT} of {model} is for group_step, and there are no group variables"
+            )
+        check_identifiers([model.name, *sum_names(model)], owner, "a sum")
     for moment in moments(model):
         moment_graph(model, moment)
     return model
@@ -135,9 +144,15 @@ def _check_writes(model: RuleModel, owner: str) -> None:
 
 
 def moments(model: RuleModel) -> list[str]:
-    """The moments at which something happens, in the order of :data:`SYNAPSE_MOMENTS`, then those of neurons."""
+    """The moments at which something happens: those of synapses in their order, of neurons, and the sums."""
     neurons = [m for m, home in NEURON_MOMENTS.items() if getattr(model, home)]
-    return [m for m in SYNAPSE_MOMENTS if model.has(m)] + neurons
+    sums = [SUM_MOMENT] if model.has(SUM_MOMENT) else []
+    return [m for m in SYNAPSE_MOMENTS if model.has(m)] + neurons + sums
+
+
+def sum_names(model: RuleModel) -> list[str]:
+    """The names of the sums over the postsynaptic neurons, of which ``group_step`` finds leaves ``sum_...``."""
+    return list(moment_graph(model, SUM_MOMENT).results) if model.has(SUM_MOMENT) else []
 
 
 def leaf_name(home: str, name: str) -> str:
@@ -184,7 +199,7 @@ def _graph(
     _check_names(model, moment, owner, results)
     graph = MomentGraph(results, tuple(op.randoms))
     if not ideal:
-        for variable in _variables(model, moment):
+        for variable in _variables(model, moment) if moment != SUM_MOMENT else ():
             if variable.name in results:
                 _check_register(owner, variable, results[variable.name])
         for node in graph.nodes:
@@ -206,19 +221,22 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
         return {name: leaves(home, name) for name in names}
 
     group = Values(leaves_of("group"))
-    if moment in NEURON_MOMENTS:
-        home = NEURON_MOMENTS[moment]
-        own = leaves_of(home)
+    if moment in NEURON_MOMENTS or moment == SUM_MOMENT:
+        home = NEURON_MOMENTS.get(moment, "post")
+        own = {**leaves_of(home), STEP: leaves("", STEP)}
         if home == "group":
-            n = Values({**own, **{c: leaves(home, c) for c in (PRE_COUNT, POST_COUNT)}, STEP: leaves("", STEP)})
+            counts = {c: leaves(home, c) for c in (PRE_COUNT, POST_COUNT)}
+            n = Values({**own, **counts, SUMS: Values({name: leaves("sum", name) for name in sum_names(model)})})
         else:
-            n = Values({**own, SPIKE: leaves(home, SPIKE), STEP: leaves("", STEP), "group": group})
-        return _gathered(model, home, op, leaves, dict(getattr(model, moment)(op, n, p)))
+            n = Values({**own, SPIKE: leaves(home, SPIKE), INDEX: leaves(home, INDEX), "group": group})
+        found = dict(getattr(model, moment)(op, n, p))
+        return found if moment == SUM_MOMENT else _gathered(model, home, op, leaves, found)
     ends = moment != "window_end"
     sides = {
         home: Values(
             {
                 **leaves_of(home),
+                INDEX: leaves(home, INDEX),
                 **({SPIKE: leaves(home, SPIKE)} if ends else {}),
             }
         )
@@ -280,8 +298,11 @@ class _Leaves:
             return self.leaf(full, 0, STEPS_MAX)
         if name == WEIGHT:
             return self.leaf(full, -_WEIGHT_MAX, _WEIGHT_MAX)
-        if name in (PRE_COUNT, POST_COUNT):
+        if name in (PRE_COUNT, POST_COUNT, INDEX):
             return self.leaf(full, 0, _COUNT_MAX)
+        if home == "sum":
+            term = moment_graph(self.model, SUM_MOMENT).results[name]
+            return self.leaf(full, min(term.low, 0) * _COUNT_MAX, max(term.high, 0) * _COUNT_MAX)
         known = (*getattr(self.model, home), *self.model.factors_of(home))
         variable: RuleVariable | RuleFactor = next(v for v in known if v.name == name)
         return self.leaf(full, *variable.limits)
@@ -294,7 +315,10 @@ def _variables(model: RuleModel, moment: str) -> tuple[RuleVariable, ...]:
 
 def _check_names(model: RuleModel, moment: str, owner: str, results: Mapping[str, Node]) -> None:
     known = {v.name for v in _variables(model, moment)}
-    if moment in NEURON_MOMENTS:
+    if moment == SUM_MOMENT:
+        if not results:
+            raise ParameterError(f"{owner} returns no sum")
+    elif moment in NEURON_MOMENTS:
         if set(results) != known:
             raise ParameterError(f"{owner} must return every variable, {', '.join(sorted(known))}, and nothing else")
     elif set(results) - known - {WEIGHT}:
@@ -364,7 +388,7 @@ def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
             break
     leaves = _Leaves(model, known={**known, **bounds})
     changes = [
-        _graph(model, moment, leaves).results.get(WEIGHT) for moment in moments(model) if moment not in NEURON_MOMENTS
+        _graph(model, moment, leaves).results.get(WEIGHT) for moment in moments(model) if moment in SYNAPSE_MOMENTS
     ]
     return max((int(max(abs(n.low), abs(n.high))) for n in changes if n is not None), default=0)
 

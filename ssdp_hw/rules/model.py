@@ -7,7 +7,8 @@ In each step of a window, for every plastic projection, in this order:
 
 1. ``each_step`` for every synapse, ``pre_spike`` for the synapses whose presynaptic neuron fires, ``post_spike`` for
    those whose postsynaptic neuron fires. They read the variables of the neurons as they were before the step.
-2. ``pre_step`` and ``post_step`` for every neuron, and ``group_step`` once; all read what was before the step.
+2. ``pre_step`` and ``post_step`` for every neuron, ``post_sum`` for every postsynaptic one, and with these sums
+   ``group_step`` once; all read the variables as they were before the step.
 
 After the last step of a window comes ``window_end`` for every synapse. Every variable has its start value at the
 beginning of a window, but one that ``lasts``: it goes on from window to window, and from run to run by the learning
@@ -28,6 +29,7 @@ from ssdp_hw.operations.base import Operations, Value, Values
 # What the functions of a rule find beside its own variables and parameters.
 SPIKE, STEP, STEPS, WEIGHT = "spike", "step", "steps", "weight"
 PRE_COUNT, POST_COUNT = "pre_count", "post_count"
+INDEX, SUMS = "index", "sums"
 
 # What has variables: both ends of a synapse, the synapse, and the projection.
 HOMES = ("pre", "post", "synapse", "group")
@@ -222,8 +224,8 @@ class RuleModel(ABC):
         Args:
             op: the operations.
             n: variables of the neuron before the step and factors of its home as attributes, ``n.spike`` (whether it
-                fires), ``n.step`` (number of the step in the window) and ``n.group`` (variables and factors of the
-                projection).
+                fires), ``n.index`` (number of the neuron in its population), ``n.step`` (number of the step in the
+                window) and ``n.group`` (variables and factors of the projection).
             p: the parameters as attributes, and ``p.steps``, the number of steps of a window.
         """
         raise NotImplementedError
@@ -233,7 +235,18 @@ class RuleModel(ABC):
         raise NotImplementedError
 
     def group_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
-        """The variables of the projection after a step; ``n.pre_count`` and ``n.post_count`` neurons fire in it."""
+        """The variables of the projection after a step; ``n.pre_count`` and ``n.post_count`` neurons fire in it.
+
+        ``n.sums`` has what :meth:`post_sum` returns, summed over the target's neurons.
+        """
+        raise NotImplementedError
+
+    def post_sum(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
+        """What a postsynaptic neuron adds to sums over its population, by name; see :meth:`post_step`.
+
+        A sum of squares of a trace is the layer's goodness; spikes times entries of a table by ``n.index`` are a fixed
+        projection of the layer's spikes.
+        """
         raise NotImplementedError
 
     def each_step(self, op: Operations, at: Values, p: Values) -> Changes:
@@ -243,7 +256,7 @@ class RuleModel(ABC):
             op: the operations.
             at: ``at.pre``, ``at.post`` and ``at.synapse`` have variables as attributes, the former two ``spike`` too,
                 ``at.synapse`` the ``weight``; ``at.group`` has the projection's variables, ``at.step`` is the step.
-                ``at.post`` and ``at.group`` have the factors of their home.
+                ``at.post`` and ``at.group`` have the factors of their home, ``at.pre`` and ``at.post`` the ``index``.
             p: see :meth:`pre_step`.
 
         Returns:

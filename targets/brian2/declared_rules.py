@@ -16,9 +16,9 @@ from brian2 import Function, TimedArray
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules import LocalRule, model as rule_model
-from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
+from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, MomentGraph, leaf_name, moment_graph, moments, sum_names
 from ssdp_hw.rules.local import FloatRule, RandomKey
-from ssdp_hw.rules.model import SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
+from ssdp_hw.rules.model import INDEX, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
 
 from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
 from .memory import FIRES, INTEGER, REAL, Memory, kept_name
@@ -158,12 +158,14 @@ class _Rule:
         """
         readers = [f"{home}_step"]
         if home == "post":
-            readers += ["each_step", "pre_spike", "post_spike", "window_end"]
+            readers += [SUM_MOMENT, "each_step", "pre_spike", "post_spike", "window_end"]
         return any(self.graphs[m].reads("group_") for m in readers if m in self.graphs)
 
     def group(self) -> GroupVariables:
         """The variables of the projection."""
         step = self.state_moment("group", "group_step")
+        sums = self.sum_moment() if SUM_MOMENT in self.graphs else _Moment("", {})
+        kind = REAL if self.ideal else INTEGER
         return GroupVariables(
             [self.memory("group", v, self.variable("group", v.name)) for v in self.model.group],
             self.copies(),
@@ -171,7 +173,17 @@ class _Rule:
             self.reads_group("post"),
             step.code,
             step.namespace,
+            [Memory(self.variable("sum", name), self.number(0), kind=kind) for name in sum_names(self.model)],
+            sums.code,
+            sums.namespace,
         )
+
+    def sum_moment(self) -> _Moment:
+        """What a postsynaptic neuron adds to the sums: code of a synapse from it to the projection's neuron."""
+        graph, printer = self.graphs[SUM_MOMENT], _Printer(self, SUM_MOMENT)
+        lines, names = printer.printed(graph.nodes)
+        added = [f"{self.variable('sum', name)}_post += {names[id(node)]}" for name, node in graph.results.items()]
+        return printer.moment([*printer.before, *lines, *added])
 
     def state_moment(self, home: str, moment: str) -> _Moment:
         """The step of the variables of neurons, or of the projection."""
@@ -247,6 +259,10 @@ class _Printer(Brian2Printer):
         if name == STEP:
             return self._given(STEP, f"t_in_timesteps % {self.rule.steps}")
         home, _, own = name.partition("_")
+        if home == "sum":
+            return self.rule.variable("sum", own)
+        if own == INDEX and home in ("pre", "post"):
+            return self._given(f"{home}_{INDEX}", self.own_index(home))
         if home == "of":
             return self._parameter(own)
         if home == "random":
@@ -257,6 +273,8 @@ class _Printer(Brian2Printer):
             return self._factor(name)
         if home == "group":
             return self._of_group(own)
+        if self.moment_name == SUM_MOMENT:  # a synapse, whose source is the postsynaptic neuron
+            return f"{FIRES.name if own == SPIKE else self.rule.variable(home, own)}_pre"
         if own == SPIKE:
             return f"{FIRES.name}_{home}" if self.at_synapse else FIRES.name
         variable = self.rule.variable(home, own)
@@ -274,12 +292,16 @@ class _Printer(Brian2Printer):
         self.functions[name] = function
         return f"{name}({index})"
 
+    def own_index(self, home: str) -> str:
+        """Brian2's name of a neuron's number: i in its own code and at a synapse's source, j at its target."""
+        return "j" if self.at_synapse and home == "post" and self.moment_name != SUM_MOMENT else "i"
+
     def _factor(self, name: str) -> str:
         """A third factor; the end of a window comes in the step after, and reads that of the last one."""
         table = self.rule.factors[name]
         self.namespace |= {table.name: table, "TICK": TICK}
         step = "(t_in_timesteps - 1)" if self.moment_name == "window_end" else "t_in_timesteps"
-        who = "0" if name.startswith("group_") else ("j" if self.at_synapse else "i")
+        who = "0" if name.startswith("group_") else self.own_index("post")
         found = f"{table.name}({step}*TICK, {who})"
         return self._given(name, found if self.rule.ideal else f"int({found})")
 
@@ -288,7 +310,8 @@ class _Printer(Brian2Printer):
             return self._given(name, _COUNTS[name])
         if self.moment_name == "group_step":
             return self.old(self.rule.variable("group", name))
-        return self.rule.copy(name) + ("_post" if self.at_synapse else "")
+        end = "_pre" if self.moment_name == SUM_MOMENT else "_post"
+        return self.rule.copy(name) + (end if self.at_synapse else "")
 
     def _parameter(self, name: str) -> str:
         known = self.rule.declaration.parameters

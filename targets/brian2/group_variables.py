@@ -5,7 +5,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from brian2 import BrianObject, Clock, NeuronGroup, Synapses
@@ -16,6 +16,8 @@ from .memory import Memory
 # Order of code in the slot "end": the neurons' own step (0) reads the copies of before, then the projection's
 # variables step and the copies are cleared, then they are told.
 STEP, TELL = 1, 2
+# Before the neurons' own step, sums read the variables of before.
+ADD = -1
 
 # Brian2's own code that makes synapses has variables "sources" and "targets".
 PRE_COUNT, POST_COUNT = "n_source", "n_target"
@@ -31,6 +33,8 @@ class GroupVariables:
         to_pre, to_post: whether the neurons of these ends have copies.
         step: code of one step; it finds in ``n_source`` and ``n_target`` how many neurons of both ends fire.
         namespace: what that code needs.
+        sums: sums over the postsynaptic neurons, which the step finds.
+        add: code of a synapse from such a neuron that adds to them; ``add_namespace`` is what it needs.
     """
 
     variables: Sequence[Memory]
@@ -39,6 +43,9 @@ class GroupVariables:
     to_post: bool
     step: str
     namespace: Mapping[str, object]
+    sums: Sequence[Memory] = ()
+    add: str = ""
+    add_namespace: Mapping[str, object] = field(default_factory=dict)
 
 
 def group_neuron(
@@ -60,11 +67,12 @@ def group_neuron(
         label: suffix for names that no other projection may use.
     """
     counts = [Memory(name, 0) for name in (PRE_COUNT, POST_COUNT)]
-    clear = memory.start(counts)
+    cleared = [*counts, *group.sums]
+    clear = memory.start(cleared)
     neuron = NeuronGroup(
         1,
-        memory.equations([*group.variables, *counts]),
-        dtype=memory.types([*group.variables, *counts]),
+        memory.equations([*group.variables, *cleared]),
+        dtype=memory.types([*group.variables, *cleared]),
         clock=clock,
         name=f"group_neuron_{label}",
         namespace=dict(group.namespace),
@@ -79,6 +87,11 @@ def group_neuron(
             counting = Synapses(end, neuron, on_pre=on_pre, clock=clock, name=name)
             counting.connect(i=np.arange(len(end)), j=np.zeros(len(end), int))
             objects.append(counting)
+    if group.add:
+        adding = Synapses(post, neuron, clock=clock, name=f"add_group_{label}", namespace=dict(group.add_namespace))
+        adding.connect(i=np.arange(len(post)), j=np.zeros(len(post), int))
+        adding.run_regularly(group.add, when="end", order=ADD)
+        objects.append(adding)
     told = [*([pre] if group.to_pre else []), *([post] if group.to_post and not (group.to_pre and pre is post) else [])]
     for k, end in enumerate(told):
         end.run_regularly("".join(f"{m.name} = 0\n" for m in group.copies.values()), when="end", order=STEP)

@@ -14,8 +14,19 @@ import numpy as np
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
-from ssdp_hw.rules.form import NEURON_MOMENTS, MomentGraph, leaf_name, moment_graph, moments
-from ssdp_hw.rules.model import POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleKind, RuleModel
+from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, MomentGraph, leaf_name, moment_graph, moments
+from ssdp_hw.rules.model import (
+    INDEX,
+    POST_COUNT,
+    PRE_COUNT,
+    SPIKE,
+    STEP,
+    STEPS,
+    WEIGHT,
+    Declaration,
+    RuleKind,
+    RuleModel,
+)
 
 from .generated import NumbaPrinter, cached_module
 from .jit import RULE_ARGUMENTS
@@ -161,7 +172,8 @@ def _place(home: str, k: int, step: str, who: str) -> str:
 
 def _loads(model: RuleModel, home: str, step: str, who: str) -> list[str]:
     known = (*getattr(model, home), *model.factors_of(home))
-    return [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(known)]
+    found = [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(known)]
+    return found if home == "group" else [*found, f"{leaf_name(home, INDEX)} = number({who})"]
 
 
 def _neurons(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> list[str]:
@@ -174,10 +186,21 @@ def _neurons(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) ->
             start = leaf_name("of", v.start) if isinstance(v.start, str) else f"number({v.start})"
             lines += [f"for i in range({size}):", f"    {_place(home, k, '0', 'i')} = {start}"]
     step = [f"{STEP} = number(t)", *_loads(model, "group", "t", "0")]
+    if SUM_MOMENT in graphs:
+        step += _sums(model, graphs[SUM_MOMENT], _RulePrinter("h", real=real))
     for letter, (moment, home) in zip("abc", NEURON_MOMENTS.items(), strict=True):
         if moment in graphs:
             step += _neuron_moment(model, home, graphs[moment], _RulePrinter(letter, real=real))
     return [*lines, "for t in range(steps):", *_indented(step)]
+
+
+def _sums(model: RuleModel, graph: MomentGraph, printer: _RulePrinter) -> list[str]:
+    """The sums over the postsynaptic neurons in a step."""
+    lines, names = printer.printed(graph.nodes)
+    body = [*_loads(model, "post", "t", "i"), f"{leaf_name('post', SPIKE)} = post[index(t * n_post + i)] != 0", *lines]
+    body += [f"{leaf_name('sum', name)} += number({names[id(node)]})" for name, node in graph.results.items()]
+    before = [f"{leaf_name('sum', name)} = number(0)" for name in graph.results]
+    return [*before, "for i in range(n_post):", *_indented(body)]
 
 
 def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, printer: _RulePrinter) -> list[str]:

@@ -22,6 +22,7 @@ Moment = Callable[..., Mapping[str, Values]]
 
 NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
 STEP_MOMENTS = ("each_step", "pre_spike", "post_spike")  # of a synapse, in their order
+SUM_MOMENT = "post_sum"
 WEIGHT = "weight"
 LASTING, FACTOR = "lasting_", "factor_"
 
@@ -37,7 +38,7 @@ class DeclaredChanges(Trains):
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
-        names = (*STEP_MOMENTS, "window_end", *NEURON_MOMENTS)
+        names = (*STEP_MOMENTS, "window_end", *NEURON_MOMENTS, SUM_MOMENT)
         self.moments: dict[str, Moment] = {name: parameters[name] for name in names if parameters.get(name)}
         self.lasting: dict[str, Values] = {
             name: np.array(parameters[f"{LASTING}{name}"])
@@ -59,6 +60,10 @@ class DeclaredChanges(Trains):
             for moment in STEP_MOMENTS:
                 if moment in self.moments:
                     self.change(state, moment, state.concerned(moment))
+            if SUM_MOMENT in self.moments:
+                terms = self.moments[SUM_MOMENT](*(state.value("post_step", n) for n in self.reads[SUM_MOMENT]))
+                n_post = post.shape[1]
+                state.variables["sum"] = {n: np.broadcast_to(term, (n_post,)).sum() for n, term in terms.items()}
             # All moments of neurons read the variables before the step: the new ones are set after the last call.
             new = {
                 home: self.moments[moment](*(state.value(moment, name) for name in self.reads[moment]))
@@ -127,6 +132,8 @@ class State:
         home, _, what = name.partition("_")
         if what == "spike":
             return self.spikes[home][self.step]
+        if what == "index":
+            return np.arange(self.spikes[home].shape[1])
         if name in ("group_pre_count", "group_post_count"):
             return int(self.spikes[what.partition("_")[0]][self.step].sum())
         return self.variables[home][what]
