@@ -95,12 +95,12 @@ class _State:
             return array[self.chosen]
         spikes = w.pre if home == "pre" else w.post
         if name == INDEX:
-            array: Numbers = np.arange(spikes.shape[1])
+            of_neurons: Numbers = np.arange(spikes.shape[1])
         else:
-            array = spikes[self.step] if name == SPIKE else self.values[home][name]
+            of_neurons = spikes[self.step] if name == SPIKE else self.values[home][name]
         if not self.of_synapses:
-            return array
-        return array[(w.cols if home == "pre" else w.rows)[self.chosen]]
+            return of_neurons
+        return of_neurons[(w.cols if home == "pre" else w.rows)[self.chosen]]
 
 
 def window_changes(
