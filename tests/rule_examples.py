@@ -187,7 +187,7 @@ class MovesDelays(MovesThresholds):
 
 
 class EverySum(EveryFactor):
-    """The same, with sums over the target's neurons and the numbers of neurons."""
+    """The same, with sums over the postsynaptic neurons and the numbers of neurons."""
 
     name = "EverySum"
 

@@ -237,7 +237,7 @@ class RuleModel(ABC):
     def group_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The variables of the projection after a step; ``n.pre_count`` and ``n.post_count`` neurons fire in it.
 
-        ``n.sums`` has what :meth:`post_sum` returns, summed over the target's neurons.
+        ``n.sums`` has what :meth:`post_sum` returns, summed over the postsynaptic neurons.
         """
         raise NotImplementedError
 
