@@ -166,7 +166,7 @@ def lava(count: int) -> list[str]:
     net = network()
     wrong: list[str] = []
     sh.run(net, spikes(0, 1), "lava", on_overflow="ignore")
-    before, start = held(), time.perf_counter()
+    before, pieces, start = held(), shared_memory(), time.perf_counter()
     for k in range(count):
         given = spikes(k, 1)
         found, wanted = (sh.run(net, given, target, on_overflow="ignore") for target in ("lava", "spec"))
@@ -174,6 +174,12 @@ def lava(count: int) -> list[str]:
             wrong.append(f"Lava, run {k}: other spikes than the specification's")
         if (k + 1) % 100 == 0:
             print(f"Lava: {k + 1} runs after {time.perf_counter() - start:.0f} s; {held()}", flush=True)
+    left, deadline = shared_memory() - pieces, time.monotonic() + 60
+    while left and time.monotonic() < deadline:  # what others on the machine use meanwhile goes, and what leaked stays
+        time.sleep(0.1)
+        left &= shared_memory()
+    if left:
+        wrong.append(f"Lava: {len(left)} pieces of shared memory are left")
     after = held()
     for what, number in after.items():
         if number > before[what] * (1.2 if what == "largest memory in MiB" else 1):
@@ -189,10 +195,14 @@ def held() -> dict[str, int]:
     return {
         "children": children,
         "open files": len(os.listdir("/proc/self/fd")),
-        "shared memory": sum(name.startswith("psm_") for name in os.listdir("/dev/shm")),  # noqa: S108
         "folders": sum(f"-{os.getpid()}-" in name for name in folders),
         "largest memory in MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     }
+
+
+def shared_memory() -> set[str]:
+    """Names of the pieces of shared memory that Python's multiprocessing made, of all processes of this machine."""
+    return {name for name in os.listdir("/dev/shm") if name.startswith("psm_")}  # noqa: S108
 
 
 def main() -> None:

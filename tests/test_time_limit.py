@@ -145,7 +145,7 @@ def test_a_compiled_brian2_program_ends_with_its_limit(case, monkeypatch, ended)
 
     if ended == "program":
         monkeypatch.setattr(session, "_limited_commands", only_the_program)
-    steps, limit = (10**6, 600.0) if ended == "program" else (12, 3.0)
+    steps, limit = (2 * 10**7, 600.0) if ended == "program" else (12, 3.0)
     options = {"device": "cpp_standalone"}
     with pytest.raises(TimeLimitError, match="over the time limit"):
         sh.run(case[1], case[2][:, :1], "brian2", steps=steps, populations=[], options=options, time_limit=limit)
