@@ -35,3 +35,10 @@ def deadly(a: int, marker: str, pause: float = 0.0, ballast: Any = None) -> dict
         Path(marker).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return {"square": a * a}
+
+
+def waits(a: int, until: str) -> dict[str, Any]:
+    """The second and later ones wait for a file."""
+    while a > 1 and not Path(until).exists():
+        time.sleep(0.01)
+    return {"square": a * a}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import re
 import sys
 import threading
 import time
@@ -87,6 +88,13 @@ def test_only_the_outermost_is_shown(terminal, shown):
         advance(1)
         wait_for("1/2", terminal)
     assert "inner" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "said"), [(0, 5.0, ""), (3, 2.0, "1.5 a second"), (3, 360.0, "0.5 a minute"), (3, 0.0, "")]
+)
+def test_a_rate_below_one_a_second_is_by_the_minute(done, seconds, said):
+    assert notebook_line.rate(done, seconds) == said
 
 
 def test_nothing_is_shown_where_it_was_switched_off(terminal):
@@ -372,7 +380,7 @@ def test_a_notebook_shows_a_line_that_goes(monkeypatch):
         advance(2)
         advance(6)
     assert cell.lines == ["", "compiled"]
-    assert cell.states[0].startswith("learning: 2 of 8, 0 s, 0 s left")
+    assert re.match(r"learning: 2 of 8, 0 s, [\d.e+]+ a second, 0 s left", cell.states[0])
     assert cell.states[1] == "learning: 8 of 8, 0 s"
 
 

@@ -432,6 +432,16 @@ def test_the_front_holds_what_nothing_is_better_than(pairs: list[tuple[int, int]
     assert front == set(range(len(pairs))) - beaten
 
 
+def test_time_is_a_cost_unless_the_study_says_otherwise() -> None:
+    cells = [
+        Cell(str(i), {"i": i}, {"accuracy": a}, None, t, "", {})
+        for i, (t, a) in enumerate([(3.0, 1), (2.0, 2), (1.0, 0)])
+    ]
+    found = SweepResult("study", tuple(cells), 0, "runs")
+    assert [cell.parameters["i"] for cell in found.pareto("seconds")] == [2, 1]
+    assert made([({"i": 0}, {"seconds": 7.0})]).column("seconds") == [7.0]
+
+
 def test_means_over_seeds() -> None:
     values = {1: [0.5, 0.75, 0.7], 2: [0.25, 0.5, 0.9]}
     rows: list[Any] = [({"a": a, "seed": s}, {"y": v}) for a, own in values.items() for s, v in enumerate(own)]

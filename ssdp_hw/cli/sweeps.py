@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ssdp_hw.cli import files
+from ssdp_hw.cli.interruption import raise_if_stopped, whole_or_part
 from ssdp_hw.cli.options import AsJson
 from ssdp_hw.cli.output import print_json, print_line, print_table
 from ssdp_hw.cli.plotting import write_picture
@@ -49,10 +50,12 @@ def sweep(
     if scheduler is not None and workers is not None:
         raise ParameterError("--scheduler has workers of its own; leave --workers out")
     function, grid, data = _read(study)
-    result = run_sweep(
-        function, grid, data=data, executor=workers if scheduler is None else scheduler, store=store,
+    result, stop = whole_or_part(
+        run_sweep, function, grid, data=data, executor=workers if scheduler is None else scheduler, store=store,
         retry_failed=retry_failed, progress=False if as_json else None,
     )  # fmt: skip
+    if not result.cells:
+        raise_if_stopped(stop, "no cell was finished")
     if plot is not None:
         across = axes or tuple(result.varied[:2])
         if len(across) < 2:
@@ -60,6 +63,7 @@ def sweep(
         write_picture(result.plot(measure, *across), plot)
     if as_json:
         print_json("sweep", result.to_dict())
+        raise_if_stopped(stop, f"the same command goes on in {result.store}")
         return
     rows = result.rows()
     measures = [name for name in rows[0] if name not in (*result.parameters, "error")]
@@ -73,6 +77,7 @@ def sweep(
         print_line(f"--show and --json have more: {', '.join(left)}")
     said = f"{len(result.cells)} cells, {result.computed} of them run now, {len(result.failed)} failed"
     print_line(f"{said}; they are kept in {result.store}")
+    raise_if_stopped(stop, "the same command goes on there")
 
 
 def _cell(value: Any) -> str:

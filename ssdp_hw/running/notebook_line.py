@@ -12,6 +12,14 @@ from typing import Any
 INTERVAL = 0.25
 
 
+def rate(done: int, seconds: float) -> str:
+    """How many are done in a second, or in a minute where that is less than one; empty where none is done."""
+    if not done or seconds <= 0:
+        return ""
+    each = done / seconds
+    return f"{each:.3g} a second" if each >= 1 else f"{60 * each:.3g} a minute"
+
+
 class NotebookLine:
     """What of rich's ``Progress`` is used here; rich itself would need ipywidgets, and warn at each state without.
 
@@ -23,19 +31,21 @@ class NotebookLine:
     def __init__(self, display: Callable[..., Any] | None = None) -> None:
         self._display = import_module("IPython.display").display if display is None else display
         self._handle: Any = None
-        self._what, self._total, self._done = "", 0, 0
+        self._what, self._total, self._done, self._rate = "", 0, 0, ""
         self._begun = self._last = time.monotonic()
         self.console = SimpleNamespace(print=self._print)
 
-    def add_task(self, what: str, total: int | None, completed: int) -> None:
-        self._what, self._total, self._done = what, total or 0, completed
+    def add_task(self, what: str, total: int | None, completed: int, rate: str) -> None:
+        self._what, self._total, self._done, self._rate = what, total or 0, completed, rate
 
     def start(self) -> None:
         self._handle = self._display(self._bundle(str(self)), raw=True, display_id=True)
 
-    def update(self, task: None, *, completed: int | None = None, description: str | None = None) -> None:
+    def update(
+        self, task: None, *, completed: int | None = None, description: str | None = None, rate: str = ""
+    ) -> None:
         self._what = self._what if description is None else description
-        self._done = self._done if completed is None else completed
+        self._done, self._rate = (self._done, self._rate) if completed is None else (completed, rate)
         if self._handle is not None and time.monotonic() - self._last >= INTERVAL:
             self._last = time.monotonic()
             self._handle.update(self._bundle(str(self)), raw=True)
@@ -50,7 +60,7 @@ class NotebookLine:
         if self._total:
             text = f"{self._what}: {self._done} of {self._total}, {passed:.0f} s"
             if 0 < self._done < self._total:
-                text += f", {passed / self._done * (self._total - self._done):.0f} s left"
+                text += f", {self._rate}, {passed / self._done * (self._total - self._done):.0f} s left"
         return text
 
     def _print(self, text: str, **_: object) -> None:

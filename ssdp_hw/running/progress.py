@@ -10,12 +10,13 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ssdp_hw.running.notebook_line import NotebookLine
+from ssdp_hw.running.notebook_line import NotebookLine, rate
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,6 +117,7 @@ class _Line:
     def __init__(self, what: str, total: int | None) -> None:
         self.what, self.total, self.done = what, total, 0
         self._now = what
+        self._begun = time.monotonic()
         self._said: list[str] = []
         self._bar: Any = None
         self._task: Any = None
@@ -129,7 +131,10 @@ class _Line:
         with self._lock:
             self.done += done
             if self._bar is not None:
-                self._bar.update(self._task, completed=self.done)
+                self._bar.update(self._task, completed=self.done, rate=self._rate())
+
+    def _rate(self) -> str:
+        return rate(self.done, time.monotonic() - self._begun)
 
     def describe(self, what: str) -> None:
         with self._lock:
@@ -162,7 +167,7 @@ class _Line:
             self._bar = _bar(self.total)
             for text in self._said:
                 self._print(text)
-            self._task = self._bar.add_task(self._now, total=self.total, completed=self.done)
+            self._task = self._bar.add_task(self._now, total=self.total, completed=self.done, rate=self._rate())
             self._bar.start()
 
     def _print(self, text: str) -> None:
@@ -187,5 +192,8 @@ def _bar(total: int | None) -> Any:
     if total is None:
         columns: tuple[Any, ...] = (text, TimeElapsedColumn())
     else:
-        columns = (text, BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(file=sys.stderr), transient=True)
+        speed = TextColumn("{task.fields[rate]}", markup=False)
+        bar, count = BarColumn(bar_width=20), MofNCompleteColumn()
+        columns = (text, bar, count, speed, TimeElapsedColumn(), TimeRemainingColumn())
+    # A cell of a sweep may take minutes: over less time than that the time left would not be known.
+    return Progress(*columns, console=Console(file=sys.stderr), transient=True, speed_estimate_period=600)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, TimeLimitError
 from ssdp_hw.files.json_values import JSON
+from ssdp_hw.running.time_limit import check_time
 from ssdp_hw.sweeping.cell_store import Cell, CellStore
 from ssdp_hw.sweeping.compile_once import compile_once
 from ssdp_hw.sweeping.points import Point, plain_value
@@ -35,6 +36,9 @@ def compute_cell(
 
     Returns:
         The cell, and whether it was written.
+
+    Raises:
+        TimeLimitError: the time of the sweep is over.
     """
     compile_once()
     start = time.perf_counter()
@@ -42,6 +46,8 @@ def compute_cell(
     try:
         result = _checked(study(**parameters, **data))
     except Exception as problem:  # any: the study is the user's
+        if isinstance(problem, TimeLimitError):
+            check_time()  # the sweep's own limit, where this is its process, is no failure of the cell
         error = {
             "type": type(problem).__name__,
             "message": str(problem)[:_MESSAGE],

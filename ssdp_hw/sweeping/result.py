@@ -73,12 +73,14 @@ class SweepResult:
         return f"result.{measure}" if measure in (*self.parameters, "error") else measure
 
     def column(self, name: str) -> list[JSON]:
-        """One column of :meth:`rows`.
+        """One column of :meth:`rows`, or ``seconds``: how long each cell took on the computer that ran it.
 
         Raises:
             ParameterError: there is none of that name.
         """
         known = (*self.parameters, *map(self._column, self.measures), "error")
+        if name == "seconds" and name not in known:
+            return [cell.seconds for cell in self.cells]
         if name not in known:
             raise ParameterError(f"the sweep has no column '{name}'; there are: {', '.join(known)}")
         return [row[name] for row in self.rows()]
@@ -173,7 +175,7 @@ class SweepResult:
         """Draw all cells by cost and measure, and join those to which no other is better in both.
 
         Args:
-            cost: a column of which less is better, such as bits, energy or time.
+            cost: a column of which less is better, such as bits or energy; or ``seconds``, see :meth:`column`.
             measure: a number of which more is better.
             ax: matplotlib Axes to draw in; default a new figure.
 

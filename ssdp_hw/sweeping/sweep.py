@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ssdp_hw.checks import as_mapping
-from ssdp_hw.errors import MissingPackageError, ParameterError, TargetRunError
+from ssdp_hw.errors import MissingPackageError, ParameterError, TargetRunError, TimeLimitError
 from ssdp_hw.files.json_values import JSON
+from ssdp_hw.running.progress import progress as shown_progress
+from ssdp_hw.running.time_limit import STOPS, check_time, limited_time, remaining_time, with_result
 from ssdp_hw.sweeping.cell_store import Cell, CellStore, cell_key
 from ssdp_hw.sweeping.compute import compute_cell
 from ssdp_hw.sweeping.digest import digest_of_study, digest_of_value, toolkit_digest
 from ssdp_hw.sweeping.executors import Executor, Place, is_dask, opened, shared
 from ssdp_hw.sweeping.points import Grid, Point, points_of
-from ssdp_hw.sweeping.progress import progress_bar
 from ssdp_hw.sweeping.result import SweepResult
 
 TABLE = "table.parquet"
@@ -34,6 +35,7 @@ def sweep(
     store: str | Path = "runs",
     retry_failed: bool = False,
     progress: bool | None = None,
+    time_limit: float | None = None,
 ) -> SweepResult:
     """Run a study at every point of a grid, and keep every result.
 
@@ -54,7 +56,8 @@ def sweep(
         store: folder of the cells; it is made if it is missing. Where pandas and pyarrow are installed the table is
             written there too, as ``table.parquet``.
         retry_failed: whether cells that failed are run again.
-        progress: whether a bar with rate and time left is shown; default on a terminal.
+        progress: whether a line with rate and time left is shown; default on a terminal and in a notebook.
+        time_limit: seconds after which no further cell is waited for.
 
     Returns:
         The cells in the order of the points.
@@ -64,6 +67,8 @@ def sweep(
         FileFormatError: a store that cannot be used.
         MissingPackageError: a cluster is wanted and dask.distributed is not installed.
         TargetRunError: the scheduler does not answer, or ends before the sweep does.
+        Interrupted, TimeLimitError: Ctrl-C, or the time is over; ``result`` holds the finished cells. A worker that
+            computes a cell then may finish it, and the store keeps it.
     """
     points, shared = points_of(grid), dict(as_mapping(data, "data"))
     _check_signature(study, points, shared)
@@ -83,10 +88,21 @@ def sweep(
             found[key] = cell
     missing = {key: point for key, point in by_key.items() if key not in found}
     if missing:
-        with opened(executor) as place, progress_bar(name, len(missing), progress) as advance:
-            for cell in _computed(place, study, shared, kept, missing, origin):
-                found[cell.key] = cell
-                advance()
+        try:
+            with (
+                limited_time(time_limit),
+                shown_progress(name, len(missing), progress) as advance,
+                opened(executor) as place,
+            ):
+                for cell in _computed(place, study, shared, kept, missing, origin):
+                    found[cell.key] = cell
+                    advance(1)
+        except STOPS as stop:
+            cells = {key: found.get(key) or kept.read(key) for key in by_key}
+            computed = sum(cells[key] is not None for key in missing)
+            result = SweepResult(name, tuple(cell for cell in cells.values() if cell), computed, str(kept.folder))
+            done = f"after {len(result.cells)} of {len(by_key)} cells; the result has those, and the same call goes on"
+            raise with_result(stop, done, result) from None
     result = SweepResult(name, tuple(found[key] for key in by_key), len(missing), str(kept.folder))
     with suppress(MissingPackageError):  # the cells hold all that the table does
         result.to_parquet(kept.folder / TABLE)
@@ -131,10 +147,12 @@ def _computed(
     options: dict[str, Any] = {"pure": False} if is_dask(executor) else {}
     try:
         given = shared(executor, data)
-        futures = {
-            executor.submit(compute_cell, study, given, store, key, point, origin, **options): key
-            for key, point in points.items()
-        }
+        futures = {}
+        for key, point in points.items():
+            check_time()  # an executor may run what it is given at once
+            futures[executor.submit(compute_cell, study, given, store, key, point, origin, **options)] = key
+    except TimeLimitError:
+        raise
     except Exception as error:  # any: the executor is someone else's
         raise TargetRunError(f"the executor takes no cells ({type(error).__name__}: {error})") from error
     try:
@@ -142,6 +160,8 @@ def _computed(
             key = futures[future]
             try:
                 cell, kept = future.result()
+            except TimeLimitError:  # of an executor that computes in this process
+                raise
             except Exception as error:  # any: the executor is someone else's
                 said = " ".join(str(error).split())
                 if type(error).__name__ != KILLED_WORKER:
@@ -160,12 +180,23 @@ def _computed(
 
 
 def _finished(futures: Mapping[Any, str]) -> Iterator[Any]:
-    """Futures as they end; of an executor whose futures call nobody, in the order in which they were made."""
+    """Futures as they end; of an executor whose futures call nobody, in the order in which they were made.
+
+    Raises:
+        TimeLimitError: the time is over.
+    """
     if not all(hasattr(future, "add_done_callback") for future in futures):
-        yield from futures
+        for future in futures:
+            check_time()
+            yield future
         return
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:
         future.add_done_callback(ended.put)
     for _ in futures:
-        yield ended.get()
+        future = None
+        while future is None:
+            check_time()
+            with suppress(queue.Empty):
+                future = ended.get(timeout=remaining_time())
+        yield future
