@@ -76,7 +76,7 @@ def test_the_finished_cells_are_the_result_and_the_next_call_computes_the_others
 def test_what_runs_when_the_time_is_over_ends_and_is_kept(tmp_path: Path) -> None:
     given: dict[str, Any] = {"data": {"until": str(tmp_path / "until")}, "store": tmp_path / "runs"}
     with ThreadPoolExecutor(2) as pool:
-        with pytest.raises(TimeLimitError, match="over the time limit of 0.5 s after 1 of 4 cells") as stopped:
+        with pytest.raises(TimeLimitError, match=r"over the time limit of 0\.5 s after 1 of 4 cells") as stopped:
             sh.sweep(sweep_studies.waits, {"a": [1, 2, 3, 4]}, executor=pool, time_limit=0.5, **given)
         (tmp_path / "until").touch()
     assert [cell.result for cell in stopped.value.result.cells] == [{"square": 1}]
