@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
-from ssdp_hw.models.form import without_effect
+from ssdp_hw.models.form import ever_fires, without_effect
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_parts import FIELDS
 from ssdp_hw.network.graph import Comparison, Reset
@@ -167,7 +168,7 @@ def declared_fixed_networks(
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     populations = []
     for p in network.populations:
-        model = draw(st.sampled_from([model for model in models if graded or not model.payload]))
+        model = draw(st.sampled_from(_fitting(models, network, p.name, graded)))
         own = {q.name for q in model.parameters}
         unused = {name: neutral for name, neutral in FIELDS.items() if name not in own}
         if "v" not in {s.name for s in model.states}:
@@ -211,13 +212,21 @@ def declared_float_networks(draw: st.DrawFn, max_populations: int = 3, *, graded
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     populations = []
     for p in network.populations:
-        model = draw(st.sampled_from([*(model for model in REAL_MODELS if graded or not model.payload), None]))
+        model = draw(st.sampled_from([*_fitting(REAL_MODELS, network, p.name, graded), None]))
         if model is not None:
             neuron = sh.neuron(model, p.size, fires=p.spiking, **_real_parameters(rng, model, p.size))
             options = {"reset": p.reset, "threshold": p.threshold, **_default_options(model)}
             p = sh.Population(name=p.name, neuron=neuron, bias=p.bias, **options)
         populations.append(p)
     return replace(network, populations=populations)
+
+
+def _fitting(
+    models: Sequence[NeuronModel], network: sh.FixedNetwork | sh.Network, population: str, graded: bool
+) -> list[NeuronModel]:
+    """The models that a population can have: where it projects those that fire, and graded ones at will."""
+    projects = population in {q.pre for q in network.projections}
+    return [model for model in models if (graded or not model.payload) and (ever_fires(model) or not projects)]
 
 
 def _real_parameters(rng: np.random.Generator, model: NeuronModel, size: int) -> dict[str, np.ndarray]:

@@ -255,6 +255,13 @@ def without_effect(model: NeuronModel) -> frozenset[str]:
     return frozenset(name for name, form in options.items() if form.digest == plain)
 
 
+@lru_cache(maxsize=256)
+def ever_fires(model: NeuronModel) -> bool:
+    """Whether the step may fire at all: not where its condition is ``op.never()``, as of a readout."""
+    fired = StepForm(model, load_chip("loihi2")).graph().fired
+    return not (fired.operation == "less" and all(a.operation == "constant" for a in fired.arguments))
+
+
 def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: bool) -> None:
     """Raise where a population asks for a reset or a comparison other than the default that its model does not know.
 

@@ -18,7 +18,7 @@ from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
-from ssdp_hw.models.form import StepForm, check_digest, check_options, step_digest
+from ssdp_hw.models.form import StepForm, check_digest, check_options, ever_fires, step_digest
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import Comparison, Reset
@@ -55,7 +55,8 @@ class FixedPopulation:
         v_init: voltage before the first step, on the scale of v; every other state begins at 0.
         reset: what a spike does to the voltage: 0, or minus the threshold.
         threshold: whether a neuron fires above or already at its threshold.
-        spiking: False for a readout, which has no threshold.
+        spiking: False for a readout, which has no threshold; a model that never fires, such as Sigma, is one in any
+            case.
         scale: chip voltage (on the scale of v) of one float volt above the reset, shape (n,) or one number;
             None where it is not known.
         payload_bits: bits of the payload of graded spikes, without the sign: it is within ``-(2**b - 1) .. 2**b - 1``.
@@ -105,6 +106,7 @@ class FixedPopulation:
         except ParameterError as error:
             raise ParameterError(f"{owner}: {error}") from None
         object.__setattr__(self, "model", model)
+        object.__setattr__(self, "spiking", self.spiking and ever_fires(model))
         declared, states = [q.name for q in model.parameters], [s.name for s in model.states]
         wanted = [name for name in declared if name not in FIELDS]
         if set(self.parameters) != set(wanted):

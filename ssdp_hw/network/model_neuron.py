@@ -15,7 +15,7 @@ from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import Kind, NeuronModel
-from ssdp_hw.models.form import check_digest, step_digest
+from ssdp_hw.models.form import check_digest, ever_fires, step_digest
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.neurons import Discretization, Neuron, known_neuron, step_decay
 
@@ -30,7 +30,7 @@ class ModelNeuron(Neuron):
         model: the model, or its name.
         parameters: by float name, each of shape (n,) or one number: seconds for a time constant, volts for a level.
         v_init: voltage before the first step, of a model that has a state v; every other state begins at 0.
-        fires: False for a readout, which has no threshold.
+        fires: False for a readout, which has no threshold; a model that never fires, such as Sigma, is one in any case.
     """
 
     model: NeuronModel | str
@@ -41,6 +41,7 @@ class ModelNeuron(Neuron):
         model = neuron_model(self.model)
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "size", as_size(self.size, f"{model.name}: size"))
+        object.__setattr__(self, "fires", bool(self.fires) and ever_fires(model))
         names = {q.float_name: q for q in model.parameters}
         unknown = set(self.parameters) - set(names)
         if unknown:
