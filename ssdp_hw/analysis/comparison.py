@@ -21,7 +21,7 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches, stopped
-from ssdp_hw.running.decoding import UNDECIDED, required_record
+from ssdp_hw.running.decoding import UNDECIDED, decoding_rules
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, make_drive
 from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import Divergence, RunResult, first_divergence
@@ -206,7 +206,7 @@ def compare(
     labels: ArrayLike,
     targets: str | Sequence[str] | None = None,
     *,
-    decode: str = "spike_count",
+    decode: str | None = None,
     steps: int | None = None,
     options: Mapping[str, Mapping[str, object]] | None = None,
     max_batch_bytes: int = BATCH_BYTES,
@@ -220,7 +220,8 @@ def compare(
         inputs: as for :func:`ssdp_hw.run`.
         labels: class of every sample, shape (batch,).
         targets: where to run; the first is the reference. Default: the reference target and the fastest.
-        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
+        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`; default
+            ``spike_count``, of a readout ``max_membrane``.
         steps: length of the run; default that of the input plus ``network.latency``.
         options: options by target.
         max_batch_bytes: samples run in batches whose recordings each stay within so much memory; the numbers are the
@@ -253,7 +254,7 @@ def compare(
     given = make_drive(network, inputs)
     classes = class_labels(labels, given.batch, network.size_of(network.outputs[0]), given.steps)
     length = given.steps + network.latency if steps is None else as_int(steps, "steps")
-    required_record(decode)
+    [decode] = decoding_rules(decode, network).values()
     for name in names:
         get_target(name)
     networks: tuple[tuple[str, AnyNetwork], ...] = (("float", network), ("fixed", fixed))

@@ -26,7 +26,7 @@ def compare(
     nir: NirOptions,
     target: Targets = None,
     max_loss: MaxLoss = None,
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +73,7 @@ def ladder(
     by_layer: Annotated[
         bool | None, typer.Option(help="round one layer at a time, too, and all but one [for 2 to 16 layers]")
     ] = None,
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,

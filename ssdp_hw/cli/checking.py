@@ -33,7 +33,7 @@ def check(
     target: TargetName = None,
     prove: Annotated[bool, typer.Option(help="ask which registers can overflow")] = True,
     max_loss: MaxLoss = None,
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:

@@ -27,9 +27,10 @@ NetworkFile = Annotated[Path, typer.Argument(help="a NIR file, or a network save
 SpikeFile = Annotated[Path, typer.Option("--spikes", help=".npy, or .npz with 'spikes' (time, batch, channels)")]
 LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,); default: in the spike file")]
 Decode = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="how outputs become a class: spike_count, first_spike or max_membrane",
+        help="how outputs become a class: spike_count, first_spike or max_membrane [spike_count, of a readout "
+        "max_membrane]",
         autocompletion=_starting(lambda: DECODERS),
     ),
 ]

@@ -17,7 +17,7 @@ from ssdp_hw.display import Axes, Drawn
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.running.decoding import required_record
+from ssdp_hw.running.decoding import decoding_rules
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 
 
@@ -48,7 +48,7 @@ def plot(
     chip: ChipName = None,
     target: TargetName = None,
     sample: Annotated[int, typer.Option(help="run: the one whose spikes are drawn")] = 0,
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:
@@ -95,7 +95,7 @@ def _drawn(
     chip: str | None,
     target: str | None,
     sample: int,
-    decode: str,
+    decode: str | None,
     steps: int | None,
 ) -> Drawn:
     """The axes of the picture."""
@@ -118,6 +118,6 @@ def _drawn(
     result = run(fixed, samples, target, **options)
     if picture is Picture.RANGES:
         return fixed.plot_ranges(result)
-    required_record(decode)
+    decoding_rules(decode, fixed)
     against = None if isinstance(source, FixedNetwork) else run(source, samples, target, **options)
     return result.plot(sample=sample, against=against, decode=decode)

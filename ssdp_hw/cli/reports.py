@@ -38,7 +38,7 @@ def report(
     sample: Annotated[int, typer.Option(help="the one whose spikes are drawn")] = 0,
     max_loss: MaxLoss = None,
     title: Annotated[str, typer.Option(help="of the page")] = "",
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     as_json: AsJson = False,
 ) -> None:

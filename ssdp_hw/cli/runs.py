@@ -26,7 +26,7 @@ from ssdp_hw.cli.options import (
 )
 from ssdp_hw.cli.output import first_of, print_json, print_line, print_table
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.running.decoding import required_record
+from ssdp_hw.running.decoding import decoding_rules, required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.many import ManyResult, run_many
 from ssdp_hw.running.run import run as simulate
@@ -43,7 +43,7 @@ def run(
     record: Annotated[
         list[str] | None, typer.Option(help="with --out: v, u and other states beside the spikes; may be repeated")
     ] = None,
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     option: Options = None,
     out: Annotated[Path | None, typer.Option("--out", help=".npz file for the recordings")] = None,
@@ -58,6 +58,7 @@ def run(
     if record and out is None:
         raise ParameterError("--record is for recordings that are written: give --out")
     options = name_values(option)
+    rules = decoding_rules(decode, found)
     stop = None
     if out is None:
         result, stop = whole_or_part(run_many, found, inputs, target, decode=decode, steps=steps, options=options)
@@ -80,7 +81,7 @@ def run(
                 "steps": result.steps,
                 "batch": result.batch,
                 "seconds": result.seconds,
-                "readout": decode,
+                "readout": ", ".join(dict.fromkeys(rules.values())),
                 "accuracy": None if accuracy is None else vars(accuracy),
                 "predictions": predictions,
                 "spike_rate": rates,
@@ -95,7 +96,7 @@ def run(
     if accuracy is not None:
         print_line(f"accuracy: {accuracy.percent()}, {right} of {result.batch}")
     for name, values in predictions.items():
-        print_line(f"{decode} of {name}: {first_of(values)}")
+        print_line(f"{rules[name]} of {name}: {first_of(values)}")
     raise_if_stopped(stop, "what is printed is of these")
 
 
@@ -103,7 +104,7 @@ def _recorded(
     network: AnyNetwork,
     inputs: Any,
     target: str | None,
-    decode: str,
+    decode: str | None,
     steps: int | None,
     options: dict[str, Any],
     record: list[str],
@@ -111,7 +112,8 @@ def _recorded(
 ) -> ManyResult:
     """Run all samples at once and write what was recorded to a file."""
     length = make_drive(network, inputs).steps + network.latency if steps is None else steps
-    variables = tuple(dict.fromkeys(["spikes", *record, required_record(decode)]))
+    needed = [required_record(rule) for rule in decoding_rules(decode, network).values()]
+    variables = tuple(dict.fromkeys(["spikes", *record, *needed]))
     result = simulate(network, inputs, target, record=variables, steps=length, options=options)
     files.write_arrays(out, {f"{v}.{name}": array for v in variables for name, array in result.recorded(v).items()})
     return ManyResult(
@@ -164,7 +166,7 @@ def learn(
     ] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="samples between two checkpoints [an epoch]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
-    decode: Decode = "spike_count",
+    decode: Decode = None,
     steps: Steps = None,
     option: Options = None,
     as_json: AsJson = False,

@@ -39,7 +39,7 @@ class Evaluation:
         if self.every is not None:
             check_range("evaluation: every", self.every, 1, 2**31)
 
-    def accuracy(self, network: AnyNetwork, decode: str, target: str, options: Mapping[str, object]) -> Interval:
+    def accuracy(self, network: AnyNetwork, decode: str | None, target: str, options: Mapping[str, object]) -> Interval:
         """Share of the samples whose class the network predicts, without a teacher.
 
         Args:

@@ -29,7 +29,7 @@ class Interludes:
     evaluate: Evaluation | None
     checkpoint: Checkpoint | None
     batch: int
-    decode: str
+    decode: str | None
     target: str
     options: Mapping[str, object]
 

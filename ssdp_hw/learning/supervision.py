@@ -17,7 +17,7 @@ from ssdp_hw.learning.presentation import check_range
 from ssdp_hw.learning.soft_error import soft_error, softmax_table
 from ssdp_hw.learning.teacher import Teacher
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.running.decoding import UNDECIDED, required_record
+from ssdp_hw.running.decoding import UNDECIDED, decoding_rule, required_record
 from ssdp_hw.running.drive import AnyNetwork, Drive, make_drive
 from ssdp_hw.running.result import RunResult
 
@@ -40,7 +40,7 @@ class Teaching:
         teacher: what makes the labelled neuron fire; default ``Teacher()`` if there are labels, for ``delta`` one that
             does not inhibit.
         decode: rule by which the class of a sample is predicted, see :mod:`ssdp_hw.running.decoding`; for ``errors``,
-            ``delta`` and evaluations.
+            ``delta`` and evaluations; default ``spike_count``, of a readout ``max_membrane``.
         refresh: for ``errors``, ``delta`` and ``softmax``: number of samples after which the network, with the weights
             learned until then, runs the next samples without a teacher; default once an epoch.
         temperature: for ``softmax``, in spikes: a count that is lower by the temperature has a probability that is
@@ -52,7 +52,7 @@ class Teaching:
 
     teach: Teach = "all"
     teacher: Teacher | None = None
-    decode: str = "spike_count"
+    decode: str | None = None
     refresh: int | None = None
     temperature: float = 2.0
 
@@ -95,7 +95,8 @@ class Teaching:
             _check_gates(self.teach, network, output, plastic, gated)
         if self.teach == "delta" and teacher.inhibit:
             raise ParameterError("teach = 'delta' needs a teacher with inhibit=False: the wrong neuron has to fire")
-        return Supervision(classes, teacher, output, self.teach, self.decode, self.temperature)
+        decode = decoding_rule(self.decode, not network.population(output).spiking, output)
+        return Supervision(classes, teacher, output, self.teach, decode, self.temperature)
 
     def group_size(self, batch: int) -> int:
         """Number of samples that are presented between two predictions of their classes."""

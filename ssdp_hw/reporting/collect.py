@@ -21,6 +21,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.reporting import measure
 from ssdp_hw.reporting.data import Facts, ReportData
+from ssdp_hw.running.decoding import decoding_rules
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
 from ssdp_hw.running.run import semantics_of
 from ssdp_hw.running.target_registry import fastest_target
@@ -96,13 +97,14 @@ class Samples:
         inputs: Inputs,
         labels: ArrayLike | None,
         targets: list[str],
-        decode: str,
+        decode: str | None,
         steps: int | None = None,
         sample: int = 0,
     ) -> None:
         first: AnyNetwork = fixed if source is None else source
         drive = make_drive(first, inputs)
-        self.source, self.fixed, self.inputs, self.decode = source, fixed, inputs, decode
+        self.source, self.fixed, self.inputs = source, fixed, inputs
+        self.decode = next(iter(decoding_rules(decode, first).values()))
         self.networks: dict[str, AnyNetwork] = {"float": source} if source is not None else {}
         self.networks["fixed"] = fixed
         self.targets = targets or [fastest_target(fixed).name]

@@ -35,7 +35,7 @@ def report(
     ladder: bool = True,
     prove: bool = True,
     sample: int = 0,
-    decode: str = "spike_count",
+    decode: str | None = None,
     steps: int | None = None,
     title: str = "",
     seeds: Mapping[str, JSON] | None = None,
@@ -62,7 +62,8 @@ def report(
         ladder: whether to take the loss apart (needs a float network, labels and one output).
         prove: whether to ask for every register if any spike input can make it overflow.
         sample: the one whose spikes are drawn.
-        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
+        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`; default
+            ``spike_count``, of a readout ``max_membrane``.
         steps: length of the runs; default that of the input plus the network's latency.
         title: of the page; default: that of the chip.
         seeds: seeds of the encoder and others, to be recorded.

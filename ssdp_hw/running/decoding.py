@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Array
 from ssdp_hw.deprecation import warn_renamed
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.running.drive import AnyNetwork
 
 DECODERS = ("spike_count", "first_spike", "max_membrane")
 
@@ -54,6 +55,32 @@ def required_record(rule: str) -> str:
     if rule not in DECODERS:
         raise ParameterError(f"decode = '{rule}' is unknown; there are: {', '.join(DECODERS)}")
     return "v" if rule == "max_membrane" else "spikes"
+
+
+def decoding_rule(rule: str | None, readout: bool, output: str) -> str:
+    """The rule by which an output becomes a class: as given, else ``spike_count``, of a readout ``max_membrane``.
+
+    Args:
+        rule: one of ``DECODERS``, or None.
+        readout: whether the output never fires.
+        output: its name.
+
+    Raises:
+        ParameterError: there is no such rule, or it goes by the spikes of a readout.
+    """
+    if rule is None:
+        return "max_membrane" if readout else "spike_count"
+    if required_record(rule) == "spikes" and readout:
+        raise ParameterError(
+            f"decode = '{rule}' goes by spikes, and output '{output}' is a readout that never fires; "
+            "decode = 'max_membrane' goes by its voltage"
+        )
+    return rule
+
+
+def decoding_rules(rule: str | None, network: AnyNetwork) -> dict[str, str]:
+    """The rule of each output of a network; see :func:`decoding_rule`."""
+    return {name: decoding_rule(rule, not network.population(name).spiking, name) for name in network.outputs}
 
 
 def decode(rule: str, trace: Array) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
 from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches, stopped
-from ssdp_hw.running.decoding import required_record
+from ssdp_hw.running.decoding import decoding_rules, required_record
 from ssdp_hw.running.drive import AnyNetwork, Inputs, make_drive
 from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.result import OverflowCount, RunResult
@@ -50,7 +50,7 @@ def run_many(
     inputs: Inputs,
     target: str | None = None,
     *,
-    decode: str = "spike_count",
+    decode: str | None = None,
     steps: int | None = None,
     on_overflow: OnOverflow = "warn",
     options: Mapping[str, object] | None = None,
@@ -62,7 +62,7 @@ def run_many(
 
     Args:
         network, inputs, target, on_overflow, options: as for :func:`ssdp_hw.run`.
-        decode: rule by which outputs become classes.
+        decode: rule by which outputs become classes; default ``spike_count``, of a readout ``max_membrane``.
         steps: length of the run; default that of the input plus ``network.latency``.
         max_batch_bytes: what the recording of one batch may occupy in memory.
         progress: as for :func:`ssdp_hw.run`.
@@ -73,8 +73,7 @@ def run_many(
             is that of those.
         SsdpHwError: as :func:`ssdp_hw.run`.
     """
-    variable = required_record(decode)
-    record = tuple(dict.fromkeys(("spikes", variable)))
+    record = tuple(dict.fromkeys(("spikes", *map(required_record, decoding_rules(decode, network).values()))))
     drive = make_drive(network, inputs)
     samples, length = drive.batch, drive.steps + network.latency if steps is None else as_int(steps, "steps")
     size = batch_size(network, length, record, max_batch_bytes)
@@ -106,7 +105,7 @@ class _Sums:
     seconds: float = 0.0
     last: RunResult | None = None
 
-    def with_batch(self, one: RunResult, decode: str) -> _Sums:
+    def with_batch(self, one: RunResult, decode: str | None) -> _Sums:
         counts = {name: int(np.count_nonzero(raster)) for name, raster in one.spikes.items()}
         cells = {name: raster.size for name, raster in one.spikes.items()}
         predicted = {name: one.predict(decode, name) for name in one.outputs}

@@ -14,7 +14,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Axes, Drawn, Table, draw, shown, text
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running import frames
-from ssdp_hw.running.decoding import decode as decoded, required_record
+from ssdp_hw.running.decoding import decode as decoded, decoding_rule, required_record
 
 # What every network can record; further states have the names that their neuron models give them.
 RECORDABLE = ("spikes", "v", "u")
@@ -207,21 +207,27 @@ class RunResult:
         return self.outputs[0]
 
     @renamed(readout="decode")
-    def predict(self, decode: str = "spike_count", population: str | None = None) -> NDArray[np.int64]:
+    def predict(self, decode: str | None = None, population: str | None = None) -> NDArray[np.int64]:
         """One class for each sample, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.
 
         Args:
-            decode: rule by which the class is taken: ``spike_count``, ``first_spike`` or ``max_membrane``.
+            decode: rule by which the class is taken: ``spike_count``, ``first_spike`` or ``max_membrane``; default
+                ``spike_count``, of a readout ``max_membrane``.
             population: whose spikes or voltages; default the only output.
 
         Raises:
-            ParameterError: no such rule or population, or the variable that the rule needs was not recorded.
+            ParameterError: no such rule or population, the spikes of a readout, or the variable that the rule needs was
+                not recorded.
         """
-        variable = required_record(decode)
         name = self.output if population is None else population
+        decode = decoding_rule(decode, name not in tuple(self.info.get("threshold", (name,))), name)
+        variable = required_record(decode)
         traces: Mapping[str, Array | NDArray[np.bool_]] = self.v if variable == "v" else self.spikes
         if name not in tuple(traces):
-            raise ParameterError(f"decode = '{decode}' needs '{variable}' of population '{name}' recorded")
+            raise ParameterError(
+                f"decode = '{decode}' needs '{variable}' of population '{name}' recorded: run it with record = "
+                f"('spikes', 'v') and '{name}' among its populations"
+            )
         return decoded(decode, traces[name])
 
     def to_xarray(self, population: str | None = None) -> Any:

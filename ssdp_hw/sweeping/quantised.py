@@ -34,7 +34,7 @@ def quantised(
     split: int = 1,
     headroom: float = 2.0,
     target: str | None = None,
-    decode: str = "spike_count",
+    decode: str | None = None,
     samples: int | None = None,
     seed: int = 0,
 ) -> dict[str, JSON]:

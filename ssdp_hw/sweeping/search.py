@@ -114,7 +114,7 @@ def search_bits(
     calibration: ArrayLike | None = None,
     method: str = "mse",
     target: str | None = None,
-    decode: str = "spike_count",
+    decode: str | None = None,
     validation: float = 0.5,
     seed: int = 0,
     executor: Place = None,

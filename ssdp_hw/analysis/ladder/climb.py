@@ -23,7 +23,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.quantization import quantize
 from ssdp_hw.running.batches import BATCH_BYTES, batch_size, batches, stopped
-from ssdp_hw.running.decoding import required_record
+from ssdp_hw.running.decoding import decoding_rules, required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.run import run
@@ -45,7 +45,7 @@ def loss_ladder(
     target: str | None = None,
     alone: bool = True,
     by_layer: bool | None = None,
-    decode: str = "spike_count",
+    decode: str | None = None,
     steps: int | None = None,
     max_batch_bytes: int = BATCH_BYTES,
     progress: bool | None = None,
@@ -74,7 +74,8 @@ def loss_ladder(
         by_layer: whether to round one layer at a time, and all but one: two runs a layer. Rounded are its parameters,
             that is decays, thresholds, biases and the weights into it; the state stays exact. None: where there are
             2 to ``LAYERS`` (16) layers; with one it is the rung ``thresholds``.
-        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`.
+        decode: rule by which outputs become classes, see :func:`ssdp_hw.running.decoding.decode`; default
+            ``spike_count``, of a readout ``max_membrane``.
         steps: length of the runs; default that of the input plus ``network.latency``.
         max_batch_bytes: samples run in batches whose recordings together stay within so much memory; the numbers are
             the same.
@@ -105,7 +106,7 @@ def loss_ladder(
     rungs.check_match(timed, fixed)
     drive = make_drive(network, inputs)
     classes = class_labels(labels, drive.batch, network.size_of(network.outputs[0]), drive.steps)
-    required_record(decode)
+    [decode] = decoding_rules(decode, network).values()
     length = drive.steps + network.latency if steps is None else as_int(steps, "steps")
     climb = _Climb(network, fixed, runner.name, decode, length)
     given = None if source is None else _source_predictions(source, drive.batch)
