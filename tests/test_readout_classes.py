@@ -70,9 +70,7 @@ def test_spikes_of_a_readout_are_not_counted(rule):
     ):
         with pytest.raises(ParameterError, match=said):
             asked()
-    with pytest.raises(
-        ParameterError, match=r"needs 'v' of population 'out0' recorded: run it with record"
-    ):
+    with pytest.raises(ParameterError, match=r"needs 'v' of population 'out0' recorded: run it with record"):
         sh.run(net, SPIKES).predict()
 
 
