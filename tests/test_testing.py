@@ -84,14 +84,23 @@ def test_another_lesson_is_found(altered, alter, said):
 
 
 class Silent(NeuronModel):
-    """A neuron that never fires."""
+    """A neuron that fires where its voltage, which stays 0, is above 1."""
 
     name = "Silent"
     states = neuron_model("RefractoryLIF").states[1:2]
     parameters = ()
 
     def step(self, op, s, p, arriving):
-        return {"v": op.saturate(arriving, "v")}, op.never()
+        return {"v": op.saturate(s.v, "v")}, s.v > 1
+
+
+class Still(Silent):
+    """A readout whose voltage stays 0."""
+
+    name = "Still"
+
+    def step(self, op, s, p, arriving):
+        return {"v": op.saturate(s.v, "v")}, op.never()
 
 
 class Idle(RuleModel):
@@ -106,6 +115,8 @@ class Idle(RuleModel):
 def test_what_never_acts_proves_nothing():
     with pytest.raises(AssertionError, match="no neuron fired"):
         check_neuron_model(Silent(), ["engine"], networks=1)
+    with pytest.raises(AssertionError, match="no state moved"):
+        check_neuron_model(Still(), ["engine"], networks=1)
     with pytest.raises(AssertionError, match="no weight change"):
         check_rule(Idle(), ["engine"], lessons=1)
     with pytest.raises(ParameterError, match="unknown"):

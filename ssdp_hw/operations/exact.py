@@ -14,9 +14,14 @@ from ssdp_hw.operations.philox import neuron_random
 
 
 class ExactOperations(Operations):
-    """Integers of the chip; ``counts`` gathers the overflows by their name, such as ``v_saturations``."""
+    """Integers of the chip; ``counts`` gathers the overflows by their name, such as ``v_saturations``.
+
+    A value may be the same for all samples, or for all neurons, and have a smaller shape; where ``shape`` is set its
+    overflows count for each of these.
+    """
 
     counts: dict[str, int]
+    shape: tuple[int, ...] | None = None
     # The random numbers of a step, by their bits and their number in the step.
     draw: Callable[[int, int], Int] | None = None
     drawn: int = 0
@@ -79,4 +84,5 @@ class ExactOperations(Operations):
         return np.zeros((), bool)
 
     def _count(self, name: str, where: ArrayLike) -> None:
-        self.counts[name] = self.counts.get(name, 0) + int(np.count_nonzero(where))
+        everywhere = where if self.shape is None else np.broadcast_to(where, self.shape)
+        self.counts[name] = self.counts.get(name, 0) + int(np.count_nonzero(everywhere))

@@ -8,11 +8,15 @@ import numpy as np
 
 from ssdp_hw.arrays import Array
 from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.form import ever_fires
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.rules.registry import rule_model
+from ssdp_hw.rules.spike_times import SpikeTime
+from ssdp_hw.rules.ssdp import SSDP
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
@@ -37,8 +41,8 @@ def check_neuron_model(
 ) -> None:
     """Run random networks of a model in integers and in real numbers, and compare with the reference.
 
-    In integers spikes, every state and every overflow count must be equal, with fast paths and without; in real numbers
-    spikes are equal and states equal up to the order of sums.
+    In integers spikes, every state and every overflow count must be equal, with fast paths and without, and what SSDP
+    learns at the neurons' synapses; in real numbers spikes are equal and states equal up to the order of sums.
 
     Args:
         model: the model, or its name.
@@ -47,21 +51,38 @@ def check_neuron_model(
         seed: of the first one.
 
     Raises:
-        AssertionError: a target differs, or no neuron of the model ever fires; the message has the seed.
+        AssertionError: a target differs; or nothing happens: no neuron of the model ever fires, or all states of a
+            readout stay 0; the message has the seed.
         UnsupportedError: a target cannot run the model.
     """
     found = neuron_model(model)
-    fired = 0
+    reads = not ever_fires(found)
+    acted = 0
     for number in range(seed, seed + networks):
         for network in (generation.fixed_network(found, number), generation.float_network(found, number)):
             wanted = recorded(reference_target(), network, number)
-            fired += int(wanted.spikes["first"].sum())
+            traces = [wanted.states, {"v": wanted.v, "u": wanted.u}] if reads else [{"spikes": wanted.spikes}]
+            acted += sum(np.count_nonzero(t["first"]) for some in traces for t in some.values() if "first" in t)
             for name in installed_targets() if targets is None else targets:
                 target = choose_target(name, network)
                 for options in _ways(target):
                     _compare_runs(f"{found}, seed {number}, target '{name}'", wanted, target, network, number, options)
-    if not fired:
-        raise AssertionError(f"{found}: no neuron fired in {2 * networks} networks, so that little was compared")
+                if isinstance(network, FixedNetwork) and target.learns:
+                    _compare_synapses(f"{found}, seed {number}, target '{name}'", target, network, number)
+    if not acted:
+        what = "no state moved" if reads else "no neuron fired"
+        raise AssertionError(f"{found}: {what} in {2 * networks} networks, so that little was compared")
+
+
+def _compare_synapses(owner: str, target: Target, network: FixedNetwork, seed: int) -> None:
+    """Let the synapses from the input to the first population learn by SSDP, by its first and by its last spikes."""
+    name = "in->first"
+    for when in SpikeTime:
+        real = SSDP(a_plus=0.3, a_baseline=0.1, sigma=3.0, spike_time=when)
+        rule, _ = fixed_rule(real, network.projection(name), network.limits)
+        plan = LearningPlan({name: rule}, seed=seed)
+        wanted, found = (learned(one, network, plan, seed) for one in (reference_target(), target))
+        _compare_lessons(f"{owner}, SSDP by the {when.value} spike", wanted, found, exact=True)
 
 
 def check_target(target: str, *, networks: int = 2, seed: int = 0) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Bool, Numbers
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.models.base import Kind, NeuronModel
-from ssdp_hw.models.form import without_effect
+from ssdp_hw.models.form import ever_fires, without_effect
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.fixed_parts import FIELDS, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
@@ -46,9 +46,10 @@ def registers(rng: np.random.Generator, model: NeuronModel, size: int, chip: Chi
 
 
 def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedNetwork:
-    """Two populations of the model and one CUBA LIF behind them; the first has a loop with a delay.
+    """Two populations of the model and one CUBA LIF behind them; for an even seed the first has a loop with a delay.
 
-    Reset and comparison are drawn where the model leaves them to the population.
+    Behind a model that never fires there is nothing. Reset and comparison are drawn where the model leaves them to the
+    population.
     """
     rng = np.random.default_rng(seed)
     found = load_chip(chip)
@@ -71,7 +72,11 @@ def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedN
         )
         populations.append(made)
     populations.append(FixedPopulation(name="cuba", size=4, du=1000, dv=300, vth=200))
-    pairs = [("in", "first"), ("first", "first"), ("first", "second"), ("second", "cuba")]
+    if ever_fires(model):
+        loop = [("first", "first")] if seed % 2 == 0 else []
+        pairs = [("in", "first"), *loop, ("first", "second"), ("second", "cuba")]
+    else:
+        pairs = [("in", "first"), ("in", "second"), ("in", "cuba")]
     projections = [
         FixedProjection(
             pre=pre,
@@ -79,11 +84,12 @@ def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedN
             weight=2 * rng.integers(-60, 128, (sizes[post], sizes[pre])),
             weight_exp=int(rng.integers(0, 4)),
             delay=2 * (pre == post),
+            scale=100.0,
         )
         for pre, post in pairs
     ]
     for port in model.ports:
-        for pre in ("in", "first"):
+        for pre in ("in", "first") if ever_fires(model) else ("in",):
             weight, exp = 2 * rng.integers(-100, 100, (sizes["first"], sizes[pre])), int(rng.integers(-2, 3))
             weight = weight >> max(-exp, 0) << max(-exp, 0)
             delay = int(rng.integers(0, 3))
@@ -109,8 +115,10 @@ def float_network(model: NeuronModel, seed: int) -> Network:
     population = Population(name="first", neuron=neuron(model, size, **values), bias=0.05)
     projections = [
         Projection(pre="in", post="first", weight=rng.normal(0.3, 0.5, (size, INPUTS))),
-        Projection(pre="first", post="first", weight=rng.normal(0, 0.3, (size, size)), delay=1),
     ]
+    if ever_fires(model):
+        loop = rng.normal(0, 0.3, (size, size))
+        projections.append(Projection(pre="first", post="first", weight=loop, delay=1))
     for port in model.ports:
         weight = rng.normal(0, 0.3, (size, INPUTS))
         projections.append(Projection(pre="in", post="first", weight=weight, name=port, port=port, delay=1))

@@ -27,7 +27,7 @@ from ssdp_hw.models.form import StepForm, StepGraph
 from ssdp_hw.models.printing import PrintedStep, Printer
 from ssdp_hw.operations.node import Node
 
-from .jit import STEP_ARGUMENTS
+from .jit import ANY_LENGTH, STEP_ARGUMENTS
 from .segments import LANES
 from .types import IntegerType, RealType
 
@@ -114,7 +114,7 @@ def _text(form: StepForm, state: str) -> str:
     }
     signature = ", ".join(pointers[kind] for kind in STEP_ARGUMENTS.values())
     passed = ", ".join(
-        name if kind == "integer" else f"nb.carray({name}, (1,))" for name, kind in STEP_ARGUMENTS.items()
+        name if kind == "integer" else f"nb.carray({name}, ({ANY_LENGTH},))" for name, kind in STEP_ARGUMENTS.items()
     )
     body = "\n".join(f"                {line}" for line in _body(form, printed, slots, shift))
     return f'''"""One step of the neuron model {form.model.name}, printed by ssdp_hw.targets.engine.generated.

@@ -29,7 +29,7 @@ from ssdp_hw.rules.model import (
 )
 
 from .generated import NumbaPrinter, cached_module
-from .jit import RULE_ARGUMENTS
+from .jit import ANY_LENGTH, RULE_ARGUMENTS
 from .types import NumberArray
 
 _SIZES = {"pre": "n_pre", "post": "n_post", "group": "1"}
@@ -118,7 +118,8 @@ def _text(model: RuleModel, *, real: bool) -> str:
     signature = ", ".join(pointers[kind] for kind in RULE_ARGUMENTS.values())
     draws = max(1, rule_shape(model).draws)
     shapes = {"integer": "{0}", "word": f"nb.carray({{0}}, ({4 * draws}, columns))"}
-    passed = ", ".join(shapes.get(kind, "nb.carray({0}, (1,))").format(name) for name, kind in RULE_ARGUMENTS.items())
+    plain = f"nb.carray({{0}}, ({ANY_LENGTH},))"
+    passed = ", ".join(shapes.get(kind, plain).format(name) for name, kind in RULE_ARGUMENTS.items())
     body = [*_loaded_parameters(model), "if row < 0:", *_indented(_neurons(model, graphs, real=real)), "else:"]
     body += _indented(_row(model, graphs, real=real) or ["pass"])
     return f'''"""The learning rule {model.name}, printed by ssdp_hw.targets.engine.generated_rules.

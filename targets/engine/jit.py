@@ -169,6 +169,10 @@ def as_in(typing: TypingContext, array: types.Array, x: types.Type) -> tuple[Sig
     return array.dtype(array, x), codegen
 
 
+# The length that generated code gives arrays of which it knows the address alone: one that no index reaches, since
+# Numba's check of bounds (NUMBA_BOUNDSCHECK=1) would refuse what is beyond it.
+ANY_LENGTH = 1 << 40
+
 # Types of the arguments of a generated step, in order, as seen from C: an integer of 64 bits, or the address of the
 # first entry of an array. ``state`` stands for the type of the state.
 STEP_ARGUMENTS = {

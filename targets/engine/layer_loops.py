@@ -280,9 +280,9 @@ def run_layers(
                     if t == begin:
                         for i in range(a, a + wide):
                             u[i], v[i] = layout.zero, neurons.v_init[i]
-                        for row in range(len(extra) // len(u)):
+                        for further in range(len(extra) // len(u)):
                             for i in range(a, a + wide):
-                                extra[row * len(u) + i] = layout.zero
+                                extra[further * len(u) + i] = layout.zero
                     added = int(np.int64(0))  # segments so far
                     for s in range(len(wiring.kind)):
                         if wiring.post[s] == g:

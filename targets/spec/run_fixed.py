@@ -30,7 +30,7 @@ class FixedState:
         form = network.step_form(population.name)
         self.op = form.exact()
         self.op.counts = dict.fromkeys(form.count_names, 0)
-        shape = (drive.batch, population.size)
+        self.op.shape = shape = (drive.batch, population.size)
         self.states: dict[str, Int] = {name: np.zeros(shape, np.int64) for name in population.state_names}
         if "v" in self.states:
             self.states["v"] = np.tile(population.v_init, (drive.batch, 1))
@@ -42,7 +42,9 @@ class FixedState:
         arriving = arithmetic.shift(activation, self.shift)
         for port, activation_there in ports.items():
             self.parameters[port] = arithmetic.shift(activation_there, self.shift)
-        self.states, fired = self.model.advance(self.op, Values(self.states), Values(self.parameters), arriving)
+        states, fired = self.model.advance(self.op, Values(self.states), Values(self.parameters), arriving)
+        # A step may set a state to what is the same for all samples or neurons.
+        self.states = {name: np.broadcast_to(value, activation.shape) for name, value in states.items()}
         return np.broadcast_to(fired, activation.shape)
 
     def set_states(self, states: Mapping[str, Int]) -> None:

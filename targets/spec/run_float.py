@@ -37,7 +37,8 @@ class ModelState:
     def step(self, activation: Real, ports: Mapping[str, Real]) -> NDArray[np.bool_]:
         """Advance one step and return the spikes, shape (batch, n); ``ports``: activation of further inputs."""
         parameters = Values({**self.parameters, **ports})
-        self.states, fired = self.model.advance(self.op, Values(self.states), parameters, activation)
+        states, fired = self.model.advance(self.op, Values(self.states), parameters, activation)
+        self.states = {name: np.broadcast_to(value, activation.shape) for name, value in states.items()}
         return np.broadcast_to(fired, activation.shape)
 
     def set_states(self, states: Mapping[str, Real]) -> None:
