@@ -208,7 +208,7 @@ def learning_runs(
     drive = make_drive(network, given)
     windows = draw(st.sampled_from([n for n in (1, 2, 3) if drive.steps % n == 0]))
     samples = draw(st.integers(1, 3))  # of a weight update
-    carrying = {name for name, payload in network.payloads.items() if payload > 1} if fixed else set()
+    carrying = {i.name for i in network.inputs if i.payload_bits} | {p.name for p in network.populations if p.payload}
     names = [p.name for p in network.projections if p.pre not in carrying]
     if not names:
         reject()
