@@ -26,7 +26,7 @@ from ssdp_hw.network.weight import SparseWeight
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.running.target_registry import get_target
 
-CASES = int(os.environ.get("SSDP_HW_CASES", "100"))
+CASES = int(os.environ.get("SSDP_HW_CASES", "200"))
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 KEPT = (
     "weights",
