@@ -59,8 +59,8 @@ def describe(network: AnyNetwork) -> Facts:
 
 def _model(population: Any) -> str:
     if isinstance(population, FixedPopulation):
-        return str(population.declared)
-    return type(population.neuron).__name__
+        return population.declared.name
+    return str(population.neuron.kind)
 
 
 def at_rest(fixed: FixedNetwork, prove: bool = True) -> Facts:
