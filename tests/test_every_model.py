@@ -33,7 +33,7 @@ def test_a_model_goes_through_everything(name, tmp_path):
     runs = [sh.run(one, spikes, steps=ladder.steps, on_overflow="ignore").spikes["first"] for one in (network, fixed)]
     common, either = ((runs[0] & runs[1]).sum(), (runs[0] | runs[1]).sum())
     assert ladder.cumulative[0].accuracy.value == np.mean(
-        sh.run(network, spikes, steps=ladder.steps).predict() == LABELS
+        sh.run(network, spikes, record=("spikes", "v"), steps=ladder.steps).predict() == LABELS
     )
     assert ladder.cumulative[-1].layers[0].agreement == pytest.approx(common / either if either else 1.0)
 
