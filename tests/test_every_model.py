@@ -61,7 +61,7 @@ def test_a_model_goes_through_everything(name, tmp_path):
     assert f"{name}</td>" in page  # the table of populations
     ladder.plot()
     fixed.plot()
-    result = sh.run(fixed, spikes, record=("spikes", model.voltage))
+    result = sh.run(fixed, spikes, record=("spikes", "v"))
     result.plot()
 
     with pytest.raises(UnsupportedError, match=r"'first'"):
