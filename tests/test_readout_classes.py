@@ -90,3 +90,11 @@ def test_each_of_several_outputs_has_its_rule(tmp_path):
     assert "--decode" not in call(*words, "--decode", "max_membrane").stderr
     refused = call(*words, "--decode", "spike_count")
     assert (refused.returncode, "output 'out1' is a readout" in refused.stderr) == (2, True)
+
+
+def test_a_stream_counts_no_spikes_of_a_readout():
+    net = network(sh.LI(size=4, tau_mem=5.0))
+    streamed = sh.stream(net, [SPIKES[:9], SPIKES[9:]], target="engine")
+    assert streamed.predict("hidden").shape == (30,)
+    with pytest.raises(ParameterError, match="'out0' is a readout that never fires, and a stream counts spikes"):
+        streamed.predict()

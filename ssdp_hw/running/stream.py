@@ -79,11 +79,18 @@ class StreamResult:
         """The class whose neuron fired most often, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.
 
         Raises:
-            ParameterError: the population was not recorded, or is not named although there are several outputs.
+            ParameterError: the population was not recorded, is a readout that never fires, or is not named although
+                there are several outputs.
         """
         name = self.outputs[0] if population is None and len(self.outputs) == 1 else population
         if name is None or name not in self.spike_counts:
             raise ParameterError(f"name one of the recorded populations: {', '.join(self.spike_counts)}; not {name!r}")
+        firing: Any = self.info.get("threshold", (name,))
+        if name not in firing:
+            raise ParameterError(
+                f"'{name}' is a readout that never fires, and a stream counts spikes: record its voltage, stream(..., path, "
+                "record=('v',)), or give the samples to run"
+            )
         return spike_count(self.spike_counts[name][None])
 
 
