@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -88,8 +89,8 @@ class StreamResult:
         firing: Any = self.info.get("threshold", (name,))
         if name not in firing:
             raise ParameterError(
-                f"'{name}' is a readout that never fires, and a stream counts spikes: record its voltage, stream(..., path, "
-                "record=('v',)), or give the samples to run"
+                f"'{name}' is a readout that never fires, and a stream counts spikes: record its voltage in a file, "
+                "stream(..., path, record=('v',)), or give the samples to run"
             )
         return spike_count(self.spike_counts[name][None])
 
