@@ -41,7 +41,7 @@ def recurrent(neurons: int) -> sh.FixedNetwork:
         [
             sh.FixedProjection(pre="input", post="cells", weight=2 * rng.integers(-60, 64, (neurons, 784))),
             sh.FixedProjection(
-                pre="cells", post="cells", weight=2 * rng.integers(-64, 60, (neurons, neurons)), weight_exp=-4
+                pre="cells", post="cells", weight=16 * rng.integers(-8, 8, (neurons, neurons)), weight_exp=-4
             ),
         ],
         ["cells"],
