@@ -14,7 +14,16 @@ import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.inputs import with_widest_weights
 from ssdp_hw.operations.base import Rounding
-from ssdp_hw.rules import CounterRule, FloatRule, Pairing, SilentPairs, SpikeTime, TraceRounding, WeightRounding
+from ssdp_hw.rules import (
+    CounterRule,
+    FloatRule,
+    Pairing,
+    PreTrace,
+    SilentPairs,
+    SpikeTime,
+    TraceRounding,
+    WeightRounding,
+)
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name, rule
 from ssdp_hw.rules.form import largest_change, leaf_name
 from ssdp_hw.rules.model import RuleKind, RuleModel
@@ -191,11 +200,12 @@ def learning_runs(
     networks: st.SearchStrategy | None = None,
     declared: bool = False,
     max_plastic: int = 2,
+    arrivals: bool = True,
 ) -> tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]:
     """A network (any, or one of ``networks``), its spikes, and a plan for some of its projections.
 
     ``declared``: whether some of them learn by declared rules that only tests know. Projections whose spikes carry
-    payloads do not learn; inputs with payloads get them.
+    payloads do not learn; inputs with payloads get them. ``arrivals``: whether some rules see spikes as they arrive.
     """
     if networks is None:
         networks = fixed_networks() if fixed else float_networks()
@@ -229,6 +239,8 @@ def learning_runs(
             rule = draw(counter_rules(drive.steps // windows, windows * samples, post * pre))
         else:
             rule = draw(step_rules(windows * samples))
+        if arrivals and draw(st.booleans()):
+            rule = replace(rule, pre_trace=PreTrace.ARRIVES)
         rules[name] = rule
         if draw(st.booleans()):
             counters[name] = _counters(rng, rule, p.stored_weights.size)

@@ -27,6 +27,7 @@ ONE_BY_ONE = {
     ("docs/rules.md", "python"): (
         "test_rules_page.py:test_the_first_code_learns",
         "test_rules_page.py:test_a_rule_of_another_package",
+        "test_rules_page.py:test_its_rules_see_spikes_as_they_arrive",
         "test_rules_page.py:test_its_lasting_variables_are_those_of_bcm",
         "test_rules_page.py:test_its_reward_moves_weights",
         "test_rules_page.py:test_its_reward_moves_weights",

@@ -15,7 +15,7 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, LASTING, FACTOR, REWARDED, ACCUMULATOR, THRESHOLDS, ONLINE = re.findall(
+FIRST, OWN, ARRIVING, LASTING, FACTOR, REWARDED, ACCUMULATOR, THRESHOLDS, ONLINE = re.findall(
     r"```python\n(.*?)```", PAGE, re.DOTALL
 )
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
@@ -31,6 +31,13 @@ def test_the_first_code_learns(capsys):
     printed = capsys.readouterr().out
     assert float(re.search(r"'in->out': ([\d.]+)", printed).group(1)) > 0.2
     assert "'impulse_x1': 31" in printed
+
+
+def test_its_rules_see_spikes_as_they_arrive():
+    names = {}
+    exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    exec(compile(ARRIVING, "docs/rules.md", "exec"), names)
+    assert names["rule"].pre_trace == names["late"].rules["in->out"].pre_trace == "arrives"
 
 
 def test_its_lasting_variables_are_those_of_bcm():

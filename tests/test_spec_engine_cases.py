@@ -23,6 +23,7 @@ from plan_strategies import going_on, learning_runs
 from test_neuron_models import assert_same, recorded
 
 from ssdp_hw.network.weight import SparseWeight
+from ssdp_hw.rules.arrivals import sees_arrivals
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.running.target_registry import get_target
 
@@ -83,6 +84,7 @@ def parts(network, plan):
         "plastic sparse weights": any(isinstance(weight, SparseWeight) for weight in weights),
         "plastic loops": any(network.projection(name).pre == network.projection(name).post for name in plan.rules),
         "plastic delays": any(network.projection(name).max_delay for name in plan.rules),
+        "spikes seen as they arrive": any(sees_arrivals(r, network.projection(n)) for n, r in plan.rules.items()),
         "pieces of one run": not plan.restart,
         "several windows a sample": plan.windows_per_sample > 1,
     }

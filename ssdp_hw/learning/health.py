@@ -18,6 +18,7 @@ from ssdp_hw.display import shown
 from ssdp_hw.learning.written import Replay
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
+from ssdp_hw.rules.arrivals import seen_synapses
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observed
 
@@ -86,7 +87,7 @@ def learning_health(
         saturations: weight and counter saturations by projection, as the target counted them.
         replay: follows what the rule writes beside weights.
     """
-    rows, cols = before.synapse_indices
+    rows, cols = seen_synapses(rule, before)
     total = np.zeros(before.stored_weights.size, np.int64)
     exact = np.zeros(before.stored_weights.size)
     nonzero_changes = 0

@@ -15,6 +15,7 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.arrivals import why_no_arrivals
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.form import check_registers
@@ -134,6 +135,23 @@ def check_learns_from_spikes(network: AnyNetwork, analog: Collection[str], names
                 f"projection '{name}' cannot learn: its input '{pre}' is analog, without spikes to learn from; encode "
                 "the values by rate or latency (ssdp_hw.encode), or let a later projection learn (plastic=...)"
             )
+
+
+def check_arrivals(network: AnyNetwork, rules: Mapping[str, Rule], *, restart: bool) -> None:
+    """Raise where a rule cannot see presynaptic spikes as they arrive, and is to.
+
+    Args:
+        network: the network that learns.
+        rules: by projection.
+        restart: whether each sample starts from the initial state.
+
+    Raises:
+        UnsupportedError: it cannot; the message says what would help.
+    """
+    for name, rule in rules.items():
+        reason = why_no_arrivals(rule, network.projection(name), restart=restart)
+        if reason is not None:
+            raise UnsupportedError(f"projection '{name}': {reason}")
 
 
 def padded(spikes: Numbers, steps: int) -> Numbers:

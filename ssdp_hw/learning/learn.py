@@ -17,6 +17,7 @@ from ssdp_hw.learning.evaluation import Evaluation
 from ssdp_hw.learning.factors import check_factors
 from ssdp_hw.learning.inputs import (
     Rule,
+    check_arrivals,
     check_gates,
     check_learns_from_spikes,
     check_state,
@@ -142,6 +143,7 @@ def learn(
     check_learns_from_spikes(network, given.values, names)
     rules, notes = resolve_rules(network, rule, names)
     check_writes(network, rules, restart=presentation.restart)
+    check_arrivals(network, rules, restart=presentation.restart)
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)

@@ -33,6 +33,7 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision, Teaching
 from ssdp_hw.learning.written import between_updates, moves_delays, with_written, written_health
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.arrivals import sees_arrivals
 from ssdp_hw.running.analog import Analog
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.learning_plan import LearningPlan
@@ -272,6 +273,10 @@ class Learner:
         if moves_delays(rules) and not runner.moves_delays:
             able = ", ".join(sorted(t.name for t in targets_by_speed() if t.moves_delays))
             reasons.append(f"a rule moves delays, which these targets do: {able}")
+        late = [name for name, rule in rules.items() if sees_arrivals(rule, network.projection(name))]
+        if late and not runner.sees_arrivals:
+            able = ", ".join(sorted(t.name for t in targets_by_speed() if t.sees_arrivals))
+            reasons.append(f"the rule of '{late[0]}' has pre_trace = 'arrives', which these targets know: {able}")
         if reasons:
             raise UnsupportedError(f"target '{target}' cannot learn this way: {'; '.join(reasons)}")
         progress.take(runner.learn(network, drive, plan, self.execution.resolved), samples, plan, self.steps)

@@ -14,6 +14,7 @@ from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.written import WrittenHealth
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule, FixedDeclaredRule
+from ssdp_hw.rules.arrivals import seen_synapses
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import Observed, Train
 from ssdp_hw.rules.model import QUANTITY_HOMES
@@ -85,7 +86,7 @@ def warn_if_nothing_written(
 
 
 def _said(name: str, p: FixedProjection, rule: CounterRule, observed: Observed, counters: Numbers) -> str:
-    rows, cols = p.synapse_indices
+    rows, cols = seen_synapses(rule, p)
     lsb, windows = float(1 << rule.lsb_shift), len(observed.pre.fired)
     observed = replace(observed, weight=p.of_synapses(p.mantissa.astype(np.int64)))  # no weight has moved
     observed = replace(observed, lasting=dict(observed.lasting or {}))

@@ -9,7 +9,7 @@ from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
 from ssdp_hw.microcode.learning_engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
-from ssdp_hw.rules import FloatRule
+from ssdp_hw.rules import FloatRule, PreTrace
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
 
 # With updates in every step nothing bounds a window: the learning window is fitted up to this distance in steps.
@@ -64,6 +64,11 @@ def check_wanted(
         raise UnsupportedError(
             "microcode: the rule makes a gate of its own, and the learning engine has no group synchrony counters; "
             "compile the rule without its gate"
+        )
+    if rule.pre_trace is PreTrace.ARRIVES:
+        raise UnsupportedError(
+            "microcode: pre_trace = 'arrives', and the traces of the learning engine know no synaptic delay; compile "
+            "the rule with pre_trace = 'fires'"
         )
     steps = as_int(window, "microcode: window")
     longest = load_chip("loihi").window_ticks_max if epoch is Epoch.WINDOW else LONGEST_FIT

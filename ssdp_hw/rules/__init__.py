@@ -13,7 +13,7 @@ from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.formula import Rule
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.group_gate import FixedGate
-from ssdp_hw.rules.local import FloatRule, LocalRule, WeightRounding
+from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace, WeightRounding
 from ssdp_hw.rules.model import Quantity, RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable, WrittenVariable
 from ssdp_hw.rules.registry import register_rule, rule_model, rule_names
 from ssdp_hw.rules.released import released_ssdp
@@ -39,6 +39,7 @@ __all__ = [
     "LearningWindow",
     "LocalRule",
     "Pairing",
+    "PreTrace",
     "Quantity",
     "Rule",
     "RuleFactor",

@@ -37,6 +37,7 @@ from ssdp_hw.rules.local import (
     Gates,
     LocalRule,
     Observed,
+    PreTrace,
     Values,
     WeightRounding,
     check_integers,
@@ -55,6 +56,7 @@ class CounterRule(LocalRule):
         rounding: how a weight update rounds the counter to whole weight LSBs.
         gate: third factor, computed by the rule from the group synchrony counters of each window.
         gate_bits: fraction bits of a gate that the caller gives; a rule with ``gate`` takes those of the gate.
+        pre_trace: in which step it sees a presynaptic spike, ``fires`` or ``arrives``; see :class:`.local.PreTrace`.
     """
 
     lsb_shift: int
@@ -63,6 +65,7 @@ class CounterRule(LocalRule):
     rounding: WeightRounding = WeightRounding.CARRY
     gate: FixedGate | None = None
     gate_bits: int = 8
+    pre_trace: PreTrace = PreTrace.FIRES
 
     def check_counter(self, largest: int) -> None:
         """Raise unless the counter's values are in range and hold ``largest`` units of one weight change.
@@ -72,6 +75,7 @@ class CounterRule(LocalRule):
         """
         kind = type(self).__name__
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
+        object.__setattr__(self, "pre_trace", PreTrace(self.pre_trace))
         check_integers(
             self,
             (

@@ -262,6 +262,7 @@ def rule(
     windows_per_update: int = 1,
     counter_bits: int = 16,
     rounding: str = "carry",
+    pre_trace: str = "fires",
     registers: Mapping[str, int] = MappingProxyType({}),
     headroom: float = 1.0,
     **values: Any,
@@ -270,7 +271,7 @@ def rule(
 
     Args:
         model: the rule, or its name.
-        clip, windows_per_update, counter_bits, rounding: see :class:`ssdp_hw.rules.FloatRule`.
+        clip, windows_per_update, counter_bits, rounding, pre_trace: see :class:`ssdp_hw.rules.FloatRule`.
         registers: integer form only: registers of the kinds ``unit`` and ``limit`` that are not the defaults.
         headroom: integer form only: see :class:`FloatDeclaredRule`; :func:`ssdp_hw.learning_scale` says how much a
             lesson needs.
@@ -288,4 +289,5 @@ def rule(
         windows_per_update=windows_per_update,
         counter_bits=counter_bits,
         rounding=rounding,  # type: ignore[arg-type]  # made a WeightRounding by check_common
+        pre_trace=pre_trace,  # type: ignore[arg-type]  # likewise a PreTrace
     )

@@ -172,6 +172,7 @@ def _common(rule: FloatRule, projection: FixedProjection) -> dict[str, Any]:
         "counter_bits": rule.counter_bits,
         "windows_per_update": rule.windows_per_update,
         "rounding": rule.rounding,
+        "pre_trace": rule.pre_trace,
     }
     if rule.gate is not None:
         post, pre = projection.shape

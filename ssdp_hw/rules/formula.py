@@ -33,6 +33,7 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
     windows_per_update: int = 1,
     counter_bits: int = 16,
     rounding: str = "carry",
+    pre_trace: str = "fires",
     headroom: float = 1.0,
     **values: float,
 ) -> FloatDeclaredRule:
@@ -46,7 +47,7 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
         dw: the formula, with ``+ - * ( )``, ``**`` with a whole number, ``/`` by a number.
         trace_bits, trace_rounding: integer form only: width of the traces (Loihi: 7), and how they are rounded:
             ``stochastic``, ``nearest`` or ``zero``.
-        clip, windows_per_update, counter_bits, rounding: see :class:`ssdp_hw.rules.FloatRule`.
+        clip, windows_per_update, counter_bits, rounding, pre_trace: see :class:`ssdp_hw.rules.FloatRule`.
         headroom: integer form only: see :func:`ssdp_hw.rule`.
         values: numbers by name: those of the formula, ``tau_x1`` ... ``tau_y3`` in steps (default 20), and
             ``impulse_x1`` ... in the integer form's register (default a quarter of its range).
@@ -78,6 +79,7 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
         windows_per_update=windows_per_update,
         counter_bits=counter_bits,
         rounding=rounding,
+        pre_trace=pre_trace,
         registers=registers,
         headroom=headroom,
         **{f"c{k}": terms[product] for k, product in enumerate(products)},

@@ -46,6 +46,13 @@ class WeightRounding(Choice):
     NEAREST = "nearest"  # to the nearest LSB; the counter is cleared, so that small weight changes are lost
 
 
+class PreTrace(Choice):
+    """In which step a rule sees a presynaptic spike; they differ where the synapse has a delay d (in steps)."""
+
+    FIRES = "fires"  # in that in which the neuron fires, t: its trace starts there, whatever the delay
+    ARRIVES = "arrives"  # d steps later, t + d: in the step in which a spike sent without a delay acts alike
+
+
 class Group(Protocol):
     """What a rule observes of the neurons of one population."""
 
@@ -130,6 +137,7 @@ class LocalRule(Drawable, ABC):
 
     Attributes:
         windows_per_update: windows whose steps are gathered before the weight moves.
+        pre_trace: in which step it sees a presynaptic spike; see :class:`PreTrace`.
         keeps_raster: whether the rule needs all spikes of a window; otherwise one spike-time
             register for each neuron is enough.
     """
@@ -138,6 +146,7 @@ class LocalRule(Drawable, ABC):
 
     keeps_raster: ClassVar[bool] = False
     windows_per_update: int
+    pre_trace: PreTrace = PreTrace.FIRES
 
     @property
     def reads_weight(self) -> bool:
@@ -248,6 +257,7 @@ class FloatRule(LocalRule):
             :func:`ssdp_hw.fit_gate` fits it.
         rounding: integer form only: how the counter moves the weight.
         counter_bits: integer form only: width of the signed synchrony counter.
+        pre_trace: in which step it sees a presynaptic spike, ``fires`` or ``arrives``; see :class:`PreTrace`.
     """
 
     clip: float = 1.0
@@ -255,6 +265,7 @@ class FloatRule(LocalRule):
     gate: Gate | None = None
     rounding: WeightRounding = WeightRounding.CARRY
     counter_bits: int = 16
+    pre_trace: PreTrace = PreTrace.FIRES
 
     def gate_of(self, observed: Observed, window: int) -> float | None:
         if self.gate is None:
@@ -273,6 +284,7 @@ class FloatRule(LocalRule):
         """
         self.check_numbers(("clip",), ())
         object.__setattr__(self, "rounding", WeightRounding(self.rounding))
+        object.__setattr__(self, "pre_trace", PreTrace(self.pre_trace))
         check_integers(self, (("windows_per_update", 1, WINDOWS_PER_UPDATE_MAX), ("counter_bits", 4, 32)))
         if self.gate is not None:
             owner = f"{type(self).__name__}: gate"

@@ -68,7 +68,8 @@ def released_ssdp(
         sigma: width of the Gaussian in steps.
         tau_plus, tau_minus: time constants of the exponential forms in steps. In ``single_layer`` the second term has
             ``tau_plus * tau_minus``, as in the released code, which divides by both.
-        options: ``clip``, ``windows_per_update``, ``counter_bits``, ``rounding``: see :class:`ssdp_hw.rules.FloatRule`.
+        options: ``clip``, ``windows_per_update``, ``counter_bits``, ``rounding``, ``pre_trace``: see
+            :class:`ssdp_hw.rules.FloatRule`.
 
     Raises:
         ParameterError: an unknown form, or a value out of range.

@@ -9,6 +9,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.arrivals import seen_size
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork
@@ -88,7 +89,12 @@ class LearningPlan:
     def first_lasting(self, network: AnyNetwork, name: str) -> dict[str, Numbers]:
         """The variables of a projection's rule that outlast a window, before the first window of this run."""
         p = network.projection(name)
-        sizes = {"pre": p.shape[1], "post": p.shape[0], "synapse": p.synapse_weights.size, "group": 1}
+        sizes = {
+            "pre": seen_size(self.rules[name], p),
+            "post": p.shape[0],
+            "synapse": p.synapse_weights.size,
+            "group": 1,
+        }
         return {**self.rules[name].first_lasting(sizes), **self.lasting.get(name, {})}
 
     def factors_of(self, name: str) -> Mapping[str, Numbers]:
@@ -146,7 +152,8 @@ class Learned:
         weights: by plastic projection, one for each synapse in row-major order or for each value of a convolution's
             kernel: stored weight integers in a fixed network, float weights in a float network.
         counters: by plastic projection the counters after the last window, as in :class:`LearningPlan`.
-        observed: by plastic projection what the rule observed of its source and of its target. A rule that
+        observed: by plastic projection what the rule observed of its source and of its target. A rule that sees spikes
+            as they arrive observes arrival lines (:mod:`ssdp_hw.rules.arrivals`) as its source. A rule that
             keeps rasters: spikes of shape (time, window, n). All other rules: registers of shape (window, n),
             the tick (float network: step) of the representative spike, ``silent_time`` of
             :mod:`ssdp_hw.rules.spike_times` if there was none.

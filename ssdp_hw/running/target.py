@@ -75,6 +75,7 @@ class Target(ABC):
         learns_in_pieces: whether it learns from samples that are pieces of one run, each of which goes on from the one
             before (``LearningPlan.restart``).
         moves_delays: whether rules may move delays there.
+        sees_arrivals: whether rules may see presynaptic spikes as they arrive (:mod:`ssdp_hw.rules.arrivals`).
     """
 
     name: str
@@ -88,6 +89,7 @@ class Target(ABC):
     graded_spikes: frozenset[str] = frozenset()
     learns_in_pieces: bool = False
     moves_delays: bool = False
+    sees_arrivals: bool = False
 
     @property
     def runs_in_pieces(self) -> bool:

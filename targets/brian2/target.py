@@ -15,6 +15,7 @@ from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Target, shared_weights, steps_without_graph
 
+from .arrivals import unsupported_arrivals, with_relays, without_relays
 from .session import open_session
 
 # The values of each option; the first is the default.
@@ -53,6 +54,7 @@ class Brian2Target(Target):
     several_inputs = True
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference"})
+    sees_arrivals = True
     options: Mapping[str, object] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 
     def availability(self) -> Availability:
@@ -90,7 +92,7 @@ class Brian2Target(Target):
             for name, rule in plan.rules.items()
             if type(rule) not in RULES
         ]
-        return [*unknown, *shared_weights(network, plan)]
+        return [*unknown, *shared_weights(network, plan), *unsupported_arrivals(network, plan)]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples as copies side by side (runtime device) or in sequence (standalone)."""
@@ -115,7 +117,10 @@ class Brian2Target(Target):
         with open_session(options["device"], options["codegen"]) as session:
             from .learn_runner import learn_sequence
 
-            return learn_sequence(network, drive, plan, session, fast_paths=options["fast_paths"])
+            network, drive, plan, relays = with_relays(network, drive, plan)
+            return without_relays(
+                learn_sequence(network, drive, plan, session, fast_paths=options["fast_paths"]), relays
+            )
 
 
 TARGET = Brian2Target()

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.rules import FloatRule
+from ssdp_hw.rules.arrivals import seen_size
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.running.drive import AnyNetwork
@@ -40,7 +41,7 @@ def lasting_row(network: AnyNetwork, plan: LearningPlan, steps: int) -> tuple[Nu
         model = lasting_model(plan, name, steps)
         if model is None:
             continue
-        first, sizes = plan.first_lasting(network, name), _sizes(network, name)
+        first, sizes = plan.first_lasting(network, name), _sizes(network, plan, name)
         for home in _HOMES:
             for v in getattr(model, home):
                 rows.append(np.broadcast_to(first.get(leaf_name(home, v.name), 0), sizes[home]))
@@ -61,7 +62,7 @@ def lasting_variables(
             continue
         for home in _HOMES:
             for v in getattr(model, home):
-                size = _sizes(network, name)[home]
+                size = _sizes(network, plan, name)[home]
                 if v.lasts:
                     found[name][leaf_name(home, v.name)] = row[at : at + size].copy()
                 at += size
@@ -74,6 +75,6 @@ def lasting_variables(
     return found
 
 
-def _sizes(network: AnyNetwork, name: str) -> dict[str, int]:
-    post, pre = network.projection(name).shape
-    return {"pre": pre, "post": post, "group": 1}
+def _sizes(network: AnyNetwork, plan: LearningPlan, name: str) -> dict[str, int]:
+    p = network.projection(name)
+    return {"pre": seen_size(plan.rules[name], p), "post": p.shape[0], "group": 1}

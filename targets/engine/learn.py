@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.arrivals import arrival_lines, seen_size, sees_arrivals
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
@@ -21,7 +22,18 @@ from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .listening import is_long
 from .neuron_states import neurons_of, set_neurons
-from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Ends, Plastic, in_few_sizes, needs_trains, plastic
+from .plastic import (
+    BY_AGREEMENT,
+    BY_DECLARATION,
+    BY_TIME,
+    BY_TRACE,
+    Arrivals,
+    Ends,
+    Plastic,
+    in_few_sizes,
+    needs_trains,
+    plastic,
+)
 from .program import Program, compile_program
 from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
@@ -60,7 +72,7 @@ def learn(
     program = compile_program(network, plastic=tuple(plan.rules))
     groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
     largest = int((groups[:, 1] - groups[:, 0]).max(initial=0))
-    trace_columns, columns = _columns(network, plan, fast_paths=fast_paths)
+    trace_columns, line_columns, columns = _columns(network, plan, fast_paths=fast_paths)
     spikes = np.zeros((drive.steps, drive.batch, columns), bool)
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
@@ -71,7 +83,7 @@ def learn(
             program,
             plan,
             name,
-            _ends(network, program, name, trace_columns),
+            *_ends(network, program, plan, name, trace_columns, line_columns),
             drive.batch,
             length,
             at_lasting[name],
@@ -176,38 +188,62 @@ def _thread_group(
     return BY_ONE, members
 
 
-def _columns(network: AnyNetwork, plan: LearningPlan, *, fast_paths: bool) -> tuple[NDArray[np.int64], int]:
-    """For spikes, v, u and each population the first column of its trace, or -1; and the number of columns.
+def _columns(
+    network: AnyNetwork, plan: LearningPlan, *, fast_paths: bool
+) -> tuple[NDArray[np.int64], dict[str, int], int]:
+    """The columns of the spike trace.
 
-    Traces have the spikes of populations alone whose projections learn from all spikes of a window.
+    Traces have the spikes of populations alone whose projections learn from all spikes of a window, and those of the
+    arrival lines of projections whose rules see them.
+
+    Returns:
+        For spikes, v, u and each population its first column, or -1; for each projection with arrival lines theirs;
+        and the number of columns.
     """
-    projections = [
-        network.projection(name) for name, rule in plan.rules.items() if needs_trains(rule, fast_paths=fast_paths)
-    ]
-    ends = {end for p in projections for end in (p.pre, p.post)}
+    rules = {network.projection(name): rule for name, rule in plan.rules.items()}
+    ends = {end for p, rule in rules.items() if needs_trains(rule, p, fast_paths=fast_paths) for end in (p.pre, p.post)}
     groups = len(network.populations) + len(fed_ports(network))
     trace_columns, total = np.full((3, groups), -1, np.int64), 0
     for k, name in enumerate(network.population_names):
         if name in ends:
             trace_columns[0, k] = total
             total += network.size_of(name)
-    return trace_columns, total
+    lines = {}
+    for p, rule in rules.items():
+        if sees_arrivals(rule, p):
+            lines[p.name] = total
+            total += seen_size(rule, p)
+    return trace_columns, lines, total
 
 
-def _ends(network: AnyNetwork, program: Program, name: str, trace_columns: NDArray[np.int64]) -> Ends:
+def _ends(
+    network: AnyNetwork,
+    program: Program,
+    plan: LearningPlan,
+    name: str,
+    trace_columns: NDArray[np.int64],
+    line_columns: Mapping[str, int],
+) -> tuple[Ends, Arrivals]:
     p = network.projection(name)
     groups, inputs = [*network.input_names, *network.population_names], len(network.inputs)
     pre, post = groups.index(p.pre), groups.index(p.post)
-    column = program.layout.channel_start[pre] if pre < inputs else trace_columns[0, pre - inputs]
-    return Ends(
+    from_input = pre < inputs
+    column = int(program.layout.channel_start[pre] if from_input else trace_columns[0, pre - inputs])
+    nobody = np.zeros(0, np.int64)
+    arrivals = Arrivals(nobody, nobody, from_input, column)
+    if name in line_columns:
+        lines = arrival_lines(p)
+        arrivals = arrivals._replace(neurons=lines.neurons, delays=lines.delays)
+    ends = Ends(
         program.start(pre),
         program.start(post),
-        pre < inputs,
-        int(column),
+        from_input and name not in line_columns,
+        line_columns.get(name, column),
         int(trace_columns[0, post - inputs]),
-        network.size_of(p.pre),
+        seen_size(plan.rules[name], p),
         network.size_of(p.post),
     )
+    return ends, arrivals
 
 
 def _observed(

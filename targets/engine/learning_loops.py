@@ -15,7 +15,7 @@ from .ssdp_loops import Scratch as TimeScratch, ssdp_window
 from .step_loops import Scratch as StepScratch, run_steps
 from .thread_group_loops import barrier, part, stopped
 from .types import Int64Array
-from .window_spikes import window_spikes
+from .window_spikes import copy_arrivals, window_spikes
 
 # Presentation of samples by a thread group: each member runs samples of its own, all members share the neurons of each
 # sample, or the first member runs all samples.
@@ -88,6 +88,7 @@ def learn_groups(
         for p in range(len(tallies)):
             plastic, tally = plastics[p], tallies[p]
             ends, rule = plastic.ends, plastic.by_time
+            copy_arrivals(simulation, ends, plastic.arrivals, begin, end, member, members)
             if plastic.kind == BY_TIME and member == 0:
                 for window in range(begin * windows, end * windows):
                     row, by_last, silent, shift = window % register_rows, rule.last_spike, rule.silent, rule.time_shift

@@ -29,6 +29,7 @@ from ssdp_hw.rules import (
     TraceRounding,
     WeightRounding,
 )
+from ssdp_hw.rules.arrivals import seen_size, seen_synapses, sees_arrivals
 from ssdp_hw.rules.form import keeps_silent_rows, leaf_name
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
@@ -166,6 +167,18 @@ class Ends(NamedTuple):
     post_size: int
 
 
+class Arrivals(NamedTuple):
+    """The lines of a rule that sees spikes as they arrive (:mod:`ssdp_hw.rules.arrivals`); none for other rules.
+
+    Their spikes are in columns of their own of the spike trace, which :func:`.window_spikes.copy_arrivals` fills.
+    """
+
+    neurons: Int64Array  # presynaptic neuron of each line
+    delays: Int64Array
+    from_input: bool  # whether neurons are those of an input
+    from_column: int  # column of the first neuron, in the input raster or in the spike trace
+
+
 class Plastic(NamedTuple):
     """One plastic projection, its synapses in row-major order.
 
@@ -180,7 +193,7 @@ class Plastic(NamedTuple):
     dense: bool  # whether every row has all presynaptic neurons; ``cols`` is then empty
     shared: bool  # whether synapses share stored weights
     row_start: Int64Array  # first synapse of each postsynaptic neuron, with the total at the end
-    cols: Int64Array  # presynaptic neuron of each synapse
+    cols: Int64Array  # presynaptic neuron, or arrival line, of each synapse
     stored: Int64Array  # stored weight of each synapse, if they share
     places: WeightPlaces
     value: CounterArray  # counter of each stored weight; its buffer has BITS more entries, which list_pending reads
@@ -196,6 +209,7 @@ class Plastic(NamedTuple):
     by_trains: ByTrains
     declared: Declared
     ends: Ends
+    arrivals: Arrivals
 
 
 def counter_type(plan: LearningPlan) -> CounterType:
@@ -212,6 +226,7 @@ def plastic(
     plan: LearningPlan,
     name: str,
     ends: Ends,
+    arrivals: Arrivals,
     batch: int,
     steps: int,
     at_lasting: int,
@@ -221,8 +236,9 @@ def plastic(
 ) -> Plastic:
     """A plastic projection of a plan for ``batch`` samples, whose windows have ``steps`` steps."""
     p, rule = network.projection(name), plan.rules[name]
-    kind = _kind(rule, fast_paths=fast_paths)
-    row_start, cols = _rows(p)
+    kind = _kind(rule, p, fast_paths=fast_paths)
+    dense = not p.is_sparse and seen_size(rule, p) == p.shape[1]
+    row_start, cols = p.unshared.row_start, np.zeros(0, np.int64) if dense else seen_synapses(rule, p)[1]
     counter: DTypeLike = counter_type(plan)
     number: DTypeLike = np.float64 if isinstance(rule, FloatRule) else np.int64
     value = np.zeros(p.stored_weights.size + BITS, counter)[: p.stored_weights.size]
@@ -238,7 +254,7 @@ def plastic(
     places = WeightPlaces(*program.places[name], *limits)
     return Plastic(
         kind,
-        not p.is_sparse,
+        dense,
         p.is_convolution,
         row_start,
         cols,
@@ -257,18 +273,21 @@ def plastic(
         _by_trains(rule, plan.random_key(network, name).first_window),
         _declared(network, plan, name, kind, steps, at_lasting),
         ends,
+        arrivals,
     )
 
 
-def _kind(rule: Rule, *, fast_paths: bool) -> int:
+def _kind(rule: Rule, p: BaseProjection, *, fast_paths: bool) -> int:
     if not fast_paths or type(rule) not in _KINDS:
         return BY_DECLARATION
-    return _KINDS[type(rule)]
+    kind = _KINDS[type(rule)]
+    # Registers hold when neurons fire, not when their spikes arrive.
+    return BY_DECLARATION if kind == BY_TIME and sees_arrivals(rule, p) else kind
 
 
-def needs_trains(rule: Rule, *, fast_paths: bool) -> bool:
+def needs_trains(rule: Rule, p: BaseProjection, *, fast_paths: bool) -> bool:
     """Whether the compiled loops learn from all spikes of a window instead of a register of each neuron."""
-    return _kind(rule, fast_paths=fast_paths) != BY_TIME
+    return _kind(rule, p, fast_paths=fast_paths) != BY_TIME
 
 
 def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, steps: int, at_lasting: int) -> Declared:
@@ -314,11 +333,6 @@ def in_few_sizes(plastics: tuple[Plastic, ...]) -> tuple[Plastic, ...]:
     """
     size = max(2, 1 << (len(plastics) - 1).bit_length())
     return plastics + plastics[:1] * (size - len(plastics))
-
-
-def _rows(p: BaseProjection) -> tuple[Array, Array]:
-    """First synapse of each postsynaptic neuron, and the presynaptic neuron of each synapse if sparse."""
-    return p.unshared.row_start, p.synapse_indices[1] if p.is_sparse else np.zeros(0, np.int64)
 
 
 def _counters(network: AnyNetwork, plan: LearningPlan, name: str, counter: DTypeLike, *, lazy: bool) -> Counters:

@@ -54,6 +54,7 @@ class EngineTarget(Target):
     graded_spikes = frozenset({"inference", "learning"})
     learns_in_pieces = True
     moves_delays = True
+    sees_arrivals = True
 
     def availability(self) -> Availability:
         """Always: Numba is a dependency of the core."""

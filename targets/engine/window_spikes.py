@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .jit import compiled_driver
-from .plastic import Ends
+from .plastic import Arrivals, Ends
 from .simulation import Simulation
+from .thread_group_loops import part
 from .types import BoolArray
 
 
@@ -38,3 +39,20 @@ def window_spikes(simulation: Simulation, ends: Ends, window: int, windows: int)
         batch * spikes.shape[2],
         steps,
     )
+
+
+@compiled_driver
+def copy_arrivals(
+    simulation: Simulation, ends: Ends, arrivals: Arrivals, begin: int, end: int, member: int, members: int
+) -> None:
+    """Write the spikes of arrival lines in the samples ``begin .. end - 1``, as one member of a thread group."""
+    raster, spikes, column = simulation.raster, simulation.spikes, arrivals.from_column
+    low, high = part(end - begin, member, members, 1)
+    for t in range(raster.shape[0] if len(arrivals.neurons) > 0 else 0):
+        for sample in range(begin + low, begin + high):
+            for k in range(len(arrivals.neurons)):
+                sent = t - arrivals.delays[k]
+                if sent >= 0:
+                    i = column + arrivals.neurons[k]
+                    fired = raster[sent, sample, i] if arrivals.from_input else spikes[sent, sample, i]
+                    spikes[t, sample, ends.pre_column + k] = fired

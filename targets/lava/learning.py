@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.operations import philox
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.arrivals import arrival_lines, sees_arrivals
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
@@ -214,6 +216,7 @@ def _plastic(
         "sizes": np.array(rounds.sizes),
         "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
+        **_arrivals(rule, q),
         **{f"{_LASTING}{key}": values for key, values in plan.first_lasting(network, name).items()},
         **{f"{_FACTOR}{key}": values for key, values in plan.factors_of(name).items()},
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
@@ -224,6 +227,14 @@ def _plastic(
     else:
         parameters["clip"] = rule.clip
     return Node(node.name, "PlasticConnection", parameters)
+
+
+def _arrivals(rule: CounterRule | FloatRule, q: BaseProjection) -> dict[str, Any]:
+    """The arrival lines of a rule that sees spikes as they arrive; nothing for other rules."""
+    if not sees_arrivals(rule, q):
+        return {}
+    lines = arrival_lines(q)
+    return {"line_neurons": lines.neurons, "line_delays": lines.delays, "line_of_synapse": lines.cols}
 
 
 def _counter(rule: CounterRule, q: FixedProjection, plan: LearningPlan, layer: int) -> dict[str, Any]:

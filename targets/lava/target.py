@@ -52,6 +52,7 @@ class LavaTarget(Target):
     several_inputs = True
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference"})
+    sees_arrivals = True
     options: Mapping[str, object] = {
         "processes": "auto",
         "batch_size": 512,

@@ -16,6 +16,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
+from ssdp_hw.rules.arrivals import seen_spikes, seen_synapses
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -42,7 +43,8 @@ class _Observer:
     def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Observed:
         """What a rule observes of these samples."""
         p = self.network.projection(name)
-        ends = [windows(rasters[end], self.plan.windows_per_sample) for end in (p.pre, p.post)]
+        seen = seen_spikes(rule, p, rasters[p.pre]), rasters[p.post]
+        ends = [windows(raster, self.plan.windows_per_sample) for raster in seen]
         observed = rule.observe(*ends)
         key = self.plan.random_key(self.network, name)
         key = replace(key, first_window=key.first_window + self.windows[name])
@@ -138,7 +140,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
             p, gates = projections[name], plan.gates.get(name)
             observed = _with_weights(observer.observe(name, rule, rasters), rule, p, weights[name])
             outside = None if gates is None else gates[first:]
-            rows, cols = p.synapse_indices
+            rows, cols = seen_synapses(rule, p)
             for window in range((stop - start) * plan.windows_per_sample):
                 check_time()
                 e = rule.weight_change(observed, window, rows, cols, outside)
@@ -189,7 +191,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
             observed = _with_weights(observer.observe(name, rule, rasters), rule, projections[name], weights[name])
             outside = None if name not in plan.gates else plan.gates[name][first:]
             p = projections[name]
-            rows, cols = p.synapse_indices
+            rows, cols = seen_synapses(rule, p)
             for window in range((stop - start) * plan.windows_per_sample):
                 check_time()
                 gathered[name] = gathered[name] + p.sum_shared(

@@ -30,6 +30,7 @@ class SpecTarget(Target):
     graded_spikes = frozenset({"inference", "learning"})
     learns_in_pieces = True
     moves_delays = True
+    sees_arrivals = True
 
     def availability(self) -> Availability:
         """Always: it needs NumPy alone."""

@@ -39,6 +39,8 @@ class PlasticConnection(AbstractProcess):
         rule: a name in ``RULES``; for the rule's own parameters see its class there.
         gates: gates from outside, shape (window, post).
         own_gate: parameters of the gate that the rule makes itself.
+        line_neurons, line_delays, line_of_synapse: of a rule that sees spikes as they arrive the presynaptic neuron and
+            the delay of each arrival line, and the line of each synapse; None for other rules.
         further: what else the model needs, see there.
         record: where the last step writes weights, counters, the rule's lasting variables and what was observed:
             ``file`` and ``steps``.
@@ -58,6 +60,9 @@ class PlasticConnection(AbstractProcess):
         weight_exp: int = 0,
         gates: Values | None = None,
         own_gate: Sequence[float] | None = None,
+        line_neurons: NDArray[np.int64] | None = None,
+        line_delays: NDArray[np.int64] | None = None,
+        line_of_synapse: NDArray[np.int64] | None = None,
         **further: object,
     ) -> None:
         super().__init__(
@@ -72,6 +77,9 @@ class PlasticConnection(AbstractProcess):
             weight_exp=weight_exp,
             gates=gates,
             own_gate=own_gate,
+            line_neurons=line_neurons,
+            line_delays=line_delays,
+            line_of_synapse=line_of_synapse,
             **further,
         )
         post, pre = weights.shape
@@ -95,6 +103,8 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.cols = p["weights"].indices
         else:
             self.rows, self.cols = (index.reshape(-1) for index in np.indices((post, pre)))
+        if p["line_of_synapse"] is not None:
+            self.cols = p["line_of_synapse"]
         self.rule = RULES[p["rule"]](p)
         self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
         self.observed: tuple[list[Values], list[Values]] = ([], [])  # of every window so far
@@ -106,8 +116,9 @@ class AbstractPlasticModel(AbstractConnectionModel):
         self.rasters[0][step] = self.spikes
         self.rasters[1][step] = self.s_in_bap.recv().reshape(p["batch"], -1)
         if step == p["restart"] - 1:
+            seen = self.arrived(self.rasters[0]), self.rasters[1]
             for sample in range(int(p["sizes"][number])):
-                ends = [np.split(raster[:, sample], p["windows"]) for raster in self.rasters]
+                ends = [np.split(raster[:, sample], p["windows"]) for raster in seen]
                 for pre, post in zip(*ends, strict=True):
                     self.learn(pre, post)
             if p["updates"][number]:
@@ -116,6 +127,16 @@ class AbstractPlasticModel(AbstractConnectionModel):
             observed = [np.stack(observation, self.rule.axis) for observation in self.observed]
             lasting = {f"{LASTING}{name}": values for name, values in self.rule.lasting.items()}
             np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results(), **lasting)
+
+    def arrived(self, spikes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """What the rule sees of the presynaptic spikes of a round, shape (time, sample, n)."""
+        p = self.proc_params
+        if p["line_neurons"] is None:
+            return spikes
+        lines = np.zeros((*spikes.shape[:2], p["line_neurons"].size), bool)
+        for k, (neuron, delay) in enumerate(zip(p["line_neurons"], p["line_delays"], strict=True)):
+            lines[delay:, :, k] = spikes[: max(len(spikes) - delay, 0), :, neuron]
+        return lines
 
     def learn(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> None:
         """Learn from the spikes of one window, shapes (time, n)."""

@@ -1,0 +1,137 @@
+"""What a rule sees of presynaptic spikes: as neurons fire, or as spikes arrive through the delay of each synapse.
+
+With ``pre_trace="arrives"`` a rule sees arrival lines in place of presynaptic neurons: one for each neuron and each
+delay that its synapses have. A line of delay d fires in step t if its neuron fired in step t - d of the same sample; it
+has presynaptic variables of its own. So a rule on synapses of delay d changes weights as it would without the delay,
+if the same spikes came d steps later. A spike acts one step after its line fires, as through any projection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssdp_hw.arrays import Bool, Int
+from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.projection import BaseProjection
+from ssdp_hw.rules.counter import CounterRule
+from ssdp_hw.rules.declared import DeclaredRule
+from ssdp_hw.rules.form import leaf_name, moment_graph, moments
+from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace
+from ssdp_hw.rules.model import INDEX, PRE_COUNT, Quantity
+
+
+@dataclass(frozen=True, eq=False)
+class ArrivalLines:
+    """The lines through which spikes arrive at the synapses of a projection.
+
+    Attributes:
+        neurons: presynaptic neuron of each line, ascending; lines of one neuron by their delay.
+        delays: delay of each line in steps.
+        rows, cols: postsynaptic neuron and line of each synapse, in row-major order.
+    """
+
+    neurons: Int
+    delays: Int
+    rows: Int
+    cols: Int
+
+    def raster(self, spikes: Bool) -> Bool:
+        """The spikes of the lines, shape (time, ..., line), from those of the neurons, shape (time, ..., n)."""
+        arrived = np.zeros((*spikes.shape[:-1], self.neurons.size), bool)
+        for delay in np.unique(self.delays).tolist():
+            mine = np.flatnonzero(self.delays == delay)
+            arrived[delay:, ..., mine] = spikes[: max(len(spikes) - delay, 0), ..., self.neurons[mine]]
+        return arrived
+
+
+def sees_arrivals(rule: LocalRule, p: BaseProjection) -> bool:
+    """Whether the rule sees presynaptic spikes of a projection later than they are sent."""
+    return rule.pre_trace is PreTrace.ARRIVES and p.max_delay > 0
+
+
+def arrival_lines(p: BaseProjection) -> ArrivalLines:
+    """The lines of a projection.
+
+    Where all synapses of a neuron have one delay, lines are the neurons, in their order.
+    """
+    rows, cols = p.synapse_indices
+    delays, size = p.synapse_delays, p.shape[1]
+    if not _differs_within_neurons(p):
+        of_neuron = np.zeros(size, np.int64)
+        of_neuron[cols] = delays
+        return ArrivalLines(np.arange(size), of_neuron, rows, cols)
+    codes, lines = np.unique(cols * (p.max_delay + 1) + delays, return_inverse=True)
+    return ArrivalLines(*np.divmod(codes, p.max_delay + 1), rows, lines.reshape(-1))
+
+
+def seen_synapses(rule: LocalRule, p: BaseProjection) -> tuple[Int, Int]:
+    """Postsynaptic neuron of each synapse, and what the rule sees of its presynaptic side: a neuron or a line."""
+    if not sees_arrivals(rule, p):
+        return p.synapse_indices
+    lines = arrival_lines(p)
+    return lines.rows, lines.cols
+
+
+def seen_size(rule: LocalRule, p: BaseProjection) -> int:
+    """Number of presynaptic neurons or lines that the rule sees."""
+    return arrival_lines(p).neurons.size if sees_arrivals(rule, p) else p.shape[1]
+
+
+def seen_spikes(rule: LocalRule, p: BaseProjection, spikes: Bool) -> Bool:
+    """What the rule sees of the spikes of whole samples, shape (time, ..., n)."""
+    return arrival_lines(p).raster(spikes) if sees_arrivals(rule, p) else spikes
+
+
+def _differs_within_neurons(p: BaseProjection) -> bool:
+    """Whether synapses of one presynaptic neuron differ in their delay."""
+    if np.ndim(p.delay) == 0:
+        return False
+    cols, delays = p.synapse_indices[1], p.synapse_delays
+    least, most = np.full(p.shape[1], p.max_delay, np.int64), np.zeros(p.shape[1], np.int64)
+    np.minimum.at(least, cols, delays)
+    np.maximum.at(most, cols, delays)
+    return bool(np.any(least < most))
+
+
+def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection, *, restart: bool) -> str | None:
+    """Why the rule cannot see spikes of a projection as they arrive, and what would help; None where it can.
+
+    Args:
+        rule: the rule of the projection.
+        p: the projection.
+        restart: whether each sample starts from the initial state.
+    """
+    if rule.pre_trace is not PreTrace.ARRIVES:
+        return None
+    if any(v.quantity is Quantity.DELAY for v in rule.writes):
+        return "its rule moves delays, and with them what has arrived; give it pre_trace = 'fires'"
+    if not p.max_delay:
+        return None
+    if not restart:
+        return (
+            "samples are pieces of one run (restart=False), and spikes that are under way between two of them would be "
+            "lost to a rule with pre_trace = 'arrives'; give it pre_trace = 'fires', or each sample a start of its own"
+        )
+    if _differs_within_neurons(p) and (reads := _reads_neurons(rule)):
+        return (
+            f"its rule {reads}, and with pre_trace = 'arrives' it sees a neuron once for each delay of its synapses; "
+            "give all synapses of a presynaptic neuron one delay, or the rule pre_trace = 'fires'"
+        )
+    return None
+
+
+def _reads_neurons(rule: CounterRule | FloatRule) -> str:
+    """In which way a rule depends on how many presynaptic neurons there are, or on their numbers; else empty."""
+    if rule.gate is not None:
+        return "makes a gate from how many presynaptic neurons fire"
+    if not isinstance(rule, DeclaredRule):
+        return ""
+    try:
+        graphs = [moment_graph(rule.model, m, ideal=isinstance(rule, FloatRule)) for m in moments(rule.model)]
+    except ParameterError:
+        return "has no graph that would show whether it counts presynaptic neurons"
+    if any(leaf_name("group", PRE_COUNT) in graph.reads("group") for graph in graphs):
+        return "counts presynaptic neurons that fire"
+    return "reads the numbers of presynaptic neurons" if any(g.reads(leaf_name("pre", INDEX)) for g in graphs) else ""

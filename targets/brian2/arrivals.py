@@ -1,0 +1,117 @@
+"""Rules that see spikes as they arrive, in a network whose plastic synapses have no delay.
+
+Brian2's synapses read variables of their presynaptic neurons, which know nothing of delays. So each arrival line
+(:mod:`ssdp_hw.rules.arrivals`) becomes a sender of its own, from which synapses lead on without a delay: of an input a
+channel with shifted spikes, of a population a relay, which fires whenever a spike reaches it. The weights, counters and
+variables of the rule are the same, in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ssdp_hw.arrays import Bool
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
+from ssdp_hw.network.float_network import Network, Population, Projection
+from ssdp_hw.network.formats import SignMode
+from ssdp_hw.network.graph import Input
+from ssdp_hw.network.neurons import without_memory
+from ssdp_hw.network.projection import BaseProjection
+from ssdp_hw.rules.arrivals import ArrivalLines, arrival_lines, sees_arrivals
+from ssdp_hw.rules.local import PreTrace
+from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.learning_plan import Learned, LearningPlan
+
+P = TypeVar("P", bound=BaseProjection)
+
+
+def unsupported_arrivals(network: AnyNetwork, plan: LearningPlan) -> list[str]:
+    """One sentence about each projection to whose lines no relay can lead in time."""
+    reasons = []
+    for name, rule in plan.rules.items():
+        p = network.projection(name)
+        if sees_arrivals(rule, p) and p.pre not in network.input_names and not arrival_lines(p).delays.all():
+            reasons.append(
+                f"projection '{name}': pre_trace = 'arrives', and some of its synapses from population '{p.pre}' have "
+                "no delay, some have one: here a rule would see spikes without a delay a step late; learn on 'spec', "
+                "'engine' or 'lava', or give all of these synapses delays of at least 1"
+            )
+    return reasons
+
+
+def with_relays(
+    network: AnyNetwork, drive: Drive, plan: LearningPlan
+) -> tuple[AnyNetwork, Drive, LearningPlan, frozenset[str]]:
+    """The same learning by rules that see spikes as they are sent, and the names of the relays that were added."""
+    inputs, populations, projections = [*network.inputs], [*network.populations], [*network.projections]
+    spikes: dict[str, Bool] = dict(drive.spikes)
+    relays: set[str] = set()
+    for name, rule in plan.rules.items():
+        p = network.projection(name)
+        if not sees_arrivals(rule, p):
+            continue
+        lines, sender = arrival_lines(p), f"arrivals at {name}"
+        if p.pre in network.input_names:
+            inputs.append(Input(sender, lines.neurons.size))
+            spikes[sender] = lines.raster(drive.spikes[p.pre])
+        else:
+            relay, leading = (_fixed_relay if isinstance(network, FixedNetwork) else _float_relay)(
+                cast(Any, network), cast(Any, p), lines, sender
+            )
+            populations.append(relay)
+            projections.append(leading)
+            relays.add(sender)
+        projections = [_led_by(p, lines, sender) if q.name == name else q for q in projections]
+    changes: Mapping[str, Any] = {"inputs": inputs, "populations": populations, "projections": projections}
+    made: AnyNetwork = replace(network, **changes)
+    rules = {name: replace(cast(Any, rule), pre_trace=PreTrace.FIRES) for name, rule in plan.rules.items()}
+    return made, replace(drive, spikes=spikes), replace(plan, rules=rules), frozenset(relays)
+
+
+def without_relays(learned: Learned, relays: frozenset[str]) -> Learned:
+    """What was learned, without the counts of relays."""
+    overflow = learned.overflow
+    kept = None if overflow is None else {name: count for name, count in overflow.items() if name not in relays}
+    return replace(learned, overflow=kept)
+
+
+def _led_by(p: P, lines: ArrivalLines, sender: str) -> P:
+    """The projection from its lines; where lines are the neurons, the weight stays as it is."""
+    changes: Mapping[str, Any] = {"pre": sender, "delay": 0}
+    if lines.neurons.size == p.shape[1]:
+        return replace(p, **changes)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(lines.rows, minlength=p.shape[0]))])
+    weight = csr_array((p.synapse_weights, lines.cols, starts), shape=(p.shape[0], lines.neurons.size))
+    return replace(p, weight=weight, **changes)
+
+
+def _one_each(lines: ArrivalLines, size: int, weight: float) -> csr_array:
+    """One synapse of that weight from its neuron to each line."""
+    count = lines.neurons.size
+    return csr_array((np.full(count, weight), lines.neurons, np.arange(count + 1)), shape=(count, size))
+
+
+def _fixed_relay(
+    network: FixedNetwork, p: FixedProjection, lines: ArrivalLines, name: str
+) -> tuple[FixedPopulation, FixedProjection]:
+    """Neurons whose only synapse lifts them above their threshold, and which forget what is left of it."""
+    positive = replace(p.format, sign_mode=SignMode.EXCITATORY).at_exponent(0)
+    weight = positive.step
+    relay = FixedPopulation(name=name, size=lines.neurons.size, du=network.limits.decay_max, vth=weight // 2)
+    each = _one_each(lines, p.shape[1], weight)
+    return relay, FixedProjection(pre=p.pre, post=name, weight=each, delay=lines.delays - 1, format=positive)
+
+
+def _float_relay(
+    network: Network, p: BaseProjection, lines: ArrivalLines, name: str
+) -> tuple[Population, BaseProjection]:
+    """Neurons that a spike lifts to 1, twice their threshold."""
+    semantics = network.semantics
+    neuron = without_memory(np.full(lines.neurons.size, 0.5), semantics.dt, semantics.discretization)
+    each = _one_each(lines, p.shape[1], 1.0)
+    return Population(name=name, neuron=neuron), Projection(pre=p.pre, post=name, weight=each, delay=lines.delays - 1)
