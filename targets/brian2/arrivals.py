@@ -48,6 +48,8 @@ def with_relays(
     network: AnyNetwork, drive: Drive, plan: LearningPlan
 ) -> tuple[AnyNetwork, Drive, LearningPlan, frozenset[str]]:
     """The same learning by rules that see spikes as they are sent, and the names of the relays that were added."""
+    if not any(sees_arrivals(rule, network.projection(name)) for name, rule in plan.rules.items()):
+        return network, drive, plan, frozenset()
     inputs, populations, projections = [*network.inputs], [*network.populations], [*network.projections]
     spikes: dict[str, Bool] = dict(drive.spikes)
     relays: set[str] = set()
