@@ -210,7 +210,8 @@ def test_a_lesson_says_it_and_its_health_follows_it(tmp_path):
 
 
 def test_without_a_word_spikes_are_seen_as_they_are_sent():
-    for rule in (*FIXED.values(), *FLOAT.values()):
+    known = [rule for name, rule in FIXED.items() if name != "lasting"]  # a rule that tests alone know is in no file
+    for rule in (*known, *FLOAT.values()):
         assert rule.pre_trace is PreTrace.FIRES
         assert "fires" in str(rule)
         kept = rule_to_dict(rule)
