@@ -105,9 +105,8 @@ def test_what_is_refused(task):
         fine_tune(fixed, spikes, labels, epochs=0)
     with pytest.raises(ParameterError, match="labels"):
         fine_tune(fixed, spikes, labels + 1)
-    wide = replace(fixed, chip=replace(fixed.limits, state_bits=46, activation_bits=60))
-    with pytest.raises(UnsupportedError, match="58 bits together"):
-        TorchFixedNetwork(wide)
+    with pytest.raises(UnsupportedError, match="input 'in' has values other than 0 and 1"):
+        fine_tune(fixed, spikes * 0.5, labels)
     conv = ConvWeight(np.ones((1, 1, 3, 3)), (1, 5, 5))
     image = sh.Network(
         [sh.Input("in", 25)],

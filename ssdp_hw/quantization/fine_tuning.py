@@ -3,16 +3,15 @@
     fixed = sh.quantize(net, weight_bits=2, calibration=spikes)
     tuned = fine_tune(fixed, spikes, labels, start=net, epochs=10)
 
-Every weight has a real master value beside its integer. The forward pass computes the fixed network, bit for
-bit, in float64, in which all its integers are exact: rounded weights, floored sums, truncated decays, wrap,
-saturation, threshold, reset. Backwards each rounding counts as the identity (the straight-through estimator;
-Bengio, Leonard and Courville, arXiv 1308.3432) and the threshold as a fast sigmoid (Zenke and Ganguli,
-Neural Computation 30, 2018). The integers of the result are those that the forward pass used last.
+Every weight has a real master value beside its integer. The forward pass computes the fixed network, bit for bit:
+rounded weights, floored sums, and each neuron model's own step on the integers of the chip. Backwards each rounding
+counts as the identity and a spike as a fast sigmoid (:mod:`ssdp_hw.operations.straight_through`), so that any declared
+model is tuned through which a gradient passes. The integers of the result are those that the forward pass used last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,9 @@ from ssdp_hw.checks import as_size, class_labels, positive_or_none
 from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.operations.base import Values
 from ssdp_hw.quantization.bias_sources import bias_sources
-from ssdp_hw.running.drive import make_drive
+from ssdp_hw.running.drive import Drive, make_drive
 from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.time_limit import STOPS, check_time, with_result
 
@@ -33,43 +32,30 @@ try:
 except ImportError:
     raise MissingPackageError("fine-tuning needs torch, which is not installed: pip install 'ssdp-hw[train]'") from None
 
+from ssdp_hw.operations.straight_through import StraightThroughOperations, Tracked
+from ssdp_hw.quantization.gradient_paths import SENT, SPIKES, with_gradient
+
 Tensor = Any  # torch is Any where it is not installed
 
-# Steepness of the surrogate gradient, for voltages in units of the threshold.
-_STEEPNESS = 5.0
 # Two output neurons whose spike counts differ by this many have logits that differ by 1.
 _SPIKES_A_LOGIT = 4.0
-# float64 holds integers of this width exactly.
-_EXACT_BITS = 53
+# float64 adds integers up to this exactly.
+_EXACT = 1 << 53
 
 
-class _Fire(torch.autograd.Function):  # type: ignore[misc]
-    """The spike condition of the forward pass, with the slope of a fast sigmoid as its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, distance: Tensor, unit: Tensor, inclusive: bool) -> Tensor:
-        """1 where ``distance > 0`` (if inclusive: ``distance >= 0``), else 0."""
-        ctx.save_for_backward(distance / unit)
-        ctx.unit = unit
-        return (distance >= 0 if inclusive else distance > 0).to(distance.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """The gradient times the slope of the fast sigmoid ``x / (1 + k |x|)``."""
-        (x,) = ctx.saved_tensors
-        return gradient / (1.0 + _STEEPNESS * x.abs()).square() / ctx.unit, None, None
-
-
-def _refuse_analog(names: Iterable[str]) -> None:
-    """Raise for inputs that are no spikes.
+def _sent_by_inputs(network: FixedNetwork, drive: Drive) -> dict[str, NDArray[np.float64]]:
+    """What the inputs send, by name: spikes as 0 and 1, or payloads, each of shape (time, batch, channels).
 
     Raises:
-        UnsupportedError: always.
+        UnsupportedError: analog values.
     """
-    raise UnsupportedError(
-        f"fine-tuning is by spikes of 0 and 1; input {', '.join(map(repr, names))} has other values: encode them "
-        "first (ssdp_hw.encode)"
-    )
+    analog = [i.name for i in network.inputs if i.name in drive.values and not i.payload_bits]
+    if analog:
+        raise UnsupportedError(
+            f"fine-tuning is by spikes; input {', '.join(map(repr, analog))} has values other than 0 and 1: encode "
+            "them first (ssdp_hw.encode), or give the input the payload_bits of graded spikes if they are whole numbers"
+        )
+    return {name: np.asarray(values, np.float64) for name, values in drive.arrays().items()}
 
 
 def _through(x: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
@@ -82,7 +68,7 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self, projection: FixedProjection, start: NDArray[np.float64]) -> None:
         super().__init__()
-        self.pre, self.post, number = projection.pre, projection.post, projection.format
+        self.pre, self.reached, number = projection.pre, (projection.post, projection.port), projection.format
         self.low, self.high, self.step = number.mantissa_min, number.mantissa_max, number.step
         self.exponent = projection.weight_exp
         self.master = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
@@ -115,40 +101,39 @@ class _Synapses(torch.nn.Module):  # type: ignore[misc]
 
 
 class _Neurons:
-    """The step of one population, as in :mod:`ssdp_hw.arithmetic`, on float64 that hold integers."""
+    """The neurons of one population: the step of their model on integers that carry gradients."""
 
-    def __init__(self, network: FixedNetwork, p: FixedPopulation, bias: Tensor, batch: int) -> None:
-        if not p.is_cuba_lif:
-            raise UnsupportedError(f"population '{p.name}': {p.declared} cannot be fine-tuned, the CUBA LIF alone can")
-        chip, self.p, self.bias = network.limits, p, bias
-        self.unity, self.unit = float(1 << chip.decay_bits), float(1 << chip.activation_shift)
-        self.half = float(1 << (chip.state_bits - 1))
-        self.kept_u = torch.tensor(self.unity - (p.du + chip.current_decay_offset), dtype=torch.float64)
-        self.kept_v = torch.tensor(self.unity - (p.dv + chip.voltage_decay_offset), dtype=torch.float64)
-        self.threshold = torch.tensor(p.vth << chip.activation_shift, dtype=torch.float64)
-        self.size = torch.clamp(self.threshold, min=1.0)
-        self.u = torch.zeros((batch, p.size), dtype=torch.float64)
-        self.v = torch.tensor(np.tile(p.v_init, (batch, 1)), dtype=torch.float64)
+    def __init__(self, network: FixedNetwork, p: FixedPopulation, drive: Drive) -> None:
+        self.model, self.payload = p.declared, p.payload
+        self.op = StraightThroughOperations(network.step_form(p.name).exact())
+        shape = (drive.batch, p.size)
+        self.states = {name: Tracked.of(np.zeros(shape, np.int64)) for name in p.state_names}
+        if "v" in self.states:
+            self.states["v"] = Tracked.of(np.tile(p.v_init, (drive.batch, 1)))
+        acting = network.acting_parameters(p.name, drive.fixed_bias(network, p.name))
+        self.parameters = {name: Tracked.of(value) for name, value in acting.items()}
+        self.shape = shape
 
-    def step(self, activation: Tensor) -> Tensor:
-        """Advance one step and return the spikes."""
-        self.u = _through(self._decayed(self.u, self.kept_u) + activation * self.unit, self._wrapped)
-        v = self._decayed(self.v, self.kept_v) + self.u + self.bias
-        v = _through(v, lambda x: torch.clamp(x, 1 - self.half, self.half - 1))
-        if not self.p.spiking:
-            self.v = v
-            return torch.zeros_like(v)
-        spikes = _Fire.apply(v - self.threshold, self.size, self.p.threshold is Comparison.AT_LEAST)
-        fired = spikes.detach()  # the reset sends no gradient
-        self.v = v - self.threshold * fired if self.p.reset is Reset.SUBTRACT else v * (1.0 - fired)
-        return spikes
+    def step(self, arriving: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Advance one step; returns the spikes, and what is sent with them: 1, or the payload.
 
-    def _decayed(self, x: Tensor, kept: Tensor) -> Tensor:
-        return _through(x * kept / self.unity, torch.trunc)
+        Args:
+            arriving: activation by port, integers as float64; ``""`` is the first input.
+        """
+        inputs = {port: self._shifted(activation) for port, activation in arriving.items()}
+        first = inputs.pop("")
+        states, fired = self.model.advance(self.op, Values(self.states), Values(self.parameters | inputs), first)
+        self.states = {name: Tracked.of(value) for name, value in states.items()}
+        spikes = fired.tensor.expand(self.shape)
+        return spikes, spikes * self.states[self.payload].real if self.payload else spikes
 
-    def _wrapped(self, u: Tensor) -> Tensor:
-        u = torch.where(u > self.half, u - 2 * self.half, u)
-        return torch.where(u <= -self.half, u + 2 * self.half, u)
+    def recorded(self, name: str) -> Tensor:
+        """A state, shape (batch, n)."""
+        return self.states[name].tensor.expand(self.shape)
+
+    def _shifted(self, activation: Tensor) -> Tracked:
+        whole = activation.detach().numpy().astype(np.int64)
+        return self.op.shift_left(Tracked(whole, activation), self.op.activation_shift)
 
 
 class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
@@ -161,22 +146,19 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
 
     Raises:
         ParameterError: ``start`` is not the float network of ``fixed``.
-        UnsupportedError: convolutions, or registers that float64 does not hold exactly.
+        UnsupportedError: convolutions, sums that float64 does not hold exactly, or neurons through which no gradient
+            passes.
     """
 
     def __init__(self, fixed: FixedNetwork, start: Network | None = None) -> None:
         super().__init__()
         if not isinstance(fixed, FixedNetwork):
             raise ParameterError(f"fine-tuning takes a FixedNetwork, not a {type(fixed).__name__}")
-        chip = fixed.limits
-        if chip.state_bits + chip.decay_bits > _EXACT_BITS:
-            raise UnsupportedError(
-                f"chip '{chip.name}': state and decays of {chip.state_bits + chip.decay_bits} bits together; torch's "
-                f"float64 computes exactly with {_EXACT_BITS}"
-            )
         for p in fixed.projections:
             if p.is_convolution:
                 raise UnsupportedError(f"projection '{p.name}' is a convolution, which fine-tuning does not take yet")
+        _check_sums(fixed)
+        _check_gradients(fixed)
         self.fixed = fixed
         self.synapses = torch.nn.ModuleList(_Synapses(p, _master(p, start)) for p in fixed.projections)
 
@@ -189,33 +171,44 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
             inputs: spikes as for :func:`ssdp_hw.run`.
             steps: length of the run, likewise.
         """
-        drive = make_drive(self.fixed, inputs, steps)
-        if drive.values:
-            _refuse_analog(drive.values)
-        raster = {name: torch.tensor(s, dtype=torch.float64) for name, s in drive.spikes.items()}
-        neurons = {
-            p.name: _Neurons(
-                self.fixed, p, torch.tensor(drive.fixed_bias(self.fixed, p.name), dtype=torch.float64), drive.batch
-            )
-            for p in self.fixed.populations
-        }
+        spikes, states = self.traced(inputs, steps)
+        voltages = {p.name: "v" if "v" in p.state_names else p.voltage for p in self.fixed.populations}
+        return spikes, {name: states[state][name] for name, state in voltages.items() if state}
+
+    def traced(
+        self, inputs: Mapping[str, Tensor] | ArrayLike, steps: int | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+        """As :meth:`forward`, with every state by its name and population in the place of the voltages."""
+        fixed = self.fixed
+        drive = make_drive(fixed, inputs, steps)
+        given = {name: torch.from_numpy(values) for name, values in _sent_by_inputs(fixed, drive).items()}
+        neurons = {p.name: _Neurons(fixed, p, drive) for p in fixed.populations}
+        ports = [(p.name, port) for p in fixed.populations for port in ("", *fixed.ports(p.name))]
         matrices = [s.matrices() for s in self.synapses]
         sent: list[dict[str, Tensor]] = []
-        volts: dict[str, list[Tensor]] = {name: [] for name in neurons}
+        spikes: dict[str, list[Tensor]] = {name: [] for name in neurons}
+        states: dict[tuple[str, str], list[Tensor]] = {
+            (state, p.name): [] for p in fixed.populations for state in p.state_names
+        }
         for t in range(drive.steps):
-            arriving: dict[str, Tensor] = {name: torch.zeros_like(n.u) for name, n in neurons.items()}
+            arriving = {key: torch.zeros(neurons[key[0]].shape, dtype=torch.float64) for key in ports}
             for synapses, by_delay in zip(self.synapses, matrices, strict=True):
                 for delay, matrix in by_delay.items():
                     if t - 1 - delay >= 0:
-                        spikes = sent[t - 1 - delay][synapses.pre]
-                        arriving[synapses.post] = arriving[synapses.post] + synapses.activation(spikes, matrix)
-            fired = {name: s[t] for name, s in raster.items()}
+                        activation = synapses.activation(sent[t - 1 - delay][synapses.pre], matrix)
+                        arriving[synapses.reached] = arriving[synapses.reached] + activation
+            sends = {name: values[t] for name, values in given.items()}
             for name, population in neurons.items():
-                fired[name] = population.step(arriving[name])
-                volts[name].append(population.v)
-            sent.append(fired)
-        spikes = {name: torch.stack([fired[name] for fired in sent]) for name in neurons}
-        return spikes, {name: torch.stack(v) for name, v in volts.items()}
+                mine = {port: value for (post, port), value in arriving.items() if post == name}
+                fired, sends[name] = population.step(mine)
+                spikes[name].append(fired)
+            for (state, name), values in states.items():
+                values.append(neurons[name].recorded(state))
+            sent.append(sends)
+        found: dict[str, dict[str, Tensor]] = {state: {} for state, _ in states}
+        for (state, name), values in states.items():
+            found[state][name] = torch.stack(values)
+        return {name: torch.stack(fired) for name, fired in spikes.items()}, found
 
     def to_fixed(self) -> FixedNetwork:
         """The fixed network with the integers of the forward pass."""
@@ -231,6 +224,40 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
         with torch.no_grad():
             for s in self.synapses:
                 s.master.clamp_(s.low - 0.5, s.high + 0.5)
+
+
+def _check_sums(fixed: FixedNetwork) -> None:
+    """Raise where weights and payloads add up beyond what float64 holds exactly.
+
+    Raises:
+        UnsupportedError: they may.
+    """
+    for p in fixed.projections:
+        largest = int(np.max(p.stored.absolute_row_sums(), initial=0)) * fixed.payloads.get(p.pre, 1)
+        if largest >= _EXACT:
+            raise UnsupportedError(
+                f"projection '{p.name}': weights times payloads add up to {largest:.3g}, and torch's float64 adds "
+                f"exactly up to {_EXACT:.3g}; give '{p.pre}' fewer payload_bits"
+            )
+
+
+def _check_gradients(fixed: FixedNetwork) -> None:
+    """Raise where no gradient passes from what a population sends, or from an output, to its synaptic input.
+
+    Raises:
+        UnsupportedError: none does.
+    """
+    for p in fixed.populations:
+        wanted = {SENT} if any(q.pre == p.name for q in fixed.projections) else set()
+        if p.name in fixed.outputs:
+            wanted.add(SPIKES if p.spiking else "v" if "v" in p.state_names else p.voltage)
+        for missing in sorted(wanted - with_gradient(fixed, p.name)):
+            what = missing if missing in (SPIKES, SENT) else f"its state '{missing}'"
+            raise UnsupportedError(
+                f"population '{p.name}': {p.declared} cannot be fine-tuned, because no gradient passes from {what} to "
+                "its input: that of spikes passes where its step compares by op.fires, that of payloads and states "
+                "where it computes them from the input without a comparison"
+            )
 
 
 def _master(q: FixedProjection, start: Network | None) -> NDArray[np.float64]:
@@ -265,7 +292,7 @@ def fine_tune(
 
     Args:
         fixed: the network to begin with.
-        inputs: spikes, shape (time, batch, channels).
+        inputs: spikes, or whole numbers of an input of graded spikes, shape (time, batch, channels).
         labels: classes, shape (batch,).
         start: the float network that ``fixed`` was quantised from; see :class:`TorchFixedNetwork`.
         epochs, batch: passes over the samples, and samples a step of the optimiser.
@@ -288,9 +315,7 @@ def fine_tune(
             f"fine-tuning needs one input and one output; the network has {fixed.input_names} and {fixed.outputs}"
         )
     drive = make_drive(fixed, inputs)
-    if drive.values:
-        _refuse_analog(drive.values)
-    spikes, output = drive.spikes[fixed.input_names[0]], fixed.population(fixed.outputs[0])
+    sent, output = _sent_by_inputs(fixed, drive)[fixed.input_names[0]], fixed.population(fixed.outputs[0])
     classes = torch.tensor(class_labels(labels, drive.batch, output.size, drive.steps))
     optimizer = torch.optim.Adam(module.parameters(), lr=rate)
     order = np.random.default_rng(seed)
@@ -301,7 +326,7 @@ def fine_tune(
                 total, right = 0.0, 0
                 for chosen in np.array_split(order.permutation(drive.batch), -(-drive.batch // batch)):
                     check_time()
-                    fired, volts = module(spikes[:, chosen], steps=drive.steps + fixed.latency)
+                    fired, volts = module(sent[:, chosen], steps=drive.steps + fixed.latency)
                     logits = _logits(output, fired[output.name], volts[output.name])
                     loss = torch.nn.functional.cross_entropy(logits, classes[chosen])
                     optimizer.zero_grad()
