@@ -32,6 +32,21 @@ def test_the_toolkits_network_fires_as_torchs(example, kind):
     assert 0.01 < row["float_rate"] < 0.9
 
 
+def test_the_page_says_what_fine_tuning_stored(example):
+    """The means of accuracies and of differences, by the script's own table."""
+    tuning = importlib.import_module("fine_tune_vowels")
+    stored = json.loads(tuning.OUT.read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for bits in tuning.BITS:
+        names = [f"{bits} bits, {n}" for n in ("max_abs", tuning.METHOD, f"tuned, rate {stored['rate']:g}")]
+        cells = [[100 * r[name]["accuracy"] for r in stored["runs"]] for name in names]
+        means = [example.mean_interval(cell) for cell in cells]
+        texts = [f"{m.value:.1f} % ({m.low:.1f} to {m.high:.1f})" for m in means]
+        gain = example.paired_interval(cells[1], cells[2])
+        texts.append(f"{gain.value:.1f} points ({gain.low:.1f} to {gain.high:.1f})")
+        assert f"| {bits} bits | {' | '.join(texts)} |" in page
+
+
 def test_both_kinds_try_the_same_settings(example):
     assert example.drawn_settings() == example.drawn_settings()
     stored = json.loads(example.OUT.read_text(encoding="utf-8"))
