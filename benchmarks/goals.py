@@ -9,6 +9,7 @@ Row = dict[str, Any]
 
 ENGINE = "engine, fixed"
 LIMITS = ("limit: additions alone", "limit: additions and neurons")
+STEPS = ("engine, step written by hand", "engine, step made from the declaration")
 TORCH = ("torch, plain loop", "torch, compiled step", "snnTorch", "Norse", "Sinabs", "SpikingJelly")
 LEARNING_ENGINE = ("engine", "engine, 1 thread", "engine, 2 threads")
 
@@ -30,6 +31,8 @@ _LEARNING: list[tuple[str, Callable[[str], bool], float]] = [
     ("Brian2's best", lambda name: name.startswith("Brian2, "), 50),
 ]
 _SHARE = 0.5
+# How many times as long the second of STEPS takes at most.
+_STEP_GROUP, _STEP_RATIO = "64-4096, a step of CUBA LIF", 1.3
 _SHARES = [(LIMITS[0], "784-1000-10 at 20%"), (LIMITS[1], _WIDE)]
 
 
@@ -44,6 +47,7 @@ def goals(report: dict[str, Any], batch: int = 64) -> list[str]:
         for name in _LEARNING_TASKS:
             task = rows.get(name, {})
             lines.append(_ratio(rival, name, task, task, LEARNING_ENGINE, chosen, goal))
+    lines.append(_steps(rows.get(_STEP_GROUP, {})))
     for limit, name in _SHARES:
         line = f"| this machine's {limit} | {name} | {_SHARE:.0%} | "
         if name in rows:
@@ -76,6 +80,15 @@ def _ratio(
     best = max(measured, key=lambda r: r["samples_per_second"])
     ratio = max(ours) / best["samples_per_second"]
     return f"| {rival} ({best['name']}) | {network} | {goal:,} times | {ratio:,.3g} times | {_verdict(ratio >= goal)} |"
+
+
+def _steps(rows: dict[str, Row]) -> str:
+    """The step that is made from a declaration beside the one written by hand."""
+    line = f"| {STEPS[0]}: {STEPS[1].removeprefix('engine, ')} | {_STEP_GROUP} | at most {_STEP_RATIO} times as long | "
+    if not rows:
+        return f"{line}not measured | |"
+    ratio = rows[STEPS[0]]["samples_per_second"] / rows[STEPS[1]]["samples_per_second"]
+    return f"{line}{ratio:.3g} times | {_verdict(ratio <= _STEP_RATIO)} |"
 
 
 def _verdict(reached: bool) -> str:

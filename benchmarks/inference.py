@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from baselines import NumbaEventLoop, NumpyMatmul
-from goals import ENGINE, LIMITS
+from goals import ENGINE, LIMITS, STEPS
 from limit import Limit
 from measure import Contender
 from numpy.typing import NDArray
@@ -76,6 +76,13 @@ def fixed_contenders(w: Workload, installed: Installed, compiled: bool) -> Itera
         yield simulator("Lava, stock, one sample after the other", "lava", few, 0, batch_size=1)
         if batch > 1 and w.dense:
             yield simulator("Lava, our target, batched", "lava", batch, 0)
+
+
+def step_contenders(network: sh.FixedNetwork, spikes: NDArray[np.bool_]) -> Iterator[Contender]:
+    """The general step of the chip's neuron, written by hand, and the one made from its declaration, on one thread."""
+    for name, fast_paths in zip(STEPS, (True, False), strict=True):
+        run = Runner(network, spikes, "engine", threads=1, fast_paths=fast_paths)
+        yield Contender(name, run, spikes.shape[1])
 
 
 def emulators(w: Workload, peers: PeerProcess) -> Iterator[Contender]:

@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import learning
-from goals import ENGINE, LIMITS, goals, share_of
-from inference import Runner, additions, emulators, fixed_contenders, float_contenders, float_peers
+from goals import ENGINE, LIMITS, STEPS, goals, share_of
+from inference import Runner, additions, emulators, fixed_contenders, float_contenders, float_peers, step_contenders
 from learning import learning_groups
 from measure import Timing, measure
 from peer_process import PeerProcess
 from profile_engine import lines as profile_lines, profile
 from roofline import roofline
 from scaling import lines as scaling_lines, scaling
-from workloads import inference_workloads
+from workloads import inference_workloads, many_neurons
 
 import ssdp_hw as sh
 
@@ -75,6 +75,11 @@ def all_groups(only: str, peers: PeerProcess) -> Iterator[dict[str, Any]]:
         expected = Runner(w.float, w.spikes, "spec")()
         contenders = [*float_contenders(w), *float_peers(w, peers)]
         yield group(f"{w.name}, float", batch, measure(contenders, expected, 1), "engine, float32")
+    for batch in (1, 64):
+        name, network, spikes = many_neurons(batch)
+        if only in name:
+            timings = measure([*step_contenders(network, spikes)], Runner(network, spikes, "spec")(), 1)
+            yield group(name, batch, timings, STEPS[0])
     for name, timings in learning_groups(only, installed, COMPILED, peers):
         yield group(name, 0, timings, learning.ENGINE, unit="windows")
 

@@ -125,6 +125,23 @@ def convolutional(batch: int) -> Workload:
     return Workload("N-MNIST convolutional", fixed, network, spikes, dense=False)
 
 
+def many_neurons(batch: int) -> tuple[str, sh.FixedNetwork, NDArray[np.bool_]]:
+    """A name, 64-4096 of CUBA LIF in fixed point, and spikes so few that neurons take all the time.
+
+    No two neurons are alike and their currents last, so that the engine's general step runs them, not the simple one.
+    """
+    rng = np.random.default_rng(1)
+    size = 4096
+    registers = {"du": rng.integers(500, 3000, size), "dv": rng.integers(50, 900, size)}
+    fixed = sh.FixedNetwork(
+        [sh.Input("input", 64)],
+        [sh.FixedPopulation(name="output", size=size, vth=rng.integers(500, 4000, size), **registers)],
+        [sh.FixedProjection(pre="input", post="output", weight=2 * rng.integers(-60, 120, (size, 64)))],
+        ["output"],
+    )
+    return "64-4096, a step of CUBA LIF", fixed, rng.random((STEPS, batch, 64)) < 0.02
+
+
 def inference_workloads() -> Iterator[Workload]:
     """Every group of the inference table."""
     for batch in (1, 64):
