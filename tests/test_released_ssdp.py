@@ -37,7 +37,7 @@ def by_hand(form, pre, post, a_plus, a_baseline, sigma):
     d = abs(int(time(post)) - int(time(pre)))
     both = pre.any() and post.any()
     if form == "difference":
-        return a_plus * (math.exp(-d / 20) - math.exp(-d / 30)) * both
+        return a_plus * (math.exp(-d / 20) - math.exp(-d / 20 / 20)) * both
     gaussian = math.exp(-(d**2) / (2 * sigma**2))
     return a_plus * gaussian if both else -a_baseline * gaussian
 
@@ -56,9 +56,7 @@ def changes(rule, pre, post, **options):
     st.floats(0.5, 5),
 )
 def test_every_form_is_its_text(form, pre, post, sigma):
-    rule = sh.released_ssdp(
-        form, STEPS, a_plus=0.03, a_baseline=0.01, sigma=sigma, tau_minus=20 + 10 * (form == "difference")
-    )
+    rule = sh.released_ssdp(form, STEPS, a_plus=0.03, a_baseline=0.01, sigma=sigma)
     found = changes(rule, pre, post, ideal=True)
     wanted = [[by_hand(form, pre[:, i], post[:, j], 0.03, 0.01, sigma) for i in range(3)] for j in range(4)]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-15)
@@ -72,6 +70,13 @@ def test_the_form_behind_the_papers_figure_depresses_synchronous_pairs_alone():
     np.testing.assert_allclose(found[active], -0.0463 * 0.02, rtol=2e-3)
     assert active.any()
     assert not found[~active].any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_form_is_idle_by_its_defaults(form):
+    rng = np.random.default_rng(0)
+    pre, post = rng.random((STEPS, 30)) < 0.4, rng.random((STEPS, 20)) < 0.4
+    assert changes(sh.released_ssdp(form, STEPS), pre, post, ideal=True).any()
 
 
 def test_the_transformers_form_is_ssdp_with_last_spikes():
@@ -95,7 +100,7 @@ def test_every_form_learns_in_integers_as_in_real_numbers(form):
         ["out"],
     )
     spikes = rng.random((STEPS, 8, 12)) < 0.3
-    rule = sh.released_ssdp(form, STEPS, a_plus=0.02, a_baseline=0.005, tau_minus=20 + 10 * (form == "difference"))
+    rule = sh.released_ssdp(form, STEPS, a_plus=0.02, a_baseline=0.005)
     learned = {
         t: sh.learn(network, spikes, None, rule, t, presentation=sh.Presentation(steps=STEPS, shuffle=False))
         for t in ("spec", "engine")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import ssdp_hw as sh
+from ssdp_hw.rules.evaluation import Window, window_changes
+from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.sweeping import compute
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
@@ -215,6 +217,50 @@ def test_few_bits_learn_or_stay(studies, case):
     settings, data = small(study.SETTINGS), study.TASK.load()
     runs = [study.run(case, row, 0, settings, data) for row in study.ROWS]
     assert all(0 <= run[key] <= 1 for run in runs for key in ("before", "after", "rate_before", "rate_after"))
+
+
+def test_every_released_form_may_change_a_pair_by_the_same_most(studies):
+    """Over pairs that fire once each, at any two steps of a window, or not at all."""
+    study, steps = studies.released, 12
+    once = np.concatenate([np.eye(steps, dtype=bool), np.zeros((steps, 1), bool)], axis=1)
+    rows, cols = (index.reshape(-1) for index in np.indices((steps + 1, steps + 1)))
+    for form in study.FORMS:
+        for width in study.SETTINGS.taus if form in study.EXPONENTIAL else study.SETTINGS.sigmas:
+            declared = study.rule(form, steps, 0.003, width).declaration(steps)
+            window = Window(once, once, rows, cols, None, RandomKey(), 0)
+            found = window_changes(declared.model, declared.parameters, window, ideal=True)
+            assert np.abs(found).max() == pytest.approx(0.003), form
+
+
+def test_the_single_layers_form_sees_the_studys_windows_and_depresses_alone(studies):
+    study = studies.released
+    part = small(study.SETTINGS.part)
+    given = study.world(part, study.data(""), 0, "float", validation=False)
+    assert given.taught[-1].any()
+    rule = study.rule("single_layer", len(given.taught), 1e-3, 20.0)
+    settings = replace(study.SETTINGS, part=part)
+    learned = study.learned(given, "without a teacher", rule, settings, seed=0)
+    change = learned.projections[0].synapse_weights - given.readout.projections[0].synapse_weights
+    assert change.min() < 0 == change.max()
+
+
+def test_released_forms_take_the_step_that_was_best_on_what_is_neither_taught_nor_asked(studies):
+    study = studies.released
+    settings = replace(
+        study.SETTINGS, part=small(study.SETTINGS.part), steps=(1e-3, 1.0), sigmas=(30.0,), validation=(7,)
+    )
+    data = study.data("")
+    run = study.run("delta rule", "transformer carry", 0, settings, data)
+    right = {}
+    given = study.world(settings.part, data, 7, "float", validation=True)
+    for step in settings.steps:
+        readout = study.learned(given, "delta rule", study.rule("transformer", 33, step, 30.0), settings, 7)
+        right[step] = studies.teaching.ask(readout, given.asked, given.asked_labels).accuracy
+    assert run["step"] == max(right, key=right.get)
+    assert right[1e-3] != right[1.0]
+    order = np.random.default_rng((7, 2)).permutation(len(data.train_labels))
+    np.testing.assert_array_equal(given.asked_labels, data.train_labels[order[40:100]])
+    np.testing.assert_array_equal(given.labels, data.train_labels[order[:40]])
 
 
 def test_the_usual_widths_are_those_of_study_1(studies):

@@ -20,13 +20,14 @@ import bits
 import drift
 import new_class
 import regularise_table
+import released
 import vowels
 from results import RESULTS, Results, measure, read, write
 from study import Study
 
 from ssdp_hw.files.atomic import write_atomically
 
-STUDIES = {study.name: study for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY)}
+STUDIES = {study.name: study for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY, released.STUDY)}
 DOCS = Path(__file__).parent.parent.parent / "docs"
 STORE = Path(__file__).parent.parent.parent / "runs" / "studies"
 
@@ -34,16 +35,16 @@ INTRODUCTION = """# What learning on the chip gives
 
 Written by `make studies`, which prints the same. Means over seeds with half of their 95 % t-intervals.
 
-In each study only the readout learns, by the delta rule (`teach="delta"`): a teacher makes the labelled
-neuron fire in the samples that the network gets wrong, and the rule is what each synapse remembers of
+In each of the first four studies only the readout learns, by the delta rule (`teach="delta"`): a teacher makes the
+labelled neuron fire in the samples that the network gets wrong, and the rule is what each synapse remembers of
 such a window, added for the labelled neuron and taken off for the one that was wrongly chosen. `float` is
 the float rule on the float network; the others are integers on the 8-bit network with 16-bit counters,
 by the rounding that they are named after. A step is below half a weight LSB, so `nearest` never moves a
 weight. STDP and SADP take the place of SSDP with the same hyperparameters; they potentiate only.
 
-Amplitudes, widths of learning windows, epochs and strengths of drifts were chosen by hand on one more seed, with
-samples of the training parts that were not taught; the test parts played no role in it. Less care went into
-the baselines: their amplitudes are the best of two to five, or near them. Digits and Fashion-MNIST have one
+Amplitudes, widths of learning windows, epochs and strengths of drifts of these four were chosen by hand on one more
+seed, with samples of the training parts that were not taught; the test parts played no role in it. Less care went into
+the baselines: their amplitudes are the best of two to five, or near them. Later studies say how they chose. Digits and Fashion-MNIST have one
 trained network each, and what varies with the seed is which samples are taught, their order and spikes, and
 what drifts; the random network of the temporal task is another one for each seed. Settings and raw numbers:
 `examples/results/study-*.json`. Each cell of the tables is one of a [sweep](sweeps.md) over cases, rules and seeds.

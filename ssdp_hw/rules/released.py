@@ -17,8 +17,10 @@ NeuroSyd/DA-SSDP, December 2025, read in 2026) computes other rules in places:
     pair, ``a_plus (exp(-1/20) - exp(-1/400))`` for a pair that is active there, nothing for others: about -0.046
     a_plus, so that the rule **depresses synchronous pairs** and does nothing else; a_plus 0.02 in the beginning.
 ``difference``
-    ``a_plus (exp(-d/tau_plus) - exp(-d/tau_minus))`` for pairs of which both fired, nothing for others: the exponential
-    form of the same files, with d as the distance of both times.
+    The exponential window of the same files, which also stands in a comment of SSD-ViT's, with the distance d of both
+    times: ``a_plus (exp(-d/tau_plus) - exp(-d/(tau_plus tau_minus)))`` for pairs of which both fired, nothing for
+    others. It **depresses** every such pair that is apart, the more the farther, since the code divides the second
+    distance by both time constants.
 
 What these forms lack of the released training: amplitudes that are annealed over epochs, and a mean over a batch, which
 :class:`ssdp_hw.BatchSSDP` has.
@@ -66,7 +68,7 @@ def released_ssdp(
         steps: length of a window, for the tables by distance.
         a_plus, a_baseline: amplitudes in units of the float weight; default those of the released code.
         sigma: width of the Gaussian in steps.
-        tau_plus, tau_minus: time constants of the exponential forms in steps. In ``single_layer`` the second term has
+        tau_plus, tau_minus: time constants of the exponential forms in steps; the second term has
             ``tau_plus * tau_minus``, as in the released code, which divides by both.
         options: ``clip``, ``windows_per_update``, ``counter_bits``, ``rounding``, ``pre_trace``: see
             :class:`ssdp_hw.rules.FloatRule`.
@@ -84,8 +86,8 @@ def released_ssdp(
             raise ParameterError(f"released_ssdp: {name} = {value} must be above 0")
     distance = np.arange(length + 1.0)
     if form in ("single_layer", "difference"):
-        second = tau_plus * tau_minus if form == "single_layer" else tau_minus
-        plus, baseline = np.exp(-distance / tau_plus) - np.exp(-distance / second), np.zeros(1)
+        plus = np.exp(-distance / tau_plus) - np.exp(-distance / (tau_plus * tau_minus))
+        baseline = np.zeros(1)
     else:
         plus = baseline = np.exp(-np.square(distance) / (2.0 * sigma**2))
     model = ReleasedSSDP(
