@@ -239,8 +239,8 @@ STUDY = Study(
     "which here nothing does). Each form had the same budget: seven steps (the most that a window changes a pair) "
     "times two widths (sigma of the Gaussians, time constants of the exponentials; the first is the released one), "
     "chosen in float on samples of the training part that are not taught, in two worlds that are none of the seeds; "
-    "integers take what was chosen in float. Steps of 3e-5 are a hundredth of a weight LSB and seldom add up to one in these "
-    "lessons: with them integers stay near where they were, which is no merit where learning harms.",
+    "integers take what was chosen in float. Steps of 3e-5 are a hundredth of a weight LSB and seldom add up to one in "
+    "these lessons: with them integers stay near where they were, which is no merit where learning harms.",
     SETTINGS,
     CASES,
     lambda _: ROWS,
