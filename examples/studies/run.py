@@ -45,8 +45,8 @@ weight. STDP and SADP take the place of SSDP with the same hyperparameters; they
 Amplitudes, widths of learning windows, epochs and strengths of drifts of these four were chosen by hand on one more
 seed, with samples of the training parts that were not taught; the test parts played no role in it. Less care went into
 the baselines: their amplitudes are the best of two to five, or near them. Later studies say how they chose. Digits and
-Fashion-MNIST have one trained network each, and what varies with the seed is which samples are taught, their order and spikes, and
-what drifts; the random network of the temporal task is another one for each seed. Settings and raw numbers:
+Fashion-MNIST have one trained network each, and what varies with the seed is which samples are taught, their order and
+spikes, and what drifts; the random network of the temporal task is another one for each seed. Settings and raw numbers:
 `examples/results/study-*.json`. Each cell of the tables is one of a [sweep](sweeps.md) over cases, rules and seeds.
 The text above the tables says which version of the toolkit measured them. Of what versions 0.1.0 and 0.2.0 both ran,
 float, SSDP and SADP gave the same numbers; `STDP carry` did not, since 0.2.0 rounds its integer traces by random
