@@ -11,6 +11,8 @@ ENGINE = "engine, fixed"
 LIMITS = ("limit: additions alone", "limit: additions and neurons")
 STEPS = ("engine, step written by hand", "engine, step made from the declaration")
 TORCH = ("torch, plain loop", "torch, compiled step", "snnTorch", "Norse", "Sinabs", "SpikingJelly")
+# The rule's own loops, and its declaration as any user's rule runs, both on one thread.
+RULES = ("engine, 1 thread", "engine, declared rule, 1 thread")
 LEARNING_ENGINE = ("engine", "engine, 1 thread", "engine, 2 threads")
 
 # Of one batch: rival, group of the engine's row, group of the rival's, the rival's rows, times faster at least.
@@ -33,6 +35,8 @@ _LEARNING: list[tuple[str, Callable[[str], bool], float]] = [
 _SHARE = 0.5
 # How many times as long the second of STEPS takes at most.
 _STEP_GROUP, _STEP_RATIO = "64-4096, a step of CUBA LIF", 1.3
+# How many times as long the second of RULES takes at most, and how many times faster than Brian2's C++ it is at least.
+_RULE_RATIO, _RULE_AHEAD, _STANDALONE = 4.0, 5, "Brian2, C++ standalone"
 _SHARES = [(LIMITS[0], "784-1000-10 at 20%"), (LIMITS[1], _WIDE)]
 
 
@@ -47,7 +51,13 @@ def goals(report: dict[str, Any], batch: int = 64) -> list[str]:
         for name in _LEARNING_TASKS:
             task = rows.get(name, {})
             lines.append(_ratio(rival, name, task, task, LEARNING_ENGINE, chosen, goal))
-    lines.append(_steps(rows.get(_STEP_GROUP, {})))
+    lines.append(_longer(STEPS, _STEP_GROUP, rows.get(_STEP_GROUP, {}), _STEP_RATIO))
+    for name in _LEARNING_TASKS:
+        task = rows.get(name, {})
+        lines.append(_longer(RULES, name, task, _RULE_RATIO))
+        lines.append(
+            _ratio(f"{_STANDALONE}, by {RULES[1]}", name, task, task, RULES[1:], _STANDALONE.__eq__, _RULE_AHEAD)
+        )
     for limit, name in _SHARES:
         line = f"| this machine's {limit} | {name} | {_SHARE:.0%} | "
         if name in rows:
@@ -82,13 +92,13 @@ def _ratio(
     return f"| {rival} ({best['name']}) | {network} | {goal:,} times | {ratio:,.3g} times | {_verdict(ratio >= goal)} |"
 
 
-def _steps(rows: dict[str, Row]) -> str:
-    """The step that is made from a declaration beside the one written by hand."""
-    line = f"| {STEPS[0]}: {STEPS[1].removeprefix('engine, ')} | {_STEP_GROUP} | at most {_STEP_RATIO} times as long | "
-    if not rows:
+def _longer(ways: tuple[str, str], network: str, rows: dict[str, Row], most: float) -> str:
+    """What is made from a declaration, the second of both ways, beside what is written by hand."""
+    line = f"| {ways[0]}: {ways[1].removeprefix('engine, ')} | {network} | at most {most:g} times as long | "
+    if not set(ways) <= rows.keys():
         return f"{line}not measured | |"
-    ratio = rows[STEPS[0]]["samples_per_second"] / rows[STEPS[1]]["samples_per_second"]
-    return f"{line}{ratio:.3g} times | {_verdict(ratio <= _STEP_RATIO)} |"
+    ratio = rows[ways[0]]["samples_per_second"] / rows[ways[1]]["samples_per_second"]
+    return f"{line}{ratio:.3g} times | {_verdict(ratio <= most)} |"
 
 
 def _verdict(reached: bool) -> str:
