@@ -13,6 +13,7 @@ from ssdp_hw.rules.model import (
     RuleModel,
     RuleParameter,
     RuleVariable,
+    StateRead,
     WrittenVariable,
     faded,
 )
@@ -230,3 +231,39 @@ class Hebb(RuleModel):
 
 
 HEBB = Hebb()
+
+
+class EveryRead(EveryFactor):
+    """The same, with states of the neurons at both ends, which every function reads."""
+
+    name = "EveryRead"
+    reads = (StateRead("v"), StateRead("u", name="current"), StateRead("v", "pre"))
+
+    def pre_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """Spikes turn the sign where the neuron's voltage is positive, too."""
+        found = super().pre_step(op, n, p)
+        return {**found, "i": op.select(n.v > 0, 0 - found["i"], found["i"])}
+
+    def post_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The trace is raised where voltage and current are positive."""
+        found = super().post_step(op, n, p)
+        both = op.select((n.v > 0) & (n.current > 0), 5, 0)
+        return {**found, "t": op.minimum(found["t"] + both, 16_000)}
+
+    def post_sum(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """The voltages of the population."""
+        return {"v": op.shift_right(n.v, 4)}
+
+    def group_step(self, op: Operations, n: Any, p: Any) -> Mapping[str, Value]:
+        """It follows the voltages."""
+        return {"v": op.clip(super().group_step(op, n, p)["v"] + n.sums.v, -1000, 1000)}
+
+    def each_step(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
+        """The voltage of the target acts where that of the source is positive."""
+        found = super().each_step(op, at, p)
+        return {**found, "weight": found["weight"] + op.select(at.pre.v > 0, op.shift_right(at.post.v, 8), 0)}
+
+    def window_end(self, op: Operations, at: Any, p: Any) -> Value:
+        """The states of the last step."""
+        last = op.shift_right(at.post.v, 7) - op.shift_right(at.pre.v, 8) + op.shift_right(at.post.current, 8)
+        return super().window_end(op, at, p) + last

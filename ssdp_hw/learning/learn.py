@@ -30,6 +30,7 @@ from ssdp_hw.learning.inputs import (
 from ssdp_hw.learning.interludes import Interludes
 from ssdp_hw.learning.learner import Execution, Learner, Plasticity, Samples
 from ssdp_hw.learning.presentation import Presentation
+from ssdp_hw.learning.reads import check_reads
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Teach, Teaching
@@ -142,6 +143,7 @@ def learn(
     names = plastic_names(network, rule, plastic)
     check_learns_from_spikes(network, given.values, names)
     rules, notes = resolve_rules(network, rule, names)
+    check_reads(network, rules)
     check_writes(network, rules, restart=presentation.restart)
     check_arrivals(network, rules, restart=presentation.restart)
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))

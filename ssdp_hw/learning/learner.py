@@ -295,7 +295,7 @@ class Learner:
                     progress.observation(name, r, self.steps // windows),
                     key=start.random_key(self.network, name),
                     lasting=start.first_lasting(self.network, name),
-                    factors=factors.get(name, {}),
+                    factors={**factors.get(name, {}), **progress.read_states(name)},
                 )
                 for name, r in rules.items()
             }

@@ -36,6 +36,7 @@ class Progress:
         self.order: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         self.gates: dict[str, list[Numbers]] = {}
         self.observed: dict[str, list[tuple[Numbers, Numbers]]] = {}
+        self.states: dict[str, list[Mapping[str, Numbers]]] = {}
         self.weight_saturations: dict[str, int] | None = None
         self.counter_saturations: dict[str, int] | None = None
         self.overflow: dict[str, OverflowCount] | None = None
@@ -57,8 +58,9 @@ class Progress:
             self.evaluations,
             *self.gates.values(),
             *self.observed.values(),
+            *self.states.values(),
         ]
-        grow = ("order", "curve", "evaluations", "gates", "observed", "_finished")
+        grow = ("order", "curve", "evaluations", "gates", "observed", "states", "_finished")
         values = {name: value for name, value in vars(self).items() if name not in grow}
         self._finished = values, [(entries, len(entries)) for entries in lists]
 
@@ -70,7 +72,8 @@ class Progress:
         known = {id(entries) for entries, _ in lengths}
         for entries, length in lengths:
             del entries[length:]
-        for by_name in (self.gates, self.observed):
+        by_names: tuple[dict[str, list[Any]], ...] = (self.gates, self.observed, self.states)
+        for by_name in by_names:
             for name in [name for name, entries in by_name.items() if id(entries) not in known]:
                 del by_name[name]
 
@@ -95,6 +98,8 @@ class Progress:
         self.order.append(order)
         for name, observed in learned.observed.items():
             self.observed.setdefault(name, []).append(observed)
+        for name, states in learned.states.items():
+            self.states.setdefault(name, []).append(states)
         for name, gates in plan.gates.items():
             self.gates.setdefault(name, []).append(gates)
         self.weight_saturations = _added(self.weight_saturations, learned.weight_saturations, 0)
@@ -119,6 +124,11 @@ class Progress:
         axis = 1 if rule.keeps_raster else 0
         pre, post = zip(*self.observed[name], strict=True)
         return rule.from_recorded(np.concatenate(pre, axis), np.concatenate(post, axis), steps)
+
+    def read_states(self, name: str) -> dict[str, Numbers]:
+        """The states that the rule of a projection has read so far, by names such as ``post_v``."""
+        parts = self.states.get(name, [])
+        return {key: np.concatenate([part[key] for part in parts]) for key in (parts[0] if parts else ())}
 
 
 def _added(

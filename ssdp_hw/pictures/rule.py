@@ -48,6 +48,7 @@ def draw(rule: LocalRule, *, ax: Axes | None = None) -> Drawn:
         )
     one.set_xlabel(xlabel)
     given = [", at weight 0"] * rule.reads_weight + [f", {f.name} = 1" for f in rule.factors]
+    given += [f", {r.name} = 0" for r in rule.reads]
     one.set_ylabel(f"weight change, {unit}{''.join(given)}")
     one.yaxis.set_major_formatter("{x:g}")
     title(one, _finding(rule, x, found, lone, unit))
@@ -78,19 +79,21 @@ def _observed(rule: LocalRule, x: NDArray[np.int64]) -> Observed:
 
 
 def _seen(rule: LocalRule, pre: Bool, post: Bool) -> Observed:
-    """What a rule observes of these spikes, at a weight of 0 and with third factors of 1, if it reads these."""
+    """What a rule observes of these spikes, at a weight and states of 0 and third factors of 1, if it reads these."""
     observed = replace(rule.observe(pre, post), factors=_ones(rule, len(pre), pre.shape[1]))
     weight = np.zeros(1, np.int64 if isinstance(rule, CounterRule) else np.float64)
     return replace(observed, weight=weight) if rule.reads_weight else observed
 
 
 def _ones(rule: LocalRule, steps: int, windows: int) -> dict[str, Numbers]:
-    """A 1 in every step for each third factor, in the unit of its register."""
+    """In every step a 1 for each third factor, in the unit of its register, and a 0 for each state that is read."""
     found: dict[str, Numbers] = {}
     for f in rule.factors:
         integer = isinstance(rule, FixedDeclaredRule) and f.unit
         one = rule.parameters[f.unit] if integer else 1  # type: ignore[attr-defined]
         found[leaf_name(f.home, f.name)] = np.full((windows, steps, 1), one)
+    for r in rule.reads:
+        found[leaf_name(r.home, r.name)] = np.zeros((windows, steps, 1), np.int64)
     return found
 
 

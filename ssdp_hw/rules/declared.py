@@ -29,6 +29,7 @@ from ssdp_hw.rules.model import (
     RuleKind,
     RuleModel,
     RuleParameter,
+    StateRead,
     WrittenVariable,
 )
 from ssdp_hw.rules.registry import rule_model
@@ -54,6 +55,10 @@ class DeclaredRule(RasterRule):
     @property
     def factors(self) -> tuple[RuleFactor, ...]:
         return self.model.factors
+
+    @property
+    def reads(self) -> tuple[StateRead, ...]:
+        return self.model.reads
 
     def declaration(self, steps: int) -> Declaration:
         """The rule as targets run it, for windows of that many steps."""
@@ -142,6 +147,7 @@ _SCALED = (
     RuleKind.DECAY,
     RuleKind.GAIN,
     RuleKind.THRESHOLD,
+    RuleKind.LEVEL,
     RuleKind.THRESHOLD_CHANGE,
     RuleKind.DELAY_CHANGE,
 )

@@ -27,7 +27,14 @@ _AMPLITUDE_MAX = 2**16 - 1
 _SHIFT_MAX = 24
 # The shift of weight changes of declared rules, and the kinds of parameters whose registers are found with it.
 _DW_SHIFT = "dw_shift"
-_FOUND = (RuleKind.AMPLITUDE, RuleKind.SHIFT, RuleKind.THRESHOLD, RuleKind.THRESHOLD_CHANGE, RuleKind.DELAY_CHANGE)
+_FOUND = (
+    RuleKind.AMPLITUDE,
+    RuleKind.SHIFT,
+    RuleKind.THRESHOLD,
+    RuleKind.LEVEL,
+    RuleKind.THRESHOLD_CHANGE,
+    RuleKind.DELAY_CHANGE,
+)
 
 # Bits of an accumulator that are left for what gathers between two weight updates, and for its sign.
 _ROOM_BITS = 12
@@ -264,6 +271,8 @@ class _WrittenRegisters:
         for q in self.rule.model.parameters:
             if q.kind is RuleKind.THRESHOLD:
                 found[q.name] = round(self._value(q) * self._threshold_unit())
+            elif q.kind is RuleKind.LEVEL:
+                found[q.name] = round(self._value(q) * self._threshold_unit() * (1 << self.chip.activation_shift))
         return found
 
     def _value(self, q: RuleParameter) -> float:

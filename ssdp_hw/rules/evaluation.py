@@ -30,7 +30,8 @@ class Window:
         number: of the window, counted from ``key.first_window``.
         lasting: variables that outlast the window, by :func:`.form.leaf_name`, as they are before it; the evaluation
             of the window replaces them by those after it. None where they have their start values.
-        factors: third factors by :func:`.form.leaf_name`, shape (time, n); n is 1 for those of the projection.
+        factors: third factors and states that the rule reads, by :func:`.form.leaf_name`, shape (time, n); n is 1 for
+            those of the projection.
     """
 
     pre: Bool
@@ -66,9 +67,9 @@ class _State:
         self.sums: dict[str, Any] = {}
 
     def begin(self, step: int) -> None:
-        """Go to a step, and find the third factors that it has."""
+        """Go to a step, and find the third factors and the states that it has."""
         self.step = step
-        for f in self.model.factors:
+        for f in (*self.model.factors, *self.model.reads):
             self.values[f.home][f.name] = self.window.factors[leaf_name(f.home, f.name)][step]
 
     def parameter(self, name: str) -> Any:

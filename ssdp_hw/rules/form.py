@@ -32,6 +32,7 @@ from ssdp_hw.rules.model import (
     RuleKind,
     RuleModel,
     RuleVariable,
+    StateRead,
     WrittenVariable,
 )
 
@@ -71,6 +72,9 @@ class MomentGraph:
 # Homes that third factors have, and the widest register of one: targets keep them in tables of 32-bit integers.
 _FACTOR_HOMES, _FACTOR_BITS = ("post", "group"), 31
 
+# Homes whose states a rule can read, and the widest register that holds one.
+READ_HOMES, _READ_BITS = ("pre", "post"), 48
+
 _TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, INDEX, SUMS, "group"}
 
 
@@ -83,7 +87,8 @@ def check_model(model: object, owner: str) -> RuleModel:
     if not isinstance(model, RuleModel):
         raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
     _check_factors(model, owner)
-    of_homes = [(*getattr(model, home), *model.factors_of(home)) for home in HOMES]
+    _check_reads(model, owner)
+    of_homes = [(*getattr(model, home), *model.given_of(home)) for home in HOMES]
     for names in ([one.name for one in known] for known in (*of_homes, model.factors, model.parameters)):
         check_identifiers([model.name, *names], owner, "a rule, variable or parameter")
         if len(set(names)) < len(names) or _TAKEN & set(names):
@@ -116,6 +121,15 @@ def _check_factors(model: RuleModel, owner: str) -> None:
         if f.unit and f.unit not in units:
             raise ParameterError(
                 f"{owner}: factor '{f.name}' of {model} has the unit '{f.unit}', which is no parameter of that kind"
+            )
+
+
+def _check_reads(model: RuleModel, owner: str) -> None:
+    for r in model.reads:
+        if r.home not in READ_HOMES or not 1 + r.signed <= r.bits <= _READ_BITS:
+            raise ParameterError(
+                f"{owner}: {model} reads the state '{r.state}' of '{r.home}' in {r.bits} bits; it needs "
+                f"{' or '.join(READ_HOMES)}, and {1 + r.signed} to {_READ_BITS} bits"
             )
 
 
@@ -217,7 +231,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     p = Values({**{name: leaves.parameter(name) for name in names}, STEPS: leaves.parameter(STEPS)})
 
     def leaves_of(home: str) -> dict[str, Value]:
-        names = [*(v.name for v in _seen(model, home)), *(f.name for f in model.factors_of(home))]
+        names = [*(v.name for v in _seen(model, home)), *(f.name for f in model.given_of(home))]
         return {name: leaves(home, name) for name in names}
 
     group = Values(leaves_of("group"))
@@ -303,8 +317,8 @@ class _Leaves:
         if home == "sum":
             term = moment_graph(self.model, SUM_MOMENT).results[name]
             return self.leaf(full, min(term.low, 0) * _COUNT_MAX, max(term.high, 0) * _COUNT_MAX)
-        known = (*getattr(self.model, home), *self.model.factors_of(home))
-        variable: RuleVariable | RuleFactor = next(v for v in known if v.name == name)
+        known = (*getattr(self.model, home), *self.model.given_of(home))
+        variable: RuleVariable | RuleFactor | StateRead = next(v for v in known if v.name == name)
         return self.leaf(full, *variable.limits)
 
 
@@ -475,6 +489,7 @@ def rule_digest(model: RuleModel) -> str:
         lines += [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in graph.nodes]
         lines += [f"{moment} {name} {number[id(node)]}" for name, node in graph.results.items()]
     lines += [f"{leaf_name(f.home, f.name)} of {f.limits}" for f in model.factors]
+    lines += [f"{leaf_name(r.home, r.name)} is {r.state} of {r.limits}" for r in model.reads]
     lines += [f"{leaf_name(home, v.name)} lasts" for home, kept in model.lasting.items() for v in kept]
     lines += [
         f"{v.name} {v.quantity} {v.shift} {v.least} {v.most} {v.shows}"

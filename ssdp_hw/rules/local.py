@@ -21,7 +21,7 @@ from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Drawable
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.gate import Gate
-from ssdp_hw.rules.model import Declaration, RuleFactor, WrittenVariable
+from ssdp_hw.rules.model import Declaration, RuleFactor, StateRead, WrittenVariable
 
 Float = NDArray[np.float64]
 
@@ -102,7 +102,8 @@ class Observation(Generic[G]):
         weight: stored weight of every synapse in LSB, or float weight, for rules that read it; else None.
         lasting: variables of the rule that outlast a window, as they are before the next one: a step replaces them by
             those after its window. None where every window has their start values.
-        factors: third factors of the rule by names such as ``post_reward``, shape (window, time, n).
+        factors: third factors of the rule, and states that it reads, by names such as ``post_reward`` and ``post_v``,
+            shape (window, time, n).
     """
 
     pre: G
@@ -174,6 +175,11 @@ class LocalRule(Drawable, ABC):
     @property
     def factors(self) -> tuple[RuleFactor, ...]:
         """The third factors that a run has to give in every step."""
+        return ()
+
+    @property
+    def reads(self) -> tuple[StateRead, ...]:
+        """The states of the neurons that it reads."""
         return ()
 
     @abstractmethod

@@ -10,6 +10,9 @@ In each step of a window, for every plastic projection, in this order:
 2. ``pre_step`` and ``post_step`` for every neuron, ``post_sum`` for every postsynaptic one, and with these sums
    ``group_step`` once; all read the variables as they were before the step.
 
+A rule may read states of the neurons (:class:`StateRead`): everything above finds what they are at the end of the
+step, after threshold and reset.
+
 After the last step of a window comes ``window_end`` for every synapse. Every variable has its start value at the
 beginning of a window, but one that ``lasts``: it goes on from window to window, and from run to run by the learning
 state. A :class:`WrittenVariable` gathers changes of another quantity than the weight, which moves with the weights.
@@ -95,6 +98,39 @@ class RuleFactor:
         return RuleVariable(self.name, self.bits, self.signed).limits
 
 
+@shown
+@dataclass(frozen=True)
+class StateRead:
+    """A state of the neurons at one end that functions read, such as the membrane voltage.
+
+    In a step they find its value at the end of that step, after threshold and reset, which is what
+    :func:`ssdp_hw.run` records; ``window_end`` finds that of the last step. What a reset took away they can put back
+    where it subtracts: ``v`` before it was ``v`` plus the threshold where the neuron fires.
+
+    Attributes:
+        state: name of the state, in the neuron's model.
+        home: ``post`` or ``pre``, whose state it is; inputs have none.
+        bits, signed: the register in which the rule holds it, as wide as the neuron's own or wider; a current that is
+            outside its own even after it has wrapped saturates here. In real numbers it has no ends.
+        name: by which functions find it; where it is empty that of the state.
+    """
+
+    state: str
+    home: str = "post"
+    bits: int = 24
+    signed: bool = True
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.state)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest value of the register; a chip's current reaches the latter."""
+        half = 1 << (self.bits - 1)
+        return (-half, half) if self.signed else (0, 2 * half - 1)
+
+
 class Quantity(Choice):
     """What a rule can move beside weights."""
 
@@ -145,6 +181,7 @@ class RuleKind(Choice):
     TABLE = "table"  # entries of a table
     THRESHOLD_CHANGE = "threshold_change"  # in units of the float threshold; the register has those of an accumulator
     THRESHOLD = "threshold"  # a threshold in units of the float one; the register holds that of the neurons
+    LEVEL = "level"  # a level of a state that is read, such as v, in its float units; the register has those it is in
     DELAY_CHANGE = "delay_change"  # in steps; the register has the units of an accumulator
 
 
@@ -202,6 +239,7 @@ class RuleModel(ABC):
         synapse: variables of every synapse.
         group: variables of the projection.
         factors: numbers that come from outside in every step.
+        reads: states of the neurons that functions read.
         parameters: numbers that a run does not change.
         reads_weight: whether a function reads ``at.synapse.weight``, the stored weight in LSB; it moves at weight
             updates only.
@@ -214,6 +252,7 @@ class RuleModel(ABC):
     synapse: ClassVar[tuple[RuleVariable, ...]] = ()
     group: ClassVar[tuple[RuleVariable, ...]] = ()
     factors: ClassVar[tuple[RuleFactor, ...]] = ()
+    reads: ClassVar[tuple[StateRead, ...]] = ()
     parameters: ClassVar[tuple[RuleParameter, ...]] = ()
     reads_weight: ClassVar[bool] = False
     source: ClassVar[str] = ""
@@ -223,9 +262,9 @@ class RuleModel(ABC):
 
         Args:
             op: the operations.
-            n: variables of the neuron before the step and factors of its home as attributes, ``n.spike`` (whether it
-                fires), ``n.index`` (number of the neuron in its population), ``n.step`` (number of the step in the
-                window) and ``n.group`` (variables and factors of the projection).
+            n: variables of the neuron before the step, factors of its home and states that the rule reads as
+                attributes, ``n.spike`` (whether it fires), ``n.index`` (number of the neuron in its population),
+                ``n.step`` (number of the step in the window) and ``n.group`` (variables and factors of the projection).
             p: the parameters as attributes, and ``p.steps``, the number of steps of a window.
         """
         raise NotImplementedError
@@ -256,7 +295,8 @@ class RuleModel(ABC):
             op: the operations.
             at: ``at.pre``, ``at.post`` and ``at.synapse`` have variables as attributes, the former two ``spike`` too,
                 ``at.synapse`` the ``weight``; ``at.group`` has the projection's variables, ``at.step`` is the step.
-                ``at.post`` and ``at.group`` have the factors of their home, ``at.pre`` and ``at.post`` the ``index``.
+                ``at.post`` and ``at.group`` have the factors of their home, ``at.pre`` and ``at.post`` the ``index``
+                and the states that the rule reads.
             p: see :meth:`pre_step`.
 
         Returns:
@@ -279,6 +319,14 @@ class RuleModel(ABC):
     def factors_of(self, home: str) -> tuple[RuleFactor, ...]:
         """The factors of one home."""
         return tuple(f for f in self.factors if f.home == home)
+
+    def reads_of(self, home: str) -> tuple[StateRead, ...]:
+        """The states of the neurons of one home that functions read."""
+        return tuple(r for r in self.reads if r.home == home)
+
+    def given_of(self, home: str) -> tuple[RuleFactor | StateRead, ...]:
+        """What functions of one home find beside its variables, and never change: factors, then states."""
+        return (*self.factors_of(home), *self.reads_of(home))
 
     @property
     def lasting(self) -> dict[str, tuple[RuleVariable, ...]]:

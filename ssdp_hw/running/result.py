@@ -125,6 +125,11 @@ class Recording:
         further = {name: traces for name, traces in states.items() if name not in ("v", "u")}
         return cls(spikes, states.get("v", {}), states.get("u", {}), overflow, info or {}, further)
 
+    def state(self, name: str) -> Mapping[str, Array]:
+        """What was recorded of a state, by population."""
+        known: dict[str, Mapping[str, Array]] = {"v": self.v, "u": self.u}
+        return known[name] if name in known else self.states.get(name, {})
+
 
 @shown
 @dataclass(frozen=True, eq=False)

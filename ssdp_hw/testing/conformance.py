@@ -130,11 +130,11 @@ def lesson(model: RuleModel, seed: int, *, fixed: bool) -> tuple[AnyNetwork, Lea
     """A network and what learns in it."""
     network = generation.learning_network(seed, fixed=fixed)
     rule = generation.fixed_rule(model, seed) if fixed else generation.float_rule(model, seed)
-    rules = {q.name: rule for q in network.projections}
+    # Inputs have no states that a rule could read.
+    learning = [q for q in network.projections if not (model.reads_of("pre") and q.pre in network.input_names)]
+    rules = {q.name: rule for q in learning}
     steps, windows = generation.STEPS // WINDOWS, WINDOWS * BATCH
-    factors = {
-        q.name: generation.factors(model, seed, (windows, steps, q.shape[0]), fixed=fixed) for q in network.projections
-    }
+    factors = {q.name: generation.factors(model, seed, (windows, steps, q.shape[0]), fixed=fixed) for q in learning}
     return network, LearningPlan(rules, seed=seed, windows_per_sample=WINDOWS, factors=factors)
 
 
@@ -203,6 +203,11 @@ def _compare_lessons(owner: str, wanted: Learned, found: Learned, *, exact: bool
             if variable not in found.lasting.get(name, {}):
                 raise AssertionError(f"{owner}: '{variable}' of '{name}' outlasts a window, and was not handed back")
             _equal(f"{owner}, '{variable}' of '{name}'", values, found.lasting[name][variable], exact)
+    for name, states in wanted.states.items():
+        for state, values in states.items():
+            if state not in found.states.get(name, {}):
+                raise AssertionError(f"{owner}: '{state}' of '{name}' was read, and was not handed back")
+            _equal(f"{owner}, '{state}' of '{name}'", values, found.states[name][state], exact)
     if not exact:
         return
     for what in ("weight_saturations", "counter_saturations"):

@@ -61,8 +61,8 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
         np.zeros(steps * post, np.uint8),
         np.zeros(steps * pre, np.int64),
         np.zeros(steps + 1, np.int64),
-        np.zeros(max(1, *(s.pre for s in shapes)) * (steps + 1) * pre, number),
-        np.zeros(max(1, *(s.post + s.post_factors for s in shapes)) * (steps + 1) * post, number),
+        np.zeros(max(1, *(s.pre + s.pre_reads for s in shapes)) * (steps + 1) * pre, number),
+        np.zeros(max(1, *(s.post + s.post_factors + s.post_reads for s in shapes)) * (steps + 1) * post, number),
         np.zeros(max(1, *(s.group + s.group_factors for s in shapes)) * (steps + 1), number),
         np.zeros(max(1, *(s.synapse for s in shapes)) * pre, number),
         np.zeros(pre, number),
@@ -167,6 +167,22 @@ def _read_factors(plastic: Plastic, window: int, length: int, s: Scratch) -> Non
 
 
 @compiled_loop
+def _read_states(plastic: Plastic, spikes: WindowSpikes, s: Scratch) -> None:
+    """Put the states of a window that the rule reads into the tables of neurons, behind variables and third factors."""
+    rule, ends, length = plastic.declared, plastic.ends, spikes.steps
+    for k in range(rule.pre_reads + rule.post_reads):
+        of_pre = k < rule.pre_reads
+        table, size = (s.pre_table, ends.pre_size) if of_pre else (s.post_table, ends.post_size)
+        number = rule.pre + k if of_pre else rule.post + rule.post_factors + k - rule.pre_reads
+        place = number * (length + 1) * size
+        column, low, high = ends.reads[k, 0], ends.reads[k, 1], ends.reads[k, 2]
+        for t in range(length + 1):  # the end of a window finds the state of the last step
+            step = spikes.first_step + min(t, length - 1)
+            for i in range(size):
+                table[place + t * size + i] = min(max(spikes.states[step, spikes.sample, column + i], low), high)
+
+
+@compiled_loop
 def _move_synapses(plastic: Plastic, first: int, count: int, s: Scratch, keep: bool) -> None:
     """Put what lasts of the synapses of a row into their table, or (``keep``) back."""
     lasting, pre_size, synapses = plastic.declared.lasting, plastic.ends.pre_size, plastic.row_start[-1]
@@ -230,6 +246,7 @@ def declared_window(
             _move_lasting(plastic, 0, length, s, False)
         if at == -1:
             _read_factors(plastic, window, length, s)
+            _read_states(plastic, spikes, s)
         if at >= 0:
             _move_synapses(plastic, first, count, s, False)
         if at >= 0 and rule.reads_weight:

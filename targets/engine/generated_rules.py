@@ -45,6 +45,8 @@ class RuleShape(NamedTuple):
     draws: int  # random numbers of a neuron in a step
     post_factors: int  # number of third factors of a postsynaptic neuron, which lie behind its variables
     group_factors: int
+    pre_reads: int  # number of states of a presynaptic neuron that are read, which lie behind its variables
+    post_reads: int  # of a postsynaptic one, which lie behind its third factors
 
 
 class _RulePrinter(NumbaPrinter):
@@ -69,7 +71,8 @@ def rule_shape(model: RuleModel) -> RuleShape:
     draws = [len(moment_graph(model, m).randoms) for m in moments(model) if m in NEURON_MOMENTS]
     variables = len(model.pre), len(model.post), len(model.group), len(model.synapse)
     factors = len(model.factors_of("post")), len(model.factors_of("group"))
-    return RuleShape(*variables, max(draws, default=0), *factors)
+    reads = len(model.reads_of("pre")), len(model.reads_of("post"))
+    return RuleShape(*variables, max(draws, default=0), *factors, *reads)
 
 
 def rule_address(model: RuleModel, *, real: bool) -> int:
@@ -172,7 +175,7 @@ def _place(home: str, k: int, step: str, who: str) -> str:
 
 
 def _loads(model: RuleModel, home: str, step: str, who: str) -> list[str]:
-    known = (*getattr(model, home), *model.factors_of(home))
+    known = (*getattr(model, home), *model.given_of(home))
     found = [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(known)]
     return found if home == "group" else [*found, f"{leaf_name(home, INDEX)} = number({who})"]
 

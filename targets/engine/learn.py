@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.arrivals import arrival_lines, seen_size, sees_arrivals
+from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
 from .counts import COUNTS
 from .declared_loops import make_scratch as declared_scratch
+from .generated import state_slots
 from .inference import State, overflow_counts
 from .jit import of_one_type
 from .lasting import lasting_row, lasting_variables
@@ -44,6 +48,8 @@ from .spike_train_loops import make_scratch as train_scratch
 from .ssdp_loops import make_scratch as time_scratch
 from .step_loops import make_scratch
 
+T = TypeVar("T", bound=np.generic)
+
 _SYNAPSES = 8  # number of synapses whose weight changes take as long as the update of one neuron
 _WORTH_WINDOW = 100_000  # fewest neuron updates in a group of samples for which several threads pay
 
@@ -72,7 +78,7 @@ def learn(
     program = compile_program(network, plastic=tuple(plan.rules))
     groups = np.array(plan.groups(drive.batch), np.int64).reshape(-1, 3)
     largest = int((groups[:, 1] - groups[:, 0]).max(initial=0))
-    trace_columns, line_columns, columns = _columns(network, plan, fast_paths=fast_paths)
+    trace_columns, line_columns, columns, state_columns = _columns(network, plan, fast_paths=fast_paths)
     spikes = np.zeros((drive.steps, drive.batch, columns), bool)
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
@@ -95,7 +101,7 @@ def learn(
     fixed = isinstance(network, FixedNetwork)
     bias, analog = program.bias, analog_input(network, program, drive)
     number: DTypeLike = np.int64 if fixed else np.float64
-    no_trace = np.zeros((0, 0, 0), number)
+    states = np.empty((drive.steps, drive.batch, state_columns) if state_columns else (0, 0, 0), number)
     registers = (largest * windows, program.start(-1))
     kinds = {p.kind for p in plastics}
     by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
@@ -119,7 +125,7 @@ def learn(
         solo = alone(program.layout)._replace(counter=thread_group.counter)
         by = thread_group if way == BY_NEURONS else solo
         learn_groups(
-            Simulation(own.arrays, *tables, spikes, no_trace, overflow[thread_group.member], first, last),
+            Simulation(own.arrays, *tables, spikes, states, overflow[thread_group.member], first, last),
             in_few_sizes(plastics),
             windows,
             groups,
@@ -148,8 +154,9 @@ def learn(
     after = row if declared[0] is None else declared[0].lasting  # the same in every thread
     lasting = lasting_variables(network, plan, length, after, plastics)
     neurons = {} if plan.restart else neurons_of(state, program, network)
+    read = {name: _read(plan, name, p.ends, states) for name, p in zip(plan.rules, plastics, strict=True)}
     if not isinstance(network, FixedNetwork):
-        return Learned(moved, counters, observed, info=info, lasting=lasting, neurons=neurons)
+        return Learned(moved, counters, observed, info=info, lasting=lasting, neurons=neurons, states=read)
     cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
     return Learned(
         {name: w.astype(np.int64) for name, w in moved.items()},
@@ -161,6 +168,7 @@ def learn(
         info,
         lasting,
         neurons,
+        read,
     )
 
 
@@ -190,20 +198,22 @@ def _thread_group(
 
 def _columns(
     network: AnyNetwork, plan: LearningPlan, *, fast_paths: bool
-) -> tuple[NDArray[np.int64], dict[str, int], int]:
-    """The columns of the spike trace.
+) -> tuple[NDArray[np.int64], dict[str, int], int, int]:
+    """The columns of the traces of spikes and of states.
 
-    Traces have the spikes of populations alone whose projections learn from all spikes of a window, and those of the
-    arrival lines of projections whose rules see them.
+    Spikes are read of populations whose projections learn from all spikes of a window, and of the arrival lines of
+    projections whose rules see them; states where a rule reads them.
 
     Returns:
-        For spikes, v, u and each population its first column, or -1; for each projection with arrival lines theirs;
-        and the number of columns.
+        The first column of each population (columns) in the trace of spikes (row 0) and of states (row 1 + slot), -1
+        where nothing reads it; for each projection with arrival lines theirs; and how many columns each trace has.
     """
     rules = {network.projection(name): rule for name, rule in plan.rules.items()}
     ends = {end for p, rule in rules.items() if needs_trains(rule, p, fast_paths=fast_paths) for end in (p.pre, p.post)}
     groups = len(network.populations) + len(fed_ports(network))
-    trace_columns, total = np.full((3, groups), -1, np.int64), 0
+    slots = [state_slots(p.state_names) for p in network.populations]
+    rows = 1 + max([2, *(1 + slot for own in slots for slot in own.values())])
+    trace_columns, total, states = np.full((rows, groups), -1, np.int64), 0, 0
     for k, name in enumerate(network.population_names):
         if name in ends:
             trace_columns[0, k] = total
@@ -213,7 +223,20 @@ def _columns(
         if sees_arrivals(rule, p):
             lines[p.name] = total
             total += seen_size(rule, p)
-    return trace_columns, lines, total
+    for name, rule in plan.rules.items():
+        for read in rule.reads:
+            end = _end(network, name, read)
+            k = network.population_names.index(end)
+            row = 1 + slots[k][read.state]
+            if trace_columns[row, k] < 0:
+                trace_columns[row, k] = states
+                states += network.size_of(end)
+    return trace_columns, lines, total, states
+
+
+def _end(network: AnyNetwork, name: str, read: StateRead) -> str:
+    p = network.projection(name)
+    return p.pre if read.home == "pre" else p.post
 
 
 def _ends(
@@ -242,8 +265,39 @@ def _ends(
         int(trace_columns[0, post - inputs]),
         seen_size(plan.rules[name], p),
         network.size_of(p.post),
+        _reads(network, plan, name, trace_columns),
     )
     return ends, arrivals
+
+
+# In real numbers registers have no ends; this one is beyond every state.
+_ENDLESS = 1 << 62
+
+
+def _reads(network: AnyNetwork, plan: LearningPlan, name: str, trace_columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The states that a rule reads, as :class:`.plastic.Ends` has them."""
+    rule, found = plan.rules[name], []
+    for read in _ordered(rule.reads):
+        end = _end(network, name, read)
+        row = 1 + state_slots(network.population(end).state_names)[read.state]
+        limits = read.limits if isinstance(rule, CounterRule) else (-_ENDLESS, _ENDLESS)
+        found.append((trace_columns[row, network.population_names.index(end)], *limits))
+    return np.array(found, np.int64).reshape(-1, 3)
+
+
+def _ordered(reads: Sequence[StateRead]) -> list[StateRead]:
+    """Those of presynaptic neurons first."""
+    return sorted(reads, key=lambda read: read.home != "pre")
+
+
+def _read(plan: LearningPlan, name: str, ends: Ends, states: Array) -> dict[str, Array]:
+    """The states that a rule has read; see :class:`ssdp_hw.running.learning_plan.Learned`."""
+    found = {}
+    for read, (column, low, high) in zip(_ordered(plan.rules[name].reads), ends.reads.tolist(), strict=True):
+        size = ends.pre_size if read.home == "pre" else ends.post_size
+        values = _windows(states[:, :, column : column + size], plan.windows_per_sample)
+        found[leaf_name(read.home, read.name)] = np.clip(values, low, high).transpose(1, 0, 2)
+    return found
 
 
 def _observed(
@@ -264,8 +318,8 @@ def _observed(
     return registers.pre.time, registers.post.time
 
 
-def _windows(raster: NDArray[np.bool_], per_sample: int) -> NDArray[np.bool_]:
-    """Cut the spikes (time, sample, n) of samples into windows (time, window, n)."""
+def _windows(raster: NDArray[T], per_sample: int) -> NDArray[T]:
+    """Cut the spikes or states (time, sample, n) of samples into windows (time, window, n)."""
     time, samples, n = raster.shape
     cut = raster.reshape(per_sample, time // per_sample, samples, n)
     return cut.transpose(1, 2, 0, 3).reshape(time // per_sample, samples * per_sample, n)

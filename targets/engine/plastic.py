@@ -135,6 +135,8 @@ class Declared(NamedTuple):
     draws: int  # random numbers of a neuron in a step
     post_factors: int  # numbers of third factors
     group_factors: int
+    pre_reads: int  # numbers of states of neurons that are read
+    post_reads: int
     reads_weight: bool
     quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
     lasts: bool  # whether variables outlast a window
@@ -165,6 +167,9 @@ class Ends(NamedTuple):
     post_column: int
     pre_size: int
     post_size: int
+    # Of each state that the rule reads, presynaptic ones first: its first column in the trace of states, and the ends of
+    # the register in which the rule holds it.
+    reads: Int64Array
 
 
 class Arrivals(NamedTuple):
@@ -297,7 +302,7 @@ def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, ste
     declaration = rule.declaration(steps) if kind == BY_DECLARATION else None
     if declaration is None:
         empty = np.zeros(0, number)
-        return Declared(0, empty, 0, 0, 0, 0, 0, 0, 0, False, False, False, 0, empty, 0, empty)
+        return Declared(0, empty, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, False, 0, empty, 0, empty)
     model, first = declaration.model, plan.first_lasting(network, name)
     synapses = np.zeros(
         (len(model.synapse) if "synapse" in model.lasting else 0, network.projection(name).synapse_weights.size), number

@@ -1,4 +1,4 @@
-"""The spikes of both ends of a projection in a window."""
+"""The spikes of both ends of a projection in a window, and where the states are that its rule reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .jit import compiled_driver
 from .plastic import Arrivals, Ends
 from .simulation import Simulation
 from .thread_group_loops import part
-from .types import BoolArray
+from .types import BoolArray, NumberArray
 
 
 class WindowSpikes(NamedTuple):
@@ -21,6 +21,9 @@ class WindowSpikes(NamedTuple):
     post_at: int
     post_stride: int
     steps: int
+    states: NumberArray  # trace of states (time, sample, column)
+    first_step: int  # of the window, in the trace
+    sample: int
 
 
 @compiled_driver
@@ -38,6 +41,9 @@ def window_spikes(simulation: Simulation, ends: Ends, window: int, windows: int)
         place * spikes.shape[2] + ends.post_column,
         batch * spikes.shape[2],
         steps,
+        simulation.trace,
+        window % windows * steps,
+        window // windows,
     )
 
 

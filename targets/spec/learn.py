@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Bool, Numbers
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
 from ssdp_hw.rules.arrivals import seen_spikes, seen_synapses
 from ssdp_hw.rules.counter import accumulate, update_weights
+from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
@@ -29,6 +31,7 @@ from .run_fixed import run_fixed
 from .run_float import run_float
 
 Overflow = dict[str, OverflowCount]
+T = TypeVar("T", bound=np.generic)
 
 
 class _Observer:
@@ -39,9 +42,11 @@ class _Observer:
         self.windows = dict.fromkeys(plan.rules, 0)  # observed so far
         self.lasting = {name: plan.first_lasting(network, name) for name in plan.rules}
         self.observations: dict[str, tuple[list[Numbers], list[Numbers]]] = {name: ([], []) for name in plan.rules}
+        self.states: dict[str, list[dict[str, Numbers]]] = {name: [] for name in plan.rules}
 
-    def observe(self, name: str, rule: LocalRule, rasters: dict[str, Bool]) -> Observed:
-        """What a rule observes of these samples."""
+    def observe(self, name: str, rule: LocalRule, part: Drive, run: Recording) -> Observed:
+        """What a rule observes of these samples, which were run."""
+        rasters = {**part.spikes, **run.spikes}
         p = self.network.projection(name)
         seen = seen_spikes(rule, p, rasters[p.pre]), rasters[p.post]
         ends = [windows(raster, self.plan.windows_per_sample) for raster in seen]
@@ -50,13 +55,33 @@ class _Observer:
         key = replace(key, first_window=key.first_window + self.windows[name])
         first, count = self.windows[name], ends[0].shape[1]
         factors = {n: values[first : first + count] for n, values in self.plan.factors_of(name).items()}
-        observed = replace(observed, key=key, lasting=self.lasting[name], factors=factors)
+        states = self._read(rule, p, run)
+        self.states[name].append(states)
+        observed = replace(observed, key=key, lasting=self.lasting[name], factors={**factors, **states})
         self.windows[name] += count
         for observations, raster, group in zip(
             self.observations[name], ends, (observed.pre, observed.post), strict=True
         ):
             observations.append(raster if rule.keeps_raster else group.time)
         return observed
+
+    def _read(self, rule: LocalRule, p: BaseProjection, run: Recording) -> dict[str, Numbers]:
+        """The states that a rule reads, shape (window, step, n), in the registers in which it reads them."""
+        found = {}
+        for read in rule.reads:
+            values = run.state(read.state)[p.pre if read.home == "pre" else p.post]
+            if isinstance(self.network, FixedNetwork):
+                values = np.clip(values, *read.limits)
+            found[leaf_name(read.home, read.name)] = windows(values, self.plan.windows_per_sample).transpose(1, 0, 2)
+        return found
+
+    def read_states(self) -> dict[str, dict[str, Numbers]]:
+        """All states that rules have read, by projection."""
+        return {
+            name: {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+            for name, parts in self.states.items()
+            if parts
+        }
 
     def joined(self) -> dict[str, tuple[Numbers, Numbers]]:
         """All windows together."""
@@ -74,8 +99,8 @@ def _with_weights(observed: Observed, rule: LocalRule, p: BaseProjection, stored
     return replace(observed, weight=p.of_synapses(stored))
 
 
-def windows(raster: Bool, per_sample: int) -> Bool:
-    """Cut the spikes (time, sample, n) of samples into windows (time, window, n), in order."""
+def windows(raster: NDArray[T], per_sample: int) -> NDArray[T]:
+    """Cut the spikes or states (time, sample, n) of samples into windows (time, window, n), in order."""
     time, samples, n = raster.shape
     cut = raster.reshape(per_sample, time // per_sample, samples, n)
     return cut.transpose(1, 2, 0, 3).reshape(time // per_sample, samples * per_sample, n)
@@ -86,8 +111,17 @@ def _ends(network: AnyNetwork, plan: LearningPlan) -> set[str]:
     return {end for p in projections for end in (p.pre, p.post)}
 
 
-def _record(network: AnyNetwork, names: set[str]) -> Record:
-    return Record(("spikes",), tuple(n for n in names if n not in network.input_names))
+def _record(network: AnyNetwork, plan: LearningPlan) -> Record:
+    """The spikes of both ends of every plastic projection, and the states that rules read."""
+    ends = tuple(n for n in _ends(network, plan) if n not in network.input_names)
+    wanted = {
+        (read.state, p.pre if read.home == "pre" else p.post)
+        for p, rule in ((network.projection(name), rule) for name, rule in plan.rules.items())
+        for read in rule.reads
+    }
+    states = tuple(sorted({state for state, _ in wanted}))
+    missing = frozenset((s, n) for s in states for n in ends if (s, n) not in wanted)
+    return Record(("spikes", *states), ends, missing)
 
 
 N = TypeVar("N", FixedNetwork, Network)
@@ -105,11 +139,15 @@ def _present(
         return run(network, drive, record, None)
     runs = [run(network, drive.select(k, k + 1), record, carried) for k in range(drive.batch)]
     spikes = {name: np.concatenate([r.spikes[name] for r in runs], axis=1) for name in runs[0].spikes}
+    states = {
+        s: {name: np.concatenate([r.state(s)[name] for r in runs], axis=1) for name in runs[0].state(s)}
+        for s in record.state_names
+    }
     overflow: Overflow = {}
     for one in runs:
         for name, count in (one.overflow or {}).items():
             overflow[name] = overflow.get(name, OverflowCount()) + count
-    return replace(runs[0], spikes=spikes, overflow=None if runs[0].overflow is None else overflow)
+    return Recording.of(spikes, states, None if runs[0].overflow is None else overflow)
 
 
 def _neurons(carried: Carried | None) -> dict[str, dict[str, Numbers]]:
@@ -120,7 +158,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
     """An integer rule on every plastic projection."""
     rules = {name: cast(CounterRule, rule) for name, rule in plan.rules.items()}
     projections = {name: network.projection(name) for name in rules}
-    ends = _ends(network, plan)
+    record = _record(network, plan)
     weights = {name: p.mantissa.astype(np.int64) for name, p in projections.items()}
     counters = {
         name: np.asarray(plan.counters.get(name, np.zeros(w.size)), np.int64).copy() for name, w in weights.items()
@@ -131,14 +169,13 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
     updates = plan.first_update
     for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
-        run = _present(run_fixed, network.with_mantissas(weights), part, _record(network, ends), carried)
+        run = _present(run_fixed, network.with_mantissas(weights), part, record, carried)
         for name, count in (run.overflow or {}).items():
             overflow[name] = overflow.get(name, OverflowCount()) + count
-        rasters = {**part.spikes, **run.spikes}
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
             p, gates = projections[name], plan.gates.get(name)
-            observed = _with_weights(observer.observe(name, rule, rasters), rule, p, weights[name])
+            observed = _with_weights(observer.observe(name, rule, part, run), rule, p, weights[name])
             outside = None if gates is None else gates[first:]
             rows, cols = seen_synapses(rule, p)
             for window in range((stop - start) * plan.windows_per_sample):
@@ -168,6 +205,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
         overflow,
         lasting=observer.lasting,
         neurons=_neurons(carried),
+        states=observer.read_states(),
     )
 
 
@@ -175,7 +213,7 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     """A float rule on every plastic projection."""
     rules = {name: cast(FloatRule, rule) for name, rule in plan.rules.items()}
     projections = {name: network.projection(name) for name in rules}
-    ends = _ends(network, plan)
+    record = _record(network, plan)
     weights: dict[str, Numbers] = {n: p.stored_weights.astype(np.float64) for n, p in projections.items()}
     gathered: dict[str, Numbers] = {
         name: np.array(plan.counters.get(name, np.zeros(w.size)), np.float64) for name, w in weights.items()
@@ -184,11 +222,10 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
     for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
         current = {n: p.stored.with_values(weights[n]) for n, p in projections.items()}
-        run = _present(run_float, network.with_weights(current), part, _record(network, ends), carried)
-        rasters = {**part.spikes, **run.spikes}
+        run = _present(run_float, network.with_weights(current), part, record, carried)
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
-            observed = _with_weights(observer.observe(name, rule, rasters), rule, projections[name], weights[name])
+            observed = _with_weights(observer.observe(name, rule, part, run), rule, projections[name], weights[name])
             outside = None if name not in plan.gates else plan.gates[name][first:]
             p = projections[name]
             rows, cols = seen_synapses(rule, p)
@@ -200,4 +237,11 @@ def learn_float(network: Network, drive: Drive, plan: LearningPlan) -> Learned:
             if updates_now:
                 weights[name] = weights[name] + gathered[name]
                 gathered[name] = np.zeros_like(gathered[name])
-    return Learned(weights, gathered, observer.joined(), lasting=observer.lasting, neurons=_neurons(carried))
+    return Learned(
+        weights,
+        gathered,
+        observer.joined(),
+        lasting=observer.lasting,
+        neurons=_neurons(carried),
+        states=observer.read_states(),
+    )
