@@ -103,9 +103,7 @@ def test_every_target_computes_the_same(target):
 
 def test_an_input_and_a_neuron_without_the_state_are_refused_by_name():
     rule = sh.FixedDeclaredRule(model=SumsOfStates(), lsb_shift=8)
-    with pytest.raises(
-        UnsupportedError, match=r"'in->a': its rule reads the state 'v' of 'in', an input, which has no"
-    ):
+    with pytest.raises(UnsupportedError, match=r"its rule reads the state 'v' of 'in', an input, which has no states"):
         sh.learn(network(True, "zero"), SPIKES, None, rule, plastic="in->a")
     wrong = type("Wrong", (SumsOfStates,), {"reads": (*SumsOfStates.reads[1:], StateRead("w", name="v"))})()
     rule = sh.FixedDeclaredRule(model=wrong, lsb_shift=8)
@@ -116,7 +114,10 @@ def test_an_input_and_a_neuron_without_the_state_are_refused_by_name():
 def test_a_register_that_is_too_narrow_is_refused_with_the_width_that_does():
     narrow = type("Narrow", (SumsOfStates,), {"reads": (StateRead("v", bits=16), *SumsOfStates.reads[1:])})()
     rule = sh.FixedDeclaredRule(model=narrow, lsb_shift=8)
-    with pytest.raises(UnsupportedError, match=r"a register of 24 bits, into one of 16 bits; give StateRead"):
+    with pytest.raises(
+        UnsupportedError,
+        match=r"a signed register of 24 bits, into a signed one of 16 bits; declare StateRead\('v', 'post', bits=24",
+    ):
         sh.learn(network(True, "zero"), SPIKES, None, rule, plastic="a->b")
 
 
@@ -150,6 +151,6 @@ def test_learning_on_line_reads_the_state_that_goes_on():
     for target in ("spec", "engine"):
         pieces = SPIKES[:, :2]
         online = sh.Presentation(shuffle=False, restart=False)
-        run = sh.run(given, np.concatenate(list(pieces.swapaxes(0, 1)))[:, None], "spec", record="v")
+        run = sh.run(given, np.concatenate(list(pieces.swapaxes(0, 1)))[:, None], "spec", record=["v"])
         found = sh.learn(given, pieces, None, rule, target, plastic="a->b", presentation=online, health=False)
         np.testing.assert_array_equal(found.state.lasting["a->b"]["pre_sum_v"], run.v["a"].sum((0, 1)))

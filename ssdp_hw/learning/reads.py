@@ -37,8 +37,10 @@ def _check_width(network: FixedNetwork, end: str, read: StateRead, said: str) ->
     states = {s.name: s for s in network.population(end).declared.states}
     state = states[read.state]
     width = state.width(network.limits)
-    if width > read.bits or (state.signed and not read.signed):
+    if width > read.bits or state.signed > read.signed:
+        kinds = ["signed" if signed else "unsigned" for signed in (state.signed, read.signed)]
+        bits, signed = max(width, read.bits), state.signed or read.signed
         raise UnsupportedError(
-            f"{said}a register of {width} bits{'' if state.signed else ' without sign'}, into one of {read.bits} bits"
-            f"{'' if read.signed else ' without sign'}; give StateRead(..., bits={width}{', signed=True' * state.signed})"
+            f"{said}a {kinds[0]} register of {width} bits, into a {kinds[1]} one of {read.bits} bits; declare "
+            f"StateRead('{read.state}', '{read.home}', bits={bits}, signed={signed})"
         )

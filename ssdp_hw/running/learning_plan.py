@@ -163,8 +163,8 @@ class Learned:
         info: versions and options of the target, for the report.
         lasting: likewise, as in the plan, after the last window; of rules that have none nothing.
         neurons: as in the plan, after the last step; empty where samples start from the initial state.
-        states: by plastic projection the states that its rule read, by names such as ``post_v``, shape (window, step, n);
-            of rules that read none nothing.
+        states: by plastic projection the states that its rule read, by names such as ``post_v``, shape (window, step,
+            n); of rules that read none nothing.
     """
 
     weights: Mapping[str, Numbers]

@@ -167,8 +167,8 @@ class Ends(NamedTuple):
     post_column: int
     pre_size: int
     post_size: int
-    # Of each state that the rule reads, presynaptic ones first: its first column in the trace of states, and the ends of
-    # the register in which the rule holds it.
+    # Of each state that the rule reads, presynaptic ones first: its first column in the trace of states, and the ends
+    # of the register in which the rule holds it.
     reads: Int64Array
 
 

@@ -8,7 +8,7 @@ of one weight update see the same weights and lie side by side; those of the nex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -20,12 +20,14 @@ from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.operations import philox
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.arrivals import arrival_lines, sees_arrivals
+from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
 from . import declared, fixed, floating
 from .blueprint import Blueprint, Function, Node, population_node, projection_node, synapse_delays
-from .inference import add_analog, link, source_node
+from .inference import STATE, add_analog, link, source_node
 from .rules import KNOWN, observes_trains, rule_parameters
 from .session import Job, run_jobs
 
@@ -35,6 +37,10 @@ T = TypeVar("T", bound=np.generic)
 _LASTING = "lasting_"
 # The names of arrays of third factors begin so.
 _FACTOR = "factor_"
+# The ports of a projection at which states arrive that its rule reads, and the arrays of these states, begin so.
+_READ = "read_"
+# The ports at which neurons send states begin so.
+_SHOWN = "shown_"
 
 
 def unsupported(plan: LearningPlan) -> list[str]:
@@ -141,8 +147,12 @@ def _learned(
         name: {key.removeprefix(_LASTING): values for key, values in a.items() if key.startswith(_LASTING)}
         for name, a in found.items()
     }
+    states = {
+        name: {key.removeprefix(_READ): values for key, values in a.items() if key.startswith(_READ)}
+        for name, a in found.items()
+    }
     if not isinstance(task.network, FixedNetwork):
-        return Learned(weights, counters, observed, info=info, lasting=lasting)
+        return Learned(weights, counters, observed, info=info, lasting=lasting, states=states)
     return Learned(
         weights,
         counters,
@@ -151,6 +161,7 @@ def _learned(
         {name: int(a["full"]) for name, a in found.items()},
         info=info,
         lasting=lasting,
+        states=states,
     )
 
 
@@ -183,7 +194,10 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         nodes += [floating.population(network, p, unbiased, own=True, restart=restart)[0] for p in real]
         nodes += [floating.projection(q, 1.0, batch=batch, own=True, restart=restart) for q in network.projections]
     plastic = {projection_node(name): name for name in plan.rules}
+    shown = _shown(network, plan, names)
     for node in nodes:
+        if node.name in shown:
+            node = replace(node, parameters={**node.parameters, "shown": sorted({v for v, *_ in shown[node.name]})})
         if node.name in plastic:
             node = _plastic(node, network, plan, plastic[node.name], rounds, fast_paths=fast_paths)
         blueprint.nodes.append(node)
@@ -192,7 +206,26 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
     blueprint.links += [
         (population_node(network.projection(name).post), "s_out", node, "s_in_bap") for node, name in plastic.items()
     ]
+    blueprint.links += [
+        (population, f"{_SHOWN}{variable}", projection_node(name), f"{_READ}{leaf_name(read.home, read.name)}")
+        for population, reads in shown.items()
+        for variable, name, read in reads
+    ]
     return blueprint
+
+
+def _shown(
+    network: AnyNetwork, plan: LearningPlan, declared_names: Sequence[str]
+) -> dict[str, list[tuple[str, str, StateRead]]]:
+    """By node of a population the states that rules read: the variable, the projection, and what its rule declares."""
+    found: dict[str, list[tuple[str, str, StateRead]]] = {}
+    for name, rule in plan.rules.items():
+        q = network.projection(name)
+        for read in rule.reads:
+            end = q.pre if read.home == "pre" else q.post
+            variable = f"{STATE}{read.state}" if end in declared_names else read.state
+            found.setdefault(population_node(end), []).append((variable, name, read))
+    return found
 
 
 def _analog(drive: Drive, name: str, rounds: Rounds) -> tuple[Numbers, NDArray[np.int64]]:
@@ -207,6 +240,7 @@ def _plastic(
     node: Node, network: AnyNetwork, plan: LearningPlan, name: str, rounds: Rounds, *, fast_paths: bool
 ) -> Node:
     q, rule = network.projection(name), plan.rules[name]
+    integers = isinstance(rule, CounterRule)
     parameters: dict[str, Any] = {
         "weights": node.parameters["weights"],
         "delays": synapse_delays(q),
@@ -217,6 +251,7 @@ def _plastic(
         "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
         **_arrivals(rule, q),
+        "reads": [[leaf_name(r.home, r.name), r.home, *(r.limits if integers else (None, None))] for r in rule.reads],
         **{f"{_LASTING}{key}": values for key, values in plan.first_lasting(network, name).items()},
         **{f"{_FACTOR}{key}": values for key, values in plan.factors_of(name).items()},
         "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),

@@ -56,7 +56,8 @@ class DeclaredChanges(Trains):
         state = State(self.p, pre, post, synapses)
         state.set_lasting(self.lasting)
         for t in range(len(pre)):
-            state.begin(t, {name: values[synapses.window, t] for name, values in self.factors.items()})
+            given = {name: values[synapses.window, t] for name, values in self.factors.items()}
+            state.begin(t, {**given, **{name: values[t] for name, values in synapses.states.items()}})
             for moment in STEP_MOMENTS:
                 if moment in self.moments:
                     self.change(state, moment, state.concerned(moment))
@@ -109,10 +110,10 @@ class State:
         self.total = np.zeros(synapses.rows.size, kind)
         self.step = 0
 
-    def begin(self, step: int, factors: Mapping[str, Values]) -> None:
-        """Go to a step, which has these third factors, by names such as ``post_reward``."""
+    def begin(self, step: int, given: Mapping[str, Values]) -> None:
+        """Go to a step, which has these third factors and states, by names such as ``post_reward``."""
         self.step = step
-        for name, values in factors.items():
+        for name, values in given.items():
             home, _, own = name.partition("_")
             self.variables[home][own] = values
 

@@ -12,6 +12,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_configs import Loihi2SimCfg
 
 from .processes.declared_neurons import AbstractDeclaredModel, with_states
+from .processes.shown_states import reading, showing
 from .synapses import Values
 
 # Variables whose values at the end of a step's spiking phase a ProcessModel has under another name than theirs. The
@@ -44,7 +45,9 @@ def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
 
 
 class RecordingConfig(Loihi2SimCfg):
-    """Lava's choice of ProcessModels, with the states of declared neurons; :func:`recording` wraps what is recorded."""
+    """Lava's choice of ProcessModels, with the states of declared neurons and what neurons show to learning rules;
+    :func:`recording` wraps what is recorded.
+    """
 
     def select(
         self, process: AbstractProcess, proc_models: list[type[PyLoihiProcessModel]]
@@ -53,4 +56,8 @@ class RecordingConfig(Loihi2SimCfg):
         if issubclass(model, AbstractDeclaredModel):
             p = process.proc_params
             model = with_states(model, p["states"], p["ports"], graded=bool(p["payload"]))
+        if process.proc_params.get("shown"):
+            model = showing(model, process.proc_params["shown"], self.select_tag)
+        if process.proc_params.get("reads"):
+            model = reading(model, process.proc_params["reads"], self.select_tag)
         return recording(model) if process.proc_params.get("record", {}).get("variables") else model

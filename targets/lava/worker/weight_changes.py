@@ -8,7 +8,8 @@ Declared rules, of which the worker knows nothing, are in :mod:`.declared_change
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,12 +28,14 @@ class Synapses:
         rows, cols: post- and presynaptic neuron of each synapse.
         weights: stored weight of each (in float: the weight), which a rule may read.
         window: number of the window in this run.
+        states: states of the neurons that the rule reads, by names such as ``post_v``, shape (time, n).
     """
 
     rows: Indices
     cols: Indices
     weights: Values
     window: int
+    states: Mapping[str, Values] = field(default_factory=dict)
 
 
 class WeightChanges(Protocol):

@@ -17,6 +17,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ...synapses import Values
+from ..shown_states import add_ports
 
 # Of the synaptic input, the states and the parameters: the new states, the spikes, and where registers overflow.
 Step = Callable[..., tuple[Sequence[Values], Values, Sequence[Values]]]
@@ -47,6 +48,7 @@ class DeclaredNeurons(AbstractProcess):
         restart: number of steps after which the states return to the initial ones; 0: never.
         payload: the state that spikes carry; empty where they carry nothing.
         ports: synaptic inputs beside the first, which the step takes after it.
+        shown: variables of states that are sent at the end of every step; see :mod:`.shown_states`.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class DeclaredNeurons(AbstractProcess):
         restart: int = 0,
         payload: str = "",
         ports: Sequence[str] = (),
+        shown: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         shape = tuple(shape)
@@ -74,8 +77,10 @@ class DeclaredNeurons(AbstractProcess):
             restart=restart,
             payload=payload,
             ports=ports,
+            shown=shown,
             **kwargs,
         )
+        add_ports(self, shown, shape)
         self.a_in = InPort(shape=shape)
         for port in ports:
             setattr(self, synaptic_input(port), InPort(shape=shape))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -15,6 +17,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
 from ...synapses import Values
+from ..shown_states import add_ports
 
 Numbers = Values | int | float  # integers in fixed_pt, floats in floating_pt
 
@@ -44,6 +47,7 @@ class Neurons(AbstractProcess):
         decay_bits, current_offset, voltage_offset, state_bits, activation_shift: ``fixed_pt`` only:
             width of du and dv, what the chip adds to them, width of u and v, and the left shift of
             synaptic input and threshold.
+        shown: states that are sent at the end of every step; see :mod:`.shown_states`.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Neurons(AbstractProcess):
         voltage_offset: int = 0,
         state_bits: int = 24,
         activation_shift: int = 6,
+        shown: Sequence[str] = (),
         **kwargs: object,
     ) -> None:
         super().__init__(
@@ -94,8 +99,10 @@ class Neurons(AbstractProcess):
             voltage_offset=voltage_offset,
             state_bits=state_bits,
             activation_shift=activation_shift,
+            shown=shown,
             **kwargs,
         )
+        add_ports(self, shown, shape)
         self.a_in = InPort(shape=tuple(shape))
         self.s_out = OutPort(shape=tuple(shape))
         self.u = Var(shape=tuple(shape), init=0)

@@ -19,6 +19,7 @@ from ...declared_changes import LASTING, DeclaredChanges
 from ...synapses import Matrix, Parameters, Values
 from ...weight_changes import SADP, SSDP, STDP, Synapses, WeightChanges
 from ..connection import AbstractConnectionModel
+from ..shown_states import read_port
 
 # The rules by name: those with code of their own, and any other by the functions of its declaration.
 RULES: dict[str, type[WeightChanges]] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP, "declared": DeclaredChanges}
@@ -41,6 +42,8 @@ class PlasticConnection(AbstractProcess):
         own_gate: parameters of the gate that the rule makes itself.
         line_neurons, line_delays, line_of_synapse: of a rule that sees spikes as they arrive the presynaptic neuron and
             the delay of each arrival line, and the line of each synapse; None for other rules.
+        reads: for each state that the rule reads its name, such as ``post_v``, its home, and the ends of its register,
+            which are None in float; it arrives at a port of its own, see :mod:`.shown_states`.
         further: what else the model needs, see there.
         record: where the last step writes weights, counters, the rule's lasting variables and what was observed:
             ``file`` and ``steps``.
@@ -63,6 +66,7 @@ class PlasticConnection(AbstractProcess):
         line_neurons: NDArray[np.int64] | None = None,
         line_delays: NDArray[np.int64] | None = None,
         line_of_synapse: NDArray[np.int64] | None = None,
+        reads: Sequence[tuple[str, str, int | None, int | None]] = (),
         **further: object,
     ) -> None:
         super().__init__(
@@ -80,6 +84,7 @@ class PlasticConnection(AbstractProcess):
             line_neurons=line_neurons,
             line_delays=line_delays,
             line_of_synapse=line_of_synapse,
+            reads=reads,
             **further,
         )
         post, pre = weights.shape
@@ -87,6 +92,8 @@ class PlasticConnection(AbstractProcess):
         self.s_in = InPort(shape=(*leading, pre))
         self.s_in_bap = InPort(shape=(*leading, post))
         self.a_out = OutPort(shape=(*leading, post))
+        for name, home, *_ in reads:
+            setattr(self, read_port(name), InPort(shape=(*leading, pre if home == "pre" else post)))
 
 
 class AbstractPlasticModel(AbstractConnectionModel):
@@ -107,6 +114,12 @@ class AbstractPlasticModel(AbstractConnectionModel):
             self.cols = p["line_of_synapse"]
         self.rule = RULES[p["rule"]](p)
         self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
+        kind = np.int64 if self.fixed else np.float64
+        sizes = {name: pre if home == "pre" else post for name, home, *_ in p["reads"]}
+        self.states = {
+            name: np.zeros((p["restart"], p["batch"], n), kind) for name, n in sizes.items()
+        }  # of this round
+        self.read: dict[str, list[Values]] = {name: [] for name in sizes}  # of every window so far
         self.observed: tuple[list[Values], list[Values]] = ([], [])  # of every window so far
 
     def run_spk(self) -> None:
@@ -115,10 +128,15 @@ class AbstractPlasticModel(AbstractConnectionModel):
         number, step = divmod(self.time_step - 1, p["restart"])
         self.rasters[0][step] = self.spikes
         self.rasters[1][step] = self.s_in_bap.recv().reshape(p["batch"], -1)
+        for name, _, low, high in p["reads"]:
+            values = getattr(self, read_port(name)).recv().reshape(p["batch"], -1)
+            self.states[name][step] = values if low is None else np.clip(values, low, high)
         if step == p["restart"] - 1:
             seen = self.arrived(self.rasters[0]), self.rasters[1]
             for sample in range(int(p["sizes"][number])):
                 ends = [np.split(raster[:, sample], p["windows"]) for raster in seen]
+                for name, values in self.states.items():
+                    self.read[name] += [part.copy() for part in np.split(values[:, sample], p["windows"])]
                 for pre, post in zip(*ends, strict=True):
                     self.learn(pre, post)
             if p["updates"][number]:
@@ -126,7 +144,8 @@ class AbstractPlasticModel(AbstractConnectionModel):
         if self.time_step == p["record"]["steps"]:
             observed = [np.stack(observation, self.rule.axis) for observation in self.observed]
             lasting = {f"{LASTING}{name}": values for name, values in self.rule.lasting.items()}
-            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results(), **lasting)
+            read = {read_port(name): np.stack(values) for name, values in self.read.items()}
+            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results(), **lasting, **read)
 
     def arrived(self, spikes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What the rule sees of the presynaptic spikes of a round, shape (time, sample, n)."""
@@ -148,7 +167,9 @@ class AbstractPlasticModel(AbstractConnectionModel):
             gate = p["gates"][len(self.observed[0])][self.rows]
         for observed, spikes in zip(self.observed, (pre, post), strict=True):
             observed.append(self.rule.observe(spikes))
-        synapses = Synapses(self.rows, self.cols, self.readable(), len(self.observed[0]) - 1)
+        window = len(self.observed[0]) - 1
+        states = {name: values[window] for name, values in self.read.items()}
+        synapses = Synapses(self.rows, self.cols, self.readable(), window, states)
         step = self.rule.step(self.observed[0][-1], self.observed[1][-1], synapses)
         self.gather(self.gated(step, gate))
 
