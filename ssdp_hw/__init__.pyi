@@ -95,6 +95,7 @@ from ssdp_hw.rules import (
     RuleModel as RuleModel,
     RuleParameter as RuleParameter,
     RuleVariable as RuleVariable,
+    StateRead as StateRead,
     WrittenVariable as WrittenVariable,
     batch_update as batch_update,
     register_rule as register_rule,

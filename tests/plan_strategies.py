@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject, strategies as st
-from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, EverySum, Hebb
+from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, EveryRead, EverySum, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 
 import ssdp_hw as sh
@@ -42,6 +42,7 @@ DECLARED = (
     EveryHomeLasts(),
     EveryFactor(),
     EverySum(),
+    EveryRead(),
     Hebb(),
     AgreementSADP(),
     *(PairSTDP(n, r) for n in (False, True) for r in Rounding),
@@ -79,9 +80,11 @@ def declared_counter_rules(
 
 
 @st.composite
-def declared_step_rules(draw: Draw, windows_per_update: int) -> FloatDeclaredRule:
+def declared_step_rules(
+    draw: Draw, windows_per_update: int, models: tuple[RuleModel, ...] = DECLARED
+) -> FloatDeclaredRule:
     """Declared rules in float."""
-    model = draw(st.sampled_from(DECLARED))
+    model = draw(st.sampled_from(models))
     values: dict[str, Any] = {}
     for q in model.parameters:
         if q.kind is RuleKind.TABLE:
@@ -191,6 +194,16 @@ def _counters(rng: np.random.Generator, rule: CounterRule | FloatRule, count: in
     return rng.normal(0, 0.1, count)
 
 
+def _that_can_read(network: Any, p: Any) -> tuple[RuleModel, ...]:
+    """The declared rules that find the states that they read at the ends of a projection."""
+
+    def known(home: str) -> tuple[str, ...]:
+        end = p.pre if home == "pre" else p.post
+        return () if end in network.input_names else network.population(end).state_names
+
+    return tuple(m for m in DECLARED if all(r.state in known(r.home) for r in m.reads))
+
+
 @st.composite
 def learning_runs(
     draw: Draw,
@@ -234,7 +247,7 @@ def learning_runs(
         post, pre = p.shape
         if declared and draw(st.booleans()):
             rules_of = declared_counter_rules if fixed else declared_step_rules
-            rule = draw(rules_of(windows * samples))
+            rule = draw(rules_of(windows * samples, _that_can_read(network, p)))
         elif fixed:
             rule = draw(counter_rules(drive.steps // windows, windows * samples, post * pre))
         else:

@@ -14,7 +14,16 @@ from ssdp_hw.rules.formula import Rule
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace, WeightRounding
-from ssdp_hw.rules.model import Quantity, RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable, WrittenVariable
+from ssdp_hw.rules.model import (
+    Quantity,
+    RuleFactor,
+    RuleKind,
+    RuleModel,
+    RuleParameter,
+    RuleVariable,
+    StateRead,
+    WrittenVariable,
+)
 from ssdp_hw.rules.registry import register_rule, rule_model, rule_names
 from ssdp_hw.rules.released import released_ssdp
 from ssdp_hw.rules.sadp import SADP, FixedSADP
@@ -50,6 +59,7 @@ __all__ = [
     "Schedule",
     "SilentPairs",
     "SpikeTime",
+    "StateRead",
     "TraceRounding",
     "WarmUp",
     "WeightRounding",

@@ -109,6 +109,11 @@ def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection, *, restart
         return "its rule moves delays, and with them what has arrived; give it pre_trace = 'fires'"
     if not p.max_delay:
         return None
+    if any(read.home == "pre" for read in rule.reads):
+        return (
+            "its rule reads states of presynaptic neurons, which are those of now, and not of when a spike that arrives "
+            "was sent; give it pre_trace = 'fires'"
+        )
     if not restart:
         return (
             "samples are pieces of one run (restart=False), and spikes that are under way between two of them would be "

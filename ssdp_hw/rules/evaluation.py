@@ -15,7 +15,7 @@ from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.philox import neuron_layer, synapse_random
 from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, call_moment, leaf_name, moments
 from ssdp_hw.rules.local import RandomKey
-from ssdp_hw.rules.model import DECAY_BITS, INDEX, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
+from ssdp_hw.rules.model import DECAY_BITS, HOMES, INDEX, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,9 @@ class _State:
     def begin(self, step: int) -> None:
         """Go to a step, and find the third factors and the states that it has."""
         self.step = step
-        for f in (*self.model.factors, *self.model.reads):
-            self.values[f.home][f.name] = self.window.factors[leaf_name(f.home, f.name)][step]
+        for home in HOMES:
+            for given in self.model.given_of(home):
+                self.values[home][given.name] = self.window.factors[leaf_name(home, given.name)][step]
 
     def parameter(self, name: str) -> Any:
         return self.parameters[name]

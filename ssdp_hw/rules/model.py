@@ -181,7 +181,7 @@ class RuleKind(Choice):
     TABLE = "table"  # entries of a table
     THRESHOLD_CHANGE = "threshold_change"  # in units of the float threshold; the register has those of an accumulator
     THRESHOLD = "threshold"  # a threshold in units of the float one; the register holds that of the neurons
-    LEVEL = "level"  # a level of a state that is read, such as v, in its float units; the register has those it is in
+    LEVEL = "level"  # of the voltage of postsynaptic neurons, in its float units; the register has those of v
     DELAY_CHANGE = "delay_change"  # in steps; the register has the units of an accumulator
 
 

@@ -75,7 +75,8 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
         group.run_regularly(memory.fade(setup.memories), when="end")
     start += clear + setup.place_bias(group, "int" if fixed else "")
     seen = {s: (group, variable) for s, variable in states.items()}
-    return Neurons(group, group, seen, [(group, start)], memory.start(setup.memories), counts)
+    after = states if fixed else {s: f"1.0*{variable}" for s, variable in states.items()}
+    return Neurons(group, group, seen, [(group, start)], memory.start(setup.memories), counts, after)
 
 
 def _step(printed: PrintedStep, states: dict[str, str], counts: dict[str, str], setup: Setup, *, fixed: bool) -> str:

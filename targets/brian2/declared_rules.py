@@ -21,7 +21,7 @@ from ssdp_hw.rules.local import FloatRule, RandomKey
 from ssdp_hw.rules.model import INDEX, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
 
 from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
-from .memory import FIRES, INTEGER, REAL, Memory, kept_name
+from .memory import FIRES, INTEGER, REAL, Memory, kept_name, seen_state
 from .printer import INTEGER_FUNCTIONS, REAL_FUNCTIONS, Brian2Printer, real_table_function, table_function
 from .random_bits import synapse_bits
 from .weight_change import TICK, WeightChange
@@ -140,12 +140,14 @@ class _Rule:
 
     def memories(self, home: str) -> list[Memory]:
         """What the neurons of one end remember."""
-        found, moment = [], f"{home}_step"
+        found: list[Memory] = []
+        moment = f"{home}_step"
         for k, v in enumerate(getattr(self.model, home)):
             step = None if k else self.state_moment(home, moment)
             found.append(self.memory(home, v, self.variable(home, v.name), step))
         if any(graph.reads(leaf_name(home, SPIKE)) for graph in self.graphs.values()):
             found.append(FIRES)
+        found += [seen_state(read, integers=not self.ideal) for read in self.model.reads_of(home)]
         return [*found, *(self.copies().values() if self.reads_group(home) else ())]
 
     def copies(self) -> dict[str, Memory]:
@@ -273,6 +275,9 @@ class _Printer(Brian2Printer):
             return self._factor(name)
         if home == "group":
             return self._of_group(own)
+        if (seen := self._seen(home, own)) is not None:
+            end = "pre" if self.moment_name == SUM_MOMENT else home
+            return f"{seen}_{end}" if self.at_synapse else seen
         if self.moment_name == SUM_MOMENT:  # a synapse, whose source is the postsynaptic neuron
             return f"{FIRES.name if own == SPIKE else self.rule.variable(home, own)}_pre"
         if own == SPIKE:
@@ -295,6 +300,11 @@ class _Printer(Brian2Printer):
     def own_index(self, home: str) -> str:
         """Brian2's name of a neuron's number: i in its own code and at a synapse's source, j at its target."""
         return "j" if self.at_synapse and home == "post" and self.moment_name != SUM_MOMENT else "i"
+
+    def _seen(self, home: str, name: str) -> str | None:
+        """The variable of neurons that has a state which the rule reads; None if it is no such state."""
+        reads = [r for r in self.rule.model.reads_of(home) if r.name == name]
+        return seen_state(reads[0], integers=not self.rule.ideal).name if reads else None
 
     def _factor(self, name: str) -> str:
         """A third factor; the end of a window comes in the step after, and reads that of the last one."""

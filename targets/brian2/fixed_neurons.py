@@ -78,4 +78,7 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
         group.run_regularly(memory.fade(setup.memories), when="end")
     start = "u = 0\nv = v_init\n" + clear + setup.place_bias(group, "int")
     states, counts = {"u": (group, "u"), "v": (group, "v")}, {name: name for name in CUBA_LIF_COUNTS}
-    return Neurons(group, group, states, [(group, start)], memory.start(setup.memories), counts)
+    fires = f"int(v {p.threshold.value} limit)"
+    after = {Reset.ZERO: f"v*(1 - {fires})", Reset.SUBTRACT: f"v - limit*{fires}"}[p.reset] if p.spiking else "v"
+    window_start, after_reset = memory.start(setup.memories), {"u": "u", "v": after}
+    return Neurons(group, group, states, [(group, start)], window_start, counts, after_reset)

@@ -93,12 +93,12 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     if memory.fade(setup.memories):
         membrane.run_regularly(memory.fade(setup.memories), when="end")
     start, window_start = "v = v_init\n", memory.start(setup.memories)
+    after = {"u": "u/amp" if neuron.has_current else "S/amp", "v": f"({_after_reset(population)})/volt"}
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
         start += CLEAR + setup.place_bias(membrane)
-        return Neurons(
-            membrane, membrane, {"u": (membrane, "S"), "v": (membrane, "v")}, [(membrane, start)], window_start
-        )
+        seen = {"u": (membrane, "S"), "v": (membrane, "v")}
+        return Neurons(membrane, membrane, seen, [(membrane, start)], window_start, after_reset=after)
     sees = bool(setup.memories) and population.spiking  # plastic synapses that end here see spikes too
     current = NeuronGroup(
         setup.copies * neuron.size,
@@ -118,7 +118,18 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
     states = {"u": (current, "u"), "v": (membrane, "v")}
-    return Neurons(current, membrane, states, [(membrane, start), (current, restart)], window_start)
+    starts = [(membrane, start), (current, restart)]
+    return Neurons(current, membrane, states, starts, window_start, after_reset=after)
+
+
+def _after_reset(population: Population) -> str:
+    """The expression of v after the reset, for code that runs before it."""
+    if not population.spiking:
+        return "v"
+    fires = f"int(v {population.threshold.value} v_threshold)"
+    if population.reset is Reset.SUBTRACT:
+        return f"v - (v_threshold - v_reset)*{fires}"
+    return f"v*(1 - {fires}) + v_reset*{fires}"
 
 
 def _set(group: NeuronGroup, neuron: Neuron, names: list[str], setup: Setup) -> None:

@@ -13,6 +13,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
@@ -22,7 +23,7 @@ from .fixed_plasticity import fixed_plasticity
 from .float_plasticity import float_plasticity
 from .gates import Gating, gate_neuron, gating_of
 from .group_variables import group_neuron
-from .memory import Memory, kept_name
+from .memory import Memory, kept_name, seen_state
 from .sequence import READ_MEMORIES, RESTART, SampleSequence, by_sample
 from .session import Session
 from .synapses import SynapseModel
@@ -109,8 +110,9 @@ def learn_sequence(
 
     lasts = {name: lasting(name) for name in plastic}
     observed = {name: watched.observed(p, total) for name, p in plastic.items()}
+    states = {name: watched.read(p, total) for name, p in plastic.items()}
     if not isinstance(network, FixedNetwork):
-        return Learned(gather("w"), gather("gathered"), observed, info=info, lasting=lasts)
+        return Learned(gather("w"), gather("gathered"), observed, info=info, lasting=lasts, states=states)
     return Learned(
         gather("w"),
         gather("c"),
@@ -120,6 +122,7 @@ def learn_sequence(
         {name: made.overflow() for name, made in sequence.neurons.items()},
         info,
         lasts,
+        states=states,
     )
 
 
@@ -155,20 +158,45 @@ def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:
     return {end: list(found) for end, found in needed.items()}
 
 
+def _end(p: Plastic, read: StateRead) -> str:
+    return p.pre if read.home == "pre" else p.post
+
+
 class _Watched:
-    """Recorders of what the rules see: rasters, or registers at the end of each window."""
+    """Recorders of what the rules see: rasters, or registers at the end of each window, and states in every step."""
 
     def __init__(self, network: AnyNetwork, sequence: SampleSequence, plastic: Mapping[str, Plastic]) -> None:
         self._sequence = sequence
         self._spikes: dict[str, SpikeMonitor] = {}
         self._registers: dict[tuple[str, str], StateMonitor] = {}
+        self._states: dict[tuple[str, str], StateMonitor] = {}
         for p in plastic.values():
             for end, memories in ((p.pre, p.weight_change.pre), (p.post, p.weight_change.post)):
                 if not p.rule.keeps_raster:
                     self._watch_register(end, memories[0].name)
                 elif end not in self._spikes and (end in network.input_names or network.population(end).spiking):
                     self._spikes[end] = SpikeMonitor(sequence.senders[end], name=f"observed_{len(self._spikes)}")
-        sequence.objects += [*self._spikes.values(), *self._registers.values()]
+            for read in p.rule.reads:
+                self._watch_state(_end(p, read), seen_state(read, integers=isinstance(p.rule, CounterRule)).name)
+        sequence.objects += [*self._spikes.values(), *self._registers.values(), *self._states.values()]
+
+    def _watch_state(self, end: str, name: str) -> None:
+        if (end, name) not in self._states:
+            s, number = self._sequence, len(self._states)
+            self._states[end, name] = StateMonitor(
+                s.senders[end], name, record=True, when="end", clock=s.clock, name=f"state_read_{number}"
+            )
+
+    def read(self, p: Plastic, steps: int) -> dict[str, Numbers]:
+        """The states that a rule read in all windows; see :class:`ssdp_hw.running.learning_plan.Learned`."""
+        found: dict[str, Numbers] = {}
+        integers = isinstance(p.rule, CounterRule)
+        for read in p.rule.reads:
+            name = seen_state(read, integers=integers).name
+            trace = np.asarray(getattr(self._states[_end(p, read), name], name)).T[:steps]
+            values = by_sample(trace.astype(np.int64 if integers else np.float64), self._sequence.window_steps)
+            found[leaf_name(read.home, read.name)] = values.transpose(1, 0, 2)
+        return found
 
     def _watch_register(self, end: str, name: str) -> None:
         if (end, name) not in self._registers:

@@ -10,6 +10,7 @@ import numpy as np
 from brian2 import NeuronGroup
 
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.rules.model import StateRead
 from ssdp_hw.rules.spike_times import SpikeTime, silent_time
 
 INTEGER, REAL, BOOLEAN = "integer", "1", "boolean"
@@ -48,6 +49,35 @@ class Memory:
 def kept_name(variable: str) -> str:
     """The variable that keeps the value of one that lasts."""
     return f"kept_{variable}"
+
+
+@dataclass(frozen=True)
+class SeenState(Memory):
+    """A state of the neuron as a learning rule reads it: what it is at the end of the step, after the reset.
+
+    Code of synapses runs before the reset, so that it is computed beforehand.
+
+    Attributes:
+        state: name of the state.
+        limits: ends of the register in which the rule holds it; None in real numbers.
+    """
+
+    state: str = ""
+    limits: tuple[int, int] | None = None
+
+    def code(self, after: str) -> str:
+        """Code that computes it, where ``after`` is the expression of the state after the reset."""
+        if self.limits is None:
+            return f"{self.name} = {after}\n"
+        low, high = self.limits
+        return f"whole_{self.name} = {after}\n{self.name} = clip(whole_{self.name}, {low}, {high})\n"
+
+
+def seen_state(read: StateRead, *, integers: bool) -> SeenState:
+    """What neurons remember for a rule that reads one of their states."""
+    name = f"seen_{read.bits}_{'signed' if read.signed else 'unsigned'}_{read.state}"
+    kind, limits = (INTEGER, read.limits) if integers else (REAL, None)
+    return SeenState(name, 0, kind=kind, state=read.state, limits=limits)
 
 
 # Whether a neuron fires in the present step, from its threshold on.

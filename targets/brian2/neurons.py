@@ -86,6 +86,8 @@ class Neurons:
         states: for each state of the population the group and the name of the variable that has it.
         starts: for each group the code that brings it to its initial state.
         window_start: code for the sender at the start of a window.
+        after_reset: for each state the expression, a plain number, of what it is after the reset of this step, for code
+            of the sender that runs before it.
         counts: for each overflow count the sender's variable that has it; empty in a float network.
     """
 
@@ -95,6 +97,7 @@ class Neurons:
     starts: Sequence[tuple[NeuronGroup, str]]
     window_start: str = ""
     counts: Mapping[str, str] = field(default_factory=dict)
+    after_reset: Mapping[str, str] = field(default_factory=dict)
 
     def overflow(self) -> OverflowCount:
         """The overflow counts of a fixed population so far."""

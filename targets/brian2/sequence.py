@@ -34,7 +34,7 @@ from ssdp_hw.running.time_limit import check_time, remaining_time
 
 from . import memory
 from .guard import check_compiled
-from .memory import Memory
+from .memory import Memory, SeenState
 from .model import SCHEDULE, add_neurons, bias_of, step_length
 from .neurons import INBOX, Setup, inbox_of
 from .payloads import carried_memories
@@ -101,7 +101,10 @@ class SampleSequence:
         for name, group in self.senders.items():
             if memory.FIRES in self._memories.get(name, ()) and group.events:
                 group.run_regularly(f"{memory.FIRES.name} = {group.events['spike']}", when="thresholds", order=1)
-        for made in self.neurons.values():
+        for name, made in self.neurons.items():
+            for seen in self._memories.get(name, ()):
+                if isinstance(seen, SeenState):
+                    made.sender.run_regularly(seen.code(made.after_reset[seen.state]), when="thresholds", order=1)
             for group, code in made.starts:
                 self._restart(group, code, self.sample_clock)
                 self.objects.append(group)

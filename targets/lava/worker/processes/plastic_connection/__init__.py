@@ -116,9 +116,8 @@ class AbstractPlasticModel(AbstractConnectionModel):
         self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
         kind = np.int64 if self.fixed else np.float64
         sizes = {name: pre if home == "pre" else post for name, home, *_ in p["reads"]}
-        self.states = {
-            name: np.zeros((p["restart"], p["batch"], n), kind) for name, n in sizes.items()
-        }  # of this round
+        of_round = p["restart"], p["batch"]
+        self.states = {name: np.zeros((*of_round, n), kind) for name, n in sizes.items()}
         self.read: dict[str, list[Values]] = {name: [] for name in sizes}  # of every window so far
         self.observed: tuple[list[Values], list[Values]] = ([], [])  # of every window so far
 
