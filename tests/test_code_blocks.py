@@ -31,6 +31,7 @@ ONE_BY_ONE = {
         "test_rules_page.py:test_its_lasting_variables_are_those_of_bcm",
         "test_rules_page.py:test_its_reward_moves_weights",
         "test_rules_page.py:test_its_reward_moves_weights",
+        "test_rules_page.py:test_its_rule_reads_states_of_both_ends",
         "test_rules_page.py:test_its_thresholds_move",
         "test_rules_page.py:test_its_thresholds_move",
         "test_rules_page.py:test_its_recording_learns_as_one_run",
