@@ -102,6 +102,7 @@ from ssdp_hw.rules import (
     released_ssdp as released_ssdp,
     rule as rule,
     rule_names as rule_names,
+    tess as tess,
 )
 from ssdp_hw.running.drive import DirectInput as DirectInput
 from ssdp_hw.running.encoding import encode as encode

@@ -30,6 +30,7 @@ from ssdp_hw.rules.sadp import SADP, FixedSADP
 from ssdp_hw.rules.spike_times import SpikeTime
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
 from ssdp_hw.rules.stdp import STDP, FixedSTDP, Pairing, TraceRounding
+from ssdp_hw.rules.tess_layer import tess
 
 __all__ = [
     "SADP",
@@ -71,6 +72,7 @@ __all__ = [
     "rule",
     "rule_model",
     "rule_names",
+    "tess",
 ]
 
 __getattr__ = renamed_names(__name__, {"Kernel": "LearningWindow"})
