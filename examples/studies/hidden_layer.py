@@ -1,11 +1,11 @@
-"""What TESS wins by training a hidden layer: digits, 64-24-10 spiking neurons, in real numbers and in a chip's integers.
+"""What TESS wins by training a hidden layer: digits, 64-24-10 spiking neurons, in real numbers and in integers.
 
     python examples/studies/hidden_layer.py [--seeds 10]
 
 The readout learns by the same rule in all rows, with the unit matrix for its signs; the hidden layer is frozen at its
-random weights, or learns by TESS. Each seed has weights and spike trains of its own. Amplitude and temperature are those
-that were best in real numbers for seed 100, asked about training samples that were not taught, for the frozen and the
-learning network each; test samples decide nothing.
+random weights, or learns by TESS. Each seed has weights and spike trains of its own. Amplitude and temperature are
+those that were best in real numbers for seed 100, asked about training samples that were not taught, for the frozen and
+the learning network each; test samples decide nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ INPUTS, HIDDEN, CLASSES, STEPS, EPOCHS = 64, 24, 10, 16, 25
 FIRST, SECOND = 0.3, 0.4
 # Weights of the chip have room for this many times the initial ones.
 ROOM = 6.0
-AMPLITUDES, TEMPERATURES = (3e-4, 1e-3, 3e-3), (2.0, 8.0)
+AMPLITUDES, TEMPERATURES = (3e-4, 1e-3, 3e-3), (1.0, 2.0, 4.0)
+WINDOWS_PER_UPDATE = 16
 VALIDATION_SEED, HELD_OUT = 100, 300
 LAYERS = {"in->hidden": (HIDDEN, None), "hidden->out": (CLASSES, np.eye(CLASSES))}
 Choice = tuple[float, float]
@@ -62,7 +63,14 @@ def rules(choice: Choice, *, frozen: bool) -> Mapping[str, sh.FloatDeclaredRule]
     learning = {name: layer for name, layer in LAYERS.items() if not frozen or name == "hidden->out"}
     return {
         name: sh.tess(
-            size, CLASSES, amplitude, temperature=temperature, signs=signs, counter_bits=24, headroom=4.0, clip=10.0
+            size,
+            CLASSES,
+            amplitude,
+            temperature=temperature,
+            signs=signs,
+            windows_per_update=WINDOWS_PER_UPDATE,
+            counter_bits=24,
+            clip=10.0,
         )
         for name, (size, signs) in learning.items()
     }

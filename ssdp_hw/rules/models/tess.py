@@ -18,16 +18,16 @@ class TESS(RuleModel):
 
         m_i(t-1) (a_pre psi_i(t) x_j(t) + a_post q_i(t) s_j(t))
 
-    with what arrives in that step, s_j(t), which j sent in the step before; its trace ``x(t) = l_pre x(t-1) + s(t)``; the
-    surrogate ``psi(t) = max(0, 1 - |z(t)| / width)`` of how far the voltage is from the threshold before the reset,
+    with what arrives in that step, s_j(t), which j sent in the step before; its trace ``x(t) = l_pre x(t-1) + s(t)``;
+    the surrogate ``psi(t) = max(0, 1 - |z(t)| / width)`` of how far the voltage is from the threshold before the reset,
     ``z = v - v_threshold``; its trace over earlier steps ``q(t) = l_post q(t-1) + psi(t-1)``; and the learning signal
 
         m_i(t) = sum_c B_ci (y_c - p_c(t)),   p = softmax(B n(t) / T)
 
     of the layer's own spikes. There n is how often each of its neurons has fired in the window so far, y is the label's
     row of the unit matrix, and B is a fixed matrix of classes by neurons with entries from -1 to 1. A neuron finds the
-    signal of the step before; in the first step there is none. A synaptic delay moves the arrival in the neuron, and not
-    in the rule. The factor ``label`` is the class of the sample.
+    signal of the step before; in the first step there is none. A synaptic delay moves the arrival in the neuron, and
+    not in the rule. The factor ``label`` is the class of the sample.
 
     Where a reset subtracts, psi is that of before the reset; where it is to zero, a neuron that fires counts as at its
     threshold.
