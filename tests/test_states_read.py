@@ -121,6 +121,12 @@ def test_a_register_that_is_too_narrow_is_refused_with_the_width_that_does():
         sh.learn(network(True, "zero"), SPIKES, None, rule, plastic="a->b")
 
 
+def test_what_arrives_has_no_state_of_its_neuron():
+    rule = sh.FixedDeclaredRule(model=SumsOfStates(), lsb_shift=8, pre_trace="arrives")
+    with pytest.raises(UnsupportedError, match=r"'a->b': its rule reads states of presynaptic neurons, .*'fires'"):
+        sh.learn(network(True, "zero"), SPIKES, None, rule, plastic="a->b")
+
+
 @pytest.mark.parametrize(
     ("read", "said"),
     [

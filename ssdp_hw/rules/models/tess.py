@@ -26,8 +26,8 @@ class TESS(RuleModel):
 
     of the layer's own spikes. There n is how often each of its neurons has fired in the window so far, y is the label's
     row of the unit matrix, and B is a fixed matrix of classes by neurons with entries from -1 to 1. A neuron finds the
-    signal of the step before; in the first step there is none. A synaptic delay moves the arrival in the neuron, and
-    not in the rule. The factor ``label`` is the class of the sample.
+    signal of the step before; in the first step there is none. With ``pre_trace="arrives"``
+    s_j counts from the arrival through a delay of the synapse, too. The factor ``label`` is the class of the sample.
 
     Where a reset subtracts, psi is that of before the reset; where it is to zero, a neuron that fires counts as at its
     threshold.
