@@ -252,7 +252,7 @@ def learning_runs(
             rule = draw(counter_rules(drive.steps // windows, windows * samples, post * pre))
         else:
             rule = draw(step_rules(windows * samples))
-        if arrivals and draw(st.booleans()):
+        if arrivals and not any(r.home == "pre" for r in rule.reads) and draw(st.booleans()):
             rule = replace(rule, pre_trace=PreTrace.ARRIVES)
         rules[name] = rule
         if draw(st.booleans()):

@@ -111,8 +111,8 @@ def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection, *, restart
         return None
     if any(read.home == "pre" for read in rule.reads):
         return (
-            "its rule reads states of presynaptic neurons, which are those of now, and not of when a spike that arrives "
-            "was sent; give it pre_trace = 'fires'"
+            "its rule reads states of presynaptic neurons, which are those of now, and not of when what arrives was "
+            "sent; give it pre_trace = 'fires'"
         )
     if not restart:
         return (
