@@ -14,6 +14,7 @@ from ssdp_hw.display import Table, shown
 from ssdp_hw.errors import MissingPackageError, ParameterError, ShapeError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.projection import BaseProjection
+from ssdp_hw.running.decoding import required_record
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.run import run
 
@@ -98,7 +99,7 @@ class NeuroBenchNetwork(NeuroBenchModel):  # type: ignore[misc]
         if not np.isin(spikes, (0, 1)).all():
             raise ParameterError("NeuroBench's batch holds other values than spikes of 0 and 1; encode them first")
         length = len(spikes) + self.network.latency
-        record = ("spikes", "v") if self.decode == "max_membrane" else ("spikes",)
+        record = tuple(dict.fromkeys(("spikes", required_record(self.decode or "spike_count"))))
         ran = run(self.network, spikes, self.target, record=record, steps=length, on_overflow="ignore")
         silence = np.zeros((self.network.latency, *spikes.shape[1:]), spikes.dtype)
         rasters = {self.network.input_names[0]: np.concatenate([spikes, silence]), **ran.spikes}

@@ -46,3 +46,30 @@ def test_a_float_network_has_no_energy():
     assert found.input_spikes == 8
     assert found.steps == 5
     assert len(found.lines()) == 2
+
+
+def test_products_of_analog_input_are_counted_by_themselves():
+    """Ones in every step act as spikes in every step do; the chip gets their sums, and its synapses do nothing."""
+    rng = np.random.default_rng(0)
+    weight = 2 * rng.integers(-20, 60, (5, 4)) * (rng.random((5, 4)) < 0.7)
+    network = sh.FixedNetwork(
+        [sh.Input("in", 4)],
+        [sh.FixedPopulation(name=name, size=5, du=4095, dv=100, vth=60) for name in ("a", "b")],
+        [
+            sh.FixedProjection(pre="in", post="a", weight=weight, scale=64.0),
+            sh.FixedProjection(pre="a", post="b", weight=2 * rng.integers(1, 60, (5, 5)), scale=64.0),
+        ],
+        ["b"],
+    )
+    spikes = sh.measure_activity(network, np.ones((9, 3, 4), bool), "spec", steps=9)
+    values = np.ones((3, 4))
+    values[0] = 0  # a value of 0 multiplies nothing
+    analog = sh.measure_activity(network, sh.DirectInput(values, 9), "spec", steps=9)
+    inputs = np.count_nonzero(weight) * 9
+    assert spikes.analog_products == 0
+    assert analog.analog_products == pytest.approx(2 / 3 * inputs)
+    assert analog.dense_operations == spikes.dense_operations - weight.size * 9
+    run = sh.run(network, sh.DirectInput(values, 9), "spec", steps=9)
+    assert analog.effective_acs == pytest.approx(run.spikes["a"].sum() / 3 * 5)
+    assert "the products of analog input with weights" in analog.unpriced
+    assert "products of analog input off the chip" in analog.lines()[0]

@@ -49,3 +49,10 @@ def test_a_missing_package_comes_with_the_way_to_install_it(monkeypatch):
 def test_options_that_do_not_exist_are_refused(options, named):
     with pytest.raises(ParameterError, match=named):
         get_target("brian2").resolve(options)
+
+
+def test_errors_of_the_users_stay_his():
+    """Brian2 takes the hook for uncaught exceptions, and calls each of them an error of Brian2."""
+    code = "import sys; hook = sys.excepthook; from ssdp_hw.targets.brian2 import session; session._import_brian2(); "
+    code += "assert 'brian2' in sys.modules; assert sys.excepthook is hook"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

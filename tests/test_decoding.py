@@ -9,7 +9,9 @@ from ssdp_hw.running.decoding import (
     UNDECIDED,
     decode,
     first_spike,
+    last_membrane,
     max_membrane,
+    mean_membrane,
     required_record,
     spike_count,
 )
@@ -39,6 +41,15 @@ def test_max_membrane(v):
         assert label == peaks.index(max(peaks))
 
 
+@given(arrays(np.int64, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.integers(-5, 5)))
+def test_mean_and_last_membrane(v):
+    for sample in range(v.shape[1]):
+        sums = [int(v[:, sample, n].sum()) for n in range(v.shape[2])]
+        assert mean_membrane(v)[sample] == sums.index(max(sums))
+        last = v[-1, sample].tolist()
+        assert last_membrane(v)[sample] == last.index(max(last))
+
+
 def result(**more):
     spikes = np.zeros((2, 1, 3), bool)
     spikes[1, 0, 2] = True
@@ -48,7 +59,7 @@ def result(**more):
 
 
 def test_predict_by_name():
-    assert [result().predict(rule).tolist() for rule in DECODERS] == [[2], [2], [0]]
+    assert [result().predict(rule).tolist() for rule in DECODERS] == [[2], [2], [0], [0], [0]]
     assert result(outputs=("other",)).predict("spike_count", "out").tolist() == [2]
 
 
@@ -63,17 +74,15 @@ def test_what_cannot_be_predicted():
 
 def test_decode_takes_arrays():
     made = result()
-    assert [decode(rule, made.v["out"] if rule == "max_membrane" else made.spikes["out"])[0] for rule in DECODERS] == [
-        2,
-        2,
-        0,
-    ]
+    for rule in DECODERS:
+        trace = made.v["out"] if required_record(rule) == "v" else made.spikes["out"]
+        assert decode(rule, trace).tolist() == made.predict(rule).tolist()
     with pytest.raises(ParameterError, match="decode = 'guess' is unknown"):
         decode("guess", made.spikes["out"])
 
 
 def test_required_record():
-    assert [required_record(rule) for rule in DECODERS] == ["spikes", "spikes", "v"]
+    assert [required_record(rule) for rule in DECODERS] == ["spikes", "spikes", "v", "v", "v"]
 
 
 def test_names_of_the_first_version():

@@ -31,7 +31,9 @@ class Activity:
         samples, steps: of the run.
         effective_acs: synaptic operations done, one for each synapse that a spike reaches; a spike in
             the last step counts too.
-        dense_operations: synapses times steps.
+        dense_operations: synapses times steps, without those of analog input.
+        analog_products: products of analog input with weights other than 0, which are made outside the chip: a chip
+            gets their sums, and no synapse of it works for them.
         membrane_updates: neurons times steps.
         spikes: of all populations, the inputs not included; ``input_spikes`` those of the inputs.
         activation_sparsity: share of neuron steps without a spike.
@@ -44,6 +46,7 @@ class Activity:
     steps: int
     effective_acs: float
     dense_operations: int
+    analog_products: float
     membrane_updates: int
     spikes: float
     input_spikes: float
@@ -55,6 +58,11 @@ class Activity:
     def _table(self) -> Table:
         rows = [
             ("synaptic operations", f"{self.effective_acs:.0f} of {self.dense_operations} dense"),
+            *(
+                [("products of analog input, off the chip", f"{self.analog_products:.0f}")]
+                if self.analog_products
+                else []
+            ),
             ("membrane updates", str(self.membrane_updates)),
             ("spikes", f"{self.spikes:.0f}"),
             ("input spikes", f"{self.input_spikes:.0f}"),
@@ -71,10 +79,11 @@ class Activity:
 
     def lines(self) -> list[str]:
         """For people."""
+        analog = f"{self.analog_products:.0f} products of analog input off the chip, " if self.analog_products else ""
         out = [
             f"per sample of {self.steps} steps, mean of {self.samples}: {self.effective_acs:.0f} synaptic operations "
-            f"(dense: {self.dense_operations}), {self.membrane_updates} membrane updates, {self.spikes:.0f} spikes, "
-            f"{self.input_spikes:.0f} input spikes",
+            f"(dense: {self.dense_operations}), {analog}{self.membrane_updates} membrane updates, "
+            f"{self.spikes:.0f} spikes, {self.input_spikes:.0f} input spikes",
             f"activation sparsity {self.activation_sparsity:.4f}, connection sparsity {self.connection_sparsity:.4f}",
         ]
         if self.energy_nj:
@@ -111,7 +120,13 @@ def measure_activity(
     neurons = sum(p.size for p in network.populations)
     spikes = sum(int(counts[name].sum()) for name in network.population_names)
     incoming = sum(int(counts[name].sum()) for name in network.input_names)
-    synapses = sum(p.synapse_count for p in network.projections)
+    synapses = sum(p.synapse_count for p in network.projections if p.pre not in drive.values)
+    products = sum(
+        int(np.count_nonzero(v.frames[v.of_step], axis=(0, 1)) @ _fan_out(p))
+        for p in network.projections
+        for v in [drive.values.get(p.pre)]
+        if v is not None
+    )
     possible = sum(p.shape[0] * p.shape[1] for p in network.projections)
     used = sum(int(_fan_out(p).sum()) for p in network.projections)
     updates = neurons * length
@@ -119,11 +134,14 @@ def measure_activity(
     cells = sum(network.size_of(name) for name in own) * length * drive.batch
     fired = sum(int(counts[name].sum()) for name in own)
     energy, unpriced = _energy(network, operations / drive.batch, updates, spikes / drive.batch)
+    if energy and products:
+        unpriced = ("the products of analog input with weights", *unpriced)
     return Activity(
         drive.batch,
         length,
         operations / drive.batch,
         synapses * length,
+        products / drive.batch,
         updates,
         spikes / drive.batch,
         incoming / drive.batch,

@@ -29,8 +29,8 @@ LabelFile = Annotated[Path | None, typer.Option("--labels", help="labels (batch,
 Decode = Annotated[
     str | None,
     typer.Option(
-        help="how outputs become a class: spike_count, first_spike or max_membrane [spike_count, of a readout "
-        "max_membrane]",
+        help="how outputs become a class: spike_count, first_spike, max_membrane, mean_membrane or last_membrane "
+        "[spike_count, of a readout max_membrane]",
         autocompletion=_starting(lambda: DECODERS),
     ),
 ]

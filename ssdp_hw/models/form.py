@@ -234,10 +234,11 @@ def _result(owner: str, name: str, value: Value) -> Node:
 def _check_register(form: StepForm, name: str, node: Node, leaf: Node) -> None:
     if leaf.low <= node.low and node.high <= leaf.high:
         return
+    after = ", reset='subtract' included," if form.subtract else ""
     raise ParameterError(
-        f"neuron model '{form.model.name}': state '{name}' can reach {node.low} .. {node.high} on chip "
+        f"neuron model '{form.model.name}': state '{name}' can reach {node.low} .. {node.high}{after} on chip "
         f"'{form.chip.name}', outside {leaf.low} .. {leaf.high} of its register; limit it in the step with "
-        f"op.saturate(value, '{name}') or op.wrap(value, '{name}')"
+        f"op.saturate(value, '{name}') or op.wrap(value, '{name}') around all that the step returns, op.reset included"
     )
 
 

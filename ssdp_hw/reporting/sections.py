@@ -246,10 +246,13 @@ def resources(data: ReportData, n: Numbers) -> Section | None:
 
 
 def _activity(active: Facts, n: Numbers) -> list[Block]:
-    names = ("effective_acs", "dense_operations", "membrane_updates", "spikes", "input_spikes")
-    titles = ("synaptic operations", "dense would be", "membrane updates", "spikes", "input spikes")
+    names = ("effective_acs", "dense_operations", "analog_products", "membrane_updates", "spikes", "input_spikes")
+    products = "products of analog input, off the chip"
+    titles = ("synaptic operations", "dense would be", products, "membrane updates", "spikes", "input spikes")
     rows: list[tuple[Markup | str, ...]] = [
-        (title, n(f"/activity/{name}")) for name, title in zip(names, titles, strict=True)
+        (title, n(f"/activity/{name}"))
+        for name, title in zip(names, titles, strict=True)
+        if title != products or active["analog_products"]
     ]
     rows += [
         (f"{name.replace('_', ' ')}", n(f"/activity/{name}", "rate"))

@@ -5,6 +5,7 @@ The rules take recorded arrays; :meth:`ssdp_hw.running.result.RunResult.predict`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ssdp_hw.deprecation import warn_renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.drive import AnyNetwork
 
-DECODERS = ("spike_count", "first_spike", "max_membrane")
+DECODERS = ("spike_count", "first_spike", "max_membrane", "mean_membrane", "last_membrane")
 
 # What spike_count and first_spike predict for a sample in which no output neuron fired.
 UNDECIDED = -1
@@ -46,6 +47,16 @@ def max_membrane(v: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.asarray(v.max(axis=0).argmax(axis=1), np.int64)
 
 
+def mean_membrane(v: NDArray[np.generic]) -> NDArray[np.int64]:
+    """The class whose neuron had the largest mean voltage, shape (batch,); ``v`` as for :func:`max_membrane`."""
+    return np.asarray(v.sum(axis=0).argmax(axis=1), np.int64)
+
+
+def last_membrane(v: NDArray[np.generic]) -> NDArray[np.int64]:
+    """The class whose neuron had the largest voltage in the last step, shape (batch,); see :func:`max_membrane`."""
+    return np.asarray(v[-1].argmax(axis=1), np.int64)
+
+
 def required_record(rule: str) -> str:
     """The variable that a rule needs recorded: ``spikes`` or ``v``.
 
@@ -54,7 +65,7 @@ def required_record(rule: str) -> str:
     """
     if rule not in DECODERS:
         raise ParameterError(f"decode = '{rule}' is unknown; there are: {', '.join(DECODERS)}")
-    return "v" if rule == "max_membrane" else "spikes"
+    return "v" if rule.endswith("_membrane") else "spikes"
 
 
 def decoding_rule(rule: str | None, readout: bool, output: str) -> str:
@@ -73,7 +84,7 @@ def decoding_rule(rule: str | None, readout: bool, output: str) -> str:
     if required_record(rule) == "spikes" and readout:
         raise ParameterError(
             f"decode = '{rule}' goes by spikes, and output '{output}' is a readout that never fires; "
-            "decode = 'max_membrane' goes by its voltage"
+            "decode = 'max_membrane', 'mean_membrane' or 'last_membrane' goes by its voltage"
         )
     return rule
 
@@ -96,9 +107,16 @@ def decode(rule: str, trace: Array) -> NDArray[np.int64]:
     Raises:
         ParameterError: there is no such rule.
     """
-    if required_record(rule) == "v":
-        return max_membrane(trace)
-    return spike_count(trace) if rule == "spike_count" else first_spike(trace)
+    if rule not in DECODERS:
+        raise ParameterError(f"decode = '{rule}' is unknown; there are: {', '.join(DECODERS)}")
+    rules: dict[str, Callable[[Any], NDArray[np.int64]]] = {
+        "spike_count": spike_count,
+        "first_spike": first_spike,
+        "max_membrane": max_membrane,
+        "mean_membrane": mean_membrane,
+        "last_membrane": last_membrane,
+    }
+    return rules[rule](trace)
 
 
 def __getattr__(name: str) -> Any:

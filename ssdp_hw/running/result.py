@@ -216,9 +216,13 @@ class RunResult:
         """One class for each sample, shape (batch,); see :func:`ssdp_hw.running.decoding.decode`.
 
         Args:
-            decode: rule by which the class is taken: ``spike_count``, ``first_spike`` or ``max_membrane``; default
-                ``spike_count``, of a readout ``max_membrane``.
+            decode: rule by which the class is taken: ``spike_count``, ``first_spike``, ``max_membrane``,
+                ``mean_membrane`` or ``last_membrane``; default ``spike_count``, of a readout ``max_membrane``.
             population: whose spikes or voltages; default the only output.
+
+        Returns:
+            Classes; -1, undecided, where a rule goes by spikes and no neuron fired. (``sum(0).argmax(-1)`` of a
+            framework gives class 0 there.)
 
         Raises:
             ParameterError: no such rule or population, the spikes of a readout, or the variable that the rule needs was

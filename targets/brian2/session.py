@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -40,8 +41,12 @@ class Session:
 
 
 def _import_brian2() -> None:
+    hook = sys.excepthook
     try:
         import brian2  # noqa: F401
+
+        if "brian2" in getattr(sys.excepthook, "__module__", ""):
+            sys.excepthook = hook  # Brian2's calls every uncaught exception of the process an error of Brian2
     except Exception as error:
         # Brian2 2.9 with numpy 2.4 raises AttributeError here.
         raise TargetRunError(
