@@ -421,3 +421,42 @@ def test_a_report_needs_no_samples(folder, tmp_path):
     found = call_json("report", folder / "net.h5", "--out", tmp_path / "bare.html", "--no-prove")
     assert found["agreement"] is None
     assert (tmp_path / "bare.html").exists()
+
+
+RULE_FILE = """
+import ssdp_hw as sh
+from ssdp_hw.rules.models.oja import Oja
+
+RULE = sh.Rule("0.02*x1*y0", tau_x1=10)
+MODEL = Oja()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--rule", "0.02*x1*y0 - b*x0*y1", "--set", "b=0.01"], "FixedDeclaredRule"),
+        (["--rule", "Oja", "--set", "eta=1e-4", "--set", "forget=1e-4"], "FixedDeclaredRule"),
+        (["--rule", "own_rule.py:RULE"], "FixedDeclaredRule"),
+        (["--rule", "own_rule.py:MODEL", "--set", "eta=1e-4", "--set", "forget=1e-4"], "FixedDeclaredRule"),
+        (["--rule", "own_rule.py:RULE", "--set", "b=1"], "leave --set out"),
+        (["--rule", "own_rule.py:NOTHING"], "cannot be loaded"),
+        (["--rule", "Hopfield"], "a formula, as 'a*x1*y0 - b*x0*y1'; or file.py:RULE"),
+        (["--rule", "0.02*x1*nothing"], "nothing"),
+    ],
+)
+def test_any_rule_learns_from_the_command_line(words, shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_rule.py").write_text(RULE_FILE)
+    rng = np.random.default_rng(0)
+    sh.FixedNetwork(
+        [sh.Input("in", 6)],
+        [sh.FixedPopulation(name="out", size=3, du=4095, dv=100, vth=60)],
+        [sh.FixedProjection(pre="in", post="out", weight=2 * rng.integers(0, 60, (3, 6)), scale=64.0)],
+        ["out"],
+    ).save(tmp_path / "net.h5")
+    np.savez(tmp_path / "s.npz", spikes=rng.random((12, 8, 6)) < 0.4, labels=rng.integers(0, 3, 8))
+    done = call("learn", "net.h5", "--spikes", "s.npz", "--out", "learned.h5", *words)
+    assert shown in done.stdout + done.stderr
+    assert (done.returncode == 0) == (shown == "FixedDeclaredRule")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ssdp_hw.chips import chip_names
+from ssdp_hw.cli.user_objects import user_object
 from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.files.json_values import JSON
@@ -74,12 +75,34 @@ def name_values(pairs: list[str] | None) -> dict[str, JSON]:
 
 
 def rule_of(name: str, parameters: list[str] | None) -> Any:
-    """A float rule of that name with these ``name=value`` parameters."""
-    from ssdp_hw.rules import SADP, SSDP, STDP
+    """A float rule with these ``name=value`` parameters.
+
+    Args:
+        name: ssdp, stdp, sadp; a declared rule's name; a formula; or ``file.py:RULE`` or ``module:RULE``, which is a
+            float rule, or the model of a declared one.
+        parameters: pairs.
+
+    Raises:
+        ParameterError: no such rule, or parameters that it has not.
+    """
+    from ssdp_hw.rules import SADP, SSDP, STDP, FloatRule, Rule, rule, rule_names
 
     kinds: dict[str, Any] = {"ssdp": SSDP, "stdp": STDP, "sadp": SADP}
     if name not in kinds:
-        raise ParameterError(f"--rule {name}: choose {', '.join(kinds)}")
+        values: dict[str, Any] = name_values(parameters)
+        if ":" in name:
+            found = user_object(name, Path(), "--rule")
+            if not isinstance(found, FloatRule):
+                return rule(found, **values)
+            if values:
+                raise ParameterError(f"--set: '{name}' is a rule with its parameters; leave --set out")
+            return found
+        if name in rule_names():
+            return rule(name, **values)
+        if any(sign in name for sign in "*+-/( "):
+            return Rule(name, **values)
+        names = ", ".join([*kinds, *rule_names()])
+        raise ParameterError(f"--rule {name}: choose {names}; a formula, as 'a*x1*y0 - b*x0*y1'; or file.py:RULE")
     known = {field.name for field in fields(kinds[name])} - {"gate"}
     given = with_new_names(kinds[name], name_values(parameters))
     for parameter in given:

@@ -143,7 +143,12 @@ def learn(
     labels: LabelFile = None,
     target: TargetName = None,
     nir: NirOptions,
-    rule: Annotated[str, typer.Option(help="ssdp, stdp or sadp")] = "ssdp",
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="ssdp, stdp, sadp, a declared rule's name, a formula as 'a*x1*y0 - b*x0*y1', or file.py:RULE"
+        ),
+    ] = "ssdp",
     parameter: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
     ] = None,
@@ -232,8 +237,9 @@ def learn(
         print_json("learn", {**summary, "info": dict(result.info)})
         raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")
         return
-    evaluations = [f"{p.accuracy.percent()} after {p.presented}" for p in result.evaluations]
-    for name, value in {**summary, "evaluations": evaluations}.items():
-        print_line(f"{name}: {value}")
+    for line in str(result).splitlines():
+        print_line(line)
+    for point in result.evaluations:
+        print_line(f"accuracy after {point.presented} samples: {point.accuracy.percent()}")
     print_line(f"written to {out}")
     raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +14,7 @@ from ssdp_hw.cli.interruption import raise_if_stopped, whole_or_part
 from ssdp_hw.cli.options import AsJson
 from ssdp_hw.cli.output import print_json, print_line, print_table
 from ssdp_hw.cli.plotting import write_picture
+from ssdp_hw.cli.user_objects import user_object
 from ssdp_hw.errors import FileFormatError, ParameterError
 from ssdp_hw.files.json_values import JSON
 
@@ -106,26 +104,10 @@ def _function(name: object, path: Path) -> Callable[..., Any]:
         return quantised
     if not isinstance(name, str) or ":" not in name:
         raise ParameterError(f"{path}: study = {name!r}; give quantised, module:function or file.py:function")
-    where, _, attribute = name.rpartition(":")
-    try:
-        module = _module_of(path.parent / where) if where.endswith(".py") else import_module(where)
-        function = getattr(module, attribute)
-    except Exception as error:  # any exception: the module is the user's
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ParameterError(f"{path}: study '{name}' cannot be loaded ({reason})") from None
+    function = user_object(name, path.parent, f"{path}: study")
     if not callable(function):
         raise ParameterError(f"{path}: study '{name}' is a {type(function).__name__}, no function")
     return function  # type: ignore[no-any-return]
-
-
-def _module_of(path: Path) -> Any:
-    """A module by its file, whose folder workers search too."""
-    sys.path.insert(0, str(path.parent.resolve()))
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is no file")
-    if not path.stem.isidentifier():
-        raise ImportError(f"'{path.stem}' is no Python identifier; rename the file")
-    return importlib.import_module(path.stem)
 
 
 def _grid(found: Mapping[str, Any], path: Path) -> Any:

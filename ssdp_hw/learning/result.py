@@ -99,6 +99,12 @@ class LearnResult:
             at_limit = "-" if health is None else f"{health.at_limit:.1%}"
             rows.append((name, type(self.rules[name]).__name__, f"{share:.1%}", at_limit, saturated, lost))
         notes = [*self.notes]
+        for name, full in (self.counter_saturations or {}).items():
+            if full:
+                notes.append(
+                    f"projection '{name}': counters were full {full:,} times, and what went beyond them is lost; "
+                    "more counter_bits or fewer windows_per_update, or more headroom of a declared rule, leave room"
+                )
         for name, found in self.written.items():
             notes += [f"projection '{name}': {one.said()}" for one in found.values()]
         header = ("projection", "rule", "weights moved", "at a limit", "saturations", "lost by rounding, LSB")

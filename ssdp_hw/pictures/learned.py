@@ -95,7 +95,8 @@ def _weights(ax: Axes, learned: LearnResult, name: str) -> None:
         low, high = q.format.mantissa_min, q.format.mantissa_max  # type: ignore[union-attr]
         edges = np.linspace(low, high + 1, len(health.histogram_after) + 1)
         _bars(ax, health.histogram_before, health.histogram_after, edges)
-        ax.set_xlabel(f"weight integers of '{short(name, 22)}'")
+        step = q.format.step  # type: ignore[union-attr]
+        ax.set_xlabel(f"weights of '{short(name, 22)}' in LSB" + (f", of {step} each" if step > 1 else ""))
     else:
         counts, edges = np.histogram(q.stored_weights, 24)
         _bars(ax, None, counts, edges)

@@ -43,13 +43,18 @@ def _accuracy(data: ReportData, n: Numbers) -> Markup:
         )
         if "float" not in runs:
             return text + "."
-        loss = n.difference("/agreement/runs/float/accuracy/value", "/agreement/runs/fixed/accuracy/value", 100)
+        more, less = "/agreement/runs/float/accuracy/value", "/agreement/runs/fixed/accuracy/value"
+        wins = runs["fixed"]["right"] > runs["float"]["right"]
+        if wins:
+            more, less = less, more
+        points = n.difference(more, less, 100)
         return text + Markup(
-            "; in float {}. Rounding costs {} points: {} lost and {} won; {} of {} samples are given the same class by "
+            "; in float {}. Rounding {} {} points: {} lost and {} won; {} of {} samples are given the same class by "
             "both."
         ).format(
             n("/agreement/runs/float/accuracy", "interval"),
-            loss,
+            "wins" if wins else "costs",
+            points,
             n.of("/agreement/changed/lost", "sample is", "samples are"),
             n("/agreement/changed/won"),
             n("/agreement/same_predictions"),

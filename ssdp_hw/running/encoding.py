@@ -88,7 +88,7 @@ def _checked(values: ArrayLike, encoder: str, steps: int, seed: int | None) -> N
             f"values from {array.min():g} to {array.max():g}: '{encoder}' encodes 0 .. 1; scale them first"
         )
     if encoder == "rate" and seed is None:
-        raise ParameterError("encoder 'rate' draws random spikes: give a seed")
+        raise ParameterError("encoder 'rate' draws random spikes: give a seed (on the command line --seed)")
     return array
 
 

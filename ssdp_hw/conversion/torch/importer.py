@@ -94,6 +94,12 @@ def from_torch(
     if reading.runner.style.chained:
         how = "its layers run in order with their states"
     first = f"read from the torch module {type(module).__name__}, {how}"
+    acts = (torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._NormBase)
+    if any(layer.training and isinstance(layer, acts) for layer in module.modules()):
+        first += (
+            "; it is in training mode, in which its dropout and batch normalisation act otherwise: it was read, and "
+        )
+        first += "is compared, as after module.eval()"
     return with_silent_readouts(replace(network, notes=[first, *notes, *reading.notes, *network.notes]))
 
 
