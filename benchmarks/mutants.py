@@ -1,12 +1,13 @@
-"""Mutation test: which small faults in the operations, the rules and quantisation do the tests let live?
+"""Mutation test: which small faults in operations, printers, rules and quantisation do the tests let live?
 
     python benchmarks/mutants.py --seed 0 --count 300
 
 Every mutant is one change of the syntax tree (a bound ``<`` for ``<=``, a sign, a shift, a constant off by one, two
-arguments exchanged). The mutants are drawn evenly over the modules by the seed. A first run without any change finds
-how long each test takes and which functions it calls; each mutant then meets those tests that call the changed
-function, the shortest first, as long as one takes no more than ``--longest`` seconds and all of them ``--budget``.
-No file is changed: each mutant runs in a process of its own, which loads the changed module from memory.
+arguments exchanged; in a printer's template an operator or the order of its arguments). The mutants are drawn evenly
+over the modules by the seed. A first run without any change finds how long each test takes and which functions it
+calls; each mutant then meets those tests that call the changed function, the shortest first, as long as one takes no
+more than ``--longest`` seconds and all of them ``--budget``. No file is changed: each mutant runs in a process of its
+own, which loads the changed module from memory.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = ROOT / ".cache" / "mutants.json"
+FOLDERS = ("ssdp_hw/operations", "ssdp_hw/rules", "ssdp_hw/quantization")
+# What prints neuron models and rules in the language of a target.
+PRINTERS = (
+    "ssdp_hw/models/printing.py",
+    "targets/brian2/printer.py",
+    "targets/engine/generated.py",
+    "targets/engine/generated_rules.py",
+    "targets/lava/printer.py",
+    "targets/lava/rule_printer.py",
+)
 EXCEPT = {
     "ssdp_hw/operations/straight_through.py",
     "ssdp_hw/rules/torch_ssdp.py",
@@ -41,6 +52,16 @@ EXCEPT = {
 # Files of tests that take part, without test_ and .py.
 TESTS = (
     "arithmetic",
+    "operations",
+    "generated_steps",
+    "neuron_models",
+    "model_mathematics",
+    "proof",
+    "stochastic_models",
+    "brian2_declared",
+    "brian2_declared_rules",
+    "declared_rules",
+    "third_factors",
     "register_bounds",
     "rules",
     "derived_rule",
@@ -107,6 +128,30 @@ _CALLS = {
     "abs": "asarray",
 }
 
+# In the templates of printers: an operator, and one that stands in its place. Those at the end are the same with their
+# arguments exchanged.
+_IN_TEMPLATES = {
+    "<<": ">>",
+    ">>": "<<",
+    "<=": "<",
+    "<": "<=",
+    "//": "/",
+    "/": "*",
+    " - ": " + ",
+}
+_SYMMETRIC = {
+    " + ": " - ",
+    "*": "+",
+    "==": "!=",
+    "!=": "==",
+    " and ": " or ",
+    " or ": " and ",
+    "logical_and": "logical_or",
+    "logical_or": "logical_and",
+    "min": "max",
+    "max": "min",
+}
+
 # Calls that are the same with their first two arguments exchanged, or cannot run at all.
 _ORDERED_BY_TYPE = {
     "min",
@@ -143,9 +188,9 @@ class Baseline:
 
 def modules() -> list[str]:
     """The files that are mutated, relative to the root."""
-    found = ["ssdp_hw/arithmetic.py"]
-    for folder in ("rules", "quantization"):
-        found += sorted(str(f.relative_to(ROOT)) for f in (ROOT / "ssdp_hw" / folder).glob("*.py"))
+    found = ["ssdp_hw/arithmetic.py", *PRINTERS]
+    for folder in FOLDERS:
+        found += sorted(str(f.relative_to(ROOT)) for f in (ROOT / folder).glob("*.py"))
     return [f for f in found if f not in EXCEPT and not f.endswith("__init__.py")]
 
 
@@ -153,7 +198,7 @@ def mutants_of(file: str) -> list[Mutant]:
     """All mutants of a file."""
     tree = ast.parse((ROOT / file).read_text())
     found = []
-    for change, (node, function, _, text) in enumerate(_changes(tree)):
+    for change, (node, function, _, text) in enumerate(_changes(tree, f_strings=file in PRINTERS)):
         found.append(Mutant(file, change, node.lineno, function, text))
     return found
 
@@ -161,16 +206,16 @@ def mutants_of(file: str) -> list[Mutant]:
 def mutated(file: str, change: int) -> ast.Module:
     """The syntax tree of a file after one change."""
     tree = ast.parse((ROOT / file).read_text())
-    for k, (_, _, apply, _) in enumerate(_changes(tree)):
+    for k, (_, _, apply, _) in enumerate(_changes(tree, f_strings=file in PRINTERS)):
         if k == change:
             apply()
             return ast.fix_missing_locations(tree)
     raise IndexError(change)
 
 
-def _changes(tree: ast.Module) -> Iterator[tuple[Any, int, Callable[[], None], str]]:
+def _changes(tree: ast.Module, *, f_strings: bool) -> Iterator[tuple[Any, int, Callable[[], None], str]]:
     """(node, first line of its function, what changes the tree, description) of every possible change, in order."""
-    for node, function in list(_nodes(tree, 0)):
+    for node, function in list(_nodes(tree, 0, f_strings=f_strings)):
         before = _text(node)
         for apply, undo in _variants(node):
             apply()
@@ -184,8 +229,11 @@ def _text(node: Any) -> str:
     return f"if {ast.unparse(node.test)}" if isinstance(node, ast.If) else ast.unparse(node)
 
 
-def _nodes(node: ast.AST, function: int) -> Iterator[tuple[ast.AST, int]]:
-    """Every node that computes something; not annotations, decorators, imports, messages and docstrings."""
+def _nodes(node: ast.AST, function: int, *, f_strings: bool) -> Iterator[tuple[ast.AST, int]]:
+    """Every node that computes something; not annotations, decorators, imports, messages and docstrings.
+
+    ``f_strings`` says whether f-strings are more than messages, as they are in printers.
+    """
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases", "keywords") and not isinstance(node, ast.Call):
             continue
@@ -194,14 +242,14 @@ def _nodes(node: ast.AST, function: int) -> Iterator[tuple[ast.AST, int]]:
                 child, ast.Raise | ast.Import | ast.ImportFrom | ast.Assert
             ):
                 continue
-            if isinstance(child, ast.JoinedStr):
+            if isinstance(child, ast.JoinedStr) and not f_strings:
                 continue
             inner = function
             if isinstance(child, ast.FunctionDef):
                 inner = min([child.lineno, *(d.lineno for d in child.decorator_list)])
             if isinstance(child, ast.expr | ast.AugAssign | ast.If):
                 yield child, inner
-            yield from _nodes(child, inner)
+            yield from _nodes(child, inner, f_strings=f_strings)
 
 
 def _variants(node: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
@@ -224,7 +272,10 @@ def _variants(node: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None
         else:
             yield put("op", ast.Not() if isinstance(node.op, ast.Invert) else ast.UAdd())
     elif isinstance(node, ast.Constant):
-        if isinstance(node.value, bool):
+        if isinstance(node.value, str):
+            for changed in _templates(node.value):
+                yield put("value", changed)
+        elif isinstance(node.value, bool):
             yield put("value", not node.value)
         elif isinstance(node.value, int | float):
             yield put("value", node.value + 1)
@@ -243,11 +294,27 @@ def _variants(node: Any) -> Iterator[tuple[Callable[[], None], Callable[[], None
             yield put("args", [plain[1], plain[0], *plain[2:]])
 
 
+def _templates(text: str) -> Iterator[str]:
+    """What a printer's template becomes; nothing of other texts, docstrings among them."""
+    if "{0}" not in text or "\n" in text:
+        return
+    for operator, other in {**_IN_TEMPLATES, **_SYMMETRIC}.items():
+        if operator in text:
+            yield text.replace(operator, other)
+            break
+    if "{1}" in text and not any(operator in text for operator in _SYMMETRIC):
+        yield text.replace("{0}", "{}").replace("{1}", "{0}").replace("{}", "{1}")
+    if "{2}" in text:
+        yield text.replace("{1}", "{}").replace("{2}", "{1}").replace("{}", "{2}")
+
+
 class _Loader(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Loads one module from a syntax tree instead of its file."""
 
     def __init__(self, mutant: Mutant) -> None:
         self.name = mutant.file.removesuffix(".py").replace("/", ".")
+        if self.name.startswith("targets."):  # the folder is installed as a part of the package
+            self.name = f"ssdp_hw.{self.name}"
         self.path = str(ROOT / mutant.file)
         self.code = compile(mutated(mutant.file, mutant.change), self.path, "exec")
 
