@@ -53,13 +53,12 @@ EXCEPT = {
 TESTS = (
     "arithmetic",
     "operations",
-    "generated_steps",
-    "neuron_models",
+    "printers",
+    "models",
     "model_mathematics",
     "proof",
-    "stochastic_models",
-    "brian2_declared",
-    "brian2_declared_rules",
+    "generated_steps",
+    "neuron_models",
     "declared_rules",
     "third_factors",
     "register_bounds",
@@ -398,7 +397,17 @@ def baseline() -> Baseline:
     )
 
 
-_OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--rootdir={ROOT}"]
+_OPTIONS = [
+    "-q",
+    "-m",
+    "not slow and not browser",
+    "--assert=plain",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    f"--rootdir={ROOT}",
+]
 
 
 def tests_for(mutant: Mutant, known: Baseline, longest: float, budget: float) -> list[str]:

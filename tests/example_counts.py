@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import settings
 
 SHARE, ALL, RANDOM = "share", "all", "random"
 Test = TypeVar("Test", bound=Callable[..., object])
+Value = TypeVar("Value")
 
 
 def register_profiles() -> None:
@@ -34,8 +35,21 @@ def share(count: int, default: int) -> int:
     """
     if not 0 < default < count:
         raise ValueError(f"examples: default = {default} is outside 1 .. {count - 1}; use @settings(max_examples=...)")
+    return default if _is_share() else count
+
+
+def values(every: Sequence[Value], default: Sequence[Value]) -> Sequence[Value]:
+    """What a strategy samples from in this run: ``every`` value, or in the profile SHARE only ``default``.
+
+    For what is costly by itself, as each new combination of types is that the engine compiles its loops for. All tests
+    that draw from the strategy are decorated by :func:`examples` or marked by ``pytest.mark.more_examples``.
+    """
+    return default if _is_share() else every
+
+
+def _is_share() -> bool:
     # The profile is loaded before the test modules are imported; options like --hypothesis-explain add to its name.
-    return default if settings.get_current_profile_name().startswith(SHARE) else count
+    return settings.get_current_profile_name().startswith(SHARE)
 
 
 def examples(count: int, default: int, base: settings | None = None) -> Callable[[Test], Test]:

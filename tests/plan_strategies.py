@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from example_counts import values
 from hypothesis import reject, strategies as st
 from rule_examples import EveryFactor, EveryHomeLasts, EveryMoment, EveryRead, EverySum, Hebb
 from strategies import drives_for, fixed_networks, fixed_rules, float_networks
@@ -37,6 +38,12 @@ from ssdp_hw.testing.generation import factors
 Draw = st.DrawFn
 
 
+# The engine compiles its loops anew for each type of counters (64 bits wide from 30 bits on) and weights (16 bits wide
+# beyond 127), and for each number and mixture of rules. The default run has the wide ones in test_learning.py, and a
+# mixture in the lively runs below.
+WIDE = values((30, 32), ())
+(MIXED,) = values((True,), (False,))
+
 DECLARED = (
     EveryMoment(),
     EveryHomeLasts(),
@@ -66,9 +73,9 @@ def declared_counter_rules(
         else:
             parameters[q.name] = draw(st.one_of(near, st.integers(low, high)))
     parameters["dw_shift"] = draw(st.integers(0, 12))
-    while (largest := largest_change(model, parameters)) >= 1 << 29:
+    while (largest := largest_change(model, parameters)) >= 1 << (max((29, *WIDE)) - 3):
         parameters["dw_shift"] += 4
-    bits = draw(st.sampled_from([b for b in (12, 16, 24, 29, 30, 32) if 1 << (b - 2) > largest]))
+    bits = draw(st.sampled_from([b for b in (12, 16, 24, 29, *WIDE) if 1 << (b - 2) > largest]))
     return FixedDeclaredRule(
         model=model,
         parameters=parameters,
@@ -101,12 +108,12 @@ def counter_rules(draw: Draw, steps: int, windows_per_update: int, pairs: int) -
     """Integer rules of every kind for windows of that many steps, some with a gate of their own."""
     kind = draw(st.sampled_from(("ssdp", "stdp", "sadp")))
     if kind == "ssdp":
-        rule: CounterRule = draw(fixed_rules(steps, windows_per_update))
+        rule: CounterRule = draw(fixed_rules(steps, windows_per_update, (4, 8, 12, 16, 24, *WIDE)))
         if draw(st.booleans()):
             lut = draw(st.lists(st.integers(0, max(rule.lut)), min_size=1, max_size=len(rule.lut)))
             rule = replace(rule, lut_baseline=tuple(lut))
     else:
-        counter_bits = draw(st.sampled_from((4, 12, 16, 24, 29, 30, 32)))
+        counter_bits = draw(st.sampled_from((4, 12, 16, 24, 29, *WIDE)))
         bits = draw(st.integers(2, 9))  # of the trace, or of kappa
         dw_shift = draw(st.integers(0, 8))
         largest = min((((1 << (counter_bits - 2)) - 1) << dw_shift) >> bits, 2**16 - 1)
@@ -221,7 +228,7 @@ def learning_runs(
     payloads do not learn; inputs with payloads get them. ``arrivals``: whether some rules see spikes as they arrive.
     """
     if networks is None:
-        networks = fixed_networks() if fixed else float_networks()
+        networks = fixed_networks(weight_bits=8 if MIXED else 7) if fixed else float_networks()
     network = draw(networks)
     graded = {i.name: i.largest_payload for i in network.inputs if i.payload_bits}
     given = draw(drives_for(network, max_steps=max_steps, max_batch=max_batch, analog=not graded))
@@ -237,7 +244,8 @@ def learning_runs(
         reject()
     rules: dict[str, CounterRule | FloatRule] = {}
     counters, gates = {}, {}
-    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=max_plastic, unique=True))
+    most = max_plastic if MIXED else 1
+    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=most, unique=True))
     try:
         with_widest_weights(network, plastic)
     except ParameterError:  # `learn` refuses weights that could grow beyond what the chip's registers hold

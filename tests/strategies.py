@@ -8,6 +8,7 @@ networks are neither silent nor saturated; registers at their extremes are drawn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -85,11 +86,17 @@ def _outputs(draw: Draw, populations: int) -> list[str]:
 
 
 def _fixed_projection(
-    draw: Draw, rng: np.random.Generator, name: str, source: str, target: str, shape: tuple[int, int]
+    draw: Draw,
+    rng: np.random.Generator,
+    name: str,
+    source: str,
+    target: str,
+    shape: tuple[int, int],
+    weight_bits: int = CHIP.weight_bits,
 ) -> FixedProjection:
     exponents = st.one_of(st.integers(-3, 3), st.sampled_from((CHIP.weight_exp_min, CHIP.weight_exp_max)))
     exponent = draw(exponents)
-    bits, signs = draw(st.integers(2, CHIP.weight_bits)), draw(st.sampled_from(SIGN_MODES))
+    bits, signs = draw(st.integers(2, weight_bits)), draw(st.sampled_from(SIGN_MODES))
     form = WeightFormat(bits, signs).at_exponent(exponent)
     mantissa = rng.integers(form.mantissa_min, form.mantissa_max + 1, shape)
     if draw(st.booleans()):  # values at the ends of the range
@@ -175,14 +182,14 @@ def _within_registers(
 
 
 @st.composite
-def fixed_networks(draw: Draw, max_populations: int = 3) -> FixedNetwork:
+def fixed_networks(draw: Draw, max_populations: int = 3, weight_bits: int = CHIP.weight_bits) -> FixedNetwork:
     """Networks of one or two inputs and a few populations that use all a FixedNetwork can say."""
     rng = _generator(draw)
     inputs = [Input(f"in{k}", draw(st.integers(1, MAX_SIZE))) for k in range(draw(st.integers(1, 2)))]
     spiking = [draw(st.integers(0, 4)) > 0 for _ in range(draw(st.integers(1, max_populations)))]
     sizes = {i.name: i.size for i in inputs} | {f"p{k}": draw(st.integers(1, MAX_SIZE)) for k in range(len(spiking))}
     projections = [
-        _fixed_projection(draw, rng, f"w{k}", source, target, (sizes[target], sizes[source]))
+        _fixed_projection(draw, rng, f"w{k}", source, target, (sizes[target], sizes[source]), weight_bits)
         for k, (source, target) in enumerate(_wiring(draw, rng, spiking, len(inputs)))
     ]
     populations = [
@@ -269,13 +276,18 @@ def drives_for(
 
 
 @st.composite
-def fixed_rules(draw: Draw, steps: int = 24, windows_per_update: int = 1) -> FixedSSDP:
+def fixed_rules(
+    draw: Draw,
+    steps: int = 24,
+    windows_per_update: int = 1,
+    counter_bits: Sequence[int] = (4, 8, 12, 16, 24, 30, 32),
+) -> FixedSSDP:
     """Integer SSDP rules whose time register holds windows of that many steps."""
     time_shift = draw(st.integers(0, 2))
     fits = (((steps - 1) >> time_shift) + 1).bit_length()  # ticks 0 .. that of a silent neuron
     time_bits = draw(st.integers(max(fits, 1), 8)) if ((1 << fits) - 1) << time_shift >= steps else fits + 1
     lut = tuple(draw(st.lists(st.integers(0, 255), min_size=1, max_size=min(2**time_bits, 12))))
-    counter_bits = draw(st.sampled_from((4, 8, 12, 16, 24, 30, 32)))
+    counter_bits = draw(st.sampled_from(counter_bits))
     top = (1 << (counter_bits - 1)) - 1
     dw_shift = draw(st.integers(0, 8))
     # The largest single weight change must fit the counter; most amplitudes are near that limit.

@@ -205,6 +205,7 @@ def test_targets_run_a_wide_chip_or_name_why_not(target):
             np.testing.assert_array_equal(getattr(spec, variable)[name], getattr(other, variable)[name])
 
 
+@pytest.mark.slow
 def test_learning_on_a_wide_chip_is_the_same_on_spec_and_engine():
     rng = np.random.default_rng(2)
     net = sh.Network(

@@ -240,6 +240,7 @@ def _scaled(q, factor):
     return sh.Projection(pre=q.pre, post=q.post, weight=q.weight * factor)
 
 
+@pytest.mark.slow
 def test_over_the_time_limit(folder, tmp_path):
     """Python code is interrupted; what was being written is not there."""
     spikes = np.random.default_rng(0).random((40_000, 200, 6)) < 0.3

@@ -86,6 +86,7 @@ def fashion(tmp_path_factory):
     return folder, content
 
 
+@pytest.mark.slow
 def test_fashion_mnist_is_what_its_files_say(fashion):
     folder, content = fashion
     data = load_fashion_mnist(folder)

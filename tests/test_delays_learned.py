@@ -76,8 +76,10 @@ def delays(result):
     return result.network.projection("in->out").synapse_delays
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
-@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(
+    ("target", "sparse"),
+    [("spec", False), pytest.param("spec", True, marks=pytest.mark.slow), ("engine", False), ("engine", True)],
+)
 def test_planted_delays_are_found(target, sparse):
     found = learn(planted(sparse=sparse), spikes(120), fixed_rule(), target)
     np.testing.assert_array_equal(delays(found), PLANTED)
@@ -96,7 +98,7 @@ def test_the_published_sign_drives_delays_to_the_ends_of_their_range():
     assert np.all(found[late] > first[late])
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
+@pytest.mark.parametrize("target", [pytest.param("spec", marks=pytest.mark.slow), "engine"])
 def test_float_networks_find_them_within_a_step_and_their_integers_as_well(target):
     rule = sh.rule(DelaySTDP(), move=0.4, window=WINDOW)
     found = learn(planted(fixed=False), spikes(200), rule, target)
@@ -155,7 +157,7 @@ def lively(target, rounding="carry"):
         model=MovesDelays(),
         parameters={**numbers, "theta_shift": 4, "further": 6, "delay_shift": 6},
         lsb_shift=12,
-        counter_bits=30,
+        counter_bits=29,
         windows_per_update=4,
         rounding=rounding,
     )

@@ -15,7 +15,7 @@ import ssdp_hw as sh
 from ssdp_hw import display
 from ssdp_hw.display import MOST_LINES, Table
 from ssdp_hw.rules.derivation import fixed_rule
-from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.rules.fixed_gate import fixed_gate
 from ssdp_hw.running.time_limit import Deadline
 from ssdp_hw.sweeping import compute
 

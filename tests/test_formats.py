@@ -21,6 +21,11 @@ EVERY = list(
 )
 
 
+def of(*modes):
+    """Formats of these signs, by shift: a test for each of them would take longer than what it tests."""
+    return [[f for f in EVERY if f.sign_mode in modes and f.right_shift == k] for k in SHIFTS]
+
+
 def lava_stored(bits, sign_mode, scale_bits=8, right_shift=0):
     """Every integer that survives Lava's clip and truncation, and the chip's right shift, unchanged."""
     low = {"mixed": -(2**scale_bits), "excitatory": 0, "inhibitory": 1 - 2**scale_bits}[sign_mode]
@@ -33,38 +38,42 @@ def code_points(f):
     return np.arange(f.mantissa_min, f.mantissa_max + 1) * f.step
 
 
-@pytest.mark.parametrize("f", [f for f in EVERY if f.sign_mode is not SignMode.INHIBITORY], ids=lambda f: f.name)
-def test_code_points_are_lavas(f):
-    assert code_points(f).tolist() == lava_stored(f.bits, f.sign_mode, f.scale_bits, f.right_shift)
+@pytest.mark.parametrize("formats", of(SignMode.MIXED, SignMode.EXCITATORY), ids=SHIFTS)
+def test_code_points_are_lavas(formats):
+    for f in formats:
+        assert code_points(f).tolist() == lava_stored(f.bits, f.sign_mode, f.scale_bits, f.right_shift), f.name
 
 
-@pytest.mark.parametrize("f", [f for f in EVERY if f.sign_mode is SignMode.INHIBITORY], ids=lambda f: f.name)
-def test_inhibitory_code_points_mirror_the_excitatory(f):
-    mirror = WeightFormat(f.bits, SignMode.EXCITATORY, f.scale_bits, f.right_shift)
-    assert code_points(f).tolist() == (-code_points(mirror)[::-1]).tolist()
-    assert set(code_points(f)) <= set(lava_stored(f.bits, "inhibitory", f.scale_bits, f.right_shift))
+@pytest.mark.parametrize("formats", of(SignMode.INHIBITORY), ids=SHIFTS)
+def test_inhibitory_code_points_mirror_the_excitatory(formats):
+    for f in formats:
+        mirror = WeightFormat(f.bits, SignMode.EXCITATORY, f.scale_bits, f.right_shift)
+        assert code_points(f).tolist() == (-code_points(mirror)[::-1]).tolist(), f.name
+        assert set(code_points(f)) <= set(lava_stored(f.bits, "inhibitory", f.scale_bits, f.right_shift)), f.name
 
 
-@pytest.mark.parametrize("f", EVERY, ids=lambda f: f.name)
-def test_violation_accepts_the_code_points_and_nothing_else(f):
-    points = set(code_points(f).tolist())
-    assert f.violation(code_points(f)) is None
-    assert (f.min, f.max) == (min(points), max(points))
-    for weight in range(-600, 601):
-        assert (f.violation(np.array([weight])) is None) == (weight in points)
+@pytest.mark.parametrize("formats", of(*SignMode), ids=SHIFTS)
+def test_violation_accepts_the_code_points_and_nothing_else(formats):
+    for f in formats:
+        points = set(code_points(f).tolist())
+        assert f.violation(code_points(f)) is None, f.name
+        assert (f.min, f.max) == (min(points), max(points)), f.name
+        for weight in range(-600, 601):
+            assert (f.violation(np.array([weight])) is None) == (weight in points), f.name
 
 
-@pytest.mark.parametrize("f", EVERY, ids=lambda f: f.name)
-def test_nearest_is_a_code_point_at_the_least_distance(f):
-    points = code_points(f)
+@pytest.mark.parametrize("formats", of(*SignMode), ids=SHIFTS)
+def test_nearest_is_a_code_point_at_the_least_distance(formats):
     weights = np.arange(-1100, 1101) / 2 + 0.125  # no ties
-    kept, clipped = f.nearest(weights)
-    least = np.abs(weights[:, None] - points[None, :]).min(axis=1)
-    np.testing.assert_array_equal(np.abs(kept - weights), least)
-    outside = (weights < f.min - f.step / 2) | (weights > f.max + f.step / 2)
-    assert clipped == np.count_nonzero(outside)
-    np.testing.assert_array_equal(f.nearest(points)[0], points)
-    assert f.nearest(points)[1] == 0
+    for f in formats:
+        points = code_points(f)
+        kept, clipped = f.nearest(weights)
+        least = np.abs(weights[:, None] - points[None, :]).min(axis=1)
+        np.testing.assert_array_equal(np.abs(kept - weights), least, err_msg=f.name)
+        outside = (weights < f.min - f.step / 2) | (weights > f.max + f.step / 2)
+        assert clipped == np.count_nonzero(outside), f.name
+        np.testing.assert_array_equal(f.nearest(points)[0], points, err_msg=f.name)
+        assert f.nearest(points)[1] == 0, f.name
 
 
 def test_names_and_ranges_of_loihi():

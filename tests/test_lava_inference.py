@@ -43,6 +43,7 @@ def tasks(draw: st.DrawFn, networks: st.SearchStrategy) -> Task:
 
 def several(networks: st.SearchStrategy, count: int) -> st.SearchStrategy:
     """Many networks an example: a worker costs more to start than a network to run."""
+    count = share(count, default=count // 2)
     return st.lists(tasks(networks), min_size=count, max_size=count)
 
 
@@ -138,18 +139,24 @@ def test_generated_float_networks_of_declared_models_are_equal_up_to_rounding():
     check()
 
 
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
-def test_every_operation_in_batches(fixed):
+def test_every_operation_in_batches():
     spikes = np.random.default_rng(2).random((30, 3, 5)) < 0.4
-    task, found = run_one(lively_network(fixed=fixed), spikes, batch_size=2)
-    (assert_equal if fixed else assert_close)(task, found)
-    assert found.overflow == specified(task).overflow
-    assert all(0.02 < raster.mean() < 0.9 for raster in found.spikes.values())
+    fixed, real = run_together([(lively_network(fixed=fixed), spikes) for fixed in (True, False)], batch_size=2)
+    assert_equal(*fixed)
+    assert_close(*real)
+    for task, found in (fixed, real):
+        assert found.overflow == specified(task).overflow
+        assert all(0.02 < raster.mean() < 0.9 for raster in found.spikes.values())
+
+
+def run_together(cases, **options) -> list[tuple[Task, Recording]]:
+    """Networks and their inputs, run in one worker, which takes longer to start than a network to run."""
+    made = [Task(network, make_drive(network, inputs), record_all(network)) for network, inputs in cases]
+    return list(zip(made, run_all(made, LAVA.resolve(options)), strict=True))
 
 
 def run_one(network, inputs, **options) -> tuple[Task, Recording]:
-    task = Task(network, make_drive(network, inputs), record_all(network))
-    return task, run_all([task], LAVA.resolve(options))[0]
+    return run_together([(network, inputs)], **options)[0]
 
 
 def chain(**hidden) -> sh.FixedNetwork:
@@ -171,24 +178,31 @@ def chain(**hidden) -> sh.FixedNetwork:
     )
 
 
-@pytest.mark.parametrize(
-    ("hidden", "batch", "processes", "on_lava"),
-    [
-        ({}, 1, "auto", ["population hid", "projection in->hid", "projection hid->out"]),
-        ({}, 3, "auto", ["population hid"]),
-        ({}, 1, "own", []),
-        ({"reset": "subtract"}, 3, "auto", []),
-        ({"threshold": ">="}, 3, "auto", []),
-        ({"dv": np.arange(7)}, 3, "auto", []),
-        ({"bias_mant": np.arange(7) - 3, "bias_exp": 7, "v_init": np.arange(7) * 999}, 3, "auto", ["population hid"]),
+# Options of the hidden population, number of samples, and what Lava's own processes then run.
+EXPRESSED = {
+    "auto": [
+        ({}, 1, ["population hid", "projection in->hid", "projection hid->out"]),
+        ({}, 3, ["population hid"]),
+        ({"reset": "subtract"}, 3, []),
+        ({"threshold": ">="}, 3, []),
+        ({"dv": np.arange(7)}, 3, []),
+        ({"bias_mant": np.arange(7) - 3, "bias_exp": 7, "v_init": np.arange(7) * 999}, 3, ["population hid"]),
     ],
-)
-def test_lavas_own_processes_run_what_they_express(hidden, batch, processes, on_lava):
-    spikes = np.random.default_rng(2).random((25, batch, 9)) < 0.3
-    task, found = run_one(chain(**hidden), spikes, processes=processes)
-    assert found.info["on_lava"] == on_lava
-    assert found.spikes["hid"].any()
-    assert_equal(task, found)
+    "own": [({}, 1, [])],
+}
+
+
+@pytest.mark.parametrize("processes", EXPRESSED)
+def test_lavas_own_processes_run_what_they_express(processes):
+    cases = EXPRESSED[processes]
+    ran = run_together(
+        [(chain(**hidden), np.random.default_rng(2).random((25, batch, 9)) < 0.3) for hidden, batch, _ in cases],
+        processes=processes,
+    )
+    for (hidden, _, on_lava), (task, found) in zip(cases, ran, strict=True):
+        assert found.info["on_lava"] == on_lava, hidden
+        assert found.spikes["hid"].any(), hidden
+        assert_equal(task, found)
 
 
 def test_batches_are_split_and_joined_in_order():
@@ -243,26 +257,24 @@ def test_float_populations_that_lavas_lif_expresses_with_folded_gains():
         float_layer(LEAKY, reset="subtract"): False,
     }
     spikes = np.random.default_rng(7).random((20, 1, 9)) < 0.4
-    several_tasks = [Task(network, make_drive(network, spikes), record_all(network)) for network in cases]
-    found = run_all(several_tasks, LAVA.resolve({}))
-    for task, recording, expressed in zip(several_tasks, found, cases.values(), strict=True):
+    ran = run_together([(network, spikes) for network in cases])
+    for (task, recording), expressed in zip(ran, cases.values(), strict=True):
         assert ("population hid" in recording.info["on_lava"]) == expressed
         assert recording.spikes["hid"].any()
         assert_close(task, recording)
 
 
 @pytest.mark.parametrize("processes", ["auto", "own"])
-@pytest.mark.parametrize("batch", [1, 3])
-def test_bias_of_each_sample(processes, batch):
+def test_bias_of_each_sample(processes):
     """Direct input acts through the bias, in fixed and in float networks."""
-    values = sh.DirectInput(np.random.default_rng(4).random((batch, 9)), 12)
     networks = [chain(du=4095), float_layer(LEAKY, bias=0.1), float_layer(CUBA, bias=0.1)]
-    several_tasks = [Task(network, make_drive(network, values), record_all(network)) for network in networks]
-    found = run_all(several_tasks, LAVA.resolve({"processes": processes}))
-    assert all(recording.spikes["hid"].any() for recording in found)
-    assert_equal(several_tasks[0], found[0])
-    assert_close(several_tasks[1], found[1])
-    assert_close(several_tasks[2], found[2])
+    values = [sh.DirectInput(np.random.default_rng(4).random((batch, 9)), 12) for batch in (1, 3)]
+    ran = run_together([(network, given) for network in networks for given in values], processes=processes)
+    assert all(found.spikes["hid"].any() for _, found in ran)
+    for fixed in ran[:2]:
+        assert_equal(*fixed)
+    for real in ran[2:]:
+        assert_close(*real)
 
 
 def test_parts_that_are_not_connected():
@@ -313,19 +325,21 @@ def test_current_at_the_very_ends_of_its_register():
     assert_equal(task, found)
 
 
-@pytest.mark.parametrize("inputs", [65_000, 66_000])
-def test_sums_beyond_what_float32_holds_stay_exact(inputs):
+def test_sums_beyond_what_float32_holds_stay_exact():
     """Both sides of the 2**24 at which the matrix product changes its type."""
-    weight = np.full((1, inputs), 255, np.int64)
-    weight[0, 0] = 254
-    network = sh.FixedNetwork(
-        [sh.Input("in", inputs)],
-        [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
-        [sh.FixedProjection(pre="in", post="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory"))],
-        ["p"],
-    )
-    task, found = run_one(network, np.ones((3, 2, inputs), bool))
-    assert_equal(task, found)
+    cases = []
+    for inputs in (65_000, 66_000):
+        weight = np.full((1, inputs), 255, np.int64)
+        weight[0, 0] = 254
+        network = sh.FixedNetwork(
+            [sh.Input("in", inputs)],
+            [sh.FixedPopulation(name="p", size=1, vth=0, spiking=False)],
+            [sh.FixedProjection(pre="in", post="p", weight=weight, format=sh.WeightFormat(sign_mode="excitatory"))],
+            ["p"],
+        )
+        cases.append((network, np.ones((3, 2, inputs), bool)))
+    for task, found in run_together(cases):
+        assert_equal(task, found)
 
 
 @pytest.mark.parametrize("model", ["CubaLIF", "AdaptiveLIF"])

@@ -40,6 +40,7 @@ GENERATED = settings(
 
 def learning_tasks(fixed: bool, networks: st.SearchStrategy | None = None, count: int = 10) -> st.SearchStrategy:
     runs = learning_runs(fixed, max_steps=STEPS, max_batch=WINDOWS, networks=networks, declared=True)
+    count = share(count, default=count // 2)
     return st.lists(runs.map(lambda run: LearningTask(*run)), min_size=count, max_size=count)
 
 
@@ -110,8 +111,15 @@ def test_generated_learning_with_declared_models(fixed):
     check()
 
 
-@pytest.mark.parametrize("fast_paths", [True, False], ids=["own code", "declarations"])
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+@pytest.mark.parametrize(
+    ("fixed", "fast_paths"),
+    [
+        pytest.param(True, True, id="fixed-own code"),
+        pytest.param(True, False, id="fixed-declarations", marks=pytest.mark.slow),
+        pytest.param(False, True, id="float-own code", marks=pytest.mark.slow),
+        pytest.param(False, False, id="float-declarations"),
+    ],
+)
 def test_every_rule_with_and_without_gates(fixed, fast_paths):
     runs = lively_runs(fixed)
     tasks = [LearningTask(*run) for run in runs.values()]

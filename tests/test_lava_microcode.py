@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -102,24 +103,27 @@ def code_of(**changes) -> Microcode:
     return sh.compile_microcode(sh.SSDP(**rule), **form)
 
 
-CODES = {
-    "two exponentials": code_of(),
-    "small amplitudes": code_of(a_plus=0.0008, a_baseline=0.0002, exponentials=1, sigma=1.0),
-    "long traces": code_of(sigma=5.0, exponentials=1, silent_pairs="skip"),
-    "no learning window": code_of(exponentials=0),
-    "exponential learning window": code_of(learning_window="exponential", tau_plus=1.5, tau_minus=3.0),
-    "every step": code_of(epoch="step"),
-    "wide products": replace(
-        code_of(exponentials=1),
-        products=(
-            Product(3, -7, ("u0", "x1", "y1")),
-            Product(-5, -4, ("x0", "y1", "w")),
-            Product(7, -3, ("x0", "y0", "w")),
-            Product(-2, -7, ("y0", "x1", "x1", "y3")),
+@cache
+def codes() -> dict[str, Microcode]:
+    """Compiled when a test needs them, since fits take a second."""
+    return {
+        "two exponentials": code_of(),
+        "small amplitudes": code_of(a_plus=0.0008, a_baseline=0.0002, exponentials=1, sigma=1.0),
+        "long traces": code_of(sigma=5.0, exponentials=1, silent_pairs="skip"),
+        "no learning window": code_of(exponentials=0),
+        "exponential learning window": code_of(learning_window="exponential", tau_plus=1.5, tau_minus=3.0),
+        "every step": code_of(epoch="step"),
+        "wide products": replace(
+            code_of(exponentials=1),
+            products=(
+                Product(3, -7, ("u0", "x1", "y1")),
+                Product(-5, -4, ("x0", "y1", "w")),
+                Product(7, -3, ("x0", "y0", "w")),
+                Product(-2, -7, ("y0", "x1", "x1", "y3")),
+            ),
         ),
-    ),
-    "full range": code_of(a_plus=0.6, a_baseline=0.4),
-}
+        "full range": code_of(a_plus=0.6, a_baseline=0.4),
+    }
 
 
 def random_run(code: Microcode, seed: int) -> MicrocodeRun:
@@ -131,8 +135,8 @@ def random_run(code: Microcode, seed: int) -> MicrocodeRun:
 
 
 def test_fixed_pt_equals_the_independent_statement_bit_for_bit():
-    runs = [random_run(code, 10 + k) for k, code in enumerate(CODES.values())]
-    for name, run, found in zip(CODES, runs, run_microcode(runs), strict=True):
+    runs = [random_run(code, 10 + k) for k, code in enumerate(codes().values())]
+    for name, run, found in zip(codes(), runs, run_microcode(runs), strict=True):
         wanted = restated(run.code, run.pre, run.post, run.weights, run.rng_seed)
         np.testing.assert_array_equal(found, wanted, err_msg=name)
         assert np.any(found[0] != found[-1]), name
@@ -227,7 +231,7 @@ def test_one_random_number_for_the_whole_matrix():
 
 @pytest.mark.parametrize("arithmetic", list(Arithmetic))
 def test_lava_reads_the_rule_as_it_was_meant(arithmetic):
-    for code in CODES.values():
+    for code in codes().values():
         rule = learning_rule(code, arithmetic, rng_seed=5)
         assert type(rule).__name__ == "Loihi2FLearningRule"
         assert (rule.t_epoch, rule.rng_seed) == (code.t_epoch, 5)
@@ -257,7 +261,7 @@ def test_lava_reads_the_rule_as_it_was_meant(arithmetic):
 )
 def test_runs_that_lava_would_bend_are_refused(changes, error, message):
     good = {
-        "code": CODES["no learning window"],
+        "code": codes()["no learning window"],
         "arithmetic": "fixed_pt",
         "pre": np.zeros((7, 2), bool),
         "post": np.zeros((7, 1), bool),

@@ -282,7 +282,7 @@ def test_the_gate_of_the_rule_is_a_gate_from_outside_by_synchrony():
     spikes, labels = samples()
     gate = sh.fit_gate(NETWORKS["fixed"], spikes, PLASTIC, labels=labels)
     assert abs(gate.k) > 0.05
-    rule = replace(FIXED[0], gate=sh.rules.group_gate.fixed_gate(gate, CHANNELS, CLASSES), windows_per_update=BATCH)
+    rule = replace(FIXED[0], gate=sh.rules.fixed_gate.fixed_gate(gate, CHANNELS, CLASSES), windows_per_update=BATCH)
     own = learn(NETWORKS["fixed"], rule, spikes)
     values = [rule.gate(int(a), int(b)) for a, b in own.synchrony[PLASTIC]]
     assert len(set(values)) > 2

@@ -8,6 +8,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
+from example_counts import share
 from hypothesis import given, settings, strategies as st
 
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, I
@@ -492,13 +493,14 @@ def test_links_out_of_the_file_and_size_are_refused(tmp_path):
         from_nir(path, DT, max_bytes=100)
 
 
+@pytest.mark.more_examples
 def test_every_cut_or_flipped_file_is_read_or_refused(tmp_path):
     path = tmp_path / "g.nir"
     nir.write(path, simple())
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     outcomes = set()
-    for k in range(150):
+    for k in range(share(150, default=50)):
         damaged = bytearray(content)
         if k % 3 == 0:
             del damaged[rng.integers(len(damaged)) :]

@@ -19,7 +19,7 @@ from lesson_options import lesson
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.rules.fixed_gate import fixed_gate
 from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 
 PLASTIC = "pre->out"

@@ -12,7 +12,7 @@ from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import Gate, WarmUp
 from ssdp_hw.rules.derivation import fixed_rule
-from ssdp_hw.rules.group_gate import fixed_gate
+from ssdp_hw.rules.fixed_gate import fixed_gate
 
 SSDP = {"a_plus": 1, "a_baseline": 1, "lut": (1,), "lsb_shift": 0, "counter_bits": 32}
 STDP = {"a_plus": 1, "a_minus": 1, "decay_plus": 1, "decay_minus": 1, "trace_impulse": 1, "lsb_shift": 0}

@@ -10,9 +10,9 @@ from hypothesis import given, strategies as st
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.philox import synapse_random
 from ssdp_hw.rules import SADP, SSDP, STDP, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, Pairing
-from ssdp_hw.rules.gate import Gate
-from ssdp_hw.rules.group_gate import fixed_gate
-from ssdp_hw.rules.local import GATE_MAX, RandomKey
+from ssdp_hw.rules.fixed_gate import fixed_gate
+from ssdp_hw.rules.gate import GATE_MAX, Gate
+from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.stdp import TraceRounding
 
 STEPS = 20

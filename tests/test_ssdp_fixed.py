@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 from strategies import fixed_networks, fixed_rules
 
@@ -285,6 +286,7 @@ def learn_by_hand(net, name, chosen, spikes, seed):
     return w, c
 
 
+@examples(100, default=30)
 @given(st.data(), st.integers(1, 3), st.integers(0, 2**64 - 1))
 def test_learning_is_the_rule_window_by_window(data, windows_per_update, seed):
     net = data.draw(fixed_networks(max_populations=2))

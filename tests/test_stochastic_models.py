@@ -116,8 +116,14 @@ def test_a_model_says_that_it_draws():
         sh.run(replace(fixed((3,)), populations=[silent]), NOTHING, "spec")
 
 
-@pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    ("model", "target"),
+    [
+        pytest.param(model, target, id=f"{model.name}-{target}", marks=[] if few else [pytest.mark.slow])
+        for k, model in enumerate(MODELS)
+        for target, few in (("engine", True), ("lava", k == 0), ("brian2", k == 1))
+    ],
+)
 def test_a_model_that_was_dropped_in_is_the_same_on_all_targets(model, target):
     check_neuron_model(model, [target], networks=1, seed=3)
 

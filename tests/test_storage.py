@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from example_counts import share
 from hypothesis import given, strategies as st
 from strategies import fixed_networks, float_networks
 
@@ -363,12 +364,13 @@ def test_links_and_size(path):
     refused(path, "soft or external link")
 
 
+@pytest.mark.more_examples
 def test_every_cut_or_flipped_file_is_read_or_refused(path):
     sh.save(fixed_network(), path)
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     outcomes = set()
-    for k in range(200):
+    for k in range(share(200, default=60)):
         damaged = bytearray(content)
         if k % 3 == 0:
             del damaged[rng.integers(len(damaged)) :]

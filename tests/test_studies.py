@@ -373,6 +373,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_and_runs_nothing_twice(tmp_path):
     log, script = tmp_path / "log", tmp_path / "killed.py"
     values = {"folder": str(FOLDER), "log": str(log), "store": str(tmp_path / "store")}

@@ -123,6 +123,7 @@ def test_what_never_acts_proves_nothing():
         check_rule("Nothing", ["engine"])
 
 
+@pytest.mark.slow
 def test_the_suite_takes_names_and_modules():
     """As the docs say it; every target and seed is a test."""
     command = ["-m", "pytest", "-q", "-p", "ssdp_hw.testing.plugin", "-p", "no:cacheprovider", "--pyargs"]

@@ -105,8 +105,18 @@ def test_integers_follow_the_closed_formula_with_decays(case):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=bound)
 
 
-@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
-@pytest.mark.parametrize("model", [RewardSTDP(per_neuron=True, lasts=True), EverySum()], ids=str)
+@pytest.mark.parametrize(
+    ("model", "target"),
+    [
+        (RewardSTDP(per_neuron=True, lasts=True), "engine"),
+        pytest.param(RewardSTDP(per_neuron=True, lasts=True), "brian2", marks=pytest.mark.slow),
+        pytest.param(RewardSTDP(per_neuron=True, lasts=True), "lava", marks=pytest.mark.slow),
+        (EverySum(), "engine"),
+        (EverySum(), "brian2"),
+        (EverySum(), "lava"),
+    ],
+    ids=str,
+)
 def test_every_target_computes_the_same(model, target):
     check_rule(model, [target], lessons=1)
 

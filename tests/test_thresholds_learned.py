@@ -114,7 +114,7 @@ def lively(target, rounding="carry"):
         model=MovesThresholds(),
         parameters={**numbers, "theta_shift": 4},
         lsb_shift=12,
-        counter_bits=30,
+        counter_bits=29,
         windows_per_update=4,
         rounding=rounding,
     )

@@ -187,8 +187,15 @@ def endless(batch: int, steps: int) -> sh.DirectInput:
 THREADS = [None, 1, *([2] if available_threads() > 1 else [])]
 
 
-@pytest.mark.parametrize(("arithmetic", "batch", "steps"), [(0, 30, 100_000), (1, 1, 2_000_000), (1, 30, 100_000)])
-@pytest.mark.parametrize("threads", THREADS)
+# Each number of threads once by default.
+ENDLESS_RUNS = [
+    pytest.param(*run, threads, marks=[] if k == number else pytest.mark.slow)
+    for number, run in enumerate([(0, 30, 100_000), (1, 1, 2_000_000), (1, 30, 100_000)])
+    for k, threads in enumerate(THREADS)
+]
+
+
+@pytest.mark.parametrize(("arithmetic", "batch", "steps", "threads"), ENDLESS_RUNS)
 def test_compiled_loops_end_in_the_middle_of_a_sample(long_run, monkeypatch, arithmetic, batch, steps, threads):
     """Ctrl-C comes when the first spike is seen; the last step, and the last sample, are never run."""
     nets, short, wanted = long_run

@@ -1,18 +1,18 @@
 """Local learning rules in float and in integers: SSDP (arXiv 2505.14841), pair STDP, SADP, and any that is declared.
 
 The step of SSDP is in ``ssdp.py`` (float) and ``fixed_ssdp.py`` (integers), and once more as a declaration in
-``models/``, where a new rule is one more file. ``counter.py`` moves weights by synchrony counters, ``gate.py`` and
-``group_gate.py`` are third factors, ``derivation.py`` turns a float rule into integers.
+``models/``, where a new rule is one more file. ``counter.py`` moves weights by synchrony counters, ``gate.py`` (float)
+and ``fixed_gate.py`` (integers) are the third factor of DA-SSDP, ``derivation.py`` turns a float rule into integers.
 """
 
 from ssdp_hw.deprecation import renamed_names
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch_update
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, rule
+from ssdp_hw.rules.fixed_gate import FixedGate
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.formula import Rule
 from ssdp_hw.rules.gate import Gate, WarmUp
-from ssdp_hw.rules.group_gate import FixedGate
 from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace, WeightRounding
 from ssdp_hw.rules.model import (
     Quantity,

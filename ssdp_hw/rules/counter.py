@@ -29,9 +29,9 @@ from ssdp_hw.checks import check_exact
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.philox import synapse_random
-from ssdp_hw.rules.group_gate import FixedGate
+from ssdp_hw.rules.fixed_gate import FixedGate
+from ssdp_hw.rules.gate import GATE_MAX
 from ssdp_hw.rules.local import (
-    GATE_MAX,
     WINDOWS_PER_UPDATE_MAX,
     Float,
     Gates,

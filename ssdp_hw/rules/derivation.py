@@ -15,9 +15,9 @@ from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
 from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
+from ssdp_hw.rules.fixed_gate import fixed_gate
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
-from ssdp_hw.rules.group_gate import fixed_gate
-from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.gate import GATE_MAX
 from ssdp_hw.rules.model import Quantity, RuleKind, RuleParameter
 from ssdp_hw.rules.ssdp import SSDP
 from ssdp_hw.rules.stdp import DECAY_BITS

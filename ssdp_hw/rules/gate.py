@@ -20,6 +20,7 @@ from ssdp_hw.checks import as_int, real_array
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
 
+# Largest gate; one from outside lies within -GATE_MAX .. GATE_MAX.
 GATE_MAX = 2.0
 
 # Values that differ by less than this share of their mean differ by rounding alone.

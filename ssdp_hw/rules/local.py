@@ -32,9 +32,6 @@ Gates = Values | int | float
 # Spike-time registers or spikes, as a target records them.
 Recorded = Int | Bool
 
-# A gate from outside lies within -GATE_MAX .. GATE_MAX, as that of DA-SSDP lies within 0 .. 2.
-GATE_MAX = 2.0
-
 WINDOWS_PER_UPDATE_MAX = 2**20
 
 

@@ -10,7 +10,7 @@ from brian2 import BrianObject, Clock, NeuronGroup, Synapses, TimedArray
 from numpy.typing import NDArray
 
 from ssdp_hw.rules import CounterRule, FixedGate, FloatRule
-from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.gate import GATE_MAX
 from ssdp_hw.rules.spike_times import SpikeTime
 
 from .memory import INTEGER, REAL, Memory, time_register

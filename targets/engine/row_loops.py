@@ -10,7 +10,7 @@ import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
-from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.gate import GATE_MAX
 
 from .counter_loops import list_pending, update_listed
 from .jit import compiled_loop, typed_overload
@@ -45,7 +45,7 @@ def own_gate(gating: Gating, fired_pre: int, fired_post: int, pairs: int) -> Num
 
     ``pairs`` is the number of all pairs of a pre- and a postsynaptic neuron.
 
-    See :mod:`ssdp_hw.rules.gate` and :mod:`ssdp_hw.rules.group_gate`.
+    See :mod:`ssdp_hw.rules.gate` and :mod:`ssdp_hw.rules.fixed_gate`.
     """
     raise NotImplementedError("compiled code only")
 

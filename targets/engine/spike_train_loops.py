@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ssdp_hw.operations.philox import neuron_layer
-from ssdp_hw.rules.local import GATE_MAX
+from ssdp_hw.rules.gate import GATE_MAX
 
 from .agreement_loops import agreement_dw
 from .counter_loops import add

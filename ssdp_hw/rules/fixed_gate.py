@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.rules.gate import Gate
-from ssdp_hw.rules.local import GATE_MAX, check_integers
+from ssdp_hw.rules.gate import GATE_MAX, Gate
+from ssdp_hw.rules.local import check_integers
 
 _SLOPE_MAX = 2**15 - 1
 _SHIFT_MAX = 62
