@@ -58,7 +58,8 @@ class Currents:
     """Synaptic input that analog input brings, beside that of spikes.
 
     Attributes:
-        frames: by population, shape (frame, batch, n); int64 in a fixed network. Others receive none.
+        frames: by population, shape (frame, batch, n); int64 in a fixed network. Populations that are missing receive
+            no analog input.
         of_step: for every step the number of its frame, shape (time,).
         rounding: by population the largest difference that rounding to integers made, in units of synaptic input.
     """
@@ -86,7 +87,7 @@ class Currents:
 def currents_of(
     network: Network | FixedNetwork, values: Mapping[str, Values], steps: int, batch: int, max_bytes: int
 ) -> Currents:
-    """What the values of inputs bring to populations in a run of that many steps.
+    """The synaptic input of every population from the analog ``values`` of inputs, in a run of that many steps.
 
     Raises:
         ParameterError: more than a register holds, or than fits ``max_bytes``.

@@ -13,7 +13,7 @@ import numpy as np
 from ssdp_hw.checks import as_array, as_int
 from ssdp_hw.running.drive import AnyNetwork, DirectInput, Inputs
 
-# What the recordings of one batch may occupy, in bytes, where several runs are kept to be compared.
+# Default limit, in bytes, of the recordings of one batch.
 BATCH_BYTES = 1 << 29
 
 
@@ -51,12 +51,12 @@ def batches(inputs: Inputs, samples: int, size: int) -> Iterator[tuple[slice, In
 
 
 def stopped(done: int, samples: int, what: str) -> str:
-    """What Ctrl-C, or a limit of time, in the middle of many samples leaves, in words."""
+    """A message for Ctrl-C or a time limit in the middle of many samples: what the exception's ``result`` holds."""
     return f"after {done} of {samples} samples; {what} of those {done} is the exception's 'result'"
 
 
 def select_samples(inputs: Inputs, part: slice) -> Inputs:
-    """Some samples of an input of :func:`ssdp_hw.run`, all steps of them."""
+    """The samples ``part`` of an input of :func:`ssdp_hw.run`, with all their steps."""
     if isinstance(inputs, Mapping):
         return {name: _selected(value, part) for name, value in inputs.items()}
     selected: Inputs = _selected(inputs, part)

@@ -89,10 +89,10 @@ class Drive:
 
 
 def check_network(network: object) -> None:
-    """Raise for what is no network.
+    """Raise if ``network`` is neither a float nor a fixed network.
 
     Raises:
-        ParameterError: it is none.
+        ParameterError: it is neither.
     """
     if not isinstance(network, Network | FixedNetwork):
         raise ParameterError(
@@ -115,7 +115,8 @@ def make_drive(
         network: the network to be run.
         inputs: spikes of 0 and 1, or other real values, which are analog input (see
             :mod:`ssdp_hw.running.analog`), shape (time, batch, channels), torch tensors included; one array if the
-            network has one input, else one an input by name; or a :class:`DirectInput`, or one an input.
+            network has one input, else a dict with an array for each input; a :class:`DirectInput` may stand in the
+            place of any array.
         steps: length of the run; beyond the last spike or value nothing arrives, a :class:`DirectInput` goes on.
             Default: that of the input. ``len(spikes) + network.latency`` lets the last spike reach the output.
         max_bytes: limit of what the input may occupy in memory.
@@ -149,12 +150,12 @@ def make_drive(
     if total < first:
         raise ParameterError(f"steps = {total} is below the {first} steps of the spikes")
     check_memory(total * batch * sum(i.size for i in network.inputs), max_bytes, f"input of {total} steps")
-    values = {name: Values(v[None], np.zeros(total, np.int64), _none(v)) for name, (v, _) in constant.items()}
+    values = {name: Values(v[None], np.zeros(total, np.int64), _nothing_before(v)) for name, (v, _) in constant.items()}
     spikes: dict[str, NDArray[np.bool_]] = {}
     for source in network.inputs:
         array = arrays.get(source.name)
         if array is not None and array.dtype != bool:
-            values[source.name] = Values(array, np.arange(len(array)), _none(array[0]))
+            values[source.name] = Values(array, np.arange(len(array)), _nothing_before(array[0]))
         if array is None or array.dtype != bool:
             array = np.zeros((0, batch, source.size), bool)
         if len(array) < total:
@@ -167,7 +168,7 @@ def make_drive(
 
 
 def _follow(network: AnyNetwork, values: dict[str, Values], after: Drive, batch: int, steps: int) -> None:
-    """Let analog values of the previous piece, which are still under way, arrive in this one of ``steps`` steps."""
+    """Add to ``values`` those of the previous piece that delays let arrive in this one, which has ``steps`` steps."""
     reach = network.max_delay + 1
     for name, old in after.values.items():
         before = old.last(reach)
@@ -180,7 +181,8 @@ def _follow(network: AnyNetwork, values: dict[str, Values], after: Drive, batch:
         values[name] = Values(frames, of_step, before)
 
 
-def _none(like: NDArray[np.float64]) -> NDArray[np.float64]:
+def _nothing_before(like: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``Values.before`` of an input whose first step has no values before it; ``like`` is one frame of it."""
     return np.zeros((0, *like.shape))
 
 

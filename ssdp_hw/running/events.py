@@ -24,11 +24,11 @@ class EventSpikes:
 
     Attributes:
         spikes: bool, shape (time, batch, channels); the channels are those of the sensor in the order (p, y, x).
-        labels: of the samples, shape (batch,).
-        shape: (polarities, height, width).
-        events: of all samples.
-        merged: events that fell on the spike of another one, in the same step and channel.
-        late: events after the last step, which are left out.
+        labels: the label of every sample, shape (batch,).
+        shape: (polarities, height, width) of the sensor.
+        events: number of events of all samples.
+        merged: number of events that made no spike of their own, as another one had the same step and channel.
+        late: number of events after the last step, which are left out.
     """
 
     spikes: NDArray[np.bool_]

@@ -161,10 +161,12 @@ class Learned:
             cannot count them.
         overflow: of the neurons' registers; None where the target cannot see it.
         info: versions and options of the target, for the report.
-        lasting: likewise, as in the plan, after the last window; of rules that have none nothing.
-        neurons: as in the plan, after the last step; empty where samples start from the initial state.
-        states: by plastic projection the states that its rule read, by names such as ``post_v``, shape (window, step,
-            n); of rules that read none nothing.
+        lasting: by plastic projection the variables that outlast a window, as in the plan, after the last window;
+            projections whose rules have no such variables are missing.
+        neurons: states and input under way, as in the plan, after the last step; empty where samples start from the
+            initial state.
+        states: by plastic projection the states of neurons that its rule read, by names such as ``post_v``, shape
+            (window, step, n); projections whose rules read none are missing.
     """
 
     weights: Mapping[str, Numbers]

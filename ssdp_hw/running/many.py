@@ -21,12 +21,12 @@ from ssdp_hw.running.time_limit import STOPS, limited_time, with_result
 
 @dataclass(frozen=True, eq=False)
 class ManyResult:
-    """What is kept of a run of many samples.
+    """Predictions and spike counts of a run of many samples.
 
     Attributes:
-        predictions: by output population one class a sample, shape (batch,).
-        spike_counts: by population the spikes of all its neurons, steps and samples.
-        cells: by population neurons times steps times samples.
+        predictions: for each output population the class of every sample, shape (batch,).
+        spike_counts: for each population the number of spikes of all its neurons, in all steps and samples.
+        cells: for each population its neurons times steps times samples.
         target, steps, batch, seconds, overflow, info: as in :class:`~ssdp_hw.running.result.RunResult`.
     """
 
@@ -95,7 +95,7 @@ def run_many(
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """What the batches so far came to; never changed, so that Ctrl-C leaves whole batches."""
+    """The sums over the batches so far; immutable, so that Ctrl-C leaves those of whole batches."""
 
     predictions: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     spike_counts: Mapping[str, int] = field(default_factory=dict)

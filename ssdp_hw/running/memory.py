@@ -1,4 +1,4 @@
-"""Memory that is wanted and not there: one error of ours."""
+"""Turns a MemoryError into an error that names what needed the memory, and what to do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ssdp_hw.errors import ParameterError
 
 @contextmanager
 def memory_named(what: str) -> Iterator[None]:
-    """Let a MemoryError say what wanted the memory, and what to do.
+    """Replace a MemoryError of the block by one that names ``what`` and says what to do.
 
     Args:
-        what: what is done in the block, as in ``target 'spec' with 10 samples``.
+        what: the work of the block, as in ``target 'spec' with 10 samples``.
 
     Raises:
         ParameterError: there was not enough memory.

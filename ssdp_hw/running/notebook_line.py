@@ -1,4 +1,7 @@
-"""A line below a notebook's cell: it is replaced as more is done, and goes in the end. It needs no widgets."""
+"""A line of progress below a notebook's cell, which is rewritten as work goes on and removed at the end.
+
+It needs no widgets.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-# Seconds between two states of the line: each is a message to the browser.
+# Least number of seconds between two updates of the line, each of which is a message to the browser.
 INTERVAL = 0.25
 
 
@@ -21,11 +24,13 @@ def rate(done: int, seconds: float) -> str:
 
 
 class NotebookLine:
-    """What of rich's ``Progress`` is used here; rich itself would need ipywidgets, and warn at each state without.
+    """The methods of rich's ``Progress`` that :mod:`.progress` calls, without rich.
+
+    In a notebook rich needs ipywidgets; without them it warns at each update.
 
     Args:
-        display: shows a bundle of texts by type below the cell, and gives a handle whose ``update`` replaces it;
-            default IPython's.
+        display: a function that shows a dict of texts by MIME type below the cell and returns a handle whose
+            ``update`` replaces them; default ``IPython.display.display``.
     """
 
     def __init__(self, display: Callable[..., Any] | None = None) -> None:

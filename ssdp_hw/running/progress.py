@@ -1,6 +1,7 @@
-"""Progress of whatever takes longer than a moment: a line on the terminal or in a notebook, elsewhere nothing.
+"""Progress of work that takes longer than a second: one line on the terminal or in a notebook, nothing elsewhere.
 
-``with progress("learning", 2400) as advance:`` shows how many of 2400 samples are done; no other line is shown within.
+``with progress("learning", 2400) as advance:`` shows how many of 2400 samples are done. A :func:`progress` that begins
+within another one shows no line of its own.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from ssdp_hw.running.notebook_line import NotebookLine, rate
 
 _LOG = logging.getLogger(__name__)
 
-# Seconds before a line is shown: what is done by then shows none.
+# Seconds before the line appears; work that ends sooner never shows one.
 DELAY = 1.0
 
-# The innermost progress of this thread: the line that is shown, False where none is to be; None outside of any.
+# The line of the progress that this thread is in; False if that progress was told to be quiet, None outside of any.
 _current: ContextVar[_Line | bool | None] = ContextVar("progress", default=None)
 
 
 def is_shown(shown: bool | None) -> bool:
-    """Whether progress is to be seen: as asked for, else in the main thread on a terminal or in a notebook.
+    """Whether progress is shown: as ``shown`` says; if that is None, in the main thread on a terminal or in a notebook.
 
-    Workers of other processes share the terminal, where their lines would overwrite each other. Nothing is seen where
-    the environment has ``SSDP_HW_PROGRESS=0``, as for a notebook that is executed to be kept.
+    Other threads and worker processes share the terminal, where their lines would overwrite each other. With
+    ``SSDP_HW_PROGRESS=0`` in the environment nothing is shown; notebooks that are executed to be published need that.
     """
     if _current.get() is not None:
         return False
@@ -52,18 +53,18 @@ def _in_notebook() -> bool:
 
 @contextmanager
 def progress(what: str, total: int | None = None, shown: bool | None = None) -> Iterator[Callable[[int], None]]:
-    """Show how much of something is done while the block runs, once it has taken a second.
+    """Show how much of the block's work is done, once the block has run for a second.
 
     Args:
-        what: what is done, in a few words.
-        total: of how many; None where that is not known, so that only the time is shown.
-        shown: True or False; None: on a terminal or in a notebook.
+        what: the name of the work, in a few words.
+        total: number of items of work, such as samples; None if it is not known, and then only the time is shown.
+        shown: True or False; None shows it on a terminal and in a notebook only.
 
     Yields:
-        What to call with the number of those that were done since the last call.
+        A function that takes the number of items done since it was last called.
     """
     if not is_shown(shown):
-        # What runs within something that was told to be quiet is quiet, too.
+        # Work inside a block that was told to be quiet is quiet, too.
         token = _current.set(False) if shown is False and _current.get() is None else None
         try:
             yield _ignore
@@ -86,18 +87,18 @@ def _ignore(done: int) -> None:
 
 @contextmanager
 def no_progress() -> Iterator[None]:
-    """Nothing is shown within the block, as where another line is there already."""
+    """Show no progress of the work within the block."""
     with progress("", shown=False):
         yield
 
 
 def shows_progress() -> bool:
-    """Whether a line is shown, or would be after a moment: whether it is worth to work in pieces."""
+    """Whether a line is shown or will be after DELAY, so that it pays to work in pieces and advance the line."""
     return isinstance(_current.get(), _Line)
 
 
 def describe(what: str) -> None:
-    """Say on the line that is shown what is done now, as in "compiling"; an empty text: what was said at first."""
+    """Change the name of the work on the line, as to "compiling"; an empty text brings back the first name."""
     line = _current.get()
     if isinstance(line, _Line):
         line.describe(what)
@@ -112,7 +113,7 @@ def say(text: str) -> None:
 
 
 class _Line:
-    """A line on the terminal, which appears after a moment and goes in the end."""
+    """A line on the terminal, which appears after DELAY and is removed at the end."""
 
     def __init__(self, what: str, total: int | None) -> None:
         self.what, self.total, self.done = what, total, 0
@@ -175,7 +176,10 @@ class _Line:
 
 
 def _bar(total: int | None) -> Any:
-    """A bar of rich, which is loaded here, since most runs are over before they need it; in a notebook a plain line."""
+    """A progress bar of rich, or in a notebook a line of text.
+
+    Rich is imported here, since most runs end before they show a line.
+    """
     if _in_notebook():
         return NotebookLine()
     from rich.console import Console

@@ -64,8 +64,8 @@ def run(
             ``warn`` warns, ``ignore`` only counts.
         max_bytes: limit of what the input and the recordings may each occupy in memory.
         options: options of the target.
-        progress: whether to show that it runs, and for how long, once it has taken a second; default on a terminal and
-            in a notebook.
+        progress: whether to show a line with the time so far, once the run has taken a second; default on a terminal
+            and in a notebook.
         time_limit: seconds after which the target gives up; default none. ``with sh.limited_time(60):`` limits whatever
             runs within, all calls together.
 
@@ -141,7 +141,7 @@ def checked_record(
 
 
 def with_voltages(network: AnyNetwork, record: Record) -> tuple[Record, dict[str, str]]:
-    """A record that keeps what stands for v where a model has no state of that name, and for which population what."""
+    """The record with the states that stand for v in models without one, and by population the names of these states."""
     found = {}
     for name in record.populations if "v" in record.variables else ():
         p = network.population(name)
@@ -153,7 +153,7 @@ def with_voltages(network: AnyNetwork, record: Record) -> tuple[Record, dict[str
 
 
 def shown_as_voltages(recording: Recording, asked: Record, standing_for_v: Mapping[str, str]) -> Recording:
-    """A recording whose v has the states that stand for it, and whose other states are those that were asked for."""
+    """The recording with the states that stand for v moved into its v, and without states that nobody asked for."""
     if not standing_for_v:
         return recording
     v = {**recording.v, **{name: recording.states[state][name] for name, state in standing_for_v.items()}}
@@ -208,7 +208,7 @@ def _overflows(count: OverflowCount) -> str:
 
 
 def analog_info(network: AnyNetwork, drive: Drive) -> dict[str, JSON]:
-    """What became of analog input, as plain values; empty without any."""
+    """How far rounding changed the analog input, as plain values; empty without analog input."""
     if not drive.currents:
         return {}
     said: dict[str, JSON] = {"inputs": list(drive.values)}

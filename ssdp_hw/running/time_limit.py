@@ -1,6 +1,7 @@
-"""A limit on time, which whatever runs within it looks at: targets in every step, the rest between samples.
+"""A limit on wall time for everything that runs inside a block.
 
-Nothing is torn: an error is raised where a target, or a loop over samples, looks at the clock, and nowhere else.
+Targets look at the clock in every step, loops over samples between two samples. The error is raised at these places
+alone, so that no array or file is left half written.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ class Deadline:
     noticed: bool = False
 
 
-# None: no limit.
+# The limit that this thread's work is under, or None.
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
-# What ends a long computation from outside, so that it hands out what it has.
+# Exceptions that end a long computation from outside; its finished part is then handed to the caller.
 STOPS = (KeyboardInterrupt, TimeLimitError)
 
 
 @contextmanager
 def limited_time(seconds: float | None) -> Iterator[Deadline | None]:
-    """Let what runs within the block end after so many seconds; of limits within each other the earliest counts.
+    """End the work within the block after that many seconds; of nested limits the earliest counts.
 
     Args:
-        seconds: the limit; None: no further one.
+        seconds: the limit; None sets none beside those around the block.
 
     Yields:
         The limit that counts.
@@ -64,7 +65,7 @@ def limited_time(seconds: float | None) -> Iterator[Deadline | None]:
 
 @contextmanager
 def unlimited_time() -> Iterator[None]:
-    """No limit counts within the block: what makes a result of what was done before it passed takes its time."""
+    """Suspend all limits within the block, as while the result of what was finished in time is put together."""
     token = _current.set(None)
     try:
         yield
@@ -104,12 +105,12 @@ def check_time() -> None:
 
 
 def with_result(stop: BaseException, after: str, result: object) -> Interrupted | TimeLimitError:
-    """What Ctrl-C, or a limit of time, hands out.
+    """The exception for the caller after Ctrl-C or a time limit, with the finished part as its ``result``.
 
     Args:
         stop: one of ``STOPS``.
-        after: where it ended, and what ``result`` is, as in ``after 3 of 9 samples; the table of those is ...``.
-        result: what was done until then.
+        after: where the work ended and what ``result`` is, as in ``after 3 of 9 samples; the table of those is ...``.
+        result: the finished part.
     """
     if isinstance(stop, TimeLimitError):
         return TimeLimitError(f"{str(stop).partition(';')[0]} {after}", result)
