@@ -141,7 +141,7 @@ def checked_record(
 
 
 def with_voltages(network: AnyNetwork, record: Record) -> tuple[Record, dict[str, str]]:
-    """The record with the states that stand for v in models without one, and by population the names of these states."""
+    """The record with the states that stand for v in models without one, and those names by population."""
     found = {}
     for name in record.populations if "v" in record.variables else ():
         p = network.population(name)
