@@ -2,7 +2,6 @@
 
 import gc
 import os
-from collections.abc import Iterator
 
 import pytest
 from compile_once import compile_once
@@ -15,12 +14,18 @@ register_profiles()
 gc.set_threshold(50_000)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _processes_compile_what_they_share_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            compile_once(monkeypatch, tmp_path_factory.getbasetemp().parent)  # which all workers have in common
-        yield
+_SHARED = pytest.MonkeyPatch()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let processes compile what they share once, from the collection on, since some test modules run networks."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = session.config._tmp_path_factory.getbasetemp().parent  # which all workers have in common
+        compile_once(_SHARED, folder)
+
+
+def pytest_sessionfinish() -> None:
+    _SHARED.undo()
 
 
 @pytest.fixture(scope="module", autouse=True)

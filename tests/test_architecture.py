@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,9 @@ def imports_of(module: str) -> set[str]:
     return {name for name in found if name in MODULES and name != module}
 
 
-IMPORTS = {module: imports_of(module) for module in MODULES}
+@cache
+def imports() -> dict[str, set[str]]:
+    return {module: imports_of(module) for module in MODULES}
 
 
 def layer_of(module: str) -> str:
@@ -76,7 +79,7 @@ def test_the_picture_knows_every_layer():
 def test_a_layer_imports_lower_layers_only():
     upward = {
         (module, layer_of(other))
-        for module, others in IMPORTS.items()
+        for module, others in imports().items()
         for other in others
         if "__init__" not in (layer_of(module), layer_of(other))
         and layer_of(module) != layer_of(other)
@@ -87,7 +90,9 @@ def test_a_layer_imports_lower_layers_only():
 
 def test_the_toolkit_imports_no_target():
     assert [
-        m for m, others in IMPORTS.items() if layer_of(m) != "targets" and any(layer_of(o) == "targets" for o in others)
+        m
+        for m, others in imports().items()
+        if layer_of(m) != "targets" and any(layer_of(o) == "targets" for o in others)
     ] == []
 
 
@@ -95,7 +100,7 @@ def test_no_target_imports_another():
     def target(module: str) -> str:
         return module.split(".")[2]
 
-    pairs = [(m, o) for m, others in IMPORTS.items() for o in others if m.count(".") > 1 and o.count(".") > 1]
+    pairs = [(m, o) for m, others in imports().items() for o in others if m.count(".") > 1 and o.count(".") > 1]
     assert [p for p in pairs if layer_of(p[0]) == layer_of(p[1]) == "targets" and target(p[0]) != target(p[1])] == []
 
 
@@ -132,10 +137,13 @@ def test_circles_are_found():
 
 def test_no_modules_import_each_other():
     # A package's __init__ gathers names of its modules, which is no circle while no module asks the package for them.
-    graph = {m: {o for o in others if not m.startswith(f"{o}.")} for m, others in IMPORTS.items()}
+    graph = {m: {o for o in others if not m.startswith(f"{o}.")} for m, others in imports().items()}
     assert circles(graph) == []
     asking = [
-        f"{m} asks {o}" for m, others in IMPORTS.items() for o in others if m.startswith(f"{o}.") and m in IMPORTS[o]
+        f"{m} asks {o}"
+        for m, others in imports().items()
+        for o in others
+        if m.startswith(f"{o}.") and m in imports()[o]
     ]
     assert asking == []
 
