@@ -127,7 +127,9 @@ def test_without_friction_an_energy_is_kept():
     rate, stiffness = 400 / 4096, 300 / 4096
 
     def energy(dv):
-        states = stepped("StochasticOscillator", oscillator(dv=dv), kicked(4000, n=100).astype(float), ideal=True)[1]
+        states = stepped(
+            "StochasticOscillator", oscillator(dv=dv, n=100), kicked(4000, n=100).astype(float), ideal=True
+        )[1]
         z, v = states["z"], states["v"]
         return stiffness * z**2 + rate * v**2 + rate * stiffness * z * v
 

@@ -152,7 +152,7 @@ def test_bcm_strengthens_above_its_threshold_and_weakens_below_it(theta, sign):
         model="BCM",
         parameters={"grow": 40, "decay_x": 200, "decay_y": 200, "decay_theta": 4, "first_theta": theta % 1024},
         lsb_shift=8,
-        counter_bits=29,
+        counter_bits=32,
     )
     spikes = np.zeros((10, 1, 2), bool)
     spikes[4:8] = True
