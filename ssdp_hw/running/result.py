@@ -58,7 +58,7 @@ class OverflowCount:
         u_wraps: currents that wrapped around.
         u_out_of_range: currents outside their register even after the one turn that is applied.
         v_saturations: voltages that were clipped.
-        further: those of other states by name, such as ``w_saturations``.
+        further: overflows of other states by name, such as ``w_saturations``.
     """
 
     u_wraps: int = 0
@@ -68,7 +68,7 @@ class OverflowCount:
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> OverflowCount:
-        """From counts by name."""
+        """Make it from a mapping of counts by name."""
         u_wraps, u_out_of_range, v_saturations = (counts.get(name, 0) for name in CUBA_LIF_COUNTS)
         further = {name: count for name, count in counts.items() if name not in CUBA_LIF_COUNTS}
         return cls(u_wraps, u_out_of_range, v_saturations, further)
@@ -121,7 +121,7 @@ class Recording:
         overflow: Mapping[str, OverflowCount] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Recording:
-        """From the spikes and from all states by name, v and u among them."""
+        """Make a recording from the spikes and a mapping of all states by name, v and u among them."""
         further = {name: traces for name, traces in states.items() if name not in ("v", "u")}
         return cls(spikes, states.get("v", {}), states.get("u", {}), overflow, info or {}, further)
 
@@ -218,7 +218,7 @@ class RunResult:
         Args:
             decode: rule by which the class is taken: ``spike_count``, ``first_spike``, ``max_membrane``,
                 ``mean_membrane`` or ``last_membrane``; default ``spike_count``, of a readout ``max_membrane``.
-            population: whose spikes or voltages; default the only output.
+            population: the population whose spikes or voltages decide; default the only output.
 
         Returns:
             Classes; -1, undecided, where a rule goes by spikes and no neuron fired. (``sum(0).argmax(-1)`` of a
