@@ -9,7 +9,7 @@ import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
 from plan_strategies import learning_runs, lively_runs
-from rule_examples import Hebb
+from rule_examples import EveryMoment, Hebb
 from test_engine_learning import ENGINE, OPTIONS, SPEC, assert_bits_equal, assert_close, learn
 
 import ssdp_hw as sh
@@ -80,6 +80,19 @@ def test_a_table_of_constants_in_real_numbers(target):
     for name, weight in wanted.weights.items():
         assert np.abs(weight - network.projection(name).stored_weights).max() > 0
         np.testing.assert_allclose(found.weights[name], weight, rtol=1e-9, atol=1e-12)
+
+
+def test_a_table_has_at_most_65536_entries():
+    def entries(count):
+        given = {**numbers, "k": [1] * count}
+        rule = sh.FixedDeclaredRule(model=EveryMoment(), parameters=given, lsb_shift=4, counter_bits=24)
+        return len(rule.parameters["k"])
+
+    numbers = {"a": -5, "b": 3, "d": 700, "one": 40, "dw_shift": 6}
+    assert [entries(count) for count in (1, 100, 2**16)] == [1, 100, 2**16]
+    for count in (0, 2**16 + 1):
+        with pytest.raises(ParameterError, match=f"1 to 65536 entries .* found {count}"):
+            entries(count)
 
 
 class TableAndSize(RuleModel):

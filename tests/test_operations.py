@@ -146,10 +146,13 @@ def test_every_small_shift_and_decay(rounding):
 @pytest.mark.parametrize("subtract", [False, True])
 @pytest.mark.parametrize("at_least", [False, True])
 def test_the_options_of_a_population(subtract, at_least):
-    x, y = SMALL[0], np.abs(SMALL[1])
-    made, value, *_ = both(lambda op, a, b: op.reset(a, op.fires(a, b), b), x, y, at_least=at_least, subtract=subtract)
-    fired = x >= y if at_least else x > y
-    assert made.tolist() == value.tolist() == np.where(fired, x - y if subtract else 0, x).tolist()
+    x = SMALL[0]
+    for y in (np.abs(SMALL[1]), np.abs(SMALL[1]) + 3, -np.abs(SMALL[1]) - 1):
+        made, value, *_ = both(
+            lambda op, a, b: op.reset(a, op.fires(a, b), b), x, y, at_least=at_least, subtract=subtract
+        )
+        fired = x >= y if at_least else x > y
+        assert made.tolist() == value.tolist() == np.where(fired, x - y if subtract else 0, x).tolist()
     silent, value, *_ = both(lambda op, a, b: op.reset(a, op.fires(a, b), b), x, y, spiking=False)
     assert silent.tolist() == value.tolist() == x.tolist()
 

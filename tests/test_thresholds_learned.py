@@ -208,6 +208,13 @@ def test_thresholds_move_in_real_numbers(target):
     assert_same(wanted, learn(float_network(), samples(6), rule, target), exact=False)
 
 
+def test_a_rule_that_leaves_weights_alone_needs_no_scale_of_them():
+    net = sh.quantize(float_network())
+    net = replace(net, projections=[replace(p, scale=None) for p in net.projections])
+    rule = sh.rule("IntrinsicPlasticity", rise=0.05, fall=0.004)
+    assert learn(net, samples(3), rule).written["in->out"]["theta"].changed > 0
+
+
 def test_integers_follow_the_float_rule_and_go_back_as_float_thresholds():
     """Long lessons of a network and of its 8-bit integers end at the same thresholds, to a per cent."""
     net, spikes = float_network(), samples(60, steps=40)
