@@ -405,3 +405,28 @@ def test_a_threshold_below_half_a_unit_is_0_and_one_above_it_is_1():
     near = network([[1.0], [1.0], [1.0]], v_threshold=[100.0, 0.4 * unit, 0.6 * unit])
     again = sh.quantize(near, calibration=silent(near)).population("p")
     assert again.vth[1:].tolist() == [round(0.4 * unit * again.scale[0] / 64), round(0.6 * unit * again.scale[0] / 64)]
+
+
+@pytest.mark.parametrize(("name", "words"), [("h", "leaves its voltage 4 bits fewer"), ("out", "read its voltage")])
+def test_a_threshold_beyond_16_times_the_largest_voltage_is_noted(name, words):
+    """Of a population that drives another one, and of an output, whose threshold then stands at the register's end."""
+    spikes = np.ones((30, 1, 1), bool)
+
+    def said(**thresholds):
+        levels = {"h": 0.5, "out": 0.5, **thresholds}
+        net = sh.Network(
+            [sh.Input("in", 1)],
+            [sh.Population(name=n, neuron=sh.LIF(size=1, tau_mem=5.0, v_threshold=v)) for n, v in levels.items()],
+            [sh.Projection(pre=a, post=b, weight=[[4.0]]) for a, b in (("in", "h"), ("h", "out"))],
+            ["out"],
+            sh.Semantics(1.0),
+        )
+        reached = sh.run(net, spikes, "spec", record=("v",)).v[name].max()
+        fixed = sh.quantize(net, calibration=spikes)
+        return reached, [note for note in fixed.report.notes if f"'{name}' does not fire" in note]
+
+    reached, _ = said(**{name: 1e6})
+    assert reached > 0
+    assert said(**{name: 15.99 * reached})[1] == []
+    (note,) = said(**{name: 16.01 * reached})[1]
+    assert words in note
