@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from example_counts import examples
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from ssdp_hw.targets.engine.program_neurons import state_type
 from strategies import drives_for, fixed_networks
 
@@ -24,7 +23,8 @@ def same(left, right):
     assert left.overflow == right.overflow
 
 
-@examples(60, default=20)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=60)
 @given(st.data(), fixed_networks(), st.sampled_from((20, 28, 30, 31, 32, 40, 50)))
 def test_engine_equals_the_spec_at_any_width_of_the_state(data, network, bits):
     population = [replace(p, v_init=p.v_init >> max(24 - bits, 0)) for p in network.populations]

@@ -96,7 +96,9 @@ def test_jitter_moves_spikes_and_keeps_their_channels(studies):
 # Teaching the readout alone.
 
 
-@pytest.mark.parametrize("row", ["SSDP float", "SSDP carry", "STDP carry", "SADP float"])
+@pytest.mark.parametrize(
+    "row", ["SSDP float", "SSDP carry", pytest.param("STDP carry", marks=pytest.mark.slow), "SADP float"]
+)
 def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
     task = studies.tasks.TASKS["digits"]
     data = task.load()
@@ -244,6 +246,7 @@ def test_the_single_layers_form_sees_the_studys_windows_and_depresses_alone(stud
     assert change.min() < 0 == change.max()
 
 
+@pytest.mark.slow
 def test_released_forms_take_the_step_that_was_best_on_what_is_neither_taught_nor_asked(studies):
     study = studies.released
     settings = replace(
