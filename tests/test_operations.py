@@ -17,6 +17,7 @@ from ssdp_hw.operations.base import Rounding
 from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.ideal import IdealOperations
+from ssdp_hw.operations.interval import Interval, IntervalOperations
 from ssdp_hw.operations.node import Node, TableLeaf
 
 ROUNDINGS = [r.value for r in Rounding if r is not Rounding.STOCHASTIC]
@@ -277,3 +278,18 @@ def test_the_interval_of_a_wrapped_value_is_exact():
             node = graph().wrap(leaf("x", x), "v")
             (found,) = evaluate([node], {"x": x})
             assert (node.low, node.high) == (found.min(), found.max()), (low, high)
+
+
+OF_ONE = ["absolute", "clip", "shift_left", "from a number", "lookup"]
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+def test_the_interval_of_an_operation_of_one_value_is_exact(name):
+    """For every interval of small integers, as ``prove`` follows them through a population."""
+    step, formula = PLAIN[name]
+    op = IntervalOperations(3, {"v": WIDTH}, spiking=True, at_least=False, subtract=False).counting()
+    for low in range(-6, 7):
+        for high in range(low, 7):
+            found = step(op, Interval(np.asarray(low), np.asarray(high)), Interval.of(0))
+            values = [formula(x, 0) for x in range(low, high + 1)]
+            assert (int(found.low), int(found.high)) == (min(values), max(values)), (low, high)
