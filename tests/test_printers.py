@@ -29,7 +29,7 @@ from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.node import Node, in_order
 from ssdp_hw.operations.philox import synapse_random
 from ssdp_hw.rules.evaluation import Window, window_changes
-from ssdp_hw.rules.form import moments
+from ssdp_hw.rules.form import leaf_name, moments
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.testing.generation import factors
 
@@ -153,6 +153,9 @@ def test_the_module_of_a_rule_is_the_rule(rule, seed):
         pre, post = rng.random((steps, 4)) < 0.3, rng.random((steps, 3)) < 0.3
         weight = rng.integers(-100, 100, 12)
         now = {name: values[number] for name, values in given.items()}
-        window = Window(pre, post, rows, cols, weight, key, number, factors=now)
+        sizes = {"pre": 4, "post": 3}
+        read = {leaf_name(r.home, r.name): rng.integers(-99, 99, (steps, sizes[r.home])) for r in model.reads}
+        window = Window(pre, post, rows, cols, weight, key, number, factors={**now, **read})
         wanted = window_changes(model, declaration.parameters, window)
-        np.testing.assert_array_equal(printed.step(pre, post, Synapses(rows, cols, weight, number)), wanted)
+        found = printed.step(pre, post, Synapses(rows, cols, weight, number, read))
+        np.testing.assert_array_equal(found, wanted)
