@@ -32,16 +32,16 @@ def warn_if_silent(
     Args:
         network: float or fixed.
         drive: its input.
-        recording: what the run recorded; if it lacks the spikes of a population, there is no warning.
-        run: a function that runs a drive once more and records the variables of a :class:`Record`.
+        recording: what the run recorded; if it left populations out, nothing is said.
+        run: a function that runs a drive again and records what it is asked for.
     """
     names = [p.name for p in network.populations if p.spiking and p.name not in network.helpers]
     if not names or any(name not in recording.spikes or recording.spikes[name].any() for name in names):
         return
     if not drive.values and not any(spikes.any() for spikes in drive.spikes.values()):
         return
-    delays = [p.delay for p in network.projections]
-    if drive.steps <= 1 + min((int(np.min(d, initial=0)) for d in delays), default=0):
+    ways = [p.delay for p in network.projections]
+    if drive.steps <= 1 + min((int(np.min(d, initial=0)) for d in ways), default=0):
         return  # too short for any spike to arrive
     first = next((n for n in names if any(p.pre in network.input_names for p in network.incoming(n))), names[0])
     v = None
