@@ -460,3 +460,31 @@ def test_any_rule_learns_from_the_command_line(words, shown, tmp_path, monkeypat
     done = call("learn", "net.h5", "--spikes", "s.npz", "--out", "learned.h5", *words)
     assert shown in done.stdout + done.stderr
     assert (done.returncode == 0) == (shown == "FixedDeclaredRule")
+
+
+def test_an_output_that_never_fires_is_said_with_its_reason(tmp_path):
+    """Hidden spikes are there, so that nothing else warns; a loss between two silent outputs is none."""
+    rng = np.random.default_rng(0)
+    net = sh.Network(
+        [sh.Input("in", 6)],
+        [
+            sh.Population(name=n, neuron=sh.LIF(size=4, tau_mem=5.0, v_threshold=v))
+            for n, v in (("a", 0.2), ("b", 50.0))
+        ],
+        [
+            sh.Projection(pre="in", post="a", weight=rng.random((4, 6))),
+            sh.Projection(pre="a", post="b", weight=rng.random((4, 4))),
+        ],
+        ["b"],
+        sh.Semantics(1.0),
+    )
+    net.save(tmp_path / "net.h5")
+    np.savez(tmp_path / "s.npz", spikes=rng.random((20, 8, 6)) < 0.4, labels=rng.integers(0, 4, 8))
+    words = [tmp_path / "net.h5", "--spikes", tmp_path / "s.npz"]
+    said = call("check", *words).stdout
+    assert "warning: float: output 'b' never fires, so that no sample gets a class; its voltage reaches" in said
+    assert "silent in float: b" in said
+    assert "points" not in said
+    assert "output 'b' never fires" in call("run", *words).stdout
+    limited = call("check", *words, "--max-loss", "1")
+    assert (limited.returncode, "outputs that fire" in limited.stderr) == (5, True)

@@ -70,7 +70,9 @@ def check_loss(points: float | None, most: float | None) -> None:
     if most is None:
         return
     if points is None:
-        raise LimitError(f"--max-loss {most:g}: the loss is not known without a float network, samples and labels")
+        raise LimitError(
+            f"--max-loss {most:g}: the loss is not known without a float network, samples, labels and outputs that fire"
+        )
     if points > most:
         raise LimitError(f"fixed point costs {points:.2f} points, more than --max-loss {most:g}")
 
@@ -102,13 +104,19 @@ def _run(networks: dict[str, AnyNetwork], samples: Any, labels: Any, **options: 
     """Run the networks on samples: silent populations, accuracies, and the loss if both accuracies are known."""
     from ssdp_hw.analysis.statistics import wilson
     from ssdp_hw.running.many import run_many
+    from ssdp_hw.running.run import run
+    from ssdp_hw.running.silence import silent_output
 
-    found: dict[str, Any] = {"samples": None, "silent": {}, "accuracy": None, "overflows": None, "loss_points": None}
+    nothing = dict.fromkeys(("samples", "accuracy", "overflows", "loss_points"))
+    found: dict[str, Any] = {**nothing, "silent": {}, "silent_outputs": []}
     right: dict[str, int] = {}
     for kind, network in networks.items():
         result = run_many(network, samples, on_overflow="ignore", **options)
         own = [p.name for p in network.populations if p.spiking and p.name not in network.helpers]
-        found["silent"][kind] = [name for name in own if not result.spike_counts[name]]
+        found["silent"][kind] = silent = [name for name in own if not result.spike_counts[name]]
+        found["silent_outputs"] += [
+            f"{kind}: {silent_output(network, name, samples, run)}" for name in network.outputs if name in silent
+        ]
         found["samples"] = result.batch
         if kind == "fixed" and result.overflow is not None:
             found["overflows"] = sum(count.total for count in result.overflow.values())
@@ -118,7 +126,7 @@ def _run(networks: dict[str, AnyNetwork], samples: Any, labels: Any, **options: 
     if right:
         count = found["samples"]
         found["accuracy"] = {kind: vars(wilson(number, count)) for kind, number in right.items()}
-        if len(right) == 2:
+        if len(right) == 2 and not found["silent_outputs"]:  # else no accuracy says anything
             found["loss_points"] = 100 * (right["float"] - right["fixed"]) / count
     return found
 
@@ -137,6 +145,8 @@ def _tell(found: dict[str, Any]) -> None:
         print_line(f"overflow: {proof}")
     for kind, names in found.get("silent", {}).items():
         print_line(f"silent in {kind}: {', '.join(names) if names else 'no population'}")
+    for sentence in found.get("silent_outputs", ()):
+        print_line(f"warning: {sentence}")
     for kind, share in (found.get("accuracy") or {}).items():
         ends = f"{100 * share['low']:.1f} to {100 * share['high']:.1f}"
         print_line(f"accuracy in {kind}: {100 * share['value']:.1f} % ({ends}), {found['samples']} samples")

@@ -30,6 +30,7 @@ from ssdp_hw.running.decoding import decoding_rules, required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.many import ManyResult, run_many
 from ssdp_hw.running.run import run as simulate
+from ssdp_hw.running.silence import silent_output
 
 
 @with_nir_options
@@ -97,6 +98,8 @@ def run(
         print_line(f"accuracy: {accuracy.percent()}, {right} of {result.batch}")
     for name, values in predictions.items():
         print_line(f"{rules[name]} of {name}: {first_of(values)}")
+        if rules[name] in ("spike_count", "first_spike") and result.spike_counts.get(name) == 0:
+            print_line(f"warning: {silent_output(found, name, inputs, simulate)}")
     raise_if_stopped(stop, "what is printed is of these")
 
 

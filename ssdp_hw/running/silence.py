@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arithmetic import shift
 from ssdp_hw.network.fixed_network import FixedNetwork
-from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.result import Record, Recording
+from ssdp_hw.running.batches import select_samples
+from ssdp_hw.running.drive import AnyNetwork, Drive, Inputs, make_drive
+from ssdp_hw.running.result import Record, Recording, RunResult
 
 # Number of samples that are run again to record the voltages of a silent network.
 _SAMPLES = 16
@@ -47,11 +49,28 @@ def warn_if_silent(
     v = None
     if _thresholds(network, first) is not None:  # a model without that threshold may have no state v either
         v = run(drive.select(0, _SAMPLES), Record(("v",), (first,))).v.get(first)
-    warnings.warn(_said(network, first, v), SilentNetworkWarning, stacklevel=3)
+    head = f"nothing fires: no neuron of any population did, though input arrived. Population '{first}' comes first"
+    warnings.warn(_said(head, network, first, v), SilentNetworkWarning, stacklevel=3)
 
 
-def _said(network: AnyNetwork, name: str, v: NDArray[np.float64] | NDArray[np.int64] | None) -> str:
-    head = f"nothing fires: no neuron of any population did, though input arrived. Population '{name}' comes first"
+def silent_output(network: AnyNetwork, name: str, inputs: Inputs, run: Callable[..., RunResult]) -> str:
+    """A sentence about an output that did not fire: how far its voltage stays below its threshold, and why.
+
+    Args:
+        network: float or fixed.
+        name: of the output.
+        inputs: as for :func:`ssdp_hw.run`.
+        run: that function.
+    """
+    head = f"output '{name}' never fires, so that no sample gets a class"
+    if _thresholds(network, name) is None:
+        return _said(head, network, name, None)
+    samples = slice(0, min(_SAMPLES, make_drive(network, inputs).batch))
+    asked: dict[str, Any] = {"record": ("v",), "populations": [name], "on_overflow": "ignore"}
+    return _said(head, network, name, run(network, select_samples(inputs, samples), **asked).v.get(name))
+
+
+def _said(head: str, network: AnyNetwork, name: str, v: NDArray[np.float64] | NDArray[np.int64] | None) -> str:
     thresholds = _thresholds(network, name)
     if v is None or thresholds is None:
         return f"{head}; record its states to see how far it is from firing"
