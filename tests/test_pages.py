@@ -27,6 +27,7 @@ PAGES = {
     "howto/rule.md": (),
     "howto/target.md": ("sklearn",),
     "howto/importer.md": (),
+    "howto/pictures.md": ("matplotlib",),
 }
 
 
