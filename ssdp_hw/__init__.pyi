@@ -80,6 +80,7 @@ from ssdp_hw.rules import (
     SADP as SADP,
     SSDP as SSDP,
     STDP as STDP,
+    AliveBit as AliveBit,
     BatchSSDP as BatchSSDP,
     FixedDeclaredRule as FixedDeclaredRule,
     FixedGate as FixedGate,

@@ -77,7 +77,7 @@ def objects(tmp_path_factory):
         declared.model, *declared.model.parameters, *declared.model.pre, *rules, gate, fixed_gate(gate, 4, 3), *neurons,
         sh.ConvWeight(rng.normal(size=(2, 1, 2, 2)), (1, 2, 2)), delayed, *sh.step_costs(fixed),
         sh.LearningScale(9, 0.5, 0.1, 3, 0.5, 2.0, 0, NAME),
-        sh.RuleFactor("reward"), sh.StateRead("v"), sh.WrittenVariable("theta"),
+        sh.RuleFactor("reward"), sh.StateRead("v"), sh.WrittenVariable("theta"), sh.AliveBit("alive"),
         sh.from_events([(events, 0)], dt=1e-3, steps=4, sensor_size=(3, 3, 2)),
         sh.report(folder / "page.html", fixed, ladder=False),
     ]  # fmt: skip

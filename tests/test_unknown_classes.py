@@ -160,7 +160,7 @@ IN_ONE_PLACE = {
     "Checkpoint", "Evaluation", "LearningScale", "LearningState", "Presentation", "Teaching", "Teacher",  # by learn
     "DirectInput", "OnChipClassifier", "NeuroBenchNetwork",  # by make_drive, by the adapters themselves
     "NeuronModel", "RuleModel", "Target",  # what a user's subclass says is what all targets print
-    "RuleFactor", "RuleParameter", "RuleVariable", "StateRead", "WrittenVariable",  # parts of a declaration
+    "AliveBit", "RuleFactor", "RuleParameter", "RuleVariable", "StateRead", "WrittenVariable",  # parts of a declaration
     "BatchSSDP", "Lesson", "RandomSamples", "Range",  # by their own functions
 }  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 Limits come from the chip's file, each with its source. Every core holds neighbouring neurons of one
 population and all synapses that end at them. The synaptic memory is a lower bound: weight bits,
-delay bits where a projection has delays, and for sparse projections the index of the target; how
+delay bits where a projection has delays, and for sparse projections the index of the target, or
+their zeros where these take less; how
 the chip packs synapses into words is not counted. Of a convolution a core holds the kernels of the
 output channels that its neurons belong to, once (Loihi's population connectivity, Davies et al.
 2018), not a weight for each synapse; what tells the axons where a kernel lies is not counted.
@@ -182,9 +183,7 @@ class _Load:
     def bits(self, parts: int) -> NDArray[np.int64]:
         """Synaptic memory of each of so many equal parts."""
         ends = self._ends(parts)
-        return sum(
-            (p.stored.stored_rows(ends) * _stored_bits(p) for p in self._incoming), start=np.zeros(parts, np.int64)
-        )
+        return sum((_synaptic_bits(p, ends) for p in self._incoming), start=np.zeros(parts, np.int64))
 
     def fullest(self, parts: int, reached: int) -> dict[str, float]:
         """Largest use of each limit by any of so many equal parts."""
@@ -198,8 +197,13 @@ class _Load:
         }
 
 
-def _stored_bits(p: FixedProjection) -> int:
-    """Bits of one stored weight: weight, delay if the projection has delays, target index if it is sparse."""
-    delay = 6 if p.max_delay else 0
-    index = 10 if p.is_sparse else 0
-    return p.format.bits + delay + index
+def _synaptic_bits(p: FixedProjection, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Memory of the synapses in each part of the postsynaptic neurons.
+
+    A sparse matrix is stored with the index of each target, or with its zeros, whichever is smaller.
+    """
+    bits = p.format.bits + (6 if p.max_delay else 0)
+    stored = p.stored.stored_rows(ends)
+    if not p.is_sparse:
+        return stored * bits
+    return np.minimum(stored * (bits + 10), np.diff(ends) * p.shape[1] * bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import shown
+from ssdp_hw.errors import TargetRunError
+from ssdp_hw.learning.alive import alive_bits, of_living
 from ssdp_hw.learning.written import Replay
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule
@@ -31,6 +34,7 @@ class LearningHealth:
 
     Attributes:
         synapses, windows: number of synapses (of a convolution every one, though they share weights) and of windows.
+            All that follows about weights is of the synapses that are left, where some died.
         synchrony: mean share of pairs in which both neurons fired, over the windows.
         silent_windows: windows in which no neuron of the source or none of the target fired.
         nonzero_changes: pairs and windows with a weight change other than 0: the plasticity operations that a
@@ -88,6 +92,7 @@ def learning_health(
         replay: follows what the rule writes beside weights.
     """
     rows, cols = seen_synapses(rule, before)
+    living = np.arange(before.stored_weights.size)  # the stored weights that are left
     total = np.zeros(before.stored_weights.size, np.int64)
     exact = np.zeros(before.stored_weights.size)
     nonzero_changes = 0
@@ -99,32 +104,43 @@ def learning_health(
         gate = rule.gate_at(observed, window, rows, gates)
         wanted = rule.unrounded(observed, window, rows, cols)  # first, since a step leads to the next window
         e = rule.gated(rule.step(observed, window, rows, cols), gate)
-        total += before.sum_shared(e)
+        total[living] += before.sum_shared(e)
         weights.take(before.sum_shared(e), window)
         replay.follow(observed.lasting, window)
         nonzero_changes += int(np.count_nonzero(e))
-        exact += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
+        exact[living] += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
+        if rule.prunes and (observed.key.first_window + window + 1) % rule.windows_per_update == 0:
+            assert observed.lasting is not None
+            left = alive_bits(rule, observed.lasting)
+            rows, cols, living = rows[left], cols[left], living[left]
+            weights.keep(left)
+            observed = replace(observed, lasting=of_living(observed.lasting, left))
+    name = before.name
+    if living.size != after.stored_weights.size:
+        raise TargetRunError(
+            f"projection '{name}': by the specification {living.size} synapses are left after learning, and the target "
+            f"left {after.stored_weights.size}"
+        )
     lsb = float(1 << rule.lsb_shift)
-    moved = after.mantissa.astype(np.int64) - before.mantissa
-    kept = moved + (counters_after - counters_before) / lsb
+    moved = after.mantissa.astype(np.int64) - before.mantissa[living]
+    kept = moved + (counters_after - counters_before[living]) / lsb
     fired_pre, fired_post = observed.pre.fired.mean(axis=1), observed.post.fired.mean(axis=1)
     low, high = after.format.mantissa_min, after.format.mantissa_max
     codes = after.mantissa
-    name = before.name
     return LearningHealth(
-        rows.size,
+        before.synapse_count,
         windows,
         float(np.mean(fired_pre * fired_post)),
         int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))),
         nonzero_changes,
-        float(np.mean(moved != 0)),
-        float(np.mean(codes == 0)),
-        float(np.mean((codes == low) | (codes == high))),
-        float(np.log2(int(codes.max()) - int(codes.min()) + 1)),
+        _mean(moved != 0),
+        _mean(codes == 0),
+        _mean((codes == low) | (codes == high)),
+        float(np.log2(int(codes.max()) - int(codes.min()) + 1)) if codes.size else 0.0,
         _of(saturations[0], name),
         _of(saturations[1], name),
-        float(np.mean(np.abs(total / lsb - kept))),
-        float(np.mean(kept - exact)),
+        _mean(np.abs(total[living] / lsb - kept)),
+        _mean(kept - exact[living]),
         _histogram(before.mantissa, low, high),
         _histogram(codes, low, high),
     )
@@ -143,6 +159,10 @@ class _Weights:
             return observed
         return replace(observed, weight=self.p.of_synapses(self.mantissa))
 
+    def keep(self, left: NDArray[np.bool_]) -> None:
+        """Forget the synapses that died."""
+        self.mantissa, self.counters = self.mantissa[left], self.counters[left]
+
     def take(self, e: NDArray[np.int64], window: int) -> None:
         """Add the steps of a window, and move the weights where an update ends it."""
         if not self.rule.reads_weight:
@@ -153,6 +173,11 @@ class _Weights:
             low, high = self.p.format.mantissa_min, self.p.format.mantissa_max
             key = {"seed": self.key.seed, "layer": self.key.layer, "index": updates - 1}
             self.mantissa, self.counters, _ = update_weights(self.rule, self.mantissa, self.counters, low, high, **key)
+
+
+def _mean(values: NDArray[Any]) -> float:
+    """The mean over stored weights; 0 where no synapse is left."""
+    return float(np.mean(values)) if values.size else 0.0
 
 
 def _of(counts: Mapping[str, int] | None, name: str) -> int | None:

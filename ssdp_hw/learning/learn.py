@@ -12,6 +12,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_mapping, as_names
 from ssdp_hw.deprecation import grouped
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.learning.alive import check_alive
 from ssdp_hw.learning.checkpoint import Checkpoint
 from ssdp_hw.learning.evaluation import Evaluation
 from ssdp_hw.learning.factors import check_factors
@@ -146,6 +147,7 @@ def learn(
     check_reads(network, rules)
     check_writes(network, rules, restart=presentation.restart)
     check_arrivals(network, rules, restart=presentation.restart)
+    check_alive(network, rules, restart=presentation.restart)
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
     outside = check_gates(network, rules, gates, given.batch)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.learning.alive import alive_health, prune_any
 from ssdp_hw.learning.factors import Checked, plan_factors
-from ssdp_hw.learning.inputs import Rule, plan_gates
+from ssdp_hw.learning.inputs import Rule, plan_gates, with_widest_weights
 from ssdp_hw.learning.interludes import Interludes
 from ssdp_hw.learning.nothing_learned import warn_if_nothing_learned, warn_if_nothing_written
 from ssdp_hw.learning.outcome import (
@@ -263,7 +264,8 @@ class Learner:
         if self.supervision is None:
             drive = make_drive(network, chosen)
         else:
-            network = self.supervision.attach(network, with_written(self.plasticity.widest, network, rules))
+            widest = with_widest_weights(network, list(rules)) if prune_any(rules) else self.plasticity.widest
+            network = self.supervision.attach(network, with_written(widest, network, rules))
             drive = self.supervision.drive(network, chosen, samples, self.steps)
         plan = self._plan(progress, samples, gates)
         runner = get_target(target, network, learning=True)
@@ -321,6 +323,7 @@ class Learner:
             teacher_hits=teacher_hits(self.network, progress, self.supervision, observed),
             health=health_by_projection(self.network, progress, rules, observed, first) if health else {},
             written=written,
+            alive=alive_health(self.network, progress.network, rules, progress.lasting),
             before=activity(self.network, self.samples.first(_ACTIVITY_SAMPLES), self.steps) if health else None,
             after=activity(progress.network, self.samples.first(_ACTIVITY_SAMPLES), self.steps) if health else None,
             target=self.execution.target,

@@ -18,6 +18,7 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision
 from ssdp_hw.learning.written import Replay
 from ssdp_hw.network.fixed_network import FixedProjection
+from ssdp_hw.network.pruning import survivors
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.local import Observed
 from ssdp_hw.running.drive import AnyNetwork
@@ -84,8 +85,10 @@ def described(rule: Rule) -> dict[str, Any]:
 
 
 def share_changed(before: AnyNetwork, after: AnyNetwork, name: str) -> float:
-    """Share of the stored weights of a projection that learning changed."""
-    return float(np.mean(before.projection(name).stored_weights != after.projection(name).stored_weights))
+    """Share of the stored weights of a projection that learning changed, of those that are left."""
+    p, q = before.projection(name), after.projection(name)
+    first = p.stored_weights if p.is_convolution else p.stored_weights[survivors(p, q)]
+    return float(np.mean(first != q.stored_weights)) if first.size else 0.0
 
 
 def teacher_hits(

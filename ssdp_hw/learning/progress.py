@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.analysis.statistics import wilson
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.learning.alive import bury_dead, prune_any
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.result import CurvePoint
 from ssdp_hw.learning.state import LearningState
@@ -95,6 +96,8 @@ class Progress:
         if updates and any(rule.writes for rule in plan.rules.values()):
             self.network, self.lasting, moves = move_written(self.network, self.lasting, plan)
             self.moves = {name: added_moves(self.moves.get(name, {}), found) for name, found in moves.items()}
+        if updates and prune_any(plan.rules):
+            self.network, self.counters, self.lasting = bury_dead(self.network, self.counters, self.lasting, plan.rules)
         self.order.append(order)
         for name, observed in learned.observed.items():
             self.observed.setdefault(name, []).append(observed)

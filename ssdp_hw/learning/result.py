@@ -13,6 +13,7 @@ from ssdp_hw.analysis.statistics import Interval
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.display import Axes, Drawn, Table, draw, shown
+from ssdp_hw.learning.alive import AliveHealth
 from ssdp_hw.learning.health import LearningHealth
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.learning.state import LearningState
@@ -52,7 +53,7 @@ class LearnResult:
         order: index of the sample of each presentation.
         synchrony: group synchrony counters by plastic projection, shape (window, 2): how many neurons of
             the source and of the target fired in each window.
-        changed: share of the weights that moved, by plastic projection.
+        changed: share of the weights that moved, by plastic projection; of synapses that died nothing is counted.
         weight_saturations, counter_saturations: by plastic projection; None where the target
             cannot count them, or nothing was presented.
         overflow: of the neurons' registers; None where the target cannot see it.
@@ -64,6 +65,7 @@ class LearnResult:
         target, seconds, notes, info: how it ran, for the report.
         curve: accuracy while it learned, group by group of ``refresh`` samples; empty unless ``teach`` is ``errors`` or
             ``delta``, which ask the network before they teach.
+        alive: the synapses of the projections whose rules let some die, by projection.
         written: what rules wrote beside weights, by projection and name of the accumulator.
         evaluations: accuracy on the samples of ``evaluate``, before the first sample, in between, and after the last.
     """
@@ -89,6 +91,7 @@ class LearnResult:
     curve: tuple[CurvePoint, ...] = ()
     evaluations: tuple[CurvePoint, ...] = ()
     written: Mapping[str, Mapping[str, WrittenHealth]] = field(default_factory=dict)
+    alive: Mapping[str, AliveHealth] = field(default_factory=dict)
 
     def _table(self) -> Table:
         rows = []
@@ -107,6 +110,7 @@ class LearnResult:
                 )
         for name, found in self.written.items():
             notes += [f"projection '{name}': {one.said()}" for one in found.values()]
+        notes += [one.said() for one in self.alive.values()]
         header = ("projection", "rule", "weights moved", "at a limit", "saturations", "lost by rounding, LSB")
         title = f"{self.windows} windows learned on {self.target} in {self.seconds:.2f} s"
         if self.curve:

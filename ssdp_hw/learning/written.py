@@ -105,8 +105,8 @@ def moves_delays(rules: Mapping[str, Rule]) -> bool:
 
 
 def between_updates(samples: NDArray[np.int64], plan: LearningPlan) -> Iterator[NDArray[np.int64]]:
-    """The samples in pieces that end with a weight update, where a rule writes; else in one piece."""
-    if not any(rule.writes for rule in plan.rules.values()):
+    """The samples in pieces that end with a weight update, where a rule writes or prunes; else in one piece."""
+    if not any(rule.writes or rule.prunes for rule in plan.rules.values()):
         yield samples
         return
     for start, stop, _ in plan.groups(samples.size):

@@ -15,6 +15,7 @@ from ssdp_hw.rules.formula import Rule
 from ssdp_hw.rules.gate import Gate, WarmUp
 from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace, WeightRounding
 from ssdp_hw.rules.model import (
+    AliveBit,
     Quantity,
     RuleFactor,
     RuleKind,
@@ -36,6 +37,7 @@ __all__ = [
     "SADP",
     "SSDP",
     "STDP",
+    "AliveBit",
     "BatchSSDP",
     "CounterRule",
     "FixedDeclaredRule",

@@ -114,6 +114,10 @@ def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection, *, restart
             "its rule reads states of presynaptic neurons, which are those of now, and not of when what arrives was "
             "sent; give it pre_trace = 'fires'"
         )
+    if rule.prunes:
+        return (
+            "its rule lets synapses die, and with them lines through which spikes arrive; give it pre_trace = 'fires'"
+        )
     if not restart:
         return (
             "samples are pieces of one run (restart=False), and spikes that are under way between two of them would be "

@@ -68,6 +68,10 @@ class DeclaredRule(RasterRule):
     def writes(self) -> tuple[WrittenVariable, ...]:
         return tuple(v for written in self.model.writes.values() for v in written)
 
+    @property
+    def prunes(self) -> bool:
+        return self.model.alive is not None
+
     def check_window(self, steps: int) -> None:
         super().check_window(steps)
         if steps > STEPS_MAX:
@@ -143,6 +147,7 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
 
 # The kinds whose register is another number than the float value, so that its default is none.
 _SCALED = (
+    RuleKind.WEIGHT,
     RuleKind.AMPLITUDE,
     RuleKind.DECAY,
     RuleKind.GAIN,

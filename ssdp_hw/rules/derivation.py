@@ -28,6 +28,7 @@ _SHIFT_MAX = 24
 # The shift of weight changes of declared rules, and the kinds of parameters whose registers are found with it.
 _DW_SHIFT = "dw_shift"
 _FOUND = (
+    RuleKind.WEIGHT,
     RuleKind.AMPLITUDE,
     RuleKind.SHIFT,
     RuleKind.THRESHOLD,
@@ -320,7 +321,8 @@ def _fixed_declared(
     """The integer form of a declared rule, by the kinds of its parameters."""
     model = rule.model
     lsb = 1.0  # of no matter to a rule that leaves weights
-    if any(q.kind is RuleKind.AMPLITUDE and rule.values[float_name(q)] for q in model.parameters):
+    in_weights = [q for q in model.parameters if q.kind in (RuleKind.WEIGHT, RuleKind.AMPLITUDE)]
+    if any(rule.values[float_name(q)] for q in in_weights):
         lsb = _gain(owner, projection, notes) / projection.format.step  # weight LSBs in one unit of the float weight
     largest_gate = 1.0 if rule.gate is None else GATE_MAX
     amplitudes = {
@@ -328,6 +330,11 @@ def _fixed_declared(
     }
     _check_clip(owner, rule, max((abs(a) for a in amplitudes.values()), default=0.0) * largest_gate)
     numbers = {q.name: _number(owner, rule, q) for q in model.parameters if q.kind not in _FOUND} | written
+    for q in in_weights:
+        if q.kind is RuleKind.WEIGHT:
+            numbers[q.name] = round(cast("float", rule.values[float_name(q)]) * lsb)
+            if rule.values[float_name(q)] and not numbers[q.name]:
+                notes.append(f"{owner}: {float_name(q)} is below half a weight LSB and has no effect")
     wanted = {q: a * lsb ** (1 - q.weights) / math.prod(numbers[u] for u in q.units) for q, a in amplitudes.items()}
     weight_max = max(-projection.format.mantissa_min, projection.format.mantissa_max)
     whole = [abs(a) * lsb * (weight_max / lsb) ** q.weights for q, a in amplitudes.items()]

@@ -27,6 +27,7 @@ from ssdp_hw.rules.model import (
     STEPS_MAX,
     SUMS,
     WEIGHT,
+    AliveBit,
     Quantity,
     RuleFactor,
     RuleKind,
@@ -96,6 +97,7 @@ def check_model(model: object, owner: str) -> RuleModel:
                 f"{owner}: names of {model} must differ, also from {', '.join(sorted(_TAKEN))}: {', '.join(names)}"
             )
     _check_writes(model, owner)
+    _check_alive(model, owner)
     sizes = {f"{q.name}_size" for q in model.parameters if q.kind is RuleKind.TABLE}
     if taken := sizes & {q.name for q in model.parameters}:
         raise ParameterError(f"{owner}: {sorted(taken)[0]} names the size of a table of {model}; give it another name")
@@ -155,6 +157,20 @@ def _check_writes(model: RuleModel, owner: str) -> None:
             for name, kind in named:
                 if kinds.get(name) is not kind:
                     raise ParameterError(f"{said} needs a parameter of the kind '{kind.value}'; '{name}' is none")
+
+
+def _check_alive(model: RuleModel, owner: str) -> None:
+    """Check that there is at most one alive bit, where synapses have it, as it must be."""
+    found = [(home, v) for home in HOMES for v in getattr(model, home) if isinstance(v, AliveBit)]
+    if len(found) > 1 or any(home != "synapse" for home, _ in found):
+        said = ", ".join(f"{v.name} of {home}" for home, v in found)
+        raise ParameterError(
+            f"{owner}: {model} has the alive bits {said}; it may have one, among its synapse variables"
+        )
+    if any((v.bits, v.signed, v.start, v.lasts) != (1, False, 1, True) for _, v in found):
+        raise ParameterError(f"{owner}: {found[0][1].name} of {model} is an alive bit; give it nothing but its name")
+    if found and any(v.quantity is Quantity.DELAY for written in model.writes.values() for v in written):
+        raise ParameterError(f"{owner}: {model} moves delays and lets synapses die; a rule may do one of both")
 
 
 def moments(model: RuleModel) -> list[str]:
@@ -271,10 +287,12 @@ def _seen(model: RuleModel, home: str) -> list[RuleVariable]:
 
 
 def _gathered(model: RuleModel, home: str, op: Operations, leaves: Any, results: dict[str, Value]) -> dict[str, Value]:
-    """The results of a function, in which the changes of accumulators have become their new values."""
+    """The results of a function, in which changes of accumulators have become new values, and no synapse revives."""
     for v in model.writes.get(home, ()):
         if v.name in results:
             results[v.name] = op.saturate(leaves(home, v.name) + results[v.name], v.name)
+    if home == "synapse" and model.alive is not None and model.alive.name in results:  # dead synapses stay dead
+        results[model.alive.name] = op.minimum(leaves(home, model.alive.name), results[model.alive.name])
     return results
 
 
@@ -496,4 +514,5 @@ def rule_digest(model: RuleModel) -> str:
         for written in model.writes.values()
         for v in written
     ]
+    lines += [] if model.alive is None else [f"{model.alive.name} is alive"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

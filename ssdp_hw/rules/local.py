@@ -157,6 +157,11 @@ class LocalRule(Drawable, ABC):
         return ()
 
     @property
+    def prunes(self) -> bool:
+        """Whether synapses may die by it."""
+        return False
+
+    @property
     def leaves_weights(self) -> bool:
         """Whether it never moves a weight."""
         return False

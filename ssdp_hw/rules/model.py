@@ -15,7 +15,8 @@ step, after threshold and reset.
 
 After the last step of a window comes ``window_end`` for every synapse. Every variable has its start value at the
 beginning of a window, but one that ``lasts``: it goes on from window to window, and from run to run by the learning
-state. A :class:`WrittenVariable` gathers changes of another quantity than the weight, which moves with the weights.
+state. A :class:`WrittenVariable` gathers changes of another quantity than the weight, which moves with the weights; an
+:class:`AliveBit` lets a synapse die with them.
 """
 
 from __future__ import annotations
@@ -164,6 +165,20 @@ class WrittenVariable(RuleVariable):
     shows: str = ""
 
 
+@shown
+@dataclass(frozen=True)
+class AliveBit(RuleVariable):
+    """Whether a synapse is alive, a variable of synapses.
+
+    Functions return by its name 1, or 0 for a synapse that is to die; a 0 stays, whatever they return later. At the
+    next weight update dead synapses leave the network: they transmit nothing from then on and take no memory.
+    """
+
+    bits: int = 1
+    start: int | str = 1
+    lasts: bool = True
+
+
 # The home of each quantity.
 QUANTITY_HOMES = {Quantity.THRESHOLD: "post", Quantity.DELAY: "synapse"}
 
@@ -171,6 +186,7 @@ QUANTITY_HOMES = {Quantity.THRESHOLD: "post", Quantity.DELAY: "synapse"}
 class RuleKind(Choice):
     """How a parameter goes from the float rule to a register."""
 
+    WEIGHT = "weight"  # a weight in units of the float weight; the register holds LSB, as ``at.synapse.weight`` does
     AMPLITUDE = "amplitude"  # weight change in units of the float weight; the register counts counter units
     DECAY = "decay"  # a time constant in steps; the register holds the part lost in a step, times 2**12
     UNIT = "unit"  # what 1 is in the register, such as the trace that a spike leaves; 1 in real numbers
@@ -339,6 +355,11 @@ class RuleModel(ABC):
         """The accumulators of what the rule moves beside weights, by their home."""
         homes = {home: tuple(v for v in getattr(self, home) if isinstance(v, WrittenVariable)) for home in HOMES}
         return {home: found for home, found in homes.items() if found}
+
+    @property
+    def alive(self) -> AliveBit | None:
+        """The variable by which synapses die; None where they never do."""
+        return next((v for v in self.synapse if isinstance(v, AliveBit)), None)
 
     def has(self, moment: str) -> bool:
         """Whether the rule declares what happens at that moment, such as ``pre_spike``."""

@@ -192,7 +192,7 @@ def float_rule(model: RuleModel, seed: int) -> FloatDeclaredRule:
     for q in model.parameters:
         if q.kind is RuleKind.AMPLITUDE:
             values[float_name(q)] = float(rng.uniform(0, 0.02))
-        elif q.kind in (RuleKind.THRESHOLD, RuleKind.LEVEL, RuleKind.THRESHOLD_CHANGE):
+        elif q.kind in (RuleKind.WEIGHT, RuleKind.THRESHOLD, RuleKind.LEVEL, RuleKind.THRESHOLD_CHANGE):
             values[float_name(q)] = float(rng.uniform(0, 0.1))
         elif q.kind is RuleKind.DELAY_CHANGE:
             values[float_name(q)] = float(rng.uniform(0, 2))
