@@ -193,18 +193,18 @@ class LetsDie(MovesThresholds):
 
     name = "LetsDie"
     synapse = (*EveryMoment.synapse, AliveBit("lives"), RuleVariable("weak", 4, lasts=True))
-    parameters = (*MovesThresholds.parameters, RuleParameter("low", RuleKind.WEIGHT, bits=6, default=0.05))
+    parameters = (*MovesThresholds.parameters, RuleParameter("low", RuleKind.WEIGHT, bits=17, default=0.05))
 
     def pre_spike(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
         """A synapse that has been weak for long dies where both fire, and says that it lives where one does."""
-        doomed = at.post.spike & (at.synapse.weak > 5)
+        doomed = at.post.spike & (at.synapse.weak > 3)
         return {**super().pre_spike(op, at, p), "lives": op.select(doomed, 0, 1)}
 
     def window_end(self, op: Operations, at: Any, p: Any) -> Mapping[str, Value]:
         """Small weights are counted, and an entry of a table kills."""
         small = op.absolute(at.synapse.weight) < p.low
         weak = op.select(small, op.minimum(at.synapse.weak + 2, 15), op.maximum(at.synapse.weak - 1, 0))
-        gone = small & (at.synapse.x_ > 40)
+        gone = small & (at.synapse.x_ > 4)
         return {"weight": super().window_end(op, at, p), "weak": weak, "lives": op.select(gone, 0, at.synapse.lives)}
 
 

@@ -34,6 +34,8 @@ ONE_BY_ONE = {
         "test_rules_page.py:test_its_rule_reads_states_of_both_ends",
         "test_rules_page.py:test_its_thresholds_move",
         "test_rules_page.py:test_its_thresholds_move",
+        "test_rules_page.py:test_its_synapses_die",
+        "test_rules_page.py:test_its_synapses_die",
         "test_rules_page.py:test_its_recording_learns_as_one_run",
     ),
 }

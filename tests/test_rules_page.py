@@ -15,7 +15,7 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, ARRIVING, LASTING, FACTOR, REWARDED, READS, ACCUMULATOR, THRESHOLDS, ONLINE = re.findall(
+FIRST, OWN, ARRIVING, LASTING, FACTOR, REWARDED, READS, ACCUMULATOR, THRESHOLDS, ALIVE, PRUNED, ONLINE = re.findall(
     r"```python\n(.*?)```", PAGE, re.DOTALL
 )
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
@@ -60,6 +60,18 @@ def test_its_rule_reads_states_of_both_ends():
     exec(compile(READS, "docs/rules.md", "exec"), names)
     reads = type("Reads", (type(registry.rule_model("IntrinsicPlasticity")),), {"reads": names["reads"]})()
     assert [(r.home, r.name) for r in sh.rule(reads).reads] == [("post", "v"), ("pre", "source_v")]
+
+
+def test_its_synapses_die(capsys):
+    names = {"RuleVariable": sh.RuleVariable, "AliveBit": sh.AliveBit}
+    exec(compile(ALIVE, "docs/rules.md", "exec"), names)
+    assert names["synapse"] == registry.rule_model("PruningSTDP").synapse
+    names = {}
+    exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    exec(compile(PRUNED, "docs/rules.md", "exec"), names)
+    alive = names["pruned"].alive["in->out"]
+    assert 0 < alive.after < alive.before
+    assert capsys.readouterr().out.strip().endswith(f" {alive.after}")
 
 
 def test_its_thresholds_move(capsys):
