@@ -71,6 +71,7 @@ def test_its_synapses_die(capsys):
     exec(compile(PRUNED, "docs/rules.md", "exec"), names)
     alive = names["pruned"].alive["in->out"]
     assert 0 < alive.after < alive.before
+    assert names["pruned"].health["in->out"].lost_lsb == 0
     assert capsys.readouterr().out.strip().endswith(f" {alive.after}")
 
 
