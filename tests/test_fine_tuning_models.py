@@ -9,7 +9,7 @@ import pytest
 from declared_models import FIXED_MODELS, NoVoltage, Relay, declared_fixed_networks, input_of, register_values
 from example_counts import examples
 from hypothesis import given, reject, strategies as st
-from odd_models import MODELS as ODD_MODELS
+from odd_models import MODELS as ODD_MODELS, OUTSIDERS
 
 import ssdp_hw as sh
 from ssdp_hw.chips import load_chip
@@ -31,8 +31,8 @@ from ssdp_hw.quantization.fine_tuning import TorchFixedNetwork, fine_tune  # noq
 
 CHIP = load_chip("loihi2")
 # What these send comes from comparisons without op.fires alone.
-WITHOUT_GRADIENT = ("NoVoltage", "XyloLIF")
-EVERY_MODEL = (*FIXED_MODELS, Relay(), *ODD_MODELS)
+WITHOUT_GRADIENT = ("NoVoltage", "XyloLIF", "Clock", "Softmaxish")
+EVERY_MODEL = (*FIXED_MODELS, Relay(), *ODD_MODELS, *OUTSIDERS)
 TUNED_MODELS = tuple(m for m in EVERY_MODEL if m.name not in WITHOUT_GRADIENT)
 # Most of a network of these sends payloads, and each fires by comparisons of its own.
 GRADED_MODELS = tuple(m for m in TUNED_MODELS if m.name in ("Relay", "Tabled", "SigmaDelta", "AdaptiveLIF"))

@@ -308,7 +308,7 @@ class Learner:
             warn_if_nothing_learned(before, rules, observed, changed, progress.state.counters)
             warn_if_nothing_written(rules, written, progress.lasting, presented.size * windows)
         overflow = unintended(progress.overflow, self.supervision)
-        report_overflow(overflow, self.steps, presented.size, self.execution.on_overflow)
+        report_overflow(self.network, overflow, self.steps, presented.size, self.execution.on_overflow)
         return LearnResult(
             network=progress.network,
             state=progress.state,

@@ -178,7 +178,9 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
     if not ideal:
         if not form.wide:  # else the design rule of the activation register shows what no single step can
             for name, node in new.items():
-                _check_register(form, name, node, s[name])
+                _check_register(
+                    form, name, node, s[name], f"{name}_saturations" in op.counts or f"{name}_wraps" in op.counts
+                )
         for node in in_order([*new.values(), fired]):
             if node.operation == "constant" and not isinstance(node.detail, int):
                 raise ParameterError(
@@ -231,14 +233,23 @@ def _result(owner: str, name: str, value: Value) -> Node:
     return value
 
 
-def _check_register(form: StepForm, name: str, node: Node, leaf: Node) -> None:
+def _check_register(form: StepForm, name: str, node: Node, leaf: Node, limited: bool) -> None:
+    """Raise where a state after the step may lie outside its register; ``limited`` before it was computed further."""
     if leaf.low <= node.low and node.high <= leaf.high:
         return
     after = ", reset='subtract' included," if form.subtract else ""
+    advice = (
+        f"limit it in the step with op.saturate(value, '{name}') or op.wrap(value, '{name}') around all that the step "
+        "returns, op.reset included"
+    )
+    if limited:
+        advice = (
+            "the step limits it, and computes with it further: limit the last value in place of the first, op.reset "
+            "included, or keep it inside by op.minimum, op.maximum or op.clip, which count nothing"
+        )
     raise ParameterError(
         f"neuron model '{form.model.name}': state '{name}' can reach {node.low} .. {node.high}{after} on chip "
-        f"'{form.chip.name}', outside {leaf.low} .. {leaf.high} of its register; limit it in the step with "
-        f"op.saturate(value, '{name}') or op.wrap(value, '{name}') around all that the step returns, op.reset included"
+        f"'{form.chip.name}', outside {leaf.low} .. {leaf.high} of its register; {advice}"
     )
 
 

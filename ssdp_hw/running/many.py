@@ -89,7 +89,7 @@ def run_many(
         if sums.last is None:
             raise
         raise with_result(stop, stopped(sums.samples, samples, "the result"), sums.result(length)) from None
-    report_overflow(sums.overflow, length, samples, on_overflow)
+    report_overflow(network, sums.overflow, length, samples, on_overflow)
     return sums.result(length)
 
 

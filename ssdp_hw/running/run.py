@@ -12,7 +12,9 @@ from typing import Literal
 from ssdp_hw.checks import as_mapping, as_names, check_memory
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.files.json_values import JSON
+from ssdp_hw.models.base import Unit
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_parts import FixedPopulation
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES, AnyNetwork, Drive, Inputs, check_network, make_drive
 from ssdp_hw.running.levels import levels_of
 from ssdp_hw.running.memory import memory_named
@@ -113,7 +115,7 @@ def run(
         recording.states,
         levels_of(network),
     )
-    report_overflow(result.overflow, result.steps, result.batch, on_overflow)
+    report_overflow(network, result.overflow, result.steps, result.batch, on_overflow)
     warn_if_silent(network, drive, recording, lambda some, kept: chosen.run(network, some, kept, resolved))
     return result
 
@@ -197,14 +199,28 @@ def semantics_of(network: AnyNetwork) -> dict[str, JSON]:
 
 
 def _overflows(count: OverflowCount) -> str:
-    """A count in words: of u and v always, of other states where they overflowed."""
+    """A count in words, of the states that overflowed."""
     verbs = {"wraps": "wrapped", "saturations": "saturated"}
-    parts = []
-    for name, number in count.counts.items():
-        state, _, what = name.rpartition("_")
-        if what in verbs and (number or state in ("u", "v")):
-            parts.append(f"{state} {verbs[what]} {number} times")
-    return " and ".join(parts)
+    parts = [(*name.rpartition("_")[::2], number) for name, number in count.counts.items() if number]
+    return " and ".join(f"{state} {verbs[what]} {number} times" for state, what, number in parts if what in verbs)
+
+
+def _remedy(network: AnyNetwork, name: str, count: OverflowCount) -> str:
+    """What to do about the overflows of a population: a scale changes voltages, and no numbers."""
+    population = network.population(name)
+    assert isinstance(population, FixedPopulation)
+    over = {key.rpartition("_")[0] for key, number in count.counts.items() if number}
+    states = [s for s in population.declared.states if s.name in over]
+    numbers = [s.name for s in states if s.unit is Unit.NUMBER]
+    advice = []
+    if len(numbers) < len(states):
+        advice.append("lower the population's scale (quantize with calibration or more headroom) or its weight_exp")
+    if numbers:
+        advice.append(
+            f"{', '.join(numbers)} of {population.declared} is a number, which no scale changes: where it is not meant "
+            "to, give this state more bits in the model, else on_overflow='ignore'"
+        )
+    return "; ".join(advice)
 
 
 def analog_info(network: AnyNetwork, drive: Drive) -> dict[str, JSON]:
@@ -231,9 +247,9 @@ def _smallest_threshold(network: FixedNetwork, name: str) -> int | None:
 
 
 def report_overflow(
-    overflow: Mapping[str, OverflowCount] | None, steps: int, batch: int, on_overflow: OnOverflow
+    network: AnyNetwork, overflow: Mapping[str, OverflowCount] | None, steps: int, batch: int, on_overflow: OnOverflow
 ) -> None:
-    """Raise or warn if a register overflowed; ``overflow`` is None where the target cannot see it.
+    """Raise or warn if a register of a network overflowed; ``overflow`` is None where the target cannot see it.
 
     Raises:
         StateOverflowError: it did, and ``on_overflow`` is ``error``.
@@ -243,10 +259,8 @@ def report_overflow(
     for name, count in overflow.items():
         if not count.total:
             continue
-        message = (
-            f"population '{name}': {_overflows(count)} in {steps} steps of {batch} samples; lower the population's "
-            "scale (quantize with calibration or more headroom) or its weight_exp"
-        )
+        remedy = _remedy(network, name, count)
+        message = f"population '{name}': {_overflows(count)} in {steps} steps of {batch} samples; {remedy}"
         if on_overflow == "error":
             raise StateOverflowError(message)
         warnings.warn(message, OverflowWarning, stacklevel=3)

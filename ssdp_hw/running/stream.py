@@ -172,7 +172,7 @@ def stream(
         run.overflow,
         {"options": resolved, **semantics_of(network), **run.info},
     )
-    report_overflow(result.overflow, result.steps, result.batch, on_overflow)
+    report_overflow(network, result.overflow, result.steps, result.batch, on_overflow)
     return result
 
 

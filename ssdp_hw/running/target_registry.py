@@ -103,7 +103,7 @@ def fastest_target(
         able = (target.learns or not learning) and (target.runs_in_pieces or not in_pieces)
         if not able or (any_register_width and not target.any_register_width) or not target.availability().installed:
             continue
-        reasons = [] if network is None else _unsupported(target, network, learning=learning)
+        reasons = [] if network is None else unsupported(target, network, learning=learning)
         if not reasons:
             return target
         refused.append(f"target '{target.name}': {'; '.join(reasons)}")
@@ -114,7 +114,7 @@ def fastest_target(
     )
 
 
-def _unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list[str]:
+def unsupported(target: Target, network: AnyNetwork, *, learning: bool) -> list[str]:
     """What in this network the target cannot express: declared neuron models, and what the target itself names."""
     kind, reasons = "fixed" if isinstance(network, FixedNetwork) else "float", []
     if kind not in target.declared_models:
@@ -188,7 +188,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
     if not available.installed:
         raise TargetUnavailableError(f"target '{name}' is not installed; install it with: {available.install}")
     if network is not None:
-        reasons = _unsupported(target, network, learning=learning)
+        reasons = unsupported(target, network, learning=learning)
         if reasons:
             raise UnsupportedError(f"target '{name}' cannot run this network: {'; '.join(reasons)}")
     return target

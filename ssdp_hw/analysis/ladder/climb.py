@@ -61,8 +61,9 @@ def loss_ladder(
 
     Taken alone, a step starts from the float network in the chip's timing. The integer state and its
     overflow alone are integer runs with parameters rounded so finely that only the state's own rounding or
-    range is left (see :func:`ssdp_hw.analysis.ladder.rungs.exact_parameters`); sums floored by a negative
-    ``weight_exp`` are seen on the cumulative rung only.
+    range is left (see :func:`ssdp_hw.analysis.ladder.rungs.exact_parameters`), and are left out between graded neurons
+    and where no finer step of a declared model fits 64 bits; sums floored by a negative ``weight_exp`` are seen on the
+    cumulative rung only.
 
     Args:
         network: the float network.
@@ -115,7 +116,7 @@ def loss_ladder(
     # Between graded neurons no integer weights are much finer than the chip's, since payloads have the chip's unit.
     graded = any(p.payload for p in fixed.populations)
     by_itself = [step for step in ALONE if alone and (step in PARAMETERS or not graded)]
-    lone = {step: make[step](timed, fixed, step) for step in by_itself}
+    lone = {step: made for step in by_itself if (made := make[step](timed, fixed, step)) is not None}
     layered = _LayerRuns.of(timed, fixed, by_layer)
     tallies: dict[tuple[Step, bool], Tally] = {}
     size = climb.batch_size(max_batch_bytes)

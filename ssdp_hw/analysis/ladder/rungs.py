@@ -253,14 +253,26 @@ def _fits_64_bits(network: FixedNetwork, name: str) -> bool:
     return True
 
 
-def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> FixedNetwork:
+def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> FixedNetwork | None:
     """Integer state, or its overflow alone, with parameters rounded far finer than on the chip.
 
     For ``STATE`` the unit of u and v is the chip's, in registers that do not overflow. For ``OVERFLOW`` the
     range of u and v is the chip's, in units as much finer as the other registers allow (64 times for 24 bits).
+    Where a declared model's step needs more than 64 bits then, its registers have as many bits less as it takes; None
+    where that leaves it no more than the chip's own.
     """
+    bits = fixed.limits.state_bits
+    widest = _WIDE_STATE_BITS if step is Step.STATE else max(_FINE_STATE_BITS, bits)
+    for state_bits in range(widest, bits - 1, -1):
+        made = _on_finer_chip(lowered, fixed, state_bits, 0 if step is Step.STATE else state_bits - bits)
+        if all(_fits_64_bits(made, p.name) for p in made.populations):
+            return made
+    return None
+
+
+def _on_finer_chip(lowered: Network, fixed: FixedNetwork, state_bits: int, finer: int) -> FixedNetwork:
+    """The network with states of so many bits, in units that are ``2**finer`` times finer than the chip's."""
     chip = fixed.limits
-    finer = 0 if step is Step.STATE else max(_FINE_STATE_BITS - chip.state_bits, 0)
     fine = replace(
         chip,
         name=f"{chip.name}-fine",
@@ -271,9 +283,9 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         decay_bits=_FINE_DECAY_BITS,
         activation_shift=0,
         activation_bits=63,
-        state_bits=_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer,
+        state_bits=state_bits,
         # A threshold above the state, which is never reached, may stay as high above it as on the chip.
-        threshold_bits=min(31, (_WIDE_STATE_BITS if step is Step.STATE else chip.state_bits + finer) - 1),
+        threshold_bits=min(31, state_bits - 1),
         bias_mant_bits=32,
         bias_exp_max=7,
     )
@@ -289,8 +301,7 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         for p in lowered.projections
         for q in fixed_projections(p, incoming[p.name], scale, fine, _fine_format(p.shape[1]), options)
     ]
-    made = FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
-    return _as_wide_as_possible(made, fine, chip.state_bits) if step is Step.STATE else made
+    return FixedNetwork(lowered.inputs, populations, projections, lowered.outputs, fine, fixed.dt)
 
 
 def _fine_format(fan_in: int) -> WeightFormat:

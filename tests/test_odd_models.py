@@ -1,0 +1,113 @@
+"""Neuron models as readers of docs/models.md write them: equal on all targets, and named rightly where they err."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from odd_models import OUTSIDERS, Clock, OnOff, Shunted
+
+import ssdp_hw as sh
+from ssdp_hw.analysis.ladder import rungs
+from ssdp_hw.analysis.ladder.step import Step
+from ssdp_hw.chips import load_chip
+from ssdp_hw.errors import ParameterError, StateOverflowError, UnsupportedError
+from ssdp_hw.models.form import StepForm
+from ssdp_hw.models.registry import neuron_model
+from ssdp_hw.running.target_registry import choose_target
+from ssdp_hw.testing import check_neuron_model, conformance, generation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", OUTSIDERS, ids=lambda m: m.name)
+def test_an_outsiders_model_is_equal_on_every_target(model):
+    """Inference, fast paths on and off, states, overflow counts, and what its synapses learn."""
+    check_neuron_model(model, networks=2)
+
+
+def test_targets_that_learn_without_graded_spikes_are_not_asked_to():
+    """Brian2 and Lava run graded neurons and learn, but not both at once, which they say to who asks."""
+    graded, plain = (generation.fixed_network(neuron_model(name), 0) for name in ("SigmaDelta", "AdaptiveLIF"))
+    for name in conformance.installed_targets():
+        target = choose_target(name, graded)
+        assert conformance._learns(target, plain)
+        assert conformance._learns(target, graded) == ("learning" in target.graded_spikes)
+        if not conformance._learns(target, graded):
+            with pytest.raises(UnsupportedError, match="cannot send in learning"):
+                choose_target(name, graded, learning=True)
+
+
+@pytest.mark.parametrize("model", [m for m in OUTSIDERS if not m.payload], ids=lambda m: m.name)
+def test_the_ladder_takes_products_of_voltages(model):
+    """Finer registers than the chip's leave the step within 64 bits, or the rung out."""
+    network = generation.float_network(model, 1)
+    spikes = generation.spikes(1, steps=10, batch=2)
+    fixed = sh.quantize(network, chip="loihi2", calibration=spikes)
+    timed = rungs.in_chip_timing(network)
+    for step in (Step.STATE, Step.OVERFLOW):
+        made = rungs.exact_parameters(timed, fixed, step)
+        assert made is not None
+        bits = made.limits.state_bits
+        assert fixed.limits.state_bits <= bits
+        for p in made.populations:
+            assert made.step_form(p.name).graph().bits <= 64
+        if model == Shunted():  # one bit more does not fit
+            finer = rungs._on_finer_chip(timed, fixed, bits + 1, 0 if step is Step.STATE else bits + 1 - 24)
+            with pytest.raises(ParameterError, match="64 are held"):
+                finer.step_form("first").graph()
+
+
+class Careless(OnOff):
+    """Takes its threshold off what is within the register, and forgets that this may leave it."""
+
+    name = "Careless"
+
+    def step(self, op, s, p, arriving):
+        v = op.saturate(s.v + arriving, "v")
+        return {"v": v - p.on, "ups": s.ups, "last": s.last}, op.fires(v, p.on)
+
+
+class Forgetful(Careless):
+    name = "Forgetful"
+
+    def step(self, op, s, p, arriving):
+        v = s.v + arriving
+        return {"v": v, "ups": s.ups, "last": s.last}, op.fires(v, p.on)
+
+
+class Advised(Careless):
+    name = "Advised"
+
+    def step(self, op, s, p, arriving):
+        v = op.saturate(s.v + arriving, "v")
+        return {"v": op.maximum(v - p.on, op.minimum(v, 0)), "ups": s.ups, "last": s.last}, op.fires(v, p.on)
+
+
+def test_a_register_that_is_left_after_its_limit_is_not_to_be_limited_twice():
+    chip = load_chip("loihi2")
+    with pytest.raises(ParameterError, match=r"limits it, and computes with it further.*op.maximum"):
+        StepForm(Careless(), chip).graph()
+    with pytest.raises(ParameterError, match=r"limit it in the step with op.saturate"):
+        StepForm(Forgetful(), chip).graph()
+    assert StepForm(Advised(), chip).graph().bits <= 64
+
+
+def test_what_to_do_about_a_number_that_overflows_is_no_scale():
+    population = sh.FixedPopulation(name="p", size=2, model=Clock(), vth=3000, parameters={"speed": 20, "dc": 400})
+    network = sh.FixedNetwork(
+        [sh.Input("in", 3)],
+        [population],
+        [sh.FixedProjection(pre="in", post="p", weight=np.full((2, 3), 254), weight_exp=7)],
+        ["p"],
+        chip="loihi2",
+    )
+    silent, loud = np.zeros((40, 1, 3), bool), np.ones((60, 1, 3), bool)
+    with pytest.raises(StateOverflowError) as wrapped:
+        sh.run(network, silent, "spec", on_overflow="error")
+    assert "'p': phase wrapped" in str(wrapped.value)
+    assert "phase of neuron model Clock is a number, which no scale changes" in str(wrapped.value)
+    assert "lower the population's scale" not in str(wrapped.value)
+    with pytest.raises(StateOverflowError) as both:
+        sh.run(network, loud, "spec", on_overflow="error")
+    assert "charge saturated" in str(both.value)
+    assert "lower the population's scale" in str(both.value)
+    assert "phase of neuron model Clock is a number" in str(both.value)
