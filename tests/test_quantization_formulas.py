@@ -337,7 +337,8 @@ def test_thresholds_hold_own_scales_back_by_the_largest_of_them(tmp_path):
     """A neuron may fill the register of thresholds to 16 times the largest threshold."""
     text = Path(sh.__file__).with_name("chips").joinpath("loihi.toml").read_text()
     path = tmp_path / "own.toml"
-    path.write_text(text.replace("[channel_scales]\nvalue = 0", "[channel_scales]\nvalue = 1"))
+    changed = text.replace("[channel_scales]\nvalue = 0", "[channel_scales]\nvalue = 1")
+    path.write_text(changed.replace('name = "loihi"', 'name = "own"'))
     net = network([[1.0], [0.25], [0.01]], v_threshold=[0.5, 50.0, 40.0])
     scale = sh.quantize(net, path, calibration=silent(net), granularity="channel").population("p").scale
     assert (scale / scale[0]).tolist() == pytest.approx([1.0, 4.0, 16.0])

@@ -51,7 +51,7 @@ def load_chip(chip: Chip | str | os.PathLike[str]) -> Chip:
     """A chip by its name, or by the path of a user's ``.toml`` file.
 
     Raises:
-        ParameterError: no such chip ships with the toolkit.
+        ParameterError: no such chip ships with the toolkit, or a file has the name of one with other numbers.
         UnsupportedError: an object of a subclass of Chip.
         FileFormatError: the file is missing, no TOML, or breaks a rule of :mod:`ssdp_hw.chips.table`.
     """
@@ -62,7 +62,13 @@ def load_chip(chip: Chip | str | os.PathLike[str]) -> Chip:
         return shipped_chip(chip)
     if not isinstance(chip, str | os.PathLike):
         raise ParameterError(f"chip = {chip!r} is neither a name, nor a path, nor a Chip")
-    return chip_from_table(_read(Path(chip)), str(chip))
+    found = chip_from_table(_read(Path(chip)), str(chip))
+    if found.name in chip_names() and found != shipped_chip(found.name):
+        raise ParameterError(
+            f"{chip}: name = '{found.name}' is that of a chip of this toolkit, which has other numbers; give it a name "
+            "of its own, by which reports are read"
+        )
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

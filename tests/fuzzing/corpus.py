@@ -81,7 +81,8 @@ def _slayer(path: Path) -> None:
 
 def _chip(path: Path) -> None:
     source = Path(sh.__file__).parent / "chips" / "generic16.toml"
-    path.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    text = source.read_text(encoding="utf-8").replace('name = "generic16"', 'name = "own"')
+    path.write_text(text, encoding="utf-8")
 
 
 def _report(path: Path) -> None:
