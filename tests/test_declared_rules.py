@@ -9,12 +9,13 @@ import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
 from plan_strategies import learning_runs, lively_runs
-from rule_examples import EveryMoment, Hebb
+from rule_examples import EveryMoment, EverySum, Hebb
 from test_engine_learning import ENGINE, OPTIONS, SPEC, assert_bits_equal, assert_close, learn
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.evaluation import Window, window_changes
+from ssdp_hw.rules.form import moment_graph
 from ssdp_hw.rules.local import FloatRule
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 from ssdp_hw.running.target_registry import get_target
@@ -93,6 +94,12 @@ def test_a_table_has_at_most_65536_entries():
     for count in (0, 2**16 + 1):
         with pytest.raises(ParameterError, match=f"1 to 65536 entries .* found {count}"):
             entries(count)
+
+
+def test_the_interval_of_a_sum_holds_that_over_one_neuron():
+    leaves = {n.detail: n for n in moment_graph(EverySum(), "group_step").nodes if n.operation == "leaf"}
+    assert leaves["sum_one"].low <= 1
+    assert leaves["sum_one"].high >= 10_000
 
 
 class TableAndSize(RuleModel):

@@ -13,6 +13,7 @@ import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.quantization_report import PopulationReport, ProjectionReport, QuantizationReport
 from ssdp_hw.quantization.balance import balance_thresholds
+from ssdp_hw.quantization.options import Method, ProjectionOptions, largest_kept
 from ssdp_hw.quantization.peaks import calibrated_peaks
 
 
@@ -431,3 +432,29 @@ def test_a_threshold_beyond_16_times_the_largest_voltage_is_noted(name, words):
     assert said(**{name: 15.99 * reached})[1] == []
     (note,) = said(**{name: 16.01 * reached})[1]
     assert words in note
+
+
+def test_what_must_fit_is_the_largest_weight_or_a_percentile():
+    values = np.array([-8.0, 1.0, 2.0, 4.0])
+    largest = ProjectionOptions(method=Method.MAX_ABS, percentile=50)
+    share = ProjectionOptions(method=Method.PERCENTILE, percentile=50)
+    assert largest_kept(values, largest) == 8
+    assert largest_kept(values, share) == 3
+    assert largest_kept(values[:0], largest) == largest_kept(values[:0], share) == 0
+
+
+def test_a_threshold_is_far_where_those_of_all_neurons_are():
+    """Each output then stands at the end of the register, whatever its threshold was."""
+    spikes = np.ones((30, 1, 1), bool)
+
+    def quantized(thresholds):
+        net = network([[1.0], [1.0]], v_threshold=thresholds)
+        reached = sh.run(net, spikes, "spec", record=("v",)).v["p"].max()
+        fixed = sh.quantize(net, calibration=spikes)
+        return reached, fixed.population("p").vth, [n for n in fixed.report.notes if "does not fire" in n]
+
+    reached, *_ = quantized([1e6, 1e6])
+    assert quantized([1.0 * reached + 1, 40 * reached])[2] == []
+    _, vth, notes = quantized([20 * reached, 40 * reached])
+    assert len(notes) == 1
+    assert vth[0] == vth[1]

@@ -244,3 +244,16 @@ def test_epochs_have_a_last_one(name):
     assert sh.BatchSSDP().factor(last) == 1.0
     with pytest.raises(ParameterError, match=f"{name} = {last + 1}"):
         sh.BatchSSDP(**{**values, name: last + 1})
+
+
+@pytest.mark.parametrize("rule", [sh.SSDP, sh.STDP, sh.SADP])
+def test_no_number_of_a_float_rule_is_negative_however_small(rule):
+    names = [n for n in ("a_plus", "a_baseline", "a_minus", "sigma", "tau_plus", "tau_minus") if hasattr(rule(), n)]
+    for name in names:
+        with pytest.raises(ParameterError, match=rf"{name} = -0\.001 must be positive"):
+            rule(**{name: -1e-3})
+        if name.startswith("a_"):
+            rule(**{name: 0})
+        else:
+            with pytest.raises(ParameterError, match=f"{name} = 0 must be positive"):
+                rule(**{name: 0})
