@@ -257,3 +257,11 @@ def test_no_number_of_a_float_rule_is_negative_however_small(rule):
         else:
             with pytest.raises(ParameterError, match=f"{name} = 0 must be positive"):
                 rule(**{name: 0})
+
+
+def test_traces_of_a_formula_have_2_to_16_bits():
+    for bits in (2, 16):
+        assert sh.Rule("0.1 * x1 * y0", trace_bits=bits).model.trace_bits == bits
+    for bits in (1, 17):
+        with pytest.raises(ParameterError, match=rf"trace_bits = {bits} is outside 2 \.\. 16"):
+            sh.Rule("0.1 * x1 * y0", trace_bits=bits)

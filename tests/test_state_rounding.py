@@ -84,3 +84,12 @@ def test_the_report_states_both():
     assert 0 < abs(report.step_bias) < report.step_bias_bound < 0.1
     assert "rounding inside a step" in str(fixed.report)
     assert sh.quantize(net).report.populations[0].step_bias == 0
+
+
+def test_a_declared_model_has_no_bound_and_no_measured_bias():
+    """Its step may round where the closed formula of the chip's own neuron knows nothing of."""
+    net = network(300, 200, 50, 0)
+    declared = sh.FixedPopulation(name="d", size=2, model="AdaptiveLIF", parameters={"da": 1, "jump": 1}, vth=50)
+    both = sh.FixedNetwork(net.inputs, [*net.populations, declared], net.projections, net.outputs, chip="loihi2")
+    assert step_bias_bound(both, declared) == 0
+    assert "d" not in measured_step_bias(both, np.ones((20, 1, net.inputs[0].size), bool))
