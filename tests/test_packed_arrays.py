@@ -106,12 +106,8 @@ def test_a_damaged_index_is_refused(tmp_path_factory, data):
             "kinds": st.sampled_from([-1, 9, None, "x"]),
             "shapes": st.lists(st.integers(-9, 9) | st.just(2**70), min_size=1, max_size=3),
         }
-        wanted = index[what][place]
-        index[what][place] = data.draw(wrong[what].filter(lambda value: value != wanted))
+        index[what][place] = data.draw(wrong[what].filter(lambda value: value != index[what][place]))
         del file["index"]
         file["index"] = np.frombuffer(json.dumps(index).encode(), np.uint8)
-    if what == "shapes" and wanted == [] and set(index[what][place]) == {1}:  # one number, or an array of one
-        same(sh.load(folder / "network.h5", trusted=True), network)
-        return
     with pytest.raises(FileFormatError, match=r"network\.h5"):
         sh.load(folder / "network.h5", trusted=True)

@@ -55,4 +55,8 @@ def unpacked(stored: Mapping[str, Any]) -> dict[str, Any]:
         for group in groups:
             inside = inside.setdefault(group, {})
         inside[name] = part.reshape(shape)
+    # A shape that is too small would let every later array begin at values of another.
+    left = {kind: len(stored["values"][kind]) - end for kind, end in places.items()}
+    if any(left.values()):
+        raise ValueError(f"there are {max(left.values())} values that belong to no array")
     return found
