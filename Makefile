@@ -73,7 +73,7 @@ test-random: install
 
 test-cases: COUNT ?= 5000
 test-cases: install
-	SSDP_HW_CASES=$(COUNT) $(BIN)/pytest tests/test_spec_engine_cases.py -s
+	SSDP_HW_CASES=$(COUNT) $(BIN)/pytest --hypothesis-profile all tests/test_spec_engine_cases.py -s
 
 lint: install
 	$(BIN)/ruff check .
