@@ -1,15 +1,14 @@
 """The studies of learning on the chip: their parts, each study in a small setting, resuming, and the tables."""
 
-import importlib
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
+from study_modules import FOLDER, loaded
 
 import ssdp_hw as sh
 from ssdp_hw.rules.evaluation import Window, window_changes
@@ -19,24 +18,11 @@ from ssdp_hw.sweeping import compute
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
 
-FOLDER = Path(__file__).parent.parent / "examples" / "studies"
-MODULES = [path.stem for path in FOLDER.glob("*.py") if path.stem != "regularise"]  # that one needs torch
-
-
-class Studies:
-    """The modules of the studies by name."""
-
 
 @pytest.fixture(scope="module")
 def studies():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        found = Studies()
-        for name in MODULES:
-            setattr(found, name, importlib.import_module(name))
+    with loaded() as found:
         yield found
-        for name in MODULES:
-            del sys.modules[name]
 
 
 def small(part, **more):

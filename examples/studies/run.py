@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import bits
+import bounds
 import drift
 import new_class
 import regularise_table
@@ -27,7 +28,10 @@ from study import Study
 
 from ssdp_hw.files.atomic import write_atomically
 
-STUDIES = {study.name: study for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY, released.STUDY)}
+STUDIES = {
+    study.name: study
+    for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY, released.STUDY, bounds.STUDY)
+}
 DOCS = Path(__file__).parent.parent.parent / "docs"
 STORE = Path(__file__).parent.parent.parent / "runs" / "studies"
 
