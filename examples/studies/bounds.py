@@ -27,7 +27,7 @@ Int = NDArray[np.int64]
 Choice = tuple[float, float]
 
 TASK = "digits"
-CASES = ("events", "dim", "jitter")
+CASES = ("events", "dim", "bright", "jitter")
 ON_CHIP, DELTA = "soft error, carry", "soft error, float"
 READOUT, ALL_LAYERS = "back-propagation, readout, float", "back-propagation, all layers, float"
 INPUT = "support vectors on the input, float"
