@@ -99,6 +99,7 @@ from ssdp_hw.rules import (
     StateRead as StateRead,
     WrittenVariable as WrittenVariable,
     batch_update as batch_update,
+    csdp as csdp,
     register_rule as register_rule,
     released_ssdp as released_ssdp,
     rule as rule,

@@ -8,6 +8,7 @@ and ``fixed_gate.py`` (integers) are the third factor of DA-SSDP, ``derivation.p
 from ssdp_hw.deprecation import renamed_names
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, Schedule, batch_synchrony, batch_update
 from ssdp_hw.rules.counter import CounterRule
+from ssdp_hw.rules.csdp_layer import csdp
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, rule
 from ssdp_hw.rules.fixed_gate import FixedGate
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
@@ -69,6 +70,7 @@ __all__ = [
     "WrittenVariable",
     "batch_synchrony",
     "batch_update",
+    "csdp",
     "register_rule",
     "released_ssdp",
     "rule",

@@ -50,7 +50,7 @@ class DeclaredRule(RasterRule):
 
     @property
     def reads_weight(self) -> bool:
-        return self.model.reads_weight
+        return self.model.reads_weight or self.model.reads_weight_sums
 
     @property
     def factors(self) -> tuple[RuleFactor, ...]:
@@ -81,7 +81,7 @@ class DeclaredRule(RasterRule):
 
     def _window(self, observed: Observed, window: int, rows: Int, cols: Int) -> Window:
         pre, post = observed.pre.spikes[:, window], observed.post.spikes[:, window]
-        if self.model.reads_weight and observed.weight is None:
+        if self.reads_weight and observed.weight is None:
             raise ParameterError(f"{self.model} reads weights, and was given none")
         factors = {name: values[window] for name, values in observed.factors.items()}
         return Window(pre, post, rows, cols, observed.weight, observed.key, window, observed.lasting, factors)

@@ -15,7 +15,20 @@ from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.philox import neuron_layer, synapse_random
 from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, call_moment, leaf_name, moments
 from ssdp_hw.rules.local import RandomKey
-from ssdp_hw.rules.model import DECAY_BITS, HOMES, INDEX, POST_COUNT, PRE_COUNT, SPIKE, STEP, STEPS, WEIGHT, RuleModel
+from ssdp_hw.rules.model import (
+    DECAY_BITS,
+    FAN_IN,
+    HOMES,
+    INDEX,
+    POST_COUNT,
+    PRE_COUNT,
+    SPIKE,
+    STEP,
+    STEPS,
+    WEIGHT,
+    WEIGHT_SUM,
+    RuleModel,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +74,8 @@ class _State:
             for home, kept in model.lasting.items():
                 for v in kept:
                     self.values[home][v.name] = np.array(window.lasting[leaf_name(home, v.name)], kind)
+        if model.reads_weight_sums:
+            self.values["post"] |= _weight_sums(window, sizes["post"], kind)
         self.chosen: Any = slice(None)  # the synapses that a function is called for; of a neuron all
         self.of_synapses = False
         self.step = 0
@@ -103,6 +118,14 @@ class _State:
         if not self.of_synapses:
             return of_neurons
         return of_neurons[(w.cols if home == "pre" else w.rows)[self.chosen]]
+
+
+def _weight_sums(window: Window, size: int, kind: type[np.int64] | type[np.float64]) -> dict[str, Numbers]:
+    """The sum of the weights that end at each postsynaptic neuron, and their number."""
+    assert window.weight is not None
+    total = np.zeros(size, kind)
+    np.add.at(total, window.rows, window.weight)
+    return {WEIGHT_SUM: total, FAN_IN: np.bincount(window.rows, minlength=size).astype(kind)}
 
 
 def window_changes(

@@ -16,6 +16,7 @@ from ssdp_hw.operations.node import Node, TableLeaf, in_order
 from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
     DECAY_BITS,
+    FAN_IN,
     HOMES,
     INDEX,
     POST_COUNT,
@@ -27,6 +28,7 @@ from ssdp_hw.rules.model import (
     STEPS_MAX,
     SUMS,
     WEIGHT,
+    WEIGHT_SUM,
     AliveBit,
     Quantity,
     RuleFactor,
@@ -76,7 +78,7 @@ _FACTOR_HOMES, _FACTOR_BITS = ("post", "group"), 31
 # Homes whose states a rule can read, and the widest register that holds one.
 READ_HOMES, _READ_BITS = ("pre", "post"), 48
 
-_TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, INDEX, SUMS, "group"}
+_TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, INDEX, SUMS, WEIGHT_SUM, FAN_IN, "group"}
 
 
 def check_model(model: object, owner: str) -> RuleModel:
@@ -262,10 +264,12 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
         found = dict(getattr(model, moment)(op, n, p))
         return found if moment == SUM_MOMENT else _gathered(model, home, op, leaves, found)
     ends = moment != "window_end"
+    sums = {name: leaves("post", name) for name in (WEIGHT_SUM, FAN_IN)} if model.reads_weight_sums else {}
     sides = {
         home: Values(
             {
                 **leaves_of(home),
+                **(sums if home == "post" else {}),
                 INDEX: leaves(home, INDEX),
                 **({SPIKE: leaves(home, SPIKE)} if ends else {}),
             }
@@ -330,6 +334,10 @@ class _Leaves:
             return self.leaf(full, 0, STEPS_MAX)
         if name == WEIGHT:
             return self.leaf(full, -_WEIGHT_MAX, _WEIGHT_MAX)
+        if name == WEIGHT_SUM:
+            return self.leaf(full, -_WEIGHT_MAX * _COUNT_MAX, _WEIGHT_MAX * _COUNT_MAX)
+        if name == FAN_IN:  # of a neuron that has a synapse
+            return self.leaf(full, 1, _COUNT_MAX)
         if name in (PRE_COUNT, POST_COUNT, INDEX):
             return self.leaf(full, 0, _COUNT_MAX)
         if home == "sum":

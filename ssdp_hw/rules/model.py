@@ -34,6 +34,7 @@ from ssdp_hw.operations.base import Operations, Value, Values
 SPIKE, STEP, STEPS, WEIGHT = "spike", "step", "steps", "weight"
 PRE_COUNT, POST_COUNT = "pre_count", "post_count"
 INDEX, SUMS = "index", "sums"
+WEIGHT_SUM, FAN_IN = "weight_sum", "fan_in"
 
 # What has variables: both ends of a synapse, the synapse, and the projection.
 HOMES = ("pre", "post", "synapse", "group")
@@ -259,6 +260,8 @@ class RuleModel(ABC):
         parameters: numbers that a run does not change.
         reads_weight: whether a function reads ``at.synapse.weight``, the stored weight in LSB; it moves at weight
             updates only.
+        reads_weight_sums: whether a function of synapses reads ``at.post.weight_sum``, the sum of the stored weights of
+            all synapses of the projection that end at the neuron, or ``at.post.fan_in``, their number.
         source: where its equations come from.
     """
 
@@ -271,6 +274,7 @@ class RuleModel(ABC):
     reads: ClassVar[tuple[StateRead, ...]] = ()
     parameters: ClassVar[tuple[RuleParameter, ...]] = ()
     reads_weight: ClassVar[bool] = False
+    reads_weight_sums: ClassVar[bool] = False
     source: ClassVar[str] = ""
 
     def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:

@@ -18,7 +18,18 @@ from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules import LocalRule, model as rule_model
 from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, MomentGraph, leaf_name, moment_graph, moments, sum_names
 from ssdp_hw.rules.local import FloatRule, RandomKey
-from ssdp_hw.rules.model import INDEX, SPIKE, STEP, STEPS, WEIGHT, Declaration, RuleModel, RuleVariable
+from ssdp_hw.rules.model import (
+    FAN_IN,
+    INDEX,
+    SPIKE,
+    STEP,
+    STEPS,
+    WEIGHT,
+    WEIGHT_SUM,
+    Declaration,
+    RuleModel,
+    RuleVariable,
+)
 
 from .group_variables import POST_COUNT, PRE_COUNT, GroupVariables
 from .memory import FIRES, INTEGER, REAL, Memory, kept_name, seen_state
@@ -131,7 +142,15 @@ class _Rule:
             on_post=spikes["post_spike"].code if "post_spike" in spikes else "",
             namespace=namespace,
             group=self.group() if self.model.group else None,
+            weight_sums=self.added_weights(),
         )
+
+    def added_weights(self) -> Mapping[str, str]:
+        """What each synapse adds to the variables of its postsynaptic neuron at the start of a window."""
+        if not self.model.reads_weight_sums:
+            return {}
+        each = {WEIGHT_SUM: "w/amp" if self.ideal else "w", FAN_IN: repr(self.number(1))}
+        return {self.weight_sum(name).name: added for name, added in each.items()}
 
     def memory(self, home: str, v: RuleVariable, name: str, fade: _Moment | None = None) -> Memory:
         """A variable of neurons, whose code steps those declared after it, too."""
@@ -148,7 +167,14 @@ class _Rule:
         if any(graph.reads(leaf_name(home, SPIKE)) for graph in self.graphs.values()):
             found.append(FIRES)
         found += [seen_state(read, integers=not self.ideal) for read in self.model.reads_of(home)]
+        if home == "post" and self.model.reads_weight_sums:
+            found += [self.weight_sum(name) for name in (WEIGHT_SUM, FAN_IN)]
         return [*found, *(self.copies().values() if self.reads_group(home) else ())]
+
+    def weight_sum(self, name: str) -> Memory:
+        """The sum of the weights that end at a neuron, or their number."""
+        kind = REAL if self.ideal else INTEGER
+        return Memory(self.variable("post", name), self.number(0), kind=kind, received=True)
 
     def copies(self) -> dict[str, Memory]:
         """The copies of the projection's variables that neurons have."""

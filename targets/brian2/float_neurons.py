@@ -69,6 +69,8 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     neuron = population.neuron
     method = METHODS[network.semantics.discretization]
     leaky = hasattr(neuron, "tau_mem")
+    received = [m for m in setup.memories if m.received and neuron.has_current]
+    memories = [m for m in setup.memories if m not in received]
     equations = (LEAKY if leaky else LEAKLESS).format(drive="u" if neuron.has_current else "S")
     equations += "u : amp (linked)\n" if neuron.has_current else INPUT
     threshold = f"v {population.threshold.value} v_threshold" if population.spiking else None
@@ -78,21 +80,21 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         parameters += ["v_threshold", "v_reset"]
     membrane = NeuronGroup(
         setup.copies * neuron.size,
-        equations + memory.equations(setup.memories),
+        equations + memory.equations(memories),
         threshold=threshold,
-        reset=RESETS[population.reset] + memory.keep(setup.memories) if population.spiking else None,
+        reset=RESETS[population.reset] + memory.keep(memories) if population.spiking else None,
         method=method if leaky else "euler",
         order=-1 if network.uses_old_current(population.name) else 1,
-        dtype=memory.types(setup.memories),
+        dtype=memory.types(memories),
         clock=setup.clock,
         name=f"population_{setup.label}",
-        namespace=memory.namespace(setup.memories),
+        namespace=memory.namespace(memories),
     )
     _set(membrane, neuron, parameters, setup)
     membrane.v = membrane.v_init
-    if memory.fade(setup.memories):
-        membrane.run_regularly(memory.fade(setup.memories), when="end")
-    start, window_start = "v = v_init\n", memory.start(setup.memories)
+    if memory.fade(memories):
+        membrane.run_regularly(memory.fade(memories), when="end")
+    start, window_start = "v = v_init\n", memory.start(memories)
     after = {"u": "u/amp" if neuron.has_current else "S/amp", "v": f"({_after_reset(population)})/volt"}
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
@@ -102,7 +104,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     sees = bool(setup.memories) and population.spiking  # plastic synapses that end here see spikes too
     current = NeuronGroup(
         setup.copies * neuron.size,
-        CURRENT + INPUT + (SEEN if sees else "") + memory.equations(setup.memories, " (linked)"),
+        CURRENT + INPUT + (SEEN if sees else "") + memory.equations(memories, " (linked)") + memory.equations(received),
         method=method,
         threshold=threshold if sees else None,
         reset="" if sees else None,
@@ -114,7 +116,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     _set(current, neuron, ["tau_syn", "w_in"], setup)
     current.run_regularly(GATHER, when="before_groups")
     membrane.u = linked_var(current, "u")
-    for name in (*(("v", "v_threshold") if sees else ()), *memory.variables(setup.memories)):
+    for name in (*(("v", "v_threshold") if sees else ()), *memory.variables(memories)):
         setattr(current, name, linked_var(membrane, name))
     restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
     states = {"u": (current, "u"), "v": (membrane, "v")}

@@ -80,6 +80,7 @@ def learn_sequence(
             made = group_neuron(p.weight_change.group, *ends, *clocks, RESTART, p.label)
             groups[name] = made[0]
             sequence.objects += made
+    _add_weights(sequence, plastic)
     watched = _Watched(network, sequence, plastic)
     total = drive.steps * drive.batch
     info = {"steps_seconds": sequence.simulate(session, total + 1)}
@@ -143,6 +144,21 @@ def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, *
     else:
         model = float_plasticity(rule, weight_change, gating, counters, plan, steps)
     return Plastic(q.pre, q.post, rule, weight_change, gating, model, label)
+
+
+def _add_weights(sequence: SampleSequence, plastic: Mapping[str, Plastic]) -> None:
+    """Let the weights that end at each neuron be added up at the start of every window, for rules that read them."""
+    for p in plastic.values():
+        if p.weight_change.weight_sums:
+            clear = "".join(f"{name} = 0\n" for name in p.weight_change.weight_sums)
+            receiver = sequence.neurons[p.post].receiver
+            receiver.run_regularly(clear, clock=sequence.window_clock, when="start", order=RESTART)
+    for bundle, group in sequence.synapses:
+        if bundle.projection.name in plastic:
+            sums = plastic[bundle.projection.name].weight_change.weight_sums
+            code = "".join(f"{name}_post += {added}\n" for name, added in sums.items())
+            if code:
+                group.run_regularly(code, clock=sequence.window_clock, when="start", order=RESTART + 1)
 
 
 def _memories(plastic: Mapping[str, Plastic]) -> dict[str, list[Memory]]:

@@ -30,6 +30,7 @@ class Memory:
         namespace: constants and functions of that code; the same for all memories of one name.
         lasts: whether it goes on from window to window. At the start of each, what it is is kept in a variable of its
             own, ``kept``, since a run has one step more than its windows.
+        received: whether it belongs to the group where synapses end, if that is not the one that fires.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Memory:
     kind: str = INTEGER
     namespace: Mapping[str, object] = field(default_factory=dict, compare=False)
     lasts: bool = False
+    received: bool = False
 
     @property
     def kept(self) -> str:

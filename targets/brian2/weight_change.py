@@ -46,6 +46,7 @@ class WeightChange:
         on_pre, on_post: code for a spike of a presynaptic or a postsynaptic neuron.
         namespace: what all that code needs.
         group: variables of the projection, if there are any.
+        weight_sums: variables of the postsynaptic neurons, to which each synapse adds this at the start of a window.
     """
 
     pre: Sequence[Memory]
@@ -58,6 +59,7 @@ class WeightChange:
     on_post: str = ""
     namespace: Mapping[str, object] = field(default_factory=dict)
     group: GroupVariables | None = None
+    weight_sums: Mapping[str, str] = field(default_factory=dict)
 
 
 def weight_change_of(rule: LocalRule, steps: int, label: str, key: RandomKey) -> WeightChange:

@@ -62,7 +62,10 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
         np.zeros(steps * pre, np.int64),
         np.zeros(steps + 1, np.int64),
         np.zeros(max(1, *(s.pre + s.pre_reads for s in shapes)) * (steps + 1) * pre, number),
-        np.zeros(max(1, *(s.post + s.post_factors + s.post_reads for s in shapes)) * (steps + 1) * post, number),
+        np.zeros(
+            max(1, *(s.post + s.post_factors + s.post_reads + 2 * s.weight_sums for s in shapes)) * (steps + 1) * post,
+            number,
+        ),
         np.zeros(max(1, *(s.group + s.group_factors for s in shapes)) * (steps + 1), number),
         np.zeros(max(1, *(s.synapse for s in shapes)) * pre, number),
         np.zeros(pre, number),
@@ -127,6 +130,19 @@ def _read_weights(
         else:
             s = plastic.stored[first + m] if plastic.shared else first + m
             out[i] = weights[places.at[places.first[s] if len(places.first) else s]]
+
+
+@compiled_loop
+def _sum_weights(plastic: Plastic, row: int, first: int, count: int, length: int, s: Scratch) -> None:
+    """Put the sum and the number of the weights of a row into the table of its neuron, behind all else."""
+    rule, size = plastic.declared, plastic.ends.post_size
+    total = s.weight[0] - s.weight[0]  # a zero of their type
+    for m in range(count):
+        total += s.weight[m if plastic.dense else plastic.cols[first + m]]
+    number = rule.post + rule.post_factors + rule.post_reads
+    for t in range(length + 1):
+        s.post_table[(number * (length + 1) + t) * size + row] = total
+        s.post_table[((number + 1) * (length + 1) + t) * size + row] = count
 
 
 @compiled_loop
@@ -251,6 +267,8 @@ def declared_window(
             _move_synapses(plastic, first, count, s, False)
         if at >= 0 and rule.reads_weight:
             _read_weights(weights, places, plastic, row, first, count, s.weight)
+        if at >= 0 and rule.weight_sums:
+            _sum_weights(plastic, row, first, count, length, s)
         if at > -2:
             call_rule(
                 rule.address,

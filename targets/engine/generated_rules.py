@@ -16,6 +16,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import (
+    FAN_IN,
     INDEX,
     POST_COUNT,
     PRE_COUNT,
@@ -23,6 +24,7 @@ from ssdp_hw.rules.model import (
     STEP,
     STEPS,
     WEIGHT,
+    WEIGHT_SUM,
     Declaration,
     RuleKind,
     RuleModel,
@@ -47,6 +49,7 @@ class RuleShape(NamedTuple):
     group_factors: int
     pre_reads: int  # number of states of a presynaptic neuron that are read, which lie behind its variables
     post_reads: int  # of a postsynaptic one, which lie behind its third factors
+    weight_sums: bool  # whether the sum and the number of a row's weights are read, which lie behind these
 
 
 class _RulePrinter(NumbaPrinter):
@@ -72,7 +75,7 @@ def rule_shape(model: RuleModel) -> RuleShape:
     variables = len(model.pre), len(model.post), len(model.group), len(model.synapse)
     factors = len(model.factors_of("post")), len(model.factors_of("group"))
     reads = len(model.reads_of("pre")), len(model.reads_of("post"))
-    return RuleShape(*variables, max(draws, default=0), *factors, *reads)
+    return RuleShape(*variables, max(draws, default=0), *factors, *reads, model.reads_weight_sums)
 
 
 def rule_address(model: RuleModel, *, real: bool) -> int:
@@ -175,8 +178,10 @@ def _place(home: str, k: int, step: str, who: str) -> str:
 
 
 def _loads(model: RuleModel, home: str, step: str, who: str) -> list[str]:
-    known = (*getattr(model, home), *model.given_of(home))
-    found = [f"{leaf_name(home, v.name)} = {_place(home, k, step, who)}" for k, v in enumerate(known)]
+    known = [v.name for v in (*getattr(model, home), *model.given_of(home))]
+    if home == "post" and model.reads_weight_sums:
+        known += [WEIGHT_SUM, FAN_IN]
+    found = [f"{leaf_name(home, name)} = {_place(home, k, step, who)}" for k, name in enumerate(known)]
     return found if home == "group" else [*found, f"{leaf_name(home, INDEX)} = number({who})"]
 
 

@@ -137,6 +137,7 @@ class Declared(NamedTuple):
     group_factors: int
     pre_reads: int  # numbers of states of neurons that are read
     post_reads: int
+    weight_sums: bool  # whether the sum and the number of the weights of a row are read
     reads_weight: bool
     quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
     lasts: bool  # whether variables outlast a window
@@ -302,7 +303,7 @@ def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, ste
     declaration = rule.declaration(steps) if kind == BY_DECLARATION else None
     if declaration is None:
         empty = np.zeros(0, number)
-        return Declared(0, empty, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, False, 0, empty, 0, empty)
+        return Declared(0, empty, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, False, False, 0, empty, 0, empty)
     model, first = declaration.model, plan.first_lasting(network, name)
     synapses = np.zeros(
         (len(model.synapse) if "synapse" in model.lasting else 0, network.projection(name).synapse_weights.size), number
@@ -313,7 +314,7 @@ def _declared(network: AnyNetwork, plan: LearningPlan, name: str, kind: int, ste
         rule_address(model, real=real),
         packed_parameters(declaration, steps, real=real),
         *rule_shape(model),
-        model.reads_weight,
+        rule.reads_weight,
         keeps_silent_rows(model, declaration.parameters, real=real),
         bool(model.lasting),
         at_lasting,

@@ -24,6 +24,8 @@ NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
 STEP_MOMENTS = ("each_step", "pre_spike", "post_spike")  # of a synapse, in their order
 SUM_MOMENT = "post_sum"
 WEIGHT = "weight"
+# The sum of the weights that end at a neuron, and their number.
+WEIGHT_SUMS = ("post_weight_sum", "post_fan_in")
 LASTING, FACTOR = "lasting_", "factor_"
 
 
@@ -55,6 +57,8 @@ class DeclaredChanges(Trains):
     def step(self, pre: Values, post: Values, synapses: Synapses) -> Values:
         state = State(self.p, pre, post, synapses)
         state.set_lasting(self.lasting)
+        if any(name in names for names in self.reads.values() for name in WEIGHT_SUMS):
+            state.sum_weights()
         for t in range(len(pre)):
             given = {name: values[synapses.window, t] for name, values in self.factors.items()}
             state.begin(t, {**given, **{name: values[t] for name, values in synapses.states.items()}})
@@ -116,6 +120,15 @@ class State:
         for name, values in given.items():
             home, _, own = name.partition("_")
             self.variables[home][own] = values
+
+    def sum_weights(self) -> None:
+        """Find the sum of the weights that end at each postsynaptic neuron, and their number."""
+        rows, weights = self.synapses.rows, self.synapses.weights
+        n = self.spikes["post"].shape[1]
+        total = np.zeros(n, weights.dtype)
+        np.add.at(total, rows, weights)
+        self.variables["post"]["weight_sum"] = total
+        self.variables["post"]["fan_in"] = np.bincount(rows, minlength=n).astype(weights.dtype)
 
     def concerned(self, moment: str) -> Indices | slice:
         """The synapses to which a moment comes in this step."""
