@@ -21,11 +21,11 @@ def network(weight, *, fixed, delay=0):
     return sh.Network([sh.Input("in", PRE)], populations, ends, ["out"], sh.Semantics(1e-3))
 
 
-def after(given, windows, target, **values):
+def after(given, windows, on, **values):
     """The network after so many windows without a spike, each with a weight update."""
     rule = sh.rule("NormalizedSTDP", a_plus=0.0, a_minus=0.0, counter_bits=24, clip=10.0, **values)
     silence = np.zeros((STEPS, windows, PRE), bool)
-    return sh.learn(given, silence, None, rule, target, presentation=sh.Presentation(shuffle=False), health=False)
+    return sh.learn(given, silence, None, rule, on, presentation=sh.Presentation(shuffle=False), health=False)
 
 
 @pytest.mark.parametrize("target", ["spec", "engine"])
