@@ -44,7 +44,8 @@ class NormalizedSTDP(PairSTDP):
         """The pull on each weight."""
         total, w = at.post.weight_sum, at.synapse.weight
         far = p.target - total
-        ratio = op.divide(op.shift_left(op.absolute(far), _SHARE_BITS), op.maximum(total, op.lsb))
+        divisor = op.select(total > 0, op.maximum(total, op.lsb), 1)  # in real numbers lsb is 0
+        ratio = op.divide(op.shift_left(op.absolute(far), _SHARE_BITS), divisor)
         share = op.minimum(ratio, 1 << _SHARE_BITS)
         product = op.shift_right(p.pull * op.minimum(op.absolute(w), p.w_max) * share, _SHARE_BITS, "nearest")
         size = op.shift_right(product, p.dw_shift, "nearest")

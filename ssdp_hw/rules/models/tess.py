@@ -99,11 +99,12 @@ class TESS(RuleModel):
         """The surrogate and its trace, the neuron's part of the error, and its spikes so far."""
         z = n.v + op.select(n.spike, p.threshold, 0) - p.threshold
         near = op.maximum(p.width - op.absolute(z), 0)
+        width = op.select(p.width > 0, op.maximum(p.width, op.lsb), 1)  # in real numbers lsb is 0
         signal = op.lookup(p.signs, n.index * self.classes) * n.group.e0
         for c in range(1, self.classes):
             signal = signal + op.lookup(p.signs, n.index * self.classes + c) * getattr(n.group, f"e{c}")
         return {
-            "psi": op.minimum(op.divide(p.psi_one * near, op.maximum(p.width, op.lsb)), p.psi_one),
+            "psi": op.minimum(op.divide(p.psi_one * near, width), p.psi_one),
             "q": op.minimum(faded(op, n.q, p.decay_q, self.rounding) + n.psi, p.q_max),
             "m": op.clip(signal, 0 - p.m_max, p.m_max),
             "n": op.minimum(n.n + op.select(n.spike, 1, 0), p.n_max),
