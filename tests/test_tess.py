@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from example_counts import examples
@@ -150,3 +153,17 @@ def test_wrong_arguments_are_named(arguments, said):
         sh.tess(4, 3, 0.01, **arguments)
     with pytest.raises(ParameterError, match="classes = 1 is outside 2"):
         sh.rule(TESS(classes=1), a_pre=1.0)
+
+
+@pytest.mark.slow
+def test_a_hidden_layer_that_learns_is_far_above_a_frozen_one(monkeypatch):
+    """The study's network and seed 0, of fewer epochs: 15 points in real numbers and in integers."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples" / "studies")
+    study = importlib.import_module("hidden_layer")
+    monkeypatch.setattr(study, "EPOCHS", 6)
+    found = study.measured(0, {"frozen": (3e-3, 2.0), "TESS": (1e-3, 2.0)})
+    for form in ("float", "8-bit"):
+        assert found[f"TESS, {form}"] - found[f"frozen, {form}"] >= 0.15
+    assert abs(found["TESS, 8-bit"] - found["TESS, float"]) <= 0.03
