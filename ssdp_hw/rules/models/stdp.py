@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
@@ -24,7 +25,7 @@ class PairSTDP(RuleModel):
     name = "STDP"
     pre = (RuleVariable("x"),)
     post = (RuleVariable("y"),)
-    parameters = (
+    parameters: ClassVar[tuple[RuleParameter, ...]] = (
         RuleParameter("a_plus", RuleKind.AMPLITUDE, units=("impulse",)),
         RuleParameter("a_minus", RuleKind.AMPLITUDE, units=("impulse",)),
         RuleParameter("decay_plus", RuleKind.DECAY, float_name="tau_plus", default=20.0),

@@ -29,7 +29,8 @@ class TESS(RuleModel):
     signal of the step before; in the first step there is none. With ``pre_trace="arrives"``
     s_j counts from the arrival through a delay of the synapse, too. The factor ``label`` is the class of the sample.
 
-    Where a reset subtracts, psi is that of before the reset; where it is to zero, a neuron that fires counts as at its
+    A neuron whose voltage stays further than ``width`` from its threshold does not learn, and may be silent for good: the
+    default is four thresholds of 1. Where a reset subtracts, psi is that of before the reset; where it is to zero, a neuron that fires counts as at its
     threshold.
     The code of the authors has the step's spikes in place of n (``counts=False``), a psi that falls with the square of
     the distance or, for hardware, as a triangle, and Adam in place of a plain sum; :func:`ssdp_hw.tess` makes a rule.
@@ -59,7 +60,7 @@ class TESS(RuleModel):
         RuleParameter("decay_x", RuleKind.DECAY, float_name="tau_pre", default=1.4426950408889634),
         RuleParameter("decay_q", RuleKind.DECAY, float_name="tau_post", default=0.6213349345596119),
         RuleParameter("threshold", RuleKind.LEVEL, bits=23, float_name="v_threshold", default=1.0),
-        RuleParameter("width", RuleKind.LEVEL, bits=23, default=1.0),
+        RuleParameter("width", RuleKind.LEVEL, bits=23, default=4.0),
         RuleParameter("signs", RuleKind.TABLE, bits=1, signed=True),
         RuleParameter("exponential", RuleKind.TABLE, bits=8, units=("table_one",)),
         RuleParameter("one", RuleKind.UNIT, bits=8, default=255),
