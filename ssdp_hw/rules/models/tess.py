@@ -30,8 +30,8 @@ class TESS(RuleModel):
     s_j counts from the arrival through a delay of the synapse, too. The factor ``label`` is the class of the sample.
 
     A neuron whose voltage stays further than ``width`` from its threshold does not learn, and may be silent for good:
-    the default is four thresholds of 1. Where a reset subtracts, psi is that of before the reset; where it is to zero, a
-    neuron that fires counts as at its threshold.
+    the default is four thresholds of 1. Where a reset subtracts, psi is that of before the reset; where it is to zero,
+    a neuron that fires counts as at its threshold.
     The code of the authors has the step's spikes in place of n (``counts=False``), a psi that falls with the square of
     the distance or, for hardware, as a triangle, and Adam in place of a plain sum; :func:`ssdp_hw.tess` makes a rule.
 
