@@ -15,8 +15,8 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, ARRIVING, LASTING, FACTOR, REWARDED, READS, ACCUMULATOR, THRESHOLDS, ALIVE, PRUNED, ONLINE = re.findall(
-    r"```python\n(.*?)```", PAGE, re.DOTALL
+FIRST, OWN, ARRIVING, LASTING, FACTOR, REWARDED, READS, ACCUMULATOR, THRESHOLDS, ALIVE, PRUNED, ONLINE, HIDDEN = (
+    re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 )
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
@@ -73,6 +73,23 @@ def test_its_synapses_die(capsys):
     assert 0 < alive.after < alive.before
     assert names["pruned"].health["in->out"].lost_lsb == 0
     assert capsys.readouterr().out.strip().endswith(f" {alive.after}")
+
+
+def test_its_hidden_layer_learns():
+    rng = np.random.default_rng(1)
+    weights = {"hidden": rng.uniform(-0.3, 0.3, (24, 64)), "out": rng.uniform(-0.4, 0.4, (10, 24))}
+    neurons = {n: sh.LIF(size=len(w), tau_mem=2e-3, r=2.0) for n, w in weights.items()}
+    network = sh.Network(
+        [sh.Input("in", 64)],
+        [sh.Population(name=n, neuron=neuron, reset="subtract") for n, neuron in neurons.items()],
+        [sh.Projection(pre=i, post=o, weight=weights[o]) for i, o in (("in", "hidden"), ("hidden", "out"))],
+        ["out"],
+        sh.Semantics(1e-3),
+    )
+    names = {"sh": sh, "np": np, "network": network}
+    names |= {"spikes": rng.random((16, 32, 64)) < 0.3, "labels": rng.integers(0, 10, 32)}
+    exec(compile(HIDDEN, "docs/rules.md", "exec"), names)
+    assert min(names["learned"].changed.values()) > 0.5
 
 
 def test_its_thresholds_move(capsys):
