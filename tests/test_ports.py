@@ -99,7 +99,7 @@ class OneInput(type(get_target("spec"))):
 
 def test_a_target_with_one_input_refuses_it(monkeypatch):
     monkeypatch.setattr(target_registry, "targets_by_speed", lambda: [get_target("engine")])
-    reasons = target_registry._unsupported(OneInput(), network(), learning=False)
+    reasons = target_registry.unsupported(OneInput(), network(), learning=False)
     assert len(reasons) == 1
     assert "'second' feeds the synaptic input 'imag_input'" in reasons[0]
     assert "'engine'" in reasons[0]
