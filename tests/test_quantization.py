@@ -522,3 +522,18 @@ def test_a_damaged_report_is_refused(change):
     change(data)
     with pytest.raises(FileFormatError, match="quantisation report"):
         QuantizationReport.from_dict(data)
+
+
+@examples(60, default=20)
+@given(float_networks(), st.integers(3, 8), st.randoms(use_true_random=False))
+def test_the_order_of_populations_means_nothing(net, bits, random):
+    """Weights of loops, and of populations that come later, count for a scale as others do."""
+    shuffled = list(net.populations)
+    random.shuffle(shuffled)
+    one, other = (sh.quantize(n, weight_bits=bits) for n in (net, replace(net, populations=shuffled)))
+    for p in one.populations:
+        assert np.array_equal(p.scale, other.population(p.name).scale)
+    for q in one.projections:
+        assert np.array_equal(q.mantissa, other.projection(q.name).mantissa)
+        assert q.weight_exp == other.projection(q.name).weight_exp
+    assert not any(about.clipped for about in one.report.projections)

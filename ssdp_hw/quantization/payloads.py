@@ -53,9 +53,11 @@ def input_shift(model: NeuronModel, chip: Chip) -> int:
 class Payloads:
     """The payloads of a network, population by population as their scales are chosen."""
 
-    def __init__(self, inputs: Iterable[Input], chip: Chip) -> None:
+    def __init__(self, inputs: Iterable[Input], populations: Iterable[NormalPopulation], chip: Chip) -> None:
         self.chip = chip
         self.of: dict[str, Carried] = {i.name: Carried(1.0, i.payload_bits) for i in inputs}
+        # What carries nothing is known before any scale is: spikes of loops, and of populations that come later.
+        self.of |= {p.name: Carried() for p in populations if not p.payload}
 
     def into(self, p: NormalPopulation, senders: Mapping[str, str]) -> NormalPopulation:
         """A population with its incoming weights in volts a unit of what arrives.
@@ -63,7 +65,7 @@ class Payloads:
         Raises:
             UnsupportedError: graded neurons on a chip without graded spikes.
 
-        Weights of senders whose scale is not chosen yet, as of a loop, are left out.
+        Weights of graded senders whose scale is not chosen yet, as of a loop, are left out.
 
         Args:
             p: the population.

@@ -110,7 +110,8 @@ def quantize(
             notes.append(about_far_threshold(p, peaks[name], bounds_scale=not outside))
             if outside:
                 normal[name], peaks[name] = without_far_threshold(p, peaks[name], factor)
-    payloads, scales, senders = Payloads(lowered.inputs, limits), {}, {q.name: q.pre for q in lowered.projections}
+    payloads, scales = Payloads(lowered.inputs, normal.values(), limits), {}
+    senders = {q.name: q.pre for q in lowered.projections}
     for name, p in normal.items():
         scales[name] = choose_scale(payloads.into(p, senders), peaks[name], limits, formats, options, factor)
         payloads.add(p, peaks[name].payload, scales[name], factor)
