@@ -343,3 +343,28 @@ def test_axonal_delays_of_a_net_file(tmp_path, target):
     np.testing.assert_array_equal(found.weights[last.name], wanted.weights["in->out"])
     as_sent = runner.learn(net, given, LearningPlan({last.name: FIXED["STDP"]}, 7), runner.resolve({}))
     assert np.any(as_sent.weights[last.name] != found.weights[last.name])
+
+
+def test_as_many_lines_as_neurons_need_not_be_one_line_a_neuron():
+    """Of three neurons one has no synapse and one has two delays: three lines, which are not the neurons."""
+    from ssdp_hw.targets.brian2 import arrivals
+
+    rng = np.random.default_rng(7)
+    weight = csr_array(([100, 100, 100], ([0, 0, 1], [0, 1, 1])), shape=(2, 3))
+    net = sh.FixedNetwork(
+        [sh.Input("in", 4)],
+        [sh.FixedPopulation(name=name, size=size, dv=200, vth=90) for name, size in (("a", 3), ("b", 2))],
+        [
+            sh.FixedProjection(pre="in", post="a", weight=2 * rng.integers(10, 60, (3, 4))),
+            sh.FixedProjection(pre="a", post="b", weight=weight, delay=[1, 1, 4], name="plastic"),
+        ],
+        ["b"],
+    )
+    rule = replace(FIXED["STDP"], pre_trace="arrives", windows_per_update=1)
+    plan, spec = LearningPlan({"plastic": rule}), get_target("spec")
+    drive = make_drive(net, rng.random((20, 6, 4)) < 0.4)
+    made, given, fires, _ = arrivals.with_relays(net, drive, plan)
+    one, other = spec.learn(net, drive, plan, {}), spec.learn(made, given, fires, {})
+    assert np.any(one.counters["plastic"])
+    np.testing.assert_array_equal(one.counters["plastic"], other.counters["plastic"])
+    np.testing.assert_array_equal(one.weights["plastic"], other.weights["plastic"])

@@ -85,7 +85,7 @@ def without_relays(learned: Learned, relays: frozenset[str]) -> Learned:
 def _led_by(p: P, lines: ArrivalLines, sender: str) -> P:
     """The projection from its lines; where lines are the neurons, the weight stays as it is."""
     changes: Mapping[str, Any] = {"pre": sender, "delay": 0}
-    if lines.neurons.size == p.shape[1]:
+    if np.array_equal(lines.neurons, np.arange(p.shape[1])):
         return replace(p, **changes)
     starts = np.concatenate([[0], np.cumsum(np.bincount(lines.rows, minlength=p.shape[0]))])
     weight = csr_array((p.synapse_weights, lines.cols, starts), shape=(p.shape[0], lines.neurons.size))
