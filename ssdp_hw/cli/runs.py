@@ -98,7 +98,7 @@ def run(
         print_line(f"accuracy: {accuracy.percent()}, {right} of {result.batch}")
     for name, values in predictions.items():
         print_line(f"{rules[name]} of {name}: {first_of(values)}")
-        if rules[name] in ("spike_count", "first_spike") and result.spike_counts.get(name) == 0:
+        if required_record(rules[name]) == "spikes" and result.spike_counts.get(name) == 0:
             print_line(f"warning: {silent_output(found, name, inputs, simulate)}")
     raise_if_stopped(stop, "what is printed is of these")
 

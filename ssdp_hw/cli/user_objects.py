@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -38,4 +37,4 @@ def _module_of(path: Path) -> Any:
         raise FileNotFoundError(f"{path} is no file")
     if not path.stem.isidentifier():
         raise ImportError(f"'{path.stem}' is no Python identifier; rename the file")
-    return importlib.import_module(path.stem)
+    return import_module(path.stem)

@@ -26,7 +26,7 @@ from ssdp_hw.pictures.style import (
     short,
     title,
 )
-from ssdp_hw.running.decoding import UNDECIDED, decode as decoded, required_record
+from ssdp_hw.running.decoding import UNDECIDED, decode as decoded, decoding_rule, required_record
 from ssdp_hw.running.result import RunResult
 
 # Rasters, and voltages of neurons that are neither the label's nor the predicted one, that are drawn at most.
@@ -180,7 +180,7 @@ def _prediction(result: RunResult, output: str | None, sample: int, decode: str 
     if output is None:
         return None
     spikes = output in result.info.get("threshold", {output: ""}) and output in result.spikes
-    rule = decode or ("spike_count" if spikes else "max_membrane")
+    rule = decode or decoding_rule(None, not spikes, output)
     trace = result.v.get(output) if required_record(rule) == "v" else result.spikes.get(output)
     return None if trace is None else int(decoded(rule, trace[:, sample : sample + 1])[0])
 

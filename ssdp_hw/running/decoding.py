@@ -16,8 +16,6 @@ from ssdp_hw.deprecation import warn_renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.drive import AnyNetwork
 
-DECODERS = ("spike_count", "first_spike", "max_membrane", "mean_membrane", "last_membrane")
-
 # What spike_count and first_spike predict for a sample in which no output neuron fired.
 UNDECIDED = -1
 
@@ -57,6 +55,17 @@ def last_membrane(v: NDArray[np.generic]) -> NDArray[np.int64]:
     return np.asarray(v[-1].argmax(axis=1), np.int64)
 
 
+# For each rule the variable that it goes by, and the function.
+_RULES: dict[str, tuple[str, Callable[[Any], NDArray[np.int64]]]] = {
+    "spike_count": ("spikes", spike_count),
+    "first_spike": ("spikes", first_spike),
+    "max_membrane": ("v", max_membrane),
+    "mean_membrane": ("v", mean_membrane),
+    "last_membrane": ("v", last_membrane),
+}
+DECODERS = tuple(_RULES)
+
+
 def required_record(rule: str) -> str:
     """The variable that a rule needs recorded: ``spikes`` or ``v``.
 
@@ -65,7 +74,7 @@ def required_record(rule: str) -> str:
     """
     if rule not in DECODERS:
         raise ParameterError(f"decode = '{rule}' is unknown; there are: {', '.join(DECODERS)}")
-    return "v" if rule.endswith("_membrane") else "spikes"
+    return _RULES[rule][0]
 
 
 def decoding_rule(rule: str | None, readout: bool, output: str) -> str:
@@ -107,16 +116,8 @@ def decode(rule: str, trace: Array) -> NDArray[np.int64]:
     Raises:
         ParameterError: there is no such rule.
     """
-    if rule not in DECODERS:
-        raise ParameterError(f"decode = '{rule}' is unknown; there are: {', '.join(DECODERS)}")
-    rules: dict[str, Callable[[Any], NDArray[np.int64]]] = {
-        "spike_count": spike_count,
-        "first_spike": first_spike,
-        "max_membrane": max_membrane,
-        "mean_membrane": mean_membrane,
-        "last_membrane": last_membrane,
-    }
-    return rules[rule](trace)
+    required_record(rule)  # raises if there is no such rule
+    return _RULES[rule][1](trace)
 
 
 def __getattr__(name: str) -> Any:
