@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ssdp_hw.operations.base import Operations, Value, Values
-from ssdp_hw.rules.model import AliveBit, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
+from ssdp_hw.rules.model import AliveBit, RuleKind, RuleParameter, RuleVariable
+from ssdp_hw.rules.pair_moments import PairMoments
 
 
-class PruningSTDP(RuleModel):
+class PruningSTDP(PairMoments):
     """Pair STDP; a synapse dies once ``|w| < least`` at the ends of ``patience`` windows in a row.
 
     A spike of the target adds ``a_plus x`` and one of the source takes ``a_minus y``, with the traces x and y of the
@@ -35,24 +36,6 @@ class PruningSTDP(RuleModel):
         "N. Rathi, P. Panda, K. Roy, arXiv 1710.04734: weights below a threshold are pruned at intervals while STDP "
         "learns; there a power law of the weight, here pair STDP, and patience"
     )
-
-    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
-        """The trace of the source."""
-        raised = op.select(n.spike, op.minimum(n.x + p.unit, p.top), n.x)
-        return {"x": faded(op, raised, p.decay_x, "stochastic")}
-
-    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
-        """The trace of the target."""
-        raised = op.select(n.spike, op.minimum(n.y + p.unit, p.top), n.y)
-        return {"y": faded(op, raised, p.decay_y, "stochastic")}
-
-    def post_spike(self, op: Operations, at: Values, p: Values) -> Value:
-        """Growth by the trace of the source."""
-        return op.shift_right(p.grow * at.pre.x, p.dw_shift, "nearest")
-
-    def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
-        """Decline by the trace of the target."""
-        return 0 - op.shift_right(p.shrink * at.post.y, p.dw_shift, "nearest")
 
     def window_end(self, op: Operations, at: Values, p: Values) -> Mapping[str, Value]:
         """How many windows the weight has been small, and whether it still may be."""

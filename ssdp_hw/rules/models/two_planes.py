@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ssdp_hw.operations.base import Operations, Value, Values
-from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
+from ssdp_hw.rules.model import RuleKind, RuleParameter, RuleVariable, faded
+from ssdp_hw.rules.pair_moments import PairMoments
 
 
-class TwoPlanes(RuleModel):
+class TwoPlanes(PairMoments):
     """STDP of the fast plane f, which fades into the slow plane s; the weight that acts is ``w = s + f``.
 
     A spike of the target adds ``a_plus x`` and one of the source takes ``a_minus y``, with the traces x and y of the
@@ -40,24 +41,6 @@ class TwoPlanes(RuleModel):
     )
     reads_weight = True
     source = "S. Fusi, P. J. Drew, L. F. Abbott, Neuron 45, 2005, with two planes that are not discrete"
-
-    def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
-        """The trace of the source."""
-        raised = op.select(n.spike, op.minimum(n.x + p.unit, p.top), n.x)
-        return {"x": faded(op, raised, p.decay_x, "stochastic")}
-
-    def post_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
-        """The trace of the target."""
-        raised = op.select(n.spike, op.minimum(n.y + p.unit, p.top), n.y)
-        return {"y": faded(op, raised, p.decay_y, "stochastic")}
-
-    def post_spike(self, op: Operations, at: Values, p: Values) -> Value:
-        """Growth by the trace of the source."""
-        return op.shift_right(p.grow * at.pre.x, p.dw_shift, "nearest")
-
-    def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
-        """Decline by the trace of the target."""
-        return 0 - op.shift_right(p.shrink * at.post.y, p.dw_shift, "nearest")
 
     def window_end(self, op: Operations, at: Values, p: Values) -> Mapping[str, Value]:
         """The fast plane fades, a part of it into the slow one."""
