@@ -10,7 +10,7 @@ import numpy as np
 from drifts import drifted
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from study import Run, Study, column, complete, mean, seed_count, table
+from study import Run, Study, column, finished_cases, mean, seed_count, table
 from tasks import TASKS
 from teaching import SSDP_ROWS, Answers, AnyNetwork, Cut, ask, teach
 
@@ -76,8 +76,7 @@ def run(case: str, row: str, seed: int, settings: drift.Part, data: Dataset) -> 
 
 def finished(runs: list[Run]) -> dict[tuple[int, int], list[Run]] | None:
     """The runs by weight and counter bits; None before two seeds of every width are there."""
-    by_case = {case: complete([r for r in runs if r["case"] == case], ROWS) for case in CASES}
-    found = {widths(case): runs for case, runs in by_case.items() if seed_count(runs) >= 2}
+    found = {widths(case): here for case, here in finished_cases(runs, CASES, ROWS)}
     return found if len(found) == len(PAIRS) else None
 
 

@@ -14,7 +14,7 @@ from backprop import Training, retrained
 from drift import SETTINGS as DRIFT, Part, won_back
 from drifts import drifted
 from numpy.typing import NDArray
-from study import Run, Study, column, complete, mean, seed_count, table
+from study import Run, Study, column, finished_cases, mean, seed_count, table
 from tasks import TASKS, networks
 from teaching import Answers, AnyNetwork, Cut, arithmetic, ask
 
@@ -201,10 +201,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> di
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a drift."""
     parts = []
-    for case in CASES:
-        here = complete([r for r in runs if r["case"] == case], ROWS)
-        if seed_count(here) < 2:
-            continue
+    for case, here in finished_cases(runs, CASES, ROWS):
         part, clean = settings.part, column(here, DELTA, "undrifted")
         fired = [f"{column(here, DELTA, key).mean():.3f}" for key in ("hidden_undrifted", "hidden_before")]
         parts.append(

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from drifts import KINDS, Drift, drifted
 from numpy.typing import NDArray
-from study import Run, Study, against_float, column, complete, mean, seed_count, table
+from study import Run, Study, against_float, column, complete, finished_cases, mean, seed_count, table
 from tasks import TASKS, networks
 from teaching import BASELINE_ROWS, SSDP_ROWS, Answers, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
@@ -138,10 +138,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> di
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a case, and one over all of them."""
     parts = []
-    for case in CASES:
-        here = complete([r for r in runs if r["case"] == case], ROWS)
-        if seed_count(here) < 2:
-            continue
+    for case, here in finished_cases(runs, CASES, ROWS):
         name, kind = case.split(", ")
         part = settings.part(name)
         undrifted = {form: column(here, f"SSDP {form}", "undrifted") for form in ("float", "carry")}

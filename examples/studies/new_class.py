@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from study import Run, Study, against_float, column, complete, mean, seed_count, table
+from study import Run, Study, against_float, column, finished_cases, mean, seed_count, table
 from tasks import TASKS
 from teaching import BASELINE_ROWS, SSDP_ROWS, Answers, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
@@ -83,10 +83,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> di
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a number of samples, and one over all of them."""
     parts, cases = [], []
-    for case in CASES:
-        here = complete([r for r in runs if r["case"] == case], ROWS)
-        if seed_count(here) < 2:
-            continue
+    for case, here in finished_cases(runs, CASES, ROWS):
         cases.append(case)
         count, how = case.split(" ", 1)
         taught = "alone" if how == "alone" else f"and {count} of each old class"

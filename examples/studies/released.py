@@ -10,7 +10,7 @@ import numpy as np
 from drift import SETTINGS as DRIFT, Part, won_back
 from drifts import drifted
 from numpy.typing import NDArray
-from study import Run, Study, column, complete, mean, seed_count, table
+from study import Run, Study, column, finished_cases, mean, seed_count, table
 from tasks import TASKS, networks
 from teaching import AnyNetwork, Cut, arithmetic, ask
 
@@ -181,10 +181,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> di
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a case."""
     parts = []
-    for case in CASES:
-        here = complete([r for r in runs if r["case"] == case], ROWS)
-        if seed_count(here) < 2:
-            continue
+    for case, here in finished_cases(runs, CASES, ROWS):
         part = settings.part
         epochs = part.hyperparameters.epochs if case == "delta rule" else settings.epochs_alone
         lines = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,14 @@ def complete(runs: Sequence[Run], rows: Sequence[str]) -> list[Run]:
 def seed_count(runs: Sequence[Run]) -> int:
     """Number of different seeds."""
     return len({run["seed"] for run in runs})
+
+
+def finished_cases(runs: Sequence[Run], cases: Sequence[str], rows: Sequence[str]) -> Iterator[tuple[str, list[Run]]]:
+    """Each case of which every row has two seeds at least, with its complete runs."""
+    for case in cases:
+        here = complete([run for run in runs if run["case"] == case], rows)
+        if seed_count(here) >= 2:
+            yield case, here
 
 
 def mean(values: np.ndarray, factor: float = 100.0, digits: int = 1, sign: str = "") -> str:

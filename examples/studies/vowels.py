@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 import numpy as np
 from japanese_vowels import SPEAKERS, LevelCoder, Vowels, load_japanese_vowels
 from numpy.typing import NDArray
-from study import Run, Study, against_float, column, complete, mean, seed_count, table
+from study import Run, Study, against_float, column, finished_cases, mean, seed_count, table
 from teaching import BASELINE_ROWS, SSDP_ROWS, AnyNetwork, Cut, Hyperparameters, arithmetic, ask, teach
 
 import ssdp_hw as sh
@@ -148,10 +148,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Vowels) -> dic
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a case, and one over both."""
     parts, cases = [], []
-    for case in CASES:
-        here = complete([r for r in runs if r["case"] == case], ROWS)
-        if seed_count(here) < 2:
-            continue
+    for case, here in finished_cases(runs, CASES, ROWS):
         cases.append(case)
         copies = f", and {settings.copies} noisy copies of each" if case == "with noisy copies" else ""
         lines = []
