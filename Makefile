@@ -10,7 +10,7 @@
 # make mutants         install, then put small faults into the integers' code one by one: which do the tests miss? SEED, COUNT
 # make fuzz            install, then damage files of every format and read them; SEED, COUNT
 # make bench-peers     install torch-based simulators into .venv-peers, for the next make bench
-# make microcode       install, then compile SSDP for Loihi's learning engine; MICROCODE holds its options
+# make microcode       install, then compile SSDP, or a formula, for Loihi's learning engine; MICROCODE holds its options
 # make studies         install, then the studies of learning on the chip; it goes on where it stopped; JOBS
 # make train           install torch and snnTorch too, then train the demo's network anew
 # make test-frameworks install torch, snnTorch, Norse, Sinabs and SpikingJelly into .venv-frameworks, hold the presets to

@@ -70,6 +70,13 @@ def test_microcode_prints_what_the_compiler_gives_and_draws(tmp_path):
     assert "STDP" in refused.stderr
 
 
+def test_microcode_takes_a_formula(tmp_path):
+    given = "--rule", "a*x1*y0 - b*x0*y1", "--set", "a=0.04", "--set", "b=0.03", "--scale", "100"
+    code = sh.compile_microcode(sh.Rule("a*x1*y0 - b*x0*y1", a=0.04, b=0.03), scale=100.0)
+    assert call_json("microcode", *given, "--plot", tmp_path / "pair.svg") == json.loads(json.dumps(code.to_dict()))
+    assert (tmp_path / "pair.svg").read_text(encoding="utf-8").count("<svg") == 1
+
+
 def test_ladder_prints_json_and_draws(folder, tmp_path):
     data, picture = folder / "data.npz", tmp_path / "ladder.svg"
     np.save(tmp_path / "source.npy", np.zeros(8, int))

@@ -13,6 +13,7 @@ RUN_BY = {
     ("docs/guide.md", "python"): "test_readme.py:test_code_of_the_guide_runs",
     ("docs/first-hour.md", "python"): "test_first_hour.py:test_the_first_hour_goes_as_it_is_written",
     ("docs/models.md", "toml"): "test_models_page.py:test_a_model_of_another_package",
+    ("docs/rules.md", "text"): "test_rules_page.py:test_the_formula_compiles_to_what_the_page_shows",
     ("docs/rules.md", "toml"): "test_rules_page.py:test_a_rule_of_another_package",
     ("docs/sweeps.md", "python"): "test_sweeps_page.py:test_code_of_the_page_runs",
     ("docs/sweeps.md", "text"): "test_sweeps_page.py:test_code_of_the_page_runs",
@@ -26,6 +27,7 @@ ONE_BY_ONE = {
     ),
     ("docs/rules.md", "python"): (
         "test_rules_page.py:test_the_first_code_learns",
+        "test_rules_page.py:test_the_formula_compiles_to_what_the_page_shows",
         "test_rules_page.py:test_a_rule_of_another_package",
         "test_rules_page.py:test_its_rules_see_spikes_as_they_arrive",
         "test_rules_page.py:test_its_lasting_variables_are_those_of_bcm",

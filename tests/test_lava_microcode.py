@@ -123,6 +123,9 @@ def codes() -> dict[str, Microcode]:
             ),
         ),
         "full range": code_of(a_plus=0.6, a_baseline=0.4),
+        "formula": sh.compile_microcode(
+            sh.Rule("a*x1*y0 - b*x0*y1*y2 + c*x0*y0", a=0.04, b=0.03, c=-0.01, tau_x1=3, tau_y2=9), scale=100.0
+        ),
     }
 
 

@@ -15,9 +15,23 @@ from ssdp_hw.rules.values import rule_from_dict, rule_to_dict
 from ssdp_hw.running.target_registry import list_targets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
-FIRST, OWN, ARRIVING, LASTING, FACTOR, REWARDED, READS, ACCUMULATOR, THRESHOLDS, ALIVE, PRUNED, ONLINE, HIDDEN = (
-    re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-)
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+(
+    FIRST,
+    COMPILED,
+    OWN,
+    ARRIVING,
+    LASTING,
+    FACTOR,
+    REWARDED,
+    READS,
+    ACCUMULATOR,
+    THRESHOLDS,
+    ALIVE,
+    PRUNED,
+    ONLINE,
+    HIDDEN,
+) = BLOCKS
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -31,6 +45,17 @@ def test_the_first_code_learns(capsys):
     printed = capsys.readouterr().out
     assert float(re.search(r"'in->out': ([\d.]+)", printed).group(1)) > 0.2
     assert "'impulse_x1': 31" in printed
+
+
+def test_the_formula_compiles_to_what_the_page_shows(capsys):
+    names = {}
+    exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    capsys.readouterr()
+    exec(compile(COMPILED, "docs/rules.md", "exec"), names)
+    printed = capsys.readouterr().out
+    (shown,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert printed.startswith(shown)
+    assert len(printed) > len(shown)
 
 
 def test_its_rules_see_spikes_as_they_arrive():

@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
 
 def microcode(
-    window: Annotated[int, typer.Option(help="steps of a window")],
     scale: Annotated[float, typer.Option(help="weight LSBs of a float weight of 1")],
-    rule: Annotated[str, typer.Option(help="ssdp; no other has a form here")] = "ssdp",
+    window: Annotated[int | None, typer.Option(help="steps of a window; a formula needs it for u0 only")] = None,
+    rule: Annotated[str, typer.Option(help="ssdp, or a formula as 'a*x1*y0 - b*x0*y1'; no other has a form")] = "ssdp",
     parameter: Annotated[
         list[str] | None, typer.Option("--set", help="parameter of the rule, as a_plus=1e-3; may be repeated")
     ] = None,
-    exponentials: Annotated[int, typer.Option(help="traces a side for the learning window, 0 to 2")] = 2,
-    epoch: Annotated[str, typer.Option(help="update at the end of a window, or in every step")] = "window",
-    one_silent: Annotated[str | None, typer.Option(help="timed, flat or skip")] = None,
+    exponentials: Annotated[
+        int | None, typer.Option(help="SSDP: traces a side for the learning window, 0 to 2 (the default)")
+    ] = None,
+    epoch: Annotated[
+        str | None, typer.Option(help="SSDP: update at the end of a window (the default), or in every step")
+    ] = None,
+    one_silent: Annotated[str | None, typer.Option(help="SSDP: timed, flat or skip")] = None,
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compile SSDP to microcode of Loihi's learning engine.
+    """Compile SSDP or a formula to microcode of Loihi's learning engine.
 
     It says what had to be replaced to write the rule as a sum of products.
     """

@@ -42,8 +42,6 @@ class Branch:
 class Microcode(Drawable):
     """A sum-of-products learning rule for Loihi's learning engine.
 
-    ``plot`` draws the wanted and the obtained step of a weight, by the distance of the spikes.
-
     Weights are integers from -256 to 255; a step of 1 is a weight LSB. Lava's own object is made by
     ``ssdp_hw.targets.lava.microcode.learning_rule(code, arithmetic)``.
 
@@ -51,12 +49,7 @@ class Microcode(Drawable):
         products: the terms of the sum.
         traces: the traces that the products use, by name (x1, x2, y1, y2, y3).
         epoch: when the learning engine updates; ``t_epoch`` is the number of steps between two updates.
-        both: the step if both neurons fired, by the distance of their spikes, 0 .. window - 1.
-        one_silent: the step if one fired, by its distance from the window's end, 1 .. window.
-        none: the step if none fired; one entry, distance 0.
-        carry_over: mean share of a trace's impulse that is left one window after the spike, in
-            ``fixed_pt``; the largest share among all traces.
-        replaced: sentences, each of which says where the learning engine deviates from SSDP.
+        replaced: sentences, each of which says where the learning engine deviates from the rule.
     """
 
     _picture = "microcode"
@@ -65,10 +58,6 @@ class Microcode(Drawable):
     traces: Mapping[str, Trace]
     epoch: Epoch
     t_epoch: int
-    both: Branch
-    one_silent: Branch
-    none: Branch
-    carry_over: float
     replaced: tuple[str, ...]
 
     def dw(self, arithmetic: Arithmetic | str = Arithmetic.FIXED) -> str:
@@ -86,11 +75,6 @@ class Microcode(Drawable):
             arguments[f"{name}_tau"] = trace.tau if trace else 1.0  # a tau of 0 makes NaN in Lava's floating_pt
         return arguments
 
-    @property
-    def branches(self) -> dict[str, Branch]:
-        """The three branches, by the neurons that fired."""
-        return {"both fired": self.both, "one silent": self.one_silent, "none fired": self.none}
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
@@ -98,18 +82,65 @@ class Microcode(Drawable):
             "epoch": self.epoch.value,
             "dw": {kind.value: self.dw(kind) for kind in Arithmetic},
             "traces": {name: {"impulse": t.impulse, "tau": t.tau} for name, t in self.traces.items()},
-            "branches": {
-                name: {
-                    "distance": b.distance.tolist(),
-                    "wanted": b.wanted.tolist(),
-                    "obtained": {kind.value: b.obtained[kind].tolist() for kind in Arithmetic},
-                    "largest_error": {kind.value: b.largest_error(kind) for kind in Arithmetic},
-                }
-                for name, b in self.branches.items()
-            },
-            "carry_over": self.carry_over,
+            **self._figures(),
             "replaced": list(self.replaced),
         }
+
+    def _figures(self) -> dict[str, Any]:
+        """What :meth:`to_dict` says of the steps of a weight, wanted and obtained."""
+        return {}
+
+    def _sentences(self) -> list[str]:
+        """What the text says of them."""
+        return []
+
+    def __str__(self) -> str:
+        lines = [f"t_epoch = {self.t_epoch}", f"dw = {self.dw()}"]
+        lines += [f"{name}: impulse {t.impulse}, tau {t.tau:.4g}" for name, t in self.traces.items()]
+        return "\n".join([*lines, *self._sentences(), *self.replaced])
+
+
+@shown
+@dataclass(frozen=True, eq=False)
+class SSDPMicrocode(Microcode):
+    """SSDP as microcode; ``plot`` draws the wanted and the obtained step of a weight, by the distance of the spikes.
+
+    Attributes:
+        both: the step if both neurons fired, by the distance of their spikes, 0 .. window - 1.
+        one_silent: the step if one fired, by its distance from the window's end, 1 .. window.
+        none: the step if none fired; one entry, distance 0.
+        carry_over: mean share of a trace's impulse that is left one window after the spike, in
+            ``fixed_pt``; the largest share among all traces.
+    """
+
+    both: Branch
+    one_silent: Branch
+    none: Branch
+    carry_over: float
+
+    @property
+    def branches(self) -> dict[str, Branch]:
+        """The three branches, by the neurons that fired."""
+        return {"both fired": self.both, "one silent": self.one_silent, "none fired": self.none}
+
+    def _figures(self) -> dict[str, Any]:
+        branches = {
+            name: {
+                "distance": b.distance.tolist(),
+                "wanted": b.wanted.tolist(),
+                "obtained": {kind.value: b.obtained[kind].tolist() for kind in Arithmetic},
+                "largest_error": {kind.value: b.largest_error(kind) for kind in Arithmetic},
+            }
+            for name, b in self.branches.items()
+        }
+        return {"branches": branches, "carry_over": self.carry_over}
+
+    def _sentences(self) -> list[str]:
+        return [
+            f"{title}: largest error {branch.largest_error():.4g} LSB in fixed_pt, "
+            f"{branch.largest_error(Arithmetic.FLOATING):.4g} in floating_pt"
+            for title, branch in self.branches.items()
+        ]
 
     def _table(self) -> Table:
         rows = [
@@ -118,13 +149,3 @@ class Microcode(Drawable):
         ]
         title = f"{len(self.products)} products, t_epoch = {self.t_epoch}"
         return Table(title, ("neurons", "largest error in fixed_pt, LSB", "in floating_pt"), rows, self.replaced)
-
-    def __str__(self) -> str:
-        lines = [f"t_epoch = {self.t_epoch}", f"dw = {self.dw()}"]
-        lines += [f"{name}: impulse {t.impulse}, tau {t.tau:.4g}" for name, t in self.traces.items()]
-        for title, branch in self.branches.items():
-            lines.append(
-                f"{title}: largest error {branch.largest_error():.4g} LSB in fixed_pt, "
-                f"{branch.largest_error(Arithmetic.FLOATING):.4g} in floating_pt"
-            )
-        return "\n".join([*lines, *self.replaced])

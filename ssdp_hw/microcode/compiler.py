@@ -1,4 +1,4 @@
-"""From the parameters of SSDP to a sum of products for Loihi's learning engine.
+"""From a rule to a sum of products for Loihi's learning engine: SSDP here, a formula in :mod:`.formula`.
 
 With one update per window (``t_epoch`` = window) SSDP has this form, where x0 and y0 are 1 if the neuron fired:
 
@@ -18,13 +18,17 @@ stays, and -b goes to each spike without a partner in the same step.
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Real
 from ssdp_hw.checks import as_int, positive_or_none
-from ssdp_hw.errors import ParameterError
-from ssdp_hw.microcode.code import Branch, Microcode
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.microcode.code import Branch, Microcode, SSDPMicrocode
+from ssdp_hw.microcode.formula import compile_formula
+from ssdp_hw.microcode.formula_code import FormulaMicrocode
 from ssdp_hw.microcode.learning_engine import (
     Arithmetic,
     Epoch,
@@ -36,8 +40,9 @@ from ssdp_hw.microcode.learning_engine import (
 )
 from ssdp_hw.microcode.learning_window import FittedWindow, fit_learning_window
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
-from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_wanted
-from ssdp_hw.rules import WeightRounding, ssdp
+from ssdp_hw.microcode.wanted import OneSilent, Wanted, check_kind, check_wanted
+from ssdp_hw.rules import FloatRule, WeightRounding, ssdp
+from ssdp_hw.rules.declared import FloatDeclaredRule
 from ssdp_hw.rules.spike_times import SpikeTime
 from ssdp_hw.rules.ssdp import SSDP, SilentPairs
 
@@ -50,29 +55,51 @@ CARRY_OVER_MAX = 0.5
 _NO_MEMORY = 1.0 / 64
 
 
+@overload
 def compile_microcode(
     rule: SSDP,
     *,
-    window: int,
+    window: int | None,
     scale: float,
     weight_exp: int = 0,
-    exponentials: int = 2,
-    epoch: Epoch | str = Epoch.WINDOW,
+    exponentials: int | None = None,
+    epoch: Epoch | str | None = None,
+    one_silent: OneSilent | str | None = None,
+) -> SSDPMicrocode: ...
+
+
+@overload
+def compile_microcode(
+    rule: FloatDeclaredRule, *, window: int | None = None, scale: float, weight_exp: int = 0
+) -> FormulaMicrocode: ...
+
+
+def compile_microcode(
+    rule: SSDP | FloatDeclaredRule,
+    *,
+    window: int | None = None,
+    scale: float,
+    weight_exp: int = 0,
+    exponentials: int | None = None,
+    epoch: Epoch | str | None = None,
     one_silent: OneSilent | str | None = None,
 ) -> Microcode:
-    """The sum of products that comes nearest to an SSDP rule.
+    """The sum of products that comes nearest to an SSDP rule, or that is a formula (:func:`ssdp_hw.Rule`).
+
+    Of a formula nothing is replaced but the amplitudes of its products, by sums of literals; see
+    :mod:`ssdp_hw.microcode.formula`. Its learning engine updates in every step.
 
     Args:
         rule: the rule to compile.
-        window: length of a window in steps.
+        window: length of a window in steps; a formula needs it only where it has ``u0``, as a power of two.
         scale: weight LSBs (weights are integers from -256 to 255) of a float weight of 1; for a
             quantised projection its ``scale``.
         weight_exp: that of the projection. At a negative one, -k, the chip drops what is below 2**k, which is then the
             LSB: the rule is compiled for ``weight >> k``, which at exponent 0 is the same synapse.
-        exponentials: for the learning window, 1 or 2 (traces per side), or 0: any two spikes of a window are
-            synchronous, whatever their distance.
-        epoch: ``window``, or ``step`` to learn without windows.
-        one_silent: default ``timed``; ``flat`` where that cannot be had (no traces, or no windows).
+        exponentials: SSDP only: for the learning window, 1 or 2 (traces per side; default 2), or 0: any two spikes of a
+            window are synchronous, whatever their distance.
+        epoch: SSDP only: ``window`` (the default), or ``step`` to learn without windows.
+        one_silent: SSDP only: default ``timed``; ``flat`` where that cannot be had (no traces, or no windows).
 
     Raises:
         ParameterError: a window that an epoch does not hold, or amplitudes or a learning window that no
@@ -84,9 +111,25 @@ def compile_microcode(
     if not -31 <= exponent <= 31:
         raise ParameterError(f"microcode: weight_exp = {exponent} is outside -31 .. 31")
     per_unit = positive_or_none(scale, "microcode: scale")
-    if per_unit is not None:
-        per_unit /= 2.0 ** max(0, -exponent)
-    wanted = check_wanted(rule, window, per_unit, exponentials, Epoch(epoch), one_silent)
+    if per_unit is None:
+        raise ParameterError("microcode: scale is missing: the weight LSBs of a float weight of 1")
+    per_unit /= 2.0 ** max(0, -exponent)
+    check_kind(rule)
+    if isinstance(rule, FloatDeclaredRule):
+        for name, value in (("exponentials", exponentials), ("epoch", epoch), ("one_silent", one_silent)):
+            if value is not None and (name, value) != ("epoch", Epoch.STEP):
+                raise UnsupportedError(
+                    f"microcode: {name} = {value!r} is of SSDP; a formula is compiled as it is, with an update in "
+                    f"every step; leave {name} out"
+                )
+        steps = None if window is None else as_int(window, "microcode: window")
+        return compile_formula(rule, steps, per_unit, _replaced_always(rule))
+    count = 2 if exponentials is None else exponentials
+    wanted = check_wanted(rule, window, per_unit, count, Epoch(epoch or Epoch.WINDOW), one_silent)
+    return _compile_ssdp(wanted)
+
+
+def _compile_ssdp(wanted: Wanted) -> SSDPMicrocode:
     fit = fit_learning_window(wanted)
     products = _products(wanted, fit)
     traces = _named(fit)
@@ -94,18 +137,12 @@ def compile_microcode(
     carry_over = max((_left(trace, wanted) for trace in fit.traces), default=0.0)
     if carry_over > CARRY_OVER_MAX and wanted.epoch is Epoch.WINDOW:
         raise ParameterError(
-            f"microcode: with {wanted.widths} and window = {window} steps {carry_over:.0%} of a spike is still "
+            f"microcode: with {wanted.widths} and window = {wanted.window} steps {carry_over:.0%} of a spike is still "
             "in its trace a window later; choose a longer window, a larger scale, epoch='step' or exponentials=0"
         )
-    return Microcode(
-        products,
-        traces,
-        wanted.epoch,
-        t_epoch,
-        *_branches(wanted, products, traces),
-        carry_over,
-        (*_replaced_always(rule), *_replaced_here(wanted, fit, carry_over)),
-    )
+    replaced = (*_replaced_always(wanted.rule), *_replaced_here(wanted, fit, carry_over))
+    branches = _branches(wanted, products, traces)
+    return SSDPMicrocode(products, traces, wanted.epoch, t_epoch, replaced, *branches, carry_over)
 
 
 def _named(fit: FittedWindow) -> dict[str, Trace]:
@@ -185,11 +222,11 @@ def _left(trace: Trace, wanted: Wanted) -> float:
     return float(after) / trace.impulse
 
 
-def _replaced_always(rule: SSDP) -> list[str]:
-    """Deviations of the learning engine from SSDP that every form has."""
+def _replaced_always(rule: FloatRule) -> list[str]:
+    """Deviations of the learning engine that every rule has."""
     notes = [
         "The sum is rounded to a whole weight LSB at every update, with one random number for all synapses of a "
-        "projection: there is no synchrony counter, and their rounding errors are correlated."
+        "projection: there is no counter beside a synapse, and their rounding errors are correlated."
     ]
     if rule.rounding is not WeightRounding.STOCHASTIC:
         notes.append(f"Rounding '{rule.rounding}' is not available: the learning engine rounds stochastically.")

@@ -60,7 +60,8 @@ class Product:
     """One product of a learning rule; ``factors[0]`` is its dependency.
 
     Raises:
-        ParameterError: a mantissa or exponent out of range, an unknown factor or dependency.
+        ParameterError: a mantissa or exponent out of range, an unknown factor or dependency, or so many factors that no
+            exponent makes up for Lava's right shift (those that remain have at most 30 bits; Lava multiplies in 32).
     """
 
     mantissa: int

@@ -10,6 +10,8 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.microcode.exponentials import TAU_MAX, TAU_MIN
 from ssdp_hw.microcode.learning_engine import EXPONENT_MIN, WEIGHT_MAX, Epoch
 from ssdp_hw.rules import FloatRule, PreTrace
+from ssdp_hw.rules.declared import FloatDeclaredRule
+from ssdp_hw.rules.models.formula import Formula
 from ssdp_hw.rules.ssdp import SSDP, LearningWindow, SilentPairs
 
 # With updates in every step nothing bounds a window: the learning window is fitted up to this distance in steps.
@@ -51,15 +53,24 @@ class Wanted:
         return self.rule.silent_pairs is SilentPairs.DEPRESS and self.epoch is Epoch.WINDOW
 
 
-def check_wanted(
-    rule: SSDP, window: int, scale: float | None, exponentials: int, epoch: Epoch, one_silent: OneSilent | str | None
-) -> Wanted:
-    """The arguments of :func:`ssdp_hw.compile_microcode`, checked."""
-    if isinstance(rule, FloatRule) and not isinstance(rule, SSDP):
-        raise UnsupportedError(f"microcode: {type(rule).__name__} has no form here; an SSDP has")
-    if not isinstance(rule, SSDP):
-        raise ParameterError(f"microcode: the rule is a {type(rule).__name__}; give the float rule, an SSDP")
-    check_exact(rule, (SSDP,), "microcode: the rule", "give an SSDP itself")
+def check_kind(rule: FloatRule) -> None:
+    """Raise unless the rule is one that has a form in the learning engine.
+
+    Raises:
+        ParameterError: no float rule.
+        UnsupportedError: another rule, or what no rule in the learning engine has.
+    """
+    if isinstance(rule, FloatDeclaredRule) and isinstance(rule.model, Formula):
+        check_exact(rule, (FloatDeclaredRule,), "microcode: the rule", "give what sh.Rule returns")
+    elif isinstance(rule, FloatRule) and not isinstance(rule, SSDP):
+        what = f"the rule {rule.model.name}" if isinstance(rule, FloatDeclaredRule) else type(rule).__name__
+        raise UnsupportedError(f"microcode: {what} has no form here; an SSDP has, and a formula (sh.Rule)")
+    elif not isinstance(rule, SSDP):
+        raise ParameterError(
+            f"microcode: the rule is a {type(rule).__name__}; give the float rule, an SSDP or a formula"
+        )
+    else:
+        check_exact(rule, (SSDP,), "microcode: the rule", "give an SSDP itself")
     if rule.gate is not None:
         raise UnsupportedError(
             "microcode: the rule makes a gate of its own, and the learning engine has no group synchrony counters; "
@@ -70,6 +81,14 @@ def check_wanted(
             "microcode: pre_trace = 'arrives', and the traces of the learning engine know no synaptic delay; compile "
             "the rule with pre_trace = 'fires'"
         )
+
+
+def check_wanted(
+    rule: SSDP, window: int | None, scale: float, exponentials: int, epoch: Epoch, one_silent: OneSilent | str | None
+) -> Wanted:
+    """The arguments of :func:`ssdp_hw.compile_microcode` for SSDP, checked."""
+    if window is None:
+        raise ParameterError("microcode: window is missing: the steps of a window")
     steps = as_int(window, "microcode: window")
     longest = load_chip("loihi").window_ticks_max if epoch is Epoch.WINDOW else LONGEST_FIT
     if not 1 <= steps <= longest:
@@ -104,8 +123,6 @@ def check_wanted(
             f"microcode: clip = {rule.clip:g} is below an amplitude of SSDP, and the learning engine has no such clip; "
             "lower the amplitudes"
         )
-    if scale is None:
-        raise ParameterError("microcode: scale is missing: the weight LSBs of a float weight of 1")
     a, b = (_amplitude(rule, name, scale) for name in ("a_plus", "a_baseline"))
     return Wanted(rule, a, b, steps, count, epoch, silent)
 

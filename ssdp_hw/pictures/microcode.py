@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ssdp_hw.display import Axes, Drawn
-from ssdp_hw.microcode import Microcode
+from ssdp_hw.microcode import SSDPMicrocode
 from ssdp_hw.microcode.learning_engine import Arithmetic
 from ssdp_hw.pictures.style import BEFORE, BOUND, FIXED, legend, panels, picture, several, title
 
 
 @picture
-def draw(code: Microcode, *, ax: Axes | None = None) -> Drawn:
-    """See :meth:`ssdp_hw.microcode.Microcode.plot`."""
+def draw(code: SSDPMicrocode, *, ax: Axes | None = None) -> Drawn:
+    """See :meth:`ssdp_hw.microcode.SSDPMicrocode.plot`."""
     axes = panels(ax, [2.2, 2.2])
     labels = ("both fire: distance of the spikes, steps", "one fires: steps to the end of the window")
     for one, label, branch in zip(axes, labels, (code.both, code.one_silent), strict=True):
