@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.codegen import CPUCodeLibrary
+from numba.core.codegen import CodeLibrary, CPUCodeLibrary
 from numba.core.cpu import CPUTargetOptions
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 
@@ -22,6 +22,12 @@ PRIVATE: dict[tuple[type, str], bool] = {
     (FunctionCache, "save_overload"): False,
     **{(IndexDataCacheFile, name): False for name in OF_FILE},
     (CPUCodeLibrary, "_final_module"): False,
+    (CPUCodeLibrary, "_linking_libraries"): True,
+    (CPUCodeLibrary, "_optimize_functions"): True,
+    (CPUCodeLibrary, "_get_module_for_linking"): True,
+    (CodeLibrary, "_raise_if_finalized"): True,
+    (CodeLibrary, "_reload_init"): True,
+    (CodeLibrary, "_codegen"): True,
 }
 
 

@@ -26,6 +26,7 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from .code_cache import callable_by_symbol, can_be_invalidated, invalidated_by_sources
+from .linking import pipeline
 
 A = TypeVar("A")
 F = TypeVar("F", bound=Callable[..., object])
@@ -57,13 +58,14 @@ def compiled_loop(function: F) -> F:
 
 def compiled_driver(function: F) -> F:
     """Compile a function that makes no array, whose arguments may overlap or be changed by other threads."""
-    return cast("F", _njit(function, **_COMPILED_CALLERS_ONLY))
+    return cast("F", _njit(function, linked=True, **_COMPILED_CALLERS_ONLY))
 
 
-def _njit(function: Callable[..., object], **options: bool) -> Any:
+def _njit(function: Callable[..., object], *, linked: bool = False, **options: bool) -> Any:
     """Numba's dispatcher of a function that makes no array, with the options that all have in common."""
     known = all(hasattr(CPUTargetOptions, name) for name in _WITHOUT_COUNTS)
-    return nb.njit(**_OPTIONS, **(_WITHOUT_COUNTS if known else {}), **options)(function)
+    made = nb.njit(**_OPTIONS, **(_WITHOUT_COUNTS if known else {}), **pipeline(linked=linked), **options)
+    return made(function)
 
 
 def _cached(function: Callable[..., object], **options: bool) -> Any:
@@ -122,7 +124,8 @@ def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
     The functions that choose an implementation take Numba types, the implementations take values. Numba would
     compare their annotations together with the names of their arguments, and refuse any difference.
     """
-    return cast("Callable[[F], F]", overload(function, _COMPILED_CALLERS_ONLY, strict=False))
+    options = {**_COMPILED_CALLERS_ONLY, **pipeline(linked=True)}
+    return cast("Callable[[F], F]", overload(function, options, strict=False))
 
 
 @intrinsic
