@@ -52,7 +52,7 @@ def test_the_numbers_of_a_row_are_the_best_on_what_is_neither_taught_nor_asked(s
     data = study.data("")
     for row in (study.ON_CHIP, study.READOUT, study.INPUT):
         form = studies.teaching.arithmetic(row)
-        trial = study.world(settings, data, "events", 7, form, validation=True)
+        trial = study.world(settings.part, data, "events", 7, form, validation=True)
         order = np.random.default_rng((7, 2)).permutation(len(data.train_labels))
         np.testing.assert_array_equal(trial.labels, data.train_labels[order[:40]])
         np.testing.assert_array_equal(trial.asked_labels, data.train_labels[order[40:100]])
@@ -62,7 +62,7 @@ def test_the_numbers_of_a_row_are_the_best_on_what_is_neither_taught_nor_asked(s
         assert right[choice] == max(right.values())
         run = study.run("events", row, 0, settings, data)
         assert run["choice"] == list(choice)
-        given = study.world(settings, data, "events", 0, form, validation=False)
+        given = study.world(settings.part, data, "events", 0, form, validation=False)
         if row == study.INPUT:
             continue
         network = study.learned(given, row, choice, settings)
@@ -76,7 +76,7 @@ def test_the_numbers_of_a_row_are_the_best_on_what_is_neither_taught_nor_asked(s
 def test_back_propagation_through_all_layers_learns_what_it_is_taught(studies):
     study = studies.bounds
     part = replace(study.SETTINGS.part, taught=60, asked=20)
-    given = study.world(replace(study.SETTINGS, part=part), study.data(""), "events", 0, "float", validation=False)
+    given = study.world(part, study.data(""), "events", 0, "float", validation=False)
     taught = replace(given, asked=given.taught, asked_labels=given.labels)
     settings = replace(study.SETTINGS, part=part, batch=20)
     before = study.answers(taught, given.network, taught.asked).accuracy
@@ -86,7 +86,7 @@ def test_back_propagation_through_all_layers_learns_what_it_is_taught(studies):
 def test_support_vectors_see_the_input_alone(studies):
     study = studies.bounds
     part = replace(study.SETTINGS.part, taught=200, asked=100)
-    given = study.world(replace(study.SETTINGS, part=part), study.data(""), "events", 0, "float", validation=False)
+    given = study.world(part, study.data(""), "events", 0, "float", validation=False)
     assert study.support_vectors(given, (10.0, 1.0)) > 0.8
     blank = replace(given, taught=np.roll(given.taught, 1, axis=1))
     assert study.support_vectors(blank, (10.0, 1.0)) < 0.3
