@@ -22,6 +22,7 @@ import drift
 import new_class
 import regularise_table
 import released
+import remedies
 import vowels
 from results import RESULTS, Results, measure, read, write
 from study import Study
@@ -30,7 +31,7 @@ from ssdp_hw.files.atomic import write_atomically
 
 STUDIES = {
     study.name: study
-    for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY, released.STUDY, bounds.STUDY)
+    for study in (drift.STUDY, new_class.STUDY, vowels.STUDY, bits.STUDY, released.STUDY, bounds.STUDY, remedies.STUDY)
 }
 DOCS = Path(__file__).parent.parent.parent / "docs"
 STORE = Path(__file__).parent.parent.parent / "runs" / "studies"
