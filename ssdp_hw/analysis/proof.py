@@ -116,9 +116,18 @@ class Proof:
         return counted[Verdict(verdict)]
 
     def __str__(self) -> str:
-        """The first registers in sentences, those first that can overflow or may."""
+        """How many neurons' registers overflow, and the first registers in sentences, those first that can or may."""
         order = sorted(self.registers, key=lambda r: r.verdict is Verdict.PROVED)
-        return "\n".join(cut([str(r) for r in order], "registers"))
+        return "\n".join([self._counted(), *cut([str(r) for r in order], "registers")])
+
+    def _counted(self) -> str:
+        proved, reached, unknown = (self.neurons_of(v) for v in (Verdict.PROVED, Verdict.REACHED, Verdict.OPEN))
+        total = proved + reached + unknown
+        share = f" ({unknown / total:.1%})" if unknown else ""
+        return (
+            f"of {total} registers of neurons {proved} never overflow for any input, {reached} do under the input that "
+            f"is given, {unknown} are open{share}"
+        )
 
     def _table(self) -> Table:
         proved = len(self.of(Verdict.PROVED))
