@@ -148,9 +148,25 @@ class Forgetful(RuleModel):
         return {"y": n.y}
 
 
+class Undeclared(RuleModel):
+    """It reads what its class does not say that it reads."""
+
+    name = "Undeclared"
+
+    def __init__(self, name):
+        self.read = name
+
+    def window_end(self, op, at, p):
+        return getattr(at.post if self.read != "weight" else at.synapse, self.read)
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        (Undeclared("weight"), "there are: none; .* reads_weight = True"),
+        (Undeclared("weight_sum"), "no 'weight_sum'; .* reads_weight_sums = True"),
+        (Undeclared("fan_in"), "reads_weight_sums = True"),
+        (Undeclared("v"), r'reads = \(StateRead\("v"\),\)'),
         (TableAndSize(), "k_size names the size of a table"),
         (Doubled(), r"'x' can reach 1 \.\. 511, outside 0 \.\. 255 of its 8 bits"),
         (Branching(), r"op\.select"),

@@ -29,7 +29,8 @@ class Values:
         raise AttributeError(f"a step changes nothing that it is given: return '{name}' instead of setting it")
 
     def __getattr__(self, name: str) -> Value:
-        raise AttributeError(f"the model declares no '{name}'; there are: {', '.join(self.__dict__)}")
+        there = ", ".join(self.__dict__) or "none"
+        raise AttributeError(f"the model declares no '{name}'; there are: {there}", name=name)
 
 
 class Rounding(Choice):

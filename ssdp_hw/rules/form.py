@@ -226,7 +226,9 @@ def _graph(
     except ParameterError as error:
         raise ParameterError(f"{owner}: {error}") from None
     except Exception as error:
-        raise ParameterError(f"{owner} fails with {type(error).__name__}: {error}") from error
+        how = _DECLARED_BY.get(getattr(error, "name", None) or "", "")
+        hint = how and f"; a rule that reads it says so in its class: {how}"
+        raise ParameterError(f"{owner} fails with {type(error).__name__}: {error}{hint}") from error
     results = {name: _number(owner, name, value) for name, value in found.items()}
     _check_names(model, moment, owner, results)
     graph = MomentGraph(results, tuple(op.randoms))
@@ -298,6 +300,15 @@ def _gathered(model: RuleModel, home: str, op: Operations, leaves: Any, results:
     if home == "synapse" and model.alive is not None and model.alive.name in results:  # dead synapses stay dead
         results[model.alive.name] = op.minimum(leaves(home, model.alive.name), results[model.alive.name])
     return results
+
+
+# What functions find only in a rule whose class says that it reads it.
+_DECLARED_BY = {
+    WEIGHT: "reads_weight = True",
+    WEIGHT_SUM: "reads_weight_sums = True",
+    FAN_IN: "reads_weight_sums = True",
+    "v": 'reads = (StateRead("v"),)',
+}
 
 
 class _Leaves:

@@ -24,6 +24,9 @@ from ssdp_hw.rules.model import RuleKind, RuleModel
 INPUTS, STEPS, BATCH = 7, 40, 2
 # A threshold beyond what a few synapses bring would keep every neuron silent.
 _LEVEL_MAX = 3000
+# Of the neurons that learn; below it lie voltages after a reset, and the levels with which a rule compares them.
+_LEARNING_THRESHOLD = 2000
+_VOLTAGE_MAX = _LEARNING_THRESHOLD << 6
 
 
 def spikes(seed: int, steps: int = STEPS, batch: int = BATCH) -> Bool:
@@ -126,12 +129,12 @@ def float_network(model: NeuronModel, seed: int) -> Network:
 
 
 def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
-    """CUBA LIF neurons behind an input, with a loop, all of which fire: a fixed or a float network."""
+    """CUBA LIF neurons behind an input, with a loop, each of which fires in some of the steps: fixed or float."""
     rng = np.random.default_rng(seed)
     weight, loop = 2 * rng.integers(10, 60, (5, INPUTS)), 2 * rng.integers(-20, 30, (5, 5))
     inputs, outputs = [Input("in", INPUTS)], ["out"]
     if fixed:
-        populations = [FixedPopulation(name="out", size=5, du=1500, dv=400, vth=100)]
+        populations = [FixedPopulation(name="out", size=5, du=1500, dv=400, vth=_LEARNING_THRESHOLD)]
         ends = [
             FixedProjection(pre="in", post="out", weight=weight, scale=100.0),
             FixedProjection(pre="out", post="out", weight=loop, delay=1, scale=100.0),
@@ -139,8 +142,8 @@ def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
         return FixedNetwork(inputs, populations, ends, outputs)
     model = neuron("CubaLIF", 5, tau_syn=3e-3, tau_mem=1e-2, v_threshold=1.0)
     real = [
-        Projection(pre="in", post="out", weight=weight / 100),
-        Projection(pre="out", post="out", weight=loop / 100, delay=1),
+        Projection(pre="in", post="out", weight=weight / _LEARNING_THRESHOLD),
+        Projection(pre="out", post="out", weight=loop / _LEARNING_THRESHOLD, delay=1),
     ]
     return Network(inputs, [Population(name="out", neuron=model)], real, outputs, Semantics(1e-3))
 
@@ -155,6 +158,8 @@ def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
             values[q.name] = tuple(int(x) for x in rng.integers(max(low, -50), min(high, 200) + 1, 16))
         elif q.kind is RuleKind.SHIFT:
             values[q.name] = int(rng.integers(0, 8))
+        elif q.kind is RuleKind.LEVEL:
+            values[q.name] = int(rng.integers(0, min(high, _VOLTAGE_MAX) + 1))
         else:
             small = int(rng.integers(max(low, -200), min(high, 4000) + 1)) >> int(rng.integers(0, 6))
             values[q.name] = int(q.default) if q.kind is RuleKind.NUMBER and q.default is not None else small
@@ -192,7 +197,9 @@ def float_rule(model: RuleModel, seed: int) -> FloatDeclaredRule:
     for q in model.parameters:
         if q.kind is RuleKind.AMPLITUDE:
             values[float_name(q)] = float(rng.uniform(0, 0.02))
-        elif q.kind in (RuleKind.WEIGHT, RuleKind.THRESHOLD, RuleKind.LEVEL, RuleKind.THRESHOLD_CHANGE):
+        elif q.kind in (RuleKind.WEIGHT, RuleKind.LEVEL):  # of the size of the network's weights and voltages
+            values[float_name(q)] = float(rng.uniform(0, 1.0))
+        elif q.kind in (RuleKind.THRESHOLD, RuleKind.THRESHOLD_CHANGE):
             values[float_name(q)] = float(rng.uniform(0, 0.1))
         elif q.kind is RuleKind.DELAY_CHANGE:
             values[float_name(q)] = float(rng.uniform(0, 2))
