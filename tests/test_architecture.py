@@ -174,3 +174,17 @@ def test_a_package_names_files_that_it_has():
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:ssdp_hw|targets|tests|docs)/[\w./]+)`", DOCS))))
 def test_the_docs_name_files_that_exist(path):
     assert (ROOT / path).exists()
+
+
+def test_files_beside_others_stand_there():
+    """A file named without a folder is in the folder of the file or folder named before it in the line."""
+    beside = []
+    for line in DOCS.splitlines():
+        folder = None
+        for path in re.findall(r"`([\w./]+(?:/|\.py))`", line):
+            if path.startswith(("ssdp_hw/", "targets/", "tests/")):
+                folder = ROOT / (path if path.endswith("/") else path.rpartition("/")[0])
+            elif folder and path.endswith(".py"):
+                beside.append(folder / path)
+    assert len(beside) > 5
+    assert [str(file) for file in beside if not file.is_file()] == []
