@@ -19,6 +19,7 @@ from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.interval import Interval, IntervalOperations
 from ssdp_hw.operations.node import Node, TableLeaf
+from ssdp_hw.operations.philox import philox4x32
 
 ROUNDINGS = [r.value for r in Rounding if r is not Rounding.STOCHASTIC]
 WIDTH, TABLE = 4, (5, -3, 0, 7)
@@ -263,6 +264,20 @@ def test_stochastic_rounding_adds_the_random_number_before_it_rounds_down():
     node = symbols.shift_right(leaf("x", x), 3, "stochastic")
     assert [(n.detail, n.low, n.high) for n in symbols.randoms] == [("random_0", 0, 7)]
     np.testing.assert_array_equal(evaluate([node], {"x": x, "random_0": drawn})[0], wanted)
+
+
+def test_real_numbers_count_the_draws_of_the_integers():
+    """The first draw has the number 0; rounding to the nearest draws nothing, stochastic rounding one number."""
+    op, x, keys = IdealOperations(3, {}, spiking=True, at_least=False, subtract=False), np.arange(5.0), np.arange(5)
+    np.testing.assert_array_equal(op.random(4), 0)  # in a rule
+    for step in (11, 12):
+        op.begin_noise(step, keys, keys + 7)
+        drawn = [op.random(4), op.shift_right(x, 2, "nearest"), op.random(6)]
+        drawn += [op.scale(x, 3.0, 2, "stochastic"), op.random(8)]
+        for found, (number, bits) in zip(drawn[::2], ((0, 4), (1, 6), (3, 8)), strict=True):
+            words = philox4x32((step, number, 0, 0), (0, 7))[0]
+            assert found[0] == int(words) >> (32 - bits)
+        np.testing.assert_array_equal(drawn[1::2], [x / 4, 3 * x / 4])
 
 
 def test_a_division_by_what_may_be_0_is_refused():

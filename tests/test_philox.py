@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from ssdp_hw.operations.philox import philox4x32, synapse_random
+from ssdp_hw.operations.philox import neuron_layer, philox4x32, synapse_random
 
 ONES = 0xFFFFFFFF
 # Random123's kat_vectors, philox4x32 with 10 rounds: counter, key, answer.
@@ -72,3 +72,10 @@ def test_every_part_of_the_key_matters():
 
 def test_no_bits_is_zero():
     assert synapse_random(1, 0, np.arange(9), 0, 0).tolist() == [0] * 9
+
+
+@given(st.integers(0, 2**20 - 1), st.integers(0, 1), st.integers(0, 100))
+def test_the_layer_of_a_neuron_is_its_documented_sum(layer, side, number):
+    """No layer of a projection, none of the other side, and none of another draw; without a number the first draw."""
+    assert neuron_layer(layer, side, number) == layer + 2**31 + side * 2**30 + number * 2**20
+    assert neuron_layer(layer, side) == neuron_layer(layer, side, 0)
