@@ -166,7 +166,7 @@ def window_changes(
                 new[home] = call_moment(model, moment, op, state)
         for home, values in new.items():
             for name, value in values.items():
-                state.values[home][name] = np.broadcast_to(value, state.values[home][name].shape).copy()
+                state.values[home][name] = np.full(state.values[home][name].shape, value)
     if "window_end" in present:
         state.chosen = slice(None)
         _change_synapses(state, at_synapse, "window_end", total)

@@ -251,8 +251,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     p = Values({**{name: leaves.parameter(name) for name in names}, STEPS: leaves.parameter(STEPS)})
 
     def leaves_of(home: str) -> dict[str, Value]:
-        names = [*(v.name for v in _seen(model, home)), *(f.name for f in model.given_of(home))]
-        return {name: leaves(home, name) for name in names}
+        return {name: leaves(home, name) for name in _found_by_functions(model, home)}
 
     group = Values(leaves_of("group"))
     if moment in NEURON_MOMENTS or moment == SUM_MOMENT:
@@ -279,7 +278,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
         for home in ("pre", "post")
     }
     weight = {WEIGHT: leaves("synapse", WEIGHT)} if model.reads_weight else {}
-    synapse = Values({**{v.name: leaves("synapse", v.name) for v in _seen(model, "synapse")}, **weight})
+    synapse = Values({**leaves_of("synapse"), **weight})
     step = {STEP: leaves("", STEP)} if ends else {}
     at = Values({**sides, "synapse": synapse, "group": group, **step})
     changes = getattr(model, moment)(op, at, p)
@@ -292,13 +291,28 @@ def _seen(model: RuleModel, home: str) -> list[RuleVariable]:
     return [v for v in getattr(model, home) if not isinstance(v, WrittenVariable)]
 
 
+# A specification run calls a function in every step, and the model's properties would be computed for each call.
+@lru_cache(maxsize=512)
+def _found_by_functions(model: RuleModel, home: str) -> tuple[str, ...]:
+    """The names that functions find at a home: of variables, of factors, and of states of neurons."""
+    return (*(v.name for v in _seen(model, home)), *(f.name for f in model.given_of(home)))
+
+
+@lru_cache(maxsize=512)
+def _written_names(model: RuleModel, home: str) -> tuple[tuple[str, ...], str]:
+    """The names of a home's accumulators, and of its alive bit, or an empty one."""
+    alive = model.alive.name if home == "synapse" and model.alive is not None else ""
+    return tuple(v.name for v in model.writes.get(home, ())), alive
+
+
 def _gathered(model: RuleModel, home: str, op: Operations, leaves: Any, results: dict[str, Value]) -> dict[str, Value]:
     """The results of a function, in which changes of accumulators have become new values, and no synapse revives."""
-    for v in model.writes.get(home, ()):
-        if v.name in results:
-            results[v.name] = op.saturate(leaves(home, v.name) + results[v.name], v.name)
-    if home == "synapse" and model.alive is not None and model.alive.name in results:  # dead synapses stay dead
-        results[model.alive.name] = op.minimum(leaves(home, model.alive.name), results[model.alive.name])
+    accumulators, alive = _written_names(model, home)
+    for name in accumulators:
+        if name in results:
+            results[name] = op.saturate(leaves(home, name) + results[name], name)
+    if alive in results:  # dead synapses stay dead
+        results[alive] = op.minimum(leaves(home, alive), results[alive])
     return results
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable, faded
@@ -45,23 +46,23 @@ class Formula(RuleModel):
     def __repr__(self) -> str:
         return f"learning rule {self.name} of {' + '.join('*'.join(product) for product in self.products)}"
 
-    @property
-    def traces(self) -> list[str]:
+    @cached_property
+    def traces(self) -> tuple[str, ...]:
         """The traces that some product reads."""
         read = {factor for product in self.products for factor in product}
-        return [name for name in (*PRE_TRACES, *POST_TRACES) if name in read]
+        return tuple(name for name in (*PRE_TRACES, *POST_TRACES) if name in read)
 
-    @property
+    @cached_property
     def pre(self) -> tuple[RuleVariable, ...]:  # type: ignore[override]
         """The presynaptic traces."""
         return tuple(RuleVariable(name, self.trace_bits) for name in self.traces if name in PRE_TRACES)
 
-    @property
+    @cached_property
     def post(self) -> tuple[RuleVariable, ...]:  # type: ignore[override]
         """The postsynaptic traces."""
         return tuple(RuleVariable(name, self.trace_bits) for name in self.traces if name in POST_TRACES)
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[RuleParameter, ...]:  # type: ignore[override]
         """An amplitude for each product; time constant and impulse of each trace."""
         top = (1 << self.trace_bits) - 1
@@ -87,7 +88,7 @@ class Formula(RuleModel):
         limit = RuleParameter("trace_max", RuleKind.LIMIT, bits=self.trace_bits, default=top)
         return (*amplitudes, *of_traces, *([limit] if of_traces else []), RuleParameter("dw_shift", RuleKind.SHIFT))
 
-    @property
+    @cached_property
     def reads_weight(self) -> bool:  # type: ignore[override]
         """Whether a product has the factor ``w``."""
         return any(WEIGHT_FACTOR in product for product in self.products)
