@@ -54,6 +54,9 @@ TRAIN_INSTALLED := $(VENV)/.installed-train
 STUDIES_INSTALLED := $(VENV)/.installed-studies
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 
+# The tests start many processes: each would compile this package's sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow test-cases test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs notebooks install clean
 
 demo: install
