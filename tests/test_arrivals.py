@@ -159,7 +159,7 @@ LOOPS = {"one for all": 3, "one for each synapse": np.random.default_rng(4).inte
         (True, "one for each synapse"),
         pytest.param(True, "one for all", marks=pytest.mark.slow),
         pytest.param(False, "one for each synapse", marks=pytest.mark.slow),
-        (False, "one for all"),
+        pytest.param(False, "one for all", marks=pytest.mark.slow),
     ],
 )
 def test_brian2_learns_the_same(fixed, kind):

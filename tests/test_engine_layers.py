@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 from compiled_calls import from_python
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 from ssdp_hw.targets.engine.inference import run_program
 from ssdp_hw.targets.engine.program import compile_program
@@ -86,7 +87,7 @@ def stepwise(network):
     return program
 
 
-@settings(max_examples=60)
+@examples(60, default=20)
 @given(chains(), st.sampled_from((1, MANY)), st.sampled_from((("spikes",), tuple(RECORDABLE))))
 def test_layer_after_layer_equals_step_after_step(case, threads, variables):
     network, spikes = case

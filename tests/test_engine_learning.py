@@ -151,7 +151,7 @@ def silent_case(rounding, counter_bits, *, rate, windows_per_update, sparse, gat
     return network, make_drive(network, (rng.random((12, samples, 150)) < 0.2) & active), plan
 
 
-@settings(GENERATED, max_examples=60)
+@examples(60, default=20, base=GENERATED)
 @given(
     rounding=st.sampled_from(("carry", "stochastic", "nearest")),
     counter_bits=st.sampled_from((4, 6, 9, 16, 29, 30, 32)),

@@ -30,14 +30,21 @@ FIXED = sh.FixedDeclaredRule(
 FLOAT = sh.rule(EveryHomeLasts(), clip=10.0, a=-0.004, b=0.002, tau=4.0, k=[0.1, -0.3, 0.2], windows_per_update=4)
 
 
-def lesson(fixed, target, epochs=1, state=None, network=None):
+def lesson(fixed, target, epochs=1, state=None, network=None, health=False):
     """Epochs over the same seven samples, which are no multiple of a weight update."""
     first = next(iter(lively_runs(fixed).values()))[0]
     spikes = np.random.default_rng(4).random((24, 7, 6)) < 0.3
     rules = dict.fromkeys([p.name for p in first.projections], FIXED if fixed else FLOAT)
     presentation = sh.Presentation(epochs=epochs, windows=2, steps=24)
     return sh.learn(
-        first if network is None else network, spikes, None, rules, target, presentation=presentation, state=state
+        first if network is None else network,
+        spikes,
+        None,
+        rules,
+        target,
+        presentation=presentation,
+        state=state,
+        health=health,
     )
 
 
@@ -75,7 +82,7 @@ def stored(result, name):
 
 def test_health_follows_the_variables():
     """Nothing is lost by carry, so that what the health recomputes window by window is what moved the weights."""
-    found = lesson(True, "engine", epochs=2)
+    found = lesson(True, "engine", epochs=2, health=True)
     for health in found.health.values():
         assert health.counter_saturations == health.weight_saturations == 0
         assert health.lost_lsb == 0

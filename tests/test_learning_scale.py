@@ -38,7 +38,7 @@ def lesson(rule, given, **options):
     return sh.learn(network(), given, None, rule, "spec", health=False, **options)
 
 
-@examples(20, default=4)
+@examples(20, default=2)
 @given(
     st.floats(1e-5, 2e-3),
     st.sampled_from(["carry", "nearest"]),

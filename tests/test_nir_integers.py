@@ -366,7 +366,7 @@ def put(tree, path, value, remove):
         tree[path[-1]] = value
 
 
-@settings(max_examples=250, suppress_health_check=QUIET)
+@examples(250, default=80, base=settings(suppress_health_check=QUIET))
 @given(
     st.lists(
         st.tuples(st.booleans(), st.floats(0, 1, exclude_max=True), PLAIN, ARRAYS, st.integers(0, 4)),

@@ -125,7 +125,7 @@ def test_neurons_fire_as_in_one_long_run_where_no_weight_moves(fixed, target):
     assert fired.any()
 
 
-@examples(100, default=10)
+@examples(100, default=6)
 @given(learning_runs(fixed=True, declared=True, arrivals=False), OPTIONS)
 def test_any_plan_on_line_is_bit_equal(case, options):
     case = (*case[:2], replace(case[2], restart=False))

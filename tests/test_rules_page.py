@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import redirect_stdout
+from copy import deepcopy
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -35,34 +38,44 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def first_run():
+    """What the page's first code names, and what it prints; the blocks after it go on from there."""
+    names = {}
+    with redirect_stdout(StringIO()) as printed:
+        exec(compile(FIRST, "docs/rules.md", "exec"), names)
+    return names, printed.getvalue()
+
+
+@pytest.fixture
+def first(first_run):
+    """The names alone, for one test to add to and to draw random numbers from."""
+    names, _ = first_run
+    return {**names, "rng": deepcopy(names["rng"])}
+
+
 def test_the_table_lists_every_rule():
     section = PAGE[PAGE.index("## A class") : PAGE.index("A rule of your own")]
     assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == sorted(registry.KNOWN_RULES.shipped)
 
 
-def test_the_first_code_learns(capsys):
-    exec(compile(FIRST, "docs/rules.md", "exec"), {})
-    printed = capsys.readouterr().out
+def test_the_first_code_learns(first_run):
+    _, printed = first_run
     assert float(re.search(r"'in->out': ([\d.]+)", printed).group(1)) > 0.2
     assert "'impulse_x1': 31" in printed
 
 
-def test_the_formula_compiles_to_what_the_page_shows(capsys):
-    names = {}
-    exec(compile(FIRST, "docs/rules.md", "exec"), names)
-    capsys.readouterr()
-    exec(compile(COMPILED, "docs/rules.md", "exec"), names)
+def test_the_formula_compiles_to_what_the_page_shows(first, capsys):
+    exec(compile(COMPILED, "docs/rules.md", "exec"), first)
     printed = capsys.readouterr().out
     (shown,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
     assert printed.startswith(shown)
     assert len(printed) > len(shown)
 
 
-def test_its_rules_see_spikes_as_they_arrive():
-    names = {}
-    exec(compile(FIRST, "docs/rules.md", "exec"), names)
-    exec(compile(ARRIVING, "docs/rules.md", "exec"), names)
-    assert names["rule"].pre_trace == names["late"].rules["in->out"].pre_trace == "arrives"
+def test_its_rules_see_spikes_as_they_arrive(first):
+    exec(compile(ARRIVING, "docs/rules.md", "exec"), first)
+    assert first["rule"].pre_trace == first["late"].rules["in->out"].pre_trace == "arrives"
 
 
 def test_its_lasting_variables_are_those_of_bcm():
@@ -71,13 +84,12 @@ def test_its_lasting_variables_are_those_of_bcm():
     assert names["post"] == registry.rule_model("BCM").post
 
 
-def test_its_reward_moves_weights():
+def test_its_reward_moves_weights(first):
     names = {"RuleFactor": sh.RuleFactor}
     exec(compile(FACTOR, "docs/rules.md", "exec"), names)
     assert names["factors"] == registry.rule_model("RewardSTDP").factors
-    exec(compile(FIRST, "docs/rules.md", "exec"), names)
-    exec(compile(REWARDED, "docs/rules.md", "exec"), names)
-    assert names["rewarded"].changed["in->out"] > 0.2
+    exec(compile(REWARDED, "docs/rules.md", "exec"), first)
+    assert first["rewarded"].changed["in->out"] > 0.2
 
 
 def test_its_rule_reads_states_of_both_ends():
@@ -87,16 +99,14 @@ def test_its_rule_reads_states_of_both_ends():
     assert [(r.home, r.name) for r in sh.rule(reads).reads] == [("post", "v"), ("pre", "source_v")]
 
 
-def test_its_synapses_die(capsys):
+def test_its_synapses_die(first, capsys):
     names = {"RuleVariable": sh.RuleVariable, "AliveBit": sh.AliveBit}
     exec(compile(ALIVE, "docs/rules.md", "exec"), names)
     assert names["synapse"] == registry.rule_model("PruningSTDP").synapse
-    names = {}
-    exec(compile(FIRST, "docs/rules.md", "exec"), names)
-    exec(compile(PRUNED, "docs/rules.md", "exec"), names)
-    alive = names["pruned"].alive["in->out"]
+    exec(compile(PRUNED, "docs/rules.md", "exec"), first)
+    alive = first["pruned"].alive["in->out"]
     assert 0 < alive.after < alive.before
-    assert names["pruned"].health["in->out"].lost_lsb == 0
+    assert first["pruned"].health["in->out"].lost_lsb == 0
     assert capsys.readouterr().out.strip().endswith(f" {alive.after}")
 
 
@@ -117,22 +127,18 @@ def test_its_hidden_layer_learns():
     assert min(names["learned"].changed.values()) > 0.5
 
 
-def test_its_thresholds_move(capsys):
+def test_its_thresholds_move(first, capsys):
     names = {"WrittenVariable": sh.WrittenVariable}
     exec(compile(ACCUMULATOR, "docs/rules.md", "exec"), names)
     assert names["post"] == registry.rule_model("IntrinsicPlasticity").post
-    names = {}
-    exec(compile(FIRST, "docs/rules.md", "exec"), names)
-    exec(compile(THRESHOLDS, "docs/rules.md", "exec"), names)
-    assert np.all(names["learned"].network.population("out").vth != 120)
+    exec(compile(THRESHOLDS, "docs/rules.md", "exec"), first)
+    assert np.all(first["learned"].network.population("out").vth != 120)
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("WrittenHealth", "threshold", "updates"))
 
 
-def test_its_recording_learns_as_one_run():
-    names: dict[str, object] = {}
-    exec(compile(FIRST, "docs/rules.md", "exec"), names)
-    network, rule = names["network"], names["rule"]
+def test_its_recording_learns_as_one_run(first):
+    network, rule = first["network"], first["rule"]
     spikes = np.random.default_rng(2).random((40, 9, 12)) < 0.2
     online = {"sh": sh, "network": network, "rule": rule, "recording": [spikes[:, :4], spikes[:, 4:5], spikes[:, 5:]]}
     exec(compile(ONLINE, "docs/rules.md", "exec"), online)

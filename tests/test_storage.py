@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from example_counts import share
+from example_counts import examples, share
 from hypothesis import given, strategies as st
 from strategies import fixed_networks, float_networks
 
@@ -133,6 +133,7 @@ def test_everything_comes_back(network, path):
     same(sh.load(path), network)
 
 
+@examples(100, default=30)
 @given(st.one_of(fixed_networks(), float_networks()))
 def test_round_trip_of_values_and_bytes(tmp_path_factory, network):
     folder = tmp_path_factory.mktemp("round")
