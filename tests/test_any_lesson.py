@@ -140,7 +140,7 @@ def lessons(draw: st.DrawFn, elsewhere: bool = False) -> Lesson:
         if rule.prunes and p.max_delay and not restart:
             rule = draw(counter_rules(steps // windows, update, post * pre))
         arriving = replace(rule, pre_trace=PreTrace.ARRIVES)
-        if draw(st.booleans()) and why_no_arrivals(arriving, p, restart=restart) is None:
+        if draw(st.booleans()) and why_no_arrivals(arriving, p) is None:
             rule = arriving
         rules[name] = rule
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -281,7 +281,6 @@ MOVES = {"move": 9, "window": [9], "a_plus": 0, "a_minus": 0}
 ASTROCYTE = {"a_plus": 9, "a_minus": 9, "decay_x": 9, "decay_y": 9, "rate": 9, "coupling": 9}
 REFUSED = {
     "moves delays": (declared("DelaySTDP", **MOVES), True, "moves delays"),
-    "pieces of one run": (FIXED["STDP"], False, "restart=False"),
     "own gate": (replace(FIXED["STDP"], gate=sh.FixedGate(offset=1, slope=1, shift=1)), True, "makes a gate"),
     "counts": (declared("AstrocyteSTDP", **ASTROCYTE), True, "counts presynaptic neurons"),
     "numbers": (declared(Numbered()), True, "reads the numbers of presynaptic neurons"),
@@ -305,6 +304,39 @@ def test_lines_that_are_neurons_are_counted_as_neurons(name):
     wanted = learned(plain, later(spikes()[:, :, neurons], delays), rule, "spec")
     for target in ("spec", "engine"):
         assert_same(wanted, learned(delayed, spikes(), replace(rule, pre_trace="arrives"), target))
+
+
+@pytest.mark.parametrize("pieces", [2, 10])
+@pytest.mark.parametrize("rule", ["STDP", "mean rate", "formula"])
+@pytest.mark.parametrize("target", ["spec", "engine"])
+def test_spikes_arrive_in_later_pieces_of_one_run(target, rule, pieces, tmp_path):
+    """Delays longer than a piece, in calls with files between: the plain network, given a run of later spikes."""
+    fixed, steps = rule != "formula", 6
+    delayed, plain, neurons, delays = cases(DELAYS["one for each synapse"] * 3, fixed)
+    assert delays.max() > 2 * steps
+    rules = {"mean rate": declared(MeanRate(), dw_shift=3), "formula": FLOAT["formula"], "STDP": FIXED["STDP"]}
+    # Weights move at the end alone, since a spike under way acts with the weight with which it was sent.
+    rule = replace(rules[rule], windows_per_update=10)
+    long = np.random.default_rng(8).random((steps * 10, 1, PRE)) < 0.3
+    shown = sh.Presentation(shuffle=False, restart=False)
+
+    def cut(given):
+        return given.reshape(10, steps, -1).transpose(1, 0, 2)
+
+    def learn(net, given, rule, target, state=None):
+        return sh.learn(net, given, None, rule, target, presentation=shown, state=state, health=False)
+
+    wanted = learn(plain, cut(later(long[:, :, neurons], delays)), rule, "spec")
+    net, state, given = delayed, None, cut(long)
+    for first in range(0, 10, pieces):
+        part = given[:, first : first + pieces]
+        result = learn(net, part, replace(rule, pre_trace="arrives"), target, state)
+        sh.save_learning(result.network, result.state, tmp_path / "run.h5")
+        net, state = sh.load_learning(tmp_path / "run.h5")
+    check = np.testing.assert_array_equal if fixed else np.testing.assert_allclose
+    check(net.projections[0].stored_weights, wanted.network.projections[0].stored_weights)
+    check(state.counters["in->out"], wanted.state.counters["in->out"], **({} if fixed else {"atol": 1e-12}))
+    assert np.any(net.projections[0].stored_weights != delayed.projections[0].stored_weights)
 
 
 def test_microcode_is_refused():

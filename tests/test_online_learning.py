@@ -126,7 +126,7 @@ def test_neurons_fire_as_in_one_long_run_where_no_weight_moves(fixed, target):
 
 
 @examples(100, default=6)
-@given(learning_runs(fixed=True, declared=True, arrivals=False), OPTIONS)
+@given(learning_runs(fixed=True, declared=True), OPTIONS)
 def test_any_plan_on_line_is_bit_equal(case, options):
     case = (*case[:2], replace(case[2], restart=False))
     wanted, found = learn(SPEC, *case), learn(ENGINE, *case, **options)
@@ -135,7 +135,7 @@ def test_any_plan_on_line_is_bit_equal(case, options):
 
 
 @examples(60, default=5)
-@given(learning_runs(fixed=False, declared=True, arrivals=False), OPTIONS)
+@given(learning_runs(fixed=False, declared=True), OPTIONS)
 def test_any_float_plan_on_line_is_equal_up_to_rounding(case, options):
     case = (*case[:2], replace(case[2], restart=False))
     wanted, found = learn(SPEC, *case), learn(ENGINE, *case, **options)
@@ -144,7 +144,7 @@ def test_any_float_plan_on_line_is_equal_up_to_rounding(case, options):
 
 
 @examples(60, default=5)
-@given(learning_runs(fixed=True, declared=True, arrivals=False), st.data())
+@given(learning_runs(fixed=True, declared=True), st.data())
 def test_any_plan_pauses_between_two_samples(case, data):
     """Two parts of the samples, the second from the state in which the first stopped, are one run."""
     net, drive, plan = case
@@ -176,7 +176,7 @@ def test_any_plan_pauses_between_two_samples(case, data):
 
 
 @examples(60, default=6)
-@given(learning_runs(fixed=True, declared=True, max_plastic=4, arrivals=False), st.integers(0, 3))
+@given(learning_runs(fixed=True, declared=True, max_plastic=4), st.integers(0, 3))
 def test_what_memory_held_before_changes_nothing(case, seed):
     """The arrays of the loops have room for neurons that pad populations, and new memory holds anything."""
     net, drive, plan = case

@@ -15,7 +15,7 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
-from ssdp_hw.rules.arrivals import why_no_arrivals
+from ssdp_hw.rules.arrivals import SENT, why_no_arrivals
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.form import check_registers
@@ -137,19 +137,18 @@ def check_learns_from_spikes(network: AnyNetwork, analog: Collection[str], names
             )
 
 
-def check_arrivals(network: AnyNetwork, rules: Mapping[str, Rule], *, restart: bool) -> None:
+def check_arrivals(network: AnyNetwork, rules: Mapping[str, Rule]) -> None:
     """Raise where a rule cannot see presynaptic spikes as they arrive, and is to.
 
     Args:
         network: the network that learns.
         rules: by projection.
-        restart: whether each sample starts from the initial state.
 
     Raises:
         UnsupportedError: it cannot; the message says what would help.
     """
     for name, rule in rules.items():
-        reason = why_no_arrivals(rule, network.projection(name), restart=restart)
+        reason = why_no_arrivals(rule, network.projection(name))
         if reason is not None:
             raise UnsupportedError(f"projection '{name}': {reason}")
 
@@ -166,7 +165,13 @@ def padded(spikes: Numbers, steps: int) -> Numbers:
 
 
 def check_state(
-    network: AnyNetwork, rules: Mapping[str, Rule], state: LearningState | None, windows: int, batch: int
+    network: AnyNetwork,
+    rules: Mapping[str, Rule],
+    state: LearningState | None,
+    windows: int,
+    batch: int,
+    *,
+    restart: bool,
 ) -> LearningState:
     """The state to start from, with counters for every plastic projection, zeros by default.
 
@@ -176,6 +181,7 @@ def check_state(
         state: that of an earlier run, or None.
         windows: windows of a sample.
         batch: number of samples.
+        restart: whether each sample starts from the initial state, and spikes under way are of no account.
 
     Raises:
         ShapeError, ParameterError: it does not fit.
@@ -201,7 +207,8 @@ def check_state(
         if name not in rules:
             raise ParameterError(f"lasting variables are given for '{name}', which does not learn")
     checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
-    lasting = {name: _lasting(network, name, rules, given) for name in rules}
+    plan = LearningPlan(dict(rules), restart=restart)
+    lasting = {name: _lasting(network, name, plan, given) for name in rules}
     return replace(given, counters=checked, lasting={name: found for name, found in lasting.items() if found})
 
 
@@ -234,12 +241,12 @@ def with_checked_neurons(network: AnyNetwork, state: LearningState) -> LearningS
     return replace(state, neurons=checked)
 
 
-def _lasting(network: AnyNetwork, name: str, rules: Mapping[str, Rule], state: LearningState) -> dict[str, Numbers]:
+def _lasting(network: AnyNetwork, name: str, plan: LearningPlan, state: LearningState) -> dict[str, Numbers]:
     """The variables of a rule that outlast a window, from the state or as they start."""
-    rule, given = rules[name], state.lasting.get(name, {})
-    first = LearningPlan(dict(rules)).first_lasting(network, name)
+    rule, given = plan.rules[name], state.lasting.get(name, {})
+    first = plan.first_lasting(network, name)
     for variable in given:
-        if variable not in first:
+        if variable not in first and not (plan.restart and variable == SENT):
             known = ", ".join(first) or "none"
             raise ParameterError(f"lasting variable '{variable}' of '{name}': its rule has none; it has: {known}")
     found = {}
@@ -253,6 +260,8 @@ def _lasting(network: AnyNetwork, name: str, rules: Mapping[str, Rule], state: L
                 f"{owner}: {array.dtype} of shape {array.shape}; expected {start.dtype} of shape {start.shape}"
             )
         found[variable] = array.astype(start.dtype)
+    if SENT in found and not np.isin(found[SENT], (0, 1)).all():
+        raise ParameterError(f"lasting variable '{SENT}' of '{name}' has other values than 0 and 1")
     if isinstance(rule, FixedDeclaredRule):
         check_registers(rule.model, found, f"lasting variables of '{name}'")
     return found

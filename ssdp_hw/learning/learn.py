@@ -146,7 +146,7 @@ def learn(
     rules, notes = resolve_rules(network, rule, names)
     check_reads(network, rules)
     check_writes(network, rules, restart=presentation.restart)
-    check_arrivals(network, rules, restart=presentation.restart)
+    check_arrivals(network, rules)
     check_alive(network, rules, restart=presentation.restart)
     LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
@@ -165,7 +165,7 @@ def learn(
     plasticity = Plasticity(rules, outside, factored, widest, notes)
     interludes = Interludes(evaluate, checkpoint, samples.batch, teaching.decode, target, execution.options)
     learner = Learner(network, samples, plasticity, supervision, teaching, presentation, execution, interludes)
-    first = check_state(network, rules, state, windows, samples.batch)
+    first = check_state(network, rules, state, windows, samples.batch, restart=presentation.restart)
     first = replace(first, lasting=with_shown(network, rules, first.lasting))
     begun = first if presentation.restart else with_checked_neurons(network, first)
     with limited_time(time_limit):

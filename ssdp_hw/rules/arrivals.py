@@ -4,6 +4,9 @@ With ``pre_trace="arrives"`` a rule sees arrival lines in place of presynaptic n
 delay that its synapses have. A line of delay d fires in step t if its neuron fired in step t - d of the same sample; it
 has presynaptic variables of its own. So a rule on synapses of delay d changes weights as it would without the delay,
 if the same spikes came d steps later. A spike acts one step after its line fires, as through any projection.
+
+Where samples are pieces of one run, a line may fire in a later piece than its neuron: the spikes of the last steps are
+among the variables that last, by the name :data:`SENT`.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssdp_hw.arrays import Bool, Int
+from ssdp_hw.arrays import Bool, Int, Numbers
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules.counter import CounterRule
@@ -20,6 +23,10 @@ from ssdp_hw.rules.declared import DeclaredRule
 from ssdp_hw.rules.form import leaf_name, moment_graph, moments
 from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace
 from ssdp_hw.rules.model import INDEX, PRE_COUNT, Quantity
+
+# Whether presynaptic neurons fired (0 or 1) in the last steps, as many as the longest delay, shape (step, n), oldest
+# first.
+SENT = "spikes_sent"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +86,39 @@ def seen_size(rule: LocalRule, p: BaseProjection) -> int:
     return arrival_lines(p).neurons.size if sees_arrivals(rule, p) else p.shape[1]
 
 
-def seen_spikes(rule: LocalRule, p: BaseProjection, spikes: Bool) -> Bool:
-    """What the rule sees of the spikes of whole samples, shape (time, ..., n)."""
-    return arrival_lines(p).raster(spikes) if sees_arrivals(rule, p) else spikes
+def seen_spikes(rule: LocalRule, p: BaseProjection, spikes: Bool, sent: Numbers | None = None) -> Bool:
+    """What the rule sees of the spikes of whole samples.
+
+    Args:
+        rule: the rule.
+        p: its projection.
+        spikes: of the presynaptic neurons, shape (time, sample, n).
+        sent: where samples are pieces of one run the spikes before, as :data:`SENT`; None where each has a start of its
+            own.
+    """
+    if not sees_arrivals(rule, p):
+        return spikes
+    if sent is None:
+        return arrival_lines(p).raster(spikes)
+    steps, samples, _ = spikes.shape
+    arrived = arrival_lines(p).raster(_one_run(spikes, sent))[len(sent) :]
+    return arrived.reshape(samples, steps, -1).transpose(1, 0, 2)
+
+
+def nothing_sent(p: BaseProjection) -> Int:
+    """:data:`SENT` before the first step."""
+    return np.zeros((p.max_delay, p.shape[1]), np.int64)
+
+
+def sent_after(spikes: Bool, sent: Numbers) -> Int:
+    """:data:`SENT` after pieces of a run, shape (time, sample, n), from what it was before."""
+    run = _one_run(spikes, sent)
+    return run[len(run) - len(sent) :].astype(np.int64)
+
+
+def _one_run(spikes: Bool, sent: Numbers) -> Bool:
+    """The spikes of all pieces one after the other, shape (time, n), behind those before."""
+    return np.concatenate([np.asarray(sent, bool), spikes.transpose(1, 0, 2).reshape(-1, spikes.shape[2])])
 
 
 def _differs_within_neurons(p: BaseProjection) -> bool:
@@ -95,14 +132,8 @@ def _differs_within_neurons(p: BaseProjection) -> bool:
     return bool(np.any(least < most))
 
 
-def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection, *, restart: bool) -> str | None:
-    """Why the rule cannot see spikes of a projection as they arrive, and what would help; None where it can.
-
-    Args:
-        rule: the rule of the projection.
-        p: the projection.
-        restart: whether each sample starts from the initial state.
-    """
+def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection) -> str | None:
+    """Why the rule cannot see spikes of a projection as they arrive, and what would help; None where it can."""
     if rule.pre_trace is not PreTrace.ARRIVES:
         return None
     if any(v.quantity is Quantity.DELAY for v in rule.writes):
@@ -117,11 +148,6 @@ def why_no_arrivals(rule: CounterRule | FloatRule, p: BaseProjection, *, restart
     if rule.prunes:
         return (
             "its rule lets synapses die, and with them lines through which spikes arrive; give it pre_trace = 'fires'"
-        )
-    if not restart:
-        return (
-            "samples are pieces of one run (restart=False), and spikes that are under way between two of them would be "
-            "lost to a rule with pre_trace = 'arrives'; give it pre_trace = 'fires', or each sample a start of its own"
         )
     if _differs_within_neurons(p) and (reads := _reads_neurons(rule)):
         return (

@@ -9,7 +9,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.deprecation import renamed
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import CounterRule, FloatRule
-from ssdp_hw.rules.arrivals import seen_size
+from ssdp_hw.rules.arrivals import SENT, nothing_sent, seen_size, sees_arrivals
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.running.drive import AnyNetwork
@@ -95,7 +95,9 @@ class LearningPlan:
             "synapse": p.synapse_weights.size,
             "group": 1,
         }
-        return {**self.rules[name].first_lasting(sizes), **self.lasting.get(name, {})}
+        rule = self.rules[name]
+        under_way = {} if self.restart or not sees_arrivals(rule, p) else {SENT: nothing_sent(p)}
+        return {**rule.first_lasting(sizes), **under_way, **self.lasting.get(name, {})}
 
     def factors_of(self, name: str) -> Mapping[str, Numbers]:
         """The third factors of a projection.

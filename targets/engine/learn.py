@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules import CounterRule
-from ssdp_hw.rules.arrivals import arrival_lines, seen_size, sees_arrivals
+from ssdp_hw.rules.arrivals import SENT, arrival_lines, seen_size, sees_arrivals, sent_after
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
@@ -152,7 +152,12 @@ def learn(
     }
     counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     after = row if declared[0] is None else declared[0].lasting  # the same in every thread
-    lasting = lasting_variables(network, plan, length, after, plastics)
+    lasting = {
+        name: {**found, **_sent(network, drive, name, p, spikes)}
+        for (name, found), p in zip(
+            lasting_variables(network, plan, length, after, plastics).items(), plastics, strict=True
+        )
+    }
     neurons = {} if plan.restart else neurons_of(state, program, network)
     read = {name: _read(plan, name, p.ends, states) for name, p in zip(plan.rules, plastics, strict=True)}
     if not isinstance(network, FixedNetwork):
@@ -253,10 +258,13 @@ def _ends(
     from_input = pre < inputs
     column = int(program.layout.channel_start[pre] if from_input else trace_columns[0, pre - inputs])
     nobody = np.zeros(0, np.int64)
-    arrivals = Arrivals(nobody, nobody, from_input, column)
+    arrivals = Arrivals(nobody, nobody, from_input, column, False, np.zeros((0, 0), bool))
     if name in line_columns:
         lines = arrival_lines(p)
         arrivals = arrivals._replace(neurons=lines.neurons, delays=lines.delays)
+        sent = plan.first_lasting(network, name).get(SENT)
+        if not plan.restart and sent is not None:
+            arrivals = arrivals._replace(one_run=True, sent=np.ascontiguousarray(sent, bool))
     ends = Ends(
         program.start(pre),
         program.start(post),
@@ -316,6 +324,17 @@ def _observed(
         return trains
     registers = rule.observe(*trains)
     return registers.pre.time, registers.post.time
+
+
+def _sent(
+    network: AnyNetwork, drive: Drive, name: str, p: Plastic, spikes: NDArray[np.bool_]
+) -> dict[str, NDArray[np.int64]]:
+    """The spikes under way to the rule of a projection, where samples are pieces of one run."""
+    arrivals, source = p.arrivals, network.projection(name)
+    if not arrivals.one_run:
+        return {}
+    before = spikes[:, :, arrivals.from_column : arrivals.from_column + source.shape[1]]
+    return {SENT: sent_after(drive.spikes[source.pre] if arrivals.from_input else before, arrivals.sent)}
 
 
 def _windows(raster: NDArray[T], per_sample: int) -> NDArray[T]:

@@ -39,7 +39,7 @@ from ssdp_hw.running.learning_plan import LearningPlan
 from .generated_rules import packed_factors, packed_parameters, rule_address, rule_shape
 from .program import Program
 from .segments import BITS
-from .types import CounterArray, CounterType, Int64Array, Number, NumberArray
+from .types import BoolArray, CounterArray, CounterType, Int64Array, Number, NumberArray
 
 Rule = CounterRule | FloatRule
 Array = NDArray[Any]
@@ -183,6 +183,8 @@ class Arrivals(NamedTuple):
     delays: Int64Array
     from_input: bool  # whether neurons are those of an input
     from_column: int  # column of the first neuron, in the input raster or in the spike trace
+    one_run: bool  # whether samples are pieces of one run, so that spikes arrive in later ones
+    sent: BoolArray  # spikes of the neurons in the last steps before them, (step, neuron); see rules/arrivals.py
 
 
 class Plastic(NamedTuple):

@@ -57,8 +57,12 @@ def copy_arrivals(
     for t in range(raster.shape[0] if len(arrivals.neurons) > 0 else 0):
         for sample in range(begin + low, begin + high):
             for k in range(len(arrivals.neurons)):
-                sent = t - arrivals.delays[k]
+                sent, piece = t - arrivals.delays[k], sample
+                while arrivals.one_run and sent < 0 and piece > 0:
+                    sent, piece = sent + raster.shape[0], piece - 1
+                i = column + arrivals.neurons[k]
                 if sent >= 0:
-                    i = column + arrivals.neurons[k]
-                    fired = raster[sent, sample, i] if arrivals.from_input else spikes[sent, sample, i]
+                    fired = raster[sent, piece, i] if arrivals.from_input else spikes[sent, piece, i]
                     spikes[t, sample, ends.pre_column + k] = fired
+                elif arrivals.one_run:
+                    spikes[t, sample, ends.pre_column + k] = arrivals.sent[sent, arrivals.neurons[k]]

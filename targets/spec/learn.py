@@ -17,7 +17,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules import CounterRule, FloatRule, LocalRule
-from ssdp_hw.rules.arrivals import seen_spikes, seen_synapses
+from ssdp_hw.rules.arrivals import SENT, seen_spikes, seen_synapses, sent_after
 from ssdp_hw.rules.counter import accumulate, update_weights
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.local import Observed
@@ -48,7 +48,10 @@ class _Observer:
         """What a rule observes of these samples, which were run."""
         rasters = {**part.spikes, **run.spikes}
         p = self.network.projection(name)
-        seen = seen_spikes(rule, p, rasters[p.pre]), rasters[p.post]
+        sent = self.lasting[name].get(SENT)
+        seen = seen_spikes(rule, p, rasters[p.pre], sent), rasters[p.post]
+        if sent is not None:
+            self.lasting[name][SENT] = sent_after(rasters[p.pre], sent)
         ends = [windows(raster, self.plan.windows_per_sample) for raster in seen]
         observed = rule.observe(*ends)
         key = self.plan.random_key(self.network, name)
