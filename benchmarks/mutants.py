@@ -85,6 +85,7 @@ TESTS = (
     "quantization_methods",
     "quantization_bounds",
     "quantization_formulas",
+    "register_corners",
     "split",
     "formats",
 )

@@ -418,6 +418,7 @@ def test_drifts_are_drawn_with_their_intervals():
     assert "80%" in axes[0].get_title(loc="left")
 
 
+@examples(100, default=30)
 @given(st.text(max_size=60), st.integers(5, 30))
 def test_short_names_fit(name, letters):
     assert len(style.short(name, letters)) <= letters

@@ -138,6 +138,20 @@ def test_one_amplitude_is_enough_to_ask_for_the_scale_of_weights():
     assert fixed_rule(one, plain(2000.0), CHIP)[0].parameters["a_plus"] > 0
 
 
+def test_a_weight_of_a_rule_is_in_weight_lsb():
+    """Such as that below which a synapse starves."""
+    rule = sh.rule("PruningSTDP", a_plus=0.01, a_minus=0.01, least=0.05)
+    fixed, _ = fixed_rule(rule, plain(2000.0), CHIP)
+    assert fixed.parameters["least"] == round(0.05 * 2000.0 / plain(None).format.step)
+
+
+def test_where_the_amplitude_limits_the_counter_unit_is_as_fine_as_its_register_allows():
+    fixed, _ = fixed_rule(sh.rule("STDP", a_plus=0.9, a_minus=0.5, counter_bits=32), plain(2000.0), CHIP)
+    (bits,) = {q.bits for q in fixed.model.parameters if q.name == "a_plus"}
+    assert fixed.parameters["dw_shift"] == 0
+    assert 2 ** (bits - 1) <= fixed.parameters["a_plus"] < 2**bits
+
+
 def test_rules_of_other_packages_are_asked_for_by_their_group(monkeypatch):
     asked = []
     monkeypatch.setattr(metadata, "entry_points", lambda **by: asked.append(by) or [])
