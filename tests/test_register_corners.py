@@ -18,7 +18,7 @@ from ssdp_hw.quantization.decays import closest_rate
 from ssdp_hw.quantization.model_registers import register_codes
 from ssdp_hw.quantization.normal_form import normal_form
 from ssdp_hw.quantization.payloads import Carried, Payloads
-from ssdp_hw.quantization.peaks import closed_form_peaks
+from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.state_rounding import LONGEST, step_bias_bound
 from ssdp_hw.rules.batch_ssdp import BatchSSDP
 from ssdp_hw.rules.derivation import fixed_rule
@@ -43,6 +43,22 @@ def test_a_constant_current_counts_on_its_own_side_alone(sign):
     lasting = closed_form_peaks(p, CHIP).u  # 1 / (1 - d_u), with weights of at most 1
     driven = replace(p, constant_current=np.array([sign * 0.25 * abs(p.incoming[0].weight.signed_row_sums()[0][0])]))
     assert closed_form_peaks(driven, CHIP).u == pytest.approx(lasting)
+
+
+@pytest.mark.parametrize("factor", [None, 4.0])
+def test_a_silent_declared_neuron_may_reach_its_threshold(factor):
+    """Without input no state moves, so that the threshold is the only voltage to be held."""
+    neuron = sh.neuron("AdaptiveLIF", 2, tau_syn=5e-3, tau_mem=2e-2, tau_adapt=5e-2, jump=0.3, v_threshold=[0.5, 0.75])
+    net = sh.Network(
+        [sh.Input("in", 1)],
+        [sh.Population(name="p", neuron=neuron)],
+        [sh.Projection(pre="in", post="p", weight=np.ones((2, 1)))],
+        ["p"],
+        sh.Semantics(1e-3),
+    )
+    factors = None if factor is None else {"p": np.array([1.0, factor])}
+    peaks = calibrated_peaks(net, np.zeros((5, 1, 1), bool), factors)["p"]
+    assert (peaks.v, peaks.u, peaks.reached, peaks.payload) == (0.75 * (factor or 1.0), 0.0, 0.0, 0.0)
 
 
 class Counter(NeuronModel):
