@@ -223,7 +223,12 @@ def test_resources_shrink_with_every_synapse_that_dies():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(
-    "target", [*TARGETS, pytest.param("brian2", marks=requires_brian2), pytest.param("lava", marks=pytest.mark.slow)]
+    "target",
+    [
+        *TARGETS,
+        pytest.param("brian2", marks=[requires_brian2, pytest.mark.slow]),
+        pytest.param("lava", marks=pytest.mark.slow),
+    ],
 )
 def test_a_projection_may_lose_all_synapses(target):
     if not get_target(target).availability().installed:

@@ -78,7 +78,11 @@ def delays(result):
 
 @pytest.mark.parametrize(
     ("target", "sparse"),
-    [("spec", False), pytest.param("spec", True, marks=pytest.mark.slow), ("engine", False), ("engine", True)],
+    [
+        ("spec", False),
+        ("engine", True),
+        *(pytest.param(*other, marks=pytest.mark.slow) for other in (("spec", True), ("engine", False))),
+    ],
 )
 def test_planted_delays_are_found(target, sparse):
     found = learn(planted(sparse=sparse), spikes(120), fixed_rule(), target)
@@ -165,7 +169,9 @@ def lively(target, rounding="carry"):
     return sh.learn(network(bias=90), samples(6), None, rule, target, presentation=presentation, on_overflow="ignore")
 
 
-@pytest.mark.parametrize("rounding", ["carry", "stochastic", "nearest"])
+@pytest.mark.parametrize(
+    "rounding", ["stochastic", *(pytest.param(r, marks=pytest.mark.slow) for r in ("carry", "nearest"))]
+)
 def test_the_engine_moves_the_same_delays(rounding):
     wanted = lively("spec", rounding)
     assert all(health.changed > 0.5 for health in wanted.written["in->out"].values())

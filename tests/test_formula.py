@@ -182,6 +182,7 @@ def assert_first_component(weight, first):
     assert np.linalg.norm(weight) == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.slow
 def test_oja_finds_the_first_principal_component_in_float():
     """The target's count is the weighted sum of the sources' counts, as for a linear neuron."""
     rule = sh.rule("Oja", eta=ETA, forget=ETA, tau_x=1e9, tau_y=1e9)

@@ -264,7 +264,7 @@ def test_float_populations_that_lavas_lif_expresses_with_folded_gains():
         assert_close(task, recording)
 
 
-@pytest.mark.parametrize("processes", ["auto", "own"])
+@pytest.mark.parametrize("processes", ["auto", pytest.param("own", marks=pytest.mark.slow)])
 def test_bias_of_each_sample(processes):
     """Direct input acts through the bias, in fixed and in float networks."""
     networks = [chain(du=4095), float_layer(LEAKY, bias=0.1), float_layer(CUBA, bias=0.1)]
@@ -342,7 +342,7 @@ def test_sums_beyond_what_float32_holds_stay_exact():
         assert_equal(task, found)
 
 
-@pytest.mark.parametrize("model", ["CubaLIF", "AdaptiveLIF"])
+@pytest.mark.parametrize("model", [pytest.param("CubaLIF", marks=pytest.mark.slow), "AdaptiveLIF"])
 def test_overflows_are_counted_where_neurons_are_not_lavas_lif(model):
     """Currents that wrap, also out of their range, and voltages that saturate, beside a declared model too."""
     rng = np.random.default_rng(3)

@@ -80,8 +80,16 @@ def assert_same_state(wanted, found, *, exact):
     assert found.state.steps == wanted.state.steps
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+# Both arithmetics and both targets by default; every pair of them in the slow run.
+EITHER = [
+    pytest.param(True, "engine", id="fixed-engine"),
+    pytest.param(False, "spec", id="float-spec"),
+    pytest.param(True, "spec", id="fixed-spec", marks=pytest.mark.slow),
+    pytest.param(False, "engine", id="float-engine", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("fixed", "target"), EITHER)
 def test_one_run_equals_the_same_weight_updates_made_sample_by_sample(fixed, target, tmp_path):
     """With a file between any two samples, and on the other target in turn."""
     net, spikes = network(fixed), pieces(8)
@@ -108,8 +116,7 @@ def test_one_run_equals_the_same_weight_updates_made_sample_by_sample(fixed, tar
     )
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+@pytest.mark.parametrize(("fixed", "target"), EITHER)
 def test_neurons_fire_as_in_one_long_run_where_no_weight_moves(fixed, target):
     net, spikes = network(fixed), pieces(7)
     learned = online(net, spikes, rule(fixed, 100), target)

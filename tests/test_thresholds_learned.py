@@ -168,7 +168,7 @@ def test_thresholds_move_by_the_sum_of_their_changes(rise, fall, least):
     assert found.written["in->out"]["theta"].lost == 0 or vth.min() == least
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
+@pytest.mark.parametrize("target", [pytest.param("spec", marks=pytest.mark.slow), "engine"])
 def test_a_threshold_settles_where_its_neuron_fires_at_the_rate_of_the_rule(target):
     """An integrator with bias b that loses its threshold at a spike fires b / threshold times a step: b rise / fall."""
     bias, shift = 100 << 6, 10
