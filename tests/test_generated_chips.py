@@ -107,7 +107,7 @@ def exact(network: sh.FixedNetwork, spikes: np.ndarray) -> dict[str, list]:
     return out
 
 
-@examples(400, default=20)
+@examples(400, default=40)
 @given(networks(), st.integers(0, 2**32 - 1), st.sampled_from((1.0, 0.5)))
 def test_no_integer_of_an_accepted_network_leaves_64_bits(network, seed, rate):
     assume(network is not None)
