@@ -24,8 +24,9 @@ from .types import (
     UInt32Array,
     WeightArray,
 )
-from .vectors import entry
+from .vectors import entry, spike_word
 from .window_spikes import WindowSpikes
+from .word_loops import append_word
 
 
 class Scratch(NamedTuple):
@@ -33,7 +34,7 @@ class Scratch(NamedTuple):
 
     pre: ByteArray  # spikes of the presynaptic neurons, (step, neuron) in one row
     post: ByteArray
-    listed: Int64Array  # presynaptic neurons that fire, step by step
+    listed: Int32Array  # presynaptic neurons that fire, step by step
     first: Int64Array  # first entry of each step in listed
     pre_table: NumberArray  # variables of presynaptic neurons before each step, and after the last one
     post_table: NumberArray
@@ -44,7 +45,8 @@ class Scratch(NamedTuple):
     step: CounterArray  # weight changes by position in a row
     pending: Int32Array  # positions in a row
     words: UInt32Array  # random numbers of a row's synapses
-    draws: UInt32Array  # random numbers of a group's neurons
+    draws: UInt32Array  # random numbers of a group's neurons, four rows for each draw
+    drawn: UInt32Array  # the same by neuron, a draw after the other
     total: NumberArray  # steps by stored weight, where synapses share it
     lasting: NumberArray  # variables of neurons and projections that outlast a window; see :mod:`.lasting`
 
@@ -55,11 +57,11 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
     number: DTypeLike = plastics[0].plus.dtype
     pre, post, longest, shared = largest_sizes(plastics)
     shapes = [p.declared for p in plastics]
-    columns = max(pre, post) // 4 + 1
+    columns, draws = max(pre, post) // 4 + 1, max(1, *(s.draws for s in shapes))
     return Scratch(
-        np.zeros(steps * pre, np.uint8),
-        np.zeros(steps * post, np.uint8),
-        np.zeros(steps * pre, np.int64),
+        np.zeros(steps * pre + BITS, np.uint8),
+        np.zeros(steps * post + BITS, np.uint8),
+        np.zeros(steps * pre + BITS, np.int32),
         np.zeros(steps + 1, np.int64),
         np.zeros(max(1, *(s.pre + s.pre_reads for s in shapes)) * (steps + 1) * pre, number),
         np.zeros(
@@ -73,7 +75,8 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
         np.empty(longest, counter),
         np.empty(longest + BITS, np.int32),
         np.empty((4, longest // 4 + 2), np.uint32),
-        np.empty((4 * max(1, *(s.draws for s in shapes)), columns), np.uint32),
+        np.empty((4 * draws, columns), np.uint32),
+        np.empty(4 * draws * columns, np.uint32),
         np.empty(shared, number),
         lasting.copy(),
     )
@@ -87,14 +90,16 @@ def _copy_spikes(flags: BoolArray, at: int, stride: int, steps: int, size: int, 
 
 
 @compiled_loop
-def _list_spikes(spikes: ByteArray, steps: int, size: int, listed: Int64Array, first: Int64Array) -> None:
+def _list_spikes(spikes: ByteArray, steps: int, size: int, listed: Int32Array, first: Int64Array) -> None:
+    """List the neurons that fire, step by step; up to BITS entries of both arrays behind the last are touched."""
     n = 0
     for t in range(steps):
         first[t] = n
-        for i in range(size):
-            if spikes[np.uint64(t * size + i)]:
-                listed[n] = i
-                n += 1
+        for k in range(0, size, BITS):
+            word = spike_word(spikes, t * size + k)
+            if size - k < BITS:
+                word &= (np.uint64(1) << np.uint64(size - k)) - np.uint64(1)
+            n = append_word(listed, n, word, np.int32(k))
     first[steps] = n
 
 
@@ -288,6 +293,7 @@ def declared_window(
                 s.weight,
                 s.dw,
                 s.draws,
+                s.drawn,
                 s.draws.shape[1],
                 c.layer,
                 (rule.first_window + window) * length,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.operations.node import Node
 from ssdp_hw.operations.philox import neuron_layer
 from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import (
@@ -119,7 +120,9 @@ def _text(model: RuleModel, *, real: bool) -> str:
         "number": f"types.CPointer(types.{number})",
         "byte": "types.CPointer(types.uint8)",
         "index": "types.CPointer(types.int64)",
+        "neuron": "types.CPointer(types.int32)",
         "word": "types.CPointer(types.uint32)",
+        "words": "types.CPointer(types.uint32)",
     }
     signature = ", ".join(pointers[kind] for kind in RULE_ARGUMENTS.values())
     draws = max(1, rule_shape(model).draws)
@@ -138,7 +141,7 @@ import numpy as np
 from numba.core import types
 
 from ssdp_hw.targets.engine.jit import between_entries, compiled_loop, shift_left, shift_right
-from ssdp_hw.targets.engine.random_loops import fill_words
+from ssdp_hw.targets.engine.random_loops import fill_words, words_in_order
 
 number, index, int64 = np.{number}, np.uint64, np.int64
 
@@ -234,8 +237,9 @@ def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, printer: _Ru
                 f"fill_words({drawn}, (n_{home} + 3) >> 2, 0, layer + {layer}, (first_step + t) & 0xFFFFFFFF, "
                 "key_low, key_high)"
             )
+            before.append(f"words_in_order({drawn}, (n_{home} + 3) >> 2, drawn, {4 * k} * columns)")
             bits = int(leaf.high).bit_length()
-            body.append(f"random_{k} = number(words[{4 * k} + (i & 3), i >> 2] >> np.uint32({32 - bits}))")
+            body.append(f"random_{k} = number(drawn[index({4 * k} * columns + i)] >> np.uint32({32 - bits}))")
     body += lines
     for k, v in enumerate(getattr(model, home)):
         body.append(f"{_place(home, k, '(t + 1)', 'i')} = number({names[id(graph.results[v.name])]})")
@@ -244,21 +248,24 @@ def _neuron_moment(model: RuleModel, home: str, graph: MomentGraph, printer: _Ru
 
 def _row(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> list[str]:
     """The weight changes of one row."""
-    lines = ["for i in range(n_pre):", "    dw[index(i)] = number(0)"]
+    starts = ["    dw[index(i)] = number(0)"]
     for k, v in enumerate(model.synapse):
         if v.lasts:
             continue
         start = leaf_name("of", v.start) if isinstance(v.start, str) else f"number({v.start})"
-        lines.append(f"    synapses[index({k} * n_pre + i)] = {start}")
+        starts.append(f"    synapses[index({k} * n_pre + i)] = {start}")
     step = [f"{STEP} = number(t)", *_loads(model, "group", "t", "0"), *_loads(model, "post", "t", "row")]
     step.append(f"{leaf_name('post', SPIKE)} = post[index(t * n_post + row)] != 0")
     inside = [m for m in ("each_step", "pre_spike", "post_spike") if m in graphs]
+    # The end of a window alone writes its change in place of adding it to 0; a real one could be -0.
+    at_end = not (inside or model.synapse or real) and WEIGHT in _results(graphs, "window_end")
+    lines = [] if at_end else ["for i in range(n_pre):", *starts]
     for moment in inside:
         printer = _RulePrinter({"each_step": "d", "pre_spike": "e"}.get(moment, "f"), real=real)
         body = _synapse_moment(model, moment, graphs[moment], printer)
         if moment == "pre_spike":
-            step += ["for k in range(first[index(t)], first[index(t + 1)]):", "    i = listed[index(k)]"]
-            step += _indented(body)
+            listed = ["for k in range(first[index(t)], first[index(t + 1)]):", "    i = int64(listed[index(k)])"]
+            step += _of_neuron(graphs[moment], printer) or [*listed, *_indented(body)]
         elif moment == "post_spike":
             step += [f"if {leaf_name('post', SPIKE)}:", "    for i in range(n_pre):", *_indented(body, 2)]
         else:
@@ -268,11 +275,31 @@ def _row(model: RuleModel, graphs: dict[str, MomentGraph], *, real: bool) -> lis
     if "window_end" in graphs:
         lines += [*_loads(model, "group", "steps", "0"), *_loads(model, "post", "steps", "row")]
         lines += ["for i in range(n_pre):"]
-        lines += _indented(_synapse_moment(model, "window_end", graphs["window_end"], _RulePrinter("g", real=real)))
+        printer, writes = _RulePrinter("g", real=real), "=" if at_end else "+="
+        lines += _indented(_synapse_moment(model, "window_end", graphs["window_end"], printer, writes))
     return lines
 
 
-def _synapse_moment(model: RuleModel, moment: str, graph: MomentGraph, printer: _RulePrinter) -> list[str]:
+def _results(graphs: dict[str, MomentGraph], moment: str) -> Mapping[str, Node]:
+    return graphs[moment].results if moment in graphs else {}
+
+
+def _of_neuron(graph: MomentGraph, printer: _RulePrinter) -> list[str]:
+    """The lines of a presynaptic spike that changes all its synapses of a row alike, which is nothing most of the time.
+
+    Empty where the change depends on the presynaptic neuron, or variables of the synapse change.
+    """
+    if set(graph.results) != {WEIGHT} or graph.randoms or graph.reads("pre_") or graph.reads("synapse_"):
+        return []
+    lines, names = printer.printed(graph.nodes)
+    change = f"change = number({names[id(graph.results[WEIGHT])]})"
+    added = ["for k in range(first[index(t)], first[index(t + 1)]):", "    dw[index(listed[index(k)])] += change"]
+    return [*lines, change, "if change != 0:", *_indented(added)]
+
+
+def _synapse_moment(
+    model: RuleModel, moment: str, graph: MomentGraph, printer: _RulePrinter, writes: str = "+="
+) -> list[str]:
     lines, names = printer.printed(graph.nodes)
     step = "steps" if moment == "window_end" else "t"
     body = _loads(model, "pre", step, "i")
@@ -283,7 +310,7 @@ def _synapse_moment(model: RuleModel, moment: str, graph: MomentGraph, printer: 
         body.append(f"{leaf_name('synapse', WEIGHT)} = weight[index(i)]")
     body += lines
     if WEIGHT in graph.results:
-        body.append(f"dw[index(i)] += number({names[id(graph.results[WEIGHT])]})")
+        body.append(f"dw[index(i)] {writes} number({names[id(graph.results[WEIGHT])]})")
     for k, v in enumerate(model.synapse):
         if v.name in graph.results:
             body.append(f"synapses[index({k} * n_pre + i)] = number({names[id(graph.results[v.name])]})")

@@ -254,7 +254,7 @@ RULE_ARGUMENTS = {
     "n_post": "integer",
     "pre": "byte",
     "post": "byte",
-    "listed": "index",
+    "listed": "neuron",
     "first": "index",
     "parameters": "number",
     "pre_table": "number",
@@ -264,6 +264,7 @@ RULE_ARGUMENTS = {
     "weight": "number",
     "dw": "number",
     "words": "word",
+    "drawn": "words",
     "columns": "integer",
     "layer": "integer",
     "first_step": "integer",
@@ -292,6 +293,7 @@ def call_rule(
     weight: types.Type,
     dw: types.Type,
     words: types.Type,
+    drawn: types.Type,
     columns: types.Type,
     layer: types.Type,
     first_step: types.Type,
@@ -300,5 +302,5 @@ def call_rule(
 ) -> tuple[Signature, Callable[..., ir.Value]]:
     """Call the functions of a declared rule by the address of their compiled form; see :mod:`.generated_rules`."""
     given = (row, steps, n_pre, n_post, pre, post, listed, first, parameters, pre_table, post_table, group_table)
-    more = (synapses, weight, dw, words, columns, layer, first_step, key_low, key_high)
+    more = (synapses, weight, dw, words, drawn, columns, layer, first_step, key_low, key_high)
     return _call_signature(*given, *more), _call

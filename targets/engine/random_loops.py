@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
 from ssdp_hw.operations.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
-from .jit import compiled_loop
+from .jit import compiled_driver, compiled_loop
 from .types import UInt32Array
 
 _M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
@@ -16,7 +15,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
 
-@nb.njit(nogil=True)
+@compiled_driver
 def philox_words(c0: int, c1: int, c2: int, k0: int, k1: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     """The four words of Philox4x32-10 at counter (c0, c1, c2, 0)."""
     x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(0)
@@ -28,7 +27,7 @@ def philox_words(c0: int, c1: int, c2: int, k0: int, k1: int) -> tuple[np.uint64
     return x0, x1, x2, x3
 
 
-@nb.njit(nogil=True)
+@compiled_driver
 def neuron_random(step: int, low: int, high: int, draw: int, bits: int) -> np.uint64:
     """The compiled form of :func:`ssdp_hw.operations.philox.neuron_random`."""
     return np.uint64(philox_words(step, draw, 0, low, high)[0] >> np.uint64(32 - bits))
@@ -55,3 +54,12 @@ def fill_words(words: UInt32Array, count: int, c0: int, c1: int, c2: int, k0: in
     for _ in range(ROUNDS):
         _round(words, count, a, b)
         a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
+
+
+@compiled_loop
+def words_in_order(words: UInt32Array, count: int, out: UInt32Array, at: int) -> None:
+    """Write the four words of each of ``count`` columns one after the other, from ``out[at]`` on."""
+    for i in range(count):
+        place = np.uint64(at + 4 * i)
+        out[place], out[place + np.uint64(1)] = words[0, i], words[1, i]
+        out[place + np.uint64(2)], out[place + np.uint64(3)] = words[2, i], words[3, i]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-import numba as nb
 import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
@@ -13,7 +12,7 @@ from numba.core.types.containers import NamedTuple as NamedTupleType
 from ssdp_hw.rules.gate import GATE_MAX
 
 from .counter_loops import list_pending, update_listed
-from .jit import compiled_loop, typed_overload
+from .jit import compiled_driver, compiled_loop, typed_overload
 from .plastic import CARRY, Counters, Gating, WeightPlaces
 from .types import CounterArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
@@ -158,8 +157,8 @@ def add_shared(
         total[stored[s]] += dw[cols[s]]
 
 
-@nb.njit(nogil=True)
-def pending_threshold(c: Counters) -> np.int64:
+@compiled_driver
+def pending_threshold(c: Counters) -> Any:
     """The smallest magnitude of a counter that the next weight update must process."""
     return np.int64(1) << c.lsb_shift if c.rounding == CARRY else np.int64(1)
 
