@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 
 import numba
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 from numba_without import PRIVATE, hide
+from ssdp_hw.targets.engine.jit import compiled_loop, entry_point
 
 CALLEE = """
 from ssdp_hw.targets.engine.jit import compiled_alone
@@ -77,6 +81,7 @@ def test_a_numba_without_a_private_name_compiles_the_same(tmp_path, monkeypatch,
 
 WITHOUT = """
 import numpy as np, pytest
+from numba.core.dispatcher import Dispatcher
 from numba_without import PRIVATE, hide
 with pytest.MonkeyPatch.context() as patch:
     for owner, name in PRIVATE:
@@ -109,3 +114,28 @@ def test_the_engine_of_a_numba_without_any_private_name_equals_the_specification
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.path.dirname(__file__)}
     done = subprocess.run([sys.executable, "-c", WITHOUT], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "equal\n", done.stderr
+
+
+def test_no_two_compiled_functions_have_one_name():
+    """Of code from disk the name and the types decide which function a call reaches: numbers are another process's."""
+    package = importlib.import_module("ssdp_hw.targets.engine")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    named = {}
+    for found in gc.get_objects():
+        if isinstance(found, Dispatcher) and found.py_func.__module__.startswith(package.__name__):
+            named.setdefault((found.py_func.__module__, found.py_func.__qualname__), set()).add(found)
+    assert len(named) > 50
+    assert [name for name, functions in named.items() if len(functions) > 1] == []
+
+
+def test_functions_that_another_one_makes_are_named_after_what_they_are_made_with():
+    def made(number, kind):
+        def loop(x):
+            return kind(x) + number
+
+        return compiled_loop(loop)
+
+    one, two, other = made(1, np.int64), made(2, np.int64), made(1, np.int32)
+    assert len({v.py_func.__qualname__ for v in (one, two, other)}) == 3
+    assert entry_point(lambda x: 10 * one(x) + two(x))(3) == 45

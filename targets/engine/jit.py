@@ -10,6 +10,8 @@ slower, without these parts of the cache they are compiled in each process.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -63,9 +65,22 @@ def compiled_driver(function: F) -> F:
 
 def _njit(function: Callable[..., object], *, linked: bool = False, **options: bool) -> Any:
     """Numba's dispatcher of a function that makes no array, with the options that all have in common."""
+    function.__qualname__ += _variant(function)
     known = all(hasattr(CPUTargetOptions, name) for name in _WITHOUT_COUNTS)
     made = nb.njit(**_OPTIONS, **(_WITHOUT_COUNTS if known else {}), **pipeline(linked=linked), **options)
     return made(function)
+
+
+def _variant(function: Callable[..., object]) -> str:
+    """What tells apart the functions that another one makes, for their names: the values that they are made with.
+
+    Numba names machine code by a function's name, the types of its arguments, and how many functions the process had
+    compiled before. Code from disk has the number of the process that compiled it. Two variants of one name could so
+    have one symbol, and a call of one of them end in the other.
+    """
+    made_with = inspect.getclosurevars(function).nonlocals
+    values = (f"{name}_{getattr(value, '__name__', value)}" for name, value in sorted(made_with.items()))
+    return "".join(f"_{re.sub('[^A-Za-z0-9]', '_', value)}" for value in values)
 
 
 def _cached(function: Callable[..., object], **options: bool) -> Any:

@@ -163,7 +163,6 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
     If ``fresh`` the sums replace the entries of ``total`` instead of being added to them.
     """
 
-    @intrinsic
     def add_columns(
         typing: TypingContext,
         total: types.Array,
@@ -207,7 +206,9 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
         flat = types.intp
         return types.none(total, flat, weights, flat, flat, active, flat, flat, flat, flat, flat), codegen
 
-    function: Callable[..., Any] = add_columns
+    # What is made with this intrinsic is named after it; see jit.py.
+    add_columns.__name__ = f"{'set' if fresh else 'add'}_{lanes}_columns"
+    function: Callable[..., Any] = intrinsic(add_columns)
     return function
 
 
