@@ -32,7 +32,7 @@ def microcode(
     plot: Annotated[Path | None, typer.Option(help="file for a plot (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compile SSDP or a formula to microcode of Loihi's learning engine.
+    """Compile a rule for Loihi's learning engine: SSDP or a formula.
 
     It says what had to be replaced to write the rule as a sum of products.
     """
