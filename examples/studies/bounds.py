@@ -13,12 +13,21 @@ import soft_error
 from backprop import Training, retrained
 from drift import SETTINGS as DRIFT, Part
 from numpy.typing import NDArray
-from study import Run, Study, finished_cases
-from tasks import TASKS
+from study import Run, Study
 from teaching import AnyNetwork, Cut, arithmetic
-from worlds import TASK, Bool, World, after_learning, answers, before_learning, described, hidden, lesson_table, world
+from worlds import (
+    Bool,
+    World,
+    after_learning,
+    answers,
+    before_learning,
+    data,
+    hidden,
+    soft_error_taught,
+    tables,
+    world,
+)
 
-import ssdp_hw as sh
 from ssdp_hw.datasets import Dataset
 
 # The two numbers of a row, one of the pairs of its grid.
@@ -62,30 +71,24 @@ class Settings:
 SETTINGS = Settings()
 
 
-def data(_: str) -> Dataset:
-    """The digits; raises SsdpHwError if they are not installed."""
-    return TASKS[TASK].load()
-
-
 def learned(given: World, row: str, choice: Choice, settings: Settings) -> AnyNetwork:
     """The network after it learned what is taught, by a row's rule and numbers."""
+    if row not in (ALL_LAYERS, READOUT):
+        return soft_error_taught(
+            given.network,
+            given.taught,
+            given.labels,
+            soft_error.rule(choice[0]),
+            temperature=choice[1],
+            epochs=settings.epochs,
+            refresh=settings.refresh,
+            seed=given.seed,
+        )
     training = Training(choice[0], round(choice[1]), settings.batch)
     if row == ALL_LAYERS:
         return retrained(given.network, given.taught, given.labels, training, given.seed)
-    readout, features = Cut.of(given.network).readout, hidden(given.network, given.taught)
-    if row == READOUT:
-        taught = retrained(readout, features, given.labels, training, given.seed)
-    else:
-        taught = sh.learn(
-            readout,
-            features,
-            given.labels,
-            soft_error.rule(choice[0]),
-            teach=sh.Teaching("softmax", temperature=choice[1], refresh=settings.refresh),
-            presentation=sh.Presentation(steps=len(features), epochs=settings.epochs, seed=given.seed),
-            on_overflow="ignore",
-            health=False,
-        ).network
+    features = hidden(given.network, given.taught)
+    taught = retrained(Cut.of(given.network).readout, features, given.labels, training, given.seed)
     return replace(given.network, projections=[*given.network.projections[:-1], *taught.projections])
 
 
@@ -134,11 +137,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> di
 
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a drift."""
-    return "\n\n".join(
-        f"{described(settings.part, case, here, {'float': DELTA, '8-bit': ON_CHIP})}\n\n"
-        f"{lesson_table(here, ROWS, DELTA)}"
-        for case, here in finished_cases(runs, CASES, ROWS)
-    )
+    return tables(settings.part, runs, CASES, ROWS, {"float": DELTA, "8-bit": ON_CHIP})
 
 
 STUDY = Study(

@@ -12,25 +12,25 @@ import numpy as np
 import soft_error
 from drift import SETTINGS as DRIFT, Part
 from drifts import KINDS
-from study import Run, Study, finished_cases
-from tasks import TASKS
-from teaching import AnyNetwork, Cut, arithmetic
+from study import Run, Study
+from teaching import AnyNetwork, arithmetic
 from worlds import (
-    TASK,
     Bool,
     Int,
     World,
     after_learning,
     answers,
     before_learning,
-    described,
+    data,
     hidden,
-    lesson_table,
+    soft_error_taught,
+    tables,
     world,
 )
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import Dataset
+from ssdp_hw.rules import FloatRule
 
 # The numbers of a row, one entry of its grid.
 Choice = tuple[float, ...]
@@ -79,33 +79,26 @@ class Settings:
 SETTINGS = Settings()
 
 
-def data(_: str) -> Dataset:
-    """The digits; raises SsdpHwError if they are not installed."""
-    return TASKS[TASK].load()
-
-
-def soft_error_taught(
-    network: AnyNetwork, spikes: Bool, labels: Int, rule: Any, temperature: float, seed: int, settings: Settings
+def taught_readout(
+    given: World, spikes: Bool, labels: Int, rule: FloatRule, temperature: float, settings: Settings
 ) -> AnyNetwork:
-    """The network after its readout learned by a rule times the softmax error of its spike counts."""
-    readout = Cut.of(network).readout
-    taught = sh.learn(
-        readout,
-        hidden(network, spikes),
+    """The world's network after its readout learned by a rule times the soft error, with the lessons of the study."""
+    return soft_error_taught(
+        given.network,
+        spikes,
         labels,
         rule,
-        teach=sh.Teaching("softmax", temperature=temperature, refresh=settings.refresh),
-        presentation=sh.Presentation(steps=len(spikes), epochs=settings.epochs, seed=seed),
-        on_overflow="ignore",
-        health=False,
-    ).network
-    return replace(network, projections=[*network.projections[:-1], *taught.projections])
+        temperature=temperature,
+        epochs=settings.epochs,
+        refresh=settings.refresh,
+        seed=given.seed,
+    )
 
 
 def by_soft_error(given: World, choice: Choice, settings: Settings) -> AnyNetwork:
     """The delta rule on the readout."""
     rule = soft_error.rule(choice[0])
-    return soft_error_taught(given.network, given.taught, given.labels, rule, choice[1], given.seed, settings)
+    return taught_readout(given, given.taught, given.labels, rule, choice[1], settings)
 
 
 def by_synchrony(given: World, choice: Choice, settings: Settings) -> AnyNetwork:
@@ -117,14 +110,14 @@ def by_synchrony(given: World, choice: Choice, settings: Settings) -> AnyNetwork
         silent_pairs="skip",
         counter_bits=24,
     )
-    return soft_error_taught(given.network, given.taught, given.labels, rule, choice[1], given.seed, settings)
+    return taught_readout(given, given.taught, given.labels, rule, choice[1], settings)
 
 
 def with_rehearsal(given: World, choice: Choice, settings: Settings) -> AnyNetwork:
     """The delta rule on drifted and remembered samples in turn."""
     spikes = np.concatenate([given.taught, given.remembered], axis=1)
     labels, rule = np.concatenate([given.labels, given.labels]), soft_error.rule(choice[0])
-    return soft_error_taught(given.network, spikes, labels, rule, choice[1], given.seed, settings)
+    return taught_readout(given, spikes, labels, rule, choice[1], settings)
 
 
 def by_tess(given: World, choice: Choice, settings: Settings) -> AnyNetwork:
@@ -208,11 +201,7 @@ def run(case: str, row: str, seed: int, settings: Settings, data: Dataset) -> di
 
 def report(settings: Settings, runs: list[Run]) -> str:
     """One table a drift."""
-    return "\n\n".join(
-        f"{described(settings.part, case, here, {'float': BASELINE, '8-bit': SOFT})}\n\n"
-        f"{lesson_table(here, ROWS, BASELINE)}"
-        for case, here in finished_cases(runs, KINDS, ROWS)
-    )
+    return tables(settings.part, runs, KINDS, ROWS, {"float": BASELINE, "8-bit": SOFT})
 
 
 STUDY = Study(

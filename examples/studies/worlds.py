@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 from drift import Part, won_back
 from drifts import drifted
 from numpy.typing import NDArray
-from study import Run, column, mean, seed_count, table
+from study import Run, column, finished_cases, mean, seed_count, table
 from tasks import TASKS, networks
 from teaching import Answers, AnyNetwork, Cut, ask
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import Dataset
+from ssdp_hw.rules import FloatRule
 
 Bool = NDArray[np.bool_]
 Int = NDArray[np.int64]
@@ -77,6 +78,31 @@ def answers(given: World, network: AnyNetwork, spikes: Bool) -> Answers:
     return ask(Cut.of(network).readout, hidden(network, spikes), given.asked_labels)
 
 
+def soft_error_taught(
+    network: AnyNetwork,
+    spikes: Bool,
+    labels: Int,
+    rule: FloatRule,
+    *,
+    temperature: float,
+    epochs: int,
+    refresh: int,
+    seed: int,
+) -> AnyNetwork:
+    """The network after its readout learned by a rule times the softmax error of its spike counts."""
+    taught = sh.learn(
+        Cut.of(network).readout,
+        hidden(network, spikes),
+        labels,
+        rule,
+        teach=sh.Teaching("softmax", temperature=temperature, refresh=refresh),
+        presentation=sh.Presentation(steps=len(spikes), epochs=epochs, seed=seed),
+        on_overflow="ignore",
+        health=False,
+    ).network
+    return replace(network, projections=[*network.projections[:-1], *taught.projections])
+
+
 def before_learning(given: World) -> dict[str, Any]:
     """What is measured of a world before anything learns."""
     undrifted, before = (answers(given, given.network, spikes) for spikes in (given.undrifted, given.asked))
@@ -96,8 +122,21 @@ def after_learning(given: World, network: AnyNetwork) -> dict[str, Any]:
     return {"after": after.accuracy, "undrifted_after": kept.accuracy, "rate_after": after.rate}
 
 
-def described(part: Part, kind: str, runs: Sequence[Run], rows: Mapping[str, str]) -> str:
-    """The heading of a drift's table; ``rows`` are a float and an integer one, by the name of their arithmetic."""
+def data(_: str) -> Dataset:
+    """The digits, of every drift; raises SsdpHwError if they are not installed."""
+    return TASKS[TASK].load()
+
+
+def tables(part: Part, runs: list[Run], kinds: Sequence[str], rows: Sequence[str], soft: Mapping[str, str]) -> str:
+    """One table a drift; ``soft`` are the rows of the soft error, by the name of their arithmetic."""
+    return "\n\n".join(
+        f"{_described(part, kind, here, soft)}\n\n{_table(here, rows, soft['float'])}"
+        for kind, here in finished_cases(runs, kinds, rows)
+    )
+
+
+def _described(part: Part, kind: str, runs: Sequence[Run], rows: Mapping[str, str]) -> str:
+    """The heading of a drift's table."""
     clean = ", ".join(f"{name} {mean(column(runs, row, 'undrifted'))} %" for name, row in rows.items())
     fired = [f"{column(runs, rows['float'], key).mean():.3f}" for key in ("hidden_undrifted", "hidden_before")]
     return (
@@ -106,7 +145,7 @@ def described(part: Part, kind: str, runs: Sequence[Run], rows: Mapping[str, str
     )
 
 
-def lesson_table(runs: list[Run], rows: Sequence[str], baseline: str) -> str:
+def _table(runs: list[Run], rows: Sequence[str], baseline: str) -> str:
     """What each row won back of a drift's loss, beside ``baseline``, the soft error of the readout in float."""
     lines = []
     for row in rows:
