@@ -43,7 +43,7 @@ def test_it_classifies_within_a_pipeline(iris):
 def test_what_is_learned_is_what_learn_learns(iris):
     """The same random network, taught by the public functions."""
     values, labels = iris
-    found = small(random_state=3, epochs=2).fit(values, labels)
+    found = small(random_state=3).fit(values, labels)
     fixed = found.network_
     readout = fixed.projections[1]
     start = fixed.with_mantissas({readout.name: np.zeros(readout.shape, np.int64)})
@@ -57,7 +57,7 @@ def test_what_is_learned_is_what_learn_learns(iris):
     )  # fmt: skip
     learned = sh.learn(
         start, given, labels, {readout.name: rule}, "spec", teach=sh.Teaching("softmax", temperature=2.0, refresh=20),
-        presentation=sh.Presentation(epochs=2, seed=3), on_overflow="ignore", health=False,
+        presentation=sh.Presentation(epochs=6, seed=3), on_overflow="ignore", health=False,
     )  # fmt: skip
     assert np.array_equal(learned.network.projection(readout.name).weight, fixed.projection(readout.name).weight)
     assert np.any(fixed.projection(readout.name).weight)

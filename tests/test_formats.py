@@ -58,7 +58,7 @@ def test_violation_accepts_the_code_points_and_nothing_else(formats):
         points = set(code_points(f).tolist())
         assert f.violation(code_points(f)) is None, f.name
         assert (f.min, f.max) == (min(points), max(points)), f.name
-        for weight in (-600, *range(f.min - 3, f.max + 4), 600):
+        for weight in range(-600, 601):
             assert (f.violation(np.array([weight])) is None) == (weight in points), f.name
 
 
