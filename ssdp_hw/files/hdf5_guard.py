@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -136,20 +137,32 @@ def _check_heaps(file: h5py.File, path: str) -> None:
     with Path(path).open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content.find(_HEAP)
         while start >= 0:
-            _check_heap(content, start, path)
+            _check_heap(content, start)
             start = content.find(_HEAP, start + 1)
 
 
-def _check_heap(content: mmap.mmap, start: int, path: str) -> None:
+def _check_heap(content: mmap.mmap, start: int) -> None:
     header = content[start + 8 : start + 16]
     size = int.from_bytes(header, "little")
     end = start + size
     if size < _HEAP_MIN or end > len(content):
         return  # no collection, but these bytes by chance; if one, HDF5 refuses it
+    for _ in heap_objects(content, start, end):
+        pass
+
+
+def heap_objects(content: mmap.mmap | bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The texts of a collection: the index of each in it, its place in ``content``, and its bytes.
+
+    Raises:
+        ValueError: a step from one to the next is 0 or leads back.
+    """
     place = start + 16
     while place + _OBJECT.size <= end:
         index, _, _, length = _OBJECT.unpack_from(content, place)
         step = length if index == 0 else (_OBJECT.size + (length + 7) // 8 * 8) % (1 << 64)
         if step == 0 or step >= 1 << 63:
-            raise FileFormatError(f"{path}: the HDF5 file is damaged (a collection of texts at byte {start})")
+            raise ValueError(f"a collection of texts at byte {start}")
+        if index:
+            yield index, place + _OBJECT.size, length
         place += step

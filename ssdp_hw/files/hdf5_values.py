@@ -5,16 +5,16 @@ linked into themselves), load code from outside (filters), and declare terabytes
 texts that share one. None of these has a place in a network, so such files are refused.
 
 h5py's own functions are called, not its File, Group and Dataset: on files of many small arrays these take most of the
-time.
+time. Of many datasets that are described alike, the library is asked for the first only
+(:mod:`ssdp_hw.files.hdf5_copies`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -22,6 +22,7 @@ from h5py import h5d, h5g, h5l, h5o, h5s
 
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files import hdf5_guard
+from ssdp_hw.files.hdf5_copies import UNKNOWN, Copies
 
 # Filters that HDF5 and h5py have built in; any other is looked for as a plug-in on this computer.
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
@@ -68,39 +69,82 @@ def items(file: h5py.File, path: str, max_bytes: int) -> Iterator[Item]:
     """
     root = h5g.open(file.id, b"/")
     seen = {h5o.get_info(root).addr}
-    reader = _Reader(path, max_bytes)
-    pending: list[tuple[tuple[str, ...], h5g.GroupID]] = [((), root)]
-    while pending:
-        above, group = pending.pop()
-        for stored in group:
-            place = (*above, stored.decode())
-            where = f"{path}: '/{'/'.join(place)}'"
-            link = group.links.get_info(stored)
-            if link.type != h5l.TYPE_HARD:
-                raise FileFormatError(f"{where} is a soft or external link; copy what it points at into the file")
-            if link.u in seen:  # the address of the object
-                raise FileFormatError(f"{where} is a second link to an object of the file; store a copy")
-            seen.add(link.u)
-            if len(seen) > hdf5_guard.MAX_OBJECTS:
-                raise FileFormatError(f"{path}: more than {hdf5_guard.MAX_OBJECTS} objects; a network needs far fewer")
-            item = h5o.open(group, stored)
-            if isinstance(item, h5g.GroupID):
-                if len(place) > hdf5_guard.MAX_DEPTH:
-                    raise FileFormatError(f"{where} is nested deeper than {hdf5_guard.MAX_DEPTH} groups")
-                yield place, {}
-                pending.append((place, item))
-            elif isinstance(item, h5d.DatasetID):
-                yield place, reader.value(item, where)
+    with Copies(path) as copies:
+        reader = _Reader(max_bytes, copies)
+        pending: list[tuple[tuple[str, ...], h5g.GroupID, Iterator[_Link]]] = [((), root, _links(root, seen, path))]
+        while pending:
+            above, group, links = pending[-1]  # few groups are open at a time: each takes memory
+            for stored, address in links:
+                place = (*above, stored.decode())
+                where = f"{path}: '/{'/'.join(place)}'"
+                if address is None:
+                    raise FileFormatError(f"{where} is a soft or external link; copy what it points at into the file")
+                if address in seen:
+                    raise FileFormatError(f"{where} is a second link to an object of the file; store a copy")
+                seen.add(address)
+                value = reader.copy(address, where)
+                if value is UNKNOWN:
+                    item = h5o.open(group, stored)
+                    if isinstance(item, h5g.GroupID):
+                        if len(place) > hdf5_guard.MAX_DEPTH:
+                            raise FileFormatError(f"{where} is nested deeper than {hdf5_guard.MAX_DEPTH} groups")
+                        yield place, {}
+                        pending.append((place, item, _links(item, seen, path)))
+                        break
+                    if not isinstance(item, h5d.DatasetID):
+                        raise FileFormatError(f"{where} is neither a group nor a dataset")
+                    value = reader.value(item, where)
+                    copies.learn(address, item, value)
+                yield place, value
             else:
-                raise FileFormatError(f"{where} is neither a group nor a dataset")
+                pending.pop()
+
+
+# The name of an object in its group, and its address in the file; None for a link that is soft or external.
+_Link: TypeAlias = tuple[bytes, int | None]
+
+
+def _links(group: h5g.GroupID, seen: Set[int], path: str) -> Iterator[_Link]:
+    """What a group holds, by name.
+
+    Raises:
+        FileFormatError: with what was seen it is more than a network needs.
+    """
+    found: list[_Link] = []
+    most = hdf5_guard.MAX_OBJECTS - len(seen)
+
+    def add(name: bytes, link: h5l.LinkInfo) -> bool:
+        found.append((name, link.u if link.type == h5l.TYPE_HARD else None))
+        return len(found) > most  # the library stops there
+
+    group.links.iterate(add, info=True)
+    if len(found) > most:
+        raise FileFormatError(f"{path}: more than {hdf5_guard.MAX_OBJECTS} objects; a network needs far fewer")
+    return iter(found)
 
 
 class _Reader:
     """Reads the datasets of one file, once they have been looked at."""
 
-    def __init__(self, path: str, max_bytes: int) -> None:
-        self._path, self._max_bytes = Path(path), max_bytes
+    def __init__(self, max_bytes: int, copies: Copies) -> None:
+        self._max_bytes, self._copies = max_bytes, copies
         self._bytes = self._texts = self._text_bytes = 0
+
+    def copy(self, address: int, where: str) -> Any:
+        """The value of a dataset that is described as one before it; else UNKNOWN.
+
+        Raises:
+            FileFormatError: it is too much.
+        """
+        found = self._copies.find(address)
+        if found is None:
+            return UNKNOWN
+        value = self._copies.value(*found)
+        if value is not UNKNOWN:
+            self._add_bytes(found[0].memory, where)
+            if isinstance(value, bytes):
+                self._add_texts(1, len(value), where)
+        return value
 
     def value(self, dataset: h5d.DatasetID, where: str) -> Any:
         """The value of a dataset.
@@ -114,12 +158,7 @@ class _Reader:
         if space.get_simple_extent_type() == h5s.NULL:
             return None
         shape = space.get_simple_extent_dims()
-        self._bytes += math.prod(shape) * int(dtype.itemsize)  # in Python's integers, which do not turn around
-        if self._bytes > self._max_bytes:
-            raise FileFormatError(
-                f"{where}: the datasets of the file occupy more than {self._max_bytes} bytes; if that is meant, raise "
-                "max_bytes"
-            )
+        self._add_bytes(math.prod(shape) * int(dtype.itemsize), where)  # in Python's integers, which do not turn around
         if dtype.kind == "O":
             self._measure(dataset, how, math.prod(shape), where)
         array = np.empty(shape, dtype)
@@ -149,21 +188,32 @@ class _Reader:
         """Add the lengths of a dataset's texts to those of the file, from the 16 bytes that point at each: its length,
         then where it is. Many may point at the same bytes, and HDF5 allocates what they claim before it looks.
         """
-        self._texts += count
-        if self._texts > hdf5_guard.MAX_TEXTS:
-            raise FileFormatError(
-                f"{where}: more than {hdf5_guard.MAX_TEXTS} texts in the file; a network needs far fewer"
-            )
+        self._add_texts(count, 0, where)
         if how.get_layout() != h5d.CONTIGUOUS:
             raise FileFormatError(f"{where} has texts in chunks; store them contiguously")
         offset = dataset.get_offset()
         if offset is None:
             return  # declared but never written: empty texts
-        with self._path.open("rb") as raw:
-            raw.seek(offset)
-            pointers = raw.read(_POINTER * count)
-        self._text_bytes += int(np.frombuffer(pointers, "<u4")[:: _POINTER // 4].sum(dtype=np.int64))
-        if len(pointers) < _POINTER * count or self._text_bytes > hdf5_guard.MAX_TEXT_BYTES:
+        pointers = self._copies.stored(offset, _POINTER * count)
+        lengths = int(np.frombuffer(pointers, "<u4")[:: _POINTER // 4].sum(dtype=np.int64))
+        self._add_texts(0, lengths if len(pointers) == _POINTER * count else hdf5_guard.MAX_TEXT_BYTES + 1, where)
+
+    def _add_bytes(self, size: int, where: str) -> None:
+        self._bytes += size
+        if self._bytes > self._max_bytes:
+            raise FileFormatError(
+                f"{where}: the datasets of the file occupy more than {self._max_bytes} bytes; if that is meant, raise "
+                "max_bytes"
+            )
+
+    def _add_texts(self, count: int, size: int, where: str) -> None:
+        self._texts += count
+        self._text_bytes += size
+        if self._texts > hdf5_guard.MAX_TEXTS:
+            raise FileFormatError(
+                f"{where}: more than {hdf5_guard.MAX_TEXTS} texts in the file; a network needs far fewer"
+            )
+        if self._text_bytes > hdf5_guard.MAX_TEXT_BYTES:
             raise FileFormatError(
                 f"{where}: the texts of the file are longer than {hdf5_guard.MAX_TEXT_BYTES} bytes together"
             )

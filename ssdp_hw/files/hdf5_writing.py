@@ -12,8 +12,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import h5py
+import numpy as np
+from h5py import h5d, h5f, h5g, h5p, h5s, h5t
 
 from ssdp_hw.files.failure_keeper import FailureKeeper, kept_failure
 
@@ -60,6 +63,48 @@ def new_hdf5(path: str | os.PathLike[str]) -> Iterator[NewFile]:
         finally:
             with held_interrupts():
                 new.file.close()
+
+
+class DatasetWriter:
+    """Writes groups and datasets, without time stamps, of which a graph has hundreds of thousands of few kinds.
+
+    h5py makes the first dataset of a shape and type; for those that follow, its description of the first is used again,
+    since to make one takes longer than all else.
+    """
+
+    def __init__(self) -> None:
+        self._links: dict[bool, h5p.PropLCID] = {}
+        self._kinds: dict[tuple[Any, ...], tuple[h5t.TypeID, h5s.SpaceID, h5p.PropDCID]] = {}
+
+    def group(self, above: h5g.GroupID, name: str) -> h5g.GroupID:
+        """A new group."""
+        return h5g.create(above, name.encode(), lcpl=self._link(name))
+
+    def write(self, group: h5g.GroupID | h5f.FileID, name: str, value: Any, compressed: bool = False) -> None:
+        """A new dataset of numbers, a text, or texts (an array of type object)."""
+        array = np.array(value, object) if isinstance(value, str) else np.asarray(value)
+        dtype = h5py.string_dtype() if array.dtype.kind == "O" else array.dtype
+        kind = (array.shape, array.dtype.str, compressed)
+        if kind in self._kinds:
+            of_type, space, how = self._kinds[kind]
+            made = h5d.create(group, name.encode(), of_type, space, how, lcpl=self._link(name))
+            if array.size:
+                made.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(array, dtype).reshape(array.shape))
+            return
+        compression = "gzip" if compressed else None
+        first = h5py.Group(h5g.open(group, b".")).create_dataset(
+            name, data=array, dtype=dtype, compression=compression, track_times=False
+        )
+        self._kinds[kind] = (first.id.get_type(), first.id.get_space(), first.id.get_create_plist())
+
+    def _link(self, name: str) -> h5p.PropLCID:
+        """How h5py links names: those that are not ASCII are marked as UTF-8."""
+        ascii_only = name.isascii()
+        if ascii_only not in self._links:
+            self._links[ascii_only] = link = h5p.create(h5p.LINK_CREATE)
+            if not ascii_only:
+                link.set_char_encoding(h5t.CSET_UTF8)
+        return self._links[ascii_only]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from ssdp_hw.conversion.nir.nodes import NEURONS
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
-from ssdp_hw.files.hdf5_writing import new_hdf5
+from ssdp_hw.files.hdf5_writing import DatasetWriter, new_hdf5
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.graph import Input
@@ -88,25 +88,23 @@ def write_nir(
 
     def write(partial: Path) -> None:
         with new_hdf5(partial) as new, new.writing() as file:
-            file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype(), track_times=False)
-            _write(file.create_group("node"), values)
+            datasets = DatasetWriter()
+            datasets.write(file.id, "version", nir.version)
+            _write(file.create_group("node").id, values, datasets)
 
     write_atomically(path, write)
 
 
-def _write(group: h5py.Group, values: Mapping[str, Any]) -> None:
+def _write(group: h5py.h5g.GroupID, values: Mapping[str, Any], datasets: DatasetWriter) -> None:
     """NIR's own layout, without time stamps."""
     for name, value in values.items():
         if isinstance(value, dict):
             if value or name != "metadata":
-                _write(group.create_group(name), value)
-        elif isinstance(value, str):
-            group.create_dataset(name, data=value, dtype=h5py.string_dtype(), track_times=False)
+                _write(datasets.group(group, name), value, datasets)
         elif name == "edges":
-            group.create_dataset(name, data=value, dtype=h5py.string_dtype(), shape=(len(value), 2), track_times=False)
+            datasets.write(group, name, np.array(value, object).reshape(len(value), 2))
         else:
-            compression = "gzip" if np.size(value) >= _COMPRESSED_FROM else None
-            group.create_dataset(name, data=value, compression=compression, track_times=False)
+            datasets.write(group, name, value, compressed=np.size(value) >= _COMPRESSED_FROM)
 
 
 class _Graph:
