@@ -116,6 +116,21 @@ def test_the_library_opens_the_first_only(tmp_path, monkeypatch, value, how):
     assert all(np.array_equal(found, wanted) for found in tree.values())
 
 
+def test_texts_in_a_large_collection(tmp_path, monkeypatch):
+    """HDF5 puts later texts where an earlier array of many left room."""
+    path = tmp_path / "many.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("edges", data=[f"node {k}" for k in range(9000)], dtype=h5py.string_dtype())
+        for k in range(50):
+            file.create_dataset(str(k), data=f"word {k}", dtype=h5py.string_dtype(), track_times=False)
+    opened = []
+    value_of = hdf5_values._Reader.value
+    monkeypatch.setattr(hdf5_values._Reader, "value", lambda *given: opened.append(given) or value_of(*given))
+    tree = read_values(path, trusted=True).tree
+    assert all(tree[str(k)] == f"word {k}".encode() for k in range(50))
+    assert len(opened) == 2
+
+
 def test_limits_count_them(tmp_path, monkeypatch):
     path = tmp_path / "many.h5"
     with h5py.File(path, "w") as file:

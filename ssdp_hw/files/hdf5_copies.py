@@ -32,10 +32,11 @@ UNKNOWN: Final = object()
 
 # Headers that h5py writes have 272 bytes.
 _MOST_HEADER = 512
-# Larger datasets, and collections of texts, are left to the library, which then takes most of its time for the values.
-_MOST_BYTES = 1 << 16
+# Larger datasets are left to the library, which then takes most of its time for the values; and larger collections of
+# texts, of which each has at most 65,535.
+_MOST_BYTES, _MOST_COLLECTION = 1 << 16, 1 << 24
 # What is kept at a time: collections of texts, and descriptions.
-_MOST_COLLECTIONS, _MOST_KNOWN = 64, 1024
+_MOST_COLLECTIONS, _MOST_KNOWN = 4, 1024
 
 _UNDEFINED = (1 << 64) - 1
 _PREFIX = struct.Struct("<BxHII4x")  # version, messages, references, bytes of the messages
@@ -81,7 +82,7 @@ class Copies:
         self._raw = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed by __exit__
         self._places: list[int] = []  # in a header, of the address of the values
         self._known: dict[bytes, _Description | None] = {}
-        self._collections: dict[int, dict[int, bytes]] = {}
+        self._collections: dict[int, dict[int, tuple[int, int]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -164,21 +165,22 @@ class Copies:
             if len(self._collections) == _MOST_COLLECTIONS:
                 self._collections.pop(next(iter(self._collections)))
             self._collections[address] = dict(self._collection(address))
-        text = self._collections[address].get(index)
+        place, size = self._collections[address].get(index, (0, -1))
+        text = self.stored(place, size) if size == length else b"\0"
         # The library ends a text at its first 0.
-        return UNKNOWN if text is None or len(text) != length or b"\0" in text else text
+        return UNKNOWN if len(text) != length or b"\0" in text else text
 
-    def _collection(self, address: int) -> Iterator[tuple[int, bytes]]:
-        """The texts of a collection by index, none where the library is to look at it."""
+    def _collection(self, address: int) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Place and bytes of the texts of a collection, by index; none where the library is to look at it."""
         header = self.stored(address, 16)
         size = int.from_bytes(header[8:], "little")
-        if header[:5] != b"GCOL\x01" or size > _MOST_BYTES:
+        if header[:5] != b"GCOL\x01" or size > _MOST_COLLECTION:
             return
         content = self.stored(address, size)
         if len(content) == size:
             for index, place, length in heap_objects(content, 0, size):
                 if place + length <= size:
-                    yield index, content[place : place + length]
+                    yield index, (address + place, length)
 
 
 def _values_place(header: bytes) -> tuple[int, int]:
