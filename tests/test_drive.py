@@ -262,3 +262,12 @@ def test_sizes_may_be_numpy_integers():
     assert Input("in", np.int64(3)).size == 3
     with pytest.raises(ParameterError, match="size = 0"):
         Input("in", 0)
+
+
+def test_values_of_a_run_that_is_longer_than_its_input():
+    """Nothing arrives in the further steps, of payloads neither."""
+    p = FixedPopulation(name="p", size=1, vth=100)
+    weight = FixedProjection(pre="in", post="p", weight=[[2]])
+    network = FixedNetwork([Input("in", 1, payload_bits=4)], [p], [weight], ["p"], chip="loihi2")
+    drive = make_drive(network, np.array([3, 5]).reshape(2, 1, 1), 4)
+    assert drive.arrays()["in"].reshape(-1).tolist() == [3, 5, 0, 0]

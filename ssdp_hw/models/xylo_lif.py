@@ -33,16 +33,10 @@ class XyloLIF(NeuronModel):
     source = "github.com/synsense/rockpool, docs/devices/xylo-overview.ipynb; xylosim 0.1.3, XyloLayer (v2)"
 
     def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
-        """Decay, add, then take vth off as often as it fits: the number in binary, the highest bit first."""
+        """Decay, add, then take vth off as often as it fits."""
         i = op.saturate(_shifted_decay(op, s.i + arriving, p.syn), "i")
         v = op.saturate(_shifted_decay(op, s.v, p.mem) + i + p.bias, "v")
-        count: Value = 0
-        for bit in reversed(range(EVENTS_BITS)):
-            events = 1 << bit
-            fits = (v >= p.vth * events) & (count + events <= p.most)
-            # Where it fits the difference is not below 0; the maximum lets the proof of the register know.
-            v = op.select(fits, op.maximum(v - p.vth * events, 0), v)
-            count = op.select(fits, count + events, count)
+        count, v = op.events(v, p.vth, p.most, EVENTS_BITS)
         events = op.saturate(count, "events")
         return {"i": i, "v": v, "events": events}, op.sends(events)
 

@@ -171,6 +171,17 @@ class Operations(ABC):
         """The spike condition of a graded neuron: its payload is not 0; never for a readout."""
         return payload != 0 if self.spiking else self.never()
 
+    def events(self, v: Value, threshold: Value, most: Value, bits: int) -> tuple[Value, Value]:
+        """How often a threshold fits into v, at most ``most`` and ``2**bits - 1`` times, and what is then left of v."""
+        count: Value = 0
+        for bit in reversed(range(bits)):  # the number in binary, the highest bit first
+            some = 1 << bit
+            fits = (v >= threshold * some) & (count + some <= most)
+            # Where it fits the difference is not below 0; the maximum lets the proof of the register know.
+            v = self.select(fits, self.maximum(v - threshold * some, 0), v)
+            count = self.select(fits, count + some, count)
+        return count, v
+
     def reset(self, v: Value, fired: Value, threshold: Value) -> Value:
         """The voltage after the population's reset: 0, or ``v - threshold``, in neurons that fired."""
         if not self.spiking:

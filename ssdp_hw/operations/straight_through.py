@@ -56,6 +56,23 @@ class _Spike(torch.autograd.Function):  # type: ignore[misc]
         return torch.where(unit > 0, gradient * unit / torch.where(unit > 0, scaled, 1.0), 0.0), None, None
 
 
+class _Events(torch.autograd.Function):  # type: ignore[misc]
+    """A number of events forwards, the gradient of ``v / threshold`` backwards, where such a number is near."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, threshold: Tensor, most: Tensor, count: Tensor) -> Tensor:
+        """The number."""
+        inside = (v >= 0.5 * threshold) & (v < (most + 0.5) * threshold) & (threshold > 0)
+        ctx.save_for_backward(torch.where(inside, 1.0 / torch.where(inside, threshold, 1.0), 0.0))
+        return count
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        """The gradient in thresholds."""
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None, None, None
+
+
 class Tracked:
     """Integers of a step, and their reading in real numbers.
 
@@ -136,6 +153,20 @@ class Tracked:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Counted(Tracked):
+    """A number of events in a step.
+
+    Attributes:
+        spike: 1 where there are any, 0 elsewhere, with the surrogate gradient of a spike.
+    """
+
+    __slots__ = ("spike",)
+
+    def __init__(self, integers: Any, real: Tensor, spike: Tensor) -> None:
+        super().__init__(integers, real)
+        self.spike = spike
+
+
 class Condition:
     """Where something holds.
 
@@ -187,11 +218,14 @@ class StraightThroughOperations(Operations):
 
     def minimum(self, a: Value, b: Value) -> Tracked:
         x, y = Tracked.of(a), Tracked.of(b)
-        return Tracked(self.exact.minimum(x.integers, y.integers), torch.minimum(x.tensor, y.tensor))
+        # Of equal values the first has the gradient.
+        least = torch.where(x.tensor <= y.tensor, x.tensor, y.tensor)
+        return Tracked(self.exact.minimum(x.integers, y.integers), least)
 
     def maximum(self, a: Value, b: Value) -> Tracked:
         x, y = Tracked.of(a), Tracked.of(b)
-        return Tracked(self.exact.maximum(x.integers, y.integers), torch.maximum(x.tensor, y.tensor))
+        most = torch.where(x.tensor >= y.tensor, x.tensor, y.tensor)
+        return Tracked(self.exact.maximum(x.integers, y.integers), most)
 
     def shift_left(self, x: Value, bits: int) -> Tracked:
         n = Tracked.of(x)
@@ -226,7 +260,8 @@ class StraightThroughOperations(Operations):
 
     def saturate(self, x: Value, state: str) -> Tracked:
         n = Tracked.of(x)
-        return Tracked.through(n.real, self.exact.saturate(n.integers, state))
+        clipped = Tracked.through(n.real, self.exact.saturate(n.integers, state))
+        return Counted(clipped.integers, clipped.real, n.spike) if isinstance(n, Counted) else clipped
 
     def wrap(self, x: Value, state: str) -> Tracked:
         n = Tracked.of(x)
@@ -241,6 +276,19 @@ class StraightThroughOperations(Operations):
         if not self.spiking:
             return fired
         return Condition(fired.holds, _Spike.apply(n.tensor - level.tensor, level.tensor.detach(), fired.tensor))
+
+    def events(self, v: Value, threshold: Value, most: Value, bits: int) -> tuple[Counted, Tracked]:
+        n, level = Tracked.of(v), Tracked.of(threshold)
+        found, left = super().events(n, level, most, bits)
+        limit = torch.clamp(Tracked.of(most).tensor, max=(1 << bits) - 1)
+        count, unit = found.tensor.detach(), level.tensor.detach()
+        number = _Events.apply(n.tensor, unit, limit, count)
+        spike = _Spike.apply(n.tensor - unit, unit, (count > 0).double())
+        return Counted(found.integers, number, spike), Tracked(left.integers, n.real - count * level.real)
+
+    def sends(self, payload: Value) -> Condition:
+        fired: Condition = super().sends(payload)
+        return Condition(fired.holds, payload.spike) if self.spiking and isinstance(payload, Counted) else fired
 
     def reset(self, v: Value, fired: Condition, threshold: Value) -> Value:
         return super().reset(v, Condition(fired.holds), threshold)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_size, class_labels, positive_or_none
 from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
+from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.operations.base import Values
@@ -32,8 +33,9 @@ try:
 except ImportError:
     raise MissingPackageError("fine-tuning needs torch, which is not installed: pip install 'ssdp-hw[train]'") from None
 
-from ssdp_hw.operations.straight_through import StraightThroughOperations, Tracked
+from ssdp_hw.operations.straight_through import Counted, StraightThroughOperations, Tracked
 from ssdp_hw.quantization.gradient_paths import SENT, SPIKES, with_gradient
+from ssdp_hw.quantization.trained_synapses import Synapses
 
 Tensor = Any  # torch is Any where it is not installed
 
@@ -56,48 +58,6 @@ def _sent_by_inputs(network: FixedNetwork, drive: Drive) -> dict[str, NDArray[np
             "them first (ssdp_hw.encode), or give the input the payload_bits of graded spikes if they are whole numbers"
         )
     return {name: np.asarray(values, np.float64) for name, values in drive.arrays().items()}
-
-
-def _through(x: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
-    """``exact(x)`` in the forward pass, with the gradient of x; the term that carries the gradient is exactly 0."""
-    return exact(x.detach()) + (x - x.detach())
-
-
-class _Synapses(torch.nn.Module):  # type: ignore[misc]
-    """One projection: a real master value for each stored integer."""
-
-    def __init__(self, projection: FixedProjection, start: NDArray[np.float64]) -> None:
-        super().__init__()
-        self.pre, self.reached, number = projection.pre, (projection.post, projection.port), projection.format
-        self.low, self.high, self.step = number.mantissa_min, number.mantissa_max, number.step
-        self.exponent = projection.weight_exp
-        self.master = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
-        rows, cols = projection.synapse_indices
-        self.register_buffer("where", torch.tensor(rows * projection.shape[1] + cols))
-        self.shape = projection.shape
-        delays = projection.synapse_delays
-        self.delays = [int(d) for d in np.unique(delays)] or [0]
-        for delay in self.delays:
-            self.register_buffer(f"at_{delay}", torch.tensor(delays == delay, dtype=torch.float64))
-
-    def mantissas(self) -> Tensor:
-        """The integers that the chip stores."""
-        return _through(self.master, lambda m: torch.clamp(torch.round(m), self.low, self.high))
-
-    def matrices(self) -> dict[int, Tensor]:
-        """For each delay the matrix of the weights that have it, shape (pre, post)."""
-        weights = self.mantissas() * self.step
-        found = {}
-        for delay in self.delays:
-            flat = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.float64, device=weights.device)
-            own = weights * getattr(self, f"at_{delay}")
-            found[delay] = flat.index_put((self.where,), own).reshape(self.shape).T
-        return found
-
-    def activation(self, spikes: Tensor, matrix: Tensor) -> Tensor:
-        """The activation that the spikes of one step cause: the sum of their weights, shifted by the exponent."""
-        total = spikes @ matrix * 2.0**self.exponent
-        return _through(total, torch.floor) if self.exponent < 0 else total
 
 
 class _Neurons:
@@ -125,7 +85,12 @@ class _Neurons:
         states, fired = self.model.advance(self.op, Values(self.states), Values(self.parameters | inputs), first)
         self.states = {name: Tracked.of(value) for name, value in states.items()}
         spikes = fired.tensor.expand(self.shape)
-        return spikes, spikes * self.states[self.payload].real if self.payload else spikes
+        if not self.payload:
+            return spikes, spikes
+        carried = self.states[self.payload]
+        if isinstance(carried, Counted) and fired.spike is not None:
+            return spikes, carried.tensor.expand(self.shape)  # 0 events are no spike
+        return spikes, spikes * carried.real
 
     def recorded(self, name: str) -> Tensor:
         """A state, shape (batch, n)."""
@@ -146,21 +111,18 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
 
     Raises:
         ParameterError: ``start`` is not the float network of ``fixed``.
-        UnsupportedError: convolutions, sums that float64 does not hold exactly, or neurons through which no gradient
-            passes.
+        UnsupportedError: sums that float64 does not hold exactly, neurons through which no gradient passes, or a
+            projection whose matrix is too large.
     """
 
     def __init__(self, fixed: FixedNetwork, start: Network | None = None) -> None:
         super().__init__()
         if not isinstance(fixed, FixedNetwork):
             raise ParameterError(f"fine-tuning takes a FixedNetwork, not a {type(fixed).__name__}")
-        for p in fixed.projections:
-            if p.is_convolution:
-                raise UnsupportedError(f"projection '{p.name}' is a convolution, which fine-tuning does not take yet")
         _check_sums(fixed)
         _check_gradients(fixed)
         self.fixed = fixed
-        self.synapses = torch.nn.ModuleList(_Synapses(p, _master(p, start)) for p in fixed.projections)
+        self.synapses = torch.nn.ModuleList(Synapses(p, _master(p, start)) for p in fixed.projections)
 
     def forward(
         self, inputs: Mapping[str, Tensor] | ArrayLike, steps: int | None = None
@@ -184,7 +146,7 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
         given = {name: torch.from_numpy(values) for name, values in _sent_by_inputs(fixed, drive).items()}
         neurons = {p.name: _Neurons(fixed, p, drive) for p in fixed.populations}
         ports = [(p.name, port) for p in fixed.populations for port in ("", *fixed.ports(p.name))]
-        matrices = [s.matrices() for s in self.synapses]
+        projections = [(s, s.activations()) for s in self.synapses]
         sent: list[dict[str, Tensor]] = []
         spikes: dict[str, list[Tensor]] = {name: [] for name in neurons}
         states: dict[tuple[str, str], list[Tensor]] = {
@@ -192,11 +154,11 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
         }
         for t in range(drive.steps):
             arriving = {key: torch.zeros(neurons[key[0]].shape, dtype=torch.float64) for key in ports}
-            for synapses, by_delay in zip(self.synapses, matrices, strict=True):
-                for delay, matrix in by_delay.items():
+            for synapses, by_delay in projections:
+                for delay, activation in by_delay.items():
                     if t - 1 - delay >= 0:
-                        activation = synapses.activation(sent[t - 1 - delay][synapses.pre], matrix)
-                        arriving[synapses.reached] = arriving[synapses.reached] + activation
+                        caused = activation(sent[t - 1 - delay][synapses.pre])
+                        arriving[synapses.reached] = arriving[synapses.reached] + caused
             sends = {name: values[t] for name, values in given.items()}
             for name, population in neurons.items():
                 mine = {port: value for (post, port), value in arriving.items() if post == name}
@@ -266,10 +228,15 @@ def _master(q: FixedProjection, start: Network | None) -> NDArray[np.float64]:
         return np.asarray(q.mantissa, np.float64)
     lowered, _ = bias_sources(start)
     p = lowered.projection(q.name)
-    exact = p.synapse_weights.astype(np.float64)
+    exact = p.stored_weights.astype(np.float64)
     if p.shape != q.shape or exact.size != q.mantissa.size or q.scale is None:
         raise ParameterError(f"projection '{q.name}': the float network is not the one that was quantised")
-    return np.asarray(exact * q.scale[q.synapse_indices[0]] / q.format.step)
+    if isinstance(q.stored, ConvWeight):  # all outputs of a channel have one scale
+        channels = len(q.stored.kernel)
+        scale = np.repeat(q.scale[:: q.shape[0] // channels], exact.size // channels)
+    else:
+        scale = q.scale[q.synapse_indices[0]]
+    return np.asarray(exact * scale / q.format.step)
 
 
 def fine_tune(

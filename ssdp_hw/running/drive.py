@@ -72,10 +72,11 @@ class Drive:
 
     def arrays(self) -> dict[str, Array]:
         """For every input its spikes, or its values, shape (time, batch, channels)."""
-        return {
-            name: self.values[name].frames[self.values[name].of_step] + spikes if name in self.values else spikes
-            for name, spikes in self.spikes.items()
-        }
+        found: dict[str, Array] = dict(self.spikes)
+        for name, values in self.values.items():
+            found[name] = self.spikes[name].astype(np.float64)
+            found[name][: len(values.of_step)] += values.frames[values.of_step]  # a run may be longer than its input
+        return found
 
     def select(self, start: int, stop: int) -> Drive:
         """The samples ``start .. stop - 1`` alone."""
