@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import html
+import itertools
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
@@ -26,6 +30,10 @@ INSTALL = "pip install 'ssdp-hw[report]'"
 
 # Lines of the text of an object, letters of a cell, and letters of a repr, at most.
 MOST_LINES, _CELL, _REPR = 40, 72, 160
+# Letters of a line where no terminal says how many it has, and the fewest and most for which tables are made.
+_WIDTH, _LEAST_WIDTH, _MOST_WIDTH = 120, 60, 200
+# No column is narrower, so that numbers stay whole.
+_NARROW = 10
 # Names that a message lists.
 MOST_NAMES = 50
 
@@ -51,19 +59,19 @@ class Table:
 
     def __str__(self) -> str:
         """Text of at most :data:`MOST_LINES` lines; what is left out is counted."""
-        notes = [_one_line(note, 4 * _CELL) for note in self.notes]
-        head = 1 + bool(self.header)
-        room = MOST_LINES - head - min(len(notes), MOST_LINES // 4)
-        rows = [[_one_line(cell, _CELL) for cell in row] for row in _first(self.rows, room)]
-        left = len(self.rows) - len(rows)
-        lines = [_one_line(self.title, 4 * _CELL)]
-        shown = [list(self.header), *rows] if self.header else rows
-        widths = [max(map(len, column)) for column in zip(*shown, strict=True)] if shown else []
-        lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in shown]
-        lines += [f"  ... and {left} more"] if left else []
-        kept = _first(notes, MOST_LINES - len(lines))
-        lines += kept
-        lines += [f"... and {len(notes) - len(kept)} more notes"] if len(kept) < len(notes) else []
+        notes = [wrapped(_one_line(note, 4 * _CELL)) for note in self.notes[:MOST_LINES]]
+        lines = wrapped(_one_line(self.title, 4 * _CELL))
+        given = [self.header] * bool(self.header) + list(self.rows[:MOST_LINES])  # more do not fit
+        laid = _laid_out([[_one_line(cell, _CELL) for cell in row] for row in given])
+        first, rows = laid[: bool(self.header)], laid[bool(self.header) :]
+        lines += [line for row in first for line in row]
+        room = MOST_LINES - len(lines) - min(sum(map(len, notes)), MOST_LINES // 4)
+        kept = _whole(rows, len(self.rows), room)
+        lines += [line for row in kept for line in row]
+        lines += [f"  ... and {len(self.rows) - len(kept)} more"] if len(kept) < len(self.rows) else []
+        said = _whole(notes, len(self.notes), MOST_LINES - len(lines))
+        lines += [line for note in said for line in note]
+        lines += [f"... and {len(self.notes) - len(said)} more notes"] if len(said) < len(self.notes) else []
         return "\n".join(lines)
 
     def to_html(self) -> str:
@@ -78,6 +86,45 @@ class Table:
         parts += ["<tbody>", *(row(cells, "td") for cells in rows), "</tbody></table>"]
         parts += [f"<p>... and {len(self.rows) - len(rows)} more</p>"] if len(rows) < len(self.rows) else []
         return "".join([*parts, *(f"<p>{html.escape(note)}</p>" for note in _first(self.notes, MOST_LINES // 4))])
+
+
+def line_width() -> int:
+    """Letters of a line of text: those of the terminal that it is printed on, else 120."""
+    if not (sys.stdout and sys.stdout.isatty()):
+        return _WIDTH
+    return min(max(shutil.get_terminal_size((_WIDTH, MOST_LINES)).columns, _LEAST_WIDTH), _MOST_WIDTH)
+
+
+def wrapped(text: str) -> list[str]:
+    """A text in lines of at most :func:`line_width` letters, those after the first indented by four more."""
+    indent = text[: len(text) - len(text.lstrip())]
+    return textwrap.wrap(
+        text, line_width(), subsequent_indent=indent + "    ", break_on_hyphens=False, drop_whitespace=True
+    ) or [""]
+
+
+def _laid_out(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Rows of cells as lines in columns; the widest columns are narrowed until a line fits, and their cells wrapped."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    room = line_width() - 2 * len(widths)
+    while sum(widths) > room and max(widths) > _NARROW:
+        widths[widths.index(max(widths))] -= 1
+    found = []
+    for row in rows:
+        cells = [textwrap.wrap(c, max(w, 1), break_on_hyphens=False) or [""] for c, w in zip(row, widths, strict=True)]
+        lines = itertools.zip_longest(*cells, fillvalue="")
+        found.append(
+            ["  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+        )
+    return found
+
+
+def _whole(parts: Sequence[list[str]], count: int, room: int) -> Sequence[list[str]]:
+    """As many of the first of ``count`` parts as there is room for, and for a line that says how many are left out."""
+    ends = list(itertools.accumulate(map(len, parts)))
+    if len(parts) == count and (not ends or ends[-1] <= room):
+        return parts
+    return parts[: sum(end <= room - 1 for end in ends)]
 
 
 def _first(items: Sequence[_Item], room: int) -> Sequence[_Item]:

@@ -202,6 +202,13 @@ def test_learn_saves_a_network_that_differs_in_weights_alone(folder):
     name = before.projections[0].name
     moved = np.mean(before.projection(name).weight != after.projection(name).weight)
     assert found["changed"][name] == moved > 0
+    health = found["health"][name]
+    assert health["changed"] == moved
+    assert health["synapses"] == after.projection(name).synapse_count
+    assert sum(health["histogram_after"]) == after.projection(name).weight.size
+    mantissa, form = after.projection(name).mantissa, after.projection(name).format
+    assert health["at_limit"] == np.mean((mantissa == form.mantissa_min) | (mantissa == form.mantissa_max))
+    assert (found["written"], found["alive"]) == ({}, {})
     np.testing.assert_array_equal(before.population("out").vth, after.population("out").vth)
 
 

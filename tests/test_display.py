@@ -112,6 +112,8 @@ def test_every_object_shows_itself(objects):
         assert len(repr(one)) <= 200, (kind, repr(one))
         lines = str(one).splitlines()
         assert 1 <= len(lines) <= MOST_LINES, kind
+        if "icrocode" not in kind and len(lines) > 1:  # formulas and sentences are copied whole
+            assert max(map(len, lines)) <= 120, (kind, lines)
         page = Reader(one._repr_html_())
         assert page.open == [], kind
         assert {"table", "caption"} <= page.tags <= {"table", "caption", "thead", "tbody", "tr", "th", "td", "p"}, kind
@@ -199,6 +201,30 @@ def test_tables_keep_to_forty_lines_and_count_what_is_left_out(rows, notes, head
     shown_notes = sum(line.startswith("note") for line in lines)
     left = next((int(line.split()[2]) for line in lines if line.startswith("... and")), 0)
     assert shown_notes + left == notes
+
+
+@given(
+    st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(st.text("ab ->", max_size=72), min_size=n, max_size=n))),
+    st.integers(70, 200),
+)
+def test_tables_fit_the_line_and_lose_no_letter(cells, width):
+    """Cells of up to 72 letters, long names without a space among them, on terminals of any width."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(display, "line_width", lambda: width)
+        text = str(Table("title", rows=cells[:8]))
+    assert all(len(line) <= width for line in text.splitlines())
+    if "... and" not in text:
+        assert sorted("title" + "".join(map("".join, cells[:8]))).count("b") == text.count("b")
+
+
+def test_a_readout_has_no_error_of_a_threshold():
+    readout = sh.Population(name="out", neuron=sh.LI(size=2, tau_mem=5e-3))
+    weight = sh.Projection(pre="in", post="out", weight=[[0.5, 1.0], [0.1, 0.2]])
+    net = sh.Network([sh.Input("in", 2)], [readout], [weight], ["out"], sh.Semantics(1e-3))
+    said = "\n".join(sh.quantize(net).report.lines())
+    assert "no threshold" in said
+    assert "threshold error" not in said
+    assert "of the threshold" not in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ssdp_hw import arithmetic
 from ssdp_hw.arrays import Int
 from ssdp_hw.checks import Choice
-from ssdp_hw.display import Table, cut, shown
+from ssdp_hw.display import Table, cut, shown, wrapped
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.operations.base import Values
@@ -118,7 +118,8 @@ class Proof:
     def __str__(self) -> str:
         """How many neurons' registers overflow, and the first registers in sentences, those first that can or may."""
         order = sorted(self.registers, key=lambda r: r.verdict is Verdict.PROVED)
-        return "\n".join([self._counted(), *cut([str(r) for r in order], "registers")])
+        said = [line for r in order for line in wrapped(str(r))]
+        return "\n".join([*wrapped(self._counted()), *cut(said, "lines of its registers")])
 
     def _counted(self) -> str:
         proved, reached, unknown = (self.neurons_of(v) for v in (Verdict.PROVED, Verdict.REACHED, Verdict.OPEN))

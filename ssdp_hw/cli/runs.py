@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -235,6 +236,10 @@ def learn(
         "spikes_after": _rate(result.after),
         "seconds": result.seconds,
         "notes": list(result.notes),
+        # The figures of the Python object, by the same names.
+        "health": {name: asdict(health) for name, health in result.health.items()},
+        "written": {name: {k: asdict(one) for k, one in found.items()} for name, found in result.written.items()},
+        "alive": {name: asdict(health) for name, health in result.alive.items()},
     }
     if as_json:
         print_json("learn", {**summary, "info": dict(result.info)})

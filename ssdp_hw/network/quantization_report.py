@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
-from ssdp_hw.display import Table, cut, shown
+from ssdp_hw.display import Table, cut, shown, wrapped
 from ssdp_hw.errors import FileFormatError
 from ssdp_hw.files.json_values import JSON
 
@@ -35,6 +35,7 @@ class PopulationReport:
         step_bias_bound: what it can make of a voltage at most, in the same unit, where a leak forgets within
             :data:`~ssdp_hw.quantization.state_rounding.LONGEST` steps; else in so many steps.
         has_current: whether its neurons have a current u.
+        has_threshold: whether its neurons have a threshold; a readout has none, and no error of it.
     """
 
     name: str
@@ -52,6 +53,12 @@ class PopulationReport:
     step_bias: float = 0.0
     step_bias_bound: float = 0.0
     has_current: bool = True
+    has_threshold: bool = True
+
+    @property
+    def threshold_said(self) -> str:
+        """The error of its threshold in words."""
+        return f"threshold error {self.threshold_error:.2%}" if self.has_threshold else "no threshold"
 
     @property
     def decays_said(self) -> str:
@@ -153,21 +160,22 @@ class QuantizationReport:
         return [*found, *self.notes]
 
     def lines(self) -> list[str]:
-        """The whole report, for people."""
+        """The whole report, for people; what does not fit in a line goes on in the next, indented."""
         out = [f"quantised to {self.chip}"]
-        out += [
-            f"  {p.name}: scale {p.scale:.6g}/V, threshold error {p.threshold_error:.2%}, decay errors "
-            f"{p.decays_said}, bias error {p.bias_error:.2%}, peak {p.peaks_said()} of the register ({p.bound})"
-            + _further_errors(p)
-            + _step_rounding(p)
-            for p in self.populations
-        ]
-        out += [
-            f"  {q.name}: {q.weight_format} by {q.method}, weight_exp {q.weight_exp}, {q.synapses} synapses, "
-            f"{q.clipped} clipped, {q.zeroed} zeroed, rms error {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} LSB"
-            for q in self.projections
-        ]
-        return out + [f"  note: {w}" for w in self.warnings]
+        for p in self.populations:
+            out += wrapped(
+                f"  {p.name}: scale {p.scale:.6g}/V, {p.threshold_said}, decay errors {p.decays_said}, bias error "
+                f"{p.bias_error:.2%}, peak {p.peaks_said()} of the register ({p.bound})"
+                + _further_errors(p)
+                + _step_rounding(p)
+            )
+        for q in self.projections:
+            out += wrapped(
+                f"  {q.name}: {q.weight_format} by {q.method}, weight_exp {q.weight_exp}, {q.synapses} synapses, "
+                f"{q.clipped} clipped, {q.zeroed} zeroed, rms error {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} "
+                "LSB"
+            )
+        return out + [line for w in self.warnings for line in wrapped(f"  note: {w}")]
 
     def __str__(self) -> str:
         """The first lines; :meth:`lines` has all."""
@@ -177,7 +185,7 @@ class QuantizationReport:
         rows = [
             (
                 p.name,
-                f"threshold {p.threshold_error:.2%}, decays {p.decays_said}",
+                f"{p.threshold_said}, decay errors {p.decays_said}",
                 f"{p.peaks_said(', ')} ({p.bound})",
             )
             for p in self.populations
@@ -199,8 +207,9 @@ def _step_rounding(p: PopulationReport) -> str:
     """Bias and bound of rounding inside a step in words; nothing for models whose steps are not looked at."""
     if not p.step_bias_bound:
         return ""
-    measured = f"{p.step_bias:+.2g} of the threshold on average and " if p.bound == "calibration" else ""
-    return f", rounding inside a step {measured}at most {p.step_bias_bound:.2g} of it together"
+    unit = " of the threshold" if p.has_threshold else " V"
+    measured = f"{p.step_bias:+.2g}{unit} on average and " if p.bound == "calibration" else ""
+    return f", rounding inside a step {measured}at most {p.step_bias_bound:.2g}{unit} together"
 
 
 def _further_errors(p: PopulationReport) -> str:

@@ -49,6 +49,7 @@ def population_report(
         bound=peaks.bound,
         step_bias=step_bias,
         step_bias_bound=step_bias_bound(network, fixed),
+        has_threshold=exact.threshold is not None,
     )
 
 
@@ -79,6 +80,7 @@ def _model_report(
         bound=peaks.bound,
         parameter_errors=errors,
         has_current=any(s.name == "u" for s in model.states),
+        has_threshold=fixed.spiking and "v_threshold" in errors,
     )
 
 

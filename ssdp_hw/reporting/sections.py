@@ -150,6 +150,7 @@ def _weights_row(n: Numbers, k: int, q: Facts) -> tuple[Markup | str, ...]:
 def _neurons_row(n: Numbers, k: int, p: Facts) -> tuple[Markup | str, ...]:
     at = f"/quantization/populations/{k}"
     without = set() if p["has_current"] else {"tau_syn_error", "u_peak"}  # of neurons that have no current
+    without |= set() if p["has_threshold"] else {"threshold_error"}
 
     def cell(name: str, style: str) -> Markup | str:
         return "-" if name in without else n(f"{at}/{name}", style)
