@@ -116,9 +116,18 @@ JOBS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+class Differences(list[str]):
+    """What differs; each is printed as soon as it is found, so that a run that is ended early has said it."""
+
+    def append(self, difference: str) -> None:
+        """Keep it, and print it."""
+        print(f"DIFFERS: {difference}", flush=True)
+        super().append(difference)
+
+
 def kills(count: int, seed: int) -> list[str]:
     """Kill each job so often in all, and say what differs from a run that nothing disturbed."""
-    wrong: list[str] = []
+    wrong = Differences()
     chance = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -150,8 +159,8 @@ def kills(count: int, seed: int) -> list[str]:
                     patience *= 1.05
                 if (folder / file).exists() and (folder / file).read_bytes() != (whole / file).read_bytes():
                     wrong.append(f"{job}, round {rounds}: {file} differs")
-                drafts = [str(path) for path in folder.rglob("*.partial*")]
-                wrong += [f"{job}, round {rounds}: {draft} is left" for draft in drafts]
+                for draft in folder.rglob("*.partial*"):
+                    wrong.append(f"{job}, round {rounds}: {draft} is left")
             print(f"{job}: {done} kills in {rounds} rounds of {lasts:.1f} s", flush=True)
     return wrong
 
@@ -163,8 +172,7 @@ def command(job: str, folder: Path) -> list[str]:
 
 def lava(count: int) -> list[str]:
     """Run on Lava so often, and say what differs or grows."""
-    net = network()
-    wrong: list[str] = []
+    net, wrong = network(), Differences()
     sh.run(net, spikes(0, 1), "lava", on_overflow="ignore")
     before, pieces, start = held(), shared_memory(), time.perf_counter()
     for k in range(count):
@@ -220,7 +228,7 @@ def main() -> None:
         return
     wrong = kills(arguments.kills, arguments.seed) if arguments.kills else []
     wrong += lava(arguments.lava) if arguments.lava else []
-    print("\n".join(wrong) or "nothing differs")
+    print(f"{len(wrong)} differ" if wrong else "nothing differs")
     sys.exit(bool(wrong))
 
 
