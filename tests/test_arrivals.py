@@ -187,7 +187,9 @@ def test_lava_learns_the_same(fixed):
         pytest.skip("lava-nc is not installed")
     from ssdp_hw.targets.lava.learning import LearningTask, learn_all
 
-    rules = [replace(r, pre_trace="arrives") for r in (FIXED if fixed else FLOAT).values()]
+    of_lines = sh.FixedGate(offset=90, slope=900, shift=4) if fixed else sh.Gate(k=0.8, mean=0.4, deviation=0.3)
+    given = (FIXED if fixed else FLOAT).values()
+    rules = [replace(r, pre_trace="arrives", gate=gate) for r in given for gate in (None, of_lines)]
     net = cases(DELAYS["one for each synapse"], fixed)[0]
     drive = make_drive(net, spikes())
     plans = [LearningPlan({"in->out": rule}, 7, windows_per_sample=2) for rule in rules]

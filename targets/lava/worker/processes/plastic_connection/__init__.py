@@ -161,7 +161,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
         p = self.proc_params
         gate = None
         if p["own_gate"] is not None:
-            gate = self.own_gate(int(pre.any(axis=0).sum()), int(post.any(axis=0).sum()))
+            gate = self.own_gate(pre.any(axis=0), post.any(axis=0))
         elif p["gates"] is not None:
             gate = p["gates"][len(self.observed[0])][self.rows]
         for observed, spikes in zip(self.observed, (pre, post), strict=True):
@@ -190,8 +190,11 @@ class AbstractPlasticModel(AbstractConnectionModel):
         """The weight of each synapse as a rule reads it."""
         raise NotImplementedError
 
-    def own_gate(self, pre: int, post: int) -> int | float:
-        """The rule's own gate, from how many neurons of source and target fired."""
+    def own_gate(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> int | float:
+        """The rule's own gate, from which ends fired, one flag each.
+
+        The presynaptic ends are neurons, or arrival lines for a rule that sees spikes as they arrive.
+        """
         raise NotImplementedError
 
     def gated(self, step: Values, gate: Values | int | float | None) -> Values:
@@ -242,9 +245,10 @@ class PyPlasticFixed(AbstractPlasticModel):
         stored: Values = self.stored
         return stored
 
-    def own_gate(self, pre: int, post: int) -> int | float:
+    def own_gate(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> int | float:
         offset, slope, shift = self.proc_params["own_gate"]
-        gate: int = np.clip(offset + ((pre * post * slope) >> shift), 0, 2 << self.proc_params["gate_bits"])
+        pairs = int(pre.sum()) * int(post.sum())
+        gate: int = np.clip(offset + ((pairs * slope) >> shift), 0, 2 << self.proc_params["gate_bits"])
         return gate
 
     def gated(self, step: Values, gate: Values | int | float | None) -> Values:
@@ -312,9 +316,9 @@ class PyPlasticFloat(AbstractPlasticModel):
     def readable(self) -> Values:
         return self.weights
 
-    def own_gate(self, pre: int, post: int) -> int | float:
+    def own_gate(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> int | float:
         k, mean, deviation = self.proc_params["own_gate"]
-        synchrony = pre * post / (self.rasters[0].shape[2] * self.rasters[1].shape[2])
+        synchrony = int(pre.sum()) * int(post.sum()) / (pre.size * post.size)
         gate: float = np.clip(1 + k * (synchrony - mean) / deviation, 0, 2)
         return gate
 
