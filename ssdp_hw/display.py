@@ -104,19 +104,46 @@ def wrapped(text: str) -> list[str]:
 
 
 def _laid_out(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Rows of cells as lines in columns; the widest columns are narrowed until a line fits, and their cells wrapped."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-    room = line_width() - 2 * len(widths)
-    while sum(widths) > room and max(widths) > _NARROW:
-        widths[widths.index(max(widths))] -= 1
+    """Rows of cells as lines in columns; columns are narrowed until a line fits, and their cells wrapped."""
+    columns = list(zip(*rows, strict=True))
+    widths = _widths(columns)
     found = []
-    for row in rows:
-        cells = [textwrap.wrap(c, max(w, 1), break_on_hyphens=False) or [""] for c, w in zip(row, widths, strict=True)]
-        lines = itertools.zip_longest(*cells, fillvalue="")
+    for row in zip(*map(_wrapped_column, columns, widths), strict=True):
+        lines = itertools.zip_longest(*row, fillvalue="")
         found.append(
             ["  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
         )
     return found
+
+
+def _widths(columns: Sequence[Sequence[str]]) -> list[int]:
+    """Letters of each column, so that a line fits.
+
+    One letter after the other is taken from the column where this costs the fewest lines of the table, and of several
+    such columns from the widest.
+    """
+    widths = [max(map(len, column)) for column in columns]
+    heights = [[1] * len(column) for column in columns]  # lines of each cell
+    narrower: list[list[int] | None] = [None] * len(columns)  # lines of each cell were its column narrower by a letter
+
+    def cost(k: int) -> tuple[int, int]:
+        if narrower[k] is None:
+            narrower[k] = list(map(len, _wrapped_column(columns[k], widths[k] - 1)))
+        others = [height for other, height in enumerate(heights) if other != k]
+        return sum(map(max, zip(narrower[k] or (), *others, strict=True))), -widths[k]
+
+    while sum(widths) > line_width() - 2 * len(widths):
+        if not (candidates := [k for k, width in enumerate(widths) if width > _NARROW]):
+            break
+        best = min(candidates, key=cost)
+        heights[best], narrower[best] = narrower[best] or heights[best], None
+        widths[best] -= 1
+    return widths
+
+
+def _wrapped_column(column: Sequence[str], width: int) -> list[list[str]]:
+    """The lines of each cell of a column."""
+    return [textwrap.wrap(cell, max(width, 1), break_on_hyphens=False) or [""] for cell in column]
 
 
 def _whole(parts: Sequence[list[str]], count: int, room: int) -> Sequence[list[str]]:
