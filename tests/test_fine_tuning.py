@@ -21,11 +21,8 @@ from ssdp_hw.operations.straight_through import STEEPNESS  # noqa: E402
 from ssdp_hw.quantization.fine_tuning import TorchFixedNetwork, fine_tune  # noqa: E402
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.data(), fixed_networks())
-def test_the_forward_pass_is_the_fixed_network(data, network):
-    """Every reset, comparison, delay, exponent, wrap and saturation of the generated networks."""
-    inputs = data.draw(drives_for(network))
+def assert_forward_is_the_fixed_network(network, inputs):
+    """Spikes, voltages, and the integers that go in and come out again."""
     wanted = sh.run(network, inputs, "spec", record=("spikes", "v"), on_overflow="ignore")
     module = TorchFixedNetwork(network)
     spikes, volts = module(inputs)
@@ -33,7 +30,14 @@ def test_the_forward_pass_is_the_fixed_network(data, network):
         np.testing.assert_array_equal(spikes[name].detach().numpy() != 0, wanted.spikes[name])
         np.testing.assert_array_equal(volts[name].detach().numpy(), wanted.v[name])
     for p, q in zip(network.projections, module.to_fixed().projections, strict=True):
-        np.testing.assert_array_equal(p.synapse_weights, q.synapse_weights)
+        np.testing.assert_array_equal(p.stored_weights, q.stored_weights, strict=True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data(), fixed_networks())
+def test_the_forward_pass_is_the_fixed_network(data, network):
+    """Every reset, comparison, delay, exponent, wrap and saturation of the generated networks."""
+    assert_forward_is_the_fixed_network(network, data.draw(drives_for(network)))
 
 
 @pytest.fixture(scope="module")
@@ -125,15 +129,7 @@ def test_what_is_refused(task):
 @given(st.data(), fixed_conv_networks())
 def test_the_forward_pass_of_convolutions_is_the_fixed_network(data, network):
     """Convolutions and poolings of one to four axes, strides, groups, dilations, paddings, exponents and delays."""
-    inputs = data.draw(drives_for(network))
-    wanted = sh.run(network, inputs, "spec", record=("spikes", "v"), on_overflow="ignore")
-    module = TorchFixedNetwork(network)
-    spikes, volts = module(inputs)
-    for name in network.population_names:
-        np.testing.assert_array_equal(spikes[name].detach().numpy() != 0, wanted.spikes[name])
-        np.testing.assert_array_equal(volts[name].detach().numpy(), wanted.v[name])
-    for p, q in zip(network.projections, module.to_fixed().projections, strict=True):
-        np.testing.assert_array_equal(p.stored_weights, q.stored_weights)
+    assert_forward_is_the_fixed_network(network, data.draw(drives_for(network)))
 
 
 @examples(100, default=15)
@@ -236,3 +232,24 @@ def test_a_convolution_of_two_bits_comes_back():
     assert after > before + 0.2
     assert after > 0.9
     assert isinstance(tuned.projections[0].weight, ConvWeight)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one gain a channel", "one a neuron"])
+def test_training_starts_from_the_kernel_in_the_chips_unit(apart):
+    """The gain r is folded into the weights: one of a channel scales its kernel, others within a channel unroll it."""
+    rng = np.random.default_rng(3)
+    conv = ConvWeight(rng.normal(0, 0.5, (2, 1, 2, 2)), (1, 3, 3))
+    gain = rng.uniform(0.5, 2.0, 8) if apart else np.repeat([0.7, 1.9], 4)
+    net = sh.Network(
+        [sh.Input("in", 9)],
+        [sh.Population(name="p", neuron=sh.LIF(size=8, tau_mem=5e-3, r=gain))],
+        [sh.Projection(pre="in", post="p", weight=conv)],
+        ["p"],
+        sh.Semantics(1e-3),
+    )
+    fixed = sh.quantize(net)
+    master = TorchFixedNetwork(fixed, net).synapses[0].master.detach().numpy()
+    q = fixed.projections[0]
+    assert len(np.unique(q.scale)) > 1
+    assert isinstance(q.stored, ConvWeight) != apart
+    np.testing.assert_array_equal(np.clip(np.rint(master), q.format.mantissa_min, q.format.mantissa_max), q.mantissa)

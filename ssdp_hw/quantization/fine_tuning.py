@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_size, class_labels, positive_or_none
 from ssdp_hw.errors import MissingPackageError, ParameterError, UnsupportedError
-from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.operations.base import Values
@@ -35,6 +34,7 @@ except ImportError:
 
 from ssdp_hw.operations.straight_through import Counted, StraightThroughOperations, Tracked
 from ssdp_hw.quantization.gradient_paths import SENT, SPIKES, with_gradient
+from ssdp_hw.quantization.normal_form import scaled_rows
 from ssdp_hw.quantization.trained_synapses import Synapses
 
 Tensor = Any  # torch is Any where it is not installed
@@ -228,15 +228,10 @@ def _master(q: FixedProjection, start: Network | None) -> NDArray[np.float64]:
         return np.asarray(q.mantissa, np.float64)
     lowered, _ = bias_sources(start)
     p = lowered.projection(q.name)
-    exact = p.stored_weights.astype(np.float64)
-    if p.shape != q.shape or exact.size != q.mantissa.size or q.scale is None:
+    scaled = scaled_rows(p, q.scale).values if p.shape == q.shape and q.scale is not None else np.empty(0)
+    if scaled.size != q.mantissa.size:
         raise ParameterError(f"projection '{q.name}': the float network is not the one that was quantised")
-    if isinstance(q.stored, ConvWeight):  # all outputs of a channel have one scale
-        channels = len(q.stored.kernel)
-        scale = np.repeat(q.scale[:: q.shape[0] // channels], exact.size // channels)
-    else:
-        scale = q.scale[q.synapse_indices[0]]
-    return np.asarray(exact * scale / q.format.step)
+    return np.asarray(scaled / q.format.step, np.float64)
 
 
 def fine_tune(

@@ -42,10 +42,10 @@ class Synapses(torch.nn.Module):  # type: ignore[misc]
         self.exponent = projection.weight_exp
         self.master = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
         self.shape, self.delays = projection.shape, [int(d) for d in np.unique(projection.delay)]
-        self.convolution = projection.stored if isinstance(projection.stored, ConvWeight) else None
-        if self.convolution is not None and self.convolution.kernel.ndim - 2 in _CONVOLVE:
+        self.convolution: ConvWeight | None = None
+        if isinstance(projection.stored, ConvWeight) and projection.stored.kernel.ndim - 2 in _CONVOLVE:
+            self.convolution = projection.stored
             return
-        self.convolution = None
         if 8 * self.shape[0] * self.shape[1] > _MOST_MATRIX_BYTES:
             raise UnsupportedError(
                 f"projection '{projection.name}': fine-tuning takes it as a matrix of shape {self.shape}, of more than "
