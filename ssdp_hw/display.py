@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
@@ -98,9 +99,7 @@ def line_width() -> int:
 def wrapped(text: str) -> list[str]:
     """A text in lines of at most :func:`line_width` letters, those after the first indented by four more."""
     indent = text[: len(text) - len(text.lstrip())]
-    return textwrap.wrap(
-        text, line_width(), subsequent_indent=indent + "    ", break_on_hyphens=False, drop_whitespace=True
-    ) or [""]
+    return textwrap.wrap(text, line_width(), subsequent_indent=indent + "    ", break_on_hyphens=False) or [""]
 
 
 def _laid_out(rows: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -123,21 +122,20 @@ def _widths(columns: Sequence[Sequence[str]]) -> list[int]:
     such columns from the widest.
     """
     widths = [max(map(len, column)) for column in columns]
-    heights = [[1] * len(column) for column in columns]  # lines of each cell
-    narrower: list[list[int] | None] = [None] * len(columns)  # lines of each cell were its column narrower by a letter
+    room = line_width() - 2 * len(widths)
 
-    def cost(k: int) -> tuple[int, int]:
-        if narrower[k] is None:
-            narrower[k] = list(map(len, _wrapped_column(columns[k], widths[k] - 1)))
-        others = [height for other, height in enumerate(heights) if other != k]
-        return sum(map(max, zip(narrower[k] or (), *others, strict=True))), -widths[k]
+    @cache
+    def heights(k: int, width: int) -> list[int]:
+        """Lines of each cell of column k, were it so wide."""
+        return list(map(len, _wrapped_column(columns[k], width)))
 
-    while sum(widths) > line_width() - 2 * len(widths):
-        if not (candidates := [k for k, width in enumerate(widths) if width > _NARROW]):
-            break
-        best = min(candidates, key=cost)
-        heights[best], narrower[best] = narrower[best] or heights[best], None
-        widths[best] -= 1
+    def lines_without_a_letter_of(narrowed: int) -> int:
+        cells = (heights(k, width - (k == narrowed)) for k, width in enumerate(widths))
+        return sum(map(max, zip(*cells, strict=True)))
+
+    while sum(widths) > room and max(widths) > _NARROW:
+        wide = (k for k, width in enumerate(widths) if width > _NARROW)
+        widths[min(wide, key=lambda k: (lines_without_a_letter_of(k), -widths[k]))] -= 1
     return widths
 
 
