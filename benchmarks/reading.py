@@ -4,8 +4,7 @@
 
 Small files first: the demo's network as NIR, and as this toolkit saves it. Then chains of so many nodes, every other
 one linear: written by this toolkit and, up to ``--nir`` nodes, by NIR's own writer, which compresses each number and
-is slow;
-read; and read with one node of an unknown type, which is refused.
+is slow; read; and read with one node of an unknown type, which is refused.
 
 It prints the time of the processor, of this process and of the one that reads, and for small files the median by
 the clock, which on a busy machine is longer.
@@ -19,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -70,25 +70,26 @@ def large_files(folder: Path, sizes: list[int], largest_by_nir: int) -> None:
     for size in sizes:
         nodes = graph("chain with linear nodes", size)
         network = sh.from_nir(nodes, dt=1e-3)
-        writers: dict[str, Callable[[Path], None]] = {
-            "write_nir": lambda to, network=network: sh.write_nir(network, to)
-        }
+        writers: dict[str, Callable[[Path], object]] = {"write_nir": partial(sh.write_nir, network)}
         if size <= largest_by_nir:
-            writers["nir.write"] = lambda to, nodes=nodes: nir.write(to, nodes)
+            writers["nir.write"] = partial(nir.write, graph=nodes)
         for name, write in writers.items():
-            path = folder / "graph.nir"
-            columns = [
-                seconds_of(lambda write=write, path=path: write(path)),
-                seconds_of(lambda path=path: read_values(path)),
-                seconds_of(lambda path=path: sh.from_nir(path, dt=1e-3)),
-            ]
-            length = path.stat().st_size
-            with h5py.File(path, "r+") as file:
-                del file["node/nodes/n0/type"]
-                file["node/nodes/n0/type"] = "Unknown"
-            columns.append(seconds_of(lambda path=path: refused(lambda: sh.from_nir(path, dt=1e-3))))
-            took = " | ".join(f"{seconds:.2g} s" for seconds in columns)
-            print(f"| {size:,} | {name} | {length / 1e6:.3g} MB | {took} |", flush=True)
+            print(f"| {size:,} | {name} | {_cells(folder / 'graph.nir', write)} |", flush=True)
+
+
+def _cells(path: Path, write: Callable[[Path], object]) -> str:
+    """Size of a file, and the seconds to write it, read it, read its network and refuse one of its nodes."""
+    columns = [
+        seconds_of(lambda: write(path)),
+        seconds_of(lambda: read_values(path)),
+        seconds_of(lambda: sh.from_nir(path, dt=1e-3)),
+    ]
+    length = path.stat().st_size
+    with h5py.File(path, "r+") as file:
+        del file["node/nodes/n0/type"]
+        file["node/nodes/n0/type"] = "Unknown"
+    columns.append(seconds_of(lambda: refused(lambda: sh.from_nir(path, dt=1e-3))))
+    return " | ".join([f"{length / 1e6:.3g} MB", *(f"{seconds:.2g} s" for seconds in columns)])
 
 
 def main() -> None:
