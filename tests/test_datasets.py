@@ -1,5 +1,6 @@
 import gzip
 import sys
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -10,19 +11,23 @@ from ssdp_hw.datasets import DIGITS_DT, DIGITS_MODEL, DIGITS_STEPS, load_digits,
 from ssdp_hw.errors import FileFormatError, UnsupportedError
 
 
-def test_digits_split_covers_every_sample_once():
+def test_digits_are_scikit_learns_in_its_split():
     datasets = pytest.importorskip("sklearn.datasets")
     pixels, labels = datasets.load_digits(return_X_y=True)
     data = load_digits()
     assert (len(data.train_values), len(data.test_values)) == (1198, 599)
-    ours = np.column_stack(
-        [
-            np.concatenate([data.train_values, data.test_values]) * 16,
-            np.concatenate([data.train_labels, data.test_labels]),
-        ]
-    )
-    theirs = np.column_stack([pixels, labels])
-    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
+    selection = pytest.importorskip("sklearn.model_selection")
+    theirs = selection.train_test_split(pixels / 16, labels, test_size=599, random_state=0, stratify=labels)
+    ours = data.train_values, data.test_values, data.train_labels, data.test_labels
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_digits_without_the_file_come_from_the_loader(monkeypatch):
+    pytest.importorskip("sklearn.datasets")
+    from_file = load_digits()
+    monkeypatch.setattr(Path, "is_file", lambda path: False)
+    np.testing.assert_array_equal(load_digits().train_values, from_file.train_values)
 
 
 def test_digits_values_are_brightness_and_classes_are_balanced():
@@ -37,7 +42,7 @@ def test_digits_values_are_brightness_and_classes_are_balanced():
 
 
 def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(UnsupportedError, match=r"ssdp-hw\[demo\]"):
         load_digits()
 

@@ -45,9 +45,10 @@ def in_numba(nodes, *, ideal):
     printer = NumbaPrinter()
     lines, names = printer.printed(nodes)
     number = float if ideal else int
-    functions = {"shift_left": lambda x, bits: x << bits, "shift_right": lambda x, bits: x >> bits}
+    shifts = {"shift_left": lambda x, bits: x << bits, "shift_right": lambda x, bits: x >> bits}
+    functions = {"number": number, "index": int, "lesser": min, "greater": max, **shifts}
     tables = {f"table_{k}": entries for k, entries in enumerate(printer.tables)}
-    return lines, names, {"number": number, "index": int, **functions, **tables}
+    return lines, names, {**functions, **tables}
 
 
 def in_brian2(nodes, *, ideal):
