@@ -16,7 +16,7 @@ import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
-from .jit import as_in, compiled_loop, typed_overload
+from .jit import as_in, compiled_loop, greater, lesser, typed_overload
 from .plastic import CARRY, STOCHASTIC, Counters, WeightPlaces
 from .random_loops import fill_words, philox_words
 from .segments import BITS
@@ -70,14 +70,14 @@ def add_to_some(
         place = members[np.uint64(m)]
         s = np.uint64(first + place)
         total = np.int64(value[s]) + base + dw
-        clipped: Any = min(max(total, low), high)
+        clipped: Any = lesser(greater(total, low), high)
         full += clipped != total
         value[s] = clipped - new_base
         if clipped >= limit or clipped <= -limit:
             pending[n_pending] = place
             n_pending += 1
         else:
-            least, most = min(least, clipped), max(most, clipped)
+            least, most = lesser(least, clipped), greater(most, clipped)
     rows[row, 1], rows[row, 2] = least, most
     tally[0] += full
     return n_pending
@@ -164,9 +164,9 @@ def _add_row(
     for m in range(count):
         s = np.uint64(first + m)
         total = as_in(value, value[s] + base + step[m])
-        clipped = min(max(total, bottom), top)
+        clipped = lesser(greater(total, bottom), top)
         full = as_in(value, full + (clipped != total))
-        least, most = min(least, clipped), max(most, clipped)
+        least, most = lesser(least, clipped), greater(most, clipped)
         value[s] = clipped
     rows[row, 0], rows[row, 1], rows[row, 2] = 0, least, most
     tally[0] += full
@@ -248,11 +248,11 @@ def update_listed(
         else:
             move = (gathered + half) >> k if gathered >= 0 else -((-gathered + half) >> k)
         value[at] = rest - base
-        least, most = min(least, rest), max(most, rest)
+        least, most = lesser(least, rest), greater(most, rest)
         if matrix:
             stored = _index(start + place * stride)
             wanted = weights[stored] + move
-            weight = min(max(wanted, places.low), places.high)
+            weight = lesser(greater(wanted, places.low), places.high)
             weights[stored] = weight
             cut += weight != wanted
         elif move != 0:
@@ -268,7 +268,7 @@ def _move_copies(
     """Move all copies of a stored weight; returns whether it was clipped."""
     begin, end = (first[stored], first[stored + 1]) if len(first) else (stored, stored + 1)
     wanted = weights[at[begin]] + move
-    weight = min(max(wanted, low), high)
+    weight = lesser(greater(wanted, low), high)
     for copy in range(begin, end):
         weights[at[copy]] = weight
     cut: bool = weight != wanted

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .counter_loops import add
-from .jit import call_rule, compiled_alone, compiled_loop
+from .jit import call_rule, compiled_alone, compiled_loop, greater, lesser
 from .plastic import Plastic, WeightPlaces, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
@@ -183,7 +183,7 @@ def _read_factors(plastic: Plastic, window: int, length: int, s: Scratch) -> Non
         first = read + window * length * size
         for t in range(length + 1):  # the end of a window finds the factor of the last step
             for i in range(size):
-                table[place + t * size + i] = rule.factors[first + min(t, length - 1) * size + i]
+                table[place + t * size + i] = rule.factors[first + lesser(t, length - 1) * size + i]
         read += windows * length * size
 
 
@@ -198,9 +198,9 @@ def _read_states(plastic: Plastic, spikes: WindowSpikes, s: Scratch) -> None:
         place = number * (length + 1) * size
         column, low, high = ends.reads[k, 0], ends.reads[k, 1], ends.reads[k, 2]
         for t in range(length + 1):  # the end of a window finds the state of the last step
-            step = spikes.first_step + min(t, length - 1)
+            step = spikes.first_step + lesser(t, length - 1)
             for i in range(size):
-                table[place + t * size + i] = min(max(spikes.states[step, spikes.sample, column + i], low), high)
+                table[place + t * size + i] = lesser(greater(spikes.states[step, spikes.sample, column + i], low), high)
 
 
 @compiled_loop
@@ -261,8 +261,8 @@ def declared_window(
                 rule.quiet_rows and not _fires(s.post, length, post_size, row)
             ):
                 at = -2
-        first = row_start[max(row, 0)]
-        count = row_start[max(row, 0) + 1] - first
+        first = row_start[greater(row, 0)]
+        count = row_start[greater(row, 0) + 1] - first
         if rule.lasts and at == -1:
             _move_lasting(plastic, 0, length, s, False)
         if at == -1:

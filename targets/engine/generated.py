@@ -46,8 +46,8 @@ class NumbaPrinter(Printer):
         "shift_right": "shift_right({0}, number({bits}))",
         "shift_left_by": "shift_left({0}, {1})",
         "shift_right_by": "shift_right({0}, {1})",
-        "minimum": "min({0}, {1})",
-        "maximum": "max({0}, {1})",
+        "minimum": "lesser({0}, {1})",
+        "maximum": "greater({0}, {1})",
         "select": "{1} if {0} else {2}",
     }
 
@@ -126,7 +126,7 @@ import numba as nb
 import numpy as np
 from numba.core import types
 
-from ssdp_hw.targets.engine.jit import compiled_loop, shift_left, shift_right
+from ssdp_hw.targets.engine.jit import compiled_loop, greater, lesser, shift_left, shift_right
 {randoms}
 number, state, index = np.{number}, np.{state}, np.uint64
 {tables}

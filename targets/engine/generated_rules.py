@@ -140,7 +140,7 @@ import numba as nb
 import numpy as np
 from numba.core import types
 
-from ssdp_hw.targets.engine.jit import between_entries, compiled_loop, shift_left, shift_right
+from ssdp_hw.targets.engine.jit import between_entries, compiled_loop, greater, lesser, shift_left, shift_right
 from ssdp_hw.targets.engine.random_loops import fill_words, words_in_order
 
 number, index, int64 = np.{number}, np.uint64, np.int64

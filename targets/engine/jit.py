@@ -143,6 +143,37 @@ def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
     return cast("Callable[[F], F]", overload(function, options, strict=False))
 
 
+def _chosen(
+    typing: TypingContext, x: types.Type, y: types.Type, sign: str
+) -> tuple[Signature, Callable[..., ir.Value]]:
+    kind = typing.unify_types(x, y)
+
+    def codegen(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
+    ) -> ir.Value:
+        first, second = args
+        if isinstance(kind, types.Float):
+            better = builder.fcmp_ordered(sign, second, first)
+        else:
+            signed = isinstance(kind, types.Integer) and kind.signed
+            better = (builder.icmp_signed if signed else builder.icmp_unsigned)(sign, second, first)
+        return builder.select(better, second, first)
+
+    return kind(kind, kind), codegen
+
+
+@intrinsic
+def lesser(typing: TypingContext, x: types.Type, y: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
+    """``min(x, y)``, for which Numba would compile functions for each pair of types."""
+    return _chosen(typing, x, y, "<")
+
+
+@intrinsic
+def greater(typing: TypingContext, x: types.Type, y: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
+    """``max(x, y)``."""
+    return _chosen(typing, x, y, ">")
+
+
 @intrinsic
 def shift_right(typing: TypingContext, x: types.Type, n: types.Type) -> tuple[Signature, Callable[..., ir.Value]]:
     """``x >> n`` in the type of x, where Numba would compute in int64 and halve the lanes of a vector."""
@@ -160,7 +191,7 @@ def between_entries(values: NDArray[Any], start: int, size: int, place: Any) -> 
     """The value at a place from 0 to ``size - 1`` of a table that begins at ``start``, by linear interpolation."""
     below = int(place)
     low = values[start + below]
-    return low + (values[start + min(below + 1, size - 1)] - low) * (place - below)
+    return low + (values[start + lesser(below + 1, size - 1)] - low) * (place - below)
 
 
 @intrinsic

@@ -7,12 +7,12 @@ of after each step.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .counts import COUNTS
-from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point
+from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point, greater, lesser
 from .neuron_loops import add_analog, advance, count_overflows
 from .program import Layout
 from .program_neurons import FixedNeurons, FloatNeurons
@@ -190,7 +190,7 @@ def _advance_steps(
             scratch.extremes,
         )
     else:
-        cells = min(count, size - offset)
+        cells = lesser(count, size - offset)
         for step in range(steps):
             at_step = step * BITS - start
             advance(neurons, start, stop, u, v, extra, sums, at_step, bias, biased, fired, at_step, lanes, p, 1, 0)
@@ -262,10 +262,10 @@ def run_layers(
     for t in range(begin, end, at_once):
         if stopped(thread_group.counter):
             break
-        steps = min(at_once, end - t)
-        before = min(slots, t - begin)
+        steps = lesser(at_once, end - t)
+        before = lesser(slots, t - begin)
         barrier(thread_group.counter, members)
-        n = int(np.int64(0))  # a bare 0 would be of a type of its own, for which Numba would compile too
+        n: Any = np.int64(0)  # a bare 0 would be of a type of its own, for which Numba would compile too
         for g in range(groups):
             size, word, p = source_size[g], source_start[g] // BITS + g, g - inputs
             if p < 0:
@@ -276,14 +276,14 @@ def run_layers(
                 width = source_start[g + 1] - source_start[g]
                 low, high = part(width, member, members, BITS)
                 for column in range(low, high, BITS):
-                    a, wide = start + column, min(BITS, width - column)
+                    a, wide = start + column, lesser(BITS, width - column)
                     if t == begin:
                         for i in range(a, a + wide):
                             u[i], v[i] = layout.zero, neurons.v_init[i]
                         for further in range(len(extra) // len(u)):
                             for i in range(a, a + wide):
                                 extra[further * len(u) + i] = layout.zero
-                    added = int(np.int64(0))  # segments so far
+                    added: Any = np.int64(0)  # segments so far
                     for s in range(len(wiring.kind)):
                         if wiring.post[s] == g:
                             source, back = wiring.pre[s], before - 1 - wiring.delay[s]
@@ -295,7 +295,7 @@ def run_layers(
                                 active,
                                 starts,
                                 source,
-                                max(0, -back),
+                                greater(0, -back),
                                 back,
                                 steps,
                                 wiring.shift[s],

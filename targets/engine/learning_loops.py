@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .counter_loops import move_weights
 from .declared_loops import Scratch as DeclaredScratch, declared_window
-from .jit import entry_point
+from .jit import entry_point, greater
 from .layer_loops import LayerScratch, run_layers
 from .plastic import BY_DECLARATION, BY_TIME, Plastic
 from .register_loops import read_registers
@@ -64,7 +64,7 @@ def learn_groups(
     raster, weights = simulation.raster, simulation.wiring.weights
     first, last = simulation.first, simulation.last
     steps = raster.shape[0] // windows
-    register_rows = max(len(first), len(last), 1)
+    register_rows = greater(greater(len(first), len(last)), 1)
     for g in range(len(groups)):
         if stopped(thread_group.counter):
             break

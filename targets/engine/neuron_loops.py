@@ -15,7 +15,7 @@ from numba.core.types.containers import NamedTuple as NamedTupleType
 
 from .counts import COUNTS
 from .float_neuron_loops import advance_float_neurons
-from .jit import call_step, compiled_loop, shift_left, shift_right, typed_overload
+from .jit import call_step, compiled_loop, greater, lesser, shift_left, shift_right, typed_overload
 from .program_neurons import FixedNeurons, FloatNeurons
 from .segments import LANES
 from .types import ByteArray, Int32Array, Int64Array, IntegerType, StateArray
@@ -207,7 +207,7 @@ def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
                     )
                     decayed = integer(integer(shift_right(y, bits) * decay_factor_v) + shift_right(low, bits))
                     raw_v = integer(integer(decayed + x) + bias[sample, j])
-                    y = min(max(raw_v, integer(-top)), top)
+                    y = lesser(greater(raw_v, integer(-top)), top)
                     fires = y > fire_above
                     lanes[saturations + i] += integer(y != raw_v)
                     u[j] = x

@@ -8,7 +8,7 @@ import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
-from .jit import compiled_loop, shift_left, shift_right, typed_overload
+from .jit import compiled_loop, greater, lesser, shift_left, shift_right, typed_overload
 from .neuron_loops import advance
 from .program_neurons import FixedNeurons, FloatNeurons
 from .segments import LANES
@@ -176,10 +176,10 @@ def _quick_step(integer: IntegerType) -> Callable[..., None]:
                     )
                     decayed = integer(integer(shift_right(y, bits) * decay_factor_v) + shift_right(low, bits))
                     y = integer(integer(decayed + x) + bias[sample, j])
-                    extremes[i] = min(extremes[i], x)
-                    extremes[_index(LANES) + i] = max(extremes[_index(LANES) + i], x)
-                    extremes[_index(2 * LANES) + i] = min(extremes[_index(2 * LANES) + i], y)
-                    extremes[_index(3 * LANES) + i] = max(extremes[_index(3 * LANES) + i], y)
+                    extremes[i] = lesser(extremes[i], x)
+                    extremes[_index(LANES) + i] = greater(extremes[_index(LANES) + i], x)
+                    extremes[_index(2 * LANES) + i] = lesser(extremes[_index(2 * LANES) + i], y)
+                    extremes[_index(3 * LANES) + i] = greater(extremes[_index(3 * LANES) + i], y)
                     fires = y > fire_above
                     v[j] = integer(integer(y - down) & reset_mask) if fires else y
                     fired[_index(offset) + j] = fires

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import compiled_loop
+from .jit import compiled_loop, lesser
 from .types import Int32Array, Int64Array
 
 NO_STEP = np.iinfo(np.int64).max
@@ -36,7 +36,7 @@ def register(
     if len(first):
         for k in range(begin, end):
             i = np.uint64(source + active[k])
-            first[row, i] = min(first[row, i], step)
+            first[row, i] = lesser(first[row, i], step)
     if len(last):
         for k in range(begin, end):
             last[row, np.uint64(source + active[k])] = step

@@ -12,7 +12,7 @@ from numba.core.types.containers import NamedTuple as NamedTupleType
 from ssdp_hw.rules.gate import GATE_MAX
 
 from .counter_loops import list_pending, update_listed
-from .jit import compiled_driver, compiled_loop, typed_overload
+from .jit import compiled_driver, compiled_loop, greater, lesser, typed_overload
 from .plastic import CARRY, Counters, Gating, WeightPlaces
 from .types import CounterArray, Int32Array, Int64Array, Number, NumberArray, UInt32Array, WeightArray
 
@@ -57,13 +57,13 @@ def _own_gate(
         if not gating.own:
             return np.int64(1)
         gate = gating.origin + ((fired_pre * fired_post * gating.gain) >> gating.scale)
-        return min(np.int64(max(gate, 0)), np.int64(_GATE_MAX) << gating.bits)
+        return lesser(np.int64(greater(gate, 0)), np.int64(_GATE_MAX) << gating.bits)
 
     def real(gating: _FloatGating, fired_pre: int, fired_post: int, pairs: int) -> Number:
         if not gating.own:
             return 1.0
         gate = 1.0 + gating.gain * ((fired_pre * fired_post / pairs - gating.origin) / gating.scale)
-        return min(max(gate, 0.0), _GATE_MAX)
+        return lesser(greater(gate, 0.0), _GATE_MAX)
 
     return fixed if isinstance(gating[gating.fields.index("gain")], types.Integer) else real
 
@@ -84,7 +84,7 @@ def _gated(
         return size if (step < 0) == (gate < 0) else -size
 
     def real(step: float, gate: float, applies: bool, bits: int, clip: float) -> float:
-        return min(max(step * gate if applies else step, -clip), clip)
+        return lesser(greater(step * gate if applies else step, -clip), clip)
 
     return fixed if isinstance(step, types.Integer) else real
 
@@ -142,10 +142,10 @@ def _spread_fixed(
 ) -> None:
     if dense:
         for m in range(count):
-            step[m] = min(max(dw[m], -largest), largest)
+            step[m] = lesser(greater(dw[m], -largest), largest)
     else:
         for m in range(count):
-            step[m] = min(max(dw[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
+            step[m] = lesser(greater(dw[np.uint64(cols[np.uint64(first + m)])], -largest), largest)
 
 
 @compiled_loop
@@ -218,7 +218,7 @@ def _close_row(
         limit = pending_threshold(c)
         if rows[row, 1] <= -limit or rows[row, 2] >= limit:
             n = list_pending(value, first, count, rows[row, 0], limit, pending)
-            rows[row, 1], rows[row, 2] = max(rows[row, 1], 1 - limit), min(rows[row, 2], limit - 1)
+            rows[row, 1], rows[row, 2] = greater(rows[row, 1], 1 - limit), lesser(rows[row, 2], limit - 1)
             update_listed(value, first, count, pending, n, c, index, rows, row, weights, places, words, tally)
 
     def real(

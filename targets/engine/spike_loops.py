@@ -8,7 +8,7 @@ import numpy as np
 from numba.core import types
 from numpy.typing import NDArray
 
-from .jit import as_in, compiled_driver, compiled_loop, shift_left, shift_right, typed_overload
+from .jit import as_in, compiled_driver, compiled_loop, greater, lesser, shift_left, shift_right, typed_overload
 from .segments import BITS, LINE
 from .types import Int32Array, Int64Array, StateArray, WeightArray
 from .vectors import column_adder, prefetch
@@ -26,7 +26,7 @@ def fetch(array: NDArray[np.generic], first: int, count: int) -> None:
 @compiled_loop
 def flush(total: StateArray, at: int, whole: StateArray, low: int, high: int, shift: int) -> None:
     """Add sums times 2**shift (floor) to ``total[at + low:at + high]`` and set them to zero."""
-    left, right = as_in(total, max(shift, 0)), as_in(total, max(-shift, 0))
+    left, right = as_in(total, greater(shift, 0)), as_in(total, greater(-shift, 0))
     for i in range(low, high):
         j = _index(i)
         total[_index(at) + j] += shift_right(shift_left(as_in(total, whole[j]), left), right)
@@ -90,7 +90,7 @@ def _block_sender(*, fresh: bool) -> Callable[..., None]:
         shift: int,
         chunk: int,
     ) -> None:
-        left, right = max(shift, 0), max(-shift, 0)
+        left, right = greater(shift, 0), greater(-shift, 0)
         if wide == BITS:
             add_64(total, at, weights, start, wide, active, begin, end, left, right, chunk)
         else:
@@ -136,7 +136,7 @@ def send_rows(
         chunk: number of rows whose sum fits 16 bits.
     """
     for column in range(low, high, BITS):
-        wide = min(BITS, width - column)
+        wide = lesser(BITS, width - column)
         send_block(ring, at + column, weights, start + column * pre, wide, active, begin, begin + count, shift, chunk)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .convolution_loops import send_runs
 from .counts import COUNTS
-from .jit import compiled_alone, compiled_loop, entry_point
+from .jit import compiled_alone, compiled_loop, entry_point, greater, lesser
 from .neuron_loops import add_analog, advance, count_overflows
 from .program import Layout
 from .program_neurons import FixedNeurons, FloatNeurons
@@ -48,10 +48,10 @@ def _record(
         number: ``Layout.number``; the group begins at ``start``. It is read if the neurons are ``moved``.
     """
     if moved:
-        for i in range(low, min(high, size)):
+        for i in range(low, lesser(high, size)):
             trace[step, sample, np.uint64(column + number[np.uint64(start + i)])] = values[np.uint64(first + i)]
     else:
-        for i in range(low, min(high, size)):
+        for i in range(low, lesser(high, size)):
             trace[step, sample, np.uint64(column + i)] = values[np.uint64(first + i)]
 
 
@@ -226,7 +226,7 @@ def run_steps(
                         indices,
                         index_start[s],
                         u if carried == 0 else (v if carried == 1 else extra),
-                        source_start[g] - channels + max(carried - 2, 0) * n,
+                        source_start[g] - channels + greater(carried - 2, 0) * n,
                     )
                 elif kind[s] == CONVOLUTION:
                     send_runs(

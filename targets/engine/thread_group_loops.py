@@ -17,7 +17,7 @@ from numba.core.typing import BaseContext as TypingContext
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
-from .jit import compiled_driver
+from .jit import compiled_driver, lesser
 from .types import Int64Array
 
 # Entry of a barrier's counter that stops the run: the members leave their loops, and nobody waits at the barrier.
@@ -102,7 +102,7 @@ def barrier(counter: Int64Array, members: int) -> None:
         arrived = _arrive(counter)
         wanted = (arrived + members - 1) // members * members
         turns = 0
-        while _seen(counter) < min(wanted, STOPPED):
+        while _seen(counter) < lesser(wanted, STOPPED):
             turns += 1
             _pause()
             if turns > _TURNS:
@@ -120,4 +120,4 @@ def part(count: int, member: int, members: int, unit: int) -> tuple[int, int]:
     """A member's share of ``count`` items, in whole units: the first item, and one past the last."""
     units = -(-count // unit)
     first, last = units * member // members * unit, units * (member + 1) // members * unit
-    return min(first, count), min(last, count)
+    return lesser(first, count), lesser(last, count)

@@ -9,7 +9,7 @@ from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
 from .counter_loops import add_to_some
-from .jit import as_in, compiled_loop, typed_overload
+from .jit import as_in, compiled_loop, greater, lesser, typed_overload
 from .plastic import ByTime, Counters, Gating
 from .row_loops import gated
 from .types import CounterArray, IndexArray, Int32Array, Int64Array, Number, NumberArray
@@ -72,7 +72,7 @@ def within(value: CounterArray, x: Number, largest: int) -> Number:
 @typed_overload(within)
 def _within(value: types.Array, x: types.Number, largest: types.Integer) -> Callable[..., object]:
     def fixed(value: CounterArray, x: Number, largest: int) -> Number:
-        limited: Number = as_in(value, min(max(x, -largest), largest))
+        limited: Number = as_in(value, lesser(greater(x, -largest), largest))
         return limited
 
     def real(value: CounterArray, x: Number, largest: int) -> Number:
@@ -125,7 +125,7 @@ def plan(
     others, begin, end = table[silent], 0, silent + 1
     if others == 0:
         reach = r.minus_reach if j == silent else r.plus_reach
-        begin, end = max(0, j - reach + 1), min(silent, j + reach)
+        begin, end = greater(0, j - reach + 1), lesser(silent, j + reach)
     tabulate(table, begin, end, j, plus, minus, r, gate, applies, g)
     stepping, differing = 0, 0
     for i in range(begin, end):
@@ -138,7 +138,7 @@ def plan(
     for i in range(begin, end):
         runs[n_runs] = i
         n_runs += (table[i] != others) & (start[i + 1] > start[i])
-    return others, n_runs, min(stepping, differing)
+    return others, n_runs, lesser(stepping, differing)
 
 
 def add_by_plan(

@@ -10,7 +10,7 @@ from numba.core.types.containers import BaseTuple, NamedTuple as NamedTupleType
 
 from ssdp_hw.rules.stdp import DECAY_BITS
 
-from .jit import as_in, compiled_loop, shift_right, typed_overload
+from .jit import as_in, compiled_loop, lesser, shift_right, typed_overload
 from .plastic import NEAREST, STOCHASTIC, ByTrains
 from .random_loops import fill_words
 from .types import (
@@ -103,7 +103,7 @@ def _step_trace(
             _fixed_gains(trace, gains[t], amplitude, r.dw_shift)
         for k in range(count):
             i = np.uint64(listed[k])
-            trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
+            trace[i] = r.impulse if r.nearest else lesser(trace[i] + r.impulse, r.trace_max)
         if r.trace_rounding == STOCHASTIC:
             layer, step, low, high = draws
             fill_words(words, (len(trace) + 3) // 4, 0, layer, step, low, high)
@@ -128,7 +128,7 @@ def _step_trace(
             _real_gains(trace, gains[t], amplitude)
         for k in range(count):
             i = np.uint64(listed[k])
-            trace[i] = r.impulse if r.nearest else min(trace[i] + r.impulse, r.trace_max)
+            trace[i] = r.impulse if r.nearest else lesser(trace[i] + r.impulse, r.trace_max)
         _real_decay(trace, decay_factor)
 
     return fixed if isinstance(trace.dtype, types.Integer) else real
