@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from .counter_loops import add
 from .jit import call_rule, compiled_alone, compiled_loop, greater, lesser
+from .packed import loaded
 from .plastic import Plastic, WeightPlaces, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
@@ -236,7 +237,8 @@ def declared_window(
     g, c, places, ends, rule = plastic.gating, plastic.counters, plastic.places, plastic.ends, plastic.declared
     row_start, cols, value, rows, gates = plastic.row_start, plastic.cols, plastic.value, plastic.rows, plastic.gates
     dense, shared, stored = plastic.dense, plastic.shared, plastic.stored
-    pre_size, post_size, length, s = ends.pre_size, ends.post_size, spikes.steps, scratch
+    pre_size, post_size, length = ends.pre_size, ends.post_size, spikes.steps
+    own, s = loaded(plastic), loaded(scratch)  # for loops
     largest = c.high - c.low + 1  # takes any counter beyond its end, so that it counts as saturated
     total = s.total[: len(value) if shared else 0]
     begin, end = part(post_size, member, members, 1)
@@ -264,16 +266,16 @@ def declared_window(
         first = row_start[greater(row, 0)]
         count = row_start[greater(row, 0) + 1] - first
         if rule.lasts and at == -1:
-            _move_lasting(plastic, 0, length, s, False)
+            _move_lasting(own, 0, length, s, False)
         if at == -1:
-            _read_factors(plastic, window, length, s)
-            _read_states(plastic, spikes, s)
+            _read_factors(own, window, length, s)
+            _read_states(own, spikes, s)
         if at >= 0:
-            _move_synapses(plastic, first, count, s, False)
+            _move_synapses(own, first, count, s, False)
         if at >= 0 and rule.reads_weight:
-            _read_weights(weights, places, plastic, row, first, count, s.weight)
+            _read_weights(weights, places, own, row, first, count, s.weight)
         if at >= 0 and rule.weight_sums:
-            _sum_weights(plastic, row, first, count, length, s)
+            _sum_weights(own, row, first, count, length, s)
         if at > -2:
             call_rule(
                 rule.address,
@@ -301,9 +303,9 @@ def declared_window(
                 c.key_high,
             )
         if rule.lasts and at == -1:
-            _move_lasting(plastic, length, length, s, True)
+            _move_lasting(own, length, length, s, True)
         if at >= 0:
-            _move_synapses(plastic, first, count, s, True)
+            _move_synapses(own, first, count, s, True)
             gate_all(s.dw, pre_size, gate, applies, g.bits, g.clip)
             if shared:
                 add_shared(total, stored, cols, first, count, s.dw)

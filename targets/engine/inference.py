@@ -14,8 +14,8 @@ from ssdp_hw.running.target import Session
 
 from .counts import COUNTS
 from .generated import state_slots
-from .jit import of_one_type
 from .listening import is_long
+from .packed import packed
 from .program import Program
 from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
@@ -62,7 +62,7 @@ class EngineSession(Session):
         return recording
 
 
-def _loops(*, layered: bool) -> tuple[Callable[..., None], Callable[[Program, ThreadGroup], object]]:
+def _loops(*, layered: bool) -> tuple[Callable[..., None], Callable[[Program, ThreadGroup], tuple[Any, ...]]]:
     """The loops over all samples, and what allocates a thread's memory for them."""
     # These imports are not at the top, since they load the compiled functions.
     if layered:
@@ -101,11 +101,11 @@ def run_program(
     origin = 0 if state is None else state.origin
     long = is_long(drive.batch * drive.steps * program.start(-1))
     stop = np.zeros(1, np.int64)  # the counter of all threads that run samples of their own, who wait for nobody
-    tables = (*program.tables, *of_one_type((raster, bias, analog, trace_columns)), spike_trace, trace)
+    tables = (*program.tables, raster, bias, analog, trace_columns, spike_trace, trace)
 
-    def run(thread_group: ThreadGroup, scratch: object, rows: State, counts: Array, taken: Array) -> None:
+    def run(thread_group: ThreadGroup, scratch: tuple[Any, ...], rows: State, counts: Array, taken: Array) -> None:
         simulation = Simulation(rows.arrays, *tables, counts, _NO_REGISTERS, _NO_REGISTERS)
-        simulate(origin, simulation, thread_group, scratch, taken)
+        simulate(origin, packed(simulation), thread_group, scratch, taken)
 
     def run_samples() -> None:
         # Of one row are states that are not given: the samples of a thread use it one after the other.
@@ -116,7 +116,7 @@ def run_program(
             thread_group, scratch = program.spare_memory[layered].pop()
         except IndexError:  # none, or other threads have it
             thread_group = alone(program.layout)
-            scratch = make_scratch(program, thread_group)
+            scratch = packed(make_scratch(program, thread_group))
         run(thread_group._replace(counter=stop), scratch, rows, overflow, taken)
         if stop[0]:
             return
@@ -126,7 +126,7 @@ def run_program(
     if members > 1:
         rows, parts = state or State(program, 1), np.zeros((members, *overflow.shape), np.int64)
         together(
-            lambda group: run(group, make_scratch(program, group), rows, parts[group.member], taken.copy()),
+            lambda group: run(group, packed(make_scratch(program, group)), rows, parts[group.member], taken.copy()),
             members,
             program.layout,
             listening=long,

@@ -146,7 +146,7 @@ def typed_overload(function: Callable[..., object]) -> Callable[[F], F]:
 def _chosen(
     typing: TypingContext, x: types.Type, y: types.Type, sign: str
 ) -> tuple[Signature, Callable[..., ir.Value]]:
-    kind = typing.unify_types(x, y)
+    kind: Any = typing.unify_types(x, y)
 
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
@@ -155,7 +155,7 @@ def _chosen(
         if isinstance(kind, types.Float):
             better = builder.fcmp_ordered(sign, second, first)
         else:
-            signed = isinstance(kind, types.Integer) and kind.signed
+            signed = getattr(kind, "signed", False)  # a truth value has no sign
             better = (builder.icmp_signed if signed else builder.icmp_unsigned)(sign, second, first)
         return builder.select(better, second, first)
 

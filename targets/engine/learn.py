@@ -20,12 +20,12 @@ from .counts import COUNTS
 from .declared_loops import make_scratch as declared_scratch
 from .generated import state_slots
 from .inference import State, overflow_counts
-from .jit import of_one_type
 from .lasting import lasting_row, lasting_variables
 from .layer_loops import make_layer_scratch
 from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .listening import is_long
 from .neuron_states import neurons_of, set_neurons
+from .packed import packed
 from .plastic import (
     BY_AGREEMENT,
     BY_DECLARATION,
@@ -34,7 +34,6 @@ from .plastic import (
     Arrivals,
     Ends,
     Plastic,
-    in_few_sizes,
     needs_trains,
     plastic,
 )
@@ -115,8 +114,7 @@ def learn(
     state = State(program, 1)
     if plan.neurons:
         set_neurons(state, program, network, plan.neurons)
-    tables = of_one_type((program.layout, program.wiring, program.neurons, raster, bias, analog, trace_columns))
-    plastics = of_one_type(plastics)
+    tables = (*program.tables, raster, bias, analog, trace_columns)
     declared = [declared_scratch(plastics, length, row) if BY_DECLARATION in kinds else None for _ in range(members)]
 
     def work(thread_group: ThreadGroup) -> None:
@@ -124,9 +122,10 @@ def learn(
         own = state if shared else State(program, 1)
         solo = alone(program.layout)._replace(counter=thread_group.counter)
         by = thread_group if way == BY_NEURONS else solo
+        own_declared = declared[thread_group.member]
         learn_groups(
-            Simulation(own.arrays, *tables, spikes, states, overflow[thread_group.member], first, last),
-            in_few_sizes(plastics),
+            packed(Simulation(own.arrays, *tables, spikes, states, overflow[thread_group.member], first, last)),
+            packed(*plastics),
             windows,
             groups,
             plan.first_update,
@@ -134,11 +133,11 @@ def learn(
             solo,
             way,
             -1 if plan.restart else plan.first_step,
-            make_layer_scratch(program.layout, by) if layered else None,
-            None if layered else make_scratch(program.layout, program.neurons, by),
-            time_scratch(plastics) if by_time else None,
-            train_scratch(plastics, length) if kinds & {BY_TRACE, BY_AGREEMENT} else None,
-            declared[thread_group.member],
+            packed(make_layer_scratch(program.layout, by)) if layered else None,
+            None if layered else packed(make_scratch(program.layout, program.neurons, by)),
+            packed(time_scratch(plastics)) if by_time else None,
+            packed(train_scratch(plastics, length)) if kinds & {BY_TRACE, BY_AGREEMENT} else None,
+            None if own_declared is None else packed(own_declared),
             tallies[thread_group.member],
         )
 

@@ -6,6 +6,7 @@ from .counter_loops import move_weights
 from .declared_loops import Scratch as DeclaredScratch, declared_window
 from .jit import entry_point, greater
 from .layer_loops import LayerScratch, run_layers
+from .packed import packed_at
 from .plastic import BY_DECLARATION, BY_TIME, Plastic
 from .register_loops import read_registers
 from .run import ThreadGroup
@@ -25,7 +26,7 @@ BY_SAMPLES, BY_NEURONS, BY_ONE = 0, 1, 2
 @entry_point
 def learn_groups(
     simulation: Simulation,
-    plastics: tuple[Plastic, ...],
+    plastics: Plastic,
     windows: int,
     groups: Int64Array,
     done: int,
@@ -45,8 +46,8 @@ def learn_groups(
     Args:
         simulation: as :func:`.step_loops.run_steps` has it, with a row of ``first`` and ``last`` for each window of a
             group; its state is this thread's own, but for ``way`` BY_NEURONS, and it has no trace.
-        plastics: the projections that learn, and then any: see :func:`.plastic.in_few_sizes`; counters of those that
-            learn are changed, as are the weights of ``wiring``.
+        plastics: the projections that learn, in memory (:mod:`.packed`); their counters are changed, as are the weights
+            of ``wiring``.
         windows: number of windows of a sample.
         groups: for each group the first sample, one past the last, and whether a weight update follows.
         done: number of weight updates before the first group.
@@ -86,7 +87,7 @@ def learn_groups(
                     run_steps(start, simulation, presenting, stepwise, sample, row, at, at + steps)
         barrier(thread_group.counter, members)
         for p in range(len(tallies)):
-            plastic, tally = plastics[p], tallies[p]
+            plastic, tally = packed_at(plastics, p), tallies[p]
             ends, rule = plastic.ends, plastic.by_time
             copy_arrivals(simulation, ends, plastic.arrivals, begin, end, member, members)
             if plastic.kind == BY_TIME and member == 0:
@@ -96,7 +97,7 @@ def learn_groups(
                     read_registers(plastic.post, window, ends.post_start, first, last, row, by_last, silent, shift)
         barrier(thread_group.counter, members)
         for p in range(len(tallies)):
-            plastic, tally = plastics[p], tallies[p]
+            plastic, tally = packed_at(plastics, p), tallies[p]
             for window in range(begin * windows, end * windows):
                 if stopped(thread_group.counter):
                     break

@@ -334,15 +334,6 @@ def largest_sizes(plastics: Sequence[Plastic]) -> tuple[int, int, int, int]:
     return pre, post, max(longest, shared), shared
 
 
-def in_few_sizes(plastics: tuple[Plastic, ...]) -> tuple[Plastic, ...]:
-    """The projections, and copies of the first one up to a power of two of at least 2.
-
-    The loops are compiled for every length of a tuple anew, which takes seconds.
-    """
-    size = max(2, 1 << (len(plastics) - 1).bit_length())
-    return plastics + plastics[:1] * (size - len(plastics))
-
-
 def _counters(network: AnyNetwork, plan: LearningPlan, name: str, counter: DTypeLike, *, lazy: bool) -> Counters:
     rule = plan.rules[name]
     key = network.layer(name), plan.seed & 0xFFFFFFFF, plan.seed >> 32

@@ -25,7 +25,6 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
 from .generated import state_slots
-from .jit import of_one_type
 from .program_neurons import (
     FixedNeurons,
     FloatNeurons,
@@ -82,10 +81,10 @@ class Program:
         """The number of sources before the first neuron, padding included."""
         return self.start(len(self.layout.channel_start) - 1)
 
-    @cached_property
+    @property
     def tables(self) -> tuple[Layout, Wiring, FixedNeurons | FloatNeurons]:
         """The arguments of the compiled loops that all runs have in common."""
-        return of_one_type((self.layout, self.wiring, self.neurons))
+        return self.layout, self.wiring, self.neurons
 
     @cached_property
     def spare_memory(self) -> tuple[list[Any], list[Any]]:

@@ -57,13 +57,15 @@ def _own_gate(
         if not gating.own:
             return np.int64(1)
         gate = gating.origin + ((fired_pre * fired_post * gating.gain) >> gating.scale)
-        return lesser(np.int64(greater(gate, 0)), np.int64(_GATE_MAX) << gating.bits)
+        limited: Number = lesser(np.int64(greater(gate, 0)), np.int64(_GATE_MAX) << gating.bits)
+        return limited
 
     def real(gating: _FloatGating, fired_pre: int, fired_post: int, pairs: int) -> Number:
         if not gating.own:
             return 1.0
         gate = 1.0 + gating.gain * ((fired_pre * fired_post / pairs - gating.origin) / gating.scale)
-        return lesser(greater(gate, 0.0), _GATE_MAX)
+        limited: Number = lesser(greater(gate, 0.0), _GATE_MAX)
+        return limited
 
     return fixed if isinstance(gating[gating.fields.index("gain")], types.Integer) else real
 
@@ -84,7 +86,8 @@ def _gated(
         return size if (step < 0) == (gate < 0) else -size
 
     def real(step: float, gate: float, applies: bool, bits: int, clip: float) -> float:
-        return lesser(greater(step * gate if applies else step, -clip), clip)
+        clipped: float = lesser(greater(step * gate if applies else step, -clip), clip)
+        return clipped
 
     return fixed if isinstance(step, types.Integer) else real
 

@@ -27,6 +27,11 @@ LANES = 16  # neurons in a block, which the loops update as one vector
 BITS = 64  # sources in one word of spikes, a bit for each
 LINE = 64  # bytes in a cache line
 
+# A sparse matrix of integers with so few entries is stored as a dense one, zeros included: of a network with dense
+# segments alone :mod:`.layer_loops` runs one population after the other, and a teacher's synapses, one for each neuron,
+# should not hinder that. Floats would be added in another order.
+_FEW_WEIGHTS = 1 << 14
+
 DENSE, SPARSE, CONVOLUTION, GRADED = 0, 1, 2, 3
 
 
@@ -169,7 +174,11 @@ class Segments:
         for delay in delays:
             head, start = (*ends[:2], delay, shift), self.length
             chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
-            self._add_sparse(head, _moved(_by_row(p, chosen, values[chosen]), ends).tocsc())
+            matrix = _moved(_by_row(p, chosen, values[chosen]), ends)
+            if not plastic and pre * padded(post) <= _FEW_WEIGHTS and np.issubdtype(self.dtype, np.integer):
+                self._add_dense(head, matrix.toarray())
+                continue
+            self._add_sparse(head, matrix.tocsc())
             if plastic:
                 # Numbers from 1 on, since sparse matrices may drop an entry 0.
                 numbers = np.arange(values.size)[chosen]

@@ -118,7 +118,8 @@ def run_steps(
     kind, pre, post, delay, shift = wiring.kind, wiring.pre, wiring.post, wiring.delay, wiring.shift
     weight_start, pointer_start, index_start = wiring.weight_start, wiring.pointer_start, wiring.index_start
     weights, indptr, indices = wiring.weights, wiring.indptr, wiring.indices
-    active, n_active, lanes, whole, fired, input_words, turn, parts = scratch
+    active, n_active, lanes, whole = scratch.active, scratch.n_active, scratch.lanes, scratch.whole
+    fired, input_words, turn, parts = scratch.fired, scratch.input_words, scratch.turn, scratch.parts
     words, member, members = thread_group.words, thread_group.member, thread_group.members
     slots, groups, inputs = layout.slots, len(source_size), len(channel_start) - 1
     channels = source_start[inputs]
