@@ -21,10 +21,10 @@ from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
 from .run import ThreadGroup, alone, share, thread_count, thread_group_size, together
 from .segments import Array, aligned
-from .simulation import Simulation
+from .simulation import Registers, Simulation
 from .types import Int64Array
 
-_NO_REGISTERS = np.zeros((0, 0), np.int64)
+_NO_REGISTERS = packed(Registers(np.zeros((0, 0), np.int64), np.zeros((0, 0), np.int64)))
 
 
 class State:
@@ -33,6 +33,7 @@ class State:
     Attributes:
         origin: number of steps that were run so far.
         arrays: currents, voltages, the ring of arriving input and further states, each with one row per sample.
+        packed: the same as compiled functions take them.
     """
 
     def __init__(self, program: Program, rows: int) -> None:
@@ -43,6 +44,7 @@ class State:
         voltages, ring, rest = rows * n, 2 * rows * n, (2 + program.layout.slots) * rows * n
         parts = every[:voltages], every[voltages:ring], every[ring:rest], every[rest:]
         self.arrays = tuple(part.reshape(rows, part.size // rows) for part in parts)
+        self.packed = packed(self.arrays)
 
 
 class EngineSession(Session):
@@ -104,23 +106,22 @@ def run_program(
     tables = (*program.tables, raster, bias, analog, trace_columns, spike_trace, trace)
 
     def run(thread_group: ThreadGroup, scratch: tuple[Any, ...], rows: State, counts: Array, taken: Array) -> None:
-        simulation = Simulation(rows.arrays, *tables, counts, _NO_REGISTERS, _NO_REGISTERS)
+        simulation = Simulation(rows.packed, *tables, counts, _NO_REGISTERS)
         simulate(origin, packed(simulation), thread_group, scratch, taken)
 
     def run_samples() -> None:
-        # Of one row are states that are not given: the samples of a thread use it one after the other.
-        rows = state or State(program, 1)
         # To allocate memory takes as long as a small run. The loops use it for one sample after the other, so that
         # that of an earlier run will do; after an error, or when it was stopped, it is not kept.
         try:
-            thread_group, scratch = program.spare_memory[layered].pop()
+            thread_group, scratch, own = program.spare_memory[layered].pop()
         except IndexError:  # none, or other threads have it
             thread_group = alone(program.layout)
-            scratch = packed(make_scratch(program, thread_group))
-        run(thread_group._replace(counter=stop), scratch, rows, overflow, taken)
+            # Of one row are states that are not given: the samples of a thread use it one after the other.
+            scratch, own = packed(make_scratch(program, thread_group)), State(program, 1)
+        run(thread_group._replace(counter=stop), scratch, state or own, overflow, taken)
         if stop[0]:
             return
-        program.spare_memory[layered].append((thread_group, scratch))
+        program.spare_memory[layered].append((thread_group, scratch, own))
 
     members, taken = thread_group_size(threads, program, raster, layered=layered), np.zeros(1, np.int64)
     if members > 1:

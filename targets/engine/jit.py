@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numba as nb
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.base import BaseContext
@@ -30,7 +29,6 @@ from numpy.typing import NDArray
 from .code_cache import callable_by_symbol, can_be_invalidated, invalidated_by_sources
 from .linking import pipeline
 
-A = TypeVar("A")
 F = TypeVar("F", bound=Callable[..., object])
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -92,35 +90,11 @@ def _cached(function: Callable[..., object], **options: bool) -> Any:
 
 
 def entry_point(function: F) -> F:
-    """Compile a function that Python calls, and cache it on disk; see :func:`of_one_type` for its arguments.
+    """Compile a function that Python calls, and cache it on disk; see :mod:`.packed` for its arguments.
 
     It makes no array, and calls functions that are :func:`compiled_alone` for whatever takes long to compile.
     """
     return cast("F", _cached(function, no_cfunc_wrapper=True))
-
-
-class _Writable:
-    """The memory of a read-only array, which lives as long as this object."""
-
-    def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array
-        interface = array.__array_interface__
-        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
-
-
-def of_one_type(argument: A) -> A:
-    """An argument of an entry point, or a tuple of them, with writable views of its read-only arrays.
-
-    To Numba read-only arrays are of other types, for which it would compile everything again, or which it could not
-    loop over together with writable ones. No kernel writes to what is read-only.
-    """
-    if isinstance(argument, np.ndarray):
-        view = argument if argument.flags.writeable else np.asarray(_Writable(argument))
-        return cast("A", view)
-    if isinstance(argument, tuple):
-        values = [of_one_type(value) for value in argument]
-        return cast("A", type(argument)(*values) if hasattr(argument, "_fields") else tuple(values))
-    return argument
 
 
 def compiled_alone(function: F) -> F:

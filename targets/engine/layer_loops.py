@@ -250,7 +250,7 @@ def run_layers(
     state, layout, wiring, neurons = simulation.state, simulation.layout, simulation.wiring, simulation.neurons
     raster, bias, analog = simulation.raster, simulation.bias, simulation.analog
     trace_columns, spikes, trace = simulation.trace_columns, simulation.spikes, simulation.trace
-    overflow, first, last = simulation.overflow, simulation.first, simulation.last
+    overflow, first, last = simulation.overflow, simulation.registers.first, simulation.registers.last
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     active, starts, sums, lanes = scratch.active, scratch.starts, scratch.sums, scratch.lanes
     words, member, members, slots = thread_group.words, thread_group.member, thread_group.members, layout.slots

@@ -42,7 +42,7 @@ from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
 from .run import ThreadGroup, alone, thread_count, thread_group_size, together
 from .segments import Array
-from .simulation import Simulation
+from .simulation import Registers, Simulation
 from .spike_train_loops import make_scratch as train_scratch
 from .ssdp_loops import make_scratch as time_scratch
 from .step_loops import make_scratch
@@ -101,11 +101,12 @@ def learn(
     bias, analog = program.bias, analog_input(network, program, drive)
     number: DTypeLike = np.int64 if fixed else np.float64
     states = np.empty((drive.steps, drive.batch, state_columns) if state_columns else (0, 0, 0), number)
-    registers = (largest * windows, program.start(-1))
+    size = (largest * windows, program.start(-1))
     kinds = {p.kind for p in plastics}
     by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
-    first = np.empty(registers if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
-    last = np.empty(registers if any(r.last_spike for r in by_time) else (0, 0), np.int64)
+    first = np.empty(size if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
+    last = np.empty(size if any(r.last_spike for r in by_time) else (0, 0), np.int64)
+    registers = packed(Registers(first, last))
     layered = windows == 1 and program.layered and plan.restart
     side_by_side = largest if plan.restart else 1
     way, members = _thread_group(threads, program, raster, plastics, side_by_side, windows)
@@ -124,7 +125,7 @@ def learn(
         by = thread_group if way == BY_NEURONS else solo
         own_declared = declared[thread_group.member]
         learn_groups(
-            packed(Simulation(own.arrays, *tables, spikes, states, overflow[thread_group.member], first, last)),
+            packed(Simulation(own.packed, *tables, spikes, states, overflow[thread_group.member], registers)),
             packed(*plastics),
             windows,
             groups,

@@ -44,7 +44,7 @@ def learn_groups(
     """Present groups of samples and learn from them, as one member of a thread group. A weight update ends a group.
 
     Args:
-        simulation: as :func:`.step_loops.run_steps` has it, with a row of ``first`` and ``last`` for each window of a
+        simulation: as :func:`.step_loops.run_steps` has it, with a row of registers for each window of a
             group; its state is this thread's own, but for ``way`` BY_NEURONS, and it has no trace.
         plastics: the projections that learn, in memory (:mod:`.packed`); their counters are changed, as are the weights
             of ``wiring``.
@@ -63,7 +63,7 @@ def learn_groups(
     """
     member, members = thread_group.member, thread_group.members
     raster, weights = simulation.raster, simulation.wiring.weights
-    first, last = simulation.first, simulation.last
+    first, last = simulation.registers.first, simulation.registers.last
     steps = raster.shape[0] // windows
     register_rows = greater(greater(len(first), len(last)), 1)
     for g in range(len(groups)):

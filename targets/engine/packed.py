@@ -8,6 +8,7 @@ argument.
 
 from __future__ import annotations
 
+import array
 import hashlib
 import struct
 from collections.abc import Callable, Sequence
@@ -50,7 +51,8 @@ class PackedType(types.Type):
     @property
     def mangling_args(self) -> tuple[str, tuple[types.Type, ...]]:
         """What stands for the type in names of functions, which would be very long."""
-        return f"{self.content.instance_class.__name__}_{hashlib.sha256(self.name.encode()).hexdigest()[:16]}", ()
+        name = getattr(self.content, "instance_class", tuple).__name__
+        return f"{name}_{hashlib.sha256(self.name.encode()).hexdigest()[:16]}", ()
 
 
 @register_model(PackedType)
@@ -58,7 +60,7 @@ class _PackedModel(models.OpaqueModel):  # type: ignore[misc]
     """An address."""
 
 
-def _parts(kind: types.Type) -> Sequence[types.Type] | None:
+def _parts(kind: Any) -> Sequence[types.Type] | None:
     """The types of a tuple's parts; None if the type is none."""
     return tuple(kind.types) if isinstance(kind, BaseTuple) else None
 
@@ -75,7 +77,7 @@ class Packed:
     """Named tuples of one type in memory, one after the other; arrays in them are not copied.
 
     Args:
-        values: the named tuples, of numbers, arrays, and tuples of these.
+        values: the named tuples, of numbers, arrays, tuples of these, and other packed ones.
 
     Raises:
         TypeError: an array is not contiguous.
@@ -83,12 +85,13 @@ class Packed:
 
     def __init__(self, *values: tuple[Any, ...]) -> None:
         self.values = values  # so that the arrays live as long
-        self.type = PackedType(_type_of(values[0]))
         words: list[int] = []
         for value in values:
-            _put(value, words)
-        self._words = np.array(words, np.int64)
-        self.address = self._words.ctypes.data
+            key = _put(value, words)
+        self.kind = _packed_type(key)
+        self.key = _tuple_key(Packed, (key,))
+        self._words = array.array("q", words)
+        self.address = self._words.buffer_info()[0]
 
 
 def packed(*values: T) -> T:
@@ -98,44 +101,63 @@ def packed(*values: T) -> T:
 
 @typeof_impl.register(Packed)
 def _typeof_packed(value: Packed, context: object) -> PackedType:
-    return value.type
+    return value.kind
 
 
-def _type_of(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _array_type(value.dtype, value.ndim)  # of one type, whether the array may be written or not
-    if isinstance(value, tuple):
-        kinds = [_type_of(part) for part in value]
-        return NamedTupleType(kinds, type(value)) if hasattr(value, "_fields") else Tuple(kinds)
-    return _number_type(value.__class__)
+# What tells types apart, for less time than Numba's own types take: the type of a tuple with those of its parts, that
+# of an array's entries with the number of its axes, or that of a number.
+_Key = Any
 
 
-@lru_cache(maxsize=256)
-def _array_type(dtype: Any, ndim: int) -> Any:
-    return types.Array(nb.from_dtype(dtype), ndim, "C")
+class _TupleKey:
+    """The key of a tuple, one object for each, so that longer ones are compared in no time."""
+
+    def __init__(self, kind: type, parts: tuple[_Key, ...]) -> None:
+        self.kind, self.parts = kind, parts
 
 
-@lru_cache(maxsize=256)
-def _number_type(kind: Any) -> Any:
-    return nb.typeof(kind(0))
+_tuple_key = lru_cache(maxsize=1024)(_TupleKey)
 
 
-def _put(value: Any, words: list[int]) -> None:
-    """Append the words of a value."""
+def _put(value: Any, words: list[int]) -> _Key:
+    """Append the words of a value; returns the key of its type."""
     if isinstance(value, np.ndarray):
         if not value.flags.c_contiguous:
             raise TypeError("an array of a record is not contiguous")
         words.append(value.__array_interface__["data"][0])
         words += value.shape
-    elif isinstance(value, tuple):
-        for part in value:
-            _put(part, words)
-    elif isinstance(value, float):  # of NumPy, too
+        return value.dtype, value.ndim
+    if isinstance(value, tuple):
+        return _tuple_key(value.__class__, tuple([_put(part, words) for part in value]))
+    if isinstance(value, Packed):
+        words.append(value.address)
+        return value.key
+    if isinstance(value, float):  # of NumPy, too
         words += struct.unpack("q", struct.pack("d", value))
     elif isinstance(value, np.float32):
         words += struct.unpack("q", struct.pack("fi", value, 0))
     else:
         words.append(int(value))
+    return value.__class__
+
+
+@lru_cache(maxsize=1024)
+def _packed_type(key: _Key) -> PackedType:
+    return PackedType(_type_of(key))
+
+
+def _type_of(key: _Key) -> Any:
+    if isinstance(key, _TupleKey):
+        if key.kind is Packed:
+            return _packed_type(key.parts[0])
+        parts = [_type_of(part) for part in key.parts]
+        return NamedTupleType(parts, key.kind) if hasattr(key.kind, "_fields") else Tuple(parts)
+    if isinstance(key, tuple):
+        dtype, ndim = key
+        # To Numba read-only arrays are of other types, for which it would compile everything again, or which it could
+        # not loop over together with writable ones. No compiled function writes to what is read-only.
+        return types.Array(nb.from_dtype(dtype), ndim, "C")
+    return nb.typeof(key(0))
 
 
 @unbox(PackedType)
@@ -158,12 +180,15 @@ def _load(
             values.append(value)
         return context.make_tuple(builder, kind, values), at
 
-    def word(k: int) -> ir.Value:
+    def word(k: int) -> Any:
         # Nothing writes to a record, so that LLVM may load a word once and keep it.
         found = builder.load(builder.gep(words, [_I64(at + k)]))
         found.set_metadata("invariant.load", builder.module.add_metadata([]))
         return found
 
+    if isinstance(kind, PackedType):
+        there = builder.inttoptr(word(0), words.type)
+        return _load(context, builder, kind.content, there, 0)[0], at + 1
     if isinstance(kind, types.Array):
         return _array(context, builder, kind, word(0), [word(1 + k) for k in range(kind.ndim)]), at + 1 + kind.ndim
     value = word(0)
@@ -180,17 +205,17 @@ def _array(
     context: BaseContext, builder: ir.IRBuilder, kind: types.Array, address: ir.Value, shape: list[ir.Value]
 ) -> ir.Value:
     """A contiguous array that owns no memory."""
-    array = context.make_array(kind)(context, builder)
+    made = context.make_array(kind)(context, builder)
     stride = size = _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides: list[ir.Value] = []
     for length in reversed(shape):
         strides.insert(0, stride)
         stride = builder.mul(stride, length)
-    array.meminfo, array.parent = (cgutils.get_null_value(part.type) for part in (array.meminfo, array.parent))
-    array.itemsize, array.nitems = size, builder.sdiv(stride, size)
-    array.data = builder.inttoptr(address, array.data.type)
-    array.shape, array.strides = (cgutils.pack_array(builder, numbers, _I64) for numbers in (shape, strides))
-    return array._getvalue()
+    made.meminfo, made.parent = (cgutils.get_null_value(part.type) for part in (made.meminfo, made.parent))
+    made.itemsize, made.nitems = size, builder.sdiv(stride, size)
+    made.data = builder.inttoptr(address, made.data.type)
+    made.shape, made.strides = (cgutils.pack_array(builder, numbers, _I64) for numbers in (shape, strides))
+    return made._getvalue()
 
 
 def _pointer(builder: ir.IRBuilder, record: ir.Value) -> ir.Value:
@@ -203,7 +228,10 @@ class _Fields(AttributeTemplate):  # type: ignore[misc]
 
     def generic_resolve(self, record: PackedType, name: str) -> types.Type | None:
         content = record.content
-        return content.types[content.fields.index(name)] if name in content.fields else None
+        if name not in content.fields:
+            return None
+        kind: types.Type = content.types[content.fields.index(name)]
+        return kind.content if isinstance(kind, PackedType) else kind
 
 
 @lower_getattr_generic(PackedType)

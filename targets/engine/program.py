@@ -25,6 +25,7 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 
 from .convolution import channels_last
 from .generated import state_slots
+from .packed import packed
 from .program_neurons import (
     FixedNeurons,
     FloatNeurons,
@@ -81,10 +82,10 @@ class Program:
         """The number of sources before the first neuron, padding included."""
         return self.start(len(self.layout.channel_start) - 1)
 
-    @property
+    @cached_property
     def tables(self) -> tuple[Layout, Wiring, FixedNeurons | FloatNeurons]:
-        """The arguments of the compiled loops that all runs have in common."""
-        return self.layout, self.wiring, self.neurons
+        """What the simulations of all runs have in common, in memory."""
+        return packed(self.layout), packed(self.wiring), packed(self.neurons)
 
     @cached_property
     def spare_memory(self) -> tuple[list[Any], list[Any]]:

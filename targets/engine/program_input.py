@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.running.drive import AnyNetwork, Drive
 
+from .packed import packed
 from .program import Program
 from .segments import padded
 from .types import (
@@ -25,11 +27,10 @@ class Analog(NamedTuple):
 
 
 def analog_input(network: AnyNetwork, program: Program, drive: Drive) -> Analog:
-    """What analog inputs bring to all neurons, in the order of the program."""
+    """What analog inputs bring to all neurons, in the order of the program; packed."""
     dtype, currents = program.layout.zero.dtype, drive.currents
     if not currents:
-        none: Any = np.zeros((0, 0, 0), dtype)
-        return Analog(none, np.zeros(0, np.int64))
+        return _no_analog(dtype)
     count = len(next(iter(currents.frames.values())))
     frames: Any = np.zeros((count, drive.batch, len(program.neurons.v_init)), dtype)
     start = 0
@@ -37,7 +38,12 @@ def analog_input(network: AnyNetwork, program: Program, drive: Drive) -> Analog:
         if p.name in currents.frames:
             frames[:, :, start : start + p.size] = currents.frames[p.name]
         start += padded(p.size)
-    return Analog(program.in_order(frames), currents.of_step)
+    return packed(Analog(program.in_order(frames), currents.of_step))
+
+
+@cache
+def _no_analog(dtype: Any) -> Analog:
+    return packed(Analog(np.zeros((0, 0, 0), dtype), np.zeros(0, np.int64)))
 
 
 def input_raster(network: AnyNetwork, drive: Drive) -> NDArray[np.bool_]:

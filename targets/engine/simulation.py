@@ -11,10 +11,20 @@ from .segments import Wiring
 from .types import BoolArray, Int64Array, NumberArray, StateArray
 
 
+class Registers(NamedTuple):
+    """For every row and source the step of its first and last spike; NO_STEP and -1 for a silent source.
+
+    Those that nothing reads have shape (0, 0).
+    """
+
+    first: Int64Array
+    last: Int64Array
+
+
 class Simulation(NamedTuple):
     """A program, the input of samples, and what is recorded of them, for one thread.
 
-    ``spikes`` must all be False before. ``first`` and ``last`` have shape (0, 0) if nothing reads them.
+    ``spikes`` must all be False before. What several runs have in common is packed by itself; see :mod:`.packed`.
     """
 
     # Currents, voltages, the ring of synaptic input that has not arrived yet (one slot for each step), and further
@@ -30,6 +40,4 @@ class Simulation(NamedTuple):
     spikes: BoolArray  # trace of spikes (time, batch, columns)
     trace: NumberArray  # trace of all states (time, batch, columns)
     overflow: Int64Array  # overflow counts (batch, population, COUNTS), added to
-    # Registers: for every row and source the step of its first and last spike; NO_STEP and -1 for a silent source.
-    first: Int64Array
-    last: Int64Array
+    registers: Registers

@@ -112,7 +112,7 @@ def run_steps(
     state, layout, wiring, neurons = simulation.state, simulation.layout, simulation.wiring, simulation.neurons
     raster, bias, analog = simulation.raster, simulation.bias, simulation.analog
     trace_columns, spikes, trace = simulation.trace_columns, simulation.spikes, simulation.trace
-    overflow, first, last = simulation.overflow, simulation.first, simulation.last
+    overflow, first, last = simulation.overflow, simulation.registers.first, simulation.registers.last
     channel_start, source_start, source_size = layout.channel_start, layout.source_start, layout.source_size
     moved, number = layout.moved, layout.number
     kind, pre, post, delay, shift = wiring.kind, wiring.pre, wiring.post, wiring.delay, wiring.shift
