@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from compiled_calls import from_python
 from example_counts import examples
 from hypothesis import given, settings, strategies as st
@@ -99,6 +101,40 @@ def test_layer_after_layer_equals_step_after_step(case, threads, variables):
             for name, trace in getattr(found, variable).items():
                 np.testing.assert_array_equal(trace, getattr(other, variable)[name], err_msg=name)
         assert found.overflow == other.overflow
+
+
+@settings(max_examples=20)
+@given(chains(), st.integers(0, 2**32 - 1), st.sampled_from((("spikes",), tuple(RECORDABLE))))
+def test_a_few_sparse_synapses_with_wider_weights_are_dense_parts(case, seed, variables):
+    network, spikes = case
+    rng = np.random.default_rng(seed)
+    size, (steps, batch, _) = network.populations[-1].size, spikes.shape
+    weight = sp.random_array((size, 10), density=0.2, rng=rng, format="csr")
+    weight.data = rng.integers(1, 256, weight.nnz)
+    sign = int(rng.choice([-1, 1]))
+    teacher = sh.FixedProjection(
+        pre="teacher",
+        post=network.population_names[-1],
+        weight=sign * weight.astype(np.int64),
+        weight_exp=int(rng.integers(0, 4)),
+        format=sh.WeightFormat(8, "excitatory" if sign > 0 else "inhibitory"),
+        delay=rng.integers(0, 3, weight.nnz) if rng.random() < 0.5 else 1,
+    )
+    network = replace(
+        network,
+        inputs=[*network.inputs, sh.Input("teacher", 10)],
+        projections=[*network.projections, teacher],
+    )
+    given_spikes = {network.inputs[0].name: spikes, "teacher": rng.random((steps, batch, 10)) < 0.2}
+    program = compile_program(network)
+    assert program.layered
+    assert program.wiring.weights.dtype == np.int8
+    found = recorded(program, network, given_spikes, variables, 1)
+    other = run(SPEC, network, given_spikes)
+    for variable in variables:
+        for name, trace in getattr(found, variable).items():
+            np.testing.assert_array_equal(trace, getattr(other, variable)[name], err_msg=name)
+    assert found.overflow == other.overflow
 
 
 @settings(max_examples=30)

@@ -139,6 +139,7 @@ class Program:
 
 
 _FEW_SLOTS = 16  # longest ring for layer_loops.py, which lists the spikes of all its steps again for each block
+_FEW_WEIGHTS = 1 << 15  # most entries of a small sparse projection, zeros included
 _FEW_ROWS = 8  # fewest rows whose sum must fit 16 bits for partial sums of 16 bits to be faster
 
 _compiled: weakref.WeakKeyDictionary[Any, dict[Any, Program]] = weakref.WeakKeyDictionary()
@@ -159,10 +160,33 @@ def _largest_weight(network: FixedNetwork) -> int:
     return max((max(-f.mantissa_min, f.mantissa_max) for f in formats), default=1)
 
 
-def _weight_type(network: FixedNetwork) -> type[np.int8] | type[np.int16] | type[np.int32]:
-    """The narrowest type of which _FEW_ROWS weights add up within 16 bits, else int32."""
-    lowest = min((q.format.mantissa_min for q in network.projections), default=0)
-    highest = max((q.format.mantissa_max for q in network.projections), default=0)
+def _in_parts(network: FixedNetwork, plastic: Collection[str]) -> set[str]:
+    """The small sparse projections of a network in which all others are dense; they are stored as dense segments.
+
+    A teacher's synapses, one or two for each neuron, would else keep a network from :mod:`.layer_loops`, which runs
+    dense segments only, and their weights of 8 bits without a sign would make those of all projections wider. A weight
+    beyond the type is the sum of several, which a negative exponent would round one by one.
+    """
+    graded = {p.name for p in network.populations if p.payload}
+    rest = [q for q in network.projections if q.name in plastic or q.pre in graded or not _is_small(q)]
+    dense = [not q.is_sparse and not q.is_convolution and np.unique(q.delay).size <= 1 for q in rest]
+    return {q.name for q in network.projections} - {q.name for q in rest} if dense and all(dense) else set()
+
+
+def _is_small(q: FixedProjection) -> bool:
+    post, pre = q.shape
+    copies = np.unique(q.synapse_delays).size
+    return q.is_sparse and q.format.lsb_shift + q.weight_exp >= 0 and pre * padded(post) * copies <= _FEW_WEIGHTS
+
+
+def _weight_type(network: FixedNetwork, in_parts: Collection[str]) -> type[np.int8] | type[np.int16] | type[np.int32]:
+    """The narrowest type of which _FEW_ROWS weights add up within 16 bits, else int32.
+
+    Those that are stored ``in_parts`` may be wider.
+    """
+    formats = [q.format for q in network.projections if q.name not in in_parts]
+    lowest = min((f.mantissa_min for f in formats), default=0)
+    highest = max((f.mantissa_max for f in formats), default=0)
     if lowest >= -128 and highest <= 127:
         return np.int8
     return np.int16 if _largest_weight(network) * _FEW_ROWS <= np.iinfo(np.int16).max else np.int32
@@ -199,7 +223,8 @@ def compile_program(
         network.max_delay + 1,
         network_state_type(network, fast_paths)(0) if isinstance(network, FixedNetwork) else real(0),
     )
-    segments = Segments(_weight_type(network) if isinstance(network, FixedNetwork) else real)
+    in_parts = _in_parts(network, plastic) if isinstance(network, FixedNetwork) else set()
+    segments = Segments(_weight_type(network, in_parts) if isinstance(network, FixedNetwork) else real)
     places = {}
     for p in network.projections:
         values, shift = p.stored_weights, 0
@@ -210,7 +235,7 @@ def compile_program(
         if layout.payload[pre] >= 0:
             segments.add_graded(p, values, ends, shift)
             continue
-        found = segments.add(p, values, ends, shift, plastic=p.name in plastic)
+        found = segments.add(p, values, ends, shift, plastic=p.name in plastic, in_parts=p.name in in_parts)
         if p.name in plastic:
             places[p.name] = found
     bias = bias_table(network, Drive({}, 0, 0), layout.zero.dtype)

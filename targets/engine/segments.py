@@ -27,11 +27,6 @@ LANES = 16  # neurons in a block, which the loops update as one vector
 BITS = 64  # sources in one word of spikes, a bit for each
 LINE = 64  # bytes in a cache line
 
-# A sparse matrix of integers with so few entries is stored as a dense one, zeros included: of a network with dense
-# segments alone :mod:`.layer_loops` runs one population after the other, and a teacher's synapses, one for each neuron,
-# should not hinder that. Floats would be added in another order.
-_FEW_WEIGHTS = 1 << 14
-
 DENSE, SPARSE, CONVOLUTION, GRADED = 0, 1, 2, 3
 
 
@@ -147,7 +142,9 @@ class Segments:
             matrix = sp.coo_array((values[mine], (rows, cols)), shape=p.shape).tocsr()
             self._add_sparse((*ends[:2], delay, shift), _moved(matrix, ends).tocsc(), GRADED)
 
-    def add(self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False) -> Places:
+    def add(
+        self, p: BaseProjection, values: Array, ends: Ends, shift: int, *, plastic: bool = False, in_parts: bool = False
+    ) -> Places:
         """Append the segments of a projection.
 
         Args:
@@ -156,6 +153,7 @@ class Segments:
             ends: its presynaptic and postsynaptic group.
             shift: exponent of its weights.
             plastic: whether it learns; both groups must then be in the network's order.
+            in_parts: whether dense segments are appended for a sparse projection of integers, zeros included.
 
         Returns:
             The places of the stored weights, empty unless ``plastic``.
@@ -163,8 +161,13 @@ class Segments:
         if isinstance(p.weight, ConvWeight):
             return self._add_shared(p.weight, values, ends, (*ends[:2], int(p.delay), shift), plastic=plastic)
         post, pre = p.shape
-        values = values.astype(self.dtype, copy=False)
         delays = np.unique(np.asarray(p.delay)).tolist() if values.size else [0]
+        if in_parts:
+            for delay in delays:
+                mine = np.flatnonzero(p.synapse_delays == delay)
+                self._add_parts((*ends[:2], delay, shift), _moved(_by_row(p, mine, values[mine]), ends).toarray())
+            return Places()
+        values = values.astype(self.dtype, copy=False)
         positions = np.zeros(values.size if plastic else 0, np.int64)
         if len(delays) == 1 and not p.is_sparse:
             starts, strides = column_places(pre, post)
@@ -174,11 +177,7 @@ class Segments:
         for delay in delays:
             head, start = (*ends[:2], delay, shift), self.length
             chosen = slice(None) if len(delays) == 1 else np.flatnonzero(p.synapse_delays == delay)
-            matrix = _moved(_by_row(p, chosen, values[chosen]), ends)
-            if not plastic and pre * padded(post) <= _FEW_WEIGHTS and np.issubdtype(self.dtype, np.integer):
-                self._add_dense(head, matrix.toarray())
-                continue
-            self._add_sparse(head, matrix.tocsc())
+            self._add_sparse(head, _moved(_by_row(p, chosen, values[chosen]), ends).tocsc())
             if plastic:
                 # Numbers from 1 on, since sparse matrices may drop an entry 0.
                 numbers = np.arange(values.size)[chosen]
@@ -222,6 +221,16 @@ class Segments:
             block[:, : post - column] = values[column : column + BITS].T
         self.rows.append((DENSE, *head, self.length, 0, 0))
         self.weights.append(rows)
+
+    def _add_parts(self, head: tuple[int, int, int, int], values: Array) -> None:
+        """Append a matrix of integers as dense segments whose weights add up to it; one, if their type holds it."""
+        limits = np.iinfo(self.dtype)
+        while True:
+            part = np.clip(values, limits.min, limits.max)
+            self._add_dense(head, part)
+            values = values - part
+            if not values.any():
+                return
 
     def _add_sparse(self, head: tuple[int, int, int, int], columns: sp.csc_array, kind: int = SPARSE) -> None:
         """Append a sparse matrix (post, pre), given by columns, as a sparse or graded segment."""

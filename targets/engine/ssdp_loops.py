@@ -10,7 +10,7 @@ add the step of all other synapses to the base of the row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -126,7 +126,8 @@ def ssdp_window(
     if shared:
         begin, end = 0, len(post) if member == 0 else 0
         total[:] = 0
-    sort_by_tick(pre, 0, n, silent, order, start, scratch.at)
+    zero: Any = np.int64(0)  # a bare 0 would be of a type of its own, for which Numba would compile too
+    sort_by_tick(pre, zero, n, silent, order, start, scratch.at)
     sort_by_tick(post, begin, end, silent, scratch.post_order, scratch.post_start, scratch.at)
     _copy(scratch.ticks, pre)
     limit, outside, lazy = pending_threshold(c), len(gates) > 0, dense and c.base_max >= 0

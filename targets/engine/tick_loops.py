@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba.core import types
@@ -210,7 +211,7 @@ def _add_by_plan(
         if least < c.low or most > c.high or abs(base) > c.base_max:
             return -1
         rows[row, 0], rows[row, 1], rows[row, 2] = base, least, most
-        n_pending = 0
+        n_pending: Any = np.int64(0)  # a bare 0 would be of a type of its own, for which Numba would compile too
         for m in range(n_runs):
             i = runs[m]
             n_pending = add_to_some(
@@ -230,7 +231,8 @@ def _add_by_plan(
                 n_pending,
                 tally,
             )
-        return n_pending
+        listed: int = n_pending
+        return listed
 
     def real(
         value: CounterArray,
