@@ -14,9 +14,10 @@ import numpy as np
 from .counts import COUNTS
 from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point, greater, lesser
 from .neuron_loops import add_analog, advance, count_overflows
+from .packed import loaded
 from .program import Layout
 from .program_neurons import FixedNeurons, FloatNeurons
-from .quick_neuron_loops import advance_quickly
+from .quick_neuron_loops import advanced_quickly
 from .register_loops import register, restart_registers
 from .run import ThreadGroup
 from .segments import BITS, LANES, aligned
@@ -168,32 +169,28 @@ def _advance_steps(
     recorded = False
     for k in range(1, len(trace_columns)):
         recorded |= trace_columns[k, p] >= 0
-    if not recorded:
-        advance_quickly(
-            neurons,
-            start,
-            stop,
-            u,
-            v,
-            extra,
-            sums,
-            -start,
-            bias,
-            biased,
-            fired,
-            -start,
-            lanes,
-            p,
-            steps,
-            BITS,
-            scratch.before,
-            scratch.extremes,
-        )
-    else:
+    if recorded or not advanced_quickly(
+        neurons,
+        start,
+        stop,
+        v,
+        sums,
+        -start,
+        bias,
+        biased,
+        fired,
+        -start,
+        p,
+        steps,
+        BITS,
+        scratch.before,
+        scratch.extremes,
+    ):
+        at_once = 1 if recorded else steps
         cells = lesser(count, size - offset)
-        for step in range(steps):
-            at_step = step * BITS - start
-            advance(neurons, start, stop, u, v, extra, sums, at_step, bias, biased, fired, at_step, lanes, p, 1, 0)
+        for step in range(0, steps, at_once):
+            place = step * BITS - start
+            advance(neurons, start, stop, u, v, extra, sums, place, bias, biased, fired, place, lanes, p, at_once, BITS)
             for k in range(1, len(trace_columns)):
                 column = trace_columns[k, p] + offset
                 if trace_columns[k, p] < 0:
@@ -247,7 +244,8 @@ def run_layers(
         thread_group: its words have rows for the steps of a block and for earlier steps whose spikes still arrive.
         scratch: memory of this thread.
     """
-    state, layout, wiring, neurons = simulation.state, simulation.layout, simulation.wiring, simulation.neurons
+    state, layout, wiring = loaded(simulation.state), simulation.layout, simulation.wiring
+    neurons = loaded(simulation.neurons)  # for loops
     raster, bias, analog = simulation.raster, simulation.bias, simulation.analog
     trace_columns, spikes, trace = simulation.trace_columns, simulation.spikes, simulation.trace
     overflow, first, last = simulation.overflow, simulation.registers.first, simulation.registers.last

@@ -1,8 +1,7 @@
 """One step of a block of neurons, in integers and in floats.
 
-The loops run over whole vectors of LANES neurons without a branch. Numba widens every integer
-operation to 64 bits; the conversion to int32 around each operation lets LLVM narrow it again. This is exact where the
-state of a fixed network fits int32 (see :func:`.program_neurons.state_type`). Wider chips use int64 instead.
+The loops run over whole vectors of LANES neurons without a branch. These have 32 bits where the state of a fixed
+network fits them (see :func:`.program_neurons.state_type`), else 64.
 """
 
 from __future__ import annotations
@@ -15,15 +14,11 @@ from numba.core.types.containers import NamedTuple as NamedTupleType
 
 from .counts import COUNTS
 from .float_neuron_loops import advance_float_neurons
-from .jit import call_step, compiled_loop, greater, lesser, shift_left, shift_right, typed_overload
+from .jit import call_step, compiled_loop, typed_overload
+from .neuron_vectors import block_step
 from .program_neurons import FixedNeurons, FloatNeurons
 from .segments import LANES
-from .types import ByteArray, Int32Array, Int64Array, IntegerType, StateArray
-
-# Order of the overflow counts of the step that is written by hand.
-U_WRAPS, U_OUT_OF_RANGE, V_SATURATIONS = 0, 1, 2
-
-_index = np.uint64
+from .types import ByteArray, Int32Array, Int64Array, StateArray
 
 
 def advance(
@@ -81,7 +76,6 @@ def _advance(
 ) -> Callable[..., object]:
     if neurons.instance_class is not FixedNeurons:
         return advance_float_neurons
-    general, simple = _FIXED_STEPS[u.dtype]
 
     def call(
         neurons: FixedNeurons,
@@ -123,24 +117,24 @@ def _advance(
                 neurons.parameters,
             )
         elif neurons.simple[population]:
-            simple(
+            _simple(
                 neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
             )
         else:
-            general(
+            _general(
                 neurons, start, stop, u, v, ring, slot, bias, sample, fired, offset, lanes, population, steps, stride
             )
 
     return call
 
 
-def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
-    """Make the compiled step of a population whose state has the type ``integer``.
+def _fixed_step(*, simple: bool) -> Callable[..., None]:
+    """Make the compiled step of a population.
 
     The step of a simple population (``FixedNeurons.simple``) does half of the work and reads the parameters of one
     neuron instead of all, which would fill a first-level cache. It is twice as fast.
     """
-    sign_bit = integer(8 * np.dtype(integer).itemsize - 1)
+    block = block_step(simple=simple)
 
     def step(
         neurons: FixedNeurons,
@@ -159,65 +153,17 @@ def _fixed_step(integer: IntegerType, simple: bool) -> Callable[..., None]:
         steps: int,
         stride: int,
     ) -> None:
-        bits, shift, half = neurons.decay_bits, neurons.activation_shift, neurons.state_half
-        below = integer((1 << bits) - 1)
-        turn, top = integer(2 * half), integer(half - 1)
-        wraps = _index((COUNTS * population + U_WRAPS) * LANES)
-        outside = _index((COUNTS * population + U_OUT_OF_RANGE) * LANES)
-        saturations = _index((COUNTS * population + V_SATURATIONS) * LANES)
-        k = _index(start)
-        decay_factor_u, decay_factor_v, fire_above, down, reset_mask = (
-            neurons.decay_factor_u[k],
-            neurons.decay_factor_v[k],
-            neurons.fire_above[k],
-            neurons.down[k],
-            neurons.reset_mask[k],
-        )
+        biased = sample * bias.shape[1]
         for _ in range(steps):
-            for block in range(start // LANES, stop // LANES):
-                first = _index(block * LANES)
-                for lane in range(LANES):
-                    i = _index(lane)
-                    j = first + i
-                    if not simple:
-                        decay_factor_u, decay_factor_v, fire_above, down, reset_mask = (
-                            neurons.decay_factor_u[j],
-                            neurons.decay_factor_v[j],
-                            neurons.fire_above[j],
-                            neurons.down[j],
-                            neurons.reset_mask[j],
-                        )
-                    # ssdp_hw.arithmetic.decay: (x * factor) >> bits toward zero. With x = high * 2**bits + low it is
-                    # high * factor + ((low * factor + (2**bits - 1 if x < 0)) >> bits), which fits the type.
-                    raw_u = shift_left(ring[_index(slot) + j], shift)
-                    if not simple:
-                        old = u[j]
-                        low = integer(
-                            integer(integer(old & below) * decay_factor_u) + integer(shift_right(old, sign_bit) & below)
-                        )
-                        decayed = integer(integer(shift_right(old, bits) * decay_factor_u) + shift_right(low, bits))
-                        raw_u = integer(decayed + raw_u)
-                    x = integer(raw_u - turn) if raw_u > half else raw_u
-                    x = integer(x + turn) if raw_u <= integer(-half) else x
-                    lanes[wraps + i] += integer(x != raw_u)
-                    lanes[outside + i] += integer((x > half) | (x < integer(-half)))
-                    y = v[j]
-                    low = integer(
-                        integer(integer(y & below) * decay_factor_v) + integer(shift_right(y, sign_bit) & below)
-                    )
-                    decayed = integer(integer(shift_right(y, bits) * decay_factor_v) + shift_right(low, bits))
-                    raw_v = integer(integer(decayed + x) + bias[sample, j])
-                    y = lesser(greater(raw_v, integer(-top)), top)
-                    fires = y > fire_above
-                    lanes[saturations + i] += integer(y != raw_v)
-                    u[j] = x
-                    ring[_index(slot) + j] = 0
-                    v[j] = integer(integer(y - down) & reset_mask) if fires else y
-                    fired[_index(offset) + j] = fires
+            for first in range(start, stop, LANES):
+                block(neurons, start, first, u, v, ring, slot, bias, biased, fired, offset, lanes, population)
             slot += stride
             offset += stride
 
     return compiled_loop(step)
+
+
+_general, _simple = _fixed_step(simple=False), _fixed_step(simple=True)
 
 
 @compiled_loop
@@ -225,12 +171,6 @@ def add_analog(arrived: StateArray, at: int, frame: StateArray, start: int, coun
     """Add to the synaptic input from ``at`` on that of ``count`` neurons of a frame, from neuron ``start`` on."""
     for i in range(count):
         arrived[np.uint64(at + i)] += frame[np.uint64(start + i)]
-
-
-_FIXED_STEPS = {
-    types.int32: (_fixed_step(np.int32, False), _fixed_step(np.int32, True)),
-    types.int64: (_fixed_step(np.int64, False), _fixed_step(np.int64, True)),
-}
 
 
 @compiled_loop

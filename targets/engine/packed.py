@@ -187,8 +187,7 @@ def _load(
         return found
 
     if isinstance(kind, PackedType):
-        there = builder.inttoptr(word(0), words.type)
-        return _load(context, builder, kind.content, there, 0)[0], at + 1
+        return builder.inttoptr(word(0), context.get_value_type(kind)), at + 1
     if isinstance(kind, types.Array):
         return _array(context, builder, kind, word(0), [word(1 + k) for k in range(kind.ndim)]), at + 1 + kind.ndim
     value = word(0)
@@ -205,17 +204,25 @@ def _array(
     context: BaseContext, builder: ir.IRBuilder, kind: types.Array, address: ir.Value, shape: list[ir.Value]
 ) -> ir.Value:
     """A contiguous array that owns no memory."""
-    made = context.make_array(kind)(context, builder)
-    stride = size = _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    strides: list[ir.Value] = []
-    for length in reversed(shape):
-        strides.insert(0, stride)
-        stride = builder.mul(stride, length)
-    made.meminfo, made.parent = (cgutils.get_null_value(part.type) for part in (made.meminfo, made.parent))
-    made.itemsize, made.nitems = size, builder.sdiv(stride, size)
-    made.data = builder.inttoptr(address, made.data.type)
-    made.shape, made.strides = (cgutils.pack_array(builder, numbers, _I64) for numbers in (shape, strides))
-    return made._getvalue()
+    model = context.data_model_manager[kind]
+    whole = context.get_value_type(kind)
+    size = _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides: list[ir.Value] = [size]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], length))
+    count = shape[0]
+    for length in shape[1:]:
+        count = builder.mul(count, length)
+    made = ir.Constant(whole, None)
+    for name, value in {
+        "nitems": count,
+        "itemsize": size,
+        "data": builder.inttoptr(address, whole.elements[model.get_field_position("data")]),
+        "shape": cgutils.pack_array(builder, shape, _I64),
+        "strides": cgutils.pack_array(builder, strides, _I64),
+    }.items():
+        made = builder.insert_value(made, value, model.get_field_position(name))
+    return made
 
 
 def _pointer(builder: ir.IRBuilder, record: ir.Value) -> ir.Value:
@@ -231,7 +238,7 @@ class _Fields(AttributeTemplate):  # type: ignore[misc]
         if name not in content.fields:
             return None
         kind: types.Type = content.types[content.fields.index(name)]
-        return kind.content if isinstance(kind, PackedType) else kind
+        return kind
 
 
 @lower_getattr_generic(PackedType)

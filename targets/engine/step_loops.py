@@ -10,6 +10,7 @@ from .convolution_loops import send_runs
 from .counts import COUNTS
 from .jit import compiled_alone, compiled_loop, entry_point, greater, lesser
 from .neuron_loops import add_analog, advance, count_overflows
+from .packed import loaded
 from .program import Layout
 from .program_neurons import FixedNeurons, FloatNeurons
 from .register_loops import register, restart_registers
@@ -109,7 +110,8 @@ def run_steps(
         row: row of the registers.
         begin, end: steps of the raster.
     """
-    state, layout, wiring, neurons = simulation.state, simulation.layout, simulation.wiring, simulation.neurons
+    state, layout, wiring = loaded(simulation.state), simulation.layout, simulation.wiring
+    neurons = loaded(simulation.neurons)  # for loops
     raster, bias, analog = simulation.raster, simulation.bias, simulation.analog
     trace_columns, spikes, trace = simulation.trace_columns, simulation.spikes, simulation.trace
     overflow, first, last = simulation.overflow, simulation.registers.first, simulation.registers.last

@@ -1,7 +1,7 @@
 """Vector operations written in LLVM's intermediate language, where LLVM does not vectorise Numba's loops well.
 
 LLVM splits these vectors into registers of the processor. Indices are flat, so that arrays must be contiguous, which
-:func:`_address` checks.
+:func:`entry_address` checks.
 """
 
 from __future__ import annotations
@@ -22,22 +22,27 @@ from .segments import BITS
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
-def _address(context: BaseContext, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, at: ir.Value) -> ir.Value:
+def entry_address(
+    context: BaseContext, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, at: ir.Value
+) -> ir.Value:
+    """The address of an entry of an array, by its flat index."""
     if kind.layout != "C":
         raise TypingError(f"{kind} is not contiguous")
     return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
 
 
-def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
+def load_vector(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
     """Load a vector of type ``kind`` from an address that points to its first entry."""
     return builder.load(builder.bitcast(address, kind.as_pointer()), align=1)
 
 
-def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+def store_vector(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+    """Store a vector at an address that points to its first entry."""
     builder.store(value, builder.bitcast(address, value.type.as_pointer()), align=1)
 
 
-def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+def splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+    """A vector of ``lanes`` equal numbers."""
     kind = ir.VectorType(value.type, lanes)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
     return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, lanes), None))
@@ -51,7 +56,7 @@ def spike_word(typing: TypingContext, flags: types.Array, at: types.Type) -> tup
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
     ) -> ir.Value:
         bytes_ = ir.VectorType(_I8, BITS)
-        found = _load(builder, _address(context, builder, signature.args[0], *args), bytes_)
+        found = load_vector(builder, entry_address(context, builder, signature.args[0], *args), bytes_)
         return builder.bitcast(builder.icmp_unsigned("!=", found, ir.Constant(bytes_, None)), _I64)
 
     return types.uint64(flags, types.intp), codegen
@@ -78,13 +83,15 @@ def compress(
         )
         every = ir.Constant(bytes_, [_I8(k) for k in range(BITS)])
         positions = builder.call(function, [every, builder.bitcast(bits, mask), ir.Constant(bytes_, ir.Undefined)])
-        offset, count = _splat(builder, first, lanes), builder.ctpop(bits)
+        offset, count = splat(builder, first, lanes), builder.ctpop(bits)
 
         def store(begin: int) -> None:
             chosen = ir.Constant(ir.VectorType(_I32, lanes), [_I32(begin + k) for k in range(lanes)])
             part = builder.zext(builder.shuffle_vector(positions, positions, chosen), ir.VectorType(_I32, lanes))
             at = builder.add(start, _I64(begin))
-            _store(builder, builder.add(part, offset), _address(context, builder, signature.args[0], array, at))
+            store_vector(
+                builder, builder.add(part, offset), entry_address(context, builder, signature.args[0], array, at)
+            )
 
         store(0)
         with builder.if_then(builder.icmp_unsigned(">", count, _I64(lanes)), likely=False):
@@ -105,11 +112,11 @@ def far_word(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
     ) -> ir.Value:
         array, first, least, most = args
-        found = _load(
-            builder, _address(context, builder, signature.args[0], array, first), ir.VectorType(least.type, BITS)
+        found = load_vector(
+            builder, entry_address(context, builder, signature.args[0], array, first), ir.VectorType(least.type, BITS)
         )
-        below = builder.icmp_signed("<=", found, _splat(builder, least, BITS))
-        return builder.bitcast(builder.or_(below, builder.icmp_signed(">=", found, _splat(builder, most, BITS))), _I64)
+        below = builder.icmp_signed("<=", found, splat(builder, least, BITS))
+        return builder.bitcast(builder.or_(below, builder.icmp_signed(">=", found, splat(builder, most, BITS))), _I64)
 
     return types.uint64(values, types.intp, values.dtype, values.dtype), codegen
 
@@ -122,7 +129,7 @@ def entry(typing: TypingContext, array: types.Array, at: types.Type) -> tuple[Si
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
     ) -> ir.Value:
         kind = signature.args[0]
-        found = builder.load(_address(context, builder, kind, *args))
+        found = builder.load(entry_address(context, builder, kind, *args))
         return context.data_model_manager[kind.dtype].from_data(builder, found)
 
     return array.dtype(array, types.intp), codegen
@@ -147,7 +154,7 @@ def prefetch(typing: TypingContext, array: types.Array, at: types.Type) -> tuple
     def codegen(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, args: Sequence[ir.Value]
     ) -> ir.Value:
-        address = builder.bitcast(_address(context, builder, signature.args[0], *args), _I8.as_pointer())
+        address = builder.bitcast(entry_address(context, builder, signature.args[0], *args), _I8.as_pointer())
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32]), "llvm.prefetch.p0"
         )
@@ -193,12 +200,12 @@ def column_adder(lanes: int, *, fresh: bool = False) -> Callable[..., Any]:
             kind = ir.VectorType(context.get_value_type(signature.args[2].dtype), lanes)
 
             def add_row(k: ir.Value, sum_: ir.Value) -> ir.Value:
-                row = builder.sext(builder.load(_address(context, builder, signature.args[5], active, k)), _I64)
+                row = builder.sext(builder.load(entry_address(context, builder, signature.args[5], active, k)), _I64)
                 first = builder.add(start, builder.mul(row, width))
-                values = _load(builder, _address(context, builder, signature.args[2], weights, first), kind)
+                values = load_vector(builder, entry_address(context, builder, signature.args[2], weights, first), kind)
                 return _plus(builder, sum_, values)
 
-            address = _address(context, builder, signature.args[0], total, at)
+            address = entry_address(context, builder, signature.args[0], total, at)
             entry = context.get_value_type(signature.args[0].dtype)
             _add_up(builder, address, entry, kind, add_row, (begin, end, chunk), (left, right), fresh=fresh)
             return context.get_dummy_value()
@@ -242,14 +249,14 @@ def add_where(
         kind = ir.VectorType(context.get_value_type(signature.args[8].dtype), BITS)
 
         def add_row(k: ir.Value, sum_: ir.Value) -> ir.Value:
-            row = builder.sext(builder.load(_address(context, builder, signature.args[5], active, k)), _I64)
+            row = builder.sext(builder.load(entry_address(context, builder, signature.args[5], active, k)), _I64)
             place = builder.add(first, builder.mul(row, stride))
-            word = builder.load(_address(context, builder, signature.args[2], words, place))
-            amount = builder.load(_address(context, builder, signature.args[8], amounts, row))
-            more = _plus(builder, sum_, _splat(builder, amount, BITS))
+            word = builder.load(entry_address(context, builder, signature.args[2], words, place))
+            amount = builder.load(entry_address(context, builder, signature.args[8], amounts, row))
+            more = _plus(builder, sum_, splat(builder, amount, BITS))
             return builder.select(builder.bitcast(word, ir.VectorType(ir.IntType(1), BITS)), more, sum_)
 
-        address = _address(context, builder, signature.args[0], total, at)
+        address = entry_address(context, builder, signature.args[0], total, at)
         entry = context.get_value_type(signature.args[0].dtype)
         _add_up(builder, address, entry, kind, add_row, (begin, end, chunk), (_I64(0), _I64(0)))
         return context.get_dummy_value()
@@ -290,10 +297,10 @@ def _add_up(
     begin, end, chunk = rows
     if not isinstance(entry, ir.IntType):
         sum_ = cgutils.alloca_once(builder, kind)
-        builder.store(ir.Constant(kind, [0.0] * kind.count) if fresh else _load(builder, address, kind), sum_)
+        builder.store(ir.Constant(kind, [0.0] * kind.count) if fresh else load_vector(builder, address, kind), sum_)
         with cgutils.for_range_slice(builder, begin, end, _I64(1)) as (k, _):
             builder.store(add_row(k, builder.load(sum_)), sum_)
-        _store(builder, builder.load(sum_), address)
+        store_vector(builder, builder.load(sum_), address)
         return
     bits, lanes = kind.element.width, kind.count
     partial, whole = (ir.VectorType(ir.IntType(max(bits, least)), lanes) for least in (16, 32))
@@ -308,6 +315,6 @@ def _add_up(
         builder.store(_plus(builder, builder.load(sum_), builder.load(some)), sum_)
     found, total = builder.load(sum_), ir.VectorType(entry, lanes)
     found = found if whole == total else builder.sext(found, total)
-    left, right = (_splat(builder, x if entry == _I64 else builder.trunc(x, entry), lanes) for x in shifts)
+    left, right = (splat(builder, x if entry == _I64 else builder.trunc(x, entry), lanes) for x in shifts)
     found = builder.ashr(builder.shl(found, left), right)
-    _store(builder, found if fresh else builder.add(_load(builder, address, total), found), address)
+    store_vector(builder, found if fresh else builder.add(load_vector(builder, address, total), found), address)
