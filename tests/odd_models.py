@@ -228,6 +228,26 @@ class Multiplier(NeuronModel):
         return {"x": x, "y": y, "sent": op.saturate(op.select(far, product, s.sent), "sent"), "out": out}, op.sends(out)
 
 
+class Cascade(NeuronModel):
+    """Six compartments in a row, each driven by half of the one before; registers saturate and wrap by turns."""
+
+    name = "Cascade"
+    states = tuple(State(f"x{k}") for k in range(6))
+    parameters = (Parameter("dv", "tau", Kind.DECAY), Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0))
+    voltage = "x5"
+
+    def step(self, op: Operations, s: Any, p: Any, arriving: Value) -> tuple[dict[str, Value], Value]:
+        """Drive each compartment by the last step's state of the one before."""
+        driven, made = arriving + p.bias, {}
+        for k in range(6):
+            old, bounded = getattr(s, f"x{k}"), op.wrap if k % 2 else op.saturate
+            made[f"x{k}"] = bounded(op.decay(old, p.dv) + driven, f"x{k}")
+            driven = op.shift_right(old, 1, rounding="zero")
+        fired = op.fires(made["x5"], p.vth)
+        return {**made, "x5": op.reset(made["x5"], fired, p.vth)}, fired
+
+
 MODELS = (Quadratic(), TwoCompartments(), Tabled())
-# As from a reader of docs/models.md alone: two thresholds, a wrapping counter, a table, divisions, two graded inputs.
-OUTSIDERS = (OnOff(), Clock(), TableDendrite(), Shunted(), Softmaxish(), Multiplier())
+# As from a reader of docs/models.md alone: two thresholds, a wrapping counter, a table, divisions, two graded inputs,
+# nine overflow counts.
+OUTSIDERS = (OnOff(), Clock(), TableDendrite(), Shunted(), Softmaxish(), Multiplier(), Cascade())

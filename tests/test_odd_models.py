@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from odd_models import OUTSIDERS, Clock, OnOff, Shunted
+from odd_models import OUTSIDERS, Cascade, Clock, OnOff, Shunted
 
 import ssdp_hw as sh
 from ssdp_hw.analysis.ladder import rungs
@@ -22,6 +22,16 @@ from ssdp_hw.testing import check_neuron_model, conformance, generation
 def test_an_outsiders_model_is_equal_on_every_target(model):
     """Inference, fast paths on and off, states, overflow counts, and what its synapses learn."""
     check_neuron_model(model, networks=2)
+
+
+def test_nine_kinds_of_overflow_are_counted():
+    """Beside a population of the chip's neurons, which counts three kinds, in samples of a batch."""
+    network = generation.fixed_network(Cascade(), 0)
+    assert len(network.step_form("first").count_names) == 9
+    spikes = np.ones_like(generation.spikes(0, steps=200, batch=3))
+    found, expected = (sh.run(network, spikes, t, on_overflow="ignore").overflow for t in ("engine", "spec"))
+    assert found == expected
+    assert sum(count > 0 for count in expected["first"].counts.values()) > 3
 
 
 def test_targets_that_learn_without_graded_spikes_are_not_asked_to():

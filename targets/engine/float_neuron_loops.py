@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from .counts import COUNTS
 from .jit import call_step, compiled_loop
 from .program_neurons import FloatNeurons
 from .segments import LANES
@@ -48,7 +47,7 @@ def advance_float_neurons(
             fired,
             offset,
             lanes,
-            COUNTS * population * LANES,
+            0,  # a float step counts no overflows
             steps,
             stride,
             neurons.parameters,

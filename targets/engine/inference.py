@@ -12,7 +12,6 @@ from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import CUBA_LIF_COUNTS, OverflowCount, Record, Recording
 from ssdp_hw.running.target import Session
 
-from .counts import COUNTS
 from .generated import state_slots
 from .listening import is_long
 from .packed import packed
@@ -70,7 +69,7 @@ def _loops(*, layered: bool) -> tuple[Callable[..., None], Callable[[Program, Th
     if layered:
         from .layer_loops import make_layer_scratch, simulate_layers
 
-        return simulate_layers, lambda program, group: make_layer_scratch(program.layout, group)
+        return simulate_layers, lambda program, group: make_layer_scratch(program.layout, program.neurons, group)
     from .step_loops import make_scratch, simulate_steps
 
     return simulate_steps, lambda program, group: make_scratch(program.layout, program.neurons, group)
@@ -97,7 +96,7 @@ def run_program(
     layered = state is None and program.layered
     simulate, make_scratch = _loops(layered=layered)
     trace_columns, spike_trace, trace = _traces(network, drive, record)
-    overflow = np.zeros((drive.batch, trace_columns.shape[1], COUNTS), np.int64)
+    overflow = np.zeros((drive.batch, trace_columns.shape[1], program.neurons.counts), np.int64)
     raster = input_raster(network, drive)
     bias, analog = program.bias, analog_input(network, program, drive)
     origin = 0 if state is None else state.origin

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .counts import COUNTS
 from .jit import compiled_alone, compiled_driver, compiled_loop, entry_point, greater, lesser
 from .neuron_loops import add_analog, advance, count_overflows
 from .packed import loaded
@@ -44,7 +43,7 @@ class LayerScratch(NamedTuple):
     extremes: StateArray  # smallest and largest currents and voltages of each lane
 
 
-def make_layer_scratch(layout: Layout, thread_group: ThreadGroup) -> LayerScratch:
+def make_layer_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_group: ThreadGroup) -> LayerScratch:
     """Allocate the memory of one thread for :func:`run_layers`, for the steps in the rows of ``thread_group.words``."""
     rows, groups, inputs = len(thread_group.words), len(layout.source_size), len(layout.channel_start) - 1
     state = layout.zero.dtype
@@ -54,7 +53,7 @@ def make_layer_scratch(layout: Layout, thread_group: ThreadGroup) -> LayerScratc
         np.zeros((groups, rows + 1), np.int64),
         aligned(rows * BITS, state),
         aligned(rows * BITS, np.uint8),
-        np.zeros((groups - inputs) * COUNTS * LANES, np.int32),
+        np.zeros((groups - inputs) * neurons.counts * LANES, np.int32),
         aligned(BITS, state),
         aligned(4 * LANES, state),
     )

@@ -16,7 +16,6 @@ from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
-from .counts import COUNTS
 from .declared_loops import make_scratch as declared_scratch
 from .generated import state_slots
 from .inference import State, overflow_counts
@@ -110,7 +109,7 @@ def learn(
     layered = windows == 1 and program.layered and plan.restart
     side_by_side = largest if plan.restart else 1
     way, members = _thread_group(threads, program, raster, plastics, side_by_side, windows)
-    overflow = np.zeros((members, drive.batch, trace_columns.shape[1], COUNTS), np.int64)
+    overflow = np.zeros((members, drive.batch, trace_columns.shape[1], program.neurons.counts), np.int64)
     tallies = np.zeros((members, len(plastics), 2), np.int64)
     state = State(program, 1)
     if plan.neurons:
@@ -134,7 +133,7 @@ def learn(
             solo,
             way,
             -1 if plan.restart else plan.first_step,
-            packed(make_layer_scratch(program.layout, by)) if layered else None,
+            packed(make_layer_scratch(program.layout, program.neurons, by)) if layered else None,
             None if layered else packed(make_scratch(program.layout, program.neurons, by)),
             packed(time_scratch(plastics)) if by_time else None,
             packed(train_scratch(plastics, length)) if kinds & {BY_TRACE, BY_AGREEMENT} else None,

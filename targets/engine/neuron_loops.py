@@ -12,7 +12,6 @@ import numpy as np
 from numba.core import types
 from numba.core.types.containers import NamedTuple as NamedTupleType
 
-from .counts import COUNTS
 from .float_neuron_loops import advance_float_neurons
 from .jit import call_step, compiled_loop, typed_overload
 from .neuron_vectors import block_step
@@ -111,7 +110,7 @@ def _advance(
                 fired,
                 offset,
                 lanes,
-                COUNTS * population * LANES,
+                neurons.counts * population * LANES,
                 steps,
                 stride,
                 neurons.parameters,
@@ -176,6 +175,10 @@ def add_analog(arrived: StateArray, at: int, frame: StateArray, start: int, coun
 @compiled_loop
 def count_overflows(overflow: Int64Array, sample: int, lanes: Int32Array) -> None:
     """Add the counts of all lanes to ``overflow`` (batch, population, kind), and set them to zero."""
-    for k in range(len(lanes)):
-        overflow[sample, k // (COUNTS * LANES), k // LANES % COUNTS] += lanes[k]
-        lanes[k] = 0
+    k = 0
+    for population in range(overflow.shape[1]):
+        for kind in range(overflow.shape[2]):
+            for _ in range(LANES):
+                overflow[sample, population, kind] += lanes[k]
+                lanes[k] = 0
+                k += 1

@@ -17,7 +17,6 @@ from numba.core.typing import BaseContext as TypingContext
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
 
-from .counts import COUNTS
 from .segments import LANES
 from .vectors import entry_address, load_vector, splat, store_vector
 
@@ -160,7 +159,7 @@ class _Block:
     def count(self, kind: int, condition: Lanes) -> None:
         """Count a kind of overflow in each lane."""
         one = ir.IntType(64)
-        row = self.builder.add(self.builder.mul(self.values["population"], one(COUNTS)), one(kind))
+        row = self.builder.add(self.builder.mul(self.values["population"], self._field("counts")[1]), one(kind))
         at = self.builder.mul(row, one(LANES))
         counts = self.read("lanes", at, _COUNTS)
         self.write("lanes", at, counts + Lanes(self.builder, self.builder.zext(condition.value, _COUNTS)))

@@ -15,6 +15,7 @@ from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import StepCoefficients
 from ssdp_hw.running.drive import AnyNetwork, Drive
+from ssdp_hw.running.result import CUBA_LIF_COUNTS
 
 from .generated import narrowest, step_address
 from .segments import Array, padded
@@ -45,6 +46,7 @@ class FixedNeurons(NamedTuple):
     decay_bits: IntegerNumber
     state_half: IntegerNumber
     activation_shift: IntegerNumber
+    counts: int  # of each population and lane in the array of overflow counts
 
 
 class FloatNeurons(NamedTuple):
@@ -63,6 +65,7 @@ class FloatNeurons(NamedTuple):
     v_init: RealStateArray
     models: Int64Array  # for each population the address of its model's step, or 0 for NIR's neurons
     parameters: RealStateArray  # as in FixedNeurons
+    counts: int  # as in FixedNeurons
 
 
 def fed_ports(network: AnyNetwork) -> list[tuple[str, str]]:
@@ -148,6 +151,12 @@ def _port_distances(network: AnyNetwork, name: str) -> list[int]:
     return [starts[name, port] - starts[name, ""] for port in network.ports(name)]
 
 
+def most_overflow_counts(network: FixedNetwork) -> int:
+    """How many overflow counts the population with the most of them has."""
+    declared = [len(network.step_form(p.name).count_names) for p in network.populations if not p.is_cuba_lif]
+    return max([len(CUBA_LIF_COUNTS), *declared])
+
+
 def _is_simple(chip: Chip, p: FixedPopulation) -> bool:
     """Whether all neurons have the same parameters, and their currents decay to 0 within a step."""
     if not p.is_cuba_lif or not p.uniform or p.du[0] + chip.current_decay_offset != 1 << chip.decay_bits:
@@ -181,6 +190,7 @@ def fixed_neurons(network: FixedNetwork, fast_paths: bool) -> FixedNeurons:
         decay_bits=integer(chip.decay_bits),
         state_half=integer(1 << (chip.state_bits - 1)),
         activation_shift=integer(chip.activation_shift),
+        counts=most_overflow_counts(network),
     )
 
 
@@ -223,6 +233,7 @@ def float_neurons(network: Network, real: RealType) -> FloatNeurons:
         v_init=joined(network, [p.neuron.v_init for p in populations], real),
         models=models,
         parameters=parameters,
+        counts=0,
     )
 
 

@@ -39,5 +39,5 @@ class Simulation(NamedTuple):
     trace_columns: Int64Array  # for spikes, u, v, further states (rows) and each population its first column, or -1
     spikes: BoolArray  # trace of spikes (time, batch, columns)
     trace: NumberArray  # trace of all states (time, batch, columns)
-    overflow: Int64Array  # overflow counts (batch, population, COUNTS), added to
+    overflow: Int64Array  # overflow counts (batch, population, kind), added to
     registers: Registers

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .convolution_loops import send_runs
-from .counts import COUNTS
 from .jit import compiled_alone, compiled_loop, entry_point, greater, lesser
 from .neuron_loops import add_analog, advance, count_overflows
 from .packed import loaded
@@ -78,7 +77,7 @@ def make_scratch(layout: Layout, neurons: FixedNeurons | FloatNeurons, thread_gr
     return Scratch(
         np.zeros(int(layout.source_start[groups]) + groups * BITS, np.int32),
         np.zeros(groups, np.int64),
-        np.zeros((groups - inputs) * COUNTS * LANES, np.int32),
+        np.zeros((groups - inputs) * neurons.counts * LANES, np.int32),
         np.zeros_like(neurons.v_init),
         np.zeros(n, np.uint8),
         np.zeros((1, thread_group.words.shape[1]), np.uint64),

@@ -19,10 +19,9 @@ from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Session, Target, rules_without_graph
 
 from .compilation import told
-from .counts import COUNTS
 from .inference import EngineSession, run_program
 from .program import compiled_program
-from .program_neurons import declared_populations
+from .program_neurons import most_overflow_counts
 from .types import RealType
 
 
@@ -61,15 +60,10 @@ class EngineTarget(Target):
         return Availability(True, f"numba {_numba_version()}")
 
     def unsupported(self, network: AnyNetwork, *, learning: bool = False) -> list[str]:
-        """Sums of stored weights that could leave 32 bits; models with many overflow counts."""
+        """Sums of stored weights that could leave 32 bits."""
         if not isinstance(network, FixedNetwork):
             return []
-        counted = [
-            f"population '{name}': {network.population(name).declared} counts overflows of more than {COUNTS} kinds"
-            for name in declared_populations(network)
-            if len(network.step_form(name).count_names) > COUNTS
-        ]
-        return counted + [
+        return [
             f"projection '{p.name}' has {p.shape[1]} presynaptic neurons, whose weights may add up to more than "
             "32 bits; split it"
             for p in network.projections
@@ -86,7 +80,9 @@ class EngineTarget(Target):
         ]
 
     def bytes_per_sample(self, network: AnyNetwork) -> int:
-        return 8 * COUNTS * len(network.populations)  # of states there is one set a thread
+        if not isinstance(network, FixedNetwork):
+            return 0
+        return 8 * most_overflow_counts(network) * len(network.populations)  # of states there is one set a thread
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run all samples, on one or several threads."""

@@ -1,3 +1,0 @@
-"""How many overflow counts a population may have."""
-
-COUNTS = 8
