@@ -30,7 +30,7 @@ def network():
 
 RNG = np.random.default_rng(1)
 NET, SPIKES, LABELS = network(), RNG.random((10, 6, 4)) < 0.4, RNG.integers(0, 3, 6)
-FIXED = sh.quantize(NET, calibration=SPIKES)
+FIXED = sh.quantize(NET)  # without a calibration, since each worker collects this file and would run the engine
 RULE = sh.SSDP(a_plus=0.05, a_baseline=0.01, sigma=3.0)
 RAN = sh.run(FIXED, SPIKES, "spec")
 EVENT = np.array([(0, 0)], [("x", int), ("t", int)])
