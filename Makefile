@@ -3,6 +3,8 @@
 # make test-slow       install, then the slow tests, and all examples of those tests that `make test` cuts short
 # make test-random     install, then the generated tests with new examples; SEED=7 repeats those of that seed
 # make test-cases      install, then the engine against the specification on 5,000 generated cases, learning included; COUNT
+# make test-lessons    install, then lessons by any mixture of rules: 200 on the engine, 25 on Lava, 10 on Brian2, each
+#                      against the specification; COUNT is the number on the engine
 # make lint            install, then ruff and mypy
 # make endurance       install, then 1,000 runs on Lava and 150 kills of what stores results; LAVA, KILLS, SEED
 # make bench           install, then the benchmarks; ONLY=784-256 keeps some
@@ -57,7 +59,7 @@ BROWSER_INSTALLED := $(VENV)/.installed-browser
 # The tests start many processes: each would compile this package's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-cases test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs notebooks install clean
+.PHONY: demo test test-slow test-cases test-lessons test-random frameworks test-frameworks generated-modules test-browser lint fuzz endurance bench bench-graphs mutants bench-peers test-emulators microcode studies train lava-dl docs notebooks install clean
 
 demo: install
 	$(BIN)/ssdp-hw demo
@@ -77,6 +79,10 @@ test-random: install
 test-cases: COUNT ?= 5000
 test-cases: install
 	SSDP_HW_CASES=$(COUNT) $(BIN)/pytest --hypothesis-profile all tests/test_spec_engine_cases.py -s
+
+test-lessons: COUNT ?= 200
+test-lessons: install
+	SSDP_HW_LESSONS=$(COUNT) $(PYTEST) --hypothesis-profile all tests/test_any_lesson.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -4,10 +4,14 @@ Plans of :mod:`plan_strategies` are single calls of a target. A lesson is what a
 rules write weights, thresholds, delays and alive bits, in every moment, and read third factors of neurons and of the
 projection, states and sums; some have gates, some see spikes as they arrive. Each lesson is called again and again:
 twice on the network as it is, then from where the last one stopped, on the network that it left.
+
+``make test-lessons COUNT=200`` generates so many lessons for the engine, an eighth of them for Lava and a twentieth for
+Brian2; ``SSDP_HW_LESSONS`` sets the number elsewhere.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +36,7 @@ from ssdp_hw.rules.models.pruning_stdp import PruningSTDP
 from ssdp_hw.running.target_registry import get_target
 
 CALLS = 3
+LESSONS = int(os.environ.get("SSDP_HW_LESSONS", "40"))
 
 WRITING: tuple[RuleModel, ...] = (MovesThresholds(), LetsDie(), PruningSTDP())
 FORMULAS = (
@@ -190,23 +195,23 @@ def check(lesson: Lesson, target: str) -> None:
 
 
 def generated(count: int) -> Any:
-    """So many examples, in the slow run alone: each new mixture of rules is compiled."""
+    """So many lessons, at least one, in the slow run alone: each new mixture of rules is compiled."""
 
     def decorate(test: Any) -> Any:
-        limited = settings(max_examples=count, suppress_health_check=list(HealthCheck))(test)
+        limited = settings(max_examples=max(1, count), suppress_health_check=list(HealthCheck))(test)
         return pytest.mark.slow(pytest.mark.filterwarnings("ignore::UserWarning")(limited))
 
     return decorate
 
 
-@generated(200)
+@generated(LESSONS)
 @given(lessons())
 def test_any_lesson_on_the_engine(lesson):
     check(lesson, "engine")
 
 
 @requires_brian2
-@generated(10)
+@generated(LESSONS // 20)
 @given(lessons(elsewhere=True))
 def test_any_lesson_on_brian2(lesson):
     assume(not arrivals_without_relays(lesson))
@@ -214,7 +219,7 @@ def test_any_lesson_on_brian2(lesson):
 
 
 @pytest.mark.skipif(not get_target("lava").availability().installed, reason="lava-nc is not installed")
-@generated(25)
+@generated(LESSONS // 8)
 @given(lessons(elsewhere=True))
 def test_any_lesson_on_lava(lesson):
     check(lesson, "lava")
