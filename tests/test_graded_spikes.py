@@ -16,7 +16,7 @@ from test_neuron_models import assert_same, recorded
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.models import registry
-from ssdp_hw.running.target_registry import get_target
+from ssdp_hw.running.target_registry import get_target, target_names
 
 SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
@@ -344,17 +344,26 @@ def test_nir_refuses_by_name(tmp_path):
         sh.write_nir(chain(graded, weights=[np.eye(2, dtype=int) * 2], payload_bits=3), tmp_path / "n.nir")
 
 
-def test_beside_graded_spikes_other_projections_learn():
+@pytest.mark.parametrize("target", [t for t in target_names() if t != "spec"])
+def test_synapses_learn_beside_graded_spikes_and_onto_neurons_that_send_them(target):
+    """In integers to the bit, in real numbers up to rounding."""
+    if not get_target(target).availability().installed:
+        pytest.skip(f"{target} is not installed")
     spikes = np.random.default_rng(0).random((20, 4, 4)) < 0.3
-    learned = [
-        sh.learn(learning_network(), spikes, None, RULE, target, plastic="plastic", on_overflow="ignore")
-        for target in ("spec", "engine")
-    ]
-    weights = [result.network.projection("plastic").stored_weights for result in learned]
-    np.testing.assert_array_equal(*weights)
-    assert np.any(weights[0] != learning_network().projection("plastic").stored_weights)
-    with pytest.raises(UnsupportedError, match=r"'graded': its spikes carry 'u', .*in learning; .*'engine', 'spec'"):
-        sh.learn(learning_network(), spikes, None, RULE, "brian2", plastic="plastic")
+    fixed, plastic = learning_network(), ["plastic", "in->graded"]
+    for network, rule in ((fixed, RULE), (sh.dequantize(fixed), replace(RULE, rounding="nearest"))):
+        found, wanted = (
+            sh.learn(network, spikes, None, rule, t, plastic=plastic, on_overflow="ignore").network
+            for t in (target, "spec")
+        )
+        for name in plastic:
+            np.testing.assert_allclose(
+                found.projection(name).weight,
+                wanted.projection(name).weight,
+                rtol=0,
+                atol=0 if network is fixed else 1e-12,
+            )
+            assert np.any(wanted.projection(name).weight != network.projection(name).weight)
 
 
 def test_proofs_know_payloads():

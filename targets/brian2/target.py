@@ -53,7 +53,7 @@ class Brian2Target(Target):
     speed_rank = 2
     several_inputs = True
     declared_models = frozenset({"fixed", "float"})
-    graded_spikes = frozenset({"inference"})
+    graded_spikes = frozenset({"inference", "learning"})
     sees_arrivals = True
     options: Mapping[str, object] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 

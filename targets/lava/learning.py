@@ -185,14 +185,22 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
     restart, batch = rounds.steps, rounds.width
     names = [n for n in network.population_names if declared.runs_declaration(network, n, fast_paths=fast_paths)]
     nodes = [declared.population(network, name, batch=batch, restart=restart) for name in names]
+    graded = {p.name for p in network.populations if p.payload}
     if isinstance(network, FixedNetwork):
         by_hand = [p for p in network.populations if p.name not in names]
         nodes += [fixed.population(network, p, unbiased, own=True, restart=restart) for p in by_hand]
-        nodes += [fixed.projection(q, batch=batch, own=True, restart=restart) for q in network.projections]
+        payload_bits = {p.name: p.payload_bits for p in network.populations if p.payload}
+        nodes += [
+            fixed.projection(q, batch=batch, own=True, restart=restart, payload_bits=payload_bits.get(q.pre, 0))
+            for q in network.projections
+        ]
     else:
         real = [p for p in network.populations if p.name not in names]
         nodes += [floating.population(network, p, unbiased, own=True, restart=restart)[0] for p in real]
-        nodes += [floating.projection(q, 1.0, batch=batch, own=True, restart=restart) for q in network.projections]
+        nodes += [
+            floating.projection(q, 1.0, batch=batch, own=True, restart=restart, graded=q.pre in graded)
+            for q in network.projections
+        ]
     plastic = {projection_node(name): name for name in plan.rules}
     shown = _shown(network, plan, names)
     for node in nodes:
@@ -203,9 +211,10 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         blueprint.nodes.append(node)
     link(blueprint, network)
     add_analog(blueprint, {name: _analog(drive, name, rounds) for name in drive.currents.frames}, {})
-    blueprint.links += [
-        (population_node(network.projection(name).post), "s_out", node, "s_in_bap") for node, name in plastic.items()
-    ]
+    for node_name, name in plastic.items():
+        post = network.projection(name).post
+        port = "fired_out" if post in graded else "s_out"
+        blueprint.links.append((population_node(post), port, node_name, "s_in_bap"))
     blueprint.links += [
         (population, f"{_SHOWN}{variable}", projection_node(name), f"{_READ}{leaf_name(read.home, read.name)}")
         for population, reads in shown.items()

@@ -51,7 +51,7 @@ class LavaTarget(Target):
     speed_rank = 3
     several_inputs = True
     declared_models = frozenset({"fixed", "float"})
-    graded_spikes = frozenset({"inference"})
+    graded_spikes = frozenset({"inference", "learning"})
     sees_arrivals = True
     options: Mapping[str, object] = {
         "processes": "auto",

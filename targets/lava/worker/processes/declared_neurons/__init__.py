@@ -85,6 +85,7 @@ class DeclaredNeurons(AbstractProcess):
         for port in ports:
             setattr(self, synaptic_input(port), InPort(shape=shape))
         self.s_out = OutPort(shape=shape)
+        self.fired_out = OutPort(shape=shape)  # of graded neurons: which of them fire
         for name, values in zip(states, start, strict=True):
             setattr(self, state_variable(name), Var(shape=shape, init=np.broadcast_to(values, shape).copy()))
 
@@ -93,6 +94,7 @@ class AbstractDeclaredModel(PyLoihiProcessModel):
     """Runs the printed step; :func:`with_states` adds the Vars, whose names the Process alone knows."""
 
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
+    fired_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, bool, precision=1)
     number: Any  # type of states and parameters
     message: Any  # type of what spikes carry
     a_in: PyInPort
@@ -116,6 +118,7 @@ class AbstractDeclaredModel(PyLoihiProcessModel):
         if p["payload"]:
             carried = getattr(self, state_variable(p["payload"]))
             self.s_out.send(np.where(self.s_out_buff, carried, 0).astype(self.message))
+            self.fired_out.send(self.s_out_buff)
         else:
             self.s_out.send(self.s_out_buff)
 
