@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import numpy as np
@@ -25,6 +28,25 @@ requires_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C
 # place a step, which decay with the state. The bound leaves room for long runs and is far below
 # anything that a different equation, order or method would give.
 TOLERANCE = 1e-9
+
+
+@contextmanager
+def quick_builds() -> Iterator[None]:
+    """Also a decorator: Brian2 calls the C++ compiler without optimisation, which else is most of a build's time.
+
+    For what is printed into Brian2's languages; ``test_brian2_compiled.py`` runs what users get, optimised code.
+    """
+    with warnings.catch_warnings():  # its own, at its import
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from brian2 import prefs
+
+    name = "codegen.cpp.extra_compile_args_gcc"
+    before = prefs[name]
+    prefs[name] = ["-w", "-O0", "-g0", "-std=c++11"]
+    try:
+        yield
+    finally:
+        prefs[name] = before
 
 
 def run_both(network, inputs, **options):

@@ -10,6 +10,7 @@ from brian2_helpers import (
     assert_learned_close,
     assert_learned_equal,
     learn_plan,
+    quick_builds,
     requires_brian2,
     requires_compiler,
     run_both,
@@ -68,6 +69,7 @@ def assert_lively(result):
         pytest.param({"codegen": "cython"}, marks=[requires_compiler, pytest.mark.slow], id="cython"),
     ],
 )
+@quick_builds()
 def test_every_operation_on_every_device(fixed, options):
     network = lively_network(fixed=fixed)
     spikes = np.random.default_rng(2).random((30, 3, 5)) < 0.4

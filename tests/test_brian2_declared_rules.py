@@ -8,6 +8,7 @@ from brian2_helpers import (
     assert_learned_close,
     assert_learned_equal,
     learn_plan,
+    quick_builds,
     requires_brian2,
     requires_compiler,
 )
@@ -92,6 +93,7 @@ def every_moment_run(fixed, model):
         pytest.param({"codegen": "cython"}, marks=[requires_compiler, pytest.mark.slow], id="cython"),
     ],
 )
+@quick_builds()
 def test_every_moment_on_every_device(fixed, options):
     network, drive, plan = every_moment_run(fixed, EveryHomeLasts())
     first = {name: plan.first_lasting(network, name) for name in plan.rules}

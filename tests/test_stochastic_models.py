@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from brian2_helpers import quick_builds, requires_brian2, requires_compiler
 from odd_models import MODELS, TwoCompartments
 from scipy import stats
 
@@ -132,8 +133,11 @@ def test_many_networks_of_it(model, target):
     check_neuron_model(model, [target], networks=20, seed=10)
 
 
+@requires_brian2
+@requires_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"device": "cpp_standalone"}, {"codegen": "cython", "batching": "sequence"}])
+@quick_builds()
 def test_compiled_brian2_draws_the_same(options):
     rng = np.random.default_rng(0)
     neurons = sh.neuron(TwoCompartments(), 12, tau_mem=1e-2, tau_dendrite=2e-2, seed=4)
