@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conv_strategies import fixed_conv_networks, float_conv_networks
 from declared_models import declared_fixed_networks, declared_float_networks
 from example_counts import share
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
@@ -97,10 +98,16 @@ def test_generated_float_learning_is_equal_up_to_rounding():
 
 
 @pytest.mark.more_examples
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
-def test_generated_learning_with_declared_models(fixed):
-    networks = declared_fixed_networks(graded=False) if fixed else declared_float_networks(graded=False)
-
+@pytest.mark.parametrize(
+    ("fixed", "networks"),
+    [
+        pytest.param(True, declared_fixed_networks(graded=False), id="fixed-declared models"),
+        pytest.param(False, declared_float_networks(graded=False), id="float-declared models"),
+        pytest.param(True, fixed_conv_networks(), id="fixed-convolutions"),
+        pytest.param(False, float_conv_networks(), id="float-convolutions", marks=pytest.mark.slow),
+    ],
+)
+def test_generated_learning_in_other_networks(fixed, networks):
     @GENERATED
     @given(learning_tasks(fixed, networks, count=6), st.sampled_from((128, 2)))
     def check(tasks, batch_size):

@@ -260,10 +260,11 @@ def _plastic(
         "updates": np.array(rounds.updates),
         "gates": plan.gates.get(name),
         **_arrivals(rule, q),
+        **({"shared": q.stored_weights, "place_of_synapse": q.stored_index} if q.is_convolution else {}),
         "reads": [[leaf_name(r.home, r.name), r.home, *(r.limits if integers else (None, None))] for r in rule.reads],
         **{f"{_LASTING}{key}": values for key, values in plan.first_lasting(network, name).items()},
         **{f"{_FACTOR}{key}": values for key, values in plan.factors_of(name).items()},
-        "counters": np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size))),
+        "counters": np.asarray(plan.counters.get(name, np.zeros(q.stored_weights.size))),
         **rule_parameters(rule, rounds.steps // plan.windows_per_sample, fast_paths=fast_paths),
     }
     if isinstance(rule, CounterRule):

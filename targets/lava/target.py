@@ -12,7 +12,7 @@ from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Target, rules_without_graph, shared_weights, steps_without_graph
+from ssdp_hw.running.target import Availability, Target, rules_without_graph, steps_without_graph
 
 from .inference import Task, run_all
 from .learning import LearningTask, learn_all, unsupported
@@ -104,8 +104,8 @@ class LavaTarget(Target):
         ]
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """Rules that Lava's worker does not know or that cannot be printed, and plastic convolutions."""
-        return [*unsupported(plan), *rules_without_graph(plan), *shared_weights(network, plan)]
+        """Rules that Lava's worker does not know or that cannot be printed."""
+        return [*unsupported(plan), *rules_without_graph(plan)]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, object]) -> Recording:
         """Run in batches side by side."""

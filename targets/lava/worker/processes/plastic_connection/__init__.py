@@ -42,6 +42,8 @@ class PlasticConnection(AbstractProcess):
         own_gate: parameters of the gate that the rule makes itself.
         line_neurons, line_delays, line_of_synapse: of a rule that sees spikes as they arrive the presynaptic neuron and
             the delay of each arrival line, and the line of each synapse; None for other rules.
+        shared, place_of_synapse: of a convolution its stored weights, and for each synapse, in row-major order, which of
+            these is its own; None where each synapse has a stored weight.
         reads: for each state that the rule reads its name, such as ``post_v``, its home, and the ends of its register,
             which are None in float; it arrives at a port of its own, see :mod:`.shown_states`.
         further: what else the model needs, see there.
@@ -66,6 +68,8 @@ class PlasticConnection(AbstractProcess):
         line_neurons: NDArray[np.int64] | None = None,
         line_delays: NDArray[np.int64] | None = None,
         line_of_synapse: NDArray[np.int64] | None = None,
+        shared: Values | None = None,
+        place_of_synapse: NDArray[np.int64] | None = None,
         reads: Sequence[tuple[str, str, int | None, int | None]] = (),
         **further: object,
     ) -> None:
@@ -84,6 +88,8 @@ class PlasticConnection(AbstractProcess):
             line_neurons=line_neurons,
             line_delays=line_delays,
             line_of_synapse=line_of_synapse,
+            shared=shared,
+            place_of_synapse=place_of_synapse,
             reads=reads,
             **further,
         )
@@ -168,26 +174,43 @@ class AbstractPlasticModel(AbstractConnectionModel):
             observed.append(self.rule.observe(spikes))
         window = len(self.observed[0]) - 1
         states = {name: values[window] for name, values in self.read.items()}
-        synapses = Synapses(self.rows, self.cols, self.readable(), window, states)
+        synapses = Synapses(self.rows, self.cols, self.of_synapses(self.readable()), window, states)
         step = self.rule.step(self.observed[0][-1], self.observed[1][-1], synapses)
-        self.gather(self.gated(step, gate))
+        self.gather(self.sum_shared(self.gated(step, gate)))
 
-    def act(self, values: Values) -> None:
-        """Replace the weights, one for each synapse in row-major order, from the next step on."""
-        like = self.proc_params["weights"]
+    def of_synapses(self, stored: Values) -> Values:
+        """Values of all stored weights as those of the synapses that use them."""
+        places = self.proc_params["place_of_synapse"]
+        values: Values = stored if places is None else stored[places]
+        return values
+
+    def sum_shared(self, values: Values) -> Values:
+        """Values of all synapses, those that share a stored weight added up."""
+        places = self.proc_params["place_of_synapse"]
+        if places is None:
+            return values
+        total = np.zeros(self.proc_params["shared"].size, values.dtype)
+        np.add.at(total, places, values)
+        return total
+
+    def act(self, stored: Values) -> None:
+        """Replace the stored weights, from the next step on."""
+        like, values = self.proc_params["weights"], self.of_synapses(stored)
         if issparse(like):
             self.synapses.set_weights(csr_matrix((values, like.indices, like.indptr), shape=like.shape))
         else:
             self.synapses.set_weights(values.reshape(like.shape))
 
     def initial(self) -> Values:
-        """The initial weights, one for each synapse in row-major order."""
-        weights = self.proc_params["weights"]
+        """The initial stored weights, one for each synapse in row-major order where they are not shared."""
+        weights, shared = self.proc_params["weights"], self.proc_params["shared"]
+        if shared is not None:
+            return np.array(shared)
         first: Values = weights.data.copy() if issparse(weights) else weights.reshape(-1).copy()
         return first
 
     def readable(self) -> Values:
-        """The weight of each synapse as a rule reads it."""
+        """The stored weights as a rule reads them."""
         raise NotImplementedError
 
     def own_gate(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> int | float:
@@ -218,7 +241,7 @@ class AbstractPlasticModel(AbstractConnectionModel):
 @requires(CPU)
 @tag("fixed_pt")
 class PyPlasticFixed(AbstractPlasticModel):
-    """Integers: weight changes gather in a saturating counter of each synapse.
+    """Integers: weight changes gather in a saturating counter of each stored weight.
 
     Needs ``counter_min``, ``counter_max``, ``counters`` (first values), ``gate_bits``, ``lsb_shift``
     (counter units of one weight LSB), ``weight_shift`` (from stored integer to weight), ``stored_min``,
