@@ -42,8 +42,8 @@ class PlasticConnection(AbstractProcess):
         own_gate: parameters of the gate that the rule makes itself.
         line_neurons, line_delays, line_of_synapse: of a rule that sees spikes as they arrive the presynaptic neuron and
             the delay of each arrival line, and the line of each synapse; None for other rules.
-        shared, place_of_synapse: of a convolution its stored weights, and for each synapse, in row-major order, which of
-            these is its own; None where each synapse has a stored weight.
+        shared, place_of_synapse: of a convolution its stored weights, and for each synapse, in row-major order, which
+            of these it has; None where each synapse has one to itself.
         reads: for each state that the rule reads its name, such as ``post_v``, its home, and the ends of its register,
             which are None in float; it arrives at a port of its own, see :mod:`.shown_states`.
         further: what else the model needs, see there.
