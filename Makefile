@@ -2,7 +2,8 @@
 # make test            install, then the tests but the slow ones, on up to four cores
 # make test-slow       install, then the slow tests, and all examples of those tests that `make test` cuts short
 # make test-random     install, then the generated tests with new examples; SEED=7 repeats those of that seed
-# make test-cases      install, then the engine against the specification on 5,000 generated cases, learning included; COUNT
+# make test-cases      install, then the engine against the specification on 5,000 generated cases, learning included, and a
+#                      25th of them where Numba looks at every index; COUNT
 # make test-lessons    install, then lessons by any mixture of rules: 200 on the engine, 25 on Lava, 10 on Brian2, each
 #                      against the specification; COUNT is the number on the engine
 # make lint            install, then ruff and mypy
@@ -78,7 +79,7 @@ test-random: install
 
 test-cases: COUNT ?= 5000
 test-cases: install
-	SSDP_HW_CASES=$(COUNT) $(BIN)/pytest --hypothesis-profile all tests/test_spec_engine_cases.py -s
+	SSDP_HW_CASES=$(COUNT) $(BIN)/pytest --hypothesis-profile all tests/test_spec_engine_cases.py tests/test_bounds.py -s
 
 test-lessons: COUNT ?= 200
 test-lessons: install
