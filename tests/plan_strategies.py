@@ -43,6 +43,7 @@ Draw = st.DrawFn
 # mixture in the lively runs below.
 WIDE = values((30, 32), ())
 (MIXED,) = values((True,), (False,))
+WEIGHT_BITS = 8 if MIXED else 7
 
 DECLARED = (
     EveryMoment(),
@@ -228,7 +229,7 @@ def learning_runs(
     payloads do not learn; inputs with payloads get them. ``arrivals``: whether some rules see spikes as they arrive.
     """
     if networks is None:
-        networks = fixed_networks(weight_bits=8 if MIXED else 7) if fixed else float_networks()
+        networks = fixed_networks(weight_bits=WEIGHT_BITS) if fixed else float_networks()
     network = draw(networks)
     graded = {i.name: i.largest_payload for i in network.inputs if i.payload_bits}
     given = draw(drives_for(network, max_steps=max_steps, max_batch=max_batch, analog=not graded))

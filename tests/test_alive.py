@@ -9,7 +9,7 @@ import pytest
 from brian2_helpers import requires_brian2
 from example_counts import examples
 from hypothesis import assume, event, given, strategies as st
-from plan_strategies import declared_counter_rules
+from plan_strategies import WEIGHT_BITS, declared_counter_rules
 from rule_examples import LetsDie, MovesDelays
 from scipy.sparse import csr_array
 from strategies import drives_for, fixed_networks
@@ -123,7 +123,7 @@ def test_the_others_learn_as_if_dead_weights_were_0(target, rounding):
 @st.composite
 def lessons(draw):
     """A network with neurons that fire, spikes, and a rule by which synapses of one projection die."""
-    net = draw(fixed_networks())
+    net = draw(fixed_networks(weight_bits=WEIGHT_BITS))
     names = [
         p.name for p in net.projections if net.population(p.post).spiking and p.synapse_count and not p.is_convolution
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import assume, event, given, strategies as st
-from plan_strategies import declared_counter_rules
+from plan_strategies import WEIGHT_BITS, declared_counter_rules
 from rule_examples import MovesDelays, MovesThresholds
 from strategies import drives_for, fixed_networks
 from test_engine_learning import GENERATED
@@ -74,7 +74,7 @@ def assert_same(wanted, found, *, exact=True):
 @st.composite
 def lessons(draw, model):
     """A network with neurons that fire, spikes, and a rule that moves thresholds and weights of one projection."""
-    net = draw(fixed_networks())
+    net = draw(fixed_networks(weight_bits=WEIGHT_BITS))
     names = [
         p.name for p in net.projections if net.population(p.post).spiking and p.synapse_count and not p.is_convolution
     ]
