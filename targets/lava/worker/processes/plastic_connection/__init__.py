@@ -333,7 +333,7 @@ class PyPlasticFloat(AbstractPlasticModel):
 
     def __init__(self, proc_params: Parameters) -> None:
         super().__init__(proc_params)
-        self.weights = self.initial()
+        self.weights = self.initial().astype(np.float64)  # a kernel may have been given in integers
         self.counters = np.array(proc_params["counters"], np.float64)
 
     def readable(self) -> Values:
