@@ -162,8 +162,10 @@ def test_any_plan_pauses_between_two_samples(case, data):
     for start, stop in ((0, cut), (cut, drive.batch)):
         if start == stop:
             continue
-        gates = {n: g[start * plan.windows_per_sample : stop * plan.windows_per_sample] for n, g in plan.gates.items()}
-        part = learn(ENGINE, now, drive.select(start, stop), replace(state, gates=gates))
+        windows = slice(start * plan.windows_per_sample, stop * plan.windows_per_sample)
+        gates = {n: g[windows] for n, g in plan.gates.items()}
+        factors = {n: {f: values[windows] for f, values in of_rule.items()} for n, of_rule in plan.factors.items()}
+        part = learn(ENGINE, now, drive.select(start, stop), replace(state, gates=gates, factors=factors))
         now = now.with_mantissas(part.weights)
         done, rest = divmod(state.first_window + (stop - start) * plan.windows_per_sample, plan.windows_per_update)
         at += (stop - start) * drive.steps
