@@ -110,8 +110,8 @@ def factors_of(rng: np.random.Generator, rule: CounterRule, steps: int, batch: i
 
 @st.composite
 def lessons(draw: st.DrawFn, elsewhere: bool = False) -> Lesson:
-    """Lessons of fixed networks; ``elsewhere``: without what Lava and Brian2 refuse, delays that move and pieces of
-    one run, and with at most two plastic projections."""
+    """Lessons of fixed networks; ``elsewhere``: without pieces of one run, which Lava and Brian2 refuse, and with
+    at most two plastic projections."""
     network = draw(fixed_networks(weight_bits=8))
     names = [p.name for p in network.projections if p.synapse_count and network.population(p.post).spiking]
     assume(names)
@@ -133,7 +133,7 @@ def lessons(draw: st.DrawFn, elsewhere: bool = False) -> Lesson:
         restart=restart,
     )
     steps = shown.length(given + network.latency if restart else given)
-    models = (*DECLARED, *WRITING, *((MovesDelays(),) if restart and not elsewhere else ()))
+    models = (*DECLARED, *WRITING, *((MovesDelays(),) if restart else ()))
     rules: dict[str, CounterRule] = {}
     for name in plastic:
         p = network.projection(name)

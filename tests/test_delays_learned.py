@@ -170,18 +170,39 @@ def lively(target, rounding="carry"):
 
 
 @pytest.mark.parametrize(
-    "rounding", ["stochastic", *(pytest.param(r, marks=pytest.mark.slow) for r in ("carry", "nearest"))]
-)
-def test_the_engine_moves_the_same_delays(rounding):
+    ("target", "rounding"),
+    [
+        ("engine", "stochastic"),
+        ("lava", "stochastic"),
+        *(
+            pytest.param(target, rounding, marks=pytest.mark.slow)
+            for target, rounding in (
+                ("engine", "carry"), ("engine", "nearest"), ("lava", "carry"), ("lava", "nearest"),
+                ("brian2", "stochastic"), ("brian2", "carry"), ("brian2", "nearest"),
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_every_target_moves_the_same_delays(target, rounding):
     wanted = lively("spec", rounding)
     assert all(health.changed > 0.5 for health in wanted.written["in->out"].values())
-    assert_same(wanted, lively("engine", rounding))
+    assert_same(wanted, lively(target, rounding))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("target", ["brian2", "lava"])
-def test_brian2_and_lava_refuse(target):
-    with pytest.raises(UnsupportedError, match="a rule moves delays, which these targets do: engine, spec"):
-        learn(planted(), spikes(2), fixed_rule(), target)
+def test_brian2_and_lava_move_the_delays_of_many_updates(target, sparse):
+    """In integers to the bit, in float networks up to rounding."""
+    rule = fixed_rule(windows_per_update=20)
+    wanted, found = (learn(planted(sparse=sparse), spikes(120), rule, t) for t in ("spec", target))
+    first = planted().projection("in->out").synapse_delays
+    assert np.mean(delays(wanted) != first) >= 0.75
+    assert_same(wanted, found)
+    rule = sh.rule(DelaySTDP(), move=0.4, window=WINDOW, windows_per_update=20)
+    wanted, found = (learn(planted(fixed=False), spikes(100), rule, t) for t in ("spec", target))
+    assert np.any(delays(wanted) != first)
+    assert_same(wanted, found, exact=False)
 
 
 def test_the_health_of_weights_follows_the_delays():

@@ -32,7 +32,7 @@ from ssdp_hw.learning.progress import Progress
 from ssdp_hw.learning.result import LearnResult
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Supervision, Teaching
-from ssdp_hw.learning.written import between_updates, moves_delays, with_written, written_health
+from ssdp_hw.learning.written import between_updates, with_written, written_health
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules.arrivals import sees_arrivals
 from ssdp_hw.running.analog import Analog
@@ -272,9 +272,6 @@ class Learner:
         reasons = [*graded_sources(network, plan), *runner.unsupported_plan(network, plan)]
         if not plan.restart and not runner.learns_in_pieces:
             reasons.append("each sample starts from the initial state here, and presentation says restart=False")
-        if moves_delays(rules) and not runner.moves_delays:
-            able = ", ".join(sorted(t.name for t in targets_by_speed() if t.moves_delays))
-            reasons.append(f"a rule moves delays, which these targets do: {able}")
         late = [name for name, rule in rules.items() if sees_arrivals(rule, network.projection(name))]
         if late and not runner.sees_arrivals:
             able = ", ".join(sorted(t.name for t in targets_by_speed() if t.sees_arrivals))

@@ -99,11 +99,6 @@ def check_writes(network: AnyNetwork, rules: Mapping[str, Rule], *, restart: boo
                 raise UnsupportedError(f"projection '{name}': its rule moves {written.quantity.value}s, and {reason}")
 
 
-def moves_delays(rules: Mapping[str, Rule]) -> bool:
-    """Whether a rule moves delays."""
-    return any(v.quantity is Quantity.DELAY for rule in rules.values() for v in rule.writes)
-
-
 def between_updates(samples: NDArray[np.int64], plan: LearningPlan) -> Iterator[NDArray[np.int64]]:
     """The samples in pieces that end with a weight update, where a rule writes or prunes; else in one piece."""
     if not any(rule.writes or rule.prunes for rule in plan.rules.values()):

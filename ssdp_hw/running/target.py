@@ -74,7 +74,6 @@ class Target(ABC):
             nowhere.
         learns_in_pieces: whether it learns from samples that are pieces of one run, each of which goes on from the one
             before (``LearningPlan.restart``).
-        moves_delays: whether rules may move delays there.
         sees_arrivals: whether rules may see presynaptic spikes as they arrive (:mod:`ssdp_hw.rules.arrivals`).
     """
 
@@ -88,7 +87,6 @@ class Target(ABC):
     several_inputs: bool = False
     graded_spikes: frozenset[str] = frozenset()
     learns_in_pieces: bool = False
-    moves_delays: bool = False
     sees_arrivals: bool = False
 
     @property

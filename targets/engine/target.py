@@ -52,7 +52,6 @@ class EngineTarget(Target):
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference", "learning"})
     learns_in_pieces = True
-    moves_delays = True
     sees_arrivals = True
 
     def availability(self) -> Availability:

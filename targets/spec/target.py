@@ -29,7 +29,6 @@ class SpecTarget(Target):
     several_inputs = True
     graded_spikes = frozenset({"inference", "learning"})
     learns_in_pieces = True
-    moves_delays = True
     sees_arrivals = True
 
     def availability(self) -> Availability:
