@@ -1,11 +1,12 @@
-"""Confidence intervals of accuracies and means."""
+"""Confidence intervals of accuracies and means.
+
+scipy.stats takes longer to import than all that a process needs to learn, which imports this module: so functions import it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy import stats
 
 from ssdp_hw.checks import real_array
 from ssdp_hw.display import shown
@@ -38,6 +39,8 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ParameterError(f"{successes} successes in {trials} trials are no proportion")
+    from scipy import stats
+
     _quantile(level)
     found = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
     p = successes / trials
@@ -54,6 +57,8 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     runs = real_array(values, "the values of the runs")
     if runs.size < 2:
         raise ParameterError(f"an interval needs at least two runs, found {runs.size}")
+    from scipy import stats
+
     mean = float(runs.mean())
     half = float(stats.t.ppf(_quantile(level), runs.size - 1)) * float(stats.sem(runs))
     return Interval(mean, mean - half, mean + half, level)
@@ -86,7 +91,11 @@ def mcnemar(lost: int, won: int) -> float:
     """
     if lost < 0 or won < 0:
         raise ParameterError(f"{lost} samples lost and {won} won are no counts")
-    return float(stats.binomtest(lost, lost + won).pvalue) if lost + won else 1.0
+    if not lost + won:
+        return 1.0
+    from scipy import stats
+
+    return float(stats.binomtest(lost, lost + won).pvalue)
 
 
 def lost_and_won(lost: int, won: int) -> str:
