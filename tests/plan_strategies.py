@@ -26,7 +26,8 @@ from ssdp_hw.rules import (
     WeightRounding,
 )
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name, rule
-from ssdp_hw.rules.form import largest_change, leaf_name
+from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.intervals import largest_change
 from ssdp_hw.rules.model import RuleKind, RuleModel
 from ssdp_hw.rules.models.sadp import AgreementSADP
 from ssdp_hw.rules.models.stdp import PairSTDP

@@ -19,8 +19,8 @@ from test_thresholds_learned import assert_same
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.inputs import with_widest_weights
-from ssdp_hw.rules.form import check_model
 from ssdp_hw.rules.model import AliveBit, RuleVariable
+from ssdp_hw.rules.model_checks import check_model
 from ssdp_hw.rules.models.pruning_stdp import PruningSTDP
 from ssdp_hw.running.drive import make_drive
 from ssdp_hw.running.learning_plan import LearningPlan

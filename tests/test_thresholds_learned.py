@@ -16,8 +16,8 @@ from test_engine_learning import GENERATED
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.inputs import with_widest_weights
-from ssdp_hw.rules.form import check_model
 from ssdp_hw.rules.local import WeightRounding
+from ssdp_hw.rules.model_checks import check_model
 
 TABLE = (3, -2, 5, -60, 40, 7)
 

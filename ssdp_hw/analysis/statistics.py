@@ -1,6 +1,6 @@
 """Confidence intervals of accuracies and means.
 
-scipy.stats takes longer to import than all that a process needs to learn, which imports this module: so functions import it.
+Functions import scipy.stats, since that takes longer to import than all else that a process needs to learn.
 """
 
 from __future__ import annotations

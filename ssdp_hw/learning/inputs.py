@@ -18,8 +18,8 @@ from ssdp_hw.rules import CounterRule, FloatRule
 from ssdp_hw.rules.arrivals import SENT, why_no_arrivals
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.rules.derivation import fixed_rule
-from ssdp_hw.rules.form import check_registers
 from ssdp_hw.rules.gate import GATE_MAX
+from ssdp_hw.rules.model_checks import check_registers
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.learning_plan import LearningPlan, arriving_name
 

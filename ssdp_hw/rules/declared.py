@@ -18,7 +18,8 @@ from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
-from ssdp_hw.rules.form import largest_change, leaf_name
+from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.intervals import largest_change
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
 from ssdp_hw.rules.model import (
     DECAY_BITS,

@@ -13,15 +13,12 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.node import Node, TableLeaf, in_order
-from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.model import (
     DECAY_BITS,
     FAN_IN,
-    HOMES,
     INDEX,
     POST_COUNT,
     PRE_COUNT,
-    QUANTITY_HOMES,
     SPIKE,
     STEP,
     STEPS,
@@ -29,8 +26,6 @@ from ssdp_hw.rules.model import (
     SUMS,
     WEIGHT,
     WEIGHT_SUM,
-    AliveBit,
-    Quantity,
     RuleFactor,
     RuleKind,
     RuleModel,
@@ -72,109 +67,6 @@ class MomentGraph:
         return {str(n.detail) for n in self.nodes if n.operation == "leaf" and str(n.detail).startswith(prefix)}
 
 
-# Homes that third factors have, and the widest register of one: targets keep them in tables of 32-bit integers.
-_FACTOR_HOMES, _FACTOR_BITS = ("post", "group"), 31
-
-# Homes whose states a rule can read, and the widest register that holds one.
-READ_HOMES, _READ_BITS = ("pre", "post"), 48
-
-_TAKEN = {SPIKE, STEP, STEPS, WEIGHT, PRE_COUNT, POST_COUNT, INDEX, SUMS, WEIGHT_SUM, FAN_IN, "group"}
-
-
-def check_model(model: object, owner: str) -> RuleModel:
-    """A rule, whose names and functions are checked.
-
-    Raises:
-        ParameterError: it is none, or one of its names or functions is none.
-    """
-    if not isinstance(model, RuleModel):
-        raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
-    _check_factors(model, owner)
-    _check_reads(model, owner)
-    of_homes = [(*getattr(model, home), *model.given_of(home)) for home in HOMES]
-    for names in ([one.name for one in known] for known in (*of_homes, model.factors, model.parameters)):
-        check_identifiers([model.name, *names], owner, "a rule, variable or parameter")
-        if len(set(names)) < len(names) or _TAKEN & set(names):
-            raise ParameterError(
-                f"{owner}: names of {model} must differ, also from {', '.join(sorted(_TAKEN))}: {', '.join(names)}"
-            )
-    _check_writes(model, owner)
-    _check_alive(model, owner)
-    sizes = {f"{q.name}_size" for q in model.parameters if q.kind is RuleKind.TABLE}
-    if taken := sizes & {q.name for q in model.parameters}:
-        raise ParameterError(f"{owner}: {sorted(taken)[0]} names the size of a table of {model}; give it another name")
-    if model.has(SUM_MOMENT):
-        if not model.group:
-            raise ParameterError(
-                f"{owner}: {SUM_MOMENT} of {model} is for group_step, and there are no group variables"
-            )
-        check_identifiers([model.name, *sum_names(model)], owner, "a sum")
-    for moment in moments(model):
-        moment_graph(model, moment)
-    return model
-
-
-def _check_factors(model: RuleModel, owner: str) -> None:
-    units = {q.name for q in model.parameters if q.kind is RuleKind.UNIT}
-    for f in model.factors:
-        if f.home not in _FACTOR_HOMES or not 1 + f.signed <= f.bits <= _FACTOR_BITS:
-            raise ParameterError(
-                f"{owner}: factor '{f.name}' of {model} has the home '{f.home}' and {f.bits} bits; it needs "
-                f"{' or '.join(_FACTOR_HOMES)}, and {1 + f.signed} to {_FACTOR_BITS} bits"
-            )
-        if f.unit and f.unit not in units:
-            raise ParameterError(
-                f"{owner}: factor '{f.name}' of {model} has the unit '{f.unit}', which is no parameter of that kind"
-            )
-
-
-def _check_reads(model: RuleModel, owner: str) -> None:
-    for r in model.reads:
-        if r.home not in READ_HOMES or not 1 + r.signed <= r.bits <= _READ_BITS:
-            raise ParameterError(
-                f"{owner}: {model} reads the state '{r.state}' of '{r.home}' in {r.bits} bits; it needs "
-                f"{' or '.join(READ_HOMES)}, and {1 + r.signed} to {_READ_BITS} bits"
-            )
-
-
-def _check_writes(model: RuleModel, owner: str) -> None:
-    """Check that accumulators are where their quantity is, and that they name parameters of the right kind."""
-    kinds = {q.name: q.kind for q in model.parameters}
-    for home, written in model.writes.items():
-        for v in written:
-            quantity = Quantity(v.quantity)
-            said = f"{owner}: {v.name} of {model}, which moves the {quantity.value},"
-            if home != QUANTITY_HOMES[quantity]:
-                raise ParameterError(f"{said} is a variable of {home}; it has to be one of {QUANTITY_HOMES[quantity]}")
-            if sum(v.name == other.name for h in HOMES for other in getattr(model, h)) > 1:
-                raise ParameterError(f"{said} shares its name with another variable; give it a name of its own")
-            if not (v.lasts and v.signed):
-                raise ParameterError(f"{said} has to be signed and to outlast windows")
-            if v.shows and not any(v.shows == other.name and other.lasts for other in _seen(model, home)):
-                raise ParameterError(f"{said} shows '{v.shows}', which is no variable of {home} that lasts")
-            bound = RuleKind.THRESHOLD if quantity is Quantity.THRESHOLD else RuleKind.NUMBER
-            named = [(v.shift, RuleKind.SHIFT), *((name, bound) for name in (v.least, v.most) if name)]
-            if quantity is Quantity.THRESHOLD and not v.least:
-                named.append((v.least, bound))
-            for name, kind in named:
-                if kinds.get(name) is not kind:
-                    raise ParameterError(f"{said} needs a parameter of the kind '{kind.value}'; '{name}' is none")
-
-
-def _check_alive(model: RuleModel, owner: str) -> None:
-    """Check that there is at most one alive bit, where synapses have it, as it must be."""
-    found = [(home, v) for home in HOMES for v in getattr(model, home) if isinstance(v, AliveBit)]
-    if len(found) > 1 or any(home != "synapse" for home, _ in found):
-        said = ", ".join(f"{v.name} of {home}" for home, v in found)
-        raise ParameterError(
-            f"{owner}: {model} has the alive bits {said}; it may have one, among its synapse variables"
-        )
-    if any((v.bits, v.signed, v.start, v.lasts) != (1, False, 1, True) for _, v in found):
-        raise ParameterError(f"{owner}: {found[0][1].name} of {model} is an alive bit; give it nothing but its name")
-    if found and any(v.quantity is Quantity.DELAY for written in model.writes.values() for v in written):
-        raise ParameterError(f"{owner}: {model} moves delays and lets synapses die; a rule may do one of both")
-
-
 def moments(model: RuleModel) -> list[str]:
     """The moments at which something happens: those of synapses in their order, of neurons, and the sums."""
     neurons = [m for m, home in NEURON_MOMENTS.items() if getattr(model, home)]
@@ -205,12 +97,13 @@ def moment_graph(model: RuleModel, moment: str, *, ideal: bool = False) -> Momen
         ParameterError: it is none: it leaves out a variable, uses what there is not, or makes what a register or 64
             bits cannot hold.
     """
-    return _graph(model, moment, _Leaves(model, ideal=ideal))
+    return graph_of(model, moment, Leaves(model, ideal=ideal))
 
 
-def _graph(
-    model: RuleModel, moment: str, leaves: _Leaves, operations: type[GraphOperations] = GraphOperations
+def graph_of(
+    model: RuleModel, moment: str, leaves: Leaves, operations: type[GraphOperations] = GraphOperations
 ) -> MomentGraph:
+    """A function of a rule on given symbols, with given operations; see :func:`moment_graph`."""
     owner, ideal = f"learning rule '{model.name}': {moment}", leaves.ideal
     op = operations(
         DECAY_BITS,
@@ -286,7 +179,7 @@ def call_moment(model: RuleModel, moment: str, op: Operations, leaves: Any) -> d
     return _gathered(model, "synapse", op, leaves, results)
 
 
-def _seen(model: RuleModel, home: str) -> list[RuleVariable]:
+def seen_variables(model: RuleModel, home: str) -> list[RuleVariable]:
     """The variables of a home that functions see: all but accumulators."""
     return [v for v in getattr(model, home) if not isinstance(v, WrittenVariable)]
 
@@ -295,7 +188,7 @@ def _seen(model: RuleModel, home: str) -> list[RuleVariable]:
 @lru_cache(maxsize=512)
 def _found_by_functions(model: RuleModel, home: str) -> tuple[str, ...]:
     """The names that functions find at a home: of variables, of factors, and of states of neurons."""
-    return (*(v.name for v in _seen(model, home)), *(f.name for f in model.given_of(home)))
+    return (*(v.name for v in seen_variables(model, home)), *(f.name for f in model.given_of(home)))
 
 
 @lru_cache(maxsize=512)
@@ -325,7 +218,7 @@ _DECLARED_BY = {
 }
 
 
-class _Leaves:
+class Leaves:
     """The symbols of a rule, each with its interval: that of its register, or one of ``known`` by its name."""
 
     def __init__(
@@ -414,121 +307,6 @@ def _check_integer(owner: str, node: Node) -> None:
     for end in (node.low, node.high):
         if not -(2**63) <= end < 2**63:
             raise ParameterError(f"{owner}: a value can reach {end}, beyond 64 bits; narrow a register or shift")
-
-
-# Steps after which a variable that still grows is taken to reach the ends of its register.
-_STEPS_TO_BOUND = 300
-
-
-def _limits_of(parameters: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The smallest and the largest value of every parameter, by the name of its leaf."""
-    entries = {name: value if isinstance(value, tuple) else (value,) for name, value in parameters.items()}
-    return {leaf_name("of", name): (min(e), max(e)) for name, e in entries.items()}
-
-
-def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
-    """The largest weight change that one moment can bring a synapse with these parameters, in counter units.
-
-    The variables are bounded by following their intervals through the steps of a window until they stay the same.
-    """
-    known = _limits_of(parameters)
-    homes = {m: home for m, home in NEURON_MOMENTS.items() if getattr(model, home)}
-    bounds = {}
-    for home in HOMES:
-        for v in getattr(model, home):
-            start = v.start_value(parameters)
-            bounds[leaf_name(home, v.name)] = v.limits if home == "synapse" or v.lasts else (start, start)
-    for number in range(_STEPS_TO_BOUND):
-        before = dict(bounds)
-        leaves = _Leaves(model, known={**known, **bounds})
-        for moment, home in homes.items():
-            graph = _graph(model, moment, leaves)
-            for v in getattr(model, home):
-                name, node = leaf_name(home, v.name), graph.results[v.name]
-                low, high = bounds[name]
-                bounds[name] = min(low, int(node.low)), max(high, int(node.high))
-                if number == _STEPS_TO_BOUND - 2 and bounds[name] != (low, high):
-                    bounds[name] = v.limits
-        if bounds == before:
-            break
-    leaves = _Leaves(model, known={**known, **bounds})
-    changes = [
-        _graph(model, moment, leaves).results.get(WEIGHT) for moment in moments(model) if moment in SYNAPSE_MOMENTS
-    ]
-    return max((int(max(abs(n.low), abs(n.high))) for n in changes if n is not None), default=0)
-
-
-class _DecidingOperations(GraphOperations):
-    """Operations that take the branch of a condition which the intervals of its sides decide."""
-
-    def select(self, condition: Value, where_true: Value, where_false: Value) -> Node:
-        decided = _decided(condition)
-        if decided is None:
-            return super().select(condition, where_true, where_false)
-        return super().select(condition, *[where_true if decided else where_false] * 2)
-
-
-def _decided(condition: Node) -> bool | None:
-    """Whether a condition holds, if that is known."""
-    if condition.operation in ("and", "or"):
-        parts = [_decided(a) for a in condition.arguments]
-        end = condition.operation == "or"
-        if end in parts:
-            return end
-        return None if None in parts else not end
-    if condition.operation == "not":
-        inner = _decided(condition.arguments[0])
-        return None if inner is None else not inner
-    if condition.operation == "leaf":
-        return bool(condition.low) if condition.low == condition.high else None
-    a, b = condition.arguments
-    if condition.operation in ("equal", "not_equal"):
-        if a.high < b.low or b.high < a.low:
-            return condition.operation == "not_equal"
-        same = a.low == a.high == b.low == b.high
-        return condition.operation == "equal" if same else None
-    strict = condition.operation == "less"
-    if a.high < b.low or (not strict and a.high <= b.low):
-        return True
-    return False if a.low > b.high or (strict and a.low >= b.high) else None
-
-
-def keeps_silent_rows(model: RuleModel, parameters: Mapping[str, Any], *, real: bool = False) -> bool:
-    """Whether the synapses of a postsynaptic neuron that does not fire in a window keep their weight for certain.
-
-    That is so where its variables stay at their start without a spike, and every moment then brings 0; an engine may
-    leave out such neurons.
-    """
-    if model.group or {"post", "synapse"} & set(model.lasting):
-        return False
-    known = {**_limits_of(parameters), leaf_name("post", SPIKE): (0, 0)}
-    starts = {
-        leaf_name(home, v.name): v.start_value(parameters) for home in ("post", "synapse") for v in getattr(model, home)
-    }
-    leaves = _Leaves(model, ideal=real, known={**known, **{name: (start, start) for name, start in starts.items()}})
-    for moment in moments(model):
-        if moment in ("pre_step", "post_spike"):
-            continue
-        home = NEURON_MOMENTS.get(moment, "synapse")
-        for name, node in _graph(model, moment, leaves, _DecidingOperations).results.items():
-            stays = 0 if name == WEIGHT else starts[leaf_name(home, name)]
-            if not node.low == node.high == stays:
-                return False
-    return True
-
-
-def check_registers(model: RuleModel, lasting: Mapping[str, Any], owner: str) -> None:
-    """Raise unless variables that outlast a window, by :func:`leaf_name`, fit their registers.
-
-    Raises:
-        ParameterError: one does not.
-    """
-    for home, kept in model.lasting.items():
-        for v in kept:
-            values, (low, high) = lasting[leaf_name(home, v.name)], v.limits
-            if values.size and not low <= values.min() <= values.max() <= high:
-                found = f"{values.min()} .. {values.max()}"
-                raise ParameterError(f"{owner}: '{v.name}' has {found}, outside {low} .. {high} of its {v.bits} bits")
 
 
 def rule_digest(model: RuleModel) -> str:

@@ -14,7 +14,7 @@ from ssdp_hw.checks import as_int, real_vector
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules.declared import FloatDeclaredRule, rule
-from ssdp_hw.rules.form import check_model
+from ssdp_hw.rules.model_checks import check_model
 from ssdp_hw.rules.models.formula import POST_TRACES, PRE_TRACES, SPIKES, WEIGHT_FACTOR, Formula, Product
 
 FACTORS = (*SPIKES, *PRE_TRACES, *POST_TRACES, WEIGHT_FACTOR)

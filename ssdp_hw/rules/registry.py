@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ssdp_hw.registry import Registry
 from ssdp_hw.rules import models
-from ssdp_hw.rules.form import check_model
 from ssdp_hw.rules.model import RuleModel
+from ssdp_hw.rules.model_checks import check_model
 
 GROUP = "ssdp_hw.rules"
 KNOWN_RULES: Registry[RuleModel] = Registry("learning rule", GROUP, models, "RULE", check_model)

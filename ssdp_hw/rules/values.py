@@ -10,8 +10,9 @@ from ssdp_hw.deprecation import with_new_names
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
-from ssdp_hw.rules.form import check_model, rule_digest
+from ssdp_hw.rules.form import rule_digest
 from ssdp_hw.rules.model import RuleModel
+from ssdp_hw.rules.model_checks import check_model
 from ssdp_hw.rules.registry import rule_model
 from ssdp_hw.rules.stdp import TraceRounding
 

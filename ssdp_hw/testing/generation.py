@@ -17,7 +17,8 @@ from ssdp_hw.network.float_network import Network, Population, Projection, Seman
 from ssdp_hw.network.graph import Comparison, Input, Reset
 from ssdp_hw.network.model_neuron import neuron
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
-from ssdp_hw.rules.form import largest_change, leaf_name
+from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.intervals import largest_change
 from ssdp_hw.rules.local import WeightRounding
 from ssdp_hw.rules.model import RuleKind, RuleModel
 

@@ -30,7 +30,8 @@ from ssdp_hw.rules import (
     WeightRounding,
 )
 from ssdp_hw.rules.arrivals import seen_size, seen_synapses, sees_arrivals
-from ssdp_hw.rules.form import keeps_silent_rows, leaf_name
+from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.intervals import keeps_silent_rows
 from ssdp_hw.rules.spike_times import silent_time
 from ssdp_hw.rules.stdp import DECAY_BITS
 from ssdp_hw.running.drive import AnyNetwork
