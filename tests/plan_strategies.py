@@ -297,9 +297,7 @@ def _factors(
     return found
 
 
-def going_on(
-    network: sh.FixedNetwork, drive: Drive, plan: LearningPlan, learned: Learned
-) -> tuple[sh.FixedNetwork, LearningPlan]:
+def going_on(network: Any, drive: Drive, plan: LearningPlan, learned: Learned) -> tuple[Any, LearningPlan]:
     """The network and the plan of a further call with the same input, from where one stopped."""
     windows = plan.first_window + drive.batch * plan.windows_per_sample
     updates, pending = divmod(windows, plan.windows_per_update)
@@ -312,7 +310,10 @@ def going_on(
         first_update=plan.first_update + updates,
         first_window=pending,
     )
-    return network.with_mantissas(learned.weights), further
+    if isinstance(network, sh.FixedNetwork):
+        return network.with_mantissas(learned.weights), further
+    stored = {name: network.projection(name).stored for name in learned.weights}
+    return network.with_weights({n: stored[n].with_values(w) for n, w in learned.weights.items()}), further
 
 
 def _lasting(rng: np.random.Generator, network: Any, plan: LearningPlan) -> dict[str, dict[str, Any]]:

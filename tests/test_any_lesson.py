@@ -109,13 +109,12 @@ def factors_of(rng: np.random.Generator, rule: CounterRule, steps: int, batch: i
 
 
 @st.composite
-def lessons(draw: st.DrawFn, elsewhere: bool = False) -> Lesson:
-    """Lessons of fixed networks; ``elsewhere``: without pieces of one run, which Lava and Brian2 refuse, and with
-    at most two plastic projections."""
+def lessons(draw: st.DrawFn, most: int = 3, pieces: bool = True) -> Lesson:
+    """Lessons of fixed networks with at most so many plastic projections; ``pieces``: also in pieces of one run."""
     network = draw(fixed_networks(weight_bits=8))
     names = [p.name for p in network.projections if p.synapse_count and network.population(p.post).spiking]
     assume(names)
-    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2 if elsewhere else 3, unique=True))
+    plastic = draw(st.lists(st.sampled_from(names), min_size=1, max_size=most, unique=True))
     try:
         with_widest_weights(network, plastic)
     except ParameterError:
@@ -124,7 +123,7 @@ def lessons(draw: st.DrawFn, elsewhere: bool = False) -> Lesson:
     given, batch = next(iter(spikes.values())).shape[:2]
     windows = draw(st.sampled_from((1, 2)))
     update = windows * draw(st.integers(1, 2))
-    restart = elsewhere or given % windows != 0 or draw(st.booleans())
+    restart = not pieces or given % windows != 0 or draw(st.booleans())
     shown = sh.Presentation(
         windows=windows,
         seed=draw(st.integers(0, 2**64 - 1)),
@@ -212,7 +211,7 @@ def test_any_lesson_on_the_engine(lesson):
 
 @requires_brian2
 @generated(LESSONS // 20)
-@given(lessons(elsewhere=True))
+@given(lessons(most=2, pieces=False))
 def test_any_lesson_on_brian2(lesson):
     assume(not arrivals_without_relays(lesson))
     check(lesson, "brian2")
@@ -220,6 +219,6 @@ def test_any_lesson_on_brian2(lesson):
 
 @pytest.mark.skipif(not get_target("lava").availability().installed, reason="lava-nc is not installed")
 @generated(LESSONS // 8)
-@given(lessons(elsewhere=True))
+@given(lessons(most=2))
 def test_any_lesson_on_lava(lesson):
     check(lesson, "lava")

@@ -1,8 +1,9 @@
-"""Learning on Lava: samples one round after the other, each from the initial state.
+"""Learning on Lava: samples one round after the other, each from the initial state or as a piece of one run.
 
 Lava's own learning rules cannot express SSDP (they see spikes, not windows), and its Dense and LIF
 cannot be set back to the start between samples: learning runs on our Processes throughout. Samples
-of one weight update see the same weights and lie side by side; those of the next weight update follow.
+of one weight update see the same weights and lie side by side; those of the next weight update follow. Samples that are
+pieces of one run (:mod:`.one_run`) follow one after the other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
-from . import declared, fixed, floating
+from . import declared, fixed, floating, one_run
 from .blueprint import Blueprint, Function, Node, population_node, projection_node, synapse_delays
 from .inference import STATE, add_analog, link, source_node
 from .rules import KNOWN, observes_trains, rule_parameters
@@ -75,7 +76,7 @@ class Rounds:
     def of(drive: Drive, plan: LearningPlan, widest: int) -> Rounds:
         """The samples of each weight update, in rounds of at most ``widest``."""
         groups = plan.groups(drive.batch)
-        width = min(widest, max(stop - start for start, stop, _ in groups))
+        width = min(widest, max(stop - start for start, stop, _ in groups)) if plan.restart else 1
         rounds = Rounds(drive.steps, width, [], [], [])
         for start, stop, updates in groups:
             for first in range(start, stop, width):
@@ -126,8 +127,10 @@ def _jobs(task: LearningTask, widest: int, *, fast_paths: bool) -> list[Job]:
     blueprint = _blueprint(task.network, task.drive, task.plan, rounds, fast_paths=fast_paths)
     for part in blueprint.components():
         recorded: dict[str, list[str]] = {node.name: [] for node in part.nodes if node.name in plastic}
+        if not task.plan.restart:
+            recorded |= one_run.recorded(task.network, part)
         if recorded:  # a component that does not learn need not run
-            jobs.append(Job(part, rounds.steps * len(rounds.first), recorded))
+            jobs.append(Job(part, rounds.steps * len(rounds.first), recorded, last=True))
     return jobs
 
 
@@ -151,8 +154,9 @@ def _learned(
         name: {key.removeprefix(_READ): values for key, values in a.items() if key.startswith(_READ)}
         for name, a in found.items()
     }
+    neurons = {} if task.plan.restart else one_run.neurons_after(task.network, task.drive, task.plan, arrays)
     if not isinstance(task.network, FixedNetwork):
-        return Learned(weights, counters, observed, info=info, lasting=lasting, states=states)
+        return Learned(weights, counters, observed, info=info, lasting=lasting, neurons=neurons, states=states)
     return Learned(
         weights,
         counters,
@@ -161,6 +165,7 @@ def _learned(
         {name: int(a["full"]) for name, a in found.items()},
         info=info,
         lasting=lasting,
+        neurons=neurons,
         states=states,
     )
 
@@ -182,7 +187,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         arranged = rounds.arranged(spikes).reshape(-1, rounds.width, spikes.shape[-1])
         blueprint.nodes.append(source_node(name, arranged))
     unbiased = Drive({}, rounds.steps, rounds.width)
-    restart, batch = rounds.steps, rounds.width
+    restart, batch = rounds.steps if plan.restart else 0, rounds.width
     names = [n for n in network.population_names if declared.runs_declaration(network, n, fast_paths=fast_paths)]
     nodes = [declared.population(network, name, batch=batch, restart=restart) for name in names]
     graded = {p.name for p in network.populations if p.payload}
@@ -204,6 +209,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
     plastic = {projection_node(name): name for name in plan.rules}
     shown = _shown(network, plan, names)
     for node in nodes:
+        node = one_run.begun(node, network, plan)
         if node.name in shown:
             node = replace(node, parameters={**node.parameters, "shown": sorted({v for v, *_ in shown[node.name]})})
         if node.name in plastic:
@@ -211,6 +217,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         blueprint.nodes.append(node)
     link(blueprint, network)
     add_analog(blueprint, {name: _analog(drive, name, rounds) for name in drive.currents.frames}, {})
+    one_run.add_arriving(blueprint, network, plan)
     for node_name, name in plastic.items():
         post = network.projection(name).post
         port = "fired_out" if post in graded else "s_out"
@@ -254,7 +261,8 @@ def _plastic(
         "weights": node.parameters["weights"],
         "delays": synapse_delays(q),
         "batch": rounds.width,
-        "restart": rounds.steps,
+        "restart": rounds.steps if plan.restart else 0,
+        "round_steps": rounds.steps,
         "windows": plan.windows_per_sample,
         "sizes": np.array(rounds.sizes),
         "updates": np.array(rounds.updates),

@@ -54,11 +54,13 @@ class Job:
         blueprint: a connected network.
         steps: number of steps.
         record: for each node that is recorded the names of its variables.
+        last: whether variables are recorded in the last step alone.
     """
 
     blueprint: Blueprint
     steps: int
     record: Mapping[str, list[str]]
+    last: bool = False
 
 
 class Results:
@@ -118,7 +120,8 @@ def _write(jobs: Sequence[Job], folder: Path) -> None:
     for number, job in enumerate(jobs):
         plain, arrays = job.blueprint.with_files(folder, str(number)).described()
         record = {
-            node: {"variables": variables, "file": _file(number, job, node)} for node, variables in job.record.items()
+            node: {"variables": variables, "last": job.last, "file": _file(number, job, node)}
+            for node, variables in job.record.items()
         }
         described.append({**plain, "steps": job.steps, "record": record})
         with kept_failure(folder / f"{number}.npz") as file:

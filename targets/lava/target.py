@@ -53,6 +53,7 @@ class LavaTarget(Target):
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference", "learning"})
     sees_arrivals = True
+    learns_in_pieces = True
     options: Mapping[str, object] = {
         "processes": "auto",
         "batch_size": 512,

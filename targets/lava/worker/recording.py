@@ -23,8 +23,8 @@ ATTRIBUTES = {"spikes": "s_out_buff"}
 def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
     """A ProcessModel that runs ``model`` and writes what its proc_param ``record`` asks for.
 
-    ``record`` holds ``variables``, ``steps`` and the ``file`` to write in step number ``steps``:
-    an .npz with an array (steps, ...) for each variable.
+    ``record`` holds ``variables``, ``steps`` and the ``file`` to write in step number ``steps``: an .npz with an array
+    (steps, ...) for each variable; with ``last`` an array of the last step alone.
     """
 
     class Recording(model):
@@ -33,6 +33,10 @@ def recording(model: type[PyLoihiProcessModel]) -> type[PyLoihiProcessModel]:
             wanted = self.proc_params["record"]
             if self.time_step == 1:
                 self.traces: dict[str, Values] = {}
+            if wanted["last"]:
+                if self.time_step == wanted["steps"]:
+                    np.savez(wanted["file"], **{name: getattr(self, name) for name in wanted["variables"]})
+                return
             for name in wanted["variables"]:
                 value = np.asarray(getattr(self, ATTRIBUTES.get(name, name)))
                 if name not in self.traces:

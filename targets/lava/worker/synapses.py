@@ -84,6 +84,10 @@ class Slots:
         self._now = (self._now + 1) % len(self._slots)
         return leaving
 
+    def waiting(self) -> Values:
+        """The input that arrives from the next step on, shape (step, ...); to be called after the last step's input."""
+        return np.roll(self._slots, -self._now, axis=0)
+
     def add(self, delay: int, activation: Values) -> None:
         """Add input to the slot of its delay; to be called after :meth:`leave` of the same step."""
         self._slots[(self._now + delay) % len(self._slots)] += activation

@@ -62,7 +62,7 @@ def times(factor: Values | int | float, values: Values) -> Values:
 def step_number(parameters: Parameters, step: int) -> int:
     """The number that keys random numbers of a step, which counts from the first window of this run."""
     p = parameters
-    number: int = (p["first_window"] * (p["restart"] // p["windows"]) + step) & 0xFFFFFFFF
+    number: int = (p["first_window"] * (p["round_steps"] // p["windows"]) + step) & 0xFFFFFFFF
     return number
 
 

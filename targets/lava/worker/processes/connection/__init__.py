@@ -78,6 +78,11 @@ class AbstractConnectionModel(PyLoihiProcessModel):
         for delay, total in self.synapses.activations(self.spikes):
             self.slots.add(delay, self.scaled(total))
 
+    @property
+    def waiting(self) -> Values:
+        """The input that arrives from the next step on, shape (step, batch, post)."""
+        return self.slots.waiting()
+
     def received(self) -> Values:
         """The spikes of the step."""
         spikes: Values = self.s_in.recv().astype(bool)

@@ -34,7 +34,7 @@ class Neurons(AbstractProcess):
         shape: shape of the ports and of u and v.
         du, dv: decays.
         vth: threshold.
-        v: voltage before the first step.
+        u, v: current and voltage before the first step.
         bias: added to v in every step.
         spiking: whether there is a threshold at all.
         at_least: fire at ``v >= vth`` instead of ``v > vth``.
@@ -57,6 +57,7 @@ class Neurons(AbstractProcess):
         du: Numbers,
         dv: Numbers,
         vth: Numbers,
+        u: Numbers = 0,
         v: Numbers = 0,
         bias: Numbers = 0,
         spiking: bool = True,
@@ -82,6 +83,7 @@ class Neurons(AbstractProcess):
             du=du,
             dv=dv,
             vth=vth,
+            u=u,
             v=v,
             bias=bias,
             spiking=spiking,
@@ -105,7 +107,7 @@ class Neurons(AbstractProcess):
         add_ports(self, shown, shape)
         self.a_in = InPort(shape=tuple(shape))
         self.s_out = OutPort(shape=tuple(shape))
-        self.u = Var(shape=tuple(shape), init=0)
+        self.u = Var(shape=tuple(shape), init=np.broadcast_to(u, tuple(shape)).copy())
         self.v = Var(shape=tuple(shape), init=np.broadcast_to(v, tuple(shape)).copy())
 
 
@@ -117,7 +119,7 @@ class AbstractNeuronsModel(PyLoihiProcessModel):
     def run_spk(self) -> None:
         p = self.proc_params
         if p["restart"] and (self.time_step - 1) % p["restart"] == 0:
-            self.u[...], self.v[...] = 0, p["v"]
+            self.u[...], self.v[...] = p["u"], p["v"]
         self.update(self.a_in.recv())
         self.s_out_buff = np.zeros(p["shape"], bool)
         if p["spiking"]:

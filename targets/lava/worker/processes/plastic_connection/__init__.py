@@ -21,6 +21,10 @@ from ...weight_changes import SADP, SSDP, STDP, Synapses, WeightChanges
 from ..connection import AbstractConnectionModel
 from ..shown_states import read_port
 
+# Of a rule that sees spikes as they arrive, where samples are pieces of one run: the spikes of the steps before, shape
+# (step, pre), oldest first.
+SENT = f"{LASTING}spikes_sent"
+
 # The rules by name: those with code of their own, and any other by the functions of its declaration.
 RULES: dict[str, type[WeightChanges]] = {"SSDP": SSDP, "STDP": STDP, "SADP": SADP, "declared": DeclaredChanges}
 
@@ -29,11 +33,12 @@ class PlasticConnection(AbstractProcess):
     """Synapses as in Connection, whose weights change at the end of samples.
 
     It receives the spikes of its presynaptic neurons (``s_in``) and of its postsynaptic neurons (``s_in_bap``, as in
-    Lava's LearningDense). Time is cut into rounds of ``restart`` steps. A round presents up to ``batch``
-    samples side by side; they are learned from one after the other, each window by window.
+    Lava's LearningDense). A round presents up to ``batch`` samples side by side; they are learned from one after the
+    other, each window by window.
 
     Args:
         weights, delays, weight_exp, batch, restart: see Connection.
+        round_steps: number of steps of a round.
         windows: windows of equal length in a sample.
         sizes: number of samples in each round.
         updates: whether the weights move at the end of each round.
@@ -58,6 +63,7 @@ class PlasticConnection(AbstractProcess):
         delays: int | NDArray[np.int64],
         batch: int,
         restart: int,
+        round_steps: int,
         windows: int,
         sizes: NDArray[np.int64],
         updates: NDArray[np.bool_],
@@ -78,6 +84,7 @@ class PlasticConnection(AbstractProcess):
             delays=delays,
             batch=batch,
             restart=restart,
+            round_steps=round_steps,
             windows=windows,
             sizes=sizes,
             updates=updates,
@@ -119,10 +126,11 @@ class AbstractPlasticModel(AbstractConnectionModel):
         if p["line_of_synapse"] is not None:
             self.cols = p["line_of_synapse"]
         self.rule = RULES[p["rule"]](p)
-        self.rasters = [np.zeros((p["restart"], p["batch"], n), bool) for n in (pre, post)]  # of this round
+        self.rasters = [np.zeros((p["round_steps"], p["batch"], n), bool) for n in (pre, post)]  # of this round
+        self.sent = np.asarray(p.get(SENT, np.zeros((max(self.synapses.delays), pre))), bool)
         kind = np.int64 if self.fixed else np.float64
         sizes = {name: pre if home == "pre" else post for name, home, *_ in p["reads"]}
-        of_round = p["restart"], p["batch"]
+        of_round = p["round_steps"], p["batch"]
         self.states = {name: np.zeros((*of_round, n), kind) for name, n in sizes.items()}
         self.read: dict[str, list[Values]] = {name: [] for name in sizes}  # of every window so far
         self.observed: tuple[list[Values], list[Values]] = ([], [])  # of every window so far
@@ -130,13 +138,13 @@ class AbstractPlasticModel(AbstractConnectionModel):
     def run_spk(self) -> None:
         super().run_spk()
         p = self.proc_params
-        number, step = divmod(self.time_step - 1, p["restart"])
+        number, step = divmod(self.time_step - 1, p["round_steps"])
         self.rasters[0][step] = self.spikes
         self.rasters[1][step] = self.s_in_bap.recv().reshape(p["batch"], -1)
         for name, _, low, high in p["reads"]:
             values = getattr(self, read_port(name)).recv().reshape(p["batch"], -1)
             self.states[name][step] = values if low is None else np.clip(values, low, high)
-        if step == p["restart"] - 1:
+        if step == p["round_steps"] - 1:
             seen = self.arrived(self.rasters[0]), self.rasters[1]
             for sample in range(int(p["sizes"][number])):
                 ends = [np.split(raster[:, sample], p["windows"]) for raster in seen]
@@ -148,18 +156,27 @@ class AbstractPlasticModel(AbstractConnectionModel):
                 self.update_weights()
         if self.time_step == p["record"]["steps"]:
             observed = [np.stack(observation, self.rule.axis) for observation in self.observed]
-            lasting = {f"{LASTING}{name}": values for name, values in self.rule.lasting.items()}
-            read = {read_port(name): np.stack(values) for name, values in self.read.items()}
-            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results(), **lasting, **read)
+            found = {f"{LASTING}{name}": values for name, values in self.rule.lasting.items()}
+            found |= {read_port(name): np.stack(values) for name, values in self.read.items()}
+            if not p["restart"]:
+                found["waiting"] = self.waiting
+            if p.get(SENT) is not None:
+                found[SENT] = self.sent.astype(np.int64)
+            np.savez(p["record"]["file"], pre=observed[0], post=observed[1], **self.results(), **found)
 
     def arrived(self, spikes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What the rule sees of the presynaptic spikes of a round, shape (time, sample, n)."""
         p = self.proc_params
         if p["line_neurons"] is None:
             return spikes
+        before = np.broadcast_to(self.sent[:, np.newaxis], (len(self.sent), *spikes.shape[1:]))
+        run = np.concatenate([before, spikes])
         lines = np.zeros((*spikes.shape[:2], p["line_neurons"].size), bool)
         for k, (neuron, delay) in enumerate(zip(p["line_neurons"], p["line_delays"], strict=True)):
-            lines[delay:, :, k] = spikes[: max(len(spikes) - delay, 0), :, neuron]
+            first = len(before) - delay
+            lines[:, :, k] = run[first : first + len(spikes), :, neuron]
+        if p.get(SENT) is not None:
+            self.sent = run[len(spikes) :, 0]
         return lines
 
     def learn(self, pre: NDArray[np.bool_], post: NDArray[np.bool_]) -> None:
