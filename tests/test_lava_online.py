@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from conv_strategies import fixed_conv_networks, float_conv_networks
 from declared_models import declared_fixed_networks, declared_float_networks
-from hypothesis import given, strategies as st
+from example_counts import share
+from hypothesis import given, settings, strategies as st
 from plan_strategies import going_on
 from test_lava_learning import (
     GENERATED,
@@ -58,7 +59,7 @@ def assert_neurons(wanted: Learned, found: Learned, *, exact: bool) -> None:
 def test_generated_runs_in_pieces_go_on(fixed, networks):
     """Each is learned from, and then once more from where the specification left it."""
 
-    @GENERATED
+    @settings(GENERATED, max_examples=share(3, default=2))
     @given(learning_tasks(fixed, networks, count=6), st.booleans())
     def check(tasks, fast_paths):
         options = LAVA.resolve({"fast_paths": fast_paths})
