@@ -53,7 +53,8 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
             ``impulse_x1`` ... in the integer form's register (default a quarter of its range).
 
     Raises:
-        ParameterError: the formula is none; the message has the place. A number that it does not name, or lacks.
+        ParameterError: the formula is none; the message has the place. A number that it does not name, or lacks. A
+            product that takes more than 64 bits in integers.
     """
     if not isinstance(dw, str) or len(dw) > _LENGTH_MAX:
         raise ParameterError(f"Rule: dw must be a formula of at most {_LENGTH_MAX} characters, found {str(dw)[:40]!r}")
@@ -67,8 +68,18 @@ def Rule(  # noqa: N802  # read as the name of a thing: a rule with this formula
     if not 2 <= bits <= 16:
         raise ParameterError(f"Rule: trace_bits = {bits} is outside 2 .. 16")
     products = tuple(sorted(terms))
-    model = check_model(Formula(products, bits, Rounding(trace_rounding)), f"Rule: dw = {dw!r}")
-    assert isinstance(model, Formula)
+    model = Formula(products, bits, Rounding(trace_rounding))
+    try:
+        check_model(model, f"Rule: dw = {dw!r}")
+    except ParameterError as error:  # its operations are ours, so that nothing but their width can be wrong
+        widest = max(
+            products, key=lambda factors: sum(16 * (f == WEIGHT_FACTOR) + bits * (f in traces) for f in factors)
+        )
+        raise ParameterError(
+            f"Rule: dw = {dw!r} needs more than the 64 bits of its integer form: its widest product, "
+            f"{'*'.join(widest)}, multiplies an amplitude of 16 bits, traces of {bits} and weights of 16; give it "
+            "fewer factors, or its traces fewer bits (trace_bits)"
+        ) from error
     for name in of_traces:
         if name.split("_", 1)[1] not in model.traces:
             raise ParameterError(f"Rule: {name} belongs to a trace that dw = {dw!r} does not read")
