@@ -173,6 +173,30 @@ def test_products_of_the_width_of_a_chip(pairs, bits, rounding, word):
     assert value.tolist() == expected
 
 
+wide = st.one_of(st.integers(-(2**47), 2**47), st.sampled_from([2**47, -(2**47), 2**47 - 1, 0, -1]))
+gains = st.one_of(st.integers(-(2**32), 2**32), st.sampled_from([2**32, -(2**32), 1, 0]))
+
+
+@examples(400, default=40)
+@given(
+    pairs=st.lists(st.tuples(wide, gains), min_size=1, max_size=8),
+    bits=st.integers(17, 30),
+    rounding=st.sampled_from(ROUNDINGS),
+)
+def test_products_beyond_64_bits(pairs, bits, rounding):
+    """A model may scale its widest state by its widest gain: the product of 80 bits is never made, its result is."""
+    x, y = np.array(pairs, np.int64).T
+    expected = [ROUND[rounding](Fraction(a * b, 2**bits)) for a, b in pairs]
+    made, value, *_ = both(lambda op, a, b: op.scale(a, b, bits, rounding), x, y)
+    assert made.tolist() == expected
+    assert value.tolist() == expected
+    op = IntervalOperations(3, {"v": WIDTH}, spiking=True, at_least=False, subtract=False)
+    ends = op.scale(Interval(np.minimum(x, -x), np.maximum(x, -x)), y, bits, rounding)
+    mirrored = [ROUND[rounding](Fraction(-a * b, 2**bits)) for a, b in pairs]
+    assert ends.low.tolist() == np.minimum(expected, mirrored).tolist()
+    assert ends.high.tolist() == np.maximum(expected, mirrored).tolist()
+
+
 @examples(200, default=20)
 @given(pairs=vectors, name=st.sampled_from(sorted(PLAIN)))
 def test_other_operations_of_the_width_of_a_chip(pairs, name):
