@@ -159,6 +159,22 @@ def test_the_options_of_a_population(subtract, at_least):
     assert silent.tolist() == value.tolist() == x.tolist()
 
 
+@pytest.mark.parametrize("at_least", [False, True])
+def test_a_level_that_is_taken_off_where_it_was_reached_leaves_nothing_below_0(at_least):
+    """As by a step whose reset always subtracts: its voltage then fits the register that the voltage fits."""
+    x, y = SMALL[0], np.abs(SMALL[1])
+    op = graph(at_least=at_least)
+    v, level, quiet = leaf("x", x), leaf("y", y), leaf("x", x) < 3
+    for fired in (op.fires(v, level), op.fires(v, level) & ~quiet):
+        after = op.select(fired, v - level, v)
+        assert (after.low, after.high) == (x.min(), x.max())
+        (made,) = evaluate([after], {"x": x, "y": y})
+        assert after.low <= made.min()
+        assert made.max() <= after.high
+    for fired in (v < level, quiet, op.fires(level, v), op.fires(v, level) | quiet, ~op.fires(v, level)):
+        assert op.select(fired, v - level, v).low == x.min() - y.max()
+
+
 numbers = st.integers(-(2**24), 2**24)
 vectors = st.lists(st.tuples(numbers, st.integers(-(2**13), 2**13)), min_size=1, max_size=20)
 

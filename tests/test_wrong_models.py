@@ -10,6 +10,8 @@ import pytest
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
+from ssdp_hw.models.declaration import RECORDED
+from ssdp_hw.running.frames import AXES
 
 DECAY = Parameter("dv", "tau_mem", Kind.DECAY)
 LEVEL = Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0)
@@ -33,6 +35,16 @@ def value(make):
 
     def step(op, s, p, arriving):
         v = op.saturate(make(op, s, p, arriving), "v")
+        return {"v": v}, op.fires(v, p.vth)
+
+    return step
+
+
+def value_wrapped(make):
+    """A step whose voltage is what ``make`` says, in a register that turns."""
+
+    def step(op, s, p, arriving):
+        v = op.wrap(make(op, s, p, arriving), "v")
         return {"v": v}, op.fires(v, p.vth)
 
     return step
@@ -64,6 +76,10 @@ STEPS = {
     "a branch": (branching, r"a step has no branches.*op\.select"),
     "recursion": (endless, "its step calls itself without end"),
     "an assignment": (setting, "return 'v' instead of setting it"),
+    "a turn too few": (
+        value_wrapped(lambda op, s, p, x: s.v + x + p.bias),
+        r"op\.wrap turns once around the register, and what it gets, -25689984 \.\. 25689984, may need more turns",
+    ),
     "two limits": (value(lambda op, s, p, x: op.saturate(s.v, "v") + x), "limits a state twice"),
     "a limit of nothing": (
         lambda op, s, p, x: ({"v": op.saturate(x, "w")}, op.never()),
@@ -74,7 +90,10 @@ STEPS = {
     "a misspelled operation": (value(lambda op, s, p, x: op.saturat(x, "v")), r"did you mean op\.saturate\?"),
     "an unknown state": (value(lambda op, s, p, x: s.w), "declares no 'w'; there are: v"),
     "an unknown parameter": (value(lambda op, s, p, x: p.dw + x), "declares no 'dw'; there are: dv, vth, bias"),
-    "too wide": (value(lambda op, s, p, x: op.shift_left(s.v, 50)), "needs 75 bits on chip 'loihi2'; 64 are held"),
+    "too wide": (
+        value(lambda op, s, p, x: op.shift_left(s.v, 50)),
+        r"needs 75 bits on chip 'loihi2'; 64 are held.*'shift_left' of -8388608 \.\. 8388608: make",
+    ),
     "a shift by -2": (value(lambda op, s, p, x: op.shift_left(x, -2)), "to the left by -2; a shift is a whole number"),
     "a shift by 100": (value(lambda op, s, p, x: op.shift_right(x, 100)), "to the right by 100; a shift is a whole"),
     "a shift by 1.5": (value(lambda op, s, p, x: op.shift_right(x, 1.5)), r"to the right by 1\.5; a shift is a whole"),
@@ -115,6 +134,14 @@ DECLARATIONS = {
     "a level of shifts": ({"parameters": (Parameter("q", "q", Kind.LEVEL, powers_of_two=True),)}, "is for decays"),
     "a float name twice": ({"parameters": (DECAY, Parameter("q", "tau_mem", Kind.LEVEL))}, "float name 'tau_mem'"),
     "a float name taken": ({"parameters": (DECAY, Parameter("q", "fires", Kind.LEVEL))}, "what sh.neuron itself calls"),
+    "a float name that no call can give": (
+        {"parameters": (DECAY, Parameter("q", "tau/2", Kind.LEVEL))},
+        "float name 'tau/2' .* is no Python identifier",
+    ),
+    **{
+        f"a state {name}": ({"states": (State("v"), State(name))}, f"'{name}' .* is what recordings call something")
+        for name in RECORDED
+    },
     "a payload of nothing": ({"payload": "w"}, "carry 'w', which is none of its states"),
     "a voltage of nothing": ({"voltage": "w"}, "is 'w', which is none of its states"),
 }
@@ -125,6 +152,10 @@ def network(made):
     population = sh.FixedPopulation(name="p", size=1, model=made, parameters=parameters)
     projection = sh.FixedProjection(pre="in", post="p", weight=[[254]])
     return sh.FixedNetwork([sh.Input("in", 1)], [population], [projection], ["p"], chip="loihi2")
+
+
+def test_the_axes_of_tables_name_no_state():
+    assert set(AXES) < set(RECORDED)
 
 
 @pytest.mark.parametrize("mistake", STEPS)

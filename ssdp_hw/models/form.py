@@ -178,18 +178,21 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
     if not ideal:
         if not form.wide:  # else the design rule of the activation register shows what no single step can
             for name, node in new.items():
-                _check_register(
-                    form, name, node, s[name], f"{name}_saturations" in op.counts or f"{name}_wraps" in op.counts
-                )
+                _check_register(form, name, node, s[name], op)
         for node in in_order([*new.values(), fired]):
             if node.operation == "constant" and not isinstance(node.detail, int):
                 raise ParameterError(
                     f"{owner}: its step has the number {node.detail!r}; a step is of integers: op.scale"
                 )
-        bits = max(_bits(node) for node in in_order([*new.values(), fired, *op.counts.values()]))
+        nodes = list(in_order([*new.values(), fired, *op.counts.values()]))
+        bits = max(_bits(node) for node in nodes)
         if bits > 64:
+            first = next(node for node in nodes if _bits(node) > 64)
+            made_of = " and ".join(f"{a.low} .. {a.high}" for a in first.arguments)
             raise ParameterError(
-                f"{owner}: a value of its step needs {bits} bits on chip '{form.chip.name}'; 64 are held"
+                f"{owner}: a value of its step needs {bits} bits on chip '{form.chip.name}'; 64 are held. The first is "
+                f"'{first.operation}' of {made_of}: make one of them smaller first, by op.clip, op.minimum or "
+                "op.shift_right"
             )
     return StepGraph(new, fired, dict(op.counts), bits)
 
@@ -233,8 +236,8 @@ def _result(owner: str, name: str, value: Value) -> Node:
     return value
 
 
-def _check_register(form: StepForm, name: str, node: Node, leaf: Node, limited: bool) -> None:
-    """Raise where a state after the step may lie outside its register; ``limited`` before it was computed further."""
+def _check_register(form: StepForm, name: str, node: Node, leaf: Node, op: GraphOperations) -> None:
+    """Raise where a state after the step may lie outside its register, ``leaf``; ``op`` knows how it was limited."""
     if leaf.low <= node.low and node.high <= leaf.high:
         return
     after = ", reset='subtract' included," if form.subtract else ""
@@ -242,7 +245,13 @@ def _check_register(form: StepForm, name: str, node: Node, leaf: Node, limited: 
         f"limit it in the step with op.saturate(value, '{name}') or op.wrap(value, '{name}') around all that the step "
         "returns, op.reset included"
     )
-    if limited:
+    if name in op.turned_too_far:
+        low, high = op.turned_too_far[name]
+        advice = (
+            f"op.wrap turns once around the register, and what it gets, {low} .. {high}, may need more turns: keep a "
+            "part of that sum smaller, as the bias by op.clip(p.bias, -level, level), or give the register more bits"
+        )
+    elif f"{name}_saturations" in op.counts or f"{name}_wraps" in op.counts:
         advice = (
             "the step limits it, and computes with it further: limit the last value in place of the first, op.reset "
             "included, or keep it inside by op.minimum, op.maximum or op.clip, which count nothing"

@@ -30,6 +30,7 @@ class GraphOperations(Operations):
         draws: whether the step may draw random numbers.
         noise: of a neuron model that draws, the step and both words of the key; the draws are nodes ``random``.
         randoms: the random numbers that a rule draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
+        turned_too_far: by state the limits of what ``wrap`` gets, where one turn does not bring it into the register.
         real_shifts: whether a parameter by which a step shifts acts in real numbers too, as in neuron models; those of
             rules are 0 there.
     """
@@ -47,6 +48,7 @@ class GraphOperations(Operations):
     drawn: int = 0
     randoms: list[Node] = field(default_factory=list)
     activation_shift: int = 0
+    turned_too_far: dict[str, tuple[Number, Number]] = field(default_factory=dict)
     real_shifts: bool = False
 
     def __post_init__(self) -> None:
@@ -58,7 +60,10 @@ class GraphOperations(Operations):
             raise ParameterError("a step selects between a number and a condition")
         if a.condition:
             return (as_condition(condition) & a) | (~as_condition(condition) & b)
-        return node_of("select", (as_condition(condition), a, b), min(a.low, b.low), max(a.high, b.high))
+        least = a.low
+        if a.operation == "subtract" and _implies(as_condition(condition), a.arguments[1], a.arguments[0]):
+            least = max(a.low, 0)  # v - level is taken only where v is at the level or above it
+        return node_of("select", (as_condition(condition), a, b), min(least, b.low), max(a.high, b.high))
 
     def minimum(self, a: Value, b: Value) -> Node:
         x, y = as_number(a), as_number(b)
@@ -219,6 +224,8 @@ class GraphOperations(Operations):
         if n.low <= -half:
             ends += [n.low + turn, min(n.high, -half) + turn]
         wrapped = Node(wrapped.operation, wrapped.arguments, min(ends), max(ends), wrapped.detail)
+        if wrapped.low < -half or wrapped.high > half:
+            self.turned_too_far[state] = n.low, n.high
         self._count(f"{state}_wraps", n != wrapped)
         self._count(f"{state}_out_of_range", (wrapped > half) | (wrapped < -half))
         return wrapped
