@@ -101,6 +101,12 @@ STEPS = {
     "division by 0": (value(lambda op, s, p, x: op.divide(op.absolute(x), p.vth)), r"divides 0 .* by 0 \.\."),
     "a table of reals": (value(lambda op, s, p, x: op.lookup((0.5, 1), x)), "a table is of whole numbers"),
     "an empty table": (value(lambda op, s, p, x: op.lookup((), x)), "an empty table"),
+    "a shift by >>": (value(lambda op, s, p, x: s.v >> 3), r"op\.shift_right\(x, bits\)"),
+    "a shift by <<": (value(lambda op, s, p, x: 3 << s.v), r"op\.shift_left\(x, bits\)"),
+    "an absolute value": (value(lambda op, s, p, x: abs(s.v)), r"op\.absolute\(x\)"),
+    "exclusive or": (value(lambda op, s, p, x: op.select((x > 0) ^ (s.v > 0), x, 0)), r"\(a & ~b\) \| \(~a & b\)"),
+    "a plus sign": (value(lambda op, s, p, x: s.v + +x), r"no unary \+"),
+    "a constant of 71 bits": (value(lambda op, s, p, x: op.minimum(x, 2**70)), "'constant' of 1180591620717411303424"),
     "an unknown rounding": (value(lambda op, s, p, x: op.shift_right(x, 2, "up")), "Rounding 'up' is unknown"),
     "a draw": (value(lambda op, s, p, x: s.v + op.random(3)), "stochastic = True"),
     "NumPy": (value(lambda op, s, p, x: np.exp(s.v)), "its step calls NumPy"),
@@ -164,6 +170,59 @@ def test_a_wrong_step_is_named(mistake):
     made = model(step)
     with pytest.raises(ParameterError, match=f"neuron model 'Odd'.*{words}"):
         sh.run(network(made), np.zeros((2, 1, 1), bool), "spec")
+
+
+def test_a_register_turns_where_what_is_added_is_bounded_by_a_level():
+    """As the message about a turn too few, and docs/models.md, say."""
+    bounded = value_wrapped(lambda op, s, p, x: s.v + op.clip(x + p.bias, -p.vth, p.vth))
+    found = sh.run(network(model(bounded)), np.ones((3, 1, 1), bool), "spec", record=("v",))
+    assert found.v["p"][:, 0, 0].tolist() == [0, 0, 0]  # the threshold of 0 bounds everything
+
+
+@pytest.mark.parametrize("draw", [lambda op, x: op.random(33), lambda op, x: op.scale(x, 3, 40, "stochastic")])
+def test_more_random_bits_than_a_draw_has_are_refused(draw):
+    """Word 0 of a Philox block has 32; 40 of them were always 0."""
+    made = model(lambda op, s, p, x: ({"v": op.saturate(draw(op, x), "v")}, op.never()), stochastic=True)
+    with pytest.raises(ParameterError, match=r"random bits; there are 0 to 32"):
+        sh.FixedPopulation(name="p", size=1, model=made, parameters={"seed": 1})
+
+
+def test_numbers_of_numpy_are_numbers():
+    for make in (lambda op, s, p, x: x * np.int64(2), lambda op, s, p, x: np.int32(2) * x):
+        found = sh.run(network(model(value(make))), np.ones((3, 1, 1), bool), "spec", record=("v",))
+        assert found.v["p"][:, 0, 0].tolist() == [0, 2 * 254 * 64, 2 * 254 * 64]
+
+
+def test_instances_of_one_class_do_not_differ():
+    """Targets keep a compiled step for a model, which is its class."""
+
+    class Times(NeuronModel):
+        name = "Times"
+        states = (State("v"),)
+        parameters = ()
+
+        def __init__(self, k):
+            self.k = k
+
+        def step(self, op, s, p, arriving):
+            return {"v": op.saturate(arriving * self.k, "v")}, op.never()
+
+    with pytest.raises(ParameterError, match=r"Times has attributes of its instance, k.*declare a Parameter"):
+        sh.FixedPopulation(name="p", size=1, model=Times(3))
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_bias_that_a_step_does_not_use_is_refused(fixed):
+    made = model(lambda op, s, p, x: ({"v": op.saturate(op.decay(s.v, p.dv) + x, "v")}, op.never()))
+
+    def population(bias):
+        if fixed:
+            return sh.FixedPopulation(name="p", size=1, model=made, bias_mant=bias)
+        return sh.Population(name="p", neuron=sh.neuron(made, 1, tau_mem=1e-2), bias=bias)
+
+    population(0)
+    with pytest.raises(ParameterError, match=r"'p': a bias is given, but .* uses no p\.bias"):
+        population(5)
 
 
 @pytest.mark.parametrize("mistake", DECLARATIONS)

@@ -39,6 +39,12 @@ def _kinds(model: NeuronModel) -> Iterator[str]:
         given: Any = getattr(model, attribute, None)
         if not isinstance(given, tuple) or not all(isinstance(x, kind) for x in given):
             yield f"{attribute} of neuron model {_name(model)} must be a tuple of {kind.__name__}, not {given!r}"
+    own = ", ".join(getattr(model, "__dict__", {}))
+    if own:
+        yield (
+            f"{_name(model)} has attributes of its instance, {own}, which nothing would tell from another instance: "
+            "declare a Parameter, or make a subclass with a name and class attributes of its own"
+        )
     if not isinstance(getattr(model, "name", None), str):
         yield f"{type(model).__name__} has no name: give its class one, name = '{type(model).__name__}'"
 

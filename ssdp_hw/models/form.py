@@ -188,7 +188,7 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
         bits = max(_bits(node) for node in nodes)
         if bits > 64:
             first = next(node for node in nodes if _bits(node) > 64)
-            made_of = " and ".join(f"{a.low} .. {a.high}" for a in first.arguments)
+            made_of = " and ".join(f"{a.low} .. {a.high}" for a in first.arguments) or str(first.detail)
             raise ParameterError(
                 f"{owner}: a value of its step needs {bits} bits on chip '{form.chip.name}'; 64 are held. The first is "
                 f"'{first.operation}' of {made_of}: make one of them smaller first, by op.clip, op.minimum or "
@@ -248,8 +248,9 @@ def _check_register(form: StepForm, name: str, node: Node, leaf: Node, op: Graph
     if name in op.turned_too_far:
         low, high = op.turned_too_far[name]
         advice = (
-            f"op.wrap turns once around the register, and what it gets, {low} .. {high}, may need more turns: keep a "
-            "part of that sum smaller, as the bias by op.clip(p.bias, -level, level), or give the register more bits"
+            f"op.wrap turns once around the register, and what it gets, {low} .. {high}, may need more turns: bound "
+            "what is added, as by op.clip(arriving + p.bias, -level, level) with a level of the model, or give the "
+            "register more bits"
         )
     elif f"{name}_saturations" in op.counts or f"{name}_wraps" in op.counts:
         advice = (
@@ -277,14 +278,21 @@ def without_effect(model: NeuronModel) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
+def reads_bias(model: NeuronModel) -> bool:
+    """Whether anything that the step computes depends on the bias."""
+    nodes = StepForm(model, load_chip("loihi2"), ports=model.ports).graph().nodes
+    return any(node.operation == "leaf" and node.detail == BIAS for node in nodes)
+
+
+@lru_cache(maxsize=256)
 def ever_fires(model: NeuronModel) -> bool:
     """Whether the step may fire at all: not where its condition is ``op.never()``, as of a readout."""
     fired = StepForm(model, load_chip("loihi2")).graph().fired
     return not (fired.operation == "less" and all(a.operation == "constant" for a in fired.arguments))
 
 
-def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: bool) -> None:
-    """Raise where a population asks for a reset or a comparison other than the default that its model does not know.
+def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: bool, bias: bool) -> None:
+    """Raise where a population asks for a reset, comparison or bias, not the default, that its model does not know.
 
     Raises:
         ParameterError: it does.
@@ -294,6 +302,10 @@ def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: b
             raise ParameterError(
                 f"{owner}: {option} is given, but the step of {model} says itself what happens there; leave it out"
             )
+    if bias and not reads_bias(model):
+        raise ParameterError(
+            f"{owner}: a bias is given, but the step of {model} uses no p.bias: leave it out, or add it in the step"
+        )
 
 
 @lru_cache(maxsize=256)

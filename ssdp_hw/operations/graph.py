@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.operations.base import Operations, Rounding, Value
+from ssdp_hw.operations.base import LEAST_DIVISOR, Operations, Rounding, Value
 from ssdp_hw.operations.node import Node, Number, TableLeaf, as_condition, as_node, as_number, comparison, node_of
+from ssdp_hw.operations.philox import RANDOM_BITS
 
 # No value has more bits.
 _SHIFT_MAX = 63
@@ -136,7 +137,7 @@ class GraphOperations(Operations):
     def divide(self, a: Value, b: Value) -> Node:
         n, d = as_number(a), as_number(b)
         if self.ideal:
-            return Node("quotient", (n, d), -math.inf, math.inf)
+            return Node("quotient", (n, self.select(d == 0.0, LEAST_DIVISOR, d)), -math.inf, math.inf)
         if n.low < 0 or d.low < 1:
             raise ParameterError(
                 f"a step divides {n.low} .. {n.high} by {d.low} .. {d.high}; op.divide takes an a from 0 on and a b "
@@ -148,6 +149,8 @@ class GraphOperations(Operations):
         self.noise, self.drawn = (as_number(step), as_number(low), as_number(high)), 0
 
     def random(self, bits: int) -> Node:
+        if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= RANDOM_BITS:
+            raise ParameterError(f"a step draws, or rounds by, {bits!r} random bits; there are 0 to {RANDOM_BITS}")
         if self.noise is not None:
             self.drawn += 1
             return Node("random", self.noise, 0, (1 << bits) - 1, (self.drawn - 1, bits))
