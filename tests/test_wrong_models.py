@@ -179,6 +179,14 @@ def test_a_register_turns_where_what_is_added_is_bounded_by_a_level():
     assert found.v["p"][:, 0, 0].tolist() == [0, 0, 0]  # the threshold of 0 bounds everything
 
 
+def test_an_unsigned_state_that_falls_below_0_is_said_to():
+    count = State("c", bits=4, unit=Unit.NUMBER, signed=False)
+    for step in (lambda op, s: op.saturate(s.c - 1, "c"), lambda op, s: op.wrap(s.c - 1, "c"), lambda op, s: s.c - 1):
+        made = model(lambda op, s, p, x, f=step: ({"v": s.v, "c": f(op, s)}, op.never()), states=(State("v"), count))
+        with pytest.raises(ParameterError, match=r"state 'c' can reach -1 \.\. 7.*signed=False: .*op\.maximum"):
+            sh.FixedPopulation(name="p", size=1, model=made)
+
+
 @pytest.mark.parametrize("draw", [lambda op, x: op.random(33), lambda op, x: op.scale(x, 3, 40, "stochastic")])
 def test_more_random_bits_than_a_draw_has_are_refused(draw):
     """Word 0 of a Philox block has 32; 40 of them were always 0."""

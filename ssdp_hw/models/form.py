@@ -245,7 +245,9 @@ def _check_register(form: StepForm, name: str, node: Node, leaf: Node, op: Graph
         f"limit it in the step with op.saturate(value, '{name}') or op.wrap(value, '{name}') around all that the step "
         "returns, op.reset included"
     )
-    if name in op.turned_too_far:
+    if leaf.low == 0 and node.low >= -leaf.high and node.high <= leaf.high:
+        advice = f"it is declared signed=False: return op.maximum(value, 0), or leave that out of State('{name}', ...)"
+    elif name in op.turned_too_far:
         low, high = op.turned_too_far[name]
         advice = (
             f"op.wrap turns once around the register, and what it gets, {low} .. {high}, may need more turns: bound "
