@@ -2,8 +2,9 @@
 
 Each is a small pure function on NumPy integers. Neuron models and learning rules reach them through
 :mod:`ssdp_hw.operations.exact`: the target ``spec`` runs a model's step (such as ``models/cuba_lif.py``) with them,
-and every other target is tested against it at zero tolerance. All arrays are int64, so that no intermediate value can
-overflow; the registers' own widths are parameters.
+and every other target is tested against it at zero tolerance. All arrays are int64, which holds every value of a step
+(:mod:`ssdp_hw.models.form` refuses another) but a product before its low bits are dropped: :func:`scaled`. The
+registers' own widths are parameters.
 
 Sources: lava-nc 0.10.0, ``lava/proc/lif/models.py`` (``AbstractPyLifModelFixed``) and ``lava/proc/dense/models.py``;
 lava-dl, too, for :func:`shift_down`.
@@ -63,3 +64,27 @@ def shift_down(x: ArrayLike, bits: ArrayLike, rounding: str = "floor") -> Int:
         return np.asarray(np.sign(x) * (np.abs(x) >> bits), np.int64)
     half = (np.int64(1) << bits) >> 1 if rounding == "nearest" else np.int64(0)
     return np.asarray((x + half) >> bits, np.int64)
+
+
+def scaled(x: ArrayLike, gain: ArrayLike, bits: int, rounding: str = "floor") -> Int:
+    """``x * gain / 2**bits``, rounded as in :func:`shift_down`.
+
+    The product itself may need more than 64 bits, as of a state of 48 bits and a gain of 20. The result may not, nor
+    may ``2**bits * gain``.
+    """
+    n, g = np.asarray(x, np.int64), np.asarray(gain, np.int64)
+    if bits == 0 or _largest(n) * _largest(g) < 1 << 62:
+        return shift_down(n * g, bits, rounding)
+    # With n = high * 2**bits + low, what is left below the point is that of low * g.
+    high = n >> bits
+    part = (n - (high << bits)) * g
+    if rounding == "nearest":
+        part = part + (1 << (bits - 1))
+    elif rounding == "zero":
+        part = part + np.where((n < 0) != (g < 0), (1 << bits) - 1, 0)
+    return np.asarray(high * g + (part >> bits), np.int64)
+
+
+def _largest(x: Int) -> int:
+    """The largest |x|, as a number that does not overflow."""
+    return max(int(x.max(initial=0)), -int(x.min(initial=0)))

@@ -11,6 +11,7 @@ from ssdp_hw.analysis.ladder import rungs
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, StateOverflowError, UnsupportedError
+from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.running.target_registry import choose_target
@@ -64,6 +65,47 @@ def test_the_ladder_takes_products_of_voltages(model):
             finer = rungs._on_finer_chip(timed, fixed, bits + 1, 0 if step is Step.STATE else bits + 1 - 24)
             with pytest.raises(ParameterError, match="64 are held"):
                 finer.step_form("first").graph()
+
+
+class Rising(NeuronModel):
+    """Fires where its input rises, by a comparison of its own; what it had is divided by a level."""
+
+    name = "Rising"
+    states = (State("v"), State("share"))
+    parameters = (Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0),)
+
+    def step(self, op, s, p, arriving):
+        v = op.saturate(arriving + p.bias, "v")
+        square = op.divide(op.absolute(s.v) * op.absolute(s.v), op.maximum(p.vth, op.lsb))
+        return {"v": v, "share": op.saturate(op.minimum(square, p.vth), "share")}, v > s.v
+
+
+@pytest.mark.parametrize("fires", [True, False])
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_readout_is_silent_by_whatever_its_step_decides_on_every_target(fixed, fires):
+    """Also where a level by which it divides is 0, as 0 / 0 in real numbers."""
+    weight = np.array([[100], [-50], [30]])
+    if fixed:
+        population = sh.FixedPopulation(name="p", size=3, model=Rising(), vth=[0, 5, 900], spiking=fires)
+        projection = sh.FixedProjection(pre="in", post="p", weight=weight)
+        network = sh.FixedNetwork([sh.Input("in", 1)], [population], [projection], ["p"], chip="loihi2")
+    else:
+        neurons = sh.neuron(Rising(), 3, fires=fires, v_threshold=[0.0, 0.5, 9.0])
+        real = sh.Population(name="p", neuron=neurons)
+        synapses = sh.Projection(pre="in", post="p", weight=weight / 100)
+        network = sh.Network([sh.Input("in", 1)], [real], [synapses], ["p"], sh.Semantics(1e-3))
+    spikes = np.array([0, 1, 1, 0, 1, 0, 0, 1], bool).reshape(-1, 1, 1)
+    rises = np.zeros((8, 3), bool)
+    rises[[2, 5], 0] = rises[[2, 5], 2] = rises[[4, 6], 1] = True
+    for target in ("spec", *conformance.installed_targets()):
+        result = sh.run(network, spikes, target, record=("spikes", "v", "share"))
+        np.testing.assert_array_equal(result.spikes["p"][:, 0], rises & fires, target)
+        share = result.states["share"]["p"][:, 0]
+        v = result.v["p"][:, 0].astype(float)
+        level = np.array([0, 5 * 64, 900 * 64]) if fixed else np.array([0.0, 0.5, 9.0])
+        past = np.vstack([np.zeros(3), v[:-1]])
+        square = past**2 / np.maximum(level, 1 if fixed else 1e-300)
+        np.testing.assert_array_equal(share, np.minimum(np.floor(square) if fixed else square, level), target)
 
 
 class Careless(OnOff):

@@ -159,6 +159,22 @@ def test_the_options_of_a_population(subtract, at_least):
     assert silent.tolist() == value.tolist() == x.tolist()
 
 
+@pytest.mark.parametrize("at_least", [False, True])
+def test_a_level_that_is_taken_off_where_it_was_reached_leaves_nothing_below_0(at_least):
+    """As by a step whose reset always subtracts: its voltage then fits the register that the voltage fits."""
+    x, y = SMALL[0], np.abs(SMALL[1])
+    op = graph(at_least=at_least)
+    v, level, quiet = leaf("x", x), leaf("y", y), leaf("x", x) < 3
+    for fired in (op.fires(v, level), op.fires(v, level) & ~quiet):
+        after = op.select(fired, v - level, v)
+        assert (after.low, after.high) == (x.min(), x.max())
+        (made,) = evaluate([after], {"x": x, "y": y})
+        assert after.low <= made.min()
+        assert made.max() <= after.high
+    for fired in (v < level, quiet, op.fires(level, v), op.fires(v, level) | quiet, ~op.fires(v, level)):
+        assert op.select(fired, v - level, v).low == x.min() - y.max()
+
+
 numbers = st.integers(-(2**24), 2**24)
 vectors = st.lists(st.tuples(numbers, st.integers(-(2**13), 2**13)), min_size=1, max_size=20)
 
@@ -171,6 +187,30 @@ def test_products_of_the_width_of_a_chip(pairs, bits, rounding, word):
     made, value, *_ = both(lambda op, a, b: op.scale(a, b, bits, rounding), x, y, word=word)
     assert made.tolist() == expected
     assert value.tolist() == expected
+
+
+wide = st.one_of(st.integers(-(2**47), 2**47), st.sampled_from([2**47, -(2**47), 2**47 - 1, 0, -1]))
+gains = st.one_of(st.integers(-(2**32), 2**32), st.sampled_from([2**32, -(2**32), 1, 0]))
+
+
+@examples(400, default=40)
+@given(
+    pairs=st.lists(st.tuples(wide, gains), min_size=1, max_size=8),
+    bits=st.integers(17, 30),
+    rounding=st.sampled_from(ROUNDINGS),
+)
+def test_products_beyond_64_bits(pairs, bits, rounding):
+    """A model may scale its widest state by its widest gain: the product of 80 bits is never made, its result is."""
+    x, y = np.array(pairs, np.int64).T
+    expected = [ROUND[rounding](Fraction(a * b, 2**bits)) for a, b in pairs]
+    made, value, *_ = both(lambda op, a, b: op.scale(a, b, bits, rounding), x, y)
+    assert made.tolist() == expected
+    assert value.tolist() == expected
+    op = IntervalOperations(3, {"v": WIDTH}, spiking=True, at_least=False, subtract=False)
+    ends = op.scale(Interval(np.minimum(x, -x), np.maximum(x, -x)), y, bits, rounding)
+    mirrored = [ROUND[rounding](Fraction(-a * b, 2**bits)) for a, b in pairs]
+    assert ends.low.tolist() == np.minimum(expected, mirrored).tolist()
+    assert ends.high.tolist() == np.maximum(expected, mirrored).tolist()
 
 
 @examples(200, default=20)

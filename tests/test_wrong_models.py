@@ -10,6 +10,8 @@ import pytest
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
+from ssdp_hw.models.declaration import RECORDED
+from ssdp_hw.running.frames import AXES
 
 DECAY = Parameter("dv", "tau_mem", Kind.DECAY)
 LEVEL = Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0)
@@ -33,6 +35,16 @@ def value(make):
 
     def step(op, s, p, arriving):
         v = op.saturate(make(op, s, p, arriving), "v")
+        return {"v": v}, op.fires(v, p.vth)
+
+    return step
+
+
+def value_wrapped(make):
+    """A step whose voltage is what ``make`` says, in a register that turns."""
+
+    def step(op, s, p, arriving):
+        v = op.wrap(make(op, s, p, arriving), "v")
         return {"v": v}, op.fires(v, p.vth)
 
     return step
@@ -64,6 +76,10 @@ STEPS = {
     "a branch": (branching, r"a step has no branches.*op\.select"),
     "recursion": (endless, "its step calls itself without end"),
     "an assignment": (setting, "return 'v' instead of setting it"),
+    "a turn too few": (
+        value_wrapped(lambda op, s, p, x: s.v + x + p.bias),
+        r"op\.wrap turns once around the register, and what it gets, -25689984 \.\. 25689984, may need more turns",
+    ),
     "two limits": (value(lambda op, s, p, x: op.saturate(s.v, "v") + x), "limits a state twice"),
     "a limit of nothing": (
         lambda op, s, p, x: ({"v": op.saturate(x, "w")}, op.never()),
@@ -74,7 +90,10 @@ STEPS = {
     "a misspelled operation": (value(lambda op, s, p, x: op.saturat(x, "v")), r"did you mean op\.saturate\?"),
     "an unknown state": (value(lambda op, s, p, x: s.w), "declares no 'w'; there are: v"),
     "an unknown parameter": (value(lambda op, s, p, x: p.dw + x), "declares no 'dw'; there are: dv, vth, bias"),
-    "too wide": (value(lambda op, s, p, x: op.shift_left(s.v, 50)), "needs 75 bits on chip 'loihi2'; 64 are held"),
+    "too wide": (
+        value(lambda op, s, p, x: op.shift_left(s.v, 50)),
+        r"needs 75 bits on chip 'loihi2'; 64 are held.*'shift_left' of -8388608 \.\. 8388608: make",
+    ),
     "a shift by -2": (value(lambda op, s, p, x: op.shift_left(x, -2)), "to the left by -2; a shift is a whole number"),
     "a shift by 100": (value(lambda op, s, p, x: op.shift_right(x, 100)), "to the right by 100; a shift is a whole"),
     "a shift by 1.5": (value(lambda op, s, p, x: op.shift_right(x, 1.5)), r"to the right by 1\.5; a shift is a whole"),
@@ -82,6 +101,12 @@ STEPS = {
     "division by 0": (value(lambda op, s, p, x: op.divide(op.absolute(x), p.vth)), r"divides 0 .* by 0 \.\."),
     "a table of reals": (value(lambda op, s, p, x: op.lookup((0.5, 1), x)), "a table is of whole numbers"),
     "an empty table": (value(lambda op, s, p, x: op.lookup((), x)), "an empty table"),
+    "a shift by >>": (value(lambda op, s, p, x: s.v >> 3), r"op\.shift_right\(x, bits\)"),
+    "a shift by <<": (value(lambda op, s, p, x: 3 << s.v), r"op\.shift_left\(x, bits\)"),
+    "an absolute value": (value(lambda op, s, p, x: abs(s.v)), r"op\.absolute\(x\)"),
+    "exclusive or": (value(lambda op, s, p, x: op.select((x > 0) ^ (s.v > 0), x, 0)), r"\(a & ~b\) \| \(~a & b\)"),
+    "a plus sign": (value(lambda op, s, p, x: s.v + +x), r"no unary \+"),
+    "a constant of 71 bits": (value(lambda op, s, p, x: op.minimum(x, 2**70)), "'constant' of 1180591620717411303424"),
     "an unknown rounding": (value(lambda op, s, p, x: op.shift_right(x, 2, "up")), "Rounding 'up' is unknown"),
     "a draw": (value(lambda op, s, p, x: s.v + op.random(3)), "stochastic = True"),
     "NumPy": (value(lambda op, s, p, x: np.exp(s.v)), "its step calls NumPy"),
@@ -115,6 +140,14 @@ DECLARATIONS = {
     "a level of shifts": ({"parameters": (Parameter("q", "q", Kind.LEVEL, powers_of_two=True),)}, "is for decays"),
     "a float name twice": ({"parameters": (DECAY, Parameter("q", "tau_mem", Kind.LEVEL))}, "float name 'tau_mem'"),
     "a float name taken": ({"parameters": (DECAY, Parameter("q", "fires", Kind.LEVEL))}, "what sh.neuron itself calls"),
+    "a float name that no call can give": (
+        {"parameters": (DECAY, Parameter("q", "tau/2", Kind.LEVEL))},
+        "float name 'tau/2' .* is no Python identifier",
+    ),
+    **{
+        f"a state {name}": ({"states": (State("v"), State(name))}, f"'{name}' .* is what recordings call something")
+        for name in RECORDED
+    },
     "a payload of nothing": ({"payload": "w"}, "carry 'w', which is none of its states"),
     "a voltage of nothing": ({"voltage": "w"}, "is 'w', which is none of its states"),
 }
@@ -127,12 +160,77 @@ def network(made):
     return sh.FixedNetwork([sh.Input("in", 1)], [population], [projection], ["p"], chip="loihi2")
 
 
+def test_the_axes_of_tables_name_no_state():
+    assert set(AXES) < set(RECORDED)
+
+
 @pytest.mark.parametrize("mistake", STEPS)
 def test_a_wrong_step_is_named(mistake):
     step, words = STEPS[mistake]
     made = model(step)
     with pytest.raises(ParameterError, match=f"neuron model 'Odd'.*{words}"):
         sh.run(network(made), np.zeros((2, 1, 1), bool), "spec")
+
+
+def test_a_register_turns_where_what_is_added_is_bounded_by_a_level():
+    """As the message about a turn too few, and docs/models.md, say."""
+    bounded = value_wrapped(lambda op, s, p, x: s.v + op.clip(x + p.bias, -p.vth, p.vth))
+    found = sh.run(network(model(bounded)), np.ones((3, 1, 1), bool), "spec", record=("v",))
+    assert found.v["p"][:, 0, 0].tolist() == [0, 0, 0]  # the threshold of 0 bounds everything
+
+
+def test_an_unsigned_state_that_falls_below_0_is_said_to():
+    count = State("c", bits=4, unit=Unit.NUMBER, signed=False)
+    for step in (lambda op, s: op.saturate(s.c - 1, "c"), lambda op, s: op.wrap(s.c - 1, "c"), lambda op, s: s.c - 1):
+        made = model(lambda op, s, p, x, f=step: ({"v": s.v, "c": f(op, s)}, op.never()), states=(State("v"), count))
+        with pytest.raises(ParameterError, match=r"state 'c' can reach -1 \.\. 7.*signed=False: .*op\.maximum"):
+            sh.FixedPopulation(name="p", size=1, model=made)
+
+
+@pytest.mark.parametrize("draw", [lambda op, x: op.random(33), lambda op, x: op.scale(x, 3, 40, "stochastic")])
+def test_more_random_bits_than_a_draw_has_are_refused(draw):
+    """Word 0 of a Philox block has 32; 40 of them were always 0."""
+    made = model(lambda op, s, p, x: ({"v": op.saturate(draw(op, x), "v")}, op.never()), stochastic=True)
+    with pytest.raises(ParameterError, match=r"random bits; there are 0 to 32"):
+        sh.FixedPopulation(name="p", size=1, model=made, parameters={"seed": 1})
+
+
+def test_numbers_of_numpy_are_numbers():
+    for make in (lambda op, s, p, x: x * np.int64(2), lambda op, s, p, x: np.int32(2) * x):
+        found = sh.run(network(model(value(make))), np.ones((3, 1, 1), bool), "spec", record=("v",))
+        assert found.v["p"][:, 0, 0].tolist() == [0, 2 * 254 * 64, 2 * 254 * 64]
+
+
+def test_instances_of_one_class_do_not_differ():
+    """Targets keep a compiled step for a model, which is its class."""
+
+    class Times(NeuronModel):
+        name = "Times"
+        states = (State("v"),)
+        parameters = ()
+
+        def __init__(self, k):
+            self.k = k
+
+        def step(self, op, s, p, arriving):
+            return {"v": op.saturate(arriving * self.k, "v")}, op.never()
+
+    with pytest.raises(ParameterError, match=r"Times has attributes of its instance, k.*declare a Parameter"):
+        sh.FixedPopulation(name="p", size=1, model=Times(3))
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_bias_that_a_step_does_not_use_is_refused(fixed):
+    made = model(lambda op, s, p, x: ({"v": op.saturate(op.decay(s.v, p.dv) + x, "v")}, op.never()))
+
+    def population(bias):
+        if fixed:
+            return sh.FixedPopulation(name="p", size=1, model=made, bias_mant=bias)
+        return sh.Population(name="p", neuron=sh.neuron(made, 1, tau_mem=1e-2), bias=bias)
+
+    population(0)
+    with pytest.raises(ParameterError, match=r"'p': a bias is given, but .* uses no p\.bias"):
+        population(5)
 
 
 @pytest.mark.parametrize("mistake", DECLARATIONS)

@@ -131,11 +131,14 @@ ARRIVING = "arriving"
 class NeuronModel(ABC):
     """Base of the neuron models. A model is one class without attributes of its instances, in one file.
 
+    Two instances of a class are the same model; what is to differ is a parameter, or a class attribute of a subclass.
+
     Attributes:
         name: by which files and users name it.
         states: registers that change.
         parameters: registers that do not.
-        voltage: the state that a readout by ``max_membrane`` reads.
+        voltage: the state that is recorded as v, and that a readout by ``max_membrane`` reads, of a model that has no
+            state of the name v.
         ports: synaptic inputs beside ``arriving``; the step finds them as attributes of p.
         payload: the state that a neuron sends with each of its spikes, which are then graded: a synapse adds its
             weight times the value of this state after the step. Empty where spikes carry nothing.
@@ -175,11 +178,20 @@ class NeuronModel(ABC):
         """
 
     def advance(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
-        """:meth:`step`, with random numbers where the model is stochastic; what everything calls that runs a model."""
+        """:meth:`step`, with random numbers where the model is stochastic; what everything calls that runs a model.
+
+        A readout never fires, whatever condition the step makes without ``op.fires``.
+        """
+        if self.stochastic:
+            op.begin_noise(s.noise_step, p.noise_low, p.noise_high)
+        returned: Any = self.step(op, s, p, arriving)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            return returned  # no step, which :mod:`ssdp_hw.models.form` says
+        states, fired = returned
+        if not op.spiking:
+            fired = op.never()
         if not self.stochastic:
-            return self.step(op, s, p, arriving)
-        op.begin_noise(s.noise_step, p.noise_low, p.noise_high)
-        states, fired = self.step(op, s, p, arriving)
+            return states, fired
         last = (1 << (NOISE_STEP.bits or 0) - 1) - 1  # after it the steps are counted from 0 again
         return {**states, NOISE_STEP.name: op.select(s.noise_step < last, op.minimum(s.noise_step + 1, last), 0)}, fired
 

@@ -13,6 +13,8 @@ from ssdp_hw.registry import check_identifiers
 BITS_MAX = 48
 # What :func:`ssdp_hw.neuron` takes beside the parameters of a model.
 _RESERVED = ("model", "size", "fires", "v_init")
+# What recordings have beside states: a variable, and the axes of their tables (ssdp_hw/running/frames.py).
+RECORDED = ("spikes", "time", "sample", "neuron")
 _OFFSETS = ("", "current", "voltage")
 
 
@@ -37,6 +39,12 @@ def _kinds(model: NeuronModel) -> Iterator[str]:
         given: Any = getattr(model, attribute, None)
         if not isinstance(given, tuple) or not all(isinstance(x, kind) for x in given):
             yield f"{attribute} of neuron model {_name(model)} must be a tuple of {kind.__name__}, not {given!r}"
+    own = ", ".join(getattr(model, "__dict__", {}))
+    if own:
+        yield (
+            f"{_name(model)} has attributes of its instance, {own}, which nothing would tell from another instance: "
+            "declare a Parameter, or make a subclass with a name and class attributes of its own"
+        )
     if not isinstance(getattr(model, "name", None), str):
         yield f"{type(model).__name__} has no name: give its class one, name = '{type(model).__name__}'"
 
@@ -56,7 +64,12 @@ def _names(names: list[str], model: NeuronModel) -> Iterator[str]:
             yield f"two parameters of {model} have the float name '{name}'"
         if name in _RESERVED:
             yield f"the float name '{name}' of {model} is what sh.neuron itself calls something: choose another"
+        if not isinstance(name, str) or not name.isidentifier():
+            yield f"the float name {name!r} of {model} is no Python identifier, by which sh.neuron could take it"
     states = [s.name for s in model.states]
+    for name in states:
+        if name in RECORDED:
+            yield f"the state '{name}' of {model} is what recordings call something else: choose another name"
     if model.payload and model.payload not in states:
         yield f"spikes of {model} carry '{model.payload}', which is none of its states: {', '.join(states)}"
     if model.voltage not in ("", "v", *states):

@@ -178,18 +178,21 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
     if not ideal:
         if not form.wide:  # else the design rule of the activation register shows what no single step can
             for name, node in new.items():
-                _check_register(
-                    form, name, node, s[name], f"{name}_saturations" in op.counts or f"{name}_wraps" in op.counts
-                )
+                _check_register(form, name, node, s[name], op)
         for node in in_order([*new.values(), fired]):
             if node.operation == "constant" and not isinstance(node.detail, int):
                 raise ParameterError(
                     f"{owner}: its step has the number {node.detail!r}; a step is of integers: op.scale"
                 )
-        bits = max(_bits(node) for node in in_order([*new.values(), fired, *op.counts.values()]))
+        nodes = list(in_order([*new.values(), fired, *op.counts.values()]))
+        bits = max(_bits(node) for node in nodes)
         if bits > 64:
+            first = next(node for node in nodes if _bits(node) > 64)
+            made_of = " and ".join(f"{a.low} .. {a.high}" for a in first.arguments) or str(first.detail)
             raise ParameterError(
-                f"{owner}: a value of its step needs {bits} bits on chip '{form.chip.name}'; 64 are held"
+                f"{owner}: a value of its step needs {bits} bits on chip '{form.chip.name}'; 64 are held. The first is "
+                f"'{first.operation}' of {made_of}: make one of them smaller first, by op.clip, op.minimum or "
+                "op.shift_right"
             )
     return StepGraph(new, fired, dict(op.counts), bits)
 
@@ -233,8 +236,8 @@ def _result(owner: str, name: str, value: Value) -> Node:
     return value
 
 
-def _check_register(form: StepForm, name: str, node: Node, leaf: Node, limited: bool) -> None:
-    """Raise where a state after the step may lie outside its register; ``limited`` before it was computed further."""
+def _check_register(form: StepForm, name: str, node: Node, leaf: Node, op: GraphOperations) -> None:
+    """Raise where a state after the step may lie outside its register, ``leaf``; ``op`` knows how it was limited."""
     if leaf.low <= node.low and node.high <= leaf.high:
         return
     after = ", reset='subtract' included," if form.subtract else ""
@@ -242,7 +245,16 @@ def _check_register(form: StepForm, name: str, node: Node, leaf: Node, limited: 
         f"limit it in the step with op.saturate(value, '{name}') or op.wrap(value, '{name}') around all that the step "
         "returns, op.reset included"
     )
-    if limited:
+    if leaf.low == 0 and node.low >= -leaf.high and node.high <= leaf.high:
+        advice = f"it is declared signed=False: return op.maximum(value, 0), or leave that out of State('{name}', ...)"
+    elif name in op.turned_too_far:
+        low, high = op.turned_too_far[name]
+        advice = (
+            f"op.wrap turns once around the register, and what it gets, {low} .. {high}, may need more turns: bound "
+            "what is added, as by op.clip(arriving + p.bias, -level, level) with a level of the model, or give the "
+            "register more bits"
+        )
+    elif f"{name}_saturations" in op.counts or f"{name}_wraps" in op.counts:
         advice = (
             "the step limits it, and computes with it further: limit the last value in place of the first, op.reset "
             "included, or keep it inside by op.minimum, op.maximum or op.clip, which count nothing"
@@ -268,14 +280,21 @@ def without_effect(model: NeuronModel) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
+def reads_bias(model: NeuronModel) -> bool:
+    """Whether anything that the step computes depends on the bias."""
+    nodes = StepForm(model, load_chip("loihi2"), ports=model.ports).graph().nodes
+    return any(node.operation == "leaf" and node.detail == BIAS for node in nodes)
+
+
+@lru_cache(maxsize=256)
 def ever_fires(model: NeuronModel) -> bool:
     """Whether the step may fire at all: not where its condition is ``op.never()``, as of a readout."""
     fired = StepForm(model, load_chip("loihi2")).graph().fired
     return not (fired.operation == "less" and all(a.operation == "constant" for a in fired.arguments))
 
 
-def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: bool) -> None:
-    """Raise where a population asks for a reset or a comparison other than the default that its model does not know.
+def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: bool, bias: bool) -> None:
+    """Raise where a population asks for a reset, comparison or bias, not the default, that its model does not know.
 
     Raises:
         ParameterError: it does.
@@ -285,6 +304,10 @@ def check_options(model: NeuronModel, owner: str, *, subtract: bool, at_least: b
             raise ParameterError(
                 f"{owner}: {option} is given, but the step of {model} says itself what happens there; leave it out"
             )
+    if bias and not reads_bias(model):
+        raise ParameterError(
+            f"{owner}: a bias is given, but the step of {model} uses no p.bias: leave it out, or add it in the step"
+        )
 
 
 @lru_cache(maxsize=256)

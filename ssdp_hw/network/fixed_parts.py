@@ -120,7 +120,8 @@ class FixedPopulation:
                 raise ParameterError(f"{owner}: {name} is given, but {model} has no register of that name")
         self._check_payload(model, owner)
         at_least = self.threshold is Comparison.AT_LEAST
-        check_options(model, owner, subtract=self.reset is Reset.SUBTRACT, at_least=at_least)
+        options = {"subtract": self.reset is Reset.SUBTRACT, "at_least": at_least, "bias": bool(np.any(self.bias_mant))}
+        check_options(model, owner, **options)
         if "v" not in states and np.any(self.v_init):
             raise ParameterError(f"{owner}: v_init is given, but {model} has no state v")
         values = {

@@ -54,10 +54,11 @@ class Population:
         check_neuron(self.neuron, f"population '{self.name}'")
         object.__setattr__(self, "reset", Reset(self.reset))
         object.__setattr__(self, "threshold", Comparison(self.threshold))
+        bias = real_vector(self.bias, self.size, f"population '{self.name}': bias")
         if isinstance(self.neuron, ModelNeuron):
             owner, at_least = f"population '{self.name}'", self.threshold is Comparison.AT_LEAST
-            check_options(self.neuron.declared, owner, subtract=self.reset is Reset.SUBTRACT, at_least=at_least)
-        bias = real_vector(self.bias, self.size, f"population '{self.name}': bias")
+            given = {"subtract": self.reset is Reset.SUBTRACT, "at_least": at_least, "bias": bool(np.any(bias))}
+            check_options(self.neuron.declared, owner, **given)
         object.__setattr__(self, "bias", bias)
 
     @property

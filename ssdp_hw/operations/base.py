@@ -19,6 +19,10 @@ from ssdp_hw.errors import ParameterError
 Value = Any
 
 
+# What real numbers divide by in the place of 0: of a NaN targets make different minima, and of an infinity a warning.
+LEAST_DIVISOR = 2.0**-900
+
+
 class Values:
     """Values by name as attributes: states ``s.v``, parameters ``p.dv``, ends of a synapse ``at.pre``."""
 
@@ -105,7 +109,10 @@ class Operations(ABC):
 
     @abstractmethod
     def divide(self, a: Value, b: Value) -> Value:
-        """``a / b`` rounded down, of an a that is not negative and a b above 0."""
+        """``a / b`` rounded down, of an a that is not negative and a b above 0; in real numbers b may be 0, too.
+
+        Then ``0 / 0`` is 0, and any other a gives a number beyond all others, :data:`LEAST_DIVISOR` in the place of 0.
+        """
 
     @abstractmethod
     def lookup(self, table: Sequence[int], index: Value) -> Value:

@@ -50,7 +50,9 @@ class ExactOperations(Operations):
         return arithmetic.shift_down(x, bits, how)
 
     def scale(self, x: ArrayLike, gain: ArrayLike, bits: int, rounding: str = "zero") -> Int:
-        return self.shift_right(np.asarray(x, np.int64) * np.asarray(gain, np.int64), bits, rounding)
+        if Rounding(rounding) is Rounding.STOCHASTIC:
+            return self.shift_right(np.asarray(x, np.int64) * np.asarray(gain, np.int64), bits, rounding)
+        return arithmetic.scaled(x, gain, bits, rounding)
 
     def divide(self, a: ArrayLike, b: ArrayLike) -> Int:
         return np.asarray(np.asarray(a, np.int64) // np.asarray(b, np.int64))

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.operations.base import Operations, Rounding, Value
+from ssdp_hw.operations.base import LEAST_DIVISOR, Operations, Rounding, Value
 from ssdp_hw.operations.node import Node, Number, TableLeaf, as_condition, as_node, as_number, comparison, node_of
+from ssdp_hw.operations.philox import RANDOM_BITS
 
 # No value has more bits.
 _SHIFT_MAX = 63
@@ -30,6 +31,7 @@ class GraphOperations(Operations):
         draws: whether the step may draw random numbers.
         noise: of a neuron model that draws, the step and both words of the key; the draws are nodes ``random``.
         randoms: the random numbers that a rule draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
+        turned_too_far: by state the limits of what ``wrap`` gets, where one turn does not bring it into the register.
         real_shifts: whether a parameter by which a step shifts acts in real numbers too, as in neuron models; those of
             rules are 0 there.
     """
@@ -47,6 +49,7 @@ class GraphOperations(Operations):
     drawn: int = 0
     randoms: list[Node] = field(default_factory=list)
     activation_shift: int = 0
+    turned_too_far: dict[str, tuple[Number, Number]] = field(default_factory=dict)
     real_shifts: bool = False
 
     def __post_init__(self) -> None:
@@ -58,7 +61,10 @@ class GraphOperations(Operations):
             raise ParameterError("a step selects between a number and a condition")
         if a.condition:
             return (as_condition(condition) & a) | (~as_condition(condition) & b)
-        return node_of("select", (as_condition(condition), a, b), min(a.low, b.low), max(a.high, b.high))
+        least = a.low
+        if a.operation == "subtract" and _implies(as_condition(condition), a.arguments[1], a.arguments[0]):
+            least = max(a.low, 0)  # v - level is taken only where v is at the level or above it
+        return node_of("select", (as_condition(condition), a, b), min(least, b.low), max(a.high, b.high))
 
     def minimum(self, a: Value, b: Value) -> Node:
         x, y = as_number(a), as_number(b)
@@ -131,7 +137,7 @@ class GraphOperations(Operations):
     def divide(self, a: Value, b: Value) -> Node:
         n, d = as_number(a), as_number(b)
         if self.ideal:
-            return Node("quotient", (n, d), -math.inf, math.inf)
+            return Node("quotient", (n, self.select(d == 0.0, LEAST_DIVISOR, d)), -math.inf, math.inf)
         if n.low < 0 or d.low < 1:
             raise ParameterError(
                 f"a step divides {n.low} .. {n.high} by {d.low} .. {d.high}; op.divide takes an a from 0 on and a b "
@@ -143,6 +149,8 @@ class GraphOperations(Operations):
         self.noise, self.drawn = (as_number(step), as_number(low), as_number(high)), 0
 
     def random(self, bits: int) -> Node:
+        if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= RANDOM_BITS:
+            raise ParameterError(f"a step draws, or rounds by, {bits!r} random bits; there are 0 to {RANDOM_BITS}")
         if self.noise is not None:
             self.drawn += 1
             return Node("random", self.noise, 0, (1 << bits) - 1, (self.drawn - 1, bits))
@@ -219,6 +227,8 @@ class GraphOperations(Operations):
         if n.low <= -half:
             ends += [n.low + turn, min(n.high, -half) + turn]
         wrapped = Node(wrapped.operation, wrapped.arguments, min(ends), max(ends), wrapped.detail)
+        if wrapped.low < -half or wrapped.high > half:
+            self.turned_too_far[state] = n.low, n.high
         self._count(f"{state}_wraps", n != wrapped)
         self._count(f"{state}_out_of_range", (wrapped > half) | (wrapped < -half))
         return wrapped

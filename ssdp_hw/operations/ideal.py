@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.arrays import Real
-from ssdp_hw.operations.base import Operations, Rounding
+from ssdp_hw.operations.base import LEAST_DIVISOR, Operations, Rounding
 from ssdp_hw.operations.philox import neuron_random
 
 
@@ -50,7 +50,7 @@ class IdealOperations(Operations):
         self.drawn += Rounding(rounding) is Rounding.STOCHASTIC
 
     def divide(self, a: ArrayLike, b: ArrayLike) -> Real:
-        return np.asarray(np.divide(a, b))
+        return np.asarray(np.divide(a, np.where(np.equal(b, 0), LEAST_DIVISOR, b)))
 
     def begin_noise(self, step: ArrayLike, low: ArrayLike, high: ArrayLike) -> None:
         self.drawn = 0

@@ -161,7 +161,10 @@ class IntervalOperations(Operations):
         return Interval(*(arithmetic.shift_down(e, bits, how) for e in (n.low, n.high)))
 
     def scale(self, x: Operand, gain: Operand, bits: int, rounding: str = "zero") -> Interval:
-        return self.shift_right(Interval.of(x) * gain, bits, rounding)
+        n, how = Interval.of(x), Rounding(rounding)
+        if how is Rounding.STOCHASTIC:
+            return self.shift_right(n * gain, bits, rounding)
+        return n._corners(gain, lambda a, b: arithmetic.scaled(a, b, bits, how))
 
     def divide(self, a: Operand, b: Operand) -> Interval:
         return Interval.of(a)._corners(b, lambda x, y: np.asarray(x // y))

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+import numpy as np
+
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Value
 
@@ -137,6 +139,20 @@ class Node:
             "a step cannot divide (/, //, %) or raise to a power: use op.shift_right, op.scale, op.divide or a table"
         )
 
+    def __rshift__(self, other: object) -> NoReturn:
+        raise ParameterError("a step shifts by op.shift_right(x, bits) and op.shift_left(x, bits), not by >> and <<")
+
+    def __xor__(self, other: object) -> NoReturn:
+        raise ParameterError("of conditions a step knows & | ~, not ^: a ^ b is (a & ~b) | (~a & b)")
+
+    def __abs__(self) -> NoReturn:
+        raise ParameterError("a step takes the size of x by op.absolute(x), not by abs(x)")
+
+    def __pos__(self) -> NoReturn:
+        raise ParameterError("a step knows no unary +: leave it out")
+
+    __rrshift__ = __lshift__ = __rlshift__ = __rshift__
+    __rxor__ = __xor__
     __truediv__ = __rtruediv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __floordiv__
 
 
@@ -169,6 +185,8 @@ def as_node(value: Value) -> Node:
     """
     if isinstance(value, Node):
         return value
+    if isinstance(value, np.integer | np.floating):
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ParameterError(f"a step computes with numbers and values of the step, not with {value!r}")
     return Node("constant", (), value, value, value)

@@ -16,6 +16,9 @@ ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # golden ratio and sqrt(3) - 1, the Weyl increments
 
+# Width of a word, and so the most bits that a random number has.
+RANDOM_BITS = 32
+
 U64 = NDArray[np.uint64]
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)

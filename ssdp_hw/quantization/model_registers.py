@@ -44,8 +44,14 @@ def register_codes(q: Parameter, value: Real, scale: Real | float, chip: Chip, o
         raise ParameterError(
             f"{owner}: {q.float_name} = {float(value[k]):g} of neuron {k} is outside {low / q.unity(chip):g} .. "
             f"{high / q.unity(chip):g}, which the register '{q.name}' holds on chip '{chip.name}'"
+            f"{_wider(q)}"
         )
     return codes
+
+
+def _wider(q: Parameter) -> str:
+    """How a model gets a gain that is larger."""
+    return "; its model declares larger ones with more bits than binary places" if q.kind is Kind.GAIN else ""
 
 
 def register_values(q: Parameter, codes: Int, scale: Real | float, chip: Chip) -> Real:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Bool, Numbers
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.models.base import Kind, NeuronModel
-from ssdp_hw.models.form import ever_fires, without_effect
+from ssdp_hw.models.form import ever_fires, reads_bias, without_effect
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.fixed_parts import FIELDS, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
@@ -68,7 +68,7 @@ def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedN
     for name in ("first", "second"):
         values = registers(rng, model, sizes[name], found)
         own: dict[str, Any] = {field: values.pop(field) for field in FIELDS if field in values}
-        bias = rng.integers(-2000, 2000, sizes[name]) * rng.integers(0, 2)
+        bias = rng.integers(-2000, 2000, sizes[name]) * rng.integers(0, 2) * reads_bias(model)
         if model.payload:
             options["payload_bits"] = 6
         made = FixedPopulation(
@@ -116,7 +116,7 @@ def float_network(model: NeuronModel, seed: int) -> Network:
         else rng.uniform(*ranges[q.kind], size)
         for q in model.parameters
     }
-    population = Population(name="first", neuron=neuron(model, size, **values), bias=0.05)
+    population = Population(name="first", neuron=neuron(model, size, **values), bias=0.05 * reads_bias(model))
     projections = [
         Projection(pre="in", post="first", weight=rng.normal(0.3, 0.5, (size, INPUTS))),
     ]
