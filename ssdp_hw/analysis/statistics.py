@@ -1,6 +1,7 @@
 """Confidence intervals of accuracies and means.
 
-scipy.stats takes longer to import than all that a process needs to learn, which imports this module: so functions import it.
+scipy.stats takes longer to import than all that a process needs to learn, which imports this module: so functions
+import it.
 """
 
 from __future__ import annotations
