@@ -240,6 +240,34 @@ def test_a_projection_may_lose_all_synapses(target):
     assert not sh.run(result.network, spikes(2)).spikes["out"].any()
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        *TARGETS,
+        pytest.param("brian2", marks=[requires_brian2, pytest.mark.slow]),
+        pytest.param("lava", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+def test_a_lesson_goes_on_where_no_synapse_is_left(fixed, target, tmp_path):
+    """Two calls are one, also where the second finds nothing alive."""
+    if not get_target(target).availability().installed:
+        pytest.skip(f"{target} is not installed")
+    dying = sh.rule("PruningSTDP", a_plus=0, a_minus=0, least=9.0, patience=2)
+    net, rule = (network(), pruning(least=300, patience=2)) if fixed else (float_network(), dying)
+    whole = learn(net, spikes(5), rule, target)
+    half = learn(net, spikes(5)[:, :3], rule, target)
+    assert half.network.projection("in->out").synapse_count == 0
+    sh.save_learning(half.network, half.state, tmp_path / "half.h5")
+    left, state = sh.load_learning(tmp_path / "half.h5")
+    rest = learn(left, spikes(5)[:, 3:], rule, target, state=state, health=True)
+    assert rest.state.updates == whole.state.updates == 5
+    assert rest.state.counters["in->out"].shape == whole.state.counters["in->out"].shape == (0,)
+    assert rest.changed["in->out"] == 0
+    assert "0 synapses of 'in->out'" in str(rest)
+    rest.plot()
+
+
 @pytest.mark.parametrize("target", [pytest.param("brian2", marks=requires_brian2), "lava"])
 def test_simulators_learn_the_same(target):
     if not get_target(target).availability().installed:

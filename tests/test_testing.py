@@ -8,12 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rule_examples import Hebb
+from rule_examples import Hebb, LetsDie
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.registry import neuron_model
+from ssdp_hw.network.delays import delays, with_delays
+from ssdp_hw.network.thresholds import thresholds, with_thresholds
 from ssdp_hw.rules.model import RuleModel
+from ssdp_hw.rules.registry import rule_model
+from ssdp_hw.running import target_registry
+from ssdp_hw.running.target import Target
 from ssdp_hw.running.target_registry import get_target
 from ssdp_hw.testing import check_neuron_model, check_rule, conformance
 
@@ -81,6 +86,89 @@ def test_another_lesson_is_found(altered, alter, said):
     altered(alter)
     with pytest.raises(AssertionError, match=f"Hebb, seed 0, target 'engine'.*{said}"):
         check_rule(Hebb(), ["engine"], lessons=1)
+
+
+class Stale(Target):
+    """The engine, which learns in a network or from a plan that is not the one that it is asked for now."""
+
+    name, title, declared_models = "stale", "an engine that remembers", frozenset(("fixed", "float"))
+
+    def __init__(self, of_now):
+        self.of_now, self.first = of_now, None
+
+    def run(self, network, drive, record, options):
+        raise NotImplementedError
+
+    def learn(self, network, drive, plan, options):
+        engine = get_target("engine")
+        if self.first is None or not (plan.first_update or plan.first_window):  # another lesson begins
+            self.first = network
+        network, plan = self.of_now(self.first, network, plan)
+        return engine.learn(network, drive, plan, engine.resolve({}))
+
+
+def first_thresholds(first, network, plan):
+    """The thresholds of the first lesson."""
+    return with_thresholds(network, {"out": thresholds(first, "out")}), plan
+
+
+def first_delays(first, network, plan):
+    """The delays of the first lesson."""
+    for name in plan.rules:
+        network = with_delays(network, name, delays(first, name))
+    return network, plan
+
+
+def dead_synapses(first, network, plan):
+    """Synapses that died transmit as before."""
+    dead = []
+    for name in plan.rules:
+        p, q = first.projection(name), network.projection(name)
+        lost = np.array(p.matrix)
+        lost[q.synapse_indices] = 0
+        if p.synapse_count > q.synapse_count:
+            dead.append(replace(p, weight=lost, name=f"dead {name}"))
+    return replace(network, projections=[*network.projections, *dead]), plan
+
+
+@pytest.fixture
+def stale(monkeypatch):
+    """Registers the target ``stale``."""
+    get_target("spec"), get_target("engine")  # loaded through their real entry points
+
+    def register(of_now):
+        one, known = Stale(of_now), target_registry._load
+        monkeypatch.setattr(target_registry, "_load", lambda name: one if name == "stale" else known(name))
+        monkeypatch.setattr(target_registry, "_entry_points", lambda: dict.fromkeys(("spec", "engine", "stale")))
+
+    return register
+
+
+@pytest.mark.parametrize(
+    ("model", "seed", "of_now"),
+    [
+        ("IntrinsicPlasticity", 0, first_thresholds),
+        ("DelaySTDP", 0, first_delays),
+        pytest.param(LetsDie(), 0, dead_synapses, marks=pytest.mark.slow),
+        ("BCM", 0, lambda _, network, plan: (network, replace(plan, counters={}))),
+        ("BCM", 0, lambda _, network, plan: (network, replace(plan, lasting={}))),
+        ("BCM", 0, lambda _, network, plan: (network, replace(plan, first_window=0))),
+    ],
+    ids=["thresholds", "delays", "synapses", "counters", "variables", "windows"],
+)
+def test_a_target_that_forgets_what_moved_is_found(stale, model, seed, of_now):
+    """Asked once it learns as the engine; only what weight updates moved shows the mistake."""
+    stale(of_now)
+    network, plan = conformance.lesson(rule_model(model), seed, fixed=True)
+    once = [conformance.learned(get_target(name), network, plan, seed) for name in ("spec", "stale")]
+    conformance._compare_lessons("once", *once, exact=True)
+    with pytest.raises(AssertionError, match=f"{model}, seed {seed}, target 'stale', call . of learn, .* differ"):
+        check_rule(model, ["stale"], lessons=1, seed=seed)
+
+
+def test_a_target_that_remembers_and_does_as_it_is_asked_passes(stale):
+    stale(lambda _, network, plan: (network, plan))
+    check_rule("IntrinsicPlasticity", ["stale"])
 
 
 class Silent(NeuronModel):

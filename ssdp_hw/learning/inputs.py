@@ -38,9 +38,14 @@ def teachable_output(network: AnyNetwork) -> str:
 
 
 def plastic_names(
-    network: AnyNetwork, rule: Rule | Mapping[str, Rule], plastic: str | Sequence[str] | None
+    network: AnyNetwork,
+    rule: Rule | Mapping[str, Rule],
+    plastic: str | Sequence[str] | None,
+    state: LearningState | None = None,
 ) -> list[str]:
     """Names of the projections that learn; see :func:`ssdp_hw.learn`.
+
+    A projection without a synapse cannot learn, unless it is in the state of an earlier run: there its last one died.
 
     Raises:
         ParameterError: no projection, an unknown one, one without a rule, or several where ``plastic`` must choose.
@@ -57,7 +62,8 @@ def plastic_names(
     if not names:
         raise ParameterError("no projection learns")
     for name in names:
-        if not network.projection(name).synapse_count:
+        died = isinstance(state, LearningState) and name in state.counters
+        if not network.projection(name).synapse_count and not died:
             raise ParameterError(f"projection '{name}' has no synapse that could learn")
     if isinstance(rule, Mapping):
         for name in set(names) ^ set(rule):
@@ -277,7 +283,11 @@ def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) 
         raise ShapeError(
             f"counters of '{name}': {array.dtype} of shape {array.shape}; expected {kind.__name__} of shape ({size},)"
         )
-    if isinstance(rule, CounterRule) and (array.min() < rule.counter_min or array.max() > rule.counter_max):
+    if (
+        isinstance(rule, CounterRule)
+        and array.size
+        and (array.min() < rule.counter_min or array.max() > rule.counter_max)
+    ):
         raise ParameterError(
             f"counters of '{name}' reach from {array.min()} to {array.max()}, outside the {rule.counter_bits}-bit "
             f"range {rule.counter_min} .. {rule.counter_max}"

@@ -141,7 +141,7 @@ def learn(
         target = fastest_target(network, learning=True).name
     execution = Execution(target, dict(as_mapping(options, "options")), on_overflow)
     given, spikes = _given(network, inputs, presentation)
-    names = plastic_names(network, rule, plastic)
+    names = plastic_names(network, rule, plastic, state)
     check_learns_from_spikes(network, given.values, names)
     rules, notes = resolve_rules(network, rule, names)
     check_reads(network, rules)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ssdp_hw.arrays import Array
+from ssdp_hw.display import text
+from ssdp_hw.learning.learn import LearnResult
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.form import ever_fires
 from ssdp_hw.models.registry import model_names, neuron_model
@@ -23,6 +25,7 @@ from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Target
 from ssdp_hw.running.target_registry import choose_target, reference_target, targets_by_speed, unsupported
 from ssdp_hw.testing import generation
+from ssdp_hw.testing.repeated import compared, repeated
 
 # Sums of real numbers in another order.
 FLOAT_BOUND = 1e-9
@@ -103,7 +106,9 @@ def check_rule(
     """Let random lessons be learned by a rule in integers and in real numbers, and compare with the reference.
 
     In integers weights, counters and saturations must be equal; in real numbers up to the order of sums. Two
-    projections learn, a feedforward one and a recurrent one with a delay, in two windows a sample.
+    projections learn, a feedforward one and a recurrent one with a delay, in two windows a sample. Each lesson is
+    learned by the target alone, and then by two calls of :func:`ssdp_hw.learn` with three weight updates, the second of
+    which goes on from the first: there thresholds, delays, the synapses that live, and all that lasts are equal too.
 
     Args:
         model: the rule, or its name.
@@ -113,13 +118,17 @@ def check_rule(
 
     Raises:
         AssertionError: a target differs, or no lesson changes a counter or an accumulator; the message has the seed.
+            Or several lessons move none of what the rule writes beside weights.
         UnsupportedError: a target cannot learn by the rule.
     """
     found = rule_model(model)
     moved = 0.0
+    unmoved = {text(v.quantity) for written in found.writes.values() for v in written}
     for number in range(seed, seed + lessons):
         for fixed in (True, False):
             network, plan = lesson(found, number, fixed=fixed)
+            calls = repeated(network, plan, number, reference_target().name)
+            unmoved -= {h.quantity for one in calls for hs in one.written.values() for h in hs.values() if h.changed}
             wanted = learned(reference_target(), network, plan, number)
             moved += sum(float(np.abs(c).sum()) for c in wanted.counters.values())
             moved += sum(float(np.abs(w - _stored(network, n)).sum()) for n, w in wanted.weights.items())
@@ -128,8 +137,13 @@ def check_rule(
                 target = choose_target(name, network, learning=True)
                 owner = f"{found}, seed {number}, target '{name}'"
                 _compare_lessons(owner, wanted, learned(target, network, plan, number), exact=fixed)
+                for call, (right, one) in enumerate(zip(calls, repeated(network, plan, number, name), strict=True)):
+                    _compare_calls(f"{owner}, call {call + 1} of learn", right, one, exact=fixed)
     if not moved:
         raise AssertionError(f"{found}: no weight change in {2 * lessons} lessons, so that little was compared")
+    if unmoved and lessons > 1:
+        what = " and no ".join(sorted(unmoved))
+        raise AssertionError(f"{found}: no {what} moved in {2 * lessons} lessons, so that little was compared")
 
 
 def lesson(model: RuleModel, seed: int, *, fixed: bool) -> tuple[AnyNetwork, LearningPlan]:
@@ -220,6 +234,16 @@ def _compare_lessons(owner: str, wanted: Learned, found: Learned, *, exact: bool
         counted = getattr(found, what)
         if counted is not None and dict(counted) != dict(getattr(wanted, what)):
             raise AssertionError(f"{owner}: {what} {counted}, not {getattr(wanted, what)}")
+
+
+def _compare_calls(owner: str, wanted: LearnResult, found: LearnResult, *, exact: bool) -> None:
+    values = dict(compared(found))
+    for what, right in compared(wanted):
+        if what not in values:
+            if "saturations of" in what:  # which a target need not count
+                continue
+            raise AssertionError(f"{owner}: {what} are missing")
+        _equal(f"{owner}, {what}", np.asarray(right), np.asarray(values[what]), exact)
 
 
 def _equal(owner: str, wanted: Array, found: Array, exact: bool) -> None:

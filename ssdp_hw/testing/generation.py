@@ -20,7 +20,7 @@ from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_n
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.intervals import largest_change
 from ssdp_hw.rules.local import WeightRounding
-from ssdp_hw.rules.model import RuleKind, RuleModel
+from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter
 
 INPUTS, STEPS, BATCH = 7, 40, 2
 # A threshold beyond what a few synapses bring would keep every neuron silent.
@@ -163,7 +163,7 @@ def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
             values[q.name] = int(rng.integers(0, min(high, _VOLTAGE_MAX) + 1))
         else:
             small = int(rng.integers(max(low, -200), min(high, 4000) + 1)) >> int(rng.integers(0, 6))
-            values[q.name] = int(q.default) if q.kind is RuleKind.NUMBER and q.default is not None else small
+            values[q.name] = small if q.kind is not RuleKind.NUMBER or q.default is None else _count(q, seed)
     shifts = [q.name for q in model.parameters if q.kind is RuleKind.SHIFT]
     while shifts and largest_change(model, values) >= 1 << 29 and min(values[s] for s in shifts) < 24:
         values.update({s: min(24, values[s] + 4) for s in shifts})
@@ -176,6 +176,16 @@ def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
         rounding=rounding,
         windows_per_update=2,
     )
+
+
+def _count(q: RuleParameter, seed: int) -> int:
+    """A count that has a default: that, and for an odd seed one from 1 to it.
+
+    A patience of many windows or a long delay is so reached within a lesson.
+    """
+    assert q.default is not None
+    default = int(q.default)
+    return int(np.random.default_rng((seed, default)).integers(1, default + 1)) if seed % 2 and default > 0 else default
 
 
 def factors(model: RuleModel, seed: int, shape: tuple[int, int, int], *, fixed: bool) -> dict[str, Numbers]:
@@ -208,6 +218,6 @@ def float_rule(model: RuleModel, seed: int) -> FloatDeclaredRule:
             values[float_name(q)] = float(rng.uniform(2, 30))
         elif q.kind is RuleKind.TABLE:
             values[float_name(q)] = rng.uniform(0, 0.02, 16).tolist()
-        elif q.kind is RuleKind.NUMBER and q.default is None:
-            values[float_name(q)] = float(rng.integers(0, 16))
+        elif q.kind is RuleKind.NUMBER:
+            values[float_name(q)] = float(rng.integers(0, 16) if q.default is None else _count(q, seed))
     return FloatDeclaredRule(model=model, values=values, windows_per_update=2)
