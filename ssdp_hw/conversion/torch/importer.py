@@ -156,7 +156,7 @@ def hold(network: Network, reading: Reading) -> list[str]:
     """
     from ssdp_hw.conversion.torch.chains import SeveralSpikesError
     from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
-    from ssdp_hw.conversion.torch.folding import folded
+    from ssdp_hw.conversion.torch.folding import CARRIED, folded
     from ssdp_hw.conversion.torch.lags import lags_of
     from ssdp_hw.conversion.torch.network import network_of
 
@@ -177,7 +177,8 @@ def hold(network: Network, reading: Reading) -> list[str]:
             notes.append(f"the module cannot be run on {what}, so the network was not held to it there: {error}")
             continue
         if other:
-            raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}")
+            carried = f"; {CARRIED}" if what == "a step more" and other.startswith("what drives") else ""
+            raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}{carried}")
         if what == "the sample":
             _answers_alike(reading, inputs, run)
         sent = reading.runner.sent(inputs, run.chains)
@@ -190,7 +191,7 @@ def hold(network: Network, reading: Reading) -> list[str]:
         run, other = reading.run(inputs, exact=True)
         if other:
             raise UnsupportedError(f"in float64 the module does something else than in its own type: {other}")
-        model = folded(run.chains)
+        model = folded(run.chains, exact=True)
         twin = Stepper(network_of(model, reading.layout), stepper.lag)
         again = check_steps(twin, model, run.chains, sent, exact=True)
         _, wrong = check_free_run(twin, run.chains, sent)
