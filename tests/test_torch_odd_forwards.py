@@ -308,3 +308,89 @@ def test_the_advice_for_a_filter_is_the_filter():
         expected = module(torch.tensor(x).float()).numpy() != 0
     assert np.array_equal(run(network, x, "spec", steps=STEPS + 1).spikes[network.outputs[0]][1:], expected)
     assert expected.any()
+
+
+X = np.random.default_rng(5).random((STEPS, BATCH, N)) < 0.4
+KINDS = {
+    "big endian": X.astype(">f8"),
+    "long double": X.astype(np.longdouble),
+    "uint64": X.astype(np.uint64),
+    "a list": X.tolist(),
+    "tensors": [torch.tensor(step) for step in X],
+    "a masked array that masks nothing": np.ma.array(X, mask=False),
+}
+NO_KINDS = {
+    "objects": X.astype(object),
+    "texts": X.astype(str),
+    "times": X.astype("m8[s]"),
+    "complex": X.astype(complex),
+    "NaN": np.where(X, np.nan, 0),
+    "no steps": X[:0],
+    "no samples": X[:, :0],
+    "a masked array": np.ma.array(X.astype(float), mask=~X),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_verify_takes_the_samples_that_run_takes(kind):
+    network = from_torch(plain(), torch.rand(8, 2, N))
+    assert np.array_equal(run(network, KINDS[kind]).spikes["l2"], run(network, X).spikes["l2"])
+    found = verify(plain(), network, KINDS[kind])
+    assert found.equal
+    assert found.layers[0].source_spikes > 20
+
+
+@pytest.mark.parametrize("kind", NO_KINDS)
+def test_verify_refuses_the_samples_that_run_refuses(kind):
+    network = from_torch(plain(), torch.rand(8, 2, N))
+    for refusing in (lambda: run(network, NO_KINDS[kind]), lambda: verify(plain(), network, NO_KINDS[kind])):
+        with pytest.raises(ParameterError):
+            refusing()
+
+
+class Batches(Between):
+    """Something done across the samples of a batch, or to what comes later."""
+
+    def __init__(self, does):
+        super().__init__(LINEAR["inner"])
+        self.fc.register_forward_pre_hook(lambda module, given: does(given[0]))
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        (lambda x: x + 0.5 * x.roll(1, 0), "'roll'|mixes the samples of a batch"),
+        (lambda x: x + x[:1], "'__getitem__' mixes the samples of a batch, or picks some of them"),
+        (lambda x: x + torch.arange(len(x))[:, None], "differs between the samples of a batch"),
+    ],
+)
+def test_what_mixes_samples_says_so(does, said):
+    with pytest.raises(UnsupportedError, match=said):
+        from_torch(Batches(does), torch.rand(8, 2, N))
+
+
+@pytest.mark.parametrize("where", [0, 1])
+@pytest.mark.parametrize("kind", ["register_forward_pre_hook", "register_forward_hook"])
+def test_hooks_of_a_sequential_that_is_not_called_are_refused(where, kind):
+    inner = nn.Sequential(nn.Linear(N, N), snn.Leaky(beta=0.8))
+    module = nn.Sequential(nn.Linear(N, N), snn.Leaky(beta=0.8), inner)
+    getattr((module, inner)[where], kind)(lambda module, given, *made: None)
+    with pytest.raises(UnsupportedError, match=r"has hooks.*init_hidden=True"):
+        from_torch(module, (N,))
+
+
+def test_layers_run_backwards_in_time_are_refused():
+    class Backwards(Between):
+        def forward(self, x):
+            m1, m2, first, sent = self.l1.init_leaky(), self.l2.init_leaky(), [], []
+            for xt in x:
+                a, m1 = self.l1(self.fc(xt), m1)
+                first.append(a)
+            for a in reversed(first):
+                b, m2 = self.l2(self.how(a, self.w, self.b), m2)
+                sent.append(b)
+            return torch.stack(sent)
+
+    with pytest.raises(UnsupportedError, match="a network does the same in every step") as caught:
+        from_torch(Backwards(LINEAR["inner"]), torch.rand(8, 2, N))
+    assert "Synaptic" not in str(caught.value)

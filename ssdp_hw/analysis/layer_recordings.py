@@ -44,7 +44,9 @@ def shaped_samples(samples: ArrayLike | DirectInput) -> NDArray[np.generic]:
     spikes = as_array(samples, "samples")
     if spikes.ndim < 3:
         raise ShapeError(f"samples of shape {spikes.shape}; expected (time, batch, *shape)")
-    return spikes
+    if not spikes.size:
+        raise ParameterError(f"samples of shape {spikes.shape} are empty; at least 1 step and 1 sample are needed")
+    return spikes if spikes.dtype == bool else real_array(spikes, "samples")
 
 
 def lasting(given: Given, steps: int) -> Given:

@@ -147,8 +147,10 @@ def _difference(
 def _advice(last: dict[tuple[str, int], Path], steps: int) -> str:
     """What to write instead of steps that differ: ``last`` has what drives the last of them."""
     reached = max((delay for _, delay in last), default=0)
-    if 2 < reached == steps - 1:
-        return CARRIED
+    for source in {source for source, _ in last}:
+        delays = {delay for name, delay in last if name == source}
+        if steps > 3 and delays >= set(range(1, steps)):
+            return CARRIED
     alike = "a network does the same in every step"
     return f"{alike}: before its first step spikes are zeros, not ones and not left out" if reached else alike
 

@@ -89,7 +89,12 @@ def from_torch(
     chosen = Timing(timing)
     if chosen is not Timing.SAME_STEP:
         network = network_of(reading.folded, reading.layout, chosen)
-    style = {"step": "one step a call", "loop": "all steps in a call", "static": "one input for all steps"}
+    one = ", ".join(str(tuple(x.shape[2:])) for x in reading.sample)
+    style = {
+        "step": f"one step a call, each sample of shape {one}",
+        "loop": "all steps in a call",
+        "static": "one input for all steps",
+    }
     how = f"run by its own forward ({style[reading.runner.style.kind]})"
     if reading.runner.style.chained:
         how = "its layers run in order with their states"

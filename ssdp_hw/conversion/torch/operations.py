@@ -178,6 +178,11 @@ def _affine(
         found = or_of_spikes(tape, name, func, args, kwargs, made, where)
         if found is not None:
             return found
+    if name in _AFFINE | _AFFINE_IN_ONE and not all(t.ndim and t.shape[0] == batch for t in made):
+        what = f"'{name}' mixes the samples of a batch, or picks some of them"
+        return [Opaque(what, "keep the first axis, that of the batch, and treat each sample by itself", where)] * len(
+            made
+        )
     if not all(t.ndim and t.shape[0] == batch for t in made) or any(not t.is_floating_point() for t in made):
         return [_unknown(name, where)] * len(made)
     if len(given) == 2 and name in ("add", "sub") and len(made) == 1 and not kwargs and len(args) == 2:

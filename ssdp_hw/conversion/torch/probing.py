@@ -159,7 +159,7 @@ def _tested(run: Function, given: Nested, matrices: Any, zero: Nested, where: st
         expected = zero[index] + sum(
             (m[index].given @ row.reshape(3, -1).numpy().T).T for m, row in zip(matrices, rows, strict=True)
         )
-        if not np.allclose(out.numpy(), expected, rtol=1e-9, atol=1e-9):
-            raise UnsupportedError(f"{where}: the operation is not linear in what depends on the input")
         if not torch.allclose(turned[index], out[[2, 0]], rtol=1e-9, atol=1e-9):
             raise UnsupportedError(f"{where}: the operation mixes the samples of a batch")
+        if not np.allclose(out.numpy(), expected, rtol=1e-9, atol=1e-9):
+            raise UnsupportedError(f"{where}: the operation is not linear in what depends on the input")

@@ -203,7 +203,10 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
                 None
             )
     if not returned:
-        raise UnsupportedError("the module returns no spikes or voltages of its neurons: it has no neurons behind it")
+        raise UnsupportedError(
+            "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists "
+            "or dicts"
+        )
     drives = {source for name, p in found.items() for source, _ in p.terms if source != name}
     outputs = tuple(n for n in returned if n not in drives) or tuple(returned)
     return outputs, list(notes)

@@ -205,6 +205,7 @@ class Runner:
             return Style("loop", 1, merged=True)
         plain = type(self.module).forward is torch.nn.Sequential.forward
         if plain and not all(keeps_states(m) or getattr(m, "init_hidden", False) for m in layers):
+            _check_hooks(self.module, "the Sequential")
             self.style = Style("step", chained=True)
             return self.style
         self.style = Style("step")
@@ -334,6 +335,23 @@ def _check_states(module: Module, prefix: str, seen: dict[int, str]) -> None:
                     "of its own in each place"
                 )
             seen[id(child)] = key
+
+
+def _check_hooks(module: Module, said: str) -> None:
+    """Raise if a Sequential has hooks, which act where it is called itself, not where its layers are called in order.
+
+    Raises:
+        UnsupportedError: it does.
+    """
+    if type(module).forward is not torch.nn.Sequential.forward:
+        return
+    if module._forward_pre_hooks or module._forward_hooks:
+        raise UnsupportedError(
+            f"{said} has hooks, but its forward hands no states on, so its layers are called in order, without it; "
+            "remove the hooks, make its neurons with init_hidden=True, or write a forward that hands the states on"
+        )
+    for name, child in module._modules.items():
+        _check_hooks(child, f"layer '{name}'")
 
 
 def _one_step(layer: Module, x: Tensor, state: Nested) -> tuple[Nested, Nested]:
