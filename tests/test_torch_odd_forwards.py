@@ -394,3 +394,49 @@ def test_layers_run_backwards_in_time_are_refused():
     with pytest.raises(UnsupportedError, match="a network does the same in every step") as caught:
         from_torch(Backwards(LINEAR["inner"]), torch.rand(8, 2, N))
     assert "Synaptic" not in str(caught.value)
+
+
+class OneStep(Between):
+    """A step a call, whose states come and go as ``taken`` says."""
+
+    def __init__(self, taken):
+        super().__init__(LINEAR["inner"])
+        self.taken = taken
+        if taken == "several":
+            self.forward = self.several
+        if taken == "required":
+            self.forward = self.required
+        if taken == "none":
+            self.forward = lambda x: self.forward_of(x, None)[0]
+
+    def forward_of(self, x, state):
+        m1, m2 = (self.l1.init_leaky(), self.l2.init_leaky()) if state is None else state
+        a, m1 = self.l1(self.fc(x), m1)
+        b, m2 = self.l2(self.how(a.to(x), self.w, self.b), m2)
+        return b, (m1, m2)
+
+    def forward(self, x, state=None):
+        return self.forward_of(x, state)
+
+    def several(self, x, mem1=None, mem2=None):
+        spikes, state = self.forward_of(x, None if mem1 is None else (mem1, mem2))
+        return spikes, *state
+
+    def required(self, x, state):
+        return self.forward_of(x, state)
+
+
+@pytest.mark.parametrize("taken", ["several", "none"])
+def test_states_that_are_not_handed_on(taken):
+    with pytest.raises(UnsupportedError, match=r"'l1' begins anew in every call of OneStep.*state=None"):
+        from_torch(OneStep(taken), (N,))
+
+
+def test_a_state_that_is_required():
+    with pytest.raises(UnsupportedError, match=r"missing 1 required positional argument: 'state'.*state=None"):
+        from_torch(OneStep("required"), (N,))
+
+
+def test_the_advice_for_states():
+    network = from_torch(OneStep("one"), (N,))
+    assert verify(plain(), network, X).equal

@@ -264,7 +264,8 @@ def _check_all_used(module: Module, run: Run) -> None:
     ]
     if missing:
         raise UnsupportedError(
-            f"the forward of {type(module).__name__} does not use {', '.join(missing[:8])}; leave out what is unused"
+            f"the forward of {type(module).__name__} does not use {', '.join(missing[:8])}, or puts another in its "
+            "place; leave out what is unused, and set parameters outside forward"
         )
 
 

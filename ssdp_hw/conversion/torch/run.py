@@ -20,6 +20,7 @@ from ssdp_hw.conversion.torch.late_maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.operations import interpret
 from ssdp_hw.conversion.torch.readouts import add_readouts
+from ssdp_hw.conversion.torch.sequentials import check_hooks, check_states, in_order
 from ssdp_hw.conversion.torch.stateful import (
     check_merged_size,
     copied,
@@ -131,6 +132,8 @@ class Runner:
             chains = Chains(tape, self.module, self.dt)
             with chains.watched():
                 returned = self._driven(tape, inputs)
+            if self.style.kind == "step":
+                _check_handed_on(self.module, chains.populations, len(inputs[0]))
             complete_maxima(chains.populations, self.sent(inputs, chains.populations))
             readouts = add_readouts(tape, chains.populations, returned, self.dt)
         return Run(chains.populations, returned, readouts, tape, inputs[0].dtype == torch.float64)
@@ -173,7 +176,7 @@ class Runner:
         try:
             with tape or torch.no_grad():
                 if self.style.chained:
-                    return _in_order(self.module, given[0], states, "")
+                    return in_order(self.module, given[0], states, "")
                 if self.style.state is None:
                     return self.module(*given)
                 made = self.module(*given, **states)
@@ -199,13 +202,13 @@ class Runner:
     def _found(self, sample: Tensors) -> Style:
         """How the module takes its input: which of its axes makes it call its neurons more often."""
         check_neurons(self.module)
-        _check_states(self.module, "", {})
+        check_states(self.module, "", {})
         layers = [m for m in self.module.modules() if is_neuron(m)]
         if any(merged(m) for m in layers):
             return Style("loop", 1, merged=True)
         plain = type(self.module).forward is torch.nn.Sequential.forward
         if plain and not all(keeps_states(m) or getattr(m, "init_hidden", False) for m in layers):
-            _check_hooks(self.module, "the Sequential")
+            check_hooks(self.module, "the Sequential")
             self.style = Style("step", chained=True)
             return self.style
         self.style = Style("step")
@@ -270,6 +273,8 @@ def _failed(module: Module, given: Tensors, error: Exception, *, recorded: bool)
             "what chooses rows of an embedding is no input of a network: give one-hot vectors, and in its place a "
             "torch.nn.Linear without bias whose weight is embedding.weight.t()"
             if "argument #1 'indices'" in first
+            else "for several inputs give a tuple of samples; a state is an optional argument, state=None"
+            if "required positional argument" in first
             else "give a sample on which its own forward runs, as real numbers"
         )
     return f"{line}: {said}" if line else said
@@ -304,68 +309,20 @@ def _state_argument(module: Module, inputs: int) -> str | None:
     return optional[0].name if len(optional) == 1 and optional[0].name in known else None
 
 
-def _in_order(module: Module, x: Tensor, states: dict[str, Nested], prefix: str) -> Nested:
-    """A Sequential whose neurons return their state, which goes to their next step."""
-    for name, child in module._modules.items():  # named_children() leaves out what comes a second time
-        key = prefix + name
-        if is_neuron(child):
-            x, states[key] = _one_step(child, x, states.get(key))
-        elif type(child).forward is torch.nn.Sequential.forward:
-            x = _in_order(child, x, states, f"{key}.")
-        else:
-            x = child(x)
-    return x
-
-
-def _check_states(module: Module, prefix: str, seen: dict[int, str]) -> None:
-    """Raise if a layer of neurons with one state stands twice in a Sequential.
+def _check_handed_on(module: Module, populations: Mapping[str, Chain], steps: int) -> None:
+    """Raise if a layer begins at rest in every call of a module of one step a call.
 
     Raises:
         UnsupportedError: it does.
     """
-    if type(module).forward is not torch.nn.Sequential.forward:
-        return
-    for name, child in module._modules.items():
-        key = prefix + name
-        _check_states(child, f"{key}.", seen)
-        if is_neuron(child) and (keeps_states(child) or getattr(child, "init_hidden", False)):
-            if id(child) in seen:
-                raise UnsupportedError(
-                    f"layer '{key}' is layer '{seen[id(child)]}' once more, so that both have one state; put a layer "
-                    "of its own in each place"
-                )
-            seen[id(child)] = key
-
-
-def _check_hooks(module: Module, said: str) -> None:
-    """Raise if a Sequential has hooks, which act where it is called itself, not where its layers are called in order.
-
-    Raises:
-        UnsupportedError: it does.
-    """
-    if type(module).forward is not torch.nn.Sequential.forward:
-        return
-    if module._forward_pre_hooks or module._forward_hooks:
-        raise UnsupportedError(
-            f"{said} has hooks, but its forward hands no states on, so its layers are called in order, without it; "
-            "remove the hooks, make its neurons with init_hidden=True, or write a forward that hands the states on"
-        )
-    for name, child in module._modules.items():
-        _check_hooks(child, f"layer '{name}'")
-
-
-def _one_step(layer: Module, x: Tensor, state: Nested) -> tuple[Nested, Nested]:
-    if keeps_states(layer):
-        return layer(x), None
-    if framework_of(layer) != "snntorch":
-        sent, state = layer(x, state)
-        return sent, state
-    if state is None and not layer.init_hidden:
-        layer.reset_mem()  # where a layer stands twice, its second use begins at rest, too
-    made = layer(x) if layer.init_hidden or state is None else layer(x, *state)
-    if not isinstance(made, tuple):
-        return made, None
-    return made[0], None if layer.init_hidden else made if type(layer).__name__.startswith("R") else made[1:]
+    for layer in dict.fromkeys(chain.layer for chain in populations.values() if not chain.neurons.relay):
+        of_layer = [chain for chain in populations.values() if chain.layer == layer]
+        if 1 < steps <= len(of_layer) and all(len(chain.calls) == 1 for chain in of_layer):
+            raise UnsupportedError(
+                f"{of_layer[0].calls[0].where}: layer '{layer}' begins anew in every call of {type(module).__name__}, "
+                "which takes one step a call; let its forward take all states as one optional argument, state=None, "
+                "and return (spikes, state), or loop over all steps itself"
+            )
 
 
 @contextmanager

@@ -175,7 +175,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         frame, layer = sys._getframe(1), ""
         while frame is not None:
             name, function = frame.f_code.co_filename, frame.f_code.co_name
-            if name.startswith(_OWN) and function in ("_called", "_in_order"):
+            if name.startswith(_OWN) and function in ("_called", "in_order"):
                 break
             owner = frame.f_locals.get("self") if function == "forward" else None
             if not layer and id(owner) in self.layers:
