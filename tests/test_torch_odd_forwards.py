@@ -8,7 +8,7 @@ import pytest
 
 from ssdp_hw.analysis.verification import verify
 from ssdp_hw.conversion import from_torch
-from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
+from ssdp_hw.errors import ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.running.run import run
 
 torch = pytest.importorskip("torch")
@@ -440,3 +440,30 @@ def test_a_state_that_is_required():
 def test_the_advice_for_states():
     network = from_torch(OneStep("one"), (N,))
     assert verify(plain(), network, X).equal
+
+
+class TwoInputs(Between):
+    def __init__(self):
+        super().__init__(LINEAR["inner"])
+
+    def forward(self, left, right):
+        return super().forward(left - 0.5 * right)
+
+
+def test_several_samples_go_by_their_names():
+    module = TwoInputs()
+    network = from_torch(module, (torch.rand(8, 2, N), torch.rand(8, 2, N)))
+    left, right = X, X[::-1].copy()
+    for given in ({"left": left, "right": right}, {"right": right, "left": left}):
+        found = verify(module, network, given)
+        assert found.equal, found.to_markdown()
+        assert found.layers[0].source_spikes > 20
+    assert not np.array_equal(
+        *(run(network, {"left": a, "right": b}).spikes["l1"] for a, b in [(left, right), (right, left)])
+    )
+    with pytest.raises(ParameterError, match=r"given for \['left', 'other'\], but the inputs are"):
+        verify(module, network, {"left": left, "other": right})
+    with pytest.raises(ShapeError, match=r"input 'right': samples of shape .*with 8 values"):
+        verify(module, network, {"left": left, "right": right[..., :5]})
+    with pytest.raises(ParameterError, match=r"\(dict\).*a tuple of these"):
+        from_torch(module, {"left": torch.rand(8, 2, N), "right": torch.rand(8, 2, N)})

@@ -88,7 +88,10 @@ def _one(runner: Runner, x: Tensor) -> tuple[int, ...]:
 
 def _sizes(shape: Nested) -> tuple[int, ...]:
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
-        raise ParameterError(f"sample = {shape!r}: give a tensor, or the shape of one sample as a tuple")
+        raise ParameterError(
+            f"sample = {str(shape)[:40]} ({type(shape).__name__}): give a tensor, or the shape of one sample as a "
+            "tuple; for a forward of several arguments a tuple of these"
+        )
     return tuple(as_size(k, "sample: shape") for k in shape)
 
 
