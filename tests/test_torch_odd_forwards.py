@@ -143,16 +143,16 @@ class InTurn(nn.Module):
         return torch.stack(sent)
 
 
+@pytest.mark.parametrize("nested", [True, False])
 @pytest.mark.parametrize("twice", ["linear", "neurons", "both"])
-def test_what_stands_twice_in_a_sequential_is_run_twice(twice):
+def test_what_stands_twice_in_a_sequential_is_run_twice(twice, nested):
     torch.manual_seed(1)
     fc, other, l1, l2 = nn.Linear(N, N), nn.Linear(N, N), snn.Leaky(beta=0.8), snn.Leaky(beta=0.6)
     for layer in (fc, other):
         layer.weight.data *= 4
-    module = nn.Sequential(
-        fc, l1, nn.Sequential(other if twice == "neurons" else fc, l2 if twice == "linear" else l1), nn.Dropout()
-    ).eval()
-    network = held(module, (N,), InTurn([*module[:2], *module[2], module[3]]))
+    last = other if twice == "neurons" else fc, l2 if twice == "linear" else l1
+    module = nn.Sequential(fc, l1, *([nn.Sequential(*last)] if nested else last), nn.Dropout()).eval()
+    network = held(module, (N,), InTurn([fc, l1, *last]))
     assert len([p for p in network.projections if p.pre in ("input", "1") and p.pre != p.post]) == 2
 
 
