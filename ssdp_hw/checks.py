@@ -77,7 +77,7 @@ def without_gradient(value: Any) -> Any:
     become float32, which holds their values exactly.
 
     Raises:
-        ParameterError: a tensor without numbers, or a nested one.
+        ParameterError: a tensor without numbers, a nested one, or a masked array that lacks some.
     """
     if isinstance(value, dict):
         plain = {key: without_gradient(item) for key, item in value.items()}
@@ -88,6 +88,8 @@ def without_gradient(value: Any) -> Any:
             return value
         items = [without_gradient(item) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
+    if isinstance(value, np.ma.MaskedArray) and bool(np.any(value.mask)):
+        raise ParameterError("a masked array lacks the values that are masked; give them, as its method filled() does")
     if not (hasattr(value, "detach") and hasattr(value, "numpy")):
         return value
     if getattr(value, "is_meta", False):

@@ -44,7 +44,9 @@ def shaped_samples(samples: ArrayLike | DirectInput) -> NDArray[np.generic]:
     spikes = as_array(samples, "samples")
     if spikes.ndim < 3:
         raise ShapeError(f"samples of shape {spikes.shape}; expected (time, batch, *shape)")
-    return spikes
+    if not spikes.size:
+        raise ParameterError(f"samples of shape {spikes.shape} are empty; at least 1 step and 1 sample are needed")
+    return spikes if spikes.dtype == bool else real_array(spikes, "samples")
 
 
 def lasting(given: Given, steps: int) -> Given:
@@ -78,6 +80,16 @@ def module_recording(model: Source, samples: Given, network: AnyNetwork) -> Reco
         return None
     from ssdp_hw.conversion.torch.recording import record
 
+    if isinstance(samples, dict):
+        if set(samples) != set(network.input_names):
+            raise ParameterError(f"samples are given for {sorted(samples)}, but the inputs are {network.input_names}")
+        samples = {name: samples[name] for name in network.input_names}  # in the order of the forward's arguments
+    for source, x in zip(network.inputs, samples.values() if isinstance(samples, dict) else [samples], strict=False):
+        if np.prod(x.shape[2:]) != source.size:
+            raise ShapeError(
+                f"input '{source.name}': samples of shape {x.shape}; expected (time, batch, *shape) with {source.size} "
+                "values in the shape"
+            )
     return record(model, samples, network.semantics.dt if isinstance(network, Network) else None)
 
 

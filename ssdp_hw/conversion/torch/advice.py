@@ -24,6 +24,18 @@ _BY_NAME = {
         "no neuron limits a current, only a number of spikes to 1: train without it, or set reset and threshold"
     ),
     "reciprocal": "divide by constants only",
+    "bool logical_or bitwise_or or": (
+        "keep spikes as the numbers 0 and 1: torch.maximum(a, b) of spikes is their OR, and becomes a population"
+    ),
+    "logical_and bitwise_and and logical_xor bitwise_xor xor logical_not bitwise_not invert": (
+        "keep spikes as the numbers 0 and 1: 1 - a is NOT; an AND takes neurons that both have to drive"
+    ),
+    "topk argmax argmin argsort sort kthvalue scatter one_hot": (
+        "no neuron compares currents: let neurons inhibit each other by their spikes of the last step"
+    ),
+    "linear_dynamic quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic": (
+        "give the module as it was before torch's quantisation: ssdp_hw.quantize rounds to the chip's integers"
+    ),
 }
 _ADVICE = {name: text for names, text in _BY_NAME.items() for name in words(names)}
 

@@ -197,7 +197,11 @@ class Chains:
             shape = tuple(given.shape[1:])
             rows = array(given, f"the input of layer '{name}'").reshape(len(given), -1)
             if np.any(rows != rows[:1]):
-                raise UnsupportedError(f"{where}: layer '{name}' is driven by constants that differ between samples")
+                raise UnsupportedError(
+                    f"{where}: layer '{name}' is driven by values that differ between samples and come from no "
+                    "operation that could be recorded; write in plain torch what torch.jit, a compiled function or "
+                    "another library makes of them, and leave out noise"
+                )
             return Affine(shape, {}, rows[0], np.abs(rows[0]), where=where)
         if isinstance(value, Voltage) and value.field in _SPIKES:
             raise UnsupportedError(

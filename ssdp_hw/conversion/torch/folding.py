@@ -19,6 +19,13 @@ from ssdp_hw.errors import UnsupportedError
 ALWAYS = -1
 # Constants of two steps that differ by less than this, relative to their size, differ by rounding alone.
 _ROUNDING = 1e-12
+# Advice where what drives a layer reaches back to the first step.
+CARRIED = (
+    "forward itself carries a current or a trace from step to step, which only neurons can: use such as have that "
+    "state, as snnTorch's Synaptic or SpikingJelly's CUBALIFNode have a current that decays"
+)
+# Largest relative rounding of an operation in float32, in which torch computes constants before any spike arrived.
+_FLOAT32 = 2.0**-24
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +53,7 @@ class FoldedPopulation:
     where: str
 
 
-def folded(chains: Mapping[str, Chain], length: int | None = None) -> dict[str, FoldedPopulation]:
+def folded(chains: Mapping[str, Chain], *, exact: bool) -> dict[str, FoldedPopulation]:
     """The step that repeats, by population in the order in which they are first called.
 
     Every step must do to the spikes of the steps before it, border included, what the last step does: what
@@ -54,17 +61,18 @@ def folded(chains: Mapping[str, Chain], length: int | None = None) -> dict[str, 
 
     Args:
         chains: the populations of a run.
-        length: number of steps, if it is known.
+        exact: whether the run computed in float64, so that constants of two steps hardly differ by rounding.
 
     Raises:
         UnsupportedError: a step differs from another one, or the populations have different numbers of steps.
     """
     if not chains:
         raise UnsupportedError(
-            "the module runs no neurons of snnTorch, Norse, Sinabs or SpikingJelly, so no network can be made of it"
+            "the module runs no neurons of snnTorch, Norse, Sinabs or SpikingJelly, so no network can be made of it; "
+            "put such layers where neurons are written by hand, and keep lists of layers in a torch.nn.ModuleList"
         )
     counts = {name: len(chain.calls) for name, chain in chains.items()}
-    steps = max(counts.values()) if length is None else length
+    steps = max(counts.values())
     for name, count in counts.items():
         if count != steps:
             raise UnsupportedError(
@@ -72,21 +80,22 @@ def folded(chains: Mapping[str, Chain], length: int | None = None) -> dict[str, 
                 "state begins anew within the run, or it is called several times a step with the same state; hand its "
                 "state on from step to step, and give every use of a layer a state of its own"
             )
-    return {name: _folded(chain, steps) for name, chain in chains.items()}
+    return {name: _folded(chain, steps, exact) for name, chain in chains.items()}
 
 
-def _folded(chain: Chain, steps: int) -> FoldedPopulation:
+def _folded(chain: Chain, steps: int, exact: bool) -> FoldedPopulation:
     last = _relative(chain.calls[-1].current, steps - 1)
     model = chain.calls[-1].current
     for step, call in enumerate(chain.calls[:-1]):
         terms = _relative(call.current, step)
         expected = {key: weight for key, weight in last.items() if key[1] <= step}
-        differs = _difference(terms, expected, call.current, model)
+        rounding = _ROUNDING if exact else _FLOAT32 * (4 + model.roundings)
+        differs = _difference(terms, expected, call.current, model, rounding)
         if differs:
             where = call.current.where or call.where
             raise UnsupportedError(
                 f"{where}: the input of layer '{chain.name}' is made in step {step} otherwise than in step "
-                f"{steps - 1}: {differs}; a network does the same in every step"
+                f"{steps - 1}: {differs}; {_advice(last, steps)}"
             )
     negative = [key for key in last if key[1] < 0]
     if negative:
@@ -117,7 +126,11 @@ def _relative(current: Affine, step: int) -> dict[tuple[str, int], Path]:
 
 
 def _difference(
-    terms: dict[tuple[str, int], Path], expected: dict[tuple[str, int], Path], current: Affine, model: Affine
+    terms: dict[tuple[str, int], Path],
+    expected: dict[tuple[str, int], Path],
+    current: Affine,
+    model: Affine,
+    rounding: float,
 ) -> str:
     for source, delay in {**terms, **expected}:
         ago = "of the same step" if not delay else f"of {delay} steps before"
@@ -126,9 +139,20 @@ def _difference(
         if not same_weight(terms[source, delay].weight, expected[source, delay].weight):
             return f"'{source}' {ago} drives it with other weights"
     scale = 1.0 + float(np.max(model.gross_constant, initial=0.0))
-    if np.max(np.abs(current.constant - model.constant), initial=0.0) > _ROUNDING * scale:
+    if np.max(np.abs(current.constant - model.constant), initial=0.0) > rounding * scale:
         return "another constant is added"
     return ""
+
+
+def _advice(last: dict[tuple[str, int], Path], steps: int) -> str:
+    """What to write instead of steps that differ: ``last`` has what drives the last of them."""
+    reached = max((delay for _, delay in last), default=0)
+    for source in {source for source, _ in last}:
+        delays = {delay for name, delay in last if name == source}
+        if steps > 3 and delays >= set(range(1, steps)):
+            return CARRIED
+    alike = "a network does the same in every step"
+    return f"{alike}: before its first step spikes are zeros, not ones and not left out" if reached else alike
 
 
 def _fan_in(feedback: Feedback) -> NDArray[np.int64]:

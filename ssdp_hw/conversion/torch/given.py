@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.parameter import UninitializedTensorMixin
 
 from ssdp_hw.conversion.torch.types import Module, Nested, Tensor
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -33,6 +34,10 @@ def check_module(module: Module) -> None:
                 "it was before, which is its attribute _orig_mod"
             )
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if isinstance(tensor, UninitializedTensorMixin):
+            raise ParameterError(
+                f"parameter '{name}' has no values, since its lazy layer never ran: call the module once on a sample"
+            )
         if tensor.is_floating_point() and tensor.dtype not in _EXACT:
             raise UnsupportedError(
                 f"parameter '{name}' is {tensor.dtype}: the module rounds every value to fewer bits than float32, "

@@ -89,7 +89,12 @@ def from_torch(
     chosen = Timing(timing)
     if chosen is not Timing.SAME_STEP:
         network = network_of(reading.folded, reading.layout, chosen)
-    style = {"step": "one step a call", "loop": "all steps in a call", "static": "one input for all steps"}
+    one = ", ".join(str(tuple(x.shape[2:])) for x in reading.sample)
+    style = {
+        "step": f"one step a call, each sample of shape {one}",
+        "loop": "all steps in a call",
+        "static": "one input for all steps",
+    }
     how = f"run by its own forward ({style[reading.runner.style.kind]})"
     if reading.runner.style.chained:
         how = "its layers run in order with their states"
@@ -156,7 +161,7 @@ def hold(network: Network, reading: Reading) -> list[str]:
     """
     from ssdp_hw.conversion.torch.chains import SeveralSpikesError
     from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
-    from ssdp_hw.conversion.torch.folding import folded
+    from ssdp_hw.conversion.torch.folding import CARRIED, folded
     from ssdp_hw.conversion.torch.lags import lags_of
     from ssdp_hw.conversion.torch.network import network_of
 
@@ -177,7 +182,8 @@ def hold(network: Network, reading: Reading) -> list[str]:
             notes.append(f"the module cannot be run on {what}, so the network was not held to it there: {error}")
             continue
         if other:
-            raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}")
+            carried = f"; {CARRIED}" if what == "a step more" and other.startswith("what drives") else ""
+            raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}{carried}")
         if what == "the sample":
             _answers_alike(reading, inputs, run)
         sent = reading.runner.sent(inputs, run.chains)
@@ -190,7 +196,7 @@ def hold(network: Network, reading: Reading) -> list[str]:
         run, other = reading.run(inputs, exact=True)
         if other:
             raise UnsupportedError(f"in float64 the module does something else than in its own type: {other}")
-        model = folded(run.chains)
+        model = folded(run.chains, exact=True)
         twin = Stepper(network_of(model, reading.layout), stepper.lag)
         again = check_steps(twin, model, run.chains, sent, exact=True)
         _, wrong = check_free_run(twin, run.chains, sent)

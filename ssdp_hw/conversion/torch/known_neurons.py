@@ -51,6 +51,26 @@ def known_or_refused(name: str, module: Module) -> None:
         raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
 
 
+def check_neurons(module: Module) -> None:
+    """Nothing, if all neurons within a module are known.
+
+    Raises:
+        UnsupportedError: some are not, or are of a class that is derived from that of known ones.
+    """
+    for name, part in module.named_modules():
+        if is_neuron(part):
+            known_or_refused(name, part)
+            continue
+        for base in type(part).__mro__[1:]:
+            framework = base.__module__.split(".")[0]
+            if (framework, base.__name__) in _MODELS:
+                raise UnsupportedError(
+                    f"layer '{name}' is a {type(part).__name__}, a class that is derived from {framework}'s "
+                    f"{base.__name__}, so that its step may be another one; put {framework}'s {base.__name__} itself "
+                    "in its place, and write what else it does into forward"
+                )
+
+
 def neurons_of(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """A module of neurons, given the shape of one sample of its input.
 

@@ -17,7 +17,7 @@ from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.new_time import in_new_time
 from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import OVER_TIME, READING_OUT, in_every_step, joined_over_time
-from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.tape import Tape, content, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
 from ssdp_hw.conversion.weight_algebra import diagonal
@@ -28,7 +28,7 @@ from ssdp_hw.network.weight import DenseWeight
 # The values stay, in C order; the shape may change.
 PASSING = words(
     "view reshape flatten squeeze unsqueeze contiguous clone detach float double to type type_as unflatten view_as "
-    "reshape_as requires_grad_ detach_ positive cpu"
+    "reshape_as requires_grad_ detach_ positive cpu half bfloat16 int long short"
 )
 DROPOUT = words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout")
 _ELEMENTWISE = words("mul div true_divide add sub subtract multiply divide neg negative rsub")
@@ -38,19 +38,22 @@ _AFFINE = words(
     "transpose movedim swapaxes swapdims mean sum pad avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d lp_pool1d lp_pool2d flip roll chunk split unbind tensor_split upsample "
     "interpolate pixel_shuffle pixel_unshuffle repeat_interleave tile diff cumsum where masked_fill tril triu repeat "
-    "expand broadcast_to"
+    "expand broadcast_to channel_shuffle native_channel_shuffle unfold fold lerp index_add rot90 fliplr flipud "
+    "dstack hsplit vsplit dsplit moveaxis column_stack addcmul addcdiv scatter_add"
 )
 # Affine in the one tensor that depends on spikes, where the others are constants.
 _AFFINE_IN_ONE = words(
     "mul multiply div divide true_divide linear matmul mm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
-    "conv_transpose3d batch_norm addmm einsum tensordot"
+    "conv_transpose3d batch_norm addmm einsum tensordot mv inner baddbmm addmv gather take_along_dim instance_norm "
+    "_sparse_mm"
 )
 _SPELLINGS = {
     "__rsub__": "rsub", "__rmul__": "mul", "__radd__": "add", "__rdiv__": "reciprocal", "__rtruediv__": "reciprocal",
     "__truediv__": "div", "__matmul__": "matmul", "__rmatmul__": "matmul", "get data": "detach",
 }  # fmt: skip
 # What leaves 0 and 1 as they are.
-_KEEPS_SPIKES = words("relu relu6 abs absolute sign sgn ceil floor round trunc square")
+_KEEPS_SPIKES = words("relu relu6 prelu leaky_relu abs absolute sign sgn ceil floor round trunc square")
+_FEW_BITS = (torch.float16, torch.bfloat16)
 # Operations that use only the shape and type of their argument.
 _AS_ANOTHER = words("to type_as view_as reshape_as expand_as")  # of their second argument
 _OF_SHAPES = words(
@@ -93,6 +96,11 @@ def interpret(
     for value in values:
         if isinstance(value, Opaque):
             return [value] * len(made)
+    read_out = name in READING_OUT and all(populations_of(v) is not None for v in values)
+    if any(t.dtype in _FEW_BITS for t in made) and name not in PASSING and not read_out:
+        few = next(t.dtype for t in made if t.dtype in _FEW_BITS)
+        what = f"'{name}' computes in {few}, which rounds every value"
+        return [Opaque(what, "keep float32: leave out torch.autocast and .half()", where)] * len(made)
     if any(isinstance(v, Sequence) for v in values):
         return in_every_step(tape, name, func, args, kwargs, made, where)
     over_time = joined_over_time(tape, name, args, kwargs, where)
@@ -103,7 +111,7 @@ def interpret(
     try:
         return _affine(tape, name, func, args, kwargs, made, where)
     except UnsupportedError as error:
-        return [Opaque(str(error), "see what it says", where)] * len(made)
+        return [Opaque(str(error).removeprefix(f"{where}: "), _advice_beside(name), where)] * len(made)
 
 
 def _of_states(name: str, values: list[Value], where: str) -> Value:
@@ -138,6 +146,13 @@ def spelled(name: str) -> str:
     return name[2:-2] if name.startswith("__") else name.rstrip("_")
 
 
+def _advice_beside(name: str) -> str:
+    """What to write instead of an operation that is known, but not with these arguments."""
+    if name == "batch_norm":
+        return "train with track_running_stats=True, whose numbers stay, and call it with training=self.training"
+    return "multiply by constants only, and treat every sample of a batch alike, by itself"
+
+
 def _unknown(name: str, where: str, dependent: int = 1) -> Opaque:
     if dependent > 1 and name in _AFFINE_IN_ONE:
         what = f"'{name}' multiplies two values that both depend on the input"
@@ -163,6 +178,11 @@ def _affine(
         found = or_of_spikes(tape, name, func, args, kwargs, made, where)
         if found is not None:
             return found
+    if name in _AFFINE | _AFFINE_IN_ONE and not all(t.ndim and t.shape[0] == batch for t in made):
+        what = f"'{name}' mixes the samples of a batch, or picks some of them"
+        return [Opaque(what, "keep the first axis, that of the batch, and treat each sample by itself", where)] * len(
+            made
+        )
     if not all(t.ndim and t.shape[0] == batch for t in made) or any(not t.is_floating_point() for t in made):
         return [_unknown(name, where)] * len(made)
     if len(given) == 2 and name in ("add", "sub") and len(made) == 1 and not kwargs and len(args) == 2:
@@ -175,6 +195,8 @@ def _affine(
             return [tape.algebra.through(step, value, shape, where)]
     if name in _AFFINE or (name in _AFFINE_IN_ONE and len(given) == 1):
         if name.startswith("lp_pool") and float(_argument(args, kwargs, 1, "norm_type", 2)) != 1:
+            return [_unknown(name, where)] * len(made)
+        if name == "instance_norm" and _argument(args, kwargs, 5, "use_input_stats", True):
             return [_unknown(name, where)] * len(made)
         if name == "expand" and isinstance(first, torch.Tensor) and args[0] is first:
             func, args, kwargs = _expanded, (first, tuple(made[0].shape[1:])), {}
@@ -226,14 +248,6 @@ def _cached(tape: Tape, key: tuple[Any, ...], make: Callable[[], LinearStep]) ->
         tape.cache[key] = make()
     found: LinearStep = tape.cache[key]
     return found
-
-
-def content(tape: Tape, tensor: Tensor) -> tuple[Any, ...]:
-    """A key by which constants of the same values are the same."""
-    if id(tensor) in tape.names:
-        return "parameter", tape.names[id(tensor)], tensor._version
-    values = tensor.detach().cpu().contiguous()
-    return tuple(values.shape), str(values.dtype), hash(values.numpy().tobytes()), float(values.double().sum())
 
 
 def label(tape: Tape, weight: Tensor) -> tuple[str, ...]:

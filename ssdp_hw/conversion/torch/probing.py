@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import torch
 
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
-from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.tape import Tape, content, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.weight import SparseWeight
@@ -36,7 +36,7 @@ def linear_by_probing(
     shapes = [tuple(t.shape[1:]) for t in made]
     zero = [row.numpy()[0] for row in run([torch.zeros(1, *t.shape[1:], dtype=torch.float64) for t, _ in given])]
     taken = tuple(tuple(t.shape[1:]) for t, _ in given)
-    key = (getattr(func, "__name__", ""), where, taken, tuple(shapes), _key(args, kwargs))
+    key = (getattr(func, "__name__", ""), where, taken, tuple(shapes), _key(tape, args, kwargs))
     if key not in tape.cache:
         widest = max(made[0][0].numel(), 1)
         tape.cache[key] = (
@@ -116,10 +116,12 @@ def replayed(
     return given, functools.partial(run, by_sample=False)
 
 
-def _key(args: Arguments, kwargs: Keywords) -> str:
+def _key(tape: Tape, args: Arguments, kwargs: Keywords) -> str:
+    """What is given beside the input: constants by their values, since one line may be run with several."""
+
     def text(value: Nested) -> Nested:
         if isinstance(value, torch.Tensor):
-            return id(value) if value.requires_grad else tuple(value.shape)
+            return tuple(value.shape) if tape.value_before(value) is not None else content(tape, value)
         if isinstance(value, tuple | list):
             return [text(v) for v in value]
         return {k: text(v) for k, v in value.items()} if isinstance(value, dict) else repr(value)
@@ -157,7 +159,7 @@ def _tested(run: Function, given: Nested, matrices: Any, zero: Nested, where: st
         expected = zero[index] + sum(
             (m[index].given @ row.reshape(3, -1).numpy().T).T for m, row in zip(matrices, rows, strict=True)
         )
-        if not np.allclose(out.numpy(), expected, rtol=1e-9, atol=1e-9):
-            raise UnsupportedError(f"{where}: the operation is not linear in what depends on the input")
         if not torch.allclose(turned[index], out[[2, 0]], rtol=1e-9, atol=1e-9):
             raise UnsupportedError(f"{where}: the operation mixes the samples of a batch")
+        if not np.allclose(out.numpy(), expected, rtol=1e-9, atol=1e-9):
+            raise UnsupportedError(f"{where}: the operation is not linear in what depends on the input")

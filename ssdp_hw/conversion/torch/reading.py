@@ -58,7 +58,7 @@ class Reading:
         runner = self.exact if exact else self.runner
         assert runner is not None
         run = runner.run(tuple(x.double() for x in inputs) if exact else inputs)
-        found = folded(run.chains)
+        found = folded(run.chains, exact=run.exact)
         return run, same_step(self.folded, found, _FLOAT32) if exact else same_step(self.folded, found)
 
 
@@ -74,7 +74,7 @@ def read_module(module: Module, sample: Nested, dt: float, max_synapses: int) ->
     runner, taken = _runner(module, sample, dt, max_synapses, dtype)
     inputs = _in_time(runner, taken)
     run = runner.run(inputs)
-    found = folded(run.chains)
+    found = folded(run.chains, exact=run.exact)
     outputs, notes = _outputs(run, found)
     _check_all_used(module, run)
     sizes = {name: int(np.prod(_one(runner, x))) for name, x in zip(runner.names, inputs, strict=True)}
@@ -88,7 +88,10 @@ def _one(runner: Runner, x: Tensor) -> tuple[int, ...]:
 
 def _sizes(shape: Nested) -> tuple[int, ...]:
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
-        raise ParameterError(f"sample = {shape!r}: give a tensor, or the shape of one sample as a tuple")
+        raise ParameterError(
+            f"sample = {str(shape)[:40]} ({type(shape).__name__}): give a tensor, or the shape of one sample as a "
+            "tuple; for a forward of several arguments a tuple of these"
+        )
     return tuple(as_size(k, "sample: shape") for k in shape)
 
 
@@ -185,6 +188,12 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
             notes[f"{said}; the network gives what they send, population by population"] = None
         elif names is None:
             where = getattr(value, "where", "")
+            if isinstance(value, Opaque) and "what is read out of states" in value.what:
+                raise UnsupportedError(
+                    f"{where}: the module returns what it computes of a sum, mean or maximum over steps: {value.what}; "
+                    "call the last linear layer in every step of the loop and add up what it gives (its bias counts in "
+                    "every step), or return the spikes and compute the rest outside the module"
+                )
             what = f"{value.what} ({value.advice})" if isinstance(value, Opaque) else "it computes something of them"
             raise UnsupportedError(
                 f"{where}: the module returns something else than spikes and voltages of its neurons: {what}; return "
@@ -197,7 +206,10 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
                 None
             )
     if not returned:
-        raise UnsupportedError("the module returns no spikes or voltages of its neurons: it has no neurons behind it")
+        raise UnsupportedError(
+            "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists "
+            "or dicts"
+        )
     drives = {source for name, p in found.items() for source, _ in p.terms if source != name}
     outputs = tuple(n for n in returned if n not in drives) or tuple(returned)
     return outputs, list(notes)
@@ -255,7 +267,8 @@ def _check_all_used(module: Module, run: Run) -> None:
     ]
     if missing:
         raise UnsupportedError(
-            f"the forward of {type(module).__name__} does not use {', '.join(missing[:8])}; leave out what is unused"
+            f"the forward of {type(module).__name__} does not use {', '.join(missing[:8])}, or puts another in its "
+            "place; leave out what is unused, and set parameters outside forward"
         )
 
 

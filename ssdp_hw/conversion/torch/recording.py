@@ -97,7 +97,7 @@ def record(module: Module, samples: Tensor, dt: float | None) -> Recorded:
     static = runner.style.kind == "static"
     taken = tuple(x[0] for x in inputs) if static else inputs
     run = runner.run(taken)
-    model = folded(run.chains)
+    model = folded(run.chains, exact=run.exact)
     steps = len(next(iter(run.chains.values())).calls)
     if static and len(inputs[0]) != steps:
         inputs = tuple(x[:1].expand(steps, *x.shape[1:]) for x in inputs)

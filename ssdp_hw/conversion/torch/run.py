@@ -15,11 +15,12 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
-from ssdp_hw.conversion.torch.known_neurons import is_neuron
+from ssdp_hw.conversion.torch.known_neurons import check_neurons, is_neuron
 from ssdp_hw.conversion.torch.late_maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.operations import interpret
 from ssdp_hw.conversion.torch.readouts import add_readouts
+from ssdp_hw.conversion.torch.sequentials import check_hooks, check_states, in_order
 from ssdp_hw.conversion.torch.stateful import (
     check_merged_size,
     copied,
@@ -27,9 +28,8 @@ from ssdp_hw.conversion.torch.stateful import (
     merged,
     put_to_rest,
     steps_in,
-    time_axis,
 )
-from ssdp_hw.conversion.torch.tape import Tape, tensors_in
+from ssdp_hw.conversion.torch.tape import Tape, source_line, tensors_in
 from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor, Tensors
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
@@ -76,12 +76,14 @@ class Run:
         returned: what the module returned, call by call.
         readouts: by ``id`` of a returned tensor, the population that stands for a last linear layer.
         tape: the recording.
+        exact: whether it was taken in float64.
     """
 
     chains: dict[str, Chain]
     returned: list[Tensor]
     readouts: dict[int, str]
     tape: Tape
+    exact: bool
 
 
 class Runner:
@@ -130,9 +132,11 @@ class Runner:
             chains = Chains(tape, self.module, self.dt)
             with chains.watched():
                 returned = self._driven(tape, inputs)
+            if self.style.kind == "step":
+                _check_handed_on(self.module, chains.populations, len(inputs[0]))
             complete_maxima(chains.populations, self.sent(inputs, chains.populations))
             readouts = add_readouts(tape, chains.populations, returned, self.dt)
-        return Run(chains.populations, returned, readouts, tape)
+        return Run(chains.populations, returned, readouts, tape, inputs[0].dtype == torch.float64)
 
     def sent(self, inputs: Tensors, populations: Mapping[str, Chain]) -> dict[str, Real]:
         """What every input sends in the steps that populations ran, shape (time, batch, n)."""
@@ -172,7 +176,7 @@ class Runner:
         try:
             with tape or torch.no_grad():
                 if self.style.chained:
-                    return _in_order(self.module, given[0], states, "")
+                    return in_order(self.module, given[0], states, "")
                 if self.style.state is None:
                     return self.module(*given)
                 made = self.module(*given, **states)
@@ -181,11 +185,7 @@ class Runner:
         except SsdpHwError:
             raise
         except Exception as error:
-            first = str(error).splitlines()[0][:160] if str(error) else ""
-            raise UnsupportedError(
-                f"{type(self.module).__name__} cannot be run on a sample of shape "
-                f"{', '.join(str(tuple(x.shape)) for x in given)} ({type(error).__name__}: {first}); give a sample"
-            ) from None
+            raise UnsupportedError(_failed(self.module, given, error, recorded=tape is not None)) from None
 
     def _rest(self) -> None:
         for layer in self.module.modules():
@@ -195,14 +195,20 @@ class Runner:
                 put_to_rest(layer)
             elif framework_of(layer) == "snntorch" and hasattr(layer, "reset_mem"):
                 layer.reset_mem()
+        for layer in self.module.modules():
+            if not is_neuron(layer) and framework_of(layer) == "spikingjelly" and "_memories" in vars(layer):
+                layer.reset()  # containers that keep spikes of the step before
 
     def _found(self, sample: Tensors) -> Style:
         """How the module takes its input: which of its axes makes it call its neurons more often."""
+        check_neurons(self.module)
+        check_states(self.module, "", {})
         layers = [m for m in self.module.modules() if is_neuron(m)]
         if any(merged(m) for m in layers):
             return Style("loop", 1, merged=True)
         plain = type(self.module).forward is torch.nn.Sequential.forward
         if plain and not all(keeps_states(m) or getattr(m, "init_hidden", False) for m in layers):
+            check_hooks(self.module, "the Sequential")
             self.style = Style("step", chained=True)
             return self.style
         self.style = Style("step")
@@ -210,7 +216,7 @@ class Runner:
         if count <= 1:
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
-        if not plain or any(time_axis(m) is not None for m in layers):
+        if count:  # the layers of a Sequential may loop over time themselves
             for axis in (0, 1, -1):
                 if all(x.ndim > axis % 3 for x in sample):
                     longer = tuple(torch.cat([x, x.narrow(axis, 0, 1)], axis) for x in sample)
@@ -253,6 +259,27 @@ class Runner:
         return max(counts.values(), default=0)
 
 
+def _failed(module: Module, given: Tensors, error: Exception, *, recorded: bool) -> str:
+    """Why a module could not be run, and what to do; ``recorded`` if it ran when nothing was recorded."""
+    first = str(error).splitlines()[0][:160] if str(error) else ""
+    line = source_line(error)
+    name, raised = type(module).__name__, f"({type(error).__name__}: {first})"
+    if recorded:
+        said = f"the operations of {name} cannot be recorded {raised}; write it with dense tensors, without torch.vmap"
+    else:
+        shapes = ", ".join(str(tuple(x.shape)) for x in given)
+        said = f"{name} cannot be run on a sample of shape {shapes} {raised}; "
+        said += (
+            "what chooses rows of an embedding is no input of a network: give one-hot vectors, and in its place a "
+            "torch.nn.Linear without bias whose weight is embedding.weight.t()"
+            if "argument #1 'indices'" in first
+            else "for several inputs give a tuple of samples; a state is an optional argument, state=None"
+            if "required positional argument" in first
+            else "give a sample on which its own forward runs, as real numbers"
+        )
+    return f"{line}: {said}" if line else said
+
+
 def with_float64(runner: Runner, sample: Tensors) -> Runner | None:
     """The same for a copy of the module in float64; None if it cannot be copied or run so."""
     try:
@@ -282,36 +309,30 @@ def _state_argument(module: Module, inputs: int) -> str | None:
     return optional[0].name if len(optional) == 1 and optional[0].name in known else None
 
 
-def _in_order(module: Module, x: Tensor, states: dict[str, Nested], prefix: str) -> Nested:
-    """A Sequential whose neurons return their state, which goes to their next step."""
-    for name, child in module.named_children():
-        key = prefix + name
-        if is_neuron(child):
-            x, states[key] = _one_step(child, x, states.get(key))
-        elif type(child).forward is torch.nn.Sequential.forward:
-            x = _in_order(child, x, states, f"{key}.")
-        else:
-            x = child(x)
-    return x
+def _check_handed_on(module: Module, populations: Mapping[str, Chain], steps: int) -> None:
+    """Raise if a layer begins at rest in every call of a module of one step a call.
 
-
-def _one_step(layer: Module, x: Tensor, state: Nested) -> tuple[Nested, Nested]:
-    if keeps_states(layer):
-        return layer(x), None
-    if framework_of(layer) != "snntorch":
-        sent, state = layer(x, state)
-        return sent, state
-    made = layer(x) if layer.init_hidden or state is None else layer(x, *state)
-    if not isinstance(made, tuple):
-        return made, None
-    return made[0], None if layer.init_hidden else made if type(layer).__name__.startswith("R") else made[1:]
+    Raises:
+        UnsupportedError: it does.
+    """
+    for layer in dict.fromkeys(chain.layer for chain in populations.values() if not chain.neurons.relay):
+        of_layer = [chain for chain in populations.values() if chain.layer == layer]
+        if 1 < steps <= len(of_layer) and all(len(chain.calls) == 1 for chain in of_layer):
+            raise UnsupportedError(
+                f"{of_layer[0].calls[0].where}: layer '{layer}' begins anew in every call of {type(module).__name__}, "
+                "which takes one step a call; let its forward take all states as one optional argument, state=None, "
+                "and return (spikes, state), or loop over all steps itself"
+            )
 
 
 @contextmanager
 def undisturbed(module: Module) -> Iterator[None]:
-    """Within it the module is in evaluation mode; afterwards every attribute and buffer is as before."""
+    """Within it the module is in evaluation mode and not compiled; afterwards everything of it is as before."""
     kept = [(m, dict(vars(m)), [(d, dict(d)) for d in _states_within(m)], m.training) for m in module.modules()]
     module.eval()
+    for m in module.modules():
+        if vars(m).get("_compiled_call_impl") is not None:  # module.compile(): its operations are those of its forward
+            vars(m)["_compiled_call_impl"] = None
     try:
         yield
     finally:

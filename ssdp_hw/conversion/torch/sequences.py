@@ -12,7 +12,16 @@ from ssdp_hw.conversion.torch.indices import whole_index
 from ssdp_hw.conversion.torch.new_time import TURNS, order_of_axes
 from ssdp_hw.conversion.torch.tape import tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
-from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, linear_parts, populations_of, words
+from ssdp_hw.conversion.torch.values import (
+    Opaque,
+    Readout,
+    Sequence,
+    Value,
+    Voltage,
+    linear_parts,
+    populations_of,
+    words,
+)
 
 # Operations that a module may apply to the spikes and voltages that it returns; their results drive no neuron.
 READING_OUT = words(
@@ -245,6 +254,11 @@ def _out(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) ->
     sources = [populations_of(v) for v in values]
     if None not in sources and name in READING_OUT:
         return Readout(tuple(dict.fromkeys(n for names in sources for n in names or ())), where)
+    read = [step for v in values if isinstance(v, Sequence) for step in v.steps if isinstance(step, Voltage)]
+    if read:
+        field = "values" if read[0].field in ("spk", "z") else read[0].field  # of a layer that does not fire
+        what = f"'{name}' acts on the {field} of '{read[0].population}'"
+        return Opaque(what, "only spikes drive other layers, and only a last layer may be a membrane readout", where)
     advice = OVER_TIME
     if is_never_affine(name):
         advice = advice_for(name)

@@ -117,7 +117,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
 
     def note(self, tensor: Tensor, value: Value | None) -> None:
         """Keep the value that a tensor has, or None for a constant."""
-        self._known[id(tensor)] = (tensor, tensor._version, self._writes.get(_memory(tensor), 0), value)
+        self._known[id(tensor)] = (tensor, _version(tensor), self._writes.get(_memory(tensor), 0), value)
 
     def value(self, tensor: Tensor) -> Value | None:
         """The value of a tensor as a function of spikes; None if it is a constant."""
@@ -126,7 +126,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         if found is None:
             if id(tensor) not in self.names:
                 self.foreign[id(tensor)] = tensor
-        elif found[2] == writes and (found[3] is None or found[1] == tensor._version):
+        elif found[2] == writes and (found[3] is None or found[1] == _version(tensor)):
             return found[3]
         if not writes and (found is None or found[3] is None):
             return None
@@ -175,7 +175,7 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         frame, layer = sys._getframe(1), ""
         while frame is not None:
             name, function = frame.f_code.co_filename, frame.f_code.co_name
-            if name.startswith(_OWN) and function in ("_called", "_in_order"):
+            if name.startswith(_OWN) and function in ("_called", "in_order"):
                 break
             owner = frame.f_locals.get("self") if function == "forward" else None
             if not layer and id(owner) in self.layers:
@@ -199,7 +199,36 @@ def _no_relay(name: str, _: Nested, __: Nested, where: str) -> Value:
     return Opaque(f"'{name}' is taken of spikes", "take it in the forward of the module", where)
 
 
+def source_line(error: Exception) -> str:
+    """File and line of the innermost code that raised, and is neither torch's, a framework's nor of this toolkit."""
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith((_OWN, "<")) and not any(part in name for part in _FOREIGN):
+            found = f"{os.path.basename(name)}:{trace.tb_lineno} ({trace.tb_frame.f_code.co_name})"
+        trace = trace.tb_next
+    return found
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; tensors made under ``torch.inference_mode`` do not count."""
+    return 0 if tensor.is_inference() else int(tensor._version)
+
+
+def content(tape: Tape, tensor: Tensor) -> tuple[Any, ...]:
+    """A key by which constants of the same values are the same."""
+    if id(tensor) in tape.names:
+        return "parameter", tape.names[id(tensor)], _version(tensor)
+    values = (tensor if tensor.layout is torch.strided else tensor.to_dense()).detach().cpu().contiguous()
+    if values.is_complex():
+        values = torch.view_as_real(values.resolve_conj())
+    values = values.float() if values.dtype is torch.bfloat16 else values  # NumPy has none
+    return tuple(values.shape), str(values.dtype), hash(values.numpy().tobytes()), float(values.double().sum())
+
+
 def _memory(tensor: Tensor) -> int:
+    if tensor.layout is not torch.strided:
+        return id(tensor)  # a sparse tensor has several storages; it stays alive, as the tape keeps it
     return int(tensor.untyped_storage()._cdata)
 
 
