@@ -180,3 +180,41 @@ def test_what_is_no_rule_is_said_before_the_first_step(model, said):
         sh.FixedDeclaredRule(model=model, parameters={"k": [1], "k_size": 1}, lsb_shift=2)
     with pytest.raises(ParameterError, match=said):
         sh.register_rule(model)
+
+
+class EveryScaledKind(RuleModel):
+    """A register of 4 bits for each kind whose integer is another number than its float value."""
+
+    name = "EveryScaledKind"
+    parameters = (
+        RuleParameter("a", RuleKind.AMPLITUDE, default=0.001),
+        RuleParameter("one", RuleKind.UNIT, bits=4, default=10),
+        RuleParameter("heavy", RuleKind.WEIGHT, bits=4, default=0.0),
+        RuleParameter("gain", RuleKind.GAIN, bits=4, default=1.0, units=("one",)),
+        RuleParameter("level", RuleKind.LEVEL, bits=4, default=0.0),
+        RuleParameter("table", RuleKind.TABLE, bits=4, units=("one",)),
+        RuleParameter("count", bits=4, default=1),
+        RuleParameter("dw_shift", RuleKind.SHIFT),
+    )
+
+    def window_end(self, op, at, p):
+        return op.shift_right(p.a, p.dw_shift, "nearest")
+
+
+@pytest.mark.parametrize("name", ["heavy", "gain", "level", "table", "count"])
+def test_a_parameter_beyond_its_register_is_named_and_not_the_counter(name):
+    """No counter is wide enough for it, so that more of its bits are no advice."""
+    values = {"table": [0.5, 1.0], name: [0.1, 500.0] if name == "table" else 500.0}
+    net = sh.quantize(
+        sh.Network(
+            [sh.Input("in", 3)],
+            [sh.Population(name="out", neuron=sh.LIF(size=2, tau_mem=5.0, v_threshold=0.3))],
+            [sh.Projection(pre="in", post="out", weight=np.full((2, 3), 0.2))],
+            ["out"],
+            sh.Semantics(1e-3),
+        )
+    )
+    rule = sh.rule(EveryScaledKind(), **values)
+    with pytest.raises(ParameterError, match=rf"{name} = 500 is \d+ in integers, outside the 0 .. 15 of") as caught:
+        sh.learn(net, np.ones((5, 2, 3), bool), None, rule, "spec")
+    assert "counter_bits" not in str(caught.value)

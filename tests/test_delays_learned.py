@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,10 @@ from scipy.sparse import csr_array
 from test_thresholds_learned import TABLE, assert_same, network, samples
 
 import ssdp_hw as sh
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.rules.model import RuleVariable
 from ssdp_hw.rules.models.delay_stdp import DelaySTDP
+from ssdp_hw.rules.models.intrinsic_plasticity import IntrinsicPlasticity
 
 # When eight sources fire, and when their target is made to: a spike of step t arrives in step t + 1 + delay.
 TIMES, CLOCK, STEPS = np.array([3, 9, 12, 20, 25, 28, 1, 30]), 31, 40
@@ -226,3 +229,28 @@ def test_what_has_no_delays_of_its_own_is_refused_by_name():
     )
     with pytest.raises(UnsupportedError, match="the synapses of a convolution have one delay in common"):
         sh.learn(net, np.ones((10, 1, 9), bool), None, fixed_rule(), "spec")
+
+
+@pytest.mark.parametrize(("bits", "longest", "said"), [(5, 63, "may be 63: give it bits=6"), (5, 31, ""), (6, 63, "")])
+def test_a_register_too_narrow_for_the_delays_it_shows_is_refused(bits, longest, said):
+    """Else what functions make of it is proved for shorter delays, and a later call finds it outside its register."""
+    synapse = (replace(DelaySTDP.synapse[0], bits=bits), DelaySTDP.synapse[1])
+    model = type("Narrow", (DelaySTDP,), {"name": "Narrow", "synapse": synapse})()
+    rule = fixed_rule()
+    rule = replace(rule, model=model, parameters={**rule.parameters, "longest": longest})
+    with pytest.raises(ParameterError, match=said) if said else nullcontext():
+        learn(planted(), spikes(2), rule)
+
+
+def test_a_register_too_narrow_for_the_thresholds_it_shows_is_refused():
+    post = (RuleVariable("seen", 10, lasts=True), replace(IntrinsicPlasticity.post[0], shows="seen"))
+
+    def post_step(self, op, n, p):
+        return {**IntrinsicPlasticity.post_step(self, op, n, p), "seen": n.seen}
+
+    model = type("Narrow", (IntrinsicPlasticity,), {"name": "Narrow", "post": post, "post_step": post_step})()
+    rule = sh.FixedDeclaredRule(
+        model=model, parameters={"rise": 9, "fall": 1, "least": 1, "theta_shift": 0}, lsb_shift=3
+    )
+    with pytest.raises(ParameterError, match="finds the threshold in 'seen' of post, whose 10 bits hold 1023"):
+        learn(planted(), spikes(2), rule)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.display import shown
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.learning.inputs import Rule
 from ssdp_hw.network.delays import delay_limits, delays, with_delays, without_delays
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -82,6 +82,7 @@ def check_writes(network: AnyNetwork, rules: Mapping[str, Rule], *, restart: boo
     Raises:
         UnsupportedError: neurons without a threshold, or synapses without delays of their own; or delays would move
             while spikes are under way.
+        ParameterError: a register in which a rule finds what it moves is too narrow for it.
     """
     for name, rule in rules.items():
         p = network.projection(name)
@@ -97,6 +98,26 @@ def check_writes(network: AnyNetwork, rules: Mapping[str, Rule], *, restart: boo
                 reason = without_threshold(network.population(p.post))
             if reason is not None:
                 raise UnsupportedError(f"projection '{name}': its rule moves {written.quantity.value}s, and {reason}")
+            if written.shows and isinstance(rule, CounterRule):
+                _check_shown(network, name, rule, written)
+
+
+def _check_shown(network: AnyNetwork, name: str, rule: Rule, written: WrittenVariable) -> None:
+    """Raise unless the variable that shows a quantity holds all that it is and can become.
+
+    What functions make of the variable is proved to fit from the ends of its register.
+    """
+    assert isinstance(rule, DeclaredRule)
+    home = QUANTITY_HOMES[written.quantity]
+    shown = next(v for v in getattr(rule.model, home) if v.name == written.shows)
+    values = _values(network, name, written.quantity)
+    top = int(max(_limits(network, name, rule, written)[1], values.max(initial=0)))
+    if top > shown.limits[1]:
+        bits = top.bit_length() + shown.signed
+        raise ParameterError(
+            f"projection '{name}': {rule.model} finds the {written.quantity.value} in '{shown.name}' of {home}, whose "
+            f"{shown.bits} bits hold {shown.limits[1]}, and it may be {top}: give it bits={bits}"
+        )
 
 
 def between_updates(samples: NDArray[np.int64], plan: LearningPlan) -> Iterator[NDArray[np.int64]]:

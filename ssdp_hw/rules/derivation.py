@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -335,6 +336,7 @@ def _fixed_declared(
             numbers[q.name] = round(cast("float", rule.values[float_name(q)]) * lsb)
             if rule.values[float_name(q)] and not numbers[q.name]:
                 notes.append(f"{owner}: {float_name(q)} is below half a weight LSB and has no effect")
+    _check_registers(owner, rule, numbers)
     wanted = {q: a * lsb ** (1 - q.weights) / math.prod(numbers[u] for u in q.units) for q, a in amplitudes.items()}
     weight_max = max(-projection.format.mantissa_min, projection.format.mantissa_max)
     whole = [abs(a) * lsb * (weight_max / lsb) ** q.weights for q, a in amplitudes.items()]
@@ -367,6 +369,25 @@ def _fixed_declared(
         f"bits holds; use more counter_bits, fewer windows_per_update or smaller amplitudes"
         + (f" ({failure})" if failure else "")
     )
+
+
+def _check_registers(owner: str, rule: FloatDeclaredRule, numbers: Mapping[str, Any]) -> None:
+    """Raise where a parameter that is no amplitude does not fit its register, whatever the counter is.
+
+    Raises:
+        ParameterError: one does not; the message has its float value and its integer.
+    """
+    for q in rule.model.parameters:
+        low, high = q.limits
+        found = np.atleast_1d(numbers.get(q.name, low))
+        if found.size and not low <= found.min() <= found.max() <= high:
+            reached = int(found.max() if found.max() > high else found.min())
+            given = np.atleast_1d(rule.values.get(float_name(q), reached))
+            raise ParameterError(
+                f"{owner}: {rule.model}: {float_name(q)} = {float(given[np.abs(given).argmax()]):g} is {reached} in "
+                f"integers, outside the {low} .. {high} of its register '{q.name}'; give another value, or the rule "
+                "a wider register"
+            )
 
 
 def _number(owner: str, rule: FloatDeclaredRule, q: RuleParameter) -> Any:
