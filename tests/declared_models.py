@@ -82,7 +82,7 @@ class EveryRealOperation(EveryOperation):
 
 
 class NoVoltage(NeuronModel):
-    """A counter without u and v: after so many steps with input it fires."""
+    """A counter without u and v: after so many steps with input, bias included, it fires."""
 
     name = "NoVoltage"
     states = (State("count", bits=12, unit=Unit.NUMBER, signed=False),)
@@ -90,7 +90,7 @@ class NoVoltage(NeuronModel):
 
     def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Count, and begin anew."""
-        count = op.saturate(s.count + op.select(arriving > 0, 1, 0), "count")
+        count = op.saturate(s.count + op.select(arriving + p.bias > 0, 1, 0), "count")
         fired = op.fires(count, p.limit)
         return {"count": op.select(fired, 0, count)}, fired
 
