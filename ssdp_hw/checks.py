@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence, Set
-from enum import StrEnum
+from enum import EnumMeta, StrEnum
 from pathlib import Path
+from reprlib import repr as short  # of an array that was given by mistake, its beginning and its end
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -17,7 +18,24 @@ from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 _Number = TypeVar("_Number", bound=np.generic)
 
 
-class Choice(StrEnum):
+class _ByText(EnumMeta):
+    """Enums that compare no other values than texts with their members: an array would be compared entry by entry."""
+
+    def __call__(cls, value: object, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(value if args or kwargs or isinstance(value, str) else _Other(value), *args, **kwargs)
+
+
+class _Other:
+    """A value that is no text, in messages."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return short(self.value)
+
+
+class Choice(StrEnum, metaclass=_ByText):
     """An enum of named rules whose members are also reached by their value.
 
     Raises:
@@ -37,7 +55,7 @@ def check_name(name: object, what: str) -> str:
         ParameterError: anything else.
     """
     if not isinstance(name, str) or not name or not name.isprintable():
-        raise ParameterError(f"{what}: the name {name!r} is not a non-empty printable string")
+        raise ParameterError(f"{what}: the name {short(name)} is not a non-empty printable string")
     return name
 
 

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ssdp_hw.checks import check_exact
+from ssdp_hw.checks import check_exact, short
 from ssdp_hw.chips.chip import Chip, Figure
 from ssdp_hw.chips.table import chip_from_table, chip_to_table
 from ssdp_hw.errors import FileFormatError, ParameterError
@@ -61,7 +61,7 @@ def load_chip(chip: Chip | str | os.PathLike[str]) -> Chip:
     if isinstance(chip, str) and not chip.endswith(".toml"):
         return shipped_chip(chip)
     if not isinstance(chip, str | os.PathLike):
-        raise ParameterError(f"chip = {chip!r} is neither a name, nor a path, nor a Chip")
+        raise ParameterError(f"chip = {short(chip)} is neither a name, nor a path, nor a Chip")
     found = chip_from_table(_read(Path(chip)), str(chip))
     if found.name in chip_names() and found != shipped_chip(found.name):
         raise ParameterError(

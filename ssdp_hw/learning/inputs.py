@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.arrays import Numbers
-from ssdp_hw.checks import as_array, real_array
+from ssdp_hw.checks import as_array, real_array, short
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork
@@ -86,7 +86,7 @@ def resolve_rules(
         r = rule[name] if isinstance(rule, Mapping) else rule
         if not isinstance(r, CounterRule | FloatRule):
             raise ParameterError(
-                f"projection '{name}': {r!r} is no rule; give an SSDP, STDP or SADP, or its integer form"
+                f"projection '{name}': {short(r)} is no rule; give an SSDP, STDP or SADP, or its integer form"
             )
         if isinstance(network, Network):
             if isinstance(r, CounterRule):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ssdp_hw.checks import short
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.form import SUM_MOMENT, leaf_name, moment_graph, moments, seen_variables, sum_names
@@ -43,7 +44,7 @@ def check_model(model: object, owner: str) -> RuleModel:
         ParameterError: it is none, or one of its names or functions is none.
     """
     if not isinstance(model, RuleModel):
-        raise ParameterError(f"{owner}: {model!r} is no learning rule: an instance of a subclass of RuleModel")
+        raise ParameterError(f"{owner}: {short(model)} is no learning rule: an instance of a subclass of RuleModel")
     _check_factors(model, owner)
     _check_reads(model, owner)
     of_homes = [(*getattr(model, home), *model.given_of(home)) for home in HOMES]

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from ssdp_hw.deprecation import with_new_names
+from ssdp_hw.checks import short
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
@@ -43,7 +44,7 @@ def rule_to_dict(rule: Rule) -> dict[str, Any]:
         ParameterError: no rule.
     """
     if not isinstance(rule, Rule):
-        raise ParameterError(f"{rule!r} is no learning rule; give an SSDP, STDP or SADP, or its integer form")
+        raise ParameterError(f"{short(rule)} is no learning rule; give an SSDP, STDP or SADP, or its integer form")
     return _values(rule)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 import ssdp_hw
 from ssdp_hw.display import shown
+from ssdp_hw.checks import short
 from ssdp_hw.errors import TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import Input
@@ -182,7 +183,7 @@ def get_target(name: str, network: AnyNetwork | None = None, *, learning: bool =
         UnsupportedError: it cannot express the network; every reason is listed.
     """
     if not isinstance(name, str) or name not in _entry_points():
-        raise UnknownTargetError(f"target '{name}' is unknown; there are: {', '.join(target_names())}")
+        raise UnknownTargetError(f"target {short(name)} is unknown; there are: {', '.join(target_names())}")
     target = _loaded(name)
     available = target.availability()
     if not available.installed:
