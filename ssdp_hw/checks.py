@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence, Set
 from enum import EnumMeta, StrEnum
 from pathlib import Path
-from reprlib import repr as short  # of an array that was given by mistake, its beginning and its end
+from reprlib import repr as short  # of an array given by mistake, its beginning and its end
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np

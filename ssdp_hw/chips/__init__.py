@@ -13,9 +13,10 @@ import tomllib
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
-from ssdp_hw.checks import check_exact, short
+from ssdp_hw.checks import check_exact
 from ssdp_hw.chips.chip import Chip, Figure
 from ssdp_hw.chips.table import chip_from_table, chip_to_table
 from ssdp_hw.errors import FileFormatError, ParameterError

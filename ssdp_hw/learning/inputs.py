@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from reprlib import repr as short
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.arrays import Numbers
-from ssdp_hw.checks import as_array, real_array, short
+from ssdp_hw.checks import as_array, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.learning.state import LearningState
 from ssdp_hw.network.fixed_network import FixedNetwork

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import repr as short
 from typing import Any
 
-from ssdp_hw.checks import short
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.registry import check_identifiers
 from ssdp_hw.rules.form import SUM_MOMENT, leaf_name, moment_graph, moments, seen_variables, sum_names

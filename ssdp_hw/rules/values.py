@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from reprlib import repr as short
 from typing import Any
 
 from ssdp_hw.deprecation import with_new_names
-from ssdp_hw.checks import short
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedGate, FixedSADP, FixedSSDP, FixedSTDP, FloatRule, Gate
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 
 import ssdp_hw
 from ssdp_hw.display import shown
-from ssdp_hw.checks import short
 from ssdp_hw.errors import TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.graph import Input
