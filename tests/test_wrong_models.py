@@ -219,6 +219,16 @@ def test_instances_of_one_class_do_not_differ():
         sh.FixedPopulation(name="p", size=1, model=Times(3))
 
 
+def test_a_class_stays_as_it_was_when_it_ran():
+    """A step that is changed afterwards, as in a notebook, would run on the specification alone."""
+    made = type(model(lambda op, s, p, x: ({"v": op.saturate(op.decay(s.v, p.dv) + x, "v")}, op.never())))
+    for name in ("gain", "step", "states"):
+        with pytest.raises(ParameterError, match=rf"{name} cannot be set anew.*make a subclass"):
+            setattr(made, name, 5)
+    other = type("Other", (made,), {"name": "Other", "gain": 5})
+    assert sh.FixedPopulation(name="p", size=1, model=other()).model.gain == 5
+
+
 @pytest.mark.parametrize("fixed", [True, False])
 def test_a_bias_that_a_step_does_not_use_is_refused(fixed):
     made = model(lambda op, s, p, x: ({"v": op.saturate(op.decay(s.v, p.dv) + x, "v")}, op.never()))

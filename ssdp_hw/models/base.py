@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.chips import Chip
 from ssdp_hw.display import Table, shown
+from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Value, Values
 
 
@@ -128,7 +129,19 @@ BIAS = "bias"
 ARRIVING = "arriving"
 
 
-class NeuronModel(ABC):
+class UnchangingType(ABCMeta):
+    """Classes whose attributes stay as they are: graphs and compiled loops of a class are made once, and kept."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        if not name.startswith("_"):  # Python sets such itself
+            raise ParameterError(
+                f"{cls.__name__}.{name} cannot be set anew, since what was made of {cls.__name__} before would go on "
+                "with the old one: make a subclass, with a name of its own, that has the new one"
+            )
+        super().__setattr__(name, value)
+
+
+class NeuronModel(metaclass=UnchangingType):
     """Base of the neuron models. A model is one class without attributes of its instances, in one file.
 
     Two instances of a class are the same model; what is to differ is a parameter, or a class attribute of a subclass.
@@ -161,7 +174,9 @@ class NeuronModel(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if cls.stochastic and NOISE_STEP not in cls.states:
-            cls.states, cls.parameters = (*cls.states, NOISE_STEP), (*cls.parameters, SEED)
+            # The class is being made: nothing has seen it yet.
+            type.__setattr__(cls, "states", (*cls.states, NOISE_STEP))
+            type.__setattr__(cls, "parameters", (*cls.parameters, SEED))
 
     @abstractmethod
     def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
