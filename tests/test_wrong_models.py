@@ -243,6 +243,29 @@ def test_a_bias_that_a_step_does_not_use_is_refused(fixed):
         population(5)
 
 
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize(("port", "unused"), [("", "gaba"), ("gaba", "")])
+def test_a_projection_to_an_input_that_a_step_does_not_use_is_refused(fixed, port, unused):
+    made = model(
+        lambda op, s, p, x: ({"v": op.saturate(op.decay(s.v, p.dv) + (p.gaba if port else x), "v")}, op.never()),
+        ports=("gaba",),
+    )
+
+    def network(port):
+        common = {"pre": "in", "post": "p", "weight": np.ones((1, 1), int) * 2, "port": port}
+        if fixed:
+            parts = [sh.FixedPopulation(name="p", size=1, model=made)], [sh.FixedProjection(**common)]
+            return sh.FixedNetwork([sh.Input("in", 1)], *parts, ["p"], "loihi2")
+        parts = [sh.Population(name="p", neuron=sh.neuron(made, 1, tau_mem=1e-2))], [sh.Projection(**common)]
+        return sh.Network([sh.Input("in", 1)], *parts, ["p"], sh.Semantics(1e-3))
+
+    network(port)
+    with pytest.raises(
+        ParameterError, match=r"the step of 'p' makes nothing of .* it uses: (the first|port = 'gaba')$"
+    ):
+        network(unused)
+
+
 @pytest.mark.parametrize("mistake", DECLARATIONS)
 def test_a_wrong_declaration_is_named(mistake):
     changes, words = DECLARATIONS[mistake]

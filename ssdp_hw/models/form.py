@@ -287,6 +287,14 @@ def reads_bias(model: NeuronModel) -> bool:
 
 
 @lru_cache(maxsize=256)
+def used_inputs(model: NeuronModel) -> tuple[str, ...]:
+    """The synaptic inputs that the step computes with, by port; the first has no name."""
+    nodes = StepForm(model, load_chip("loihi2"), ports=model.ports).graph(ideal=True).nodes
+    read = {node.detail for node in nodes if node.operation == "leaf"}
+    return tuple(port for port in ("", *model.ports) if (port or ARRIVING) in read)
+
+
+@lru_cache(maxsize=256)
 def ever_fires(model: NeuronModel) -> bool:
     """Whether the step may fire at all: not where its condition is ``op.never()``, as of a readout."""
     fired = StepForm(model, load_chip("loihi2")).graph().fired

@@ -18,7 +18,7 @@ from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.cuba_lif import MODEL as CUBA_LIF
-from ssdp_hw.models.form import StepForm, check_digest, check_options, ever_fires, step_digest
+from ssdp_hw.models.form import StepForm, check_digest, check_options, ever_fires, step_digest, used_inputs
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.network.graph import Comparison, Reset
@@ -168,6 +168,11 @@ class FixedPopulation:
     def known_ports(self) -> tuple[str, ...]:
         """Synaptic inputs of its model beside the first."""
         return self.declared.ports
+
+    @property
+    def used_inputs(self) -> tuple[str, ...]:
+        """The synaptic inputs that its model computes with, by port; the first has no name."""
+        return used_inputs(self.declared)
 
     @property
     def is_cuba_lif(self) -> bool:

@@ -19,7 +19,7 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS, NOISE_KEYS
-from ssdp_hw.models.form import StepForm, check_options
+from ssdp_hw.models.form import StepForm, check_options, used_inputs
 from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder, check_neuron
@@ -85,6 +85,11 @@ class Population:
     def known_ports(self) -> tuple[str, ...]:
         """Synaptic inputs of its model beside the first."""
         return self.neuron.declared.ports if isinstance(self.neuron, ModelNeuron) else ()
+
+    @property
+    def used_inputs(self) -> tuple[str, ...]:
+        """The synaptic inputs that its model computes with, by port; the first has no name."""
+        return used_inputs(self.neuron.declared) if isinstance(self.neuron, ModelNeuron) else ("",)
 
     def to_record(self) -> Record:
         """What a file keeps of the population."""

@@ -98,6 +98,8 @@ class PopulationLike(Protocol):
     @property
     def known_ports(self) -> tuple[str, ...]: ...
     @property
+    def used_inputs(self) -> tuple[str, ...]: ...
+    @property
     def voltage(self) -> str: ...
 
 
@@ -219,6 +221,14 @@ class Graph(Drawable, Generic[P, J]):
                 raise ParameterError(
                     f"{owner}: port = '{projection.port}'; the neurons of '{projection.post}' have beside their first "
                     f"synaptic input: {known}"
+                )
+            used = self._populations[projection.post].used_inputs
+            if projection.port not in used:
+                known = ", ".join(f"port = '{port}'" if port else "the first" for port in used) or "none"
+                which = f"input '{projection.port}'" if projection.port else "the first synaptic input"
+                raise ParameterError(
+                    f"{owner}: the step of '{projection.post}' makes nothing of {which}, so that the projection would "
+                    f"do nothing; of its synaptic inputs it uses: {known}"
                 )
 
     @property
