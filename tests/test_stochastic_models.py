@@ -42,8 +42,7 @@ def fixed(sizes=(400,), model=None, seed=0):
         sh.FixedPopulation(name=f"p{k}", size=n, model=model or Dice(), vth=64, parameters={"seed": seed})
         for k, n in enumerate(sizes)
     ]
-    weights = [sh.FixedProjection(pre="in", post=p.name, weight=np.zeros((p.size, 1), int)) for p in populations]
-    return sh.FixedNetwork([sh.Input("in", 1)], populations, weights, ["p0"], chip="loihi2")
+    return sh.FixedNetwork([sh.Input("in", 1)], populations, [], ["p0"], chip="loihi2")
 
 
 NOTHING = np.zeros((50, 2, 1), bool)
@@ -92,7 +91,7 @@ def test_real_numbers_draw_the_same():
     real = sh.Network(
         [sh.Input("in", 1)],
         [sh.Population(name="p0", neuron=sh.neuron(Dice(), 20, v_threshold=1.0, seed=5))],
-        [sh.Projection(pre="in", post="p0", weight=np.zeros((20, 1)))],
+        [],
         ["p0"],
         sh.Semantics(1e-3),
     )
