@@ -147,7 +147,7 @@ def test_the_module_of_a_rule_is_the_rule(rule, seed):
             **{name: written[name] for name in ("start", *moments(model))},
             **{f"factor_{name}": values for name, values in given.items()},
             **{"random": synapse_random, "seed": key.seed, "layer": key.layer},
-            **{"first_window": key.first_window, "restart": steps, "windows": 1},
+            **{"first_window": key.first_window, "round_steps": steps, "windows": 1},
         }
     )
     for number in range(2):
