@@ -11,7 +11,7 @@ import pytest
 from rule_examples import Hebb, LetsDie
 
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import NeuronModel
+from ssdp_hw.models.base import NeuronModel, State, Unit
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.network.delays import delays, with_delays
 from ssdp_hw.network.thresholds import thresholds, with_thresholds
@@ -191,6 +191,18 @@ class Still(Silent):
         return {"v": op.saturate(s.v, "v")}, op.never()
 
 
+class Pacemaker(NeuronModel):
+    """It fires in every fifth step, whatever arrives."""
+
+    name = "Pacemaker"
+    parameters = ()
+    states = (State("count", bits=8, unit=Unit.NUMBER, signed=False),)
+
+    def step(self, op, s, p, arriving):
+        fired = s.count >= 4
+        return {"count": op.select(fired, 0, op.minimum(s.count + 1, 4))}, fired
+
+
 class Idle(RuleModel):
     """A rule that changes nothing."""
 
@@ -209,6 +221,10 @@ def test_what_never_acts_proves_nothing():
         check_rule(Idle(), ["engine"], lessons=1)
     with pytest.raises(ParameterError, match="unknown"):
         check_rule("Nothing", ["engine"])
+
+
+def test_a_model_that_uses_no_input_and_no_bias_is_checked():
+    check_neuron_model(Pacemaker(), ["engine"], networks=2)
 
 
 @pytest.mark.slow

@@ -84,8 +84,10 @@ def _learns(target: Target, network: FixedNetwork) -> bool:
 
 
 def _compare_synapses(owner: str, target: Target, network: FixedNetwork, seed: int) -> None:
-    """Let the synapses from the input to the first population learn by SSDP, by its first and by its last spikes."""
-    name = "in->first"
+    """Let synapses from the input to the first population learn by SSDP, by its first and by its last spikes."""
+    name = next((q.name for q in network.projections if (q.pre, q.post) == ("in", "first")), None)
+    if name is None:  # the model uses no synaptic input
+        return
     for when in SpikeTime:
         real = SSDP(a_plus=0.3, a_baseline=0.1, sigma=3.0, spike_time=when)
         rule, _ = fixed_rule(real, network.projection(name), network.limits)

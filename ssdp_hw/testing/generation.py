@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Bool, Numbers
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.models.base import Kind, NeuronModel
-from ssdp_hw.models.form import ever_fires, reads_bias, without_effect
+from ssdp_hw.models.form import ever_fires, reads_bias, used_inputs, without_effect
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.fixed_parts import FIELDS, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
@@ -52,8 +52,8 @@ def registers(rng: np.random.Generator, model: NeuronModel, size: int, chip: Chi
 def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedNetwork:
     """Two populations of the model and one CUBA LIF behind them; for an even seed the first has a loop with a delay.
 
-    Behind a model that never fires there is nothing. Reset and comparison are drawn where the model leaves them to the
-    population.
+    Behind a model that never fires there is nothing, and nothing ends at an input that it does not use. Reset and
+    comparison are drawn where the model leaves them to the population.
     """
     rng = np.random.default_rng(seed)
     found = load_chip(chip)
@@ -102,7 +102,8 @@ def fixed_network(model: NeuronModel, seed: int, chip: str = "loihi2") -> FixedN
                     pre=pre, post="first", weight=weight, weight_exp=exp, delay=delay, name=f"{pre} {port}", port=port
                 )
             )
-    return FixedNetwork([Input("in", INPUTS)], populations, projections, ["cuba"], chip=chip)
+    used = [q for q in projections if q.post == "cuba" or q.port in used_inputs(model)]
+    return FixedNetwork([Input("in", INPUTS)], populations, used, ["cuba"], chip=chip)
 
 
 def float_network(model: NeuronModel, seed: int) -> Network:
@@ -126,7 +127,8 @@ def float_network(model: NeuronModel, seed: int) -> Network:
     for port in model.ports:
         weight = rng.normal(0, 0.3, (size, INPUTS))
         projections.append(Projection(pre="in", post="first", weight=weight, name=port, port=port, delay=1))
-    return Network([Input("in", INPUTS)], [population], projections, ["first"], Semantics(1e-3))
+    used = [q for q in projections if q.port in used_inputs(model)]
+    return Network([Input("in", INPUTS)], [population], used, ["first"], Semantics(1e-3))
 
 
 def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
