@@ -22,17 +22,14 @@ class _ByText(EnumMeta):
     """Enums that compare no other values than texts with their members: an array would be compared entry by entry."""
 
     def __call__(cls, value: object, *args: Any, **kwargs: Any) -> Any:
-        return super().__call__(value if args or kwargs or isinstance(value, str) else _Other(value), *args, **kwargs)
+        if not (args or kwargs or isinstance(value, str)):
+            _refuse(cls, short(value))
+        return super().__call__(value, *args, **kwargs)
 
 
-class _Other:
-    """A value that is no text, in messages."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return short(self.value)
+def _refuse(choice: Any, said: str) -> NoReturn:
+    known = ", ".join(repr(str(member.value)) for member in choice)
+    raise ParameterError(f"{choice.__name__} {said} is unknown; there are: {known}")
 
 
 class Choice(StrEnum, metaclass=_ByText):
@@ -44,8 +41,7 @@ class Choice(StrEnum, metaclass=_ByText):
 
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:
-        known = ", ".join(repr(str(member.value)) for member in cls)
-        raise ParameterError(f"{cls.__name__} {value!r} is unknown; there are: {known}")
+        _refuse(cls, repr(value))
 
 
 def check_name(name: object, what: str) -> str:

@@ -14,6 +14,7 @@ from strategies import drives_for, fixed_networks, fixed_rules, float_networks
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.inputs import with_widest_weights
+from ssdp_hw.learning.progress import with_learned_weights
 from ssdp_hw.operations.base import Rounding
 from ssdp_hw.rules import (
     CounterRule,
@@ -310,10 +311,7 @@ def going_on(network: Any, drive: Drive, plan: LearningPlan, learned: Learned) -
         first_update=plan.first_update + updates,
         first_window=pending,
     )
-    if isinstance(network, sh.FixedNetwork):
-        return network.with_mantissas(learned.weights), further
-    stored = {name: network.projection(name).stored for name in learned.weights}
-    return network.with_weights({n: stored[n].with_values(w) for n, w in learned.weights.items()}), further
+    return with_learned_weights(network, learned.weights), further
 
 
 def _lasting(rng: np.random.Generator, network: Any, plan: LearningPlan) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,27 +23,21 @@ from test_lava_learning import (
     learn_all,
     learning_tasks,
 )
-from test_online_learning import network, online, pieces, rule
+from test_online_learning import assert_neurons, network, online, pieces, rule
 
 import ssdp_hw as sh
-from ssdp_hw.running.learning_plan import Learned, arriving_name
+from ssdp_hw.running.learning_plan import arriving_name
 
 
 def pieces_of_one_run(task: LearningTask) -> LearningTask:
     return LearningTask(task.network, task.drive, replace(task.plan, restart=False))
 
 
-def assert_neurons(wanted: Learned, found: Learned, *, exact: bool) -> None:
-    """The states of neurons, and the input under way to each of their ports."""
-    assert wanted.neurons
-    assert wanted.neurons.keys() == found.neurons.keys()
-    for name, states in wanted.neurons.items():
-        assert states.keys() == found.neurons[name].keys()
-        for state, values in states.items():
-            if exact:
-                np.testing.assert_array_equal(found.neurons[name][state], values, strict=True)
-            else:
-                np.testing.assert_allclose(found.neurons[name][state], values, rtol=1e-9, atol=1e-9)
+def equal(*, exact: bool) -> Any:
+    """How states of neurons, and the input under way to each of their ports, are compared."""
+    if exact:
+        return partial(np.testing.assert_array_equal, strict=True)
+    return partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.more_examples
@@ -69,7 +65,7 @@ def test_generated_runs_in_pieces_go_on(fixed, networks):
             for task, found in zip(now, learn_all(now, options), strict=True):
                 (assert_equal if fixed else assert_close)(task, found)
                 wanted = SPEC.learn(task.network, task.drive, task.plan, {})
-                assert_neurons(wanted, found, exact=fixed)
+                assert_neurons(wanted, found, equal(exact=fixed))
                 net, plan = going_on(task.network, task.drive, task.plan, wanted)
                 further.append(LearningTask(net, task.drive, plan))
             now = further
@@ -90,8 +86,7 @@ def test_a_run_with_a_file_between_its_pieces_equals_the_whole_run(fixed, tmp_pa
     for p in whole.network.projections:
         found = rest.network.projection(p.name).stored_weights
         np.testing.assert_allclose(found, p.stored_weights, rtol=0, atol=0 if fixed else 1e-12)
-    wanted = Learned({}, {}, {}, neurons=whole.state.neurons)
-    assert_neurons(wanted, Learned({}, {}, {}, neurons=rest.state.neurons), exact=fixed)
+    assert_neurons(whole.state, rest.state, equal(exact=fixed))
     assert any(np.any(states[arriving_name("")]) for states in half.state.neurons.values())
 
 

@@ -87,7 +87,7 @@ class Progress:
 
         ``steps`` is the length of a sample.
         """
-        self.network = _with_weights(self.network, learned.weights)
+        self.network = with_learned_weights(self.network, learned.weights)
         self.counters, self.lasting, self.info = learned.counters, learned.lasting, learned.info
         if not plan.restart:
             self.neurons, self.steps = learned.neurons, plan.first_step + order.size * steps
@@ -142,7 +142,8 @@ def _added(
     return {name: (total or {}).get(name, zero) + count for name, count in more.items()}
 
 
-def _with_weights(network: AnyNetwork, weights: Mapping[str, Numbers]) -> AnyNetwork:
+def with_learned_weights(network: AnyNetwork, weights: Mapping[str, Numbers]) -> AnyNetwork:
+    """A network with the stored weights that a target learned, by projection."""
     if isinstance(network, FixedNetwork):
         return network.with_mantissas(weights)
     return network.with_weights({name: network.projection(name).stored.with_values(w) for name, w in weights.items()})

@@ -280,18 +280,20 @@ def without_effect(model: NeuronModel) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
+def _leaves_read(model: NeuronModel) -> frozenset[object]:
+    """What the step computes with, by name: in real numbers, which any chip's registers hold."""
+    nodes = StepForm(model, load_chip("loihi2"), ports=model.ports).graph(ideal=True).nodes
+    return frozenset(node.detail for node in nodes if node.operation == "leaf")
+
+
 def reads_bias(model: NeuronModel) -> bool:
     """Whether anything that the step computes depends on the bias."""
-    nodes = StepForm(model, load_chip("loihi2"), ports=model.ports).graph().nodes
-    return any(node.operation == "leaf" and node.detail == BIAS for node in nodes)
+    return BIAS in _leaves_read(model)
 
 
-@lru_cache(maxsize=256)
 def used_inputs(model: NeuronModel) -> tuple[str, ...]:
     """The synaptic inputs that the step computes with, by port; the first has no name."""
-    nodes = StepForm(model, load_chip("loihi2"), ports=model.ports).graph(ideal=True).nodes
-    read = {node.detail for node in nodes if node.operation == "leaf"}
-    return tuple(port for port in ("", *model.ports) if (port or ARRIVING) in read)
+    return tuple(port for port in ("", *model.ports) if (port or ARRIVING) in _leaves_read(model))
 
 
 @lru_cache(maxsize=256)

@@ -208,8 +208,7 @@ def _blueprint(network: AnyNetwork, drive: Drive, plan: LearningPlan, rounds: Ro
         ]
     plastic = {projection_node(name): name for name in plan.rules}
     shown = _shown(network, plan, names)
-    for node in nodes:
-        node = one_run.begun(node, network, plan)
+    for node in one_run.begun(nodes, network, plan):
         if node.name in shown:
             node = replace(node, parameters={**node.parameters, "shown": sorted({v for v, *_ in shown[node.name]})})
         if node.name in plastic:

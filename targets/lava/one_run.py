@@ -6,7 +6,7 @@ input comes from a source of its own; what is under way after the last step, the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,18 +20,21 @@ from .blueprint import Blueprint, Node, population_node, projection_node, synapt
 from .declared import KIND as DECLARED
 from .inference import STATE
 
+# The kinds of nodes of projections that do not learn.
+CONNECTIONS = ("Connection", "GradedConnection")
 
-def begun(node: Node, network: AnyNetwork, plan: LearningPlan) -> Node:
-    """A node of neurons with the states that the plan has of them; any other node as it is."""
-    for name, given in plan.neurons.items():
-        if node.name == population_node(name):
-            states = network.population(name).state_names
-            if node.kind == DECLARED:
-                started = {"start": np.stack([given[state] for state in states])}
-            else:
-                started = {state: given[state] for state in states}
-            return replace(node, parameters={**node.parameters, **started})
-    return node
+
+def begun(nodes: Iterable[Node], network: AnyNetwork, plan: LearningPlan) -> Iterator[Node]:
+    """Nodes, those of neurons with the states that the plan has of them."""
+    names = {population_node(name): name for name in plan.neurons}
+    for node in nodes:
+        if node.name not in names:
+            yield node
+            continue
+        name = names[node.name]
+        states = {state: plan.neurons[name][state] for state in network.population(name).state_names}
+        started = {"start": np.stack([*states.values()])} if node.kind == DECLARED else states
+        yield replace(node, parameters={**node.parameters, **started})
 
 
 def add_arriving(blueprint: Blueprint, network: AnyNetwork, plan: LearningPlan) -> None:
@@ -50,15 +53,13 @@ def add_arriving(blueprint: Blueprint, network: AnyNetwork, plan: LearningPlan) 
 
 def recorded(network: AnyNetwork, part: Blueprint) -> dict[str, list[str]]:
     """What the processes of neurons and connections record of themselves in the last step."""
-    kinds = {node.name: node.kind for node in part.nodes}
-    found = {
-        projection_node(q.name): ["waiting"]
-        for q in network.projections
-        if kinds.get(projection_node(q.name), "PlasticConnection") != "PlasticConnection"
-    }
-    for p in network.populations:
-        if (node := population_node(p.name)) in kinds:
-            found[node] = [f"{STATE}{s}" if kinds[node] == DECLARED else s for s in p.state_names]
+    states = {population_node(p.name): p.state_names for p in network.populations}
+    found = {}
+    for node in part.nodes:
+        if node.name in states:
+            found[node.name] = [f"{STATE}{s}" if node.kind == DECLARED else s for s in states[node.name]]
+        elif node.kind in CONNECTIONS:  # a plastic one writes what is under way with its weights
+            found[node.name] = ["waiting"]
     return found
 
 
@@ -71,20 +72,19 @@ def neurons_after(
         network, drive, plan: what ran.
         arrays: what the nodes recorded, by their names.
     """
-    slots, steps = network.max_delay + 1, drive.batch * drive.steps
+    slots, last = network.max_delay + 1, plan.first_step + drive.batch * drive.steps
     kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
-    last = plan.first_step + steps
     found: dict[str, dict[str, Numbers]] = {}
     for p in network.populations:
         states = {key.removeprefix(STATE): values for key, values in arrays[population_node(p.name)].items()}
         found[p.name] = {name: states[name].reshape(-1).astype(kind) for name in p.state_names}
         for port in _ports(network, p.name):
             arriving = np.zeros((slots, p.size), kind)
-            if p.name in plan.neurons and steps < slots:  # some of what was under way at first has not arrived yet
-                for step in range(last, plan.first_step + slots):
+            if p.name in plan.neurons:
+                for step in range(last, plan.first_step + slots):  # what was under way at first has not arrived yet
                     arriving[step % slots] = plan.neurons[p.name][arriving_name(port)][step % slots]
-            for q in network.projections:
-                if (q.post, q.port) == (p.name, port):
+            for q in network.incoming(p.name):
+                if q.port == port:
                     waiting = arrays[projection_node(q.name)]["waiting"].reshape(-1, p.size)
                     arriving[np.arange(last, last + len(waiting)) % slots] += waiting
             found[p.name][arriving_name(port)] = arriving

@@ -19,7 +19,7 @@ from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import OVER_TIME, READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, content, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
-from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
+from ssdp_hw.conversion.torch.values import OF_STATES, Opaque, Readout, Sequence, Value, Voltage, populations_of, words
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
@@ -130,7 +130,7 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
     if isinstance(state, Readout) and state.of:
         what = f"'{name}' acts on what is made of several steps at once"
         return Opaque(what, f"{OVER_TIME}; what is done to the input can be done outside the module", where)
-    of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else "what is read out of states"
+    of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else OF_STATES
     advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
     return Opaque(f"'{name}' acts on {of}", advice, where)
 
@@ -174,16 +174,17 @@ def _affine(
         return [value]
     if one and name in PASSING | DROPOUT:
         return [_passed(name, first, value, made[0], where)]
-    if may_be_or(name) and all(t.ndim and t.shape[0] == batch for t in made):
+    by_sample = all(t.ndim and t.shape[0] == batch for t in made)
+    if may_be_or(name) and by_sample:
         found = or_of_spikes(tape, name, func, args, kwargs, made, where)
         if found is not None:
             return found
-    if name in _AFFINE | _AFFINE_IN_ONE and not all(t.ndim and t.shape[0] == batch for t in made):
+    if name in _AFFINE | _AFFINE_IN_ONE and not by_sample:
         what = f"'{name}' mixes the samples of a batch, or picks some of them"
         return [Opaque(what, "keep the first axis, that of the batch, and treat each sample by itself", where)] * len(
             made
         )
-    if not all(t.ndim and t.shape[0] == batch for t in made) or any(not t.is_floating_point() for t in made):
+    if not by_sample or any(not t.is_floating_point() for t in made):
         return [_unknown(name, where)] * len(made)
     if len(given) == 2 and name in ("add", "sub") and len(made) == 1 and not kwargs and len(args) == 2:
         both = _sum_of_two(tape, name, given, shape, where)

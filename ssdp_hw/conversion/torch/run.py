@@ -216,18 +216,18 @@ class Runner:
         if count <= 1:
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
-        if count:  # the layers of a Sequential may loop over time themselves
-            for axis in (0, 1, -1):
-                if all(x.ndim > axis % 3 for x in sample):
-                    longer = tuple(torch.cat([x, x.narrow(axis, 0, 1)], axis) for x in sample)
-                    with_more = self._calls(longer, none=count)
-                    per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
-                    if with_more > count and per_step and with_more - count == per_step:
-                        return Style("loop", axis)
-            for axis in (0, 1, -1):  # a loop over a fixed number of steps fails with an index out of range
-                fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
-                if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
+        # The layers of a Sequential may loop over time themselves.
+        for axis in (0, 1, -1):
+            if all(x.ndim > axis % 3 for x in sample):
+                longer = tuple(torch.cat([x, x.narrow(axis, 0, 1)], axis) for x in sample)
+                with_more = self._calls(longer, none=count)
+                per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
+                if with_more > count and per_step and with_more - count == per_step:
                     return Style("loop", axis)
+        for axis in (0, 1, -1):  # a loop over a fixed number of steps fails with an index out of range
+            fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
+            if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
+                return Style("loop", axis)
         return Style("static")
 
     def _calls(self, sample: Tensors, none: int | None = None, short: int | None = None) -> int:

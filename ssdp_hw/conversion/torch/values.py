@@ -94,6 +94,9 @@ class Opaque:
 
 Value: TypeAlias = Affine | Voltage | Sequence | Readout | Opaque
 
+# In the words of an :class:`Opaque`: a :class:`Readout`.
+OF_STATES = "what is read out of states"
+
 
 def linear_parts(values: list[Tensor], tensors: list[Tensor]) -> tuple[tuple[Sequence, Tensor], ...] | None:
     """All steps of the linear layers that values are made of, with their tensors; None if anything else is among them.
