@@ -111,7 +111,7 @@ def kicked(steps, n=400, size=1 << 16):
 
 def test_without_friction_integers_run_backwards_to_the_bit():
     states = stepped("StochasticOscillator", oscillator(), kicked(300))[1]
-    z, v = states["z"], states["v"]
+    z, v = states["z"], states["velocity"]
 
     def product(x, gain):
         return np.sign(x) * ((np.abs(x) * gain) >> 12)
@@ -130,7 +130,7 @@ def test_without_friction_an_energy_is_kept():
         states = stepped(
             "StochasticOscillator", oscillator(dv=dv, n=100), kicked(4000, n=100).astype(float), ideal=True
         )[1]
-        z, v = states["z"], states["v"]
+        z, v = states["z"], states["velocity"]
         return stiffness * z**2 + rate * v**2 + rate * stiffness * z * v
 
     kept = energy(0)
@@ -143,7 +143,7 @@ def test_noise_has_the_variance_and_correlation_of_its_equation():
     dv, deviation = 410, 20_000.0
     noise = int(noise_level(deviation))
     v = stepped("StochasticOscillator", oscillator(dv=dv, rate=0, stiffness=0, noise=noise), kicked(500, size=1))[1][
-        "v"
+        "velocity"
     ]
     v = v[100:].astype(float)
     kept = 1 - dv / 4096

@@ -149,6 +149,7 @@ DECLARATIONS = {
         for name in RECORDED
     },
     "a payload of nothing": ({"payload": "w"}, "carry 'w', which is none of its states"),
+    "a voltage beside v": ({"states": (State("v"), State("u")), "voltage": "u"}, "is 'u', but it has a state v"),
     "a voltage of nothing": ({"voltage": "w"}, "is 'w', which is none of its states"),
 }
 

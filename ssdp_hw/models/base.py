@@ -150,8 +150,8 @@ class NeuronModel(metaclass=UnchangingType):
         name: by which files and users name it.
         states: registers that change.
         parameters: registers that do not.
-        voltage: the state that is recorded as v, and that a readout by ``max_membrane`` reads, of a model that has no
-            state of the name v.
+        voltage: the state that is recorded as v, and that a readout by ``max_membrane`` reads; only of a model that
+            has no state of the name v.
         ports: synaptic inputs beside ``arriving``; the step finds them as attributes of p.
         payload: the state that a neuron sends with each of its spikes, which are then graded: a synapse adds its
             weight times the value of this state after the step. Empty where spikes carry nothing.

@@ -74,6 +74,11 @@ def _names(names: list[str], model: NeuronModel) -> Iterator[str]:
         yield f"spikes of {model} carry '{model.payload}', which is none of its states: {', '.join(states)}"
     if model.voltage not in ("", "v", *states):
         yield f"the voltage of {model} is '{model.voltage}', which is none of its states: {', '.join(states)}"
+    if "v" in states and model.voltage not in ("", "v"):
+        yield (
+            f"the voltage of {model} is '{model.voltage}', but it has a state v, which is what is recorded as v: give "
+            "that state another name, or leave voltage out"
+        )
 
 
 def _states(model: NeuronModel) -> Iterator[str]:

@@ -21,14 +21,15 @@ def noise_level(deviation: float) -> float:
 class StochasticOscillator(NeuronModel):
     """A position that its velocity moves, and a velocity that the position, friction, input and noise change.
 
-    ``z <- saturate(z + rate v)``, ``v <- saturate(decay(v - stiffness z + arriving + bias, dv) + noise)`` with the
-    new z: the symplectic order, which keeps an energy where there is no friction. A spike where z rises through the
+    ``z <- saturate(z + rate velocity)``,
+    ``velocity <- saturate(decay(velocity - stiffness z + arriving + bias, dv) + noise)`` with the new z: the symplectic
+    order, which keeps an energy where there is no friction. A spike where z rises through the
     threshold; nothing is reset. Noise is normal but for its tails: a sum of four uniform numbers, of standard
     deviation ``noise`` times :data:`DEVIATION` (:func:`noise_level`).
     """
 
     name = "StochasticOscillator"
-    states = (State("z"), State("v"))
+    states = (State("z"), State("velocity"))
     parameters = (
         Parameter("dv", "tau_friction", Kind.DECAY),
         Parameter("rate", "rate", Kind.GAIN, default=0.1),
@@ -44,13 +45,13 @@ class StochasticOscillator(NeuronModel):
 
     def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
         """Move, accelerate, compare."""
-        z = op.saturate(s.z + op.scale(s.v, p.rate, op.decay_bits), "z")
-        pushed = s.v - op.scale(z, p.stiffness, op.decay_bits) + arriving + p.bias
+        z = op.saturate(s.z + op.scale(s.velocity, p.rate, op.decay_bits), "z")
+        pushed = s.velocity - op.scale(z, p.stiffness, op.decay_bits) + arriving + p.bias
         drawn = op.random(BITS) + op.random(BITS) + op.random(BITS) + op.random(BITS)
         # Twice the distance from the mean of the sum, which is no whole number.
         noise = op.scale(p.noise, 2 * drawn - UNIFORM * ((1 << BITS) - 1), BITS + 1)
-        v = op.saturate(op.decay(pushed, p.dv) + noise, "v")
-        return {"z": z, "v": v}, op.fires(z, p.vth) & ~op.fires(s.z, p.vth)
+        velocity = op.saturate(op.decay(pushed, p.dv) + noise, "velocity")
+        return {"z": z, "velocity": velocity}, op.fires(z, p.vth) & ~op.fires(s.z, p.vth)
 
 
 MODEL = StochasticOscillator()

@@ -43,16 +43,16 @@ def _rounds(words: Sequence[U64], k0: U64 | np.uint64, k1: U64 | np.uint64) -> U
     return np.stack([c0, c1, c2, c3])
 
 
-def synapse_random(seed: int, layer: int, synapse: ArrayLike, update: int, bits: int) -> NDArray[np.int64]:
-    """Uniform integers in [0, 2**bits), one a synapse, keyed by (seed, layer, synapse, update).
+def synapse_random(seed: int, layer: int, synapse: ArrayLike, update: ArrayLike, bits: int) -> NDArray[np.int64]:
+    """Uniform integers in [0, 2**bits), keyed by (seed, layer, synapse, update); synapses and updates broadcast.
 
     Four neighbouring synapses share a block: synapse s reads word ``s mod 4`` of counter
     ``(s div 4, layer, update, 0)``; the key is the seed's low and high 32 bits. The top ``bits``
     bits of the word are used; ``bits`` is 0 to 32.
     """
-    index = np.asarray(synapse, np.int64)
-    words = philox4x32((index >> 2, np.int64(layer), np.int64(update), np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32))
-    chosen = np.take_along_axis(words, (index & 3)[None], axis=0)[0] if index.ndim else words[int(index & 3)]
+    index, updates = np.broadcast_arrays(np.asarray(synapse, np.int64), np.asarray(update, np.int64))
+    words = philox4x32((index >> 2, np.int64(layer), updates, np.int64(0)), (seed & 0xFFFFFFFF, seed >> 32))
+    chosen = np.take_along_axis(words, (index & 3)[None], axis=0)[0]
     return np.asarray(chosen >> np.uint64(32 - bits), np.int64)
 
 

@@ -39,6 +39,9 @@ from ssdp_hw.rules.models.stdp import PairSTDP
 
 DECAY_BITS = 12
 
+# Random numbers of so many neurons and steps are drawn together: NumPy's calls take longer than its arithmetic on few.
+_NUMBERS_AT_ONCE = 1 << 14
+
 N = TypeVar("N", np.int64, np.float64)
 
 
@@ -87,8 +90,10 @@ def trace_addends(
         yield from itertools.repeat(fixed, steps)
         return
     first, neurons = (key.first_window + window) * steps, np.arange(size)
-    for step in range(first, first + steps):
-        yield synapse_random(key.seed, neuron_layer(key.layer, side), neurons, step & 0xFFFFFFFF, DECAY_BITS)
+    at_once = max(1, _NUMBERS_AT_ONCE // max(1, size))
+    for start in range(0, steps, at_once):
+        updates = (first + np.arange(start, min(start + at_once, steps))) & 0xFFFFFFFF
+        yield from synapse_random(key.seed, neuron_layer(key.layer, side), neurons, updates[:, None], DECAY_BITS)
 
 
 def _pair_sum(pre: Bool, post: Bool, x: NDArray[N], y: NDArray[N], rows: Int, cols: Int) -> NDArray[N]:

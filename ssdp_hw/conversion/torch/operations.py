@@ -19,7 +19,7 @@ from ssdp_hw.conversion.torch.probing import linear_by_probing
 from ssdp_hw.conversion.torch.sequences import OVER_TIME, READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, content, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
-from ssdp_hw.conversion.torch.values import OF_STATES, Opaque, Readout, Sequence, Value, Voltage, populations_of, words
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
@@ -130,9 +130,9 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
     if isinstance(state, Readout) and state.of:
         what = f"'{name}' acts on what is made of several steps at once"
         return Opaque(what, f"{OVER_TIME}; what is done to the input can be done outside the module", where)
-    of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else OF_STATES
+    of = "what is read out of states" if isinstance(state, Readout) else f"the {state.field} of '{state.population}'"
     advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
-    return Opaque(f"'{name}' acts on {of}", advice, where)
+    return Opaque(f"'{name}' acts on {of}", advice, where, of_readout=isinstance(state, Readout))
 
 
 def spelled(name: str) -> str:

@@ -18,7 +18,7 @@ from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
 from ssdp_hw.conversion.torch.stateful import merged, merged_length, merged_size, time_axis
 from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
-from ssdp_hw.conversion.torch.values import OF_STATES, Opaque, Readout, Sequence as Steps, populations_of, words
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence as Steps, populations_of, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.weight import Weight
 
@@ -188,7 +188,7 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
             notes[f"{said}; the network gives what they send, population by population"] = None
         elif names is None:
             where = getattr(value, "where", "")
-            if isinstance(value, Opaque) and OF_STATES in value.what:
+            if isinstance(value, Opaque) and value.of_readout:
                 raise UnsupportedError(
                     f"{where}: the module returns what it computes of a sum, mean or maximum over steps: {value.what}; "
                     "call the last linear layer in every step of the loop and add up what it gives (its bias counts in "

@@ -81,11 +81,13 @@ class Opaque:
         what: the operation in words.
         advice: what to write instead.
         where: its source line.
+        of_readout: whether the operation acts on a :class:`Readout`.
     """
 
     what: str
     advice: str
     where: str
+    of_readout: bool = False
 
     def error(self, used: str) -> UnsupportedError:
         """The refusal, where ``used`` says what needs the value."""
@@ -93,9 +95,6 @@ class Opaque:
 
 
 Value: TypeAlias = Affine | Voltage | Sequence | Readout | Opaque
-
-# In the words of an :class:`Opaque`: a :class:`Readout`.
-OF_STATES = "what is read out of states"
 
 
 def linear_parts(values: list[Tensor], tensors: list[Tensor]) -> tuple[tuple[Sequence, Tensor], ...] | None:
