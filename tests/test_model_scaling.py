@@ -15,6 +15,11 @@ from ssdp_hw.models.scaling import Scaling, scaling
 RNG = np.random.default_rng(2)
 
 
+@pytest.fixture(autouse=True)
+def _numbers_do_not_depend_on_the_tests_before(monkeypatch):
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(2))
+
+
 class Squared(Quadratic):
     """The square of a voltage as it is."""
 

@@ -214,9 +214,10 @@ def assert_neurons(wanted, found, check):
             check(found.neurons[name][state], values)
 
 
-def test_a_target_that_starts_every_sample_anew_refuses_by_name():
+def test_a_target_that_starts_every_sample_anew_refuses_by_name(monkeypatch):
+    monkeypatch.setattr(type(ENGINE), "learns_in_pieces", False)
     with pytest.raises(UnsupportedError, match="each sample starts from the initial state here"):
-        online(network(True), pieces(2), rule(True), "brian2")
+        online(network(True), pieces(2), rule(True), "engine")
 
 
 def test_what_contradicts_one_run_is_refused():

@@ -31,11 +31,19 @@ P = TypeVar("P", bound=BaseProjection)
 
 
 def unsupported_arrivals(network: AnyNetwork, plan: LearningPlan) -> list[str]:
-    """One sentence about each projection to whose lines no relay can lead in time."""
+    """One sentence about each projection whose lines cannot be senders of their own."""
     reasons = []
     for name, rule in plan.rules.items():
         p = network.projection(name)
-        if sees_arrivals(rule, p) and p.pre not in network.input_names and not arrival_lines(p).delays.all():
+        if not sees_arrivals(rule, p):
+            continue
+        if not plan.restart:
+            reasons.append(
+                f"projection '{name}': pre_trace = 'arrives', its synapses have delays, and samples are pieces of one "
+                "run (restart=False): here a spike would act with the weight of the step in which it arrives, and not "
+                "with that with which it was sent; learn on 'spec', 'engine' or 'lava'"
+            )
+        elif p.pre not in network.input_names and not arrival_lines(p).delays.all():
             reasons.append(
                 f"projection '{name}': pre_trace = 'arrives', and some of its synapses from population '{p.pre}' have "
                 "no delay, some have one: here a rule would see spikes without a delay a step late; learn on 'spec', "

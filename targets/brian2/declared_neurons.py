@@ -73,10 +73,11 @@ def declared_neurons(network: FixedNetwork | Network, name: str, setup: Setup) -
     group.run_regularly(_step(printed, states, counts, setup, fixed=fixed) + clear, when="groups")
     if memory.fade(setup.memories):
         group.run_regularly(memory.fade(setup.memories), when="end")
-    start += clear + setup.place_bias(group, "int" if fixed else "")
+    start += clear
     seen = {s: (group, variable) for s, variable in states.items()}
     after = states if fixed else {s: f"1.0*{variable}" for s, variable in states.items()}
-    return Neurons(group, group, seen, [(group, start)], memory.start(setup.memories), counts, after)
+    bias, window_start = setup.place_bias(group, "int" if fixed else ""), memory.start(setup.memories)
+    return Neurons(group, group, seen, [(group, start)], bias, window_start, counts, after)
 
 
 def _step(printed: PrintedStep, states: dict[str, str], counts: dict[str, str], setup: Setup, *, fixed: bool) -> str:

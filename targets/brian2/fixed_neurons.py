@@ -76,9 +76,9 @@ def fixed_neurons(network: FixedNetwork, population: FixedPopulation, setup: Set
     group.run_regularly(STEP.format(arriving=arriving(setup)) + clear, when="groups")
     if memory.fade(setup.memories):
         group.run_regularly(memory.fade(setup.memories), when="end")
-    start = "u = 0\nv = v_init\n" + clear + setup.place_bias(group, "int")
+    start = "u = 0\nv = v_init\n" + clear
     states, counts = {"u": (group, "u"), "v": (group, "v")}, {name: name for name in CUBA_LIF_COUNTS}
     fires = f"int(v {p.threshold.value} limit)"
     after = {Reset.ZERO: f"v*(1 - {fires})", Reset.SUBTRACT: f"v - limit*{fires}"}[p.reset] if p.spiking else "v"
-    window_start, after_reset = memory.start(setup.memories), {"u": "u", "v": after}
-    return Neurons(group, group, states, [(group, start)], window_start, counts, after_reset)
+    bias, window_start = setup.place_bias(group, "int"), memory.start(setup.memories)
+    return Neurons(group, group, states, [(group, start)], bias, window_start, counts, {"u": "u", "v": after})

@@ -98,9 +98,9 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     after = {"u": "u/amp" if neuron.has_current else "S/amp", "v": f"({_after_reset(population)})/volt"}
     if not neuron.has_current:
         membrane.run_regularly(GATHER, when="before_groups")
-        start += CLEAR + setup.place_bias(membrane)
+        start, bias = start + CLEAR, setup.place_bias(membrane)
         seen = {"u": (membrane, "S"), "v": (membrane, "v")}
-        return Neurons(membrane, membrane, seen, [(membrane, start)], window_start, after_reset=after)
+        return Neurons(membrane, membrane, seen, [(membrane, start)], bias, window_start, after_reset=after)
     sees = bool(setup.memories) and population.spiking  # plastic synapses that end here see spikes too
     current = NeuronGroup(
         setup.copies * neuron.size,
@@ -118,10 +118,9 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
     membrane.u = linked_var(current, "u")
     for name in (*(("v", "v_threshold") if sees else ()), *memory.variables(memories)):
         setattr(current, name, linked_var(membrane, name))
-    restart = "u = 0*amp\n" + CLEAR + setup.place_bias(current)
     states = {"u": (current, "u"), "v": (membrane, "v")}
-    starts = [(membrane, start), (current, restart)]
-    return Neurons(current, membrane, states, starts, window_start, after_reset=after)
+    starts, bias = [(membrane, start), (current, "u = 0*amp\n" + CLEAR)], setup.place_bias(current)
+    return Neurons(current, membrane, states, starts, bias, window_start, after_reset=after)
 
 
 def _after_reset(population: Population) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ from .float_plasticity import float_plasticity
 from .gates import Gating, gate_neuron, gating_of
 from .group_variables import group_neuron
 from .memory import Memory, kept_name, seen_state
+from .model import state_type
+from .one_run import OneRun
 from .sequence import READ_MEMORIES, RESTART, SampleSequence, by_sample
 from .session import Session
 from .synapses import SynapseModel
@@ -67,8 +69,10 @@ def learn_sequence(
         {name: p.model for name, p in plastic.items()},
         _memories(plastic),
         plan.windows_per_sample,
+        restart=plan.restart,
         fast_paths=fast_paths,
     )
+    run = None if plan.restart else OneRun(sequence, network, drive, plan)
     groups: dict[str, NeuronGroup] = {}
     for name, p in plastic.items():
         ends = sequence.senders[p.pre], sequence.senders[p.post]
@@ -85,21 +89,17 @@ def learn_sequence(
     total = drive.steps * drive.batch
     info = {"steps_seconds": sequence.simulate(session, total + 1)}
 
-    kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
+    kind = state_type(network)
 
-    def gather(variable: str, names: Iterable[str] = tuple(plastic)) -> dict[str, Numbers]:
-        """A variable of every plastic synapse in row-major order, by projection."""
-        values = {name: np.zeros(network.projection(name).synapse_weights.size, kind) for name in names}
-        for bundle, group in sequence.synapses:
-            if bundle.projection.name in values:
-                values[bundle.projection.name][bundle.positions] = group.state(variable, use_units=False)[:]
-        return values
+    def gather(variable: str) -> dict[str, Numbers]:
+        """A variable of every plastic synapse, by projection."""
+        return {name: sequence.synapse_values(network.projection(name), variable) for name in plastic}
 
     def kept(name: str, home: str, variable: str) -> Numbers:
         """A variable of a rule that outlasts a window, after the last one."""
         p, of_rule = plastic[name], kept_name(f"{leaf_name(home, variable)}_{plastic[name].label}")
         if home == "synapse":
-            return gather(of_rule, [name])[name]
+            return sequence.synapse_values(network.projection(name), of_rule)
         group = groups[name] if home == "group" else sequence.senders[p.pre if home == "pre" else p.post]
         return np.array(group.state(of_rule, use_units=False)[:], kind)
 
@@ -112,8 +112,10 @@ def learn_sequence(
     lasts = {name: lasting(name) for name in plastic}
     observed = {name: watched.observed(p, total) for name, p in plastic.items()}
     states = {name: watched.read(p, total) for name, p in plastic.items()}
+    neurons = {} if run is None else run.neurons_after(plastic)
     if not isinstance(network, FixedNetwork):
-        return Learned(gather("w"), gather("gathered"), observed, info=info, lasting=lasts, states=states)
+        found = gather("w"), gather("gathered"), observed
+        return Learned(*found, info=info, lasting=lasts, neurons=neurons, states=states)
     return Learned(
         gather("w"),
         gather("c"),
@@ -123,7 +125,8 @@ def learn_sequence(
         {name: made.overflow() for name, made in sequence.neurons.items()},
         info,
         lasts,
-        states=states,
+        neurons,
+        states,
     )
 
 

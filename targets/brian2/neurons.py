@@ -53,7 +53,7 @@ class Setup:
         return np.ascontiguousarray(np.broadcast_to(values, (self.copies, values.shape[-1])).reshape(-1))
 
     def place_bias(self, receiver: NeuronGroup, convert: str = "") -> str:
-        """Set the bias, or return the code that sets it at the start of a window.
+        """Set the bias, or return the code that sets it at the start of a sample.
 
         ``convert`` is the function that turns the numbers of a TimedArray, which are real, into
         those of the bias.
@@ -85,6 +85,7 @@ class Neurons:
         sender: the group with v and the registers, whose threshold makes the spikes.
         states: for each state of the population the group and the name of the variable that has it.
         starts: for each group the code that brings it to its initial state.
+        sample_bias: code of the receiver that sets its bias at the start of a sample; empty where all have the same.
         window_start: code for the sender at the start of a window.
         after_reset: for each state the expression, a plain number, of what it is after the reset of this step, for code
             of the sender that runs before it.
@@ -95,6 +96,7 @@ class Neurons:
     sender: NeuronGroup
     states: Mapping[str, tuple[NeuronGroup, str]]
     starts: Sequence[tuple[NeuronGroup, str]]
+    sample_bias: str = ""
     window_start: str = ""
     counts: Mapping[str, str] = field(default_factory=dict)
     after_reset: Mapping[str, str] = field(default_factory=dict)

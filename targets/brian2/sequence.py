@@ -1,9 +1,9 @@
 """A network that runs one sample after the other, with Brian2's own Synapses.
 
 The C++ standalone device runs all networks in this form, and every device learns in it. Neurons return to their
-initial state at the start of each sample, by code that runs on a clock of samples. The memories of learning
-rules are reset at the start of each window, which is a sample or a part of it. Spikes of inputs
-are a TimedArray.
+initial state at the start of each sample, by code that runs on a clock of samples, unless samples are pieces of one run
+(:mod:`.one_run`). The memories of learning rules are reset at the start of each window, which is a sample or a part of
+it. Spikes of inputs are a TimedArray.
 """
 
 from __future__ import annotations
@@ -27,24 +27,26 @@ from brian2 import (
 )
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.errors import TargetRunError
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.time_limit import check_time, remaining_time
 
 from . import memory
 from .guard import check_compiled
 from .memory import Memory, SeenState
-from .model import SCHEDULE, add_neurons, bias_of, step_length
-from .neurons import INBOX, Setup, inbox_of
+from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
+from .neurons import Setup, inbox_of
 from .payloads import carried_memories
 from .random_bits import synapse_bits
 from .session import Session
-from .synapses import STATIC, Bundle, SynapseModel, bundles, connect
+from .synapses import STATIC, Bundle, SynapseModel, bundles, connect, past_weights
 
-# Order of code in the slot "start" between two windows: updates of synapses come first (0, 1, ..), then the
-# recorders of the old window's memories, then the start of the new window.
-READ_MEMORIES, RESTART = 100, 101
+# Order of code in the slot "start" between two windows: weights are kept before they are updated (0, 1, ..), then come
+# the recorders of the old window's memories, then the start of the new window.
+KEEP_WEIGHTS, READ_MEMORIES, RESTART = -1, 100, 101
 
 T = TypeVar("T", bound=np.generic)
 
@@ -65,6 +67,7 @@ class SampleSequence:
         models: of the projections that are plastic.
         memories: for each input and population the variables that learning rules read.
         windows: windows of a sample.
+        restart: whether each sample starts from the initial state of the neurons.
         fast_paths: see :func:`.model.add_neurons`.
     """
 
@@ -76,9 +79,10 @@ class SampleSequence:
         memories: Mapping[str, Sequence[Memory]] | None = None,
         windows: int = 1,
         *,
+        restart: bool = True,
         fast_paths: bool = True,
     ) -> None:
-        self._network, self._drive = network, drive
+        self._network, self._drive, self._restarts = network, drive, restart
         self._models, self._memories = models or {}, memories or {}
         self.clock = Clock(dt=step_length(network) * second, name="step_clock")
         self.window_steps = drive.steps // windows
@@ -97,7 +101,7 @@ class SampleSequence:
         }
         for index, name in enumerate(network.population_names):
             if name in drive.currents.frames:
-                self._add_analog(index, name)
+                self.let_gather(name, "", by_time(drive.currents.by_time(name)), f"analog_{index}")
         for name, group in self.senders.items():
             if memory.FIRES in self._memories.get(name, ()) and group.events:
                 group.run_regularly(f"{memory.FIRES.name} = {group.events['spike']}", when="thresholds", order=1)
@@ -106,9 +110,10 @@ class SampleSequence:
                 if isinstance(seen, SeenState):
                     made.sender.run_regularly(seen.code(made.after_reset[seen.state]), when="thresholds", order=1)
             for group, code in made.starts:
-                self._restart(group, code, self.sample_clock)
+                self._at_start(group, code if restart else "", self.sample_clock)
                 self.objects.append(group)
-            self._restart(made.sender, made.window_start, self.window_clock)
+            self._at_start(made.receiver, made.sample_bias, self.sample_clock)
+            self._at_start(made.sender, made.window_start, self.window_clock)
         self.synapses = [self._connect(k, b) for k, b in enumerate(b for found in incoming.values() for b in found)]
 
     def _setup(self, index: int, name: str, incoming: Sequence[Bundle]) -> Setup:
@@ -130,17 +135,22 @@ class SampleSequence:
             counted_steps=self._drive.steps * self._drive.batch,
         )
 
-    def _add_analog(self, index: int, name: str) -> None:
-        """Let analog input gather beside that of spikes, in every step before the neurons read it."""
+    def let_gather(self, name: str, port: str, values: Numbers, label: str) -> None:
+        """Let values, shape (step, n), gather beside the input of spikes, each before the neurons read it.
+
+        Args:
+            name, port: a population and its synaptic input.
+            values: those of the first steps; then there are none.
+            label: a name of their own for Brian2.
+        """
         fixed = isinstance(self._network, FixedNetwork)
-        values = by_time(self._drive.currents.by_time(name)).astype(np.float64)
-        table = TimedArray(values * (1 if fixed else amp), dt=self.clock.dt, name=f"analog_{index}")
+        table = TimedArray(values.astype(np.float64) * (1 if fixed else amp), dt=self.clock.dt, name=label)
         receiver = self.neurons[name].receiver
         receiver.namespace[table.name] = table
         value = f"{table.name}(t, i)"
         # Beyond the last step a TimedArray repeats its last values.
         receiver.run_regularly(
-            f"{INBOX} += int(t_in_timesteps < {len(values)})*{f'int({value})' if fixed else value}",
+            f"{inbox_of(port)} += int(t_in_timesteps < {len(values)})*{f'int({value})' if fixed else value}",
             when="start",
             order=RESTART + 1,
         )
@@ -162,12 +172,12 @@ class SampleSequence:
         )
         if memory.fade(memories):
             group.run_regularly(memory.fade(memories), when="end")
-        self._restart(group, memory.start(memories), self.window_clock)
+        self._at_start(group, memory.start(memories), self.window_clock)
         self.objects.append(group)
         return group
 
-    def _restart(self, group: NeuronGroup, code: str, clock: Clock) -> None:
-        """Let a group run this code, which resets it, at every tick of a clock."""
+    def _at_start(self, group: NeuronGroup, code: str, clock: Clock) -> None:
+        """Let a group run this code, by which a sample or window starts, at every tick of a clock."""
         if code:
             group.run_regularly(code, clock=clock, when="start", order=RESTART)
 
@@ -182,12 +192,24 @@ class SampleSequence:
             self.clock,
             self._drive.steps,
             f"synapses_{index}",
+            restart=self._restarts,
         )
+        if past := past_weights(p, self._drive.steps) if p.name in self._models and not self._restarts else []:
+            now = "".join(f"{old} = {new}\n" for old, new in zip(past[::-1], [*past[-2::-1], "w"], strict=True))
+            group.run_regularly(now, clock=self.sample_clock, when="start", order=KEEP_WEIGHTS)
         for order, (code, windows) in enumerate(model.updates):
             clock = Clock(dt=windows * self.window_clock.dt, name=f"clock_{index}_{order}")
             group.run_regularly(code, clock=clock, when="start", order=order)
         self.objects.append(group)
         return bundle, group
+
+    def synapse_values(self, projection: BaseProjection, variable: str) -> Numbers:
+        """A variable of all synapses of a projection in row-major order."""
+        values = np.zeros(projection.synapse_weights.size, state_type(self._network))
+        for bundle, group in self.synapses:
+            if bundle.projection is projection:
+                values[bundle.positions] = group.state(variable, use_units=False)[:]
+        return values
 
     def raster(self, spikes: SpikeMonitor, steps: int) -> NDArray[np.bool_]:
         """The spikes that a SpikeMonitor recorded in the first ``steps`` steps, shape (time, n)."""

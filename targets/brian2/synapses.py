@@ -107,36 +107,63 @@ def bundles(projections: Sequence[BaseProjection], payloads: Mapping[str, str]) 
     return found
 
 
+def past_weights(projection: BaseProjection, steps: int) -> list[str]:
+    """Variables that keep the weights of the last samples, the latest first.
+
+    As many as a spike may need between the step in which it is sent and the one in which it acts, where samples of so
+    many steps are pieces of one run.
+    """
+    return [f"w_{k}" for k in range(1, -(-(projection.max_delay + 1) // steps) + 1)]
+
+
 def connect(
-    bundle: Bundle, pre: NeuronGroup, post: NeuronGroup, model: SynapseModel, clock: Clock, steps: int, name: str
+    bundle: Bundle,
+    pre: NeuronGroup,
+    post: NeuronGroup,
+    model: SynapseModel,
+    clock: Clock,
+    steps: int,
+    name: str,
+    *,
+    restart: bool = True,
 ) -> Synapses:
     """Brian2 synapses between two groups.
 
     A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
     the slot ``synapses``, after the neurons of that step. A spike that would arrive in the next
     sample is dropped: in the first ``delay`` of a sample's ``steps`` nothing is added, since no spike can arrive.
-    The rule's own code for a presynaptic spike has no delay.
+    Without ``restart`` it arrives, with the weight with which it was sent. The rule's own code for a presynaptic spike
+    has no delay.
     """
     p, positions = bundle.projection, bundle.positions
     late = p.synapse_delays[positions]
     kind: type[np.int64] | type[np.float64]
     if isinstance(p, FixedProjection):
-        weight, kind, values = "w : integer\n", np.int64, p.synapse_weights >> p.format.lsb_shift
-        deliver = f"{bundle.inbox}_post += {p.format.step << max(p.weight_exp, 0)}*w"
+        unit, kind, values = "integer", np.int64, p.synapse_weights >> p.format.lsb_shift
+        factor = f"{p.format.step << max(p.weight_exp, 0)}*"
     else:
-        weight, kind, values = "w : amp\n", np.float64, p.synapse_weights
-        deliver = f"{bundle.inbox}_post += w"
+        unit, kind, values = "amp", np.float64, p.synapse_weights
+        factor = ""
+    past = [] if restart or model is STATIC else past_weights(p, steps)
+    sent = "w"
+    if past and late.any():
+        sent = "(" + " + ".join(f"{w}*int(samples_ago == {k})" for k, w in enumerate(["w", *past])) + ")"
+    deliver = f"{bundle.inbox}_post += {factor}{sent}"
     if bundle.carried:
         deliver += f"*{bundle.carried}_pre"
-    if late.any():
+    if late.any() and restart:
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
+    if sent != "w":
+        deliver = f"samples_ago = t_in_timesteps//{steps} - (t_in_timesteps - late)//{steps}\n{deliver}"
     group = Synapses(
         pre,
         post,
-        weight + model.equations + ("late : integer (constant)\n" if late.any() else ""),
+        "".join(f"{w} : {unit}\n" for w in ("w", *past))
+        + model.equations
+        + ("late : integer (constant)\n" if late.any() else ""),
         on_pre={"deliver": deliver, **({"learn": model.on_pre} if model.on_pre else {})},
         on_post=model.on_post if model.on_post and post.events else None,
-        dtype={"late": np.int64, "w": kind, **model.types},
+        dtype={"late": np.int64, **dict.fromkeys(("w", *past), kind), **model.types},
         clock=clock,
         name=name,
         namespace=dict(model.namespace),
@@ -145,7 +172,8 @@ def connect(
         group.run_regularly(model.each_step, when="synapses", order=EACH_STEP)
     rows, cols = p.synapse_indices
     group.connect(i=cols[positions], j=rows[positions])
-    group.w_ = values[positions]
+    for variable in ("w", *past):
+        setattr(group, f"{variable}_", values[positions])
     if late.any():
         group.late = late
         group.deliver.delay = late * clock.dt

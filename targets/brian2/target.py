@@ -55,6 +55,7 @@ class Brian2Target(Target):
     declared_models = frozenset({"fixed", "float"})
     graded_spikes = frozenset({"inference", "learning"})
     sees_arrivals = True
+    learns_in_pieces = True
     options: Mapping[str, object] = MappingProxyType({name: values[0] for name, values in CHOICES.items()})
 
     def availability(self) -> Availability:

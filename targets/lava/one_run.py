@@ -15,6 +15,7 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import LearningPlan, arriving_name
+from ssdp_hw.running.under_way import in_order, still_waiting
 
 from .blueprint import Blueprint, Node, population_node, projection_node, synaptic_input
 from .declared import KIND as DECLARED
@@ -41,7 +42,7 @@ def add_arriving(blueprint: Blueprint, network: AnyNetwork, plan: LearningPlan) 
     """Sources of the input that is under way before the first step, linked to their populations."""
     for name, given in plan.neurons.items():
         for port in _ports(network, name):
-            frames = np.roll(given[arriving_name(port)], -plan.first_step, axis=0)  # that of the first step first
+            frames = in_order(given[arriving_name(port)], plan.first_step)
             node = Node(
                 f"{arriving_name(port)} {name}",
                 "AnalogSource",
@@ -79,10 +80,8 @@ def neurons_after(
         states = {key.removeprefix(STATE): values for key, values in arrays[population_node(p.name)].items()}
         found[p.name] = {name: states[name].reshape(-1).astype(kind) for name in p.state_names}
         for port in _ports(network, p.name):
-            arriving = np.zeros((slots, p.size), kind)
-            if p.name in plan.neurons:
-                for step in range(last, plan.first_step + slots):  # what was under way at first has not arrived yet
-                    arriving[step % slots] = plan.neurons[p.name][arriving_name(port)][step % slots]
+            before = plan.neurons.get(p.name, {}).get(arriving_name(port), np.zeros((slots, p.size), kind))
+            arriving = still_waiting(before, plan.first_step, last)
             for q in network.incoming(p.name):
                 if q.port == port:
                     waiting = arrays[projection_node(q.name)]["waiting"].reshape(-1, p.size)

@@ -1,0 +1,98 @@
+"""Learning on-line on Brian2 against the specification: samples that are pieces of one run, and runs that go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from brian2_helpers import (
+    assert_learned_close,
+    assert_learned_equal,
+    learn_plan,
+    quick_builds,
+    requires_brian2,
+    requires_compiler,
+)
+from declared_models import declared_fixed_networks, declared_float_networks
+from example_counts import share
+from hypothesis import given, settings, strategies as st
+from plan_strategies import going_on, learning_runs
+from test_engine_learning import GENERATED
+from test_online_learning import assert_neurons, assert_same_state, network, online, pieces, rule
+
+from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.running.learning_plan import arriving_name
+
+pytestmark = requires_brian2
+
+EXACT = partial(np.testing.assert_array_equal, strict=True)
+CLOSE = partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9)
+
+
+def goes_on(run, *, fixed, **options):
+    """Learn from a run in pieces, and then once more from where the specification left it."""
+    net, drive, plan = run
+    plan = replace(plan, restart=False)
+    for _ in range(2):
+        wanted, found = learn_plan(net, drive, plan, **options)
+        (assert_learned_equal if fixed else assert_learned_close)(wanted, found)
+        assert_neurons(wanted, found, EXACT if fixed else CLOSE)
+        net, plan = going_on(net, drive, plan, wanted)
+
+
+@pytest.mark.more_examples
+@pytest.mark.parametrize(
+    ("fixed", "networks"),
+    [
+        pytest.param(True, None, id="fixed"),
+        pytest.param(False, None, id="float", marks=pytest.mark.slow),
+        pytest.param(True, declared_fixed_networks(), id="fixed-declared models", marks=pytest.mark.slow),
+        pytest.param(False, declared_float_networks(), id="float-declared models", marks=pytest.mark.slow),
+    ],
+)
+def test_generated_runs_in_pieces_go_on(fixed, networks):
+    runs = learning_runs(fixed, networks=networks, declared=True, arrivals=False)
+
+    @settings(GENERATED, max_examples=share(25, default=3))
+    @given(runs, st.booleans())
+    def check(run, fast_paths):
+        goes_on(run, fixed=fixed, fast_paths=fast_paths)
+
+    check()
+
+
+@requires_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+@quick_builds()
+def test_generated_runs_in_pieces_go_on_in_a_compiled_program(fixed):
+    @settings(GENERATED, max_examples=4)
+    @given(learning_runs(fixed, declared=True, arrivals=False))
+    def check(run):
+        goes_on(run, fixed=fixed, device="cpp_standalone")
+
+    check()
+
+
+@pytest.mark.parametrize("steps", [2, 20])
+@pytest.mark.parametrize("fixed", [pytest.param(False, marks=pytest.mark.slow), True], ids=["float", "fixed"])
+def test_spikes_act_with_the_weight_with_which_they_were_sent(fixed, steps):
+    """Weights move under spikes that are under way, over the border of two calls too, for up to two samples."""
+    net, spikes = network(fixed), pieces(80 // steps, steps)
+    middle = spikes.shape[1] // 2
+    whole = online(net, spikes, rule(fixed), "spec")
+    half = online(net, spikes[:, :middle], rule(fixed), "brian2")
+    assert any(np.any(states[arriving_name("")]) for states in half.state.neurons.values())
+    rest = online(half.network, spikes[:, middle:], rule(fixed), "brian2", half.state)
+    assert_same_state(whole, rest, exact=fixed)
+    moved = whole.network.projection("h->out").stored_weights != net.projection("h->out").stored_weights
+    assert np.mean(moved) > 0.2
+
+
+def test_a_rule_that_sees_arrivals_is_refused_by_name():
+    net, spikes = network(True), pieces(2)
+    sees = replace(rule(True), pre_trace="arrives")
+    with pytest.raises(UnsupportedError, match=r"'h->out': pre_trace = 'arrives', .* with which it was sent; learn on"):
+        online(net, spikes, sees, "brian2")
