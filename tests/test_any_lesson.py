@@ -109,8 +109,8 @@ def factors_of(rng: np.random.Generator, rule: CounterRule, steps: int, batch: i
 
 
 @st.composite
-def lessons(draw: st.DrawFn, most: int = 3, pieces: bool = True) -> Lesson:
-    """Lessons of fixed networks with at most so many plastic projections; ``pieces``: also in pieces of one run."""
+def lessons(draw: st.DrawFn, most: int = 3) -> Lesson:
+    """Lessons of fixed networks with at most so many plastic projections, some of them in pieces of one run."""
     network = draw(fixed_networks(weight_bits=8))
     names = [p.name for p in network.projections if p.synapse_count and network.population(p.post).spiking]
     assume(names)
@@ -123,7 +123,7 @@ def lessons(draw: st.DrawFn, most: int = 3, pieces: bool = True) -> Lesson:
     given, batch = next(iter(spikes.values())).shape[:2]
     windows = draw(st.sampled_from((1, 2)))
     update = windows * draw(st.integers(1, 2))
-    restart = not pieces or given % windows != 0 or draw(st.booleans())
+    restart = given % windows != 0 or draw(st.booleans())
     shown = sh.Presentation(
         windows=windows,
         seed=draw(st.integers(0, 2**64 - 1)),
@@ -159,10 +159,15 @@ def lessons(draw: st.DrawFn, most: int = 3, pieces: bool = True) -> Lesson:
 
 
 def arrivals_without_relays(lesson: Lesson) -> bool:
-    """Whether a rule sees arrivals through synapses of a population of which some have no delay: Brian2 refuses it."""
+    """Whether a rule sees arrivals on-line, or through synapses of a population of which some have no delay.
+
+    Brian2 refuses it.
+    """
     net = lesson.network
     ends = [net.projection(name) for name, rule in lesson.rules.items() if sees_arrivals(rule, net.projection(name))]
-    return any(p.pre not in net.input_names and not arrival_lines(p).delays.all() for p in ends)
+    return bool(ends and not lesson.presentation.restart) or any(
+        p.pre not in net.input_names and not arrival_lines(p).delays.all() for p in ends
+    )
 
 
 def check(lesson: Lesson, target: str) -> None:
@@ -211,7 +216,7 @@ def test_any_lesson_on_the_engine(lesson):
 
 @requires_brian2
 @generated(LESSONS // 20)
-@given(lessons(most=2, pieces=False))
+@given(lessons(most=2))
 def test_any_lesson_on_brian2(lesson):
     assume(not arrivals_without_relays(lesson))
     check(lesson, "brian2")

@@ -13,12 +13,15 @@ from brian2_helpers import (
     requires_brian2,
     teaching_network,
 )
+from conv_strategies import fixed_conv_networks, float_conv_networks
 from example_counts import examples
-from hypothesis import given
+from hypothesis import given, settings
 from plan_strategies import learning_runs, lively_runs
+from test_engine_learning import GENERATED
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.rules import FixedSSDP, WeightRounding
 from ssdp_hw.running.learning_plan import LearningPlan
 from ssdp_hw.running.target_registry import get_target
@@ -38,6 +41,37 @@ def test_fixed_learning_equals_the_specification(run):
 @given(learning_runs(fixed=False))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
     assert_learned_close(*learn_plan(*run))
+
+
+@examples(25, default=3)
+@given(learning_runs(fixed=True, networks=fixed_conv_networks(), declared=True))
+def test_fixed_convolutions_learn_their_kernels(run):
+    assert_learned_equal(*learn_plan(*run))
+
+
+@pytest.mark.slow
+@settings(GENERATED, max_examples=20)
+@given(learning_runs(fixed=False, networks=float_conv_networks(), declared=True))
+def test_float_convolutions_learn_their_kernels(run):
+    assert_learned_close(*learn_plan(*run))
+
+
+def test_a_kernel_that_no_synapse_uses_moves_by_its_counters():
+    """Each window lies outside of the input: nothing is added to the counters, and what they hold moves the weights."""
+    conv = ConvWeight(np.zeros((1, 1, 2), int), (1, 1), (2,), ((2, 0),))
+    assert conv.synapses == 0
+    network = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="out", size=conv.shape[0], vth=100)],
+        [sh.FixedProjection(pre="in", post="out", weight=conv)],
+        ["out"],
+    )
+    plan = LearningPlan(
+        {"in->out": FixedSSDP(a_plus=1, a_baseline=1, lut=(1,), lsb_shift=2)}, counters={"in->out": np.array([9, -5])}
+    )
+    left, right = learn_both(network, np.ones((4, 1, 1), bool), plan)
+    assert_learned_equal(left, right)
+    assert right.weights["in->out"].tolist() == [2, -1]
 
 
 @pytest.mark.parametrize("kind", FIXED)

@@ -15,6 +15,7 @@ from brian2_helpers import (
     requires_brian2,
     requires_compiler,
 )
+from conv_strategies import fixed_conv_networks
 from declared_models import declared_fixed_networks, declared_float_networks
 from example_counts import share
 from hypothesis import given, settings, strategies as st
@@ -50,12 +51,13 @@ def goes_on(run, *, fixed, **options):
         pytest.param(False, None, id="float", marks=pytest.mark.slow),
         pytest.param(True, declared_fixed_networks(), id="fixed-declared models", marks=pytest.mark.slow),
         pytest.param(False, declared_float_networks(), id="float-declared models", marks=pytest.mark.slow),
+        pytest.param(True, fixed_conv_networks(), id="fixed-convolutions", marks=pytest.mark.slow),
     ],
 )
 def test_generated_runs_in_pieces_go_on(fixed, networks):
     runs = learning_runs(fixed, networks=networks, declared=True, arrivals=False)
 
-    @settings(GENERATED, max_examples=share(25, default=3))
+    @settings(GENERATED, max_examples=share(10, default=3))
     @given(runs, st.booleans())
     def check(run, fast_paths):
         goes_on(run, fixed=fixed, fast_paths=fast_paths)
@@ -68,7 +70,7 @@ def test_generated_runs_in_pieces_go_on(fixed, networks):
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 @quick_builds()
 def test_generated_runs_in_pieces_go_on_in_a_compiled_program(fixed):
-    @settings(GENERATED, max_examples=4)
+    @settings(GENERATED, max_examples=2)
     @given(learning_runs(fixed, declared=True, arrivals=False))
     def check(run):
         goes_on(run, fixed=fixed, device="cpp_standalone")

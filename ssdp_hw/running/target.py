@@ -156,15 +156,6 @@ class Target(ABC):
         return {**self.options, **options}
 
 
-def shared_weights(network: AnyNetwork, plan: LearningPlan) -> list[str]:
-    """One sentence about each plastic convolution of a plan, for targets that cannot share weights."""
-    return [
-        f"projection '{name}' is a convolution, whose synapses share their weights: here each would learn by itself"
-        for name in plan.rules
-        if network.projection(name).is_convolution
-    ]
-
-
 def graded_sources(network: AnyNetwork, plan: LearningPlan) -> list[str]:
     """One sentence about each plastic projection whose presynaptic spikes carry a payload, which no rule reads."""
     graded = {p.name for p in network.populations if p.payload} | {i.name for i in network.inputs if i.payload_bits}

@@ -10,16 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.rules import CounterRule, WeightRounding
 from ssdp_hw.running.learning_plan import LearningPlan
 
 from .gates import Gating
+from .kernels import GATED, Kernel
 from .random_bits import synapse_bits
 from .synapses import SynapseModel, update_period, windows_ended
 from .weight_change import WeightChange
 
 VARIABLES = ("c", "weights_clipped", "counters_full")
+NUMBER = "number : integer (constant)\n"
 
 THROUGH_GATE = """
 product = wanted*gate
@@ -70,47 +73,58 @@ def fixed_plasticity(
     Args:
         projection: the projection, with its weights before learning.
         rule, weight_change, gating: how it learns.
-        counters: synchrony counters before learning, one for each synapse.
+        counters: synchrony counters before learning, one for each stored weight.
         plan: the learning run.
         steps: length of a window.
         layer: position of the projection in the network, a part of the key of the random numbers.
     """
     gate = gating.code + THROUGH_GATE if gating.code else "gated = wanted\n"
-    ended = windows_ended(steps)
+    ended, synapses = windows_ended(steps), projection.synapse_count
+    wanted, update = ended + weight_change.wanted + gate, (ended + ROUNDINGS[rule.rounding] + MOVE, update_period(plan))
+    numbers = {
+        "GATE_ONE": 1 << rule.gate_bits,
+        "HALF_GATE": (1 << rule.gate_bits) >> 1,
+        "COUNTER_MIN": rule.counter_min,
+        "COUNTER_MAX": rule.counter_max,
+        "LSB": 1 << rule.lsb_shift,
+        "HALF_LSB": (1 << rule.lsb_shift) >> 1,
+        "LSB_SHIFT": rule.lsb_shift,
+        "WEIGHT_MIN": projection.format.mantissa_min,
+        "WEIGHT_MAX": projection.format.mantissa_max,
+        "FIRST_WINDOW": plan.first_window,
+        "WINDOWS_PER_UPDATE": plan.windows_per_update,
+        "FIRST_UPDATE": plan.first_update,
+        "LAYER": layer,
+        "KEY_LOW": plan.seed & 0xFFFFFFFF,
+        "KEY_HIGH": (plan.seed >> 32) & 0xFFFFFFFF,
+        "synapse_bits": synapse_bits,
+    }
+    variables = [*weight_change.variables]
+    initial: dict[str, Numbers] = {n: np.broadcast_to(value, synapses) for n, value in weight_change.variables.items()}
+    # What each stored weight has: a neuron of the kernel, or the only synapse that uses it.
+    counting: dict[str, Numbers] = {"c": counters, "number": np.arange(counters.size)}
+    kernel = None
+    if projection.is_convolution:
+        own = ("w", GATED, *VARIABLES)
+        kernel = Kernel(
+            "".join(f"{name} : integer\n" for name in own) + NUMBER,
+            dict.fromkeys((*own, "number"), np.int64),
+            {"w": projection.mantissa, **counting},
+            [(ended + GATHER, 1), update],
+            numbers,
+        )
+        variables.append(GATED)
+    else:
+        variables += VARIABLES
+        initial |= counting
     return SynapseModel(
-        equations="".join(f"{name} : integer\n" for name in (*VARIABLES, *weight_change.variables))
-        + "number : integer (constant)\n",
-        types=dict.fromkeys((*VARIABLES, *weight_change.variables, "number"), np.int64),
-        initial={
-            "c": counters,
-            "number": np.arange(counters.size),
-            **{name: np.broadcast_to(value, counters.size) for name, value in weight_change.variables.items()},
-        },
+        equations="".join(f"{name} : integer\n" for name in variables) + ("" if kernel else NUMBER),
+        types=dict.fromkeys((*variables, "number"), np.int64),
+        initial=initial,
         each_step=weight_change.each_step,
         on_pre=weight_change.on_pre,
         on_post=weight_change.on_post,
-        updates=(
-            (ended + weight_change.wanted + gate + GATHER, 1),
-            (ended + ROUNDINGS[rule.rounding] + MOVE, update_period(plan)),
-        ),
-        namespace={
-            **weight_change.namespace,
-            **gating.namespace,
-            "GATE_ONE": 1 << rule.gate_bits,
-            "HALF_GATE": (1 << rule.gate_bits) >> 1,
-            "COUNTER_MIN": rule.counter_min,
-            "COUNTER_MAX": rule.counter_max,
-            "LSB": 1 << rule.lsb_shift,
-            "HALF_LSB": (1 << rule.lsb_shift) >> 1,
-            "LSB_SHIFT": rule.lsb_shift,
-            "WEIGHT_MIN": projection.format.mantissa_min,
-            "WEIGHT_MAX": projection.format.mantissa_max,
-            "FIRST_WINDOW": plan.first_window,
-            "WINDOWS_PER_UPDATE": plan.windows_per_update,
-            "FIRST_UPDATE": plan.first_update,
-            "LAYER": layer,
-            "KEY_LOW": plan.seed & 0xFFFFFFFF,
-            "KEY_HIGH": (plan.seed >> 32) & 0xFFFFFFFF,
-            "synapse_bits": synapse_bits,
-        },
+        updates=[(wanted, 1)] if kernel else [(wanted + GATHER, 1), update],
+        namespace={**weight_change.namespace, **gating.namespace, **numbers},
+        kernel=kernel,
     )

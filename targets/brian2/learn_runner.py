@@ -92,8 +92,8 @@ def learn_sequence(
     kind = state_type(network)
 
     def gather(variable: str) -> dict[str, Numbers]:
-        """A variable of every plastic synapse, by projection."""
-        return {name: sequence.synapse_values(network.projection(name), variable) for name in plastic}
+        """A variable of all stored weights that learn, by projection."""
+        return {name: sequence.stored_values(network.projection(name), variable) for name in plastic}
 
     def kept(name: str, home: str, variable: str) -> Numbers:
         """A variable of a rule that outlasts a window, after the last one."""
@@ -140,12 +140,12 @@ def _plastic(network: AnyNetwork, drive: Drive, plan: LearningPlan, name: str, *
         lasting, factors = plan.first_lasting(network, name), plan.factors_of(name)
         weight_change = declared_weight_change(rule, steps, label, key, lasting, factors)
     gating = gating_of(rule, plan.gates.get(name), steps, label)
-    counters = np.asarray(plan.counters.get(name, np.zeros(q.synapse_weights.size)))
+    counters = np.asarray(plan.counters.get(name, np.zeros(q.stored_weights.size)))
     if isinstance(rule, CounterRule):
         assert isinstance(q, FixedProjection)
         model = fixed_plasticity(q, rule, weight_change, gating, counters.astype(np.int64), plan, steps, layer)
     else:
-        model = float_plasticity(rule, weight_change, gating, counters, plan, steps)
+        model = float_plasticity(q, rule, weight_change, gating, counters, plan, steps)
     return Plastic(q.pre, q.post, rule, weight_change, gating, model, label)
 
 

@@ -36,6 +36,7 @@ from ssdp_hw.running.time_limit import check_time, remaining_time
 
 from . import memory
 from .guard import check_compiled
+from .kernels import Kernel, kernel_group
 from .memory import Memory, SeenState
 from .model import SCHEDULE, add_neurons, bias_of, state_type, step_length
 from .neurons import Setup, inbox_of
@@ -60,6 +61,7 @@ class SampleSequence:
         senders: by input and population the group that fires.
         neurons: the groups of every population.
         synapses: (bundle, Brian2 synapses) of every projection that has synapses.
+        kernels: by name of a plastic convolution the group that has its weights.
         objects: all Brian2 objects of the simulation; recorders may be added.
 
     Args:
@@ -115,6 +117,10 @@ class SampleSequence:
             self._at_start(made.receiver, made.sample_bias, self.sample_clock)
             self._at_start(made.sender, made.window_start, self.window_clock)
         self.synapses = [self._connect(k, b) for k, b in enumerate(b for found in incoming.values() for b in found)]
+        self.kernels: dict[str, NeuronGroup] = {}
+        for index, (name, model) in enumerate(self._models.items()):
+            if model.kernel is not None:
+                self._add_kernel(index, network.projection(name), model.kernel)
 
     def _setup(self, index: int, name: str, incoming: Sequence[Bundle]) -> Setup:
         bias: NDArray[np.int64] | NDArray[np.float64] | TimedArray = bias_of(self._network, self._drive, name)
@@ -203,6 +209,13 @@ class SampleSequence:
         self.objects.append(group)
         return bundle, group
 
+    def _add_kernel(self, index: int, projection: BaseProjection, kernel: Kernel) -> None:
+        """Give a plastic convolution, whose synapses are there, the neurons that have its weights."""
+        own = [group for bundle, group in self.synapses if bundle.projection is projection]
+        made = kernel_group(kernel, projection, own[0] if own else None, self.clock, self.window_clock, f"{index}")
+        self.kernels[projection.name] = made[0]
+        self.objects += made[1]
+
     def synapse_values(self, projection: BaseProjection, variable: str) -> Numbers:
         """A variable of all synapses of a projection in row-major order."""
         values = np.zeros(projection.synapse_weights.size, state_type(self._network))
@@ -210,6 +223,13 @@ class SampleSequence:
             if bundle.projection is projection:
                 values[bundle.positions] = group.state(variable, use_units=False)[:]
         return values
+
+    def stored_values(self, projection: BaseProjection, variable: str) -> Numbers:
+        """A variable of all weights of a plastic projection, in the order in which it stores them."""
+        if projection.name not in self.kernels:
+            return self.synapse_values(projection, variable)
+        values = self.kernels[projection.name].state(variable, use_units=False)
+        return np.array(values[:], state_type(self._network))
 
     def raster(self, spikes: SpikeMonitor, steps: int) -> NDArray[np.bool_]:
         """The spikes that a SpikeMonitor recorded in the first ``steps`` steps, shape (time, n)."""

@@ -14,6 +14,7 @@ from ssdp_hw.network.fixed_network import FixedProjection
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.learning_plan import LearningPlan
 
+from .kernels import Kernel
 from .neurons import inbox_of
 from .payloads import carried_variable
 from .wiring import by_delay, weight_exponent
@@ -36,6 +37,7 @@ class SynapseModel:
         updates: (code, number of windows between two executions), in the order of execution at
             the end of a window.
         namespace: constants and functions of that code.
+        kernel: the weights and counters of a convolution; they are not among the variables of its synapses.
     """
 
     equations: str = ""
@@ -46,6 +48,7 @@ class SynapseModel:
     on_post: str = ""
     updates: Sequence[tuple[str, int]] = ()
     namespace: Mapping[str, object] = field(default_factory=dict)
+    kernel: Kernel | None = None
 
 
 STATIC = SynapseModel()

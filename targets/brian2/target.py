@@ -13,7 +13,7 @@ from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.target import Availability, Target, shared_weights, steps_without_graph
+from ssdp_hw.running.target import Availability, Target, steps_without_graph
 
 from .arrivals import unsupported_arrivals, with_relays, without_relays
 from .session import open_session
@@ -86,14 +86,14 @@ class Brian2Target(Target):
         return steps_without_graph(network)
 
     def unsupported_plan(self, network: AnyNetwork, plan: LearningPlan) -> list[str]:
-        """Rules that have no form in Brian2's code here, and plastic convolutions."""
+        """Rules that have no form in Brian2's code here."""
         known = ", ".join(kind.__name__ for kind in RULES)
         unknown = [
             f"projection '{name}': its rule {type(rule).__name__} is none of {known}"
             for name, rule in plan.rules.items()
             if type(rule) not in RULES
         ]
-        return [*unknown, *shared_weights(network, plan), *unsupported_arrivals(network, plan)]
+        return [*unknown, *unsupported_arrivals(network, plan)]
 
     def run(self, network: AnyNetwork, drive: Drive, record: Record, options: Mapping[str, Any]) -> Recording:
         """Run all samples as copies side by side (runtime device) or in sequence (standalone)."""
