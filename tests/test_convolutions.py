@@ -1,6 +1,7 @@
 """Convolutions through the whole toolkit: every target, files, NIR, quantisation and the counts of a run."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import nir
 import numpy as np
@@ -15,7 +16,7 @@ from test_engine_learning import assert_bits_equal, assert_close as assert_learn
 from test_nir_writer import equal
 
 import ssdp_hw as sh
-from ssdp_hw.errors import FileFormatError, ParameterError, UnsupportedError
+from ssdp_hw.errors import FileFormatError, ParameterError
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.rules import FixedSSDP
 from ssdp_hw.running.target_registry import get_target
@@ -303,12 +304,15 @@ def test_a_run_on_kernels_stops_and_goes_on_and_reports_its_health():
     assert abs(health.rounding_bias_lsb) < 1e-9
 
 
-def test_brian2_refuses_plastic_convolutions_by_name():
-    """It would take the matrix, each synapse of which would go its own way."""
+@pytest.mark.skipif(find_spec("brian2") is None, reason="brian2 is not installed")
+def test_brian2_moves_one_weight_for_all_synapses_that_share_it():
     network, spikes = one_kernel()
-    rule = FixedSSDP(a_plus=1, a_baseline=0, lut=(255,), lsb_shift=8)
-    with pytest.raises(UnsupportedError, match="'conv' is a convolution"):
-        sh.learn(network, spikes, None, rule, "brian2", plastic="conv")
+    rule = FixedSSDP(a_plus=1, a_baseline=0, lut=(255,), lsb_shift=4)
+    wanted, found = (sh.learn(network, spikes, None, rule, target, plastic="conv") for target in ("spec", "brian2"))
+    for learned in (wanted, found):
+        assert np.any(learned.network.projection("conv").stored_weights != network.projection("conv").stored_weights)
+    kernels = [learned.network.projection("conv").stored_weights for learned in (wanted, found)]
+    np.testing.assert_array_equal(*kernels, strict=True)
 
 
 def test_damaged_convolutions_in_files(tmp_path):
