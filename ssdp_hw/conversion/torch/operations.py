@@ -16,7 +16,7 @@ from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.new_time import in_new_time
 from ssdp_hw.conversion.torch.probing import linear_by_probing
-from ssdp_hw.conversion.torch.sequences import OVER_TIME, READING_OUT, in_every_step, joined_over_time
+from ssdp_hw.conversion.torch.sequences import OUTSIDE, OVER_TIME, READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, content, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
 from ssdp_hw.conversion.torch.values import OF_STATES, Opaque, Readout, Sequence, Value, Voltage, populations_of, words
@@ -129,7 +129,7 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
         return Opaque(what, "only a last layer may be such a membrane readout", where)
     if isinstance(state, Readout) and state.of:
         what = f"'{name}' acts on what is made of several steps at once"
-        return Opaque(what, f"{OVER_TIME}; what is done to the input can be done outside the module", where)
+        return Opaque(what, f"{OVER_TIME}{OUTSIDE}", where)
     of = f"the {state.field} of '{state.population}'" if isinstance(state, Voltage) else OF_STATES
     advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
     return Opaque(f"'{name}' acts on {of}", advice, where)

@@ -76,6 +76,7 @@ def read_module(module: Module, sample: Nested, dt: float, max_synapses: int) ->
     run = runner.run(inputs)
     found = folded(run.chains, exact=run.exact)
     outputs, notes = _outputs(run, found)
+    notes += run.tape.notes
     _check_all_used(module, run)
     sizes = {name: int(np.prod(_one(runner, x))) for name, x in zip(runner.names, inputs, strict=True)}
     _check_inputs_used(found, sizes)

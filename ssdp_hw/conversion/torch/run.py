@@ -15,6 +15,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
+from ssdp_hw.conversion.torch.given import CannotRunError
 from ssdp_hw.conversion.torch.known_neurons import check_neurons, is_neuron
 from ssdp_hw.conversion.torch.late_maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
@@ -127,7 +128,7 @@ class Runner:
                 self._called(None, tuple(x if static else self.style.as_taken(x) for x in inputs))
             self._rest()
             tape = Tape(self.module, self.budget, interpret)
-            tape.cache = self.cache
+            tape.cache, tape.inputs = self.cache, self.names
             self.algebra = tape.algebra = self.algebra or tape.algebra
             chains = Chains(tape, self.module, self.dt)
             with chains.watched():
@@ -185,7 +186,7 @@ class Runner:
         except SsdpHwError:
             raise
         except Exception as error:
-            raise UnsupportedError(_failed(self.module, given, error, recorded=tape is not None)) from None
+            raise CannotRunError(_failed(self.module, given, error, recorded=tape is not None)) from None
 
     def _rest(self) -> None:
         for layer in self.module.modules():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from ssdp_hw.conversion.torch.given import CannotRunError
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor
 from ssdp_hw.errors import UnsupportedError
@@ -51,11 +52,11 @@ def check_merged_size(module: Module, steps: int, batch: int) -> None:
     """Raise unless the squeezed layers of a module take so many steps and samples.
 
     Raises:
-        UnsupportedError: they would take some of one for the other.
+        CannotRunError: they would take some of one for the other.
     """
     for name, layer in module.named_modules():
         if merged(layer) and (layer.batch_size not in (-1, batch) or layer.num_timesteps not in (-1, steps)):
-            raise UnsupportedError(
+            raise CannotRunError(
                 f"layer '{name}' ({type(layer).__name__}) was made for batch_size = {layer.batch_size} and "
                 f"num_timesteps = {layer.num_timesteps} (-1: any), not for {batch} samples of {steps} steps: give it "
                 "those"

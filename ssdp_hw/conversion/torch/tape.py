@@ -49,6 +49,8 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         layers: name of every module in it, by ``id``.
         used: ids of the tensors that an operation took.
         foreign: tensors that no recorded operation made and that are no parameters.
+        inputs: names of the module's inputs.
+        notes: what to know of the operations, one sentence each.
         relay: makes a population that fires where a number of spikes is above 0, and says what its spikes are.
     """
 
@@ -63,6 +65,8 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         self.foreign: dict[int, Nested] = {}
         self.cache: dict[Hashable, Nested] = {}
         self.before: dict[int, Value | None] = {}
+        self.inputs: tuple[str, ...] = ()
+        self.notes: dict[str, None] = {}
         self.relay: Callable[..., Value] = _no_relay
         self._interpret = interpret
         self._paused = 0

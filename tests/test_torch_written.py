@@ -1,0 +1,93 @@
+"""Forwards as public code writes them: what counts its steps, what limits its input, what it adds up and returns."""
+
+import numpy as np
+import pytest
+
+from ssdp_hw.analysis.verification import verify
+from ssdp_hw.conversion import from_torch
+from ssdp_hw.errors import UnsupportedError
+
+torch = pytest.importorskip("torch")
+snn = pytest.importorskip("snntorch")
+nn, functional = torch.nn, torch.nn.functional
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+STEPS, BATCH, N = 12, 3, 5
+
+
+class Written(nn.Module):
+    """5 -> 4 -> 3 over time; ``before`` does something to the input, ``at`` to that of a step."""
+
+    def __init__(self, before=lambda x: x, at=lambda x, step: x):
+        super().__init__()
+        torch.manual_seed(0)
+        self.before, self.at = before, at
+        self.fc1, self.l1 = nn.Linear(N, 4), snn.Leaky(beta=0.8)
+        self.fc2, self.l2 = nn.Linear(4, 3), snn.Leaky(beta=0.9)
+        for layer in (self.fc1, self.fc2):
+            layer.weight.data *= 4
+
+    def steps(self, x):
+        """What the second linear layer gives in each step."""
+        mem = self.l1.init_leaky()
+        for step, xt in enumerate(self.before(x)):
+            spikes, mem = self.l1(self.fc1(self.at(xt, step)), mem)
+            yield self.fc2(spikes)
+
+    def forward(self, x):
+        mem, sent = self.l2.init_leaky(), []
+        for current in self.steps(x):
+            spikes, mem = self.l2(current, mem)
+            sent.append(spikes)
+        return torch.stack(sent)
+
+
+def events(*shape):
+    return (np.random.default_rng(0).random((STEPS, BATCH, *(shape or (N,)))) < 0.4).astype(np.float32)
+
+
+@pytest.mark.parametrize("begins", [9, 20, 30])
+@pytest.mark.parametrize("steps", [4, 8])
+def test_what_begins_behind_the_last_step_of_the_sample_is_seen(begins, steps):
+    later = Written(at=lambda x, step: x if step < begins else 0 * x)
+    if begins >= steps + 25:
+        assert f"in runs of up to {steps + 25} steps" in from_torch(later, torch.rand(steps, 2, N)).notes[1]
+        return
+    with pytest.raises(UnsupportedError, match=r"on 25 steps more the module does something else than on the sample"):
+        from_torch(later, torch.rand(steps, 2, N))
+
+
+LIMITS = {
+    "clamp": lambda x: x.clamp(0, 1),
+    "clamp from above": lambda x: torch.clamp(x, max=1),
+    "hardtanh": lambda x: functional.hardtanh(x, 0.0, 1.0),
+    "windows of one": lambda x: functional.max_pool1d(x, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("limit", "a_step"),
+    [(limit, a_step) for limit in LIMITS for a_step in (True, False) if a_step or limit != "windows of one"],
+)
+def test_a_limit_of_the_input_is_left_out_and_said(limit, a_step):
+    does = LIMITS[limit]
+    module = Written(at=lambda x, step: does(x)) if a_step else Written(before=does)
+    network = from_torch(module, torch.rand(8, 2, N))
+    assert any("is left out: it changes no value between 0 and 1" in note for note in network.notes)
+    assert verify(module, network, np.random.default_rng(1).random((STEPS, BATCH, N))).agrees
+    if limit != "windows of one":  # the maximum of one value is that value
+        with pytest.raises(UnsupportedError, match=r"cannot be expressed.*no neuron limits a current"):
+            from_torch(module, 2 * torch.randn(8, 2, N))
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (lambda x: x.clamp(max=0.5) * 2, "'clamp' cannot be expressed"),
+        (lambda x: (x * x).flatten(2), "'mul' multiplies two values that both depend on the input"),
+        (lambda x: x.round(), "'round' acts on all steps at once.*done outside the module"),
+    ],
+)
+def test_the_first_operation_that_cannot_be_expressed_is_named(before, said):
+    with pytest.raises(UnsupportedError, match=said):
+        from_torch(Written(before=before), torch.rand(8, 2, N))
