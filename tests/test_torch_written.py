@@ -6,6 +6,7 @@ import pytest
 from ssdp_hw.analysis.verification import verify
 from ssdp_hw.conversion import from_torch
 from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.running.run import run
 
 torch = pytest.importorskip("torch")
 snn = pytest.importorskip("snntorch")
@@ -91,3 +92,103 @@ def test_a_limit_of_the_input_is_left_out_and_said(limit, a_step):
 def test_the_first_operation_that_cannot_be_expressed_is_named(before, said):
     with pytest.raises(UnsupportedError, match=said):
         from_torch(Written(before=before), torch.rand(8, 2, N))
+
+
+def added(values):
+    total = 0
+    for value in values:
+        total = total + value
+    return total
+
+
+def added_in_place(values):
+    total = torch.zeros(1)
+    for value in values:
+        total = total.expand_as(value).clone() if total.ndim < value.ndim else total
+        total += value
+    return total
+
+
+# What a forward makes of the values of its last linear layer, one a step.
+RETURNED = {
+    "sum": lambda m, x: added(m.steps(x)),
+    "mean": lambda m, x: added(m.steps(x)) / len(x),
+    "mean by a factor": lambda m, x: added(m.steps(x)) * (1.0 / x.shape[0]),
+    "mean in place": lambda m, x: added_in_place(m.steps(x)).div_(len(x)),
+    "sum of a list": lambda m, x: sum(m.steps(x)) / x.shape[0],
+    "softmax": lambda m, x: functional.log_softmax(added(m.steps(x)), -1),
+    "softmax of the mean": lambda m, x: functional.softmax(added(m.steps(x)) / len(x), dim=1),
+    "largest": lambda m, x: added(m.steps(x)).max(1)[0],
+    "class": lambda m, x: added(m.steps(x)).argmax(1),
+    "linear of the mean": lambda m, x: m.fc2(added(m.sent(x)) / len(x)),
+    "stacked": lambda m, x: torch.stack(list(m.steps(x))).mean(0),
+}
+
+
+class Returned(Written):
+    def __init__(self, how):
+        super().__init__()
+        self.how = RETURNED[how]
+        del self.l2
+
+    def sent(self, x):
+        mem = self.l1.init_leaky()
+        for xt in x:
+            spikes, mem = self.l1(self.fc1(xt), mem)
+            yield spikes
+
+    def forward(self, x):
+        return self.how(self, x)
+
+
+@pytest.mark.parametrize("how", RETURNED)
+def test_a_sum_over_all_steps_is_a_readout_of_each(how):
+    module, x = Returned(how), events()
+    network = from_torch(module, torch.rand(8, 2, N))
+    assert network.outputs == ("fc2",)
+    with torch.no_grad():
+        expected = torch.stack(list(module.steps(torch.tensor(x)))).numpy()
+    lag = network.latency
+    found = run(network, x, "spec", record=("spikes", "v"), steps=STEPS + lag).v["fc2"][lag:]
+    assert np.allclose(found, expected, rtol=0, atol=1e-5)
+    assert verify(module, network, x).agrees
+
+
+class OfSpikes(Written):
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+
+    def forward(self, x):
+        return self.how(added(super().forward(x)), len(x))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda total, steps: functional.log_softmax(total, -1),
+        lambda total, steps: functional.softmax(total / steps, -1),
+        lambda total, steps: total.max(1),
+        lambda total, steps: (total / steps).argmax(-1),
+    ],
+)
+def test_what_is_made_of_counts_of_spikes_may_be_returned(how):
+    module = OfSpikes(how)
+    network = from_torch(module, torch.rand(8, 2, N))
+    assert network.outputs == ("l2",)
+    assert verify(module, network, events()).agrees
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda values: functional.softmax(added(values[:-1]), -1),
+        lambda values: torch.stack([functional.softmax(added(values[: k + 1]), -1) for k in range(len(values))]),
+        lambda values: added(functional.softmax(value, -1) for value in values),
+    ],
+)
+def test_other_sums_are_refused(how):
+    module = Returned("sum")
+    module.how = lambda m, x: how(list(m.steps(x)))
+    with pytest.raises(UnsupportedError, match="the module returns something else than spikes and voltages"):
+        from_torch(module, torch.rand(8, 2, N))

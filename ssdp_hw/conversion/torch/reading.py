@@ -18,9 +18,8 @@ from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
 from ssdp_hw.conversion.torch.stateful import merged, merged_length, merged_size, time_axis
 from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
-from ssdp_hw.conversion.torch.values import OF_STATES, Opaque, Readout, Sequence as Steps, populations_of, words
+from ssdp_hw.conversion.torch.values import OF_STATES, Opaque, Readout, Sequence as Steps, populations_of, summed, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.network.weight import Weight
 
 # Steps of a run by which a module is read where the caller gives the shape of one sample.
 _STEPS = 8
@@ -180,8 +179,10 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
             notes[_about_readout(name, value)] = None
             continue
         names = populations_of(value)
+        if isinstance(value, Readout) and any(isinstance(part, Affine) for part, _ in value.of):
+            names = None  # of a sum over some of the steps
         if names is None and isinstance(value, Affine):
-            names = _summed(value)
+            names = summed(value)
         joined = None if names is not None else _joined(value, found)
         if joined is not None:
             names, known = joined, ", ".join(f"'{n}'" for n in joined)
@@ -226,15 +227,6 @@ def _about_readout(name: str, value: Nested) -> str:
     return said
 
 
-def _summed(value: Affine) -> tuple[str, ...] | None:
-    """Sources of a sum or mean over steps of their spikes."""
-    names = {name for name, _ in value.terms}
-    factors = [_factor(path.weight) for path in value.terms.values()]
-    alike = None not in factors and len(set(factors)) == 1
-    summed = alike and (factors[0] == 1 or len(value.terms) > len(names))
-    return tuple(names) if summed and not value.constant.any() else None
-
-
 def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, ...] | None:
     """Sources of values that are spikes joined, picked or added up, such as ``torch.cat`` makes of them."""
     steps = value.steps if isinstance(value, Steps) else (value,)
@@ -249,14 +241,6 @@ def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, 
             if factors.any():
                 names[source] = None
     return tuple(names) if names and set(names) <= set(found) else None
-
-
-def _factor(weight: Weight | None) -> float | None:
-    """The factor of a weight that multiplies all values by one; None if it does anything else."""
-    if weight is None:
-        return 1.0
-    factors = weight.diagonal
-    return None if factors is None or np.any(factors != factors[0]) else float(factors[0])
 
 
 def _check_all_used(module: Module, run: Run) -> None:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from ssdp_hw.arrays import Real
-from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.chains import Call, Chain
 from ssdp_hw.conversion.torch.neurons import Neurons, array
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.types import Tensor
 from ssdp_hw.conversion.torch.values import Readout, Sequence
-from ssdp_hw.conversion.weight_algebra import same_weight
+from ssdp_hw.conversion.weight_algebra import diagonal, same_weight
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.neurons import LI
@@ -66,25 +66,37 @@ def _by_step(
         return
     for tensor in (t for one in returned for t in tensors_in(one)):
         value = tape.value(tensor)
-        parts = [(value, tensor)] if isinstance(value, Sequence) else []
+        parts: list[tuple[Sequence | Affine, Tensor]] = [(value, tensor)] if isinstance(value, Sequence) else []
         if isinstance(value, Readout):
             parts = list(value.of)
         for sequence, whole in parts:
-            if len(sequence.steps) == steps and all(isinstance(v, Affine) and not v.spikes for v in sequence.steps):
+            if isinstance(sequence, Affine):
+                each = _steps_of_sum(tape, sequence, populations, steps)
+                if each:
+                    _check_sum(each, whole, sequence)
+                    yield [tensor], each
+            elif len(sequence.steps) == steps and all(isinstance(v, Affine) and not v.spikes for v in sequence.steps):
                 rows = [_rows(whole.select(sequence.axis, k)) for k in range(steps)]
                 yield [tensor], list(zip(sequence.steps, rows, strict=True))
         if isinstance(value, Affine) and not value.spikes:
-            each = _steps_of_sum(value, populations, steps)
+            each = _steps_of_sum(tape, value, populations, steps)
             if each:
                 _check_sum(each, tensor, value)
                 yield [tensor], each
 
 
-def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> list[tuple[Affine, Real]]:
-    """The steps of a sum over all of them in which each does the same to the spikes of its own step; else nothing."""
-    sources = {source for source, _ in value.terms}
-    if set(value.terms) != {(source, step) for source in sources for step in range(steps)} or steps < 2:
+def _steps_of_sum(tape: Tape, value: Affine, populations: dict[str, Chain], steps: int) -> list[tuple[Affine, Real]]:
+    """The steps of a sum over all of them in which each does the same to the spikes of its own step; else nothing.
+
+    Where the sum was divided by their number, each step is what it would be without that: a number that changes with
+    the length of a run belongs to no weight.
+    """
+    if value.summed_steps != steps:
         return []
+    if value.divided == steps:
+        times = LinearStep(diagonal(np.full(value.size, float(steps))))
+        value = tape.algebra.through(times, replace(value, divided=1), value.shape, value.where)
+    sources = {source for source, _ in value.terms}
     if not sources <= set(populations):
         return []
     if any(not same_weight(w.weight, value.terms[source, 0].weight) for (source, _), w in value.terms.items()):
@@ -108,7 +120,7 @@ def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> l
 
 
 def _check_sum(each: list[tuple[Affine, Real]], tensor: Tensor, value: Affine) -> None:
-    rows, theirs = sum(rows for _, rows in each), _rows(tensor)
+    rows, theirs = sum(rows for _, rows in each), _rows(tensor) * value.divided
     gross = sum(np.abs(rows) for _, rows in each)
     if np.any(np.abs(rows - theirs) > _SUM * (np.max(gross) + 1e-30)):
         raise UnsupportedError(f"{value.where}: what the module returns is not the sum of its steps")
