@@ -133,7 +133,17 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
 def _runner_on(module: Module, sample: Tensors, dt: float, max_synapses: int) -> Runner:
     """A runner on the caller's sample; where that has steps and the module takes one a call, the refusal says so."""
     try:
-        return Runner(module, sample, dt, max_synapses)
+        runner = Runner(module, sample, dt, max_synapses)
+        if runner.style.kind == "step" and all(x.ndim > 2 for x in sample) and runner.leaves_apart(sample, 1):
+            shape = ", ".join(str(tuple(x.shape)) for x in sample)
+            one = ", ".join(str(tuple(x.shape[1:])) for x in sample)
+            raise ParameterError(
+                f"sample: {type(module).__name__} takes one step a call, and does the same to each of what lies along "
+                f"the second axis of {shape}, as to samples of a batch. If the first axis is time, give the sample of "
+                "one step, sample[0] (run and verify take all steps); if it is the batch, give the shape of one "
+                f"sample, {one}"
+            )
+        return runner
     except UnsupportedError as error:
         one_step = tuple(x[0] for x in sample)
         if "cannot be run on a sample" not in str(error) or not _runs(module, one_step, dt, max_synapses):

@@ -34,7 +34,7 @@ from ssdp_hw.conversion.torch.tape import Tape, source_line, tensors_in
 from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor, Tensors
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
-from ssdp_hw.errors import SsdpHwError, UnsupportedError
+from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,21 @@ class Runner:
         except Exception as error:
             raise CannotRunError(_failed(self.module, given, error, recorded=tape is not None)) from None
 
+    def leaves_apart(self, sample: Tensors, axis: int) -> bool:
+        """Whether a module of one step treats what lies along an axis of its samples alike and apart, as a batch."""
+        twice = tuple(torch.cat([x, x], axis) for x in sample)
+        made = []
+        with undisturbed(self.module), torch.no_grad():
+            for given in (sample, twice):
+                self._rest()
+                try:
+                    made.append(list(tensors_in(self._called(None, given))))
+                except CannotRunError:
+                    return False
+        # Two states of one call may be no tensors of samples, for example before the first spike.
+        pairs = [(a, b) for a, b in zip(*made, strict=True) if a.ndim > axis]
+        return bool(pairs) and all(torch.equal(torch.cat([a, a], axis), b) for a, b in pairs)
+
     def _rest(self) -> None:
         for layer in self.module.modules():
             if not is_neuron(layer):
@@ -215,6 +230,7 @@ class Runner:
         self.style = Style("step")
         count = self._calls(sample)
         if count <= 1:
+            self._check_several_steps(sample, count)
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
         # The layers of a Sequential may loop over time themselves.
@@ -230,6 +246,22 @@ class Runner:
             if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
                 return Style("loop", axis)
         return Style("static")
+
+    def _check_several_steps(self, sample: Tensors, count: int) -> None:
+        """Raise if a module that loops over time is given one step.
+
+        Raises:
+            ParameterError: it is.
+        """
+        for axis in (0, 1):
+            if any(x.ndim < 3 or x.shape[axis] != 1 for x in sample):
+                continue
+            if self._calls(tuple(torch.cat([x, x], axis) for x in sample), none=count) > count:
+                shape = ", ".join(str(tuple(x.shape)) for x in sample)
+                raise ParameterError(
+                    f"sample: {type(self.module).__name__} loops over axis {axis} of {shape}, which has one step; give "
+                    "at least two steps, by which it is seen what every step does"
+                )
 
     def _calls(self, sample: Tensors, none: int | None = None, short: int | None = None) -> int:
         """The number of calls of the layer of neurons that is called most.
