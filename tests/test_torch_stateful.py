@@ -131,6 +131,52 @@ def test_spikingjelly_current_based(jelly):
     held(scaled(module), (6,), (6,))
 
 
+@pytest.mark.parametrize("v_reset", [0.0, None])
+def test_spikingjelly_current_based_with_all_steps_in_a_call(jelly, v_reset):
+    layers, functional = jelly.layers, jelly.functional
+    module = nn.Sequential(layers.Linear(6, 8), jelly.CUBALIFNode(v_reset=v_reset), layers.Linear(8, 4), jelly.IFNode())
+    functional.set_step_mode(module, "m")
+    network = held(scaled(module), torch.rand(9, 2, 6), (6,))
+
+    def out(x):
+        functional.reset_net(module.eval())
+        with torch.no_grad():
+            return module(x).numpy()
+
+    sent_alike(module, network, (6,), out)
+    assert module[1].step_mode == "m"
+
+
+@pytest.mark.parametrize("kind", ["IFNode", "LIFNode", "ParametricLIFNode", "CUBALIFNode"])
+@pytest.mark.parametrize(("v_reset", "mode"), [(0.0, "s"), (0.3, "s"), (0.0, "m")])
+def test_spikingjelly_nodes_of_infinite_thresholds_are_readouts(jelly, kind, v_reset, mode):
+    layers, functional = jelly.layers, jelly.functional
+
+    class Values(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.readout = getattr(jelly, kind)(v_threshold=float("inf"), v_reset=v_reset)
+            self.layers = nn.Sequential(layers.Linear(6, 8), jelly.LIFNode(), layers.Linear(8, 4), self.readout)
+            functional.set_step_mode(self, mode)
+            self.readout.store_v_seq = mode == "m"
+
+        def forward(self, x):
+            self.layers(x)
+            return self.readout.v if mode == "s" else self.readout.v_seq
+
+    module = scaled(Values())
+    network = from_torch(module, torch.rand(3, 6) if mode == "s" else torch.rand(9, 2, 6))
+    assert network.outputs == ("readout",)
+    assert not network.population("readout").spiking
+    x = (np.random.default_rng(0).random((12, 3, 6)) < 0.5).astype(np.float32)
+    functional.reset_net(module)
+    with torch.no_grad():
+        steps = torch.tensor(x)
+        expected = (module(steps) if mode == "m" else torch.stack([module(step) for step in steps])).numpy()
+    found = run(network, x, "spec", record=("v",), steps=12 + network.latency).v["readout"][network.latency :]
+    assert np.allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_module_of_spikingjelly_keeps_its_states(jelly):
     module = nn.Sequential(nn.Linear(6, 8), jelly.LIFNode(step_mode="m"), nn.Linear(8, 4), jelly.IFNode(step_mode="m"))
     module(torch.rand(5, 2, 6))

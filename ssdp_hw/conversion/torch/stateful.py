@@ -131,14 +131,33 @@ def run_all_steps(layer: Module, forward: Function, given: Nested) -> tuple[Nest
 
 
 def _run_spikingjelly(layer: Module, forward: Function, given: Nested) -> tuple[Nested, list[dict[str, Nested]]]:
+    if "c" in layer._memories:
+        return _run_current_based(layer, forward, given)
     kept = layer.store_v_seq
-    layer.store_v_seq = True
+    if not kept:
+        layer.store_v_seq = True
     try:
         out = forward(given)
         voltages = layer.v_seq
     finally:
-        layer.store_v_seq = kept
+        if not kept:  # setting it, even to what it is, forgets the voltages
+            layer.store_v_seq = False
     return out, [{"v": v} for v in voltages]
+
+
+def _run_current_based(layer: Module, forward: Function, given: Nested) -> tuple[Nested, list[dict[str, Nested]]]:
+    """The same for a layer that keeps a current besides, of which SpikingJelly stores the voltages alone."""
+    sent, left = [], []
+    layer.step_mode = "s"
+    try:
+        for x in given:
+            sent.append(forward(x))
+            left.append({"v": layer.v, "i": layer.c})
+    finally:
+        layer.step_mode = "m"
+    if layer.store_v_seq:
+        layer.v_seq = torch.stack([states["v"] for states in left])
+    return torch.stack(sent), left
 
 
 @contextmanager
