@@ -281,6 +281,43 @@ def test_sinabs_made_of_an_ann(sinabs):
         verify(made, network, spikes(1, 6, 6)[:, :1])
 
 
+@pytest.mark.parametrize("returned", ["steps", "rates"])
+@pytest.mark.parametrize("size", ["batch_size", "num_timesteps"])
+def test_squeezed_layers_behind_a_forward_that_squeezes(sinabs, returned, size):
+    """The forward takes (batch, time, *shape), and makes one axis of the first two itself."""
+    from sinabs.activation import SingleSpike
+
+    given = {size: BATCH if size == "batch_size" else STEPS}
+
+    class Squeezes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            first, last = (sinabs.IAFSqueeze(spike_fn=SingleSpike, **given) for _ in range(2))
+            self.layers = nn.Sequential(nn.Conv2d(1, 2, 3), first, nn.Flatten(), nn.Linear(32, 4), last)
+
+        def forward(self, x):
+            sent = self.layers(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
+            return sent if returned == "steps" else sent.mean(1)
+
+    module = scaled(Squeezes())
+    network = held(module, torch.rand(BATCH, STEPS, 1, 6, 6), (1, 6, 6))
+    assert network.inputs[0].size == 36
+    assert from_torch(module, (1, 6, 6)).inputs[0].size == 36
+    if returned == "steps":
+
+        def out(x):
+            for layer in module.layers:
+                if hasattr(layer, "reset_states"):
+                    layer.reset_states()
+            with torch.no_grad():
+                return module(x.transpose(0, 1)).transpose(0, 1).numpy()
+
+        sent_alike(module, network, (1, 6, 6), out)
+    if size == "batch_size":
+        with pytest.raises(UnsupportedError, match=f"was made for batch_size = {BATCH}"):
+            verify(module, network, np.zeros((STEPS, BATCH + 1, 1, 6, 6)))
+
+
 def test_several_spikes_in_a_step_are_counted(sinabs):
     module = nn.Sequential(nn.Linear(6, 8), sinabs.IAF())
     module[0].weight.data.fill_(0.4)

@@ -115,7 +115,12 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
     if axes:  # the module has neurons that take all steps in one call
         sample = random(2, _STEPS) if 1 in axes else random(_STEPS, 2)
         if any(merged(m) for m in module.modules()):
-            sample = random(merged_length(module, _STEPS))
+            length = merged_length(module, _STEPS)
+            for sample in (random(*merged_size(module, length)), random(length)):
+                runner = Runner(module, sample, dt, max_synapses)
+                if not runner.style.merged:
+                    break
+            return runner, sample
         return Runner(module, sample, dt, max_synapses), sample
     try:
         runner = Runner(module, random(2), dt, max_synapses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ class Runner:
         Raises:
             UnsupportedError: the module cannot be run on them, or does something that cannot be followed.
         """
-        if self.style.merged:
+        if any(merged(m) for m in self.module.modules()):
             check_merged_size(self.module, *inputs[0].shape[:2])
         with undisturbed(self.module), torch.no_grad():
             if second and self.style.kind != "step":
@@ -221,7 +221,7 @@ class Runner:
         check_states(self.module, "", {})
         layers = [m for m in self.module.modules() if is_neuron(m)]
         if any(merged(m) for m in layers):
-            return Style("loop", 1, merged=True)
+            return Style("loop", 1, merged=not self._merges(sample))
         plain = type(self.module).forward is torch.nn.Sequential.forward
         if plain and not all(keeps_states(m) or getattr(m, "init_hidden", False) for m in layers):
             check_hooks(self.module, "the Sequential")
@@ -246,6 +246,25 @@ class Runner:
             if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
                 return Style("loop", axis)
         return Style("static")
+
+    def _merges(self, sample: Tensors) -> bool:
+        """Whether a module with squeezed layers takes (batch, time, ...), and makes one axis of these itself."""
+        lengths: list[int] = []
+        layer = next(m for m in self.module.modules() if merged(m))
+        forward = layer.forward
+
+        def watched(x: Nested) -> Nested:
+            lengths.append(len(x))
+            return forward(x)
+
+        with undisturbed(self.module), torch.no_grad():
+            self._rest()
+            vars(layer)["forward"] = watched
+            self.style = Style("step")
+            with suppress(CannotRunError):  # layers behind the first one may need the shape that it has
+                self._called(None, sample)
+        one = sample[0]
+        return bool(lengths) and one.ndim > 2 and one.shape[1] > 1 and lengths[0] == one.shape[0] * one.shape[1]
 
     def _check_several_steps(self, sample: Tensors, count: int) -> None:
         """Raise if a module that loops over time is given one step.

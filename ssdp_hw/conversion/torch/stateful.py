@@ -31,7 +31,7 @@ def time_axis(layer: Module) -> int | None:
 
 def merged(layer: Module) -> bool:
     """Whether a layer takes batch and steps as one axis."""
-    return "Squeeze" in type(layer).__name__
+    return framework_of(layer) == "sinabs" and type(layer).__name__.endswith("Squeeze")
 
 
 def merged_size(module: Module, length: int) -> tuple[int, int]:
