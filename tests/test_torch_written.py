@@ -1,11 +1,13 @@
 """Forwards as public code writes them: what counts its steps, what limits its input, what it adds up and returns."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from ssdp_hw.analysis.verification import verify
 from ssdp_hw.conversion import from_torch
-from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.errors import SsdpHwError, UnsupportedError
 from ssdp_hw.running.run import run
 
 torch = pytest.importorskip("torch")
@@ -192,3 +194,105 @@ def test_other_sums_are_refused(how):
     module.how = lambda m, x: how(list(m.steps(x)))
     with pytest.raises(UnsupportedError, match="the module returns something else than spikes and voltages"):
         from_torch(module, torch.rand(8, 2, N))
+
+
+class Around(nn.Module):
+    """A module around another one, as a refusal advises it: ``given`` makes the other one's input of a tensor."""
+
+    def __init__(self, module, given):
+        super().__init__()
+        self.module, self.given = module, given
+
+    def forward(self, x):
+        return self.module(self.given(x))
+
+
+def of_another(cast):
+    """A forward that takes something else than a tensor, of which ``cast`` makes one."""
+
+    class Other(Written):
+        def forward(self, given):
+            return super().forward(cast(given))
+
+    return Other()
+
+
+X = torch.rand(8, 2, N)
+
+
+@pytest.mark.parametrize(
+    ("module", "sample", "said", "given"),
+    [
+        (
+            of_another(lambda given: given["events"]),
+            {"events": X},
+            r"takes one dict.*def forward\(self, events\): return self.module\(\{'events': events\}\)",
+            lambda x: {"events": x},
+        ),
+        (
+            of_another(torch.stack),
+            list(X),
+            "8 tensors has one for each argument.*a list or a tuple is called from a module that takes tensors",
+            list,
+        ),
+        (of_another(lambda given: given[0]), (X, torch.tensor(3)), r"shape \(\); .*without labels", lambda x: (x, 3)),
+    ],
+)
+def test_a_forward_of_something_else_than_tensors(module, sample, said, given):
+    with pytest.raises(SsdpHwError, match=said):
+        from_torch(module, sample)
+    around = Around(module, given)
+    assert verify(around, from_torch(around, X), events()).agrees
+
+
+@pytest.mark.parametrize(
+    ("sample", "said", "advised"),
+    [
+        (list(X), r"torch.stack\(sample\)", torch.stack),
+        (X.tolist(), r"nested lists of numbers; give torch.tensor\(sample\)", torch.tensor),
+    ],
+)
+def test_samples_in_lists(sample, said, advised):
+    with pytest.raises(SsdpHwError, match=said):
+        from_torch(Written(), sample)
+    assert verify(Written(), from_torch(Written(), advised(sample)), events()).agrees
+
+
+PICKED = {
+    "every second step": (lambda x: x[::2], "0, 2, 4"),
+    "all but the first": (lambda x: x[1:], "1, 2, 3"),
+    "each twice": (lambda x: [step for step in x for _ in range(2)], "0, 0, 1"),
+    "the last ones first": (lambda x: [x[k] for k in reversed(range(len(x)))], "7, 6, 5"),
+}
+
+
+@pytest.mark.parametrize("how", PICKED)
+def test_steps_that_are_picked_are_picked_outside(how):
+    pick, said = PICKED[how]
+    with pytest.raises(UnsupportedError, match=rf"take steps {said}.*of the samples outside the module"):
+        from_torch(Written(before=pick), X)
+    x = torch.tensor(events())
+    picked = pick(x)
+    given = picked if isinstance(picked, torch.Tensor) else torch.stack(picked)
+    network = from_torch(Written(), X)
+    sent = run(network, given, "spec", steps=len(given) + network.latency).spikes["l2"][network.latency :]
+    with torch.no_grad():
+        assert np.array_equal(sent, Written(before=pick)(x).numpy() != 0)
+    assert sent.any()
+
+
+@dataclass
+class Result:
+    spikes: torch.Tensor
+    counts: torch.Tensor
+
+
+def test_a_dataclass_and_a_sparse_input():
+    class Both(Written):
+        def forward(self, x):
+            sent = super().forward(x.to_dense())
+            return Result(sent, sent.sum(0))
+
+    network = from_torch(Both(), X.to_sparse())
+    assert network.outputs == ("l2",)
+    assert verify(Both(), network, events()).agrees

@@ -80,7 +80,29 @@ def folded(chains: Mapping[str, Chain], *, exact: bool) -> dict[str, FoldedPopul
                 "state begins anew within the run, or it is called several times a step with the same state; hand its "
                 "state on from step to step, and give every use of a layer a state of its own"
             )
+    for chain in chains.values():
+        _check_in_turn(chain, set(chains))
     return {name: _folded(chain, steps, exact) for name, chain in chains.items()}
+
+
+def _check_in_turn(chain: Chain, populations: set[str]) -> None:
+    """Raise if each step of a layer is driven by another step of an input than the one of the same number.
+
+    Raises:
+        UnsupportedError: it is.
+    """
+    for source in {name for call in chain.calls for name, _ in call.current.terms} - populations:
+        taken = [[sent for name, sent in call.current.terms if name == source] for call in chain.calls]
+        if any(len(steps) != 1 or steps == [ALWAYS] for steps in taken):
+            continue
+        order = [step for (step,) in taken]
+        if order != list(range(order[0], order[0] + len(order))) or order[0] > 0:
+            known = ", ".join(map(str, order[:4]))
+            raise UnsupportedError(
+                f"{chain.calls[0].where}: the steps of layer '{chain.name}' take steps {known}, ... of '{source}', and "
+                "a network takes each step once, in turn: pick, repeat or leave out steps of the samples outside the "
+                "module, as its forward does"
+            )
 
 
 def _folded(chain: Chain, steps: int, exact: bool) -> FoldedPopulation:

@@ -38,7 +38,7 @@ from ssdp_hw.network.weight import DenseWeight
 # The values stay, in C order; the shape may change.
 PASSING = words(
     "view reshape flatten squeeze unsqueeze contiguous clone detach float double to type type_as unflatten view_as "
-    "reshape_as requires_grad_ detach_ positive cpu half bfloat16 int long short"
+    "reshape_as requires_grad_ detach_ positive cpu half bfloat16 int long short to_dense"
 )
 DROPOUT = words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout")
 _ELEMENTWISE = words("mul div true_divide add sub subtract multiply divide neg negative rsub")

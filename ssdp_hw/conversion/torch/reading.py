@@ -87,6 +87,16 @@ def _one(runner: Runner, x: Tensor) -> tuple[int, ...]:
 
 
 def _sizes(shape: Nested) -> tuple[int, ...]:
+    if isinstance(shape, dict):
+        names = [str(key) if str(key).isidentifier() else f"x{k}" for k, key in enumerate(shape)]
+        named = ", ".join(f"{key!r}: {name}" for key, name in zip(shape, names, strict=True))
+        raise ParameterError(
+            "sample: a dict; for a forward of several arguments give a tuple of samples. A forward that takes one dict "
+            "is called from a module whose forward takes tensors: "
+            f"def forward(self, {', '.join(names)}): return self.module({{{named}}})"
+        )
+    if isinstance(shape, list | tuple) and any(isinstance(k, list | tuple | float) for k in shape):
+        raise ParameterError("sample: nested lists of numbers; give torch.tensor(sample)")
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
         raise ParameterError(
             f"sample = {str(shape)[:40]} ({type(shape).__name__}): give a tensor, or the shape of one sample as a "
@@ -102,8 +112,12 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
     found = [sample_tensor(x, dtype) for x in given]
     tensors = tuple(x for x in found if x is not None)
     if len(tensors) == len(found):
-        if any(x.ndim < 2 for x in tensors):
-            raise ParameterError("sample: a tensor has its batch first, or its steps and then its batch")
+        flat = next((x for x in tensors if x.ndim < 2), None)
+        if flat is not None:
+            raise ParameterError(
+                "sample: a tensor has its batch first, or its steps and then its batch, and one of these has shape "
+                f"{tuple(flat.shape)}; give what the forward takes as its input, without labels"
+            )
         return _runner_on(module, tensors, dt, max_synapses), tensors
     shapes = [_sizes(x) for x in given]
     generator = torch.Generator().manual_seed(0)
@@ -224,8 +238,8 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
             )
     if not returned:
         raise UnsupportedError(
-            "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists "
-            "or dicts"
+            "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists, "
+            "dicts or dataclasses"
         )
     drives = {source for name, p in found.items() for source, _ in p.terms if source != name}
     outputs = tuple(n for n in returned if n not in drives) or tuple(returned)

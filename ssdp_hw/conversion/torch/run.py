@@ -233,6 +233,7 @@ class Runner:
             self._check_several_steps(sample, count)
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
+        cut: int | None = None
         # The layers of a Sequential may loop over time themselves.
         for axis in (0, 1, -1):
             if all(x.ndim > axis % 3 for x in sample):
@@ -241,11 +242,12 @@ class Runner:
                 per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
                 if with_more > count and per_step and with_more - count == per_step:
                     return Style("loop", axis)
+                cut = axis if cut is None and with_more > count else cut
         for axis in (0, 1, -1):  # a loop over a fixed number of steps fails with an index out of range
             fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
             if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
                 return Style("loop", axis)
-        return Style("static")
+        return Style("static") if cut is None else Style("loop", cut)  # it leaves out some of the steps
 
     def _merges(self, sample: Tensors) -> bool:
         """Whether a module with squeezed layers takes (batch, time, ...), and makes one axis of these itself."""
@@ -325,6 +327,9 @@ def _failed(module: Module, given: Tensors, error: Exception, *, recorded: bool)
             "what chooses rows of an embedding is no input of a network: give one-hot vectors, and in its place a "
             "torch.nn.Linear without bias whose weight is embedding.weight.t()"
             if "argument #1 'indices'" in first
+            else f"a sample of {len(given)} tensors has one for each argument of forward: give steps of one input as "
+            "one tensor, torch.stack(sample); what takes a list or a tuple is called from a module that takes tensors"
+            if len(given) > 1 and "positional argument" in first and "were given" in first
             else "for several inputs give a tuple of samples; a state is an optional argument, state=None"
             if "required positional argument" in first
             else "give a sample on which its own forward runs, as real numbers"

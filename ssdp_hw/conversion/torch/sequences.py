@@ -31,7 +31,7 @@ READING_OUT = words(
 # Advice where all steps are worked on at once.
 OVER_TIME = "work on each step by itself, in the loop over time"
 OUTSIDE = "; what is done to the input can be done outside the module"
-_ALIKE = words("float double contiguous clone detach to type cpu positive dropout")
+_ALIKE = words("float double contiguous clone detach to type cpu positive dropout to_dense")
 _CUTS = words("chunk split tensor_split split_with_sizes unsafe_chunk unsafe_split")
 _SHAPES = words("flatten view reshape unflatten unsqueeze squeeze")
 _BY_ELEMENT = words(
