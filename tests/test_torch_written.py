@@ -296,3 +296,105 @@ def test_a_dataclass_and_a_sparse_input():
     network = from_torch(Both(), X.to_sparse())
     assert network.outputs == ("l2",)
     assert verify(Both(), network, events()).agrees
+
+
+class ByHand(nn.Module):
+    """A linear layer, and neurons as a formula: what drives them and their state make spikes and a new state."""
+
+    def __init__(self, formula):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc, self.formula = nn.Linear(N, 8), formula
+        self.fc.weight.data *= 4
+
+    def forward(self, x):
+        state, sent = (torch.zeros(x.shape[1], 8),) * 2, []
+        for xt in x:
+            spikes, state = self.formula(self.fc(xt), *state)
+            sent.append(spikes)
+        return torch.stack(sent)
+
+
+class AsLayer(ByHand):
+    """The same with a layer of a framework in the place of the formula."""
+
+    def __init__(self, neurons, factor=1.0):
+        super().__init__(None)
+        self.neurons, self.factor = neurons, factor
+
+    def forward(self, x):
+        state, sent = (), []
+        for xt in x:
+            made = self.neurons(self.factor * self.fc(xt), *state)
+            spikes, *state = made if isinstance(made, tuple) else (made,)
+            sent.append(state[-1] if getattr(self.neurons, "_reset_mechanism", "") == "none" else spikes)
+        return torch.stack(sent)
+
+
+A, B, THRESHOLD = 0.6, 0.85, 0.7
+
+
+def fires(v):
+    return (v > THRESHOLD).float()
+
+
+def zero_after(v):
+    return fires(v), (v * (1 - fires(v)), v)
+
+
+def current_based(x, v, i):
+    i = A * i + x
+    spikes, (v, _) = zero_after(B * v + i)
+    return spikes, (v, i)
+
+
+def late(x, v, s):
+    v = B * v + x - THRESHOLD * s
+    return fires(v), (v, fires(v))
+
+
+def zero_before(x, v, s):
+    v = B * v * (1 - s) + x
+    return fires(v), (v, fires(v))
+
+
+def subtracts(x, v, _):
+    v = B * v + x
+    return fires(v), (v - THRESHOLD * fires(v), v)
+
+
+def node(**settings):
+    jelly = pytest.importorskip("spikingjelly.activation_based.neuron")
+    return jelly.LIFNode(tau=1 / (1 - B), decay_input=False, v_threshold=THRESHOLD, **settings)
+
+
+ZERO = {"threshold": THRESHOLD, "reset_mechanism": "zero", "reset_delay": False}
+# As docs/first-hour.md has them.
+BY_HAND = {
+    "subtracts in the next step": (late, lambda: snn.Leaky(beta=B, threshold=THRESHOLD), 1.0),
+    "zero in the next step": (zero_before, lambda: snn.Leaky(beta=B, **ZERO), 1.0),
+    "zero": (lambda x, v, _: zero_after(B * v + x), node, 1.0),
+    "zero, of snnTorch": (lambda x, v, _: zero_after(B * v + x), lambda: snn.Leaky(beta=B, **ZERO), 1.0),
+    "subtracts": (subtracts, lambda: node(v_reset=None), 1.0),
+    "average": (lambda x, v, _: zero_after(B * v + (1 - B) * x), lambda: snn.Leaky(beta=B, **ZERO), 1 - B),
+    "current": (current_based, lambda: snn.Synaptic(alpha=A, beta=B, **ZERO), 1.0),
+    "readout": (lambda x, v, _: (B * v + x, (B * v + x, v)), lambda: snn.Leaky(beta=B, reset_mechanism="none"), 1.0),
+}
+
+
+@pytest.mark.parametrize("how", BY_HAND)
+def test_the_layer_in_the_place_of_a_formula(how):
+    formula, layer, factor = BY_HAND[how]
+    by_hand = ByHand(formula)
+    with pytest.raises(UnsupportedError, match=r"docs/first-hour.md has which layer a formula is"):
+        from_torch(by_hand, X)
+    module, x = AsLayer(layer(), factor), events()
+    network = from_torch(module, X)
+    with torch.no_grad():
+        expected = by_hand(torch.tensor(x)).numpy()
+    result = run(network, x, "spec", record=("spikes", "v"), steps=STEPS + network.latency)
+    if how == "readout":
+        assert np.allclose(result.v["neurons"][network.latency :], expected, rtol=0, atol=1e-4)
+    else:
+        assert np.array_equal(result.spikes["neurons"][network.latency :], expected != 0)
+    assert np.any(expected)

@@ -22,7 +22,8 @@ _ROUNDING = 1e-12
 # Advice where what drives a layer reaches back to the first step.
 CARRIED = (
     "forward itself carries a current or a trace from step to step, which only neurons can: use such as have that "
-    "state, as snnTorch's Synaptic or SpikingJelly's CUBALIFNode have a current that decays"
+    "state, as snnTorch's Synaptic or SpikingJelly's CUBALIFNode have a current that decays, and snnTorch's "
+    "Leaky(reset_mechanism='none') is a readout that adds up (docs/first-hour.md)"
 )
 # Largest relative rounding of an operation in float32, in which torch computes constants before any spike arrived.
 _FLOAT32 = 2.0**-24
@@ -69,7 +70,8 @@ def folded(chains: Mapping[str, Chain], *, exact: bool) -> dict[str, FoldedPopul
     if not chains:
         raise UnsupportedError(
             "the module runs no neurons of snnTorch, Norse, Sinabs or SpikingJelly, so no network can be made of it; "
-            "put such layers where neurons are written by hand, and keep lists of layers in a torch.nn.ModuleList"
+            "put such layers where neurons are written by hand (docs/first-hour.md has which layer a formula is), and "
+            "keep lists of layers in a torch.nn.ModuleList"
         )
     counts = {name: len(chain.calls) for name, chain in chains.items()}
     steps = max(counts.values())

@@ -153,7 +153,8 @@ def _runner_on(module: Module, sample: Tensors, dt: float, max_synapses: int) ->
     """A runner on the caller's sample; where that has steps and the module takes one a call, the refusal says so."""
     try:
         runner = Runner(module, sample, dt, max_synapses)
-        if runner.style.kind == "step" and all(x.ndim > 2 for x in sample) and runner.leaves_apart(sample, 1):
+        may_be_time = runner.style.kind == "step" and all(x.ndim > 2 for x in sample)
+        if may_be_time and any(map(is_neuron, module.modules())) and runner.leaves_apart(sample, 1):
             shape = ", ".join(str(tuple(x.shape)) for x in sample)
             one = ", ".join(str(tuple(x.shape[1:])) for x in sample)
             raise ParameterError(
