@@ -398,3 +398,83 @@ def test_the_layer_in_the_place_of_a_formula(how):
     else:
         assert np.array_equal(result.spikes["neurons"][network.latency :], expected != 0)
     assert np.any(expected)
+
+
+def averages(spikes):
+    return functional.avg_pool1d(spikes[:, None], 2, 2)[:, 0]
+
+
+class Votes(Written):
+    """Averages of the spikes of several neurons a class, in every step or over all of them."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.fc2, self.l2 = nn.Linear(4, 6), snn.Leaky(beta=0.9)
+        self.fc2.weight.data *= 4
+
+    def forward(self, x):
+        return self.how(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda sent: torch.stack([averages(step) for step in sent]),
+        lambda sent: torch.stack([step.view(-1, 3, 2).mean(-1) for step in sent]),
+        lambda sent: added(averages(step) for step in sent) / len(sent),
+        lambda sent: functional.softmax(added(averages(step) for step in sent), -1),
+    ],
+)
+def test_averages_of_spikes_are_a_readout(how):
+    module, x = Votes(how), events()
+    network = from_torch(module, X)
+    assert network.outputs == ("l2.readout",)
+    with torch.no_grad():
+        expected = torch.stack([averages(step) for step in Written.forward(module, torch.tensor(x))]).numpy()
+    lag = network.latency
+    found = run(network, x, "spec", record=("v",), steps=STEPS + lag).v["l2.readout"][lag:]
+    assert np.allclose(found, expected, rtol=0, atol=1e-6)
+    assert expected.any()
+    assert verify(module, network, x).agrees
+
+
+def test_names_and_parts_that_stand_beside_the_layers():
+    """A layer that bears the name of the input, another one that of a helper neuron, and a loss with weights."""
+
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.fc1, self.input = nn.Linear(N, 4), snn.Leaky(beta=0.8)
+            self.fc2, self.bias = nn.Linear(4, 3), snn.Leaky(beta=0.9)
+            self.loss = nn.CrossEntropyLoss(weight=torch.ones(3))
+            self.fc1.weight.data *= 4
+
+        def forward(self, x):
+            m1, m2, sent = self.input.init_leaky(), self.bias.init_leaky(), []
+            for xt in x:
+                spikes, m1 = self.input(self.fc1(xt), m1)
+                spikes, m2 = self.bias(self.fc2(spikes), m2)
+                sent.append(spikes)
+            return torch.stack(sent)
+
+    network = from_torch(Beside(), X)
+    assert network.outputs == ("bias",)
+    found = verify(Beside(), network, events())
+    assert found.agrees
+    assert found.layers[0].source_spikes > 10
+
+
+def test_an_optional_state_that_is_not_returned():
+    class Step(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.layers = nn.Sequential(nn.Linear(N, 4), snn.Leaky(beta=0.8, init_hidden=True))
+
+        def forward(self, x, mem=None):
+            return self.layers(x)
+
+    network = from_torch(Step(), (N,))
+    assert verify(Step(), network, events()).agrees

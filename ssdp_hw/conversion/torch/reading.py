@@ -248,9 +248,10 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
 
 
 def _about_readout(name: str, value: Nested) -> str:
+    made = "its last linear layer" if not name.endswith(".readout") else "averages of spikes as"
     said = (
-        f"the module returns its last linear layer '{name}' without neurons: it is a membrane readout, whose voltage "
-        "is the layer's value in every step"
+        f"the module returns {made} '{name}' without neurons: it is a membrane readout, whose voltage "
+        "is that value in every step"
     )
     if isinstance(value, Readout) or (isinstance(value, Affine) and len({step for _, step in value.terms}) > 1):
         said += "; the module adds or joins them over the steps"
@@ -275,10 +276,13 @@ def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, 
 
 def _check_all_used(module: Module, run: Run) -> None:
     """Every parameter and buffer of the module is one that an operation or a layer of neurons took."""
+    losses = {name for name, part in module.named_modules() if isinstance(part, torch.nn.modules.loss._Loss)}
     missing = [
         name
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
-        if id(tensor) not in run.tape.used and name.rpartition(".")[2] not in _STATE
+        if id(tensor) not in run.tape.used
+        and name.rpartition(".")[2] not in _STATE
+        and name.rpartition(".")[0] not in losses
     ]
     if missing:
         raise UnsupportedError(

@@ -41,9 +41,10 @@ def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Tenso
     steps = max(len(chain.calls) for chain in populations.values())
     for tensors, values in _by_step(tape, populations, returned, steps):
         last = values[-1][0]
-        weighted = any(path.via for path in last.terms.values())
-        if not weighted or not any(source in populations for source, _ in last.terms):
+        if not any(source in populations for source, _ in last.terms):
             continue  # a constant: no layer of the module makes it of spikes
+        if not any(path.via for path in last.terms.values()) and not _averaged(last):
+            continue  # spikes as they are, joined or added up
         name, size = _name(last, populations), last.size
         neuron = LI(size=size, tau_mem=dt, r=1.0)  # with tau_mem = dt the voltage keeps nothing of the step before
         neurons = Neurons(neuron, Reset.ZERO, last.shape)
@@ -119,6 +120,17 @@ def _steps_of_sum(tape: Tape, value: Affine, populations: dict[str, Chain], step
     return found
 
 
+def _averaged(value: Affine) -> bool:
+    """Whether a value that no weight of the module made is an average of several spikes, as a pooling makes it."""
+    if value.constant.any():
+        return False
+    for path in value.terms.values():
+        matrix = None if path.weight is None else path.weight.by_synapse()
+        if matrix is None or matrix.shape[0] >= matrix.shape[1] or not 0 < np.max(matrix.values, initial=0.0) < 1:
+            return False
+    return True
+
+
 def _check_sum(each: list[tuple[Affine, Real]], tensor: Tensor, value: Affine) -> None:
     rows, theirs = sum(rows for _, rows in each), _rows(tensor) * value.divided
     gross = sum(np.abs(rows) for _, rows in each)
@@ -131,8 +143,9 @@ def _rows(tensor: Tensor) -> Real:
 
 
 def _name(value: Affine, populations: dict[str, Chain]) -> str:
-    """The name of the last weight on the way from the spikes to the value."""
-    name = next(w.via for w in value.terms.values() if w.via)[-1]
+    """The name of the last weight on the way from the spikes to the value, or one made of that of the spikes."""
+    of_spikes = next(source for source, _ in value.terms if source in populations)
+    name = next((w.via for w in value.terms.values() if w.via), (f"{of_spikes}.readout",))[-1]
     while name in populations:
         name += ".readout"
     return name

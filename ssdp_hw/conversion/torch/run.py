@@ -181,6 +181,8 @@ class Runner:
                 if self.style.state is None:
                     return self.module(*given)
                 made = self.module(*given, **states)
+                if not isinstance(made, tuple | list) or len(made) < 2:
+                    return made  # it returns no state: its neurons keep them, or begin anew
                 states[self.style.state] = made[1]
                 return made[0]
         except SsdpHwError:
@@ -352,10 +354,12 @@ def with_float64(runner: Runner, sample: Tensors) -> Runner | None:
 
 
 def _input_names(module: Module, count: int) -> tuple[str, ...]:
-    if count == 1:
-        return ("input",)
-    names = [p.name for p in inspect.signature(module.forward).parameters.values()]
-    return tuple(names[k] if k < len(names) else f"input.{k + 1}" for k in range(count))
+    names = ["input"]
+    if count > 1:
+        names = [p.name for p in inspect.signature(module.forward).parameters.values()]
+        names += [f"input.{k + 1}" for k in range(len(names), count)]
+    layers = {name for name, _ in module.named_modules()}
+    return tuple(f"{name}.given" if name in layers else name for name in names[:count])
 
 
 def _state_argument(module: Module, inputs: int) -> str | None:
