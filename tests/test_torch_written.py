@@ -1,5 +1,6 @@
 """Forwards as public code writes them: what counts its steps, what limits its input, what it adds up and returns."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -478,3 +479,32 @@ def test_an_optional_state_that_is_not_returned():
 
     network = from_torch(Step(), (N,))
     assert verify(Step(), network, events()).agrees
+
+
+@pytest.mark.parametrize("settings", [{"R": 5, "C": 1.5}, {"R": 5, "C": 1e-3, "time_step": 1e-3}, {"beta": 0.9}])
+def test_the_layer_in_the_place_of_lapicque(settings):
+    def net(neurons, factor=1.0):
+        module = AsLayer(neurons, factor)
+        module.fc.weight.data *= 5
+        return module
+
+    lapicque = net(snn.Lapicque(**settings))
+    with pytest.raises(UnsupportedError, match="put it in its place") as caught:
+        from_torch(lapicque, X)
+    beta, gain = (
+        float(re.search(rf"{text}([\d.e-]+)", str(caught.value))[1]) for text in (r"\(beta=", "time_step / C = ")
+    )
+    module, x, state, expected = net(snn.Leaky(beta=beta), gain), events(), torch.zeros(1), []
+    with torch.no_grad():
+        for xt in torch.tensor(x):
+            spikes, state = lapicque.neurons(lapicque.fc(xt), state)
+            expected.append(spikes.numpy() != 0)
+    network = from_torch(module, X)
+    sent = run(network, x, "spec", steps=STEPS + network.latency).spikes["neurons"][network.latency :]
+    assert np.array_equal(sent, expected)
+    assert sent.any()
+
+
+def test_lapicque_that_loses_inputs():
+    with pytest.raises(UnsupportedError, match="loses the input of the step after a spike"):
+        from_torch(AsLayer(snn.Lapicque(beta=0.9, reset_mechanism="zero")), X)
