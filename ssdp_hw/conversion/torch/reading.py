@@ -234,9 +234,8 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
         returned |= dict.fromkeys(n for n in names if n in found)
         if joined is None and (isinstance(value, Readout) or (isinstance(value, Affine) and not value.spikes)):
             known = ", ".join(f"'{n}'" for n in names)
-            notes[f"the module returns a sum over steps or the like of {known}; the network gives what they send"] = (
-                None
-            )
+            said = f"the module returns a sum over steps or the like of {known}; the network gives what they send"
+            notes[f"{said}, all neurons in the order of the layer"] = None
     if not returned:
         raise UnsupportedError(
             "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists, "
