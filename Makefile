@@ -46,7 +46,7 @@ FRAMEWORKS := .venv-frameworks
 DOCS := .venv-docs
 FRAMEWORKS_PIP := $(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check
 # What needs a framework or aeon's data, and so is skipped by `make test`.
-FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_loops.py torch_layouts.py torch_wild.py torch_odd_forwards.py torch_recordings.py first_hour.py torch_rule.py \
+FRAMEWORKS_TESTS := $(addprefix tests/test_,frameworks.py presets.py torch_importer.py torch_graph.py torch_readouts.py torch_stateful.py torch_maxima.py torch_loops.py torch_layouts.py torch_wild.py torch_written.py torch_odd_forwards.py torch_recordings.py first_hour.py torch_rule.py \
 	torch_missing.py notebooks.py neurobench.py events.py fine_tuning.py fine_tuning_models.py example_regularise.py recurrent_vowels.py adaptive_vowels.py studies.py \
 	slayer_neurons.py)
 

@@ -171,6 +171,35 @@ def test_a_sample_of_all_steps_for_a_module_of_one():
     assert verify(module, network, np.random.default_rng(0).random((STEPS, 3, 2, 6, 6)) < 0.4).agrees
 
 
+@pytest.mark.parametrize("shape", [(6, 3, 4), (6, 1, 4), (6, 2, 3, 4)])
+def test_a_sample_whose_second_axis_may_be_the_batch(shape):
+    """A linear layer takes any number of axes before the last one, so that a batch is taken for a part of a sample."""
+    module = nn.Sequential(nn.Linear(4, 3), snn.Leaky(beta=0.8, init_hidden=True))
+    module[0].weight.data *= 3
+    with pytest.raises(
+        ParameterError, match=r"takes one step a call, and does the same to each.*sample\[0\]"
+    ) as caught:
+        from_torch(module, torch.rand(shape))
+    assert str(shape[1:]) in str(caught.value)
+    assert from_torch(module, shape[1:]).inputs[0].size == np.prod(shape[1:])
+    if len(shape) == 3:
+        network = from_torch(module, torch.rand(shape)[0])
+        assert verify(module, network, np.random.default_rng(0).random((STEPS, 3, 4)) < 0.4).agrees
+
+
+@pytest.mark.parametrize("layers", [(nn.Conv1d(4, 3, 2),), (nn.Flatten(), nn.Linear(20, 3))])
+def test_axes_that_a_step_works_on_are_no_batch(layers):
+    module = nn.Sequential(*layers, snn.Leaky(beta=0.8, init_hidden=True))
+    assert from_torch(module, torch.rand(3, 4, 5)).inputs[0].size == 20
+
+
+@pytest.mark.parametrize("taken", ["for", "batch first"])
+def test_a_sample_of_one_step_for_a_loop(taken):
+    sample = torch.rand(1, 3, N) if taken == "for" else torch.rand(3, 1, N)
+    with pytest.raises(ParameterError, match=r"loops over axis \d of .*, which has one step; give at least two steps"):
+        from_torch(Module(taken, "stack").eval(), sample)
+
+
 def test_voltages_above_their_thresholds_are_named_by_verify():
     module = Module("for", "stack").eval()
     module.l1 = snn.Leaky(beta=0.8, reset_delay=False)

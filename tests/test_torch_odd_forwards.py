@@ -465,5 +465,5 @@ def test_several_samples_go_by_their_names():
         verify(module, network, {"left": left, "other": right})
     with pytest.raises(ShapeError, match=r"input 'right': samples of shape .*with 8 values"):
         verify(module, network, {"left": left, "right": right[..., :5]})
-    with pytest.raises(ParameterError, match=r"\(dict\).*a tuple of these"):
+    with pytest.raises(ParameterError, match="a dict; for a forward of several arguments give a tuple"):
         from_torch(module, {"left": torch.rand(8, 2, N), "right": torch.rand(8, 2, N)})

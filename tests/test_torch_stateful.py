@@ -131,6 +131,52 @@ def test_spikingjelly_current_based(jelly):
     held(scaled(module), (6,), (6,))
 
 
+@pytest.mark.parametrize("v_reset", [0.0, None])
+def test_spikingjelly_current_based_with_all_steps_in_a_call(jelly, v_reset):
+    layers, functional = jelly.layers, jelly.functional
+    module = nn.Sequential(layers.Linear(6, 8), jelly.CUBALIFNode(v_reset=v_reset), layers.Linear(8, 4), jelly.IFNode())
+    functional.set_step_mode(module, "m")
+    network = held(scaled(module), torch.rand(9, 2, 6), (6,))
+
+    def out(x):
+        functional.reset_net(module.eval())
+        with torch.no_grad():
+            return module(x).numpy()
+
+    sent_alike(module, network, (6,), out)
+    assert module[1].step_mode == "m"
+
+
+@pytest.mark.parametrize("kind", ["IFNode", "LIFNode", "ParametricLIFNode", "CUBALIFNode"])
+@pytest.mark.parametrize(("v_reset", "mode"), [(0.0, "s"), (0.3, "s"), (0.0, "m")])
+def test_spikingjelly_nodes_of_infinite_thresholds_are_readouts(jelly, kind, v_reset, mode):
+    layers, functional = jelly.layers, jelly.functional
+
+    class Values(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.readout = getattr(jelly, kind)(v_threshold=float("inf"), v_reset=v_reset)
+            self.layers = nn.Sequential(layers.Linear(6, 8), jelly.LIFNode(), layers.Linear(8, 4), self.readout)
+            functional.set_step_mode(self, mode)
+            self.readout.store_v_seq = mode == "m"
+
+        def forward(self, x):
+            self.layers(x)
+            return self.readout.v if mode == "s" else self.readout.v_seq
+
+    module = scaled(Values())
+    network = from_torch(module, torch.rand(3, 6) if mode == "s" else torch.rand(9, 2, 6))
+    assert network.outputs == ("readout",)
+    assert not network.population("readout").spiking
+    x = (np.random.default_rng(0).random((12, 3, 6)) < 0.5).astype(np.float32)
+    functional.reset_net(module)
+    with torch.no_grad():
+        steps = torch.tensor(x)
+        expected = (module(steps) if mode == "m" else torch.stack([module(step) for step in steps])).numpy()
+    found = run(network, x, "spec", record=("v",), steps=12 + network.latency).v["readout"][network.latency :]
+    assert np.allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_module_of_spikingjelly_keeps_its_states(jelly):
     module = nn.Sequential(nn.Linear(6, 8), jelly.LIFNode(step_mode="m"), nn.Linear(8, 4), jelly.IFNode(step_mode="m"))
     module(torch.rand(5, 2, 6))
@@ -233,6 +279,43 @@ def test_sinabs_made_of_an_ann(sinabs):
     sent_alike(made, network, (1, 6, 6), out)
     with pytest.raises(UnsupportedError, match=r"made for batch_size = 3 .* not for 1 samples"):
         verify(made, network, spikes(1, 6, 6)[:, :1])
+
+
+@pytest.mark.parametrize("returned", ["steps", "rates"])
+@pytest.mark.parametrize("size", ["batch_size", "num_timesteps"])
+def test_squeezed_layers_behind_a_forward_that_squeezes(sinabs, returned, size):
+    """The forward takes (batch, time, *shape), and makes one axis of the first two itself."""
+    from sinabs.activation import SingleSpike
+
+    given = {size: BATCH if size == "batch_size" else STEPS}
+
+    class Squeezes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            first, last = (sinabs.IAFSqueeze(spike_fn=SingleSpike, **given) for _ in range(2))
+            self.layers = nn.Sequential(nn.Conv2d(1, 2, 3), first, nn.Flatten(), nn.Linear(32, 4), last)
+
+        def forward(self, x):
+            sent = self.layers(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
+            return sent if returned == "steps" else sent.mean(1)
+
+    module = scaled(Squeezes())
+    network = held(module, torch.rand(BATCH, STEPS, 1, 6, 6), (1, 6, 6))
+    assert network.inputs[0].size == 36
+    assert from_torch(module, (1, 6, 6)).inputs[0].size == 36
+    if returned == "steps":
+
+        def out(x):
+            for layer in module.layers:
+                if hasattr(layer, "reset_states"):
+                    layer.reset_states()
+            with torch.no_grad():
+                return module(x.transpose(0, 1)).transpose(0, 1).numpy()
+
+        sent_alike(module, network, (1, 6, 6), out)
+    if size == "batch_size":
+        with pytest.raises(UnsupportedError, match=f"was made for batch_size = {BATCH}"):
+            verify(module, network, np.zeros((STEPS, BATCH + 1, 1, 6, 6)))
 
 
 def test_several_spikes_in_a_step_are_counted(sinabs):

@@ -59,6 +59,7 @@ class Affine:
         roundings: rounded operations behind a value, at most.
         spikes: whether it is the spikes of one source as they are.
         where: source line of the operation that made it.
+        divided: number of steps, where a sum over the steps of a run was divided by it; else 1.
     """
 
     shape: tuple[int, ...]
@@ -68,6 +69,7 @@ class Affine:
     roundings: int = 0
     spikes: bool = False
     where: str = ""
+    divided: int = 1
 
     @classmethod
     def source(cls, name: str, step: int, shape: tuple[int, ...], *, spikes: bool) -> Affine:
@@ -79,6 +81,14 @@ class Affine:
     def size(self) -> int:
         """Number of values of a sample."""
         return math.prod(self.shape)
+
+    @property
+    def summed_steps(self) -> int:
+        """Number of steps whose spikes it adds up, from the first one on, each source alike; 0 if it does not."""
+        sources = {source for source, _ in self.terms}
+        steps = len(self.terms) // max(len(sources), 1)
+        whole = steps > 1 and set(self.terms) == {(source, step) for source in sources for step in range(steps)}
+        return steps if whole else 0
 
     def reshaped(self, shape: tuple[int, ...]) -> Affine:
         """The same values in C order under another shape."""
@@ -105,19 +115,23 @@ class Algebra:
         gross_constant = self._apply(self._absolute(step.weight), value.gross_constant, size)
         if step.bias is not None:
             constant, gross_constant = constant + step.bias, gross_constant + np.abs(step.bias)
-        return Affine(shape, terms, constant, gross_constant, value.roundings + step.roundings, where=where)
+        roundings = value.roundings + step.roundings
+        return Affine(shape, terms, constant, gross_constant, roundings, where=where, divided=value.divided)
 
     def total(self, values: Iterable[Affine], shape: tuple[int, ...], where: str) -> Affine:
         """The sum of values of one shape."""
         size = math.prod(shape)
         terms: dict[Key, Path] = {}
         constant, gross, roundings = np.zeros(size), np.zeros(size), 0
+        values = list(values)
         for value in values:
             for key, term in value.terms.items():
                 terms[key] = self._sum(terms[key], term, size) if key in terms else term
             constant, gross = constant + value.constant, gross + value.gross_constant
             roundings = max(roundings, value.roundings) + 1
-        return Affine(shape, terms, constant, gross, roundings, where=where)
+        divided = {value.divided for value in values}
+        alike = divided.pop() if len(divided) == 1 else 1
+        return Affine(shape, terms, constant, gross, roundings, where=where, divided=alike)
 
     def _sum(self, a: Path, b: Path, size: int) -> Path:
         def added(x: Weight | None, y: Weight | None) -> Weight:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine, LinearStep
@@ -162,6 +163,9 @@ class Chains:
         for key, kept in states_of(layer).items():  # the next call of the layer goes on from this state
             if kept is not None:
                 self.tape.note(kept, self.tape.value(left[-1][key]))
+        stored = getattr(layer, "v_seq", None) if getattr(layer, "store_v_seq", False) else None
+        if isinstance(stored, torch.Tensor):  # SpikingJelly's voltages of all steps, which a forward may return
+            self.tape.note(stored, Sequence(tuple(self.tape.value(states["v"]) for states in left), 0, where))
         made = tuple(self.tape.value(x) for x in sent)
         # A single step, whose tensor has an axis of time of length 1.
         if isinstance(self.tape.value(given), Affine) and isinstance(made[0], Affine):
@@ -249,7 +253,8 @@ class Chains:
         except ParameterError:
             raise UnsupportedError(
                 f"{where}: layer '{name}' has a state in step {step} that is not finite; with an infinite threshold "
-                "snnTorch's reset_mechanism 'subtract' makes 0 * inf of it: use reset_mechanism='none'"
+                "a reset that subtracts it makes 0 * inf of the voltage: use snnTorch's reset_mechanism='none', or a "
+                "number as SpikingJelly's v_reset"
             ) from None
         readout = not chain.neurons.neuron.spiking
         fired = np.zeros((batch, size)) if spikes is None or readout else rows(spikes)

@@ -22,7 +22,8 @@ _ROUNDING = 1e-12
 # Advice where what drives a layer reaches back to the first step.
 CARRIED = (
     "forward itself carries a current or a trace from step to step, which only neurons can: use such as have that "
-    "state, as snnTorch's Synaptic or SpikingJelly's CUBALIFNode have a current that decays"
+    "state, as snnTorch's Synaptic or SpikingJelly's CUBALIFNode have a current that decays, and snnTorch's "
+    "Leaky(reset_mechanism='none') is a readout that adds up (docs/first-hour.md)"
 )
 # Largest relative rounding of an operation in float32, in which torch computes constants before any spike arrived.
 _FLOAT32 = 2.0**-24
@@ -69,7 +70,8 @@ def folded(chains: Mapping[str, Chain], *, exact: bool) -> dict[str, FoldedPopul
     if not chains:
         raise UnsupportedError(
             "the module runs no neurons of snnTorch, Norse, Sinabs or SpikingJelly, so no network can be made of it; "
-            "put such layers where neurons are written by hand, and keep lists of layers in a torch.nn.ModuleList"
+            "put such layers where neurons are written by hand (docs/first-hour.md has which layer a formula is), and "
+            "keep lists of layers in a torch.nn.ModuleList"
         )
     counts = {name: len(chain.calls) for name, chain in chains.items()}
     steps = max(counts.values())
@@ -80,7 +82,29 @@ def folded(chains: Mapping[str, Chain], *, exact: bool) -> dict[str, FoldedPopul
                 "state begins anew within the run, or it is called several times a step with the same state; hand its "
                 "state on from step to step, and give every use of a layer a state of its own"
             )
+    for chain in chains.values():
+        _check_in_turn(chain, set(chains))
     return {name: _folded(chain, steps, exact) for name, chain in chains.items()}
+
+
+def _check_in_turn(chain: Chain, populations: set[str]) -> None:
+    """Raise if each step of a layer is driven by another step of an input than the one of the same number.
+
+    Raises:
+        UnsupportedError: it is.
+    """
+    for source in {name for call in chain.calls for name, _ in call.current.terms} - populations:
+        taken = [[sent for name, sent in call.current.terms if name == source] for call in chain.calls]
+        if any(len(steps) != 1 or steps == [ALWAYS] for steps in taken):
+            continue
+        order = [step for (step,) in taken]
+        if order != list(range(order[0], order[0] + len(order))) or order[0] > 0:
+            known = ", ".join(map(str, order[:4]))
+            raise UnsupportedError(
+                f"{chain.calls[0].where}: the steps of layer '{chain.name}' take steps {known}, ... of '{source}', and "
+                "a network takes each step once, in turn: pick, repeat or leave out steps of the samples outside the "
+                "module, as its forward does"
+            )
 
 
 def _folded(chain: Chain, steps: int, exact: bool) -> FoldedPopulation:

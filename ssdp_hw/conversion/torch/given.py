@@ -14,6 +14,10 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 _EXACT = (torch.float32, torch.float64)
 
 
+class CannotRunError(UnsupportedError):
+    """A module's own forward fails on an input, as one of a fixed number of steps does on others."""
+
+
 def check_module(module: Module) -> None:
     """Raise if a module's operations cannot be recorded, or its numbers are not those of a network.
 

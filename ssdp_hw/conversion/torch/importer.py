@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +23,32 @@ if TYPE_CHECKING:
 
 # Number of steps of the runs in which network and module are compared, beside the caller's sample.
 _STEPS = 16
+# Names of two of the runs in which network and module are compared.
+_SAMPLE, _STEP_MORE = "the sample", "a step more"
+# Steps by which the longest of these runs is longer than the sample, at least and at most: a forward that counts its
+# steps may begin to do something else behind the last of the sample.
+_LONGER = (25, 50)
 # Largest difference between a decay of the module and that of the network.
 _DECAY = 1e-9
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """An input to hold a network to.
+
+    Attributes:
+        what: its name.
+        inputs: the tensors.
+        may_fail: whether the module's own forward may fail on it.
+        may_differ: whether the module may be such that it cannot be read on it.
+        long: whether it has many steps, so that it is not run in float64 as well.
+    """
+
+    what: str
+    inputs: tuple[Any, ...]
+    may_fail: bool = False
+    may_differ: bool = False
+    long: bool = False
 
 
 def from_torch(
@@ -55,7 +79,7 @@ def from_torch(
     Nothing is trusted. The steps of the run must repeat, every parameter must be used, and the network is held
     to the module: from the state and spikes that the module had, each step must give its voltages within what
     rounding explains and its spikes, and a run in float64 must be equal. That is so on the sample, silence,
-    ones, spikes of two densities, another batch size and a step more.
+    ones, spikes of two densities, another batch size, a step more and a run of 25 to 50 steps more.
 
     Args:
         module: the module; it is left as it was, and run in evaluation mode, every run from rest.
@@ -162,36 +186,41 @@ def hold(network: Network, reading: Reading) -> list[str]:
     from ssdp_hw.conversion.torch.chains import SeveralSpikesError
     from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
     from ssdp_hw.conversion.torch.folding import CARRIED, folded
+    from ssdp_hw.conversion.torch.given import CannotRunError
     from ssdp_hw.conversion.torch.lags import lags_of
     from ssdp_hw.conversion.torch.network import network_of
 
     stepper = Stepper(network, lags_of(reading.folded, reading.layout.inputs))
     notes: list[str] = []
-    ties = outside = steps = 0
-    for what, inputs, needed in _trials(reading):
+    ties = outside = steps = longest = 0
+    for trial in _trials(reading):
+        what, inputs = trial.what, trial.inputs
         try:
             run, other = reading.run(inputs)
         except SeveralSpikesError as error:
-            if what == "the sample":
+            if what == _SAMPLE:
                 raise
             notes.append(f"on {what} the network differs from the module, so it was not held to it there: {error}")
             continue
         except UnsupportedError as error:
-            if needed:
+            if not trial.may_fail:
                 raise
+            if not trial.may_differ and not isinstance(error, CannotRunError):
+                raise UnsupportedError(f"{_differs_on(what)}: {error}") from None
             notes.append(f"the module cannot be run on {what}, so the network was not held to it there: {error}")
             continue
         if other:
-            carried = f"; {CARRIED}" if what == "a step more" and other.startswith("what drives") else ""
-            raise UnsupportedError(f"on {what} the module does something else than on the sample: {other}{carried}")
-        if what == "the sample":
+            carried = f"; {CARRIED}" if what == _STEP_MORE and other.startswith("what drives") else ""
+            raise UnsupportedError(f"{_differs_on(what)}: {other}{carried}")
+        if what == _SAMPLE:
             _answers_alike(reading, inputs, run)
         sent = reading.runner.sent(inputs, run.chains)
         found = check_steps(stepper, reading.folded, run.chains, sent, exact=_is_double(inputs))
         if found.wrong:
             raise UnsupportedError(f"on {what} the network differs from the module: {found.wrong}")
         ties, outside, steps = ties + found.ties, outside + found.outside, steps + found.steps
-        if reading.exact is None:
+        longest = max(longest, *(len(chain.calls) for chain in run.chains.values()))
+        if reading.exact is None or trial.long:
             continue
         run, other = reading.run(inputs, exact=True)
         if other:
@@ -204,8 +233,8 @@ def hold(network: Network, reading: Reading) -> list[str]:
             raise UnsupportedError(f"on {what} the network differs from the module: {again.wrong or wrong}")
     notes.insert(
         0,
-        f"held to the module in {steps} steps of neurons: equal but for rounding; in {ties} of them the voltage lies "
-        "so near to the threshold that rounding decides",
+        f"held to the module in {steps} steps of neurons, in runs of up to {longest} steps: equal but for rounding; in "
+        f"{ties} of them the voltage lies so near to the threshold that rounding decides",
     )
     if outside:
         notes.append(
@@ -217,12 +246,16 @@ def hold(network: Network, reading: Reading) -> list[str]:
     return notes
 
 
+def _differs_on(what: str) -> str:
+    return f"on {what} the module does something else than on the sample"
+
+
 def _is_double(inputs: Tensors) -> bool:
     return "float64" in str(inputs[0].dtype)
 
 
-def _trials(reading: Reading) -> list[tuple[str, tuple[Any, ...], bool]]:
-    """Inputs to hold a network to: what they are, the tensors, and whether the module must run on them."""
+def _trials(reading: Reading) -> list[_Trial]:
+    """Inputs to hold a network to."""
     import torch
 
     static = reading.runner.style.kind == "static"
@@ -240,14 +273,20 @@ def _trials(reading: Reading) -> list[tuple[str, tuple[Any, ...], bool]]:
         return tuple(found)
 
     trials = [
-        ("the sample", reading.sample, True),
-        ("silence", made(0.0), True),
-        ("ones", made(1.1), True),
-        ("sparse spikes", made(0.1), True),
-        ("dense spikes", made(0.5), True),
-        ("another batch size", made(0.3, batch=2), False),
+        _Trial(_SAMPLE, reading.sample),
+        _Trial("silence", made(0.0)),
+        _Trial("ones", made(1.1)),
+        _Trial("sparse spikes", made(0.1)),
+        _Trial("dense spikes", made(0.5)),
+        _Trial("another batch size", made(0.3, batch=2), may_fail=True, may_differ=True),
     ]
-    return trials if static else [*trials, ("a step more", made(0.3, steps=1), False)]
+    if not static:
+        longer = min(max(len(reading.sample[0]), _LONGER[0]), _LONGER[1])
+        trials += [
+            _Trial(_STEP_MORE, made(0.3, steps=1), may_fail=True),
+            _Trial(f"{longer} steps more", made(0.3, steps=longer), may_fail=True, long=True),
+        ]
+    return trials
 
 
 def _answers_alike(reading: Reading, inputs: Tensors, run: Any) -> None:

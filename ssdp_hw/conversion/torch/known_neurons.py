@@ -47,6 +47,18 @@ def known_or_refused(name: str, module: Module) -> None:
                 f"layer '{name}' is {framework}'s {kind}, which takes all steps in one call and is not read; "
                 f"{kind}Cell is the same of one step: put it in its place, and call the module in a loop over time"
             )
+        if (framework, kind) == ("snntorch", "Lapicque"):
+            rate, gain = float(module.time_step / (module.R * module.C)), float(module.time_step / module.C)
+            if module.reset_mechanism == "zero":
+                raise UnsupportedError(
+                    f"layer '{name}' is snntorch's Lapicque, which with reset_mechanism 'zero' loses the input of the "
+                    "step after a spike; that cannot be expressed: train with snntorch.Leaky"
+                )
+            raise UnsupportedError(
+                f"layer '{name}' is snntorch's Lapicque, which is not read. snntorch.Leaky(beta={1 - rate:.9g}), beta "
+                "= 1 - time_step / (R * C), with the same threshold, called with time_step / C = "
+                f"{gain:.9g} times the input, is the same: put it in its place"
+            )
         known = ", ".join(f"{f}.{k}" for f, k in _MODELS)
         raise UnsupportedError(f"layer '{name}' is {framework}'s {kind}, which is not known; neurons: {known}")
 

@@ -65,8 +65,26 @@ def or_of_spikes(
     # A constant beside it can stand for the spikes before the first step.
     alone = sum(1 for _ in tensors_in((args, kwargs))) == 1
     if alone and most is not None and np.max(most, initial=0) <= 1:
-        return [total, *rest]  # at most one spike contributes to a value, so that the maximum is that spike
+        # At most one spike contributes to a value, so that the maximum is that spike. An input may send other values.
+        analog = next((source for source, _ in total.terms if source in tape.inputs), None)
+        if analog is not None and not _keeps(run, matrices[0], given[0][0], made[0]):
+            return None
+        if analog is not None:
+            said = f"'{name}' of '{analog}' ({where}) is left out: it changes no value between 0 and 1; give no others"
+            tape.notes[said] = None
+        return [total, *rest]
     return [tape.relay(name.lstrip("_"), total, made[0], where), *rest]
+
+
+def _keeps(run: Any, matrix: SparseWeight, given: Tensor, made: Tensor) -> bool:
+    """Whether an operation did nothing but this product to what an input sent, and does so between 0 and 1."""
+
+    def product(x: Tensor) -> Real:
+        return np.asarray((matrix.given @ x.double().numpy().reshape(len(x), -1).T).T, np.float64)
+
+    between = torch.rand(3, *given.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    sent = made.double().numpy().reshape(len(made), -1)
+    return np.array_equal(product(given), sent) and np.array_equal(product(between), run([between])[0].numpy())
 
 
 def _plain(argument: Nested) -> bool:

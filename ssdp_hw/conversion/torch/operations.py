@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,19 @@ from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.maxima import may_be_or, or_of_spikes
 from ssdp_hw.conversion.torch.new_time import in_new_time
 from ssdp_hw.conversion.torch.probing import linear_by_probing
-from ssdp_hw.conversion.torch.sequences import OVER_TIME, READING_OUT, in_every_step, joined_over_time
+from ssdp_hw.conversion.torch.sequences import OUTSIDE, OVER_TIME, READING_OUT, in_every_step, joined_over_time
 from ssdp_hw.conversion.torch.tape import Tape, content, tensors_in
 from ssdp_hw.conversion.torch.types import Arguments, Function, Keywords, Nested, Tensor
-from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence, Value, Voltage, populations_of, words
+from ssdp_hw.conversion.torch.values import (
+    Opaque,
+    Readout,
+    Sequence,
+    Value,
+    Voltage,
+    populations_of,
+    summed,
+    words,
+)
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.convolution import ConvWeight
@@ -28,7 +37,7 @@ from ssdp_hw.network.weight import DenseWeight
 # The values stay, in C order; the shape may change.
 PASSING = words(
     "view reshape flatten squeeze unsqueeze contiguous clone detach float double to type type_as unflatten view_as "
-    "reshape_as requires_grad_ detach_ positive cpu half bfloat16 int long short"
+    "reshape_as requires_grad_ detach_ positive cpu half bfloat16 int long short to_dense"
 )
 DROPOUT = words("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout")
 _ELEMENTWISE = words("mul div true_divide add sub subtract multiply divide neg negative rsub")
@@ -129,7 +138,7 @@ def _of_states(name: str, values: list[Value], where: str) -> Value:
         return Opaque(what, "only a last layer may be such a membrane readout", where)
     if isinstance(state, Readout) and state.of:
         what = f"'{name}' acts on what is made of several steps at once"
-        return Opaque(what, f"{OVER_TIME}; what is done to the input can be done outside the module", where)
+        return Opaque(what, f"{OVER_TIME}{OUTSIDE}", where)
     of = "what is read out of states" if isinstance(state, Readout) else f"the {state.field} of '{state.population}'"
     advice = "hand states on to the next step as the layer returned them, and read voltages outside the module"
     return Opaque(f"'{name}' acts on {of}", advice, where, of_readout=isinstance(state, Readout))
@@ -184,8 +193,13 @@ def _affine(
         return [Opaque(what, "keep the first axis, that of the batch, and treat each sample by itself", where)] * len(
             made
         )
+    # What is made of a sum over all steps, as its softmax or maximum, may be returned.
+    unknown: Value = _unknown(name, where, len(given))
+    if len(given) == 1 and name in READING_OUT and value.summed_steps:
+        counted = summed(value)  # spikes as they are
+        unknown = Readout((), where, ((value, first),)) if counted is None else Readout(counted, where)
     if not by_sample or any(not t.is_floating_point() for t in made):
-        return [_unknown(name, where)] * len(made)
+        return [unknown] * len(made)
     if len(given) == 2 and name in ("add", "sub") and len(made) == 1 and not kwargs and len(args) == 2:
         both = _sum_of_two(tape, name, given, shape, where)
         if both is not None:
@@ -193,7 +207,7 @@ def _affine(
     for builder in (_linear, _convolution, _pooling, _normalisation, _by_element) if one else ():
         step = builder(Operation(tape, name, func, args, kwargs, first, value, shape))
         if step is not None:
-            return [tape.algebra.through(step, value, shape, where)]
+            return [_noted_division(builder, step, value, tape.algebra.through(step, value, shape, where))]
     if name in _AFFINE or (name in _AFFINE_IN_ONE and len(given) == 1):
         if name.startswith("lp_pool") and float(_argument(args, kwargs, 1, "norm_type", 2)) != 1:
             return [_unknown(name, where)] * len(made)
@@ -202,7 +216,15 @@ def _affine(
         if name == "expand" and isinstance(first, torch.Tensor) and args[0] is first:
             func, args, kwargs = _expanded, (first, tuple(made[0].shape[1:])), {}
         return linear_by_probing(tape, func, args, kwargs, made, where)
-    return [_unknown(name, where, len(given))] * len(made)
+    return [unknown] * len(made)
+
+
+def _noted_division(builder: Function, step: LinearStep, value: Affine, made: Affine) -> Affine:
+    """What an operation made; where that is a sum over all steps divided by their number, it bears that number."""
+    steps = value.summed_steps if builder is _by_element and value.divided == 1 and step.bias is None else 0
+    factors = step.weight.diagonal if steps and step.weight is not None else None
+    alike = factors is not None and np.allclose(factors * steps, 1.0, rtol=1e-6, atol=0.0)
+    return replace(made, divided=steps) if alike else made
 
 
 def _expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -18,9 +18,8 @@ from ssdp_hw.conversion.torch.network import Layout
 from ssdp_hw.conversion.torch.run import Run, Runner, returned_tensors, with_float64
 from ssdp_hw.conversion.torch.stateful import merged, merged_length, merged_size, time_axis
 from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
-from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence as Steps, populations_of, words
+from ssdp_hw.conversion.torch.values import Opaque, Readout, Sequence as Steps, populations_of, summed, words
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.network.weight import Weight
 
 # Steps of a run by which a module is read where the caller gives the shape of one sample.
 _STEPS = 8
@@ -76,6 +75,7 @@ def read_module(module: Module, sample: Nested, dt: float, max_synapses: int) ->
     run = runner.run(inputs)
     found = folded(run.chains, exact=run.exact)
     outputs, notes = _outputs(run, found)
+    notes += run.tape.notes
     _check_all_used(module, run)
     sizes = {name: int(np.prod(_one(runner, x))) for name, x in zip(runner.names, inputs, strict=True)}
     _check_inputs_used(found, sizes)
@@ -87,6 +87,16 @@ def _one(runner: Runner, x: Tensor) -> tuple[int, ...]:
 
 
 def _sizes(shape: Nested) -> tuple[int, ...]:
+    if isinstance(shape, dict):
+        names = [str(key) if str(key).isidentifier() else f"x{k}" for k, key in enumerate(shape)]
+        named = ", ".join(f"{key!r}: {name}" for key, name in zip(shape, names, strict=True))
+        raise ParameterError(
+            "sample: a dict; for a forward of several arguments give a tuple of samples. A forward that takes one dict "
+            "is called from a module whose forward takes tensors: "
+            f"def forward(self, {', '.join(names)}): return self.module({{{named}}})"
+        )
+    if isinstance(shape, list | tuple) and any(isinstance(k, list | tuple | float) for k in shape):
+        raise ParameterError("sample: nested lists of numbers; give torch.tensor(sample)")
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
         raise ParameterError(
             f"sample = {str(shape)[:40]} ({type(shape).__name__}): give a tensor, or the shape of one sample as a "
@@ -102,8 +112,12 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
     found = [sample_tensor(x, dtype) for x in given]
     tensors = tuple(x for x in found if x is not None)
     if len(tensors) == len(found):
-        if any(x.ndim < 2 for x in tensors):
-            raise ParameterError("sample: a tensor has its batch first, or its steps and then its batch")
+        flat = next((x for x in tensors if x.ndim < 2), None)
+        if flat is not None:
+            raise ParameterError(
+                "sample: a tensor has its batch first, or its steps and then its batch, and one of these has shape "
+                f"{tuple(flat.shape)}; give what the forward takes as its input, without labels"
+            )
         return _runner_on(module, tensors, dt, max_synapses), tensors
     shapes = [_sizes(x) for x in given]
     generator = torch.Generator().manual_seed(0)
@@ -115,7 +129,12 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
     if axes:  # the module has neurons that take all steps in one call
         sample = random(2, _STEPS) if 1 in axes else random(_STEPS, 2)
         if any(merged(m) for m in module.modules()):
-            sample = random(merged_length(module, _STEPS))
+            length = merged_length(module, _STEPS)
+            for sample in (random(*merged_size(module, length)), random(length)):
+                runner = Runner(module, sample, dt, max_synapses)
+                if not runner.style.merged:
+                    break
+            return runner, sample
         return Runner(module, sample, dt, max_synapses), sample
     try:
         runner = Runner(module, random(2), dt, max_synapses)
@@ -133,7 +152,18 @@ def _runner(module: Module, sample: Nested, dt: float, max_synapses: int, dtype:
 def _runner_on(module: Module, sample: Tensors, dt: float, max_synapses: int) -> Runner:
     """A runner on the caller's sample; where that has steps and the module takes one a call, the refusal says so."""
     try:
-        return Runner(module, sample, dt, max_synapses)
+        runner = Runner(module, sample, dt, max_synapses)
+        may_be_time = runner.style.kind == "step" and all(x.ndim > 2 for x in sample)
+        if may_be_time and any(map(is_neuron, module.modules())) and runner.leaves_apart(sample, 1):
+            shape = ", ".join(str(tuple(x.shape)) for x in sample)
+            one = ", ".join(str(tuple(x.shape[1:])) for x in sample)
+            raise ParameterError(
+                f"sample: {type(module).__name__} takes one step a call, and does the same to each of what lies along "
+                f"the second axis of {shape}, as to samples of a batch. If the first axis is time, give the sample of "
+                "one step, sample[0] (run and verify take all steps); if it is the batch, give the shape of one "
+                f"sample, {one}"
+            )
+        return runner
     except UnsupportedError as error:
         one_step = tuple(x[0] for x in sample)
         if "cannot be run on a sample" not in str(error) or not _runs(module, one_step, dt, max_synapses):
@@ -179,8 +209,10 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
             notes[_about_readout(name, value)] = None
             continue
         names = populations_of(value)
+        if isinstance(value, Readout) and any(isinstance(part, Affine) for part, _ in value.of):
+            names = None  # of a sum over some of the steps
         if names is None and isinstance(value, Affine):
-            names = _summed(value)
+            names = summed(value)
         joined = None if names is not None else _joined(value, found)
         if joined is not None:
             names, known = joined, ", ".join(f"'{n}'" for n in joined)
@@ -202,13 +234,12 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
         returned |= dict.fromkeys(n for n in names if n in found)
         if joined is None and (isinstance(value, Readout) or (isinstance(value, Affine) and not value.spikes)):
             known = ", ".join(f"'{n}'" for n in names)
-            notes[f"the module returns a sum over steps or the like of {known}; the network gives what they send"] = (
-                None
-            )
+            said = f"the module returns a sum over steps or the like of {known}; the network gives what they send"
+            notes[f"{said}, all neurons in the order of the layer"] = None
     if not returned:
         raise UnsupportedError(
-            "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists "
-            "or dicts"
+            "the module returns no spikes or voltages of its neurons; return their tensors, alone or in tuples, lists, "
+            "dicts or dataclasses"
         )
     drives = {source for name, p in found.items() for source, _ in p.terms if source != name}
     outputs = tuple(n for n in returned if n not in drives) or tuple(returned)
@@ -216,22 +247,14 @@ def _outputs(run: Run, found: dict[str, FoldedPopulation]) -> tuple[tuple[str, .
 
 
 def _about_readout(name: str, value: Nested) -> str:
+    made = "its last linear layer" if not name.endswith(".readout") else "averages of spikes as"
     said = (
-        f"the module returns its last linear layer '{name}' without neurons: it is a membrane readout, whose voltage "
-        "is the layer's value in every step"
+        f"the module returns {made} '{name}' without neurons: it is a membrane readout, whose voltage "
+        "is that value in every step"
     )
     if isinstance(value, Readout) or (isinstance(value, Affine) and len({step for _, step in value.terms}) > 1):
         said += "; the module adds or joins them over the steps"
     return said
-
-
-def _summed(value: Affine) -> tuple[str, ...] | None:
-    """Sources of a sum or mean over steps of their spikes."""
-    names = {name for name, _ in value.terms}
-    factors = [_factor(path.weight) for path in value.terms.values()]
-    alike = None not in factors and len(set(factors)) == 1
-    summed = alike and (factors[0] == 1 or len(value.terms) > len(names))
-    return tuple(names) if summed and not value.constant.any() else None
 
 
 def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, ...] | None:
@@ -250,20 +273,15 @@ def _joined(value: Nested, found: Mapping[str, FoldedPopulation]) -> tuple[str, 
     return tuple(names) if names and set(names) <= set(found) else None
 
 
-def _factor(weight: Weight | None) -> float | None:
-    """The factor of a weight that multiplies all values by one; None if it does anything else."""
-    if weight is None:
-        return 1.0
-    factors = weight.diagonal
-    return None if factors is None or np.any(factors != factors[0]) else float(factors[0])
-
-
 def _check_all_used(module: Module, run: Run) -> None:
     """Every parameter and buffer of the module is one that an operation or a layer of neurons took."""
+    losses = {name for name, part in module.named_modules() if isinstance(part, torch.nn.modules.loss._Loss)}
     missing = [
         name
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
-        if id(tensor) not in run.tape.used and name.rpartition(".")[2] not in _STATE
+        if id(tensor) not in run.tape.used
+        and name.rpartition(".")[2] not in _STATE
+        and name.rpartition(".")[0] not in losses
     ]
     if missing:
         raise UnsupportedError(

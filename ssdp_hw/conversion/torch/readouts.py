@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from ssdp_hw.arrays import Real
-from ssdp_hw.conversion.torch.affine import Affine
+from ssdp_hw.conversion.torch.affine import Affine, LinearStep
 from ssdp_hw.conversion.torch.chains import Call, Chain
 from ssdp_hw.conversion.torch.neurons import Neurons, array
 from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.types import Tensor
 from ssdp_hw.conversion.torch.values import Readout, Sequence
-from ssdp_hw.conversion.weight_algebra import same_weight
+from ssdp_hw.conversion.weight_algebra import diagonal, same_weight
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Reset
 from ssdp_hw.network.neurons import LI
@@ -41,9 +41,10 @@ def add_readouts(tape: Tape, populations: dict[str, Chain], returned: list[Tenso
     steps = max(len(chain.calls) for chain in populations.values())
     for tensors, values in _by_step(tape, populations, returned, steps):
         last = values[-1][0]
-        weighted = any(path.via for path in last.terms.values())
-        if not weighted or not any(source in populations for source, _ in last.terms):
+        if not any(source in populations for source, _ in last.terms):
             continue  # a constant: no layer of the module makes it of spikes
+        if not any(path.via for path in last.terms.values()) and not _averaged(last):
+            continue  # spikes as they are, joined or added up
         name, size = _name(last, populations), last.size
         neuron = LI(size=size, tau_mem=dt, r=1.0)  # with tau_mem = dt the voltage keeps nothing of the step before
         neurons = Neurons(neuron, Reset.ZERO, last.shape)
@@ -66,25 +67,37 @@ def _by_step(
         return
     for tensor in (t for one in returned for t in tensors_in(one)):
         value = tape.value(tensor)
-        parts = [(value, tensor)] if isinstance(value, Sequence) else []
+        parts: list[tuple[Sequence | Affine, Tensor]] = [(value, tensor)] if isinstance(value, Sequence) else []
         if isinstance(value, Readout):
             parts = list(value.of)
         for sequence, whole in parts:
-            if len(sequence.steps) == steps and all(isinstance(v, Affine) and not v.spikes for v in sequence.steps):
+            if isinstance(sequence, Affine):
+                each = _steps_of_sum(tape, sequence, populations, steps)
+                if each:
+                    _check_sum(each, whole, sequence)
+                    yield [tensor], each
+            elif len(sequence.steps) == steps and all(isinstance(v, Affine) and not v.spikes for v in sequence.steps):
                 rows = [_rows(whole.select(sequence.axis, k)) for k in range(steps)]
                 yield [tensor], list(zip(sequence.steps, rows, strict=True))
         if isinstance(value, Affine) and not value.spikes:
-            each = _steps_of_sum(value, populations, steps)
+            each = _steps_of_sum(tape, value, populations, steps)
             if each:
                 _check_sum(each, tensor, value)
                 yield [tensor], each
 
 
-def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> list[tuple[Affine, Real]]:
-    """The steps of a sum over all of them in which each does the same to the spikes of its own step; else nothing."""
-    sources = {source for source, _ in value.terms}
-    if set(value.terms) != {(source, step) for source in sources for step in range(steps)} or steps < 2:
+def _steps_of_sum(tape: Tape, value: Affine, populations: dict[str, Chain], steps: int) -> list[tuple[Affine, Real]]:
+    """The steps of a sum over all of them in which each does the same to the spikes of its own step; else nothing.
+
+    Where the sum was divided by their number, each step is what it would be without that: a number that changes with
+    the length of a run belongs to no weight.
+    """
+    if value.summed_steps != steps:
         return []
+    if value.divided == steps:
+        times = LinearStep(diagonal(np.full(value.size, float(steps))))
+        value = tape.algebra.through(times, replace(value, divided=1), value.shape, value.where)
+    sources = {source for source, _ in value.terms}
     if not sources <= set(populations):
         return []
     if any(not same_weight(w.weight, value.terms[source, 0].weight) for (source, _), w in value.terms.items()):
@@ -107,8 +120,19 @@ def _steps_of_sum(value: Affine, populations: dict[str, Chain], steps: int) -> l
     return found
 
 
+def _averaged(value: Affine) -> bool:
+    """Whether a value that no weight of the module made is an average of several spikes, as a pooling makes it."""
+    if value.constant.any():
+        return False
+    for path in value.terms.values():
+        matrix = None if path.weight is None else path.weight.by_synapse()
+        if matrix is None or matrix.shape[0] >= matrix.shape[1] or not 0 < np.max(matrix.values, initial=0.0) < 1:
+            return False
+    return True
+
+
 def _check_sum(each: list[tuple[Affine, Real]], tensor: Tensor, value: Affine) -> None:
-    rows, theirs = sum(rows for _, rows in each), _rows(tensor)
+    rows, theirs = sum(rows for _, rows in each), _rows(tensor) * value.divided
     gross = sum(np.abs(rows) for _, rows in each)
     if np.any(np.abs(rows - theirs) > _SUM * (np.max(gross) + 1e-30)):
         raise UnsupportedError(f"{value.where}: what the module returns is not the sum of its steps")
@@ -119,8 +143,9 @@ def _rows(tensor: Tensor) -> Real:
 
 
 def _name(value: Affine, populations: dict[str, Chain]) -> str:
-    """The name of the last weight on the way from the spikes to the value."""
-    name = next(w.via for w in value.terms.values() if w.via)[-1]
+    """The name of the last weight on the way from the spikes to the value, or one made of that of the spikes."""
+    of_spikes = next(source for source, _ in value.terms if source in populations)
+    name = next((w.via for w in value.terms.values() if w.via), (f"{of_spikes}.readout",))[-1]
     while name in populations:
         name += ".readout"
     return name

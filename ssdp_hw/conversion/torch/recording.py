@@ -16,6 +16,7 @@ from ssdp_hw.conversion.torch.known_neurons import is_neuron
 from ssdp_hw.conversion.torch.lags import lags_of
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.run import Run, Runner, with_float64
+from ssdp_hw.conversion.torch.stateful import merged
 from ssdp_hw.conversion.torch.types import Module, Tensor, Tensors
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.float_network import Network
@@ -118,6 +119,8 @@ def _runner(module: Module, inputs: Tensors, dt: float) -> Runner:
                 return runner
         except UnsupportedError:
             pass
+    if any(merged(m) for m in module.modules()):  # its layers are made for a number of samples, the first axis
+        inputs = tuple(x.movedim(0, 1).contiguous() for x in inputs)
     last = tuple(x.movedim(0, -1).contiguous() for x in inputs)
     for all_steps in (inputs, last):  # a module whose last axis is time cannot be run on samples whose first one is
         try:

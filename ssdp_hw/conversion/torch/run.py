@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
+from ssdp_hw.conversion.torch.given import CannotRunError
 from ssdp_hw.conversion.torch.known_neurons import check_neurons, is_neuron
 from ssdp_hw.conversion.torch.late_maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
@@ -33,7 +34,7 @@ from ssdp_hw.conversion.torch.tape import Tape, source_line, tensors_in
 from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor, Tensors
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
-from ssdp_hw.errors import SsdpHwError, UnsupportedError
+from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Runner:
         Raises:
             UnsupportedError: the module cannot be run on them, or does something that cannot be followed.
         """
-        if self.style.merged:
+        if any(merged(m) for m in self.module.modules()):
             check_merged_size(self.module, *inputs[0].shape[:2])
         with undisturbed(self.module), torch.no_grad():
             if second and self.style.kind != "step":
@@ -127,7 +128,7 @@ class Runner:
                 self._called(None, tuple(x if static else self.style.as_taken(x) for x in inputs))
             self._rest()
             tape = Tape(self.module, self.budget, interpret)
-            tape.cache = self.cache
+            tape.cache, tape.inputs = self.cache, self.names
             self.algebra = tape.algebra = self.algebra or tape.algebra
             chains = Chains(tape, self.module, self.dt)
             with chains.watched():
@@ -180,12 +181,29 @@ class Runner:
                 if self.style.state is None:
                     return self.module(*given)
                 made = self.module(*given, **states)
+                if not isinstance(made, tuple | list) or len(made) < 2:
+                    return made  # it returns no state: its neurons keep them, or begin anew
                 states[self.style.state] = made[1]
                 return made[0]
         except SsdpHwError:
             raise
         except Exception as error:
-            raise UnsupportedError(_failed(self.module, given, error, recorded=tape is not None)) from None
+            raise CannotRunError(_failed(self.module, given, error, recorded=tape is not None)) from None
+
+    def leaves_apart(self, sample: Tensors, axis: int) -> bool:
+        """Whether a module of one step treats what lies along an axis of its samples alike and apart, as a batch."""
+        twice = tuple(torch.cat([x, x], axis) for x in sample)
+        made = []
+        with undisturbed(self.module), torch.no_grad():
+            for given in (sample, twice):
+                self._rest()
+                try:
+                    made.append(list(tensors_in(self._called(None, given))))
+                except CannotRunError:
+                    return False
+        # Two states of one call may be no tensors of samples, for example before the first spike.
+        pairs = [(a, b) for a, b in zip(*made, strict=True) if a.ndim > axis]
+        return bool(pairs) and all(torch.equal(torch.cat([a, a], axis), b) for a, b in pairs)
 
     def _rest(self) -> None:
         for layer in self.module.modules():
@@ -205,7 +223,7 @@ class Runner:
         check_states(self.module, "", {})
         layers = [m for m in self.module.modules() if is_neuron(m)]
         if any(merged(m) for m in layers):
-            return Style("loop", 1, merged=True)
+            return Style("loop", 1, merged=not self._merges(sample))
         plain = type(self.module).forward is torch.nn.Sequential.forward
         if plain and not all(keeps_states(m) or getattr(m, "init_hidden", False) for m in layers):
             check_hooks(self.module, "the Sequential")
@@ -214,8 +232,10 @@ class Runner:
         self.style = Style("step")
         count = self._calls(sample)
         if count <= 1:
+            self._check_several_steps(sample, count)
             self.style = Style("step", state=_state_argument(self.module, len(sample)) if count else None)
             return self.style
+        cut: int | None = None
         # The layers of a Sequential may loop over time themselves.
         for axis in (0, 1, -1):
             if all(x.ndim > axis % 3 for x in sample):
@@ -224,11 +244,47 @@ class Runner:
                 per_step = count // sample[0].shape[axis] if count % sample[0].shape[axis] == 0 else 0
                 if with_more > count and per_step and with_more - count == per_step:
                     return Style("loop", axis)
+                cut = axis if cut is None and with_more > count else cut
         for axis in (0, 1, -1):  # a loop over a fixed number of steps fails with an index out of range
             fewer = tuple(x.narrow(axis, 0, 1) for x in sample)
             if sample[0].shape[axis] > 1 and self._calls(fewer, none=count, short=0) < count:
                 return Style("loop", axis)
-        return Style("static")
+        return Style("static") if cut is None else Style("loop", cut)  # it leaves out some of the steps
+
+    def _merges(self, sample: Tensors) -> bool:
+        """Whether a module with squeezed layers takes (batch, time, ...), and makes one axis of these itself."""
+        lengths: list[int] = []
+        layer = next(m for m in self.module.modules() if merged(m))
+        forward = layer.forward
+
+        def watched(x: Nested) -> Nested:
+            lengths.append(len(x))
+            return forward(x)
+
+        with undisturbed(self.module), torch.no_grad():
+            self._rest()
+            vars(layer)["forward"] = watched
+            self.style = Style("step")
+            with suppress(CannotRunError):  # layers behind the first one may need the shape that it has
+                self._called(None, sample)
+        one = sample[0]
+        return bool(lengths) and one.ndim > 2 and one.shape[1] > 1 and lengths[0] == one.shape[0] * one.shape[1]
+
+    def _check_several_steps(self, sample: Tensors, count: int) -> None:
+        """Raise if a module that loops over time is given one step.
+
+        Raises:
+            ParameterError: it is.
+        """
+        for axis in (0, 1):
+            if any(x.ndim < 3 or x.shape[axis] != 1 for x in sample):
+                continue
+            if self._calls(tuple(torch.cat([x, x], axis) for x in sample), none=count) > count:
+                shape = ", ".join(str(tuple(x.shape)) for x in sample)
+                raise ParameterError(
+                    f"sample: {type(self.module).__name__} loops over axis {axis} of {shape}, which has one step; give "
+                    "at least two steps, by which it is seen what every step does"
+                )
 
     def _calls(self, sample: Tensors, none: int | None = None, short: int | None = None) -> int:
         """The number of calls of the layer of neurons that is called most.
@@ -273,6 +329,9 @@ def _failed(module: Module, given: Tensors, error: Exception, *, recorded: bool)
             "what chooses rows of an embedding is no input of a network: give one-hot vectors, and in its place a "
             "torch.nn.Linear without bias whose weight is embedding.weight.t()"
             if "argument #1 'indices'" in first
+            else f"a sample of {len(given)} tensors has one for each argument of forward: give steps of one input as "
+            "one tensor, torch.stack(sample); what takes a list or a tuple is called from a module that takes tensors"
+            if len(given) > 1 and "positional argument" in first and "were given" in first
             else "for several inputs give a tuple of samples; a state is an optional argument, state=None"
             if "required positional argument" in first
             else "give a sample on which its own forward runs, as real numbers"
@@ -295,10 +354,12 @@ def with_float64(runner: Runner, sample: Tensors) -> Runner | None:
 
 
 def _input_names(module: Module, count: int) -> tuple[str, ...]:
-    if count == 1:
-        return ("input",)
-    names = [p.name for p in inspect.signature(module.forward).parameters.values()]
-    return tuple(names[k] if k < len(names) else f"input.{k + 1}" for k in range(count))
+    names = ["input"]
+    if count > 1:
+        names = [p.name for p in inspect.signature(module.forward).parameters.values()]
+        names += [f"input.{k + 1}" for k in range(len(names), count)]
+    layers = {name for name, _ in module.named_modules()}
+    return tuple(f"{name}.given" if name in layers else name for name in names[:count])
 
 
 def _state_argument(module: Module, inputs: int) -> str | None:

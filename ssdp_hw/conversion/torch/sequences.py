@@ -30,12 +30,13 @@ READING_OUT = words(
 )
 # Advice where all steps are worked on at once.
 OVER_TIME = "work on each step by itself, in the loop over time"
-_ALIKE = words("float double contiguous clone detach to type cpu positive dropout")
+OUTSIDE = "; what is done to the input can be done outside the module"
+_ALIKE = words("float double contiguous clone detach to type cpu positive dropout to_dense")
 _CUTS = words("chunk split tensor_split split_with_sizes unsafe_chunk unsafe_split")
 _SHAPES = words("flatten view reshape unflatten unsqueeze squeeze")
 _BY_ELEMENT = words(
     "add sub subtract mul multiply div divide true_divide neg negative rsub maximum fmax max minimum clamp clip "
-    "clamp_max"
+    "clamp_max hardtanh"
 )
 _LINEAR = words("linear mul multiply div divide true_divide add sub subtract rsub neg negative")
 
@@ -248,6 +249,9 @@ def _out(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) ->
     """What is computed of all steps at once."""
     tensors = [t for t in tensors_in((args, kwargs)) if tape.value_before(t) is not None]
     values = [tape.value_before(t) for t in tensors]
+    for step in (step for v in values if isinstance(v, Sequence) for step in v.steps):
+        if isinstance(step, Opaque):
+            return step  # what was done before is the cause
     linear = linear_parts(values, tensors)
     if linear is not None and name in READING_OUT:
         return Readout((), where, linear)
@@ -259,7 +263,13 @@ def _out(tape: Any, name: str, args: Arguments, kwargs: Keywords, where: str) ->
         field = "values" if read[0].field in ("spk", "z") else read[0].field  # of a layer that does not fire
         what = f"'{name}' acts on the {field} of '{read[0].population}'"
         return Opaque(what, "only spikes drive other layers, and only a last layer may be a membrane readout", where)
-    advice = OVER_TIME
-    if is_never_affine(name):
-        advice = advice_for(name)
+    advice = advice_for(name) if is_never_affine(name) else OVER_TIME
+    if "outside the module" not in advice and all(_of_inputs(v, tape.inputs) for v in values):
+        advice += OUTSIDE
     return Opaque(f"'{name}' acts on all steps at once", advice, where)
+
+
+def _of_inputs(value: Value | None, inputs: tuple[str, ...]) -> bool:
+    """Whether a value is made of the module's inputs alone, before any neurons."""
+    steps = value.steps if isinstance(value, Sequence) else (value,)
+    return all(isinstance(step, Affine) and all(source in inputs for source, _ in step.terms) for step in steps)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from ssdp_hw.conversion.torch.given import CannotRunError
 from ssdp_hw.conversion.torch.neurons import framework_of
 from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor
 from ssdp_hw.errors import UnsupportedError
@@ -30,7 +31,7 @@ def time_axis(layer: Module) -> int | None:
 
 def merged(layer: Module) -> bool:
     """Whether a layer takes batch and steps as one axis."""
-    return "Squeeze" in type(layer).__name__
+    return framework_of(layer) == "sinabs" and type(layer).__name__.endswith("Squeeze")
 
 
 def merged_size(module: Module, length: int) -> tuple[int, int]:
@@ -51,11 +52,11 @@ def check_merged_size(module: Module, steps: int, batch: int) -> None:
     """Raise unless the squeezed layers of a module take so many steps and samples.
 
     Raises:
-        UnsupportedError: they would take some of one for the other.
+        CannotRunError: they would take some of one for the other.
     """
     for name, layer in module.named_modules():
         if merged(layer) and (layer.batch_size not in (-1, batch) or layer.num_timesteps not in (-1, steps)):
-            raise UnsupportedError(
+            raise CannotRunError(
                 f"layer '{name}' ({type(layer).__name__}) was made for batch_size = {layer.batch_size} and "
                 f"num_timesteps = {layer.num_timesteps} (-1: any), not for {batch} samples of {steps} steps: give it "
                 "those"
@@ -130,14 +131,33 @@ def run_all_steps(layer: Module, forward: Function, given: Nested) -> tuple[Nest
 
 
 def _run_spikingjelly(layer: Module, forward: Function, given: Nested) -> tuple[Nested, list[dict[str, Nested]]]:
+    if "c" in layer._memories:
+        return _run_current_based(layer, forward, given)
     kept = layer.store_v_seq
-    layer.store_v_seq = True
+    if not kept:
+        layer.store_v_seq = True
     try:
         out = forward(given)
         voltages = layer.v_seq
     finally:
-        layer.store_v_seq = kept
+        if not kept:  # setting it, even to what it is, forgets the voltages
+            layer.store_v_seq = False
     return out, [{"v": v} for v in voltages]
+
+
+def _run_current_based(layer: Module, forward: Function, given: Nested) -> tuple[Nested, list[dict[str, Nested]]]:
+    """The same for a layer that keeps a current besides, of which SpikingJelly stores the voltages alone."""
+    sent, left = [], []
+    layer.step_mode = "s"
+    try:
+        for x in given:
+            sent.append(forward(x))
+            left.append({"v": layer.v, "i": layer.c})
+    finally:
+        layer.step_mode = "m"
+    if layer.store_v_seq:
+        layer.v_seq = torch.stack([states["v"] for states in left])
+    return torch.stack(sent), left
 
 
 @contextmanager

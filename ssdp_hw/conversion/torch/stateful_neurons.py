@@ -12,7 +12,7 @@ from ssdp_hw.conversion.torch.neurons import Feedback, Neurons, Shape, array, fu
 from ssdp_hw.conversion.torch.types import Function, Module, Nested
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.graph import Comparison, Reset
-from ssdp_hw.network.neurons import IF, LI, LIF, CubaLIF, I, Neuron
+from ssdp_hw.network.neurons import IF, LI, LIF, CubaLI, CubaLIF, I, Neuron
 
 
 def sinabs(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
@@ -146,28 +146,35 @@ def spikingjelly(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     n = int(np.prod(shape))
     soft = module.v_reset is None
     v_reset = 0.0 if soft else float(module.v_reset)
-    limits: dict[str, ArrayLike] = {"v_threshold": float(module.v_threshold), "v_reset": v_reset}
-    reset = Reset.SUBTRACT if soft else Reset.ZERO
+    never = float(module.v_threshold) == np.inf
+    limits: dict[str, ArrayLike] = {} if never else {"v_threshold": float(module.v_threshold), "v_reset": v_reset}
+    reset = Reset.SUBTRACT if soft and not never else Reset.ZERO
     decays: dict[str, Real] = {}
     neuron: Neuron
     if kind == "IFNode":
-        neuron = IF(size=n, r=1.0 / dt, v_init=v_reset, **limits)
+        neuron = (I if never else IF)(size=n, r=1.0 / dt, v_init=v_reset, **limits)
     elif kind == "CUBALIFNode":
         kept_u, kept_v = float(module.c_decay), float(module.v_decay)
         if not (kept_u < 1 and kept_v < 1):
             raise UnsupportedError(f"{owner}: c_decay = {kept_u:g}, v_decay = {kept_v:g}; only values below 1")
         decays = {"decay_u": np.full(n, kept_u), "decay_v": np.full(n, kept_v)}
         tau_mem, tau_syn = dt / (1.0 - kept_v), dt / (1.0 - kept_u)
-        neuron = CubaLIF(
+        made = CubaLI if never else CubaLIF
+        neuron = made(
             size=n, tau_mem=tau_mem, tau_syn=tau_syn, r=tau_mem / dt, w_in=tau_syn / dt, v_init=v_reset, **limits
         )
     else:
         rate = 1.0 / float(module.tau) if kind == "LIFNode" else float(array(module.w.sigmoid(), owner))
         decays = {"decay_v": np.full(n, 1.0 - rate)}
         gain = 1.0 if module.decay_input else 1.0 / rate
-        neuron = LIF(size=n, tau_mem=dt / rate, r=gain, v_leak=v_reset, v_init=v_reset, **limits)
+        neuron = (LI if never else LIF)(size=n, tau_mem=dt / rate, r=gain, v_leak=v_reset, v_init=v_reset, **limits)
 
     found = Neurons(neuron, reset, shape, decays=decays, threshold=Comparison.AT_LEAST)
+    if never:
+        found.notes.append(
+            f"{owner} has an infinite threshold: it is a membrane readout without spikes ({neuron.kind}), to be "
+            "decoded by its voltage (max_membrane)"
+        )
     if kind == "CUBALIFNode":
 
         def equivalents(states: Mapping[str, Real], _: Real) -> tuple[Real, Real]:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -49,6 +50,8 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         layers: name of every module in it, by ``id``.
         used: ids of the tensors that an operation took.
         foreign: tensors that no recorded operation made and that are no parameters.
+        inputs: names of the module's inputs.
+        notes: what to know of the operations, one sentence each.
         relay: makes a population that fires where a number of spikes is above 0, and says what its spikes are.
     """
 
@@ -63,6 +66,8 @@ class Tape(TorchFunctionMode):  # type: ignore[misc]
         self.foreign: dict[int, Nested] = {}
         self.cache: dict[Hashable, Nested] = {}
         self.before: dict[int, Value | None] = {}
+        self.inputs: tuple[str, ...] = ()
+        self.notes: dict[str, None] = {}
         self.relay: Callable[..., Value] = _no_relay
         self._interpret = interpret
         self._paused = 0
@@ -241,7 +246,7 @@ def name_of(func: Nested) -> str:
 
 
 def tensors_in(value: Nested) -> Iterator[Tensor]:
-    """The tensors of nested tuples, lists and dicts, in order."""
+    """The tensors of nested tuples, lists, dicts and dataclasses, in order."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, tuple | list):
@@ -249,3 +254,5 @@ def tensors_in(value: Nested) -> Iterator[Tensor]:
             yield from tensors_in(item)
     elif isinstance(value, dict):
         yield from tensors_in(list(value.values()))
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from tensors_in([getattr(value, one.name) for one in fields(value)])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.types import Nested, Tensor, Tensors
 from ssdp_hw.errors import UnsupportedError
+from ssdp_hw.network.weight import Weight
 
 
 def words(text: str) -> frozenset[str]:
@@ -65,12 +68,12 @@ class Readout:
     Attributes:
         populations: those that sent it.
         where: source line of the operation that made it.
-        of: for values of a linear layer: all their steps, and the tensor that holds them.
+        of: for values of a linear layer: all their steps, or their sum, and the tensor that holds them.
     """
 
     populations: tuple[str, ...]
     where: str = ""
-    of: tuple[tuple[Sequence, Tensor], ...] = ()
+    of: tuple[tuple[Sequence | Affine, Tensor], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +100,14 @@ class Opaque:
 Value: TypeAlias = Affine | Voltage | Sequence | Readout | Opaque
 
 
-def linear_parts(values: list[Tensor], tensors: list[Tensor]) -> tuple[tuple[Sequence, Tensor], ...] | None:
+def linear_parts(values: list[Tensor], tensors: list[Tensor]) -> tuple[tuple[Sequence | Affine, Tensor], ...] | None:
     """All steps of the linear layers that values are made of, with their tensors; None if anything else is among them.
 
     Args:
         values: one for each tensor.
         tensors: those that depend on the input.
     """
-    parts: list[tuple[Sequence, Tensor]] = []
+    parts: list[tuple[Sequence | Affine, Tensor]] = []
     for value, tensor in zip(values, tensors, strict=True):
         if isinstance(value, Readout) and value.of and not value.populations:
             parts += value.of
@@ -127,3 +130,20 @@ def populations_of(value: Nested) -> tuple[str, ...] | None:
         found = [populations_of(step) for step in value.steps]
         return None if None in found else tuple(dict.fromkeys(name for names in found for name in names or ()))
     return None
+
+
+def summed(value: Affine) -> tuple[str, ...] | None:
+    """Sources of a sum or mean over steps of their spikes."""
+    names = {name for name, _ in value.terms}
+    factors = [_factor(path.weight) for path in value.terms.values()]
+    alike = None not in factors and len(set(factors)) == 1
+    summed = alike and (factors[0] == 1 or len(value.terms) > len(names))
+    return tuple(names) if summed and not value.constant.any() else None
+
+
+def _factor(weight: Weight | None) -> float | None:
+    """The factor of a weight that multiplies all values by one; None if it does anything else."""
+    if weight is None:
+        return 1.0
+    factors = weight.diagonal
+    return None if factors is None or np.any(factors != factors[0]) else float(factors[0])
