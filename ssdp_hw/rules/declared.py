@@ -19,7 +19,8 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.form import leaf_name
-from ssdp_hw.rules.intervals import largest_change
+from ssdp_hw.rules.gate import GATE_MAX
+from ssdp_hw.rules.intervals import LEAST_EXTENT, Extent, largest_change, largest_changes
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
 from ssdp_hw.rules.model import (
     DECAY_BITS,
@@ -127,12 +128,36 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         found = {q.name: _register(model, q, self.parameters) for q in model.parameters}
         object.__setattr__(self, "parameters", MappingProxyType(found))
         object.__setattr__(self, "_largest", largest_change(model, found))
-        self.check_counter(self.largest_step)
+        self.check_counter(0)
+        if not self._holds(self.largest_step):  # perhaps on projections that are smaller than the largest of all
+            self._check_extent(LEAST_EXTENT, f"{type(self).__name__} of {model.name}, on any projection")
 
     @property
     def largest_step(self) -> int:
+        """The largest weight change that one event can bring, on a projection of any size."""
         largest: int = self.__dict__["_largest"]
         return largest
+
+    def largest_step_in(self, extent: Extent, owner: str) -> int:
+        if self._holds(self.largest_step * int(GATE_MAX)):  # with any gate from outside too
+            return self.largest_step
+        return self._check_extent(extent, f"{owner}: {self.model}")
+
+    def _check_extent(self, extent: Extent, owner: str) -> int:
+        """The largest weight change of a projection.
+
+        Raises:
+            ParameterError: the counter does not hold it.
+        """
+        changes = largest_changes(self.model, self.parameters, extent)
+        moment = max(changes, key=lambda name: changes[name], default="")
+        shift = " or a larger dw_shift" if "dw_shift" in self.parameters else ""
+        remedy = f"smaller amplitudes{shift}, or limit by op.clip what {moment} returns"
+        self.check_change(changes.get(moment, 0), f"{owner}: {moment}", remedy)
+        return changes.get(moment, 0)
+
+    def _holds(self, largest: int) -> bool:
+        return largest * (1 if self.gate is None else int(GATE_MAX)) <= self.counter_max
 
     @property
     def leaves_weights(self) -> bool:

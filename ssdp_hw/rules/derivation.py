@@ -14,6 +14,7 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
 from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
+from ssdp_hw.rules.arrivals import extent_of
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
 from ssdp_hw.rules.fixed_gate import fixed_gate
@@ -354,6 +355,7 @@ def _fixed_declared(
         integers = {**numbers, **found, **({_DW_SHIFT: dw_shift} if has_shift else {})}
         try:
             fixed = FixedDeclaredRule(model=model, parameters=integers, lsb_shift=shift, **common)
+            fixed.largest_step_in(extent_of(fixed, projection), owner)
         except ParameterError as error:  # a single change overflows the counter
             failure = error
             continue
