@@ -24,6 +24,7 @@ from ssdp_hw.rules.intervals import LEAST_EXTENT, Extent, largest_change, larges
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
 from ssdp_hw.rules.model import (
     DECAY_BITS,
+    HOMES,
     STEPS_MAX,
     Declaration,
     Parameters,
@@ -98,6 +99,29 @@ class DeclaredRule(RasterRule):
         }
 
 
+def _check_ranges(model: RuleModel, parameters: Parameters) -> None:
+    """Raise where a quantity that the rule moves would have to stay in no range at all."""
+    for v in (v for written in model.writes.values() for v in written if v.least and v.most):
+        least, most = cast("float", parameters[v.least]), cast("float", parameters[v.most])
+        if least > most:
+            raise ParameterError(
+                f"{model}: '{v.name}' keeps the {v.quantity.value} from {v.least} = {least:g} to {v.most} = {most:g}, "
+                f"where there is nothing; give a {v.most} from {least:g} on"
+            )
+
+
+def _check_starts(model: RuleModel, parameters: Parameters) -> None:
+    """Raise where a variable starts with a parameter that is beyond its register."""
+    for home in HOMES:
+        for v in getattr(model, home):
+            start, (low, high) = v.start_value(parameters), v.limits
+            if not low <= start <= high:
+                raise ParameterError(
+                    f"{model}: '{v.name}' of {home} starts with {v.start} = {start}, outside {low} .. {high} of its "
+                    f"{v.bits} bits; give a {v.start} within them, or the variable more bits"
+                )
+
+
 def _check_names(model: RuleModel, given: Mapping[str, Any], known: list[str]) -> None:
     for name in given:
         if name not in known:
@@ -127,6 +151,15 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         object.__setattr__(self, "model", model)
         found = {q.name: _register(model, q, self.parameters) for q in model.parameters}
         object.__setattr__(self, "parameters", MappingProxyType(found))
+        _check_ranges(model, found)
+        for v in self.writes:
+            if 1 << found[v.shift] > v.limits[1]:
+                raise ParameterError(
+                    f"{model}: one {v.quantity.value} is {1 << found[v.shift]} units of '{v.name}', above the "
+                    f"{v.limits[1]} of its {v.bits} bits, so that none would ever move; give it more bits or a smaller "
+                    f"{v.shift}"
+                )
+        _check_starts(model, found)
         object.__setattr__(self, "_largest", largest_change(model, found))
         self.check_counter(0)
         if not self._holds(self.largest_step):  # perhaps on projections that are smaller than the largest of all
@@ -237,6 +270,7 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
         found = {float_name(q): _real(model, q, self.values) for q in model.parameters if q.kind in GIVEN}
         object.__setattr__(self, "values", MappingProxyType(found))
         acting = {q.name: _acting(q, found) for q in model.parameters}
+        _check_ranges(model, acting)
         object.__setattr__(self, "_acting", MappingProxyType(acting))
 
     @property

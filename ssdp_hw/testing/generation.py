@@ -158,18 +158,20 @@ def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
     """The rule in integers with random registers; one weight change is below half of the range of a 32-bit counter."""
     rng = np.random.default_rng(seed)
     values: dict[str, Any] = {}
+    room = {v.shift: v.bits - 2 for written in model.writes.values() for v in written}
     for q in model.parameters:
         low, high = q.limits
         if q.kind is RuleKind.TABLE:
             values[q.name] = tuple(int(x) for x in rng.integers(max(low, -50), min(high, 200) + 1, 16))
         elif q.kind is RuleKind.SHIFT:
-            values[q.name] = int(rng.integers(0, 8))
+            # One unit of an accumulator has to fit its register.
+            values[q.name] = min(int(rng.integers(0, 8)), room.get(q.name, 24))
         elif q.kind is RuleKind.LEVEL:
             values[q.name] = int(rng.integers(0, min(high, _VOLTAGE_MAX) + 1))
         else:
             small = int(rng.integers(max(low, -200), min(high, 4000) + 1)) >> int(rng.integers(0, 6))
             values[q.name] = small if q.kind is not RuleKind.NUMBER or q.default is None else _count(q, seed)
-    shifts = [q.name for q in model.parameters if q.kind is RuleKind.SHIFT]
+    shifts = [q.name for q in model.parameters if q.kind is RuleKind.SHIFT and q.name not in room]
     while shifts and largest_change(model, values, _EXTENT) >= 1 << 29 and min(values[s] for s in shifts) < 24:
         values.update({s: min(24, values[s] + 4) for s in shifts})
     rounding = list(WeightRounding)[int(rng.integers(len(WeightRounding)))]
