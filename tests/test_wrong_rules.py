@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from rule_examples import Hebb, MovesDelays, MovesThresholds
@@ -158,6 +160,24 @@ def test_what_is_declared_and_used_is_not_refused():
     sh.FixedDeclaredRule(model=rule_of(**counts()), parameters={"a": 1}, lsb_shift=4)
     lasting = {"synapse": (RuleVariable("e", 4, lasts=True),), "post_spike": lambda rule, op, at, p: at.synapse.e * p.a}
     sh.FixedDeclaredRule(model=rule_of(**lasting), parameters={"a": 1}, lsb_shift=4)  # which a state may give
+
+
+def test_a_choice_may_leave_out_what_another_reads():
+    @dataclass(frozen=True, repr=False)
+    class Chosen(Hebb):
+        name = "Chosen"
+        traced: bool = False
+
+        def post_spike(self, op, at, p):
+            return op.shift_right(p.a * at.pre.x if self.traced else 300, p.dw_shift)
+
+    for traced in (False, True):
+        sh.FixedDeclaredRule(model=Chosen(traced), parameters=registers(Chosen()), lsb_shift=4)
+
+
+def test_a_rule_that_only_watches_may_leave_what_it_saw():
+    parts = {**counts(), "pre": (RuleVariable("x", 4, lasts=True),), "parameters": ()}
+    sh.FixedDeclaredRule(model=rule_of(**{**parts, "post_spike": RuleModel.post_spike}), lsb_shift=4)
 
 
 def registers(model, **chosen):

@@ -57,6 +57,15 @@ def unused_faults(model: RuleModel) -> Iterator[str]:
     yield from _never_returned(model, of_synapses)
     for moment in graphs:
         yield from _overwritten(model, moment, graphs[moment].results)
+    for name in graphs[SUM_MOMENT].results if SUM_MOMENT in graphs else ():
+        if leaf_name("sum", name) not in read:
+            yield f"{SUM_MOMENT} of {model} returns '{name}', and group_step never reads n.sums.{name}; leave it out"
+    if not hasattr(model, "__dataclass_fields__"):  # by another choice of such a rule its functions may read them
+        yield from _unread(model, read)
+
+
+def _unread(model: RuleModel, read: set[str]) -> Iterator[str]:
+    """What functions are to find, and none reads."""
     for f in model.factors:
         if leaf_name(f.home, f.name) not in read:
             yield f"no function of {model} reads its factor '{f.name}'; use it, or leave it out"
@@ -74,9 +83,6 @@ def unused_faults(model: RuleModel) -> Iterator[str]:
             f"{model} says reads_weight_sums = True, and no function reads at.post.weight_sum or at.post.fan_in; "
             "leave it out"
         )
-    for name in graphs[SUM_MOMENT].results if SUM_MOMENT in graphs else ():
-        if leaf_name("sum", name) not in read:
-            yield f"{SUM_MOMENT} of {model} returns '{name}', and group_step never reads n.sums.{name}; leave it out"
 
 
 def _kinds(model: RuleModel) -> Iterator[str]:
@@ -156,15 +162,15 @@ def _functions(model: RuleModel) -> Iterator[str]:
 
 
 def _without_effect(model: RuleModel, of_synapses: list[Mapping[str, Node]]) -> Iterator[str]:
-    """Whether the rule moves nothing at all."""
+    """Whether the rule moves nothing at all, and leaves nothing to be read in variables that last."""
     changes = [r[WEIGHT] for r in of_synapses if WEIGHT in r]
-    if model.writes or model.alive is not None or any(not (n.low == 0 == n.high) for n in changes):
+    if model.writes or model.lasting or any(not (n.low == 0 == n.high) for n in changes):
         return
     has = ", ".join(m for m in SYNAPSE_MOMENTS if model.has(m))
     why = f"no weight change but 0 comes from {has}" if has else "it has no function of synapses"
     yield (
-        f"{model} changes nothing: {why}, and it moves no thresholds or delays and lets no synapse die; return a "
-        f"change from one of {', '.join(SYNAPSE_MOMENTS)}"
+        f"{model} changes nothing: {why}, it moves no thresholds or delays, and none of its variables lasts; return "
+        f"a change from one of {', '.join(SYNAPSE_MOMENTS)}"
     )
 
 
