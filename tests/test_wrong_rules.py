@@ -175,6 +175,16 @@ def test_a_choice_may_leave_out_what_another_reads():
         sh.FixedDeclaredRule(model=Chosen(traced), parameters=registers(Chosen()), lsb_shift=4)
 
 
+def test_a_subclass_may_leave_out_what_it_inherits():
+    class Constant(Hebb):
+        name = "Constant"
+
+        def post_spike(self, op, at, p):
+            return p.a
+
+    sh.FixedDeclaredRule(model=Constant(), parameters=registers(Constant()), lsb_shift=4)
+
+
 def test_a_rule_that_only_watches_may_leave_what_it_saw():
     parts = {**counts(), "pre": (RuleVariable("x", 4, lasts=True),), "parameters": ()}
     sh.FixedDeclaredRule(model=rule_of(**{**parts, "post_spike": RuleModel.post_spike}), lsb_shift=4)

@@ -57,7 +57,7 @@ def unused_faults(model: RuleModel) -> Iterator[str]:
     yield from _never_returned(model, of_synapses)
     for moment in graphs:
         yield from _overwritten(model, moment, graphs[moment].results)
-    for name in graphs[SUM_MOMENT].results if SUM_MOMENT in graphs else ():
+    for name in graphs[SUM_MOMENT].results if SUM_MOMENT in vars(type(model)) else ():
         if leaf_name("sum", name) not in read:
             yield f"{SUM_MOMENT} of {model} returns '{name}', and group_step never reads n.sums.{name}; leave it out"
     if not hasattr(model, "__dataclass_fields__"):  # by another choice of such a rule its functions may read them
@@ -65,20 +65,25 @@ def unused_faults(model: RuleModel) -> Iterator[str]:
 
 
 def _unread(model: RuleModel, read: set[str]) -> Iterator[str]:
-    """What functions are to find, and none reads."""
-    for f in model.factors:
+    """What functions are to find, and none reads; a subclass may leave out what it inherits."""
+    own = vars(type(model))
+    for f in model.factors if "factors" in own else ():
         if leaf_name(f.home, f.name) not in read:
             yield f"no function of {model} reads its factor '{f.name}'; use it, or leave it out"
-    for r in model.reads:
+    for r in model.reads if "reads" in own else ():
         if leaf_name(r.home, r.name) not in read:
             yield f"no function of {model} reads '{r.name}', the state '{r.state}' of {r.home}; use it, or leave it out"
     used = _named_parameters(model)
-    for q in model.parameters:
+    for q in model.parameters if "parameters" in own else ():
         if leaf_name("of", q.name) not in read and q.name not in used:
             yield f"nothing of {model} uses its parameter '{q.name}'; use it, or leave it out"
-    if model.reads_weight and leaf_name("synapse", WEIGHT) not in read:
+    if model.reads_weight and "reads_weight" in own and leaf_name("synapse", WEIGHT) not in read:
         yield f"{model} says reads_weight = True, and no function reads at.synapse.weight; leave it out"
-    if model.reads_weight_sums and not {leaf_name("post", WEIGHT_SUM), leaf_name("post", FAN_IN)} & read:
+    if (
+        model.reads_weight_sums
+        and "reads_weight_sums" in own
+        and not {leaf_name("post", WEIGHT_SUM), leaf_name("post", FAN_IN)} & read
+    ):
         yield (
             f"{model} says reads_weight_sums = True, and no function reads at.post.weight_sum or at.post.fan_in; "
             "leave it out"
@@ -154,7 +159,7 @@ def _functions(model: RuleModel) -> Iterator[str]:
         if close:
             yield f"{model} has a function {name}, which nothing calls; did you mean {close[0]}?"
     for moment, home in NEURON_MOMENTS.items():
-        if model.has(moment) and not getattr(model, home):
+        if moment in vars(type(model)) and not getattr(model, home):
             yield f"{moment} of {model} is never called: the rule has no variables of {home}, which it would return"
         if getattr(model, home) and not model.has(moment):
             names = ", ".join(v.name for v in getattr(model, home))
@@ -177,7 +182,7 @@ def _without_effect(model: RuleModel, of_synapses: list[Mapping[str, Node]]) -> 
 def _never_returned(model: RuleModel, of_synapses: list[Mapping[str, Node]]) -> Iterator[str]:
     """Variables of synapses that no function changes."""
     shown = {v.shows for written in model.writes.values() for v in written}
-    for v in model.synapse:
+    for v in model.synapse if "synapse" in vars(type(model)) else ():  # not what a subclass inherits
         if any(v.name in r for r in of_synapses) or v.name in shown:
             continue
         if isinstance(v, WrittenVariable):
