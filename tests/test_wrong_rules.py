@@ -175,6 +175,11 @@ def test_a_choice_may_leave_out_what_another_reads():
         sh.FixedDeclaredRule(model=Chosen(traced), parameters=registers(Chosen()), lsb_shift=4)
 
 
+@pytest.mark.parametrize("formula", ["0.1*x1*y0", "0.1*x0*y1", "0.1*x1*u0", "0.1*y0", "-0.1*w*u0", "0.1*x0*y0"])
+def test_a_formula_may_have_traces_of_one_end_or_none(formula):
+    sh.Rule(formula)
+
+
 def test_a_subclass_may_leave_out_what_it_inherits():
     class Constant(Hebb):
         name = "Constant"

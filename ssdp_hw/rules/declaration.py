@@ -60,7 +60,7 @@ def unused_faults(model: RuleModel) -> Iterator[str]:
     for name in graphs[SUM_MOMENT].results if SUM_MOMENT in vars(type(model)) else ():
         if leaf_name("sum", name) not in read:
             yield f"{SUM_MOMENT} of {model} returns '{name}', and group_step never reads n.sums.{name}; leave it out"
-    if not hasattr(model, "__dataclass_fields__"):  # by another choice of such a rule its functions may read them
+    if not _has_choices(model):
         yield from _unread(model, read)
 
 
@@ -159,7 +159,7 @@ def _functions(model: RuleModel) -> Iterator[str]:
         if close:
             yield f"{model} has a function {name}, which nothing calls; did you mean {close[0]}?"
     for moment, home in NEURON_MOMENTS.items():
-        if moment in vars(type(model)) and not getattr(model, home):
+        if moment in vars(type(model)) and not getattr(model, home) and not _has_choices(model):
             yield f"{moment} of {model} is never called: the rule has no variables of {home}, which it would return"
         if getattr(model, home) and not model.has(moment):
             names = ", ".join(v.name for v in getattr(model, home))
@@ -182,7 +182,8 @@ def _without_effect(model: RuleModel, of_synapses: list[Mapping[str, Node]]) -> 
 def _never_returned(model: RuleModel, of_synapses: list[Mapping[str, Node]]) -> Iterator[str]:
     """Variables of synapses that no function changes."""
     shown = {v.shows for written in model.writes.values() for v in written}
-    for v in model.synapse if "synapse" in vars(type(model)) else ():  # not what a subclass inherits
+    own = "synapse" in vars(type(model)) and not _has_choices(model)
+    for v in model.synapse if own else ():  # not what a subclass inherits
         if any(v.name in r for r in of_synapses) or v.name in shown:
             continue
         if isinstance(v, WrittenVariable):
@@ -213,6 +214,11 @@ def _named_parameters(model: RuleModel) -> set[str]:
     found = {v.start for home in HOMES for v in getattr(model, home) if isinstance(v.start, str)}
     found |= {u for q in model.parameters for u in q.units} | {f.unit for f in model.factors}
     return found | {n for written in model.writes.values() for v in written for n in (v.shift, v.least, v.most)}
+
+
+def _has_choices(model: RuleModel) -> bool:
+    """Whether it is one of several rules of its class, whose functions may use what its own do not."""
+    return hasattr(model, "__dataclass_fields__")
 
 
 def whole(value: object, low: int, high: int) -> bool:
