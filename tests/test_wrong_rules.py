@@ -18,7 +18,6 @@ from ssdp_hw.rules.model import (
     RuleModel,
     RuleParameter,
     RuleVariable,
-    StateRead,
     WrittenVariable,
 )
 
@@ -69,7 +68,6 @@ WRONG = {
     "a parameter unused": ({"parameters": (A, RuleParameter("b"))}, "nothing of .* uses its parameter 'b'"),
     "a shift unused": ({"parameters": (A, RuleParameter("dw_shift", RuleKind.SHIFT))}, "uses its parameter 'dw_shift'"),
     "a factor unused": ({"factors": (RuleFactor("reward"),)}, "reads its factor 'reward'"),
-    "a state unread": ({"reads": (StateRead("v", name="soma"),)}, "reads 'soma', the state 'v' of post"),
     "weights unread": ({"reads_weight": True}, "says reads_weight = True, and no function reads at.synapse.weight"),
     "sums unread": ({"reads_weight_sums": True}, "says reads_weight_sums = True, and no function"),
     "a synapse's variable unset": (

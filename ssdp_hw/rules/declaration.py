@@ -70,9 +70,6 @@ def _unread(model: RuleModel, read: set[str]) -> Iterator[str]:
     for f in model.factors if "factors" in own else ():
         if leaf_name(f.home, f.name) not in read:
             yield f"no function of {model} reads its factor '{f.name}'; use it, or leave it out"
-    for r in model.reads if "reads" in own else ():
-        if leaf_name(r.home, r.name) not in read:
-            yield f"no function of {model} reads '{r.name}', the state '{r.state}' of {r.home}; use it, or leave it out"
     used = _named_parameters(model)
     for q in model.parameters if "parameters" in own else ():
         if leaf_name("of", q.name) not in read and q.name not in used:
