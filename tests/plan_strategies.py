@@ -76,6 +76,10 @@ def declared_counter_rules(
         else:
             parameters[q.name] = draw(st.one_of(near, st.integers(low, high)))
     parameters["dw_shift"] = draw(st.integers(0, 12))
+    for v in (v for written in model.writes.values() for v in written):  # whose unit and range would be refused
+        parameters[v.shift] = min(parameters[v.shift], v.bits - 2)
+        if v.least and v.most:
+            parameters[v.least], parameters[v.most] = sorted((parameters[v.least], parameters[v.most]))
     while (largest := largest_change(model, parameters)) >= 1 << (max((29, *WIDE)) - 3):
         parameters["dw_shift"] += 4
     bits = draw(st.sampled_from([b for b in (12, 16, 24, 29, *WIDE) if 1 << (b - 2) > largest]))

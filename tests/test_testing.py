@@ -28,6 +28,7 @@ class Altered:
 
     def __init__(self, alter):
         self.engine, self.alter, self.options = get_target("engine"), alter, {}
+        self.sees_arrivals = self.engine.sees_arrivals
 
     def resolve(self, options):
         return self.engine.resolve(options)

@@ -13,10 +13,10 @@ from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_array, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
 from ssdp_hw.learning.state import LearningState
-from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.rules import CounterRule, FloatRule
-from ssdp_hw.rules.arrivals import SENT, why_no_arrivals
+from ssdp_hw.rules.arrivals import SENT, extent_of, why_no_arrivals
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.gate import GATE_MAX
@@ -99,6 +99,7 @@ def resolve_rules(
             if isinstance(r, FloatRule):
                 r, found = fixed_rule(r, p, network.limits, network.population(p.post))
                 notes += found
+            r.largest_step_in(extent_of(r, p), f"projection '{name}'")
             if r.gate is not None:
                 r.gate.check_sizes(network.size_of(p.pre), network.size_of(p.post))
         rules[name] = r
@@ -323,11 +324,14 @@ def check_gates(
         largest = float(np.abs(array).max(initial=0.0))
         if largest > GATE_MAX:
             raise ParameterError(f"{owner} reach {largest:g} in size; the limit is {GATE_MAX:g}")
-        if isinstance(rule, CounterRule) and rule.largest_step * largest > rule.counter_max:
-            raise ParameterError(
-                f"{owner}: one step of {rule.largest_step} counter units times {largest:g} exceeds the "
-                f"{rule.counter_max} of a {rule.counter_bits}-bit counter; use more counter_bits or smaller amplitudes"
-            )
+        p = network.projection(name)
+        if isinstance(rule, CounterRule) and isinstance(p, FixedProjection):
+            step = rule.largest_step_in(extent_of(rule, p), owner)
+            if step * largest > rule.counter_max:
+                raise ParameterError(
+                    f"{owner}: one step of {step} counter units times {largest:g} exceeds the {rule.counter_max} of a "
+                    f"{rule.counter_bits}-bit counter; use more counter_bits or smaller amplitudes"
+                )
         checked[name] = np.ascontiguousarray(np.broadcast_to(array.reshape(batch, -1), (batch, post)))
     return checked
 

@@ -98,6 +98,14 @@ def check_writes(network: AnyNetwork, rules: Mapping[str, Rule], *, restart: boo
                 reason = without_threshold(network.population(p.post))
             if reason is not None:
                 raise UnsupportedError(f"projection '{name}': its rule moves {written.quantity.value}s, and {reason}")
+            assert isinstance(rule, DeclaredRule)
+            least, most = _limits(network, name, rule, written)
+            if least > most:
+                kept = f"'{written.name}' keeps the {written.quantity.value} from {written.least} = {least:g} on"
+                raise ParameterError(
+                    f"projection '{name}': {rule.model}: {kept}, and the network holds no more than {most:g}; give a "
+                    f"smaller {written.least}"
+                )
             if written.shows and isinstance(rule, CounterRule):
                 _check_shown(network, name, rule, written)
 

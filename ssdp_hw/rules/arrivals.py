@@ -17,10 +17,12 @@ import numpy as np
 
 from ssdp_hw.arrays import Bool, Int, Numbers
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.network.fixed_parts import FixedProjection
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.declared import DeclaredRule
 from ssdp_hw.rules.form import leaf_name, moment_graph, moments
+from ssdp_hw.rules.intervals import Extent
 from ssdp_hw.rules.local import FloatRule, LocalRule, PreTrace
 from ssdp_hw.rules.model import INDEX, PRE_COUNT, Quantity
 
@@ -84,6 +86,12 @@ def seen_synapses(rule: LocalRule, p: BaseProjection) -> tuple[Int, Int]:
 def seen_size(rule: LocalRule, p: BaseProjection) -> int:
     """Number of presynaptic neurons or lines that the rule sees."""
     return arrival_lines(p).neurons.size if sees_arrivals(rule, p) else p.shape[1]
+
+
+def extent_of(rule: LocalRule, p: FixedProjection) -> Extent:
+    """What a projection bounds of the values that a rule finds."""
+    post, pre = p.shape
+    return Extent(max(pre, seen_size(rule, p)), post, (p.format.mantissa_min, p.format.mantissa_max))
 
 
 def seen_spikes(rule: LocalRule, p: BaseProjection, spikes: Bool, sent: Numbers | None = None) -> Bool:

@@ -31,6 +31,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.philox import synapse_random
 from ssdp_hw.rules.fixed_gate import FixedGate
 from ssdp_hw.rules.gate import GATE_MAX
+from ssdp_hw.rules.intervals import Extent
 from ssdp_hw.rules.local import (
     WINDOWS_PER_UPDATE_MAX,
     Float,
@@ -42,6 +43,8 @@ from ssdp_hw.rules.local import (
     WeightRounding,
     check_integers,
 )
+
+_COUNTER_BITS_MAX = 32
 
 
 @renamed(commit_windows="windows_per_update")
@@ -79,7 +82,7 @@ class CounterRule(LocalRule):
         check_integers(
             self,
             (
-                ("counter_bits", 4, 32),
+                ("counter_bits", 4, _COUNTER_BITS_MAX),
                 ("windows_per_update", 1, WINDOWS_PER_UPDATE_MAX),
                 ("lsb_shift", 0, 30),
                 ("gate_bits", 1, 15),
@@ -88,13 +91,41 @@ class CounterRule(LocalRule):
         if self.gate is not None:
             check_exact(self.gate, (FixedGate,), f"{kind}: gate", "give a FixedGate itself, or gates from outside")
             object.__setattr__(self, "gate_bits", self.gate.gate_bits)
-            largest *= int(GATE_MAX)
-        for what, value in (("one weight change", largest), ("one weight LSB", 1 << self.lsb_shift)):
-            if value > self.counter_max:
-                raise ParameterError(
-                    f"{kind}: {what} is {value} counter units, above the {self.counter_max} of a "
-                    f"{self.counter_bits}-bit counter; use more counter_bits or a smaller lsb_shift"
-                )
+        self.check_change(largest, kind, "smaller amplitudes")
+        if 1 << self.lsb_shift > self.counter_max:
+            raise ParameterError(
+                f"{kind}: one weight LSB is {1 << self.lsb_shift} counter units, above the {self.counter_max} of a "
+                f"{self.counter_bits}-bit counter; use more counter_bits or a smaller lsb_shift"
+            )
+
+    def check_change(self, largest: int, owner: str, remedy: str) -> None:
+        """Raise unless the counter holds ``largest`` units of one weight change, with the rule's own gate.
+
+        Raises:
+            ParameterError: it does not; the message begins with ``owner`` and ends with ``remedy``.
+        """
+        largest *= 1 if self.gate is None else int(GATE_MAX)
+        if largest > self.counter_max:
+            doubled = "" if self.gate is None else f", {int(GATE_MAX)} times that of the rule by its gate"
+            wider = (
+                f"more counter_bits (up to {_COUNTER_BITS_MAX}) or " if self.counter_bits < _COUNTER_BITS_MAX else ""
+            )
+            raise ParameterError(
+                f"{owner}: one weight change is {largest} counter units{doubled}, above the {self.counter_max} of a "
+                f"{self.counter_bits}-bit counter; give {wider}{remedy}"
+            )
+
+    def largest_step_in(self, extent: Extent, owner: str) -> int:
+        """Largest weight change that one event can bring a synapse of a projection, before the gate.
+
+        Args:
+            extent: of the projection.
+            owner: what messages call it.
+
+        Raises:
+            ParameterError: the counter does not hold it.
+        """
+        return self.largest_step
 
     @property
     def counter_max(self) -> int:

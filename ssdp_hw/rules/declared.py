@@ -19,10 +19,12 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules.counter import CounterRule
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.form import leaf_name
-from ssdp_hw.rules.intervals import largest_change
+from ssdp_hw.rules.gate import GATE_MAX
+from ssdp_hw.rules.intervals import LEAST_EXTENT, Extent, largest_change, largest_changes
 from ssdp_hw.rules.local import Float, FloatRule, Observed, RasterRule
 from ssdp_hw.rules.model import (
     DECAY_BITS,
+    HOMES,
     STEPS_MAX,
     Declaration,
     Parameters,
@@ -97,6 +99,29 @@ class DeclaredRule(RasterRule):
         }
 
 
+def _check_ranges(model: RuleModel, parameters: Parameters) -> None:
+    """Raise where a quantity that the rule moves would have to stay in no range at all."""
+    for v in (v for written in model.writes.values() for v in written if v.least and v.most):
+        least, most = cast("float", parameters[v.least]), cast("float", parameters[v.most])
+        if least > most:
+            raise ParameterError(
+                f"{model}: '{v.name}' keeps the {v.quantity.value} from {v.least} = {least:g} to {v.most} = {most:g}, "
+                f"where there is nothing; give a {v.most} from {least:g} on"
+            )
+
+
+def _check_starts(model: RuleModel, parameters: Parameters) -> None:
+    """Raise where a variable starts with a parameter that is beyond its register."""
+    for home in HOMES:
+        for v in getattr(model, home):
+            start, (low, high) = v.start_value(parameters), v.limits
+            if not low <= start <= high:
+                raise ParameterError(
+                    f"{model}: '{v.name}' of {home} starts with {v.start} = {start}, outside {low} .. {high} of its "
+                    f"{v.bits} bits; give a {v.start} within them, or the variable more bits"
+                )
+
+
 def _check_names(model: RuleModel, given: Mapping[str, Any], known: list[str]) -> None:
     for name in given:
         if name not in known:
@@ -126,13 +151,46 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         object.__setattr__(self, "model", model)
         found = {q.name: _register(model, q, self.parameters) for q in model.parameters}
         object.__setattr__(self, "parameters", MappingProxyType(found))
+        _check_ranges(model, found)
+        for v in self.writes:
+            if 1 << found[v.shift] > v.limits[1]:
+                raise ParameterError(
+                    f"{model}: one {v.quantity.value} is {1 << found[v.shift]} units of '{v.name}', above the "
+                    f"{v.limits[1]} of its {v.bits} bits, so that none would ever move; give it more bits or a smaller "
+                    f"{v.shift}"
+                )
+        _check_starts(model, found)
         object.__setattr__(self, "_largest", largest_change(model, found))
-        self.check_counter(self.largest_step)
+        self.check_counter(0)
+        if not self._holds(self.largest_step):  # perhaps on projections that are smaller than the largest of all
+            self._check_extent(LEAST_EXTENT, f"{type(self).__name__} of {model.name}, on any projection")
 
     @property
     def largest_step(self) -> int:
+        """The largest weight change that one event can bring, on a projection of any size."""
         largest: int = self.__dict__["_largest"]
         return largest
+
+    def largest_step_in(self, extent: Extent, owner: str) -> int:
+        if self._holds(self.largest_step * int(GATE_MAX)):  # with any gate from outside too
+            return self.largest_step
+        return self._check_extent(extent, f"{owner}: {self.model}")
+
+    def _check_extent(self, extent: Extent, owner: str) -> int:
+        """The largest weight change of a projection.
+
+        Raises:
+            ParameterError: the counter does not hold it.
+        """
+        changes = largest_changes(self.model, self.parameters, extent)
+        moment = max(changes, key=lambda name: changes[name], default="")
+        shift = " or a larger dw_shift" if "dw_shift" in self.parameters else ""
+        remedy = f"smaller amplitudes{shift}, or limit by op.clip what {moment} returns"
+        self.check_change(changes.get(moment, 0), f"{owner}: {moment}", remedy)
+        return changes.get(moment, 0)
+
+    def _holds(self, largest: int) -> bool:
+        return largest * (1 if self.gate is None else int(GATE_MAX)) <= self.counter_max
 
     @property
     def leaves_weights(self) -> bool:
@@ -212,6 +270,7 @@ class FloatDeclaredRule(DeclaredRule, FloatRule):
         found = {float_name(q): _real(model, q, self.values) for q in model.parameters if q.kind in GIVEN}
         object.__setattr__(self, "values", MappingProxyType(found))
         acting = {q.name: _acting(q, found) for q in model.parameters}
+        _check_ranges(model, acting)
         object.__setattr__(self, "_acting", MappingProxyType(acting))
 
     @property

@@ -14,12 +14,13 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedPopulation, FixedProjection
 from ssdp_hw.rules import SADP, STDP, CounterRule, FixedSADP, FixedSTDP, FloatRule, Pairing
+from ssdp_hw.rules.arrivals import extent_of
 from ssdp_hw.rules.counter import rounded_product
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
 from ssdp_hw.rules.fixed_gate import fixed_gate
 from ssdp_hw.rules.fixed_ssdp import FixedSSDP
 from ssdp_hw.rules.gate import GATE_MAX
-from ssdp_hw.rules.model import Quantity, RuleKind, RuleParameter
+from ssdp_hw.rules.model import Quantity, RuleKind, RuleParameter, WrittenVariable
 from ssdp_hw.rules.ssdp import SSDP
 from ssdp_hw.rules.stdp import DECAY_BITS
 
@@ -268,7 +269,7 @@ class _WrittenRegisters:
             written = [v for home in self.rule.model.writes.values() for v in home if v.quantity is quantity]
             if written:
                 unit = self._threshold_unit() if quantity is Quantity.THRESHOLD else 1.0
-                shift = self._changes(kind, unit, min(v.bits for v in written), found)
+                shift = self._changes(kind, unit, min(written, key=lambda v: v.bits), found)
                 found |= {v.shift: shift for v in written}
         for q in self.rule.model.parameters:
             if q.kind is RuleKind.THRESHOLD:
@@ -280,17 +281,32 @@ class _WrittenRegisters:
     def _value(self, q: RuleParameter) -> float:
         return cast("float", self.rule.values[float_name(q)])
 
-    def _changes(self, kind: RuleKind, unit: float, bits: int, found: dict[str, int]) -> int:
-        """Add the registers of all changes of a kind; returns their shift."""
+    def _changes(self, kind: RuleKind, unit: float, narrowest: WrittenVariable, found: dict[str, int]) -> int:
+        """Add the registers of all changes of a kind; returns their shift.
+
+        Raises:
+            ParameterError: the narrowest accumulator leaves no room, or a register does not hold one change.
+        """
         model = self.rule.model
         units = {q.name: _number(self.owner, self.rule, q) for q in model.parameters if q.kind is RuleKind.UNIT}
         wanted = {
             q: self._value(q) * unit / math.prod(units[u] for u in q.units) for q in model.parameters if q.kind is kind
         }
+        moves, bits = narrowest.quantity.value, narrowest.bits
+        if bits < _ROOM_BITS:
+            raise ParameterError(
+                f"{self.owner}: {model}: '{narrowest.name}', in which changes of a {moves} gather, has {bits} "
+                f"bits, and its integer form takes {_ROOM_BITS} or more; give it more bits, or the rule in integers"
+            )
         largest = [math.log2(q.limits[1] / abs(x)) for q, x in wanted.items() if x]
         shift = math.floor(min([bits - _ROOM_BITS, *largest]))
         if shift < 0:
-            raise ParameterError(f"{self.owner}: {model} moves a threshold by more than its registers hold in one step")
+            q = max(wanted, key=lambda q: abs(wanted[q]) / q.limits[1])
+            raise ParameterError(
+                f"{self.owner}: {model}: {float_name(q)} = {self._value(q):g} is {abs(wanted[q]):.4g} units of a "
+                f"{moves}, above the {q.limits[1]} of its register '{q.name}'; give a smaller value, or the rule a "
+                "wider register"
+            )
         for q, x in wanted.items():
             found[q.name] = round(x * 2.0**shift)
             if x and not found[q.name]:
@@ -354,6 +370,7 @@ def _fixed_declared(
         integers = {**numbers, **found, **({_DW_SHIFT: dw_shift} if has_shift else {})}
         try:
             fixed = FixedDeclaredRule(model=model, parameters=integers, lsb_shift=shift, **common)
+            fixed.largest_step_in(extent_of(fixed, projection), owner)
         except ParameterError as error:  # a single change overflows the counter
             failure = error
             continue

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any
 
@@ -288,7 +289,11 @@ def _number(owner: str, name: str, value: Value) -> Node:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Node("constant", (), value, value, value)
     if not isinstance(value, Node) or value.condition:
-        raise ParameterError(f"{owner} returns {value!r} as '{name}', which is no number of the rule")
+        what = "a condition" if isinstance(value, Node) else short(value)
+        raise ParameterError(
+            f"{owner} returns {what} as '{name}', which is no number of the rule; return 0 for no change, and of a "
+            "condition op.select(condition, 1, 0)"
+        )
     return value
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ssdp_hw.operations.base import Value
 from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.node import Node
-from ssdp_hw.rules.form import NEURON_MOMENTS, SYNAPSE_MOMENTS, Leaves, graph_of, leaf_name, moments
-from ssdp_hw.rules.model import HOMES, SPIKE, WEIGHT, RuleModel
+from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, SYNAPSE_MOMENTS, Leaves, graph_of, leaf_name, moments
+from ssdp_hw.rules.model import (
+    FAN_IN,
+    HOMES,
+    INDEX,
+    POST_COUNT,
+    PRE_COUNT,
+    SPIKE,
+    WEIGHT,
+    WEIGHT_SUM,
+    RuleModel,
+)
 
 # Steps after which a variable that still grows is taken to reach the ends of its register.
 _STEPS_TO_BOUND = 300
@@ -21,12 +32,48 @@ def _limits_of(parameters: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     return {leaf_name("of", name): (min(e), max(e)) for name, e in entries.items()}
 
 
-def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
-    """The largest weight change that one moment can bring a synapse with these parameters, in counter units.
+@dataclass(frozen=True)
+class Extent:
+    """What a projection bounds of the values that the functions of a rule find.
+
+    Attributes:
+        pre, post: number of neurons, or of arrival lines, at either end; of pre at least the synapses of a neuron.
+        weight: the smallest and the largest stored weight, in LSB.
+    """
+
+    pre: int
+    post: int
+    weight: tuple[int, int]
+
+    def limits(self) -> dict[str, tuple[int, int]]:
+        """Intervals by the names of leaves."""
+        low, high = self.weight
+        return {
+            leaf_name("pre", INDEX): (0, max(self.pre - 1, 0)),
+            leaf_name("post", INDEX): (0, max(self.post - 1, 0)),
+            leaf_name("group", PRE_COUNT): (0, self.pre),
+            leaf_name("group", POST_COUNT): (0, self.post),
+            leaf_name("synapse", WEIGHT): self.weight,
+            leaf_name("post", WEIGHT_SUM): (min(low, low * self.pre), max(high, high * self.pre)),
+            leaf_name("post", FAN_IN): (1, max(self.pre, 1)),
+        }
+
+
+# What a rule finds at the least, on any projection.
+LEAST_EXTENT = Extent(1, 1, (0, 0))
+
+
+def largest_changes(model: RuleModel, parameters: Mapping[str, Any], extent: Extent | None = None) -> dict[str, int]:
+    """The largest weight change that each moment can bring a synapse with these parameters, in counter units.
 
     The variables are bounded by following their intervals through the steps of a window until they stay the same.
+
+    Args:
+        model: the rule.
+        parameters: its integers.
+        extent: that of the projection which learns by the rule; without one any projection is allowed for.
     """
-    known = _limits_of(parameters)
+    known = _limits_of(parameters) | ({} if extent is None else extent.limits())
     homes = {m: home for m, home in NEURON_MOMENTS.items() if getattr(model, home)}
     bounds = {}
     for home in HOMES:
@@ -35,7 +82,7 @@ def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
             bounds[leaf_name(home, v.name)] = v.limits if home == "synapse" or v.lasts else (start, start)
     for number in range(_STEPS_TO_BOUND):
         before = dict(bounds)
-        leaves = Leaves(model, known={**known, **bounds})
+        leaves = Leaves(model, known={**known, **bounds, **_sums(model, {**known, **bounds}, extent)})
         for moment, home in homes.items():
             graph = graph_of(model, moment, leaves)
             for v in getattr(model, home):
@@ -47,10 +94,25 @@ def largest_change(model: RuleModel, parameters: Mapping[str, Any]) -> int:
         if bounds == before:
             break
     leaves = Leaves(model, known={**known, **bounds})
-    changes = [
-        graph_of(model, moment, leaves).results.get(WEIGHT) for moment in moments(model) if moment in SYNAPSE_MOMENTS
-    ]
-    return max((int(max(abs(n.low), abs(n.high))) for n in changes if n is not None), default=0)
+    found = {}
+    for moment in moments(model):
+        change = graph_of(model, moment, leaves).results.get(WEIGHT) if moment in SYNAPSE_MOMENTS else None
+        found[moment] = 0 if change is None else int(max(abs(change.low), abs(change.high)))
+    return found
+
+
+def largest_change(model: RuleModel, parameters: Mapping[str, Any], extent: Extent | None = None) -> int:
+    """The largest weight change that one moment can bring a synapse; see :func:`largest_changes`."""
+    return max(largest_changes(model, parameters, extent).values(), default=0)
+
+
+def _sums(model: RuleModel, known: Mapping[str, tuple[Any, Any]], extent: Extent | None) -> dict[str, tuple[int, int]]:
+    """The intervals of sums over at most so many postsynaptic neurons; without an extent those of the rule's own."""
+    if extent is None or not model.has(SUM_MOMENT):
+        return {}
+    terms = graph_of(model, SUM_MOMENT, Leaves(model, known=known)).results
+    ends = {leaf_name("sum", name): (int(t.low), int(t.high)) for name, t in terms.items()}
+    return {name: (min(low, low * extent.post), max(high, high * extent.post)) for name, (low, high) in ends.items()}
 
 
 class _DecidingOperations(GraphOperations):

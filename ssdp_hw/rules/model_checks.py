@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from reprlib import repr as short
 from typing import Any
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.registry import check_identifiers
+from ssdp_hw.rules.declaration import declared_faults, unused_faults, whole
 from ssdp_hw.rules.form import SUM_MOMENT, leaf_name, moment_graph, moments, seen_variables, sum_names
 from ssdp_hw.rules.model import (
     FAN_IN,
@@ -45,15 +47,21 @@ def check_model(model: object, owner: str) -> RuleModel:
     """
     if not isinstance(model, RuleModel):
         raise ParameterError(f"{owner}: {short(model)} is no learning rule: an instance of a subclass of RuleModel")
+    for fault in declared_faults(model):
+        raise ParameterError(f"{owner}: {fault}")
     _check_factors(model, owner)
     _check_reads(model, owner)
     of_homes = [(*getattr(model, home), *model.given_of(home)) for home in HOMES]
     for names in ([one.name for one in known] for known in (*of_homes, model.factors, model.parameters)):
         check_identifiers([model.name, *names], owner, "a rule, variable or parameter")
-        if len(set(names)) < len(names) or _TAKEN & set(names):
-            raise ParameterError(
-                f"{owner}: names of {model} must differ, also from {', '.join(sorted(_TAKEN))}: {', '.join(names)}"
-            )
+        for name in names:
+            if name in _TAKEN:
+                raise ParameterError(
+                    f"{owner}: {model} calls something '{name}', which functions find by themselves; choose another "
+                    f"name than {', '.join(sorted(_TAKEN))}"
+                )
+            if names.count(name) > 1:
+                raise ParameterError(f"{owner}: {model} has two '{name}' at one place; their names must differ")
     _check_writes(model, owner)
     _check_alive(model, owner)
     sizes = {f"{q.name}_size" for q in model.parameters if q.kind is RuleKind.TABLE}
@@ -67,13 +75,21 @@ def check_model(model: object, owner: str) -> RuleModel:
         check_identifiers([model.name, *sum_names(model)], owner, "a sum")
     for moment in moments(model):
         moment_graph(model, moment)
+    for fault in _unused(model):
+        raise ParameterError(f"{owner}: {fault}")
     return model
+
+
+@lru_cache(maxsize=512)
+def _unused(model: RuleModel) -> tuple[str, ...]:
+    """What is declared and has no effect; kept, since a rule is checked whenever it is used."""
+    return tuple(unused_faults(model))
 
 
 def _check_factors(model: RuleModel, owner: str) -> None:
     units = {q.name for q in model.parameters if q.kind is RuleKind.UNIT}
     for f in model.factors:
-        if f.home not in _FACTOR_HOMES or not 1 + f.signed <= f.bits <= _FACTOR_BITS:
+        if f.home not in _FACTOR_HOMES or not whole(f.bits, 1 + f.signed, _FACTOR_BITS):
             raise ParameterError(
                 f"{owner}: factor '{f.name}' of {model} has the home '{f.home}' and {f.bits} bits; it needs "
                 f"{' or '.join(_FACTOR_HOMES)}, and {1 + f.signed} to {_FACTOR_BITS} bits"
@@ -86,7 +102,7 @@ def _check_factors(model: RuleModel, owner: str) -> None:
 
 def _check_reads(model: RuleModel, owner: str) -> None:
     for r in model.reads:
-        if r.home not in _READ_HOMES or not 1 + r.signed <= r.bits <= _READ_BITS:
+        if r.home not in _READ_HOMES or not whole(r.bits, 1 + r.signed, _READ_BITS):
             raise ParameterError(
                 f"{owner}: {model} reads the state '{r.state}' of '{r.home}' in {r.bits} bits; it needs "
                 f"{' or '.join(_READ_HOMES)}, and {1 + r.signed} to {_READ_BITS} bits"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.form import ever_fires
 from ssdp_hw.models.registry import model_names, neuron_model
 from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.rules.arrivals import why_no_arrivals
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.form import leaf_name
+from ssdp_hw.rules.local import PreTrace
 from ssdp_hw.rules.model import RuleModel
 from ssdp_hw.rules.registry import rule_model
 from ssdp_hw.rules.spike_times import SpikeTime
@@ -108,9 +111,11 @@ def check_rule(
     """Let random lessons be learned by a rule in integers and in real numbers, and compare with the reference.
 
     In integers weights, counters and saturations must be equal; in real numbers up to the order of sums. Two
-    projections learn, a feedforward one and a recurrent one with a delay, in two windows a sample. Each lesson is
-    learned by the target alone, and then by two calls of :func:`ssdp_hw.learn` with three weight updates, the second of
-    which goes on from the first: there thresholds, delays, the synapses that live, and all that lasts are equal too.
+    projections learn, a feedforward one and a recurrent one with a delay, in two windows a sample; with an odd seed the
+    rule sees spikes as they arrive through that delay (``pre_trace="arrives"``), where it and the target can. Each
+    lesson is learned by the target alone, and then by two calls of :func:`ssdp_hw.learn` with three weight updates, the
+    second of which goes on from the first: there thresholds, delays, the synapses that live, and all that lasts are
+    equal too.
 
     Args:
         model: the rule, or its name.
@@ -128,19 +133,26 @@ def check_rule(
     unmoved = {text(v.quantity) for written in found.writes.values() for v in written}
     for number in range(seed, seed + lessons):
         for fixed in (True, False):
-            network, plan = lesson(found, number, fixed=fixed)
-            calls = repeated(network, plan, number, reference_target().name)
-            unmoved -= {h.quantity for one in calls for hs in one.written.values() for h in hs.values() if h.changed}
-            wanted = learned(reference_target(), network, plan, number)
-            moved += sum(float(np.abs(c).sum()) for c in wanted.counters.values())
-            moved += sum(float(np.abs(w - _stored(network, n)).sum()) for n, w in wanted.weights.items())
-            moved += sum(float(np.abs(x).sum()) for x in _accumulators(found, wanted))
-            for name in _learning_targets() if targets is None else targets:
-                target = choose_target(name, network, learning=True)
-                owner = f"{found}, seed {number}, target '{name}'"
-                _compare_lessons(owner, wanted, learned(target, network, plan, number), exact=fixed)
-                for call, (right, one) in enumerate(zip(calls, repeated(network, plan, number, name), strict=True)):
-                    _compare_calls(f"{owner}, call {call + 1} of learn", right, one, exact=fixed)
+            network, _ = lesson(found, number, fixed=fixed)
+            chosen = {
+                name: choose_target(name, network, learning=True)
+                for name in (_learning_targets() if targets is None else targets)
+            }
+            for late in sorted({one.sees_arrivals for one in chosen.values()} or {True}):
+                network, plan = lesson(found, number, fixed=fixed, arrivals=late)
+                calls = repeated(network, plan, number, reference_target().name)
+                unmoved -= {
+                    h.quantity for one in calls for hs in one.written.values() for h in hs.values() if h.changed
+                }
+                wanted = learned(reference_target(), network, plan, number)
+                moved += sum(float(np.abs(c).sum()) for c in wanted.counters.values())
+                moved += sum(float(np.abs(w - _stored(network, n)).sum()) for n, w in wanted.weights.items())
+                moved += sum(float(np.abs(x).sum()) for x in _accumulators(found, wanted))
+                for name in [n for n, target in chosen.items() if target.sees_arrivals is late]:
+                    owner = f"{found}, seed {number}, target '{name}'"
+                    _compare_lessons(owner, wanted, learned(chosen[name], network, plan, number), exact=fixed)
+                    for call, (right, one) in enumerate(zip(calls, repeated(network, plan, number, name), strict=True)):
+                        _compare_calls(f"{owner}, call {call + 1} of learn", right, one, exact=fixed)
     if not moved:
         raise AssertionError(f"{found}: no weight change in {2 * lessons} lessons, so that little was compared")
     if unmoved and lessons > 1:
@@ -148,13 +160,16 @@ def check_rule(
         raise AssertionError(f"{found}: no {what} moved in {2 * lessons} lessons, so that little was compared")
 
 
-def lesson(model: RuleModel, seed: int, *, fixed: bool) -> tuple[AnyNetwork, LearningPlan]:
-    """A network and what learns in it."""
+def lesson(model: RuleModel, seed: int, *, fixed: bool, arrivals: bool = True) -> tuple[AnyNetwork, LearningPlan]:
+    """A network and what learns in it; ``arrivals``: for a target that knows ``pre_trace="arrives"``."""
     network = generation.learning_network(seed, fixed=fixed)
     rule = generation.fixed_rule(model, seed) if fixed else generation.float_rule(model, seed)
     # Inputs have no states that a rule could read.
     learning = [q for q in network.projections if not (model.reads_of("pre") and q.pre in network.input_names)]
     rules = {q.name: rule for q in learning}
+    if arrivals and seed % 2:
+        late = replace(rule, pre_trace=PreTrace.ARRIVES)
+        rules = {q.name: rule if why_no_arrivals(late, q) else late for q in learning}
     steps, windows = generation.STEPS // WINDOWS, WINDOWS * BATCH
     factors = {q.name: generation.factors(model, seed, (windows, steps, q.shape[0]), fixed=fixed) for q in learning}
     return network, LearningPlan(rules, seed=seed, windows_per_sample=WINDOWS, factors=factors)

@@ -18,7 +18,7 @@ from ssdp_hw.network.graph import Comparison, Input, Reset
 from ssdp_hw.network.model_neuron import neuron
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
 from ssdp_hw.rules.form import leaf_name
-from ssdp_hw.rules.intervals import largest_change
+from ssdp_hw.rules.intervals import Extent, largest_change
 from ssdp_hw.rules.local import WeightRounding
 from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter
 
@@ -28,6 +28,9 @@ _LEVEL_MAX = 3000
 # Of the neurons that learn; below it lie voltages after a reset, and the levels with which a rule compares them.
 _LEARNING_THRESHOLD = 2000
 _VOLTAGE_MAX = _LEARNING_THRESHOLD << 6
+_LEARNING_SIZE = 5
+# What the plastic projections of the learning network, with their 8-bit weights, bound at most.
+_EXTENT = Extent(INPUTS, _LEARNING_SIZE, (-128, 127))
 
 
 def spikes(seed: int, steps: int = STEPS, batch: int = BATCH) -> Bool:
@@ -133,17 +136,17 @@ def float_network(model: NeuronModel, seed: int) -> Network:
 
 def learning_network(seed: int, *, fixed: bool) -> FixedNetwork | Network:
     """CUBA LIF neurons behind an input, with a loop, each of which fires in some of the steps: fixed or float."""
-    rng = np.random.default_rng(seed)
-    weight, loop = 2 * rng.integers(10, 60, (5, INPUTS)), 2 * rng.integers(-20, 30, (5, 5))
+    rng, n = np.random.default_rng(seed), _LEARNING_SIZE
+    weight, loop = 2 * rng.integers(10, 60, (n, INPUTS)), 2 * rng.integers(-20, 30, (n, n))
     inputs, outputs = [Input("in", INPUTS)], ["out"]
     if fixed:
-        populations = [FixedPopulation(name="out", size=5, du=1500, dv=400, vth=_LEARNING_THRESHOLD)]
+        populations = [FixedPopulation(name="out", size=n, du=1500, dv=400, vth=_LEARNING_THRESHOLD)]
         ends = [
             FixedProjection(pre="in", post="out", weight=weight, scale=100.0),
             FixedProjection(pre="out", post="out", weight=loop, delay=1, scale=100.0),
         ]
         return FixedNetwork(inputs, populations, ends, outputs)
-    model = neuron("CubaLIF", 5, tau_syn=3e-3, tau_mem=1e-2, v_threshold=1.0)
+    model = neuron("CubaLIF", n, tau_syn=3e-3, tau_mem=1e-2, v_threshold=1.0)
     real = [
         Projection(pre="in", post="out", weight=weight / _LEARNING_THRESHOLD),
         Projection(pre="out", post="out", weight=loop / _LEARNING_THRESHOLD, delay=1),
@@ -155,19 +158,21 @@ def fixed_rule(model: RuleModel, seed: int) -> FixedDeclaredRule:
     """The rule in integers with random registers; one weight change is below half of the range of a 32-bit counter."""
     rng = np.random.default_rng(seed)
     values: dict[str, Any] = {}
+    room = {v.shift: v.bits - 2 for written in model.writes.values() for v in written}
     for q in model.parameters:
         low, high = q.limits
         if q.kind is RuleKind.TABLE:
             values[q.name] = tuple(int(x) for x in rng.integers(max(low, -50), min(high, 200) + 1, 16))
         elif q.kind is RuleKind.SHIFT:
-            values[q.name] = int(rng.integers(0, 8))
+            # One unit of an accumulator has to fit its register.
+            values[q.name] = min(int(rng.integers(0, 8)), room.get(q.name, 24))
         elif q.kind is RuleKind.LEVEL:
             values[q.name] = int(rng.integers(0, min(high, _VOLTAGE_MAX) + 1))
         else:
             small = int(rng.integers(max(low, -200), min(high, 4000) + 1)) >> int(rng.integers(0, 6))
             values[q.name] = small if q.kind is not RuleKind.NUMBER or q.default is None else _count(q, seed)
-    shifts = [q.name for q in model.parameters if q.kind is RuleKind.SHIFT]
-    while shifts and largest_change(model, values) >= 1 << 29 and min(values[s] for s in shifts) < 24:
+    shifts = [q.name for q in model.parameters if q.kind is RuleKind.SHIFT and q.name not in room]
+    while shifts and largest_change(model, values, _EXTENT) >= 1 << 29 and min(values[s] for s in shifts) < 24:
         values.update({s: min(24, values[s] + 4) for s in shifts})
     rounding = list(WeightRounding)[int(rng.integers(len(WeightRounding)))]
     return FixedDeclaredRule(
