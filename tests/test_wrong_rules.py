@@ -65,11 +65,8 @@ WRONG = {
         r"returns a condition as 'weight', .*op\.select\(condition, 1, 0\)",
     ),
     "a misspelt function": ({"pre_spikes": change}, "function pre_spikes, which nothing calls; did you mean pre_spike"),
-    "a parameter unused": ({"parameters": (A, RuleParameter("b"))}, "nothing of .* uses its parameter 'b'"),
     "a shift unused": ({"parameters": (A, RuleParameter("dw_shift", RuleKind.SHIFT))}, "uses its parameter 'dw_shift'"),
     "a factor unused": ({"factors": (RuleFactor("reward"),)}, "reads its factor 'reward'"),
-    "weights unread": ({"reads_weight": True}, "says reads_weight = True, and no function reads at.synapse.weight"),
-    "sums unread": ({"reads_weight_sums": True}, "says reads_weight_sums = True, and no function"),
     "a synapse's variable unset": (
         {"synapse": (RuleVariable("e", 4),), "post_spike": lambda rule, op, at, p: p.a * at.synapse.e},
         "returns 'e' of .*, which stays at its start",

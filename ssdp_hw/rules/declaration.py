@@ -17,10 +17,8 @@ from ssdp_hw.rules.form import (
     moments,
 )
 from ssdp_hw.rules.model import (
-    FAN_IN,
     HOMES,
     WEIGHT,
-    WEIGHT_SUM,
     RuleFactor,
     RuleKind,
     RuleModel,
@@ -72,19 +70,9 @@ def _unread(model: RuleModel, read: set[str]) -> Iterator[str]:
             yield f"no function of {model} reads its factor '{f.name}'; use it, or leave it out"
     used = _named_parameters(model)
     for q in model.parameters if "parameters" in own else ():
-        if leaf_name("of", q.name) not in read and q.name not in used:
+        # Amplitudes are derived for the shift: without it every change would be too large by its power of two.
+        if q.kind is RuleKind.SHIFT and leaf_name("of", q.name) not in read and q.name not in used:
             yield f"nothing of {model} uses its parameter '{q.name}'; use it, or leave it out"
-    if model.reads_weight and "reads_weight" in own and leaf_name("synapse", WEIGHT) not in read:
-        yield f"{model} says reads_weight = True, and no function reads at.synapse.weight; leave it out"
-    if (
-        model.reads_weight_sums
-        and "reads_weight_sums" in own
-        and not {leaf_name("post", WEIGHT_SUM), leaf_name("post", FAN_IN)} & read
-    ):
-        yield (
-            f"{model} says reads_weight_sums = True, and no function reads at.post.weight_sum or at.post.fan_in; "
-            "leave it out"
-        )
 
 
 def _kinds(model: RuleModel) -> Iterator[str]:
