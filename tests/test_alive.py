@@ -147,7 +147,7 @@ def lessons(draw):
     return net, given, {name: rule}, replace(shown, steps=length)
 
 
-@examples(40, default=5, base=GENERATED)
+@examples(40, default=3, base=GENERATED)
 @given(lessons())
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_any_lesson_is_bit_equal_and_dead_synapses_stay_dead(case):

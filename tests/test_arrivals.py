@@ -127,7 +127,7 @@ def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     assert np.any(as_sent.weights["in->out"] != found.weights["in->out"])
 
 
-@examples(100, default=8)
+@examples(100, default=4)
 @given(st.data())
 def test_any_delays_in_windows_of_any_length(data):
     delay = np.array(data.draw(st.lists(st.integers(0, 30), min_size=POST * PRE, max_size=POST * PRE)))

@@ -28,13 +28,13 @@ pytestmark = requires_brian2
 FIXED, FLOAT = lively_runs(fixed=True), lively_runs(fixed=False)
 
 
-@examples(12, default=6)
+@examples(12, default=3)
 @given(learning_runs(fixed=True))
 def test_fixed_learning_equals_the_specification(run):
     assert_learned_equal(*learn_plan(*run))
 
 
-@examples(10, default=5)
+@examples(10, default=3)
 @given(learning_runs(fixed=False))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
     assert_learned_close(*learn_plan(*run))

@@ -24,7 +24,7 @@ SPEC, ENGINE = get_target("spec"), get_target("engine")
 GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None)
 
 
-@examples(100, default=40, base=GENERATED)
+@examples(100, default=20, base=GENERATED)
 @given(st.data())
 def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
     network = data.draw(fixed_conv_networks())
@@ -38,7 +38,7 @@ def test_fixed_convolutions_are_bit_equal_on_spec_and_engine(data):
     event(f"the readout fires: {wanted.spikes['c'].any()}")
 
 
-@examples(60, default=25, base=GENERATED)
+@examples(60, default=12, base=GENERATED)
 @given(st.data())
 def test_float_convolutions_equal_their_matrices(data):
     network = data.draw(float_conv_networks())
@@ -82,7 +82,7 @@ def test_files_keep_convolutions_and_give_the_same_bytes(tmp_path_factory, data)
         assert (folder / "a.h5").read_bytes() == (folder / "b.h5").read_bytes()
 
 
-@examples(40, default=15, base=GENERATED)
+@examples(40, default=8, base=GENERATED)
 @given(float_conv_networks())
 def test_nir_keeps_convolutions_and_gives_the_same_bytes(tmp_path_factory, network):
     folder = tmp_path_factory.mktemp("conv")
@@ -229,7 +229,7 @@ def test_a_core_holds_the_kernels_of_its_channels():
     assert p.cores == 79  # as many as its neurons need
 
 
-@examples(60, default=5, base=GENERATED)
+@examples(60, default=3, base=GENERATED)
 @given(learning_runs(fixed=True, max_steps=8, max_batch=4, networks=fixed_conv_networks()))
 def test_fixed_kernels_learn_the_same_bits(case):
     network, _, plan = case
@@ -239,7 +239,7 @@ def test_fixed_kernels_learn_the_same_bits(case):
     assert_bits_equal(wanted, learn(ENGINE, *case))
 
 
-@examples(25, default=5, base=GENERATED)
+@examples(25, default=3, base=GENERATED)
 @given(learning_runs(fixed=False, max_steps=8, max_batch=4, networks=float_conv_networks()))
 def test_float_kernels_learn_the_same_up_to_rounding(case):
     assert_learned_close(learn(SPEC, *case), learn(ENGINE, *case))

@@ -47,7 +47,7 @@ def assert_close(a, b):
             np.testing.assert_allclose(getattr(b, variable)[name], trace, rtol=0, atol=bound, err_msg=name)
 
 
-@examples(300, default=60, base=GENERATED)
+@examples(300, default=30, base=GENERATED)
 @given(st.data(), THREADS)
 def test_fixed_networks_are_bit_equal(data, threads):
     network = data.draw(fixed_networks())

@@ -89,7 +89,7 @@ def stepwise(network):
     return program
 
 
-@examples(60, default=20)
+@examples(60, default=12)
 @given(chains(), st.sampled_from((1, MANY)), st.sampled_from((("spikes",), tuple(RECORDABLE))))
 def test_layer_after_layer_equals_step_after_step(case, threads, variables):
     network, spikes = case

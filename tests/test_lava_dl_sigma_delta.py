@@ -57,7 +57,7 @@ def layers(rng):
     ]
 
 
-@examples(60, default=8)
+@examples(60, default=4)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_file_is_lavas_network_whose_input_comes_a_step_later(lava, tmp_path_factory, seed):  # noqa: F811
     rng = np.random.default_rng(seed)

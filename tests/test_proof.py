@@ -22,7 +22,7 @@ GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCh
 CHIP = sh.load_chip("loihi2")
 
 
-@examples(100, default=6, base=GENERATED)
+@examples(100, default=4, base=GENERATED)
 @given(st.one_of(fixed_networks(), declared_fixed_networks(models=MODELS, graded=False)), st.integers(0, 1000))
 def test_no_run_leaves_the_bounds(network, seed):
     """Random inputs and such that stay on or off for long: recorded states within bounds, proved registers silent."""
@@ -172,7 +172,7 @@ def test_of_the_demos_registers_at_most_one_in_twenty_is_open():
     assert again.v["hidden"].min() == hidden.register_low
 
 
-@examples(40, default=4, base=GENERATED)
+@examples(40, default=3, base=GENERATED)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
 def test_neurons_that_are_proved_stay_inside_under_adversarial_input(seed, subtract, recurrent):
     """Slow leaks, large weights, either reset, loops or none: each neuron that is counted as reached was seen to be."""

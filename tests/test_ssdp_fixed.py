@@ -286,7 +286,7 @@ def learn_by_hand(net, name, chosen, spikes, seed):
     return w, c
 
 
-@examples(100, default=12)
+@examples(100, default=6)
 @given(st.data(), st.integers(1, 3), st.integers(0, 2**64 - 1))
 def test_learning_is_the_rule_window_by_window(data, windows_per_update, seed):
     net = data.draw(fixed_networks(max_populations=2))

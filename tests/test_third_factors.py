@@ -59,7 +59,7 @@ def change(model, parameters, pre, post, reward, **options):
     return window_changes(model, parameters, window, **options).reshape(post.shape[1], pre.shape[1])
 
 
-@examples(200, default=30)
+@examples(200, default=20)
 @given(lessons())
 def test_real_numbers_equal_the_closed_formula(case):
     pre, post, reward = case
@@ -71,7 +71,7 @@ def test_real_numbers_equal_the_closed_formula(case):
     np.testing.assert_allclose(found, closed_formula(pre, post, each, RATE, (PLUS, MINUS), keeps), rtol=0, atol=1e-12)
 
 
-@examples(200, default=30)
+@examples(200, default=12)
 @given(lessons())
 def test_integers_equal_the_closed_formula_where_nothing_decays(case):
     """Traces and eligibility then count pairs, and no product has a fraction."""
@@ -85,7 +85,7 @@ def test_integers_equal_the_closed_formula_where_nothing_decays(case):
     np.testing.assert_array_equal(found, closed_formula(pre, post, each, 1, (5, 4), (1, 1, 1)))
 
 
-@examples(100, default=15)
+@examples(100, default=10)
 @given(lessons())
 def test_integers_follow_the_closed_formula_with_decays(case):
     """With halving traces, pairs of at most six steps have no fraction but that of e, below an LSB in each step."""
