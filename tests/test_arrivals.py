@@ -111,11 +111,23 @@ DELAYS = {
 }
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
-@pytest.mark.parametrize("kind", DELAYS)
-@pytest.mark.parametrize(
-    ("fixed", "rule"), [(True, n) for n in FIXED] + [(False, n) for n in FLOAT], ids=lambda x: str(x)
-)
+# By default each rule with one kind of delays on the specification and with another on the engine.
+LATER = [
+    pytest.param(
+        fixed,
+        rule,
+        kind,
+        target,
+        id=f"{fixed}-{rule}-{kind}-{target}",
+        marks=[] if (number + place) % len(DELAYS) == first else pytest.mark.slow,
+    )
+    for number, (fixed, rule) in enumerate([(True, n) for n in FIXED] + [(False, n) for n in FLOAT])
+    for place, kind in enumerate(DELAYS)
+    for first, target in enumerate(("spec", "engine"))
+]
+
+
+@pytest.mark.parametrize(("fixed", "rule", "kind", "target"), LATER)
 def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     delayed, plain, neurons, delays = cases(DELAYS[kind], fixed)
     rule, given = (FIXED if fixed else FLOAT)[rule], spikes()
@@ -180,7 +192,9 @@ def test_brian2_learns_the_same(fixed, kind):
         assert wanted.observed["out->out"][1].any()
 
 
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+@pytest.mark.parametrize(
+    "fixed", [pytest.param(True, id="fixed"), pytest.param(False, id="float", marks=pytest.mark.slow)]
+)
 def test_lava_learns_the_same(fixed):
     lava = get_target("lava")
     if not lava.availability().installed:

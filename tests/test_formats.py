@@ -52,7 +52,13 @@ def test_inhibitory_code_points_mirror_the_excitatory(formats):
         assert set(code_points(f)) <= set(lava_stored(f.bits, "inhibitory", f.scale_bits, f.right_shift)), f.name
 
 
-@pytest.mark.parametrize("formats", of(*SignMode), ids=SHIFTS)
+@pytest.mark.parametrize(
+    "formats",
+    [
+        pytest.param(f, marks=[] if k in (1, 9) else pytest.mark.slow, id=str(k))
+        for k, f in zip(SHIFTS, of(*SignMode), strict=True)
+    ],
+)
 def test_violation_accepts_the_code_points_and_nothing_else(formats):
     for f in formats:
         points = set(code_points(f).tolist())

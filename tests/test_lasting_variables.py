@@ -144,7 +144,7 @@ def bcm_windows(rate, *, fixed, windows, steps=50, tau=400.0):
         (False, 0.03, 0.02),
         pytest.param(False, 0.03, 0.1, marks=pytest.mark.slow),
         pytest.param(True, 0.08, 0.02, marks=pytest.mark.slow),
-        (True, 0.08, 0.1),
+        pytest.param(True, 0.08, 0.1, marks=pytest.mark.slow),
     ],
 )
 def test_the_threshold_of_bcm_settles_at_the_mean_square_of_the_trace(rate, fixed, bound):

@@ -93,6 +93,7 @@ def test_headroom_that_it_advises_ends_saturation():
     assert lesson(integers, given).counter_saturations[NAME] == 0
 
 
+@pytest.mark.slow
 def test_amplitudes_that_it_advises_move_a_weight_soon():
     given, slow = spikes(20), 2e-6
     found = sh.learning_scale(network(), given, None, formula(slow), "spec")[NAME]
