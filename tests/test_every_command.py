@@ -32,7 +32,7 @@ CALLS = {
     "plot": ("net.h5", "-o", "new.svg"),
     "microcode": (
         "--window",
-        31,
+        12,
         "--scale",
         100,
         "--set",

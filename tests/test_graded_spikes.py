@@ -69,7 +69,7 @@ def test_a_run_in_pieces_equals_the_whole_run(network, seed):
     assert result.overflow == whole.overflow
 
 
-@settings(GENERATED, max_examples=10)
+@examples(10, default=4, base=GENERATED)
 @given(declared_fixed_networks(models=GRADED_MODELS), st.integers(0, 1000))
 def test_a_file_keeps_the_network(tmp_path_factory, network, seed):
     path = tmp_path_factory.mktemp("saved") / "network.h5"

@@ -149,7 +149,7 @@ def every_moment(fixed: bool, model: RuleModel) -> LearningTask:
         )
     else:
         rule = sh.rule(model, a=-0.05, b=0.03, tau=5.0, k=[0.3, -0.2, 0.1], clip=1e4, windows_per_update=4)
-    return LearningTask(network, drive, LearningPlan(dict.fromkeys(plan.rules, rule), 5, {}, 3, 2, 2))
+    return LearningTask(network, drive.select(0, 3), LearningPlan(dict.fromkeys(plan.rules, rule), 5, {}, 3, 2, 2))
 
 
 def without(moment: str) -> RuleModel:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from example_counts import examples
+from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.analysis.ladder import rungs
@@ -95,7 +96,7 @@ def test_the_ladder_rounds_what_the_chip_rounds(model):
 KINDS = st.sampled_from((Kind.DECAY, Kind.LEVEL, Kind.GAIN, Kind.NUMBER))
 
 
-@settings(max_examples=200)
+@examples(200, default=70)
 @given(KINDS, st.integers(4, 20), st.sampled_from(("", "current", "voltage")), st.floats(1.0, 1e6), st.data())
 def test_every_code_of_a_register_comes_back(kind, bits, offset, scale, data):
     parameter = Parameter("q", "q", kind, bits=bits, offset=offset if kind is Kind.DECAY else "", places=9)

@@ -112,7 +112,7 @@ def test_prove_takes_fixed_networks():
         sh.prove(3)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, default=35)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(MODELS), st.booleans(), st.booleans())
 def test_a_step_of_intervals_holds_every_step_within(seed, model, subtract, at_least):
     """Points drawn from intervals of states, parameters and input step to points within the interval step."""

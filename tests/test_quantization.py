@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from example_counts import examples
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from strategies import CHIP, drives_for, float_networks
 
 import ssdp_hw as sh
@@ -494,7 +494,7 @@ def test_calibration_counts_analog_input():
 
 
 @given(float_networks())
-@settings(max_examples=10)
+@examples(10, default=4)
 def test_the_report_survives_json(net):
     report = sh.quantize(net).report
     data = json.loads(json.dumps(report.to_dict()))

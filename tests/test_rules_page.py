@@ -73,6 +73,7 @@ def test_the_formula_compiles_to_what_the_page_shows(first, capsys):
     assert len(printed) > len(shown)
 
 
+@pytest.mark.slow
 def test_its_rules_see_spikes_as_they_arrive(first):
     exec(compile(ARRIVING, "docs/rules.md", "exec"), first)
     assert first["rule"].pre_trace == first["late"].rules["in->out"].pre_trace == "arrives"

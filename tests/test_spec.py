@@ -164,6 +164,7 @@ def relay(kind, delay, delays=(0, 0)):
     )
 
 
+@examples(100, default=30)
 @given(
     st.sampled_from(["fixed", "float"]),
     st.sets(st.integers(0, 15), max_size=8),
@@ -292,6 +293,7 @@ def test_a_sparse_weight_equals_its_dense_form(data):
         np.testing.assert_array_equal(a.v[name], b.v[name])
 
 
+@examples(100, default=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["euler", "exponential"]))
 def test_below_the_threshold_the_float_network_is_linear(seed, method):
     """The response to two sets of spikes together is the sum of the responses."""
