@@ -110,7 +110,7 @@ def test_float_networks_find_them_within_a_step_and_their_integers_as_well(targe
     rule = sh.rule(DelaySTDP(), move=0.4, window=WINDOW)
     found = learn(planted(fixed=False), spikes(200), rule, target)
     assert np.abs(delays(found) - PLANTED).max() <= 1
-    integers = learn(planted(), spikes(140), rule, target)
+    integers = learn(planted(), spikes(200), rule, target)
     assert np.abs(delays(integers) - PLANTED).max() <= 1
 
 
