@@ -205,7 +205,7 @@ def test_lava_learns_the_same(fixed):
     given = (FIXED if fixed else FLOAT).values()
     rules = [replace(r, pre_trace="arrives", gate=gate) for r in given for gate in (None, of_lines)]
     net = cases(DELAYS["one for each synapse"], fixed)[0]
-    drive = make_drive(net, spikes())
+    drive = make_drive(net, spikes()[:, :4])
     plans = [LearningPlan({"in->out": rule}, 7, windows_per_sample=2) for rule in rules]
     found = learn_all([LearningTask(net, drive, plan) for plan in plans], lava.resolve({}))
     for plan, one in zip(plans, found, strict=True):

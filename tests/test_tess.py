@@ -125,8 +125,9 @@ def test_integers_follow_the_papers_equations_to_the_bits_of_each_factor(case, c
     assert (np.abs(found - wanted) <= off + len(pre) / unit).all()
 
 
-# States that a rule reads and sums run on every target by default, too: test_states_read.py, test_third_factors.py.
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("brian2", "lava"))])
+# States that a rule reads and sums run on every target by default: test_states_read.py, test_third_factors.py.
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_every_target_computes_the_same(target):
     check_rule(TESS(classes=3, counts=target != "lava"), [target], lessons=1)
 
