@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from brian2_helpers import assert_learned_close, assert_learned_equal, requires_brian2
-from example_counts import examples
+from example_counts import examples, share
 from hypothesis import given, strategies as st
 from rule_examples import EveryHomeLasts
 from scipy.sparse import csr_array
@@ -165,6 +165,7 @@ LOOPS = {"one for all": 3, "one for each synapse": np.random.default_rng(4).inte
 
 
 @requires_brian2
+@pytest.mark.more_examples
 @pytest.mark.parametrize(
     ("fixed", "kind"),
     [
@@ -177,11 +178,12 @@ LOOPS = {"one for all": 3, "one for each synapse": np.random.default_rng(4).inte
 def test_brian2_learns_the_same(fixed, kind):
     """From an input and from a population, of which each line has a relay."""
     rules = list((FIXED if fixed else FLOAT).values())
+    count = share(len(rules), default=(len(rules) + 1) // 2)  # each from either, or from both
     input_delay = DELAYS["one for each synapse"]
     net = recurrent(LOOPS[kind], fixed)
     net = replace(net, projections=[replace(net.projections[0], delay=input_delay), net.projections[1]])
     target = get_target("brian2", net, learning=True)
-    for first, second in zip(rules, rules[::-1], strict=True):
+    for first, second in list(zip(rules, rules[::-1], strict=True))[:count]:
         chosen = {"in->out": first, "out->out": second}
         plan = LearningPlan({n: replace(r, pre_trace="arrives") for n, r in chosen.items()}, 5, windows_per_sample=2)
         drive = make_drive(net, spikes()[:, :4])

@@ -156,8 +156,8 @@ def test_noise_has_the_variance_and_correlation_of_its_equation():
 
 def test_a_spike_for_each_turn():
     """Its period is 2 pi / arccos(1 - rate stiffness / 2)."""
-    spikes, states, _ = stepped("StochasticOscillator", oscillator(vth=1000), kicked(2000))
-    turns = 2000 * np.arccos(1 - 400 * 300 / 4096**2 / 2) / (2 * np.pi)
+    spikes, states, _ = stepped("StochasticOscillator", oscillator(vth=1000, n=100), kicked(600, n=100))
+    turns = 600 * np.arccos(1 - 400 * 300 / 4096**2 / 2) / (2 * np.pi)
     large = np.abs(states["z"]).max(axis=0) > 5000
     counts = spikes.sum(axis=0)[large]
     assert np.all(np.abs(counts - turns) <= 1.01)

@@ -179,10 +179,10 @@ STEPS = 40
 
 
 def counts_of_known_covariance():
-    """Spikes of four neurons in each of 700 windows, and the first principal component of their counts."""
+    """Spikes of four neurons in each of 400 windows, and the first principal component of their counts."""
     rng = np.random.default_rng(4)
     mixing = np.array([[3.0, 0, 0], [2.0, 1.0, 0], [1.0, 0.5, 1.5], [0.5, 1.0, 0.2]])
-    counts = np.clip(np.rint(6 + rng.normal(size=(700, 3)) @ mixing.T), 0, 20).astype(int)
+    counts = np.clip(np.rint(6 + rng.normal(size=(400, 3)) @ mixing.T), 0, 20).astype(int)
     _, vectors = np.linalg.eigh(counts.T @ counts / len(counts))
     return counts, vectors[:, -1] * np.sign(vectors[:, -1].sum())
 

@@ -82,7 +82,7 @@ def stored(result, name):
 
 def test_health_follows_the_variables():
     """Nothing is lost by carry, so that what the health recomputes window by window is what moved the weights."""
-    found = lesson(True, "engine", epochs=2, health=True)
+    found = lesson(True, "engine", health=True)
     for health in found.health.values():
         assert health.counter_saturations == health.weight_saturations == 0
         assert health.lost_lsb == 0
