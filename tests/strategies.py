@@ -38,6 +38,11 @@ SIGN_MODES = (SignMode.MIXED, SignMode.EXCITATORY, SignMode.MIXED, SignMode.EXCI
 Draw = st.DrawFn
 
 
+def not_the_simplest(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    """The first example that Hypothesis tries is the simplest one throughout, and may be the only one: not here."""
+    return st.booleans().filter(bool).flatmap(lambda _: strategy)
+
+
 def on_grid(weight: Any, exponent: int, form: WeightFormat | None = None) -> Any:
     """Integer weights without the bits that a negative exponent drops."""
     return (form or WeightFormat()).at_exponent(exponent).floored(weight)

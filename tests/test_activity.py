@@ -8,7 +8,7 @@ import ssdp_hw as sh
 from ssdp_hw.running.drive import make_drive
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(st.data())
 def test_operations_are_those_of_a_count_synapse_by_synapse(data):
     network = data.draw(fixed_networks())

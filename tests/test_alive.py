@@ -147,7 +147,7 @@ def lessons(draw):
     return net, given, {name: rule}, replace(shown, steps=length)
 
 
-@examples(40, default=5, base=GENERATED)
+@examples(40, default=3, base=GENERATED)
 @given(lessons())
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_any_lesson_is_bit_equal_and_dead_synapses_stay_dead(case):
@@ -273,8 +273,8 @@ def test_simulators_learn_the_same(target):
     if not get_target(target).availability().installed:
         pytest.skip(f"{target} is not installed")
     rule = replace(MOVING, windows_per_update=4, rounding="stochastic")
-    wanted = learn(network(), spikes(12), rule)
-    found = learn(network(), spikes(12), rule, target)
+    wanted = learn(network(), spikes(8), rule)
+    found = learn(network(), spikes(8), rule, target)
     assert_same(wanted, found)
     assert synapses(wanted.network) == synapses(found.network)
     assert found.alive == wanted.alive

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from brian2_helpers import assert_learned_close, assert_learned_equal, requires_brian2
-from example_counts import examples
+from example_counts import examples, share
 from hypothesis import given, strategies as st
 from rule_examples import EveryHomeLasts
 from scipy.sparse import csr_array
@@ -111,11 +111,23 @@ DELAYS = {
 }
 
 
-@pytest.mark.parametrize("target", ["spec", "engine"])
-@pytest.mark.parametrize("kind", DELAYS)
-@pytest.mark.parametrize(
-    ("fixed", "rule"), [(True, n) for n in FIXED] + [(False, n) for n in FLOAT], ids=lambda x: str(x)
-)
+# By default each rule with one kind of delays on the specification and with another on the engine.
+LATER = [
+    pytest.param(
+        fixed,
+        rule,
+        kind,
+        target,
+        id=f"{fixed}-{rule}-{kind}-{target}",
+        marks=[] if (number + place) % len(DELAYS) == first else pytest.mark.slow,
+    )
+    for number, (fixed, rule) in enumerate([(True, n) for n in FIXED] + [(False, n) for n in FLOAT])
+    for place, kind in enumerate(DELAYS)
+    for first, target in enumerate(("spec", "engine"))
+]
+
+
+@pytest.mark.parametrize(("fixed", "rule", "kind", "target"), LATER)
 def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     delayed, plain, neurons, delays = cases(DELAYS[kind], fixed)
     rule, given = (FIXED if fixed else FLOAT)[rule], spikes()
@@ -127,7 +139,7 @@ def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     assert np.any(as_sent.weights["in->out"] != found.weights["in->out"])
 
 
-@examples(100, default=8)
+@examples(100, default=4)
 @given(st.data())
 def test_any_delays_in_windows_of_any_length(data):
     delay = np.array(data.draw(st.lists(st.integers(0, 30), min_size=POST * PRE, max_size=POST * PRE)))
@@ -153,6 +165,7 @@ LOOPS = {"one for all": 3, "one for each synapse": np.random.default_rng(4).inte
 
 
 @requires_brian2
+@pytest.mark.more_examples
 @pytest.mark.parametrize(
     ("fixed", "kind"),
     [
@@ -165,11 +178,12 @@ LOOPS = {"one for all": 3, "one for each synapse": np.random.default_rng(4).inte
 def test_brian2_learns_the_same(fixed, kind):
     """From an input and from a population, of which each line has a relay."""
     rules = list((FIXED if fixed else FLOAT).values())
+    count = share(len(rules), default=(len(rules) + 1) // 2)  # each from either, or from both
     input_delay = DELAYS["one for each synapse"]
     net = recurrent(LOOPS[kind], fixed)
     net = replace(net, projections=[replace(net.projections[0], delay=input_delay), net.projections[1]])
     target = get_target("brian2", net, learning=True)
-    for first, second in zip(rules, rules[::-1], strict=True):
+    for first, second in list(zip(rules, rules[::-1], strict=True))[:count]:
         chosen = {"in->out": first, "out->out": second}
         plan = LearningPlan({n: replace(r, pre_trace="arrives") for n, r in chosen.items()}, 5, windows_per_sample=2)
         drive = make_drive(net, spikes()[:, :4])
@@ -180,7 +194,9 @@ def test_brian2_learns_the_same(fixed, kind):
         assert wanted.observed["out->out"][1].any()
 
 
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
+@pytest.mark.parametrize(
+    "fixed", [pytest.param(True, id="fixed"), pytest.param(False, id="float", marks=pytest.mark.slow)]
+)
 def test_lava_learns_the_same(fixed):
     lava = get_target("lava")
     if not lava.availability().installed:
@@ -191,7 +207,7 @@ def test_lava_learns_the_same(fixed):
     given = (FIXED if fixed else FLOAT).values()
     rules = [replace(r, pre_trace="arrives", gate=gate) for r in given for gate in (None, of_lines)]
     net = cases(DELAYS["one for each synapse"], fixed)[0]
-    drive = make_drive(net, spikes())
+    drive = make_drive(net, spikes()[:, :4])
     plans = [LearningPlan({"in->out": rule}, 7, windows_per_sample=2) for rule in rules]
     found = learn_all([LearningTask(net, drive, plan) for plan in plans], lava.resolve({}))
     for plan, one in zip(plans, found, strict=True):

@@ -21,7 +21,7 @@ def change(model, parameters, pre, post, **options):
     return window_changes(model, parameters, Window(pre, post, *SYNAPSES, None, RandomKey(5, 1, 2), 0), **options)
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(arrays(bool, (STEPS, 4)), arrays(bool, (STEPS, 3)), st.integers(0, 2000), st.integers(0, 2000))
 def test_without_coupling_it_is_pair_stdp(pre, post, a_plus, a_minus):
     common = {"lsb_shift": 4, "counter_bits": 32, "dw_shift": 2}
@@ -44,7 +44,7 @@ def test_without_coupling_it_is_pair_stdp(pre, post, a_plus, a_minus):
     np.testing.assert_array_equal(change(model, parameters, pre, post), wanted)
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(arrays(bool, (STEPS, 4)), arrays(bool, (STEPS, 3)), st.floats(0.0, 0.5))
 def test_depression_is_scaled_by_the_activity_of_its_formula(pre, post, coupling):
     """With a trace that keeps everything, a spike of the source takes off ``A(t) (spikes of the target so far)``."""

@@ -16,14 +16,14 @@ from ssdp_hw.running.drive import DirectInput
 pytestmark = requires_brian2
 
 
-@examples(20, default=8)
+@examples(20, default=4)
 @given(st.data())
 def test_fixed_networks_equal_the_specification(data):
     network = data.draw(fixed_networks())
     assert_equal(*run_both(network, data.draw(drives_for(network, analog=True))))
 
 
-@examples(15, default=6)
+@examples(15, default=3)
 @given(st.data())
 def test_float_networks_equal_the_specification_up_to_rounding(data):
     network = data.draw(float_networks())

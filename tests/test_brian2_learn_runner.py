@@ -17,6 +17,7 @@ from conv_strategies import fixed_conv_networks, float_conv_networks
 from example_counts import examples
 from hypothesis import given, settings
 from plan_strategies import learning_runs, lively_runs
+from strategies import not_the_simplest
 from test_engine_learning import GENERATED
 
 import ssdp_hw as sh
@@ -31,19 +32,24 @@ pytestmark = requires_brian2
 FIXED, FLOAT = lively_runs(fixed=True), lively_runs(fixed=False)
 
 
-@examples(12, default=6)
-@given(learning_runs(fixed=True))
+def each_in_one(kinds, first):
+    """By default every second: each in integers or in real numbers."""
+    return [pytest.param(k, marks=[] if n % 2 == first else pytest.mark.slow) for n, k in enumerate(kinds)]
+
+
+@examples(12, default=2)
+@given(not_the_simplest(learning_runs(fixed=True)))
 def test_fixed_learning_equals_the_specification(run):
     assert_learned_equal(*learn_plan(*run))
 
 
-@examples(10, default=5)
-@given(learning_runs(fixed=False))
+@examples(10, default=2)
+@given(not_the_simplest(learning_runs(fixed=False)))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
     assert_learned_close(*learn_plan(*run))
 
 
-@examples(25, default=3)
+@examples(25, default=2)
 @given(learning_runs(fixed=True, networks=fixed_conv_networks(), declared=True))
 def test_fixed_convolutions_learn_their_kernels(run):
     assert_learned_equal(*learn_plan(*run))
@@ -74,7 +80,7 @@ def test_a_kernel_that_no_synapse_uses_moves_by_its_counters():
     assert right.weights["in->out"].tolist() == [2, -1]
 
 
-@pytest.mark.parametrize("kind", FIXED)
+@pytest.mark.parametrize("kind", each_in_one(FIXED, 0))
 def test_fixed_rules_with_and_without_gates(kind):
     network, drive, plan = FIXED[kind]
     left, right = learn_plan(network, drive, plan)
@@ -83,7 +89,7 @@ def test_fixed_rules_with_and_without_gates(kind):
         assert np.any(right.weights[p.name] != p.mantissa), p.name
 
 
-@pytest.mark.parametrize("kind", FLOAT)
+@pytest.mark.parametrize("kind", each_in_one(FLOAT, 1))
 def test_float_rules_with_and_without_gates(kind):
     network, drive, plan = FLOAT[kind]
     left, right = learn_plan(network, drive, plan)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from example_counts import examples
 from hypothesis import given, strategies as st
 from strategies import fixed_networks
 
@@ -77,6 +78,7 @@ def test_output_axons_count_every_core_that_is_reached():
     assert a.used["output_axons"] == 500 * 5 / 4096
 
 
+@examples(100, default=30)
 @given(st.data())
 def test_every_network_is_accounted_for(data):
     network = data.draw(fixed_networks())

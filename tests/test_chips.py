@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from example_counts import examples
+from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
 from ssdp_hw.chips import Chip, chip_from_table, chip_names, chip_to_table, load_chip
@@ -87,7 +88,7 @@ def test_what_is_wrong_is_named(changes, words):
         chip_from_table(changed(**changes), "mine.toml")
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200, default=70)
 @given(st.data())
 def test_damaged_tables_are_refused_or_whole(data):
     """Only our own error comes out; what is accepted obeys every limit."""

@@ -7,7 +7,7 @@ import sys
 import nir
 import numpy as np
 import pytest
-from command_calls import call, call_process
+from command_calls import call
 
 import ssdp_hw as sh
 from ssdp_hw.datasets import DIGITS_MODEL
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
     np.savez(here / "data.npz", spikes=spikes, labels=rng.integers(0, 3, 8))
     np.save(here / "spikes.npy", spikes)
     source, data = here / "net.nir", here / "data.npz"
-    done = call_process("quantize", source, "--dt", "1e-3", "--calibration", data, "--out", here / "net.h5")
+    done = call("quantize", source, "--dt", "1e-3", "--calibration", data, "--out", here / "net.h5")
     assert done.returncode == 0, done.stderr
     return here
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from conv_strategies import convolutions
+from example_counts import examples
 from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
@@ -25,6 +26,7 @@ def naive(w, x):
     return y.reshape(-1)
 
 
+@examples(100, default=30)
 @given(convolutions(), st.integers(0, 2**32 - 1))
 def test_matrix_sums_and_index_follow_from_the_equation(w, seed):
     rng = np.random.default_rng(seed)
@@ -39,6 +41,7 @@ def test_matrix_sums_and_index_follow_from_the_equation(w, seed):
         np.testing.assert_array_equal(w.sum(axis), matrix.sum(axis=axis))
 
 
+@examples(100, default=30)
 @given(convolutions(), st.integers(0, 2**32 - 1))
 def test_factors_of_whole_channels_go_into_the_kernel(w, seed):
     rng = np.random.default_rng(seed)
@@ -53,6 +56,7 @@ def test_factors_of_whole_channels_go_into_the_kernel(w, seed):
         assert w.times_inputs(np.arange(w.shape[1])) is None
 
 
+@examples(100, default=30)
 @given(st.data())
 def test_a_convolution_after_a_pooling_that_tiles_is_one_convolution(data):
     size = tuple(data.draw(st.lists(st.integers(1, 3), min_size=2, max_size=2)))
@@ -153,6 +157,7 @@ def test_stored_integers():
         fixed.with_mantissa(np.zeros(16, int))
 
 
+@examples(100, default=30)
 @given(convolutions())
 def test_values_of_synapses_are_added_up_by_stored_weight(weight):
     p = sh.Projection(pre="in", post="p", weight=weight)

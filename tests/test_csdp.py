@@ -51,7 +51,7 @@ def lessons(draw):
     return rng.random((steps, pre)) < rate, rng.random((steps, post)) < rate, int(rng.integers(2))
 
 
-@examples(200, default=25)
+@examples(200, default=15)
 @given(lessons())
 def test_real_numbers_equal_the_papers_equations(case):
     """To the bit with the table of the sigmoid, and to its straight lines, h^2/8 of its curvature, with the sigmoid."""
@@ -63,7 +63,7 @@ def test_real_numbers_equal_the_papers_equations(case):
     np.testing.assert_allclose(found, exact, rtol=0, atol=most * max(0.0963 / 8 / 8**2, 1 - table[-1]))
 
 
-@examples(200, default=25)
+@examples(200, default=15)
 @given(lessons())
 def test_integers_follow_them_to_a_unit_of_each_factor(case):
     unit = 1 << 20

@@ -21,13 +21,13 @@ from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 from ssdp_hw.running.target_registry import get_target
 
 
-@examples(300, default=25)
+@examples(300, default=12)
 @given(learning_runs(fixed=True, declared=True), OPTIONS, st.booleans())
 def test_any_plan_of_declared_rules_is_bit_equal(case, options, fast_paths):
     assert_bits_equal(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))
 
 
-@examples(200, default=12)
+@examples(200, default=6)
 @given(learning_runs(fixed=False, declared=True), OPTIONS, st.booleans())
 def test_any_float_plan_of_declared_rules_is_equal_up_to_rounding(case, options, fast_paths):
     assert_close(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))

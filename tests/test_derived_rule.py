@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
@@ -28,6 +29,7 @@ def lsbs(rule, amplitude, distance, scale=2000.0, step=2):
 amplitudes = st.floats(1e-6, 0.05)
 
 
+@examples(100, default=30)
 @given(
     amplitudes,
     amplitudes,

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 
 import ssdp_hw as sh
@@ -203,6 +204,7 @@ def test_tables_keep_to_forty_lines_and_count_what_is_left_out(rows, notes, head
     assert shown_notes + left == notes
 
 
+@examples(100, default=30)
 @given(
     st.integers(1, 5).flatmap(lambda n: st.lists(st.lists(st.text("ab ->", max_size=72), min_size=n, max_size=n))),
     st.integers(70, 200),

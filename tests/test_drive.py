@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from example_counts import examples
 from hypothesis import given, strategies as st
 
 from ssdp_hw import (
@@ -167,6 +168,7 @@ def test_currents_of_a_float_network(case, form):
     np.testing.assert_allclose(found, by_definition(weight * 0.1, delay, values, steps), atol=1e-12)
 
 
+@examples(100, default=30)
 @given(analog_inputs(), st.sampled_from((-2, 0, 3)))
 def test_currents_of_a_fixed_network_are_the_nearest_integers(case, weight_exp):
     weight, delay, values, more = case
@@ -184,6 +186,7 @@ def test_currents_of_a_fixed_network_are_the_nearest_integers(case, weight_exp):
     assert drive.currents.rounding["p"] == pytest.approx(np.abs(found - exact).max(), abs=1e-9)
 
 
+@examples(100, default=30)
 @given(analog_inputs(), st.integers(1, 3))
 def test_analog_input_in_pieces_is_the_whole(case, first):
     weight, delay, values, steps = case
@@ -197,6 +200,7 @@ def test_analog_input_in_pieces_is_the_whole(case, first):
     np.testing.assert_array_equal(stream(net, pieces).spike_counts["p"], expected)
 
 
+@examples(100, default=30)
 @given(st.integers(0, 2**32 - 1))
 def test_zeros_and_ones_do_the_same_as_spikes_and_as_values(seed):
     rng = np.random.default_rng(seed)

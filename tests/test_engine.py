@@ -47,7 +47,7 @@ def assert_close(a, b):
             np.testing.assert_allclose(getattr(b, variable)[name], trace, rtol=0, atol=bound, err_msg=name)
 
 
-@examples(300, default=60, base=GENERATED)
+@examples(300, default=30, base=GENERATED)
 @given(st.data(), THREADS)
 def test_fixed_networks_are_bit_equal(data, threads):
     network = data.draw(fixed_networks())
@@ -57,7 +57,7 @@ def test_fixed_networks_are_bit_equal(data, threads):
     assert_equal(wanted, run(ENGINE, network, inputs, threads=threads))
 
 
-@settings(GENERATED, max_examples=100)
+@examples(100, default=35, base=GENERATED)
 @given(st.data())
 def test_float_networks_are_equal_up_to_rounding(data):
     network = data.draw(float_networks())
@@ -65,7 +65,7 @@ def test_float_networks_are_equal_up_to_rounding(data):
     assert_close(run(SPEC, network, inputs), run(ENGINE, network, inputs))
 
 
-@settings(GENERATED, max_examples=30)
+@examples(30, default=11, base=GENERATED)
 @given(st.data())
 def test_samples_do_not_depend_on_each_other_nor_on_threads(data):
     """Also floats are bit equal here: a sample is computed the same way whatever runs beside it."""

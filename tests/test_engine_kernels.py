@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings, strategies as st
+from example_counts import examples
+from hypothesis import given, strategies as st
 from ssdp_hw.targets.engine.program import compiled_program
 from ssdp_hw.targets.engine.run import available_threads, share, thread_count
 from ssdp_hw.targets.engine.thread_group_loops import next_sample
@@ -66,7 +67,7 @@ def network(pre, post, sign, exponent, bits, rng, *, sparse=False, delays=0):
     )
 
 
-@settings(max_examples=60)
+@examples(60, default=21)
 @given(
     pre=st.sampled_from((1, 7, 8, 9, 127, 129, 256, 257, 700)),
     post=st.sampled_from((1, 15, 16, 17, 33, 70)),
@@ -85,7 +86,7 @@ def test_any_number_of_rows_and_columns(pre, post, sign, exponent, rate, sparse,
     assert_equal(run(SPEC, net, spikes), run(ENGINE, net, spikes))
 
 
-@settings(max_examples=60)
+@examples(60, default=21)
 @given(
     sizes=st.lists(st.sampled_from((1, 15, 16, 17, 40)), min_size=2, max_size=3),
     vth=st.sampled_from((0, 1, 900)),

@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 from compiled_calls import from_python
 from example_counts import examples
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from ssdp_hw.targets.engine.inference import run_program
 from ssdp_hw.targets.engine.program import compile_program
 from ssdp_hw.targets.engine.run import available_threads, together
@@ -89,7 +89,7 @@ def stepwise(network):
     return program
 
 
-@examples(60, default=20)
+@examples(60, default=12)
 @given(chains(), st.sampled_from((1, MANY)), st.sampled_from((("spikes",), tuple(RECORDABLE))))
 def test_layer_after_layer_equals_step_after_step(case, threads, variables):
     network, spikes = case
@@ -103,7 +103,7 @@ def test_layer_after_layer_equals_step_after_step(case, threads, variables):
         assert found.overflow == other.overflow
 
 
-@settings(max_examples=20)
+@examples(20, default=7)
 @given(chains(), st.integers(0, 2**32 - 1), st.sampled_from((("spikes",), tuple(RECORDABLE))))
 def test_a_few_sparse_synapses_with_wider_weights_are_dense_parts(case, seed, variables):
     network, spikes = case
@@ -137,7 +137,7 @@ def test_a_few_sparse_synapses_with_wider_weights_are_dense_parts(case, seed, va
     assert found.overflow == other.overflow
 
 
-@settings(max_examples=30)
+@examples(30, default=11)
 @given(chains(real=True), st.sampled_from((1, MANY)))
 def test_float_layers_give_the_same_bits_too(case, threads):
     network, spikes = case
@@ -252,6 +252,7 @@ def chain_of_one():
     )
 
 
+@examples(100, default=30)
 @given(st.integers(0, 2**64 - 1), st.integers(0, 1000))
 def test_the_bits_of_a_word_are_listed_in_order_on_any_processor(word, base):
     wanted = [base + k for k in range(64) if word >> k & 1]
@@ -261,6 +262,7 @@ def test_the_bits_of_a_word_are_listed_in_order_on_any_processor(word, base):
         assert active[3 : 3 + len(wanted)].tolist() == wanted
 
 
+@examples(100, default=30)
 @given(st.integers(1, 200), st.integers(0, 70), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_flags_become_words_and_words_a_list(size, first, rate, seed):
     """Without a look at what lies behind the last flag, and whatever byte stands for a spike."""

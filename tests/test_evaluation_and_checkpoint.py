@@ -77,7 +77,7 @@ def test_evaluations_are_those_of_runs_in_pieces(decode):
     st.sampled_from((1, 2, 5)),
     st.integers(0, 2),
 )
-@examples(60, default=6)
+@examples(60, default=3)
 def test_a_run_goes_on_from_any_checkpoint_to_the_same_bits(
     tmp_path_factory, every, teach, refresh, windows_per_update, epochs
 ):

@@ -30,7 +30,7 @@ def array(rows):
 
 
 @given(st.lists(events, min_size=1, max_size=3), st.sampled_from(["first", "zero"]), st.integers(1, 15))
-@examples(200, default=40)
+@examples(200, default=20)
 def test_every_event_is_a_spike_or_is_counted(rows, start, steps):
     found = sh.from_events(DataSet((array(own), i) for i, own in enumerate(rows)), dt=1e-3, steps=steps, start=start)
     expected, late, number = np.zeros((steps, len(rows), 2, 2, 3), bool), 0, Counter()

@@ -32,7 +32,7 @@ CALLS = {
     "plot": ("net.h5", "-o", "new.svg"),
     "microcode": (
         "--window",
-        31,
+        12,
         "--scale",
         100,
         "--set",
@@ -66,10 +66,10 @@ def folder(tmp_path_factory):
         ["out"],
         sh.Semantics(1e-3),
     )
-    spikes = rng.random((20, 300, 6)) < 0.3
+    spikes = rng.random((20, 100, 6)) < 0.3
     sh.save(net, here / "net.h5")
     sh.save(sh.quantize(net, calibration=spikes), here / "fixed.h5")
-    np.savez(here / "data.npz", spikes=spikes, labels=rng.integers(0, 3, 300))
+    np.savez(here / "data.npz", spikes=spikes, labels=rng.integers(0, 3, 100))
     np.savez(here / "values.npz", values=rng.random((50, 6)))
     np.savez(here / "nothing.npz", something=np.zeros(3))
     (here / "text.txt").write_text("no network at all\n", encoding="utf-8")

@@ -101,7 +101,7 @@ def test_lavas_folder_is_full():
     st.integers(0, 100),
     st.integers(0, 60),
 )
-@examples(300, default=60)
+@examples(300, default=30)
 def test_what_was_written_is_read_whether_it_is_on_the_disk_or_not(tmp_path_factory, writes, limit, start, size):
     """As in a file of memory."""
     folder = tmp_path_factory.mktemp("keeper")

@@ -127,15 +127,15 @@ def test_without_friction_an_energy_is_kept():
     rate, stiffness = 400 / 4096, 300 / 4096
 
     def energy(dv):
-        states = stepped(
-            "StochasticOscillator", oscillator(dv=dv, n=100), kicked(4000, n=100).astype(float), ideal=True
-        )[1]
+        states = stepped("StochasticOscillator", oscillator(dv=dv, n=50), kicked(300, n=50).astype(float), ideal=True)[
+            1
+        ]
         z, v = states["z"], states["velocity"]
         return stiffness * z**2 + rate * v**2 + rate * stiffness * z * v
 
     kept = energy(0)
     np.testing.assert_allclose(kept, np.broadcast_to(kept[0], kept.shape), rtol=1e-9)
-    assert np.all(energy(20)[-1] < 1e-3 * kept[0])
+    assert np.all(energy(200)[-1] < 1e-3 * kept[0])
 
 
 def test_noise_has_the_variance_and_correlation_of_its_equation():
@@ -156,8 +156,8 @@ def test_noise_has_the_variance_and_correlation_of_its_equation():
 
 def test_a_spike_for_each_turn():
     """Its period is 2 pi / arccos(1 - rate stiffness / 2)."""
-    spikes, states, _ = stepped("StochasticOscillator", oscillator(vth=1000), kicked(2000))
-    turns = 2000 * np.arccos(1 - 400 * 300 / 4096**2 / 2) / (2 * np.pi)
+    spikes, states, _ = stepped("StochasticOscillator", oscillator(vth=1000, n=100), kicked(600, n=100))
+    turns = 600 * np.arccos(1 - 400 * 300 / 4096**2 / 2) / (2 * np.pi)
     large = np.abs(states["z"]).max(axis=0) > 5000
     counts = spikes.sum(axis=0)[large]
     assert np.all(np.abs(counts - turns) <= 1.01)

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from example_counts import examples
 from hypothesis import given, strategies as st
 from strategies import fixed_networks
 
@@ -107,6 +108,7 @@ def test_fan_in_that_leaves_the_simulators_registers():
     network(projection=strong | {"weight_exp": 3}, inputs=3000)
 
 
+@examples(100, default=30)
 @given(st.integers(1, 4000), st.integers(0, 4095), st.integers(-8, 7), st.integers(0, 2**32 - 1))
 def test_accepted_networks_never_leave_32_bits(fan_in, du, weight_exp, seed):
     """The strongest input of either sign, in the worst and in random orders, for a long time."""
@@ -196,6 +198,7 @@ def test_loihi_in_numbers():
 # Weights.
 
 
+@examples(100, default=30)
 @given(fixed_networks())
 def test_mantissas_are_the_weights_in_lsb(net):
     same = net.with_mantissas({q.name: q.mantissa for q in net.projections})
@@ -224,6 +227,7 @@ def test_weights_are_kept_narrow_and_sparse():
     assert q.synapse_weights.tolist() == [0, 4]
 
 
+@examples(100, default=30)
 @given(fixed_networks(max_populations=1), st.integers(0, 2**32 - 1))
 def test_activation_bound_holds_for_any_spikes(net, seed):
     """No choice of spikes, one for each synapse and delay, brings more; without right shifts it is reached."""

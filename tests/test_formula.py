@@ -72,7 +72,7 @@ def changes(rule, pre, post, weight, **options):
     return window_changes(declared.model, declared.parameters, window, **options).reshape(weight.shape)
 
 
-@examples(200, default=60)
+@examples(200, default=30)
 @given(
     formulas(),
     st.tuples(*[st.floats(1.0, 30.0)] * 5),
@@ -107,7 +107,7 @@ def test_a_product_that_is_too_wide_for_integers_is_named(formula, bits, widest)
     assert sh.Rule(formula.replace("w**2", "w").replace("w*w", "w"), trace_bits=7).model.products
 
 
-@examples(60, default=20)
+@examples(60, default=12)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 900), st.integers(0, 900), st.integers(0, 6))
 def test_pair_stdp_as_a_formula_has_its_bits(seed, a_plus, a_minus, dw_shift):
     rng = np.random.default_rng(seed)
@@ -179,10 +179,10 @@ STEPS = 40
 
 
 def counts_of_known_covariance():
-    """Spikes of four neurons in each of 700 windows, and the first principal component of their counts."""
+    """Spikes of four neurons in each of 400 windows, and the first principal component of their counts."""
     rng = np.random.default_rng(4)
     mixing = np.array([[3.0, 0, 0], [2.0, 1.0, 0], [1.0, 0.5, 1.5], [0.5, 1.0, 0.2]])
-    counts = np.clip(np.rint(6 + rng.normal(size=(700, 3)) @ mixing.T), 0, 20).astype(int)
+    counts = np.clip(np.rint(6 + rng.normal(size=(400, 3)) @ mixing.T), 0, 20).astype(int)
     _, vectors = np.linalg.eigh(counts.T @ counts / len(counts))
     return counts, vectors[:, -1] * np.sign(vectors[:, -1].sum())
 

@@ -38,7 +38,7 @@ def engine_changes(code, pre, post, w):
     return total
 
 
-@examples(150, default=30)
+@examples(150, default=15)
 @given(formulas(), st.tuples(*[st.floats(1.0, 30.0)] * 5), st.integers(0, 2**32 - 1), st.floats(20, 200))
 def test_the_products_compute_what_python_makes_of_the_formula(formula, taus, seed, scale):
     """With the amplitudes that the compiler says it obtains, which are those of the formula but for its tolerance."""

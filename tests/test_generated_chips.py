@@ -107,7 +107,7 @@ def exact(network: sh.FixedNetwork, spikes: np.ndarray) -> dict[str, list]:
     return out
 
 
-@examples(400, default=40)
+@examples(400, default=20)
 @given(networks(), st.integers(0, 2**32 - 1), st.sampled_from((1.0, 0.5)))
 def test_no_integer_of_an_accepted_network_leaves_64_bits(network, seed, rate):
     assume(network is not None)
@@ -120,7 +120,7 @@ def test_no_integer_of_an_accepted_network_leaves_64_bits(network, seed, rate):
         assert found.v["p"][:, 0].tolist() == wanted["v"], target
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(chips(), st.sampled_from((1, 20, 1000)))
 def test_a_teacher_can_be_attached_on_chips_whose_weights_are_coarser_than_their_scale(chip, vth):
     """A teaching spike moves the voltage toward its own end, by no more than the strength or one weight step."""

@@ -63,7 +63,7 @@ def same(one, other):
 
 
 @given(st.lists(datasets(), min_size=1, max_size=4))
-@examples(400, default=40)
+@examples(400, default=20)
 def test_they_hold_what_h5py_reads(tmp_path_factory, kinds):
     path = tmp_path_factory.getbasetemp() / "copies.h5"
     write(path, kinds)
@@ -191,7 +191,7 @@ _CHANGES = st.tuples(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_
 
 
 @given(st.lists(_CHANGES, min_size=1, max_size=3))
-@examples(500, default=10)
+@examples(500, default=6)
 def test_damaged_ones_are_what_the_library_makes_of_them(whole, tmp_path_factory, changes):
     path, places = tmp_path_factory.getbasetemp() / "damaged.h5", parts(whole)
     content = bytearray(whole.read_bytes())

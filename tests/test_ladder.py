@@ -111,7 +111,7 @@ def test_the_first_difference_is_where_it_says(case):
     assert layer.agreement == pytest.approx(np.count_nonzero(left & right) / np.count_nonzero(left | right))
 
 
-@examples(40, default=15)
+@examples(40, default=8)
 @given(st.data(), float_networks())
 def test_nothing_rounded_is_the_float_network_in_chip_timing(data, network):
     inputs = data.draw(drives_for(network))
@@ -130,7 +130,7 @@ def test_nothing_rounded_is_the_float_network_in_chip_timing(data, network):
             np.testing.assert_allclose(volts, a.v[p.name], rtol=1e-9, atol=1e-9 * (1 + np.abs(a.v[p.name]).max()))
 
 
-@examples(40, default=15)
+@examples(40, default=8)
 @given(st.data(), float_networks())
 def test_the_rounded_parameters_are_those_of_the_integers(data, network):
     """Without decays to truncate and sums to floor, the last float rung is the fixed network to the bit."""

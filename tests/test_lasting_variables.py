@@ -82,7 +82,7 @@ def stored(result, name):
 
 def test_health_follows_the_variables():
     """Nothing is lost by carry, so that what the health recomputes window by window is what moved the weights."""
-    found = lesson(True, "engine", epochs=2, health=True)
+    found = lesson(True, "engine", health=True)
     for health in found.health.values():
         assert health.counter_saturations == health.weight_saturations == 0
         assert health.lost_lsb == 0
@@ -144,7 +144,7 @@ def bcm_windows(rate, *, fixed, windows, steps=50, tau=400.0):
         (False, 0.03, 0.02),
         pytest.param(False, 0.03, 0.1, marks=pytest.mark.slow),
         pytest.param(True, 0.08, 0.02, marks=pytest.mark.slow),
-        (True, 0.08, 0.1),
+        pytest.param(True, 0.08, 0.1, marks=pytest.mark.slow),
     ],
 )
 def test_the_threshold_of_bcm_settles_at_the_mean_square_of_the_trace(rate, fixed, bound):

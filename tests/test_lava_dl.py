@@ -405,7 +405,7 @@ def valid(tmp_path_factory):
     return write(tmp_path_factory.mktemp("valid") / "valid.net", layers()).read_bytes()
 
 
-@examples(200, default=60, base=settings(suppress_health_check=list(HealthCheck)))
+@examples(200, default=25, base=settings(suppress_health_check=list(HealthCheck)))
 @given(changes=st.lists(BYTES, min_size=1, max_size=4))
 def test_changed_bytes_give_only_own_errors(valid, tmp_path_factory, changes):
     path = tmp_path_factory.getbasetemp() / "bytes.net"

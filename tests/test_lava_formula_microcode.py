@@ -7,6 +7,7 @@ from math import log
 
 import numpy as np
 import pytest
+from example_counts import share
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from test_formula import by_python
 
@@ -20,7 +21,9 @@ if not get_target("lava").availability().installed:
 from ssdp_hw.targets.lava.microcode import MicrocodeRun, run_microcode
 
 TRACES = ("x1", "x2", "y1", "y2", "y3")
-ONCE = settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+ONCE = settings(
+    max_examples=share(2, default=1), deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
 SCALE = 100.0
 
 
@@ -46,6 +49,7 @@ def python_changes(rule, amplitudes, pre, post):
     return by_python(text, taus, pre, post, np.zeros((post.shape[1], pre.shape[1])))
 
 
+@pytest.mark.more_examples
 def test_generated_formulas_in_floating_point():
     """Equal up to the rounding of sums: compiled with amplitudes that its literals obtain."""
     steps = 32
@@ -54,8 +58,9 @@ def test_generated_formulas_in_floating_point():
     @given(
         st.lists(rules(st.floats(1.0, 30.0), lambda n: st.floats(0.2, 2.0), most=2), min_size=6, max_size=6),
         st.integers(0, 2**32 - 1),
+        st.booleans().filter(bool),  # else the only example is the simplest one
     )
-    def check(drawn, seed):
+    def check(drawn, seed, _):
         rng = np.random.default_rng(seed)
         runs = []
         for rule in drawn:
@@ -99,11 +104,17 @@ def within_range(code):
     return inside & (total <= 250)
 
 
+@pytest.mark.more_examples
 def test_generated_formulas_in_fixed_point_where_nothing_is_rounded():
     """Equal to the LSB: every train of four steps of one neuron beside every one of the other."""
     drawn, runs = [], []
 
-    @settings(max_examples=25, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=share(25, default=10),
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(rules(WHOLE, whole_amplitudes, most=2, window_end=False, every=IMPULSE))
     def draw(rule):
         drawn.append(rule)

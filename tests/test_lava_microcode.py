@@ -210,10 +210,11 @@ def test_floating_pt_and_fixed_pt_agree_where_lava_would_differ_by_8_and_32():
     code = code_of(exponentials=1, window=5)
     wide = (Product(4, -7, ("u0", "x1", "y1")), Product(4, -6, ("x0", "y1", "w")))
     pre = post = np.ones((5, 1), bool)
-    for product in wide:
-        one = replace(code, products=(product,), traces={"x1": Trace(30, 0.01), "y1": Trace(40, 0.01)})
-        runs = [MicrocodeRun(one, kind, pre, post, np.full((1, 1), 64)) for kind in Arithmetic]
-        fixed, floating = (found[-1, 0, 0] - 64 for found in run_microcode(runs))
+    traces = {"x1": Trace(30, 0.01), "y1": Trace(40, 0.01)}
+    ones = [replace(code, products=(product,), traces=traces) for product in wide]
+    runs = [MicrocodeRun(one, kind, pre, post, np.full((1, 1), 64)) for one in ones for kind in Arithmetic]
+    moved = [found[-1, 0, 0] - 64 for found in run_microcode(runs)]
+    for product, fixed, floating in zip(wide, moved[::2], moved[1::2], strict=True):
         exact = product.coefficient * {"x1": 30 * 40, "y1": 40 * 64}[product.factors[1]]
         assert floating == pytest.approx(exact)
         assert abs(fixed - exact) <= 1
@@ -221,7 +222,7 @@ def test_floating_pt_and_fixed_pt_agree_where_lava_would_differ_by_8_and_32():
 
 def test_one_random_number_for_the_whole_matrix():
     """Why the errors are correlated: synapses that should move alike do, and so does their rounding."""
-    code = code_of(a_plus=0.0044, a_baseline=0.0, window=4)
+    code = code_of(a_plus=0.0044, a_baseline=0.0, window=4, exponentials=1)
     pre = post = np.tile(np.array([True, False, False, False])[:, None], (60, 8))
     (found,) = run_microcode([MicrocodeRun(code, Arithmetic.FIXED, pre, post, np.zeros((8, 8)))])
     steps = np.diff(found, axis=0)

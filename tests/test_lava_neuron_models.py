@@ -5,6 +5,7 @@ from __future__ import annotations
 import lava_modules
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 
 import ssdp_hw as sh
@@ -69,7 +70,7 @@ def arriving(network, k, spikes):
 
 
 @pytest.mark.parametrize("name", ["RF", "RF_IZ"])
-@settings(max_examples=12)
+@examples(12, default=5)
 @given(seed=st.integers(0, 2**32 - 1), period=st.floats(4, 300), decay=st.floats(0.001, 0.5), loud=st.booleans())
 def test_resonate_and_fire(name, lava, seed, period, decay, loud):
     rng = np.random.default_rng(seed)

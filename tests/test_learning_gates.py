@@ -58,7 +58,7 @@ def weights(result):
 # Going on.
 
 
-@examples(100, default=12)
+@examples(100, default=6)
 @given(
     st.sampled_from(FIXED),
     st.sampled_from(list(sh.rules.WeightRounding)),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
+from strategies import not_the_simplest
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -38,9 +39,9 @@ def lesson(rule, given, **options):
     return sh.learn(network(), given, None, rule, "spec", health=False, **options)
 
 
-@examples(20, default=2)
+@examples(20, default=1)
 @given(
-    st.floats(1e-5, 2e-3),
+    not_the_simplest(st.floats(1e-5, 2e-3)),
     st.sampled_from(["carry", "nearest"]),
     st.sampled_from([1, 2, 3]),
     st.booleans(),
@@ -58,7 +59,9 @@ def test_the_first_weight_moves_when_it_says(a, rounding, together, shuffle, see
     else:
         for count, moves in ((moved, True), (moved - 1, False)):
             if count:
-                part = lesson(rule, given[:, whole.order[:count]], presentation=sh.Presentation(shuffle=False))
+                part = lesson(
+                    rule, given[:, whole.order[:count]], presentation=sh.Presentation(shuffle=False, seed=seed)
+                )
                 assert bool(part.changed[NAME]) == moves
     assert found.samples == 12
 
@@ -93,6 +96,7 @@ def test_headroom_that_it_advises_ends_saturation():
     assert lesson(integers, given).counter_saturations[NAME] == 0
 
 
+@pytest.mark.slow
 def test_amplitudes_that_it_advises_move_a_weight_soon():
     given, slow = spikes(20), 2e-6
     found = sh.learning_scale(network(), given, None, formula(slow), "spec")[NAME]

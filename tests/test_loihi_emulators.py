@@ -20,12 +20,16 @@ with np.load(RECORDED) as file:
 NUMBERS = sorted({int(name.split("/")[0]) for name in RECORDING})
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+# By default every second.
+@pytest.mark.parametrize(
+    "number", [pytest.param(n, marks=pytest.mark.slow if k % 2 else []) for k, n in enumerate(NUMBERS)]
+)
 def test_recorded_networks(number):
     assert differences(number, RECORDING, "spec") == []
     assert differences(number, RECORDING, "engine") == []
 
 
+@pytest.mark.slow
 def test_the_recording_holds_every_exponent_delays_loops_and_learned_weights():
     networks = [random_network(number)[0] for number in NUMBERS]
     projections = [q for n in networks for q in n.projections]
@@ -36,6 +40,7 @@ def test_the_recording_holds_every_exponent_delays_loops_and_learned_weights():
     assert {q.format.sign_mode for q in projections} == {"mixed", "excitatory", "inhibitory"}
 
 
+@pytest.mark.slow
 def test_the_weights_that_learned_moved_at_exponents_of_every_sign():
     moved = set()
     for network, _, drawn in map(with_origin, filter(learns, NUMBERS)):

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from example_counts import examples
+from hypothesis import given, strategies as st
 from step_runner import CHIP, acting, chip_of, registers, stepped
 
 from ssdp_hw.errors import ParameterError
@@ -117,7 +118,7 @@ def cuba(values, arriving, **options):
     return stepped("CubaLIF", {"du": 4096, **values}, arriving, **options)
 
 
-@settings(max_examples=15)
+@examples(15, default=6)
 @given(seed=seeds, at_least=st.booleans(), subtract=st.booleans())
 def test_models_without_their_extra_are_the_lif(seed, at_least, subtract):
     rng = np.random.default_rng(seed)
@@ -138,7 +139,7 @@ def test_models_without_their_extra_are_the_lif(seed, at_least, subtract):
         assert np.array_equal(others["v"], states["v"]), name
 
 
-@settings(max_examples=15)
+@examples(15, default=6)
 @given(seed=seeds)
 def test_alif_without_adaptation_and_refractory_response_never_resets(seed):
     """With a and r that a step forgets at once, ALIF is the LIF that keeps its voltage."""
@@ -155,7 +156,7 @@ def test_alif_without_adaptation_and_refractory_response_never_resets(seed):
     assert np.array_equal(traces["v"], states["v"])
 
 
-@settings(max_examples=20)
+@examples(20, default=7)
 @given(seed=seeds, period=st.integers(0, 20), subtract=st.booleans())
 def test_a_refractory_neuron_never_fires_within_its_period(seed, period, subtract):
     rng = np.random.default_rng(seed)
@@ -340,7 +341,7 @@ def test_silence_leaves_a_homeostatic_neuron_silent():
     assert not any(x.any() for x in states.values())
 
 
-@settings(max_examples=20)
+@examples(20, default=7)
 @given(seed=seeds, levels=st.integers(0, 6), patience=st.integers(1, 30))
 def test_a_stepped_threshold_stays_among_its_levels(seed, levels, patience):
     rng = np.random.default_rng(seed)

@@ -49,7 +49,7 @@ def assert_same(left, right):
     assert left.overflow == right.overflow
 
 
-@examples(200, default=15, base=GENERATED)
+@examples(200, default=8, base=GENERATED)
 @given(declared_fixed_networks(models=MODELS), st.integers(0, 1000), st.sampled_from((1, None)))
 def test_the_engine_equals_the_specification(network, seed, threads):
     inputs = input_of(network, seed)
@@ -85,7 +85,7 @@ def test_overflows_are_counted_of_neurons_alone(size, spiking):
         assert [counts[name].counts["v_saturations"] for name in ("p", "q")] == [7 * 5 * size, 7 * 5 * 3]
 
 
-@examples(100, default=10, base=GENERATED)
+@examples(100, default=5, base=GENERATED)
 @given(st.data())
 def test_the_cuba_lif_by_its_declaration_equals_the_step_written_by_hand(data):
     network = data.draw(fixed_networks())
@@ -93,7 +93,7 @@ def test_the_cuba_lif_by_its_declaration_equals_the_step_written_by_hand(data):
     assert_same(recorded(ENGINE, network, inputs), recorded(ENGINE, network, inputs, fast_paths=False))
 
 
-@examples(60, default=10, base=GENERATED)
+@examples(60, default=5, base=GENERATED)
 @given(declared_fixed_networks(models=MODELS), st.integers(0, 1000))
 def test_a_run_in_pieces_equals_the_whole_run(network, seed):
     inputs = input_of(network, seed, steps=30, batch=1)
@@ -104,7 +104,7 @@ def test_a_run_in_pieces_equals_the_whole_run(network, seed):
     assert result.overflow == whole.overflow
 
 
-@settings(GENERATED, max_examples=15)
+@examples(15, default=6, base=GENERATED)
 @given(declared_fixed_networks(models=MODELS), st.integers(0, 1000))
 def test_a_file_keeps_the_network(tmp_path_factory, network, seed):
     path = tmp_path_factory.mktemp("saved") / "network.h5"

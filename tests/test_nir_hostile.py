@@ -103,7 +103,7 @@ def damaged(content, changes):
     return bytes(data)
 
 
-@examples(200, default=80, base=settings(suppress_health_check=list(HealthCheck)))
+@examples(200, default=40, base=settings(suppress_health_check=list(HealthCheck)))
 @given(which=st.sampled_from("abcc"), changes=st.lists(BYTES, min_size=1, max_size=4))
 def test_changed_bytes(valid, tmp_path_factory, which, changes):
     path = tmp_path_factory.getbasetemp() / "bytes.nir"
@@ -176,7 +176,7 @@ def restructure(file, kind, where, other, value):
         pass  # not every change is possible
 
 
-@examples(200, default=60, base=settings(suppress_health_check=list(HealthCheck)))
+@examples(200, default=30, base=settings(suppress_health_check=list(HealthCheck)))
 @given(which=st.sampled_from("abcc"), changes=st.lists(STRUCTURE, min_size=1, max_size=3))
 def test_changed_structure(valid, tmp_path_factory, which, changes):
     path = tmp_path_factory.getbasetemp() / "structure.nir"

@@ -34,7 +34,7 @@ def there_and_back(network, folder, rule=None):
     assert (folder / "a.nir").read_bytes() == (folder / "b.nir").read_bytes()
 
 
-@examples(50, default=15, base=settings(suppress_health_check=QUIET))
+@examples(50, default=8, base=settings(suppress_health_check=QUIET))
 @given(st.one_of(fixed_networks(), fixed_networks(), fixed_conv_networks()))
 def test_generated_networks_come_back_and_give_the_same_bytes(tmp_path_factory, network):
     there_and_back(network, tmp_path_factory.mktemp("nir"))
@@ -97,7 +97,7 @@ def test_weights_of_a_quantised_network_are_those_that_it_came_from():
         np.testing.assert_allclose(a, b, rtol=0, atol=np.abs(a).max() / 2**14)
 
 
-@examples(80, default=25, base=settings(suppress_health_check=QUIET))
+@examples(80, default=12, base=settings(suppress_health_check=QUIET))
 @given(st.one_of(fixed_networks(), fixed_conv_networks()), st.sampled_from((None, 2e-3)), st.booleans())
 def test_the_float_network_takes_the_step_of_the_integers(fixed, dt, with_scales):
     rng = np.random.default_rng(0)
@@ -366,7 +366,7 @@ def put(tree, path, value, remove):
         tree[path[-1]] = value
 
 
-@examples(250, default=80, base=settings(suppress_health_check=QUIET))
+@examples(250, default=40, base=settings(suppress_health_check=QUIET))
 @given(
     st.lists(
         st.tuples(st.booleans(), st.floats(0, 1, exclude_max=True), PLAIN, ARRAYS, st.integers(0, 4)),

@@ -8,7 +8,7 @@ import h5py
 import nir
 import numpy as np
 import pytest
-from example_counts import share
+from example_counts import examples, share
 from hypothesis import given, settings, strategies as st
 
 from ssdp_hw import IF, LI, LIF, CubaLI, CubaLIF, I
@@ -230,6 +230,7 @@ def test_flatten_before_the_output():
     assert from_nir(graph(nodes, "in->a->flat->out", outputs=3), DT).outputs == ("a",)
 
 
+@examples(100, default=30)
 @given(st.integers(0, 2**32 - 1))
 def test_chains_of_linear_nodes_multiply(seed):
     """in -> A -> (B, C) -> D -> pop: the population receives D (B + C)(A x) and the biases through them."""

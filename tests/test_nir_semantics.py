@@ -179,7 +179,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@examples(400, default=60, base=settings(suppress_health_check=list(HealthCheck)))
+@examples(400, default=30, base=settings(suppress_health_check=list(HealthCheck)))
 @given(graphs(), OPTIONS, st.integers(0, 2**32 - 1))
 def test_float_run_equals_nirs_equations(generated, options, seed):
     graph, dt, inputs = generated

@@ -77,7 +77,7 @@ def test_everything_comes_back(tmp_path):
         equal(from_nir(source), network())
 
 
-@examples(60, default=20, base=settings(suppress_health_check=list(HealthCheck)))
+@examples(60, default=10, base=settings(suppress_health_check=list(HealthCheck)))
 @given(net=float_networks())
 def test_generated_networks_come_back_and_give_the_same_bytes(tmp_path_factory, net):
     folder = tmp_path_factory.mktemp("nir")
@@ -88,7 +88,7 @@ def test_generated_networks_come_back_and_give_the_same_bytes(tmp_path_factory, 
     assert (folder / "a.nir").read_bytes() == (folder / "b.nir").read_bytes()
 
 
-@examples(60, default=20, base=settings(suppress_health_check=list(HealthCheck)))
+@examples(60, default=10, base=settings(suppress_health_check=list(HealthCheck)))
 @given(graphs(), OPTIONS)
 def test_networks_read_from_nir_come_back(tmp_path_factory, generated, options):
     graph, dt, _ = generated

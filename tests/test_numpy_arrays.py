@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 
 from ssdp_hw.errors import FileFormatError
@@ -22,6 +23,7 @@ def npy(array, shape=None):
     return buffer.getvalue() + array.tobytes()
 
 
+@examples(100, default=30)
 @given(
     st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 5), min_size=0, max_size=3), min_size=1),
     st.sampled_from(["?", "<i2", ">f8", "<c16"]),

@@ -47,7 +47,17 @@ def test_targets_that_learn_without_graded_spikes_are_not_asked_to(monkeypatch):
         choose_target("engine", graded, learning=True)
 
 
-@pytest.mark.parametrize("model", [m for m in OUTSIDERS if not m.payload], ids=lambda m: m.name)
+LADDERS = ("OnOff", "Clock", "Shunted")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(m, marks=[] if m.name in LADDERS else pytest.mark.slow, id=m.name)
+        for m in OUTSIDERS
+        if not m.payload
+    ],
+)
 def test_the_ladder_takes_products_of_voltages(model):
     """Finer registers than the chip's leave the step within 64 bits, or the rung out."""
     network = generation.float_network(model, 1)
@@ -80,8 +90,15 @@ class Rising(NeuronModel):
         return {"v": v, "share": op.saturate(op.minimum(square, p.vth), "share")}, v > s.v
 
 
-@pytest.mark.parametrize("fires", [True, False])
-@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize(
+    ("fixed", "fires"),
+    [
+        (True, False),
+        (False, True),
+        pytest.param(True, True, marks=pytest.mark.slow),
+        pytest.param(False, False, marks=pytest.mark.slow),
+    ],
+)
 def test_a_readout_is_silent_by_whatever_its_step_decides_on_every_target(fixed, fires):
     """Also where a level by which it divides is 0, as 0 / 0 in real numbers."""
     weight = np.array([[100], [-50], [30]])

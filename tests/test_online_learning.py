@@ -132,7 +132,7 @@ def test_neurons_fire_as_in_one_long_run_where_no_weight_moves(fixed, target):
     assert fired.any()
 
 
-@examples(100, default=6)
+@examples(100, default=4)
 @given(learning_runs(fixed=True, declared=True), OPTIONS)
 def test_any_plan_on_line_is_bit_equal(case, options):
     case = (*case[:2], replace(case[2], restart=False))
@@ -141,7 +141,7 @@ def test_any_plan_on_line_is_bit_equal(case, options):
     assert_neurons(wanted, found, np.testing.assert_array_equal)
 
 
-@examples(60, default=5)
+@examples(60, default=3)
 @given(learning_runs(fixed=False, declared=True), OPTIONS)
 def test_any_float_plan_on_line_is_equal_up_to_rounding(case, options):
     case = (*case[:2], replace(case[2], restart=False))
@@ -150,7 +150,7 @@ def test_any_float_plan_on_line_is_equal_up_to_rounding(case, options):
     assert_neurons(wanted, found, lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9))
 
 
-@examples(60, default=5)
+@examples(60, default=3)
 @given(learning_runs(fixed=True, declared=True), st.data())
 def test_any_plan_pauses_between_two_samples(case, data):
     """Two parts of the samples, the second from the state in which the first stopped, are one run."""
@@ -184,7 +184,7 @@ def test_any_plan_pauses_between_two_samples(case, data):
     assert_neurons(whole, part, np.testing.assert_array_equal)
 
 
-@examples(60, default=6)
+@examples(60, default=4)
 @given(learning_runs(fixed=True, declared=True, max_plastic=4), st.integers(0, 3))
 def test_what_memory_held_before_changes_nothing(case, seed):
     """The arrays of the loops have room for neurons that pad populations, and new memory holds anything."""

@@ -179,7 +179,7 @@ numbers = st.integers(-(2**24), 2**24)
 vectors = st.lists(st.tuples(numbers, st.integers(-(2**13), 2**13)), min_size=1, max_size=20)
 
 
-@examples(400, default=40)
+@examples(400, default=20)
 @given(pairs=vectors, bits=st.integers(0, 16), rounding=st.sampled_from(ROUNDINGS), word=st.sampled_from([32, 64]))
 def test_products_of_the_width_of_a_chip(pairs, bits, rounding, word):
     x, y = np.array(pairs, np.int64).T
@@ -193,7 +193,7 @@ wide = st.one_of(st.integers(-(2**47), 2**47), st.sampled_from([2**47, -(2**47),
 gains = st.one_of(st.integers(-(2**32), 2**32), st.sampled_from([2**32, -(2**32), 1, 0]))
 
 
-@examples(400, default=40)
+@examples(400, default=20)
 @given(
     pairs=st.lists(st.tuples(wide, gains), min_size=1, max_size=8),
     bits=st.integers(17, 30),
@@ -213,7 +213,7 @@ def test_products_beyond_64_bits(pairs, bits, rounding):
     assert ends.high.tolist() == np.maximum(expected, mirrored).tolist()
 
 
-@examples(200, default=20)
+@examples(200, default=12)
 @given(pairs=vectors, name=st.sampled_from(sorted(PLAIN)))
 def test_other_operations_of_the_width_of_a_chip(pairs, name):
     x, y = np.array(pairs, np.int64).T

@@ -22,7 +22,7 @@ VALUES = arrays.arrays(
 )
 
 
-@examples(200, default=40)
+@examples(200, default=20)
 @given(st.dictionaries(PATHS, VALUES))
 def test_what_is_packed_comes_back(given_arrays):
     stored: dict[str, object] = {"values": {}}
@@ -88,7 +88,7 @@ def test_the_bytes_of_small_networks_are_those_of_version_1(tmp_path, monkeypatc
     same(sh.load(tmp_path / "two.h5"), sh.load(tmp_path / "one.h5"))
 
 
-@examples(200, default=30)
+@examples(200, default=15)
 @given(st.data())
 def test_a_damaged_index_is_refused(tmp_path_factory, data):
     """Sizes that do not fit, negative ones, paths through arrays: an error of ours, never other values."""

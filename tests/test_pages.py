@@ -54,7 +54,8 @@ def shell(block: Block) -> None:
         print(done.stderr, end="")
 
 
-SLOW = {"rule-path.md"}  # a new formula is compiled
+# New rules and models are compiled, or all commands run, which tests of these run as well.
+SLOW = {"rule-path.md", "pipeline.md", "howto/neuron-model.md", "howto/rule.md"}
 
 
 @pytest.mark.parametrize("page", [pytest.param(p, marks=[pytest.mark.slow] * (p in SLOW)) for p in sorted(PAGES)])

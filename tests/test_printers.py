@@ -131,7 +131,7 @@ def test_the_module_of_a_step_is_the_step(name):
         assert sums == [op.counts[n] for n in form.graph(ideal=False).counts]
 
 
-@examples(100, default=15)
+@examples(100, default=6)
 @given(st.sampled_from(DECLARED).flatmap(lambda m: declared_counter_rules(1, (m,))), st.integers(0, 2**32 - 1))
 def test_the_module_of_a_rule_is_the_rule(rule, seed):
     """In two windows, as Lava's worker runs it, against the specification."""

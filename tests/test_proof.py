@@ -22,7 +22,7 @@ GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCh
 CHIP = sh.load_chip("loihi2")
 
 
-@examples(100, default=6, base=GENERATED)
+@examples(100, default=4, base=GENERATED)
 @given(st.one_of(fixed_networks(), declared_fixed_networks(models=MODELS, graded=False)), st.integers(0, 1000))
 def test_no_run_leaves_the_bounds(network, seed):
     """Random inputs and such that stay on or off for long: recorded states within bounds, proved registers silent."""
@@ -112,7 +112,7 @@ def test_prove_takes_fixed_networks():
         sh.prove(3)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100, default=35)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(MODELS), st.booleans(), st.booleans())
 def test_a_step_of_intervals_holds_every_step_within(seed, model, subtract, at_least):
     """Points drawn from intervals of states, parameters and input step to points within the interval step."""
@@ -172,7 +172,7 @@ def test_of_the_demos_registers_at_most_one_in_twenty_is_open():
     assert again.v["hidden"].min() == hidden.register_low
 
 
-@examples(40, default=4, base=GENERATED)
+@examples(40, default=3, base=GENERATED)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
 def test_neurons_that_are_proved_stay_inside_under_adversarial_input(seed, subtract, recurrent):
     """Slow leaks, large weights, either reset, loops or none: each neuron that is counted as reached was seen to be."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from example_counts import examples
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from strategies import CHIP, drives_for, float_networks
 
 import ssdp_hw as sh
@@ -79,7 +79,7 @@ def assert_same_integers(a, b):
 # What does not change the integers.
 
 
-@examples(100, default=15)
+@examples(100, default=8)
 @given(float_networks(), st.sampled_from((2.0**-20, 0.25, 2.0, 2.0**13)))
 def test_the_unit_of_voltage_does_not_matter(net, factor):
     """A power of two, so that not even the last bit of a float changes."""
@@ -114,7 +114,7 @@ def test_only_the_distance_from_the_reset_matters(kind):
 # What is rounded, by how much, and what the report says of it.
 
 
-@examples(100, default=15)
+@examples(100, default=8)
 @given(float_networks(), st.integers(3, 8))
 def test_rounding_is_to_the_nearest_and_the_report_tells_how_far_that_is(net, bits):
     fixed = sh.quantize(net, weight_bits=bits)
@@ -417,7 +417,7 @@ def test_voltage_first_is_noted_where_it_matters():
 # Registers.
 
 
-@examples(60, default=10)
+@examples(60, default=6)
 @given(st.data())
 def test_calibrated_networks_do_not_overflow_on_their_calibration_input(data):
     net = data.draw(float_networks())
@@ -427,7 +427,7 @@ def test_calibrated_networks_do_not_overflow_on_their_calibration_input(data):
     sh.run(fixed, drive, "spec", on_overflow="error")
 
 
-@examples(60, default=10)
+@examples(60, default=6)
 @given(st.data())
 def test_closed_form_bounds_hold_for_any_input(data):
     """In the integers, whatever arrives, for as long as the burst that the bound of v allows for."""
@@ -444,7 +444,7 @@ def test_closed_form_bounds_hold_for_any_input(data):
         assert np.abs(result.v[about.name]).max() / CHIP.state_max <= about.v_peak * 1.125 + 1e-6
 
 
-@examples(60, default=10)
+@examples(60, default=6)
 @given(st.data())
 def test_closed_form_bounds_hold_for_the_float_network(data):
     """Up to the rounding of its decays, which the bound takes from the chip."""
@@ -494,7 +494,7 @@ def test_calibration_counts_analog_input():
 
 
 @given(float_networks())
-@settings(max_examples=10)
+@examples(10, default=4)
 def test_the_report_survives_json(net):
     report = sh.quantize(net).report
     data = json.loads(json.dumps(report.to_dict()))
@@ -528,7 +528,7 @@ def test_a_damaged_report_is_refused(change):
         QuantizationReport.from_dict(data)
 
 
-@examples(60, default=10)
+@examples(60, default=6)
 @given(float_networks(), st.integers(3, 8), st.randoms(use_true_random=False))
 def test_the_order_of_populations_means_nothing(net, bits, random):
     """Weights of loops, and of populations that come later, count for a scale as others do."""

@@ -170,7 +170,7 @@ def test_bad_options_are_named(case, options, words):
 # One scale a neuron.
 
 
-@examples(40, default=6)
+@examples(40, default=4)
 @given(st.data(), float_networks())
 def test_own_units_change_no_spike(data, network):
     """On a chip with fine registers the integers of both granularities do the same."""
@@ -252,7 +252,7 @@ def test_scales_are_above_zero(scale):
 # Decays and the bias that goes with them.
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100, default=35)
 @given(st.lists(st.floats(1.0, 1e5), min_size=1, max_size=20), st.sampled_from((LOIHI, GENERIC)))
 def test_time_constants_are_off_by_the_smallest_factor(taus, chip):
     """No other register has a time constant that is closer by its ratio."""

@@ -37,7 +37,7 @@ def learn(net, spikes, rule, target, **presentation):
     return sh.learn(net, spikes, None, rule, target, presentation=given, on_overflow="ignore", health=False)
 
 
-@examples(40, default=8)
+@examples(40, default=4)
 @given(
     rise=st.integers(0, 60_000),
     rates=st.lists(st.integers(0, 1 << 16), min_size=1, max_size=5),

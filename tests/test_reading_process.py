@@ -45,7 +45,7 @@ _TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), _NUMBERS | _TEXT | st.lists(_TEXT, min_size=1, max_size=3)))
-@examples(200, default=30)
+@examples(200, default=15)
 def test_the_process_hands_over_what_h5py_reads(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("values") / "file.h5"
     with h5py.File(path, "w") as f:
@@ -243,7 +243,7 @@ def was_read(path):
     return True
 
 
-@examples(2000, default=60)
+@examples(2000, default=40)
 @given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
 def test_a_damaged_file_is_read_or_refused(saved, tmp_path_factory, changes):
     content = bytearray(saved.read_bytes())

@@ -48,7 +48,7 @@ def changes(rule, pre, post, **options):
     return window_changes(rule.model, rule.parameters, window, **options).reshape(post.shape[1], pre.shape[1])
 
 
-@examples(200, default=60)
+@examples(200, default=30)
 @given(
     st.sampled_from(FORMS),
     arrays(bool, (STEPS, 3), elements=st.booleans()),

@@ -25,10 +25,10 @@ def result():
     data = load_digits()
     few = replace(
         data,
-        train_values=data.train_values[:80],
-        train_labels=data.train_labels[:80],
-        test_values=data.test_values[:50],
-        test_labels=data.test_labels[:50],
+        train_values=data.train_values[:40],
+        train_labels=data.train_labels[:40],
+        test_values=data.test_values[:30],
+        test_labels=data.test_labels[:30],
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "load_digits", lambda: few)

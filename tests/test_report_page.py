@@ -218,6 +218,7 @@ def test_batches_give_the_same_numbers(tmp_path, monkeypatch):
     from ssdp_hw.reporting import measure
 
     net, spikes, labels = small()
+    monkeypatch.setattr("ssdp_hw.reporting.page.render_page", lambda *_: "")
     whole = sh.report(tmp_path / "x.html", net, spikes, labels, ladder=False)
     sizes = []
     monkeypatch.setattr(measure, "batch_size", lambda *args, **kwargs: sizes.append(7) or 7)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 
 from ssdp_hw.errors import ParameterError
@@ -38,6 +39,7 @@ seeds, rates = st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.05, 0.3, 1.0))
 # Pair STDP.
 
 
+@examples(100, default=30)
 @given(seeds, rates)
 def test_stdp_is_the_sum_over_all_pairs_of_spikes(seed, rate):
     pre, post = rasters(seed, rate)
@@ -52,6 +54,7 @@ def test_stdp_is_the_sum_over_all_pairs_of_spikes(seed, rate):
             assert found[j, i] == pytest.approx(wanted, abs=1e-12)
 
 
+@examples(100, default=30)
 @given(seeds, rates)
 def test_nearest_pairs_each_spike_with_the_last_one_before_it(seed, rate):
     pre, post = rasters(seed, rate)
@@ -67,6 +70,7 @@ def test_nearest_pairs_each_spike_with_the_last_one_before_it(seed, rate):
             assert found[j, i] == pytest.approx(wanted, abs=1e-12)
 
 
+@examples(100, default=30)
 @given(seeds, rates, st.sampled_from(Pairing))
 def test_exchanging_the_neurons_and_the_signs_transposes(seed, rate, pairing):
     pre, post = rasters(seed, rate)
@@ -79,6 +83,7 @@ def test_exchanging_the_neurons_and_the_signs_transposes(seed, rate, pairing):
     np.testing.assert_array_equal(step(rule, pre, post), -step(other, post, pre).T)
 
 
+@examples(100, default=30)
 @given(seeds, rates, st.sampled_from(Pairing), st.integers(0, 6), st.sampled_from(TraceRounding))
 def test_integer_stdp_event_by_event(seed, rate, pairing, shift, rounding):
     """In Python integers, spike by spike, with saturating traces."""
@@ -153,6 +158,7 @@ def kappa(a, b):
     return Fraction(0) if chance == 1 else (observed - chance) / (1 - chance)
 
 
+@examples(100, default=30)
 @given(seeds, rates, rates)
 def test_sadp_follows_cohens_kappa(seed, rate, other):
     pre, _ = rasters(seed, rate)

@@ -73,6 +73,7 @@ def test_the_formula_compiles_to_what_the_page_shows(first, capsys):
     assert len(printed) > len(shown)
 
 
+@pytest.mark.slow
 def test_its_rules_see_spikes_as_they_arrive(first):
     exec(compile(ARRIVING, "docs/rules.md", "exec"), first)
     assert first["rule"].pre_trace == first["late"].rules["in->out"].pre_trace == "arrives"
@@ -84,6 +85,7 @@ def test_its_lasting_variables_are_those_of_bcm():
     assert names["post"] == registry.rule_model("BCM").post
 
 
+@pytest.mark.slow
 def test_its_reward_moves_weights(first):
     names = {"RuleFactor": sh.RuleFactor}
     exec(compile(FACTOR, "docs/rules.md", "exec"), names)
@@ -110,6 +112,7 @@ def test_its_synapses_die(first, capsys):
     assert capsys.readouterr().out.strip().endswith(f" {alive.after}")
 
 
+@pytest.mark.slow
 def test_its_hidden_layer_learns():
     rng = np.random.default_rng(1)
     weights = {"hidden": rng.uniform(-0.3, 0.3, (24, 64)), "out": rng.uniform(-0.4, 0.4, (10, 24))}

@@ -134,6 +134,7 @@ def lesson(task: Any) -> sh.Lesson:
     return sh.Lesson(inputs[:, :60], labels[:60], RULE, teach="delta", presentation=sh.Presentation(epochs=2, seed=3))
 
 
+@pytest.mark.slow
 def test_with_a_lesson_no_bit_of_a_counter_can_be_taken_off_either(
     task: Any, lesson: sh.Lesson, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.soft_error import soft_error, softmax_table
 
 
-@examples(200, default=60)
+@examples(200, default=30)
 @given(arrays(np.int64, (5, 7), elements=st.integers(0, 60)), st.floats(0.2, 20.0), st.integers(0, 6))
 def test_the_error_is_the_label_minus_the_softmax(counts, temperature, label):
     labels = np.full(5, label)

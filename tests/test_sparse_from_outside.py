@@ -54,7 +54,7 @@ def is_whole(kind: str, arrays: dict[str, np.ndarray]) -> bool:
     return len(indices) == WEIGHT.nnz and all(0 <= i < columns for i in indices.tolist())
 
 
-@examples(300, default=100)
+@examples(300, default=50)
 @given(st.data(), st.sampled_from(FORMATS))
 def test_arrays_of_a_user(data, kind):
     matrix = WEIGHT.tobsr((1, 1)) if kind == "bsr" else WEIGHT.asformat(kind, copy=True)
@@ -84,7 +84,7 @@ def network() -> sh.FixedNetwork:
 
 
 @pytest.mark.parametrize("kind", ["h5", "nir"])
-@examples(150, default=40)
+@examples(150, default=20)
 @given(data=st.data())
 def test_arrays_in_files(kind, data, tmp_path_factory):
     path = tmp_path_factory.mktemp("sparse") / f"n.{kind}"

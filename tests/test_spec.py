@@ -164,6 +164,7 @@ def relay(kind, delay, delays=(0, 0)):
     )
 
 
+@examples(100, default=30)
 @given(
     st.sampled_from(["fixed", "float"]),
     st.sets(st.integers(0, 15), max_size=8),
@@ -207,7 +208,7 @@ def test_recurrent_spike_acts_one_step_later():
 # Consequences.
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(st.data())
 def test_samples_are_independent_and_their_order_has_no_meaning(data):
     net = data.draw(MODES)
@@ -230,7 +231,7 @@ def test_samples_are_independent_and_their_order_has_no_meaning(data):
                 np.testing.assert_allclose(singles, whole, rtol=1e-9, atol=1e-12)
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(st.data())
 def test_the_past_does_not_depend_on_the_future(data):
     net = data.draw(MODES)
@@ -244,7 +245,7 @@ def test_the_past_does_not_depend_on_the_future(data):
             np.testing.assert_array_equal(values, getattr(whole, variable)[name][:cut])
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(st.data())
 def test_the_order_of_populations_and_projections_has_no_meaning(data):
     net = data.draw(fixed_networks())
@@ -261,7 +262,7 @@ def test_the_order_of_populations_and_projections_has_no_meaning(data):
             np.testing.assert_array_equal(values, getattr(b, variable)[name])
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(st.data())
 def test_a_sparse_weight_equals_its_dense_form(data):
     net = data.draw(fixed_networks())
@@ -292,6 +293,7 @@ def test_a_sparse_weight_equals_its_dense_form(data):
         np.testing.assert_array_equal(a.v[name], b.v[name])
 
 
+@examples(100, default=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["euler", "exponential"]))
 def test_below_the_threshold_the_float_network_is_linear(seed, method):
     """The response to two sets of spikes together is the sum of the responses."""

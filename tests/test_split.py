@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from example_counts import examples
+from hypothesis import given, strategies as st
 from strategies import CHIP, float_networks
 
 import ssdp_hw as sh
@@ -19,7 +20,7 @@ from ssdp_hw.quantization.split import parts_of, split_weights, units_of
 UNIT = 1 << CHIP.activation_shift
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100, default=35)
 @given(
     st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20),
     st.integers(2, 8),
@@ -104,7 +105,7 @@ def test_targets_agree_on_split_weights(case, target):
     assert ours.spikes["out"].any()
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20, default=7)
 @given(float_networks())
 def test_a_split_network_has_its_ladder(net):
     """The weights of the ladder are the sums, so what they add is what the chip adds; and it is what float has."""

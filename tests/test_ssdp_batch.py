@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import assume, given, strategies as st
 
 from ssdp_hw.errors import ParameterError, ShapeError
@@ -84,11 +85,13 @@ def close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
 
 
+@examples(100, default=30)
 @given(constant_rules, batches(), gates)
 def test_equals_the_triple_loop(rule, rasters, gate):
     close(batch_update(rule, *rasters, gate), naive_update(rule, *rasters, gate))
 
 
+@examples(100, default=30)
 @given(constant_rules, batches(), st.integers(0, 4))
 def test_one_sample_is_the_rule_for_one_window(rule, rasters, chosen):
     assume(chosen < rasters[0].shape[1])
@@ -110,12 +113,14 @@ def test_exchanging_pre_and_post_transposes(rule, rasters, gate):
     np.testing.assert_array_equal(batch_update(rule, pre, post, gate), batch_update(rule, post, pre, gate).T)
 
 
+@examples(100, default=30)
 @given(constant_rules, batches(always=True), st.integers(0, 5), st.integers(0, 5))
 def test_shifting_all_spikes_changes_nothing_while_nobody_is_silent(rule, rasters, before, after):
     shifted = [np.pad(r, ((before, after), (0, 0), (0, 0))) for r in rasters]
     np.testing.assert_array_equal(batch_update(rule, *rasters), batch_update(rule, *shifted))
 
 
+@examples(100, default=30)
 @given(constant_rules, batches(), gates, st.integers(2, 6))
 def test_a_batch_of_identical_samples_equals_one(rule, rasters, gate, copies):
     one = [raster[:, :1] for raster in rasters]

@@ -80,6 +80,7 @@ def py_update_weights(chosen, w, c, low, high, r):
 # Weight changes.
 
 
+@examples(100, default=30)
 @given(weight_change_cases())
 def test_evidence_of_every_pair(case):
     chosen, *rasters = case
@@ -93,6 +94,7 @@ def test_evidence_of_every_pair(case):
         ]
 
 
+@examples(100, default=30)
 @given(weight_change_cases())
 def test_exchanging_pre_and_post_transposes(case):
     chosen, *rasters = case
@@ -103,6 +105,7 @@ def test_exchanging_pre_and_post_transposes(case):
     )
 
 
+@examples(100, default=30)
 @given(weight_change_cases(always=True), st.integers(0, 3))
 def test_shifting_all_spikes_by_whole_ticks_changes_nothing_while_nobody_is_silent(case, ticks):
     chosen, *rasters = case
@@ -145,6 +148,7 @@ def test_evidence_converges_to_the_float_rule(sigma):
 # Counters and weight updates.
 
 
+@examples(100, default=30)
 @given(fixed_rules(steps=STEPS), st.integers(0, 2**32 - 1))
 def test_counter_saturates_and_counts_it(chosen, seed):
     rng = np.random.default_rng(seed)
@@ -156,6 +160,7 @@ def test_counter_saturates_and_counts_it(chosen, seed):
     assert saturated == sum(not chosen.counter_min <= x <= chosen.counter_max for x in exact)
 
 
+@examples(100, default=30)
 @given(fixed_rules(steps=STEPS), st.integers(0, 2**32 - 1), st.integers(0, 2**40))
 def test_commit_of_every_synapse(chosen, seed, key):
     rng = np.random.default_rng(seed)
@@ -172,6 +177,7 @@ def test_commit_of_every_synapse(chosen, seed, key):
     assert got_w.max() <= 127
 
 
+@examples(100, default=30)
 @given(fixed_rules(steps=STEPS), st.integers(0, 2**32 - 1))
 def test_carry_conserves_at_every_step(chosen, seed):
     """w * 2**k + c is its start plus the sum of all weight changes, as long as nothing saturates."""
@@ -286,7 +292,7 @@ def learn_by_hand(net, name, chosen, spikes, seed):
     return w, c
 
 
-@examples(100, default=12)
+@examples(100, default=6)
 @given(st.data(), st.integers(1, 3), st.integers(0, 2**64 - 1))
 def test_learning_is_the_rule_window_by_window(data, windows_per_update, seed):
     net = data.draw(fixed_networks(max_populations=2))

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, settings, strategies as st
 
 import ssdp_hw as sh
@@ -35,7 +36,7 @@ def exact_run(net, activation, fired):
     return volts
 
 
-@settings(max_examples=40)
+@examples(40, default=14)
 @given(st.integers(0, 4095), st.integers(0, 4095), st.integers(0, 2**16))
 def test_no_voltage_is_farther_from_exact_numbers_than_the_bound(du, dv, seed):
     """A readout: nothing forgets, so all losses of the run add up."""

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from example_counts import examples
 from hypothesis import given, strategies as st
 from scipy import stats
 
@@ -13,6 +14,7 @@ from ssdp_hw.analysis.statistics import Interval, mcnemar, mean_interval, paired
 from ssdp_hw.errors import ParameterError
 
 
+@examples(100, default=30)
 @given(st.data(), st.integers(1, 5000), st.sampled_from((0.5, 0.9, 0.95, 0.99)))
 def test_the_ends_of_wilson_solve_its_equation(data, trials, level):
     successes = data.draw(st.one_of(st.integers(0, trials), st.sampled_from((0, trials))))
@@ -28,6 +30,7 @@ def test_the_ends_of_wilson_solve_its_equation(data, trials, level):
     assert found.level == level
 
 
+@examples(100, default=30)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20), st.sampled_from((0.8, 0.95)))
 def test_mean_interval_is_students(values, level):
     found = mean_interval(values, level)
@@ -61,6 +64,7 @@ def test_no_mean_interval(arguments):
         mean_interval(*arguments)
 
 
+@examples(100, default=30)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_adds_up_the_outcomes_that_are_no_likelier(lost, won):
     n = lost + won

@@ -133,7 +133,7 @@ def test_everything_comes_back(network, path):
     same(sh.load(path), network)
 
 
-@examples(100, default=30)
+@examples(100, default=15)
 @given(st.one_of(fixed_networks(), float_networks()))
 def test_round_trip_of_values_and_bytes(tmp_path_factory, network):
     folder = tmp_path_factory.mktemp("round")

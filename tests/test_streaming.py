@@ -41,7 +41,7 @@ def cut(inputs, lengths):
         start += length
 
 
-@examples(60, default=20, base=settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow]))
+@examples(60, default=10, base=settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow]))
 @given(st.data(), st.lists(st.integers(1, 6), max_size=4), st.sampled_from((1, None)))
 def test_pieces_make_the_whole(data, lengths, threads):
     network = data.draw(st.one_of(fixed_networks(), float_networks()))

@@ -38,21 +38,25 @@ def moved(before, after):
     }
 
 
-def test_each_row_moves_what_it_says(study, settings):
-    given = {
-        form: study.world(settings.part, study.data(""), "dead pixels", 0, form, validation=False)
-        for form in ("float", "fixed")
-    }
+# Rows by their place in the study: those that other rows are parts of, and those whose rules have tests of their own,
+# are slow.
+ROWS = [pytest.param(k, marks=pytest.mark.slow if k in (2, 4, 5) else []) for k in range(8)]
+
+
+@pytest.mark.parametrize("number", ROWS)
+def test_each_row_moves_what_it_says(study, settings, number):
+    assert len(study.ROWS) == len(ROWS)
+    row = study.ROWS[number]
     whats = {
         study.HIDDEN: {"fc1", "fc2"},
         study.RATES: {"hidden"},
         study.RATES_FLOAT: {"hidden"},
         study.BOTH: {"hidden", "fc2"},
     }
-    for row in study.ROWS:
-        world = given["float" if row.endswith("float") else "fixed"]
-        network = study.LEARN[row](world, study.GRIDS[row][-1], settings)
-        assert moved(world.network, network) == whats.get(row, {"fc2"}), row
+    form = "float" if row.endswith("float") else "fixed"
+    world = study.world(settings.part, study.data(""), "dead pixels", 0, form, validation=False)
+    network = study.LEARN[row](world, study.GRIDS[row][-1], settings)
+    assert moved(world.network, network) == whats.get(row, {"fc2"})
 
 
 def test_thresholds_learn_without_labels_and_toward_the_rates_before_the_drift(study, settings):

@@ -9,6 +9,7 @@ import pytest
 from example_counts import examples
 from hypothesis import given, strategies as st
 from rule_examples import EveryFactor, EverySum
+from test_engine_learning import assert_lasting
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, ShapeError
@@ -16,7 +17,8 @@ from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.local import RandomKey
 from ssdp_hw.rules.model import RuleFactor
 from ssdp_hw.rules.models.reward_stdp import RewardSTDP
-from ssdp_hw.testing import check_rule
+from ssdp_hw.running.target_registry import get_target
+from ssdp_hw.testing import check_rule, conformance
 
 STEPS, BATCH, PRE, POST = 24, 5, 6, 4
 RATE, PLUS, MINUS = 0.02, 0.7, 0.9
@@ -59,7 +61,7 @@ def change(model, parameters, pre, post, reward, **options):
     return window_changes(model, parameters, window, **options).reshape(post.shape[1], pre.shape[1])
 
 
-@examples(200, default=30)
+@examples(200, default=20)
 @given(lessons())
 def test_real_numbers_equal_the_closed_formula(case):
     pre, post, reward = case
@@ -71,7 +73,7 @@ def test_real_numbers_equal_the_closed_formula(case):
     np.testing.assert_allclose(found, closed_formula(pre, post, each, RATE, (PLUS, MINUS), keeps), rtol=0, atol=1e-12)
 
 
-@examples(200, default=30)
+@examples(200, default=12)
 @given(lessons())
 def test_integers_equal_the_closed_formula_where_nothing_decays(case):
     """Traces and eligibility then count pairs, and no product has a fraction."""
@@ -85,7 +87,7 @@ def test_integers_equal_the_closed_formula_where_nothing_decays(case):
     np.testing.assert_array_equal(found, closed_formula(pre, post, each, 1, (5, 4), (1, 1, 1)))
 
 
-@examples(100, default=15)
+@examples(100, default=10)
 @given(lessons())
 def test_integers_follow_the_closed_formula_with_decays(case):
     """With halving traces, pairs of at most six steps have no fraction but that of e, below an LSB in each step."""
@@ -112,13 +114,26 @@ def test_integers_follow_the_closed_formula_with_decays(case):
         pytest.param(RewardSTDP(per_neuron=True, lasts=True), "brian2", marks=pytest.mark.slow),
         pytest.param(RewardSTDP(per_neuron=True, lasts=True), "lava", marks=pytest.mark.slow),
         (EverySum(), "engine"),
-        (EverySum(), "brian2"),
-        (EverySum(), "lava"),
+        pytest.param(EverySum(), "brian2", marks=pytest.mark.slow),
+        pytest.param(EverySum(), "lava", marks=pytest.mark.slow),
     ],
     ids=str,
 )
 def test_every_target_computes_the_same(model, target):
     check_rule(model, [target], lessons=1)
+
+
+@pytest.mark.parametrize("target", ["brian2", "lava"])
+def test_simulators_take_factors_and_sum_in_one_lesson(target):
+    if not get_target(target).availability().installed:
+        pytest.skip(f"{target} is not installed")
+    net, plan = conformance.lesson(EverySum(), 0, fixed=True)
+    wanted, found = (conformance.learned(get_target(t), net, plan, 0) for t in ("spec", target))
+    for name in plan.rules:
+        np.testing.assert_array_equal(found.weights[name], wanted.weights[name])
+        np.testing.assert_array_equal(found.counters[name], wanted.counters[name])
+        assert np.any(wanted.weights[name] != net.projection(name).mantissa.reshape(-1))
+    assert_lasting(wanted, found, np.testing.assert_array_equal)
 
 
 def network():

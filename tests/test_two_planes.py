@@ -40,7 +40,7 @@ def test_the_slow_plane_keeps_its_share_and_the_rest_is_forgotten(target, fixed,
     weight = taught.network.projections[0].weight * unit
     slow = taught.state.lasting["in->out"]["synapse_slow"].reshape(3, 5) * lsb
     assert np.abs(weight - WEIGHT).max() > 40
-    silent = np.zeros((20, 400, 5), bool)
+    silent = np.zeros((4, 400, 5), bool)
     state = replace(taught.state, epochs=0)
     later = sh.learn(taught.network, silent, None, rule, target, state=state, **given)
     share = 1 - np.exp(-1 / TAU)

@@ -197,7 +197,7 @@ def test_neurons_that_only_bring_biases_are_no_layers(net):
     assert not verify(net, changed, CASE.spikes).equal
 
 
-@examples(100, default=15)
+@examples(100, default=8)
 @given(st.integers(0, 10**6), st.booleans())
 def test_a_scale_a_channel_gives_voltages_in_the_unit_of_each(seed, lower):
     """The same integrators in integers and, divided by a power of two of their own each, in float: all is exact."""

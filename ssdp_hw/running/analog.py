@@ -101,19 +101,16 @@ def currents_of(
                 "encode the values as spikes (ssdp_hw.encode)"
             )
     parts = [(p, int(d)) for p in reached for d in np.unique(p.synapse_delays)]
-    numbers: dict[tuple[int, ...], int] = {}
-    of_step = np.zeros(steps, np.int64)
-    for step in range(steps):
-        key = tuple(_frame(values[p.pre], step - 1 - delay) for p, delay in parts)
-        of_step[step] = numbers.setdefault(key, len(numbers))
+    arriving = [_frames(values[p.pre], np.arange(steps) - 1 - delay) for p, delay in parts]
+    # Steps in which the same arrives at every projection have one frame; there is one if nothing can arrive.
+    together, of_step = np.unique(np.stack([np.zeros(steps, np.int64), *arriving]), axis=1, return_inverse=True)
     names = list(dict.fromkeys(p.post for p in reached))
-    cells = sum(network.size_of(name) for name in names) * batch * len(numbers)
+    cells = sum(network.size_of(name) for name in names) * batch * together.shape[1]
     check_memory(8 * cells, max_bytes, f"the currents of {steps} steps of analog input")
-    sums: dict[str, Real] = {name: np.zeros((len(numbers), batch, network.size_of(name))) for name in names}
+    sums: dict[str, Real] = {name: np.zeros((together.shape[1], batch, network.size_of(name))) for name in names}
     for position, (p, delay) in enumerate(parts):
         weights, made = _weights(p, delay), dict[int, Real]()
-        for key, number in numbers.items():
-            frame = key[position]
+        for number, frame in enumerate(together[position + 1].tolist()):
             if frame == _NOTHING:
                 continue
             if frame not in made:
@@ -122,24 +119,26 @@ def currents_of(
                 made[frame] = np.asarray(weights @ x.T, np.float64).T
             sums[p.post][number] += made[frame]
     if isinstance(network, Network):
-        return Currents(sums, of_step)
+        return Currents(sums, of_step.reshape(-1))
     rounded: dict[str, NDArray[np.int64]] = {}
     lost: dict[str, float] = {}
     for name, exact in sums.items():
         _check_register(network, name, exact, values)
         rounded[name] = round_to_int(exact)
         lost[name] = float(np.max(np.abs(rounded[name] - exact), initial=0.0))
-    return Currents(rounded, of_step, lost)
+    return Currents(rounded, of_step.reshape(-1), lost)
 
 
 # In place of a frame's number: no value arrives. The numbers -1, -2, ... stand for the steps before step 0.
 _NOTHING = -(1 << 40)
 
 
-def _frame(source: Values, step: int) -> int:
-    if 0 <= step < len(source.of_step):
-        return int(source.of_step[step])
-    return step if -len(source.before) <= step < 0 else _NOTHING
+def _frames(source: Values, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number of the frame of each step."""
+    found = np.where((steps >= -len(source.before)) & (steps < 0), steps, _NOTHING)
+    own = (steps >= 0) & (steps < len(source.of_step))
+    found[own] = source.of_step[steps[own]]
+    return found
 
 
 def _weights(p: BaseProjection, delay: int) -> sp.csr_array:
