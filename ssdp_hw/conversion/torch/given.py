@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.nn.parameter import UninitializedTensorMixin
 
-from ssdp_hw.conversion.torch.types import Module, Nested, Tensor
+from ssdp_hw.conversion.torch.tape import source_line
+from ssdp_hw.conversion.torch.types import Module, Nested, Tensor, Tensors
 from ssdp_hw.errors import ParameterError, UnsupportedError
 
 _EXACT = (torch.float32, torch.float64)
@@ -82,3 +83,27 @@ def sample_tensor(sample: Nested, dtype: Any) -> Tensor | None:
     if not bool(torch.isfinite(sample).all()):
         raise ParameterError("sample: it has a NaN or infinite value; every value must be finite")
     return sample
+
+
+def why_it_failed(module: Module, given: Tensors, error: Exception, *, recorded: bool) -> str:
+    """Why a module could not be run, and what to do; ``recorded`` if it ran when nothing was recorded."""
+    first = str(error).splitlines()[0][:160] if str(error) else ""
+    line = source_line(error)
+    name, raised = type(module).__name__, f"({type(error).__name__}: {first})"
+    if recorded:
+        said = f"the operations of {name} cannot be recorded {raised}; write it with dense tensors, without torch.vmap"
+    else:
+        shapes = ", ".join(str(tuple(x.shape)) for x in given)
+        said = f"{name} cannot be run on a sample of shape {shapes} {raised}; "
+        said += (
+            "what chooses rows of an embedding is no input of a network: give one-hot vectors, and in its place a "
+            "torch.nn.Linear without bias whose weight is embedding.weight.t()"
+            if "argument #1 'indices'" in first
+            else f"a sample of {len(given)} tensors has one for each argument of forward: give steps of one input as "
+            "one tensor, torch.stack(sample); what takes a list or a tuple is called from a module that takes tensors"
+            if len(given) > 1 and "positional argument" in first and "were given" in first
+            else "for several inputs give a tuple of samples; a state is an optional argument, state=None"
+            if "required positional argument" in first
+            else "give a sample on which its own forward runs, as real numbers"
+        )
+    return f"{line}: {said}" if line else said

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.conversion.torch.affine import Affine
 from ssdp_hw.conversion.torch.chains import Chain, Chains, as_given
 from ssdp_hw.conversion.torch.folding import ALWAYS
-from ssdp_hw.conversion.torch.given import CannotRunError
+from ssdp_hw.conversion.torch.given import CannotRunError, why_it_failed
 from ssdp_hw.conversion.torch.known_neurons import check_neurons, is_neuron
 from ssdp_hw.conversion.torch.late_maxima import complete_maxima
 from ssdp_hw.conversion.torch.neurons import framework_of
@@ -30,8 +30,9 @@ from ssdp_hw.conversion.torch.stateful import (
     put_to_rest,
     steps_in,
 )
-from ssdp_hw.conversion.torch.tape import Tape, source_line, tensors_in
+from ssdp_hw.conversion.torch.tape import Tape, tensors_in
 from ssdp_hw.conversion.torch.types import Function, Module, Nested, Tensor, Tensors
+from ssdp_hw.conversion.torch.undisturbed import undisturbed
 from ssdp_hw.conversion.torch.values import Sequence
 from ssdp_hw.conversion.weight_algebra import Budget
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
@@ -188,7 +189,7 @@ class Runner:
         except SsdpHwError:
             raise
         except Exception as error:
-            raise CannotRunError(_failed(self.module, given, error, recorded=tape is not None)) from None
+            raise CannotRunError(why_it_failed(self.module, given, error, recorded=tape is not None)) from None
 
     def leaves_apart(self, sample: Tensors, axis: int) -> bool:
         """Whether a module of one step treats what lies along an axis of its samples alike and apart, as a batch."""
@@ -315,30 +316,6 @@ class Runner:
         return max(counts.values(), default=0)
 
 
-def _failed(module: Module, given: Tensors, error: Exception, *, recorded: bool) -> str:
-    """Why a module could not be run, and what to do; ``recorded`` if it ran when nothing was recorded."""
-    first = str(error).splitlines()[0][:160] if str(error) else ""
-    line = source_line(error)
-    name, raised = type(module).__name__, f"({type(error).__name__}: {first})"
-    if recorded:
-        said = f"the operations of {name} cannot be recorded {raised}; write it with dense tensors, without torch.vmap"
-    else:
-        shapes = ", ".join(str(tuple(x.shape)) for x in given)
-        said = f"{name} cannot be run on a sample of shape {shapes} {raised}; "
-        said += (
-            "what chooses rows of an embedding is no input of a network: give one-hot vectors, and in its place a "
-            "torch.nn.Linear without bias whose weight is embedding.weight.t()"
-            if "argument #1 'indices'" in first
-            else f"a sample of {len(given)} tensors has one for each argument of forward: give steps of one input as "
-            "one tensor, torch.stack(sample); what takes a list or a tuple is called from a module that takes tensors"
-            if len(given) > 1 and "positional argument" in first and "were given" in first
-            else "for several inputs give a tuple of samples; a state is an optional argument, state=None"
-            if "required positional argument" in first
-            else "give a sample on which its own forward runs, as real numbers"
-        )
-    return f"{line}: {said}" if line else said
-
-
 def with_float64(runner: Runner, sample: Tensors) -> Runner | None:
     """The same for a copy of the module in float64; None if it cannot be copied or run so."""
     try:
@@ -384,32 +361,6 @@ def _check_handed_on(module: Module, populations: Mapping[str, Chain], steps: in
                 "which takes one step a call; let its forward take all states as one optional argument, state=None, "
                 "and return (spikes, state), or loop over all steps itself"
             )
-
-
-@contextmanager
-def undisturbed(module: Module) -> Iterator[None]:
-    """Within it the module is in evaluation mode and not compiled; afterwards everything of it is as before."""
-    kept = [(m, dict(vars(m)), [(d, dict(d)) for d in _states_within(m)], m.training) for m in module.modules()]
-    module.eval()
-    for m in module.modules():
-        if vars(m).get("_compiled_call_impl") is not None:  # module.compile(): its operations are those of its forward
-            vars(m)["_compiled_call_impl"] = None
-    try:
-        yield
-    finally:
-        for m, attributes, states, training in kept:
-            for added in set(vars(m)) - set(attributes):
-                del vars(m)[added]
-            vars(m).update(attributes)
-            for held, before in states:
-                held.clear()
-                held.update(before)
-            m.training = training
-
-
-def _states_within(module: Module) -> list[dict[str, Nested]]:
-    """The dicts in which a module keeps buffers, and SpikingJelly the states of its neurons."""
-    return [module._buffers, *(d for d in (vars(module).get("_memories"),) if isinstance(d, dict))]
 
 
 def returned_tensors(run: Run) -> list[Tensor]:
