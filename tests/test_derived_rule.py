@@ -113,7 +113,7 @@ def test_fewer_weight_bits_make_a_step_smaller():
 def test_what_is_lost_is_said():
     _, notes = fixed_rule(SSDP(a_plus=1e-5, a_baseline=1e-7, counter_bits=8), projection(), CHIP)
     assert len(notes) == 1
-    assert "a_baseline is below half a unit of a 8-bit counter" in notes[0]
+    assert "a_baseline is below half a unit of a counter of 8 bits" in notes[0]
     _, notes = fixed_rule(SSDP(), projection(scale=[1000.0, 3000.0]), CHIP)
     assert notes == ["projection 'a->b': its neurons differ in gain, so the integer step is off by up to 50.0%"]
 

@@ -105,7 +105,7 @@ def test_a_projection_too_large_for_the_counter_is_refused_by_its_name_the_value
     rule = sh.FixedDeclaredRule(model=FarWeaker(), parameters={"a": 3000}, lsb_shift=8, counter_bits=14)
     said = (
         "projection 'in->out': learning rule FarWeaker: post_spike: one weight change is 9000 counter units, above the "
-        "8191 of a 14-bit counter; give more counter_bits (up to 32) or smaller amplitudes"
+        "8191 of a counter of 14 bits; give more counter_bits (up to 32) or smaller amplitudes"
     )
     with pytest.raises(ParameterError, match=re.escape(said)):
         sh.learn(network(), SPIKES, None, rule, "spec")
@@ -119,7 +119,9 @@ def test_what_no_projection_can_hold_is_refused_at_once():
 def test_a_gate_from_outside_counts_with_the_bound_of_the_projection():
     rule = sh.FixedDeclaredRule(model=FarWeaker(), parameters={"a": 2000}, lsb_shift=8, counter_bits=14)
     sh.learn(network(), SPIKES, None, rule, "spec", health=False, gates=np.ones(3))
-    with pytest.raises(ParameterError, match=r"one step of 6000 counter units times 2 exceeds the 8191 of a 14-bit"):
+    with pytest.raises(
+        ParameterError, match=r"one step of 6000 counter units times 2 exceeds the 8191 of a counter of 14"
+    ):
         sh.learn(network(), SPIKES, None, rule, "spec", gates=np.full(3, 2.0))
 
 

@@ -330,7 +330,7 @@ def check_gates(
             if step * largest > rule.counter_max:
                 raise ParameterError(
                     f"{owner}: one step of {step} counter units times {largest:g} exceeds the {rule.counter_max} of a "
-                    f"{rule.counter_bits}-bit counter; use more counter_bits or smaller amplitudes"
+                    f"counter of {rule.counter_bits} bits; use more counter_bits or smaller amplitudes"
                 )
         checked[name] = np.ascontiguousarray(np.broadcast_to(array.reshape(batch, -1), (batch, post)))
     return checked

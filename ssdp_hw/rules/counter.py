@@ -95,7 +95,7 @@ class CounterRule(LocalRule):
         if 1 << self.lsb_shift > self.counter_max:
             raise ParameterError(
                 f"{kind}: one weight LSB is {1 << self.lsb_shift} counter units, above the {self.counter_max} of a "
-                f"{self.counter_bits}-bit counter; use more counter_bits or a smaller lsb_shift"
+                f"counter of {self.counter_bits} bits; use more counter_bits or a smaller lsb_shift"
             )
 
     def check_change(self, largest: int, owner: str, remedy: str) -> None:
@@ -112,7 +112,7 @@ class CounterRule(LocalRule):
             )
             raise ParameterError(
                 f"{owner}: one weight change is {largest} counter units{doubled}, above the {self.counter_max} of a "
-                f"{self.counter_bits}-bit counter; give {wider}{remedy}"
+                f"counter of {self.counter_bits} bits; give {wider}{remedy}"
             )
 
     def largest_step_in(self, extent: Extent, owner: str) -> int:
