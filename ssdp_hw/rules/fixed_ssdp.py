@@ -160,6 +160,6 @@ class FixedSSDP(CounterRule):
         if steps > self.max_window:
             raise ParameterError(
                 f"a window of {steps} steps exceeds the {self.max_window} that a time register of "
-                f"{self.time_bits} bits with time_shift = {self.time_shift} can hold; raise time_shift, shorten the window "
-                "or use several windows a sample"
+                f"{self.time_bits} bits with time_shift = {self.time_shift} can hold; raise time_shift, shorten the "
+                "window or use several windows a sample"
             )
