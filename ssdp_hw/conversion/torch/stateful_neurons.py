@@ -25,7 +25,7 @@ def sinabs(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     if module.min_v_mem is not None:
         raise UnsupportedError(
             f"{owner}: min_v_mem = {array(module.min_v_mem, owner).min():g}; no network here holds a voltage above a "
-            "lower bound: make the layer with min_v_mem=None and train with it"
+            "lower bound: make the layer with min_v_mem=None (of from_model, too) and train with it"
         )
     beta = full(array(module.alpha_mem_calculated, owner), shape, f"{owner}: tau_mem")
     alpha = module.alpha_syn_calculated
