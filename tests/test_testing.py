@@ -205,12 +205,12 @@ class Pacemaker(NeuronModel):
 
 
 class Idle(RuleModel):
-    """A rule that changes nothing."""
+    """A rule that waits for what never is."""
 
     name = "Idle"
 
-    def window_end(self, op, at, p):
-        return 0
+    def post_spike(self, op, at, p):
+        return op.select(at.pre.spike & ~at.pre.spike, 1, 0)
 
 
 def test_what_never_acts_proves_nothing():
