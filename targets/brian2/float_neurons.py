@@ -101,7 +101,7 @@ def float_neurons(network: Network, population: Population, setup: Setup) -> Neu
         start, bias = start + CLEAR, setup.place_bias(membrane)
         seen = {"u": (membrane, "S"), "v": (membrane, "v")}
         return Neurons(membrane, membrane, seen, [(membrane, start)], bias, window_start, after_reset=after)
-    sees = bool(setup.memories) and population.spiking  # plastic synapses that end here see spikes too
+    sees = population.spiking and (setup.spikes_seen or bool(setup.memories))  # synapses end at the current's group
     current = NeuronGroup(
         setup.copies * neuron.size,
         CURRENT + INPUT + (SEEN if sees else "") + memory.equations(memories, " (linked)") + memory.equations(received),

@@ -36,6 +36,7 @@ class Setup:
             sum is scaled. Float networks have ``INBOX`` with exponent 0 alone.
         port_inboxes: the same for each synaptic input beside the first that is fed.
         memories: variables of its neurons that learning rules read.
+        spikes_seen: whether synapses that end at its neurons run code when these fire.
         counted_steps: number of steps in which overflows are counted.
     """
 
@@ -46,6 +47,7 @@ class Setup:
     inboxes: Mapping[str, int] = field(default_factory=lambda: {INBOX: 0})
     port_inboxes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     memories: Sequence[Memory] = ()
+    spikes_seen: bool = False
     counted_steps: int = 2**62
 
     def repeated(self, values: Numbers) -> Numbers:

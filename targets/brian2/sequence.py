@@ -138,6 +138,9 @@ class SampleSequence:
             inboxes=inboxes.pop(""),
             port_inboxes=inboxes,
             memories=[*self._memories.get(name, ()), *carried_memories(self._network, name)],
+            spikes_seen=any(
+                self._models[b.projection.name].on_post for b in incoming if b.projection.name in self._models
+            ),
             counted_steps=self._drive.steps * self._drive.batch,
         )
 
