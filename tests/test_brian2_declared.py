@@ -40,13 +40,13 @@ def test_float_networks_equal_the_specification_up_to_rounding(data, batching):
 
 
 @examples(12, default=1)
-@given(not_the_simplest(learning_runs(fixed=True, networks=declared_fixed_networks(graded=False))))
+@given(not_the_simplest(learning_runs(fixed=True, networks=declared_fixed_networks())))
 def test_fixed_learning_equals_the_specification(run):
     assert_learned_equal(*learn_plan(*run, fast_paths=False))
 
 
 @examples(12, default=1)
-@given(not_the_simplest(learning_runs(fixed=False, networks=declared_float_networks(graded=False))))
+@given(not_the_simplest(learning_runs(fixed=False, networks=declared_float_networks())))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
     assert_learned_close(*learn_plan(*run))
 

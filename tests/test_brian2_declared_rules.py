@@ -7,6 +7,7 @@ import pytest
 from brian2_helpers import (
     assert_learned_close,
     assert_learned_equal,
+    learn_both,
     learn_plan,
     quick_builds,
     requires_brian2,
@@ -15,7 +16,7 @@ from brian2_helpers import (
 from example_counts import examples
 from hypothesis import given, strategies as st
 from plan_strategies import learning_runs, lively_runs
-from rule_examples import EveryHomeLasts
+from rule_examples import EveryHomeLasts, Hebb
 from strategies import not_the_simplest
 
 import ssdp_hw as sh
@@ -36,6 +37,21 @@ def test_fixed_plans_equal_the_specification(run, fast_paths):
 @given(not_the_simplest(learning_runs(fixed=False, declared=True)), st.booleans())
 def test_float_plans_equal_the_specification_up_to_rounding(run, fast_paths):
     assert_learned_close(*learn_plan(*run, fast_paths=fast_paths))
+
+
+def test_a_rule_without_variables_of_its_target_sees_the_spikes_of_float_neurons_with_a_current():
+    """Their synapses end at a group of its own, that of the current."""
+    network = sh.Network(
+        [sh.Input("in", 4)],
+        [sh.Population(name="out", neuron=sh.CubaLIF(size=3, tau_mem=9e-3, tau_syn=4e-3, v_threshold=0.1))],
+        [sh.Projection(pre="in", post="out", weight=np.random.default_rng(0).random((3, 4)))],
+        ["out"],
+        sh.Semantics(1e-3),
+    )
+    spikes = np.random.default_rng(1).random((20, 3, 4)) < 0.4
+    left, right = learn_both(network, spikes, LearningPlan({"in->out": rule(Hebb(), a=0.02)}))
+    assert_learned_close(left, right)
+    assert np.all(right.weights["in->out"] > network.projection("in->out").synapse_weights)
 
 
 LIVELY = {fixed: list(lively_runs(fixed).values()) for fixed in (True, False)}

@@ -30,6 +30,7 @@ def carried_memories(network: AnyNetwork, name: str) -> list[Memory]:
             0,
             fade=f"{carried_variable(payload, delay)} = {carried_variable(payload, delay - 1)}\n",
             kind=kind,
+            lasts=True,  # a window may begin while spikes are under way
         )
         for delay in range(longest, 0, -1)
     ]
