@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,21 +14,25 @@ from brian2_helpers import (
     requires_brian2,
     requires_compiler,
 )
-from conv_strategies import fixed_conv_networks
-from declared_models import declared_fixed_networks, declared_float_networks
 from example_counts import share
 from hypothesis import given, settings, strategies as st
 from plan_strategies import going_on, learning_runs
 from test_engine_learning import GENERATED
-from test_online_learning import assert_neurons, assert_same_state, network, online, pieces, rule
+from test_online_learning import (
+    KINDS_OF_NETWORKS,
+    assert_neurons,
+    assert_same_state,
+    equal,
+    network,
+    online,
+    pieces,
+    rule,
+)
 
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.running.learning_plan import arriving_name
 
 pytestmark = requires_brian2
-
-EXACT = partial(np.testing.assert_array_equal, strict=True)
-CLOSE = partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9)
 
 
 def goes_on(run, *, fixed, **options):
@@ -39,21 +42,12 @@ def goes_on(run, *, fixed, **options):
     for _ in range(2):
         wanted, found = learn_plan(net, drive, plan, **options)
         (assert_learned_equal if fixed else assert_learned_close)(wanted, found)
-        assert_neurons(wanted, found, EXACT if fixed else CLOSE)
+        assert_neurons(wanted, found, equal(exact=fixed))
         net, plan = going_on(net, drive, plan, wanted)
 
 
 @pytest.mark.more_examples
-@pytest.mark.parametrize(
-    ("fixed", "networks"),
-    [
-        pytest.param(True, None, id="fixed"),
-        pytest.param(False, None, id="float", marks=pytest.mark.slow),
-        pytest.param(True, declared_fixed_networks(), id="fixed-declared models", marks=pytest.mark.slow),
-        pytest.param(False, declared_float_networks(), id="float-declared models", marks=pytest.mark.slow),
-        pytest.param(True, fixed_conv_networks(), id="fixed-convolutions", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize(("fixed", "networks"), KINDS_OF_NETWORKS)
 def test_generated_runs_in_pieces_go_on(fixed, networks):
     runs = learning_runs(fixed, networks=networks, declared=True, arrivals=False)
 

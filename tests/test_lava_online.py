@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
-from conv_strategies import fixed_conv_networks, float_conv_networks
-from declared_models import declared_fixed_networks, declared_float_networks
 from example_counts import share
 from hypothesis import given, settings, strategies as st
 from plan_strategies import going_on
@@ -23,7 +19,7 @@ from test_lava_learning import (
     learn_all,
     learning_tasks,
 )
-from test_online_learning import assert_neurons, network, online, pieces, rule
+from test_online_learning import KINDS_OF_NETWORKS, assert_neurons, equal, network, online, pieces, rule
 
 import ssdp_hw as sh
 from ssdp_hw.running.learning_plan import arriving_name
@@ -33,25 +29,8 @@ def pieces_of_one_run(task: LearningTask) -> LearningTask:
     return LearningTask(task.network, task.drive, replace(task.plan, restart=False))
 
 
-def equal(*, exact: bool) -> Any:
-    """How states of neurons, and the input under way to each of their ports, are compared."""
-    if exact:
-        return partial(np.testing.assert_array_equal, strict=True)
-    return partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.more_examples
-@pytest.mark.parametrize(
-    ("fixed", "networks"),
-    [
-        pytest.param(True, None, id="fixed"),
-        pytest.param(False, None, id="float", marks=pytest.mark.slow),
-        pytest.param(True, declared_fixed_networks(), id="fixed-declared models", marks=pytest.mark.slow),
-        pytest.param(False, declared_float_networks(), id="float-declared models", marks=pytest.mark.slow),
-        pytest.param(True, fixed_conv_networks(), id="fixed-convolutions", marks=pytest.mark.slow),
-        pytest.param(False, float_conv_networks(), id="float-convolutions", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize(("fixed", "networks"), KINDS_OF_NETWORKS)
 def test_generated_runs_in_pieces_go_on(fixed, networks):
     """Each is learned from, and then once more from where the specification left it."""
 

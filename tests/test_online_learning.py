@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from conv_strategies import fixed_conv_networks, float_conv_networks
+from declared_models import declared_fixed_networks, declared_float_networks
 from example_counts import examples
 from hypothesis import given, strategies as st
 from plan_strategies import going_on, learning_runs
@@ -202,6 +205,24 @@ def test_what_memory_held_before_changes_nothing(case, seed):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(inference, "aligned", used)
         assert_bits_equal(wanted, learn(ENGINE, later, drive, further, threads=1))
+
+
+def equal(*, exact):
+    """How states of neurons, and the input under way to each of their ports, are compared."""
+    if exact:
+        return partial(np.testing.assert_array_equal, strict=True)
+    return partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9)
+
+
+# For simulators: arithmetic, and the networks that are drawn; of the kind None any.
+KINDS_OF_NETWORKS = [
+    pytest.param(True, None, id="fixed"),
+    pytest.param(False, None, id="float", marks=pytest.mark.slow),
+    pytest.param(True, declared_fixed_networks(), id="fixed-declared models", marks=pytest.mark.slow),
+    pytest.param(False, declared_float_networks(), id="float-declared models", marks=pytest.mark.slow),
+    pytest.param(True, fixed_conv_networks(), id="fixed-convolutions", marks=pytest.mark.slow),
+    pytest.param(False, float_conv_networks(), id="float-convolutions", marks=pytest.mark.slow),
+]
 
 
 def assert_neurons(wanted, found, check):

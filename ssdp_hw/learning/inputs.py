@@ -232,7 +232,7 @@ def with_checked_neurons(network: AnyNetwork, state: LearningState) -> LearningS
     checked: dict[str, dict[str, Numbers]] = {}
     for p in network.populations:
         shapes = dict.fromkeys(p.state_names, (p.size,))
-        arriving = {arriving_name(port): (slots, p.size) for port in ("", *network.ports(p.name))}
+        arriving = {arriving_name(port): (slots, p.size) for port in network.synaptic_inputs(p.name)}
         given = state.neurons.get(p.name, {})
         if set(given) != {*shapes, *arriving}:
             wanted = ", ".join([*shapes, *arriving])

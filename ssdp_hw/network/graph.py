@@ -273,6 +273,10 @@ class Graph(Drawable, Generic[P, J]):
         fed = {q.port for q in self.incoming(name)}
         return tuple(port for port in self.population(name).known_ports if port in fed)
 
+    def synaptic_inputs(self, name: str) -> tuple[str, ...]:
+        """The names of all synaptic inputs of a population: the first has none, then come its ports."""
+        return ("", *self.ports(name))
+
     def layer(self, name: str) -> int:
         """Position of a projection in the network, which keys its random numbers.
 

@@ -145,7 +145,7 @@ class TorchFixedNetwork(torch.nn.Module):  # type: ignore[misc]
         drive = make_drive(fixed, inputs, steps)
         given = {name: torch.from_numpy(values) for name, values in _sent_by_inputs(fixed, drive).items()}
         neurons = {p.name: _Neurons(fixed, p, drive) for p in fixed.populations}
-        ports = [(p.name, port) for p in fixed.populations for port in ("", *fixed.ports(p.name))]
+        ports = [(p.name, port) for p in fixed.populations for port in fixed.synaptic_inputs(p.name)]
         projections = [(s, s.activations()) for s in self.synapses]
         sent: list[dict[str, Tensor]] = []
         spikes: dict[str, list[Tensor]] = {name: [] for name in neurons}

@@ -27,7 +27,7 @@ def with_gradient(network: FixedNetwork, name: str) -> set[str]:
         zeros = np.zeros((1, p.size), np.int64)
         return Tracked(zeros, torch.zeros(zeros.shape, dtype=torch.float64, requires_grad=True))
 
-    states, inputs = {s: leaf() for s in p.state_names}, {port: leaf() for port in ("", *network.ports(name))}
+    states, inputs = {s: leaf() for s in p.state_names}, {port: leaf() for port in network.synaptic_inputs(name)}
     acting = {key: Tracked.of(value) for key, value in network.acting_parameters(name).items()}
     given = Values(acting | {port: value for port, value in inputs.items() if port})
     after, fired = p.declared.advance(op, Values(states), given, inputs[""])

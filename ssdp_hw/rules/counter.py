@@ -104,7 +104,7 @@ class CounterRule(LocalRule):
         Raises:
             ParameterError: it does not; the message begins with ``owner`` and ends with ``remedy``.
         """
-        largest *= 1 if self.gate is None else int(GATE_MAX)
+        largest = self._by_own_gate(largest)
         if largest > self.counter_max:
             doubled = "" if self.gate is None else f", {int(GATE_MAX)} times that of the rule by its gate"
             wider = (
@@ -114,6 +114,10 @@ class CounterRule(LocalRule):
                 f"{owner}: one weight change is {largest} counter units{doubled}, above the {self.counter_max} of a "
                 f"counter of {self.counter_bits} bits; give {wider}{remedy}"
             )
+
+    def _by_own_gate(self, largest: int) -> int:
+        """The largest weight change once the rule's own gate, if it has one, has raised it."""
+        return largest * (1 if self.gate is None else int(GATE_MAX))
 
     def largest_step_in(self, extent: Extent, owner: str) -> int:
         """Largest weight change that one event can bring a synapse of a projection, before the gate.

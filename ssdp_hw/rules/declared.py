@@ -190,7 +190,7 @@ class FixedDeclaredRule(DeclaredRule, CounterRule):
         return changes.get(moment, 0)
 
     def _holds(self, largest: int) -> bool:
-        return largest * (1 if self.gate is None else int(GATE_MAX)) <= self.counter_max
+        return self._by_own_gate(largest) <= self.counter_max
 
     @property
     def leaves_weights(self) -> bool:

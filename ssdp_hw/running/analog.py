@@ -103,7 +103,8 @@ def currents_of(
     parts = [(p, int(d)) for p in reached for d in np.unique(p.synapse_delays)]
     arriving = [_frames(values[p.pre], np.arange(steps) - 1 - delay) for p, delay in parts]
     # Steps in which the same arrives at every projection have one frame; there is one if nothing can arrive.
-    together, of_step = np.unique(np.stack([np.zeros(steps, np.int64), *arriving]), axis=1, return_inverse=True)
+    together, numbers = np.unique(np.stack([np.zeros(steps, np.int64), *arriving]), axis=1, return_inverse=True)
+    of_step = numbers.reshape(-1)  # in NumPy 2.0 it has an axis more
     names = list(dict.fromkeys(p.post for p in reached))
     cells = sum(network.size_of(name) for name in names) * batch * together.shape[1]
     check_memory(8 * cells, max_bytes, f"the currents of {steps} steps of analog input")
@@ -119,14 +120,14 @@ def currents_of(
                 made[frame] = np.asarray(weights @ x.T, np.float64).T
             sums[p.post][number] += made[frame]
     if isinstance(network, Network):
-        return Currents(sums, of_step.reshape(-1))
+        return Currents(sums, of_step)
     rounded: dict[str, NDArray[np.int64]] = {}
     lost: dict[str, float] = {}
     for name, exact in sums.items():
         _check_register(network, name, exact, values)
         rounded[name] = round_to_int(exact)
         lost[name] = float(np.max(np.abs(rounded[name] - exact), initial=0.0))
-    return Currents(rounded, of_step.reshape(-1), lost)
+    return Currents(rounded, of_step, lost)
 
 
 # In place of a frame's number: no value arrives. The numbers -1, -2, ... stand for the steps before step 0.

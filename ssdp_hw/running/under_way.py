@@ -9,16 +9,21 @@ from __future__ import annotations
 import numpy as np
 
 from ssdp_hw.arrays import Numbers
+from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.running.drive import AnyNetwork
+from ssdp_hw.running.learning_plan import LearningPlan, arriving_name
 
 
-def in_order(waiting: Numbers, first_step: int) -> Numbers:
-    """Input under way by the step in which it arrives, that of ``first_step`` first."""
-    return np.roll(waiting, -first_step, axis=0)
+def in_order(plan: LearningPlan, name: str, port: str) -> Numbers:
+    """What the plan has under way to a synaptic input of a population, in the order in which it arrives."""
+    return np.roll(plan.neurons[name][arriving_name(port)], -plan.first_step, axis=0)
 
 
-def still_waiting(waiting: Numbers, first_step: int, last_step: int) -> Numbers:
-    """What of the input under way before ``first_step`` arrives in ``last_step`` or later, zeros elsewhere."""
-    left = np.zeros_like(waiting)
-    steps = np.arange(last_step, first_step + len(waiting)) % len(waiting)
-    left[steps] = waiting[steps]
+def still_waiting(network: AnyNetwork, plan: LearningPlan, name: str, port: str, last_step: int) -> Numbers:
+    """What of that arrives in ``last_step`` or later, at the plan's places; zeros elsewhere, and without a past."""
+    slots = network.max_delay + 1
+    left = np.zeros((slots, network.size_of(name)), np.int64 if isinstance(network, FixedNetwork) else np.float64)
+    if name in plan.neurons:
+        steps = np.arange(last_step, plan.first_step + slots) % slots
+        left[steps] = plan.neurons[name][arriving_name(port)][steps]
     return left

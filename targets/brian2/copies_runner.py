@@ -78,7 +78,7 @@ class Courier:
         self._slots = {
             (name, port): np.zeros((network.max_delay + 1, drive.batch, network.size_of(name)), state_type(network))
             for name in neurons
-            for port in ("", *network.ports(name))
+            for port in network.synaptic_inputs(name)
         }
         self._spiking = {name: network.population(name).spiking for name in neurons}
         self.fired: dict[str, NDArray[np.bool_]] = {

@@ -54,10 +54,9 @@ class OneRun:
                     group, variable, record=True, clock=ends, when="start", order=READ_MEMORIES, name=label
                 )
                 kept[state] = monitor, variable
-            for number, port in enumerate(self._ports(name)):
+            for number, port in enumerate(network.synaptic_inputs(name)):
                 if name in plan.neurons:
-                    waiting = in_order(plan.neurons[name][arriving_name(port)], plan.first_step)
-                    sequence.let_gather(name, port, waiting, f"under_way_{index}_{number}")
+                    sequence.let_gather(name, port, in_order(plan, name, port), f"under_way_{index}_{number}")
             if population.spiking:
                 self._spikes[name] = SpikeMonitor(made.sender, name=f"sent_{index}")
             if population.payload:
@@ -74,7 +73,7 @@ class OneRun:
         Args:
             plastic: names of the projections that learned.
         """
-        network, kind = self._network, state_type(self._network)
+        network, kind, end = self._network, state_type(self._network), self._plan.first_step + self._steps
         longest = network.max_delay + 1
         sent = {name: by_time(spikes)[-longest:] for name, spikes in self._drive.spikes.items()}
         sent |= {name: self._sent(name, longest) for name in network.population_names}
@@ -82,16 +81,12 @@ class OneRun:
         for name, kept in self._last.items():
             states = {s: np.asarray(getattr(monitor, f"{variable}_"))[:, -1] for s, (monitor, variable) in kept.items()}
             found[name] = {s: values.astype(kind) for s, values in states.items()}
-            for port in self._ports(name):
-                found[name][arriving_name(port)] = self._waiting_before(name, port)
+            for port in network.synaptic_inputs(name):
+                found[name][arriving_name(port)] = still_waiting(network, self._plan, name, port, end)
         for p in network.projections:
             waiting = found[p.post][arriving_name(p.port)]
             self._add_waiting(waiting, p, sent[p.pre].astype(kind), learned=p.name in plastic)
         return found
-
-    def _ports(self, name: str) -> tuple[str, ...]:
-        """The synaptic inputs of a population; the first has no name."""
-        return ("", *self._network.ports(name))
 
     def _sent(self, name: str, steps: int) -> Numbers:
         """What a population sent in the last steps, shape (step, n): spikes, or the payload of graded ones."""
@@ -103,12 +98,6 @@ class OneRun:
         variable = self._sequence.neurons[name].states[self._network.population(name).payload][1]
         values = np.asarray(getattr(self._payloads[name], f"{variable}_")).T[: self._steps][-steps:]
         return np.where(fired, values, 0)
-
-    def _waiting_before(self, name: str, port: str) -> Numbers:
-        """What was under way before the first step and has not arrived yet."""
-        nothing = np.zeros((self._network.max_delay + 1, self._network.size_of(name)), state_type(self._network))
-        before = self._plan.neurons.get(name, {}).get(arriving_name(port), nothing)
-        return still_waiting(before, self._plan.first_step, self._plan.first_step + self._steps)
 
     def _add_waiting(self, waiting: Numbers, p: BaseProjection, sent: Numbers, *, learned: bool) -> None:
         """Add what the last steps of a projection's neurons leave under way after the last one."""

@@ -129,7 +129,7 @@ class SampleSequence:
             bias = TimedArray(bias * unit, dt=self.sample_clock.dt, name=f"bias_{index}")
         inboxes = {
             port: {inbox_of(port): 0, **{b.inbox: b.exponent for b in incoming if b.projection.port == port}}
-            for port in ("", *self._network.ports(name))
+            for port in self._network.synaptic_inputs(name)
         }
         return Setup(
             str(index),
@@ -193,6 +193,9 @@ class SampleSequence:
     def _connect(self, index: int, bundle: Bundle) -> tuple[Bundle, Synapses]:
         p = bundle.projection
         model = self._models.get(p.name, STATIC)
+        past: list[str] | None = None
+        if not self._restarts:
+            past = past_weights(p, self._drive.steps) if p.name in self._models else []
         group = connect(
             bundle,
             self.senders[p.pre],
@@ -201,9 +204,9 @@ class SampleSequence:
             self.clock,
             self._drive.steps,
             f"synapses_{index}",
-            restart=self._restarts,
+            past,
         )
-        if past := past_weights(p, self._drive.steps) if p.name in self._models and not self._restarts else []:
+        if past:
             now = "".join(f"{old} = {new}\n" for old, new in zip(past[::-1], [*past[-2::-1], "w"], strict=True))
             group.run_regularly(now, clock=self.sample_clock, when="start", order=KEEP_WEIGHTS)
         for order, (code, windows) in enumerate(model.updates):
@@ -215,7 +218,7 @@ class SampleSequence:
     def _add_kernel(self, index: int, projection: BaseProjection, kernel: Kernel) -> None:
         """Give a plastic convolution, whose synapses are there, the neurons that have its weights."""
         own = [group for bundle, group in self.synapses if bundle.projection is projection]
-        made = kernel_group(kernel, projection, own[0] if own else None, self.clock, self.window_clock, f"{index}")
+        made = kernel_group(kernel, projection, own[0] if own else None, self.clock, self.window_clock, str(index))
         self.kernels[projection.name] = made[0]
         self.objects += made[1]
 

@@ -127,16 +127,16 @@ def connect(
     clock: Clock,
     steps: int,
     name: str,
-    *,
-    restart: bool = True,
+    past: Sequence[str] | None = None,
 ) -> Synapses:
     """Brian2 synapses between two groups.
 
     A spike of step t acts in step t + 1 + delay: it is added to the inbox ``delay`` steps later in
     the slot ``synapses``, after the neurons of that step. A spike that would arrive in the next
     sample is dropped: in the first ``delay`` of a sample's ``steps`` nothing is added, since no spike can arrive.
-    Without ``restart`` it arrives, with the weight with which it was sent. The rule's own code for a presynaptic spike
-    has no delay.
+    Where samples are pieces of one run it arrives, with the weight with which it was sent: ``past`` are the variables
+    that keep the weights of the last samples, none if the weights do not move, and None where each sample starts anew.
+    The rule's own code for a presynaptic spike has no delay.
     """
     p, positions = bundle.projection, bundle.positions
     late = p.synapse_delays[positions]
@@ -147,26 +147,25 @@ def connect(
     else:
         unit, kind, values = "amp", np.float64, p.synapse_weights
         factor = ""
-    past = [] if restart or model is STATIC else past_weights(p, steps)
-    sent = "w"
+    weights, sent = ("w", *(past or ())), "w"
     if past and late.any():
-        sent = "(" + " + ".join(f"{w}*int(samples_ago == {k})" for k, w in enumerate(["w", *past])) + ")"
+        sent = "(" + " + ".join(f"{w}*int(samples_ago == {k})" for k, w in enumerate(weights)) + ")"
     deliver = f"{bundle.inbox}_post += {factor}{sent}"
     if bundle.carried:
         deliver += f"*{bundle.carried}_pre"
-    if late.any() and restart:
+    if late.any() and past is None:
         deliver += f"*int(t_in_timesteps % {steps} >= late)"
     if sent != "w":
         deliver = f"samples_ago = t_in_timesteps//{steps} - (t_in_timesteps - late)//{steps}\n{deliver}"
     group = Synapses(
         pre,
         post,
-        "".join(f"{w} : {unit}\n" for w in ("w", *past))
+        "".join(f"{w} : {unit}\n" for w in weights)
         + model.equations
         + ("late : integer (constant)\n" if late.any() else ""),
         on_pre={"deliver": deliver, **({"learn": model.on_pre} if model.on_pre else {})},
         on_post=model.on_post if model.on_post and post.events else None,
-        dtype={"late": np.int64, **dict.fromkeys(("w", *past), kind), **model.types},
+        dtype={"late": np.int64, **dict.fromkeys(weights, kind), **model.types},
         clock=clock,
         name=name,
         namespace=dict(model.namespace),
@@ -175,7 +174,7 @@ def connect(
         group.run_regularly(model.each_step, when="synapses", order=EACH_STEP)
     rows, cols = p.synapse_indices
     group.connect(i=cols[positions], j=rows[positions])
-    for variable in ("w", *past):
+    for variable in weights:
         setattr(group, f"{variable}_", values[positions])
     if late.any():
         group.late = late

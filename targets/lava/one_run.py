@@ -40,9 +40,9 @@ def begun(nodes: Iterable[Node], network: AnyNetwork, plan: LearningPlan) -> Ite
 
 def add_arriving(blueprint: Blueprint, network: AnyNetwork, plan: LearningPlan) -> None:
     """Sources of the input that is under way before the first step, linked to their populations."""
-    for name, given in plan.neurons.items():
-        for port in _ports(network, name):
-            frames = in_order(given[arriving_name(port)], plan.first_step)
+    for name in plan.neurons:
+        for port in network.synaptic_inputs(name):
+            frames = in_order(plan, name, port)
             node = Node(
                 f"{arriving_name(port)} {name}",
                 "AnalogSource",
@@ -79,17 +79,11 @@ def neurons_after(
     for p in network.populations:
         states = {key.removeprefix(STATE): values for key, values in arrays[population_node(p.name)].items()}
         found[p.name] = {name: states[name].reshape(-1).astype(kind) for name in p.state_names}
-        for port in _ports(network, p.name):
-            before = plan.neurons.get(p.name, {}).get(arriving_name(port), np.zeros((slots, p.size), kind))
-            arriving = still_waiting(before, plan.first_step, last)
+        for port in network.synaptic_inputs(p.name):
+            arriving = still_waiting(network, plan, p.name, port, last)
             for q in network.incoming(p.name):
                 if q.port == port:
                     waiting = arrays[projection_node(q.name)]["waiting"].reshape(-1, p.size)
                     arriving[np.arange(last, last + len(waiting)) % slots] += waiting
             found[p.name][arriving_name(port)] = arriving
     return found
-
-
-def _ports(network: AnyNetwork, name: str) -> tuple[str, ...]:
-    """The synaptic inputs of a population; the first has no name."""
-    return ("", *network.ports(name))
