@@ -29,6 +29,7 @@ from test_online_learning import (
     rule,
 )
 
+import ssdp_hw as sh
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.running.learning_plan import arriving_name
 
@@ -85,6 +86,30 @@ def test_spikes_act_with_the_weight_with_which_they_were_sent(fixed, steps):
     assert_same_state(whole, rest, exact=fixed)
     moved = whole.network.projection("h->out").stored_weights != net.projection("h->out").stored_weights
     assert np.mean(moved) > 0.2
+
+
+@pytest.mark.parametrize(("steps", "delay"), [(2, 0), (2, 5), (3, 2), (4, 3)])
+def test_a_voltage_is_the_sum_of_the_weights_with_which_spikes_were_sent(steps, delay):
+    """A neuron that keeps all it gets, behind a synapse that each spike strengthens at the end of its sample."""
+    count = 12
+    spikes = np.random.default_rng(1).random(count * steps) < 0.5
+    net = sh.FixedNetwork(
+        [sh.Input("in", 1)],
+        [sh.FixedPopulation(name="out", size=1, du=4095, dv=0, vth=2**17 - 1)],
+        [sh.FixedProjection(pre="in", post="out", weight=[[20]], delay=delay, scale=10.0)],
+        ["out"],
+    )
+
+    def learned(target, samples):
+        given = spikes[: samples * steps].reshape(samples, steps, 1).transpose(1, 0, 2)
+        shown = sh.Presentation(shuffle=False, restart=False)
+        return sh.learn(net, given, None, sh.Rule("a*x0", a=0.4), target, presentation=shown, health=False)
+
+    of_sample = [20, *(int(learned("spec", k).network.projection("in->out").weight[0, 0]) for k in range(1, count))]
+    assert len(set(of_sample)) > count // 2
+    arrived = [t for t in np.flatnonzero(spikes) if t + 1 + delay < spikes.size]
+    wanted = 64 * sum(of_sample[t // steps] for t in arrived)
+    assert learned("brian2", count).state.neurons["out"]["v"].tolist() == [wanted]
 
 
 def test_a_rule_that_sees_arrivals_is_refused_by_name():
