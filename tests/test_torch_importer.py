@@ -304,12 +304,12 @@ def test_samples_and_modules_that_are_none():
 
 def test_the_guard_sees_a_bias_that_was_lost(monkeypatch):
     """As released nirtorch loses it."""
-    from ssdp_hw.conversion.torch import operations
+    from ssdp_hw.conversion.torch import linear_steps, operations
 
     def without_bias(op):
-        return operations.LinearStep(DenseWeight(operations.array(op.args[1]))) if op.name == "linear" else None
+        return linear_steps.LinearStep(DenseWeight(linear_steps.array(op.args[1]))) if op.name == "linear" else None
 
-    monkeypatch.setattr(operations, "_linear", without_bias)
+    monkeypatch.setattr(operations, "linear", without_bias)
     with pytest.raises(UnsupportedError, match="the network differs from the module"):
         from_torch(two(leaky(), leaky()), (12,))
 
