@@ -78,7 +78,7 @@ def contenders(task: LearningTask, installed: Installed, compiled: bool) -> Iter
     many, some, few = (200, 20, 5) if small else (100, 20, 2)
     for name, options in ENGINES.items():
         yield contender(name, many, "engine", 9, **options)
-    yield contender(DECLARED, some, "engine", 9, threads=1, fast_paths=False)
+    yield contender(DECLARED, many, "engine", 9, threads=1, fast_paths=False)
     yield contender("spec", some, "spec", 0)
     if installed("brian2"):
         yield contender("Brian2, NumPy", few, "brian2", 1)

@@ -55,6 +55,17 @@ def test_registers_hold_the_first_or_last_spike_or_the_end(rasters, shift):
     assert registers.silent_time == silent_time(steps, shift) > (steps - 1) >> shift
 
 
+@pytest.mark.parametrize("steps", [1, 60, 255, 256, 300])
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.5])
+def test_registers_of_many_neurons_are_those_of_each(steps, rate):
+    """Many neurons are counted step by step, in as few bits as hold the number of steps."""
+    raster = np.random.default_rng(steps).random((steps, 2, 600)) < rate
+    for which, pick in (("first", min), ("last", max)):
+        time = spike_registers(raster, which).time
+        for window, n in np.ndindex(time.shape):
+            assert time[window, n] == pick(np.flatnonzero(raster[:, window, n]).tolist(), default=steps)
+
+
 def test_unknown_spike_time():
     with pytest.raises(ParameterError, match="SpikeTime 'middle' is unknown"):
         spike_registers(np.zeros((2, 1, 1), bool), "middle")

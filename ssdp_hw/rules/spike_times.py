@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ssdp_hw.checks import Choice
 
+_WIDE = 1000  # windows times neurons from which on a call for each step is the faster way
+
 
 class SpikeTime(Choice):
     """Which spike of a window stands for a neuron that fired several times."""
@@ -45,11 +47,22 @@ def spike_registers(
 
     A tick is ``2**time_shift`` steps: ``time = step >> time_shift``.
     """
+    never = silent_time(len(spikes), time_shift)
+    first = SpikeTime(spike_time) is SpikeTime.FIRST
+    before = _steps_before(spikes if first else spikes[::-1])
+    fired = before < len(spikes)
+    step = before if first else len(spikes) - 1 - before
+    return Registers(fired, np.where(fired, step >> time_shift, never), never)
+
+
+def _steps_before(spikes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of steps before the first spike of each neuron in each window, which is all of them without one."""
     steps = len(spikes)
-    fired = spikes.any(axis=0)
-    if SpikeTime(spike_time) is SpikeTime.FIRST:
-        step = spikes.argmax(axis=0)
-    else:
-        step = steps - 1 - spikes[::-1].argmax(axis=0)
-    never = silent_time(steps, time_shift)
-    return Registers(fired, np.where(fired, step >> time_shift, never).astype(np.int64), never)
+    if spikes[0].size < _WIDE:
+        return np.where(spikes.any(axis=0), spikes.argmax(axis=0), steps)
+    # argmax copies each neuron's steps together first, and takes eight times as long where there are many neurons.
+    fired, before = np.zeros(spikes.shape[1:], bool), np.zeros(spikes.shape[1:], np.min_scalar_type(steps))
+    for now in spikes:
+        fired |= now
+        before += ~fired
+    return before.astype(np.int64)
