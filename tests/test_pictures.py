@@ -479,3 +479,11 @@ def test_what_a_notebooks_backend_sets_with_the_first_figure_stays(interactive):
         assert mpl.rcParams["font.size"] == before[1]
     finally:
         mpl.interactive(before[0])
+
+
+def test_a_layer_that_feeds_itself_twice_is_one_layer():
+    """Two projections from a layer to itself, of which one is the delayed part of a reset, are not two layers."""
+    loops = [sh.FixedProjection(name=name, pre="p", post="p", weight=[[2, 2], [2, 2]]) for name in ("w", "reset")]
+    net = sh.FixedNetwork([sh.Input("in", 2)], [sh.FixedPopulation(name="p", size=2, vth=100)], loops, ["p"])
+    said = net.plot().get_title(loc="left").replace("\n", " ")
+    assert said.endswith("; 1 layer feeds itself"), said

@@ -171,10 +171,13 @@ def learn(
     ] = None,
     evaluate_every: Annotated[int | None, typer.Option(help="samples between two evaluations [an epoch]")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="file that it saves itself to while it learns, for --resume")
+        Path | None, typer.Option(help="file that it saves itself to while it learns: the network for --resume")
     ] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="samples between two checkpoints [an epoch]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="go on where the lesson stopped that wrote the network (--out, --checkpoint)"),
+    ] = False,
     decode: Decode = None,
     steps: Steps = None,
     option: Options = None,
@@ -223,6 +226,9 @@ def learn(
         options=name_values(option),
     )
     save_learning(result.network, result.state, out)
+    stopped = (
+        f"{out} has what was learned until then; ssdp-hw learn {out} --resume, the rest as before, goes on from there"
+    )
     summary = {
         "target": result.target,
         "windows": result.windows,
@@ -243,11 +249,11 @@ def learn(
     }
     if as_json:
         print_json("learn", {**summary, "info": dict(result.info)})
-        raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")
+        raise_if_stopped(stop, stopped)
         return
     for line in str(result).splitlines():
         print_line(line)
     for point in result.evaluations:
         print_line(f"accuracy after {point.presented} samples: {point.accuracy.percent()}")
     print_line(f"written to {out}")
-    raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")
+    raise_if_stopped(stop, stopped)

@@ -174,5 +174,5 @@ def _finding(network: AnyNetwork) -> str:
     neurons = sum(p.size for p in network.populations)
     said = f"{count(neurons, 'neuron')} and {count(synapses, 'synapse')}"
     said += f"; a spike reaches the output after {count(network.latency, 'step')}"
-    own = sum(q.pre == q.post for q in network.projections)
+    own = len({q.post for q in network.projections if q.pre == q.post})  # a layer may do so by several projections
     return f"{said}; {count(own, 'layer feeds itself', 'layers feed themselves')}" if own else said
