@@ -159,7 +159,9 @@ def learn(
     plastic: Annotated[list[str] | None, typer.Option(help="projection that learns; may be repeated")] = None,
     teach: Annotated[str, typer.Option(help="all samples, only errors, by delta, or by softmax")] = "all",
     teacher_step: Annotated[int, typer.Option(help="step of the first teaching spike")] = 0,
-    epochs: Annotated[int, typer.Option()] = 1,
+    epochs: Annotated[
+        int, typer.Option(help="how often every sample is presented from here on; --resume ends the one begun first")
+    ] = 1,
     refresh: Annotated[
         int | None,
         typer.Option(help="errors and delta: samples between two predictions"),
@@ -210,6 +212,7 @@ def learn(
     asked = None
     if evaluate is not None:
         asked = Evaluation(files.read_spikes(evaluate), files.read_labels(evaluate, None), evaluate_every)
+    begun = load_learning(network)[1] if resume else None
     result, stop = whole_or_part(
         teach_network,
         found,
@@ -222,12 +225,14 @@ def learn(
         presentation=Presentation(epochs, seed=seed, steps=steps, windows=windows),
         evaluate=asked,
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
-        state=load_learning(network)[1] if resume else None,
+        state=begun,
         options=name_values(option),
     )
     save_learning(result.network, result.state, out)
+    left = epochs - result.state.epochs + (0 if begun is None else begun.epochs)
     stopped = (
-        f"{out} has what was learned until then; ssdp-hw learn {out} --resume, the rest as before, goes on from there"
+        f"{out} has what was learned until then; ssdp-hw learn {out} --resume --epochs {left}, the other options as "
+        "before, goes on from there"
     )
     summary = {
         "target": result.target,
