@@ -235,6 +235,24 @@ def test_the_curve_is_what_the_network_got_right(digits, learned):
     assert learned.curve[0].accuracy == wilson(int(right.sum()), 5)
 
 
+@pytest.mark.parametrize("teach", ["all", "delta"])
+def test_a_lesson_draws_what_evaluate_measured(digits, teach):
+    _, fixed, spikes, labels = digits
+    asked = sh.Evaluation(spikes[:, 12:], labels[12:], every=4)
+    rule = sh.SSDP(a_plus=4e-3, a_baseline=4e-4, sigma=30.0, silent_pairs="skip")
+    taught = sh.Teaching(teach, refresh=4 if teach == "delta" else None)
+    found = sh.learn(fixed, spikes[:, :8], labels[:8], rule, teach=taught, evaluate=asked, health=False)
+    axes = found.plot()
+    (bar,) = (c for c in axes[0].containers if c.get_label() == "samples of evaluate=")
+    assert bar.lines[0].get_xdata().tolist() == [0, 4, 8]
+    before, after = (
+        np.mean(sh.run(n, spikes[:, 12:], steps=34).predict() == labels[12:]) for n in (fixed, found.network)
+    )
+    assert np.allclose(bar.lines[0].get_ydata()[[0, -1]], [100 * before, 100 * after])
+    said = axes[0].get_title(loc="left").replace("\n", " ")
+    assert f"evaluated: {before:.1%} before, {after:.1%} after" in said
+
+
 def test_a_lesson_without_a_curve_is_drawn(digits):
     net, _, spikes, labels = digits
     found = sh.learn(net, spikes[:, :4], labels[:4], sh.SSDP(), "spec", health=False)
