@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from strategies import fixed_networks
 
 import ssdp_hw as sh
@@ -505,3 +506,25 @@ def test_a_layer_that_feeds_itself_twice_is_one_layer():
     net = sh.FixedNetwork([sh.Input("in", 2)], [sh.FixedPopulation(name="p", size=2, vth=100)], loops, ["p"])
     said = net.plot().get_title(loc="left").replace("\n", " ")
     assert said.endswith("; 1 layer feeds itself"), said
+
+
+def test_an_arrow_past_rows_between_crosses_no_box():
+    """It looked like an arrow from, and to, the boxes behind which it went."""
+    wired = [("in", "a"), ("bias", "a"), ("a", "b"), ("b", "c"), ("bias", "c"), ("in", "b"), ("a", "c")]
+    net = sh.FixedNetwork(
+        [sh.Input("in", 2), sh.Input("bias", 2)],
+        [sh.FixedPopulation(name=name, size=2, vth=100) for name in "abc"],
+        [sh.FixedProjection(pre=pre, post=post, weight=[[2, 2], [2, 2]]) for pre, post in wired],
+        ["c"],
+    )
+    ax = net.plot()
+    ax.figure.canvas.draw()
+    ranks = layout(net)[0]
+    drawn = [p.get_window_extent().shrunk(0.9, 0.9) for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    boxes = dict(zip(sorted(ranks, key=ranks.__getitem__), drawn, strict=True))  # row by row
+    arrows = [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    for arrow, ends in zip(arrows, wired, strict=True):
+        line = arrow.get_transform().transform_path(arrow.get_path()).to_polygons(closed_only=False)[0]
+        points = np.concatenate([np.linspace(p, q, 20) for p, q in pairwise(line)])
+        crossed = [n for n, box in boxes.items() if n not in ends and any(box.contains(*one) for one in points)]
+        assert crossed == [], (ends, crossed)
