@@ -79,7 +79,10 @@ class Registry(Generic[T]):
             if name in known:
                 return known[name]
         if name not in self.entry_points:
-            raise ParameterError(f"{self.noun} '{name}' is unknown; there are: {', '.join(self.names())}")
+            raise ParameterError(
+                f"{self.noun} '{name}' is unknown; there are: {', '.join(self.names())}; one of your own is registered "
+                f"in the same process, or by its package as an entry point of the group '{self.group}'"
+            )
         try:
             loaded = self.entry_points[name].load()
         except Exception as error:  # any: the package of someone else

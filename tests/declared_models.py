@@ -109,8 +109,10 @@ class Resonator(NeuronModel):
     source = "made up for tests"
 
     def step(self, op: Operations, s: Values, p: Values, arriving: Value) -> tuple[dict[str, Value], Value]:
-        re = op.saturate(op.scale(s.re, p.cosine, 12) - op.scale(s.im, p.sine, 12) + arriving, "re")
-        im = op.saturate(op.scale(s.re, p.sine, 12) + op.scale(s.im, p.cosine, 12) + p.bias, "im")
+        re = op.saturate(
+            op.scale(s.re, p.cosine, op.decay_bits) - op.scale(s.im, p.sine, op.decay_bits) + arriving, "re"
+        )
+        im = op.saturate(op.scale(s.re, p.sine, op.decay_bits) + op.scale(s.im, p.cosine, op.decay_bits) + p.bias, "im")
         fired = op.fires(im, p.vth) & (s.im < p.vth)
         return {"re": re, "im": op.reset(im, fired, p.vth)}, fired
 

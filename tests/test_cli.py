@@ -333,7 +333,7 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
         ),
         (
             ("learn", folder / "net.h5", "--spikes", folder / "data.npz", "--out", tmp_path / "x.h5", "--resume"),
-            "without a learning state",
+            "without a learning state; to go on with a lesson, give the file that",
         ),
     ]
     for arguments, expected in cases:

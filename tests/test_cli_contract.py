@@ -434,3 +434,16 @@ def test_plot_draws_what_it_says(command, folder, tmp_path, what):
         assert code == 2
         assert said in err
     assert sorted(f.name for f in tmp_path.iterdir()) == ["picture.svg"]
+
+
+def test_a_drawn_run_says_the_label_that_the_file_has(command, folder, tmp_path):
+    """The class that the network gives is not to be taken for the label."""
+    pytest.importorskip("matplotlib")
+    spikes, out = np.load(folder / "few.npz")["spikes"], tmp_path / "run.png"
+    bare, labelled = tmp_path / "bare.npz", tmp_path / "labelled.npz"
+    np.savez(bare, spikes=spikes)
+    np.savez(labelled, spikes=spikes, labels=np.full(spikes.shape[1], 1))
+    for samples, said in ((bare, "Sample 0 is given class"), (labelled, "Sample 0 of class 1:")):
+        code, told, _ = command("plot", folder / "net.h5", "--what", "run", "--spikes", samples, "-o", out, "--json")
+        assert code == 0
+        assert json.loads(told)["titles"][0].replace("\n", " ").startswith(said), told

@@ -338,6 +338,12 @@ def refuse(error, message, network=None, **changes):
         ({"labels": np.full(24, -1)}, ParameterError, "labels from -1"),
         ({"labels": np.zeros(23, int)}, ShapeError, r"labels of shape \(23,\)"),
         ({"labels": np.zeros((24, 3), int)}, ShapeError, r"labels of shape \(24, 3\)"),
+        # 300 samples of 24 steps, the axes in the wrong order: no advice about windows of 300 steps.
+        (
+            {"inputs": np.zeros((300, 24, CHANNELS)), "labels": np.zeros(300, int)},
+            ShapeError,
+            r"labels of shape \(300,\); expected \(24,\)",
+        ),
         ({"labels": np.zeros(24)}, ParameterError, "labels are float64"),
         ({"labels": [[1], [1, 2]]}, ShapeError, "labels is no array"),
         ({"labels": None, "teacher": sh.Teacher()}, ParameterError, "a teacher needs labels"),

@@ -26,7 +26,7 @@ class Squared(Quadratic):
     name = "Squared"
 
     def step(self, op, s, p, arriving):
-        v = op.saturate(s.v + op.scale(s.v * s.v, p.curve, 20) + arriving + p.bias, "v")
+        v = op.saturate(s.v + op.scale(s.v * s.v, p.curve, op.decay_bits) + arriving + p.bias, "v")
         fired = op.fires(v, p.vth)
         return {"v": op.select(fired, 0, v), "w": op.saturate(s.w, "w")}, fired
 
@@ -48,6 +48,39 @@ class CountsInVolts(Tabled):
 
     name = "CountsInVolts"
     states = (State("v"), State("out", unit=Unit.VOLTAGE))
+
+
+def coupled(places: int | None, written: int | None) -> NeuronModel:
+    """A voltage that drives a state by a gain of so many binary places, which the step writes so."""
+
+    class Coupled(NeuronModel):
+        name = f"Coupled{places}By{written}"
+        states = (State("v"), State("w"))
+        parameters = (
+            Parameter("dv", "tau_mem", Kind.DECAY),
+            Parameter("c", "c", Kind.GAIN, bits=places, places=places),
+        )
+        source = "made up"
+
+        def step(self, op, s, p, arriving):
+            v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias, "v")
+            more = op.scale(v, p.c, op.decay_bits if written is None else written)
+            return {"v": v, "w": op.saturate(more, "w")}, v < 0
+
+    return Coupled()
+
+
+@pytest.mark.parametrize(("places", "written"), [(None, 12), (None, 8), (9, None), (12, None)])
+def test_a_step_that_writes_another_width_than_its_register_is_refused(places, written):
+    """Right on chips with 12 bits of decay, wrong on others and on the ladder's rungs, without this."""
+    model = coupled(places, written)
+    with pytest.raises(ParameterError, match=r"state 'w' .*op.scale\(x, gain, op.decay_bits\)"):
+        scaling(model)
+
+
+@pytest.mark.parametrize(("places", "written"), [(None, None), (9, 9), (12, 12)])
+def test_a_step_that_writes_the_width_of_its_register_is_the_same_on_every_chip(places, written):
+    assert scaling(coupled(places, written)) == Scaling(False, False, False)
 
 
 @pytest.mark.parametrize("name", [*model_names(), *(m.name for m in MODELS)])

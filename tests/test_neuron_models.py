@@ -163,7 +163,10 @@ def fixed_population(**changes):
         ({"parameters": {"da": 60}}, "population 'p': parameters given: da; neuron model AdaptiveLIF has"),
         ({"parameters": {"da": 60, "jump": 3, "more": 1}}, "parameters given: da, jump, more"),
         ({"parameters": {"da": 60, "jump": 0.5}}, "population 'p': jump is float64, not integers"),
-        ({"model": "Nothing"}, "neuron model 'Nothing' is unknown; there are: .*AdaptiveLIF"),
+        (
+            {"model": "Nothing"},
+            "neuron model 'Nothing' is unknown; there are: .*AdaptiveLIF.*; one of your own is registered",
+        ),
         ({"model": "TestResonator", "parameters": {"cosine": 1, "sine": 1}, "dv": 3}, "dv is given, but neuron model"),
         (
             {"model": "TestResonator", "parameters": {"cosine": 1, "sine": 1}, "v_init": 3},

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from strategies import fixed_networks
 
 import ssdp_hw as sh
@@ -233,6 +234,24 @@ def test_the_curve_is_what_the_network_got_right(digits, learned):
     dead[:, :, ::3] = False
     right = sh.run(fixed, dead[:, order], steps=34).predict() == labels[order]
     assert learned.curve[0].accuracy == wilson(int(right.sum()), 5)
+
+
+@pytest.mark.parametrize("teach", ["all", "delta"])
+def test_a_lesson_draws_what_evaluate_measured(digits, teach):
+    _, fixed, spikes, labels = digits
+    asked = sh.Evaluation(spikes[:, 12:], labels[12:], every=4)
+    rule = sh.SSDP(a_plus=4e-3, a_baseline=4e-4, sigma=30.0, silent_pairs="skip")
+    taught = sh.Teaching(teach, refresh=4 if teach == "delta" else None)
+    found = sh.learn(fixed, spikes[:, :8], labels[:8], rule, teach=taught, evaluate=asked, health=False)
+    axes = found.plot()
+    (bar,) = (c for c in axes[0].containers if c.get_label() == "samples of evaluate=")
+    assert bar.lines[0].get_xdata().tolist() == [0, 4, 8]
+    before, after = (
+        np.mean(sh.run(n, spikes[:, 12:], steps=34).predict() == labels[12:]) for n in (fixed, found.network)
+    )
+    assert np.allclose(bar.lines[0].get_ydata()[[0, -1]], [100 * before, 100 * after])
+    said = axes[0].get_title(loc="left").replace("\n", " ")
+    assert f"evaluated: {before:.1%} before, {after:.1%} after" in said
 
 
 def test_a_lesson_without_a_curve_is_drawn(digits):
@@ -479,3 +498,33 @@ def test_what_a_notebooks_backend_sets_with_the_first_figure_stays(interactive):
         assert mpl.rcParams["font.size"] == before[1]
     finally:
         mpl.interactive(before[0])
+
+
+def test_a_layer_that_feeds_itself_twice_is_one_layer():
+    """Two projections from a layer to itself, of which one is the delayed part of a reset, are not two layers."""
+    loops = [sh.FixedProjection(name=name, pre="p", post="p", weight=[[2, 2], [2, 2]]) for name in ("w", "reset")]
+    net = sh.FixedNetwork([sh.Input("in", 2)], [sh.FixedPopulation(name="p", size=2, vth=100)], loops, ["p"])
+    said = net.plot().get_title(loc="left").replace("\n", " ")
+    assert said.endswith("; 1 layer feeds itself"), said
+
+
+def test_an_arrow_past_rows_between_crosses_no_box():
+    """It looked like an arrow from, and to, the boxes behind which it went."""
+    wired = [("in", "a"), ("bias", "a"), ("a", "b"), ("b", "c"), ("bias", "c"), ("in", "b"), ("a", "c")]
+    net = sh.FixedNetwork(
+        [sh.Input("in", 2), sh.Input("bias", 2)],
+        [sh.FixedPopulation(name=name, size=2, vth=100) for name in "abc"],
+        [sh.FixedProjection(pre=pre, post=post, weight=[[2, 2], [2, 2]]) for pre, post in wired],
+        ["c"],
+    )
+    ax = net.plot()
+    ax.figure.canvas.draw()
+    ranks = layout(net)[0]
+    drawn = [p.get_window_extent().shrunk(0.9, 0.9) for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    boxes = dict(zip(sorted(ranks, key=ranks.__getitem__), drawn, strict=True))  # row by row
+    arrows = [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    for arrow, ends in zip(arrows, wired, strict=True):
+        line = arrow.get_transform().transform_path(arrow.get_path()).to_polygons(closed_only=False)[0]
+        points = np.concatenate([np.linspace(p, q, 20) for p, q in pairwise(line)])
+        crossed = [n for n, box in boxes.items() if n not in ends and any(box.contains(*one) for one in points)]
+        assert crossed == [], (ends, crossed)

@@ -287,6 +287,7 @@ def test_an_interrupted_lesson_goes_on_where_it_stopped(monkeypatch, tmp_path, c
     network, state = sh.load_learning(path)
     assert (state.epochs, state.presented) == (found.state.epochs, found.state.presented)
     left = 2 - state.epochs
+    assert str(stop.value).endswith(f"with epochs={left} goes on from there"), stop.value
     rest = sh.learn(network, spikes, labels, RULE, presentation=sh.Presentation(left), state=state, **lesson)
     for q in whole.network.projections:
         np.testing.assert_array_equal(rest.network.projection(q.name).stored_weights, q.stored_weights)
@@ -333,19 +334,25 @@ def test_commands_print_the_part_that_is_done(monkeypatch, tmp_path, case, capsy
     taken, calls = learner.Progress.take, itertools.count()
 
     def stopping(self, *args):
-        if next(calls) == 3:
+        if next(calls) == 7:
             raise KeyboardInterrupt
         return taken(self, *args)
 
     monkeypatch.setattr(learner.Progress, "take", stopping)
-    lesson = ("--teach", "errors", "--refresh", "7", "--out", str(tmp_path / "part.h5"))
-    stopped = call("learn", *common, *lesson)
+    part, samples = str(tmp_path / "part.h5"), common[1:]
+    lesson = ("--teach", "errors", "--refresh", "7", *samples)
+    stopped = call("learn", common[0], *lesson, "--epochs", "3", "--out", part)
     assert stopped.returncode == 130
-    assert "has what was learned until then, and --resume goes on" in stopped.stderr
     monkeypatch.undo()
-    _, state = sh.load_learning(tmp_path / "part.h5")
-    assert 0 < state.presented < 30
-    assert f"interrupted after {state.presented} of 30 samples" in stopped.stderr
+    _, state = sh.load_learning(part)
+    assert state.epochs == 1
+    assert f"interrupted after {30 + state.presented} of 90 samples" in stopped.stderr
+    # What the message says ends the lesson: it has the weights of one that was not interrupted.
+    advice = "ssdp-hw learn " + part + " --resume --epochs 2,"
+    assert advice in " ".join(stopped.stderr.split()), stopped.stderr
+    assert call("learn", part, "--resume", "--epochs", "2", *lesson, "--out", part).returncode == 0
+    assert call("learn", common[0], *lesson, "--epochs", "3", "--out", str(tmp_path / "whole.h5")).returncode == 0
+    assert (tmp_path / "part.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
 class Cell:

@@ -92,7 +92,7 @@ def test_what_is_not_proved_is_reached():
     assert v.neurons == 1
     assert v.inputs["in"][:, 0, 0].all()
     assert not v.inputs["in"][:, 0, 1].any()
-    assert "under the input that is given" in str(proof)
+    assert "by an input that was made for it (1 of 2 neurons are not ruled out, at least 1 overflow)" in str(proof)
 
 
 def test_a_population_behind_another_may_stay_open():

@@ -51,7 +51,7 @@ def written(tmp_path_factory):
     net, spikes, labels = small()
     fixed = sh.quantize(net, calibration=spikes, weight_bits=4)
     rule = sh.SSDP(a_plus=0.05, a_baseline=0.01, sigma=5.0, rounding="stochastic")
-    learned = sh.learn(fixed, spikes, labels, rule)
+    learned = sh.learn(fixed, spikes, labels, rule, evaluate=sh.Evaluation(spikes[:, :9], labels[:9], every=20))
     path = tmp_path_factory.mktemp("page") / "a report.html"
     data = sh.report(
         path, net, spikes, labels, fixed, learned=learned, targets=["engine", "spec"], seeds={"encoder": 3}, sample=7
@@ -73,6 +73,17 @@ def check_numbers(page: Page, values: dict) -> None:
     for title in ("accuracy (95 %)", "SHA-256"):
         prose = prose.replace(title, "")
     assert re.findall(r".*\d.*", prose) == []
+
+
+def test_what_evaluate_measured_is_on_the_page(written):
+    """Three evaluations by their number of samples; and no column of the lesson is empty."""
+    _, page, values = written
+    (run,) = values["learning"]["runs"]
+    assert [one["presented"] for one in run["evaluations"]] == [0, 20, 40]
+    asked = {a["data-from"].split()[0] for a, _ in page.numbers if "/evaluations/" in a.get("data-from", "")}
+    at = "/learning/runs/0/evaluations"
+    assert asked >= {f"{at}/{k}/presented" for k in range(3)}, sorted(asked)
+    assert "output rate" not in page.text
 
 
 def check_whole(page: Page) -> None:

@@ -44,7 +44,7 @@ class Verdict(Choice):
     """What is known of the overflow of a register."""
 
     PROVED = "proved"  # it never overflows, whatever the input
-    REACHED = "reached"  # it overflows under the input that is given
+    REACHED = "reached"  # it overflows under the input that `inputs` has
     OPEN = "open"  # neither is known
 
 
@@ -83,7 +83,8 @@ class RegisterProof:
         told = {
             Verdict.PROVED: "never, for any input",
             Verdict.REACHED: (
-                f"under the input that is given ({self.neurons} neurons are not ruled out, {self.reached} were seen to)"
+                f"by an input that was made for it ({self.neurons} of {self.size} neurons are not ruled out, at least "
+                f"{self.reached} overflow)"
             ),
             Verdict.OPEN: f"open for {self.neurons} neurons: no input was found that does it",
         }

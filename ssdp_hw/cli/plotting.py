@@ -61,7 +61,7 @@ def plot(
     samples: Any = None if spikes is None else files.read_spikes(spikes)
     if samples is None and picture in NEEDS_SPIKES:
         raise ParameterError(f"--what {picture}: a run is drawn: give --spikes")
-    axes = _drawn(picture, source, samples, chip, target, sample, decode, steps)
+    axes = _drawn(picture, source, samples, spikes, chip, target, sample, decode, steps)
     write_picture(axes, out)
     if as_json:
         titles = [title for ax in np.ravel(np.asarray(axes, object)) if (title := ax.get_title(loc="left"))]
@@ -92,6 +92,7 @@ def _drawn(
     picture: Picture,
     source: AnyNetwork,
     samples: Any,
+    labelled: Path | None,
     chip: str | None,
     target: str | None,
     sample: int,
@@ -120,4 +121,8 @@ def _drawn(
         return fixed.plot_ranges(result)
     decoding_rules(decode, fixed)
     against = None if isinstance(source, FixedNetwork) else run(source, samples, target, **options)
-    return result.plot(sample=sample, against=against, decode=decode)
+    labels = files.labels_if_any(labelled, None)
+    if labels is not None:
+        labels = files.checked_labels(labels, fixed, result.batch, length)
+    label = int(labels[sample]) if labels is not None and 0 <= sample < len(labels) else None
+    return result.plot(sample=sample, label=label, against=against, decode=decode)

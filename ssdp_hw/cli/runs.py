@@ -159,7 +159,9 @@ def learn(
     plastic: Annotated[list[str] | None, typer.Option(help="projection that learns; may be repeated")] = None,
     teach: Annotated[str, typer.Option(help="all samples, only errors, by delta, or by softmax")] = "all",
     teacher_step: Annotated[int, typer.Option(help="step of the first teaching spike")] = 0,
-    epochs: Annotated[int, typer.Option()] = 1,
+    epochs: Annotated[
+        int, typer.Option(help="how often every sample is presented from here on; --resume ends the one begun first")
+    ] = 1,
     refresh: Annotated[
         int | None,
         typer.Option(help="errors and delta: samples between two predictions"),
@@ -171,10 +173,13 @@ def learn(
     ] = None,
     evaluate_every: Annotated[int | None, typer.Option(help="samples between two evaluations [an epoch]")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="file that it saves itself to while it learns, for --resume")
+        Path | None, typer.Option(help="file that it saves itself to while it learns: the network for --resume")
     ] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="samples between two checkpoints [an epoch]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on where learning the network stopped")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="go on where the lesson stopped that wrote the network (--out, --checkpoint)"),
+    ] = False,
     decode: Decode = None,
     steps: Steps = None,
     option: Options = None,
@@ -207,6 +212,7 @@ def learn(
     asked = None
     if evaluate is not None:
         asked = Evaluation(files.read_spikes(evaluate), files.read_labels(evaluate, None), evaluate_every)
+    begun = load_learning(network)[1] if resume else None
     result, stop = whole_or_part(
         teach_network,
         found,
@@ -219,10 +225,15 @@ def learn(
         presentation=Presentation(epochs, seed=seed, steps=steps, windows=windows),
         evaluate=asked,
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
-        state=load_learning(network)[1] if resume else None,
+        state=begun,
         options=name_values(option),
     )
     save_learning(result.network, result.state, out)
+    left = epochs - result.state.epochs + (0 if begun is None else begun.epochs)
+    stopped = (
+        f"{out} has what was learned until then; ssdp-hw learn {out} --resume --epochs {left}, the other options as "
+        "before, goes on from there"
+    )
     summary = {
         "target": result.target,
         "windows": result.windows,
@@ -243,11 +254,11 @@ def learn(
     }
     if as_json:
         print_json("learn", {**summary, "info": dict(result.info)})
-        raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")
+        raise_if_stopped(stop, stopped)
         return
     for line in str(result).splitlines():
         print_line(line)
     for point in result.evaluations:
         print_line(f"accuracy after {point.presented} samples: {point.accuracy.percent()}")
     print_line(f"written to {out}")
-    raise_if_stopped(stop, f"{out} has what was learned until then, and --resume goes on from there")
+    raise_if_stopped(stop, stopped)

@@ -148,8 +148,9 @@ def learn(
     check_writes(network, rules, restart=presentation.restart)
     check_arrivals(network, rules)
     check_alive(network, rules, restart=presentation.restart)
-    LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
+    # Labels first: spikes whose axes are in another order would look like windows that are too long.
     supervision = teaching.supervise(network, labels, given, names, gated=gates is not None)
+    LearningPlan(rules, windows_per_sample=windows).check_windows(len(next(iter(spikes.values()))))
     outside = check_gates(network, rules, gates, given.batch)
     lengths = given.steps, len(next(iter(spikes.values()))), windows
     factored, lost = check_factors(network, rules, factors, lengths, given.batch)

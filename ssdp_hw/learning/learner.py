@@ -79,11 +79,12 @@ class Samples:
         return self.chosen(np.arange(min(count, self.batch)))
 
 
-def _stopped(done: int, total: int) -> str:
-    return (
-        f"after {done} of {total} samples; what was learned until then is the exception's 'result', and "
-        "learn(result.network, ..., state=result.state) goes on from there"
-    )
+def _stopped(done: int, total: int, left: int) -> str:
+    """What a learning run that was stopped had done, and how it goes on: ``left`` epochs, the one begun among them."""
+    said = f"after {done} of {total} samples; what was learned until then is the exception's 'result'"
+    if not left:
+        return said
+    return f"{said}, and learn(result.network, ..., state=result.state) with epochs={left} goes on from there"
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ class Learner:
             with unlimited_time():
                 self.interludes.save(so_far)
                 found = self.result(so_far, first, time.perf_counter() - start, health=health)
-            raise with_result(stop, _stopped(so_far.done, total), found) from None
+            left = self.presentation.epochs - (found.state.epochs - first.epochs)
+            raise with_result(stop, _stopped(so_far.done, total, left), found) from None
         with unlimited_time():
             return self.result(so_far, first, time.perf_counter() - start, health=health)
 

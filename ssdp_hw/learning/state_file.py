@@ -73,7 +73,10 @@ def load_learning(
 def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, LearningState]:
     network = network_from(record)
     if "learning" not in record.values:
-        raise FileFormatError("holds a network without a learning state; write it with save_learning")
+        raise FileFormatError(
+            "holds a network without a learning state; to go on with a lesson, give the file that save_learning, a "
+            "checkpoint or ssdp-hw learn --out wrote in the place of this one"
+        )
     projections = [p.name for p in network.projections]
     counters = {
         _named(projections, index, "counters of a projection"): counter

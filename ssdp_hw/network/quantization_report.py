@@ -171,7 +171,7 @@ class QuantizationReport:
             )
         for q in self.projections:
             out += wrapped(
-                f"  {q.name}: {q.weight_format} by {q.method}, weight_exp {q.weight_exp}, {q.synapses} synapses, "
+                f"  {q.name}: {q.weight_format} by {q.method}, weight_exp {q.weight_exp}, {q.synapses} weights, "
                 f"{q.clipped} clipped, {q.zeroed} zeroed, rms error {q.rms_error:.2%}, largest {q.max_error_lsb:.2f} "
                 "LSB"
             )

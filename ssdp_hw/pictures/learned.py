@@ -34,7 +34,7 @@ _POINTS = 120
 def draw(learned: LearnResult, *, projection: str | None = None, ax: Axes | None = None) -> Drawn:
     """See :meth:`ssdp_hw.learning.result.LearnResult.plot`."""
     name = _projection(learned, projection)
-    curve = len(learned.curve) > 0
+    curve = bool(learned.curve or learned.evaluations)
     axes = panels(ax, [1.9] * curve + [1.8, 1.8, 1.7])
     if curve:
         _curve(axes[0], learned)
@@ -57,6 +57,27 @@ def _projection(learned: LearnResult, projection: str | None) -> str:
 
 
 def _curve(ax: Axes, learned: LearnResult) -> None:
+    if learned.curve:
+        _asked(ax, learned)
+    if learned.evaluations:
+        ends = [100 * np.array([getattr(p.accuracy, k) for p in learned.evaluations]) for k in ("value", "low", "high")]
+        ax.errorbar(
+            [p.presented for p in learned.evaluations],
+            ends[0],
+            yerr=[ends[0] - ends[1], ends[2] - ends[0]],
+            fmt="s--",
+            color=CHANGED,
+            ms=5,
+            lw=1.2,
+            capsize=3,
+            label="samples of evaluate=",
+        )
+    ax.set_xlabel("samples asked so far" if learned.curve else "samples presented so far")
+    ax.set_ylabel("accuracy, %")
+
+
+def _asked(ax: Axes, learned: LearnResult) -> None:
+    """What was right of the samples of the lesson itself, each before it was taught."""
     at = [p.presented for p in learned.curve]
     value, low, high = (
         100 * np.array([getattr(p.accuracy, k) for p in learned.curve]) for k in ("value", "low", "high")
@@ -71,8 +92,6 @@ def _curve(ax: Axes, learned: LearnResult) -> None:
             ax.plot(
                 span, [mean, mean], color=INK, lw=1.8, label="mean of an epoch" if here[-1] + 1 == len(at) else None
             )
-    ax.set_xlabel("samples asked so far")
-    ax.set_ylabel("accuracy, %")
 
 
 def pooled(learned: LearnResult, points: Sequence[int]) -> float:
@@ -162,6 +181,9 @@ def _finding(learned: LearnResult, name: str) -> str:
         first, last = pooled(learned, range(part)), pooled(learned, range(groups - part, groups))
         part_name = "quarter" if groups >= 4 else "group"
         said.append(f"Right before they are taught: {first:.1%} of the first {part_name}, {last:.1%} of the last")
+    if learned.evaluations:
+        first, last = (learned.evaluations[k].accuracy.value for k in (0, -1))
+        said.append(f"evaluated: {first:.1%} before, {last:.1%} after")
     said.append(
         f"{learned.changed[name]:.0%} of the weights of '{short(name)}' moved in {count(learned.windows, 'window')}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from ssdp_hw.display import Axes, Drawn
@@ -47,7 +48,10 @@ def draw(network: AnyNetwork, *, ax: Axes | None = None) -> Drawn:
         _arrow(one, q, places, ranks, wide, leads_back=q.name in back)
     for name, place in places.items():
         _box(one, network, name, place, wide)
-    one.set_xlim(-_MARGIN / 4, 1 + _MARGIN if back else 1 + _MARGIN / 4)
+    around = {np.sign(places[q.pre][0] - places[q.post][0]) for q in network.projections
+              if ranks[q.post] - ranks[q.pre] > 1}  # fmt: skip
+    left, right = -1.0 in around, bool(back or around - {-1.0})
+    one.set_xlim(-_MARGIN if left else -_MARGIN / 4, 1 + _MARGIN if right else 1 + _MARGIN / 4)
     one.set_ylim(-depth + 0.6, 0.4)
     one.set_axis_off()
     title(one, _finding(network))
@@ -149,9 +153,10 @@ def _arrow(
     elif leads_back:
         start, stop, bend = (x0 + right, y0), (x1 + right, y1), 0.5
     else:
-        start, stop = (x0, y0 - half), (x1, y1 + half)
-        # An arrow past rows between bends around their boxes.
-        bend = 0.0 if ranks[q.post] - ranks[q.pre] == 1 else 0.3
+        start, stop, bend = (x0, y0 - half), (x1, y1 + half), 0.0
+        if ranks[q.post] - ranks[q.pre] > 1:  # past rows between: around their boxes, from side to side
+            side = 1.0 if x0 >= x1 else -1.0
+            start, stop, bend = (x0 + side * right, y0), (x1 + side * right, y1), -0.3 * side
     ax.add_patch(
         FancyArrowPatch(
             start,
@@ -174,5 +179,5 @@ def _finding(network: AnyNetwork) -> str:
     neurons = sum(p.size for p in network.populations)
     said = f"{count(neurons, 'neuron')} and {count(synapses, 'synapse')}"
     said += f"; a spike reaches the output after {count(network.latency, 'step')}"
-    own = sum(q.pre == q.post for q in network.projections)
+    own = len({q.post for q in network.projections if q.pre == q.post})  # a layer may do so by several projections
     return f"{said}; {count(own, 'layer feeds itself', 'layers feed themselves')}" if own else said

@@ -202,7 +202,7 @@ def _finding(
     elif predicted == UNDECIDED:
         said += f": no neuron of '{output}' fires, so it gets no class"
     elif label is None:
-        said += f": class {predicted}"
+        said += f" is given class {predicted}"
     else:
         said += f" of class {label}: {'recognised' if label == predicted else f'taken for class {predicted}'}"
     if against is None:

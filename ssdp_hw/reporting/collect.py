@@ -208,6 +208,7 @@ def lesson(name: str, result: LearnResult, **accuracies: Any) -> Facts:
         "updates": result.updates,
         "changed": dict(result.changed),
         "teacher_hits": result.teacher_hits,
+        "evaluations": [{"presented": p.presented, "accuracy": vars(p.accuracy)} for p in result.evaluations],
         "health": {projection: asdict(health) for projection, health in result.health.items()},
         "notes": list(result.notes),
     }

@@ -282,16 +282,28 @@ def learning(data: ReportData, n: Numbers) -> Section | None:
     if any(r["before"] and r["after"] for r in runs):
         caption = "Accuracy before (circles) and after learning (squares)"
         blocks.append(Figure("learning", figures.learning(data.learning), caption))
-    rows = []
+    rows: list[Row] = []
+    rated = any("rate_before" in run for run in runs)
     for k, run in enumerate(runs):
         at = f"/learning/runs/{k}"
         changed = run["changed"]
         moved = Markup(", ").join(n(f"{at}/changed/{key(name)}", "percent") for name in changed) if changed else NOTHING
         ends = [n(f"{at}/{when}", "interval") for when in ("before", "after")]
-        rates = [n(f"{at}/rate_{when}", "rate") for when in ("before", "after")]
+        rates = [n(f"{at}/rate_{when}", "rate") for when in ("before", "after")] if rated else []
         rows.append((run["name"], *ends, *rates, n(f"{at}/windows"), moved, n(f"{at}/teacher_hits", "percent")))
-    header = ("lesson", "before", "after", "output rate before", "after", "windows", "weights moved", "teacher obeyed")
+    rates_told = ("output rate before", "after") if rated else ()
+    header = ("lesson", "before", "after", *rates_told, "windows", "weights moved", "teacher obeyed")
     blocks.append(Table("The lessons", header, rows))
+    asked: list[Row] = [
+        (run["name"], n(f"{at}/presented"), n(f"{at}/accuracy", "interval"))
+        for k, run in enumerate(runs)
+        for j in range(len(run.get("evaluations", ())))
+        for at in (f"/learning/runs/{k}/evaluations/{j}",)
+    ]
+    if asked:
+        blocks.append(
+            Table("Accuracy on the samples of evaluate=, meanwhile", ("lesson", "samples presented", "accuracy"), asked)
+        )
     health = [_health(n, k, name, run) for k, run in enumerate(runs) for name in run["health"]]
     if health:
         titles = ("lesson", "projection", "weights moved", "dead", "at limit", "effective bits", "synchrony")

@@ -244,6 +244,11 @@ def _advice(array: Array, channels: int) -> str:
         return f"; reshape to {(*array.shape[:2], channels)}"
     if array.ndim == 2 and array.shape[1] == channels:
         return "; one sample needs an axis of its own: spikes[:, None]; a constant input is ssdp_hw.DirectInput"
+    if array.ndim == 2 and array.shape[1] == 2 and array.dtype.kind in "iu":
+        return (
+            f"; of a list of (step, neuron) make spikes: x = numpy.zeros((steps, 1, {channels}), bool), "
+            "x[events[:, 0], 0, events[:, 1]] = True"
+        )
     if array.ndim == 3 and channels in array.shape[:2]:
         return "; move the axis of the channels to the end (numpy.moveaxis)"
     return ""
