@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Array
-from ssdp_hw.network.graph import PopulationLike
+from ssdp_hw.network.graph_parts import PopulationLike
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork
 

@@ -42,7 +42,7 @@ from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwEr
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.weight import DenseWeight, Weight
 
 INPUT = "input"
