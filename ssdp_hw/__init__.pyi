@@ -53,7 +53,7 @@ from ssdp_hw.network.float_network import (
     Semantics as Semantics,
 )
 from ssdp_hw.network.formats import WeightFormat as WeightFormat
-from ssdp_hw.network.graph import Input as Input
+from ssdp_hw.network.graph_parts import Input as Input
 from ssdp_hw.network.model_neuron import (
     ModelNeuron as ModelNeuron,
     neuron as neuron,

@@ -17,7 +17,7 @@ from ssdp_hw.learning.state import LearningState
 from ssdp_hw.learning.supervision import Teaching
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.neurons import LIF
 from ssdp_hw.quantization import quantize
 from ssdp_hw.rules import Rule

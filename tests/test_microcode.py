@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import example, given, strategies as st
+from pair_updates import pair_update
 
 import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
@@ -16,7 +17,6 @@ from ssdp_hw.microcode.exponentials import AMPLITUDE_MAX, fit_gaussian
 from ssdp_hw.microcode.learning_engine import FACTOR_BITS, TRACE_MAX, float_traces, mean_integer_traces, pair_step
 from ssdp_hw.microcode.literals import is_literal, mantissa_and_exponent, nearest_literal
 from ssdp_hw.rules.spike_times import spike_registers
-from ssdp_hw.rules.ssdp import pair_update
 
 LITERALS = sorted({m * 2.0**e for m in range(-7, 8) for e in range(-7, 9)})
 

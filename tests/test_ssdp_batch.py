@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from example_counts import examples
 from hypothesis import assume, given, strategies as st
+from pair_updates import pair_update
 
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.rules import SSDP
 from ssdp_hw.rules.batch_ssdp import BatchSSDP, batch_synchrony, batch_update
 from ssdp_hw.rules.gate import Gate
 from ssdp_hw.rules.spike_times import spike_registers
-from ssdp_hw.rules.ssdp import pair_update
 
 constant_rules = st.builds(
     BatchSSDP,

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from pair_updates import pair_update
 
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.rules import SSDP
 from ssdp_hw.rules.spike_times import silent_time, spike_registers
-from ssdp_hw.rules.ssdp import pair_update
 
 rules = st.builds(
     SSDP,

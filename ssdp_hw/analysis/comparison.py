@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -235,11 +235,7 @@ def compare(
             is the comparison of those.
         SsdpHwError: whatever a target raises.
     """
-    if targets is None:
-        targets = list(dict.fromkeys([reference_target().name, fastest_target().name]))
-    names = [targets] if isinstance(targets, str) else list(as_names(targets, "targets"))
-    if not names or len(set(names)) < len(names):
-        raise ParameterError(f"compare needs different targets, at least one; found {names}")
+    names = _names_of(targets)
     for name in as_mapping(options, "options"):
         if name not in names:
             raise ParameterError(f"options are given for target '{name}', which is not compared: {names}")
@@ -257,38 +253,49 @@ def compare(
     [decode] = decoding_rules(decode, network).values()
     for name in names:
         get_target(name)
-    networks: tuple[tuple[str, AnyNetwork], ...] = (("float", network), ("fixed", fixed))
-    tallies = {(target, kind): _Tally(target, kind) for target in names for kind, _ in networks}
+    networks: dict[str, AnyNetwork] = {"float": network, "fixed": fixed}
+    tallies = {(target, kind): _Tally(target, kind) for target in names for kind in networks}
     infos: dict[str, dict[str, object]] = {}
-    size = min(batch_size(which, length, ("spikes", "v"), max_batch_bytes) for _, which in networks)
+    size = min(batch_size(which, length, ("spikes", "v"), max_batch_bytes) for which in networks.values())
 
     def made(of: dict[tuple[str, str], _Tally]) -> Comparison:
         return Comparison(tuple(tally.row() for tally in of.values()), decode, length, names[0], infos)
+
+    def run_batch(samples: Inputs, labels: NDArray[np.int64], start: int, advance: Callable[[int], None]) -> None:
+        references: dict[str, RunResult] = {}
+        predicted: dict[str, NDArray[np.int64]] = {}
+        for (target, kind), tally in tallies.items():
+            chosen = (options or {}).get(target)
+            result = run(networks[kind], samples, target, record=("spikes", "v"), steps=length, options=chosen)
+            prediction = result.predict(decode)
+            reference = references.setdefault(kind, result)
+            infos.setdefault(kind, dict(result.info))
+            predicted.setdefault(kind, prediction)
+            tally.add(result, reference, prediction, labels, (predicted[kind], predicted["float"]), start)
+            advance(result.batch)
 
     done, whole = 0, tallies
     try:
         told = show_progress(f"comparing on {', '.join(names)}", len(tallies) * given.batch, progress)
         with limited_time(time_limit), told as advance:
             for part, samples in batches(inputs, given.batch, size):
-                references: dict[str, RunResult] = {}
-                predicted: dict[str, NDArray[np.int64]] = {}
                 whole, done = deepcopy(tallies), part.start
-                for target in names:
-                    for kind, which in networks:
-                        chosen = (options or {}).get(target)
-                        result = run(which, samples, target, record=("spikes", "v"), steps=length, options=chosen)
-                        prediction = result.predict(decode)
-                        reference = references.setdefault(kind, result)
-                        infos.setdefault(kind, dict(result.info))
-                        predicted.setdefault(kind, prediction)
-                        first = (predicted[kind], predicted["float"])
-                        tallies[target, kind].add(result, reference, prediction, classes[part], first, part.start)
-                        advance(result.batch)
+                run_batch(samples, classes[part], part.start, advance)
     except STOPS as stop:
         if not done:
             raise
         raise with_result(stop, stopped(done, given.batch, "the comparison"), made(whole)) from None
     return made(tallies)
+
+
+def _names_of(targets: str | Sequence[str] | None) -> list[str]:
+    """Names of the targets to compare; by default the reference target and the fastest."""
+    if targets is None:
+        return list(dict.fromkeys([reference_target().name, fastest_target().name]))
+    names = [targets] if isinstance(targets, str) else list(as_names(targets, "targets"))
+    if not names or len(set(names)) < len(names):
+        raise ParameterError(f"compare needs different targets, at least one; found {names}")
+    return names
 
 
 @dataclass

@@ -40,14 +40,11 @@ def read_values(path: str | os.PathLike[str], max_bytes: int = DEFAULT_MAX_BYTES
     return values
 
 
-def read_attributes(path: str | os.PathLike[str], trusted: bool = False) -> dict[str, str | int | float]:
+def read_attributes(path: str | os.PathLike[str]) -> dict[str, str | int | float]:
     """The attributes of the file itself, of whatever kind it is.
 
     Raises:
         FileFormatError: see :func:`read_values`.
     """
     check_regular(path)
-    if not trusted:
-        return read_elsewhere(path, DEFAULT_MAX_BYTES, whole=False).attributes
-    with open_checked(path) as file:
-        return file_attributes(file, path)
+    return read_elsewhere(path, DEFAULT_MAX_BYTES, whole=False).attributes

@@ -74,30 +74,32 @@ def items(file: h5py.File, path: str, max_bytes: int) -> Iterator[Item]:
         pending: list[tuple[tuple[str, ...], h5g.GroupID, Iterator[_Link]]] = [((), root, _links(root, seen, path))]
         while pending:
             above, group, links = pending[-1]  # few groups are open at a time: each takes memory
-            for stored, address in links:
-                place = (*above, stored.decode())
-                where = f"{path}: '/{'/'.join(place)}'"
-                if address is None:
-                    raise FileFormatError(f"{where} is a soft or external link; copy what it points at into the file")
-                if address in seen:
-                    raise FileFormatError(f"{where} is a second link to an object of the file; store a copy")
-                seen.add(address)
-                value = reader.copy(address, where)
-                if value is UNKNOWN:
-                    item = h5o.open(group, stored)
-                    if isinstance(item, h5g.GroupID):
-                        if len(place) > hdf5_guard.MAX_DEPTH:
-                            raise FileFormatError(f"{where} is nested deeper than {hdf5_guard.MAX_DEPTH} groups")
-                        yield place, {}
-                        pending.append((place, item, _links(item, seen, path)))
-                        break
-                    if not isinstance(item, h5d.DatasetID):
-                        raise FileFormatError(f"{where} is neither a group nor a dataset")
-                    value = reader.value(item, where)
-                    copies.learn(address, item, value)
-                yield place, value
-            else:
+            link = next(links, None)
+            if link is None:
                 pending.pop()
+                continue
+            stored, address = link
+            place = (*above, stored.decode())
+            where = f"{path}: '/{'/'.join(place)}'"
+            if address is None:
+                raise FileFormatError(f"{where} is a soft or external link; copy what it points at into the file")
+            if address in seen:
+                raise FileFormatError(f"{where} is a second link to an object of the file; store a copy")
+            seen.add(address)
+            value = reader.copy(address, where)
+            if value is UNKNOWN:
+                item = h5o.open(group, stored)
+                if isinstance(item, h5g.GroupID):
+                    if len(place) > hdf5_guard.MAX_DEPTH:
+                        raise FileFormatError(f"{where} is nested deeper than {hdf5_guard.MAX_DEPTH} groups")
+                    yield place, {}
+                    pending.append((place, item, _links(item, seen, path)))
+                    continue
+                if not isinstance(item, h5d.DatasetID):
+                    raise FileFormatError(f"{where} is neither a group nor a dataset")
+                value = reader.value(item, where)
+                copies.learn(address, item, value)
+            yield place, value
 
 
 # The name of an object in its group, and its address in the file; None for a link that is soft or external.

@@ -14,7 +14,7 @@ from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.learning.learn import learn
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.neurons import LIF
 from ssdp_hw.quantization import quantize
 from ssdp_hw.rules import SSDP, STDP

@@ -91,31 +91,8 @@ def learning_health(
         saturations: weight and counter saturations by projection, as the target counted them.
         replay: follows what the rule writes beside weights.
     """
-    rows, cols = seen_synapses(rule, before)
-    living = np.arange(before.stored_weights.size)  # the stored weights that are left
-    total = np.zeros(before.stored_weights.size, np.int64)
-    exact = np.zeros(before.stored_weights.size)
-    nonzero_changes = 0
-    windows = len(observed.pre.fired)
-    weights = _Weights(before, rule, observed, counters_before)
-    observed = replace(observed, lasting=dict(observed.lasting or {}))  # steps replace what is in there
-    for window in range(windows):
-        observed = weights.shown(observed)
-        gate = rule.gate_at(observed, window, rows, gates)
-        wanted = rule.unrounded(observed, window, rows, cols)  # first, since a step leads to the next window
-        e = rule.gated(rule.step(observed, window, rows, cols), gate)
-        total[living] += before.sum_shared(e)
-        weights.take(before.sum_shared(e), window)
-        replay.follow(observed.lasting, window)
-        nonzero_changes += int(np.count_nonzero(e))
-        exact[living] += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
-        if rule.prunes and (observed.key.first_window + window + 1) % rule.windows_per_update == 0:
-            assert observed.lasting is not None
-            left = alive_bits(rule, observed.lasting)
-            rows, cols, living = rows[left], cols[left], living[left]
-            weights.keep(left)
-            observed = replace(observed, lasting=of_living(observed.lasting, left))
-    name = before.name
+    found = _changes(before, rule, observed, gates, counters_before, replay)
+    name, living = before.name, found.living
     if living.size != after.stored_weights.size:
         raise TargetRunError(
             f"projection '{name}': by the specification {living.size} synapses are left after learning, and the target "
@@ -128,22 +105,74 @@ def learning_health(
     low, high = after.format.mantissa_min, after.format.mantissa_max
     codes = after.mantissa
     return LearningHealth(
-        before.synapse_count,
-        windows,
-        float(np.mean(fired_pre * fired_post)),
-        int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))),
-        nonzero_changes,
-        _mean(moved != 0),
-        _mean(codes == 0),
-        _mean((codes == low) | (codes == high)),
-        float(np.log2(int(codes.max()) - int(codes.min()) + 1)) if codes.size else 0.0,
-        _of(saturations[0], name),
-        _of(saturations[1], name),
-        _mean(np.abs(total[living] / lsb - kept)),
-        _mean(kept - exact[living]),
-        _histogram(before.mantissa, low, high),
-        _histogram(codes, low, high),
+        synapses=before.synapse_count,
+        windows=len(observed.pre.fired),
+        synchrony=float(np.mean(fired_pre * fired_post)),
+        silent_windows=int(np.count_nonzero((fired_pre == 0) | (fired_post == 0))),
+        nonzero_changes=found.nonzero,
+        changed=_mean(moved != 0),
+        dead=_mean(codes == 0),
+        at_limit=_mean((codes == low) | (codes == high)),
+        effective_bits=float(np.log2(int(codes.max()) - int(codes.min()) + 1)) if codes.size else 0.0,
+        weight_saturations=_of(saturations[0], name),
+        counter_saturations=_of(saturations[1], name),
+        lost_lsb=_mean(np.abs(found.rounded / lsb - kept)),
+        rounding_bias_lsb=_mean(kept - found.exact),
+        histogram_before=_histogram(before.mantissa, low, high),
+        histogram_after=_histogram(codes, low, high),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """What all windows together change, by the specification.
+
+    Attributes:
+        living: the stored weights that are left, in ascending order.
+        rounded: for each of these the sum of its weight changes, in units of the counter.
+        exact: the same before any rounding.
+        nonzero: pairs and windows with a weight change other than 0.
+    """
+
+    living: NDArray[np.int64]
+    rounded: NDArray[np.int64]
+    exact: NDArray[np.float64]
+    nonzero: int
+
+
+def _changes(
+    before: FixedProjection,
+    rule: CounterRule,
+    observed: Observed,
+    gates: Numbers | None,
+    counters_before: NDArray[np.int64],
+    replay: Replay,
+) -> _Changes:
+    """The weight changes of all windows; the arguments are those of :func:`learning_health`."""
+    rows, cols = seen_synapses(rule, before)
+    living = np.arange(before.stored_weights.size)
+    rounded = np.zeros(before.stored_weights.size, np.int64)
+    exact = np.zeros(before.stored_weights.size)
+    nonzero = 0
+    weights = _Weights(before, rule, observed, counters_before)
+    observed = replace(observed, lasting=dict(observed.lasting or {}))  # steps replace what is in there
+    for window in range(len(observed.pre.fired)):
+        observed = weights.shown(observed)
+        gate = rule.gate_at(observed, window, rows, gates)
+        wanted = rule.unrounded(observed, window, rows, cols)  # first, since a step leads to the next window
+        e = rule.gated(rule.step(observed, window, rows, cols), gate)
+        rounded[living] += before.sum_shared(e)
+        weights.take(before.sum_shared(e), window)
+        replay.follow(observed.lasting, window)
+        nonzero += int(np.count_nonzero(e))
+        exact[living] += before.sum_shared(wanted if gate is None else wanted * gate / (1 << rule.gate_bits))
+        if rule.prunes and (observed.key.first_window + window + 1) % rule.windows_per_update == 0:
+            assert observed.lasting is not None
+            left = alive_bits(rule, observed.lasting)
+            rows, cols, living = rows[left], cols[left], living[left]
+            weights.keep(left)
+            observed = replace(observed, lasting=of_living(observed.lasting, left))
+    return _Changes(living, rounded[living], exact[living], nonzero)
 
 
 class _Weights:

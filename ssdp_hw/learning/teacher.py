@@ -21,7 +21,7 @@ from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Projection
 from ssdp_hw.network.formats import Rounding, SignMode, WeightFormat, round_to_int
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork

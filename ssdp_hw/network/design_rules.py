@@ -16,7 +16,7 @@ from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
 from ssdp_hw.network.formats import SignMode
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 
 
 @shown

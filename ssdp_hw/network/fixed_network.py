@@ -24,7 +24,8 @@ from ssdp_hw.models.base import BIAS, NOISE_KEYS
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.network.design_rules import Violation, violations
 from ssdp_hw.network.fixed_parts import FixedPopulation, FixedProjection, activation_bound, step_form
-from ssdp_hw.network.graph import NETWORK_FILE, Graph, Input, check_kind
+from ssdp_hw.network.graph import NETWORK_FILE, Graph, check_kind
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.off_grid import floor_to_grid
 from ssdp_hw.network.quantization_report import QuantizationReport
 from ssdp_hw.operations.philox import noise_keys

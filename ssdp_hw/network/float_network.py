@@ -20,7 +20,8 @@ from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
 from ssdp_hw.models.base import BIAS, NOISE_KEYS
 from ssdp_hw.models.form import StepForm, check_options, used_inputs
-from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Input, Reset, check_kind
+from ssdp_hw.network.graph import NETWORK_FILE, Comparison, Graph, Reset, check_kind
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.neurons import NEURON_MODELS, Discretization, Neuron, StepCoefficients, UpdateOrder, check_neuron
 from ssdp_hw.network.projection import BaseProjection

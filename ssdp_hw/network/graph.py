@@ -11,20 +11,20 @@ import heapq
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
-from ssdp_hw.checks import Choice, as_size, check_exact, check_name, int_vector
-from ssdp_hw.display import Drawable, Table, listed, shown
+from ssdp_hw.checks import Choice, check_exact
+from ssdp_hw.display import Drawable, Table, listed
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.files.container import Container
-from ssdp_hw.files.json_values import JSON
 from ssdp_hw.files.record import Record
 from ssdp_hw.network.convolution import ConvWeight
+from ssdp_hw.network.graph_parts import Input, PopulationLike
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.network.weight import DenseWeight, SparseWeight
 
@@ -46,61 +46,6 @@ class Comparison(Choice):
 
     ABOVE = ">"  # v > v_threshold
     AT_LEAST = ">="  # v >= v_threshold
-
-
-@shown
-@dataclass(frozen=True)
-class Input:
-    """A source of spikes from outside.
-
-    Attributes:
-        name: unique in the network.
-        size: number of channels.
-        payload_bits: 0 where spikes carry nothing. Otherwise they are graded: an integer within
-            ``-(2**b - 1) .. 2**b - 1`` for every channel and step, several spikes at once among them.
-    """
-
-    name: str
-    size: int
-    payload_bits: int = 0
-
-    def __post_init__(self) -> None:
-        check_name(self.name, "input")
-        object.__setattr__(self, "size", as_size(self.size, f"input '{self.name}': size"))
-        bits = int(int_vector(self.payload_bits, 1, 0, 31, f"input '{self.name}': payload_bits")[0])
-        object.__setattr__(self, "payload_bits", bits)
-
-    @property
-    def largest_payload(self) -> int:
-        """By how much a spike may multiply a weight: 1 where spikes carry nothing."""
-        return (1 << self.payload_bits) - 1 if self.payload_bits else 1
-
-    def to_values(self) -> dict[str, JSON]:
-        """What a file keeps of the input."""
-        graded = {"payload_bits": self.payload_bits} if self.payload_bits else {}
-        return {"name": self.name, "size": self.size, **graded}
-
-
-class PopulationLike(Protocol):
-    """What the graph needs to know of a population."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def spiking(self) -> bool: ...
-    def to_record(self) -> Record: ...
-    @property
-    def state_names(self) -> tuple[str, ...]: ...
-    @property
-    def payload(self) -> str: ...
-    @property
-    def known_ports(self) -> tuple[str, ...]: ...
-    @property
-    def used_inputs(self) -> tuple[str, ...]: ...
-    @property
-    def voltage(self) -> str: ...
 
 
 def check_kind(record: Record, kind: str) -> None:
@@ -191,7 +136,7 @@ class Graph(Drawable, Generic[P, J]):
         if not self.populations:
             raise ParameterError("the network has no population of neurons")
         for what, names in (
-            ("population", [i.name for i in self.inputs] + [p.name for p in self.populations]),
+            ("population", [*self.input_names, *self.population_names]),
             ("projection", [p.name for p in self.projections]),
             ("output", list(self.outputs)),
         ):
@@ -203,33 +148,40 @@ class Graph(Drawable, Generic[P, J]):
         for name in self.outputs:
             self.population(name)
         for projection in self.projections:
-            owner = f"projection '{projection.name}'"
-            if projection.post not in self._populations:
-                raise ParameterError(f"{owner}: post '{projection.post}' is no population of this network")
-            pre = self._populations.get(projection.pre)
-            if pre is not None and not pre.spiking:
-                raise ParameterError(f"{owner}: pre '{projection.pre}' is a readout without spikes and cannot project")
-            expected = (self.size_of(projection.post), self.size_of(projection.pre))
-            if projection.shape != expected:
-                raise ShapeError(
-                    f"{owner}: the weight has shape {projection.shape}, but the populations ask for "
-                    f"(post, pre) = {expected}"
-                )
-            ports = self._populations[projection.post].known_ports
-            if projection.port and projection.port not in ports:
-                known = ", ".join(f"'{port}'" for port in ports) or "none"
-                raise ParameterError(
-                    f"{owner}: port = '{projection.port}'; the neurons of '{projection.post}' have beside their first "
-                    f"synaptic input: {known}"
-                )
-            used = self._populations[projection.post].used_inputs
-            if projection.port not in used:
-                known = ", ".join(f"port = '{port}'" if port else "the first" for port in used) or "none"
-                which = f"input '{projection.port}'" if projection.port else "the first synaptic input"
-                raise ParameterError(
-                    f"{owner}: the step of '{projection.post}' makes nothing of {which}, so that the projection would "
-                    f"do nothing; of its synaptic inputs it uses: {known}"
-                )
+            self._check_ends(projection)
+            self._check_port(projection)
+
+    def _check_ends(self, projection: J) -> None:
+        """Raise unless a projection joins two parts of the network whose sizes its weight fits."""
+        owner = f"projection '{projection.name}'"
+        if projection.post not in self._populations:
+            raise ParameterError(f"{owner}: post '{projection.post}' is no population of this network")
+        pre = self._populations.get(projection.pre)
+        if pre is not None and not pre.spiking:
+            raise ParameterError(f"{owner}: pre '{projection.pre}' is a readout without spikes and cannot project")
+        expected = (self.size_of(projection.post), self.size_of(projection.pre))
+        if projection.shape != expected:
+            raise ShapeError(
+                f"{owner}: the weight has shape {projection.shape}, but the populations ask for "
+                f"(post, pre) = {expected}"
+            )
+
+    def _check_port(self, projection: J) -> None:
+        """Raise unless the neurons have the synaptic input at which a projection ends, and their step uses it."""
+        owner, post = f"projection '{projection.name}'", self._populations[projection.post]
+        if projection.port and projection.port not in post.known_ports:
+            known = ", ".join(f"'{port}'" for port in post.known_ports) or "none"
+            raise ParameterError(
+                f"{owner}: port = '{projection.port}'; the neurons of '{projection.post}' have beside their first "
+                f"synaptic input: {known}"
+            )
+        if projection.port not in post.used_inputs:
+            known = ", ".join(f"port = '{port}'" if port else "the first" for port in post.used_inputs) or "none"
+            which = f"input '{projection.port}'" if projection.port else "the first synaptic input"
+            raise ParameterError(
+                f"{owner}: the step of '{projection.post}' makes nothing of {which}, so that the projection would "
+                f"do nothing; of its synaptic inputs it uses: {known}"
+            )
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -356,33 +308,21 @@ class Graph(Drawable, Generic[P, J]):
         NETWORK_FILE.write(path, self.to_record())
 
     def _table(self) -> Table:
-        outputs = frozenset(self.outputs)
         neurons = sum(p.size for p in self.populations)
         synapses = sum(q.synapse_count for q in self.projections)
-        inputs = [(i.name, "input", f"{i.size} channels", "") for i in self.inputs]
-        layers = [
-            (
-                p.name,
-                "population",
-                f"{p.size} neurons",
-                self._model_of(p)
-                + (", output" if p.name in outputs else ", brings biases" if p.name in self.helpers else ""),
-            )
-            for p in self.populations
-        ]
-        joined = [
-            (
-                q.name,
-                "projection",
-                f"{q.shape[1]} -> {q.shape[0]}",
-                f"{q.stored.kind}, {q.synapse_count} synapses" + (f", delays to {q.max_delay}" if q.max_delay else ""),
-            )
-            for q in self.projections
-        ]
         many = "s" if len(self.populations) > 1 else ""
         size = f"{neurons} neurons in {len(self.populations)} population{many}, {synapses} synapses"
-        title = f"{size}{self._kind_said()}"
-        return Table(title, ("name", "what", "size", "kind"), [*inputs, *layers, *joined], self.notes)
+        outputs = frozenset(self.outputs)
+        rows = [(i.name, "input", f"{i.size} channels", "") for i in self.inputs]
+        for p in self.populations:
+            role = ", output" if p.name in outputs else ", brings biases" if p.name in self.helpers else ""
+            rows.append((p.name, "population", f"{p.size} neurons", self._model_of(p) + role))
+        for q in self.projections:
+            post, pre = q.shape
+            delays = f", delays to {q.max_delay}" if q.max_delay else ""
+            kind = f"{q.stored.kind}, {q.synapse_count} synapses{delays}"
+            rows.append((q.name, "projection", f"{pre} -> {post}", kind))
+        return Table(f"{size}{self._kind_said()}", ("name", "what", "size", "kind"), rows, self.notes)
 
     def _model_of(self, population: P) -> str:
         """The neuron model of a population, for people."""

@@ -48,9 +48,6 @@ PRIMITIVES = (
 )
 
 
-_CONDITIONS = frozenset({"less", "less_equal", "equal", "not_equal", "and", "or", "not", "never"})
-
-
 Number = int | float
 
 

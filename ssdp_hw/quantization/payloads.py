@@ -15,7 +15,7 @@ from ssdp_hw.chips import Chip
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.models.base import NeuronModel, Unit
 from ssdp_hw.models.scaling import scaling
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.quantization.normal_form import NormalPopulation
 
 

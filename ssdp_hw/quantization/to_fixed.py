@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.checks import real_vector
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.network.fixed_network import FixedNetwork
+from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.quantization_report import QuantizationReport
 from ssdp_hw.quantization.balance import balance_thresholds
@@ -26,7 +26,7 @@ from ssdp_hw.quantization.normal_form import NormalPopulation, normal_form
 from ssdp_hw.quantization.options import Granularity, Method, ProjectionOptions, projection_options
 from ssdp_hw.quantization.parts import fixed_population, fixed_projections
 from ssdp_hw.quantization.payloads import Payloads
-from ssdp_hw.quantization.peaks import calibrated_peaks, closed_form_peaks
+from ssdp_hw.quantization.peaks import Peaks, calibrated_peaks, closed_form_peaks
 from ssdp_hw.quantization.scale import choose_scale
 from ssdp_hw.quantization.state_rounding import step_biases
 from ssdp_hw.running.drive import DirectInput
@@ -103,13 +103,7 @@ def quantize(
         peaks, factor = {name: closed_form_peaks(p, limits) for name, p in normal.items()}, _ROUNDING_ROOM
     else:
         peaks = calibrated_peaks(lowered, calibration, factors)
-    driving = {q.pre for q in lowered.projections if q.pre != q.post}
-    for name, p in normal.items():
-        if far_threshold(p, peaks[name]):
-            outside = name not in driving
-            notes.append(about_far_threshold(p, peaks[name], bounds_scale=not outside))
-            if outside:
-                normal[name], peaks[name] = without_far_threshold(p, peaks[name], factor)
+    notes += _drop_far_thresholds(lowered, normal, peaks, factor)
     payloads, scales = Payloads(lowered.inputs, normal.values(), limits), {}
     senders = {q.name: q.pre for q in lowered.projections}
     for name, p in normal.items():
@@ -130,12 +124,7 @@ def quantize(
         p.name: fixed_projections(p, *incoming[p.name], limits, formats[p.name], options[p.name])
         for p in lowered.projections
     }
-    notes += [
-        f"projection '{name}': each weight is split over {len(own)} synapses, of "
-        + " and ".join(f"'{q.name}'" for q in own)
-        for name, own in parts.items()
-        if len(own) > 1
-    ]
+    notes += _split_weights(parts)
     notes += [
         f"projection '{name}': {bits} of its {formats[name].bits} bits are unused, since at this scale of its "
         "population the chip drops what is below one unit of the activation, whatever the weight exponent"
@@ -166,6 +155,35 @@ def quantize(
         tuple(notes),
     )
     return replace(fixed, report=report, notes=(*network.notes, *notes))
+
+
+def _drop_far_thresholds(
+    network: Network, normal: dict[str, NormalPopulation], peaks: dict[str, Peaks], factor: float
+) -> list[str]:
+    """Replace populations, and their peaks, whose threshold is far above them and that drive no other population.
+
+    Returns:
+        Notes on all populations of a far threshold.
+    """
+    driving = {q.pre for q in network.projections if q.pre != q.post}
+    notes = []
+    for name, p in normal.items():
+        if not far_threshold(p, peaks[name]):
+            continue
+        notes.append(about_far_threshold(p, peaks[name], bounds_scale=name in driving))
+        if name not in driving:
+            normal[name], peaks[name] = without_far_threshold(p, peaks[name], factor)
+    return notes
+
+
+def _split_weights(parts: Mapping[str, Sequence[FixedProjection]]) -> list[str]:
+    """Notes on the projections that became several, whose weights add up to each weight."""
+    return [
+        f"projection '{name}': each weight is split over {len(own)} synapses, of "
+        + " and ".join(f"'{q.name}'" for q in own)
+        for name, own in parts.items()
+        if len(own) > 1
+    ]
 
 
 def _balances(options: Mapping[str, ProjectionOptions], calibration: object) -> bool:

@@ -65,12 +65,12 @@ class Numbers:
             return NOTHING
         return _data(a / b, f"{part} {whole}", how, FORMATS[how](a / b))
 
-    def difference(self, left: str, right: str, factor: int, how: str = "points") -> Markup:
-        """``factor * (left - right)``."""
+    def difference(self, left: str, right: str, factor: int) -> Markup:
+        """``factor * (left - right)`` in points."""
         a, b = self.at(left), self.at(right)
         if a is None or b is None:
             return NOTHING
-        value = factor * (a - b)
+        value, how = factor * (a - b), "points"
         return Markup('<data value="{}" data-from="{} {}" data-times="{}" data-format="{}">{}</data>').format(
             value, left, right, factor, how, FORMATS[how](value)
         )

@@ -123,10 +123,3 @@ class SSDP(FloatRule):
         if self.silent_pairs is SilentPairs.SKIP:
             step[~fired_pre & ~fired_post] = 0.0
         return step
-
-
-def pair_update(rule: SSDP, pre: Registers, post: Registers, window: int) -> Float:
-    """The step ``dw`` of every pair in one window without a gate, shape (post, pre); times in steps."""
-    shape = post.time.shape[1], pre.time.shape[1]
-    rows, cols = np.indices(shape).reshape(2, -1)
-    return rule.gated(rule.step(Observation(pre, post), window, rows, cols), None).reshape(shape)

@@ -16,7 +16,7 @@ from ssdp_hw.display import shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.running.analog import Analog, Currents, Values, currents_of
 
 AnyNetwork = Network | FixedNetwork

@@ -20,7 +20,7 @@ import ssdp_hw
 from ssdp_hw.display import shown
 from ssdp_hw.errors import TargetUnavailableError, UnknownTargetError, UnsupportedError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.result import Record
 from ssdp_hw.running.target import Target

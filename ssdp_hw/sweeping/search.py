@@ -167,18 +167,12 @@ def search_bits(
     }
     limits = load_chip(chip)
     full = _fixed(network, data["calibration"], {}, {}, data["options"])
+    _check_lesson(lesson, full)
     top: Widths = {("weight", p.name): limits.weight_bits for p in network.projections}
     top |= {
         ("decay", p.name): limits.decay_bits for p in full.populations if decays_of(p) and p.name not in full.helpers
     }
     if lesson is not None:
-        if not isinstance(lesson, Lesson):
-            raise ParameterError(
-                f"search_bits: lesson is a {type(lesson).__name__}; give a Lesson(inputs, labels, rule)"
-            )
-        refused = lesson.refusal(full, {})
-        if refused:
-            raise ParameterError(refused)
         top |= {("counter", name): rule.counter_bits for name, rule in lesson.rules(full, {}).items()}
         # The float network learns once, and not with each candidate.
         exact = lesson.taught(network, {}, target)
@@ -203,6 +197,17 @@ def search_bits(
         widths = _search(top, costs, bound, losses)
     reference = network if lesson is None else exact
     return _result(reference, full, widths, bound, seen, data, (samples[:, others], classes[others]))
+
+
+def _check_lesson(lesson: Lesson | None, full: FixedNetwork) -> None:
+    """Raise unless the lesson, if there is one, can be learned by the network of the widest registers."""
+    if lesson is None:
+        return
+    if not isinstance(lesson, Lesson):
+        raise ParameterError(f"search_bits: lesson is a {type(lesson).__name__}; give a Lesson(inputs, labels, rule)")
+    refused = lesson.refusal(full, {})
+    if refused:
+        raise ParameterError(refused)
 
 
 def _parts(count: int, validation: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -140,24 +140,43 @@ def check_rule(
             }
             for late in sorted({one.sees_arrivals for one in chosen.values()} or {True}):
                 network, plan = lesson(found, number, fixed=fixed, arrivals=late)
-                calls = repeated(network, plan, number, reference_target().name)
-                unmoved -= {
-                    h.quantity for one in calls for hs in one.written.values() for h in hs.values() if h.changed
-                }
-                wanted = learned(reference_target(), network, plan, number)
-                moved += sum(float(np.abs(c).sum()) for c in wanted.counters.values())
-                moved += sum(float(np.abs(w - _stored(network, n)).sum()) for n, w in wanted.weights.items())
-                moved += sum(float(np.abs(x).sum()) for x in _accumulators(found, wanted))
-                for name in [n for n, target in chosen.items() if target.sees_arrivals is late]:
-                    owner = f"{found}, seed {number}, target '{name}'"
-                    _compare_lessons(owner, wanted, learned(chosen[name], network, plan, number), exact=fixed)
-                    for call, (right, one) in enumerate(zip(calls, repeated(network, plan, number, name), strict=True)):
-                        _compare_calls(f"{owner}, call {call + 1} of learn", right, one, exact=fixed)
+                taking = {name: target for name, target in chosen.items() if target.sees_arrivals is late}
+                change, quantities = _check_lesson(found, network, plan, taking, number, exact=fixed)
+                moved += change
+                unmoved -= quantities
     if not moved:
         raise AssertionError(f"{found}: no weight change in {2 * lessons} lessons, so that little was compared")
     if unmoved and lessons > 1:
         what = " and no ".join(sorted(unmoved))
         raise AssertionError(f"{found}: no {what} moved in {2 * lessons} lessons, so that little was compared")
+
+
+def _check_lesson(
+    model: RuleModel, network: AnyNetwork, plan: LearningPlan, targets: Mapping[str, Target], seed: int, *, exact: bool
+) -> tuple[float, set[str]]:
+    """Compare a lesson of targets with the reference, where they learn it by themselves and in calls that go on.
+
+    Returns:
+        By how much the lesson moves counters, weights and accumulators in all, and what else that the rule writes it
+        moves.
+
+    Raises:
+        AssertionError: a target differs.
+    """
+    calls = repeated(network, plan, seed, reference_target().name)
+    quantities = {h.quantity for one in calls for hs in one.written.values() for h in hs.values() if h.changed}
+    wanted = learned(reference_target(), network, plan, seed)
+    changes = [
+        *wanted.counters.values(),
+        *(w - _stored(network, name) for name, w in wanted.weights.items()),
+        *_accumulators(model, wanted),
+    ]
+    for name, target in targets.items():
+        owner = f"{model}, seed {seed}, target '{name}'"
+        _compare_lessons(owner, wanted, learned(target, network, plan, seed), exact=exact)
+        for call, (right, one) in enumerate(zip(calls, repeated(network, plan, seed, name), strict=True)):
+            _compare_calls(f"{owner}, call {call + 1} of learn", right, one, exact=exact)
+    return sum(float(np.abs(change).sum()) for change in changes), quantities
 
 
 def lesson(model: RuleModel, seed: int, *, fixed: bool, arrivals: bool = True) -> tuple[AnyNetwork, LearningPlan]:

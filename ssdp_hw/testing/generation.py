@@ -14,7 +14,8 @@ from ssdp_hw.models.form import ever_fires, reads_bias, used_inputs, without_eff
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.fixed_parts import FIELDS, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
-from ssdp_hw.network.graph import Comparison, Input, Reset
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.model_neuron import neuron
 from ssdp_hw.rules.declared import FixedDeclaredRule, FloatDeclaredRule, float_name
 from ssdp_hw.rules.form import leaf_name

@@ -19,7 +19,7 @@ from ssdp_hw.arrays import Bool
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import SignMode
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.neurons import without_memory
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.rules.arrivals import ArrivalLines, arrival_lines, sees_arrivals

@@ -120,13 +120,13 @@ def learn_sequence(
         gather("w"),
         gather("c"),
         observed,
-        {name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
-        {name: int(counts.sum()) for name, counts in gather("counters_full").items()},
-        {name: made.overflow() for name, made in sequence.neurons.items()},
-        info,
-        lasts,
-        neurons,
-        states,
+        weight_saturations={name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
+        counter_saturations={name: int(counts.sum()) for name, counts in gather("counters_full").items()},
+        overflow={name: made.overflow() for name, made in sequence.neurons.items()},
+        info=info,
+        lasting=lasts,
+        neurons=neurons,
+        states=states,
     )
 
 

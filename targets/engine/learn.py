@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.rules import CounterRule
 from ssdp_hw.rules.arrivals import SENT, arrival_lines, seen_size, sees_arrivals, sent_after
@@ -25,17 +26,8 @@ from .learning_loops import BY_NEURONS, BY_ONE, BY_SAMPLES, learn_groups
 from .listening import is_long
 from .neuron_states import neurons_of, set_neurons
 from .packed import packed
-from .plastic import (
-    BY_AGREEMENT,
-    BY_DECLARATION,
-    BY_TIME,
-    BY_TRACE,
-    Arrivals,
-    Ends,
-    Plastic,
-    needs_trains,
-    plastic,
-)
+from .plastic import BY_AGREEMENT, BY_DECLARATION, BY_TIME, BY_TRACE, Arrivals, Ends, Plastic
+from .plastic_setup import Lesson, needs_trains, plastic
 from .program import Program, compile_program
 from .program_input import analog_input, input_raster
 from .program_neurons import fed_ports
@@ -45,6 +37,7 @@ from .simulation import Registers, Simulation
 from .spike_train_loops import make_scratch as train_scratch
 from .ssdp_loops import make_scratch as time_scratch
 from .step_loops import make_scratch
+from .types import NumberArray
 
 T = TypeVar("T", bound=np.generic)
 
@@ -81,31 +74,15 @@ def learn(
     windows, length = plan.windows_per_sample, drive.steps // plan.windows_per_sample
     raster = input_raster(network, drive)
     row, at_lasting = lasting_row(network, plan, length)
+    lesson = Lesson(network, program, plan, drive.batch, length, lazy, fast_paths)
     plastics = tuple(
-        plastic(
-            network,
-            program,
-            plan,
-            name,
-            *_ends(network, program, plan, name, trace_columns, line_columns),
-            drive.batch,
-            length,
-            at_lasting[name],
-            lazy=lazy,
-            fast_paths=fast_paths,
-        )
+        plastic(lesson, name, *_ends(network, program, plan, name, trace_columns, line_columns), at_lasting[name])
         for name in plan.rules
     )
-    fixed = isinstance(network, FixedNetwork)
-    bias, analog = program.bias, analog_input(network, program, drive)
-    number: DTypeLike = np.int64 if fixed else np.float64
+    number: DTypeLike = np.int64 if isinstance(network, FixedNetwork) else np.float64
     states = np.empty((drive.steps, drive.batch, state_columns) if state_columns else (0, 0, 0), number)
-    size = (largest * windows, program.start(-1))
     kinds = {p.kind for p in plastics}
-    by_time = [p.by_time for p in plastics if p.kind == BY_TIME]
-    first = np.empty(size if not all(r.last_spike for r in by_time) else (0, 0), np.int64)
-    last = np.empty(size if any(r.last_spike for r in by_time) else (0, 0), np.int64)
-    registers = packed(Registers(first, last))
+    registers = packed(_registers(plastics, (largest * windows, program.start(-1))))
     layered = windows == 1 and program.layered and plan.restart
     side_by_side = largest if plan.restart else 1
     way, members = _thread_group(threads, program, raster, plastics, side_by_side, windows)
@@ -114,7 +91,7 @@ def learn(
     state = State(program, 1)
     if plan.neurons:
         set_neurons(state, program, network, plan.neurons)
-    tables = (*program.tables, raster, bias, analog, trace_columns)
+    tables = (*program.tables, raster, program.bias, analog_input(network, program, drive), trace_columns)
     declared = [declared_scratch(plastics, length, row) if BY_DECLARATION in kinds else None for _ in range(members)]
 
     def work(thread_group: ThreadGroup) -> None:
@@ -135,7 +112,7 @@ def learn(
             -1 if plan.restart else plan.first_step,
             packed(make_layer_scratch(program.layout, program.neurons, by)) if layered else None,
             None if layered else packed(make_scratch(program.layout, program.neurons, by)),
-            packed(time_scratch(plastics)) if by_time else None,
+            packed(time_scratch(plastics)) if BY_TIME in kinds else None,
             packed(train_scratch(plastics, length)) if kinds & {BY_TRACE, BY_AGREEMENT} else None,
             None if own_declared is None else packed(own_declared),
             tallies[thread_group.member],
@@ -143,37 +120,62 @@ def learn(
 
     updates = drive.batch * (drive.steps * program.start(-1) + windows * sum(p.value.size for p in plastics))
     together(work, members, program.layout, listening=is_long(updates))
-    moved = {
-        name: program.places[name].read(program.wiring.weights, network.projection(name).shape) for name in plan.rules
-    }
-    observed = {
-        name: _observed(network, drive, plan, name, p, spikes) for name, p in zip(plan.rules, plastics, strict=True)
-    }
-    counters = {name: _counters(p) for name, p in zip(plan.rules, plastics, strict=True)}
     after = row if declared[0] is None else declared[0].lasting  # the same in every thread
-    lasting = {
-        name: {**found, **_sent(network, drive, name, p, spikes)}
-        for (name, found), p in zip(
-            lasting_variables(network, plan, length, after, plastics).items(), plastics, strict=True
-        )
-    }
+    written = _Written(dict(zip(plan.rules, plastics, strict=True)), spikes, states, overflow, tallies, after)
     neurons = {} if plan.restart else neurons_of(state, program, network)
-    read = {name: _read(plan, name, p.ends, states) for name, p in zip(plan.rules, plastics, strict=True)}
-    if not isinstance(network, FixedNetwork):
-        return Learned(moved, counters, observed, info=info, lasting=lasting, neurons=neurons, states=read)
-    cut = dict(zip(plan.rules, tallies.sum(axis=0).tolist(), strict=True))
+    return _learned(lesson, drive, written, neurons, info)
+
+
+class _Written(NamedTuple):
+    """What the compiled loops have written."""
+
+    plastics: Mapping[str, Plastic]  # by projection
+    spikes: NDArray[np.bool_]  # trace of spikes (time, sample, column)
+    states: Array  # trace of the states that rules read (time, sample, column)
+    overflow: NDArray[np.int64]  # overflow counts (member, sample, population, kind)
+    tallies: NDArray[np.int64]  # saturated counters and saturated weights (member, projection, 2)
+    lasting: NumberArray  # variables of neurons and projections that outlast a window, see ``lasting_variables``
+
+
+def _learned(
+    lesson: Lesson,
+    drive: Drive,
+    written: _Written,
+    neurons: Mapping[str, Mapping[str, Numbers]],
+    info: Mapping[str, object],
+) -> Learned:
+    """The result of a lesson, whose neurons end in the states ``neurons`` if it is to be gone on with."""
+    network, program, plan, plastics = lesson.network, lesson.program, lesson.plan, written.plastics
+    fixed, overflow = False, None
+    if isinstance(network, FixedNetwork):
+        fixed, overflow = True, overflow_counts(network, written.overflow.sum(axis=(0, 1)))
+    weights = {
+        name: program.places[name].read(program.wiring.weights, network.projection(name).shape) for name in plastics
+    }
+    variables = lasting_variables(network, plan, lesson.steps, written.lasting, list(plastics.values()))
+    tallies = dict(zip(plastics, written.tallies.sum(axis=0).tolist(), strict=True))
     return Learned(
-        {name: w.astype(np.int64) for name, w in moved.items()},
-        counters,
-        observed,
-        {name: weights for name, (_, weights) in cut.items()},
-        {name: full for name, (full, _) in cut.items()},
-        overflow_counts(network, overflow.sum(axis=(0, 1))),
-        info,
-        lasting,
-        neurons,
-        read,
+        {name: w.astype(np.int64) for name, w in weights.items()} if fixed else weights,
+        {name: _counters(p) for name, p in plastics.items()},
+        {name: _observed(network, drive, plan, name, p, written.spikes) for name, p in plastics.items()},
+        weight_saturations={name: cut for name, (_, cut) in tallies.items()} if fixed else None,
+        counter_saturations={name: cut for name, (cut, _) in tallies.items()} if fixed else None,
+        overflow=overflow,
+        info=info,
+        lasting={
+            name: {**variables[name], **_sent(network, drive, name, p, written.spikes)} for name, p in plastics.items()
+        },
+        neurons=neurons,
+        states={name: _read(plan, name, p.ends, written.states) for name, p in plastics.items()},
     )
+
+
+def _registers(plastics: Sequence[Plastic], shape: tuple[int, int]) -> Registers:
+    """Registers of shape (window of a group, source) for the spikes that the rules of these projections read."""
+    last_spike = [p.by_time.last_spike for p in plastics if p.kind == BY_TIME]
+    first = np.empty(shape if not all(last_spike) else (0, 0), np.int64)
+    last = np.empty(shape if any(last_spike) else (0, 0), np.int64)
+    return Registers(first, last)
 
 
 def _thread_group(

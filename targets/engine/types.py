@@ -30,7 +30,7 @@ StateArray = IntegerStateArray | RealStateArray
 WeightArray = NDArray[np.int8] | Int16Array | Int32Array | Float32Array | Float64Array
 # Numbers as the toolkit itself has them: traces that are recorded, gates, tables of a rule.
 NumberArray = Int64Array | Float64Array
-# Synchrony counters, and what a window adds to them; plastic.counter_type chooses the type.
+# Synchrony counters, and what a window adds to them; plastic_setup.counter_type chooses the type.
 CounterArray = Int32Array | Int64Array | Float64Array
 # Traces and products of the rules for spike trains, in as few bits as the rules allow.
 TrainArray = Int16Array | Int32Array | Int64Array | Float64Array

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Array
-from ssdp_hw.network.graph import PopulationLike
+from ssdp_hw.network.graph_parts import PopulationLike
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.running.drive import AnyNetwork
 
@@ -37,16 +37,23 @@ def sent(population: PopulationLike, fired: NDArray[np.bool_], states: Mapping[s
 
 
 class DelayLines:
-    """Input slots of all populations for a batch."""
+    """Input slots of all populations for a batch; ``scale`` acts on what a projection brings with one delay."""
 
-    def __init__(self, network: AnyNetwork, batch: int, dtype: type[np.int64] | type[np.float64]) -> None:
+    def __init__(
+        self,
+        network: AnyNetwork,
+        batch: int,
+        dtype: type[np.int64] | type[np.float64],
+        scale: Callable[[BaseProjection, Array], Array] | None = None,
+    ) -> None:
         self.length = network.max_delay + 1
         inputs = [(p.name, "") for p in network.populations] + [(p.post, p.port) for p in network.projections]
         shapes = {key: (self.length, batch, network.size_of(key[0])) for key in inputs}
         self._slots = {key: np.zeros(shape, dtype) for key, shape in shapes.items()}
         self._parts = {p.name: weights_by_delay(p, dtype) for p in network.projections}
         self._projections = network.projections
-        self._dtype = dtype
+        self._scale = scale
+        self.dtype = dtype
 
     def slots_of(self, population: str) -> dict[str, Array]:
         """The slots of a population's inputs, by port, shape (slot, batch, n)."""
@@ -59,20 +66,15 @@ class DelayLines:
         slot[:] = 0
         return arrived
 
-    def send(
-        self,
-        step: int,
-        spikes: Mapping[str, Array],
-        scale: Callable[[BaseProjection, Array], Array] | None = None,
-    ) -> None:
-        """Deliver the spikes of a step; ``scale`` acts on the sum of one projection and delay.
+    def send(self, step: int, spikes: Mapping[str, Array]) -> None:
+        """Deliver the spikes of a step.
 
         ``spikes`` are True where a neuron fires, or the payload of graded spikes, 0 where there is none.
         """
         for p in self._projections:
-            fired = spikes[p.pre].astype(self._dtype)
+            fired = spikes[p.pre].astype(self.dtype)
             for delay, weight in self._parts[p.name].items():
                 total = np.asarray(weight @ fired.T).T  # (batch, post)
-                if scale is not None:
-                    total = scale(p, total)
+                if self._scale is not None:
+                    total = self._scale(p, total)
                 self._slots[p.post, p.port][(step + 1 + delay) % self.length] += total

@@ -148,9 +148,14 @@ def _present(
     }
     overflow: Overflow = {}
     for one in runs:
-        for name, count in (one.overflow or {}).items():
-            overflow[name] = overflow.get(name, OverflowCount()) + count
+        _add_overflow(overflow, one)
     return Recording.of(spikes, states, None if runs[0].overflow is None else overflow)
+
+
+def _add_overflow(overflow: Overflow, run: Recording) -> None:
+    """Add the overflow counts of a run to those by population."""
+    for name, count in (run.overflow or {}).items():
+        overflow[name] = overflow.get(name, OverflowCount()) + count
 
 
 def _neurons(carried: Carried | None) -> dict[str, dict[str, Numbers]]:
@@ -173,8 +178,7 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
     for start, stop, updates_now in plan.groups(drive.batch):
         part = drive.select(start, stop)
         run = _present(run_fixed, network.with_mantissas(weights), part, record, carried)
-        for name, count in (run.overflow or {}).items():
-            overflow[name] = overflow.get(name, OverflowCount()) + count
+        _add_overflow(overflow, run)
         first = start * plan.windows_per_sample
         for name, rule in rules.items():
             p, gates = projections[name], plan.gates.get(name)
@@ -203,9 +207,9 @@ def learn_fixed(network: FixedNetwork, drive: Drive, plan: LearningPlan) -> Lear
         weights,
         counters,
         observer.joined(),
-        clipped,
-        full,
-        overflow,
+        weight_saturations=clipped,
+        counter_saturations=full,
+        overflow=overflow,
         lasting=observer.lasting,
         neurons=_neurons(carried),
         states=observer.read_states(),

@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw import arithmetic
-from ssdp_hw.arrays import Int, Numbers
+from ssdp_hw.arrays import Int
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.projection import BaseProjection
 from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import OverflowCount, Record, Recording
-from ssdp_hw.running.time_limit import check_time
 
 from .carried import Carried
-from .delay_lines import DelayLines, sent
-from .traces import Traces
+from .delay_lines import DelayLines
+from .steps import run_steps
 
 
 class FixedState:
@@ -65,21 +64,6 @@ def scale_activation(projection: BaseProjection, total: Int) -> Int:
 def run_fixed(network: FixedNetwork, drive: Drive, record: Record, carried: Carried | None = None) -> Recording:
     """Run every sample of the drive from the initial state, or its only one from a state that is carried."""
     states = {p.name: FixedState(network, p, drive) for p in network.populations}
-    delay_lines = DelayLines(network, drive.batch, np.int64)
-    traces = Traces(network, drive, record, np.int64)
-    before = 0 if carried is None else carried.steps
-    if carried is not None:
-        carried.begin(states, delay_lines)
-    for step in range(drive.steps):
-        check_time()
-        sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
-        for name, state in states.items():
-            ports = {port: delay_lines.arriving(before + step, name, port) for port in network.ports(name)}
-            arriving = delay_lines.arriving(before + step, name) + drive.currents.at(step, name)
-            fired = state.step(arriving, ports)
-            traces.keep(step, name, fired, state.states)
-            sends[name] = sent(network.population(name), fired, state.states)
-        delay_lines.send(before + step, sends, scale_activation)
-    if carried is not None:
-        carried.end(states, delay_lines, drive.steps)
+    delay_lines = DelayLines(network, drive.batch, np.int64, scale_activation)
+    traces = run_steps(network, drive, record, states, delay_lines, carried)
     return traces.recording({name: state.overflow for name, state in states.items()})

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Numbers, Real
+from ssdp_hw.arrays import Real
 from ssdp_hw.network.float_network import Network, Population
 from ssdp_hw.network.graph import Comparison, Reset
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.operations.base import Values
 from ssdp_hw.running.drive import Drive
 from ssdp_hw.running.result import Record, Recording
-from ssdp_hw.running.time_limit import check_time
 
 from .carried import Carried
-from .delay_lines import DelayLines, sent
-from .traces import Traces
+from .delay_lines import DelayLines
+from .steps import run_steps
 
 
 class ModelState:
@@ -87,20 +86,4 @@ def run_float(network: Network, drive: Drive, record: Record, carried: Carried |
         p.name: (ModelState if isinstance(p.neuron, ModelNeuron) else FloatState)(network, p, drive)
         for p in network.populations
     }
-    delay_lines = DelayLines(network, drive.batch, np.float64)
-    traces = Traces(network, drive, record, np.float64)
-    before = 0 if carried is None else carried.steps
-    if carried is not None:
-        carried.begin(states, delay_lines)
-    for step in range(drive.steps):
-        check_time()
-        sends: dict[str, Numbers] = {name: s[step] for name, s in drive.spikes.items()}
-        for name, state in states.items():
-            ports = {port: delay_lines.arriving(before + step, name, port) for port in network.ports(name)}
-            fired = state.step(delay_lines.arriving(before + step, name) + drive.currents.at(step, name), ports)
-            traces.keep(step, name, fired, state.states)
-            sends[name] = sent(network.population(name), fired, state.states)
-        delay_lines.send(before + step, sends)
-    if carried is not None:
-        carried.end(states, delay_lines, drive.steps)
-    return traces.recording()
+    return run_steps(network, drive, record, states, DelayLines(network, drive.batch, np.float64), carried).recording()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,7 @@ from ssdp_hw.running.decoding import decoding_rules, required_record
 from ssdp_hw.running.drive import AnyNetwork, make_drive
 from ssdp_hw.running.progress import progress as show_progress
 from ssdp_hw.running.run import run
+from ssdp_hw.running.target import Target
 from ssdp_hw.running.target_registry import fastest_target, get_target, targets_by_speed
 from ssdp_hw.running.time_limit import STOPS, limited_time, with_result
 
@@ -91,10 +92,7 @@ def loss_ladder(
     """
     if not isinstance(network, Network):
         raise ParameterError(f"loss_ladder takes a float Network, not {type(network).__name__}")
-    runner = fastest_target(any_register_width=True) if target is None else get_target(target)
-    if not runner.any_register_width:
-        able = " or ".join(t.name for t in targets_by_speed() if t.any_register_width)
-        raise ParameterError(f"target '{target}' cannot run every rung of the ladder; choose {able}")
+    runner = _able_target(target)
     if fixed is None:
         fixed = quantize(network, **quantization)
     elif quantization:
@@ -129,36 +127,33 @@ def loss_ladder(
             climb = replace(climb, ran=lambda: advance(1))
             for part, samples in batches(inputs, drive.batch, size):
                 whole, done = (deepcopy(tallies), replace(layered, tallies=deepcopy(layered.tallies))), part.start
-                start, on_chip, last = (climb.run(which, samples) for which in (network, timed, fixed))
-                seen = [(Step.FLOAT, start), (Step.TIMING, on_chip)]
-                seen += [(step, climb.run(w, samples)) for step, w in zip(PARAMETERS, parameters, strict=True)]
-                # If no register of the last run overflowed, a run with wider registers would give the same result.
-                if last.overflow:
-                    endless = climb.run(rungs.without_overflow(fixed), samples)
-                else:
-                    endless = last
-                    climb.ran()
-                seen += [(Step.STATE, endless), (Step.OVERFLOW, last)]
+                seen = climb.upwards(samples, timed, parameters)
+                start, on_chip, all_rounded = seen[Step.FLOAT], seen[Step.TIMING], seen[PARAMETERS[-1]]
                 if given is not None:
-                    seen.insert(0, (Step.SOURCE, Seen(given[part], {}, {})))
+                    seen = {Step.SOURCE: Seen(given[part], {}, {}), **seen}
                 before = None
-                for step, now in seen:
-                    tallies.setdefault((step, False), Tally(step, False)).add(
-                        now, start, before, classes[part], part.start
-                    )
+                for step, now in seen.items():
+                    tally = tallies.setdefault((step, False), Tally(step, False))
+                    tally.add(now, start, before, classes[part], part.start)
                     before = now
                 for step, which in lone.items():
-                    now = climb.run(which, samples)
-                    tallies.setdefault((step, True), Tally(step, True)).add(
-                        now, start, on_chip, classes[part], part.start
-                    )
-                all_rounded = next(now for step, now in seen if step is PARAMETERS[-1])
+                    tally = tallies.setdefault((step, True), Tally(step, True))
+                    tally.add(climb.run(which, samples), start, on_chip, classes[part], part.start)
                 layered.add(partial(climb.run, inputs=samples), on_chip, all_rounded, classes[part])
     except STOPS as stop:
         if not done:
             raise
         raise with_result(stop, stopped(done, drive.batch, "the ladder"), climb.ladder(*whole, done)) from None
     return climb.ladder(tallies, layered, drive.batch)
+
+
+def _able_target(name: str | None) -> Target:
+    """The target of that name, or the fastest, which must run registers of any width."""
+    found = fastest_target(any_register_width=True) if name is None else get_target(name)
+    if not found.any_register_width:
+        able = " or ".join(t.name for t in targets_by_speed() if t.any_register_width)
+        raise ParameterError(f"target '{name}' cannot run every rung of the ladder; choose {able}")
+    return found
 
 
 def _source_predictions(source: ArrayLike, batch: int) -> NDArray[np.int64]:
@@ -248,6 +243,25 @@ class _Climb:
     def batch_size(self, max_bytes: int) -> int:
         """Samples of a batch, of which the recordings of four rungs are kept at once."""
         return batch_size(self.network, self.steps, self.record, max_bytes // 4)
+
+    def upwards(self, inputs: Inputs, timed: Network, parameters: Sequence[Network]) -> dict[Step, Seen]:
+        """Run a batch on all rungs, from the float network to the fixed one.
+
+        Args:
+            inputs: the batch.
+            timed: the float network in the chip's timing.
+            parameters: that with the parameters rounded of one step of ``PARAMETERS`` after the other.
+        """
+        start, on_chip, last = (self.run(which, inputs) for which in (self.network, timed, self.fixed))
+        seen = {Step.FLOAT: start, Step.TIMING: on_chip}
+        seen |= {step: self.run(which, inputs) for step, which in zip(PARAMETERS, parameters, strict=True)}
+        # If no register of the last run overflowed, a run with wider registers would give the same result.
+        if last.overflow:
+            endless = self.run(rungs.without_overflow(self.fixed), inputs)
+        else:
+            endless = last
+            self.ran()
+        return {**seen, Step.STATE: endless, Step.OVERFLOW: last}
 
     def run(self, which: AnyNetwork, inputs: Inputs) -> Seen:
         """Run one network; its own populations only, without the neurons that the chip's timing added."""

@@ -33,21 +33,16 @@ import numpy as np
 from ssdp_hw.arrays import Int
 from ssdp_hw.checks import as_size
 from ssdp_hw.chips import Chip, load_chip
-from ssdp_hw.conversion.lava_dl.net_file import Fields, Layer, read_layers
-from ssdp_hw.conversion.lava_dl.neurons import (
-    CHIP,
-    NEURON_TYPES,
-    SIGMA_DELTA,
-    message_bits,
-    population_values,
-    sigma_delta_values,
-)
+from ssdp_hw.conversion.lava_dl.layer_values import axonal_delay, bias_of, matrix, one_per_neuron, rows_and_columns
+from ssdp_hw.conversion.lava_dl.net_file import Layer, read_layers
+from ssdp_hw.conversion.lava_dl.neurons import CHIP, NEURON_TYPES, SIGMA_DELTA, message_bits
+from ssdp_hw.conversion.lava_dl.populations import check_complex, population
 from ssdp_hw.conversion.weight_algebra import diagonal
 from ssdp_hw.errors import FileFormatError, ParameterError, ShapeError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.convolution import ConvWeight
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.weight import DenseWeight, Weight
 
 INPUT = "input"
@@ -55,10 +50,6 @@ IMAGINARY = "imag_input"
 RECURRENT = ("dense_rec", "recurrent")
 # What SLAYER's Affine block writes for the threshold of neurons that must not fire.
 NEVER = (1 << 18) - 1
-BIAS_EXP = 6
-
-# Fields of a neuron that must have these values if the file has them.
-_ONLY = {"refDelay": 1, "gradedSpike": 0, "messageBits": 0, "wgtExp": 0, "weight_exp": 0}
 
 
 def from_lava_dl(
@@ -99,7 +90,7 @@ def from_lava_dl(
         except SsdpHwError as error:
             raise _placed(error, layer.title) from None
     try:
-        return chain.network(dict(threshold or {}))
+        return chain.network()
     except SsdpHwError as error:
         raise _placed(error, str(path)) from None
 
@@ -124,11 +115,10 @@ class _Chain:
     thresholds: dict[str, int | None] = field(default_factory=dict)
 
     def begin(self, shape: tuple[int, ...]) -> None:
-        """Make the input."""
+        """Make the input, of a shape that the caller gave."""
         if not 1 <= len(shape) <= 3:
             raise ParameterError(f"input_shape = {shape}; expected one to three sizes, channels first")
-        self.shape, self.given = shape, True
-        self.inputs.append(Input(INPUT, math.prod(shape)))
+        self._make_input(shape)
 
     def add(self, name: str, layer: Layer) -> None:
         if self.averaged:
@@ -143,10 +133,10 @@ class _Chain:
         else:
             self._connect(name, layer)
 
-    def network(self, thresholds: Mapping[str, int | None]) -> FixedNetwork:
+    def network(self) -> FixedNetwork:
         if not self.populations:
             raise UnsupportedError("no layer has neurons")
-        for name in thresholds:
+        for name in self.thresholds:
             if name not in {p.name for p in self.populations}:
                 known = ", ".join(p.name for p in self.populations)
                 raise ParameterError(f"threshold: there is no population '{name}'; there are: {known}")
@@ -182,6 +172,9 @@ class _Chain:
                 f"{layer.title} is the first layer, and nothing tells the shape of its input: give "
                 "input_shape=(channels, rows, columns), on the command line --input-shape"
             )
+        self._make_input(shape)
+
+    def _make_input(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self.inputs.append(Input(INPUT, math.prod(shape)))
 
@@ -220,18 +213,18 @@ class _Chain:
         )
 
     def _connect(self, name: str, layer: Layer) -> None:
-        _check_complex(layer)
+        check_complex(layer)
         weight, shape = self._weight(layer.part("real") if layer.is_complex else layer)
         imaginary = self._weight(layer.part("imag"))[0] if layer.is_complex else None
         if math.prod(layer.shape()) != math.prod(shape):
             raise ShapeError(f"{layer.title} states the shape {layer.shape()}, but its weights make {shape}")
         self.shape = shape
-        self._append(name, layer, weight, _bias(layer, shape), imaginary)
+        self._append(name, layer, weight, bias_of(layer, shape), imaginary)
         if layer.kind in RECURRENT:
             size = math.prod(shape)
-            feedback = _matrix(layer, "weight_rec", size, size)
+            feedback = matrix(layer, "weight_rec", size, size)
             self.projections.append(FixedProjection(pre=name, post=name, weight=feedback))
-        self.delay = _axonal_delay(layer, shape)
+        self.delay = axonal_delay(layer, shape)
 
     def _weight(self, layer: Layer) -> tuple[Weight, tuple[int, ...]]:
         return self._sliding(layer) if layer.kind in ("conv", "pool") else self._dense(layer)
@@ -242,7 +235,7 @@ class _Chain:
         if stored.size % size:
             raise ShapeError(f"{layer.title}: {stored.size} weights for {size} neurons")
         self._begun(layer, (stored.size // size,))
-        return DenseWeight(_matrix(layer, "weight", size, math.prod(self.shape))), (size,)
+        return DenseWeight(matrix(layer, "weight", size, math.prod(self.shape))), (size,)
 
     def _sliding(self, layer: Layer) -> tuple[ConvWeight, tuple[int, ...]]:
         """The weight of a conv or pool layer: a cross-correlation, rows and columns as in its file."""
@@ -255,7 +248,7 @@ class _Chain:
             raise ShapeError(
                 f"{layer.title}: a weight of shape {stored.shape}; expected (outputs, inputs, rows, columns)"
             )
-        stride, padding, dilation = (_pair(layer, key) for key in ("stride", "padding", "dilation"))
+        stride, padding, dilation = (rows_and_columns(layer, key) for key in ("stride", "padding", "dilation"))
         if layer.kind == "conv":
             made = ConvWeight(stored, shape, stride, padding, dilation, layer.integer("groups", 1))
             return made, made.shape_out
@@ -296,7 +289,7 @@ class _Chain:
         """The population of a layer, with the threshold of the file or of the caller."""
         vth: int | Int | None = None
         if layer.neuron is not None and layer.neuron.text("type") not in {SIGMA_DELTA, *NEURON_TYPES}:
-            vth = _a_neuron(layer.neuron, "vThMant", self.shape) if "vThMant" in layer.neuron else None
+            vth = one_per_neuron(layer.neuron, "vThMant", self.shape) if "vThMant" in layer.neuron else None
             if vth is not None and np.all(vth == NEVER):
                 vth = None
                 self.notes.append(
@@ -308,110 +301,4 @@ class _Chain:
             if name in self.thresholds:
                 vth = self.thresholds[name]
                 self.notes.append(f"the caller chose the threshold of '{name}': {vth}")
-        self.populations.append(_population(name, layer, self.shape, bias, vth))
-
-
-def _check_complex(layer: Layer) -> None:
-    """Raise unless resonating neurons, and no others, have complex weights."""
-    neuron = layer.neuron
-    kind = "none" if neuron is None else neuron.text("type")
-    wanted = kind in NEURON_TYPES and NEURON_TYPES[kind].complex
-    if layer.is_complex != wanted:
-        found, expected = ("complex", "real") if layer.is_complex else ("real", "complex")
-        raise UnsupportedError(f"{layer.title}: 'weight' is {found}, but its neurons ({kind}) take {expected} weights")
-
-
-def _population(
-    name: str, layer: Layer, shape: tuple[int, ...], bias: int | Int, vth: int | Int | None
-) -> FixedPopulation:
-    neuron, size = layer.neuron, math.prod(shape)
-    if neuron is not None and neuron.text("type") == SIGMA_DELTA:
-        threshold = _a_neuron(neuron, "vThMant", shape)
-        return FixedPopulation(name=name, size=size, **sigma_delta_values(layer, neuron, bias, threshold))
-    values: dict[str, Any] = {"bias_mant": bias, "bias_exp": BIAS_EXP if np.any(bias) else 0}
-    if neuron is None:
-        v_init = _before_first_bias(values, size, np.zeros(size, np.int64), layer.title)
-        return FixedPopulation(name=name, size=size, du=4095, dv=0, spiking=False, v_init=v_init, **values)
-    for unsupported, only in _ONLY.items():
-        if neuron.integer(unsupported, only) != only:
-            raise UnsupportedError(
-                f"{neuron.title}: {unsupported} = {neuron.integer(unsupported)}; only {only} can be expressed"
-            )
-    if neuron.text("type") in NEURON_TYPES:
-        if np.any(bias) or layer.kind == "input":
-            what = "as the input layer" if layer.kind == "input" else "with a bias, which acts on their current there"
-            raise UnsupportedError(f"{neuron.title} of type '{neuron.text('type')}' {what}: cannot be expressed")
-        registers = population_values(neuron, lambda fields, field: _a_neuron(fields, field, shape))
-        return FixedPopulation(name=name, size=size, **registers)
-    chip = load_chip("loihi")
-    decay_u, decay_v = (_a_neuron(neuron, key, shape) for key in ("iDecay", "vDecay"))
-    for key, decay, low in (("iDecay", decay_u, 1), ("vDecay", decay_v, 0)):
-        outside = decay[(decay < low) | (decay > chip.decay_max + low)]
-        if outside.size:
-            raise UnsupportedError(
-                f"{neuron.title}: {key} = {int(outside[0])}; expected {low} .. {chip.decay_max + low}"
-            )
-    return FixedPopulation(
-        name=name,
-        size=size,
-        du=decay_u - 1,
-        dv=decay_v,
-        vth=0 if vth is None else vth,
-        spiking=vth is not None,
-        v_init=_before_first_bias(values, size, decay_v, layer.title),
-        **values,
-    )
-
-
-def _before_first_bias(values: dict[str, Any], size: int, dv: Int, title: str) -> Int:
-    """The voltage that is 0 after step 0, shape (n,): its decayed value and the bias cancel.
-
-    Raises:
-        UnsupportedError: the state cannot hold it.
-    """
-    chip = load_chip("loihi")
-    bias = np.broadcast_to(np.asarray(values["bias_mant"], np.int64) << values["bias_exp"], (size,))
-    kept = (1 << chip.decay_bits) - dv - chip.voltage_decay_offset
-    # The smallest magnitude that decays, rounded toward zero, to the magnitude of the bias.
-    magnitude = -((-np.abs(bias) << chip.decay_bits) // kept)
-    if np.any(magnitude > chip.state_max):
-        raise UnsupportedError(
-            f"{title}: a bias of {int(np.abs(bias).max())} with vDecay = {int(dv.max())} would act a step before "
-            "the input, and no initial voltage can take it back"
-        )
-    return np.asarray(-np.sign(bias) * magnitude, np.int64)
-
-
-def _matrix(layer: Layer, name: str, post: int, pre: int) -> Int:
-    stored = layer.integers(name)
-    if stored.size != post * pre or (stored.ndim == 2 and stored.shape != (post, pre)):
-        raise ShapeError(f"{layer.title}: '{name}' of shape {stored.shape}; expected ({post}, {pre})")
-    return stored.reshape(post, pre)
-
-
-def _pair(layer: Fields, name: str) -> tuple[int, int]:
-    values = layer.integers(name).reshape(-1)
-    if values.size not in (1, 2):
-        raise ShapeError(f"{layer.title}: '{name}' has {values.size} values; expected one for rows, one for columns")
-    return int(values[0]), int(values[-1])
-
-
-def _bias(layer: Layer, shape: tuple[int, ...]) -> int | Int:
-    return _a_neuron(layer, "bias", shape) if "bias" in layer else 0
-
-
-def _axonal_delay(layer: Layer, shape: tuple[int, ...]) -> int | Int:
-    if "delay" not in layer:
-        return 0
-    delay = _a_neuron(layer, "delay", shape)
-    if np.any(delay < 0):
-        raise ParameterError(f"{layer.title}: a delay of {int(delay.min())} steps")
-    return int(delay[0]) if np.all(delay == delay[0]) else delay
-
-
-def _a_neuron(layer: Fields, name: str, shape: tuple[int, ...]) -> Int:
-    """One value a neuron, from one in all, one a channel or one a neuron."""
-    values, size = layer.integers(name).reshape(-1), math.prod(shape)
-    if values.size not in (1, shape[0], size):
-        raise ShapeError(f"{layer.title}: '{name}' has {values.size} values for {size} neurons of shape {shape}")
-    return np.repeat(values, size // values.size)
+        self.populations.append(population(name, layer, self.shape, bias, vth))

@@ -8,13 +8,13 @@ scale of the states.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ssdp_hw.arrays import Int
+from ssdp_hw.conversion.lava_dl.layer_values import one_per_neuron
 from ssdp_hw.conversion.lava_dl.net_file import Fields, Layer
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.models.registry import neuron_model
@@ -88,19 +88,19 @@ def message_bits(neuron: Fields) -> int:
     return neuron.integer("messageBits", MESSAGE_BITS)
 
 
-def population_values(neuron: Fields, a_neuron: Callable[[Fields, str], Int]) -> dict[str, Any]:
+def population_values(neuron: Fields, shape: tuple[int, ...]) -> dict[str, Any]:
     """Arguments of a population of such neurons beside its name and size.
 
     Args:
         neuron: the fields of the neurons.
-        a_neuron: one value a neuron from a field.
+        shape: of their layer, channels first.
 
     Raises:
         UnsupportedError: a decay of the current of 0, which no register says.
         FileFormatError, ParameterError, ShapeError: a field that is missing, or values of another number.
     """
     kind = NEURON_TYPES[neuron.text("type")]
-    registers = {register: a_neuron(neuron, field) for register, field in kind.registers.items()}
+    registers = {register: one_per_neuron(neuron, field, shape) for register, field in kind.registers.items()}
     if "du" in registers:  # the chip adds 1
         registers["du"] = registers["du"] - 1
         if registers["du"].min() < 0:

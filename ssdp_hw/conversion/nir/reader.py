@@ -34,7 +34,8 @@ from ssdp_hw.conversion.silent_readouts import with_silent_readouts
 from ssdp_hw.errors import ParameterError, SsdpHwError, UnsupportedError
 from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
-from ssdp_hw.network.graph import Comparison, Input, Reset
+from ssdp_hw.network.graph import Comparison, Reset
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.neurons import Discretization, UpdateOrder
 from ssdp_hw.network.weight import Weight
 from ssdp_hw.rules.values import Rule

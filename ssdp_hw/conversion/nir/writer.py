@@ -31,7 +31,7 @@ from ssdp_hw.files.hdf5_guard import DEFAULT_MAX_BYTES
 from ssdp_hw.files.hdf5_writing import DatasetWriter, new_hdf5
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.float_network import Network, Population, Projection
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.rules.values import Rule
 

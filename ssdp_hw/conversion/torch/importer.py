@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ssdp_hw.arrays import Real
 from ssdp_hw.checks import as_int
 from ssdp_hw.conversion.alignment import Timing
 from ssdp_hw.conversion.nir.presets import PRESETS, find_preset
@@ -19,6 +21,7 @@ from ssdp_hw.network.float_network import Network
 from ssdp_hw.network.graph import Reset
 
 if TYPE_CHECKING:
+    from ssdp_hw.conversion.torch.check import Stepper
     from ssdp_hw.conversion.torch.reading import Reading
 
 # Number of steps of the runs in which network and module are compared, beside the caller's sample.
@@ -184,11 +187,10 @@ def hold(network: Network, reading: Reading) -> list[str]:
         UnsupportedError: they differ, or the module answers twice differently.
     """
     from ssdp_hw.conversion.torch.chains import SeveralSpikesError
-    from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
-    from ssdp_hw.conversion.torch.folding import CARRIED, folded
+    from ssdp_hw.conversion.torch.check import Stepper, check_steps
+    from ssdp_hw.conversion.torch.folding import CARRIED
     from ssdp_hw.conversion.torch.given import CannotRunError
     from ssdp_hw.conversion.torch.lags import lags_of
-    from ssdp_hw.conversion.torch.network import network_of
 
     stepper = Stepper(network, lags_of(reading.folded, reading.layout.inputs))
     notes: list[str] = []
@@ -220,17 +222,10 @@ def hold(network: Network, reading: Reading) -> list[str]:
             raise UnsupportedError(f"on {what} the network differs from the module: {found.wrong}")
         ties, outside, steps = ties + found.ties, outside + found.outside, steps + found.steps
         longest = max(longest, *(len(chain.calls) for chain in run.chains.values()))
-        if reading.exact is None or trial.long:
-            continue
-        run, other = reading.run(inputs, exact=True)
-        if other:
-            raise UnsupportedError(f"in float64 the module does something else than in its own type: {other}")
-        model = folded(run.chains, exact=True)
-        twin = Stepper(network_of(model, reading.layout), stepper.lag)
-        again = check_steps(twin, model, run.chains, sent, exact=True)
-        _, wrong = check_free_run(twin, run.chains, sent)
-        if again.wrong or wrong:
-            raise UnsupportedError(f"on {what} the network differs from the module: {again.wrong or wrong}")
+        if reading.exact is not None and not trial.long:
+            wrong = _wrong_in_float64(reading, inputs, sent, stepper)
+            if wrong:
+                raise UnsupportedError(f"on {what} the network differs from the module: {wrong}")
     notes.insert(
         0,
         f"held to the module in {steps} steps of neurons, in runs of up to {longest} steps: equal but for rounding; in "
@@ -244,6 +239,32 @@ def hold(network: Network, reading: Reading) -> list[str]:
     if reading.exact is None:
         notes.append("the module cannot be run in float64, so whole runs were not compared")
     return notes
+
+
+def _wrong_in_float64(reading: Reading, inputs: Tensors, sent: Mapping[str, Real], stepper: Stepper) -> str:
+    """What differs between the module and a network of it, both in float64, in single steps or over a whole run.
+
+    Args:
+        reading: the module.
+        inputs: of the run.
+        sent: what each input sends in its steps, shape (time, batch, n).
+        stepper: of the network in the module's own type, whose lags hold here too.
+
+    Raises:
+        UnsupportedError: the module does something else in float64.
+    """
+    from ssdp_hw.conversion.torch.check import Stepper, check_free_run, check_steps
+    from ssdp_hw.conversion.torch.folding import folded
+    from ssdp_hw.conversion.torch.network import network_of
+
+    run, other = reading.run(inputs, exact=True)
+    if other:
+        raise UnsupportedError(f"in float64 the module does something else than in its own type: {other}")
+    model = folded(run.chains, exact=True)
+    twin = Stepper(network_of(model, reading.layout), stepper.lag)
+    steps = check_steps(twin, model, run.chains, sent, exact=True)
+    _, wrong = check_free_run(twin, run.chains, sent)
+    return steps.wrong or wrong
 
 
 def _differs_on(what: str) -> str:

@@ -15,7 +15,7 @@ from ssdp_hw.conversion.torch.lags import lags_of
 from ssdp_hw.conversion.weight_algebra import identity
 from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.network.float_network import Network, Population, Projection, Semantics
-from ssdp_hw.network.graph import Input
+from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.neurons import IF, LI, CubaLI, StepCoefficients, without_memory
 
 Folded = Mapping[str, FoldedPopulation]

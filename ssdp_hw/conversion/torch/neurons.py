@@ -105,12 +105,7 @@ def snntorch(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     """Leaky, RLeaky, Synaptic and RSynaptic of snnTorch."""
     kind = type(module).__name__
     owner = f"layer '{name}' ({kind})"
-    for setting in ("inhibition", "state_quant"):
-        if getattr(module, setting, False):
-            raise UnsupportedError(f"{owner}: {setting} cannot be expressed")
-    graded = array(module.graded_spikes_factor, owner)
-    if np.any(graded != 1):
-        raise UnsupportedError(f"{owner}: graded_spikes_factor = {graded}; spikes are 0 or 1: scale the next layer")
+    _refuse_settings(owner, module)
     beta = full(_decay(module.beta, f"{owner}: beta"), shape, f"{owner}: beta")
     threshold = full(_threshold(module.threshold, f"{owner}: threshold"), shape, f"{owner}: threshold")
     used = [module.beta, module.threshold, module.graded_spikes_factor]
@@ -148,11 +143,7 @@ def snntorch(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     if late and reset is Reset.SUBTRACT:
         # The reset here subtracts before the leak, which takes a part of it; snnTorch subtracts after the leak.
         missing = (1.0 - beta) * threshold
-        if missing.any():
-            found.feedback.append(Feedback(diagonal(-missing), 1))
-            # An input that passes through a current would act in later steps, too.
-            if alpha is not None and alpha.any():
-                found.feedback.append(Feedback(diagonal(alpha * missing), 2))
+        found.feedback += _subtracting(missing, alpha)
         found.notes.append(
             f"{owner} subtracts its threshold a step late, and after the leak: what is missing by then comes from a "
             "projection to itself"
@@ -172,6 +163,32 @@ def snntorch(name: str, module: Module, shape: Shape, dt: float) -> Neurons:
     if kind.startswith("R"):
         found.feedback.append(_recurrent(name, owner, module, shape, found))
     return found
+
+
+def _refuse_settings(owner: str, module: Module) -> None:
+    """Raise if a layer of snnTorch uses what no neuron here has."""
+    for setting in ("inhibition", "state_quant"):
+        if getattr(module, setting, False):
+            raise UnsupportedError(f"{owner}: {setting} cannot be expressed")
+    graded = array(module.graded_spikes_factor, owner)
+    if np.any(graded != 1):
+        raise UnsupportedError(f"{owner}: graded_spikes_factor = {graded}; spikes are 0 or 1: scale the next layer")
+
+
+def _subtracting(amount: Real, alpha: Real | None) -> list[Feedback]:
+    """Feedback by which a spike takes an amount off the voltage, a step later and in that step alone.
+
+    Args:
+        amount: one a neuron.
+        alpha: decays of the currents through which the feedback passes; None where there are none.
+    """
+    if not amount.any():
+        return []
+    at_once = Feedback(diagonal(-amount), 1)
+    if alpha is None or not alpha.any():
+        return [at_once]
+    # What passes through a current would act in later steps, too: there it is given back.
+    return [at_once, Feedback(diagonal(alpha * amount), 2)]
 
 
 def _recurrent(name: str, owner: str, module: Module, shape: Shape, found: Neurons) -> Feedback:
