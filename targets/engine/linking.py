@@ -24,8 +24,15 @@ except ImportError:
     _dynfunc = None
 
 # What the two libraries below replace or read, of their class and of each.
-_OF_CLASS = ("_optimize_functions", "_get_module_for_linking", "finalize", "_raise_if_finalized")
+_OF_CLASS = (
+    "_optimize_functions",
+    "_optimize_final_module",
+    "_get_module_for_linking",
+    "finalize",
+    "_raise_if_finalized",
+)
 _OF_LIBRARY = ("_linking_libraries", "_final_module", "_reload_init", "_finalized", "_codegen")
+_OF_CODEGEN = ("_data_layout", "_module_pass_manager")
 
 
 class _Linked(JITCodeLibrary):  # type: ignore[misc]
@@ -49,6 +56,11 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
     def _optimize_functions(self, ll_module: Any) -> None:
         """Nothing: all passes over functions are among those over the module that follow."""
         ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        """Once: Numba optimises before and after it removes counts of references, of which this code has none."""
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
 
 
 class _Lowering(NativeLowering):  # type: ignore[misc]
@@ -124,7 +136,8 @@ class _LinkedCompiler(_Compiler):
 
 def _is_known(library: JITCodeLibrary) -> bool:
     """Whether a library of code has all names that are used here."""
-    return _dynfunc is not None and all(hasattr(library, name) for name in (*_OF_CLASS, *_OF_LIBRARY))
+    of_library = all(hasattr(library, name) for name in (*_OF_CLASS, *_OF_LIBRARY))
+    return _dynfunc is not None and of_library and all(hasattr(library._codegen, name) for name in _OF_CODEGEN)
 
 
 def pipeline(*, linked: bool) -> dict[str, Any]:
