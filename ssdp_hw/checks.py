@@ -292,6 +292,8 @@ def class_labels(value: object, batch: int, classes: int, steps: int | None = No
         ShapeError: another shape.
         ParameterError: not integers, or not the number of a neuron of the output.
     """
+    if value is None:
+        raise ParameterError(f"labels is None; the class of each of the {batch} samples is needed")
     array = as_array(value, "labels")
     if array.shape != (batch,):
         raise ShapeError(

@@ -125,6 +125,27 @@ def test_the_rule_may_change_between_two_windows():
     assert first.counters[PLASTIC].any()
 
 
+@pytest.mark.parametrize("by", [-3, -1, 1, 2])
+def test_counters_keep_their_part_of_a_weight_where_a_rule_has_another_unit(by, tmp_path):
+    """Other amplitudes or windows make another part of an LSB the unit; a file keeps which one it was."""
+    spikes, _ = samples()
+    rule = replace(FIXED[0], rounding="carry", counter_bits=24)
+    first = learn(NETWORKS["fixed"], rule, spikes[:, :6])
+    sh.save_learning(first.network, first.state, tmp_path / "part.h5")
+    network, state = sh.load_learning(tmp_path / "part.h5")
+    other = replace(rule, a_plus=0, a_baseline=0, lsb_shift=rule.lsb_shift + by)
+    still = learn(network, other, spikes[:, 6:], state=state)
+    before, after = (
+        x.network.projection(PLASTIC).mantissa.reshape(-1) + x.counters[PLASTIC] / 2.0**unit
+        for x, unit in ((first, rule.lsb_shift), (still, other.lsb_shift))
+    )
+    assert np.abs(after - before).max() <= (2.0**-other.lsb_shift / 2 if by < 0 else 0)
+    assert first.counters[PLASTIC].any()
+    assert [note for note in still.notes if f"2**{rule.lsb_shift} to a weight LSB" in note]
+    assert still.state.lsb_shifts == {PLASTIC: other.lsb_shift}
+    assert not [note for note in learn(network, rule, spikes[:, 6:], state=state).notes if "weight LSB" in note]
+
+
 def test_files_of_a_learning_state(tmp_path):
     network, path = NETWORKS["fixed"], tmp_path / "net.h5"
     state = sh.LearningState({PLASTIC: np.arange(18) - 9}, updates=3, pending=1, epochs=2)

@@ -10,7 +10,7 @@ import ssdp_hw as sh
 from ssdp_hw.errors import ParameterError, UnsupportedError
 from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
 from ssdp_hw.models.registry import model_names, neuron_model
-from ssdp_hw.models.scaling import Scaling, scaling
+from ssdp_hw.models.scaling import Scaling, other_width, scaling
 
 RNG = np.random.default_rng(2)
 
@@ -70,17 +70,43 @@ def coupled(places: int | None, written: int | None) -> NeuronModel:
     return Coupled()
 
 
+def coupled_network(model: NeuronModel) -> sh.Network:
+    neuron = sh.ModelNeuron(model=model, size=3, parameters={"tau_mem": 5e-3, "c": [0.5, 0.25, -0.125]})
+    weight = np.random.default_rng(0).normal(0, 0.3, (3, 5))
+    return sh.Network(
+        [sh.Input("in", 5)],
+        [sh.Population(name="out", neuron=neuron)],
+        [sh.Projection(pre="in", post="out", weight=weight)],
+        ["out"],
+        sh.Semantics(1e-3),
+    )
+
+
 @pytest.mark.parametrize(("places", "written"), [(None, 12), (None, 8), (9, None), (12, None)])
-def test_a_step_that_writes_another_width_than_its_register_is_refused(places, written):
-    """Right on chips with 12 bits of decay, wrong on others and on the ladder's rungs, without this."""
+def test_a_step_that_writes_the_width_of_loihis_decays_is_refused_on_other_chips_alone(places, written):
     model = coupled(places, written)
-    with pytest.raises(ParameterError, match=r"state 'w' .*op.scale\(x, gain, op.decay_bits\)"):
-        scaling(model)
+    network = coupled_network(model)
+    assert not other_width(model, 12)
+    with pytest.raises(
+        UnsupportedError, match=r"state 'w' .* 16 bits here and 12 .*op.scale\(x, gain, op.decay_bits\)"
+    ):
+        sh.quantize(network, chip="generic16")
+    spikes = np.random.default_rng(1).random((30, 4, 5)) < 0.3
+    fixed = sh.quantize(network, chip="loihi2", calibration=spikes)
+    w = [sh.run(net, spikes, "spec", record=["w"]).states["w"]["out"] for net in (network, fixed)]
+    np.testing.assert_allclose(w[1] / fixed.population("out").scale, w[0], atol=0.02 * np.abs(w[0]).max())
+    # On the ladder, integer state alone would be a run with finer decays.
+    alone = {rung.step.value for rung in sh.loss_ladder(network, spikes, np.zeros(4, int), fixed).alone}
+    assert {"decays", "weights"} <= alone
+    assert not {"state", "overflow"} & alone
 
 
 @pytest.mark.parametrize(("places", "written"), [(None, None), (9, 9), (12, 12)])
 def test_a_step_that_writes_the_width_of_its_register_is_the_same_on_every_chip(places, written):
-    assert scaling(coupled(places, written)) == Scaling(False, False, False)
+    model = coupled(places, written)
+    assert not any(other_width(model, bits) for bits in (8, 16, 22))
+    spikes = np.ones((3, 1, 5), bool)
+    assert sh.quantize(coupled_network(model), chip="generic16", calibration=spikes).chip.decay_bits == 16
 
 
 @pytest.mark.parametrize("name", [*model_names(), *(m.name for m in MODELS)])

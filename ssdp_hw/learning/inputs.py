@@ -217,7 +217,12 @@ def check_state(
     checked = {name: _counters(network, name, rule, given) for name, rule in rules.items()}
     plan = LearningPlan(dict(rules), restart=restart)
     lasting = {name: _lasting(network, name, plan, given) for name in rules}
-    return replace(given, counters=checked, lasting={name: found for name, found in lasting.items() if found})
+    return replace(
+        given,
+        counters=checked,
+        lasting={name: found for name, found in lasting.items() if found},
+        lsb_shifts={name: rule.lsb_shift for name, rule in rules.items() if isinstance(rule, CounterRule)},
+    )
 
 
 def with_checked_neurons(network: AnyNetwork, state: LearningState) -> LearningState:
@@ -295,6 +300,31 @@ def _counters(network: AnyNetwork, name: str, rule: Rule, state: LearningState) 
             f"range {rule.counter_min} .. {rule.counter_max}"
         )
     return array.astype(kind)
+
+
+def in_units_of(rules: Mapping[str, Rule], state: LearningState | None) -> tuple[LearningState | None, list[str]]:
+    """A learning state whose counters have the units of these rules, and notes on those that had others.
+
+    Other amplitudes, or windows of another length, make another part of a weight LSB the unit of a rule's counters.
+    Counters are rounded to the nearest, half a unit away from 0.
+    """
+    if not isinstance(state, LearningState):  # check_state says so
+        return state, []
+    counters, notes = dict(state.counters), []
+    for name, rule in rules.items():
+        known, found = state.lsb_shifts.get(name), counters.get(name)
+        if found is None or known is None or isinstance(rule, FloatRule) or known == rule.lsb_shift:
+            continue
+        values = np.asarray(found).astype(np.int64)
+        finer = rule.lsb_shift - known
+        half = (1 << -finer) >> 1 if finer < 0 else 0
+        size = np.abs(values)
+        counters[name] = np.sign(values) * (size << finer if finer > 0 else (size + half) >> -finer)
+        notes.append(
+            f"projection '{name}': the counters of the state, 2**{known} to a weight LSB, were converted to those of "
+            f"this rule, 2**{rule.lsb_shift}"
+        )
+    return replace(state, counters=counters, lsb_shifts={}), notes
 
 
 def check_gates(

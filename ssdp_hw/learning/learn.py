@@ -22,6 +22,7 @@ from ssdp_hw.learning.inputs import (
     check_gates,
     check_learns_from_spikes,
     check_state,
+    in_units_of,
     padded,
     plastic_names,
     resolve_rules,
@@ -144,6 +145,8 @@ def learn(
     names = plastic_names(network, rule, plastic, state)
     check_learns_from_spikes(network, given.values, names)
     rules, notes = resolve_rules(network, rule, names)
+    state, converted = in_units_of(rules, state)
+    notes += converted
     check_reads(network, rules)
     check_writes(network, rules, restart=presentation.restart)
     check_arrivals(network, rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +31,7 @@ class Progress:
 
     def __init__(self, network: AnyNetwork, state: LearningState, windows: int, batch: int) -> None:
         self.network, self.windows, self.batch = network, windows, batch
+        self._first = state
         self.begun = state.epochs, state.presented
         self.done = 0  # number of samples that this run has finished with, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
@@ -114,8 +116,17 @@ class Progress:
         """The state for a later run."""
         epochs, presented = divmod(self.begun[1] + self.done, self.batch)
         epochs += self.begun[0]
-        counts = self.updates, self.pending, epochs, presented
-        return LearningState(self.counters, *counts, self.lasting, self.steps, self.neurons)
+        return replace(
+            self._first,
+            counters=self.counters,
+            updates=self.updates,
+            pending=self.pending,
+            epochs=epochs,
+            presented=presented,
+            lasting=self.lasting,
+            steps=self.steps,
+            neurons=self.neurons,
+        )
 
     @property
     def presented(self) -> NDArray[np.int64]:

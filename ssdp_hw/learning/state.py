@@ -34,6 +34,8 @@ class LearningState:
         steps, neurons: of a run whose samples are pieces of one run (``Presentation.restart``): how many steps it had,
             and by population the states of the neurons and the input under way. A run whose samples start from the
             initial state does not read them.
+        lsb_shifts: by plastic projection of a fixed network, where known: one weight LSB is ``2**lsb_shift`` units of
+            its counters. Where a rule has another unit, they are converted, and a note says so.
     """
 
     counters: Mapping[str, Numbers] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class LearningState:
     lasting: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
     steps: int = 0
     neurons: Mapping[str, Mapping[str, Numbers]] = field(default_factory=dict)
+    lsb_shifts: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.counters, Mapping):
@@ -52,6 +55,11 @@ class LearningState:
             raise ParameterError("lasting variables are a dict by projection of dicts by name")
         if not isinstance(self.neurons, Mapping) or not all(isinstance(x, Mapping) for x in self.neurons.values()):
             raise ParameterError("the states of neurons are a dict by population of dicts by name")
+        if not isinstance(self.lsb_shifts, Mapping):
+            raise ParameterError("the units of counters, lsb_shifts, are a dict by projection")
+        for name, shift in self.lsb_shifts.items():
+            if not 0 <= as_int(shift, f"learning state: lsb_shifts of '{name}'") <= 30:
+                raise ParameterError(f"learning state: lsb_shifts of '{name}' = {shift} is outside 0 .. 30")
         for name in ("updates", "pending", "epochs", "presented", "steps"):
             value = as_int(getattr(self, name), f"learning state: {name}")
             top = 2**62 if name == "steps" else 2**32

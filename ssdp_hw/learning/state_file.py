@@ -40,7 +40,7 @@ def save_learning(network: Network | FixedNetwork, state: LearningState, path: s
         raise ParameterError(f"a learning state is needed, not {type(state).__name__}")
     record.values["learning"] = {
         name: getattr(state, name) for name in ("updates", "pending", "epochs", "presented", "steps")
-    }
+    } | {"lsb_shifts": {str(network.layer(name)): shift for name, shift in state.lsb_shifts.items()}}
     record.arrays["counters"] = {str(network.layer(name)): np.asarray(c) for name, c in state.counters.items()}
     record.arrays["lasting"] = {
         f"{network.layer(name)}.{variable}": np.asarray(values)
@@ -93,7 +93,11 @@ def _network_and_state(record: Record) -> tuple[Network | FixedNetwork, Learning
     if isinstance(network, FixedNetwork):
         network = _cleared(network, record, counters)
     counts = with_new_names(LearningState, record.values["learning"])
-    return network, LearningState(counters, lasting=lasting, neurons=neurons, **counts)
+    units = counts.pop("lsb_shifts", {})
+    if not isinstance(units, dict):
+        raise ParameterError(f"lsb_shifts of type {type(units).__name__}; expected a dict by projection")
+    shifts = {_named(projections, index, "units of a projection"): shift for index, shift in units.items()}
+    return network, LearningState(counters, lasting=lasting, neurons=neurons, lsb_shifts=shifts, **counts)
 
 
 def _named(names: Sequence[str], index: str, what: str) -> str:

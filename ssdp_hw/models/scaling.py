@@ -25,13 +25,6 @@ from ssdp_hw.operations.philox import NOISE_KEY_BITS
 
 # Steps and neurons of a trial, the factor on voltages, and the shift between the two scales.
 _TRIALS, _NEURONS, _FACTOR, _SHIFT = 4, 64, 1024.0, 6
-# By how many bits a second chip's decays are wider, and what is wrong with a step that means something else there.
-_MORE_PLACES = 5
-_OTHER_WIDTH = (
-    "on a chip whose decays have more bits, so that its integers mean something else there. A decay or a gain has as "
-    "many binary places as the chip's decays: write op.scale(x, gain, op.decay_bits), or declare bits= (of a decay) or "
-    "places= (of a gain) and write that number"
-)
 
 
 @dataclass(frozen=True)
@@ -63,10 +56,8 @@ def scaling(model: NeuronModel) -> Scaling:
     """The scales of a model.
 
     Raises:
-        ParameterError: no scale means the same: a state is on none, or a spike depends on the unit of voltages; or a
-            step means something else where decays have other widths.
+        ParameterError: no scale means the same: a state is on none, or a spike depends on the unit of voltages.
     """
-    _check_places(model)
     payload = next((s for s in model.states if s.name == model.payload), None)
     counts = payload is not None and payload.unit is Unit.NUMBER
     payloads = (False,) if payload is None or counts else (False, True)
@@ -85,21 +76,33 @@ def scaling(model: NeuronModel) -> Scaling:
     )
 
 
-def _check_places(model: NeuronModel) -> None:
-    """A step must mean the same on chips whose decays and gains have other widths: it writes no width as a number."""
+@lru_cache(maxsize=256)
+def other_width(model: NeuronModel, decay_bits: int) -> str:
+    """What becomes of a step that writes Loihi's 12 places as a number, where decays have another number of bits.
+
+    Returns:
+        Empty where the step means the same; else what it makes otherwise, and what to write.
+    """
     plain = StepForm(model, load_chip("loihi2"), ports=model.ports)
-    chip = replace(plain.chip, decay_bits=plain.chip.decay_bits + _MORE_PLACES)
-    wider = StepForm(model, chip, ports=model.ports)
+    if decay_bits == plain.chip.decay_bits:
+        return ""
+    chip = replace(plain.chip, decay_bits=decay_bits)
+    other = StepForm(model, chip, ports=model.ports)
     for seed in range(_TRIALS):
         s, p, x = _values(model, plain, np.random.default_rng(seed))
-        more = p | {q.name: p[q.name] * (q.unity(chip) / q.unity(plain.chip)) for q in model.parameters}
+        scaled = p | {q.name: p[q.name] * (q.unity(chip) / q.unity(plain.chip)) for q in model.parameters}
         wanted, fired = model.advance(plain.ideal(), Values(s), Values(p), x)
-        found, fired_too = model.advance(wider.ideal(), Values(s), Values(more), x)
-        other = [n for n in wanted if not np.allclose(found[n], wanted[n], rtol=1e-9, atol=1e-9)]
-        if not other and np.any(np.broadcast_to(fired, _NEURONS) != np.broadcast_to(fired_too, _NEURONS)):
-            raise ParameterError(f"other neurons of {model} fire {_OTHER_WIDTH}")
-        if other:
-            raise ParameterError(f"state '{other[0]}' of {model} changes {_OTHER_WIDTH}")
+        found, fires = model.advance(other.ideal(), Values(s), Values(scaled), x)
+        changed = [f"state '{n}' of {model}" for n in wanted if not np.allclose(found[n], wanted[n], 1e-9, 1e-9)]
+        if changed or np.any(np.broadcast_to(fired, _NEURONS) != np.broadcast_to(fires, _NEURONS)):
+            what = changed[0] if changed else f"firing of {model}"
+            return (
+                f"{what} depends on the width of the chip's decays, which has {decay_bits} bits here and "
+                f"{plain.chip.decay_bits} in the float network: a decay or a gain has as many binary places. Write "
+                "op.scale(x, gain, op.decay_bits) in the step, or declare bits= (of a decay) or places= (of a gain), "
+                "and write that number"
+            )
+    return ""
 
 
 def _differences(model: NeuronModel, chosen: Scaling) -> Iterator[str]:

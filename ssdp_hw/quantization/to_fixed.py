@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike
 from ssdp_hw.arrays import Real
 from ssdp_hw.checks import real_vector
 from ssdp_hw.chips import Chip, load_chip
-from ssdp_hw.errors import ParameterError
+from ssdp_hw.errors import ParameterError, UnsupportedError
+from ssdp_hw.models.scaling import other_width
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network
+from ssdp_hw.network.model_neuron import ModelNeuron
 from ssdp_hw.network.quantization_report import QuantizationReport
 from ssdp_hw.quantization.balance import balance_thresholds
 from ssdp_hw.quantization.bias_sources import bias_sources
@@ -92,6 +94,7 @@ def quantize(
     if factor <= 0:
         raise ParameterError(f"headroom = {factor:g}; a factor above 0 is needed")
     lowered, notes = bias_sources(network)
+    _check_widths(lowered, limits)
     common = {"sign_mode": sign_mode, "method": method, "weight_bits": weight_bits, "split": split}
     options = projection_options(lowered, limits, common, overrides)
     balanced = _balances(options, calibration)
@@ -155,6 +158,14 @@ def quantize(
         tuple(notes),
     )
     return replace(fixed, report=report, notes=(*network.notes, *notes))
+
+
+def _check_widths(network: Network, chip: Chip) -> None:
+    """Refuse declared models whose step means something else with decays as wide as the chip's."""
+    for p in network.populations:
+        model = p.neuron.declared if isinstance(p.neuron, ModelNeuron) else None
+        if model is not None and (reason := other_width(model, chip.decay_bits)):
+            raise UnsupportedError(f"population '{p.name}', chip '{chip.name}': {reason}")
 
 
 def _drop_far_thresholds(

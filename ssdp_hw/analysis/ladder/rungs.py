@@ -22,7 +22,7 @@ from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind
-from ssdp_hw.models.scaling import scaling
+from ssdp_hw.models.scaling import other_width, scaling
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import MAX_SCALE_BITS, SignMode, WeightFormat
@@ -259,8 +259,11 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
     For ``STATE`` the unit of u and v is the chip's, in registers that do not overflow. For ``OVERFLOW`` the
     range of u and v is the chip's, in units as much finer as the other registers allow (64 times for 24 bits).
     Where a declared model's step needs more than 64 bits then, its registers have as many bits less as it takes; None
-    where that leaves it no more than the chip's own.
+    where that leaves it no more than the chip's own, or where its step writes the width of Loihi's decays as a number.
     """
+    models = [p.neuron.declared for p in lowered.populations if isinstance(p.neuron, ModelNeuron)]
+    if any(other_width(model, _FINE_DECAY_BITS) for model in models):
+        return None
     bits = fixed.limits.state_bits
     widest = _WIDE_STATE_BITS if step is Step.STATE else max(_FINE_STATE_BITS, bits)
     for state_bits in range(widest, bits - 1, -1):
