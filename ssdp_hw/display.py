@@ -89,6 +89,12 @@ class Table:
         return "".join([*parts, *(f"<p>{html.escape(note)}</p>" for note in _first(self.notes, MOST_LINES // 4))])
 
 
+def count(number: float, what: str, many: str = "") -> str:
+    """A number with its noun: ``1 spike``, ``2 spikes``, ``2 axes``."""
+    said = f"{int(number):,}"
+    return f"{said} {what}" if number == 1 else f"{said} {many or what + 's'}"
+
+
 def line_width() -> int:
     """Letters of a line of text: those of the terminal that it is printed on, else 120."""
     if not (sys.stdout and sys.stdout.isatty()):

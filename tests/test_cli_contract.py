@@ -234,7 +234,7 @@ def test_quiet_and_verbose(tmp_path):
     assert "warning: nothing fires" in said(call)
     assert said(call, "-q") == ""
     # Logging is set up once a process.
-    assert re.search(r"ssdp_hw\.running\.run: engine: 1 samples of 22 steps in", said(call_process, "-q", "-v"))
+    assert re.search(r"ssdp_hw\.running\.run: engine: 1 sample of 22 steps in", said(call_process, "-q", "-v"))
 
 
 def _scaled(q, factor):

@@ -7,23 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssdp_hw.display import Axes, Drawn
+from ssdp_hw.display import Axes, Drawn, count
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.learning.result import LearnResult
-from ssdp_hw.pictures.style import (
-    AFTER,
-    BEFORE,
-    CHANGED,
-    FIXED,
-    INK,
-    count,
-    legend,
-    panels,
-    picture,
-    several,
-    short,
-    title,
-)
+from ssdp_hw.pictures.style import AFTER, BEFORE, CHANGED, FIXED, INK, legend, panels, picture, several, short, title
 from ssdp_hw.rules import CounterRule
 
 # Points to which a long curve of synchrony is averaged.

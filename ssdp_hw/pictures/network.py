@@ -7,22 +7,10 @@ from collections import defaultdict
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from ssdp_hw.display import Axes, Drawn
+from ssdp_hw.display import Axes, Drawn, count
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.projection import BaseProjection
-from ssdp_hw.pictures.style import (
-    AFTER,
-    BEFORE,
-    CHANGED,
-    FIXED,
-    INK,
-    WIDTH,
-    count,
-    panels,
-    picture,
-    short,
-    title,
-)
+from ssdp_hw.pictures.style import AFTER, BEFORE, CHANGED, FIXED, INK, WIDTH, panels, picture, short, title
 from ssdp_hw.running.drive import AnyNetwork
 
 # Height of a box, where rows are one apart; room beside the boxes for arrows that lead back; inches of a row.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ssdp_hw.analysis.resources import LIMITS, Resources
-from ssdp_hw.display import Axes, Drawn
-from ssdp_hw.pictures.style import CHANGED, SERIES, count, legend, panels, picture, several, short, title
+from ssdp_hw.display import Axes, Drawn, count
+from ssdp_hw.pictures.style import CHANGED, SERIES, legend, panels, picture, several, short, title
 
 # Layers drawn at most: the fullest.
 _ROWS = 12

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Bool, Numbers, Real
-from ssdp_hw.display import Axes, Drawn
-from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, count, legend, panels, picture, several, title
+from ssdp_hw.display import Axes, Drawn, count
+from ssdp_hw.pictures.style import BEFORE, CHANGED, FIXED, legend, panels, picture, several, title
 from ssdp_hw.rules import SADP, SSDP, STDP, CounterRule, FixedSADP, FixedSSDP
 from ssdp_hw.rules.declared import FixedDeclaredRule
 from ssdp_hw.rules.form import leaf_name

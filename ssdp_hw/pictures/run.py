@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_int
-from ssdp_hw.display import Axes, Drawn
+from ssdp_hw.display import Axes, Drawn, count
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.pictures.style import (
     AFTER,
@@ -18,7 +18,6 @@ from ssdp_hw.pictures.style import (
     FAINT,
     FIXED,
     INK,
-    count,
     legend,
     panels,
     picture,

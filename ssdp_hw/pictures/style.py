@@ -163,9 +163,3 @@ def several(axes: Sequence[Axes]) -> Drawn:
     found = np.empty(len(axes), object)
     found[:] = axes
     return found
-
-
-def count(number: float, what: str, many: str = "") -> str:
-    """A number with its noun: ``1 spike``, ``2 spikes``, ``2 axes``."""
-    said = f"{int(number):,}"
-    return f"{said} {what}" if number == 1 else f"{said} {many or what + 's'}"

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdp_hw.display import Axes, Drawn
+from ssdp_hw.display import Axes, Drawn, count
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Projection
-from ssdp_hw.pictures.style import CHANGED, FIXED, INK, count, legend, panels, picture, several, short, title
+from ssdp_hw.pictures.style import CHANGED, FIXED, INK, legend, panels, picture, several, short, title
 from ssdp_hw.quantization.split import parts_of
 
 _PANELS, _BINS = 5, 64
@@ -26,7 +26,7 @@ def draw(
     ax: Axes | None = None,
 ) -> Drawn:
     """See :meth:`ssdp_hw.FixedNetwork.plot_weights`."""
-    chosen = _chosen(fixed, source, projections)
+    chosen, left = _chosen(fixed, source, projections)
     axes = panels(ax, [1.7] * len(chosen))
     errors: list[NDArray[np.float64]] = []
     for one, q in zip(axes, chosen, strict=True):
@@ -34,7 +34,7 @@ def draw(
         _histograms(one, q, wanted)
         if wanted is not None:
             errors.append(wanted - q.mantissa)
-    axes[-1].set_xlabel("stored integer")
+    axes[-1].set_xlabel("stored integer" + (f" ({count(left, 'smaller projection')} not drawn)" if left else ""))
     first = axes[0]
     title(first, _finding(chosen, errors))
     if source is not None:
@@ -42,7 +42,10 @@ def draw(
     return several(axes)
 
 
-def _chosen(fixed: FixedNetwork, source: Network | None, projections: Sequence[str] | None) -> list[FixedProjection]:
+def _chosen(
+    fixed: FixedNetwork, source: Network | None, projections: Sequence[str] | None
+) -> tuple[list[FixedProjection], int]:
+    """The projections to draw, and how many others there are."""
     if projections is not None:
         names = list(projections)
     elif source is not None:
@@ -53,10 +56,10 @@ def _chosen(fixed: FixedNetwork, source: Network | None, projections: Sequence[s
     if not found:
         raise ParameterError("the network has no weights to draw")
     if projections is not None:
-        return found
+        return found, 0
     # Those with most weights are drawn, in the order of the network.
     largest = sorted(found, key=lambda q: -q.stored_weights.size)[:_PANELS]
-    return [q for q in found if q in largest]
+    return [q for q in found if q in largest], len(found) - len(largest)
 
 
 def in_lsb(p: Projection, q: FixedProjection) -> NDArray[np.float64]:

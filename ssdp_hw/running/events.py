@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdp_hw.checks import as_array, as_int, as_size, check_memory, iterates, real_vector
-from ssdp_hw.display import Table, shown
+from ssdp_hw.display import Table, count, shown
 from ssdp_hw.errors import ParameterError, ShapeError
 from ssdp_hw.running.drive import DEFAULT_MAX_BYTES
 
@@ -40,7 +40,8 @@ class EventSpikes:
 
     def _table(self) -> Table:
         steps, samples, channels = self.spikes.shape
-        title = f"{samples} samples of {steps} steps and {channels} channels, from {self.events} events"
+        size = f"{count(samples, 'sample')} of {count(steps, 'step')} and {count(channels, 'channel')}"
+        title = f"{size}, from {count(self.events, 'event')}"
         share = max(1, self.events)
         rows = [("merged into one spike", str(self.merged), f"{self.merged / share:.1%}"),
                 ("after the last step", str(self.late), f"{self.late / share:.1%}")]  # fmt: skip

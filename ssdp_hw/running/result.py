@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ssdp_hw.arrays import Array
 from ssdp_hw.deprecation import renamed
-from ssdp_hw.display import Axes, Drawn, Table, draw, shown, text
+from ssdp_hw.display import Axes, Drawn, Table, count, draw, shown, text
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.running import frames
 from ssdp_hw.running.decoding import decode as decoded, decoding_rule, required_record
@@ -190,9 +190,8 @@ class RunResult:
             v = f"{text(self.v[name].min())} .. {text(self.v[name].max())}" if name in self.v and trace.size else "-"
             over = "not seen" if self.overflow is None else str(self.overflow.get(name, OverflowCount()))
             rows.append((name + (" (output)" if name in self.outputs else ""), str(trace.shape[2]), rate, v, over))
-        title = (
-            f"{self.arithmetic} run on {self.target}: {self.steps} steps, {self.batch} samples, {self.seconds:.2f} s"
-        )
+        size = f"{count(self.steps, 'step')}, {count(self.batch, 'sample')}"
+        title = f"{self.arithmetic} run on {self.target}: {size}, {self.seconds:.2f} s"
         return Table(title, ("population", "neurons", "spikes per neuron and step", "v", "overflows"), rows)
 
     def recorded(self, variable: str) -> Mapping[str, Array]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from ssdp_hw.checks import as_mapping, as_names, check_memory
+from ssdp_hw.display import count
 from ssdp_hw.errors import ParameterError, StateOverflowError
 from ssdp_hw.files.json_values import JSON
 from ssdp_hw.models.base import Unit
@@ -87,12 +88,13 @@ def run(
     what = f"target '{chosen.name}' with {drive.batch} samples"
     check_memory(drive.batch * chosen.bytes_per_sample(network), max_bytes, f"{what}: their state and counts")
     start = time.perf_counter()
-    shown = show_progress(f"{chosen.name}: {drive.batch} samples of {drive.steps} steps", shown=progress)
+    job = f"{chosen.name}: {count(drive.batch, 'sample')} of {count(drive.steps, 'step')}"
+    shown = show_progress(job, shown=progress)
     with limited_time(time_limit), memory_named(what), shown:
         check_time()
         recording = shown_as_voltages(chosen.run(network, drive, kept, resolved), asked, standing_for_v)
     seconds = time.perf_counter() - start
-    _LOG.info("%s: %d samples of %d steps in %.3f s", chosen.name, drive.batch, drive.steps, seconds)
+    _LOG.info("%s in %.3f s", job, seconds)
     fixed = isinstance(network, FixedNetwork)
     result = RunResult(
         recording.spikes,
@@ -256,11 +258,11 @@ def report_overflow(
     """
     if on_overflow == "ignore" or not overflow:
         return
-    for name, count in overflow.items():
-        if not count.total:
+    where = f"{count(steps, 'step')} of {count(batch, 'sample')}"
+    for name, counted in overflow.items():
+        if not counted.total:
             continue
-        remedy = _remedy(network, name, count)
-        message = f"population '{name}': {_overflows(count)} in {steps} steps of {batch} samples; {remedy}"
+        message = f"population '{name}': {_overflows(counted)} in {where}; {_remedy(network, name, counted)}"
         if on_overflow == "error":
             raise StateOverflowError(message)
         warnings.warn(message, OverflowWarning, stacklevel=3)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssdp_hw.checks import as_mapping, as_path, iterates
-from ssdp_hw.display import Table, shown
+from ssdp_hw.display import Table, count, shown
 from ssdp_hw.errors import ParameterError, ShapeError, TimeLimitError
 from ssdp_hw.files.atomic import write_atomically
 from ssdp_hw.files.hdf5_writing import new_hdf5
@@ -73,7 +73,8 @@ class StreamResult:
             for name, counts in self.spike_counts.items()
         ]
         where = "" if self.path is None else f", recorded in {self.path}"
-        title = f"stream on {self.target}: {self.steps} steps, {self.batch} samples, {self.seconds:.2f} s{where}"
+        size = f"{count(self.steps, 'step')}, {count(self.batch, 'sample')}"
+        title = f"stream on {self.target}: {size}, {self.seconds:.2f} s{where}"
         return Table(title, ("population", "neurons", "spikes per neuron and step", "overflows"), rows)
 
     def predict(self, population: str | None = None) -> NDArray[np.int64]:
