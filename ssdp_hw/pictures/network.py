@@ -14,7 +14,7 @@ from ssdp_hw.pictures.style import AFTER, BEFORE, CHANGED, FIXED, INK, WIDTH, pa
 from ssdp_hw.running.drive import AnyNetwork
 
 # Height of a box, where rows are one apart; room beside the boxes for arrows that lead back; inches of a row.
-_HIGH, _MARGIN, _ROW = 0.58, 0.3, 0.95
+_HIGH, _MARGIN, _ROW = 0.66, 0.3, 0.95
 # Letters that fit an inch of a box.
 _LETTERS = 11.5
 
@@ -40,7 +40,7 @@ def draw(network: AnyNetwork, *, ax: Axes | None = None) -> Drawn:
               if ranks[q.post] - ranks[q.pre] > 1}  # fmt: skip
     left, right = -1.0 in around, bool(back or around - {-1.0})
     one.set_xlim(-_MARGIN if left else -_MARGIN / 4, 1 + _MARGIN if right else 1 + _MARGIN / 4)
-    one.set_ylim(-depth + 0.6, 0.4)
+    one.set_ylim(-depth + 0.62, 0.38)
     one.set_axis_off()
     title(one, _finding(network))
     return one
@@ -111,7 +111,7 @@ def _box(ax: Axes, network: AnyNetwork, name: str, place: tuple[float, float], w
     letters = max(5, int(wide * WIDTH * _LETTERS / (1 + _MARGIN)))
     texts = [short(name, letters - 2), *(short(text, letters) for text in lines)]
     for k, text in enumerate(texts):
-        height = y + min(0.18, 0.56 / len(texts)) * ((len(texts) - 1) / 2 - k)
+        height = y + min(0.175, 0.6 / len(texts)) * ((len(texts) - 1) / 2 - k)
         weight = "normal" if k else "bold"
         ax.text(x, height, text, ha="center", va="center", fontsize=9, fontweight=weight, color=INK, zorder=4)
 
