@@ -113,6 +113,21 @@ _BEFORE = (
 )
 
 
+class _Flags(compiler.Flags):  # type: ignore[misc]
+    """Numba's options of a function, which it hashes and compares for each operation that it looks up.
+
+    Numba makes a table of all options each time. Most often the same ones were set to the same values.
+    """
+
+    def __hash__(self) -> int:
+        return hash((self.noalias, self.nrt))
+
+    def __eq__(self, other: object) -> bool:
+        values = getattr(self, "_values", None)
+        same = values is not None and values == getattr(other, "_values", None)
+        return same or bool(super().__eq__(other))
+
+
 class _Compiler(compiler.CompilerBase):  # type: ignore[misc]
     """A pipeline without the passes that rewrite what the engine's functions do not have.
 
@@ -120,6 +135,11 @@ class _Compiler(compiler.CompilerBase):  # type: ignore[misc]
     """
 
     lowering: type[_Lowering] = _LowerWhole
+
+    def compile_extra(self, func: Any) -> Any:
+        """Numba's method."""
+        self.state.flags = _Flags(self.state.flags)
+        return super().compile_extra(func)
 
     def define_pipelines(self) -> list[PassManager]:
         """Numba's method."""
