@@ -127,6 +127,30 @@ def test_a_gain_beyond_its_register_is_refused_by_name():
         sh.quantize(network, "loihi2", INPUT)
 
 
+@pytest.mark.parametrize(("bits", "places", "gain"), [(4, 14, 0.001), (None, None, 2.0), (16, 20, -0.2)])
+def test_the_bits_that_a_refused_gain_is_said_to_need_hold_it(bits, places, gain):
+    """More bits than places is not what a small gain of many places needs."""
+
+    def network(bits):
+        own = {
+            "name": "Gained",
+            "states": (State("v"),),
+            "parameters": (Parameter("g", "g", Kind.GAIN, bits=bits, places=places),),
+            "step": lambda self, op, s, p, x: (
+                {"v": op.saturate(op.scale(s.v, p.g, 12 if places is None else places) + x, "v")},
+                s.v > 0,
+            ),
+        }
+        return network_of(type("Gained", (NeuronModel,), own)(), size=3, g=gain)
+
+    with pytest.raises(ParameterError, match=r"register 'g' holds.*; with bits=\d+ in its Parameter") as refused:
+        sh.quantize(network(bits), "loihi2", INPUT[:5])
+    enough = int(str(refused.value).split("bits=")[1].split()[0])
+    sh.quantize(network(enough), "loihi2", INPUT[:5])
+    with pytest.raises(ParameterError, match="register 'g' holds"):
+        sh.quantize(network(enough - 1), "loihi2", INPUT[:5])
+
+
 def test_a_model_is_quantised_by_calibration_and_on_chips_with_programs():
     network = network_of("SEAdLIF", **MODELS["SEAdLIF"])
     with pytest.raises(ParameterError, match=r"population 'p': .* give quantize a calibration input"):
