@@ -13,7 +13,7 @@ import ssdp_hw as sh
 from ssdp_hw.analysis.ladder import rungs
 from ssdp_hw.analysis.ladder.step import PARAMETERS
 from ssdp_hw.errors import ParameterError, UnsupportedError
-from ssdp_hw.models.base import Kind, Parameter
+from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
 from ssdp_hw.network.quantization_report import QuantizationReport
 from ssdp_hw.quantization.model_registers import register_codes, register_values
 
@@ -127,6 +127,30 @@ def test_a_gain_beyond_its_register_is_refused_by_name():
         sh.quantize(network, "loihi2", INPUT)
 
 
+@pytest.mark.parametrize(("bits", "places", "gain"), [(4, 14, 0.001), (None, None, 2.0), (16, 20, -0.2)])
+def test_the_bits_that_a_refused_gain_is_said_to_need_hold_it(bits, places, gain):
+    """More bits than places is not what a small gain of many places needs."""
+
+    def network(bits):
+        own = {
+            "name": "Gained",
+            "states": (State("v"),),
+            "parameters": (Parameter("g", "g", Kind.GAIN, bits=bits, places=places),),
+            "step": lambda self, op, s, p, x: (
+                {"v": op.saturate(op.scale(s.v, p.g, 12 if places is None else places) + x, "v")},
+                s.v > 0,
+            ),
+        }
+        return network_of(type("Gained", (NeuronModel,), own)(), size=3, g=gain)
+
+    with pytest.raises(ParameterError, match=r"register 'g' holds.*; with bits=\d+ in its Parameter") as refused:
+        sh.quantize(network(bits), "loihi2", INPUT[:5])
+    enough = int(str(refused.value).split("bits=")[1].split()[0])
+    sh.quantize(network(enough), "loihi2", INPUT[:5])
+    with pytest.raises(ParameterError, match="register 'g' holds"):
+        sh.quantize(network(enough - 1), "loihi2", INPUT[:5])
+
+
 def test_a_model_is_quantised_by_calibration_and_on_chips_with_programs():
     network = network_of("SEAdLIF", **MODELS["SEAdLIF"])
     with pytest.raises(ParameterError, match=r"population 'p': .* give quantize a calibration input"):
@@ -163,3 +187,73 @@ def test_a_declared_model_is_taught_in_float():
     inputs = {name: np.zeros((5, 1, taught.size_of(name))) for name in taught.input_names}
     inputs[taught.input_names[1]] = on
     assert np.argwhere(sh.run(taught, inputs).spikes["p"]).tolist() == [[1, 0, 7]]
+
+
+def narrow(bits):
+    """A leaky integrator whose voltage and trace of it have registers of their own widths."""
+
+    class Narrow(NeuronModel):
+        name = f"Narrow{bits[0]}And{bits[1]}"
+        states = (State("v", bits=bits[0]), State("trace", bits=bits[1]))
+        parameters = (
+            Parameter("dv", "tau_mem", Kind.DECAY),
+            Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0),
+        )
+
+        def step(self, op, s, p, arriving):
+            v = op.saturate(op.decay(s.v, p.dv) + arriving + p.bias, "v")
+            trace = op.saturate(op.decay(s.trace, p.dv) + v, "trace")
+            return {"v": v, "trace": trace}, op.fires(v, p.vth)
+
+    return Narrow()
+
+
+@pytest.mark.parametrize("bits", [(20, None), (None, 20), (16, 22), (30, 28), (None, None)], ids=str)
+@pytest.mark.parametrize("chip", ["loihi2", "generic16"])
+def test_a_scale_fits_the_register_of_every_state(chip, bits):
+    """Held to a float loop; by the chip's width alone, a state of 20 bits is saturated in most steps."""
+    spikes = INPUT[:40, :2, :4]
+    weight = np.random.default_rng(3).normal(0.3, 0.4, (5, 4))
+    network = sh.Network(
+        [sh.Input("in", 4)],
+        [sh.Population(name="p", neuron=sh.neuron(narrow(bits), 5, tau_mem=10e-3))],
+        [sh.Projection(pre="in", post="p", weight=weight)],
+        ["p"],
+        sh.Semantics(1e-3),
+    )
+    v, trace, wanted = np.zeros((2, 5)), np.zeros((2, 5)), []
+    for t in range(len(spikes)):
+        v = 0.9 * v + (spikes[t - 1] @ weight.T if t else 0.0)
+        trace = 0.9 * trace + v
+        wanted.append((v, trace))
+    v, trace = (np.array(values) for values in zip(*wanted, strict=True))
+
+    fixed = sh.quantize(network, chip, spikes)
+    found = sh.run(fixed, spikes, "spec", record=("spikes", "v", "trace"))
+    assert found.overflow["p"].total == 0
+    for state, real in ((found.v, v), (found.states["trace"], trace)):
+        assert state["p"] / fixed.population("p").scale == pytest.approx(real, abs=0.03 * np.abs(real).max())
+    assert 0.25 < fixed.report.populations[0].v_peak < 1.0
+
+    ladder = sh.loss_ladder(network, spikes, [0, 1], fixed)
+    assert all(not rung.overflow for rung in (*ladder.cumulative, *ladder.alone))
+
+
+def test_a_voltage_begins_inside_the_register_of_its_state():
+    def network(v_init, **state):
+        own = {
+            "name": "Begins",
+            "states": (State("v", **state),),
+            "step": lambda self, op, s, p, x: ({"v": op.maximum(op.saturate(x, "v"), 0)}, op.never()),
+        }
+        population = sh.FixedPopulation(
+            name="p", size=1, model=type("Begins", (NeuronModel,), {**own, "parameters": ()})(), v_init=v_init
+        )
+        projection = sh.FixedProjection(pre="in", post="p", weight=[[2]])
+        return sh.FixedNetwork([sh.Input("in", 1)], [population], [projection], ["p"], chip="loihi2")
+
+    assert network(2047, bits=12).population("p").v_init == 2047
+    assert network(1 << 26, bits=30).population("p").v_init == 1 << 26
+    for v_init, state in ((2048, {"bits": 12}), (-1, {"signed": False}), (1 << 23, {})):
+        with pytest.raises(ParameterError, match=rf"v_init = {v_init} is outside .*initial_voltage"):
+            network(v_init, **state)

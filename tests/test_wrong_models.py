@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,8 @@ from ssdp_hw.running.frames import AXES
 
 DECAY = Parameter("dv", "tau_mem", Kind.DECAY)
 LEVEL = Parameter("vth", "v_threshold", Kind.LEVEL, default=1.0)
+# What a step must not depend on.
+RNG, CALLS = np.random.default_rng(0), itertools.count()
 
 
 def model(step=None, **changes):
@@ -67,8 +71,10 @@ def setting(op, s, p, arriving):
 STEPS = {
     "no condition": (lambda op, s, p, x: {"v": op.saturate(s.v, "v")}, "must return two values: a dict of its states"),
     "nothing": (lambda op, s, p, x: None, "must return two values"),
-    "a state too many": (lambda op, s, p, x: ({"v": s.v, "w": 0}, op.never()), "every state, v, and nothing else"),
-    "no state": (lambda op, s, p, x: ({}, op.never()), "every state, v, and nothing else"),
+    "a state too many": (lambda op, s, p, x: ({"v": s.v, "w": 0}, op.never()), "nothing else; 'w' is none of them"),
+    "no state": (lambda op, s, p, x: ({}, op.never()), "every state, v, and nothing else; 'v' is missing"),
+    "the condition first": (lambda op, s, p, x: (op.never(), {"v": s.v}), "a dict of its states first.*returns Node"),
+    "the states as they came": (lambda op, s, p, x: (s, op.never()), "a dict of its states first.*returns Values"),
     "a truth": (lambda op, s, p, x: ({"v": op.saturate(x, "v")}, True), "must return a condition as its second value"),
     "a condition as a state": (lambda op, s, p, x: ({"v": x > 0}, op.never()), r"op\.select\(v, 1, 0\) counts it"),
     "text as a state": (lambda op, s, p, x: ({"v": "v"}, op.never()), "'v' as state 'v', which is no number"),
@@ -76,6 +82,27 @@ STEPS = {
     "a branch": (branching, r"a step has no branches.*op\.select"),
     "recursion": (endless, "its step calls itself without end"),
     "an assignment": (setting, "return 'v' instead of setting it"),
+    "an assignment to an item": (lambda op, s, p, x: s.__setitem__("v", x), "return 'v' instead of setting it"),
+    "an item": (value(lambda op, s, p, x: s["v"] + x), r"write s\.v or p\.dv"),
+    "the smaller by Python": (value(lambda op, s, p, x: min(s.v, x)), r"min\(\).*op\.minimum"),
+    "a chain": (lambda op, s, p, x: ({"v": s.v}, 0 < s.v < 9), "chains such as 0 < v < 9.*& | ~"),
+    "a function of Python": (value(lambda op, s, p, x: math.exp(s.v)), r"a function of math.*op\.lookup"),
+    "a rounding by Python": (value(lambda op, s, p, x: round(s.v)), r"no number of Python.*round\(\)"),
+    "an entry by Python": (value(lambda op, s, p, x: (1, 2)[s.v]), r"is op\.lookup\(table, index\)"),
+    "a range": (value(lambda op, s, p, x: sum(range(s.v))), "one number for each neuron"),
+    "the parts of a value": (value(lambda op, s, p, x: sum(s.v)), "has no parts and no length"),
+    "a whole real number": (value(lambda op, s, p, x: x * 2.0), r"has the number 2\.0; .* write 2"),
+    "a factor by its number": (
+        value(lambda op, s, p, x: op.scale(x, 0.9, 0)),
+        r"op\.scale\(x, p\.gain, op\.decay_bits\)",
+    ),
+    "a choice by NumPy": (value(lambda op, s, p, x: np.where(x > 0, x, 0)), r"calls NumPy.*op\.select for np\.where"),
+    "a maximum by NumPy": (value(lambda op, s, p, x: np.maximum(x, 0)), "calls NumPy"),
+    "chance": (value(lambda op, s, p, x: x + RNG.integers(1 << 20)), r"something else each time.*op\.random\(bits\)"),
+    "a memory of its own": (
+        value(lambda op, s, p, x: x + next(CALLS)),
+        "something else each time.*remembers by its states",
+    ),
     "a turn too few": (
         value_wrapped(lambda op, s, p, x: s.v + x + p.bias),
         r"op\.wrap turns once around the register, and what it gets, -25689984 \.\. 25689984, may need more turns",
@@ -200,6 +227,52 @@ def test_numbers_of_numpy_are_numbers():
     for make in (lambda op, s, p, x: x * np.int64(2), lambda op, s, p, x: np.int32(2) * x):
         found = sh.run(network(model(value(make))), np.ones((3, 1, 1), bool), "spec", record=("v",))
         assert found.v["p"][:, 0, 0].tolist() == [0, 2 * 254 * 64, 2 * 254 * 64]
+
+
+def test_a_number_of_numpy_is_a_state():
+    count = State("k", unit=Unit.NUMBER)
+    made = model(
+        lambda op, s, p, x: ({"v": op.saturate(x, "v"), "k": np.int64(3)}, op.never()), states=(State("v"), count)
+    )
+    found = sh.run(network(made), np.ones((2, 1, 1), bool), "spec", record=("k",))
+    assert found.states["k"]["p"].tolist() == [[[3]], [[3]]]
+
+
+@pytest.mark.parametrize("limit", ["saturate", "wrap"])
+def test_a_value_limited_by_the_register_of_another_state_is_named(limit):
+    """A voltage would be clipped to the 8 bits of a trace, and counted as overflows of it."""
+    states = (State("v"), State("w", bits=8))
+
+    def made(name):
+        return model(lambda op, s, p, x: ({"v": getattr(op, limit)(x, name), "w": s.w}, op.never()), states=states)
+
+    with pytest.raises(
+        ParameterError, match=r"register of state 'w'.* does not become that state; for state 'v' write"
+    ):
+        sh.run(network(made("w")), np.zeros((2, 1, 1), bool), "spec")
+    sh.run(network(made("v")), np.zeros((2, 1, 1), bool), "spec")
+
+
+@pytest.mark.parametrize("target", ["spec", "engine"])
+def test_a_square_is_divided_as_it_is(target):
+    """No square is below 0, whatever its root is; `op.divide(size * size, ...)` of an `op.absolute` is not needed."""
+    made = model(
+        lambda op, s, p, x: ({"v": op.saturate(op.divide((x - s.v) * (x - 70 * 64), 1) - s.v, "v")}, op.never())
+    )
+    with pytest.raises(ParameterError, match=r"op\.divide takes an a from 0 on"):
+        network(made)
+
+    def squared(op, s, p, x):
+        off = x - 70 * 64
+        return {"v": op.saturate(op.divide(off * off, 64 * 7) - 900, "v")}, op.never()
+
+    net = network(model(squared))
+    spikes = np.array([1, 0, 0, 1, 1], bool)[:, None, None]
+    found = sh.run(net, spikes, target, record=("v",)).v["p"][:, 0, 0].tolist()
+    offs = [64 * (254 * int(k) - 70) for k in (0, 1, 0, 0, 1)]
+    assert found == [off * off // 448 - 900 for off in offs]
+    (register,) = (r for r in sh.prove(net).registers if r.count == "v_saturations")
+    assert (register.low, register.high) == (-900, max(offs) ** 2 // 448 - 900)
 
 
 def test_instances_of_one_class_do_not_differ():

@@ -52,7 +52,13 @@ def counts(start=0, bits=4):
 
 DELAY = WrittenVariable("acc", quantity=Quantity.DELAY, shift="s")
 
+RNG = np.random.default_rng(0)
+
 WRONG = {
+    "chance of its own": (
+        {"post_spike": lambda rule, op, at, p: p.a * int(RNG.integers(1, 64))},
+        r"post_spike computes something else each time that it is called; .*op\.random\(bits\)",
+    ),
     "no function": ({"post_spike": RuleModel.post_spike}, "Odd changes nothing: it has no function of synapses"),
     "a change of 0": (
         {"parameters": (), "post_spike": lambda rule, op, at, p: 0},

@@ -57,7 +57,8 @@ def _names(names: list[str], model: NeuronModel) -> Iterator[str]:
     """Names that collide, and names of states that are none."""
     taken = {BIAS, ARRIVING}
     if len(set(names)) < len(names) or taken & set(names):
-        yield f"names of {model} must differ, also from '{BIAS}' and '{ARRIVING}': {names}"
+        twice = ", ".join(dict.fromkeys(n for n in names if names.count(n) > 1 or n in taken))
+        yield f"names of {model} must differ, also from '{BIAS}' and '{ARRIVING}': {names}; choose another for {twice}"
     floats = [q.float_name for q in model.parameters]
     for name in floats:
         if floats.count(name) > 1:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
 
+import numpy as np
+
 from ssdp_hw.chips import Chip, load_chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import ARRIVING, BIAS, NeuronModel
@@ -136,8 +138,35 @@ class StepForm:
         return hashlib.sha256(_text(self.graph()).encode()).hexdigest()[:16]
 
 
+# What a step writes where its equations have a real number.
+_IN_PLACE_OF_REALS = (
+    "a factor is a parameter of Kind.GAIN in op.scale(x, p.gain, op.decay_bits), or a fraction such as "
+    "op.scale(x, 230, 8); a voltage is a parameter of Kind.LEVEL"
+)
+# How often the first graph of a step is made, to see whether it is the same one every time.
+_TIMES = 4
+
+
 @lru_cache(maxsize=256)
 def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
+    made = _traced(form, ideal, word)
+    _check_same_every_time(form.model)
+    return made
+
+
+@lru_cache(maxsize=256)
+def _check_same_every_time(model: NeuronModel) -> None:
+    """Raise where a step depends on more than it is given: targets which print it would all keep one such outcome."""
+    form = StepForm(model, load_chip("loihi2"), wide=True)
+    texts = {_text(_traced(form, True, 64)) for _ in range(_TIMES)}
+    if len(texts) > 1:
+        raise ParameterError(
+            f"neuron model '{model.name}': its step computes something else each time that it is called; random "
+            "numbers come from op.random(bits) of a class with stochastic = True, and a neuron remembers by its states"
+        )
+
+
+def _traced(form: StepForm, ideal: bool, word: int) -> StepGraph:
     model, owner = form.model, f"neuron model '{form.model.name}'"
     if model.payload and model.payload not in form.registers:
         raise ParameterError(f"{owner}: its spikes carry '{model.payload}', which is none of its states")
@@ -169,11 +198,24 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
             f"{owner}: its step must return two values: a dict of its states, and the condition under which it fires "
             "(op.never() where it never does)"
         )
-    if not isinstance(states, dict) or set(states) != set(s):
-        raise ParameterError(f"{owner}: its step must return every state, {', '.join(s)}, and nothing else")
+    if not isinstance(states, dict):
+        raise ParameterError(
+            f"{owner}: its step must return a dict of its states first, and then the condition under which it fires; "
+            f"first it returns {type(states).__name__}"
+        )
+    if set(states) != set(s):
+        wrong = [f"'{n}' is missing" for n in s if n not in states]
+        wrong += [f"{n!r} is none of them: declare State({n!r})" for n in states if n not in s]
+        raise ParameterError(
+            f"{owner}: its step must return every state, {', '.join(s)}, and nothing else; {', '.join(wrong)}"
+        )
     if not isinstance(fired, Node) or not fired.condition:
-        raise ParameterError(f"{owner}: its step must return a condition as its second value; use op.fires(v, level)")
+        raise ParameterError(
+            f"{owner}: its step must return a condition as its second value; use op.fires(v, level), a comparison, or "
+            "op.never()"
+        )
     new = {name: _result(owner, name, states[name]) for name in s}
+    _check_limits(owner, new, op)
     bits = 0
     if not ideal:
         if not form.wide:  # else the design rule of the activation register shows what no single step can
@@ -181,8 +223,10 @@ def _graph(form: StepForm, ideal: bool, word: int) -> StepGraph:
                 _check_register(form, name, node, s[name], op)
         for node in in_order([*new.values(), fired]):
             if node.operation == "constant" and not isinstance(node.detail, int):
+                whole = isinstance(node.detail, float) and node.detail.is_integer()
                 raise ParameterError(
-                    f"{owner}: its step has the number {node.detail!r}; a step is of integers: op.scale"
+                    f"{owner}: its step has the number {node.detail!r}; a step is of integers: "
+                    + (f"write {node.detail:.0f}" if whole else _IN_PLACE_OF_REALS)
                 )
         nodes = list(in_order([*new.values(), fired, *op.counts.values()]))
         bits = max(_bits(node) for node in nodes)
@@ -224,7 +268,21 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
     return s, p, symmetric(ARRIVING, most)
 
 
+def _check_limits(owner: str, new: Mapping[str, Node], op: GraphOperations) -> None:
+    """Raise where a value is limited by the register of a state that does not get it, as of a name that is mistaken."""
+    for name, limited in op.limited.items():
+        if limited.operation != "constant" and all(node is not limited for node in in_order([new[name]])):
+            getting = [n for n, node in new.items() if any(part is limited for part in in_order([node]))]
+            meant = f"; for state '{getting[0]}' write '{getting[0]}' there" if getting else ""
+            raise ParameterError(
+                f"{owner}: its step limits a value by the register of state '{name}', op.saturate(value, '{name}') or "
+                f"op.wrap, which does not become that state{meant}. A bound of another kind is op.clip(x, low, high)"
+            )
+
+
 def _result(owner: str, name: str, value: Value) -> Node:
+    if isinstance(value, np.integer):
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return Node("constant", (), value, value, value)
     if isinstance(value, Node) and value.condition:
@@ -232,7 +290,10 @@ def _result(owner: str, name: str, value: Value) -> Node:
             f"{owner}: its step returns a condition as state '{name}'; op.select({name}, 1, 0) counts it"
         )
     if not isinstance(value, Node):
-        raise ParameterError(f"{owner}: its step returns {value!r} as state '{name}', which is no number of a step")
+        raise ParameterError(
+            f"{owner}: its step returns {value!r} as state '{name}', which is no number of a step: an integer, or what "
+            "op's operations make"
+        )
     return value
 
 

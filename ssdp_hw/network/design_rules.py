@@ -81,8 +81,13 @@ def bias_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
 
 
 def initial_voltage(chip: Chip, p: FixedPopulation) -> Iterator[str]:
-    """The voltage before the first step fits the state."""
-    yield from _outside(f"population '{p.name}': v_init", p.v_init, -chip.state_max, chip.state_max)
+    """The voltage before the first step fits the register of the state, whose width and sign its model may say."""
+    low, high = -chip.state_max, chip.state_max
+    for state in p.declared.states:
+        if state.name == "v":
+            high = (1 << (state.width(chip) - 1)) - 1
+            low = -high if state.signed else 0
+    yield from _outside(f"population '{p.name}': v_init", p.v_init, low, high)
 
 
 def graded_spikes(chip: Chip, sender: FixedPopulation | Input) -> Iterator[str]:

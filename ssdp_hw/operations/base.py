@@ -32,6 +32,12 @@ class Values:
     def __setattr__(self, name: str, value: Value) -> None:
         raise AttributeError(f"a step changes nothing that it is given: return '{name}' instead of setting it")
 
+    def __getitem__(self, name: object) -> Value:
+        raise AttributeError(f"what a step is given are attributes: write s.v or p.dv, not [{name!r}]")
+
+    def __setitem__(self, name: object, value: Value) -> None:
+        raise AttributeError(f"a step changes nothing that it is given: return {name!r} instead of setting it")
+
     def __getattr__(self, name: str) -> Value:
         there = ", ".join(self.__dict__) or "none"
         raise AttributeError(f"the model declares no '{name}'; there are: {there}", name=name)

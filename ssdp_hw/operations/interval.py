@@ -55,7 +55,12 @@ class Interval:
         return Interval(self.low - o.high, self.high - o.low)
 
     def __mul__(self, other: Operand) -> Interval:
-        return self._corners(other, lambda a, b: a * b)
+        found = self._corners(other, lambda a, b: a * b)
+        if other is not self:
+            return found
+        # No square is below 0, and it comes near 0 only where its root does.
+        crosses = (self.low <= 0) & (self.high >= 0)
+        return Interval(np.where(crosses, 0, np.minimum(self.low**2, self.high**2)), found.high)
 
     __radd__, __rmul__ = __add__, __mul__
 

@@ -81,7 +81,8 @@ class Node:
     def __mul__(self, other: Value) -> Node:
         o = as_number(other)
         products = [_times(a, b) for a in (self.low, self.high) for b in (o.low, o.high)]
-        return node_of("multiply", (as_number(self), o), min(products), max(products))
+        low = max(min(products), 0) if o is self else min(products)  # no square is below 0
+        return node_of("multiply", (as_number(self), o), low, max(products))
 
     def __radd__(self, other: Value) -> Node:
         return self.__add__(other)
@@ -127,8 +128,8 @@ class Node:
 
     def __bool__(self) -> NoReturn:
         raise ParameterError(
-            "a step has no branches: `if`, `while`, `and`, `or` and `not` take no values of a step; use "
-            "op.select(condition, a, b)"
+            "a step has no branches: `if`, `while`, `and`, `or`, `not`, min(), max() and chains such as 0 < v < 9 take "
+            "no values of a step; use op.select(condition, a, b), op.minimum, op.maximum, and & | ~ between conditions"
         )
 
     def __floordiv__(self, other: object) -> NoReturn:
@@ -147,6 +148,30 @@ class Node:
 
     def __pos__(self) -> NoReturn:
         raise ParameterError("a step knows no unary +: leave it out")
+
+    def __float__(self) -> NoReturn:
+        raise ParameterError(
+            "a value of a step is no number of Python, which float(), int(), round() or a function of math could take: "
+            "its functions are op.scale, op.divide, op.shift_right with their roundings, and tables (op.lookup)"
+        )
+
+    def __getitem__(self, index: object = None) -> NoReturn:
+        raise ParameterError(
+            "a value of a step is one number for each neuron, which has no parts and no length; an entry of a table is "
+            "op.lookup(table, index)"
+        )
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise ParameterError(
+            "its step calls NumPy; a step is made of op's operations alone: op.select for np.where, op.minimum, "
+            "op.maximum, op.clip, op.absolute"
+        )
+
+    # NumPy's own numbers leave an operator between them and a value of a step to the value.
+    __array_ufunc__ = None
+
+    __int__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
+    __index__ = __len__ = __iter__ = __getitem__  # a tuple of Python asks its index for __index__
 
     __rrshift__ = __lshift__ = __rlshift__ = __rshift__
     __rxor__ = __xor__

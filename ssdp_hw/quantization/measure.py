@@ -13,7 +13,7 @@ from ssdp_hw.quantization.decays import leak_ratio
 from ssdp_hw.quantization.model_registers import register_values, relative_error
 from ssdp_hw.quantization.normal_form import Incoming, NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
-from ssdp_hw.quantization.peaks import Peaks
+from ssdp_hw.quantization.peaks import Peaks, register_peaks
 from ssdp_hw.quantization.split import parts_of, units_of
 from ssdp_hw.quantization.state_rounding import step_bias_bound
 
@@ -74,7 +74,7 @@ def _model_report(
         tau_syn_error=errors.get("tau_syn", 0.0),
         bias_error=float(bias_error / np.max(np.abs(exact.bias))) if np.any(exact.bias) else 0.0,
         lost_leaks=lost,
-        v_peak=peaks.v * scale / chip.state_max,
+        v_peak=max((volts * scale / largest for largest, volts in register_peaks(exact, peaks, chip)), default=0.0),
         u_peak=peaks.u * scale / chip.state_max,
         worst_case_u=0.0,
         bound=peaks.bound,

@@ -8,6 +8,7 @@ from ssdp_hw.arrays import Int, Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.models.base import Kind, Parameter
+from ssdp_hw.models.declaration import BITS_MAX
 from ssdp_hw.network.formats import round_to_int
 from ssdp_hw.quantization.decays import closest_rate
 
@@ -44,14 +45,15 @@ def register_codes(q: Parameter, value: Real, scale: Real | float, chip: Chip, o
         raise ParameterError(
             f"{owner}: {q.float_name} = {float(value[k]):g} of neuron {k} is outside {low / q.unity(chip):g} .. "
             f"{high / q.unity(chip):g}, which the register '{q.name}' holds on chip '{chip.name}'"
-            f"{_wider(q)}"
+            f"{_wider(q, codes)}"
         )
     return codes
 
 
-def _wider(q: Parameter) -> str:
-    """How a model gets a gain that is larger."""
-    return "; its model declares larger ones with more bits than binary places" if q.kind is Kind.GAIN else ""
+def _wider(q: Parameter, codes: Int) -> str:
+    """How a model gets a gain that is larger: by the bits that hold it."""
+    bits = max(abs(int(code)) for code in (codes.min(), codes.max())).bit_length()
+    return f"; with bits={bits} in its Parameter the model holds it" if q.kind is Kind.GAIN and bits <= BITS_MAX else ""
 
 
 def register_values(q: Parameter, codes: Int, scale: Real | float, chip: Chip) -> Real:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,6 +40,7 @@ class Peaks:
         reached: largest V that was measured (or, in closed form, is possible) without counting the threshold itself as
             a voltage that is reached.
         payload: largest value that spikes carry.
+        states: largest |value| of every state in volts of a declared model, by its name; each has its own register.
     """
 
     v: float
@@ -48,6 +49,25 @@ class Peaks:
     bound: str
     reached: float = math.inf
     payload: float = 0.0
+    states: Mapping[str, float] = field(default_factory=dict)
+
+
+def register_peaks(p: NormalPopulation, peaks: Peaks, chip: Chip) -> list[tuple[float, float]]:
+    """The largest value of each register of a voltage in chip units, with the volts that are expected there.
+
+    A state of a declared model may have more or fewer bits than the chip's; the one that is compared with the threshold
+    reaches it.
+    """
+    if p.model is None:
+        return [(float(chip.state_max), peaks.v)]
+    voltage = "v" if "v" in peaks.states else p.model.voltage
+    threshold = 0.0 if p.threshold is None else _largest(p.threshold)
+    found = []
+    for state in p.model.states:
+        if state.name in peaks.states:
+            volts = max(peaks.states[state.name], threshold if state.name == voltage else 0.0)
+            found.append((float((1 << (state.width(chip) - 1)) - 1), volts))
+    return found if voltage in peaks.states else [*found, (float(chip.state_max), threshold)]
 
 
 def closed_form_peaks(p: NormalPopulation, chip: Chip) -> Peaks:
@@ -133,15 +153,25 @@ def _model_peaks(p: NormalPopulation, result: RunResult, factors: Real | None) -
     """
     assert p.model is not None
     f = 1.0 if factors is None else factors
-    found = np.zeros(len(p.bias))
-    for state in p.model.states:
-        if state.unit is Unit.VOLTAGE and state.name != p.payload:
-            found = np.maximum(found, _largest_each(result.recorded(state.name)[p.name]))
+    states = {
+        state.name: _largest_each(result.recorded(state.name)[p.name])
+        for state in p.model.states
+        if state.unit is Unit.VOLTAGE and state.name != p.payload
+    }
+    found = np.maximum.reduce([np.zeros(len(p.bias)), *states.values()])
     reached = found
     if p.threshold is not None:
         found = np.maximum(found, p.threshold)
     payload = _largest(result.recorded(p.payload)[p.name]) if p.payload else 0.0
-    return Peaks(_largest(f * found), 0.0, _largest(f * p.bias), "calibration", _largest(f * reached), payload)
+    return Peaks(
+        _largest(f * found),
+        0.0,
+        _largest(f * p.bias),
+        "calibration",
+        _largest(f * reached),
+        payload,
+        {name: _largest(f * values) for name, values in states.items()},
+    )
 
 
 def _largest_each(values: Real) -> Real:

@@ -10,13 +10,14 @@ import numpy as np
 from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
+from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.scaling import scaling
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
 from ssdp_hw.quantization.normal_form import NormalPopulation
 from ssdp_hw.quantization.options import ProjectionOptions
 from ssdp_hw.quantization.payloads import payload_unit
-from ssdp_hw.quantization.peaks import Peaks
+from ssdp_hw.quantization.peaks import Peaks, register_peaks
 from ssdp_hw.quantization.split import split_weights
 
 # How many scales are tried between the largest one and half of it. At half the scale every exponent is one lower,
@@ -61,11 +62,11 @@ def _largest_scale(
 ) -> float:
     unit = float(1 << chip.activation_shift)
     pairs = [  # pairs: the largest value of a register in chip units, and the value in volts that must fit it
-        (chip.state_max / headroom, peaks.v),
         (chip.state_max / max(headroom, 1.0), peaks.u),
         (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),
-        (float(chip.state_max), _largest(p.v_init)),
+        (float(chip.state_max if p.model is None else _state_max(p.model, chip)), _largest(p.v_init)),
     ]
+    pairs += [(largest / headroom, volts) for largest, volts in register_peaks(p, peaks, chip)]
     pairs += [(largest, _largest(values)) for values, largest in p.levels(chip)]
     at_once = np.zeros(len(p.bias))
     for q in p.incoming:
@@ -110,6 +111,12 @@ def _rounding_error(
             else:
                 error += rounding_error(scaled, first.exponent, number) / power
     return error
+
+
+def _state_max(model: NeuronModel, chip: Chip) -> int:
+    """The largest value of the register that begins at ``v_init``."""
+    widths = [state.width(chip) for state in model.states if state.name == "v"]
+    return (1 << (widths[0] - 1)) - 1 if widths else chip.state_max
 
 
 def _largest(values: Real) -> float:

@@ -98,7 +98,26 @@ def moment_graph(model: RuleModel, moment: str, *, ideal: bool = False) -> Momen
         ParameterError: it is none: it leaves out a variable, uses what there is not, or makes what a register or 64
             bits cannot hold.
     """
-    return graph_of(model, moment, Leaves(model, ideal=ideal))
+    made = graph_of(model, moment, Leaves(model, ideal=ideal))
+    again = 0 if ideal else _TIMES
+    if any(_shape(graph_of(model, moment, Leaves(model, ideal=ideal))) != _shape(made) for _ in range(again)):
+        raise ParameterError(
+            f"learning rule '{model.name}': {moment} computes something else each time that it is called; random "
+            "numbers come from op.random(bits), and a rule remembers by its variables"
+        )
+    return made
+
+
+# How often a graph is made again, to see whether it is the same one every time.
+_TIMES = 2
+
+
+def _shape(graph: MomentGraph) -> list[tuple[object, ...]]:
+    """What a graph computes, to be compared: each value by its operation and the places of its arguments."""
+    nodes = graph.nodes
+    place = {id(node): k for k, node in enumerate(nodes)}
+    found: list[tuple[object, ...]] = [(n.operation, n.detail, *(place[id(a)] for a in n.arguments)) for n in nodes]
+    return [*found, *((name, place[id(node)]) for name, node in graph.results.items())]
 
 
 def graph_of(

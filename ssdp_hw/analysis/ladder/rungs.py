@@ -21,7 +21,7 @@ from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import Kind
+from ssdp_hw.models.base import Kind, NeuronModel, Unit
 from ssdp_hw.models.scaling import other_width, scaling
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
@@ -259,10 +259,11 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
     For ``STATE`` the unit of u and v is the chip's, in registers that do not overflow. For ``OVERFLOW`` the
     range of u and v is the chip's, in units as much finer as the other registers allow (64 times for 24 bits).
     Where a declared model's step needs more than 64 bits then, its registers have as many bits less as it takes; None
-    where that leaves it no more than the chip's own, or where its step writes the width of Loihi's decays as a number.
+    where that leaves it no more than the chip's own, where its step writes the width of Loihi's decays as a number, or
+    where registers of voltages have widths of their own, which a chip of finer units does not make wider.
     """
     models = [p.neuron.declared for p in lowered.populations if isinstance(p.neuron, ModelNeuron)]
-    if any(other_width(model, _FINE_DECAY_BITS) for model in models):
+    if any(other_width(model, _FINE_DECAY_BITS) or _own_widths(model) for model in models):
         return None
     bits = fixed.limits.state_bits
     widest = _WIDE_STATE_BITS if step is Step.STATE else max(_FINE_STATE_BITS, bits)
@@ -271,6 +272,12 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
         if all(_fits_64_bits(made, p.name) for p in made.populations):
             return made
     return None
+
+
+def _own_widths(model: NeuronModel) -> bool:
+    """Whether a model says itself how wide one of its registers of voltages is."""
+    states = [s.bits for s in model.states if s.unit is Unit.VOLTAGE]
+    return any(bits is not None for bits in (*states, *(q.bits for q in model.parameters if q.kind is Kind.LEVEL)))
 
 
 def _on_finer_chip(lowered: Network, fixed: FixedNetwork, state_bits: int, finer: int) -> FixedNetwork:
