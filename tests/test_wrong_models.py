@@ -247,7 +247,7 @@ def test_a_value_limited_by_the_register_of_another_state_is_named(limit):
         return model(lambda op, s, p, x: ({"v": getattr(op, limit)(x, name), "w": s.w}, op.never()), states=states)
 
     with pytest.raises(
-        ParameterError, match=r"register of state 'w'.* does not become that state; for state 'v' write"
+        ParameterError, match=r"limited by the 8 bits of state 'w', which does not get it: write 'v' there"
     ):
         sh.run(network(made("w")), np.zeros((2, 1, 1), bool), "spec")
     sh.run(network(made("v")), np.zeros((2, 1, 1), bool), "spec")

@@ -215,7 +215,7 @@ def _traced(form: StepForm, ideal: bool, word: int) -> StepGraph:
             "op.never()"
         )
     new = {name: _result(owner, name, states[name]) for name in s}
-    _check_limits(owner, new, op)
+    _check_limits(form, owner, new, op)
     bits = 0
     if not ideal:
         if not form.wide:  # else the design rule of the activation register shows what no single step can
@@ -268,15 +268,16 @@ def _leaves(form: StepForm, ideal: bool) -> tuple[dict[str, Node], dict[str, Nod
     return s, p, symmetric(ARRIVING, most)
 
 
-def _check_limits(owner: str, new: Mapping[str, Node], op: GraphOperations) -> None:
-    """Raise where a value is limited by the register of a state that does not get it, as of a name that is mistaken."""
+def _check_limits(form: StepForm, owner: str, new: Mapping[str, Node], op: GraphOperations) -> None:
+    """Raise where another state gets what the register of a state of another width limited, by a name mistaken."""
     for name, limited in op.limited.items():
-        if limited.operation != "constant" and all(node is not limited for node in in_order([new[name]])):
-            getting = [n for n, node in new.items() if any(part is limited for part in in_order([node]))]
-            meant = f"; for state '{getting[0]}' write '{getting[0]}' there" if getting else ""
+        getting = [n for n, node in new.items() if any(any(x is y for y in limited) for x in in_order([node]))]
+        wrong = [n for n in getting if form.registers[n] != form.registers[name]]
+        if wrong and name not in getting:
             raise ParameterError(
-                f"{owner}: its step limits a value by the register of state '{name}', op.saturate(value, '{name}') or "
-                f"op.wrap, which does not become that state{meant}. A bound of another kind is op.clip(x, low, high)"
+                f"{owner}: state '{wrong[0]}', of {form.registers[wrong[0]]} bits, gets a value that op.saturate or "
+                f"op.wrap limited by the {form.registers[name]} bits of state '{name}', which does not get it: write "
+                f"'{wrong[0]}' there. A bound of another kind is op.clip(x, low, high)"
             )
 
 

@@ -31,7 +31,7 @@ class GraphOperations(Operations):
         draws: whether the step may draw random numbers.
         noise: of a neuron model that draws, the step and both words of the key; the draws are nodes ``random``.
         randoms: the random numbers that a rule draws, in order: leaves ``random_0``, ... from 0 to ``2**bits - 1``.
-        limited: by state what ``saturate`` or ``wrap`` made of a value, of an exact step.
+        limited: by state what ``saturate`` and ``wrap`` made of values, of an exact step.
         turned_too_far: by state the limits of what ``wrap`` gets, where one turn does not bring it into the register.
         real_shifts: whether a parameter by which a step shifts acts in real numbers too, as in neuron models; those of
             rules are 0 there.
@@ -51,7 +51,7 @@ class GraphOperations(Operations):
     randoms: list[Node] = field(default_factory=list)
     activation_shift: int = 0
     turned_too_far: dict[str, tuple[Number, Number]] = field(default_factory=dict)
-    limited: dict[str, Node] = field(default_factory=dict)
+    limited: dict[str, list[Node]] = field(default_factory=dict)
     real_shifts: bool = False
 
     def __post_init__(self) -> None:
@@ -212,7 +212,7 @@ class GraphOperations(Operations):
         top = (1 << (self._width(state) - 1)) - 1
         clipped: Node = self.clip(n, -top, top)
         self._count(f"{state}_saturations", n != clipped)
-        self.limited[state] = clipped
+        self.limited.setdefault(state, []).append(clipped)
         return clipped
 
     def wrap(self, x: Value, state: str) -> Node:
@@ -234,7 +234,7 @@ class GraphOperations(Operations):
             self.turned_too_far[state] = n.low, n.high
         self._count(f"{state}_wraps", n != wrapped)
         self._count(f"{state}_out_of_range", (wrapped > half) | (wrapped < -half))
-        self.limited[state] = wrapped
+        self.limited.setdefault(state, []).append(wrapped)
         return wrapped
 
     def never(self) -> Node:
