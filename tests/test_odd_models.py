@@ -11,7 +11,7 @@ from ssdp_hw.analysis.ladder import rungs
 from ssdp_hw.analysis.ladder.step import Step
 from ssdp_hw.chips import load_chip
 from ssdp_hw.errors import ParameterError, StateOverflowError, UnsupportedError
-from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State
+from ssdp_hw.models.base import Kind, NeuronModel, Parameter, State, Unit
 from ssdp_hw.models.form import StepForm
 from ssdp_hw.models.registry import neuron_model
 from ssdp_hw.running.target_registry import choose_target
@@ -66,6 +66,10 @@ def test_the_ladder_takes_products_of_voltages(model):
     timed = rungs.in_chip_timing(network)
     for step in (Step.STATE, Step.OVERFLOW):
         made = rungs.exact_parameters(timed, fixed, step)
+        own = [q.bits for q in model.states if q.unit is Unit.VOLTAGE and q.bits is not None]
+        if own and step is Step.OVERFLOW:  # finer units would not fit these
+            assert made is None
+            continue
         assert made is not None
         bits = made.limits.state_bits
         assert fixed.limits.state_bits <= bits

@@ -259,11 +259,12 @@ def exact_parameters(lowered: Network, fixed: FixedNetwork, step: Step) -> Fixed
     For ``STATE`` the unit of u and v is the chip's, in registers that do not overflow. For ``OVERFLOW`` the
     range of u and v is the chip's, in units as much finer as the other registers allow (64 times for 24 bits).
     Where a declared model's step needs more than 64 bits then, its registers have as many bits less as it takes; None
-    where that leaves it no more than the chip's own, where its step writes the width of Loihi's decays as a number, or
-    where registers of voltages have widths of their own, which a chip of finer units does not make wider.
+    where that leaves it no more than the chip's own, or where its step writes the width of Loihi's decays as a number;
+    for ``OVERFLOW`` also where registers of voltages have widths of their own, which finer units would not fit.
     """
     models = [p.neuron.declared for p in lowered.populations if isinstance(p.neuron, ModelNeuron)]
-    if any(other_width(model, _FINE_DECAY_BITS) or _own_widths(model) for model in models):
+    finer = step is not Step.STATE
+    if any(other_width(model, _FINE_DECAY_BITS) or (finer and _own_widths(model)) for model in models):
         return None
     bits = fixed.limits.state_bits
     widest = _WIDE_STATE_BITS if step is Step.STATE else max(_FINE_STATE_BITS, bits)
