@@ -9,6 +9,7 @@ from reprlib import repr as short
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssdp_hw.arithmetic import shift_down
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.checks import as_array, real_array
 from ssdp_hw.errors import ParameterError, ShapeError, UnsupportedError
@@ -317,9 +318,8 @@ def in_units_of(rules: Mapping[str, Rule], state: LearningState | None) -> tuple
             continue
         values = np.asarray(found).astype(np.int64)
         finer = rule.lsb_shift - known
-        half = (1 << -finer) >> 1 if finer < 0 else 0
-        size = np.abs(values)
-        counters[name] = np.sign(values) * (size << finer if finer > 0 else (size + half) >> -finer)
+        size = np.abs(values) << max(finer, 0)
+        counters[name] = np.sign(values) * shift_down(size, max(-finer, 0), "nearest")
         notes.append(
             f"projection '{name}': the counters of the state, 2**{known} to a weight LSB, were converted to those of "
             f"this rule, 2**{rule.lsb_shift}"

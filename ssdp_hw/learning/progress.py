@@ -32,7 +32,6 @@ class Progress:
     def __init__(self, network: AnyNetwork, state: LearningState, windows: int, batch: int) -> None:
         self.network, self.windows, self.batch = network, windows, batch
         self._first = state
-        self.begun = state.epochs, state.presented
         self.done = 0  # number of samples that this run has finished with, taught or not
         self.counters, self.updates, self.pending = state.counters, state.updates, state.pending
         self.lasting, self.neurons, self.steps = state.lasting, state.neurons, state.steps
@@ -114,14 +113,13 @@ class Progress:
     @property
     def state(self) -> LearningState:
         """The state for a later run."""
-        epochs, presented = divmod(self.begun[1] + self.done, self.batch)
-        epochs += self.begun[0]
+        epochs, presented = divmod(self._first.presented + self.done, self.batch)
         return replace(
             self._first,
             counters=self.counters,
             updates=self.updates,
             pending=self.pending,
-            epochs=epochs,
+            epochs=self._first.epochs + epochs,
             presented=presented,
             lasting=self.lasting,
             steps=self.steps,

@@ -41,6 +41,11 @@ class State:
         """The register's bits on a chip."""
         return chip.state_bits if self.bits is None else self.bits
 
+    def limits(self, chip: Chip) -> tuple[int, int]:
+        """The smallest and the largest value of the register on a chip."""
+        largest = (1 << (self.width(chip) - 1)) - 1
+        return (-largest if self.signed else 0), largest
+
 
 class Kind(Choice):
     """How a parameter goes from numbers of the float model to a register, and back."""
@@ -233,6 +238,11 @@ class NeuronModel(metaclass=UnchangingType):
 
     def __hash__(self) -> int:
         return hash(type(self))
+
+    def initial_limits(self, chip: Chip) -> tuple[int, int]:
+        """The range of the voltage before the first step: that of the state ``v``, or the chip's without one."""
+        found = [state.limits(chip) for state in self.states if state.name == "v"]
+        return found[0] if found else (-chip.state_max, chip.state_max)
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter whose register has that name."""

@@ -18,7 +18,7 @@ from ssdp_hw.operations.exact import ExactOperations
 from ssdp_hw.operations.graph import GraphOperations
 from ssdp_hw.operations.ideal import IdealOperations
 from ssdp_hw.operations.interval import IntervalOperations
-from ssdp_hw.operations.node import Node, in_order
+from ssdp_hw.operations.node import Node, graph_text, in_order
 from ssdp_hw.operations.philox import NOISE_KEY_BITS
 
 AnyOperations = TypeVar("AnyOperations", bound=Operations)
@@ -404,8 +404,4 @@ def check_digest(model: NeuronModel, digest: object) -> None:
 
 def _text(graph: StepGraph) -> str:
     """A graph as text, one line a node."""
-    nodes = graph.nodes
-    number = {id(node): k for k, node in enumerate(nodes)}
-    lines = [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in nodes]
-    lines += [f"{name} = {number[id(node)]}" for name, node in [*graph.states.items(), *graph.counts.items()]]
-    return "\n".join([*lines, f"fired = {number[id(graph.fired)]}"])
+    return graph_text(graph.nodes, [*graph.states.items(), *graph.counts.items(), ("fired", graph.fired)])

@@ -82,11 +82,7 @@ def bias_registers(chip: Chip, p: FixedPopulation) -> Iterator[str]:
 
 def initial_voltage(chip: Chip, p: FixedPopulation) -> Iterator[str]:
     """The voltage before the first step fits the register of the state, whose width and sign its model may say."""
-    low, high = -chip.state_max, chip.state_max
-    for state in p.declared.states:
-        if state.name == "v":
-            high = (1 << (state.width(chip) - 1)) - 1
-            low = -high if state.signed else 0
+    low, high = p.declared.initial_limits(chip)
     yield from _outside(f"population '{p.name}': v_init", p.v_init, low, high)
 
 

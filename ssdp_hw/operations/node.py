@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -256,3 +256,10 @@ def in_order(results: Sequence[Node]) -> Iterator[Node]:
         else:
             stack.append((node, True))
             stack += [(argument, False) for argument in reversed(node.arguments)]
+
+
+def graph_text(nodes: Sequence[Node], results: Iterable[tuple[str, Node]]) -> str:
+    """A graph as text, one line for each node and one for each named result."""
+    number = {id(node): k for k, node in enumerate(nodes)}
+    lines = [f"{n.operation} {[number[id(a)] for a in n.arguments]} {n.detail}" for n in nodes]
+    return "\n".join([*lines, *(f"{name} = {number[id(node)]}" for name, node in results)])

@@ -66,7 +66,7 @@ def register_peaks(p: NormalPopulation, peaks: Peaks, chip: Chip) -> list[tuple[
     for state in p.model.states:
         if state.name in peaks.states:
             volts = max(peaks.states[state.name], threshold if state.name == voltage else 0.0)
-            found.append((float((1 << (state.width(chip) - 1)) - 1), volts))
+            found.append((float(state.limits(chip)[1]), volts))
     return found if voltage in peaks.states else [*found, (float(chip.state_max), threshold)]
 
 

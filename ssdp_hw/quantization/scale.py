@@ -10,7 +10,6 @@ import numpy as np
 from ssdp_hw.arrays import Real
 from ssdp_hw.chips import Chip
 from ssdp_hw.errors import ParameterError
-from ssdp_hw.models.base import NeuronModel
 from ssdp_hw.models.scaling import scaling
 from ssdp_hw.network.formats import WeightFormat
 from ssdp_hw.quantization.exponent import largest_magnitude, rounding_error
@@ -64,7 +63,7 @@ def _largest_scale(
     pairs = [  # pairs: the largest value of a register in chip units, and the value in volts that must fit it
         (chip.state_max / max(headroom, 1.0), peaks.u),
         (float(chip.bias_mant_max << chip.bias_exp_max) / max(headroom, 1.0), peaks.bias),
-        (float(chip.state_max if p.model is None else _state_max(p.model, chip)), _largest(p.v_init)),
+        (float(chip.state_max if p.model is None else p.model.initial_limits(chip)[1]), _largest(p.v_init)),
     ]
     pairs += [(largest / headroom, volts) for largest, volts in register_peaks(p, peaks, chip)]
     pairs += [(largest, _largest(values)) for values, largest in p.levels(chip)]
@@ -111,12 +110,6 @@ def _rounding_error(
             else:
                 error += rounding_error(scaled, first.exponent, number) / power
     return error
-
-
-def _state_max(model: NeuronModel, chip: Chip) -> int:
-    """The largest value of the register that begins at ``v_init``."""
-    widths = [state.width(chip) for state in model.states if state.name == "v"]
-    return (1 << (widths[0] - 1)) - 1 if widths else chip.state_max
 
 
 def _largest(values: Real) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Value, Values
 from ssdp_hw.operations.graph import GraphOperations
-from ssdp_hw.operations.node import Node, TableLeaf, in_order
+from ssdp_hw.operations.node import Node, TableLeaf, graph_text, in_order
 from ssdp_hw.rules.model import (
     DECAY_BITS,
     FAN_IN,
@@ -39,6 +39,8 @@ from ssdp_hw.rules.model import (
 NEURON_MOMENTS = {"pre_step": "pre", "post_step": "post", "group_step": "group"}
 SUM_MOMENT = "post_sum"
 SYNAPSE_MOMENTS = ("each_step", "pre_spike", "post_spike", "window_end")
+# How often the graph of a moment is made again, to see whether it is the same one every time.
+_REPEATS = 2
 
 # A stored weight has at most so many bits on any chip, and a population at most so many neurons.
 _WEIGHT_MAX, _COUNT_MAX = 2**16, 2**30
@@ -99,25 +101,13 @@ def moment_graph(model: RuleModel, moment: str, *, ideal: bool = False) -> Momen
             bits cannot hold.
     """
     made = graph_of(model, moment, Leaves(model, ideal=ideal))
-    again = 0 if ideal else _TIMES
-    if any(_shape(graph_of(model, moment, Leaves(model, ideal=ideal))) != _shape(made) for _ in range(again)):
+    again = [] if ideal else [graph_of(model, moment, Leaves(model, ideal=False)) for _ in range(_REPEATS)]
+    if len({graph_text(graph.nodes, graph.results.items()) for graph in (made, *again)}) > 1:
         raise ParameterError(
             f"learning rule '{model.name}': {moment} computes something else each time that it is called; random "
             "numbers come from op.random(bits), and a rule remembers by its variables"
         )
     return made
-
-
-# How often a graph is made again, to see whether it is the same one every time.
-_TIMES = 2
-
-
-def _shape(graph: MomentGraph) -> list[tuple[object, ...]]:
-    """What a graph computes, to be compared: each value by its operation and the places of its arguments."""
-    nodes = graph.nodes
-    place = {id(node): k for k, node in enumerate(nodes)}
-    found: list[tuple[object, ...]] = [(n.operation, n.detail, *(place[id(a)] for a in n.arguments)) for n in nodes]
-    return [*found, *((name, place[id(node)]) for name, node in graph.results.items())]
 
 
 def graph_of(
