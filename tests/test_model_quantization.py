@@ -239,6 +239,23 @@ def test_a_scale_fits_the_register_of_every_state(chip, bits):
     assert all(not rung.overflow for rung in (*ladder.cumulative, *ladder.alone))
 
 
+def test_a_threshold_above_all_voltages_fits_the_register_that_is_compared_with_it():
+    """Its own register would hold a larger one, which no voltage of 16 bits reaches."""
+    spikes = INPUT[:40, :2, :4]
+    network = sh.Network(
+        [sh.Input("in", 4)],
+        [sh.Population(name="p", neuron=sh.neuron(narrow((16, 30)), 1, tau_mem=10e-3, v_threshold=8.0))],
+        [sh.Projection(pre="in", post="p", weight=np.full((1, 4), 0.2))],
+        ["p"],
+        sh.Semantics(1e-3),
+    )
+    peak = max(float(v.max()) for v in sh.run(network, spikes, "spec", record=("v",)).v.values())
+    assert 8.0 / 16 < peak < 8.0
+    fixed = sh.quantize(network, "loihi2", spikes)
+    level = float(8.0 * fixed.population("p").scale[0])
+    assert 2**13 < level < 2**15
+
+
 def test_a_voltage_begins_inside_the_register_of_its_state():
     def network(v_init, **state):
         own = {
