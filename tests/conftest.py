@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_sessionfinish() -> None:
     _SHARED.undo()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what -m does not name
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what ``slow_after`` says: each set of a test's parameters but the first ones."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("slow_after")
+        if marker is not None:
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if seen[test] > marker.args[0]:
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="module", autouse=True)

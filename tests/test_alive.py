@@ -78,6 +78,7 @@ def dense(net):
     return found
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.filterwarnings("ignore::ssdp_hw.learning.nothing_learned.NothingLearnedWarning")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_weak_synapse_dies_after_as_many_windows_as_it_is_given(target):
@@ -94,6 +95,7 @@ def test_a_weak_synapse_dies_after_as_many_windows_as_it_is_given(target):
     assert f"{weak.sum()} of {weak.size} synapses of 'in->out' died" in str(after)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("rounding", ["carry", "nearest"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_others_learn_as_if_dead_weights_were_0(target, rounding):
@@ -183,6 +185,7 @@ def test_dead_synapses_stay_dead_through_files_and_later_lessons(tmp_path):
     assert synapses(sh.load(tmp_path / "network.h5")) == synapses(rest.network)
 
 
+@pytest.mark.slow
 def test_a_taught_lesson_in_two_parts_is_one():
     """The teacher is as strong for the synapses that are left, whether they are known from the beginning or not."""
     net = replace(network(), outputs=["out"])
@@ -240,6 +243,7 @@ def test_a_projection_may_lose_all_synapses(target):
     assert not sh.run(result.network, spikes(2)).spikes["out"].any()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "target",
     [
@@ -268,6 +272,7 @@ def test_a_lesson_goes_on_where_no_synapse_is_left(fixed, target, tmp_path):
     rest.plot()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [pytest.param("brian2", marks=requires_brian2), "lava"])
 def test_simulators_learn_the_same(target):
     if not get_target(target).availability().installed:
@@ -307,6 +312,7 @@ class Revives(PruningSTDP):
         return {"alive": op.select(at.post.windows > STEPS, 1, 0)}
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_rule_cannot_revive_a_synapse_before_it_leaves(target):

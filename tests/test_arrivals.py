@@ -127,6 +127,7 @@ LATER = [
 ]
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize(("fixed", "rule", "kind", "target"), LATER)
 def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     delayed, plain, neurons, delays = cases(DELAYS[kind], fixed)
@@ -164,15 +165,16 @@ def recurrent(delay, fixed=True):
 LOOPS = {"one for all": 3, "one for each synapse": np.random.default_rng(4).integers(1, 6, (POST, POST))}
 
 
+@pytest.mark.slow
 @requires_brian2
 @pytest.mark.more_examples
 @pytest.mark.parametrize(
     ("fixed", "kind"),
     [
         (True, "one for each synapse"),
-        pytest.param(True, "one for all", marks=pytest.mark.slow),
-        pytest.param(False, "one for each synapse", marks=pytest.mark.slow),
-        pytest.param(False, "one for all", marks=pytest.mark.slow),
+        (True, "one for all"),
+        (False, "one for each synapse"),
+        (False, "one for all"),
     ],
 )
 def test_brian2_learns_the_same(fixed, kind):
@@ -194,9 +196,8 @@ def test_brian2_learns_the_same(fixed, kind):
         assert wanted.observed["out->out"][1].any()
 
 
-@pytest.mark.parametrize(
-    "fixed", [pytest.param(True, id="fixed"), pytest.param(False, id="float", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("fixed", [pytest.param(True, id="fixed"), pytest.param(False, id="float")])
 def test_lava_learns_the_same(fixed):
     lava = get_target("lava")
     if not lava.availability().installed:
@@ -314,6 +315,7 @@ def test_what_cannot_be_seen_as_it_arrives_is_refused_by_name(name):
         sh.learn(net, spikes(), None, replace(rule, pre_trace="arrives"), presentation=shown, health=False)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["own gate", "counts", "numbers"])
 def test_lines_that_are_neurons_are_counted_as_neurons(name):
     """Where every neuron has one delay, as in .net files: what was refused above is the rule without a delay."""

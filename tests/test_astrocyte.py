@@ -58,6 +58,7 @@ def test_depression_is_scaled_by_the_activity_of_its_formula(pre, post, coupling
     np.testing.assert_allclose(found.reshape(3, 4), wanted, rtol=0, atol=1e-8)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("coupling", [0.0, 0.02])
 def test_a_lesson_in_integers_is_near_that_in_real_numbers(coupling):
     rng = np.random.default_rng(2)

@@ -32,6 +32,7 @@ def test_fixed_networks_equal_the_specification(data, batching):
     assert_equal(*run_both(network, data.draw(drives_for(network)), batching=batching, fast_paths=False))
 
 
+@pytest.mark.slow
 @examples(30, default=4)
 @given(st.data(), BATCHING)
 def test_float_networks_equal_the_specification_up_to_rounding(data, batching):
@@ -39,12 +40,14 @@ def test_float_networks_equal_the_specification_up_to_rounding(data, batching):
     assert_close(*run_both(network, data.draw(drives_for(network)), batching=batching))
 
 
+@pytest.mark.slow
 @examples(12, default=1)
 @given(not_the_simplest(learning_runs(fixed=True, networks=declared_fixed_networks())))
 def test_fixed_learning_equals_the_specification(run):
     assert_learned_equal(*learn_plan(*run, fast_paths=False))
 
 
+@pytest.mark.slow
 @examples(12, default=1)
 @given(not_the_simplest(learning_runs(fixed=False, networks=declared_float_networks())))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
@@ -59,6 +62,7 @@ def assert_lively(result):
         assert result.overflow["every"].v_saturations > 0
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 @pytest.mark.parametrize(
     "options",

@@ -57,13 +57,10 @@ def test_a_rule_without_variables_of_its_target_sees_the_spikes_of_float_neurons
 LIVELY = {fixed: list(lively_runs(fixed).values()) for fixed in (True, False)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fixed", "number"),
-    [
-        pytest.param(fixed, k, marks=[] if k == 3 * (not fixed) else [pytest.mark.slow])
-        for fixed, runs in LIVELY.items()
-        for k in range(len(runs))
-    ],
+    [(fixed, k) for fixed, runs in LIVELY.items() for k in range(len(runs))],
 )
 def test_rules_with_code_of_their_own_run_by_their_declarations(fixed, number):
     network, drive, plan = LIVELY[fixed][number]
@@ -101,13 +98,14 @@ def every_moment_run(fixed, model):
     return network, drive, LearningPlan(rules, 2**63 + 5, {}, 7, 2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 @pytest.mark.parametrize(
     "options",
     [
         {},
-        pytest.param({"device": "cpp_standalone"}, marks=[requires_compiler, pytest.mark.slow], id="standalone"),
-        pytest.param({"codegen": "cython"}, marks=[requires_compiler, pytest.mark.slow], id="cython"),
+        pytest.param({"device": "cpp_standalone"}, marks=requires_compiler, id="standalone"),
+        pytest.param({"codegen": "cython"}, marks=requires_compiler, id="cython"),
     ],
 )
 @quick_builds()

@@ -80,6 +80,7 @@ def test_a_kernel_that_no_synapse_uses_moves_by_its_counters():
     assert right.weights["in->out"].tolist() == [2, -1]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", each_in_one(FIXED, 0))
 def test_fixed_rules_with_and_without_gates(kind):
     network, drive, plan = FIXED[kind]
@@ -89,6 +90,7 @@ def test_fixed_rules_with_and_without_gates(kind):
         assert np.any(right.weights[p.name] != p.mantissa), p.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", each_in_one(FLOAT, 1))
 def test_float_rules_with_and_without_gates(kind):
     network, drive, plan = FLOAT[kind]
@@ -112,6 +114,7 @@ def test_overflow_is_that_of_the_samples():
     assert left.overflow == right.overflow
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("rounding", WeightRounding)
 def test_a_taught_readout_moves_and_equals_the_specification(rounding):
     network, inputs, plan = teaching_network(*[rounding] * 3)

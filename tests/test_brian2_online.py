@@ -73,8 +73,9 @@ def test_generated_runs_in_pieces_go_on_in_a_compiled_program(fixed):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 20])
-@pytest.mark.parametrize("fixed", [pytest.param(False, marks=pytest.mark.slow), True], ids=["float", "fixed"])
+@pytest.mark.parametrize("fixed", [False, True], ids=["float", "fixed"])
 def test_spikes_act_with_the_weight_with_which_they_were_sent(fixed, steps):
     """Weights move under spikes that are under way, over the border of two calls too, for up to two samples."""
     net, spikes = network(fixed), pieces(80 // steps, steps)
@@ -88,6 +89,7 @@ def test_spikes_act_with_the_weight_with_which_they_were_sent(fixed, steps):
     assert np.mean(moved) > 0.2
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("steps", "delay"), [(2, 0), (2, 5), (3, 2), (4, 3)])
 def test_a_voltage_is_the_sum_of_the_weights_with_which_spikes_were_sent(steps, delay):
     """A neuron that keeps all it gets, behind a synapse that each spike strengthens at the end of its sample."""

@@ -29,6 +29,7 @@ def test_float_networks_equal_the_specification_up_to_rounding(data):
     assert_close(*run_both(network, data.draw(drives_for(network, analog=True)), batching="sequence"))
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("delay", [0, 3, [[0, 5], [2, 0]]])
 @pytest.mark.parametrize("weight_exp", [2, -1])
 def test_what_is_in_flight_at_the_end_of_a_sample_does_not_reach_the_next(delay, weight_exp):

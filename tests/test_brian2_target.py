@@ -51,6 +51,7 @@ def test_options_that_do_not_exist_are_refused(options, named):
         get_target("brian2").resolve(options)
 
 
+@pytest.mark.slow
 @requires_brian2
 def test_errors_of_the_users_stay_his():
     """Brian2 takes the hook for uncaught exceptions, and calls each of them an error of Brian2."""

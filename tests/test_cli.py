@@ -56,6 +56,7 @@ def test_targets_lists_all_four():
     assert {t["name"] for t in call_json("targets")["targets"]} == {"spec", "engine", "lava", "brian2"}
 
 
+@pytest.mark.slow
 def test_microcode_prints_what_the_compiler_gives_and_draws(tmp_path):
     given = "--window", "31", "--scale", "100", "--set", "a_plus=0.04", "--set", "a_baseline=0.02"
     picture = tmp_path / "windows.svg"
@@ -346,6 +347,7 @@ def test_bad_input_ends_with_2_and_one_line(folder, tmp_path):
     assert not (tmp_path / "x.h5").exists()
 
 
+@pytest.mark.slow
 def test_a_missing_target_says_how_to_install_it(folder):
     # The same process without the package that the target runs on.
     code = (
@@ -405,6 +407,7 @@ def test_labels_that_contradict_the_spikes_are_named(folder, tmp_path, command):
     assert "swap the first two" in said
 
 
+@pytest.mark.slow
 def test_report_writes_what_the_api_writes(folder, tmp_path):
     pytest.importorskip("matplotlib")
     data = folder / "data.npz"
@@ -446,6 +449,7 @@ MODEL = Oja()
 """
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

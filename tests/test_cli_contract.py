@@ -363,6 +363,7 @@ def test_encode_refuses(command, tmp_path):
     assert sorted(f.name for f in tmp_path.iterdir()) == ["wide.npy"]
 
 
+@pytest.mark.slow
 def test_batches_give_the_same_and_bound_the_memory():
     """The peak of a run in batches is that of a batch, whatever the number of samples."""
     net = network()
@@ -420,6 +421,7 @@ def test_after_warming_up_nothing_is_compiled(tmp_path):
     assert sorted((tmp_path / "cache").rglob("*.nb?")) == before
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("what", ["network", "weights", "resources", "run", "ranges"])
 def test_plot_draws_what_it_says(command, folder, tmp_path, what):
     pytest.importorskip("matplotlib")
@@ -436,6 +438,7 @@ def test_plot_draws_what_it_says(command, folder, tmp_path, what):
     assert sorted(f.name for f in tmp_path.iterdir()) == ["picture.svg"]
 
 
+@pytest.mark.slow
 def test_a_drawn_run_says_the_label_that_the_file_has(command, folder, tmp_path):
     """The class that the network gives is not to be taken for the label."""
     pytest.importorskip("matplotlib")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -51,5 +53,6 @@ def compilations(folder: Path) -> int:
     return sum(int(process.communicate(timeout=120)[0]) for process in running)
 
 
+@pytest.mark.slow
 def test_one_of_two_processes_compiles(tmp_path):
     assert compilations(tmp_path) == 1

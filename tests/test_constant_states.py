@@ -28,7 +28,8 @@ class ConstantStates(NeuronModel):
         return {"v": after, "level": op.saturate(p.vth, "level"), "one": 1}, fired
 
 
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("brian2", "lava"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_all_targets_are_the_same(target):
     check_neuron_model(ConstantStates(), [target], networks=2)
 

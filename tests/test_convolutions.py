@@ -49,6 +49,7 @@ def test_float_convolutions_equal_their_matrices(data):
     assert_close(wanted, run(ENGINE, network, inputs))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("target", "options"),
     [
@@ -328,6 +329,7 @@ def test_damaged_convolutions_in_files(tmp_path):
             sh.load(tmp_path / "n.h5")
 
 
+@pytest.mark.slow
 def test_the_integrator_is_a_readout_on_every_target():
     """dv/dt = r S, nothing else: v is the running sum of what arrives."""
     rng = np.random.default_rng(1)

@@ -103,7 +103,8 @@ def test_the_change_is_the_descent_of_the_cross_entropy():
         np.testing.assert_allclose((three - two) / z[2], -slope / z[1], rtol=1e-4)
 
 
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("brian2", "lava"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_every_target_computes_the_same(target):
     check_rule("CSDP", [target], lessons=1)
 

@@ -27,12 +27,14 @@ def test_any_plan_of_declared_rules_is_bit_equal(case, options, fast_paths):
     assert_bits_equal(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))
 
 
+@pytest.mark.slow
 @examples(200, default=6)
 @given(learning_runs(fixed=False, declared=True), OPTIONS, st.booleans())
 def test_any_float_plan_of_declared_rules_is_equal_up_to_rounding(case, options, fast_paths):
     assert_close(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 def test_rules_with_loops_of_their_own_equal_their_declarations(fixed):
     """On the engine as a whole, and step by step on the specification."""
@@ -68,6 +70,7 @@ class ConstantTable(Hebb):
         return op.shift_right(p.a * op.lookup((1, 2, 4), at.pre.x), p.dw_shift, "nearest")
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
 def test_a_table_of_constants_in_real_numbers(target):
     network, drive, plan = next(iter(lively_runs(fixed=False).values()))

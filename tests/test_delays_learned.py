@@ -96,6 +96,7 @@ def test_planted_delays_are_found(target, sparse):
     assert (health.smallest, health.largest) == (PLANTED.min(), PLANTED.max())
 
 
+@pytest.mark.slow
 def test_the_published_sign_drives_delays_to_the_ends_of_their_range():
     found = delays(learn(planted(), spikes(120), fixed_rule("hebbian"), "engine"))
     first = planted().projection("in->out").synapse_delays
@@ -105,7 +106,8 @@ def test_the_published_sign_drives_delays_to_the_ends_of_their_range():
     assert np.all(found[late] > first[late])
 
 
-@pytest.mark.parametrize("target", [pytest.param("spec", marks=pytest.mark.slow), "engine"])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["spec", "engine"])
 def test_float_networks_find_them_within_a_step_and_their_integers_as_well(target):
     rule = sh.rule(DelaySTDP(), move=0.4, window=WINDOW)
     found = learn(planted(fixed=False), spikes(200), rule, target)
@@ -172,12 +174,13 @@ def lively(target, rounding="carry"):
     return sh.learn(network(bias=90), samples(6), None, rule, target, presentation=presentation, on_overflow="ignore")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "rounding"),
     [
         ("engine", "stochastic"),
         *(
-            pytest.param(target, rounding, marks=pytest.mark.slow)
+            (target, rounding)
             for target, rounding in (
                 ("engine", "carry"), ("engine", "nearest"),
                 ("lava", "stochastic"), ("lava", "carry"), ("lava", "nearest"),

@@ -148,6 +148,7 @@ def test_wide_weights(sign, bits):
     assert_equal(wanted, run(ENGINE, net, spikes))
 
 
+@pytest.mark.slow
 def test_float32_is_close():
     rng = np.random.default_rng(3)
     net = sh.Network(
@@ -217,6 +218,7 @@ def test_threads_are_taken_where_they_pay():
     assert thread_count(available_threads(), 1000) == available_threads()
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("threads", [1, 2, 8])
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_every_sample_is_taken_once(threads, count):

@@ -151,6 +151,7 @@ def silent_case(rounding, counter_bits, *, rate, windows_per_update, sparse, gat
     return network, make_drive(network, (rng.random((12, samples, 150)) < 0.2) & active), plan
 
 
+@pytest.mark.slow
 @examples(60, default=10, base=GENERATED)
 @given(
     rounding=st.sampled_from(("carry", "stochastic", "nearest")),
@@ -170,6 +171,7 @@ def test_the_lazy_form_is_the_dense_form(**what):
         assert_bits_equal(wanted, learn(ENGINE, *case, counters=counters))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("bits", [2, 9, 16, *(pytest.param(b, marks=pytest.mark.slow) for b in (5, 8, 12))])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_weights_of_any_width(bits, sparse):

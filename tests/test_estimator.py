@@ -40,6 +40,7 @@ def test_it_classifies_within_a_pipeline(iris):
     assert scores.mean() > 0.85
 
 
+@pytest.mark.slow
 def test_what_is_learned_is_what_learn_learns(iris):
     """The same random network, taught by the public functions."""
     values, labels = (x[::5] for x in iris)
@@ -143,6 +144,7 @@ def test_it_is_pickled_with_all_it_learned(iris):
     assert np.array_equal(copy.network_.projections[1].weight, found.network_.projections[1].weight)
 
 
+@pytest.mark.slow
 def test_the_toolkit_works_without_scikit_learn():
     code = """
 import sys

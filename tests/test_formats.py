@@ -57,6 +57,7 @@ def test_inhibitory_code_points_mirror_the_excitatory(formats):
         assert set(code_points(f)) <= set(lava_stored(f.bits, "inhibitory", f.scale_bits, f.right_shift)), f.name
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.more_examples
 @pytest.mark.parametrize("formats", of(*SignMode), ids=SHIFTS)
 def test_violation_accepts_the_code_points_and_nothing_else(formats):

@@ -39,6 +39,7 @@ def test_the_folder_is_the_users_own_and_the_code_bears_the_models_names(folder)
         assert name in text
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_written_anew_before_it_runs(folder):
     generated.step_address(FORM, np.int32)
     file, text = text_of(folder)
@@ -63,6 +64,7 @@ def test_where_the_folder_is_not_ours_a_temporary_one_is_taken(kind, tmp_path, m
     assert taken.is_dir()
 
 
+@pytest.mark.slow
 def test_a_chips_name_is_text_and_no_code(folder):
     chip = replace(load_chip("loihi2"), name='"""\nraise SystemExit("injected")\n"""')
     assert generated.step_address(StepForm(FORM.model, chip), np.int32)

@@ -58,6 +58,7 @@ def test_the_engine_equals_the_specification(network, seed, threads):
     assert_same(recorded(SPEC, network, inputs), recorded(ENGINE, network, inputs, threads=threads))
 
 
+@pytest.mark.slow
 @examples(60, default=4, base=GENERATED)
 @given(declared_fixed_networks(models=GRADED_MODELS), st.integers(0, 1000))
 def test_a_run_in_pieces_equals_the_whole_run(network, seed):
@@ -86,6 +87,7 @@ def others():
     return [pytest.param(target, options, id=target) for target, options in ways]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "options"), others())
 @examples(20, default=1, base=GENERATED)
 @given(network=not_the_simplest(declared_fixed_networks(models=GRADED_MODELS)), seed=st.integers(0, 1000))
@@ -237,6 +239,7 @@ def float_chain(loop_delay=1):
     return sh.Network([sh.Input("in", 3)], populations, projections, ["p2"], sh.Semantics(1e-3))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("target", "options"), [("engine", {}), *others()])
 def test_float_networks_agree(target, options):
     if not get_target(target).availability().installed:
@@ -345,6 +348,7 @@ def test_nir_refuses_by_name(tmp_path):
         sh.write_nir(chain(graded, weights=[np.eye(2, dtype=int) * 2], payload_bits=3), tmp_path / "n.nir")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [t for t in target_names() if t != "spec"])
 def test_synapses_learn_beside_graded_spikes_and_onto_neurons_that_send_them(target):
     """In integers to the bit, in real numbers up to rounding."""

@@ -125,10 +125,12 @@ def test_describing_costs_in_proportion_to_the_size():
     assert_in_proportion(describe)
 
 
+@pytest.mark.slow
 def test_storing_costs_in_proportion_to_the_size(tmp_path):
     assert_in_proportion(lambda count: store(count, tmp_path))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_reading_nir_costs_in_proportion_to_the_size(shape):
     assert_in_proportion(lambda count: reading(graph(shape, count)))
@@ -161,6 +163,7 @@ def test_refusing_costs_in_proportion_to_the_size_and_says_it_in_few_words(fault
     assert_in_proportion(refusing)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", ["outputs", "readouts", "inputs", "sources of a linear node", "shapes from behind"])
 def test_many_ports_cost_in_proportion(kind):
     """Outputs of neurons, outputs that linear nodes lead to, inputs, neurons before a matrix, nodes of any shape."""

@@ -48,6 +48,7 @@ def lesson(fixed, target, epochs=1, state=None, network=None, health=False):
     )
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
     ("fixed", "target"),
     [
@@ -80,6 +81,7 @@ def stored(result, name):
     return result.network.projection(name).stored_weights
 
 
+@pytest.mark.slow
 def test_health_follows_the_variables():
     """Nothing is lost by carry, so that what the health recomputes window by window is what moved the weights."""
     found = lesson(True, "engine", health=True)

@@ -98,7 +98,8 @@ def brought(lava, projection, messages, delay):  # noqa: F811
 
 
 # Sigma-delta networks run on every target by default, too: test_graded_spikes.py.
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("lava", "brian2"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
 def test_every_target_computes_the_same(target, tmp_path):
     rng = np.random.default_rng(3)
     network = sh.from_lava_dl(write(tmp_path / "a.net", layers(rng)))

@@ -60,6 +60,7 @@ def own_network() -> sh.FixedNetwork:
     )
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("make", [stock_network, own_network])
 def test_exported_script_computes_what_the_specification_does(make, tmp_path):
     network = make()
@@ -81,6 +82,7 @@ def test_exported_script_computes_what_the_specification_does(make, tmp_path):
         np.testing.assert_array_equal(found[f"population {name}"], raster[:, 0])
 
 
+@pytest.mark.slow
 def test_exported_processes_run_in_the_users_program(tmp_path):
     """The membrane of the output, read as a Lava user does, after a run of a script of his own."""
     network = stock_network()

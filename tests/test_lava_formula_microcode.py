@@ -104,6 +104,7 @@ def within_range(code):
     return inside & (total <= 250)
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_formulas_in_fixed_point_where_nothing_is_rounded():
     """Equal to the LSB: every train of four steps of one neuron beside every one of the other."""
@@ -133,6 +134,7 @@ def test_generated_formulas_in_fixed_point_where_nothing_is_rounded():
     assert moved > 0.1 * compared
 
 
+@pytest.mark.slow
 def test_a_weight_leak_in_floating_point():
     """``- b*w*u0`` takes the same share from every weight at the end of each window."""
     code = sh.compile_microcode(sh.Rule("-0.0625*w*u0"), window=4, scale=SCALE)

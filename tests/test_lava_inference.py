@@ -104,6 +104,7 @@ def test_generated_fixed_networks_are_bit_equal(processes):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_float_networks_are_equal_up_to_rounding():
     @GENERATED
@@ -115,6 +116,7 @@ def test_generated_float_networks_are_equal_up_to_rounding():
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_networks_run_by_the_declarations_of_their_models():
     @GENERATED
@@ -127,6 +129,7 @@ def test_generated_networks_run_by_the_declarations_of_their_models():
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_float_networks_of_declared_models_are_equal_up_to_rounding():
     @GENERATED
@@ -138,6 +141,7 @@ def test_generated_float_networks_of_declared_models_are_equal_up_to_rounding():
     check()
 
 
+@pytest.mark.slow
 def test_every_operation_in_batches():
     spikes = np.random.default_rng(2).random((30, 3, 5)) < 0.4
     fixed, real = run_together([(lively_network(fixed=fixed), spikes) for fixed in (True, False)], batch_size=2)
@@ -191,6 +195,7 @@ EXPRESSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", EXPRESSED)
 def test_lavas_own_processes_run_what_they_express(processes):
     cases = EXPRESSED[processes]
@@ -204,6 +209,7 @@ def test_lavas_own_processes_run_what_they_express(processes):
         assert_equal(task, found)
 
 
+@pytest.mark.slow
 def test_batches_are_split_and_joined_in_order():
     spikes = np.random.default_rng(3).random((15, 5, 9)) < 0.3
     task, found = run_one(chain(), spikes, batch_size=2)
@@ -246,6 +252,7 @@ LEAKY = sh.LIF(size=7, tau_mem=5e-3, v_leak=0.02, v_threshold=0.3)
 SHIFTED = sh.LIF(size=7, tau_mem=5e-3, v_reset=-0.1, v_threshold=0.2)
 
 
+@pytest.mark.slow
 def test_float_populations_that_lavas_lif_expresses_with_folded_gains():
     cases = {  # network: whether Lava's LIF does it
         float_layer(LEAKY, bias=0.1): True,
@@ -263,7 +270,8 @@ def test_float_populations_that_lavas_lif_expresses_with_folded_gains():
         assert_close(task, recording)
 
 
-@pytest.mark.parametrize("processes", ["auto", pytest.param("own", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", ["auto", "own"])
 def test_bias_of_each_sample(processes):
     """Direct input acts through the bias, in fixed and in float networks."""
     networks = [chain(du=4095), float_layer(LEAKY, bias=0.1), float_layer(CUBA, bias=0.1)]
@@ -324,6 +332,7 @@ def test_current_at_the_very_ends_of_its_register():
     assert_equal(task, found)
 
 
+@pytest.mark.slow
 def test_sums_beyond_what_float32_holds_stay_exact():
     """Both sides of the 2**24 at which the matrix product changes its type."""
     cases = []
@@ -341,7 +350,8 @@ def test_sums_beyond_what_float32_holds_stay_exact():
         assert_equal(task, found)
 
 
-@pytest.mark.parametrize("model", [pytest.param("CubaLIF", marks=pytest.mark.slow), "AdaptiveLIF"])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["CubaLIF", "AdaptiveLIF"])
 def test_overflows_are_counted_where_neurons_are_not_lavas_lif(model):
     """Currents that wrap, also out of their range, and voltages that saturate, beside a declared model too."""
     rng = np.random.default_rng(3)

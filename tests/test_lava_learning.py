@@ -86,6 +86,7 @@ def test_generated_fixed_learning_is_bit_equal():
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_float_learning_is_equal_up_to_rounding():
     @GENERATED
@@ -98,14 +99,15 @@ def test_generated_float_learning_is_equal_up_to_rounding():
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 @pytest.mark.parametrize(
     ("fixed", "networks"),
     [
         pytest.param(True, declared_fixed_networks(graded=False), id="fixed-declared models"),
-        pytest.param(False, declared_float_networks(graded=False), id="float-declared models", marks=pytest.mark.slow),
+        pytest.param(False, declared_float_networks(graded=False), id="float-declared models"),
         pytest.param(True, fixed_conv_networks(), id="fixed-convolutions"),
-        pytest.param(False, float_conv_networks(), id="float-convolutions", marks=pytest.mark.slow),
+        pytest.param(False, float_conv_networks(), id="float-convolutions"),
     ],
 )
 def test_generated_learning_in_other_networks(fixed, networks):
@@ -119,12 +121,13 @@ def test_generated_learning_in_other_networks(fixed, networks):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fixed", "fast_paths"),
     [
         pytest.param(True, True, id="fixed-own code"),
-        pytest.param(True, False, id="fixed-declarations", marks=pytest.mark.slow),
-        pytest.param(False, True, id="float-own code", marks=pytest.mark.slow),
+        pytest.param(True, False, id="fixed-declarations"),
+        pytest.param(False, True, id="float-own code"),
         pytest.param(False, False, id="float-declarations"),
     ],
 )
@@ -161,6 +164,7 @@ def without(moment: str) -> RuleModel:
     return type("EveryMomentButOne", (EveryMoment,), {moment: stays})()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 def test_every_moment_of_a_declared_rule_moves_weights(fixed):
     task = every_moment(fixed, EveryMoment())
@@ -173,6 +177,7 @@ def test_every_moment_of_a_declared_rule_moves_weights(fixed):
             assert np.any(np.abs(weights[name] - found.weights[name]) > 1e-6), (moment, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 def test_variables_that_outlast_a_window(fixed):
     task = every_moment(fixed, EveryHomeLasts())
@@ -231,6 +236,7 @@ def test_readout_taught_by_a_second_input():
     assert_equal(task, learned)
 
 
+@pytest.mark.slow
 def test_windows_with_a_bias_of_their_own():
     """Direct input, in rounds of two windows of which the last is not full."""
     rng = np.random.default_rng(4)

@@ -108,6 +108,7 @@ def engine_runs(draw: st.DrawFn) -> tuple[EngineRun, str]:
     return EngineRun(dw, impulses, taus, pre, post), formula(products, impulses)
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_formulas_equal_lavas_learning_engine():
     @settings(
@@ -126,6 +127,7 @@ def test_generated_formulas_equal_lavas_learning_engine():
     check()
 
 
+@pytest.mark.slow
 def test_lavas_own_stdp_rule_and_a_class_that_acts_in_every_step():
     lava_modules.importable()
     from lava.proc.learning_rules.stdp_learning_rule import STDPLoihi

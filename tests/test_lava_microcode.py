@@ -137,6 +137,7 @@ def random_run(code: Microcode, seed: int) -> MicrocodeRun:
     return MicrocodeRun(code, Arithmetic.FIXED, pre, post, weights, rng_seed=seed)
 
 
+@pytest.mark.slow
 def test_fixed_pt_equals_the_independent_statement_bit_for_bit():
     runs = [random_run(code, 10 + k) for k, code in enumerate(codes().values())]
     for name, run, found in zip(codes(), runs, run_microcode(runs), strict=True):
@@ -205,6 +206,7 @@ def test_pair_curves_stay_within_the_stated_error(curves, exponentials, branch):
     assert np.all(np.abs(fixed.mean(axis=0) - stated.wanted[index]) <= stated.largest_error() + allowed)
 
 
+@pytest.mark.slow
 def test_floating_pt_and_fixed_pt_agree_where_lava_would_differ_by_8_and_32():
     """Products of two traces, and of trace and weight; without the exponent's help: 8 and 32 times."""
     code = code_of(exponentials=1, window=5)
@@ -220,6 +222,7 @@ def test_floating_pt_and_fixed_pt_agree_where_lava_would_differ_by_8_and_32():
         assert abs(fixed - exact) <= 1
 
 
+@pytest.mark.slow
 def test_one_random_number_for_the_whole_matrix():
     """Why the errors are correlated: synapses that should move alike do, and so does their rounding."""
     code = code_of(a_plus=0.0044, a_baseline=0.0, window=4, exponentials=1)

@@ -29,6 +29,7 @@ def pieces_of_one_run(task: LearningTask) -> LearningTask:
     return LearningTask(task.network, task.drive, replace(task.plan, restart=False))
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 @pytest.mark.parametrize(("fixed", "networks"), KINDS_OF_NETWORKS)
 def test_generated_runs_in_pieces_go_on(fixed, networks):
@@ -69,6 +70,7 @@ def test_a_run_with_a_file_between_its_pieces_equals_the_whole_run(fixed, tmp_pa
     assert any(np.any(states[arriving_name("")]) for states in half.state.neurons.values())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ssdp_hw.learning.nothing_learned.NothingLearnedWarning")
 def test_input_that_is_longer_under_way_than_a_run_lasts():
     """A piece of two steps, while a spike is under way for four."""

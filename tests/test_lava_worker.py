@@ -119,6 +119,7 @@ def test_model_that_raises_is_reported_and_leaves_nothing(watch):
     watch.assert_clean()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("node", "message"),
     [
@@ -143,6 +144,7 @@ def test_model_that_hangs_is_ended_at_the_time_limit(watch):
     watch.assert_clean()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("which", ["a process of Lava", "the worker itself"])
 def test_a_process_that_is_killed_ends_the_run_at_once(watch, which):
     """As Linux does for want of memory."""
@@ -205,6 +207,7 @@ def test_interrupt_of_the_parent_ends_the_worker(watch):
     watch.assert_clean()
 
 
+@pytest.mark.slow
 def test_kill_of_the_parent_ends_the_worker(watch):
     parent = start_hanging_script()
     watch.wait_for_processes(6)

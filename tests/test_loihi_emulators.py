@@ -21,6 +21,7 @@ NUMBERS = sorted({int(name.split("/")[0]) for name in RECORDING})
 
 
 # By default every second.
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize(
     "number", [pytest.param(n, marks=pytest.mark.slow if k % 2 else []) for k, n in enumerate(NUMBERS)]
 )

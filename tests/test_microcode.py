@@ -120,6 +120,7 @@ def test_a_value_of_its_own_at_distance_0_beats_sums_that_pass_through_1():
         assert largest_error(curve, 1.0) < bound
 
 
+@pytest.mark.slow
 @examples(15, default=3)
 @given(st.floats(0.05, 100), st.integers(1, 63))
 def test_the_fit_is_bounded_and_a_second_exponential_helps(sigma, longest):
@@ -160,6 +161,7 @@ def window_update(rule: sh.SSDP, window: int, pre: int | None, post: int | None)
     return float(pair_update(rule, *registers, 0)[0, 0])
 
 
+@pytest.mark.slow
 @examples(20, default=3)
 @given(RULES, st.integers(1, 63), st.integers(1, 2))
 @example(sh.SSDP(a_plus=0.125, a_baseline=0.0, sigma=1.0), 2, 2)  # as narrow as a single step

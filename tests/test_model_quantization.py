@@ -51,6 +51,7 @@ def agreement(left, right):
     return (left & right).sum() / (left | right).sum()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("model", TWO)
 def test_the_fixed_network_fires_as_the_float_one(model):
     """Held to the float run. A threshold that moves with every spike makes small differences large."""
@@ -65,6 +66,7 @@ def test_the_fixed_network_fires_as_the_float_one(model):
     assert agreement(wanted, sh.run(fine, INPUT).spikes["p"]) > least_fine
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("model", MODELS)
 def test_dequantised_registers_are_quantised_to_themselves(model):
     fixed = sh.quantize(network_of(model, **MODELS[model]), "loihi2", INPUT)
@@ -76,6 +78,7 @@ def test_dequantised_registers_are_quantised_to_themselves(model):
         np.testing.assert_array_equal(codes, q.registers[parameter.name], err_msg=parameter.name)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("model", TWO)
 def test_the_ladder_rounds_what_the_chip_rounds(model):
     """The rung with all parameters rounded is the dequantised network, made another way; the last is the chip."""
@@ -127,6 +130,7 @@ def test_a_gain_beyond_its_register_is_refused_by_name():
         sh.quantize(network, "loihi2", INPUT)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("bits", "places", "gain"), [(4, 14, 0.001), (None, None, 2.0), (16, 20, -0.2)])
 def test_the_bits_that_a_refused_gain_is_said_to_need_hold_it(bits, places, gain):
     """More bits than places is not what a small gain of many places needs."""
@@ -208,6 +212,7 @@ def narrow(bits):
     return Narrow()
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize("bits", [(20, None), (None, 20), (16, 22), (30, 28), (None, None)], ids=str)
 @pytest.mark.parametrize("chip", ["loihi2", "generic16"])
 def test_a_scale_fits_the_register_of_every_state(chip, bits):

@@ -82,6 +82,7 @@ def coupled_network(model: NeuronModel) -> sh.Network:
     )
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("places", "written"), [(None, 12), (None, 8), (9, None), (12, None)])
 def test_a_step_that_writes_the_width_of_loihis_decays_is_refused_on_other_chips_alone(places, written):
     model = coupled(places, written)
@@ -101,6 +102,7 @@ def test_a_step_that_writes_the_width_of_loihis_decays_is_refused_on_other_chips
     assert not {"state", "overflow"} & alone
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("places", "written"), [(None, None), (9, 9), (12, 12)])
 def test_a_step_that_writes_the_width_of_its_register_is_the_same_on_every_chip(places, written):
     model = coupled(places, written)
@@ -166,6 +168,7 @@ def graded_values(batch=4):
     return np.cumsum(RNG.integers(-2, 3, (60, batch, 6)), axis=0).clip(-31, 31)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("loop", [False, True])
 def test_graded_neurons_in_integers(loop):
     """Sigmas within the rounding of weights, which 4 bits leave 10 times as far as 8; nothing saturates."""
@@ -210,6 +213,7 @@ def test_a_chip_without_graded_spikes():
         sh.quantize(graded_network(), chip="loihi", calibration=graded_values())
 
 
+@pytest.mark.slow
 def test_payloads_that_count():
     """A table's entries are themselves on any chip."""
     network = sh.Network(

@@ -85,6 +85,7 @@ def test_overflows_are_counted_of_neurons_alone(size, spiking):
         assert [counts[name].counts["v_saturations"] for name in ("p", "q")] == [7 * 5 * size, 7 * 5 * 3]
 
 
+@pytest.mark.slow
 @examples(100, default=5, base=GENERATED)
 @given(st.data())
 def test_the_cuba_lif_by_its_declaration_equals_the_step_written_by_hand(data):
@@ -93,6 +94,7 @@ def test_the_cuba_lif_by_its_declaration_equals_the_step_written_by_hand(data):
     assert_same(recorded(ENGINE, network, inputs), recorded(ENGINE, network, inputs, fast_paths=False))
 
 
+@pytest.mark.slow
 @examples(60, default=5, base=GENERATED)
 @given(declared_fixed_networks(models=MODELS), st.integers(0, 1000))
 def test_a_run_in_pieces_equals_the_whole_run(network, seed):

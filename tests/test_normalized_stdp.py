@@ -28,6 +28,7 @@ def after(given, windows, on, **values):
     return sh.learn(given, silence, None, rule, on, presentation=sh.Presentation(shuffle=False), health=False)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["spec", "engine"])
 def test_sums_follow_the_closed_formula_and_ratios_of_weights_stay(target):
     rng = np.random.default_rng(1)
@@ -41,6 +42,7 @@ def test_sums_follow_the_closed_formula_and_ratios_of_weights_stay(target):
         np.testing.assert_allclose(learned / learned[:, 1:2], weight / weight[:, 1:2], rtol=1e-12)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["spec", "engine"])
 def test_integers_reach_the_target_and_stay(target):
     """A pull is rounded to the counter, and weights move by whole LSBs: each ends within one of its share."""
@@ -58,6 +60,7 @@ def test_integers_reach_the_target_and_stay(target):
     assert np.all(np.abs(learned - wanted) <= 1.5)
 
 
+@pytest.mark.slow
 def test_a_sparse_row_sums_what_it_has():
     """Weights that are not there take no part in the sum: each row reaches the target with those it has."""
     import scipy.sparse as sp
@@ -82,6 +85,7 @@ def test_a_neuron_whose_sum_is_not_above_zero_keeps_its_weights():
 
 
 # Sums over neurons run on every target by default, too: test_third_factors.py.
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("brian2", "lava"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_every_target_computes_the_same(target):
     check_rule("NormalizedSTDP", [target], lessons=2)

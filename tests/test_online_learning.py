@@ -119,6 +119,7 @@ def test_one_run_equals_the_same_weight_updates_made_sample_by_sample(fixed, tar
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fixed", "target"), EITHER)
 def test_neurons_fire_as_in_one_long_run_where_no_weight_moves(fixed, target):
     net, spikes = network(fixed), pieces(7)
@@ -144,6 +145,7 @@ def test_any_plan_on_line_is_bit_equal(case, options):
     assert_neurons(wanted, found, np.testing.assert_array_equal)
 
 
+@pytest.mark.slow
 @examples(60, default=3)
 @given(learning_runs(fixed=False, declared=True), OPTIONS)
 def test_any_float_plan_on_line_is_equal_up_to_rounding(case, options):

@@ -444,7 +444,7 @@ def test_short_names_fit(name, letters):
 
 
 # By default one that reads the weight, one with a lasting variable, and those with a third factor, a death and a sum.
-DRAWN = {"BCM", "NormalizedSTDP", "PruningSTDP", "RewardSTDP", "STDP"}
+DRAWN = {"RewardSTDP"}
 
 
 @pytest.mark.parametrize(

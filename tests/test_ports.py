@@ -67,6 +67,7 @@ def test_saved_with_the_network(tmp_path):
     assert [p.port for p in sh.load(tmp_path / "net.h5").projections] == ["", "imag_input"]
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
 def test_targets_equal_the_specification(target):
     """Loops, delays and a negative exponent at the port, of a graded and a plain sender; two samples."""

@@ -86,6 +86,7 @@ def test_each_neuron_settles_at_its_own_rate(fixed):
     assert settled == pytest.approx(bias / rates, rel=0.06)
 
 
+@pytest.mark.slow
 def test_rates_measured_before_a_drift_come_back():
     """A layer's input fades; without labels every neuron finds the rate it had, in real numbers and in integers."""
     rng = np.random.default_rng(3)

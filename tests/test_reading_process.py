@@ -154,6 +154,7 @@ def test_ctrl_c_in_the_middle_leaves_no_half_answer(path, monkeypatch):
     assert list(tree_of(path)["x"]) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_max_bytes_bounds_what_the_process_takes(path):
     """96 bytes of data whose compressed chunk unfolds to 256 MiB."""
     with h5py.File(path, "w") as f:

@@ -37,6 +37,7 @@ SPIKES = np.random.default_rng(2).random((20, 30, 10)) < 0.3
 
 
 # Two kinds of state by default.
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow if n in ("CubaLI", "I") else []) for n in READOUTS]
 )

@@ -89,6 +89,7 @@ def test_the_transformers_form_is_ssdp_with_last_spikes():
     np.testing.assert_allclose(changes(rule, pre[:, 0], post[:, 0], ideal=True), wanted, atol=1e-15)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_learns_in_integers_as_in_real_numbers(form):
     """Within half an entry of a table for a step, and half a counter unit."""

@@ -111,6 +111,7 @@ def test_a_failing_page_leaves_the_old_report(result, written, tmp_path, monkeyp
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("missing", ["matplotlib", "jinja2"])
 def test_missing_extras_are_named(result, tmp_path, monkeypatch, missing):
     for name in [n for n in sys.modules if n.split(".")[0] == missing]:
@@ -121,6 +122,7 @@ def test_missing_extras_are_named(result, tmp_path, monkeypatch, missing):
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be(result, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):

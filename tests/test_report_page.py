@@ -75,6 +75,7 @@ def check_numbers(page: Page, values: dict) -> None:
     assert re.findall(r".*\d.*", prose) == []
 
 
+@pytest.mark.slow
 def test_what_evaluate_measured_is_on_the_page(written):
     """Three evaluations by their number of samples; and no column of the lesson is empty."""
     _, page, values = written
@@ -123,6 +124,7 @@ def test_the_page_is_one_file(written):
     assert any("<b>guessed</b>" in text for text in page.prose)
 
 
+@pytest.mark.slow
 def test_the_json_gives_the_same_page(written):
     data, page, values = written
     again = ReportData.from_json(json.dumps(values))

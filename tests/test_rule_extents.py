@@ -136,6 +136,7 @@ def test_a_rule_that_reads_weights_has_all_the_bits_that_its_weights_leave():
     assert largest <= rule.counter_max < 4 * largest  # another shift of 2 would be too much
 
 
+@pytest.mark.slow
 def test_the_conformance_suite_takes_rules_by_the_numbers_of_neurons():
     check_rule(FarWeaker(), ["engine"], lessons=2)
 

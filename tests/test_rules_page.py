@@ -101,6 +101,7 @@ def test_its_rule_reads_states_of_both_ends():
     assert [(r.home, r.name) for r in sh.rule(reads).reads] == [("post", "v"), ("pre", "source_v")]
 
 
+@pytest.mark.slow
 def test_its_synapses_die(first, capsys):
     names = {"RuleVariable": sh.RuleVariable, "AliveBit": sh.AliveBit}
     exec(compile(ALIVE, "docs/rules.md", "exec"), names)
@@ -140,6 +141,7 @@ def test_its_thresholds_move(first, capsys):
     assert all(word in printed for word in ("WrittenHealth", "threshold", "updates"))
 
 
+@pytest.mark.slow
 def test_its_recording_learns_as_one_run(first):
     network, rule = first["network"], first["rule"]
     spikes = np.random.default_rng(2).random((40, 9, 12)) < 0.2
@@ -178,6 +180,7 @@ def network(rng):
     )
 
 
+@pytest.mark.slow
 def test_a_rule_of_another_package(installed):
     """By its name: in real numbers by its sentence, in integers on every installed target, and back from a file."""
     rng = np.random.default_rng(3)

@@ -91,6 +91,7 @@ def test_each_projection_names_its_parts_and_their_error(case):
         assert np.all(np.abs(stands - net.projection(name).stored_weights) <= half + 1e-12)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["spec", "lava", "brian2"])
 def test_targets_agree_on_split_weights(case, target):
     if not next(t for t in sh.list_targets() if t.name == target).installed:

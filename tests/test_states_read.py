@@ -88,6 +88,7 @@ READINGS = [
 ]
 
 
+@pytest.mark.slow_after(5)
 @pytest.mark.parametrize(("kind", "reset", "target"), READINGS)
 def test_a_rule_reads_what_a_run_records(kind, reset, target):
     """A run is what it is held to: of the specification, in a lesson that moves no weight."""
@@ -109,7 +110,8 @@ def test_a_rule_reads_what_a_run_records(kind, reset, target):
             np.testing.assert_allclose(found[name], values, rtol=0, atol=0 if kind == "fixed" else 1e-9)
 
 
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("lava", "brian2"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
 def test_every_target_computes_the_same(target):
     check_rule(EveryRead(), [target], lessons=1)
 

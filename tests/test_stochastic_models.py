@@ -125,12 +125,13 @@ def test_a_model_says_that_it_draws():
         sh.FixedPopulation(name="p0", size=3, model=Undeclared(), vth=64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "target"),
     [
-        pytest.param(model, target, id=f"{model.name}-{target}", marks=[] if few else [pytest.mark.slow])
-        for k, model in enumerate(MODELS)
-        for target, few in (("engine", k == 0), ("lava", False), ("brian2", False))
+        pytest.param(model, target, id=f"{model.name}-{target}")
+        for model in MODELS
+        for target in ("engine", "lava", "brian2")
     ],
 )
 def test_a_model_that_was_dropped_in_is_the_same_on_all_targets(model, target):

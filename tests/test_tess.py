@@ -99,6 +99,7 @@ def test_real_numbers_equal_the_papers_equations(case, counts):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @examples(200, default=4)
 @given(lessons(), st.booleans())
 def test_integers_follow_the_papers_equations_to_the_bits_of_each_factor(case, counts):

@@ -145,6 +145,7 @@ def stale(monkeypatch):
     return register
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("model", "seed", "of_now"),
     [
@@ -167,6 +168,7 @@ def test_a_target_that_forgets_what_moved_is_found(stale, model, seed, of_now):
         check_rule(model, ["stale"], lessons=1, seed=seed)
 
 
+@pytest.mark.slow
 def test_a_target_that_remembers_and_does_as_it_is_asked_passes(stale):
     stale(lambda _, network, plan: (network, plan))
     check_rule("IntrinsicPlasticity", ["stale"])
@@ -213,6 +215,7 @@ class Idle(RuleModel):
         return op.select(at.pre.spike & ~at.pre.spike, 1, 0)
 
 
+@pytest.mark.slow
 def test_what_never_acts_proves_nothing():
     with pytest.raises(AssertionError, match="no neuron fired"):
         check_neuron_model(Silent(), ["engine"], networks=1)

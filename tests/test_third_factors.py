@@ -107,15 +107,16 @@ def test_integers_follow_the_closed_formula_with_decays(case):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "target"),
     [
         (RewardSTDP(per_neuron=True, lasts=True), "engine"),
-        pytest.param(RewardSTDP(per_neuron=True, lasts=True), "brian2", marks=pytest.mark.slow),
-        pytest.param(RewardSTDP(per_neuron=True, lasts=True), "lava", marks=pytest.mark.slow),
+        (RewardSTDP(per_neuron=True, lasts=True), "brian2"),
+        (RewardSTDP(per_neuron=True, lasts=True), "lava"),
         (EverySum(), "engine"),
-        pytest.param(EverySum(), "brian2", marks=pytest.mark.slow),
-        pytest.param(EverySum(), "lava", marks=pytest.mark.slow),
+        (EverySum(), "brian2"),
+        (EverySum(), "lava"),
     ],
     ids=str,
 )
@@ -123,6 +124,7 @@ def test_every_target_computes_the_same(model, target):
     check_rule(model, [target], lessons=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["brian2", "lava"])
 def test_simulators_take_factors_and_sum_in_one_lesson(target):
     if not get_target(target).availability().installed:
@@ -165,6 +167,7 @@ def same(one, two):
     )
 
 
+@pytest.mark.slow
 def test_a_factor_by_window_is_the_same_in_each_of_its_steps():
     windows = np.random.default_rng(4).uniform(-1, 1, (3, BATCH))
     presentation = sh.Presentation(windows=3, steps=STEPS)
@@ -175,6 +178,7 @@ def test_a_factor_by_window_is_the_same_in_each_of_its_steps():
     assert by_window.changed["in->out"] > 0
 
 
+@pytest.mark.slow
 def test_a_factor_of_all_neurons_is_one_of_each():
     each = sh.rule(RewardSTDP(per_neuron=True), rate=0.01, **TAU)
     assert same(learned(), learned(reward=np.repeat(REWARD[..., None], POST, axis=2), rule=each))

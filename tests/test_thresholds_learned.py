@@ -122,8 +122,9 @@ def lively(target, rounding="carry"):
     return learn(network(bias=90), samples(4), rule, target, presentation=presentation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", ["carry", "stochastic", "nearest"])
-@pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("brian2", "lava"))])
+@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_every_target_moves_the_same_thresholds(target, rounding):
     wanted = lively("spec", rounding)
     health = wanted.written["in->out"]["theta"]
@@ -132,6 +133,7 @@ def test_every_target_moves_the_same_thresholds(target, rounding):
     assert_same(wanted, lively(target, rounding))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["brian2", "lava"])
 def test_brian2_and_lava_move_thresholds_as_well(target):
     """One lesson in the default tests."""

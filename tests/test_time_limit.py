@@ -129,6 +129,7 @@ ENDED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "options", "steps", "limit", "arithmetic"), ENDED)
 def test_a_run_ends_with_its_limit(case, target, options, steps, limit, arithmetic):
     spikes = np.zeros((10, 1, 10), bool)
@@ -161,6 +162,7 @@ def test_a_compiled_brian2_program_ends_with_its_limit(case, monkeypatch, ended)
         sh.run(case[1], case[2][:, :1], "brian2", steps=steps, populations=[], options=options, time_limit=limit)
 
 
+@pytest.mark.slow
 def test_lava_ends_with_the_limit(case):
     if not next(t for t in sh.list_targets() if t.name == "lava").installed:
         pytest.skip("lava-nc is not installed")
@@ -282,6 +284,7 @@ def test_an_error_in_a_call_is_that_of_the_caller(long_run, members):
         together(fails, min(members, available_threads()), program.layout, listening=True)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("target", "rule"), [("spec", RULES[0]), ("spec", RULES[1]), ("engine", RULES[0])])
 def test_a_lesson_that_is_over_its_limit_goes_on_to_the_same_bits(case, monkeypatch, target, rule):
     _, fixed, spikes, labels = case

@@ -108,6 +108,7 @@ def agreement(network, fixed):
     return np.corrcoef(*counts)[0, 1], counts[0].sum()
 
 
+@pytest.mark.slow
 def test_a_network_of_xylos_neurons_is_quantised_for_xylo():
     """Time constants of 4 and 16 steps are shifts of 2 and 4, exactly; weights and thresholds are rounded."""
     network = float_network("XyloLIF")
@@ -156,9 +157,8 @@ def test_weights_of_one_sign_have_no_bit_more_where_all_have_a_sign():
         sh.FixedNetwork([sh.Input("in", 3)], [population], [q], ["p"], chip="spinnaker2")
 
 
-@pytest.mark.parametrize(
-    "model", ["SEAdLIF", *(pytest.param(m, marks=pytest.mark.slow) for m in ("CubaLIF", "XyloLIF"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["SEAdLIF", *(m for m in ("CubaLIF", "XyloLIF"))])
 def test_spinnaker2_runs_any_model_without_delays(model):
     network = float_network(model) if model != "SEAdLIF" else with_adaptation()
     fixed = sh.quantize(network, chip="spinnaker2", calibration=SPIKES)
