@@ -149,7 +149,7 @@ def lessons(draw):
     return net, given, {name: rule}, replace(shown, steps=length)
 
 
-@examples(40, default=3, base=GENERATED)
+@examples(40, default=2, base=GENERATED)
 @given(lessons())
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_any_lesson_is_bit_equal_and_dead_synapses_stay_dead(case):
@@ -286,6 +286,7 @@ def test_simulators_learn_the_same(target):
     assert 0 < found.alive["in->out"].after < POST * PRE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_float_networks_prune_and_their_integers_as_well(target):
     rule = sh.rule("PruningSTDP", a_plus=0.004, a_minus=0.006, least=0.1, patience=3)

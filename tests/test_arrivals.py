@@ -140,7 +140,7 @@ def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     assert np.any(as_sent.weights["in->out"] != found.weights["in->out"])
 
 
-@examples(100, default=4)
+@examples(100, default=2)
 @given(st.data())
 def test_any_delays_in_windows_of_any_length(data):
     delay = np.array(data.draw(st.lists(st.integers(0, 30), min_size=POST * PRE, max_size=POST * PRE)))
@@ -326,6 +326,7 @@ def test_lines_that_are_neurons_are_counted_as_neurons(name):
         assert_same(wanted, learned(delayed, spikes(), replace(rule, pre_trace="arrives"), target))
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("pieces", [2, 10])
 @pytest.mark.parametrize("rule", ["STDP", "mean rate", "formula"])
 @pytest.mark.parametrize("target", ["spec", "engine"])

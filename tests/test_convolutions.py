@@ -241,6 +241,7 @@ def test_fixed_kernels_learn_the_same_bits(case):
     assert_bits_equal(wanted, learn(ENGINE, *case))
 
 
+@pytest.mark.slow
 @examples(25, default=3, base=GENERATED)
 @given(learning_runs(fixed=False, max_steps=8, max_batch=4, networks=float_conv_networks()))
 def test_float_kernels_learn_the_same_up_to_rounding(case):

@@ -79,6 +79,7 @@ def delays(result):
     return result.network.projection("in->out").synapse_delays
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("target", "sparse"),
     [
@@ -211,6 +212,7 @@ def test_brian2_and_lava_move_the_delays_of_many_updates(target, sparse):
     assert_same(wanted, found, exact=False)
 
 
+@pytest.mark.slow
 def test_the_health_of_weights_follows_the_delays():
     """By carry nothing is lost, so that weight changes recomputed with the delays of each window are what moved."""
     found = lively("engine")

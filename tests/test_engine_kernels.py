@@ -167,6 +167,7 @@ def test_float32_is_close():
         run(ENGINE, net, spikes, precision="half")
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("windows", [1, 16, 40])
 @pytest.mark.parametrize("rounding", ["carry", "stochastic", "nearest"])
 def test_large_groups_of_windows_on_any_number_of_threads(windows, rounding):

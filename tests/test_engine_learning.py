@@ -80,12 +80,14 @@ def test_any_plan_is_bit_equal(case, options):
     assert_bits_equal(wanted, learn(ENGINE, *case, **options))
 
 
+@pytest.mark.slow
 @examples(60, default=6, base=GENERATED)
 @given(learning_runs(fixed=False), OPTIONS)
 def test_any_float_plan_is_equal_up_to_rounding(case, options):
     assert_close(learn(SPEC, *case), learn(ENGINE, *case, **options))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
 def test_every_rule_with_every_gate(fixed):
     for case in lively_runs(fixed).values():

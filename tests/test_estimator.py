@@ -120,6 +120,7 @@ def test_a_trained_network_learns_from_the_weights_it_has():
         sh.OnChipClassifier(quantised).fit(values, labels)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("encoder", ["rate", "direct"])
 def test_every_encoder(iris, encoder):
     assert small(encoder=encoder).fit(*iris).score(*iris) > 0.8

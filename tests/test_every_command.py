@@ -113,6 +113,7 @@ def test_its_json_has_a_versioned_schema(name):
     assert len(done.stdout.splitlines()) <= 3000
 
 
+@pytest.mark.slow_after(16)
 @pytest.mark.parametrize("given", ["missing.h5", "text.txt", "nothing.npz", "."])
 def test_a_file_that_is_none_is_named_in_one_line(name, given):
     """Each of the files that it reads in turn is another one."""

@@ -49,6 +49,7 @@ def python_changes(rule, amplitudes, pre, post):
     return by_python(text, taus, pre, post, np.zeros((post.shape[1], pre.shape[1])))
 
 
+@pytest.mark.slow
 @pytest.mark.more_examples
 def test_generated_formulas_in_floating_point():
     """Equal up to the rounding of sums: compiled with amplitudes that its literals obtain."""

@@ -199,6 +199,7 @@ def start_hanging_script() -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_interrupt_of_the_parent_ends_the_worker(watch):
     parent = start_hanging_script()
     watch.wait_for_processes(6)

@@ -59,6 +59,7 @@ def assert_same(a, b):
 # Float and fixed.
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("spike_time", SpikeTime)
 @pytest.mark.parametrize("silent_pairs", SilentPairs)
 @pytest.mark.parametrize("windows_per_update", [1, 4])

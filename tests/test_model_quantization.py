@@ -111,6 +111,7 @@ def test_every_code_of_a_register_comes_back(kind, bits, offset, scale, data):
     np.testing.assert_array_equal(register_codes(parameter, values, scale, CHIP, "p"), codes)
 
 
+@pytest.mark.slow
 def test_the_report_names_the_error_of_every_parameter():
     network = network_of("SEAdLIF", **{**MODELS["SEAdLIF"], "tau_adapt": 300e-3})
     report = sh.quantize(network, "loihi2", INPUT).report

@@ -168,7 +168,7 @@ def graded_values(batch=4):
     return np.cumsum(RNG.integers(-2, 3, (60, batch, 6)), axis=0).clip(-31, 31)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [False, True])
 def test_graded_neurons_in_integers(loop):
     """Sigmas within the rounding of weights, which 4 bits leave 10 times as far as 8; nothing saturates."""

@@ -106,6 +106,7 @@ def test_a_run_in_pieces_equals_the_whole_run(network, seed):
     assert result.overflow == whole.overflow
 
 
+@pytest.mark.slow
 @examples(15, default=6, base=GENERATED)
 @given(declared_fixed_networks(models=MODELS), st.integers(0, 1000))
 def test_a_file_keeps_the_network(tmp_path_factory, network, seed):

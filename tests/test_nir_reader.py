@@ -501,7 +501,7 @@ def test_every_cut_or_flipped_file_is_read_or_refused(tmp_path):
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     outcomes = set()
-    for k in range(share(150, default=50)):
+    for k in range(share(150, default=25)):
         damaged = bytearray(content)
         if k % 3 == 0:
             del damaged[rng.integers(len(damaged)) :]

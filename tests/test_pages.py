@@ -55,7 +55,7 @@ def shell(block: Block) -> None:
 
 
 # New rules and models are compiled, or all commands run, which tests of these run as well.
-SLOW = {"rule-path.md", "pipeline.md", "howto/neuron-model.md", "howto/rule.md"}
+SLOW = {"rule-path.md", "pipeline.md", "troubleshooting.md", "howto/chip.md", "howto/neuron-model.md", "howto/rule.md"}
 
 
 @pytest.mark.parametrize("page", [pytest.param(p, marks=[pytest.mark.slow] * (p in SLOW)) for p in sorted(PAGES)])

@@ -340,6 +340,7 @@ def test_any_network_is_drawn(network):
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_names_with_signs_of_mathematics_are_drawn(tmp_path):
     population = sh.FixedPopulation(name="_x$^{", size=2, vth=10)
     projection = sh.FixedProjection(pre="$in", post="_x$^{", weight=[[2], [4]])

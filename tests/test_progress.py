@@ -144,6 +144,7 @@ def slow(monkeypatch, terminal, where, text):
     monkeypatch.setattr(where, "run", waiting)
 
 
+@pytest.mark.slow
 def test_commands_show_what_they_do(terminal, monkeypatch, case):
     net, fixed, spikes, labels = case
     slow(monkeypatch, terminal, comparison, "comparing on spec")
@@ -233,6 +234,7 @@ def equal_lessons(found, wanted):
     assert (found.curve, found.teacher_hits) == (wanted.curve, wanted.teacher_hits)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["spec", "engine"])
 @pytest.mark.parametrize("teach", ["all", "delta"])
 def test_pieces_learn_the_same_bits(terminal, monkeypatch, case, target, teach):
@@ -248,6 +250,7 @@ def test_pieces_learn_the_same_bits(terminal, monkeypatch, case, target, teach):
     assert len(calls) > 4 or teach == "delta"
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("place", ["take", "finish_piece", "note_accuracy", "half of take"])
 @pytest.mark.parametrize("after", [2, 4, 6])
 def test_an_interrupted_lesson_goes_on_where_it_stopped(monkeypatch, tmp_path, case, place, after):

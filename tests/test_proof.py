@@ -22,7 +22,7 @@ GENERATED = settings(suppress_health_check=[HealthCheck.data_too_large, HealthCh
 CHIP = sh.load_chip("loihi2")
 
 
-@examples(100, default=4, base=GENERATED)
+@examples(100, default=2, base=GENERATED)
 @given(st.one_of(fixed_networks(), declared_fixed_networks(models=MODELS, graded=False)), st.integers(0, 1000))
 def test_no_run_leaves_the_bounds(network, seed):
     """Random inputs and such that stay on or off for long: recorded states within bounds, proved registers silent."""

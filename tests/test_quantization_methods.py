@@ -53,6 +53,7 @@ def weight_error(net, fixed):
     return float(np.sqrt(np.mean(np.square(np.concatenate(off)))))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_mse_has_the_least_error_of_the_weights(case, bits):
     net, spikes = case
@@ -170,7 +171,7 @@ def test_bad_options_are_named(case, options, words):
 # One scale a neuron.
 
 
-@examples(40, default=4)
+@examples(40, default=2)
 @given(st.data(), float_networks())
 def test_own_units_change_no_spike(data, network):
     """On a chip with fine registers the integers of both granularities do the same."""

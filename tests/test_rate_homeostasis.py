@@ -62,6 +62,7 @@ def test_thresholds_move_by_the_sum_of_their_changes(rise, rates, seed):
     np.testing.assert_array_equal(found.state.lasting["in->out"]["post_theta"], left)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fixed", [True, False])
 def test_each_neuron_settles_at_its_own_rate(fixed):
     """Integrators of a constant bias that lose their threshold at a spike; each ends at its bias by its rate."""
@@ -112,6 +113,7 @@ def test_rates_measured_before_a_drift_come_back():
         assert again == pytest.approx(before, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["engine", *(pytest.param(t, marks=pytest.mark.slow) for t in ("brian2", "lava"))])
 def test_every_target_learns_the_same(target):
     check_rule("RateHomeostasis", [target], lessons=2)

@@ -41,6 +41,7 @@ def result():
     return found
 
 
+@pytest.mark.slow
 def test_what_the_demo_finds(result):
     assert [(row.target, row.arithmetic) for row in result.comparison.rows] == [
         ("spec", "float"),

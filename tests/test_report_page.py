@@ -204,6 +204,7 @@ def test_any_network_has_a_page(tmp_path_factory, data):
     check_numbers(page, values)
 
 
+@pytest.mark.slow
 def test_without_labels_or_samples(tmp_path):
     net, spikes, _ = small()
     data = sh.report(tmp_path / "x.html", net, spikes)
@@ -217,6 +218,7 @@ def test_without_labels_or_samples(tmp_path):
     check_numbers(page, load_numbers(tmp_path / "y.json"))
 
 
+@pytest.mark.slow
 def test_the_finding_says_first_that_nothing_fires(tmp_path):
     net, spikes, labels = small()
     silent = net.with_weights({q.name: q.stored.with_values(-abs(q.stored.values)) for q in net.projections})

@@ -101,6 +101,7 @@ def test_states_are_held_by_the_bits_found_and_not_by_one_less(task: Any) -> Non
     assert not np.all((values >= -(1 << (bits - 2))) & (values < 1 << (bits - 2)))
 
 
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize("bits", range(1, 13))
 def test_narrow_decays_are_the_nearest_multiples(task: Any, bits: int) -> None:
     fixed: FixedNetwork = sh.quantize(task[0], calibration=task[1])

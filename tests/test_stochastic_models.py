@@ -88,6 +88,7 @@ def test_samples_meet_the_same_noise_and_seeds_and_populations_another():
         assert 0.4 < np.mean(result.spikes[name] == another) < 0.6
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
 def test_every_target_draws_the_same(target):
     if not get_target(target).availability().installed:

@@ -150,6 +150,7 @@ def vowels(studies):
     return studies.japanese_vowels.Vowels(series, labels, series[:9], labels[:9])
 
 
+@pytest.mark.slow
 def test_vowels_are_learned_from_nothing(studies, vowels):
     study = studies.vowels
     settings = replace(

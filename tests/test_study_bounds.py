@@ -45,6 +45,7 @@ def test_gradients_are_those_of_finite_differences(studies):
             assert gradient[where] == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-4, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_the_numbers_of_a_row_are_the_best_on_what_is_neither_taught_nor_asked(studies):
     study = studies.bounds
     part = replace(study.SETTINGS.part, taught=40, asked=60)

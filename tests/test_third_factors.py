@@ -191,6 +191,7 @@ def test_a_factor_of_all_neurons_is_one_of_each():
     assert not np.delete(moved, 2, axis=0).any()
 
 
+@pytest.mark.slow
 def test_opposite_rewards_bring_opposite_changes():
     never = sh.rule("RewardSTDP", rate=0.001, windows_per_update=BATCH + 1, **TAU)
     one, two = learned(rule=never), learned(rule=never, reward=-REWARD)
@@ -198,6 +199,7 @@ def test_opposite_rewards_bring_opposite_changes():
     assert np.any(one.state.counters["in->out"])
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["spec", "engine"])
 def test_on_line_a_reward_may_come_in_a_later_piece(target):
     """One sample of all steps, and the same steps as pieces: eligibility and factors go on through them."""
@@ -244,6 +246,7 @@ def test_factors_that_do_not_fit_are_refused_by_name(factors, error, said):
         )
 
 
+@pytest.mark.slow
 def test_what_a_register_rounds_is_noted_and_whole_numbers_have_to_be_whole():
     found = learned(reward=REWARD * 0.3)
     assert any("factor 'reward' of 'in->out' is rounded to multiples of 1/64" in note for note in found.notes)

@@ -96,7 +96,7 @@ def lessons(draw, model):
     return net, spikes, {plastic: replace(rule, rounding=rounding)}, presentation
 
 
-@examples(100, default=4, base=GENERATED)
+@examples(100, default=3, base=GENERATED)
 @given(st.sampled_from([MovesThresholds(), MovesDelays()]).flatmap(lessons))
 def test_generated_lessons_are_equal_to_the_bit_on_the_engine(lesson):
     """Of rules that move thresholds, and of such that move delays, too."""

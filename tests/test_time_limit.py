@@ -208,6 +208,7 @@ ENDLESS_RUNS = [
 ]
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(("arithmetic", "batch", "steps", "threads"), ENDLESS_RUNS)
 def test_compiled_loops_end_in_the_middle_of_a_sample(long_run, monkeypatch, arithmetic, batch, steps, threads):
     """Ctrl-C comes when the first spike is seen; the last step, and the last sample, are never run."""
@@ -331,6 +332,7 @@ def test_a_lesson_that_is_stopped_learns_nothing_more(case, monkeypatch, windows
     np.testing.assert_array_equal(untaught.weights[projection.name].reshape(-1), before)
 
 
+@pytest.mark.slow_after(1)
 def test_a_compiled_lesson_ends_with_its_limit(long_run, monkeypatch):
     """Of what it was given at once nothing is kept, and the network that was given is not changed."""
     monkeypatch.setattr(pieces, "_FIRST", 10**6)

@@ -21,6 +21,7 @@ def network(fixed):
     return sh.Network(inputs, [sh.Population(name="out", neuron=neuron)], ends, ["out"], sh.Semantics(1e-3))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("target", "fixed", "bound"),
     [

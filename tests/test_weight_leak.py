@@ -19,6 +19,7 @@ def network(fixed):
     return sh.Network(inputs, [sh.Population(name="out", neuron=neuron)], ends, ["out"], sh.Semantics(1e-3)), silent
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("target", ["spec", "engine"])
 @pytest.mark.parametrize(("fixed", "bound"), [(True, 2.0), (False, 1e-11)], ids=["fixed", "float"])
 def test_a_leak_leaves_a_power_of_each_weight(target, fixed, bound):
