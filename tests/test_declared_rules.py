@@ -70,7 +70,7 @@ class ConstantTable(Hebb):
         return op.shift_right(p.a * op.lookup((1, 2, 4), at.pre.x), p.dw_shift, "nearest")
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["engine", "lava", "brian2"])
 def test_a_table_of_constants_in_real_numbers(target):
     network, drive, plan = next(iter(lively_runs(fixed=False).values()))

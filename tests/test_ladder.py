@@ -212,6 +212,7 @@ def test_layers_are_measured_where_there_are_a_few_or_where_asked(case):
     assert asked.others_p_value == asked.only_p_value  # nothing else is there to be rounded
 
 
+@pytest.mark.slow
 def test_endless_registers_and_the_range_alone(case):
     """A scale at which the registers overflow: only the last rung, and the overflow alone, are lost."""
     net, fixed, spikes, labels = case

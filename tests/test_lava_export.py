@@ -60,7 +60,7 @@ def own_network() -> sh.FixedNetwork:
     )
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [stock_network, own_network])
 def test_exported_script_computes_what_the_specification_does(make, tmp_path):
     network = make()

@@ -59,7 +59,7 @@ def assert_same(a, b):
 # Float and fixed.
 
 
-@pytest.mark.slow_after(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("spike_time", SpikeTime)
 @pytest.mark.parametrize("silent_pairs", SilentPairs)
 @pytest.mark.parametrize("windows_per_update", [1, 4])
@@ -299,6 +299,7 @@ def test_by_default_the_projection_into_the_output_learns():
     assert list(learned.rules) == ["hid->out"]  # not the recurrent one
 
 
+@pytest.mark.slow
 def test_projections_by_name():
     spikes, labels = samples()
     net = deep()

@@ -195,6 +195,7 @@ def test_branches_hold_what_the_float_rule_wants_and_what_the_products_give(rule
     )
 
 
+@pytest.mark.slow
 def test_large_steps_on_large_windows_are_near():
     """With steps of LSBs the stated error is that of the fit, of 4-bit literals and of 7-bit traces."""
     for sigma, window, allowed in ((1.0, 20, 0.03), (2.0, 31, 0.06)):

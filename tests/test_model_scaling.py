@@ -185,6 +185,7 @@ def test_graded_neurons_in_integers(loop):
     assert errors[4] > 4 * errors[8]
 
 
+@pytest.mark.slow
 def test_what_comes_with_it(tmp_path):
     """Files, dequantisation, the report's words, the ladder and verify."""
     network, values = graded_network(), graded_values()

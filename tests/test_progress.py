@@ -203,6 +203,7 @@ def test_an_interrupted_comparison_is_that_of_the_whole_batches(monkeypatch, cas
     assert without_time(stop.value.result) == without_time(wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [3, 17, 25])
 def test_an_interrupted_ladder_is_that_of_the_whole_batches(monkeypatch, case, after):
     net, fixed, spikes, labels = case

@@ -171,6 +171,7 @@ def test_bad_options_are_named(case, options, words):
 # One scale a neuron.
 
 
+@pytest.mark.slow
 @examples(40, default=2)
 @given(st.data(), float_networks())
 def test_own_units_change_no_spike(data, network):

@@ -82,6 +82,7 @@ def test_jitter_moves_spikes_and_keeps_their_channels(studies):
 # Teaching the readout alone.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row", ["SSDP float", "SSDP carry", pytest.param("STDP carry", marks=pytest.mark.slow), "SADP float"]
 )

@@ -74,6 +74,7 @@ def test_another_run_is_found(altered, alter, said):
         check_neuron_model("AdaptiveLIF", ["engine"], networks=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("alter", "said"),
     [

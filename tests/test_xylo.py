@@ -59,7 +59,7 @@ def network(r):
     )
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["spec", pytest.param("engine", marks=pytest.mark.slow)])
 def test_every_state_and_spike_is_that_of_the_vendors_simulator(target):
     """Our input acts a step after it was sent, the simulator's in the same step; its first step has none."""
