@@ -170,6 +170,7 @@ def test_any_lesson_is_bit_equal_and_dead_synapses_stay_dead(case):
         net = results[0].network
 
 
+@pytest.mark.slow
 def test_dead_synapses_stay_dead_through_files_and_later_lessons(tmp_path):
     rule, given = replace(MOVING, windows_per_update=2), spikes(24)
     whole = learn(network(), given, rule)

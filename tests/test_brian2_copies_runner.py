@@ -23,6 +23,7 @@ def test_fixed_networks_equal_the_specification(data):
     assert_equal(*run_both(network, data.draw(drives_for(network, analog=True))))
 
 
+@pytest.mark.slow
 @examples(15, default=3)
 @given(st.data())
 def test_float_networks_equal_the_specification_up_to_rounding(data):

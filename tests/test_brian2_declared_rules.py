@@ -33,6 +33,7 @@ def test_fixed_plans_equal_the_specification(run, fast_paths):
     assert_learned_equal(*learn_plan(*run, fast_paths=fast_paths))
 
 
+@pytest.mark.slow
 @examples(40, default=1)
 @given(not_the_simplest(learning_runs(fixed=False, declared=True)), st.booleans())
 def test_float_plans_equal_the_specification_up_to_rounding(run, fast_paths):

@@ -43,12 +43,14 @@ def test_fixed_learning_equals_the_specification(run):
     assert_learned_equal(*learn_plan(*run))
 
 
+@pytest.mark.slow
 @examples(10, default=2)
 @given(not_the_simplest(learning_runs(fixed=False)))
 def test_float_learning_equals_the_specification_up_to_rounding(run):
     assert_learned_close(*learn_plan(*run))
 
 
+@pytest.mark.slow
 @examples(25, default=2)
 @given(learning_runs(fixed=True, networks=fixed_conv_networks(), declared=True))
 def test_fixed_convolutions_learn_their_kernels(run):

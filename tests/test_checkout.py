@@ -10,12 +10,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_a_checkout_finds_its_targets():
     """As with PYTHONPATH: finders and metadata of an installed ssdp-hw are hidden."""
     code = """
 import sys
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", "") + str(f).lower()]
 from importlib import metadata
+
+import pytest
 real = metadata.entry_points
 metadata.entry_points = lambda **by: [e for e in real(**by) if by.get("group") != "ssdp_hw.targets"]
 import ssdp_hw as sh

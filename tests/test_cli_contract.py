@@ -78,6 +78,7 @@ def all_errors() -> list[type[errors.SsdpHwError]]:
     return [kind for kind in found if kind.__module__ == errors.__name__]
 
 
+@pytest.mark.slow_after(12)
 @pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("as_json", [False, True])
 def test_every_error_has_its_code_and_one_line(kind, as_json, command, folder, monkeypatch):
@@ -261,6 +262,7 @@ def test_over_the_time_limit(folder, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "given", [("compare", "net.h5", "fixed.h5"), ("ladder", "net.h5", "--fixed", "fixed.h5"), ("check", "net.h5")]
 )

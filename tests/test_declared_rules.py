@@ -21,7 +21,7 @@ from ssdp_hw.rules.model import RuleKind, RuleModel, RuleParameter, RuleVariable
 from ssdp_hw.running.target_registry import get_target
 
 
-@examples(300, default=12)
+@examples(300, default=6)
 @given(learning_runs(fixed=True, declared=True), OPTIONS, st.booleans())
 def test_any_plan_of_declared_rules_is_bit_equal(case, options, fast_paths):
     assert_bits_equal(learn(SPEC, *case), learn(ENGINE, *case, fast_paths=fast_paths, **options))

@@ -127,6 +127,7 @@ for found in gc.get_objects():
 """
 
 
+@pytest.mark.slow
 def test_no_two_compiled_functions_have_one_name():
     """Of code from disk the name and the types decide which function a call reaches: numbers are another process's."""
     run = subprocess.run([sys.executable, "-c", NAMES], check=True, capture_output=True, text=True)

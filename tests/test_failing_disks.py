@@ -64,6 +64,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_is_an_error_of_ours(tmp_path, name, capfd):
     path = tmp_path / name

@@ -31,6 +31,7 @@ def text_of(folder):
     return file, file.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_folder_is_the_users_own_and_the_code_bears_the_models_names(folder):
     assert generated.step_address(FORM, np.int32)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -51,7 +51,7 @@ def sigma_delta(name, size, vth, payload_bits=10, **values):
     return sh.FixedPopulation(name=name, size=size, model="SigmaDelta", vth=vth, payload_bits=payload_bits, **values)
 
 
-@examples(200, default=8, base=GENERATED)
+@examples(200, default=5, base=GENERATED)
 @given(declared_fixed_networks(models=GRADED_MODELS), st.integers(0, 1000), st.sampled_from((1, None)))
 def test_the_engine_equals_the_specification(network, seed, threads):
     inputs = input_of(network, seed)

@@ -136,6 +136,7 @@ def test_reading_nir_costs_in_proportion_to_the_size(shape):
     assert_in_proportion(lambda count: reading(graph(shape, count)))
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("timing", ["same_step", "layer_steps"])
 def test_aligning_costs_in_proportion_to_the_size(timing):
     assert_in_proportion(lambda count: reading(graph("chain with linear nodes", count), timing=timing))

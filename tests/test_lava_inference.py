@@ -216,6 +216,7 @@ def test_batches_are_split_and_joined_in_order():
     assert_equal(task, found)
 
 
+@pytest.mark.slow
 def test_current_wraps_and_voltage_saturates():
     """Half the register's range a step, with little decay."""
     network = sh.FixedNetwork(
@@ -284,6 +285,7 @@ def test_bias_of_each_sample(processes):
         assert_close(*real)
 
 
+@pytest.mark.slow
 def test_parts_that_are_not_connected():
     """A population driven by its bias alone, and an input that goes nowhere."""
     network = sh.FixedNetwork(
@@ -301,6 +303,7 @@ def test_parts_that_are_not_connected():
     assert_equal(task, found)
 
 
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_recorded():
     network = chain()
     drive = make_drive(network, np.zeros((3, 1, 9), bool))

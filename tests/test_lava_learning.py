@@ -213,6 +213,7 @@ RULE = FixedSSDP(
 )
 
 
+@pytest.mark.slow
 def test_readout_taught_by_a_second_input():
     """One teacher spike makes the labelled neuron fire; the plastic weights move apart."""
     rng = np.random.default_rng(3)

@@ -278,6 +278,7 @@ def test_runs_that_lava_would_bend_are_refused(changes, error, message):
         MicrocodeRun(**{**good, **changes})
 
 
+@pytest.mark.slow
 def test_floating_weights_that_leave_the_range_are_no_result():
     code = code_of(a_plus=1.0, a_baseline=0.1, exponentials=0)
     pre = post = np.ones((28, 1), bool)

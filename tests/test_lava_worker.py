@@ -137,6 +137,7 @@ def test_network_that_cannot_be_built_is_reported_and_leaves_nothing(watch, node
     watch.assert_clean()
 
 
+@pytest.mark.slow
 def test_model_that_hangs_is_ended_at_the_time_limit(watch):
     with pytest.raises(TargetRunError, match="not finished after 4 s"):
         run_small(time_limit=4.0, loop=True)
@@ -263,6 +264,7 @@ def test_interpreter_without_lava(tmp_path):
         sh.run(one_neuron(), np.ones((2, 1, 1)), "lava", options={"python": str(python)})
 
 
+@pytest.mark.slow
 def test_modules_in_the_users_folder_do_not_get_in_the_way(tmp_path, monkeypatch):
     for name in ("worker", "lava", "numpy"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('imported by mistake')")

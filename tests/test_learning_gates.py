@@ -164,6 +164,7 @@ def test_files_of_a_learning_state(tmp_path):
 # Gates from outside.
 
 
+@pytest.mark.slow_after(2)
 @pytest.mark.parametrize(("network", "rule"), [*(("fixed", r) for r in FIXED), *(("float", r) for r in FLOAT)])
 def test_a_gate_of_one_is_none_and_a_gate_of_zero_is_no_learning(network, rule):
     spikes, labels = samples()

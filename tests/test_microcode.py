@@ -108,6 +108,7 @@ def test_the_mean_of_integer_traces(tau):
 # Fit
 
 
+@pytest.mark.slow
 def test_a_value_of_its_own_at_distance_0_beats_sums_that_pass_through_1():
     distance, taus = np.arange(20), np.linspace(0.3, 3, 2701)
     single = min(largest_error(np.exp(-distance / t), 1.0) for t in taus)
@@ -250,6 +251,7 @@ def test_one_silent_neuron():
     assert abs(kinds["timed"][-1]) < 0.1  # at its beginning
 
 
+@pytest.mark.slow
 def test_updates_in_every_step():
     rule = sh.SSDP(a_plus=0.5, a_baseline=0.125, sigma=2.0)
     flat = sh.compile_microcode(rule, window=31, scale=8.0, epoch="step")

@@ -56,6 +56,7 @@ def jaccard(a, b):
     return np.count_nonzero(a & b) / np.count_nonzero(a | b)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("mean", "noise", "least"), [(1.0, 10.0, 0.9975), (8.0, 6.0, 0.99)])
 @pytest.mark.parametrize(("name", "symplectic"), [("SEAdLIF", True), ("EFAdLIF", False)])
 def test_adlif_is_the_published_one_and_integers_approach_it(name, symplectic, mean, noise, least):

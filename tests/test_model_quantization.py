@@ -245,6 +245,7 @@ def test_a_scale_fits_the_register_of_every_state(chip, bits):
     assert all(not rung.overflow for rung in (*ladder.cumulative, *ladder.alone))
 
 
+@pytest.mark.slow
 def test_a_threshold_above_all_voltages_fits_the_register_that_is_compared_with_it():
     """Its own register would hold a larger one, which no voltage of 16 bits reaches."""
     spikes = INPUT[:40, :2, :4]

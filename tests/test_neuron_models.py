@@ -49,7 +49,7 @@ def assert_same(left, right):
     assert left.overflow == right.overflow
 
 
-@examples(200, default=8, base=GENERATED)
+@examples(200, default=5, base=GENERATED)
 @given(declared_fixed_networks(models=MODELS), st.integers(0, 1000), st.sampled_from((1, None)))
 def test_the_engine_equals_the_specification(network, seed, threads):
     inputs = input_of(network, seed)

@@ -195,6 +195,7 @@ def rewired(graph, _):
     graph.edges += [("b", "more"), ("more", "b")]
 
 
+@pytest.mark.slow_after(6)
 @pytest.mark.parametrize(
     ("change", "words"),
     [

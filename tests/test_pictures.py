@@ -298,6 +298,7 @@ def test_stdp_and_sadp_are_drawn_as_their_formulas_say():
     assert np.allclose(found, np.where(kappa > 0, 0.5, 0.25) * kappa)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("kind", [sh.SSDP, sh.STDP, sh.SADP])
 def test_integer_rules_are_drawn_in_weight_lsb(digits, learned, kind):
     _, fixed, spikes, labels = digits
@@ -365,6 +366,7 @@ def test_resources_draw_every_share(digits):
         assert np.allclose([p.get_width() for p in container], [100 * p.used[limit] for p in held.populations])
 
 
+@pytest.mark.slow
 def test_microcode_draws_both_branches():
     code = sh.compile_microcode(sh.SSDP(a_plus=1e-3, a_baseline=1e-4, sigma=8.0), window=15, scale=100)
     axes = code.plot()
@@ -465,6 +467,7 @@ def test_every_declared_rule_is_drawn_and_named(name):
     assert all(np.isfinite(line.get_ydata()).all() for line in ax.get_lines())
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("neurons", "steps"), [(1, 1), (1, 30), (5000, 3)])
 def test_runs_of_odd_sizes_are_drawn(neurons, steps):
     """A single voltage is a point, which a line would not show."""

@@ -197,6 +197,7 @@ def test_own_units_change_no_spike(data, network):
             np.testing.assert_allclose(a, b, atol=2e-2 * size)
 
 
+@pytest.mark.slow
 def test_channel_scales_help_unequal_neurons(tmp_path):
     rng = np.random.default_rng(0)
     size = np.geomspace(0.1, 1, 30)[:, None]

@@ -190,6 +190,7 @@ print(len(here), all(here), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 def test_threads_forked_processes_and_scripts_without_a_main_guard(tmp_path):
     paths = [tmp_path / f"{value}.h5" for value in range(3)]
     for value, path in enumerate(paths):

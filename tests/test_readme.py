@@ -47,6 +47,7 @@ def test_five_minutes_print_what_the_readme_says(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert len(blocks(GUIDE)) == 3

@@ -53,6 +53,7 @@ def network(rng, hidden=6):
     )
 
 
+@pytest.mark.slow
 def test_a_lesson_is_the_delta_rule():
     """One update from all samples: the weights change by ``a * sum over samples of error times source's count``."""
     rng = np.random.default_rng(1)

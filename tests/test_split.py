@@ -106,6 +106,7 @@ def test_targets_agree_on_split_weights(case, target):
     assert ours.spikes["out"].any()
 
 
+@pytest.mark.slow
 @examples(20, default=7)
 @given(float_networks())
 def test_a_split_network_has_its_ladder(net):

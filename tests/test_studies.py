@@ -117,6 +117,7 @@ def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
 # Each study in a small setting.
 
 
+@pytest.mark.slow
 def test_drift_runs_every_rule_and_nearest_is_stuck(studies):
     settings = studies.drift.SETTINGS
     settings = replace(settings, digits=small(settings.digits))
@@ -222,6 +223,7 @@ def test_every_released_form_may_change_a_pair_by_the_same_most(studies):
             assert np.abs(found).max() == pytest.approx(0.003), form
 
 
+@pytest.mark.slow
 def test_the_single_layers_form_sees_the_studys_windows_and_depresses_alone(studies):
     study = studies.released
     part = small(study.SETTINGS.part)

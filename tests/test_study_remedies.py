@@ -73,6 +73,7 @@ def test_thresholds_learn_without_labels_and_toward_the_rates_before_the_drift(s
     assert away[1] < 0.5 * away[0]
 
 
+@pytest.mark.slow
 def test_numbers_are_the_best_of_a_world_that_is_not_asked(study, settings):
     data, row = study.data(""), study.RATES
     trial = study.world(settings.part, data, "events", settings.validation, "fixed", validation=True)

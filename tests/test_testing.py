@@ -57,6 +57,7 @@ def altered(monkeypatch):
     return install
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("alter", "said"),
     [
@@ -146,7 +147,7 @@ def stale(monkeypatch):
     return register
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "seed", "of_now"),
     [

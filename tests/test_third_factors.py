@@ -73,6 +73,7 @@ def test_real_numbers_equal_the_closed_formula(case):
     np.testing.assert_allclose(found, closed_formula(pre, post, each, RATE, (PLUS, MINUS), keeps), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @examples(200, default=12)
 @given(lessons())
 def test_integers_equal_the_closed_formula_where_nothing_decays(case):

@@ -243,6 +243,7 @@ def test_compiled_loops_end_in_the_middle_of_a_sample(long_run, monkeypatch, ari
     assert again.overflow == wanted[arithmetic].overflow
 
 
+@pytest.mark.slow_after(1)
 def test_a_compiled_run_ends_with_its_limit(long_run):
     with pytest.raises(TimeLimitError, match=r"over the time limit of 0\.1 s"):
         sh.run(long_run[0][1], endless(1, 200_000), "engine", populations=[], time_limit=0.1)

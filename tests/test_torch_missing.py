@@ -17,6 +17,7 @@ def test_missing_torch_names_the_extra(monkeypatch, name):
         importlib.import_module(name)
 
 
+@pytest.mark.slow
 def test_the_numpy_rule_does_not_import_torch():
     names = "rules.batch_ssdp", "learning.learn", "conversion", "analysis.verification"
     code = f"import sys, ssdp_hw, {', '.join(f'ssdp_hw.{n}' for n in names)}; sys.exit('torch' in sys.modules)"

@@ -125,6 +125,7 @@ def test_a_network_of_xylos_neurons_is_quantised_for_xylo():
     np.testing.assert_allclose(again.parameters["tau_mem"], 16e-3)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("make", "words"),
     [
