@@ -200,6 +200,7 @@ def test_a_taught_lesson_in_two_parts_is_one():
     assert whole.alive["in->out"].after < half.alive["in->out"].after < POST * PRE
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_but_what_dies():
     """By carry, weight and counter of every synapse that lives are the sum of all changes."""
     rule = pruning(grow=40, shrink=60, least=12, patience=2)
@@ -225,6 +226,7 @@ def test_resources_shrink_with_every_synapse_that_dies():
     assert net.projections[0].stored_weights.size == len(synapses(net)) < POST * PRE
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(
     "target",

@@ -127,7 +127,7 @@ LATER = [
 ]
 
 
-@pytest.mark.slow_after(6)
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize(("fixed", "rule", "kind", "target"), LATER)
 def test_a_delay_is_as_if_spikes_came_later(fixed, rule, kind, target):
     delayed, plain, neurons, delays = cases(DELAYS[kind], fixed)

@@ -13,6 +13,7 @@ from ssdp_hw.errors import ParameterError
 from ssdp_hw.running.target_registry import get_target
 
 
+@pytest.mark.slow
 @requires_brian2
 def test_asking_whether_it_is_installed_does_not_import_it():
     code = (

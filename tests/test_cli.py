@@ -52,6 +52,7 @@ def folder(tmp_path_factory):
     return here
 
 
+@pytest.mark.slow
 def test_targets_lists_all_four():
     assert {t["name"] for t in call_json("targets")["targets"]} == {"spec", "engine", "lava", "brian2"}
 
@@ -449,7 +450,7 @@ MODEL = Oja()
 """
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

@@ -144,6 +144,7 @@ def test_bad_options_are_bad_input(command, folder):
         assert code == json.loads(err)["error"]["exit_code"] == 2
 
 
+@pytest.mark.slow
 def test_the_version_and_the_completion(command):
     assert command("--version") == (0, f"ssdp-hw {sh.__version__}\n", "")
     done = subprocess.run(
@@ -218,6 +219,7 @@ def test_run_prints_accuracy_and_the_first_predictions(command, folder):
     assert found["accuracy"] is None
 
 
+@pytest.mark.slow
 def test_quiet_and_verbose(tmp_path):
     np.save(tmp_path / "silent.npy", np.ones((20, 1, 6), bool))
     net = network()

@@ -104,7 +104,7 @@ def test_fashion_mnist_is_what_its_files_say(fashion):
         assert (values.min(), values.max()) == (0.0, 1.0)
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("damage", ["missing", "short", "long", "no gzip", "other type", "class 10"])
 def test_fashion_mnist_damaged(fashion, tmp_path, damage):
     for file in fashion[0].iterdir():

@@ -79,7 +79,7 @@ def delays(result):
     return result.network.projection("in->out").synapse_delays
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "sparse"),
     [

@@ -61,7 +61,7 @@ def test_a_caller_on_disk_finds_its_callee_where_that_is_there_and_where_it_is_g
     assert lines() == [*sums, "2 1"], gone
 
 
-@pytest.mark.slow_after(4)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("owner", "name"), PRIVATE, ids=[name for _, name in PRIVATE])
 def test_a_numba_without_a_private_name_compiles_the_same(tmp_path, monkeypatch, owner, name):
     modules = [f"callee_{name}", f"caller_{name}"]

@@ -173,6 +173,7 @@ def interrupting(after, count=6):
         yield piece
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("after", [1, 3])
 def test_one_press_ends_a_stream_whose_file_is_whole_up_to_there(tmp_path, after):
     net, path = network(), tmp_path / "s.h5"

@@ -138,6 +138,7 @@ def test_without_friction_an_energy_is_kept():
     assert np.all(energy(200)[-1] < 1e-3 * kept[0])
 
 
+@pytest.mark.slow
 def test_noise_has_the_variance_and_correlation_of_its_equation():
     """Without a spring v is an autoregression of order 1: variance s^2 / (1 - k^2), correlation k^lag."""
     dv, deviation = 410, 20_000.0

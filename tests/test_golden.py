@@ -19,6 +19,7 @@ def held_to_others(name):
     return name.endswith(SLOW_TARGETS) or (name.startswith("learn/") and name.endswith("/spec"))
 
 
+@pytest.mark.slow_after(3)
 @pytest.mark.parametrize("group", GROUPS)
 def test_nothing_differs_from_the_recording(group):
     wanted = {name: value for name, value in RECORDED.items() if group in name and not held_to_others(name)}

@@ -190,6 +190,7 @@ def parts(path):
 _CHANGES = st.tuples(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True), st.integers(0, 255))
 
 
+@pytest.mark.slow
 @given(st.lists(_CHANGES, min_size=1, max_size=3))
 @examples(500, default=6)
 def test_damaged_ones_are_what_the_library_makes_of_them(whole, tmp_path_factory, changes):

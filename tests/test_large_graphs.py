@@ -136,7 +136,7 @@ def test_reading_nir_costs_in_proportion_to_the_size(shape):
     assert_in_proportion(lambda count: reading(graph(shape, count)))
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("timing", ["same_step", "layer_steps"])
 def test_aligning_costs_in_proportion_to_the_size(timing):
     assert_in_proportion(lambda count: reading(graph("chain with linear nodes", count), timing=timing))
@@ -164,7 +164,7 @@ def test_refusing_costs_in_proportion_to_the_size_and_says_it_in_few_words(fault
     assert_in_proportion(refusing)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["outputs", "readouts", "inputs", "sources of a linear node", "shapes from behind"])
 def test_many_ports_cost_in_proportion(kind):
     """Outputs of neurons, outputs that linear nodes lead to, inputs, neurons before a matrix, nodes of any shape."""

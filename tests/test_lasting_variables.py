@@ -140,6 +140,7 @@ def bcm_windows(rate, *, fixed, windows, steps=50, tau=400.0):
     return np.mean(found[2 * windows // 3 :]), np.mean(squares[2 * windows * steps // 3 :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fixed", "bound", "rate"),
     [

@@ -319,6 +319,7 @@ RESETS = {"stock": "zero", "ours": "subtract"}
 ENDS = [254, 254, 254, 254, 8]  # times 2**7 for the exponent and 2**6 for the chip's scale: 2**23
 
 
+@pytest.mark.slow
 def test_current_at_the_very_ends_of_its_register():
     """2**23 stays, as in Lava; -2**23 turns."""
     network = sh.FixedNetwork(

@@ -106,6 +106,7 @@ def watch(monkeypatch, request) -> Iterator[Watch]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_success_leaves_nothing(watch):
     assert run_small()["u"].shape == (3, 3)
     assert marked_processes(watch.mark) == []

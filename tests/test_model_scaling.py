@@ -102,7 +102,7 @@ def test_a_step_that_writes_the_width_of_loihis_decays_is_refused_on_other_chips
     assert not {"state", "overflow"} & alone
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("places", "written"), [(None, None), (9, 9), (12, 12)])
 def test_a_step_that_writes_the_width_of_its_register_is_the_same_on_every_chip(places, written):
     model = coupled(places, written)

@@ -51,6 +51,7 @@ def test_targets_that_learn_without_graded_spikes_are_not_asked_to(monkeypatch):
 LADDERS = ("OnOff",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

@@ -413,6 +413,7 @@ def test_missing_matplotlib_is_named(digits, monkeypatch):
         digits[1].plot()
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_before_it_is_used():
     code = (
         "import sys, ssdp_hw as sh; net = sh.FixedNetwork; sh.run; sh.learn; sh.compare; "

@@ -235,7 +235,7 @@ def equal_lessons(found, wanted):
     assert (found.curve, found.teacher_hits) == (wanted.curve, wanted.teacher_hits)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["spec", "engine"])
 @pytest.mark.parametrize("teach", ["all", "delta"])
 def test_pieces_learn_the_same_bits(terminal, monkeypatch, case, target, teach):

@@ -89,6 +89,7 @@ def test_one_process_reads_file_after_file(path):
     assert process().pid == first
 
 
+@pytest.mark.slow
 def test_a_process_that_a_file_ends_is_named_and_started_anew(path, monkeypatch):
     with monkeypatch.context() as patched:
         reading_process._reader.end()

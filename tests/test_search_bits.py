@@ -43,7 +43,7 @@ def task() -> tuple[sh.Network, Any, Any]:
     return net, rng.random((25, 120, channels)) < rates, labels
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", [0.0, 2.0, 10.0])
 def test_no_bit_can_be_taken_off(task: Any, bound: float, tmp_path: Path) -> None:
     net, inputs, labels = task

@@ -88,7 +88,7 @@ READINGS = [
 ]
 
 
-@pytest.mark.slow_after(5)
+@pytest.mark.slow_after(4)
 @pytest.mark.parametrize(("kind", "reset", "target"), READINGS)
 def test_a_rule_reads_what_a_run_records(kind, reset, target):
     """A run is what it is held to: of the specification, in a lesson that moves no weight."""

@@ -201,6 +201,7 @@ def test_other_series_are_refused(studies, tmp_path, text):
         studies.japanese_vowels.read_ts(path)
 
 
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize("case", ["2-bit weights, 16-bit counters", "8-bit weights, 4-bit counters"])
 def test_few_bits_learn_or_stay(studies, case):
     study = studies.bits
@@ -442,6 +443,7 @@ def test_the_float_rule_is_compared_seed_by_seed(studies):
     assert line == "| SSDP carry | +1.00 ± 0.00 | no | 0 of 2 | +1.00 |"
 
 
+@pytest.mark.slow
 def test_the_page_is_made_from_the_results_that_are_here(studies):
     found = {name: studies.results.read(s, studies.run.results_path(s)) for name, s in studies.run.STUDIES.items()}
     assert studies.run.page(found) == (studies.run.DOCS / "studies.md").read_text(encoding="utf-8")

@@ -133,6 +133,7 @@ def test_plastic_projections_share_their_commit_windows():
             _ = LearningPlan(rules).windows_per_update
 
 
+@pytest.mark.slow
 def test_the_package_of_targets_hides_no_public_name():
     """``ssdp_hw.targets`` is a package, so the function that lists targets has another name."""
     code = "import ssdp_hw as sh; before = sh.list_targets(); import ssdp_hw.targets.spec; "

@@ -229,6 +229,7 @@ def test_what_never_acts_proves_nothing():
         check_rule("Nothing", ["engine"])
 
 
+@pytest.mark.slow
 def test_a_model_that_uses_no_input_and_no_bias_is_checked():
     check_neuron_model(Pacemaker(), ["engine"], networks=2)
 

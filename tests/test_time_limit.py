@@ -259,6 +259,7 @@ def test_listening_changes_no_bit(long_run, monkeypatch, arithmetic, threads):
         np.testing.assert_array_equal(found.spikes["hid"], wanted[arithmetic].spikes["hid"][:, : spikes.shape[1]])
 
 
+@pytest.mark.slow_after(1)
 def test_ctrl_c_is_heard_in_compiled_code(long_run):
     """The signal itself, to the process; processes in the background are started without a handler of it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -333,7 +334,7 @@ def test_a_lesson_that_is_stopped_learns_nothing_more(case, monkeypatch, windows
     np.testing.assert_array_equal(untaught.weights[projection.name].reshape(-1), before)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 def test_a_compiled_lesson_ends_with_its_limit(long_run, monkeypatch):
     """Of what it was given at once nothing is kept, and the network that was given is not changed."""
     monkeypatch.setattr(pieces, "_FIRST", 10**6)
