@@ -40,7 +40,7 @@ def test_a_float_network_has_no_energy():
         ["p"],
         sh.Semantics(1e-3),
     )
-    found = sh.measure_activity(network, np.ones((4, 3, 2), bool))
+    found = sh.measure_activity(network, np.ones((4, 3, 2), bool), "spec")
     assert found.energy_nj == {}
     assert found.connection_sparsity == 0.5
     assert found.input_spikes == 8

@@ -247,6 +247,7 @@ def test_without_a_word_spikes_are_seen_as_they_are_sent():
         assert inspect.signature(make).parameters["pre_trace"].default == "fires"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [sh.STDP(pre_trace="arrives"), sh.Rule("0.1*x1*y0", pre_trace="arrives")])
 def test_integers_of_a_float_rule_see_what_it_sees(rule):
     net = cases(3, True)[0]

@@ -16,6 +16,7 @@ from ssdp_hw.running.drive import DirectInput
 pytestmark = requires_brian2
 
 
+@pytest.mark.slow
 @examples(20, default=4)
 @given(st.data())
 def test_fixed_networks_equal_the_specification(data):

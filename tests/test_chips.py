@@ -156,8 +156,14 @@ def trained(rng, dt=1e-3):
 
 
 # Xylo, whose neurons are no CUBA LIF, and SpiNNaker2, which has no delays, are in tests/test_xylo.py.
-@pytest.mark.slow_after(1)
-@pytest.mark.parametrize("chip", [c for c in chip_names() if c not in ("xylo", "spinnaker2")])
+@pytest.mark.parametrize(
+    "chip",
+    [
+        pytest.param(c, marks=[] if c == "loihi" else pytest.mark.slow)
+        for c in chip_names()
+        if c not in ("xylo", "spinnaker2")
+    ],
+)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_shipped_chip_is_the_same_on_spec_and_engine(chip, seed, tmp_path):
     net, spikes = trained(np.random.default_rng(seed))

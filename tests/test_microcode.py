@@ -343,7 +343,7 @@ def test_the_text_has_one_sign_between_products():
     assert text in str(code)
 
 
-@pytest.mark.slow_after(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("exponent", "factor"), [(0, 1), (3, 1), (-1, 2), (-3, 8)])
 def test_the_lsb_of_a_negative_weight_exponent_is_that_of_the_rule(exponent, factor):
     """``weight >> k`` at exponent 0 is the same synapse, and its LSB is 1."""

@@ -43,7 +43,7 @@ def moved(before, after):
 ROWS = [pytest.param(k, marks=pytest.mark.slow if k in (2, 4, 5) else []) for k in range(8)]
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ROWS)
 def test_each_row_moves_what_it_says(study, settings, number):
     assert len(study.ROWS) == len(ROWS)
