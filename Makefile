@@ -65,7 +65,8 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: install
 	$(BIN)/ssdp-hw demo
 
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 40
+PROCESSES := --numprocesses auto --maxprocesses 4 --dist worksteal --durations 40
+PYTEST := $(BIN)/pytest $(PROCESSES)
 
 test: install
 	$(PYTEST) -m "not slow and not browser"
@@ -75,7 +76,7 @@ test-slow: install
 
 test-random: SEED ?= $(shell date +%s)
 test-random: install
-	$(PYTEST) -m "hypothesis and not slow and not browser" --hypothesis-profile random --hypothesis-seed $(SEED)
+	$(PYTEST) -m "hypothesis and not browser" --hypothesis-profile random --hypothesis-seed $(SEED)
 
 test-cases: COUNT ?= 5000
 test-cases: install
@@ -144,7 +145,7 @@ frameworks: $(MADE) pyproject.toml constraints.txt
 	$(FRAMEWORKS_PIP) --no-deps -c constraints.txt norse sinabs spikingjelly neurobench tonic importRosbag aeon
 
 test-frameworks: frameworks
-	$(FRAMEWORKS)/bin/python -m pytest --hypothesis-profile all --durations 20 $(FRAMEWORKS_TESTS)
+	$(FRAMEWORKS)/bin/python -m pytest $(PROCESSES) --hypothesis-profile all $(FRAMEWORKS_TESTS)
 
 generated-modules: COUNT ?= 300
 generated-modules: frameworks

@@ -196,6 +196,7 @@ def assert_first_component(weight, first):
     assert np.linalg.norm(weight) == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.slow
 def test_oja_finds_the_first_principal_component_in_float():
     """The target's count is the weighted sum of the sources' counts, as for a linear neuron."""
     rule = sh.rule("Oja", eta=ETA, forget=ETA, tau_x=1e9, tau_y=1e9)
@@ -207,7 +208,6 @@ def test_oja_finds_the_first_principal_component_in_float():
     assert_first_component(weight[0], first)
 
 
-@pytest.mark.slow
 def test_oja_finds_the_first_principal_component_in_integers():
     shift = 16  # an LSB has 2**16 counter units
     unit = ETA * 2.0 ** (shift + 18) / 64**2
