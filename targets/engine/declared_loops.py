@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .counter_loops import add
+from .equal_rows import EqualRows, make_equal_rows, order_rows
 from .jit import call_rule, compiled_alone, compiled_loop, greater, lesser
 from .packed import loaded
-from .plastic import Plastic, WeightPlaces, largest_sizes
+from .plastic import NOT_KNOWN, Plastic, WeightPlaces, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .thread_group_loops import part
@@ -50,6 +51,7 @@ class Scratch(NamedTuple):
     drawn: UInt32Array  # the same by neuron, a draw after the other
     total: NumberArray  # steps by stored weight, where synapses share it
     lasting: NumberArray  # variables of neurons and projections that outlast a window; see :mod:`.lasting`
+    equal: EqualRows
 
 
 def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) -> Scratch:
@@ -80,6 +82,7 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
         np.empty(4 * draws * columns, np.uint32),
         np.empty(shared, number),
         lasting.copy(),
+        make_equal_rows(post),
     )
 
 
@@ -252,7 +255,13 @@ def declared_window(
     applies = outside or g.own
     counted = (_count_active(s.pre, length, pre_size), _count_active(s.post, length, post_size)) if g.own else (0, 0)
     gate = own_gate(g, counted[0], counted[1], pre_size * post_size)
-    for row in range(begin - 1, end):
+    alike = rule.equal_rows != NOT_KNOWN and not (shared or outside)
+    for place in range(begin - 1, end):
+        if place == begin and alike:
+            order_rows(own, s.post, s.post_table, length, begin, end, s.equal)
+        ordered = alike and place >= begin
+        row = s.equal.order[place] if ordered else place
+        computed = not ordered or s.equal.is_first[row] != 0
         if row == begin - 1:  # the variables of all neurons, before the first row
             at = -1
         else:
@@ -276,7 +285,7 @@ def declared_window(
             _read_weights(weights, places, own, row, first, count, s.weight)
         if at >= 0 and rule.weight_sums:
             _sum_weights(own, row, first, count, length, s)
-        if at > -2:
+        if at > -2 and computed:
             call_rule(
                 rule.address,
                 at,
@@ -306,11 +315,13 @@ def declared_window(
             _move_lasting(own, length, length, s, True)
         if at >= 0:
             _move_synapses(own, first, count, s, True)
-            gate_all(s.dw, pre_size, gate, applies, g.bits, g.clip)
+            if computed:
+                gate_all(s.dw, pre_size, gate, applies, g.bits, g.clip)
             if shared:
                 add_shared(total, stored, cols, first, count, s.dw)
             else:
-                spread(s.dw, dense, cols, first, count, s.step, largest)
+                if computed or not dense:
+                    spread(s.dw, dense, cols, first, count, s.step, largest)
                 add(value, first, count, s.step, c, rows, row, tally)
         if row >= begin and updates and not shared:
             close_row(value, first, count, c, index, rows, row, s.pending, weights, places, s.words, tally)

@@ -15,6 +15,9 @@ from .types import BoolArray, CounterArray, Int64Array, Number, NumberArray
 
 BY_TIME, BY_TRACE, BY_AGREEMENT, BY_DECLARATION = 0, 1, 2, 3  # SSDP, pair STDP, SADP, any declared rule
 CARRY, STOCHASTIC, NEAREST = 0, 1, 2
+# Two rows have the same weight changes: nobody knows; if their postsynaptic neurons have the same values at the end of
+# the window, and both fired or neither; or if these have the same values and spikes in all of its steps.
+NOT_KNOWN, EQUAL_AT_END, EQUAL_THROUGHOUT = 0, 1, 2
 
 
 class Counters(NamedTuple):
@@ -85,6 +88,7 @@ class Declared(NamedTuple):
     pre_reads: int  # numbers of states of neurons that are read
     post_reads: int
     weight_sums: bool  # whether the sum and the number of the weights of a row are read
+    equal_rows: int  # NOT_KNOWN, EQUAL_AT_END or EQUAL_THROUGHOUT: when the changes of a row are those of another one
     reads_weight: bool
     quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
     lasts: bool  # whether variables outlast a window

@@ -15,6 +15,7 @@ Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 UInt32Array = NDArray[np.uint32]
+UInt64Array = NDArray[np.uint64]
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
