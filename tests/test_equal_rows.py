@@ -62,7 +62,8 @@ def test_equal_rows_follow_each_other_and_no_others(data):
     kinds = kinds.reshape(-1)
     equal = make_equal_rows(size)
     plastic = Plastic(Rule(*numbers, when), Ends(size))
-    from_python(order_rows)(plastic, spikes.reshape(-1), table.reshape(-1), length, begin, end, equal)
+    counted = spikes.any(0).astype(np.uint8) if when == EQUAL_AT_END else spikes.reshape(-1)
+    from_python(order_rows)(plastic, counted, table.reshape(-1), length, begin, end, equal)
     order = equal.order[begin:end]
     assert sorted(order) == list(range(begin, end))
     of_place = kinds[order - begin]

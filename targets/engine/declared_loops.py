@@ -12,7 +12,7 @@ from .counter_loops import add
 from .equal_rows import EqualRows, make_equal_rows, order_rows
 from .jit import call_rule, compiled_alone, compiled_loop, greater, lesser
 from .packed import loaded
-from .plastic import NOT_KNOWN, Plastic, WeightPlaces, largest_sizes
+from .plastic import EQUAL_AT_END, NOT_KNOWN, Plastic, WeightPlaces, largest_sizes
 from .row_loops import add_shared, close_row, gate_all, own_gate, spread
 from .segments import BITS
 from .thread_group_loops import part
@@ -51,6 +51,7 @@ class Scratch(NamedTuple):
     drawn: UInt32Array  # the same by neuron, a draw after the other
     total: NumberArray  # steps by stored weight, where synapses share it
     lasting: NumberArray  # variables of neurons and projections that outlast a window; see :mod:`.lasting`
+    active: ByteArray  # whether each postsynaptic neuron fires in the window
     equal: EqualRows
 
 
@@ -82,6 +83,7 @@ def make_scratch(plastics: Sequence[Plastic], steps: int, lasting: NumberArray) 
         np.empty(4 * draws * columns, np.uint32),
         np.empty(shared, number),
         lasting.copy(),
+        np.zeros(post, np.uint8),
         make_equal_rows(post),
     )
 
@@ -120,11 +122,13 @@ def _count_active(spikes: ByteArray, steps: int, size: int) -> int:
 
 
 @compiled_loop
-def _fires(spikes: ByteArray, steps: int, size: int, row: int) -> bool:
-    found = False
+def _mark_active(spikes: ByteArray, steps: int, size: int, active: ByteArray) -> None:
+    """Mark the neurons that fire at least once."""
+    for i in range(size):
+        active[np.uint64(i)] = 0
     for t in range(steps):
-        found |= spikes[np.uint64(t * size + row)] != 0
-    return found
+        for i in range(size):
+            active[np.uint64(i)] |= spikes[np.uint64(t * size + i)]
 
 
 @compiled_loop
@@ -251,6 +255,7 @@ def declared_window(
     _copy_spikes(spikes.pre, spikes.pre_at, spikes.pre_stride, length, pre_size, s.pre)
     _copy_spikes(spikes.post, spikes.post_at, spikes.post_stride, length, post_size, s.post)
     _list_spikes(s.pre, length, pre_size, s.listed, s.first)
+    _mark_active(s.post, length, post_size, s.active)
     outside = len(gates) > 0
     applies = outside or g.own
     counted = (_count_active(s.pre, length, pre_size), _count_active(s.post, length, post_size)) if g.own else (0, 0)
@@ -258,7 +263,8 @@ def declared_window(
     alike = rule.equal_rows != NOT_KNOWN and not (shared or outside)
     for place in range(begin - 1, end):
         if place == begin and alike:
-            order_rows(own, s.post, s.post_table, length, begin, end, s.equal)
+            at_end = rule.equal_rows == EQUAL_AT_END
+            order_rows(own, s.active if at_end else s.post, s.post_table, length, begin, end, s.equal)
         ordered = alike and place >= begin
         row = s.equal.order[place] if ordered else place
         computed = not ordered or s.equal.is_first[row] != 0
@@ -268,9 +274,7 @@ def declared_window(
             at = row
             if outside:
                 gate = gates[window, row]
-            if (gate == 0 and len(rule.lasting) == 0) or (
-                rule.quiet_rows and not _fires(s.post, length, post_size, row)
-            ):
+            if (gate == 0 and len(rule.lasting) == 0) or (rule.quiet_rows and not s.active[row]):
                 at = -2
         first = row_start[greater(row, 0)]
         count = row_start[greater(row, 0) + 1] - first

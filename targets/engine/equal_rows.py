@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssdp_hw.rules.form import SYNAPSE_MOMENTS, leaf_name, moment_graph
+from ssdp_hw.rules.model import INDEX, RuleModel
+
 from .jit import compiled_loop
-from .plastic import EQUAL_AT_END, Plastic
+from .plastic import EQUAL_AT_END, EQUAL_THROUGHOUT, NOT_KNOWN, Plastic
 from .types import ByteArray, Int32Array, NumberArray, UInt64Array
 
 _NOBODY = -1
@@ -23,7 +26,6 @@ class EqualRows(NamedTuple):
 
     order: Int32Array  # rows, equal ones behind each other
     is_first: ByteArray  # by row, whether it is the first of its kind in that order
-    fired: ByteArray  # by row, whether its neuron fires in the window
     hashes: UInt64Array  # by row
     found: Int32Array  # hash table of the first rows of their kind, at most half of it taken
     after: Int32Array  # by row, the next equal one
@@ -36,12 +38,25 @@ def make_equal_rows(rows: int) -> EqualRows:
     return EqualRows(
         np.zeros(rows, np.int32),
         np.zeros(rows, np.uint8),
-        np.zeros(rows, np.uint8),
         np.zeros(rows, np.uint64),
         np.zeros(table, np.int32),
         np.zeros(rows, np.int32),
         np.zeros(rows, np.int32),
     )
+
+
+def when_equal(model: RuleModel, *, real: bool) -> int:
+    """When two rows of a rule have the same weight changes, which is only asked of integers.
+
+    It is not known where a function of synapses reads what is the synapse's or the row's own: its weight, a variable
+    that outlasts a window, a random number, or the number of the postsynaptic neuron.
+    """
+    if real or model.reads_weight or model.reads_weight_sums or any(v.lasts for v in model.synapse):
+        return NOT_KNOWN
+    graphs = {m: moment_graph(model, m) for m in SYNAPSE_MOMENTS if model.has(m)}
+    if any(g.randoms or g.reads(leaf_name("post", INDEX)) for g in graphs.values()):
+        return NOT_KNOWN
+    return EQUAL_AT_END if set(graphs) == {"window_end"} else EQUAL_THROUGHOUT
 
 
 @compiled_loop
@@ -90,34 +105,21 @@ def _are_equal(plastic: Plastic, spikes: ByteArray, table: NumberArray, length: 
 
 
 @compiled_loop
-def _fired(spikes: ByteArray, length: int, size: int, begin: int, end: int, fired: ByteArray) -> None:
-    """Whether each postsynaptic neuron fires in the window."""
-    for row in range(begin, end):
-        fired[row] = 0
-    for t in range(length):
-        for row in range(begin, end):
-            fired[np.uint64(row)] |= spikes[np.uint64(t * size + row)]
-
-
-@compiled_loop
 def order_rows(
-    plastic: Plastic, post: ByteArray, table: NumberArray, length: int, begin: int, end: int, equal: EqualRows
+    plastic: Plastic, spikes: ByteArray, table: NumberArray, length: int, begin: int, end: int, equal: EqualRows
 ) -> None:
     """Order the rows from ``begin`` to ``end`` so that equal ones follow each other.
 
     Args:
         plastic: the projection.
-        post: spikes of its postsynaptic neurons, (step, neuron) in one row.
+        spikes: those of its postsynaptic neurons, (step, neuron) in one row; where the end of the window decides,
+            whether each fires in the window.
         table: their values before each step and after the last one.
         length: number of steps of the window.
         begin, end: the rows.
         equal: written.
     """
-    size, mask = plastic.ends.post_size, np.uint64(len(equal.found) - 1)
-    spikes = post
-    if plastic.declared.equal_rows == EQUAL_AT_END:
-        _fired(post, length, size, begin, end, equal.fired)
-        spikes = equal.fired
+    mask = np.uint64(len(equal.found) - 1)
     _hash_rows(plastic, spikes, table, length, begin, end, equal.hashes)
     equal.found[:] = _NOBODY
     for row in range(begin, end):

@@ -15,15 +15,7 @@ import numpy as np
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.operations.node import Node
 from ssdp_hw.operations.philox import neuron_layer
-from ssdp_hw.rules.form import (
-    NEURON_MOMENTS,
-    SUM_MOMENT,
-    SYNAPSE_MOMENTS,
-    MomentGraph,
-    leaf_name,
-    moment_graph,
-    moments,
-)
+from ssdp_hw.rules.form import NEURON_MOMENTS, SUM_MOMENT, MomentGraph, leaf_name, moment_graph, moments
 from ssdp_hw.rules.model import (
     FAN_IN,
     INDEX,
@@ -41,7 +33,6 @@ from ssdp_hw.rules.model import (
 
 from .generated import NumbaPrinter, cached_module
 from .jit import ANY_LENGTH, RULE_ARGUMENTS
-from .plastic import EQUAL_AT_END, EQUAL_THROUGHOUT, NOT_KNOWN
 from .types import NumberArray
 
 _SIZES = {"pre": "n_pre", "post": "n_post", "group": "1"}
@@ -60,7 +51,6 @@ class RuleShape(NamedTuple):
     pre_reads: int  # number of states of a presynaptic neuron that are read, which lie behind its variables
     post_reads: int  # of a postsynaptic one, which lie behind its third factors
     weight_sums: bool  # whether the sum and the number of a row's weights are read, which lie behind these
-    equal_rows: int  # when two rows have the same weight changes; see plastic.py
 
 
 class _RulePrinter(NumbaPrinter):
@@ -80,28 +70,13 @@ class _RulePrinter(NumbaPrinter):
         return f"parameters[index(int64(at_{table}) + int64({index}))]"
 
 
-def rule_shape(model: RuleModel, *, real: bool) -> RuleShape:
-    """The memory of a rule, and when two of its rows are changed alike."""
+def rule_shape(model: RuleModel) -> RuleShape:
+    """The memory of a rule."""
     draws = [len(moment_graph(model, m).randoms) for m in moments(model) if m in NEURON_MOMENTS]
     variables = len(model.pre), len(model.post), len(model.group), len(model.synapse)
     factors = len(model.factors_of("post")), len(model.factors_of("group"))
     reads = len(model.reads_of("pre")), len(model.reads_of("post"))
-    equal = _equal_rows(model, real=real)
-    return RuleShape(*variables, max(draws, default=0), *factors, *reads, model.reads_weight_sums, equal)
-
-
-def _equal_rows(model: RuleModel, *, real: bool) -> int:
-    """When two rows have the same weight changes, which is only asked of integers.
-
-    It is not known where a function of synapses reads what is the synapse's or the row's own: its weight, a variable
-    that outlasts a window, a random number, or the number of the postsynaptic neuron.
-    """
-    if real or model.reads_weight or model.reads_weight_sums or any(v.lasts for v in model.synapse):
-        return NOT_KNOWN
-    graphs = {m: moment_graph(model, m) for m in moments(model) if m in SYNAPSE_MOMENTS}
-    if any(g.randoms or leaf_name("post", INDEX) in g.reads("post_") for g in graphs.values()):
-        return NOT_KNOWN
-    return EQUAL_AT_END if set(graphs) == {"window_end"} else EQUAL_THROUGHOUT
+    return RuleShape(*variables, max(draws, default=0), *factors, *reads, model.reads_weight_sums)
 
 
 def rule_address(model: RuleModel, *, real: bool) -> int:
@@ -150,7 +125,7 @@ def _text(model: RuleModel, *, real: bool) -> str:
         "words": "types.CPointer(types.uint32)",
     }
     signature = ", ".join(pointers[kind] for kind in RULE_ARGUMENTS.values())
-    draws = max(1, rule_shape(model, real=real).draws)
+    draws = max(1, rule_shape(model).draws)
     shapes = {"integer": "{0}", "word": f"nb.carray({{0}}, ({4 * draws}, columns))"}
     plain = f"nb.carray({{0}}, ({ANY_LENGTH},))"
     passed = ", ".join(shapes.get(kind, plain).format(name) for name, kind in RULE_ARGUMENTS.items())

@@ -88,9 +88,9 @@ class Declared(NamedTuple):
     pre_reads: int  # numbers of states of neurons that are read
     post_reads: int
     weight_sums: bool  # whether the sum and the number of the weights of a row are read
-    equal_rows: int  # NOT_KNOWN, EQUAL_AT_END or EQUAL_THROUGHOUT: when the changes of a row are those of another one
     reads_weight: bool
     quiet_rows: bool  # whether a silent postsynaptic neuron keeps the weights of its synapses
+    equal_rows: int  # NOT_KNOWN, EQUAL_AT_END or EQUAL_THROUGHOUT: when the changes of a row are those of another one
     lasts: bool  # whether variables outlast a window
     at_lasting: int  # place of those of the neurons and the projection in a thread's ``Scratch.lasting``
     lasting: NumberArray  # variables of the synapses, (variable, synapse) in one row; empty if none lasts

@@ -35,6 +35,7 @@ from ssdp_hw.rules.stdp import DECAY_BITS
 from ssdp_hw.running.drive import AnyNetwork
 from ssdp_hw.running.learning_plan import LearningPlan
 
+from .equal_rows import when_equal
 from .generated_rules import packed_factors, packed_parameters, rule_address, rule_shape
 from .plastic import (
     BY_AGREEMENT,
@@ -194,9 +195,9 @@ def _undeclared(*, real: bool) -> Declared:
         pre_reads=0,
         post_reads=0,
         weight_sums=False,
-        equal_rows=NOT_KNOWN,
         reads_weight=False,
         quiet_rows=False,
+        equal_rows=NOT_KNOWN,
         lasts=False,
         at_lasting=0,
         lasting=empty,
@@ -222,9 +223,10 @@ def _declared(lesson: Lesson, name: str, kind: int, at_lasting: int) -> Declared
     return Declared(
         rule_address(model, real=real),
         packed_parameters(declaration, lesson.steps, real=real),
-        *rule_shape(model, real=real),
+        *rule_shape(model),
         reads_weight=rule.reads_weight,
         quiet_rows=keeps_silent_rows(model, declaration.parameters, real=real),
+        equal_rows=when_equal(model, real=real),
         lasts=bool(model.lasting),
         at_lasting=at_lasting,
         lasting=synapses.reshape(-1),
