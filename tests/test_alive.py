@@ -232,8 +232,8 @@ def test_resources_shrink_with_every_synapse_that_dies():
     "target",
     [
         *TARGETS,
-        pytest.param("brian2", marks=[requires_brian2, pytest.mark.slow]),
-        pytest.param("lava", marks=pytest.mark.slow),
+        pytest.param("brian2", marks=requires_brian2),
+        "lava",
     ],
 )
 def test_a_projection_may_lose_all_synapses(target):
@@ -251,8 +251,8 @@ def test_a_projection_may_lose_all_synapses(target):
     "target",
     [
         *TARGETS,
-        pytest.param("brian2", marks=[requires_brian2, pytest.mark.slow]),
-        pytest.param("lava", marks=pytest.mark.slow),
+        pytest.param("brian2", marks=requires_brian2),
+        "lava",
     ],
 )
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])

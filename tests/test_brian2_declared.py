@@ -69,8 +69,8 @@ def assert_lively(result):
     [
         {"batching": "copies"},
         {"batching": "sequence"},
-        pytest.param({"device": "cpp_standalone"}, marks=[requires_compiler, pytest.mark.slow], id="standalone"),
-        pytest.param({"codegen": "cython"}, marks=[requires_compiler, pytest.mark.slow], id="cython"),
+        pytest.param({"device": "cpp_standalone"}, marks=requires_compiler, id="standalone"),
+        pytest.param({"codegen": "cython"}, marks=requires_compiler, id="cython"),
     ],
 )
 @quick_builds()

@@ -19,8 +19,6 @@ def test_a_checkout_finds_its_targets():
 import sys
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", "") + str(f).lower()]
 from importlib import metadata
-
-import pytest
 real = metadata.entry_points
 metadata.entry_points = lambda **by: [e for e in real(**by) if by.get("group") != "ssdp_hw.targets"]
 import ssdp_hw as sh

@@ -48,12 +48,12 @@ def lesson(fixed, target, epochs=1, state=None, network=None, health=False):
     )
 
 
-@pytest.mark.slow_after(2)
+@pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     ("fixed", "target"),
     [
-        pytest.param(True, "spec", marks=pytest.mark.slow),
         (True, "engine"),
+        (True, "spec"),
         (False, "spec"),
         (False, "engine"),
     ],
@@ -145,9 +145,9 @@ def bcm_windows(rate, *, fixed, windows, steps=50, tau=400.0):
     ("fixed", "bound", "rate"),
     [
         (False, 0.03, 0.02),
-        pytest.param(False, 0.03, 0.1, marks=pytest.mark.slow),
-        pytest.param(True, 0.08, 0.02, marks=pytest.mark.slow),
-        pytest.param(True, 0.08, 0.1, marks=pytest.mark.slow),
+        (False, 0.03, 0.1),
+        (True, 0.08, 0.02),
+        (True, 0.08, 0.1),
     ],
 )
 def test_the_threshold_of_bcm_settles_at_the_mean_square_of_the_trace(rate, fixed, bound):

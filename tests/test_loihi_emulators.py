@@ -21,10 +21,8 @@ NUMBERS = sorted({int(name.split("/")[0]) for name in RECORDING})
 
 
 # By default every second.
-@pytest.mark.slow_after(6)
-@pytest.mark.parametrize(
-    "number", [pytest.param(n, marks=pytest.mark.slow if k % 2 else []) for k, n in enumerate(NUMBERS)]
-)
+@pytest.mark.slow_after(3)
+@pytest.mark.parametrize("number", NUMBERS)
 def test_recorded_networks(number):
     assert differences(number, RECORDING, "spec") == []
     assert differences(number, RECORDING, "engine") == []

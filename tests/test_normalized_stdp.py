@@ -84,7 +84,6 @@ def test_a_neuron_whose_sum_is_not_above_zero_keeps_its_weights():
     np.testing.assert_array_equal(found.network.projection("in->out").stored_weights, weight.reshape(-1))
 
 
-# Sums over neurons run on every target by default, too: test_third_factors.py.
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_every_target_computes_the_same(target):

@@ -48,17 +48,10 @@ def test_targets_that_learn_without_graded_spikes_are_not_asked_to(monkeypatch):
         choose_target("engine", graded, learning=True)
 
 
-LADDERS = ("OnOff",)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
-    [
-        pytest.param(m, marks=[] if m.name in LADDERS else pytest.mark.slow, id=m.name)
-        for m in OUTSIDERS
-        if not m.payload
-    ],
+    [pytest.param(m, id=m.name) for m in OUTSIDERS if not m.payload],
 )
 def test_the_ladder_takes_products_of_voltages(model):
     """Finer registers than the chip's leave the step within 64 bits, or the rung out."""

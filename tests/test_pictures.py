@@ -447,12 +447,8 @@ def test_short_names_fit(name, letters):
     assert len(style.short(name, letters)) <= letters
 
 
-# By default one that reads the weight, one with a lasting variable, and those with a third factor, a death and a sum.
-DRAWN = {"RewardSTDP"}
-
-
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in DRAWN else pytest.mark.slow) for n in sh.rule_names()]
+    "name", [pytest.param(n, marks=[] if n == "RewardSTDP" else pytest.mark.slow) for n in sh.rule_names()]
 )
 def test_every_declared_rule_is_drawn_and_named(name):
     """Those that read the weight are drawn at a weight of 0."""

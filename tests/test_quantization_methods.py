@@ -172,7 +172,7 @@ def test_bad_options_are_named(case, options, words):
 
 
 @pytest.mark.slow
-@examples(40, default=2)
+@examples(40, default=4)
 @given(st.data(), float_networks())
 def test_own_units_change_no_spike(data, network):
     """On a chip with fine registers the integers of both granularities do the same."""

@@ -38,9 +38,7 @@ SPIKES = np.random.default_rng(2).random((20, 30, 10)) < 0.3
 
 # Two kinds of state by default.
 @pytest.mark.slow_after(1)
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n in ("CubaLI", "I") else []) for n in READOUTS]
-)
+@pytest.mark.parametrize("name", READOUTS)
 def test_a_readout_is_asked_by_its_voltage(name, tmp_path):
     net = network(READOUTS[name]())
     fixed = sh.quantize(net, "loihi2", calibration=SPIKES)

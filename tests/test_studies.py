@@ -83,9 +83,7 @@ def test_jitter_moves_spikes_and_keeps_their_channels(studies):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "row", ["SSDP float", "SSDP carry", pytest.param("STDP carry", marks=pytest.mark.slow), "SADP float"]
-)
+@pytest.mark.parametrize("row", ["SSDP float", "SSDP carry", "STDP carry", "SADP float"])
 def test_a_readout_cut_off_learns_the_bits_of_the_whole_network(studies, row):
     task = studies.tasks.TASKS["digits"]
     data = task.load()

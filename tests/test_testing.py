@@ -153,7 +153,7 @@ def stale(monkeypatch):
     [
         ("IntrinsicPlasticity", 0, first_thresholds),
         ("DelaySTDP", 0, first_delays),
-        pytest.param(LetsDie(), 0, dead_synapses, marks=pytest.mark.slow),
+        (LetsDie(), 0, dead_synapses),
         ("BCM", 0, lambda _, network, plan: (network, replace(plan, counters={}))),
         ("BCM", 0, lambda _, network, plan: (network, replace(plan, lasting={}))),
         ("BCM", 0, lambda _, network, plan: (network, replace(plan, first_window=0))),

@@ -25,10 +25,10 @@ def network(fixed):
 @pytest.mark.parametrize(
     ("target", "fixed", "bound"),
     [
-        pytest.param("spec", True, 2.0, marks=pytest.mark.slow),
+        ("spec", True, 2.0),
         ("engine", True, 2.0),
         ("spec", False, 0.01),
-        pytest.param("engine", False, 0.01, marks=pytest.mark.slow),
+        ("engine", False, 0.01),
     ],
 )
 def test_the_slow_plane_keeps_its_share_and_the_rest_is_forgotten(target, fixed, bound):

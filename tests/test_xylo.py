@@ -60,7 +60,7 @@ def network(r):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["spec", pytest.param("engine", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("target", ["spec", "engine"])
 def test_every_state_and_spike_is_that_of_the_vendors_simulator(target):
     """Our input acts a step after it was sent, the simulator's in the same step; its first step has none."""
     seen = 0
@@ -160,7 +160,7 @@ def test_weights_of_one_sign_have_no_bit_more_where_all_have_a_sign():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["SEAdLIF", *(m for m in ("CubaLIF", "XyloLIF"))])
+@pytest.mark.parametrize("model", ["SEAdLIF", "CubaLIF", "XyloLIF"])
 def test_spinnaker2_runs_any_model_without_delays(model):
     network = float_network(model) if model != "SEAdLIF" else with_adaptation()
     fixed = sh.quantize(network, chip="spinnaker2", calibration=SPIKES)
