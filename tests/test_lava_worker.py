@@ -146,6 +146,39 @@ def test_model_that_hangs_is_ended_at_the_time_limit(watch):
     watch.assert_clean()
 
 
+# Python imports this module as it starts. The process's own thread then takes a command late, and the thread that puts
+# commands into the channel is held up where it has seen the one before.
+HELD_UP = """
+import queue, sys, time
+
+def change(cls):
+    if cls.__name__ != "CspRecvQueue":
+        return
+    get, put = cls.get, cls.put_nowait
+
+    def late(self, *args, **kwargs):
+        if "service_to_process" in sys._getframe(1).f_locals["self"].name:
+            time.sleep(0.1)
+        return get(self, *args, **kwargs)
+
+    def held_up(self, item):
+        if self.qsize():
+            time.sleep(0.5)
+        put(self, item)
+
+    cls.get, cls.put_nowait = late, held_up
+
+queue.Queue.__init_subclass__ = classmethod(change)
+"""
+
+
+def test_a_command_that_comes_as_the_one_before_is_taken_is_seen(tmp_path, monkeypatch):
+    """Lava's own channels do not tell of it, and the run never ends."""
+    (tmp_path / "sitecustomize.py").write_text(HELD_UP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert run_small(time_limit=60.0)["u"].shape == (3, 3)
+
+
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("which", ["a process of Lava", "the worker itself"])
 def test_a_process_that_is_killed_ends_the_run_at_once(watch, which):

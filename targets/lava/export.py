@@ -205,7 +205,7 @@ if __name__ == "__main__":
 
 _COMPAT = """from ssdp_hw.targets.lava.worker.compat import enable
 
-enable()  # lets lava-nc 0.10.0 be imported on Python 3.11 and newer
+enable()  # mends lava-nc 0.10.0: its import on Python 3.11 and newer, and runs that never end
 """
 # A network of Lava's own processes runs without the toolkit too, on Python 3.10.
 _OPTIONAL_COMPAT = """
@@ -214,7 +214,7 @@ try:
 except ImportError:
     pass
 else:
-    enable()  # lets lava-nc 0.10.0 be imported on Python 3.11 and newer
+    enable()  # mends lava-nc 0.10.0: its import on Python 3.11 and newer, and runs that never end
 """
 
 

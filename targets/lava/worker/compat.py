@@ -1,8 +1,8 @@
-"""Lets lava-nc 0.10.0 be imported on Python 3.11 and newer; import Lava only after :func:`enable`.
+"""Mends lava-nc 0.10.0: it can be imported on Python 3.11 and newer, and its runs end (see :mod:`.wake_up`).
 
-The one break is in ``lava.magma.compiler.var_model``: dataclass fields whose default is an instance
-of the dataclass ``ByteEncoder``, which is unhashable, and so refused since Python 3.11. While that
-one module is imported, ``ByteEncoder`` is made hashable. No installed file is changed.
+Import Lava only after :func:`enable`. The one break of the import is in ``lava.magma.compiler.var_model``: dataclass
+fields whose default is an instance of the dataclass ``ByteEncoder``, which is unhashable, and so refused since Python
+3.11. While that one module is imported, ``ByteEncoder`` is made hashable. No installed file is changed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,18 @@ import importlib
 import sys
 from typing import Any
 
+from .wake_up import report_every_message
+
 _MODULE, _CLASS = "lava.magma.compiler.var_model", "ByteEncoder"
 
 
 def enable() -> None:
-    """Make ``import lava`` work in this interpreter; does nothing where it works anyway."""
+    """Make ``import lava`` work in this interpreter, and the runs of its processes end."""
+    _make_importable()
+    report_every_message()
+
+
+def _make_importable() -> None:
     if sys.version_info < (3, 11) or _MODULE in sys.modules:
         return
     original: Any = dataclasses.dataclass
