@@ -227,12 +227,11 @@ def learning_runs(
     networks: st.SearchStrategy | None = None,
     declared: bool = False,
     max_plastic: int = 2,
-    arrivals: bool = True,
 ) -> tuple[sh.FixedNetwork | sh.Network, Drive, LearningPlan]:
     """A network (any, or one of ``networks``), its spikes, and a plan for some of its projections.
 
     ``declared``: whether some of them learn by declared rules that only tests know. Projections whose spikes carry
-    payloads do not learn; inputs with payloads get them. ``arrivals``: whether some rules see spikes as they arrive.
+    payloads do not learn; inputs with payloads get them.
     """
     if networks is None:
         networks = fixed_networks(weight_bits=WEIGHT_BITS) if fixed else float_networks()
@@ -267,7 +266,7 @@ def learning_runs(
             rule = draw(counter_rules(drive.steps // windows, windows * samples, post * pre))
         else:
             rule = draw(step_rules(windows * samples))
-        if arrivals and not any(r.home == "pre" for r in rule.reads) and draw(st.booleans()):
+        if not any(r.home == "pre" for r in rule.reads) and draw(st.booleans()):
             rule = replace(rule, pre_trace=PreTrace.ARRIVES)
         rules[name] = rule
         if draw(st.booleans()):

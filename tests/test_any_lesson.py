@@ -159,15 +159,10 @@ def lessons(draw: st.DrawFn, most: int = 3) -> Lesson:
 
 
 def arrivals_without_relays(lesson: Lesson) -> bool:
-    """Whether a rule sees arrivals on-line, or through synapses of a population of which some have no delay.
-
-    Brian2 refuses it.
-    """
+    """Whether a rule sees arrivals through synapses of a population of which some have no delay; Brian2 refuses it."""
     net = lesson.network
     ends = [net.projection(name) for name, rule in lesson.rules.items() if sees_arrivals(rule, net.projection(name))]
-    return bool(ends and not lesson.presentation.restart) or any(
-        p.pre not in net.input_names and not arrival_lines(p).delays.all() for p in ends
-    )
+    return any(p.pre not in net.input_names and not arrival_lines(p).delays.all() for p in ends)
 
 
 def check(lesson: Lesson, target: str) -> None:

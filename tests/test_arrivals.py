@@ -330,7 +330,9 @@ def test_lines_that_are_neurons_are_counted_as_neurons(name):
 @pytest.mark.slow_after(4)
 @pytest.mark.parametrize("pieces", [2, 10])
 @pytest.mark.parametrize("rule", ["STDP", "mean rate", "formula"])
-@pytest.mark.parametrize("target", ["spec", "engine"])
+@pytest.mark.parametrize(
+    "target", ["spec", "engine", pytest.param("brian2", marks=[requires_brian2, pytest.mark.slow])]
+)
 def test_spikes_arrive_in_later_pieces_of_one_run(target, rule, pieces, tmp_path):
     """Delays longer than a piece, in calls with files between: the plain network, given a run of later spikes."""
     fixed, steps = rule != "formula", 6
@@ -417,8 +419,8 @@ def test_as_many_lines_as_neurons_need_not_be_one_line_a_neuron():
     rule = replace(FIXED["STDP"], pre_trace="arrives", windows_per_update=1)
     plan, spec = LearningPlan({"plastic": rule}), get_target("spec")
     drive = make_drive(net, rng.random((20, 6, 4)) < 0.4)
-    made, given, fires, _ = arrivals.with_relays(net, drive, plan)
-    one, other = spec.learn(net, drive, plan, {}), spec.learn(made, given, fires, {})
+    made = arrivals.with_relays(net, drive, plan)
+    one, other = spec.learn(net, drive, plan, {}), spec.learn(made.network, made.drive, made.plan, {})
     assert np.any(one.counters["plastic"])
     np.testing.assert_array_equal(one.counters["plastic"], other.counters["plastic"])
     np.testing.assert_array_equal(one.weights["plastic"], other.weights["plastic"])

@@ -30,7 +30,6 @@ from test_online_learning import (
 )
 
 import ssdp_hw as sh
-from ssdp_hw.errors import UnsupportedError
 from ssdp_hw.running.learning_plan import arriving_name
 
 pytestmark = requires_brian2
@@ -50,7 +49,7 @@ def goes_on(run, *, fixed, **options):
 @pytest.mark.more_examples
 @pytest.mark.parametrize(("fixed", "networks"), KINDS_OF_NETWORKS)
 def test_generated_runs_in_pieces_go_on(fixed, networks):
-    runs = learning_runs(fixed, networks=networks, declared=True, arrivals=False)
+    runs = learning_runs(fixed, networks=networks, declared=True)
 
     @settings(GENERATED, max_examples=share(10, default=3))
     @given(runs, st.booleans())
@@ -66,7 +65,7 @@ def test_generated_runs_in_pieces_go_on(fixed, networks):
 @quick_builds()
 def test_generated_runs_in_pieces_go_on_in_a_compiled_program(fixed):
     @settings(GENERATED, max_examples=2)
-    @given(learning_runs(fixed, declared=True, arrivals=False))
+    @given(learning_runs(fixed, declared=True))
     def check(run):
         goes_on(run, fixed=fixed, device="cpp_standalone")
 
@@ -74,16 +73,17 @@ def test_generated_runs_in_pieces_go_on_in_a_compiled_program(fixed):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pre_trace", ["fires", "arrives"])
 @pytest.mark.parametrize("steps", [2, 20])
 @pytest.mark.parametrize("fixed", [False, True], ids=["float", "fixed"])
-def test_spikes_act_with_the_weight_with_which_they_were_sent(fixed, steps):
+def test_spikes_act_with_the_weight_with_which_they_were_sent(fixed, steps, pre_trace):
     """Weights move under spikes that are under way, over the border of two calls too, for up to two samples."""
-    net, spikes = network(fixed), pieces(80 // steps, steps)
+    net, spikes, learned = network(fixed), pieces(80 // steps, steps), replace(rule(fixed), pre_trace=pre_trace)
     middle = spikes.shape[1] // 2
-    whole = online(net, spikes, rule(fixed), "spec")
-    half = online(net, spikes[:, :middle], rule(fixed), "brian2")
+    whole = online(net, spikes, learned, "spec")
+    half = online(net, spikes[:, :middle], learned, "brian2")
     assert any(np.any(states[arriving_name("")]) for states in half.state.neurons.values())
-    rest = online(half.network, spikes[:, middle:], rule(fixed), "brian2", half.state)
+    rest = online(half.network, spikes[:, middle:], learned, "brian2", half.state)
     assert_same_state(whole, rest, exact=fixed)
     moved = whole.network.projection("h->out").stored_weights != net.projection("h->out").stored_weights
     assert np.mean(moved) > 0.2
@@ -112,10 +112,3 @@ def test_a_voltage_is_the_sum_of_the_weights_with_which_spikes_were_sent(steps, 
     arrived = [t for t in np.flatnonzero(spikes) if t + 1 + delay < spikes.size]
     wanted = 64 * sum(of_sample[t // steps] for t in arrived)
     assert learned("brian2", count).state.neurons["out"]["v"].tolist() == [wanted]
-
-
-def test_a_rule_that_sees_arrivals_is_refused_by_name():
-    net, spikes = network(True), pieces(2)
-    sees = replace(rule(True), pre_trace="arrives")
-    with pytest.raises(UnsupportedError, match=r"'h->out': pre_trace = 'arrives', .* with which it was sent; learn on"):
-        online(net, spikes, sees, "brian2")

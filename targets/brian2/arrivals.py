@@ -3,31 +3,53 @@
 Brian2's synapses read variables of their presynaptic neurons, which know nothing of delays. So each arrival line
 (:mod:`ssdp_hw.rules.arrivals`) becomes a sender of its own, from which synapses lead on without a delay: of an input a
 channel with shifted spikes, of a population a relay, which fires whenever a spike reaches it. The weights, counters and
-variables of the rule are the same, in the same order.
+variables of the rule are the same, in the same order. Where samples are pieces of one run a relay also fires at spikes
+of the pieces before, and the synapses behind it take the weight of the step in which a spike was sent, as delayed ones
+do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from ssdp_hw.arrays import Bool
+from ssdp_hw.arrays import Bool, Int, Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedPopulation, FixedProjection
 from ssdp_hw.network.float_network import Network, Population, Projection
 from ssdp_hw.network.formats import SignMode
 from ssdp_hw.network.graph_parts import Input
 from ssdp_hw.network.neurons import without_memory
 from ssdp_hw.network.projection import BaseProjection
-from ssdp_hw.rules.arrivals import ArrivalLines, arrival_lines, sees_arrivals
+from ssdp_hw.rules.arrivals import SENT, ArrivalLines, arrival_lines, seen_spikes, sees_arrivals
 from ssdp_hw.rules.local import PreTrace
 from ssdp_hw.running.drive import AnyNetwork, Drive
-from ssdp_hw.running.learning_plan import Learned, LearningPlan
+from ssdp_hw.running.learning_plan import LearningPlan
 
 P = TypeVar("P", bound=BaseProjection)
+
+
+@dataclass(frozen=True, eq=False)
+class Relayed:
+    """The same learning by rules that see spikes as they are sent.
+
+    Attributes:
+        network, drive, plan: with lines as senders.
+        delays: by projection that lines lead to, for each synapse, in row-major order, how much later its line fires
+            than its neuron.
+        under_way: by relay, its input in the first steps from spikes that were sent before, shape (step, line).
+        sent: by projection whose samples are pieces of one run, the spikes before (:data:`SENT`).
+    """
+
+    network: AnyNetwork
+    drive: Drive
+    plan: LearningPlan
+    delays: Mapping[str, Int] = field(default_factory=dict)
+    under_way: Mapping[str, Numbers] = field(default_factory=dict)
+    sent: Mapping[str, Numbers] = field(default_factory=dict)
 
 
 def unsupported_arrivals(network: AnyNetwork, plan: LearningPlan) -> list[str]:
@@ -35,15 +57,7 @@ def unsupported_arrivals(network: AnyNetwork, plan: LearningPlan) -> list[str]:
     reasons = []
     for name, rule in plan.rules.items():
         p = network.projection(name)
-        if not sees_arrivals(rule, p):
-            continue
-        if not plan.restart:
-            reasons.append(
-                f"projection '{name}': pre_trace = 'arrives', its synapses have delays, and samples are pieces of one "
-                "run (restart=False): here a spike would act with the weight of the step in which it arrives, and not "
-                "with that with which it was sent; learn on 'spec', 'engine' or 'lava'"
-            )
-        elif p.pre not in network.input_names and not arrival_lines(p).delays.all():
+        if sees_arrivals(rule, p) and p.pre not in network.input_names and not arrival_lines(p).delays.all():
             reasons.append(
                 f"projection '{name}': pre_trace = 'arrives', and some of its synapses from population '{p.pre}' have "
                 "no delay, some have one: here a rule would see spikes without a delay a step late; learn on 'spec', "
@@ -52,42 +66,43 @@ def unsupported_arrivals(network: AnyNetwork, plan: LearningPlan) -> list[str]:
     return reasons
 
 
-def with_relays(
-    network: AnyNetwork, drive: Drive, plan: LearningPlan
-) -> tuple[AnyNetwork, Drive, LearningPlan, frozenset[str]]:
-    """The same learning by rules that see spikes as they are sent, and the names of the relays that were added."""
-    if not any(sees_arrivals(rule, network.projection(name)) for name, rule in plan.rules.items()):
-        return network, drive, plan, frozenset()
+def with_relays(network: AnyNetwork, drive: Drive, plan: LearningPlan) -> Relayed:
+    """The network with an input or a relay for each line at which a rule sees spikes arrive."""
+    led = {name: network.projection(name) for name, rule in plan.rules.items()}
+    led = {name: p for name, p in led.items() if sees_arrivals(plan.rules[name], p)}
+    if not led:
+        return Relayed(network, drive, plan)
     inputs, populations, projections = [*network.inputs], [*network.populations], [*network.projections]
     spikes: dict[str, Bool] = dict(drive.spikes)
-    relays: set[str] = set()
-    for name, rule in plan.rules.items():
-        p = network.projection(name)
-        if not sees_arrivals(rule, p):
-            continue
+    under_way: dict[str, Numbers] = {}
+    sent = {} if plan.restart else {name: plan.first_lasting(network, name)[SENT] for name in led}
+    for name, p in led.items():
         lines, sender = arrival_lines(p), f"arrivals at {name}"
         if p.pre in network.input_names:
             inputs.append(Input(sender, lines.neurons.size))
-            spikes[sender] = lines.raster(drive.spikes[p.pre])
+            spikes[sender] = seen_spikes(plan.rules[name], p, drive.spikes[p.pre], sent.get(name))
         else:
             relay, leading = (_fixed_relay if isinstance(network, FixedNetwork) else _float_relay)(
                 cast(Any, network), cast(Any, p), lines, sender
             )
             populations.append(relay)
             projections.append(leading)
-            relays.add(sender)
+            if sent:
+                fires = seen_spikes(plan.rules[name], p, np.zeros((p.max_delay, 1, p.shape[1]), bool), sent[name])
+                under_way[sender] = fires[:, 0] * leading.synapse_weights[0]  # all are equal
         projections = [_led_by(p, lines, sender) if q.name == name else q for q in projections]
     changes: Mapping[str, Any] = {"inputs": inputs, "populations": populations, "projections": projections}
     made: AnyNetwork = replace(network, **changes)
     rules = {name: replace(cast(Any, rule), pre_trace=PreTrace.FIRES) for name, rule in plan.rules.items()}
-    return made, replace(drive, spikes=spikes), replace(plan, rules=rules), frozenset(relays)
-
-
-def without_relays(learned: Learned, relays: frozenset[str]) -> Learned:
-    """What was learned, without the counts of relays."""
-    overflow = learned.overflow
-    kept = None if overflow is None else {name: count for name, count in overflow.items() if name not in relays}
-    return replace(learned, overflow=kept)
+    lasting = {name: {v: x for v, x in found.items() if v != SENT} for name, found in plan.lasting.items()}
+    return Relayed(
+        made,
+        replace(drive, spikes=spikes),
+        replace(plan, rules=rules, lasting=lasting),
+        {name: p.synapse_delays for name, p in led.items()},
+        under_way,
+        sent,
+    )
 
 
 def _led_by(p: P, lines: ArrivalLines, sender: str) -> P:

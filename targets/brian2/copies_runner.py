@@ -73,7 +73,7 @@ class Courier:
         self._segments = [
             Segment(p, delay, positions, graded=bool(p.pre in self._payloads))
             for p in network.projections
-            for delay, positions in by_delay(p).items()
+            for delay, positions in by_delay(p.synapse_delays).items()
         ]
         self._slots = {
             (name, port): np.zeros((network.max_delay + 1, drive.batch, network.size_of(name)), state_type(network))

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from ssdp_hw.arrays import Numbers
 from ssdp_hw.network.fixed_network import FixedNetwork, FixedProjection
 from ssdp_hw.rules import CounterRule, FloatRule
+from ssdp_hw.rules.arrivals import SENT, sent_after
 from ssdp_hw.rules.form import leaf_name
 from ssdp_hw.rules.model import StateRead
 from ssdp_hw.running.drive import AnyNetwork, Drive
 from ssdp_hw.running.learning_plan import Learned, LearningPlan
 
 from . import memory
+from .arrivals import with_relays
 from .declared_rules import declared_weight_change
 from .fixed_plasticity import fixed_plasticity
 from .float_plasticity import float_plasticity
@@ -62,16 +64,20 @@ def learn_sequence(
 
     One step more than the samples have is run: the last window is closed at its start.
     """
-    plastic = {name: _plastic(network, drive, plan, name, fast_paths=fast_paths) for name in plan.rules}
+    made = with_relays(network, drive, plan)
+    plastic = {name: _plastic(made.network, made.drive, made.plan, name, fast_paths=fast_paths) for name in plan.rules}
     sequence = SampleSequence(
-        network,
-        drive,
+        made.network,
+        made.drive,
         {name: p.model for name, p in plastic.items()},
         _memories(plastic),
         plan.windows_per_sample,
+        relayed=made.delays,
         restart=plan.restart,
         fast_paths=fast_paths,
     )
+    for index, (relay, values) in enumerate(made.under_way.items()):
+        sequence.let_gather(relay, "", values, f"to_relays_{index}")
     run = None if plan.restart else OneRun(sequence, network, drive, plan)
     groups: dict[str, NeuronGroup] = {}
     for name, p in plastic.items():
@@ -81,11 +87,11 @@ def learn_sequence(
         clocks = sequence.clock, sequence.window_clock
         sequence.objects += gate_neuron(p.rule, p.gating, *ends, *clocks, RESTART, p.label)
         if p.weight_change.group is not None:
-            made = group_neuron(p.weight_change.group, *ends, *clocks, RESTART, p.label)
-            groups[name] = made[0]
-            sequence.objects += made
+            neuron = group_neuron(p.weight_change.group, *ends, *clocks, RESTART, p.label)
+            groups[name] = neuron[0]
+            sequence.objects += neuron
     _add_weights(sequence, plastic)
-    watched = _Watched(network, sequence, plastic)
+    watched = _Watched(made.network, sequence, plastic)
     total = drive.steps * drive.batch
     info = {"steps_seconds": sequence.simulate(session, total + 1)}
 
@@ -110,6 +116,9 @@ def learn_sequence(
         return {leaf_name(home, v.name): kept(name, home, v.name) for home, vs in found.items() for v in vs}
 
     lasts = {name: lasting(name) for name in plastic}
+    if run is not None:
+        for name, sent in made.sent.items():
+            lasts[name][SENT] = sent_after(run.sent(network.projection(name).pre, len(sent))[:, np.newaxis], sent)
     observed = {name: watched.observed(p, total) for name, p in plastic.items()}
     states = {name: watched.read(p, total) for name, p in plastic.items()}
     neurons = {} if run is None else run.neurons_after(plastic)
@@ -122,7 +131,7 @@ def learn_sequence(
         observed,
         weight_saturations={name: int(counts.sum()) for name, counts in gather("weights_clipped").items()},
         counter_saturations={name: int(counts.sum()) for name, counts in gather("counters_full").items()},
-        overflow={name: made.overflow() for name, made in sequence.neurons.items()},
+        overflow={name: sequence.neurons[name].overflow() for name in network.population_names},
         info=info,
         lasting=lasts,
         neurons=neurons,

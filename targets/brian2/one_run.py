@@ -30,7 +30,8 @@ class OneRun:
     """A run of one sample after the other, without returns to the initial state.
 
     Args:
-        sequence: the network before its simulation, which gets the states of the plan, and monitors.
+        sequence: the network before its simulation, which gets the states of the plan, and monitors; it may have
+            further populations.
         network, drive, plan: what is run.
     """
 
@@ -42,8 +43,8 @@ class OneRun:
         self._payloads: dict[str, StateMonitor] = {}
         # It ticks before the first step and after the last one.
         ends = Clock(dt=self._steps * sequence.clock.dt, name="run_clock")
-        for index, (name, made) in enumerate(sequence.neurons.items()):
-            population = network.population(name)
+        for index, name in enumerate(network.population_names):
+            population, made = network.population(name), sequence.neurons[name]
             kept = self._last[name] = {}
             for state in population.state_names:
                 group, variable = made.states[state]
@@ -74,9 +75,7 @@ class OneRun:
             plastic: names of the projections that learned.
         """
         network, kind, end = self._network, state_type(self._network), self._plan.first_step + self._steps
-        longest = network.max_delay + 1
-        sent = {name: by_time(spikes)[-longest:] for name, spikes in self._drive.spikes.items()}
-        sent |= {name: self._sent(name, longest) for name in network.population_names}
+        sent = {name: self.sent(name, network.max_delay + 1) for name in (*network.input_names, *self._last)}
         found: dict[str, dict[str, Numbers]] = {}
         for name, kept in self._last.items():
             states = {s: np.asarray(getattr(monitor, f"{variable}_"))[:, -1] for s, (monitor, variable) in kept.items()}
@@ -88,8 +87,10 @@ class OneRun:
             self._add_waiting(waiting, p, sent[p.pre].astype(kind), learned=p.name in plastic)
         return found
 
-    def _sent(self, name: str, steps: int) -> Numbers:
-        """What a population sent in the last steps, shape (step, n): spikes, or the payload of graded ones."""
+    def sent(self, name: str, steps: int) -> Numbers:
+        """What an input or population sent in the last steps, shape (step, n): spikes, or payloads of graded ones."""
+        if name in self._drive.spikes:
+            return by_time(self._drive.spikes[name])[-steps:]
         if name not in self._spikes:
             return np.zeros((steps, self._network.size_of(name)), bool)
         fired = self._sequence.raster(self._spikes[name], self._steps)[-steps:]
@@ -105,10 +106,10 @@ class OneRun:
         # Those of the last sample first, each before the weight update that followed.
         weights = [np.asarray(p.synapse_weights)]
         if learned:
-            past = past_weights(p, self._drive.steps)
+            past = past_weights(p.synapse_delays, self._drive.steps)
             weights = [self._sequence.synapse_values(p, variable) for variable in past]
             unit = p.format.step if isinstance(p, FixedProjection) else 1
-        for delay, positions in by_delay(p).items():
+        for delay, positions in by_delay(p.synapse_delays).items():
             for back in range(1, min(delay + 1, len(sent)) + 1):  # steps before the end at which spikes were sent
                 of_sample = weights[(back - 1) // self._drive.steps if learned else 0]
                 total = np.zeros(waiting.shape[1], waiting.dtype)

@@ -27,7 +27,7 @@ from brian2 import (
 )
 from numpy.typing import NDArray
 
-from ssdp_hw.arrays import Numbers
+from ssdp_hw.arrays import Int, Numbers
 from ssdp_hw.errors import TargetRunError
 from ssdp_hw.network.fixed_network import FixedNetwork
 from ssdp_hw.network.projection import BaseProjection
@@ -69,6 +69,8 @@ class SampleSequence:
         models: of the projections that are plastic.
         memories: for each input and population the variables that learning rules read.
         windows: windows of a sample.
+        relayed: by projection the delay of each synapse, in row-major order, where its presynaptic neurons are relays
+            that fire that much later than those that sent; see :mod:`.arrivals`.
         restart: whether each sample starts from the initial state of the neurons.
         fast_paths: see :func:`.model.add_neurons`.
     """
@@ -81,6 +83,7 @@ class SampleSequence:
         memories: Mapping[str, Sequence[Memory]] | None = None,
         windows: int = 1,
         *,
+        relayed: Mapping[str, Int] | None = None,
         restart: bool = True,
         fast_paths: bool = True,
     ) -> None:
@@ -91,7 +94,8 @@ class SampleSequence:
         self.window_clock = Clock(dt=self.window_steps * self.clock.dt, name="window_clock")
         self.sample_clock = Clock(dt=drive.steps * self.clock.dt, name="sample_clock")
         payloads = {p.name: p.payload for p in network.populations if p.payload}
-        incoming = {name: bundles(network.incoming(name), payloads) for name in network.population_names}
+        self._relayed = relayed or {}
+        incoming = {n: bundles(network.incoming(n), payloads, self._relayed) for n in network.population_names}
         self.objects: list[BrianObject] = []
         self.neurons = add_neurons(
             network,
@@ -195,7 +199,8 @@ class SampleSequence:
         model = self._models.get(p.name, STATIC)
         past: list[str] | None = None
         if not self._restarts:
-            past = past_weights(p, self._drive.steps) if p.name in self._models else []
+            delays = self._relayed.get(p.name, p.synapse_delays)
+            past = past_weights(delays, self._drive.steps) if p.name in self._models else []
         group = connect(
             bundle,
             self.senders[p.pre],
@@ -226,7 +231,7 @@ class SampleSequence:
         """A variable of all synapses of a projection in row-major order."""
         values = np.zeros(projection.synapse_weights.size, state_type(self._network))
         for bundle, group in self.synapses:
-            if bundle.projection is projection:
+            if bundle.projection.name == projection.name:  # the same, whoever leads to it
                 values[bundle.positions] = group.state(variable, use_units=False)[:]
         return values
 

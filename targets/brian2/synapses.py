@@ -80,6 +80,9 @@ class Bundle:
         inbox: variable of the postsynaptic neurons to which the synapses add.
         exponent: power of two, at most 0, that scales the sum in the inbox.
         positions: positions of its synapses in the row-major order of the projection.
+        delays: the delay of each of these, of the way from the neuron that sends a spike to the synapse.
+        relayed: whether the presynaptic neurons of the synapses here fire that much later than those that sent, so that
+            nothing is left to wait for; see :mod:`.arrivals`.
         carried: variable of the presynaptic neurons by which weights are multiplied; empty where spikes carry nothing.
     """
 
@@ -87,36 +90,43 @@ class Bundle:
     inbox: str
     exponent: int
     positions: Int
+    delays: Int
+    relayed: bool = False
     carried: str = ""
 
 
-def bundles(projections: Sequence[BaseProjection], payloads: Mapping[str, str]) -> list[Bundle]:
+def bundles(
+    projections: Sequence[BaseProjection], payloads: Mapping[str, str], relayed: Mapping[str, Int]
+) -> list[Bundle]:
     """The bundles of all projections into one population.
 
     A negative weight exponent shifts the sum of one projection, step of sending and delay, and
     rounds down, so each such sum has an inbox of its own. All others share one. ``payloads`` are the states that spikes
-    of populations carry; those of each delay are read from a variable of their own.
+    of populations carry; those of each delay are read from a variable of their own. ``relayed`` has, by projection, the
+    delay of each synapse whose presynaptic neurons are relays.
     """
     found: list[Bundle] = []
     for projection in projections:
         exponent, payload = min(weight_exponent(projection), 0), payloads.get(projection.pre, "")
-        delays = by_delay(projection) if exponent or payload else {0: np.arange(projection.synapse_delays.size)}
-        for delay, positions in delays.items():
+        delays = relayed.get(projection.name, projection.synapse_delays)
+        parts = by_delay(delays) if exponent or payload else {0: np.arange(delays.size)}
+        for delay, positions in parts.items():
             shared = inbox_of(projection.port)
             inbox = f"{shared}_{len(found)}" if exponent else shared
             if positions.size:
                 carried = carried_variable(payload, delay) if payload else ""
-                found.append(Bundle(projection, inbox, exponent, positions, carried))
+                is_relayed = projection.name in relayed
+                found.append(Bundle(projection, inbox, exponent, positions, delays[positions], is_relayed, carried))
     return found
 
 
-def past_weights(projection: BaseProjection, steps: int) -> list[str]:
+def past_weights(delays: Int, steps: int) -> list[str]:
     """Variables that keep the weights of the last samples, the latest first.
 
-    As many as a spike may need between the step in which it is sent and the one in which it acts, where samples of so
-    many steps are pieces of one run.
+    As many as a spike may need between the step in which it is sent and the one in which it acts, with the longest
+    delay of the synapses, where samples of so many steps are pieces of one run.
     """
-    return [f"w_{k}" for k in range(1, -(-(projection.max_delay + 1) // steps) + 1)]
+    return [f"w_{k}" for k in range(1, -(-(int(delays.max(initial=0)) + 1) // steps) + 1)]
 
 
 def connect(
@@ -136,10 +146,11 @@ def connect(
     sample is dropped: in the first ``delay`` of a sample's ``steps`` nothing is added, since no spike can arrive.
     Where samples are pieces of one run it arrives, with the weight with which it was sent: ``past`` are the variables
     that keep the weights of the last samples, none if the weights do not move, and None where each sample starts anew.
-    The rule's own code for a presynaptic spike has no delay.
+    Spikes that a relay passes on, and that were sent before the first step, are among the input under way that the
+    neurons begin with: they do not act once more. The rule's own code for a presynaptic spike has no delay.
     """
     p, positions = bundle.projection, bundle.positions
-    late = p.synapse_delays[positions]
+    late = bundle.delays
     kind: type[np.int64] | type[np.float64]
     if isinstance(p, FixedProjection):
         unit, kind, values = "integer", np.int64, p.synapse_weights >> p.format.lsb_shift
@@ -153,8 +164,8 @@ def connect(
     deliver = f"{bundle.inbox}_post += {factor}{sent}"
     if bundle.carried:
         deliver += f"*{bundle.carried}_pre"
-    if late.any() and past is None:
-        deliver += f"*int(t_in_timesteps % {steps} >= late)"
+    if late.any() and (past is None or bundle.relayed):
+        deliver += f"*int(t_in_timesteps{f' % {steps}' if past is None else ''} >= late)"
     if sent != "w":
         deliver = f"samples_ago = t_in_timesteps//{steps} - (t_in_timesteps - late)//{steps}\n{deliver}"
     group = Synapses(
@@ -178,7 +189,8 @@ def connect(
         setattr(group, f"{variable}_", values[positions])
     if late.any():
         group.late = late
-        group.deliver.delay = late * clock.dt
+        if not bundle.relayed:
+            group.deliver.delay = late * clock.dt
     for variable, before in model.initial.items():
         setattr(group, f"{variable}_", before[positions])
     return group

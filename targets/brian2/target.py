@@ -15,7 +15,7 @@ from ssdp_hw.running.learning_plan import Learned, LearningPlan
 from ssdp_hw.running.result import Record, Recording
 from ssdp_hw.running.target import Availability, Target, steps_without_graph
 
-from .arrivals import unsupported_arrivals, with_relays, without_relays
+from .arrivals import unsupported_arrivals
 from .session import open_session
 
 # The values of each option; the first is the default.
@@ -118,10 +118,7 @@ class Brian2Target(Target):
         with open_session(options["device"], options["codegen"]) as session:
             from .learn_runner import learn_sequence
 
-            network, drive, plan, relays = with_relays(network, drive, plan)
-            return without_relays(
-                learn_sequence(network, drive, plan, session, fast_paths=options["fast_paths"]), relays
-            )
+            return learn_sequence(network, drive, plan, session, fast_paths=options["fast_paths"])
 
 
 TARGET = Brian2Target()

@@ -17,7 +17,6 @@ def weight_exponent(projection: BaseProjection) -> int:
     return projection.weight_exp if isinstance(projection, FixedProjection) else 0
 
 
-def by_delay(projection: BaseProjection) -> dict[int, Int]:
-    """For each delay the positions of its synapses in row-major order."""
-    delays = projection.synapse_delays
+def by_delay(delays: Int) -> dict[int, Int]:
+    """For each delay the positions of its synapses, whose delays are given in row-major order."""
     return {int(d): np.flatnonzero(delays == d) for d in np.unique(delays)}
