@@ -218,8 +218,14 @@ def test_lava_learns_the_same(fixed):
 def test_brian2_refuses_what_its_relays_cannot_tell_in_time():
     net = recurrent(np.random.default_rng(4).integers(0, 3, (POST, POST)))
     rule = replace(FIXED["STDP"], pre_trace="arrives")
+    shown = sh.Presentation(windows=2)
     with pytest.raises(UnsupportedError, match="'spec', 'engine' or 'lava', or give all of these synapses delays of"):
-        sh.learn(net, spikes(), None, rule, "brian2", plastic="out->out", presentation=sh.Presentation(windows=2))
+        sh.learn(net, spikes(), None, rule, "brian2", plastic="out->out", presentation=shown)
+    own = net.projection("out->out")
+    alone = replace(own, weight=csr_array(np.where(np.arange(POST) > 0, own.weight, 0)), delay=2)
+    net = replace(net, projections=[alone if p.name == own.name else p for p in net.projections])
+    with pytest.raises(UnsupportedError, match=r"some neurons of population 'out' have no synapse .* or 'lava'$"):
+        sh.learn(net, spikes(), None, rule, "brian2", plastic="out->out", presentation=shown)
 
 
 def test_a_lesson_says_it_and_its_health_follows_it(tmp_path):

@@ -57,12 +57,17 @@ def unsupported_arrivals(network: AnyNetwork, plan: LearningPlan) -> list[str]:
     reasons = []
     for name, rule in plan.rules.items():
         p = network.projection(name)
-        if sees_arrivals(rule, p) and p.pre not in network.input_names and not arrival_lines(p).delays.all():
-            reasons.append(
-                f"projection '{name}': pre_trace = 'arrives', and some of its synapses from population '{p.pre}' have "
-                "no delay, some have one: here a rule would see spikes without a delay a step late; learn on 'spec', "
-                "'engine' or 'lava', or give all of these synapses delays of at least 1"
-            )
+        if not sees_arrivals(rule, p) or p.pre in network.input_names or arrival_lines(p).delays.all():
+            continue
+        some, more = f"some of its synapses from population '{p.pre}' have no delay, some have one", ""
+        if p.synapse_delays.all():
+            some = f"some neurons of population '{p.pre}' have no synapse here, so that a rule sees them as they fire"
+        else:
+            more = ", or give all of these synapses delays of at least 1"
+        reasons.append(
+            f"projection '{name}': pre_trace = 'arrives', and {some}: here it would see such spikes a step late; learn "
+            f"on 'spec', 'engine' or 'lava'{more}"
+        )
     return reasons
 
 
