@@ -40,6 +40,7 @@ ONE_BY_ONE = {
         "test_rules_page.py:test_its_synapses_die",
         "test_rules_page.py:test_its_recording_learns_as_one_run",
         "test_rules_page.py:test_its_hidden_layer_learns",
+        "test_rules_page.py:test_its_layers_learn_what_is_true",
     ),
 }
 # By page and a line of the block: why no test runs it.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from example_counts import examples
@@ -107,6 +110,20 @@ def test_the_change_is_the_descent_of_the_cross_entropy():
 @pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 def test_every_target_computes_the_same(target):
     check_rule("CSDP", [target], lessons=1)
+
+
+@pytest.mark.slow
+def test_layers_that_learn_name_digits(monkeypatch):
+    """The study's networks and seed 0, of fewer epochs; random layers are right by chance alone."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples" / "studies")
+    study = importlib.import_module("contrastive")
+    monkeypatch.setattr(study, "EPOCHS", 6)
+    found = study.measured(0, {"all projections": (1e-4, 0.15)})
+    for form in ("float", "8-bit"):
+        assert found[f"untaught, {form}"].accuracy < 0.3
+        assert found[f"all projections, {form}"].accuracy > 0.75
 
 
 def test_wrong_arguments_are_named():

@@ -34,6 +34,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     PRUNED,
     ONLINE,
     HIDDEN,
+    CONTRASTIVE,
 ) = BLOCKS
 (ENTRY_POINT,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
@@ -129,6 +130,35 @@ def test_its_hidden_layer_learns():
     names |= {"spikes": rng.random((16, 32, 64)) < 0.3, "labels": rng.integers(0, 10, 32)}
     exec(compile(HIDDEN, "docs/rules.md", "exec"), names)
     assert min(names["learned"].changed.values()) > 0.5
+
+
+@pytest.mark.slow
+def test_its_layers_learn_what_is_true():
+    """After the lesson layers fire more for true samples, against the others, than before."""
+    rng = np.random.default_rng(1)
+    sizes = {"in": 64, "label": 10, "first": 200, "second": 100}
+    ends = [("in", "first"), ("label", "first"), ("first", "second"), ("label", "second")]
+    neurons = {n: sh.LIF(size=sizes[n], tau_mem=4e-3, r=4.0) for n in ("first", "second")}
+    network = sh.Network(
+        [sh.Input(n, sizes[n]) for n in ("in", "label")],
+        [sh.Population(name=n, neuron=neuron, reset="subtract") for n, neuron in neurons.items()],
+        [sh.Projection(pre=i, post=o, weight=rng.uniform(-0.2, 0.2, (sizes[o], sizes[i]))) for i, o in ends],
+        [*neurons],
+        sh.Semantics(1e-3),
+    )
+    true = np.tile([1, 0], 40)
+    spikes = {n: rng.random((16, 80, sizes[n])) < 0.3 for n in ("in", "label")}
+    names = {"sh": sh, "network": network, "spikes": spikes, "true": true}
+    exec(compile(CONTRASTIVE, "docs/rules.md", "exec"), names)
+    before, after = (sum(x.sum() for x in fired(n, spikes, true)) for n in (network, names["learned"].network))
+    assert after > before
+
+
+def fired(network, spikes, true):
+    """The spikes of each layer in each true sample, less those in the one after it."""
+    for layer in sh.run(network, spikes).spikes.values():
+        counts = layer.sum(axis=(0, 2)).astype(int)
+        yield counts[true == 1] - counts[true == 0]
 
 
 def test_its_thresholds_move(first, capsys):

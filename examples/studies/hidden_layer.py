@@ -49,13 +49,13 @@ def network(seed: int) -> sh.Network:
     )
 
 
-def quantized(given: sh.Network, spikes: Any) -> sh.FixedNetwork:
-    """The network in integers of 8 bits that have room for weights ``ROOM`` times as large."""
+def quantized(given: sh.Network, spikes: Any, room: float) -> sh.FixedNetwork:
+    """The network in integers of 8 bits that have room for weights ``room`` times as large."""
     stored = {p.name: p.stored for p in given.projections}
     wide = sh.quantize(
-        given.with_weights({n: w.with_values(ROOM * w.values) for n, w in stored.items()}), "loihi2", spikes
+        given.with_weights({n: w.with_values(room * w.values) for n, w in stored.items()}), "loihi2", spikes
     )
-    return wide.with_mantissas({p.name: np.rint(p.mantissa / ROOM).astype(int) for p in wide.projections})
+    return wide.with_mantissas({p.name: np.rint(p.mantissa / room).astype(int) for p in wide.projections})
 
 
 def rules(choice: Choice, *, frozen: bool) -> Mapping[str, sh.FloatDeclaredRule]:
@@ -121,7 +121,7 @@ def measured(seed: int, choices: Mapping[str, Choice]) -> dict[str, float]:
     data = load_digits()
     lesson, question = encoded(data.train_values, 2 * seed), encoded(data.test_values, 2 * seed + 1)
     real = network(seed)
-    forms: dict[str, AnyNetwork] = {"float": real, "8-bit": quantized(real, lesson[:, :200])}
+    forms: dict[str, AnyNetwork] = {"float": real, "8-bit": quantized(real, lesson[:, :200], ROOM)}
     return {
         f"{row}, {form}": accuracy(
             learned(given, lesson, data.train_labels, choice, seed, frozen=row == "frozen"), question, data.test_labels
