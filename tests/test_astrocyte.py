@@ -12,13 +12,16 @@ import ssdp_hw as sh
 from ssdp_hw.rules.derivation import fixed_rule
 from ssdp_hw.rules.evaluation import Window, window_changes
 from ssdp_hw.rules.local import RandomKey
+from ssdp_hw.rules.models.astrocyte import AstrocyteSTDP
+from ssdp_hw.testing import check_rule
 
 STEPS = 25
 SYNAPSES = tuple(index.reshape(-1) for index in np.indices((3, 4)))
 
 
-def change(model, parameters, pre, post, **options):
-    return window_changes(model, parameters, Window(pre, post, *SYNAPSES, None, RandomKey(5, 1, 2), 0), **options)
+def change(model, parameters, pre, post, factors=None, **options):
+    window = Window(pre, post, *SYNAPSES, None, RandomKey(5, 1, 2), 0, factors=factors or {})
+    return window_changes(model, parameters, window, **options)
 
 
 @examples(100, default=15)
@@ -56,6 +59,44 @@ def test_depression_is_scaled_by_the_activity_of_its_formula(pre, post, coupling
         activity = max(0.0, activity + (target - activity) * (1.0 - np.exp(-1 / 7.0)))
     found = change(rule.model, rule.parameters, pre, post, ideal=True)
     np.testing.assert_allclose(found.reshape(3, 4), wanted, rtol=0, atol=1e-8)
+
+
+@examples(100, default=15)
+@given(arrays(bool, (STEPS, 4)), arrays(bool, (STEPS, 3)), st.integers(0, 2**32 - 1), st.booleans())
+def test_an_astrocyte_of_other_synapses_follows_the_count_from_outside(pre, post, seed, inhibitory):
+    """With traces that keep everything a spike counts those of the other end so far; the activity scales depression."""
+    count = np.random.default_rng(seed).integers(0, 9, STEPS)
+    model = AstrocyteSTDP(outside=True, inhibitory=inhibitory)
+    values = {"tau_plus": 1e12, "tau_minus": 1e12, "tau_astrocyte": 7.0, "coupling": 0.3}
+    rule = sh.rule(model, a_plus=0.5, a_minus=1.0, **values)
+    activity, wanted = 1.0, np.zeros((3, 4))
+    for t in range(STEPS):
+        causal, acausal = np.outer(post[t], pre[:t].sum(axis=0)), np.outer(post[:t].sum(axis=0), pre[t])
+        raised, lowered = (acausal, causal) if inhibitory else (causal, acausal)
+        wanted += 0.5 * raised - activity * lowered
+        target = 1.0 + 0.3 * (int(post[t].sum()) - int(count[t]))
+        activity = max(0.0, activity + (target - activity) * (1.0 - np.exp(-1 / 7.0)))
+    found = change(rule.model, rule.parameters, pre, post, {"group_input_count": count[:, None]}, ideal=True)
+    np.testing.assert_allclose(found.reshape(3, 4), wanted, rtol=0, atol=1e-8)
+
+
+@examples(100, default=15)
+@given(arrays(bool, (STEPS, 4)), arrays(bool, (STEPS, 3)), st.integers(0, 2000), st.integers(0, 60))
+def test_the_own_count_given_from_outside_changes_no_bit(pre, post, amplitude, coupling):
+    rule = sh.rule("AstrocyteSTDP", a_plus=0.01, a_minus=0.01, coupling=0.02)
+    projection = sh.FixedProjection(pre="a", post="b", weight=np.zeros((3, 4), int), scale=100.0)
+    fixed, _ = fixed_rule(rule, projection, sh.load_chip("loihi"))
+    parameters = {**fixed.parameters, "a_minus": amplitude, "coupling": coupling}
+    count = {"group_input_count": pre.sum(axis=1)[:, None]}
+    found = change(AstrocyteSTDP(outside=True), parameters, pre, post, count)
+    np.testing.assert_array_equal(found, change(AstrocyteSTDP(), parameters, pre, post))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
+@pytest.mark.parametrize("inhibitory", [False, True])
+def test_every_target_computes_the_same(target, inhibitory):
+    check_rule(AstrocyteSTDP(outside=True, inhibitory=inhibitory), [target], lessons=1)
 
 
 @pytest.mark.slow_after(1)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ssdp_hw.operations.base import Operations, Rounding, Value, Values
-from ssdp_hw.rules.model import DECAY_BITS, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
+from ssdp_hw.rules.model import DECAY_BITS, RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 _BITS = 15
+# Of the number of neurons of an input that fire in a step.
+_COUNT_BITS = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,11 +22,20 @@ class AstrocyteSTDP(RuleModel):
     A population that fires more than its source is depressed more, one that fires less is depressed less: that holds
     it where activity neither grows nor dies. With a coupling of 0 the rule is pair STDP.
 
+    In NALSM one astrocyte of a liquid acts on all synapses. Where ``outside`` is set n_pre is the third factor
+    ``input_count`` in place of the projection's own count: with the number of input neurons that fire in each step,
+    recurrent synapses and those from the input follow the same activity. An ``inhibitory`` synapse exchanges both
+    amplitudes: ``-a_minus A x`` at a postsynaptic spike makes it stronger, ``a_plus y`` at a presynaptic one weaker.
+
     Attributes:
         rounding: how decayed traces are rounded.
+        outside: whether n_pre comes from outside, as the factor ``input_count``.
+        inhibitory: whether the synapses are inhibitory.
     """
 
     rounding: Rounding = Rounding.STOCHASTIC
+    outside: bool = False
+    inhibitory: bool = False
 
     name = "AstrocyteSTDP"
     pre = (RuleVariable("x", 7),)
@@ -44,6 +55,11 @@ class AstrocyteSTDP(RuleModel):
     )
     source = "V. Ivanov, K. Michmizos, Increasing liquid state machine performance with edge-of-chaos dynamics, 2021"
 
+    @property
+    def factors(self) -> tuple[RuleFactor, ...]:  # type: ignore[override]
+        """The number of input neurons that fire, where it comes from outside."""
+        return (RuleFactor("input_count", bits=_COUNT_BITS, signed=False),) if self.outside else ()
+
     def pre_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The trace of the source."""
         raised = op.select(n.spike, op.minimum(n.x + p.impulse, p.trace_max), n.x)
@@ -56,18 +72,24 @@ class AstrocyteSTDP(RuleModel):
 
     def group_step(self, op: Operations, n: Values, p: Values) -> Mapping[str, Value]:
         """The activity of the astrocyte follows the difference of both ends."""
-        wanted = p.rest + p.coupling * (n.post_count - n.pre_count)
+        wanted = p.rest + p.coupling * (n.post_count - (n.input_count if self.outside else n.pre_count))
         moved = n.activity + op.scale(wanted - n.activity, p.rate, DECAY_BITS, "nearest")
         return {"activity": op.clip(moved, 0, (1 << _BITS) - 1)}
 
     def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
-        """Depress by the trace of the target and the astrocyte's activity."""
-        scaled = op.divide(p.a_minus * at.post.y * at.group.activity, op.maximum(p.rest, op.lsb))
-        return 0 - op.shift_right(scaled, p.dw_shift, "nearest")
+        """Depress by the trace of the target and the astrocyte's activity; make an inhibitory synapse weaker."""
+        return self._raised(op, at.post.y, p) if self.inhibitory else self._lowered(op, at, at.post.y, p)
 
     def post_spike(self, op: Operations, at: Values, p: Values) -> Value:
-        """Potentiate by the trace of the source."""
-        return op.shift_right(p.a_plus * at.pre.x, p.dw_shift, "nearest")
+        """Potentiate by the trace of the source; make an inhibitory synapse stronger by the astrocyte's activity."""
+        return self._lowered(op, at, at.pre.x, p) if self.inhibitory else self._raised(op, at.pre.x, p)
+
+    def _raised(self, op: Operations, trace: Value, p: Values) -> Value:
+        return op.shift_right(p.a_plus * trace, p.dw_shift, "nearest")
+
+    def _lowered(self, op: Operations, at: Values, trace: Value, p: Values) -> Value:
+        scaled = op.divide(p.a_minus * trace * at.group.activity, op.maximum(p.rest, op.lsb))
+        return 0 - op.shift_right(scaled, p.dw_shift, "nearest")
 
 
 RULE = AstrocyteSTDP()
