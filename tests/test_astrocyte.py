@@ -92,6 +92,21 @@ def test_the_own_count_given_from_outside_changes_no_bit(pre, post, amplitude, c
     np.testing.assert_array_equal(found, change(AstrocyteSTDP(), parameters, pre, post))
 
 
+def test_the_activity_ends_at_eight_in_real_numbers_and_in_integers():
+    """Every target fires in every step and no source but the last: the coupling asks for an activity of 31."""
+    pre, post = np.zeros((STEPS, 4), bool), np.ones((STEPS, 3), bool)
+    pre[-1] = True
+    values = {"tau_minus": 1e12, "tau_astrocyte": 0.1, "coupling": 10.0}
+    real = sh.rule("AstrocyteSTDP", a_plus=0.0, a_minus=1.0, **values)
+    wanted = -8.0 * (STEPS - 1)
+    np.testing.assert_allclose(change(real.model, real.parameters, pre, post, ideal=True)[:12:4], wanted, atol=1e-6)
+    projection = sh.FixedProjection(pre="a", post="b", weight=np.zeros((3, 4), int), scale=1.0)
+    small = sh.rule("AstrocyteSTDP", a_plus=0.0, a_minus=1.0, registers={"impulse": 5}, **values)
+    fixed, _ = fixed_rule(small, projection, sh.load_chip("loihi"))
+    found = change(fixed.model, fixed.parameters, pre, post) / 2.0**fixed.lsb_shift * projection.format.step
+    np.testing.assert_allclose(found.reshape(3, 4)[:, 0], wanted, rtol=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["engine", "brian2", "lava"])
 @pytest.mark.parametrize("inhibitory", [False, True])

@@ -9,6 +9,8 @@ from ssdp_hw.operations.base import Operations, Rounding, Value, Values
 from ssdp_hw.rules.model import DECAY_BITS, RuleFactor, RuleKind, RuleModel, RuleParameter, RuleVariable, faded
 
 _BITS = 15
+# The largest activity; with the default ``rest`` it is one more than the register holds.
+_LARGEST = 8
 # Of the number of neurons of an input that fire in a step.
 _COUNT_BITS = 20
 
@@ -17,7 +19,7 @@ _COUNT_BITS = 20
 class AstrocyteSTDP(RuleModel):
     """``a_plus x`` at a postsynaptic spike and ``-a_minus A y`` at a presynaptic one, with traces x and y. A is one
     activity for the whole projection: in every step it moves by a part of ``1 + coupling (n_post - n_pre) - A``, where
-    n_post and n_pre neurons of its ends fire, and stays within 0 and 8 (integer form: 8 times ``rest``).
+    n_post and n_pre neurons of its ends fire, and stays within 0 and 8 (in integers ``rest`` stands for 1).
 
     A population that fires more than its source is depressed more, one that fires less is depressed less: that holds
     it where activity neither grows nor dies. With a coupling of 0 the rule is pair STDP.
@@ -74,7 +76,7 @@ class AstrocyteSTDP(RuleModel):
         """The activity of the astrocyte follows the difference of both ends."""
         wanted = p.rest + p.coupling * (n.post_count - (n.input_count if self.outside else n.pre_count))
         moved = n.activity + op.scale(wanted - n.activity, p.rate, DECAY_BITS, "nearest")
-        return {"activity": op.clip(moved, 0, (1 << _BITS) - 1)}
+        return {"activity": op.minimum(op.clip(moved, 0, _LARGEST * p.rest), (1 << _BITS) - 1)}
 
     def pre_spike(self, op: Operations, at: Values, p: Values) -> Value:
         """Depress by the trace of the target and the astrocyte's activity; make an inhibitory synapse weaker."""
