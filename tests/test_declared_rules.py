@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -151,13 +151,13 @@ class Forgetful(RuleModel):
         return {"y": n.y}
 
 
+@dataclass(frozen=True, repr=False)
 class Undeclared(RuleModel):
     """It reads what its class does not say that it reads."""
 
-    name = "Undeclared"
+    read: str
 
-    def __init__(self, name):
-        self.read = name
+    name = "Undeclared"
 
     def window_end(self, op, at, p):
         return getattr(at.post if self.read != "weight" else at.synapse, self.read)

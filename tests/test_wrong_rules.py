@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -274,3 +275,58 @@ def test_a_range_beyond_the_network_is_refused():
     )
     with pytest.raises(ParameterError, match=said):
         sh.learn(network(), SPIKES, None, rule, "spec")
+
+
+class Plain(RuleModel):
+    """A rule to make others of."""
+
+    name = "Plain"
+    parameters = (RuleParameter("a", RuleKind.AMPLITUDE),)
+
+    def post_spike(self, op, at, p):
+        return p.a
+
+
+def test_a_class_stays_as_it_was_when_it_learned():
+    """A function that is changed afterwards, as in a notebook, would act on the specification alone."""
+    for name in ("post_spike", "parameters", "gain"):
+        with pytest.raises(ParameterError, match=rf"Plain\.{name} cannot be set anew.*make a subclass"):
+            setattr(Plain, name, 5)
+    other = type("Other", (Plain,), {"name": "Other", "gain": 5})
+    assert sh.rule(other(), a=1.0).model.gain == 5
+
+
+def test_attributes_of_an_instance_that_could_change_are_refused():
+    class Kept(Plain):
+        def __init__(self):
+            self.gain, self.sign = 3, 1
+
+    with pytest.raises(ParameterError, match=r"attributes of its instance, gain, sign, .* a frozen dataclass"):
+        sh.rule(Kept(), a=1.0)
+
+    class Derived(Plain):
+        found = functools.cached_property(lambda self: 5)
+
+    derived = Derived()
+    assert derived.found == 5
+    assert sh.rule(derived, a=1.0).model is derived
+
+    @dataclass
+    class Changing(Plain):
+        gain: int = 3
+
+    with pytest.raises(ParameterError, match=r"fields could change: give it @dataclass\(frozen=True"):
+        sh.rule(Changing(), a=1.0)
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, np.arange(3), {4}])
+def test_fields_that_could_change_are_refused(value):
+    """Their hash would not tell one instance from another; Python has none of them."""
+
+    @dataclass(frozen=True, repr=False)
+    class Choosing(Plain):
+        gains: object = field(default=(1, 2))
+
+    assert sh.rule(Choosing(), a=1.0).model == Choosing((1, 2))
+    with pytest.raises(ParameterError, match=f"its field gains = .* is a {type(value).__name__}, .* give a tuple"):
+        sh.rule(Choosing(value), a=1.0)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ssdp_hw.checks import Choice
 from ssdp_hw.chips import Chip
 from ssdp_hw.display import Table, shown
-from ssdp_hw.errors import ParameterError
 from ssdp_hw.operations.base import Operations, Value, Values
+from ssdp_hw.operations.unchanging import UnchangingType
 
 
 class Unit(Choice):
@@ -132,18 +132,6 @@ NOISE_KEYS = ("noise_low", "noise_high")
 BIAS = "bias"
 # Name of the synaptic input.
 ARRIVING = "arriving"
-
-
-class UnchangingType(ABCMeta):
-    """Classes whose attributes stay as they are: graphs and compiled loops of a class are made once, and kept."""
-
-    def __setattr__(cls, name: str, value: object) -> None:
-        if not name.startswith("_"):  # Python sets such itself
-            raise ParameterError(
-                f"{cls.__name__}.{name} cannot be set anew, since what was made of {cls.__name__} before would go on "
-                "with the old one: make a subclass, with a name of its own, that has the new one"
-            )
-        super().__setattr__(name, value)
 
 
 class NeuronModel(metaclass=UnchangingType):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
+from functools import cached_property
+from inspect import getattr_static
 from reprlib import repr as short
-from typing import Any
+from typing import Any, cast
 
 from ssdp_hw.operations.node import Node
 from ssdp_hw.rules.form import (
@@ -35,6 +38,7 @@ _ALL_MOMENTS = (*SYNAPSE_MOMENTS, *NEURON_MOMENTS, SUM_MOMENT)
 
 def declared_faults(model: RuleModel) -> Iterator[str]:
     """What is wrong with the declarations, before the functions are looked at."""
+    yield from _choices(model)
     yield from _kinds(model)
     for home in HOMES:
         for v in getattr(model, home):
@@ -73,6 +77,30 @@ def _unread(model: RuleModel, read: set[str]) -> Iterator[str]:
         # Amplitudes are derived for the shift: without it every change would be too large by its power of two.
         if q.kind is RuleKind.SHIFT and leaf_name("of", q.name) not in read and q.name not in used:
             yield f"nothing of {model} uses its parameter '{q.name}'; use it, or leave it out"
+
+
+def _choices(model: RuleModel) -> Iterator[str]:
+    """Attributes of the instance that may change, or that cannot be told from others: what was made of it is kept."""
+    if not _has_choices(model):
+        own = [n for n in vars(model) if not isinstance(getattr_static(type(model), n, None), cached_property)]
+        if own:
+            yield (
+                f"{_name(model)} has attributes of its instance, {', '.join(own)}, which could change after graphs and "
+                "compiled loops were made of it: make its class a frozen dataclass, whose fields these are"
+            )
+        return
+    of_class: Any = type(model)
+    if not of_class.__dataclass_params__.frozen:
+        yield f"{_name(model)} is a dataclass whose fields could change: give it @dataclass(frozen=True, repr=False)"
+    for field in fields(cast(Any, model)):
+        value = getattr(model, field.name)
+        try:
+            hash(value)
+        except TypeError:
+            yield (
+                f"{_name(model)}: its field {field.name} = {short(value)} is a {type(value).__name__}, which could "
+                "change after graphs and compiled loops were made of it; give a tuple"
+            )
 
 
 def _kinds(model: RuleModel) -> Iterator[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from ssdp_hw.operations.base import Value
 from ssdp_hw.operations.graph import GraphOperations
@@ -73,6 +76,13 @@ def largest_changes(model: RuleModel, parameters: Mapping[str, Any], extent: Ext
         parameters: its integers.
         extent: that of the projection which learns by the rule; without one any projection is allowed for.
     """
+    integers = {name: tuple(value) if np.ndim(value) else value for name, value in parameters.items()}
+    return dict(_largest_changes(model, tuple(integers.items()), extent))
+
+
+@lru_cache(maxsize=512)  # one lesson asks for the same several times, and so does each call of a run that goes on
+def _largest_changes(model: RuleModel, integers: tuple[tuple[str, Any], ...], extent: Extent | None) -> dict[str, int]:
+    parameters = dict(integers)
     known = _limits_of(parameters) | ({} if extent is None else extent.limits())
     homes = {m: home for m, home in NEURON_MOMENTS.items() if getattr(model, home)}
     bounds = {}

@@ -21,7 +21,6 @@ state. A :class:`WrittenVariable` gathers changes of another quantity than the w
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,6 +28,7 @@ from typing import Any, ClassVar
 from ssdp_hw.checks import Choice
 from ssdp_hw.display import Table, shown, text
 from ssdp_hw.operations.base import Operations, Value, Values
+from ssdp_hw.operations.unchanging import UnchangingType
 
 # What the functions of a rule find beside its own variables and parameters.
 SPIKE, STEP, STEPS, WEIGHT = "spike", "step", "steps", "weight"
@@ -246,7 +246,7 @@ Changes = Value | Mapping[str, Value]
 Parameters = Mapping[str, int | float | tuple[int, ...] | tuple[float, ...]]
 
 
-class RuleModel(ABC):
+class RuleModel(metaclass=UnchangingType):
     """Base of the declared rules. Attributes of an instance, if there are any, are choices that change the functions;
     such a rule is a frozen dataclass.
 
