@@ -19,18 +19,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hidden_layer import encoded, quantized
+from hidden_layer import encoded
 from study import mean, table
 from teaching import AnyNetwork
+from untrained import VALIDATION_SEEDS, quantized, samples
 
 import ssdp_hw as sh
-from ssdp_hw.datasets import load_digits
 
 INPUTS, CLASSES, LAYERS, EPOCHS = 64, 10, {"first": 200, "second": 100}, 20
 # Initial weights are even between this and its negative, and no weight passes the other; the neurons' thresholds are 1.
 INITIAL, LARGEST = 0.2, 0.5
 AMPLITUDES, GOODNESS = (5e-5, 1e-4, 2e-4), (0.15, 0.25)
-VALIDATION_SEEDS, HELD_OUT = (100, 101, 102), 300
 ROWS = {
     "all projections": ("in->first", "label->first", "first->second", "label->second"),
     "the label's alone": ("label->first", "label->second"),
@@ -125,33 +124,25 @@ def asked(given: AnyNetwork, spikes: Any, labels: Any) -> Answers:
 
 def chosen(row: str) -> Choice:
     """The choice that is best in the mean of the validation seeds, on training samples that are not taught."""
-    data = load_digits()
     found = dict.fromkeys(itertools.product(AMPLITUDES, GOODNESS), 0.0)
     for seed in VALIDATION_SEEDS:
-        order = np.random.default_rng(seed).permutation(len(data.train_labels))
-        taught, held_out = order[HELD_OUT:], order[:HELD_OUT]
-        shown, question = (
-            encoded(data.train_values[taught], 2 * seed),
-            encoded(data.train_values[held_out], 2 * seed + 1),
-        )
+        shown = samples(seed, encoded, validation=True)
         for choice in found:
-            after = learned(network(seed), shown, data.train_labels[taught], choice, row, seed)
-            found[choice] += asked(after, question, data.train_labels[held_out]).accuracy
+            after = learned(network(seed), shown.lesson, shown.labels, choice, row, seed)
+            found[choice] += asked(after, shown.question, shown.answers).accuracy
     return max(found, key=lambda choice: found[choice])
 
 
 def measured(seed: int, choices: Mapping[str, Choice]) -> dict[str, Answers]:
     """The answers of each row for a seed."""
-    data = load_digits()
-    shown, question = encoded(data.train_values, 2 * seed), encoded(data.test_values, 2 * seed + 1)
-    real = network(seed)
-    calibration = {"in": shown[:, :200], "label": said(data.train_labels[:200], len(shown))}
+    shown, real = samples(seed, encoded), network(seed)
+    calibration = {"in": shown.lesson[:, :200], "label": said(shown.labels[:200], len(shown.lesson))}
     forms: dict[str, AnyNetwork] = {"float": real, "8-bit": quantized(real, calibration, LARGEST / INITIAL)}
-    found = {f"untaught, {form}": asked(given, question, data.test_labels) for form, given in forms.items()}
+    found = {f"untaught, {form}": asked(given, shown.question, shown.answers) for form, given in forms.items()}
     for row, choice in choices.items():
         for form, given in forms.items():
-            after = learned(given, shown, data.train_labels, choice, row, seed)
-            found[f"{row}, {form}"] = asked(after, question, data.test_labels)
+            after = learned(given, shown.lesson, shown.labels, choice, row, seed)
+            found[f"{row}, {form}"] = asked(after, shown.question, shown.answers)
     return found
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from study import mean, table
 from teaching import AnyNetwork
+from untrained import VALIDATION_SEEDS, quantized, samples
 
 import ssdp_hw as sh
-from ssdp_hw.datasets import load_digits
 
 INPUTS, HIDDEN, CLASSES, STEPS, EPOCHS = 64, 24, 10, 16, 10
 # Initial weights are even between these and their negatives; the neurons' thresholds are 1.
@@ -29,7 +29,6 @@ FIRST, SECOND = 0.3, 0.4
 ROOM = 6.0
 AMPLITUDES, TEMPERATURES, WIDTHS = (3e-4, 1e-3, 3e-3), (1.0, 4.0), (2.0, 4.0)
 WINDOWS_PER_UPDATE = 16
-VALIDATION_SEEDS, HELD_OUT = (100, 101, 102), 300
 LAYERS = {"in->hidden": (HIDDEN, None), "hidden->out": (CLASSES, np.eye(CLASSES))}
 Choice = tuple[float, float, float]  # amplitude, temperature, width
 
@@ -47,15 +46,6 @@ def network(seed: int) -> sh.Network:
         ["out"],
         sh.Semantics(1e-3),
     )
-
-
-def quantized(given: sh.Network, spikes: Any, room: float) -> sh.FixedNetwork:
-    """The network in integers of 8 bits that have room for weights ``room`` times as large."""
-    stored = {p.name: p.stored for p in given.projections}
-    wide = sh.quantize(
-        given.with_weights({n: w.with_values(room * w.values) for n, w in stored.items()}), "loihi2", spikes
-    )
-    return wide.with_mantissas({p.name: np.rint(p.mantissa / room).astype(int) for p in wide.projections})
 
 
 def rules(choice: Choice, *, frozen: bool) -> Mapping[str, sh.FloatDeclaredRule]:
@@ -104,27 +94,24 @@ def encoded(values: Any, seed: int) -> Any:
 
 def chosen(*, frozen: bool) -> Choice:
     """The choice that is best in the mean of the validation seeds, on training samples that are not taught."""
-    data = load_digits()
     found = dict.fromkeys(itertools.product(AMPLITUDES, TEMPERATURES, WIDTHS), 0.0)
     for seed in VALIDATION_SEEDS:
-        order = np.random.default_rng(seed).permutation(len(data.train_labels))
-        taught, asked = order[HELD_OUT:], order[:HELD_OUT]
-        lesson, question = encoded(data.train_values[taught], 2 * seed), encoded(data.train_values[asked], 2 * seed + 1)
+        shown = samples(seed, encoded, validation=True)
         for choice in found:
-            after = learned(network(seed), lesson, data.train_labels[taught], choice, seed, frozen=frozen)
-            found[choice] += accuracy(after, question, data.train_labels[asked])
+            after = learned(network(seed), shown.lesson, shown.labels, choice, seed, frozen=frozen)
+            found[choice] += accuracy(after, shown.question, shown.answers)
     return max(found, key=lambda choice: found[choice])
 
 
 def measured(seed: int, choices: Mapping[str, Choice]) -> dict[str, float]:
     """The accuracy of each row for a seed."""
-    data = load_digits()
-    lesson, question = encoded(data.train_values, 2 * seed), encoded(data.test_values, 2 * seed + 1)
-    real = network(seed)
-    forms: dict[str, AnyNetwork] = {"float": real, "8-bit": quantized(real, lesson[:, :200], ROOM)}
+    shown, real = samples(seed, encoded), network(seed)
+    forms: dict[str, AnyNetwork] = {"float": real, "8-bit": quantized(real, shown.lesson[:, :200], ROOM)}
     return {
         f"{row}, {form}": accuracy(
-            learned(given, lesson, data.train_labels, choice, seed, frozen=row == "frozen"), question, data.test_labels
+            learned(given, shown.lesson, shown.labels, choice, seed, frozen=row == "frozen"),
+            shown.question,
+            shown.answers,
         )
         for row, choice in choices.items()
         for form, given in forms.items()

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifierCV
 from study import mean, table
 from teaching import AnyNetwork
+from untrained import VALIDATION_SEEDS, Samples, quantized, samples
 
 import ssdp_hw as sh
-from ssdp_hw.datasets import load_digits
 from ssdp_hw.rules.models.astrocyte import AstrocyteSTDP
 
 Real = NDArray[np.float64]
@@ -45,15 +45,15 @@ KEPT = 0.8
 # Weights of the chip have room for this many times the largest initial one.
 ROOM = 3.0
 WINDOWS_PER_UPDATE = 32
-SETTINGS, HELD_OUT = 40, 300
+SETTINGS = 40
 # Settings are chosen in real numbers; how all of them do in integers is asked of one seed.
-SEEDS_TRIED = {"float": (100, 101, 102), "8-bit": (100,)}
+SEEDS_TRIED = {"float": VALIDATION_SEEDS, "8-bit": VALIDATION_SEEDS[:1]}
 # Samples by whose peaks the chip's scale is chosen.
 CALIBRATION = 100
 # What a spike adds to a trace of 7 bits: at a spike in every step, which adds up to 10.5 of them, it does not saturate.
 IMPULSE = 12
 ROWS = ("LSM", "LSM + STDP", "NALSM")
-PROJECTIONS = ("in->liquid", "excitatory", "inhibitory")
+SIGN_MODES = {"in->liquid": "mixed", "excitatory": "excitatory", "inhibitory": "inhibitory"}
 # What a row reads of a setting.
 READ = {
     "LSM": ("drive", "recurrence", "inhibition"),
@@ -107,22 +107,16 @@ def liquid(seed: int, setting: Setting) -> sh.Network:
         [sh.Population(name="liquid", neuron=neuron)],
         [
             sh.Projection(pre="in" if name == "in->liquid" else "liquid", post="liquid", weight=weight, name=name)
-            for name, weight in zip(PROJECTIONS, weights, strict=True)
+            for name, weight in zip(SIGN_MODES, weights, strict=True)
         ],
         ["liquid"],
         sh.Semantics(1e-3),
     )
 
 
-def quantized(given: sh.Network, spikes: Any) -> sh.FixedNetwork:
-    """The network in integers of 8 bits that have room for weights ``ROOM`` times as large; signs stay."""
-    wide = sh.quantize(
-        given.with_weights({p.name: ROOM * p.weight for p in given.projections}),
-        "loihi2",
-        spikes,
-        sign_mode={"in->liquid": "mixed", "excitatory": "excitatory", "inhibitory": "inhibitory"},
-    )
-    return wide.with_mantissas({p.name: np.rint(p.mantissa / ROOM).astype(int) for p in wide.projections})
+def in_integers(given: sh.Network, spikes: Any) -> sh.FixedNetwork:
+    """The network in integers of 8 bits, with room for weights ``ROOM`` times as large; signs stay."""
+    return quantized(given, spikes[:, :CALIBRATION], ROOM, sign_mode=SIGN_MODES)
 
 
 def rules(row: str, setting: Setting) -> Mapping[str, sh.FloatDeclaredRule]:
@@ -138,7 +132,7 @@ def rules(row: str, setting: Setting) -> Mapping[str, sh.FloatDeclaredRule]:
             counter_bits=24,
             registers={"impulse": IMPULSE},
         )
-        for name in PROJECTIONS
+        for name in SIGN_MODES
     }
 
 
@@ -149,7 +143,7 @@ def limits(fixed: sh.FixedNetwork) -> dict[str, tuple[Real, Real]]:
     for end in ("mantissa_min", "mantissa_max"):
         at_end = {p.name: np.full(p.mantissa.size, getattr(formats[p.name], end)) for p in fixed.projections}
         ends.append({p.name: p.stored.values for p in sh.dequantize(fixed.with_mantissas(at_end)).projections})
-    return {name: (ends[0][name], ends[1][name]) for name in PROJECTIONS}
+    return {name: (ends[0][name], ends[1][name]) for name in SIGN_MODES}
 
 
 def learned(given: AnyNetwork, spikes: Any, row: str, setting: Setting, seed: int, ends: Any) -> AnyNetwork:
@@ -190,10 +184,11 @@ def fitted(counts: Real, labels: Any) -> RidgeClassifierCV:
     return RidgeClassifierCV(alphas=np.logspace(0, 4, 9)).fit(counts, labels)
 
 
-def accuracy(given: AnyNetwork, lesson: Any, labels: Any, question: Any, asked: Any) -> tuple[float, float]:
+def accuracy(given: AnyNetwork, shown: Samples) -> tuple[float, float]:
     """The share of samples that a readout on the liquid gets right, and the liquid's spikes a neuron and step."""
-    known, unknown = fired(given, lesson), fired(given, question)
-    return float(fitted(known.sum(axis=0), labels).score(unknown.sum(axis=0), asked)), float(unknown.mean())
+    known, unknown = fired(given, shown.lesson), fired(given, shown.question)
+    readout = fitted(known.sum(axis=0), shown.labels)
+    return float(readout.score(unknown.sum(axis=0), shown.answers)), float(unknown.mean())
 
 
 def branching(given: AnyNetwork, spikes: Any, seed: int) -> float:
@@ -234,42 +229,34 @@ def encoded(values: Any, seed: int) -> Any:
 
 def tried(row: str, form: str) -> Real:
     """The accuracy of each setting and validation seed, on samples neither learned nor fitted."""
-    data = load_digits()
     found = np.zeros((SETTINGS, len(SEEDS_TRIED[form])))
     for k, seed in enumerate(SEEDS_TRIED[form]):
-        order = np.random.default_rng(seed).permutation(len(data.train_labels))
-        taught, asked = order[HELD_OUT:], order[:HELD_OUT]
-        lesson, question = encoded(data.train_values[taught], 2 * seed), encoded(data.train_values[asked], 2 * seed + 1)
+        shown = samples(seed, encoded, validation=True)
         for i, setting in enumerate(drawn()):
             real = liquid(seed, setting)
-            fixed = quantized(real, lesson[:, :CALIBRATION])
+            fixed = in_integers(real, shown.lesson)
             given = real if form == "float" else fixed
-            after = learned(given, lesson, row, setting, seed, limits(fixed))
-            found[i, k] = accuracy(after, lesson, data.train_labels[taught], question, data.train_labels[asked])[0]
+            found[i, k] = accuracy(learned(given, shown.lesson, row, setting, seed, limits(fixed)), shown)[0]
     return found
 
 
 def measured(seed: int, choices: Mapping[str, Setting]) -> dict[str, tuple[float, float, float]]:
     """Accuracy, spike rate and branching factor of each row for a seed."""
-    data = load_digits()
-    lesson, question = encoded(data.train_values, 2 * seed), encoded(data.test_values, 2 * seed + 1)
-    found = {}
+    shown, found = samples(seed, encoded), {}
     for row, setting in choices.items():
         real = liquid(seed, setting)
-        fixed = quantized(real, lesson[:, :CALIBRATION])
+        fixed = in_integers(real, shown.lesson)
         forms: dict[str, AnyNetwork] = {"float": real, "8-bit": fixed}
         for form, given in forms.items():
-            after = learned(given, lesson, row, setting, seed, limits(fixed))
-            asked = accuracy(after, lesson, data.train_labels, question, data.test_labels)
-            found[f"{row}, {form}"] = (*asked, branching(after, lesson, seed))
+            after = learned(given, shown.lesson, row, setting, seed, limits(fixed))
+            found[f"{row}, {form}"] = (*accuracy(after, shown), branching(after, shown.lesson, seed))
     return found
 
 
 def without_liquid(seed: int) -> float:
     """The accuracy of a readout on the spike counts of the input itself."""
-    data = load_digits()
-    lesson, question = encoded(data.train_values, 2 * seed), encoded(data.test_values, 2 * seed + 1)
-    return float(fitted(lesson.sum(axis=0), data.train_labels).score(question.sum(axis=0), data.test_labels))
+    shown = samples(seed, encoded)
+    return float(fitted(shown.lesson.sum(axis=0), shown.labels).score(shown.question.sum(axis=0), shown.answers))
 
 
 def main() -> None:
