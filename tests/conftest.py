@@ -68,3 +68,14 @@ def browser():
 
     with opened() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def studies():
+    """The modules of the studies by name."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
+    from study_modules import loaded
+
+    with loaded() as found:
+        yield found

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from example_counts import examples
@@ -113,12 +110,9 @@ def test_every_target_computes_the_same(target):
 
 
 @pytest.mark.slow
-def test_layers_that_learn_name_digits(monkeypatch):
+def test_layers_that_learn_name_digits(studies, monkeypatch):
     """The study's networks and seed 0, of fewer epochs; random layers are right by chance alone."""
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples" / "studies")
-    study = importlib.import_module("contrastive")
+    study = studies.contrastive
     monkeypatch.setattr(study, "EPOCHS", 6)
     found = study.measured(0, {"all projections": (1e-4, 0.15)})
     for form in ("float", "8-bit"):

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
-pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
 
-
-@pytest.fixture
-def study(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples" / "studies")
-    return importlib.import_module("liquid")
+@pytest.fixture(scope="module")
+def study(studies):
+    return studies.liquid
 
 
 def ring(study, share):
@@ -41,7 +34,7 @@ def test_the_branching_factor_of_a_ring_is_that_of_its_synapses(study, share):
 
 
 @pytest.mark.slow
-def test_every_row_is_measured(study, monkeypatch):
+def test_every_row_is_measured(study):
     """With one setting all rows are near each other, in real numbers and in integers."""
     quiet = {"drive": 0.5, "recurrence": 0.05, "inhibition": 1.0, "amplitude": 1e-5, "depression": 1.0}
     setting = quiet | {"coupling": 0.02, "tau": 20.0}

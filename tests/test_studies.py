@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from study_modules import FOLDER, loaded
+from study_modules import FOLDER
 
 import ssdp_hw as sh
 from ssdp_hw.rules.evaluation import Window, window_changes
@@ -17,12 +17,6 @@ from ssdp_hw.sweeping import compute
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
-
-
-@pytest.fixture(scope="module")
-def studies():
-    with loaded() as found:
-        yield found
 
 
 def small(part, **more):

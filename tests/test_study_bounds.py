@@ -4,18 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from study_modules import loaded
 
 import ssdp_hw as sh
-
-pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
-pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
-
-
-@pytest.fixture(scope="module")
-def studies():
-    with loaded() as found:
-        yield found
 
 
 def test_back_propagation_runs_the_toolkits_network(studies):

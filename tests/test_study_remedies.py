@@ -4,18 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from study_modules import loaded
 
 import ssdp_hw as sh
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
-pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
-
 
 @pytest.fixture(scope="module")
-def study():
-    with loaded() as found:
-        yield found.remedies
+def study(studies):
+    return studies.remedies
 
 
 @pytest.fixture(scope="module")

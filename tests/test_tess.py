@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from example_counts import examples
@@ -159,12 +156,9 @@ def test_wrong_arguments_are_named(arguments, said):
 
 
 @pytest.mark.slow
-def test_a_hidden_layer_that_learns_is_far_above_a_frozen_one(monkeypatch):
+def test_a_hidden_layer_that_learns_is_far_above_a_frozen_one(studies, monkeypatch):
     """The study's network and seed 0, of fewer epochs: 15 points in real numbers and in integers."""
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra ssdp-hw[demo]")
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed; it comes with the extra ssdp-hw[report]")
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples" / "studies")
-    study = importlib.import_module("hidden_layer")
+    study = studies.hidden_layer
     monkeypatch.setattr(study, "EPOCHS", 6)
     found = study.measured(0, {"frozen": (3e-3, 1.0, 4.0), "TESS": (1e-3, 4.0, 4.0)})
     for form in ("float", "8-bit"):

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from inspect import getattr_static
 from reprlib import repr as short
-from typing import Any, cast
+from typing import Any
 
 from ssdp_hw.operations.node import Node
 from ssdp_hw.rules.form import (
@@ -92,7 +92,7 @@ def _choices(model: RuleModel) -> Iterator[str]:
     of_class: Any = type(model)
     if not of_class.__dataclass_params__.frozen:
         yield f"{_name(model)} is a dataclass whose fields could change: give it @dataclass(frozen=True, repr=False)"
-    for field in fields(cast(Any, model)):
+    for field in fields(of_class):
         value = getattr(model, field.name)
         try:
             hash(value)
